@@ -1,0 +1,35 @@
+# The front door. `make help` lists what there is.
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+RECIPE  ?= tiny
+ROOT    ?= data
+RUN     ?= runs/$(basename $(notdir $(RECIPE)))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup pretrain test check clean
+
+help:  ## what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+
+setup: $(READY)  ## make .venv with the pinned packages (CPU torch unless there is an NVIDIA driver)
+
+$(READY): pyproject.toml .ci/constraints.txt .ci/setup
+	bash .ci/setup $(PYTHON) $(VENV)
+	@touch $@
+
+pretrain: $(READY)  ## ingest what the recipe names, train, evaluate, report: RECIPE=tiny ROOT=data RUN=runs/tiny
+	@$(BIN)/walrus-pretrain $(RECIPE) --root $(ROOT) --out $(RUN)
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## ruff, mypy --strict, fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+clean:  ## remove the environment, built shards and runs
+	rm -rf $(VENV) data runs

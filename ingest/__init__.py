@@ -1,0 +1,1 @@
+"""The outside world into shards: sources, recipes, checks, build. Never loads torch."""

@@ -1,0 +1,130 @@
+"""One TOML file to one frozen dataclass: an unknown key is an error that names the nearest one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from shards.errors import SettingsError
+
+T = TypeVar("T")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; raises SettingsError where it is absent or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+
+
+def override(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """The tables with each `a.b=value` put in; a value is TOML, or else a plain string."""
+    result = dict(tables)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path.strip():
+            raise SettingsError(f"--set {assignment}: expected a.b=value")
+        *parents, leaf = path.strip().split(".")
+        table = result
+        for parent in parents:
+            inner = table.get(parent, {})
+            if not isinstance(inner, dict):
+                raise SettingsError(f"--set {assignment}: {parent} is a value, not a table")
+            table[parent] = dict(inner)
+            table = table[parent]
+        table[leaf] = _value(text)
+    return result
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def make(cls: type[T], tables: dict[str, Any], where: str) -> T:
+    """The dataclass with these values; raises SettingsError with one line a fault."""
+    try:
+        return TypeAdapter(cls).validate_python(tables)
+    except ValidationError as error:
+        raise SettingsError(
+            f"{where}: " + "; ".join(_fault(cls, fault) for fault in error.errors())
+        ) from error
+
+
+def load(cls: type[T], path: Path, assignments: Iterable[str] = ()) -> T:
+    """`cls` from a TOML file and `--set` assignments."""
+    return make(cls, override(read_toml(path), assignments), str(path))
+
+
+def _fault(cls: type[Any], fault: Any) -> str:
+    location = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        near = difflib.get_close_matches(str(fault["loc"][-1]), sorted(_known_names(cls)), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"unknown key {location}{hint}"
+    if fault["type"] == "missing":
+        return f"{location} is missing"
+    return f"{location}: {fault['msg']}" + (f" (found {fault['input']!r})" if location else "")
+
+
+def _known_names(cls: type[Any]) -> set[str]:
+    schema = TypeAdapter(cls).json_schema()
+    tables = [schema, *schema.get("$defs", {}).values()]
+    return {name for table in tables for name in table.get("properties", {})}
+
+
+def dump_toml(tables: dict[str, Any]) -> str:
+    """TOML text of plain tables (str, int, float, bool, lists, tables; None is left out)."""
+    return "\n".join(_table_lines(tables, ())) + "\n"
+
+
+def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+    lines = []
+    inner: list[tuple[str, Any]] = []
+    for key, value in table.items():
+        if value is None:
+            continue
+        if isinstance(value, dict) or (
+            isinstance(value, list) and value and all(isinstance(v, dict) for v in value)
+        ):
+            inner.append((key, value))
+        else:
+            lines.append(f"{_key(key)} = {_literal(value)}")
+    for key, value in inner:
+        name = (*path, key)
+        for entry in value if isinstance(value, list) else [value]:
+            header = ".".join(_key(part) for part in name)
+            lines += [
+                "",
+                f"[[{header}]]" if isinstance(value, list) else f"[{header}]",
+                *_table_lines(entry, name),
+            ]
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04x}", escaped) + '"'
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(k)} = {_literal(v)}" for k, v in value.items() if v is not None) + "}"
+    return "[" + ", ".join(_literal(v) for v in value) + "]"

@@ -1,0 +1,171 @@
+"""The words of the project: field, grid, boundary, schema, trajectory.
+
+Axes: T time, C channel, S space (as many as the grid has). All classes are frozen and checked when made.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum, IntFlag
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ConfigDict, model_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+SPLITS = ("train", "valid", "test")
+
+Split = Literal["train", "valid", "test"]
+DType = Literal["float32", "float64"]
+Frames = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.uint8]
+
+
+class Boundary(IntEnum):
+    """What closes one side of one axis; the published codes."""
+
+    WALL = 0
+    OPEN = 1
+    PERIODIC = 2
+
+
+class Cell(IntFlag):
+    """Bits of the per-cell boundary mask, uint8."""
+
+    WALL = 1
+    OPEN = 2
+    PERIODIC = 4
+    OBSTACLE = 8
+
+
+Sides = tuple[Boundary, Boundary]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FieldSpec:
+    """One physical field: a scalar (rank 0), a vector (1) or a tensor (2), stored a channel a component."""
+
+    name: str
+    rank: Literal[0, 1, 2] = 0
+    constant: bool = False
+    unit: str = ""
+
+    def components(self, axes: tuple[str, ...]) -> tuple[str, ...]:
+        """Channel names: `pressure`; `velocity_x`, `velocity_y`; `D_xx`, `D_xy`, ... (row by row)."""
+        if self.rank == 0:
+            return (self.name,)
+        return tuple(f"{self.name}_{''.join(part)}" for part in product(axes, repeat=self.rank))
+
+
+@dataclass(frozen=True, config=STRICT)
+class Grid:
+    """Where the cells are: a name and the cell centres for each axis, in the unit of the source."""
+
+    axes: tuple[str, ...]
+    coordinates: tuple[tuple[float, ...], ...]
+    kind: Literal["cartesian", "equiangular", "spherical"] = "cartesian"
+
+    @model_validator(mode="after")
+    def _one_coordinate_list_an_axis(self) -> Grid:
+        if len(self.axes) != len(self.coordinates) or not 1 <= len(self.axes) <= 3:
+            raise ValueError(
+                f"{len(self.axes)} axes and {len(self.coordinates)} coordinate lists; expected 1 to 3 of each"
+            )
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(values) for values in self.coordinates)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Schema:
+    """What every trajectory of a dataset looks like; `boundaries` holds (lower, upper) for each axis."""
+
+    fields: tuple[FieldSpec, ...]
+    grid: Grid
+    boundaries: tuple[Sides, ...]
+    dtype: DType = "float32"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Schema:
+        if len(self.boundaries) != len(self.grid.axes):
+            raise ValueError(f"{len(self.boundaries)} pairs of boundaries for {len(self.grid.axes)} axes")
+        for axis, sides in zip(self.grid.axes, self.boundaries, strict=True):
+            if (Boundary.PERIODIC in sides) and sides[0] != sides[1]:
+                raise ValueError(f"axis {axis} is periodic on one side only")
+        names = self.channels + self.static_channels
+        if len(set(names)) != len(names):
+            raise ValueError(f"two fields give the same channel name: {sorted(names)}")
+        if not self.channels:
+            raise ValueError("no field changes in time")
+        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the C axis of a frame: every component of every variable field."""
+        return self._channels(constant=False)
+
+    @property
+    def static_channels(self) -> tuple[str, ...]:
+        """Names of the C axis of the static array: every component of every constant field."""
+        return self._channels(constant=True)
+
+    def _channels(self, constant: bool) -> tuple[str, ...]:
+        chosen = [field for field in self.fields if field.constant == constant]
+        return tuple(name for field in chosen for name in field.components(self.grid.axes))
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """[C, *S] of one frame, the atom of storage."""
+        return (len(self.channels), *self.grid.shape)
+
+    @property
+    def static_shape(self) -> tuple[int, ...]:
+        return (len(self.static_channels), *self.grid.shape)
+
+    @property
+    def frame_bytes(self) -> int:
+        return int(np.prod(self.frame_shape)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, config=STRICT)
+class Origin:
+    """Where a trajectory came from: file below the source root, row in the file."""
+
+    file: str
+    row: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Trajectory:
+    """One simulation: its name, its times [T] and its parameters; the arrays lie in the shards."""
+
+    key: str
+    split: Split
+    origin: Origin
+    time: tuple[float, ...]
+    scalars: dict[str, float]
+
+    @property
+    def frames(self) -> int:
+        return len(self.time)
+
+
+def trajectory_key(stem: str, row: int) -> str:
+    """A name safe in a path, a tar and a URL: no dot (webdataset cuts there), no slash."""
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-') or 'file'}-{row:05d}"
+
+
+def side_mask(shape: tuple[int, ...], boundaries: tuple[Sides, ...]) -> Mask:
+    """Per-cell boundary bits [*S] of a box whose sides are uniform: only the outermost cells carry a bit."""
+    bit = {Boundary.WALL: Cell.WALL, Boundary.OPEN: Cell.OPEN, Boundary.PERIODIC: Cell.PERIODIC}
+    mask = np.zeros(shape, np.uint8)
+    for axis, sides in enumerate(boundaries):
+        along = np.moveaxis(mask, axis, 0)
+        along[0] |= np.uint8(bit[sides[0]])
+        along[-1] |= np.uint8(bit[sides[1]])
+    return mask

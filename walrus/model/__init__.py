@@ -1,0 +1,1 @@
+"""The Walrus architecture, a file a concept."""
