@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,13 @@ class Correction:
 
     reason: str
     boundaries: dict[str, tuple[Literal["wall", "open", "periodic"], Literal["wall", "open", "periodic"]]]
+
+    @model_validator(mode="after")
+    def _periodic_on_both_sides(self) -> Correction:
+        for axis, sides in self.boundaries.items():
+            if "periodic" in sides and sides[0] != sides[1]:
+                raise ValueError(f"axis {axis} is periodic on one side only")
+        return self
 
     def sides(self, axis: str) -> Sides:
         lower, upper = self.boundaries[axis]
@@ -94,6 +102,33 @@ class Recipe:
     correction: Correction | None = None
     split: SplitRule = SplitRule()
     expected: Expected = Expected()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
+            raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
+        if not 1 <= len(self.axes) <= 3 or len(set(self.axes)) != len(self.axes):
+            raise ValueError(f"axes {list(self.axes)}: expected 1 to 3, each once")
+        if not self.variable:
+            raise ValueError("no field changes in time; a recipe needs at least one that is not constant")
+        for field in self.fields:
+            components = len(self.axes) ** field.rank
+            if len(field.stored_names) not in (1, components):
+                raise ValueError(f"field {field.name} has {len(field.stored)} stored names; expected 1 or {components}")
+        channels = [name for field in self.fields for name in field.spec.components(self.axes)]
+        twice = sorted({name for name in channels if channels.count(name) > 1})
+        if twice:
+            raise ValueError(f"two fields give the same channel name: {', '.join(twice)}")
+        unknown = set(self.correction.boundaries if self.correction else ()) - set(self.axes)
+        if unknown:
+            raise ValueError(f"correction of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}")
+        return self
+
+    def corrected(self, axis: str) -> Sides | None:
+        """What the recipe says of the two sides of an axis; None where it leaves that to the file."""
+        if self.correction is None or axis not in self.correction.boundaries:
+            return None
+        return self.correction.sides(axis)
 
     @property
     def variable(self) -> tuple[RecipeField, ...]:

@@ -28,10 +28,19 @@ class Row:
     scalars: dict[str, float]
 
 
+def require_frames(rows: tuple[Row, ...], row: int, start: int, stop: int) -> None:
+    """Raises IndexError where a file does not have these frames: the caller's bug, not the user's."""
+    if not 0 <= row < len(rows):
+        raise IndexError(f"row {row} of a file with {len(rows)} trajectories")
+    if not 0 <= start <= stop <= len(rows[row].time):
+        raise IndexError(f"frames {start} to {stop} of a trajectory with {len(rows[row].time)}")
+
+
 class OpenFile(Protocol):
     """One file of a source, open for reading.
 
-    `schema` and `rows` come from the header and cost no field data. Reading raises SourceError.
+    `schema` and `rows` come from the header and cost no field data. Reading raises SourceError where the file
+    fails, IndexError for rows or frames that it does not have.
     """
 
     @property
@@ -70,9 +79,7 @@ class Source(Protocol):
 def sources() -> tuple[str, ...]:
     """Names of all sources: the files of the folder."""
     folder = resources.files("ingest.sources")
-    return tuple(
-        sorted(e.name[:-3] for e in folder.iterdir() if e.name.endswith(".py") and not e.name.startswith("_"))
-    )
+    return tuple(sorted(e.name[:-3] for e in folder.iterdir() if e.name.endswith(".py") and not e.name.startswith("_")))
 
 
 def find(name: str) -> Source:

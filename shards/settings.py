@@ -57,9 +57,7 @@ def make(cls: type[T], tables: dict[str, Any], where: str) -> T:
     try:
         return TypeAdapter(cls).validate_python(tables)
     except ValidationError as error:
-        raise SettingsError(
-            f"{where}: " + "; ".join(_fault(cls, fault) for fault in error.errors())
-        ) from error
+        raise SettingsError(f"{where}: " + "; ".join(_fault(cls, fault) for fault in error.errors())) from error
 
 
 def load(cls: type[T], path: Path, assignments: Iterable[str] = ()) -> T:
@@ -95,9 +93,7 @@ def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
     for key, value in table.items():
         if value is None:
             continue
-        if isinstance(value, dict) or (
-            isinstance(value, list) and value and all(isinstance(v, dict) for v in value)
-        ):
+        if isinstance(value, dict) or (isinstance(value, list) and value and all(isinstance(v, dict) for v in value)):
             inner.append((key, value))
         else:
             lines.append(f"{_key(key)} = {_literal(value)}")

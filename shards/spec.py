@@ -16,9 +16,8 @@ from pydantic import ConfigDict, model_validator
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
-SPLITS = ("train", "valid", "test")
-
 Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 DType = Literal["float32", "float64"]
 Frames = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.uint8]

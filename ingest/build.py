@@ -1,0 +1,189 @@
+"""A whole build: plan, parts by as many processes as asked for, then card and index.
+
+Running twice writes nothing; a killed run goes on where it stopped; a changed input redoes its parts only.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from ingest.part import RECORDS, PartRecord, build_part, read_record
+from ingest.plan import Part, Plan, recipe_digest
+from ingest.recipe import Recipe
+from shards.card import Card, ChannelMoments, Count, Input, Quarantined
+from shards.document import parse, write_atomically
+from shards.errors import MismatchError, SourceError
+from shards.index import Index
+from shards.moments import merge_all
+from shards.publish import publish
+from shards.settings import dump_toml
+from shards.spec import SPLITS
+from shards.write import TEMPORARY, full_disk_is_an_error
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did: parts written now and found done, bytes written, the finished card."""
+
+    folder: Path
+    written_parts: int
+    reused_parts: int
+    written_bytes: int
+    card: Card
+
+
+def build(plan: Plan, root: Path, workers: int, progress: Progress) -> Built:
+    """Carries the plan out below `root`; raises ShardError for a full disk, MismatchError where data would be lost."""
+    folder = root / plan.recipe.name
+    _keeps_what_is_there(plan, folder)
+    with full_disk_is_an_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        done = {part.name: record for part in plan.parts if (record := read_record(folder, part)) is not None}
+        missing = [part for part in plan.parts if part.name not in done]
+        if missing:
+            (folder / "index.json").unlink(missing_ok=True)
+            _sweep(folder)
+        records = dict(done)
+        progress(len(done), len(plan.parts))
+        for part, record in _run(plan, missing, folder, workers):
+            records[part.name] = record
+            progress(len(records), len(plan.parts))
+        written = sum(file.length for part in missing for file in records[part.name].files)
+        card, published = _finish(plan, folder, [records[part.name] for part in plan.parts])
+    return Built(folder, len(missing), len(done), written + published, card)
+
+
+def _keeps_what_is_there(plan: Plan, folder: Path) -> None:
+    """Bad or absent input must never cost data that was built from it before."""
+    if not (folder / "index.json").is_file():
+        return
+    index = parse(Index, (folder / "index.json").read_bytes(), str(folder / "index.json"))
+    if index.packaging != plan.packaging:
+        raise MismatchError(f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root")
+    card = parse(Card, (folder / "card.json").read_bytes(), str(folder / "card.json"))
+    refused = {item.path: item.reason for item in plan.refused if item.row is None}
+    present = {file.path for file in plan.inputs} - set(refused)
+    lost = [item.path for item in card.inputs if item.path not in present]
+    if lost:
+        reason = refused.get(lost[0], "is not there now")
+        raise MismatchError(
+            f"{folder}: was built from {lost[0]}, which {reason}; bring it back, or remove the folder to build anew"
+        )
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a killed run left half-written."""
+    for path in [*folder.glob(f"{TEMPORARY}*"), *folder.glob(f"*/{TEMPORARY}*")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _run(plan: Plan, parts: list[Part], folder: Path, workers: int) -> Iterator[tuple[Part, PartRecord]]:
+    if workers == 1 or len(parts) < 2:
+        for part in parts:
+            yield part, build_part(plan, part, folder)
+        return
+    with _pool(min(workers, len(parts))) as pool:
+        jobs = {pool.submit(build_part, plan, part, folder): part for part in parts}
+        for job in as_completed(jobs):
+            yield jobs[job], job.result()
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that share nothing: HDF5 does not survive a fork. What has not begun is dropped on an error."""
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finish(plan: Plan, folder: Path, records: list[PartRecord]) -> tuple[Card, int]:
+    """Merges the records into card and index; the index comes last."""
+    entries = tuple(entry for record in records for entry in record.entries)
+    if not entries:
+        reason = next(item for record in records for item in record.quarantine)
+        shutil.rmtree(folder)
+        raise SourceError(f"{reason.path}, row {reason.row}: {reason.reason}; no trajectory is left to build")
+    files = tuple(file for record in records for file in record.files)
+    _remove_strays(plan, folder, {file.path for file in files})
+    recipe = dump_toml(asdict(plan.recipe)).encode()
+    written = 0
+    if not (folder / "recipe.toml").is_file() or (folder / "recipe.toml").read_bytes() != recipe:
+        write_atomically(folder / "recipe.toml", recipe)
+        written += len(recipe)
+    card = _card(plan, records)
+    return card, written + publish(folder, card, plan.packaging, files, entries)
+
+
+def _remove_strays(plan: Plan, folder: Path, known: set[str]) -> None:
+    """Files and records of parts that an earlier plan had and this one has not."""
+    names = {part.name for part in plan.parts}
+    for path in (folder / RECORDS).glob("*.json"):
+        if path.stem not in names:
+            path.unlink()
+    for split in SPLITS:
+        for path in sorted((folder / split).rglob("*"), reverse=True):
+            if path.is_file() and path.relative_to(folder).as_posix() not in known:
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def _card(plan: Plan, records: list[PartRecord]) -> Card:
+    schema, recipe = plan.schema, plan.recipe
+    train = [record for record, part in zip(records, plan.parts, strict=True) if part.split == "train"] or records
+    channels = (*schema.channels, *schema.static_channels)
+    moments = (*merge_all([r.moments for r in train]), *merge_all([r.static_moments for r in train]))
+    entries = [entry for record in records for entry in record.entries]
+    counts = {split: [entry for entry in entries if entry.split == split] for split in SPLITS}
+    used = {trajectory.origin.file for part in plan.parts for trajectory in part.trajectories}
+    return Card(
+        name=recipe.name,
+        title=recipe.title,
+        source=recipe.source,
+        schema=schema,
+        powers=plan.powers,
+        codec=plan.codec,
+        chunk=plan.chunk,
+        moments={channel: ChannelMoments.of(m) for channel, m in zip(channels, moments, strict=True)},
+        counts={split: Count(len(chosen), sum(e.frames for e in chosen)) for split, chosen in counts.items()},
+        licence=recipe.licence,
+        citation=recipe.citation,
+        home=recipe.home,
+        note=recipe.note,
+        correction=recipe.correction.reason if recipe.correction else "",
+        differences=_differences(recipe, plan, len(entries)),
+        repeated_frames=sum(record.repeated_frames for record in records),
+        quarantine=(*plan.refused, *(item for record in records for item in record.quarantine)),
+        inputs=tuple(Input(file.path, file.bytes, file.digest) for file in plan.inputs if file.path in used),
+        recipe_digest=recipe_digest(recipe),
+    )
+
+
+def _differences(recipe: Recipe, plan: Plan, trajectories: int) -> tuple[str, ...]:
+    """Where the files differ from the published release: reported, never enforced."""
+    frames = sorted({t.frames for part in plan.parts for t in part.trajectories})
+    expected = recipe.expected
+    found = [
+        ("grid", expected.grid or None, plan.schema.grid.shape),
+        ("frames", expected.frames, frames[0] if len(frames) == 1 else frames),
+        ("trajectories", expected.trajectories, trajectories),
+    ]
+    return tuple(f"{word} {b}, the published release has {a}" for word, a, b in found if a is not None and a != b)
+
+
+def quarantine_lines(items: tuple[Quarantined, ...]) -> list[str]:
+    """One line for each thing that was left out."""
+    return [f"{i.path}" + ("" if i.row is None else f", row {i.row}") + f": {i.reason}" for i in items]

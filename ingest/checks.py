@@ -1,0 +1,80 @@
+"""What a trajectory must satisfy to become shards, in sentences; the moments come from the same pass.
+
+Axes: C channel, S space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from shards.errors import WalrusError
+from shards.moments import NONE, Moments, merge, of_frame
+from shards.spec import Frames, Schema
+
+
+class UnfitError(WalrusError):
+    """A trajectory fails a check; it is quarantined with this reason, the rest goes on."""
+
+
+def time_fault(time: tuple[float, ...]) -> str | None:
+    """What is wrong with the times of a trajectory, if anything."""
+    if len(time) < 2:
+        return f"has {len(time)} frame, nothing changes in it"
+    for number, (before, after) in enumerate(pairwise(time)):
+        if not (math.isfinite(after) and math.isfinite(before)):
+            return f"the time of frame {number} or {number + 1} is not a finite number"
+        if after <= before:
+            return f"time does not increase: frame {number} is at {before}, frame {number + 1} at {after}"
+    return None
+
+
+class Inspection:
+    """Checks frames [C, *S] as they pass and divides them by 2^k; `moments` are those of all frames so far."""
+
+    def __init__(self, schema: Schema, channels: tuple[str, ...], powers: tuple[int, ...]) -> None:
+        self.channels = channels
+        self.moments: tuple[Moments, ...] = tuple(NONE for _ in channels)
+        self.repeated = 0
+        self._scale = np.array([2.0**k for k in powers], schema.dtype).reshape(-1, *(1 for _ in schema.grid.shape))
+
+    def passes(self, frames: Iterator[Frames]) -> Iterator[Frames]:
+        """The frames in stored units; raises UnfitError at the first that is not fit."""
+        before: Frames | None = None
+        for number, frame in enumerate(frames):
+            moments = of_frame(frame, before)
+            self._finite(moments, f"frame {number}")
+            self.repeated += before is not None and all(m.change_squares == 0 for m in moments)
+            self.moments = tuple(merge(a, b) for a, b in zip(self.moments, moments, strict=True))
+            before = frame
+            yield self._stored(frame, f"frame {number}")
+
+    def static(self, values: Frames) -> Frames:
+        """The constant fields in stored units; raises UnfitError where they are not fit."""
+        self.moments = of_frame(values)
+        self._finite(self.moments, "a constant field")
+        return self._stored(values, "a constant field")
+
+    def still_fields(self, schema: Schema) -> tuple[str, ...]:
+        """Variable fields of which no component ever changed."""
+        moved = dict(zip(self.channels, (m.change_squares > 0 for m in self.moments), strict=True))
+        variable = [field for field in schema.fields if not field.constant]
+        return tuple(f.name for f in variable if not any(moved[c] for c in f.components(schema.grid.axes)))
+
+    def _finite(self, moments: tuple[Moments, ...], where: str) -> None:
+        cells = max(m.count for m in moments) if moments else 0
+        for channel, m in zip(self.channels, moments, strict=True):
+            if m.count < cells or not (math.isfinite(m.lowest) and math.isfinite(m.highest)):
+                raise UnfitError(f"{channel} is not finite in {where}")
+
+    def _stored(self, frame: Frames, where: str) -> Frames:
+        stored: Frames = frame / self._scale
+        # A division by 2^k is exact but at the ends of the number range; proven here for every value.
+        if not np.array_equal(stored * self._scale, frame):
+            raise UnfitError(
+                f"values in {where} lose bits when divided by 2^k; set power = 0 for the field in the recipe"
+            )
+        return stored

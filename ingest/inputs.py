@@ -1,0 +1,61 @@
+"""The input files of a dataset: found below a root, in a fixed order, each with a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.recipe import Recipe
+from ingest.source import find
+from shards.errors import SourceError
+from shards.spec import Split
+
+BLOCK = 64 * 1024
+BLOCKS = 64
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file below the root: relative path, split if its place says one, and its fingerprint."""
+
+    root: Path
+    path: str
+    split: Split | None
+    bytes: int
+    modified: int
+    digest: str
+
+    @property
+    def place(self) -> Path:
+        return self.root / self.path
+
+
+def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
+    """The files of this recipe below `start` (or that one file), sorted by path; raises SourceError for none."""
+    if not start.exists():
+        raise SourceError(f"{start}: no such file or folder")
+    root = start.parent if start.is_file() else start
+    patterns = (recipe.files,) if recipe.files else find(recipe.source).PATTERNS
+    found = [start] if start.is_file() else sorted({p for pattern in patterns for p in root.rglob(pattern)})
+    files = [p for p in found if p.is_file() and not p.name.startswith(".")]
+    if not files:
+        raise SourceError(f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?")
+    return tuple(_input(root, path, find(recipe.source).split(path)) for path in files)
+
+
+def _input(root: Path, path: Path, split: Split | None) -> InputFile:
+    status = path.stat()
+    relative = path.relative_to(root).as_posix()
+    return InputFile(root, relative, split, status.st_size, status.st_mtime_ns, digest(path))
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the size and of up to 64 evenly spaced blocks: bounded work for a file of any size."""
+    size = path.stat().st_size
+    result = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        for number in range(BLOCKS):
+            file.seek(max(0, size - BLOCK) * number // (BLOCKS - 1))
+            result.update(file.read(BLOCK))
+    return result.hexdigest()

@@ -1,0 +1,186 @@
+"""One part of a build: its trajectories read slab by slab, checked, encoded, written; then a record of it.
+
+The record is written last. It holds what the index and the card need of the part, and the digest under which
+it need not be done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass as plain_dataclass
+from itertools import groupby, islice
+from pathlib import Path
+
+from pydantic.dataclasses import dataclass
+
+from ingest.checks import Inspection, UnfitError
+from ingest.inputs import InputFile
+from ingest.plan import Part, Plan
+from ingest.source import OpenFile, find
+from shards.card import Quarantined
+from shards.document import dump, parse, write_atomically
+from shards.errors import ShardError, SourceError
+from shards.index import Entry, FileRecord
+from shards.moments import NONE, Moments, merge_all
+from shards.shard import shard_stream, single_chunk_shard
+from shards.spec import STRICT, Frames, Trajectory
+from shards.trajectory import Document
+from shards.write import Encoded, PartWriter, part_writer
+
+SLAB_BYTES = 32 * 2**20
+RECORDS = "parts"
+
+
+@dataclass(frozen=True, config=STRICT)
+class PartRecord:
+    """What a finished part holds."""
+
+    digest: str
+    entries: tuple[Entry, ...]
+    files: tuple[FileRecord, ...]
+    moments: tuple[Moments, ...]
+    static_moments: tuple[Moments, ...]
+    repeated_frames: int
+    quarantine: tuple[Quarantined, ...]
+
+
+@plain_dataclass(frozen=True)
+class _Written:
+    entry: Entry
+    frames: Inspection
+    static: Inspection
+
+
+def record_path(dataset: Path, part: str) -> Path:
+    return dataset / RECORDS / f"{part}.json"
+
+
+def read_record(dataset: Path, part: Part) -> PartRecord | None:
+    """The record of a part that is done as planned, its files all in place; else None."""
+    path = record_path(dataset, part.name)
+    if not path.is_file():
+        return None
+    try:
+        record = parse(PartRecord, path.read_bytes(), str(path))
+    except ShardError:
+        return None
+    if record.digest != part.digest:
+        return None
+    whole = all(_has_length(dataset / file.path, file.length) for file in record.files)
+    return record if whole else None
+
+
+def _has_length(path: Path, length: int) -> bool:
+    return path.is_file() and path.stat().st_size == length
+
+
+def build_part(plan: Plan, part: Part, dataset: Path) -> PartRecord:
+    """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk."""
+    record_path(dataset, part.name).unlink(missing_ok=True)
+    writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
+    written: list[_Written] = []
+    quarantine: list[Quarantined] = []
+    try:
+        for path, group in groupby(part.trajectories, key=lambda trajectory: trajectory.origin.file):
+            _build_file(plan, plan.input(path), list(group), writer, written, quarantine)
+        files = writer.close()
+    except BaseException:
+        writer.discard()
+        raise
+    record = _record(plan, part, written, files, quarantine)
+    record_path(dataset, part.name).parent.mkdir(exist_ok=True)
+    write_atomically(record_path(dataset, part.name), dump(PartRecord, record).encode())
+    return record
+
+
+def _record(
+    plan: Plan, part: Part, written: list[_Written], files: tuple[FileRecord, ...], quarantine: list[Quarantined]
+) -> PartRecord:
+    none = tuple(NONE for _ in plan.schema.channels)
+    static_none = tuple(NONE for _ in plan.schema.static_channels)
+    return PartRecord(
+        part.digest,
+        tuple(item.entry for item in written),
+        files,
+        merge_all([none, *(item.frames.moments for item in written)]),
+        merge_all([static_none, *(item.static.moments for item in written)]),
+        sum(item.frames.repeated for item in written),
+        tuple(quarantine),
+    )
+
+
+def _build_file(
+    plan: Plan,
+    file: InputFile,
+    trajectories: list[Trajectory],
+    writer: PartWriter,
+    written: list[_Written],
+    quarantine: list[Quarantined],
+) -> None:
+    """Adds what one file gives to `written`, and what it does not to `quarantine`."""
+    try:
+        with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
+            for trajectory in trajectories:
+                try:
+                    written.append(_build_trajectory(plan, opened, trajectory, writer))
+                except (UnfitError, SourceError) as error:
+                    quarantine.append(Quarantined(file.path, trajectory.origin.row, str(error)))
+    except SourceError as error:
+        quarantine += [Quarantined(file.path, trajectory.origin.row, str(error)) for trajectory in trajectories]
+
+
+def _build_trajectory(plan: Plan, opened: OpenFile, trajectory: Trajectory, writer: PartWriter) -> _Written:
+    schema, row = plan.schema, trajectory.origin.row
+    inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False))
+    static = Inspection(schema, schema.static_channels, plan.channel_powers(constant=True))
+    frames = inspection.passes(_frames(opened, trajectory, schema.frame_bytes))
+    constants = static.static(opened.static(row)) if schema.static_channels else None
+    encoded = Encoded(
+        _document(plan, trajectory),
+        _segments(plan, trajectory, frames, inspection),
+        single_chunk_shard(opened.boundary(row), plan.codec),
+        None if constants is None else single_chunk_shard(constants, plan.codec),
+    )
+    return _Written(writer.add(encoded), inspection, static)
+
+
+def _document(plan: Plan, trajectory: Trajectory) -> Document:
+    schema = plan.schema
+    return Document(
+        dataset=plan.recipe.name,
+        trajectory=trajectory,
+        first=0,
+        frames=trajectory.frames,
+        axes=schema.grid.axes,
+        shape=schema.grid.shape,
+        boundaries=schema.boundaries,
+        channels=schema.channels,
+        scale=tuple(2.0**k for k in plan.channel_powers(constant=False)),
+        static_channels=schema.static_channels,
+        static_scale=tuple(2.0**k for k in plan.channel_powers(constant=True)),
+        dtype=schema.dtype,
+        codec=plan.codec,
+        chunk=plan.chunk,
+        shard_frames=min(plan.shard_frames, trajectory.frames),
+    )
+
+
+def _frames(opened: OpenFile, trajectory: Trajectory, frame_bytes: int) -> Iterator[Frames]:
+    """Frame by frame, read in slabs that bound the memory."""
+    slab = max(1, SLAB_BYTES // frame_bytes)
+    for start in range(0, trajectory.frames, slab):
+        yield from opened.frames(trajectory.origin.row, start, min(start + slab, trajectory.frames))
+
+
+def _segments(
+    plan: Plan, trajectory: Trajectory, frames: Iterator[Frames], inspection: Inspection
+) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """(frames, bytes) of each shard; ends in the check that needs the whole trajectory."""
+    shard_frames = min(plan.shard_frames, trajectory.frames)
+    slots = shard_frames * (plan.schema.frame_shape[1] // plan.chunk[1])
+    for start in range(0, trajectory.frames, shard_frames):
+        count = min(shard_frames, trajectory.frames - start)
+        yield count, shard_stream(islice(frames, count), slots, plan.chunk, plan.codec)
+    still = inspection.still_fields(plan.schema)
+    if still:
+        raise UnfitError(f"{' and '.join(still)} never changes; declare it constant, or leave the trajectory out")

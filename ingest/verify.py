@@ -1,0 +1,68 @@
+"""Shards against the files they came from, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from ingest.inputs import find_inputs
+from ingest.recipe import Recipe
+from ingest.source import OpenFile, find
+from shards.errors import SourceError
+from shards.index import Entry
+from shards.read import Dataset
+from shards.settings import load
+from shards.spec import Frames, Schema
+
+SLAB_BYTES = 32 * 2**20
+
+
+def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
+    """One sentence for each trajectory of which a bit differs from what its source file gives now."""
+    recipe = load(Recipe, dataset.folder / "recipe.toml")
+    places = {file.path: file.place for file in find_inputs(recipe, start)}
+    origins = {entry: dataset.document(entry).trajectory.origin for entry in dataset.index.trajectories}
+    for path, group in groupby(dataset.index.trajectories, key=lambda entry: origins[entry].file):
+        if path not in places:
+            yield f"{path}: is not below {start}"
+            continue
+        try:
+            with find(recipe.source).open_file(places[path], recipe) as opened:
+                for entry in group:
+                    yield from _entry_faults(dataset, entry, opened, origins[entry].row, places[path])
+        except SourceError as error:
+            yield str(error)
+
+
+def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, place: Path) -> Iterator[str]:
+    where = f"{place}, row {row} ({entry.split}/{entry.key})"
+    if not 0 <= row < len(opened.rows) or len(opened.rows[row].time) != entry.frames:
+        yield f"{where}: the file does not hold these {entry.frames} frames any more"
+        return
+    schema, document = dataset.card.schema, dataset.document(entry)
+    if opened.rows[row].time != document.trajectory.time or opened.rows[row].scalars != document.trajectory.scalars:
+        yield f"{where}: times or parameters differ"
+    if not np.array_equal(opened.boundary(row), dataset.boundary(entry)):
+        yield f"{where}: the boundary mask differs"
+    if not _same_bits(dataset.static(entry) * _column(document.static_scale, schema), opened.static(row)):
+        yield f"{where}: a constant field differs"
+    step = max(1, SLAB_BYTES // schema.frame_bytes)
+    scale = _column(document.scale, schema)
+    for start in range(0, entry.frames, step):
+        stop = min(start + step, entry.frames)
+        stored = np.empty((stop - start, *schema.frame_shape), schema.dtype)
+        dataset.read_frames(entry, range(start, stop), stored)
+        if not _same_bits(stored * scale, opened.frames(row, start, stop)):
+            yield f"{where}: frames {start} to {stop - 1} differ"
+
+
+def _column(scale: tuple[float, ...], schema: Schema) -> Frames:
+    """[C, 1, ...] to multiply stored values with."""
+    return np.array(scale, schema.dtype).reshape(-1, *(1 for _ in schema.grid.shape))
+
+
+def _same_bits(a: Frames, b: Frames) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

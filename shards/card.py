@@ -1,0 +1,87 @@
+"""What a dataset is, in readable JSON: fields, grid, boundaries, moments, provenance, licence, quarantine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from shards.codec import CodecName
+from shards.moments import Moments
+from shards.spec import STRICT, Schema, Split
+
+
+@dataclass(frozen=True, config=STRICT)
+class Input:
+    """One source file: its path below the source root, size, and a digest of evenly spaced blocks."""
+
+    path: str
+    bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Quarantined:
+    """A trajectory (or, with row None, a file) that was left out, and why."""
+
+    path: str
+    row: int | None
+    reason: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class ChannelMoments:
+    """Train-split moments of one channel in physical units."""
+
+    count: int
+    mean: float
+    std: float
+    rms: float
+    min: float
+    max: float
+    change_rms: float
+
+    @classmethod
+    def of(cls, moments: Moments) -> ChannelMoments:
+        return cls(
+            moments.count,
+            moments.mean,
+            moments.std,
+            moments.rms,
+            moments.lowest,
+            moments.highest,
+            moments.change_rms,
+        )
+
+
+@dataclass(frozen=True, config=STRICT)
+class Count:
+    trajectories: int = 0
+    frames: int = 0
+
+
+@dataclass(frozen=True, config=STRICT)
+class Card:
+    """A dataset: `powers` holds k for each field, values are stored divided by 2^k; `chunk` is [C, *S] of a chunk."""
+
+    name: str
+    title: str
+    source: str
+    schema: Schema
+    powers: dict[str, int]
+    codec: CodecName
+    chunk: tuple[int, ...]
+    moments: dict[str, ChannelMoments]
+    counts: dict[Split, Count]
+    licence: str
+    citation: str
+    home: str
+    note: str
+    correction: str
+    differences: tuple[str, ...]
+    repeated_frames: int
+    quarantine: tuple[Quarantined, ...]
+    inputs: tuple[Input, ...]
+    recipe_digest: str
+    format: Literal[1] = Field(default=1)

@@ -1,0 +1,64 @@
+"""One chunk of field values to bytes and back, with the codec metadata that zarr readers need.
+
+Lossless: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw` is the plain little-endian bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numcodecs import blosc
+
+from shards.errors import ShardError
+from shards.spec import Frames, Mask
+
+CodecName = Literal["lz4", "zstd", "raw"]
+LEVEL = {"lz4": 5, "zstd": 3}
+
+
+def encode(values: Frames | Mask, codec: CodecName) -> bytes:
+    """The bytes of one chunk, any shape, C order; the same for any number of threads."""
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    if codec == "raw":
+        return little.tobytes()
+    encoded: bytes = blosc.compress(little, codec.encode(), LEVEL[codec], blosc.BITSHUFFLE, 0)
+    return encoded
+
+
+def decode_into(encoded: memoryview, codec: CodecName, out: Frames | Mask) -> None:
+    """Decode one chunk into `out` (contiguous, right dtype and shape); raises ShardError where it does not fit."""
+    try:
+        if codec == "raw":
+            np.copyto(out, np.frombuffer(encoded, out.dtype.newbyteorder("<")).reshape(out.shape))
+            return
+        declared = _declared_bytes(encoded)
+        if declared != out.nbytes:
+            raise ShardError(f"a chunk declares {declared} bytes where {out.nbytes} were expected")
+        blosc.decompress(encoded, out)
+    except (ValueError, RuntimeError) as error:
+        raise ShardError(f"a chunk cannot be decoded: {error}") from error
+
+
+def _declared_bytes(encoded: memoryview) -> int:
+    """Uncompressed size in the blosc header (bytes 4 to 8), checked before anything is written."""
+    if len(encoded) < 16:
+        raise ShardError(f"a chunk holds {len(encoded)} bytes, too few for a blosc header")
+    return int.from_bytes(encoded[4:8], "little")
+
+
+def zarr_codecs(codec: CodecName, itemsize: int) -> list[dict[str, Any]]:
+    """The zarr v3 codec chain that these bytes follow."""
+    bytes_codec: dict[str, Any] = {"name": "bytes"}
+    if itemsize > 1:
+        bytes_codec["configuration"] = {"endian": "little"}
+    if codec == "raw":
+        return [bytes_codec]
+    configuration = {
+        "typesize": itemsize,
+        "cname": codec,
+        "clevel": LEVEL[codec],
+        "shuffle": "bitshuffle",
+        "blocksize": 0,
+    }
+    return [bytes_codec, {"name": "blosc", "configuration": configuration}]

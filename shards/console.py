@@ -1,0 +1,45 @@
+"""How every command speaks: results on stdout, progress on stderr, a mistake as one line, exit codes.
+
+Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+from shards.errors import WalrusError
+
+QUARANTINE = 3
+INTERRUPTED = 130
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def application(about: str) -> typer.Typer:
+    """A typer application in the house's manner."""
+    return typer.Typer(
+        help=about, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, rich_markup_mode=None
+    )
+
+
+@contextmanager
+def one_line_errors(command: str) -> Iterator[None]:
+    """Turns a WalrusError or Ctrl-C into one line on stderr and an exit code; our own bugs keep their traceback."""
+    try:
+        yield
+    except WalrusError as error:
+        print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted, nothing is half-written; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    stderr.print(text, markup=False)

@@ -1,0 +1,60 @@
+"""A sample of the tar packaging, for those who iterate it with plain webdataset and none of our readers.
+
+webdataset.WebDataset("train/train-00000.tar", shardshuffle=False).map(decode_sample)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from shards.document import parse
+from shards.shard import Shard, chunk_ranges
+from shards.spec import Frames, Mask
+from shards.trajectory import Document
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S], and what they are."""
+
+    document: Document
+    fields_TCS: Frames
+    static_CS: Frames
+    boundary_S: Mask
+
+
+def decode_sample(sample: Mapping[str, bytes]) -> Sample:
+    """The arrays of one sample; nothing in it is ever unpickled. Raises ShardError where it is damaged."""
+    document = parse(Document, sample["json"], str(sample.get("__key__", "sample")))
+    boundary = np.empty(document.shape, np.uint8)
+    _open(sample["boundary.shard"], 1, document).chunk_into(0, boundary)
+    return Sample(document, _fields(sample["fields.shard"], document), _static(sample, document), boundary)
+
+
+def _fields(data: bytes, document: Document) -> Frames:
+    shard = _open(data, document.shard_frames * (document.shape[0] // document.chunk[1]), document)
+    fields = np.empty((document.frames, len(document.channels), *document.shape), document.dtype)
+    for frame, out_CS in enumerate(fields):
+        shard.frame_into(frame, document.chunk, document.dtype, out_CS)
+    fields *= _column(document.scale, document)
+    return fields
+
+
+def _static(sample: Mapping[str, bytes], document: Document) -> Frames:
+    static = np.empty((len(document.static_channels), *document.shape), document.dtype)
+    if document.static_channels:
+        _open(sample["static.shard"], 1, document).chunk_into(0, static)
+    static *= _column(document.static_scale, document)
+    return static
+
+
+def _open(data: bytes, slots: int, document: Document) -> Shard:
+    view = memoryview(data)
+    return Shard(view, chunk_ranges(view, slots), document.codec)
+
+
+def _column(scale: tuple[float, ...], document: Document) -> Frames:
+    return np.array(scale, document.dtype).reshape(-1, *(1 for _ in document.shape))

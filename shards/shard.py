@@ -1,0 +1,106 @@
+"""The shard object: chunks one after the other, then an index, as zarr's sharding codec has it.
+
+The index holds for each chunk (offset, length) as little-endian uint64, both 2^64-1 where there is none,
+and ends in the crc32c of those pairs. It is the same object in a zarr store and in a tar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from shards.codec import CodecName, decode_into, encode
+from shards.errors import ShardError
+from shards.spec import DType, Frames, Mask
+
+MISSING = np.uint64(2**64 - 1)
+# A chunk larger than this is cut along the first axis of space: decoding it would not fit the caches.
+LARGEST_CHUNK = 16 * 2**20
+
+
+def chunk_shape(frame_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """[C, *S] of one chunk: a whole frame, or the largest even cut of its first axis of space that fits."""
+    channels, first, *rest = frame_shape
+    frame_bytes = int(np.prod(frame_shape)) * itemsize
+    cuts = next(n for n in range(1, first + 1) if first % n == 0 and (frame_bytes // n <= LARGEST_CHUNK or n == first))
+    return (channels, first // cuts, *rest)
+
+
+def shard_stream(frames: Iterator[Frames], slots: int, chunk: tuple[int, ...], codec: CodecName) -> Iterator[bytes]:
+    """The bytes of a shard of `slots` chunks, chunk by chunk, index last; frames [C, *S] are taken as they come."""
+    ranges = np.full((slots, 2), MISSING, "<u8")
+    offset = slot = 0
+    for frame in frames:
+        for piece in _cut(frame, chunk):
+            encoded = encode(piece, codec)
+            ranges[slot] = offset, len(encoded)
+            offset += len(encoded)
+            slot += 1
+            yield encoded
+    yield _index(ranges)
+
+
+def single_chunk_shard(values: Frames | Mask, codec: CodecName) -> bytes:
+    """A shard of one chunk: the static fields or the boundary mask of a trajectory."""
+    encoded = encode(values, codec)
+    return encoded + _index(np.array([(0, len(encoded))], "<u8"))
+
+
+def _index(ranges: npt.NDArray[np.uint64]) -> bytes:
+    pairs = ranges.tobytes()
+    return pairs + int(google_crc32c.value(pairs)).to_bytes(4, "little")
+
+
+def _cut(frame: Frames, chunk: tuple[int, ...]) -> Iterator[Frames]:
+    height = chunk[1]
+    for start in range(0, frame.shape[1], height):
+        yield frame[:, start : start + height]
+
+
+def chunk_ranges(shard: memoryview, slots: int) -> npt.NDArray[np.uint64]:
+    """(offset, length) of each chunk [slots, 2]; raises ShardError where the index is damaged or out of range."""
+    size = slots * 16
+    if len(shard) < size + 4:
+        raise ShardError(f"the shard has {len(shard)} bytes, too few for an index of {slots} chunks")
+    index = bytes(shard[len(shard) - size - 4 : len(shard) - 4])
+    if int(google_crc32c.value(index)).to_bytes(4, "little") != bytes(shard[len(shard) - 4 :]):
+        raise ShardError("the checksum of the shard index does not match")
+    ranges = np.frombuffer(index, "<u8").reshape(slots, 2)
+    offsets, lengths = ranges[ranges[:, 0] != MISSING].T
+    end = np.uint64(len(shard) - size - 4)
+    # Not their sum: two hostile 64-bit numbers may overflow.
+    if (offsets > end).any() or (lengths > end - offsets).any():
+        raise ShardError("the shard index points outside the shard")
+    return ranges
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard in memory or in a map, with its parsed index."""
+
+    data: memoryview
+    ranges: npt.NDArray[np.uint64]
+    codec: CodecName
+
+    def chunk_into(self, slot: int, out: Frames | Mask) -> None:
+        """Decode a chunk into contiguous memory of its shape and dtype; raises ShardError where it is damaged."""
+        offset, length = self.ranges[slot]
+        if offset == MISSING:
+            raise ShardError("the chunk is missing")
+        decode_into(self.data[int(offset) : int(offset) + int(length)], self.codec, out)
+
+    def frame_into(self, frame: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames) -> None:
+        """Decode a frame from its chunks; straight into `out_CS` where one chunk is the frame and the dtype fits."""
+        height = chunk[1]
+        pieces = out_CS.shape[1] // height
+        if pieces == 1 and out_CS.dtype == np.dtype(dtype):
+            self.chunk_into(frame, out_CS)
+            return
+        values = np.empty(chunk, dtype)
+        for piece in range(pieces):
+            self.chunk_into(frame * pieces + piece, values)
+            out_CS[:, piece * height : (piece + 1) * height] = values

@@ -1,0 +1,230 @@
+"""Encoded trajectories into files: a zarr group each, or samples of one tar. A file appears whole or not at all.
+
+Both packagings get the same encoded bytes, so that converting one into the other copies and never re-encodes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import google_crc32c
+import numpy as np
+
+from shards import zarr_documents
+from shards.document import dump
+from shards.errors import ShardError
+from shards.index import Entry, FileRecord, Member, Packaging, Segment
+from shards.spec import Grid, Split
+from shards.trajectory import Document
+
+Blocks = Iterable[bytes]
+TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A trajectory ready to be written; `segments` gives (frames, blocks of its shard) in order of time."""
+
+    document: Document
+    segments: Iterable[tuple[int, Blocks]]
+    boundary: bytes
+    static: bytes | None
+
+
+class PartWriter(Protocol):
+    """Writes the trajectories of one part; nothing shows under its final name before it is whole."""
+
+    def add(self, encoded: Encoded) -> Entry: ...
+
+    def close(self) -> tuple[FileRecord, ...]: ...
+
+    def discard(self) -> None: ...
+
+
+def part_writer(packaging: Packaging, dataset: Path, split: Split, part: str, grid: Grid) -> PartWriter:
+    """The writer of a part, below the dataset's folder."""
+    (dataset / split).mkdir(parents=True, exist_ok=True)
+    if packaging == "zarr":
+        return ZarrPart(dataset, split, grid)
+    return TarPart(dataset, f"{split}/{part}.tar")
+
+
+@contextmanager
+def full_disk_is_an_error(path: Path) -> Iterator[None]:
+    """Turns the failures of a disk into ShardError; the rest passes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise ShardError(
+            f"{path}: cannot write ({os.strerror(error.errno)}); free or choose another disk and run again"
+        ) from error
+
+
+@dataclass
+class _CheckedFile:
+    """A file being written, with the checksum of all that went in."""
+
+    file: BinaryIO
+    path: str
+    length: int = 0
+    crc32c: int = 0
+
+    def write(self, blocks: Blocks) -> Member:
+        """Appends the blocks; the member they make."""
+        start, crc = self.length, 0
+        for block in blocks:
+            self.file.write(block)
+            self.length += len(block)
+            crc = google_crc32c.extend(crc, block)
+            self.crc32c = google_crc32c.extend(self.crc32c, block)
+        return Member(self.path, start, self.length - start, crc)
+
+    def close(self) -> FileRecord:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        return FileRecord(self.path, self.length, self.crc32c)
+
+
+@dataclass
+class ZarrPart:
+    """A zarr v3 group a trajectory, at `<dataset>/<split>/<key>`."""
+
+    dataset: Path
+    split: Split
+    grid: Grid
+    records: list[FileRecord] = field(default_factory=list)
+
+    def add(self, encoded: Encoded) -> Entry:
+        key = encoded.document.trajectory.key
+        temporary = self.dataset / self.split / f"{TEMPORARY}{key}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            with full_disk_is_an_error(temporary):
+                group = _Group(temporary, f"{self.split}/{key}")
+                entry = _write_group(group, encoded, self.grid)
+                final = self.dataset / self.split / key
+                shutil.rmtree(final, ignore_errors=True)
+                temporary.rename(final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        self.records += group.records
+        return entry
+
+    def close(self) -> tuple[FileRecord, ...]:
+        return tuple(self.records)
+
+    def discard(self) -> None:
+        for path in {Path(record.path).parts[1] for record in self.records}:
+            shutil.rmtree(self.dataset / self.split / path, ignore_errors=True)
+
+
+@dataclass
+class _Group:
+    """The files of one zarr group, under a temporary folder but named as they will be."""
+
+    folder: Path
+    name: str
+    records: list[FileRecord] = field(default_factory=list)
+
+    def write(self, path: str, blocks: Blocks) -> Member:
+        place = self.folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = _CheckedFile(place.open("wb"), f"{self.name}/{path}")
+        member = file.write(blocks)
+        self.records.append(file.close())
+        return member
+
+
+def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
+    document = encoded.document
+    space = "/0" * len(document.shape)
+    segments, first = [], 0
+    for number, (frames, blocks) in enumerate(encoded.segments):
+        fields = group.write(f"fields/c/{number}/0{space}", blocks)
+        segments.append(Segment(first, frames, fields))
+        first += frames
+    boundary = group.write(f"boundary/c{space}", [encoded.boundary])
+    static = None if encoded.static is None else group.write(f"static/c/0{space}", [encoded.static])
+    group.write("time/c/0", [np.array(document.trajectory.time, "<f8").tobytes()])
+    for axis, values in zip(grid.axes, grid.coordinates, strict=True):
+        group.write(f"{axis}/c/0", [np.array(values, "<f8").tobytes()])
+    whole = replace(document, first=0, frames=document.trajectory.frames)
+    for path, text in zarr_documents.arrays(whole, grid).items():
+        group.write(f"{path}/zarr.json", [text.encode()])
+    described = group.write("zarr.json", [zarr_documents.group(whole).encode()])
+    trajectory = document.trajectory
+    return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described)
+
+
+class TarPart:
+    """Samples of one tar: `<key>.fields.shard`, `.boundary.shard`, `.static.shard`, `.json` for each segment."""
+
+    def __init__(self, dataset: Path, path: str) -> None:
+        self.final = dataset / path
+        self.temporary = self.final.with_name(TEMPORARY + self.final.name)
+        self.file = _CheckedFile(self.temporary.open("wb"), path)
+
+    def add(self, encoded: Encoded) -> Entry:
+        length, crc = self.file.length, self.file.crc32c
+        try:
+            with full_disk_is_an_error(self.temporary):
+                return self._add(encoded)
+        except ShardError:
+            raise
+        except BaseException:
+            # A trajectory that proves bad half-way leaves no trace in the tar.
+            self.file.file.seek(length)
+            self.file.file.truncate()
+            self.file.length, self.file.crc32c = length, crc
+            raise
+
+    def _add(self, encoded: Encoded) -> Entry:
+        trajectory = encoded.document.trajectory
+        segments: list[Segment] = []
+        first = 0
+        for number, (frames, blocks) in enumerate(encoded.segments):
+            sample = trajectory.key if number == 0 else f"{trajectory.key}_{number:03d}"
+            document = replace(encoded.document, first=first, frames=frames)
+            segments.append(Segment(first, frames, self._member(f"{sample}.fields.shard", list(blocks))))
+            boundary = self._member(f"{sample}.boundary.shard", [encoded.boundary])
+            static = None
+            if encoded.static is not None:
+                static = self._member(f"{sample}.static.shard", [encoded.static])
+            described = self._member(f"{sample}.json", [dump(Document, document).encode()])
+            if number == 0:
+                places = boundary, static, described
+            first += frames
+        boundary, static, described = places
+        return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described)
+
+    def _member(self, name: str, blocks: list[bytes]) -> Member:
+        info = tarfile.TarInfo(name)
+        info.size = sum(len(block) for block in blocks)
+        info.mode = 0o644
+        self.file.write([info.tobuf(tarfile.GNU_FORMAT)])
+        member = self.file.write(blocks)
+        self.file.write([b"\0" * (-info.size % tarfile.BLOCKSIZE)])
+        return member
+
+    def close(self) -> tuple[FileRecord, ...]:
+        with full_disk_is_an_error(self.temporary):
+            self.file.write([b"\0" * (2 * tarfile.BLOCKSIZE)])
+            record = self.file.close()
+            self.temporary.replace(self.final)
+        return (record,)
+
+    def discard(self) -> None:
+        self.file.file.close()
+        self.temporary.unlink(missing_ok=True)
