@@ -104,24 +104,29 @@ class Recipe:
     expected: Expected = Expected()
 
     @model_validator(mode="after")
-    def _consistent(self) -> Recipe:
+    def _name_and_axes(self) -> Recipe:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
         if not 1 <= len(self.axes) <= 3 or len(set(self.axes)) != len(self.axes):
             raise ValueError(f"axes {list(self.axes)}: expected 1 to 3, each once")
+        unknown = set(self.correction.boundaries if self.correction else ()) - set(self.axes)
+        if unknown:
+            raise ValueError(f"correction of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _fields_fit_the_axes(self) -> Recipe:
         if not self.variable:
             raise ValueError("no field changes in time; a recipe needs at least one that is not constant")
         for field in self.fields:
-            components = len(self.axes) ** field.rank
-            if len(field.stored_names) not in (1, components):
-                raise ValueError(f"field {field.name} has {len(field.stored)} stored names; expected 1 or {components}")
+            allowed = sorted({1, len(self.axes) ** field.rank})
+            if len(field.stored_names) not in allowed:
+                expected = " or ".join(map(str, allowed))
+                raise ValueError(f"field {field.name} has {len(field.stored)} stored names; expected {expected}")
         channels = [name for field in self.fields for name in field.spec.components(self.axes)]
         twice = sorted({name for name in channels if channels.count(name) > 1})
         if twice:
             raise ValueError(f"two fields give the same channel name: {', '.join(twice)}")
-        unknown = set(self.correction.boundaries if self.correction else ()) - set(self.axes)
-        if unknown:
-            raise ValueError(f"correction of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}")
         return self
 
     def corrected(self, axis: str) -> Sides | None:

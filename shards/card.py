@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from shards.codec import CodecName
@@ -84,4 +83,4 @@ class Card:
     quarantine: tuple[Quarantined, ...]
     inputs: tuple[Input, ...]
     recipe_digest: str
-    format: Literal[1] = Field(default=1)
+    format: Literal[1] = 1

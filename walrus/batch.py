@@ -7,7 +7,7 @@ behind; vectors and tensors then have their missing components as zero channels,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -51,6 +51,17 @@ class Batch:
     @property
     def windows(self) -> int:
         return self.fields_BTCHWD.shape[0]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return replace(
+            self,
+            fields_BTCHWD=self.fields_BTCHWD.to(device, non_blocking=True),
+            static_BCHWD=self.static_BCHWD.to(device, non_blocking=True),
+            cells_BHWD=self.cells_BHWD.to(device, non_blocking=True),
+            padded_C=self.padded_C.to(device),
+            scale_C=self.scale_C.to(device),
+        )
 
     @property
     def dimensions(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError
-from shards.spec import STRICT
+from shards.spec import STRICT, AtLeastOne
 from walrus.counter import below, permutation
+
+History = Annotated[int, Field(ge=2)]
 
 
 @settings_dataclass(frozen=True, config=STRICT)
@@ -29,12 +32,12 @@ class StreamSettings:
     tasks cost alike: a 2D window costs half a 3D one in the published setting (section 4.2).
     """
 
-    micro_batches: int = Field(4, ge=1)
-    windows_2d: int = Field(2, ge=1)
-    windows_3d: int = Field(1, ge=1)
-    history_2d: int = Field(6, ge=2)
-    history_3d: int = Field(3, ge=2)
-    largest_stride: int = Field(5, ge=1)
+    micro_batches: AtLeastOne = 4
+    windows_2d: AtLeastOne = 2
+    windows_3d: AtLeastOne = 1
+    history_2d: History = 6
+    history_3d: History = 3
+    largest_stride: AtLeastOne = 5
     rotate: bool = True
 
     def windows(self, dimensions: int) -> int:

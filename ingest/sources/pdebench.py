@@ -1,0 +1,92 @@
+"""PDEBench, compressible flow: one array a variable, [N, T, *S], at the root of one file.
+
+The time coordinate has an entry more than there are frames, and only the name of the file says what bounds the box.
+N trajectory, T time, S space. Source: the benchmark's generator and merge script.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from ingest.recipe import Recipe
+from ingest.source import Row
+from ingest.sources import _hdf5 as hdf5
+from ingest.sources._components import common_shape, component_fields, component_schema
+from ingest.sources._stacked import StackedFile, require_fields
+from shards.errors import SourceError
+from shards.spec import Boundary, Grid, Sides, Split, side_mask
+
+PATTERNS = ("*.hdf5", "*.h5")
+PARAMETERS = ("M", "eta", "zeta")
+
+
+def split(path: Path) -> Split | None:
+    """The benchmark publishes no split, though names end in Train."""
+    return None
+
+
+@contextmanager
+def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+    """A PDEBench file as the recipe sees it; raises SourceError where arrays disagree or no one knows the boundary."""
+    with hdf5.open_hdf5(path) as file:
+        _require_variables_at_root(file, recipe)
+        grid = Grid(recipe.axes, tuple(_coordinate(file, axis) for axis in recipe.axes))
+        fields = component_fields(file, recipe)
+        count, steps = common_shape(file, fields, grid)
+        sides = tuple(recipe.corrected(axis) or _sides(path) for axis in recipe.axes)
+        yield StackedFile(
+            schema=component_schema(recipe, grid, sides, fields),
+            rows=(Row(_times(file, steps), _parameters(file)),) * count,
+            variable=fields,
+            constant=(),
+            mask=side_mask(grid.shape, sides),
+        )
+
+
+def _require_variables_at_root(file: h5py.File, recipe: Recipe) -> None:
+    found = hdf5.dataset_names(file)
+    if any("/" in name for name in found):
+        raise SourceError(
+            f"{file.filename}: holds groups ({found[0]}, ...); expected one array a variable at the root; read this "
+            'layout with source = "hdf5"'
+        )
+    require_fields(hdf5.where(file), {name for name in found if not name.endswith("-coordinate")}, recipe)
+
+
+def _coordinate(file: h5py.File, axis: str) -> tuple[float, ...]:
+    dataset = hdf5.numbers(file, f"{axis}-coordinate")
+    if len(dataset.shape) != 1 or not dataset.size:
+        raise SourceError(f"{hdf5.where(dataset)}: shape {dataset.shape}; expected a list of cell centres")
+    return tuple(hdf5.header_array(dataset).tolist())
+
+
+def _times(file: h5py.File, steps: int) -> tuple[float, ...]:
+    """[T]: the generator writes T + 1 times, the last of a frame that is not stored."""
+    dataset = hdf5.numbers(file, "t-coordinate")
+    if dataset.shape not in ((steps,), (steps + 1,)):
+        raise SourceError(
+            f"{hdf5.where(dataset)}: shape {dataset.shape}; expected {steps} or {steps + 1} times for {steps} frames"
+        )
+    return tuple(hdf5.header_array(dataset)[:steps].tolist())
+
+
+def _parameters(file: h5py.File) -> dict[str, float]:
+    values = {name: hdf5.number(file, name) for name in PARAMETERS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _sides(path: Path) -> Sides:
+    """The boundary that the name says: `periodic`, or `trans` for outflow."""
+    words = set(re.split(r"[_.]", path.name.lower()))
+    said = [kind for word, kind in (("periodic", Boundary.PERIODIC), ("trans", Boundary.OPEN)) if word in words]
+    if len(said) != 1:
+        raise SourceError(
+            f"{path}: PDEBench tells the boundary only by file name, and this one says "
+            f"{'two' if said else 'neither periodic nor trans'}; state it in a [correction] of the recipe"
+        )
+    return said[0], said[0]

@@ -1,0 +1,231 @@
+"""The Well: one tree of groups for every system, fields by tensor rank, metadata in attributes.
+
+A field is stored as [B][T][*S][components], an axis left out where a flag of the field says that nothing varies
+along it. Flags are believed only as far as the shape agrees with them; shapes are believed over counts.
+Axes: B trajectory, T time, S space.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ingest.recipe import Recipe, RecipeField
+from ingest.source import Row
+from ingest.sources import _hdf5 as hdf5
+from ingest.sources._stacked import StackedFile, require_fields, schema_dtype
+from ingest.sources._well_boundaries import boundaries
+from shards.errors import SourceError
+from shards.spec import SPLITS, Grid, Schema, Split
+
+PATTERNS = ("*.hdf5", "*.h5")
+KINDS = ("cartesian", "equiangular", "spherical")
+log = logging.getLogger(__name__)
+
+
+def split(path: Path) -> Split | None:
+    """The folder's name: the same file name occurs in all three splits."""
+    name = path.parent.name
+    return name if name in SPLITS else None
+
+
+@contextmanager
+def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+    """A Well file as the recipe sees it; raises SourceError where tree, flags and shapes disagree."""
+    with hdf5.open_hdf5(path) as file:
+        grid = _grid(file, recipe)
+        _require_recipe_fields(file, recipe)
+        fields = {field.name: _field(file, field, grid) for field in recipe.fields}
+        count = _trajectories(file, list(fields.values()))
+        times = _times(file, count, list(fields.values()))
+        scalars = _scalars(file, count)
+        sides, mask = boundaries(file, recipe, grid.shape)
+        dtype = schema_dtype((field.dataset.dtype for field in fields.values()), recipe.dtype)
+        yield StackedFile(
+            Schema(tuple(field.spec for field in recipe.fields), grid, sides, dtype),
+            tuple(Row(time, values) for time, values in zip(times, scalars, strict=True)),
+            tuple(fields[field.name] for field in recipe.variable),
+            tuple(fields[field.name] for field in recipe.constant),
+            mask,
+        )
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A dataset and which of the axes [B, T, *S] it has; `shape` is the grid's."""
+
+    dataset: h5py.Dataset
+    rank: int
+    sample: bool
+    time: bool
+    varying: tuple[bool, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def where(self) -> str:
+        return hdf5.where(self.dataset)
+
+    @property
+    def stored_lengths(self) -> tuple[int, ...]:
+        """The space axes that are stored."""
+        return tuple(length for length, varies in zip(self.shape, self.varying, strict=True) if varies)
+
+    def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
+        index = ((row,) if self.sample else ()) + ((slice(start, stop),) if self.time else ())
+        values = hdf5.slab(self.dataset, *index, ...)
+        count, components = stop - start, len(self.shape) ** self.rank
+        lengths = [length if varies else 1 for length, varies in zip(self.shape, self.varying, strict=True)]
+        values = values.reshape(count if self.time else 1, *lengths, components)
+        return np.broadcast_to(np.moveaxis(values, -1, 1), (count, components, *self.shape))
+
+
+def _grid(file: h5py.File, recipe: Recipe) -> Grid:
+    dimensions = hdf5.child_group(file, "dimensions")
+    axes = hdf5.texts(dimensions, "spatial_dims") if dimensions is not None else None
+    if dimensions is None or axes != recipe.axes:
+        raise SourceError(
+            f"{hdf5.where(file)}dimensions: spatial_dims {list(axes or ())}; expected the axes {list(recipe.axes)} of "
+            f"recipe {recipe.name}, in this order; correct the recipe, or name the recipe of this file"
+        )
+    kind = (hdf5.texts(file, "grid_type") or ("cartesian",))[0].lower()
+    if kind not in KINDS:
+        raise SourceError(f"{hdf5.where(file)}: grid_type {kind}; expected one of {', '.join(KINDS)}")
+    return Grid(axes, tuple(_coordinate(dimensions, axis) for axis in axes), cast(Any, kind))
+
+
+def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:
+    """[L], or [B, L] where every trajectory has the same."""
+    dataset = hdf5.numbers(dimensions, axis)
+    values = np.atleast_2d(hdf5.header_array(dataset))
+    if values.ndim != 2 or values.shape[-1] == 0 or (values != values[0]).any():
+        raise SourceError(
+            f"{hdf5.where(dataset)}: shape {dataset.shape}, or not the same for all trajectories; expected one list of "
+            "cell centres; split the file by grid"
+        )
+    return tuple(values[0].tolist())
+
+
+def _require_recipe_fields(file: h5py.File, recipe: Recipe) -> None:
+    """`field_names` lists the fields; a dataset beside the list is a field as well."""
+    found = set()
+    for rank in range(3):
+        group = hdf5.child_group(file, f"t{rank}_fields")
+        if group is None:
+            continue
+        names = {*(hdf5.texts(group, "field_names") or ()), *hdf5.dataset_names(group)}
+        for field in recipe.fields:
+            if field.rank != rank and names & set(field.stored_names):
+                raise SourceError(
+                    f"{hdf5.where(group)}: holds {field.stored_names[0]} as rank {rank}; recipe {recipe.name} says "
+                    f"rank {field.rank}; correct the recipe"
+                )
+        found |= names
+    require_fields(hdf5.where(file), found, recipe)
+
+
+def _field(file: h5py.File, field: RecipeField, grid: Grid) -> _Field:
+    if len(field.stored_names) != 1:
+        raise SourceError(
+            f"{hdf5.where(file)}: field {field.name} is stored in {len(field.stored_names)} arrays by its recipe; "
+            "expected one name: The Well keeps components in one array"
+        )
+    dataset = hdf5.numbers(file[f"t{field.rank}_fields"], field.stored_names[0])
+    varies_in_time = _flag(dataset, "time_varying")
+    if varies_in_time == field.constant:
+        raise SourceError(
+            f"{hdf5.where(dataset)}: time_varying is {varies_in_time}; recipe says constant = "
+            f"{str(field.constant).lower()}; correct the recipe"
+        )
+    # A field without this attribute varies along all axes: one that varied along none would be a scalar.
+    varying = hdf5.flags(dataset, "dim_varying") or (True,) * len(grid.axes)
+    if len(varying) != len(grid.axes):
+        raise SourceError(f"{hdf5.where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}")
+    result = _Field(dataset, field.rank, _flag(dataset, "sample_varying"), varies_in_time, varying, grid.shape)
+    _require_shape(result)
+    return result
+
+
+def _flag(item: h5py.HLObject, name: str) -> bool:
+    """Flags that writers leave out mean False; the shape is checked against them."""
+    return (hdf5.flags(item, name) or (False,))[0]
+
+
+def _require_shape(field: _Field) -> None:
+    """[B][T][*S] as the flags say, then D a rank, or D^2 flat."""
+    axes = len(field.shape)
+    tails = {(axes,) * field.rank, (axes**field.rank,) if field.rank else ()}
+    leading = int(field.sample) + int(field.time)
+    if not any(field.dataset.shape[leading:] == field.stored_lengths + tail for tail in tails) or (
+        len(field.dataset.shape) < leading
+    ):
+        names = ["B"] * field.sample + ["T"] * field.time + [str(length) for length in field.stored_lengths]
+        expected = " x ".join(names + [str(axes)] * field.rank)
+        raise SourceError(
+            f"{field.where}: shape {field.dataset.shape}; its flags (sample_varying {field.sample}, time_varying "
+            f"{field.time}, dim_varying {list(field.varying)}) and the coordinates say {expected}; mend the file"
+        )
+
+
+def _trajectories(file: h5py.File, fields: list[_Field]) -> int:
+    """The leading length that all sample-varying fields share; the attribute may be out of date."""
+    lengths = {field.dataset.name: field.dataset.shape[0] for field in fields if field.sample}
+    if len(set(lengths.values())) > 1:
+        held = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise SourceError(
+            f"{hdf5.where(file)}: fields differ in their number of trajectories ({held}); expected the same; "
+            "mend the file"
+        )
+    count = next(iter(lengths.values()), 1)
+    stated = hdf5.number(file, "n_trajectories")
+    if stated is not None and stated != count:
+        log.warning(
+            "%s: n_trajectories is %g, the fields hold %d; taking the fields' word",
+            file.filename,
+            stated,
+            count,
+        )
+    return count
+
+
+def _times(file: h5py.File, count: int, fields: list[_Field]) -> list[tuple[float, ...]]:
+    """Times of each trajectory: [T] for all, or [B, T]."""
+    dataset = hdf5.numbers(file["dimensions"], "time")
+    steps = {field.dataset.name: field.dataset.shape[int(field.sample)] for field in fields if field.time}
+    wrong = {name: length for name, length in steps.items() if length != (dataset.shape or (0,))[-1]}
+    if dataset.shape[:-1] not in ((), (count,)) or not dataset.shape or wrong:
+        held = ", ".join(f"{name} {length}" for name, length in steps.items())
+        raise SourceError(
+            f"{hdf5.where(dataset)}: shape {dataset.shape}; the fields hold {count} trajectories of frames: {held}; "
+            "expected one time a frame; mend the file"
+        )
+    values = hdf5.header_array(dataset)
+    return [tuple(row) for row in np.broadcast_to(values, (count, values.shape[-1])).tolist()]
+
+
+def _scalars(file: h5py.File, count: int) -> list[dict[str, float]]:
+    """Parameters of each trajectory: one value for all, or one for each."""
+    group = hdf5.child_group(file, "scalars")
+    columns: dict[str, list[float]] = {}
+    for name in (hdf5.texts(group, "field_names") or ()) if group is not None else ():
+        dataset = hdf5.numbers(group, name)
+        if _flag(dataset, "time_varying"):
+            log.warning(
+                "%s: left out, a parameter that varies in time has no place in a trajectory", hdf5.where(dataset)
+            )
+            continue
+        values = hdf5.header_array(dataset).reshape(-1)
+        if values.size not in (1, count) or len(dataset.shape) > 1:
+            raise SourceError(
+                f"{hdf5.where(dataset)}: shape {dataset.shape}; expected one value, or one for each of {count} "
+                "trajectories; mend the file"
+            )
+        columns[name] = np.broadcast_to(values, (count,)).tolist()
+    return [{name: values[row] for name, values in columns.items()} for row in range(count)]

@@ -1,0 +1,156 @@
+"""The contract that every file of `ingest/sources` keeps, and finding a source by its name."""
+
+import tomllib
+from fnmatch import fnmatch
+from importlib import util
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ingest.recipe import Recipe
+from ingest.source import Row, Source, find, require_frames, sources
+from shards.errors import SettingsError, SourceError
+from shards.settings import make
+from shards.spec import SPLITS, Boundary, Cell
+
+GUIDE = Path(__file__).parents[2] / "docs" / "adding-a-source.md"
+
+
+def load(path: Path):
+    spec = util.spec_from_file_location(path.stem, path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=sources())
+def sample(request, tmp_path) -> tuple[Source, Path, Recipe]:
+    """A source with the file and recipe that its own tests offer."""
+    tests = Path(__file__).parent / "sources" / f"test_{request.param}.py"
+    assert tests.exists(), f"source {request.param} has no {tests.name} with a function example(folder)"
+    path, recipe = load(tests).example(tmp_path)
+    assert recipe.source == request.param
+    return find(request.param), path, recipe
+
+
+def check_frames(opened, row: int) -> None:
+    """Slabs equal the whole, in the schema's shape and type, and are the caller's to write to."""
+    count = len(opened.rows[row].time)
+    whole = opened.frames(row, 0, count)
+    assert whole.shape == (count, *opened.schema.frame_shape)
+    assert whole.dtype == opened.schema.dtype
+    middle = count // 2
+    for start, stop in ((0, middle), (middle, count), (0, 0), (count, count), (count - 1, count)):
+        np.testing.assert_array_equal(opened.frames(row, start, stop), whole[start:stop])
+    opened.frames(row, 0, count)[...] = -7
+    np.testing.assert_array_equal(opened.frames(row, 0, count), whole)
+
+
+def check_still_parts(opened, row: int) -> None:
+    """The constant fields and the boundary bits, which carry the code of each side."""
+    static, bits = opened.static(row), opened.boundary(row)
+    assert static.shape == opened.schema.static_shape
+    assert static.dtype == opened.schema.dtype
+    assert bits.shape == opened.schema.grid.shape
+    assert bits.dtype == np.uint8
+    for axis, sides in enumerate(opened.schema.boundaries):
+        for end, kind in zip((0, -1), sides, strict=True):
+            assert (bits.take(end, axis) & Cell[Boundary(kind).name]).any()
+
+
+def check_range(opened, row: int) -> None:
+    count = len(opened.rows[row].time)
+    for start, stop in ((-1, 1), (0, count + 1), (count, count - 1)):
+        with pytest.raises(IndexError):
+            opened.frames(row, start, stop)
+    for absent in (-1, len(opened.rows)):
+        for read in (lambda: opened.frames(absent, 0, 1), lambda: opened.static(absent)):  # noqa: B023
+            with pytest.raises(IndexError):
+                read()
+        with pytest.raises(IndexError):
+            opened.boundary(absent)
+
+
+def check_contract(source: Source, path: Path, recipe: Recipe) -> None:
+    assert any(fnmatch(path.name, pattern) for pattern in source.PATTERNS)
+    assert source.split(path) in (*SPLITS, None)
+    with source.open_file(path, recipe) as opened:
+        assert opened.schema.grid.axes == recipe.axes
+        assert opened.schema.fields == tuple(field.spec for field in recipe.fields)
+        assert opened.rows
+        for row, known in enumerate(opened.rows):
+            assert (np.diff(known.time) > 0).all()
+            assert all(type(value) is float for value in known.scalars.values())
+            check_frames(opened, row)
+            check_still_parts(opened, row)
+        check_range(opened, len(opened.rows) - 1)
+
+
+def test_a_source_keeps_the_contract(sample):
+    check_contract(*sample)
+
+
+def test_a_source_says_in_one_line_what_is_wrong_with_a_file(sample, tmp_path):
+    source, path, recipe = sample
+    wrong = tmp_path / path.name.replace(path.stem, path.stem + "-wrong")
+    wrong.write_bytes(b"<!DOCTYPE html>\n<html>404</html>\n")
+    with pytest.raises(SourceError, match=r"wrong") as caught, source.open_file(wrong, recipe):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_a_source_is_found_by_its_file_name():
+    assert {"well", "pdebench", "pdearena"} <= set(sources())
+    assert not [name for name in sources() if name.startswith("_")]
+    assert find("well").PATTERNS == ("*.hdf5", "*.h5")
+
+
+@pytest.mark.parametrize("name", ["wel", "_hdf5", "os", "", "..source"])
+def test_an_unknown_source_is_told_with_those_there_are(name):
+    with pytest.raises(SettingsError, match=r"no source named .*; there is .*pdearena, pdebench.*, well"):
+        find(name)
+
+
+def test_frames_out_of_range_are_the_callers_bug():
+    rows = (Row((0.0, 1.0, 2.0), {}), Row((), {}))
+    require_frames(rows, 0, 0, 3)
+    require_frames(rows, 1, 0, 0)
+    for wrong in ((0, 0, 4), (0, -1, 2), (0, 2, 1), (1, 0, 1), (2, 0, 0), (-1, 0, 0)):
+        with pytest.raises(IndexError):
+            require_frames(rows, *wrong)
+
+
+def block(kind: str) -> str:
+    return GUIDE.read_text(encoding="utf-8").split(f"```{kind}\n")[1].split("```")[0]
+
+
+@pytest.fixture
+def heat(tmp_path) -> tuple[Source, Path, Recipe]:
+    """The source and the recipe of the guide, with a file as the guide describes it."""
+    (tmp_path / "heat.py").write_text(block("python"), encoding="utf-8")
+    path = tmp_path / "heat_1.h5"
+    with h5py.File(path, "w") as file:
+        file["temperature"] = np.random.default_rng(1).normal(size=(2, 4, 3, 5)).astype("f4")
+        file["alpha"] = [0.5, 0.25]
+        file.attrs["dx"], file.attrs["dt"] = 2.0, 0.1
+    return load(tmp_path / "heat.py"), path, make(Recipe, tomllib.loads(block("toml")), "heat.toml")
+
+
+def test_the_worked_example_of_the_guide_keeps_the_contract(heat):
+    check_contract(*heat)
+    source, path, recipe = heat
+    with source.open_file(path, recipe) as opened, h5py.File(path, locking=False) as raw:
+        assert opened.rows[1].scalars == {"alpha": 0.25}
+        assert opened.schema.grid.coordinates == ((1, 3, 5), (1, 3, 5, 7, 9))
+        assert np.array_equal(opened.frames(1, 0, 4)[:, 0], raw["temperature"][1])
+
+
+@pytest.mark.parametrize(("name", "words"), [("dt", "attribute dt is None"), ("alpha", "no dataset alpha")])
+def test_the_worked_example_of_the_guide_refuses_what_it_says(heat, name, words):
+    source, path, recipe = heat
+    with h5py.File(path, "r+") as file:
+        del (file.attrs if name == "dt" else file)[name]
+    with pytest.raises(SourceError, match=words), source.open_file(path, recipe):
+        pass

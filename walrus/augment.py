@@ -1,0 +1,122 @@
+"""The 24 ways to turn a box by right angles, on data: axes move, vectors and tensors turn with them.
+
+Axes: B batch, T time, C channel, H W D space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import permutations, product
+
+import torch
+from torch import Tensor
+
+from shards.errors import MismatchError
+from shards.spec import Sides
+from walrus.batch import Batch, FieldSlice
+
+Permutation = tuple[int, int, int]
+Flip = tuple[bool, bool, bool]
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """New axis i is old axis `permutation[i]`, reversed where `flip[i]`."""
+
+    permutation: Permutation
+    flip: Flip
+
+    @property
+    def sign(self) -> tuple[int, int, int]:
+        first, second, third = self.flip
+        return 1 - 2 * first, 1 - 2 * second, 1 - 2 * third
+
+    @property
+    def determinant(self) -> int:
+        """1 for a rotation, -1 for a reflection."""
+        inversions = sum(self.permutation[i] > self.permutation[j] for i, j in ((0, 1), (0, 2), (1, 2)))
+        return int((-1) ** (inversions + sum(self.flip)))
+
+    @property
+    def inverse(self) -> Rotation:
+        first, second, third = (self.permutation.index(axis) for axis in range(3))
+        return Rotation((first, second, third), (self.flip[first], self.flip[second], self.flip[third]))
+
+
+ROTATIONS = tuple(
+    rotation
+    for first, second, third in permutations((0, 1, 2))
+    for flips in product((False, True), repeat=3)
+    if (rotation := Rotation((first, second, third), (flips[0], flips[1], flips[2]))).determinant == 1
+)
+IDENTITY = ROTATIONS[0]
+
+
+def draw_rotation(generator: torch.Generator) -> Rotation:
+    """One of the 24, evenly."""
+    return ROTATIONS[int(torch.randint(len(ROTATIONS), (), generator=generator))]
+
+
+def rotate(batch: Batch, rotation: Rotation) -> Batch:
+    """The same physics in a turned frame; the names of the channels stay, as they speak of the new axes.
+
+    Components along an axis of size 1 are the padded ones, before and after.
+    Raises MismatchError where a vector or tensor has not all its components: such data has no turned frame.
+    """
+    if rotation == IDENTITY:
+        return batch
+    source_C, sign_C = _component_law(rotation, batch.layout, len(batch.channels))
+    static_source_C, static_sign_C = _component_law(rotation, batch.static_layout, len(batch.static_channels))
+    lower, middle, upper = (_turn_sides(batch.boundaries, rotation, axis) for axis in range(3))
+    return replace(
+        batch,
+        fields_BTCHWD=_turn_channels(batch.fields_BTCHWD, rotation, source_C, sign_C),
+        static_BCHWD=_turn_channels(batch.static_BCHWD, rotation, static_source_C, static_sign_C),
+        cells_BHWD=_turn_grid(batch.cells_BHWD, rotation),
+        boundaries=(lower, middle, upper),
+        padded_C=batch.padded_C[source_C],
+        scale_C=batch.scale_C[source_C],
+    )
+
+
+def _turn_sides(boundaries: tuple[Sides, Sides, Sides], rotation: Rotation, axis: int) -> Sides:
+    lower, upper = boundaries[rotation.permutation[axis]]
+    return (upper, lower) if rotation.flip[axis] else (lower, upper)
+
+
+def _turn_grid(x: Tensor, rotation: Rotation) -> Tensor:
+    """The last three axes moved and reversed."""
+    leading = x.ndim - 3
+    moved = x.permute(*range(leading), *(leading + axis for axis in rotation.permutation))
+    return moved.flip([leading + axis for axis in range(3) if rotation.flip[axis]])
+
+
+def _turn_channels(x_CHWD: Tensor, rotation: Rotation, source_C: list[int], sign_C: list[int]) -> Tensor:
+    """[..., C, H, W, D] with both grid and components turned."""
+    source = torch.tensor(source_C, dtype=torch.long, device=x_CHWD.device)
+    sign = torch.tensor(sign_C, dtype=x_CHWD.dtype, device=x_CHWD.device)
+    return _turn_grid(x_CHWD.index_select(-4, source), rotation) * sign[:, None, None, None]
+
+
+def _component_law(rotation: Rotation, layout: tuple[FieldSlice, ...], channels: int) -> tuple[list[int], list[int]]:
+    """For each new channel the old one it comes from, and its sign: v'_i = s_i v_p(i), T'_ij = s_i s_j T_p(i)p(j)."""
+    source_C, sign_C = list(range(channels)), [1] * channels
+    for field in layout:
+        if field.stop - field.start != 3**field.rank:
+            raise MismatchError(
+                f"rotation: field {field.name} of rank {field.rank} has {field.stop - field.start} components; "
+                f"expected {3**field.rank}; leave data in curved coordinates as it is"
+            )
+        for offset, new in enumerate(product(range(3), repeat=field.rank)):
+            old = [rotation.permutation[axis] for axis in new]
+            source_C[field.start + offset] = field.start + _row_major(old)
+            for axis in new:
+                sign_C[field.start + offset] *= rotation.sign[axis]
+    return source_C, sign_C
+
+
+def _row_major(index: list[int]) -> int:
+    place = 0
+    for axis in index:
+        place = 3 * place + axis
+    return place

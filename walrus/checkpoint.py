@@ -1,0 +1,65 @@
+"""What a trained model is on disk: `model.safetensors` and, beside it, `model.json` that says how to rebuild it.
+
+No pickle: it loads on a machine without DeepSpeed and cannot run code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+
+from pydantic.dataclasses import dataclass
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from shards.document import dump, parse, write_atomically
+from shards.errors import MismatchError, ShardError
+from shards.spec import STRICT
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.rollout import Model
+from walrus.vocabulary import Vocabulary
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Description:
+    """All that a model needs beside its weights, and where it comes from."""
+
+    model: ModelSettings
+    vocabulary: tuple[str, ...]
+    history_2d: int
+    history_3d: int
+    eps: float
+    jitters: bool
+    step: int
+    seed: int
+    datasets: tuple[str, ...]
+    licences: dict[str, str] = field(default_factory=dict)
+
+
+def save_model(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
+    """Writes both files, weights first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / WEIGHTS, save(weights))
+    write_atomically(folder / DESCRIPTION, dump(Description, description).encode())
+
+
+def load_model(folder: Path) -> tuple[Description, Model]:
+    """The model of a run's folder; raises ShardError where it is absent, MismatchError where the files disagree."""
+    if not (folder / DESCRIPTION).is_file():
+        raise ShardError(f"{folder}: holds no {DESCRIPTION}; name the folder of a finished run")
+    description = parse(Description, (folder / DESCRIPTION).read_bytes(), str(folder / DESCRIPTION))
+    vocabulary = Vocabulary(description.vocabulary)
+    network = Walrus(description.model, len(vocabulary))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError) as error:
+        raise ShardError(f"{folder / WEIGHTS}: cannot be read ({error})") from error
+    except RuntimeError as error:
+        raise MismatchError(f"{folder / WEIGHTS}: does not fit {DESCRIPTION}: {error}") from error
+    network.eval()
+    return description, Model(network, vocabulary, description.eps, description.jitters)

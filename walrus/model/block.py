@@ -1,0 +1,45 @@
+"""One block: the past of every token, then the other tokens of its frame.
+
+Axes: T time, B batch, S tokens, E width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from walrus.model.chance import Shift
+from walrus.model.geometry import Axes
+from walrus.model.rotary import build_rotary
+from walrus.model.settings import ModelSettings
+from walrus.model.space_mixing import SpaceMixing
+from walrus.model.time_mixing import TimeMixing
+
+
+class Block(nn.Module):
+    """Two residual branches; a new block is the identity but for `branch_scale`."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.time = TimeMixing(settings)
+        self.space = SpaceMixing(settings)
+        self.rotary = build_rotary(settings)
+        with torch.no_grad():
+            for output in (self.time.out, self.space.attention_out, self.space.mlp_out):
+                for parameter in output.parameters():
+                    parameter.mul_(settings.branch_scale)
+
+    def forward(
+        self,
+        x_TBSE: Tensor,
+        bucket_QK: Tensor,
+        axes: Axes,
+        turned: Shift,
+        path_B: Tensor | None = None,
+        path_TB: Tensor | None = None,
+    ) -> Tensor:
+        """`turned` says how far the tokens of periodic axes have been turned round; the paths scale the branches."""
+        y_TBSE: Tensor = self.time(x_TBSE, bucket_QK)
+        x_TBSE = x_TBSE + (y_TBSE if path_B is None else y_TBSE * path_B[:, None, None])
+        y_TBSE = self.space(x_TBSE, self.rotary(axes, turned, x_TBSE))
+        return x_TBSE + (y_TBSE if path_TB is None else y_TBSE * path_TB[..., None, None])

@@ -1,0 +1,88 @@
+"""Everything random in a forward pass, drawn beforehand as plain values: a pass is a function of its arguments.
+
+Axes: K blocks, T time, B batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from shards.errors import MismatchError
+from walrus.model.geometry import Axes, Axis, Boundaries, plan_axes
+from walrus.model.settings import ModelSettings
+
+Shift = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Patch jitter of one pass: `cells` moves the grid under the tokens, `tokens[k]` turns the periods before block k.
+
+    Source: arXiv 2511.15684, section 3.2 and algorithm 1.
+    """
+
+    cells: Shift
+    tokens: tuple[Shift, ...]
+
+    def check(self, axes: Axes) -> None:
+        """Raises MismatchError where the grid has no room for the shift: it was drawn for another one."""
+        for axis, shift in zip(axes, self.cells, strict=True):
+            if abs(shift) > (axis.size if axis.periodic else axis.pad[0]):
+                raise MismatchError(
+                    f"model: a shift of {shift} cells on an axis of {axis.size} padded by {axis.pad[0]}; "
+                    "draw the shifts for this shape and these boundaries"
+                )
+
+
+def draw_shifts(settings: ModelSettings, shape: Shift, boundaries: Boundaries, generator: torch.Generator) -> Shifts:
+    """One draw for a grid (H, W, D); the generator (on the CPU) is the only source of chance."""
+    axes = plan_axes(settings, shape, boundaries, jitter=True)
+    cells = _triple([_symmetric(_reach(axis), generator) for axis in axes])
+    tokens = tuple(
+        _triple([_below(axis.tokens if axis.periodic else 1, generator) for axis in axes])
+        for _ in range(settings.blocks)
+    )
+    return Shifts(cells, tokens)
+
+
+def _reach(axis: Axis) -> int:
+    """A bounded axis moves within its padding, a periodic one by up to half the period."""
+    return max(0, axis.size // 2 - 1) if axis.periodic else max(0, axis.pad[0] - 1)
+
+
+def _symmetric(reach: int, generator: torch.Generator) -> int:
+    return _below(2 * reach + 1, generator) - reach
+
+
+def _below(bound: int, generator: torch.Generator) -> int:
+    return int(torch.randint(bound, (), generator=generator)) if bound > 1 else 0
+
+
+def _triple(values: list[int]) -> Shift:
+    height, width, depth = values
+    return height, width, depth
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Stochastic depth of one pass: the factor (0, or 1 over the chance to be kept) of each residual branch.
+
+    A window keeps or drops the time branch of a block whole; each of its frames the space branch.
+    """
+
+    time_KB: Tensor
+    space_KTB: Tensor
+
+
+def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: torch.Generator) -> Paths:
+    """One draw; the chance to drop a branch rises linearly from 0 in the first block to `drop_path` in the last."""
+    keep_K = 1 - torch.linspace(0, settings.drop_path, settings.blocks)
+    time_KB = torch.rand(settings.blocks, windows, generator=generator)
+    space_KTB = torch.rand(settings.blocks, frames, windows, generator=generator)
+    return Paths(
+        (time_KB < keep_K[:, None]) / keep_K[:, None],
+        (space_KTB < keep_K[:, None, None]) / keep_K[:, None, None],
+    )

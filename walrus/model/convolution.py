@@ -1,0 +1,57 @@
+"""Strided convolution and its transpose on grids of one to three real axes, with one kernel for all of them.
+
+Axes: N frames, C channel, I O channels in and out, H W D cells.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from walrus.model.geometry import Stage
+from walrus.model.padding import wrap
+
+Stages = tuple[Stage, Stage, Stage]
+
+
+def kernel_parameter(*shape: int) -> nn.Parameter:
+    """A kernel drawn as PyTorch's convolutions draw theirs: uniform within 1 / sqrt(fan in)."""
+    bound = 1 / math.sqrt(math.prod(shape[1:]))
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+
+def convolve(x_NIHWD: Tensor, kernel_OIHWD: Tensor, stages: Stages) -> Tensor:
+    """A convolution; along an axis of size 1 the kernel is summed, as if the data were constant there."""
+    for dim, stage in enumerate(stages, start=2):
+        x_NIHWD = wrap(x_NIHWD, dim, stage.wrap, stage.wrap)
+    flat = _flat_axes(stages)
+    kernel = kernel_OIHWD.sum(flat, keepdim=True) if flat else kernel_OIHWD
+    strides = [stage.stride for stage in stages]
+    if not flat:
+        return functional.conv3d(x_NIHWD, kernel, stride=strides)
+    # Two-dimensional convolutions are several times faster than three-dimensional ones with a flat axis.
+    dim = flat[0]
+    del strides[dim - 2]
+    return functional.conv2d(x_NIHWD.squeeze(dim), kernel.squeeze(dim), stride=strides).unsqueeze(dim)
+
+
+def convolve_back(x_NIHWD: Tensor, kernel_IOHWD: Tensor, stages: Stages) -> Tensor:
+    """The transposed convolution; along an axis of size 1 the kernel is averaged, the mean of a constant column."""
+    for dim, stage in enumerate(stages, start=2):
+        x_NIHWD = wrap(x_NIHWD, dim, stage.unwrap, stage.unwrap)
+    flat = _flat_axes(stages)
+    kernel = kernel_IOHWD.mean(flat, keepdim=True) if flat else kernel_IOHWD
+    strides, crops = [stage.stride for stage in stages], [stage.crop for stage in stages]
+    if not flat:
+        return functional.conv_transpose3d(x_NIHWD, kernel, stride=strides, padding=crops)
+    dim = flat[0]
+    del strides[dim - 2], crops[dim - 2]
+    y = functional.conv_transpose2d(x_NIHWD.squeeze(dim), kernel.squeeze(dim), stride=strides, padding=crops)
+    return y.unsqueeze(dim)
+
+
+def _flat_axes(stages: Stages) -> list[int]:
+    return [dim for dim, stage in enumerate(stages, start=2) if stage.kernel == 1]

@@ -1,0 +1,37 @@
+"""Tokens to cells: the encoder's two convolutions transposed, in reverse, with a column for every known channel.
+
+Axes: N frames, C channel, E width, h w d tokens, H W D cells.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from walrus.model.convolution import convolve_back, kernel_parameter
+from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes
+from walrus.model.norm import CellNorm
+from walrus.model.settings import ModelSettings
+
+
+class Decoder(nn.Module):
+    """The head of one dimensionality (arXiv 2511.15684, appendix A.4)."""
+
+    def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
+        super().__init__()
+        self.first = kernel_parameter(settings.hidden, settings.inner, *[SECOND_KERNEL] * 3)
+        self.first_norm = CellNorm(settings.inner)
+        self.second = kernel_parameter(settings.inner, vocabulary_size, *[FIRST_KERNEL] * 3)
+        bound = 1 / math.sqrt(vocabulary_size * FIRST_KERNEL**3)
+        self.bias = nn.Parameter(torch.empty(vocabulary_size).uniform_(-bound, bound))
+
+    def forward(self, x_NEhwd: Tensor, labels_C: Tensor, axes: Axes) -> Tensor:
+        """The placed fields [N, C, H, W, D] of the labels, in single precision at least."""
+        y = convolve_back(x_NEhwd, self.first, (axes[0].second, axes[1].second, axes[2].second))
+        y = functional.silu(self.first_norm(y))
+        kernel, bias = self.second.index_select(1, labels_C), self.bias.index_select(0, labels_C)
+        y = convolve_back(y, kernel, (axes[0].first, axes[1].first, axes[2].first))
+        return y + bias[:, None, None, None]

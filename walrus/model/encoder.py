@@ -1,0 +1,47 @@
+"""Cells to tokens: two strided convolutions, whose first kernel holds a column for every known channel.
+
+Axes: N frames, C channel, V vocabulary, I inner width, E width, H W D cells, h w d tokens.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from walrus.model.convolution import convolve, kernel_parameter
+from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes
+from walrus.model.norm import CellNorm
+from walrus.model.settings import ModelSettings
+from walrus.vocabulary import SERVICE_CHANNELS
+
+
+class Encoder(nn.Module):
+    """The stem of one dimensionality (arXiv 2511.15684, appendix A.4; SiLU as in the released weights)."""
+
+    def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
+        super().__init__()
+        self.fields = vocabulary_size - len(SERVICE_CHANNELS)
+        self.first = kernel_parameter(settings.inner, vocabulary_size, *[FIRST_KERNEL] * 3)
+        self.first_norm = CellNorm(settings.inner)
+        self.second = kernel_parameter(settings.hidden, settings.inner, *[SECOND_KERNEL] * 3)
+        self.second_norm = CellNorm(settings.hidden)
+
+    def forward(self, x_NCHWD: Tensor, flags_3HWD: Tensor, labels_C: Tensor, axes: Axes) -> Tensor:
+        """Tokens [N, E, h, w, d] of placed fields and their boundary flags."""
+        first = (axes[0].first, axes[1].first, axes[2].first)
+        second = (axes[0].second, axes[1].second, axes[2].second)
+        fields_ICHWD, flags_I3HWD = self._kernels(labels_C)
+        # All frames share their flags: convolve them once.
+        y = convolve(x_NCHWD, fields_ICHWD, first) + convolve(flags_3HWD[None], flags_I3HWD, first)
+        y = convolve(functional.silu(self.first_norm(y)), self.second, second)
+        return functional.silu(self.second_norm(y))
+
+    def _kernels(self, labels_C: Tensor) -> tuple[Tensor, Tensor]:
+        """The columns at work, scaled so that few channels excite a unit as much as all would; flags come as
+        inside, closed, open."""
+        scale = math.sqrt(self.fields / len(labels_C))
+        inside, boundaries = self.first[:, 2:3] * scale, self.first[:, :2]
+        return self.first.index_select(1, labels_C) * scale, torch.cat([inside, boundaries], 1)

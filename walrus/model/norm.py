@@ -1,0 +1,36 @@
+"""Root mean square over the cells of one frame, channel by channel.
+
+The paper says group norm; the released weights belong to this one. No mean is removed: zero stays zero.
+Axes: N frames, T time, B batch, C channel, H W D cells, S tokens, E width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class CellNorm(nn.Module):
+    """For channels in front, [N, C, H, W, D]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x_NCHWD: Tensor) -> Tensor:
+        return x_NCHWD * (_inverse_rms(x_NCHWD, (2, 3, 4)) * self.weight[:, None, None, None])
+
+
+class TokenNorm(nn.Module):
+    """For channels behind, [T, B, S, E]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x_TBSE: Tensor) -> Tensor:
+        return x_TBSE * (_inverse_rms(x_TBSE, (2,)) * self.weight)
+
+
+def _inverse_rms(x: Tensor, cells: tuple[int, ...]) -> Tensor:
+    return torch.rsqrt(x.square().mean(cells, keepdim=True) + torch.finfo(x.dtype).eps)

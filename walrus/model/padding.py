@@ -1,0 +1,79 @@
+"""Cells beyond the boundary: put a grid into its padded place, flag the padding, and cut the grid out again.
+
+Axes: N frames, C channel, H W D cells.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from shards.spec import Boundary
+from walrus.model.chance import Shift
+from walrus.model.geometry import Axes, Axis
+
+
+def place(x_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
+    """The grid moved by `shift` cells: bounded axes inside zeros, periodic ones turned round their period."""
+    margins: list[int] = []
+    for axis, moved in zip(reversed(axes), reversed(shift), strict=True):
+        margins += [axis.pad[0] + moved, axis.pad[1] - moved] if not axis.periodic else [0, 0]
+    x_NCHWD = functional.pad(x_NCHWD, margins) if any(margins) else x_NCHWD
+    for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
+        if axis.periodic:
+            x_NCHWD = wrap(_turn(x_NCHWD, dim, moved), dim, *axis.overlap)
+    return x_NCHWD
+
+
+def restore(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
+    """The exact inverse of `place`."""
+    for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
+        if axis.periodic:
+            y_NCHWD = _turn(y_NCHWD.narrow(dim, axis.overlap[0], axis.size), dim, -moved)
+        else:
+            y_NCHWD = y_NCHWD.narrow(dim, axis.pad[0] + moved, axis.size)
+    return y_NCHWD
+
+
+def wrap(x: Tensor, dim: int, lower: int, upper: int) -> Tensor:
+    """`x` with its last `lower` rows repeated before and its first `upper` rows after."""
+    if lower == upper == 0:
+        return x
+    size = x.shape[dim]
+    return torch.cat([x.narrow(dim, size - lower, lower), x, x.narrow(dim, 0, upper)], dim)
+
+
+def _turn(x: Tensor, dim: int, shift: int) -> Tensor:
+    return x.roll(shift, dim) if shift else x
+
+
+def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
+    """Three channels [3, H, W, D] on the padded grid: inside, beyond a wall, beyond an open side.
+
+    Inside is (1, 0, 0). In the padding of a side the first is 0 and that of its kind 1; where the padding of
+    two axes meets, the kinds add. Padding that the shift pushes out at one end comes in at the other with its kind.
+    """
+    inside_HWD = _along(axes, shift, like, None).prod(0)
+    closed_HWD = _along(axes, shift, like, Boundary.WALL).sum(0)
+    open_HWD = _along(axes, shift, like, Boundary.OPEN).sum(0)
+    return torch.stack([inside_HWD, closed_HWD, open_HWD])
+
+
+def _along(axes: Axes, shift: Shift, like: Tensor, kind: Boundary | None) -> Tensor:
+    """One indicator an axis, spread over the grid [3, H, W, D]: padding of this kind, or not padding at all."""
+    grid = [axis.cells for axis in axes]
+    spread = []
+    for place_of_axis, (axis, moved) in enumerate(zip(axes, shift, strict=True)):
+        shape = [1, 1, 1]
+        shape[place_of_axis] = axis.cells
+        spread.append(_indicator(axis, moved, like, kind).view(shape).expand(grid))
+    return torch.stack(spread)
+
+
+def _indicator(axis: Axis, shift: int, like: Tensor, kind: Boundary | None) -> Tensor:
+    lower, upper = axis.pad
+    row = like.new_full((axis.cells,), float(kind is None))
+    row[:lower] = float(kind == axis.sides[0])
+    row[axis.cells - upper :] = float(kind == axis.sides[1])
+    return row if axis.periodic else _turn(row, 0, shift)

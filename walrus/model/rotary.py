@@ -1,0 +1,105 @@
+"""Where a token is, told to attention by turning pairs of channels of its queries and keys.
+
+Pairs of channels, a quarter of each head for H, then W, then D, turn by an angle proportional to the position; the
+rest of the head stays. Turning the tokens of a periodic axis round before a block is the same as
+turning their positions, so no activation is ever moved.
+Axes: S tokens, h w d tokens an axis, R pairs of channels, D head width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from walrus.model.chance import Shift
+from walrus.model.geometry import Axes, Axis
+from walrus.model.settings import ModelSettings
+
+
+def rotate_pairs(x_SD: Tensor, phases_SR: Tensor) -> Tensor:
+    """Each pair of neighbouring channels of [..., S, D], as a complex number, times its phase."""
+    pairs_SR = torch.view_as_complex(x_SD.to(phases_SR.real.dtype).reshape(*x_SD.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs_SR * phases_SR).flatten(-2)
+
+
+class Rotary(nn.Module):
+    """Phases for all tokens of a grid; a child says which angles an axis has."""
+
+    def __init__(self, head_width: int) -> None:
+        super().__init__()
+        self.head_width = head_width
+        self.pairs = head_width // 4 // 2
+
+    def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
+        """Angles [tokens, pairs] along axis `number`."""
+        raise NotImplementedError
+
+    def forward(self, axes: Axes, turned: Shift, like: Tensor) -> Tensor:
+        """Phases [S, R] of tokens turned round by `turned` positions along each axis; complex, single at least."""
+        precision = like.new_empty((), dtype=torch.promote_types(like.dtype, torch.float32))
+        grid = [axis.tokens for axis in axes]
+        spread = []
+        for number, (axis, shift) in enumerate(zip(axes, turned, strict=True)):
+            shape = [1, 1, 1, self.pairs]
+            shape[number] = axis.tokens
+            angles_nR = self.angles(axis, number, precision).roll(-shift, 0)
+            spread.append(angles_nR.view(shape).expand(*grid, self.pairs))
+        angles_SR = torch.cat(spread, -1).flatten(0, 2)
+        angles_SR = functional.pad(angles_SR, (0, self.head_width // 2 - angles_SR.shape[-1]))
+        return torch.polar(torch.ones_like(angles_SR), angles_SR)
+
+
+class PublishedRotary(Rotary):
+    """Fixed frequencies from pi to 128 pi over positions from -1 to 1, the same on every axis."""
+
+    def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
+        frequencies_R = published_frequencies(self.pairs).to(like)
+        return _positions(axis, like)[:, None] * frequencies_R
+
+
+class LearnedRotary(Rotary):
+    """The published frequencies as parameters, an own set for each axis (the fine-tuned release)."""
+
+    def __init__(self, head_width: int) -> None:
+        super().__init__(head_width)
+        self.frequencies_3R = nn.Parameter(published_frequencies(self.pairs).repeat(3, 1))
+
+    def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
+        return _positions(axis, like)[:, None] * self.frequencies_3R[number].to(like.dtype)
+
+
+class HarmonicRotary(Rotary):
+    """Whole harmonics of the axis: of the full circle where it is periodic, of the half circle where it is not.
+
+    Truly periodic, the same at any resolution, and no harmonic turns by more than half a circle from token to
+    token: those beyond are silent. The published frequencies lie mostly in that aliased band.
+    """
+
+    def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
+        circle = 2 * math.pi if axis.periodic else math.pi
+        step_R = torch.arange(1, self.pairs + 1, device=like.device) * (circle * axis.stride / axis.size)
+        step_R = torch.where(step_R <= math.pi, step_R, 0).to(like.dtype)
+        return torch.arange(axis.tokens, device=like.device, dtype=like.dtype)[:, None] * step_R
+
+
+def published_frequencies(pairs: int) -> Tensor:
+    """pi to 128 pi, evenly; single precision, as stored in the release."""
+    return math.pi * torch.linspace(1, 128, pairs, dtype=torch.float32)
+
+
+def _positions(axis: Axis, like: Tensor) -> Tensor:
+    return torch.linspace(-1, 1, axis.tokens, device=like.device, dtype=like.dtype)
+
+
+ROTARIES: dict[str, type[Rotary]] = {
+    "published": PublishedRotary,
+    "learned": LearnedRotary,
+    "harmonic": HarmonicRotary,
+}
+
+
+def build_rotary(settings: ModelSettings) -> Rotary:
+    return ROTARIES[settings.rotary](settings.head_width)

@@ -1,0 +1,67 @@
+"""How large a Walrus is, and which of its few options are on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+
+from shards.spec import STRICT
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelSettings:
+    """Sizes and options of the network; the defaults are the published choices.
+
+    Source: arXiv 2511.15684, section 3 and table 2.
+    """
+
+    hidden: int
+    heads: int
+    inner: int
+    # Width of the feed-forward layer before its gate: half of it is the gate.
+    mlp: int
+    blocks: int
+    drop_path: float = 0.05
+    # One encoder and one decoder for each: 2 serves one or two real axes, 3 three.
+    dimensions: tuple[Literal[2, 3], ...] = (2, 3)
+    # Tokens that an axis may have at most, which sets the stride.
+    plane_tokens: int = 32
+    volume_tokens: int = 16
+    causal: bool = True
+    rotary: Literal["published", "learned", "harmonic"] = "published"
+    # Token grid (h, w, d) of an absolute position embedding, for a fine-tuned model of one fixed domain.
+    position_grid: tuple[int, int, int] | None = None
+    # Repeat the release's faults at periodic seams, to compare with its numbers.
+    released_seams: bool = False
+    # A new block adds this share of a default output layer, so that it begins as the identity.
+    branch_scale: float = 1.1e-6
+    # Recompute blocks 0, k, 2k, ... and the encoder and decoder in the backward pass; 0 keeps everything.
+    checkpoint_every: int = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelSettings:
+        if min(self.hidden, self.heads, self.inner, self.mlp, self.blocks) < 1:
+            raise ValueError("hidden, heads, inner, mlp and blocks must be at least 1")
+        if self.hidden % self.heads or self.head_width < 8:
+            raise ValueError(f"hidden {self.hidden} over {self.heads} heads; expected a multiple, at least 8 wide each")
+        if self.mlp % 2:
+            raise ValueError(f"mlp {self.mlp} must be even: half of it gates the other half")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"drop_path {self.drop_path} must be in [0, 1)")
+        if not self.dimensions or len(set(self.dimensions)) < len(self.dimensions):
+            raise ValueError(f"dimensions {self.dimensions} must be 2, 3 or both, each once")
+        return self
+
+    @property
+    def head_width(self) -> int:
+        return self.hidden // self.heads
+
+
+PRESETS = {
+    "tiny": ModelSettings(hidden=64, heads=2, inner=12, mlp=256, blocks=4, drop_path=0.0),
+    "small": ModelSettings(hidden=512, heads=8, inner=128, mlp=2048, blocks=12),
+    "half": ModelSettings(hidden=1088, heads=16, inner=352, mlp=4352, blocks=30, checkpoint_every=2),
+    "walrus": ModelSettings(hidden=1408, heads=16, inner=352, mlp=5632, blocks=40, checkpoint_every=2),
+}

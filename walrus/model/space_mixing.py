@@ -1,0 +1,46 @@
+"""Attention among all tokens of a frame, and beside it a gated feed-forward layer, from one projection.
+
+Axes: T time, B batch, N = T x B frames, S tokens, E width, A heads, D head width, R pairs of channels, M feed-forward width.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from walrus.model.norm import TokenNorm
+from walrus.model.rotary import rotate_pairs
+from walrus.model.settings import ModelSettings
+
+
+class SpaceMixing(nn.Module):
+    """The second half of a block (arXiv 2511.15684, section 3)."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.heads = settings.heads
+        self.sections = [settings.mlp, *[settings.hidden] * 3]
+        self.norm = TokenNorm(settings.hidden)
+        self.fused = nn.Linear(settings.hidden, sum(self.sections))
+        self.query_norm = nn.LayerNorm(settings.head_width)
+        self.key_norm = nn.LayerNorm(settings.head_width)
+        self.attention_out = nn.Linear(settings.hidden, settings.hidden, bias=False)
+        self.mlp_out = nn.Linear(settings.mlp // 2, settings.hidden)
+
+    def forward(self, x_TBSE: Tensor, phases_SR: Tensor) -> Tensor:
+        """What the block adds to its input."""
+        mlp_TBSM, query, key, value = self.fused(self.norm(x_TBSE)).split(self.sections, -1)
+        value_NASD = self._heads(value)
+        attended_NASD = functional.scaled_dot_product_attention(
+            rotate_pairs(self.query_norm(self._heads(query)), phases_SR).to(value.dtype),
+            rotate_pairs(self.key_norm(self._heads(key)), phases_SR).to(value.dtype),
+            value_NASD,
+        )
+        attended_TBSE: Tensor = self.attention_out(attended_NASD.transpose(1, 2).reshape(x_TBSE.shape))
+        content_TBSM, gate_TBSM = mlp_TBSM.chunk(2, -1)
+        fed_TBSE: Tensor = self.mlp_out(content_TBSM * functional.silu(gate_TBSM))
+        return attended_TBSE + fed_TBSE
+
+    def _heads(self, x_TBSE: Tensor) -> Tensor:
+        """[N, A, S, D] with N = T x B frames: the four axes that fused attention kernels take."""
+        return x_TBSE.reshape(-1, x_TBSE.shape[2], self.heads, x_TBSE.shape[3] // self.heads).transpose(1, 2)

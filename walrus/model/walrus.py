@@ -1,0 +1,123 @@
+"""The network: a window of normalised fields in, their normalised changes out.
+
+Axes: T time, B batch, N = T x B frames, C channel, H W D cells, h w d tokens an axis, S = h x w x d, E width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from shards.errors import MismatchError
+from walrus.model.block import Block
+from walrus.model.chance import Paths, Shift, Shifts
+from walrus.model.decoder import Decoder
+from walrus.model.encoder import Encoder
+from walrus.model.geometry import Axes, Boundaries, plan_axes
+from walrus.model.padding import boundary_flags, place, restore
+from walrus.model.settings import ModelSettings
+from walrus.model.time_mixing import lag_buckets
+
+STILL: Shift = (0, 0, 0)
+
+
+class Walrus(nn.Module):
+    """The published architecture (arXiv 2511.15684): stride-modulated stem, space-time blocks, transposed stem.
+
+    `vocabulary_size` counts all names of the vocabulary, service channels included.
+    """
+
+    def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoders = nn.ModuleDict(
+            {_stem(count): Encoder(settings, vocabulary_size) for count in settings.dimensions}
+        )
+        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.blocks))
+        self.decoders = nn.ModuleDict(
+            {_stem(count): Decoder(settings, vocabulary_size) for count in settings.dimensions}
+        )
+
+    def forward(
+        self,
+        x_TBCHWD: Tensor,
+        labels: Sequence[int] | Tensor,
+        boundaries: Boundaries,
+        shifts: Shifts | None = None,
+        paths: Paths | None = None,
+        last_only: bool = False,
+    ) -> Tensor:
+        """The change of every channel from each frame to the next, in units of its own size, [T, B, C, H, W, D].
+
+        `labels` are the vocabulary columns of the C channels, `boundaries` (lower, upper) of H, W and D. Without
+        `shifts` there is no jitter, without `paths` no stochastic depth. With `last_only` just the change that
+        follows the last frame is decoded, [1, B, C, H, W, D].
+        Raises MismatchError where labels, grid or shifts do not fit.
+        """
+        frames, windows, channels, *shape = x_TBCHWD.shape
+        labels_C = torch.as_tensor(labels, device=x_TBCHWD.device)
+        if len(labels_C) != channels:
+            raise MismatchError(f"model: {len(labels_C)} labels for {channels} channels; give one a channel")
+        axes = plan_axes(self.settings, (shape[0], shape[1], shape[2]), boundaries, shifts is not None)
+        if shifts is not None:
+            shifts.check(axes)
+        shift = STILL if shifts is None else shifts.cells
+
+        x_NCHWD = place(x_TBCHWD.flatten(0, 1), axes, shift)
+        flags_3HWD = boundary_flags(axes, shift, x_NCHWD)
+        stem = self._stem(axes)
+        x_NEhwd = self._run(self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes)
+        x_TBSE = x_NEhwd.flatten(2).transpose(1, 2).contiguous().view(frames, windows, -1, self.settings.hidden)
+        x_TBSE = self._mix(x_TBSE, axes, shifts, paths)
+        x_TBSE = x_TBSE[-1:] if last_only else x_TBSE
+        tokens = [axis.tokens for axis in axes]
+        x_NEhwd = x_TBSE.flatten(0, 1).transpose(1, 2).reshape(-1, self.settings.hidden, *tokens)
+        y_NCHWD = self._run(self.decoders[stem], self._thrifty, x_NEhwd, labels_C, axes)
+        return restore(y_NCHWD, axes, shift).reshape(-1, windows, channels, *shape)
+
+    def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
+        bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
+        for number, (block, turned) in enumerate(zip(self.blocks, self._turns(shifts), strict=True)):
+            time_B = None if paths is None else paths.time_KB[number].to(x_TBSE)
+            space_TB = None if paths is None else paths.space_KTB[number].to(x_TBSE)
+            thrifty = self._thrifty and number % self.settings.checkpoint_every == 0
+            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, axes, turned, time_B, space_TB)
+        return x_TBSE
+
+    def _turns(self, shifts: Shifts | None) -> list[Shift]:
+        """How far the tokens have been turned in all when they reach each block."""
+        if shifts is None:
+            return [STILL] * len(self.blocks)
+        return list(accumulate(shifts.tokens, lambda one, two: (one[0] + two[0], one[1] + two[1], one[2] + two[2])))
+
+    @property
+    def _thrifty(self) -> bool:
+        return self.training and self.settings.checkpoint_every > 0
+
+    def _stem(self, axes: Axes) -> str:
+        real = sum(axis.size > 1 for axis in axes)
+        stem = _stem(3 if real == 3 else 2)
+        if stem not in self.encoders:
+            raise MismatchError(
+                f"model: a grid of {real} real axes; this model has dimensions {self.settings.dimensions}; "
+                "train one with both"
+            )
+        return stem
+
+    @staticmethod
+    def _run(module: nn.Module, thrifty: bool, *inputs: object) -> Tensor:
+        """The module's output; where thrifty, its activations are computed again in the backward pass."""
+        if not thrifty:
+            output: Tensor = module(*inputs)
+            return output
+        # Nothing random happens inside: all chance is drawn beforehand.
+        recomputed: Tensor = checkpoint(module, *inputs, use_reentrant=False, preserve_rng_state=False)
+        return recomputed
+
+
+def _stem(dimensions: int) -> str:
+    return "volume" if dimensions == 3 else "plane"

@@ -1,0 +1,66 @@
+"""Forecasts: one frame a step, each fed back as if it were the truth.
+
+Axes: B batch, T time, C channel, H W D space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from shards.spec import Cell
+from walrus.batch import Batch
+from walrus.model.chance import draw_shifts
+from walrus.model.walrus import Walrus
+from walrus.normalize import Statistics, advance, join_channels, normalise, window_statistics
+from walrus.trainee import generator_of
+from walrus.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network ready to forecast. Jitter is part of the published inference; `seed` makes it repeatable."""
+
+    network: Walrus
+    vocabulary: Vocabulary
+    eps: float
+    jitters: bool = True
+    seed: int = 0
+
+    @torch.no_grad()
+    def next_frame(self, history: Batch, step: int = 0) -> Tensor:
+        """The frame after the last one, [B, C, H, W, D] of the variable channels, in the units of the batch.
+
+        Padded components and cells inside an obstacle are zero.
+        """
+        u_TBCHWD = join_channels(history)
+        statistics = window_statistics(u_TBCHWD, self.eps)
+        height, width, depth = u_TBCHWD.shape[3:]
+        shifts = None
+        if self.jitters:
+            generator = generator_of(self.seed, "forecast", step)
+            shifts = draw_shifts(self.network.settings, (height, width, depth), history.boundaries, generator)
+        output_TBCHWD = self.network(
+            normalise(u_TBCHWD, statistics),
+            self.vocabulary.labels((*history.channels, *history.static_channels)),
+            history.boundaries,
+            shifts,
+            last_only=True,
+        )
+        channels = len(history.channels)
+        variable = Statistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
+        frame_BCHWD = advance(u_TBCHWD[-1:, :, :channels], output_TBCHWD[:, :, :channels], variable)[0]
+        outside_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) == 0
+        return frame_BCHWD * (outside_BHWD[:, None] & ~history.padded_C[:, None, None, None])
+
+
+def rollout(model: Model, history: Batch, steps: int) -> Iterator[Tensor]:
+    """The `steps` frames that follow `history`, [B, C, H, W, D] each; the window slides over its own forecasts."""
+    for step in range(steps):
+        frame_BCHWD = model.next_frame(history, step)
+        fields_BTCHWD = torch.cat([history.fields_BTCHWD[:, 1:], frame_BCHWD[:, None]], 1)
+        history = replace(history, fields_BTCHWD=fields_BTCHWD)
+        yield frame_BCHWD

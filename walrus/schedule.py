@@ -1,0 +1,45 @@
+"""The learning rate of each epoch: linear warm-up, inverse square root, cool-down to zero.
+
+Source: the released schedule, arXiv 2511.15684 appendix B; it steps down at the start of the cool-down, and so do we.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from pydantic.dataclasses import dataclass
+
+from shards.spec import STRICT, AtLeastOne, NotNegative, Positive
+
+
+@dataclass(frozen=True, config=STRICT)
+class ScheduleSettings:
+    """Lengths in epochs of `steps_an_epoch` optimiser steps; `rate` is the peak."""
+
+    rate: Positive = 2e-4
+    epochs: AtLeastOne = 201
+    steps_an_epoch: AtLeastOne = 500
+    warm_up: AtLeastOne = 10
+    cool_down: AtLeastOne = 10
+    offset: NotNegative = 128
+    first_share: NotNegative = 0.1
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * self.steps_an_epoch
+
+
+def learning_rate(settings: ScheduleSettings, step: int) -> float:
+    """The rate of an optimiser step, constant within an epoch."""
+    return epoch_rate(settings, step // settings.steps_an_epoch)
+
+
+def epoch_rate(s: ScheduleSettings, epoch: int) -> float:
+    """The rate of epoch 0, 1, ..."""
+    if epoch <= s.warm_up:
+        return s.rate * (s.first_share + (1 - s.first_share) * epoch / s.warm_up)
+    cooling = epoch - (s.epochs - s.cool_down)
+    if cooling <= 0:
+        return s.rate / (1 + sqrt(s.offset + epoch - s.warm_up) - sqrt(s.offset))
+    lowest = s.rate / (1 + sqrt(s.offset + s.epochs - s.cool_down) - sqrt(s.offset))
+    return lowest * max(0.0, 1 - sqrt((cooling - 1) / s.cool_down))

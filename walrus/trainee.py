@@ -1,0 +1,74 @@
+"""One training pass: a micro-batch in, its loss out; all chance follows from the number of the micro-batch.
+
+Axes: B batch, T time, C channel, H W D space.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from walrus.augment import draw_rotation, rotate
+from walrus.batch import Batch
+from walrus.counter import words
+from walrus.loss import delta_loss
+from walrus.model.chance import Paths, draw_paths, draw_shifts
+from walrus.model.walrus import Walrus
+from walrus.normalize import join_channels, normalise, window_statistics
+from walrus.vocabulary import Vocabulary
+
+
+def generator_of(seed: int, *name: int | str) -> torch.Generator:
+    """A generator on the CPU that belongs to this seed and name."""
+    return torch.Generator().manual_seed(int(words(1, seed, *name)[0] >> 1))
+
+
+class Trainee(nn.Module):
+    """The network with its loss, as the engine drives it. `share` is (rank, ranks) within a micro-batch."""
+
+    def __init__(
+        self,
+        network: Walrus,
+        vocabulary: Vocabulary,
+        seed: int,
+        rotates: bool,
+        jitters: bool,
+        eps: float,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.vocabulary = vocabulary
+        self.seed = seed
+        self.rotates = rotates
+        self.jitters = jitters
+        self.eps = eps
+        self.share = share
+
+    def forward(self, batch: Batch, number: int) -> Tensor:
+        """The loss of micro-batch `number`, a scalar: the last frame is what the history is to lead to."""
+        generator = generator_of(self.seed, "micro-batch", number)
+        if self.rotates:
+            batch = rotate(batch, draw_rotation(generator))
+        frames_TBCHWD = batch.fields_BTCHWD.transpose(0, 1)
+        history_TBCHWD = join_channels(batch)[:-1]
+        statistics = window_statistics(history_TBCHWD, self.eps)
+        height, width, depth = history_TBCHWD.shape[3:]
+        settings = self.network.settings
+        output_TBCHWD = self.network(
+            normalise(history_TBCHWD, statistics),
+            self.vocabulary.labels((*batch.channels, *batch.static_channels)),
+            batch.boundaries,
+            draw_shifts(settings, (height, width, depth), batch.boundaries, generator) if self.jitters else None,
+            self._paths(len(history_TBCHWD), batch.windows, generator) if settings.drop_path else None,
+        )
+        return delta_loss(
+            output_TBCHWD[:, :, : len(batch.channels)], frames_TBCHWD, statistics, batch.cells_BHWD, batch.padded_C
+        )
+
+    def _paths(self, frames: int, windows: int, generator: torch.Generator) -> Paths:
+        """This rank's share of the draw for the whole micro-batch, so that it is the same for any number of ranks."""
+        rank, ranks = self.share
+        whole = draw_paths(self.network.settings, frames, windows * ranks, generator)
+        mine = slice(rank * windows, (rank + 1) * windows)
+        return Paths(whole.time_KB[:, mine], whole.space_KTB[:, :, mine])

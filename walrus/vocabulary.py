@@ -1,0 +1,71 @@
+"""Which channel names the network knows, and the column of its first and last kernel that each one owns."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from shards.errors import MismatchError
+
+# Columns 0, 1 and 2 serve the padding beyond a boundary: they are no fields.
+SERVICE_CHANNELS = ("closed_boundary", "open_boundary", "bias_correction")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Channel names in the order of their columns; a name keeps its index for ever, new ones are appended."""
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.names[:3] != SERVICE_CHANNELS:
+            raise MismatchError(
+                f"vocabulary: begins with {self.names[:3]}; expected {SERVICE_CHANNELS}; extend PUBLISHED instead"
+            )
+        if len(set(self.names)) != len(self.names):
+            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+            raise MismatchError(f"vocabulary: {', '.join(twice)} appears twice; name each channel once")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def extend(self, names: Iterable[str]) -> Vocabulary:
+        """This vocabulary with the names it lacks appended in the given order."""
+        return Vocabulary(tuple(dict.fromkeys((*self.names, *names))))
+
+    def labels(self, names: Iterable[str]) -> tuple[int, ...]:
+        """The column of each name; raises MismatchError for an unknown one and names the nearest."""
+        return tuple(self._label(name) for name in names)
+
+    def _label(self, name: str) -> int:
+        if name in self.names[3:]:
+            return self.names.index(name)
+        near = difflib.get_close_matches(name, self.names[3:], n=1, cutoff=0)
+        raise MismatchError(
+            f"vocabulary: no channel {name} among {len(self) - 3}; nearest is {near[0] if near else 'none'}; "
+            "rename the field, or extend the vocabulary"
+        )
+
+
+def _tensor(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{row}{column}" for row, column in product("xyz", repeat=2))
+
+
+PUBLISHED = Vocabulary(
+    (
+        *SERVICE_CHANNELS,
+        *("pressure", "velocity_x", "velocity_y", "velocity_z"),
+        *("zeros_like_density", "speed_of_sound", "concentration"),
+        *_tensor("D"),
+        *_tensor("E"),
+        *("density", "energy", "velocity_r", "velocity_theta", "velocity_phi"),
+        *("momentum_x", "momentum_y", "momentum_z", "pressure_re", "pressure_im", "mask"),
+        *("magnetic_field_x", "magnetic_field_y", "magnetic_field_z", "A", "B", "height"),
+        *("internal_energy", "temperature", "electron_fraction", "entropy"),
+        *("magnetic_field_log_r", "magnetic_field_theta", "magnetic_field_phi", "velocity_log_r"),
+        *("buoyancy", "tracer", "log10_density", "log10_temperature", "c_zz"),
+        *_tensor("C"),
+    )
+)
