@@ -5,6 +5,7 @@ Axes: B batch, T time, C channel, H W D space.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import permutations, product
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from shards.errors import MismatchError
 from shards.spec import Sides
-from walrus.batch import Batch, FieldSlice
+from walrus.batch import SPACE_AXES, Batch, FieldSlice
 
 Permutation = tuple[int, int, int]
 Flip = tuple[bool, bool, bool]
@@ -57,16 +58,22 @@ def draw_rotation(generator: torch.Generator) -> Rotation:
     return ROTATIONS[int(torch.randint(len(ROTATIONS), (), generator=generator))]
 
 
+def has_frame(batch: Batch) -> bool:
+    """Whether every vector and tensor has its x, y and z components, so that a turned frame exists."""
+    named = [(batch.layout, batch.channels), (batch.static_layout, batch.static_channels)]
+    return all(_is_cartesian(field, channels) for layout, channels in named for field in layout)
+
+
 def rotate(batch: Batch, rotation: Rotation) -> Batch:
     """The same physics in a turned frame; the names of the channels stay, as they speak of the new axes.
 
     Components along an axis of size 1 are the padded ones, before and after.
-    Raises MismatchError where a vector or tensor has not all its components: such data has no turned frame.
+    Raises MismatchError where a vector or tensor has other components than x, y and z: see `has_frame`.
     """
     if rotation == IDENTITY:
         return batch
-    source_C, sign_C = _component_law(rotation, batch.layout, len(batch.channels))
-    static_source_C, static_sign_C = _component_law(rotation, batch.static_layout, len(batch.static_channels))
+    source_C, sign_C = _component_law(rotation, batch.layout, batch.channels)
+    static_source_C, static_sign_C = _component_law(rotation, batch.static_layout, batch.static_channels)
     lower, middle, upper = (_turn_sides(batch.boundaries, rotation, axis) for axis in range(3))
     return replace(
         batch,
@@ -98,21 +105,29 @@ def _turn_channels(x_CHWD: Tensor, rotation: Rotation, source_C: list[int], sign
     return _turn_grid(x_CHWD.index_select(-4, source), rotation) * sign[:, None, None, None]
 
 
-def _component_law(rotation: Rotation, layout: tuple[FieldSlice, ...], channels: int) -> tuple[list[int], list[int]]:
+def _component_law(
+    rotation: Rotation, layout: tuple[FieldSlice, ...], channels: tuple[str, ...]
+) -> tuple[list[int], list[int]]:
     """For each new channel the old one it comes from, and its sign: v'_i = s_i v_p(i), T'_ij = s_i s_j T_p(i)p(j)."""
-    source_C, sign_C = list(range(channels)), [1] * channels
+    source_C, sign_C = list(range(len(channels))), [1] * len(channels)
     for field in layout:
-        if field.stop - field.start != 3**field.rank:
+        if not _is_cartesian(field, channels):
             raise MismatchError(
-                f"rotation: field {field.name} of rank {field.rank} has {field.stop - field.start} components; "
-                f"expected {3**field.rank}; leave data in curved coordinates as it is"
+                f"rotation: field {field.name} of rank {field.rank} has the components "
+                f"{', '.join(channels[field.start : field.stop])}; expected those of x, y and z; "
+                "leave data without a cartesian frame as it is"
             )
         for offset, new in enumerate(product(range(3), repeat=field.rank)):
             old = [rotation.permutation[axis] for axis in new]
             source_C[field.start + offset] = field.start + _row_major(old)
-            for axis in new:
-                sign_C[field.start + offset] *= rotation.sign[axis]
+            sign_C[field.start + offset] = math.prod(rotation.sign[axis] for axis in new)
     return source_C, sign_C
+
+
+def _is_cartesian(field: FieldSlice, channels: tuple[str, ...]) -> bool:
+    components = channels[field.start : field.stop]
+    axes = {letter for name in components for letter in name.removeprefix(f"{field.name}_")}
+    return field.rank == 0 or (len(components) == 3**field.rank and axes == set(SPACE_AXES))
 
 
 def _row_major(index: list[int]) -> int:

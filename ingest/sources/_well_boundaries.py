@@ -66,7 +66,8 @@ def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
     axes = texts(group, "associated_dims") or ()
     if not axes or not set(axes) <= set(recipe.axes) or len(set(axes)) < len(axes):
         raise SourceError(
-            f"{where(group)}: associated_dims {list(axes)}; expected some of {list(recipe.axes)}, each once; mend the file"
+            f"{where(group)}: associated_dims {list(axes)}; expected some of {list(recipe.axes)}, each once; "
+            "mend the file"
         )
     mask = None
     if "mask" in child_names(group):

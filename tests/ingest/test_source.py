@@ -55,6 +55,8 @@ def check_still_parts(opened, row: int) -> None:
     assert static.dtype == opened.schema.dtype
     assert bits.shape == opened.schema.grid.shape
     assert bits.dtype == np.uint8
+    opened.boundary(row)[...] = 255
+    np.testing.assert_array_equal(opened.boundary(row), bits)
     for axis, sides in enumerate(opened.schema.boundaries):
         for end, kind in zip((0, -1), sides, strict=True):
             assert (bits.take(end, axis) & Cell[Boundary(kind).name]).any()

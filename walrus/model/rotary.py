@@ -79,9 +79,10 @@ class HarmonicRotary(Rotary):
     """
 
     def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
-        circle = 2 * math.pi if axis.periodic else math.pi
-        step_R = torch.arange(1, self.pairs + 1, device=like.device) * (circle * axis.stride / axis.size)
-        step_R = torch.where(step_R <= math.pi, step_R, 0).to(like.dtype)
+        half_circles = 2 if axis.periodic else 1
+        harmonic_R = torch.arange(1, self.pairs + 1, device=like.device)
+        step_R = harmonic_R.to(like.dtype) * (math.pi * half_circles * axis.stride / axis.size)
+        step_R = torch.where(harmonic_R * half_circles * axis.stride <= axis.size, step_R, 0)
         return torch.arange(axis.tokens, device=like.device, dtype=like.dtype)[:, None] * step_R
 
 

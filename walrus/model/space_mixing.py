@@ -1,6 +1,7 @@
 """Attention among all tokens of a frame, and beside it a gated feed-forward layer, from one projection.
 
-Axes: T time, B batch, N = T x B frames, S tokens, E width, A heads, D head width, R pairs of channels, M feed-forward width.
+Axes: T time, B batch, N = T x B frames, S tokens, E width, A heads, D head width, R pairs of its channels,
+M feed-forward width.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, plan_axes
 from walrus.model.padding import boundary_flags, place, restore
+from walrus.model.position import GridPosition
 from walrus.model.settings import ModelSettings
 from walrus.model.time_mixing import lag_buckets
 
@@ -37,6 +38,8 @@ class Walrus(nn.Module):
         self.encoders = nn.ModuleDict(
             {_stem(count): Encoder(settings, vocabulary_size) for count in settings.dimensions}
         )
+        grid = settings.position_grid
+        self.position = GridPosition(grid, settings.hidden) if grid else None
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.blocks))
         self.decoders = nn.ModuleDict(
             {_stem(count): Decoder(settings, vocabulary_size) for count in settings.dimensions}
@@ -72,6 +75,7 @@ class Walrus(nn.Module):
         stem = self._stem(axes)
         x_NEhwd = self._run(self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes)
         x_TBSE = x_NEhwd.flatten(2).transpose(1, 2).contiguous().view(frames, windows, -1, self.settings.hidden)
+        x_TBSE = self.position(x_TBSE, axes) if self.position else x_TBSE
         x_TBSE = self._mix(x_TBSE, axes, shifts, paths)
         x_TBSE = x_TBSE[-1:] if last_only else x_TBSE
         tokens = [axis.tokens for axis in axes]

@@ -97,6 +97,12 @@ def test_a_virtual_dataset_is_refused(refusal, tmp_path):
     assert "part.hdf5" in message
 
 
+def test_a_virtual_dataset_of_nothing_is_refused(refusal, tmp_path):
+    with h5py.File(tmp_path / "flow.hdf5", "w") as file:
+        file.create_virtual_dataset("density", h5py.VirtualLayout((6,), "f4"))
+    assert "a virtual dataset, of nothing" in refusal(tmp_path / "flow.hdf5", FLOW)
+
+
 def test_a_cycle_of_hard_links_ends(tmp_path):
     with h5py.File(tmp_path / "cycle.hdf5", "w") as file:
         group = file.create_group("a/b")

@@ -297,6 +297,9 @@ def test_an_integer_that_a_float_cannot_hold_is_refused(tiny, values, refusal, r
     with edit(tiny) as file:
         file["t0_fields/pressure"][1, 2, 3, 4] = 2**24 + 1
     assert "first 16777217, are too large for float32" in refusal(tiny, TINY)
+    with edit(tiny) as file:
+        file["t0_fields/pressure"][1, 2, 3, 4] = -(2**24) - 1
+    assert "first -16777217, are too large for float32" in refusal(tiny, TINY)
 
 
 # Fields and shapes that disagree ------------------------------------------------------------------------------------

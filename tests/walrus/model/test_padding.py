@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from shards.spec import Boundary
+from walrus.model.geometry import Axis, plan_axis
+from walrus.model.padding import boundary_flags, place, restore
+
+WALL, OPEN, PERIODIC = Boundary
+STILL = (0, 0, 0)
+CASES = [
+    f"pad.{name}.{jitter}"
+    for name in ("wall_open", "asymmetric", "periodic_wall", "volume", "singleton_first")
+    for jitter in ("plain", "jitter")
+]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_padding_flags_and_shift_equal_the_published_ones(golden, name):
+    layout, tensors = golden.layouts[name], golden.component(name)
+    shift = tuple(layout["cell_shift"] or STILL)
+    x = tensors["x"].flatten(0, 1)
+    axes = []
+    for size, codes, strides in zip(x.shape[2:], layout["boundary_codes"], layout["strides"], strict=True):
+        sides = (Boundary(codes[0]), Boundary(codes[1]))
+        planned = plan_axis(64, sides, tuple(strides), layout["cell_shift"] is not None, released=True)
+        # These arrays are smaller than any grid whose size the strides would divide.
+        axes.append(Axis(size, sides, pad=planned.pad, overlap=planned.overlap) if size > 1 else Axis(1, sides))
+    axes = tuple(axes)
+    placed = torch.cat([place(x, axes, shift), boundary_flags(axes, shift, x)[None]], 1)
+    assert torch.equal(placed, tensors["y"].flatten(0, 1))
+    assert torch.equal(restore(placed[:, : x.shape[1]], axes, shift), x)
+
+
+SIDES = [(WALL, WALL), (OPEN, OPEN), (WALL, OPEN), (PERIODIC, PERIODIC)]
+
+
+@pytest.mark.parametrize("flat", [0, 1, 2, None])
+@pytest.mark.parametrize("released", [False, True])
+def test_restore_undoes_place_bit_by_bit(flat, released):
+    shape = [16, 20, 18]
+    if flat is not None:
+        shape[flat] = 1
+    x = torch.randn(2, 3, *shape)
+    for sides in itertools.product(SIDES, repeat=3):
+        axes = tuple(plan_axis(n, s, (2, 2), jitter=True, released=released) for n, s in zip(shape, sides, strict=True))
+        shift = tuple(0 if n == 1 else s for n, s in zip(shape, (3, -6, 5), strict=True))
+        assert torch.equal(restore(place(x, axes, shift), axes, shift), x)
+
+
+def test_flags_tell_inside_wall_edge_open_edge_and_corner():
+    axes = (
+        plan_axis(8, (WALL, WALL), (2, 2), jitter=False),
+        plan_axis(12, (OPEN, OPEN), (2, 2), jitter=False),
+        Axis(1, (PERIODIC, PERIODIC)),
+    )
+    flags = boundary_flags(axes, STILL, torch.zeros(()))[..., 0]
+    assert flags.shape == (3, 18, 22)
+    assert flags[:, 8, 8].tolist() == [1, 0, 0]
+    assert flags[:, 2, 8].tolist() == [0, 1, 0]
+    assert flags[:, 8, 2].tolist() == [0, 0, 1]
+    assert flags[:, 2, 2].tolist() == [0, 1, 1]
+
+
+def test_the_padding_of_a_ragged_axis_carries_the_flag_of_its_side():
+    axes = (plan_axis(9, (WALL, OPEN), (2, 2), jitter=False), Axis(1, SIDES[3]), Axis(1, SIDES[3]))
+    flags = boundary_flags(axes, STILL, torch.zeros(()))[..., 0, 0]
+    assert flags[0].tolist() == [0] * 5 + [1] * 9 + [0] * 8
+    assert flags[1].tolist() == [1] * 5 + [0] * 17
+    assert flags[2].tolist() == [0] * 14 + [1] * 8

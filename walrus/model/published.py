@@ -1,0 +1,178 @@
+"""Published weights, name by name: from the release's state to ours and back.
+
+Only names and a few shapes differ. One trained scalar, `encoder_dummy`, multiplies the fields before the first
+convolution there; here it lies in that convolution's field columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from shards.errors import MismatchError
+from walrus.model.rotary import published_frequencies
+from walrus.model.settings import ModelSettings
+
+State = Mapping[str, Tensor]
+
+STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
+ENCODER = {
+    "proj1.weight": "first",
+    "norm1.weight": "first_norm.weight",
+    "proj2.weight": "second",
+    "norm2.weight": "second_norm.weight",
+}
+DECODER = {
+    "proj1.weight": "first",
+    "norm1.weight": "first_norm.weight",
+    "proj2.weight": "second",
+    "proj2.bias": "bias",
+}
+BLOCK = {
+    "space_mixing.norm1.weight": "space.norm.weight",
+    "space_mixing.fused_ff_qkv.weight": "space.fused.weight",
+    "space_mixing.fused_ff_qkv.bias": "space.fused.bias",
+    "space_mixing.ff_out.weight": "space.mlp_out.weight",
+    "space_mixing.ff_out.bias": "space.mlp_out.bias",
+    "space_mixing.attn_out.weight": "space.attention_out.weight",
+    "space_mixing.q_norm.weight": "space.query_norm.weight",
+    "space_mixing.q_norm.bias": "space.query_norm.bias",
+    "space_mixing.k_norm.weight": "space.key_norm.weight",
+    "space_mixing.k_norm.bias": "space.key_norm.bias",
+    "time_mixing.norm1.weight": "time.norm.weight",
+    "time_mixing.input_head.weight": "time.query_key_value.weight",
+    "time_mixing.input_head.bias": "time.query_key_value.bias",
+    "time_mixing.output_head.weight": "time.out.weight",
+    "time_mixing.output_head.bias": "time.out.bias",
+    "time_mixing.qnorm.weight": "time.query_norm.weight",
+    "time_mixing.qnorm.bias": "time.query_norm.bias",
+    "time_mixing.knorm.weight": "time.key_norm.weight",
+    "time_mixing.knorm.bias": "time.key_norm.bias",
+    "time_mixing.rel_pos_bias.relative_attention_bias.weight": "time.bias.table",
+}
+# Linear layers here, convolutions of a single cell there.
+POINTWISE = ("time_mixing.input_head.weight", "time_mixing.output_head.weight")
+SCALAR = "encoder_dummy"
+POSITION = "ape"
+
+
+def published_names(settings: ModelSettings) -> dict[str, str]:
+    """Published name to ours, of every tensor that corresponds one to one."""
+    table: dict[str, str] = {}
+    for dimensions in settings.dimensions:
+        stem = STEMS[dimensions]
+        table |= {f"embed.{dimensions}.{theirs}": f"encoders.{stem}.{ours}" for theirs, ours in ENCODER.items()}
+        table |= {f"debed.{dimensions}.{theirs}": f"decoders.{stem}.{ours}" for theirs, ours in DECODER.items()}
+    for number in range(settings.blocks):
+        table |= {f"blocks.{number}.{theirs}": f"blocks.{number}.{ours}" for theirs, ours in BLOCK.items()}
+    return table
+
+
+def published_settings(state: State) -> ModelSettings:
+    """The sizes of a published state, read off its shapes; raises MismatchError where it is none."""
+    dimensions = tuple(count for count in STEMS if f"embed.{count}.proj1.weight" in state)
+    if not dimensions or SCALAR not in state:
+        raise MismatchError(
+            f"published weights: {len(state)} tensors, without {SCALAR} or embed.2.proj1.weight; expected the "
+            "model part of a Walrus checkpoint"
+        )
+    hidden, inner = state[f"embed.{dimensions[0]}.proj2.weight"].shape[:2]
+    blocks = {int(name.split(".")[1]) for name in state if name.startswith("blocks.")}
+    bias = state["blocks.0.time_mixing.rel_pos_bias.relative_attention_bias.weight"]
+    return ModelSettings(
+        hidden=hidden,
+        heads=bias.shape[1],
+        inner=inner,
+        mlp=2 * state["blocks.0.space_mixing.ff_out.weight"].shape[1],
+        blocks=len(blocks),
+        dimensions=dimensions,
+        rotary="learned" if _axis_frequencies(0)[0] in state else "published",
+        position_grid=_grid(state[POSITION]) if POSITION in state else None,
+    )
+
+
+def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
+    """Our state of a published one; raises MismatchError where a name is missing, unknown or of another model."""
+    table = published_names(settings)
+    expected = {SCALAR, *table, *_frequency_names(settings)} | ({POSITION} if settings.position_grid else set())
+    if expected != set(state):
+        raise MismatchError(
+            f"published weights: {_few(expected - set(state))} missing, {_few(set(state) - expected)} unknown; "
+            "expected the names of these settings; take those of published_settings"
+        )
+    ours = {
+        name: state[published].flatten(1) if published.endswith(POINTWISE) else state[published]
+        for published, name in table.items()
+    }
+    for dimensions in settings.dimensions:
+        name = f"encoders.{STEMS[dimensions]}.first"
+        ours[name] = torch.cat([ours[name][:, :3], ours[name][:, 3:] * state[SCALAR]], 1)
+    if settings.position_grid:
+        ours["position.weight_hwdE"] = state[POSITION][0, 0].permute(1, 2, 3, 0)
+    return ours | _frequencies_from(state, settings)
+
+
+def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
+    """The published state of ours, with the scalar at 1."""
+    theirs: dict[str, Tensor] = {}
+    for published, name in published_names(settings).items():
+        theirs[published] = state[name][..., None, None, None] if published.endswith(POINTWISE) else state[name]
+    device = next(iter(theirs.values())).device
+    theirs[SCALAR] = torch.ones(1, device=device)
+    if settings.position_grid:
+        theirs[POSITION] = state["position.weight_hwdE"].permute(3, 0, 1, 2)[None, None]
+    for number in range(settings.blocks):
+        if settings.rotary == "learned":
+            frequencies_3R = state[f"blocks.{number}.rotary.frequencies_3R"]
+            theirs |= dict(zip(_axis_frequencies(number), frequencies_3R, strict=True))
+        else:
+            theirs[_shared_frequencies(number)] = published_frequencies(_pairs(settings)).to(device)
+    return theirs
+
+
+def _frequencies_from(state: State, settings: ModelSettings) -> dict[str, Tensor]:
+    """Learned frequencies; fixed ones are known, so they are only compared."""
+    if settings.rotary == "learned":
+        return {
+            f"blocks.{number}.rotary.frequencies_3R": torch.stack([state[name] for name in _axis_frequencies(number)])
+            for number in range(settings.blocks)
+        }
+    known = published_frequencies(_pairs(settings))
+    for number in range(settings.blocks):
+        found = state[_shared_frequencies(number)]
+        if not torch.allclose(found.float().cpu(), known, rtol=1e-6):
+            raise MismatchError(
+                f"published weights: {_shared_frequencies(number)} holds {found.tolist()}; expected {known.tolist()}; "
+                "such a checkpoint needs rotary = learned"
+            )
+    return {}
+
+
+def _frequency_names(settings: ModelSettings) -> list[str]:
+    if settings.rotary == "learned":
+        return [name for number in range(settings.blocks) for name in _axis_frequencies(number)]
+    return [_shared_frequencies(number) for number in range(settings.blocks)]
+
+
+def _shared_frequencies(block: int) -> str:
+    return f"blocks.{block}.space_mixing.rotary_emb.freqs"
+
+
+def _axis_frequencies(block: int) -> list[str]:
+    return [f"{_shared_frequencies(block)}.{axis}" for axis in range(3)]
+
+
+def _pairs(settings: ModelSettings) -> int:
+    return settings.head_width // 4 // 2
+
+
+def _grid(position: Tensor) -> tuple[int, int, int]:
+    height, width, depth = position.shape[3:]
+    return height, width, depth
+
+
+def _few(names: set[str]) -> str:
+    return ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "nothing"
