@@ -5,20 +5,26 @@ Running twice writes nothing; a killed run goes on where it stopped; a changed i
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
-from ingest.part import RECORDS, PartRecord, build_part, read_record
+from ingest.part import RECORDS, PartRecord, build_part, read_record, unfit
 from ingest.plan import Part, Plan, recipe_digest
 from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, Count, Input, Quarantined
 from shards.document import parse, write_atomically
-from shards.errors import MismatchError, SourceError
+from shards.errors import MismatchError, ShardError, SourceError, WalrusError
 from shards.index import Index
 from shards.moments import merge_all
 from shards.publish import publish
@@ -26,6 +32,7 @@ from shards.settings import dump_toml
 from shards.spec import SPLITS
 from shards.write import TEMPORARY, full_disk_is_an_error
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
 
@@ -45,7 +52,8 @@ def build(plan: Plan, root: Path, workers: int, progress: Progress) -> Built:
     folder = root / plan.recipe.name
     _keeps_what_is_there(plan, folder)
     with full_disk_is_an_error(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        # The records' folder comes first: by it a later run knows that the rest is a build's.
+        (folder / RECORDS).mkdir(parents=True, exist_ok=True)
         done = {part.name: record for part in plan.parts if (record := read_record(folder, part)) is not None}
         missing = [part for part in plan.parts if part.name not in done]
         if missing:
@@ -62,21 +70,48 @@ def build(plan: Plan, root: Path, workers: int, progress: Progress) -> Built:
 
 
 def _keeps_what_is_there(plan: Plan, folder: Path) -> None:
-    """Bad or absent input must never cost data that was built from it before."""
-    if not (folder / "index.json").is_file():
-        return
-    index = parse(Index, (folder / "index.json").read_bytes(), str(folder / "index.json"))
-    if index.packaging != plan.packaging:
+    """A build clears away what it does not know: it must know all that is there, and its bad inputs cost nothing."""
+    _is_ours(plan, folder)
+    index, card = _document(Index, folder / "index.json"), _document(Card, folder / "card.json")
+    if index is not None and index.packaging != plan.packaging:
         raise MismatchError(f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root")
-    card = parse(Card, (folder / "card.json").read_bytes(), str(folder / "card.json"))
+    if card is None:
+        return
+    lost = next(_lost(plan, card, index), None)
+    if lost is not None:
+        raise MismatchError(f"{folder}: was built from {lost}; bring it back, or remove the folder to build anew")
+
+
+def _document(cls: type[T], path: Path) -> T | None:
+    try:
+        return parse(cls, path.read_bytes(), str(path)) if path.is_file() else None
+    except ShardError as error:
+        raise ShardError(f"{error}; damaged: delete it and build again") from error
+
+
+def _is_ours(plan: Plan, folder: Path) -> None:
+    inside = [file.path for file in plan.inputs if file.place.resolve().is_relative_to(folder.resolve())]
+    if inside:
+        raise MismatchError(f"{folder}: the input {inside[0]} lies in the folder to be built; name another root")
+    ours = any((folder / name).exists() for name in ("index.json", RECORDS))
+    if folder.is_dir() and any(folder.iterdir()) and not ours:
+        raise MismatchError(f"{folder}: is not empty and not a built dataset; name another root")
+
+
+def _lost(plan: Plan, card: Card, index: Index | None) -> Iterator[str]:
+    """Inputs of the last build that would not give now what they gave then; changed ones are read whole to know."""
     refused = {item.path: item.reason for item in plan.refused if item.row is None}
-    present = {file.path for file in plan.inputs} - set(refused)
-    lost = [item.path for item in card.inputs if item.path not in present]
-    if lost:
-        reason = refused.get(lost[0], "is not there now")
-        raise MismatchError(
-            f"{folder}: was built from {lost[0]}, which {reason}; bring it back, or remove the folder to build anew"
-        )
+    digests = {file.path: file.digest for file in plan.inputs if file.path not in refused}
+    for item in card.inputs:
+        if item.path not in digests:
+            yield f"{item.path}, which {refused.get(item.path, 'is not there now')}"
+    changed = {item.path for item in card.inputs if digests.get(item.path) != item.digest}
+    built = {(entry.split, entry.key) for entry in (index.trajectories if index else ())}
+    planned = [trajectory for part in plan.parts for trajectory in part.trajectories]
+    again = [t for t in planned if t.origin.file in changed and (t.split, t.key) in built]
+    bad_rows = [item for item in plan.refused if item.row is not None and item.path in changed]
+    for bad in chain(bad_rows, unfit(plan, again)):
+        yield f"{bad.path}, which has changed: row {bad.row}: {bad.reason}"
 
 
 def _sweep(folder: Path) -> None:
@@ -93,20 +128,42 @@ def _run(plan: Plan, parts: list[Part], folder: Path, workers: int) -> Iterator[
         for part in parts:
             yield part, build_part(plan, part, folder)
         return
+    # It is pickled for every part, and a part needs no other.
+    terms = replace(plan, parts=(), refused=())
     with _pool(min(workers, len(parts))) as pool:
-        jobs = {pool.submit(build_part, plan, part, folder): part for part in parts}
+        jobs = {pool.submit(build_part, terms, part, folder): part for part in parts}
         for job in as_completed(jobs):
-            yield jobs[job], job.result()
+            yield jobs[job], _result(job)
+
+
+def _result(job: Future[PartRecord]) -> PartRecord:
+    try:
+        return job.result()
+    except BrokenProcessPool as error:
+        raise WalrusError("a worker process was killed, most often for want of memory; use fewer --workers") from error
 
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that share nothing: HDF5 does not survive a fork. What has not begun is dropped on an error."""
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """In a worker: Ctrl-C is for the parent to handle, and a killed parent leaves no one behind who still writes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _finish(plan: Plan, folder: Path, records: list[PartRecord]) -> tuple[Card, int]:
@@ -143,7 +200,7 @@ def _remove_strays(plan: Plan, folder: Path, known: set[str]) -> None:
 
 def _card(plan: Plan, records: list[PartRecord]) -> Card:
     schema, recipe = plan.schema, plan.recipe
-    train = [record for record, part in zip(records, plan.parts, strict=True) if part.split == "train"] or records
+    train = [record for record in records if record.entries and record.entries[0].split == "train"] or records
     channels = (*schema.channels, *schema.static_channels)
     moments = (*merge_all([r.moments for r in train]), *merge_all([r.static_moments for r in train]))
     entries = [entry for record in records for entry in record.entries]

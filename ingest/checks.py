@@ -39,14 +39,16 @@ class Inspection:
         self.channels = channels
         self.moments: tuple[Moments, ...] = tuple(NONE for _ in channels)
         self.repeated = 0
-        self._scale = np.array([2.0**k for k in powers], schema.dtype).reshape(-1, *(1 for _ in schema.grid.shape))
+        with np.errstate(over="ignore"):
+            scale = np.array([2.0**k for k in powers], schema.dtype)
+        self._scale = scale.reshape(-1, *(1 for _ in schema.grid.shape))
 
     def passes(self, frames: Iterator[Frames]) -> Iterator[Frames]:
         """The frames in stored units; raises UnfitError at the first that is not fit."""
         before: Frames | None = None
         for number, frame in enumerate(frames):
             moments = of_frame(frame, before)
-            self._finite(moments, f"frame {number}")
+            self._finite(moments, frame[0].size, f"frame {number}")
             self.repeated += before is not None and all(m.change_squares == 0 for m in moments)
             self.moments = tuple(merge(a, b) for a, b in zip(self.moments, moments, strict=True))
             before = frame
@@ -55,7 +57,7 @@ class Inspection:
     def static(self, values: Frames) -> Frames:
         """The constant fields in stored units; raises UnfitError where they are not fit."""
         self.moments = of_frame(values)
-        self._finite(self.moments, "a constant field")
+        self._finite(self.moments, values[0].size, "a constant field")
         return self._stored(values, "a constant field")
 
     def still_fields(self, schema: Schema) -> tuple[str, ...]:
@@ -64,16 +66,19 @@ class Inspection:
         variable = [field for field in schema.fields if not field.constant]
         return tuple(f.name for f in variable if not any(moved[c] for c in f.components(schema.grid.axes)))
 
-    def _finite(self, moments: tuple[Moments, ...], where: str) -> None:
-        cells = max(m.count for m in moments) if moments else 0
+    def _finite(self, moments: tuple[Moments, ...], cells: int, where: str) -> None:
         for channel, m in zip(self.channels, moments, strict=True):
             if m.count < cells or not (math.isfinite(m.lowest) and math.isfinite(m.highest)):
                 raise UnfitError(f"{channel} is not finite in {where}")
+            if not (math.isfinite(m.squares) and math.isfinite(m.change_squares)):
+                raise UnfitError(f"{channel} in {where} is so large that its square exceeds float64; rescale the field")
 
     def _stored(self, frame: Frames, where: str) -> Frames:
-        stored: Frames = frame / self._scale
         # A division by 2^k is exact but at the ends of the number range; proven here for every value.
-        if not np.array_equal(stored * self._scale, frame):
+        with np.errstate(all="ignore"):
+            stored: Frames = frame / self._scale
+            exact = np.array_equal(stored * self._scale, frame)
+        if not exact:
             raise UnfitError(
                 f"values in {where} lose bits when divided by 2^k; set power = 0 for the field in the recipe"
             )

@@ -43,7 +43,7 @@ def ls(
         if as_json:
             _print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
         elif name:
-            typer.echo(catalogue()[name].read_text(encoding="utf-8"), nl=False)
+            typer.echo(catalogue().get(name, Path(name)).read_text(encoding="utf-8"), nl=False)
         else:
             width = max(len(each) for each in names)
             for recipe in recipes:
@@ -68,6 +68,8 @@ def build_command(
         with _progress(recipe.name) as bar:
             task = bar.add_task(recipe.name, total=len(plan.parts))
             built = build(plan, root, workers, lambda done, total: bar.update(task, completed=done, total=total))
+        for line in built.card.differences:
+            say(f"differs: {line}")
         for line in quarantine_lines(built.card.quarantine):
             say(f"left out: {line}")
         if as_json:
@@ -110,10 +112,15 @@ def convert(
     folder: Folder,
     packaging: Annotated[str, typer.Option("--format", help="zarr or webdataset.")],
     root: Annotated[Path, typer.Option("--to", metavar="ROOT2", help="Where the copy goes.")],
+    as_json: Json = False,
 ) -> None:
     """Copy a dataset into the other packaging; encoded bytes stay as they are."""
     with one_line_errors("walrus-ingest convert"):
-        typer.echo(str(convert_dataset(Dataset(folder), _choice(Packaging, packaging, "--format"), root)))
+        copy = convert_dataset(Dataset(folder), _choice(Packaging, packaging, "--format"), root)
+        if as_json:
+            _print_json({"folder": str(copy)})
+        else:
+            typer.echo(str(copy))
 
 
 def _choice(kind: Any, value: str, option: str) -> Any:

@@ -38,16 +38,20 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     root = start.parent if start.is_file() else start
     patterns = (recipe.files,) if recipe.files else find(recipe.source).PATTERNS
     found = [start] if start.is_file() else sorted({p for pattern in patterns for p in root.rglob(pattern)})
-    files = [p for p in found if p.is_file() and not p.name.startswith(".")]
+    files = [p for p in found if not p.is_dir() and not p.name.startswith(".")]
     if not files:
         raise SourceError(f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?")
     return tuple(_input(root, path, find(recipe.source).split(path)) for path in files)
 
 
 def _input(root: Path, path: Path, split: Split | None) -> InputFile:
-    status = path.stat()
     relative = path.relative_to(root).as_posix()
-    return InputFile(root, relative, split, status.st_size, status.st_mtime_ns, digest(path))
+    try:
+        status = path.stat()
+        return InputFile(root, relative, split, status.st_size, status.st_mtime_ns, digest(path))
+    except OSError:
+        # A link to nowhere, or no permission: its source will say so, and leave out this file alone.
+        return InputFile(root, relative, split, 0, 0, "")
 
 
 def digest(path: Path) -> str:

@@ -6,7 +6,8 @@ it need not be done again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass as plain_dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from ingest.checks import Inspection, UnfitError
 from ingest.inputs import InputFile
-from ingest.plan import Part, Plan
+from ingest.plan import Part, Plan, without_place
 from ingest.source import OpenFile, find
 from shards.card import Quarantined
 from shards.document import dump, parse, write_atomically
@@ -25,7 +26,7 @@ from shards.moments import NONE, Moments, merge_all
 from shards.shard import shard_stream, single_chunk_shard
 from shards.spec import STRICT, Frames, Trajectory
 from shards.trajectory import Document
-from shards.write import Encoded, PartWriter, part_writer
+from shards.write import Encoded, part_writer
 
 SLAB_BYTES = 32 * 2**20
 RECORDS = "parts"
@@ -42,6 +43,15 @@ class PartRecord:
     static_moments: tuple[Moments, ...]
     repeated_frames: int
     quarantine: tuple[Quarantined, ...]
+
+
+@plain_dataclass(frozen=True)
+class _Prepared:
+    """A trajectory that is read and checked as it is written."""
+
+    encoded: Encoded
+    frames: Inspection
+    static: Inspection
 
 
 @plain_dataclass(frozen=True)
@@ -80,17 +90,35 @@ def build_part(plan: Plan, part: Part, dataset: Path) -> PartRecord:
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
     written: list[_Written] = []
     quarantine: list[Quarantined] = []
+
+    def write(prepared: _Prepared) -> None:
+        written.append(_Written(writer.add(prepared.encoded), prepared.frames, prepared.static))
+
     try:
-        for path, group in groupby(part.trajectories, key=lambda trajectory: trajectory.origin.file):
-            _build_file(plan, plan.input(path), list(group), writer, written, quarantine)
+        for path, group in _by_file(part.trajectories):
+            quarantine += _pass_file(plan, plan.input(path), list(group), write)
         files = writer.close()
     except BaseException:
         writer.discard()
         raise
     record = _record(plan, part, written, files, quarantine)
-    record_path(dataset, part.name).parent.mkdir(exist_ok=True)
     write_atomically(record_path(dataset, part.name), dump(PartRecord, record).encode())
     return record
+
+
+def unfit(plan: Plan, trajectories: Iterable[Trajectory]) -> Iterator[Quarantined]:
+    """Those of these trajectories that a build would leave out, found by reading them whole; nothing is written."""
+
+    def drain(prepared: _Prepared) -> None:
+        for _, blocks in prepared.encoded.segments:
+            deque(blocks, maxlen=0)
+
+    for path, group in _by_file(trajectories):
+        yield from _pass_file(plan, plan.input(path), list(group), drain)
+
+
+def _by_file(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Iterator[Trajectory]]]:
+    return groupby(trajectories, key=lambda trajectory: trajectory.origin.file)
 
 
 def _record(
@@ -109,27 +137,26 @@ def _record(
     )
 
 
-def _build_file(
-    plan: Plan,
-    file: InputFile,
-    trajectories: list[Trajectory],
-    writer: PartWriter,
-    written: list[_Written],
-    quarantine: list[Quarantined],
-) -> None:
-    """Adds what one file gives to `written`, and what it does not to `quarantine`."""
+def _pass_file(
+    plan: Plan, file: InputFile, trajectories: list[Trajectory], take: Callable[[_Prepared], None]
+) -> list[Quarantined]:
+    """Hands the trajectories of one file to `take`; returns those that are not fit, and why."""
+    quarantine: list[Quarantined] = []
     try:
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
             for trajectory in trajectories:
                 try:
-                    written.append(_build_trajectory(plan, opened, trajectory, writer))
+                    take(_prepare(plan, opened, trajectory))
                 except (UnfitError, SourceError) as error:
-                    quarantine.append(Quarantined(file.path, trajectory.origin.row, str(error)))
+                    reason = without_place(error, file)
+                    quarantine.append(Quarantined(file.path, trajectory.origin.row, reason))
     except SourceError as error:
-        quarantine += [Quarantined(file.path, trajectory.origin.row, str(error)) for trajectory in trajectories]
+        reason = without_place(error, file)
+        return [Quarantined(file.path, trajectory.origin.row, reason) for trajectory in trajectories]
+    return quarantine
 
 
-def _build_trajectory(plan: Plan, opened: OpenFile, trajectory: Trajectory, writer: PartWriter) -> _Written:
+def _prepare(plan: Plan, opened: OpenFile, trajectory: Trajectory) -> _Prepared:
     schema, row = plan.schema, trajectory.origin.row
     inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False))
     static = Inspection(schema, schema.static_channels, plan.channel_powers(constant=True))
@@ -141,7 +168,7 @@ def _build_trajectory(plan: Plan, opened: OpenFile, trajectory: Trajectory, writ
         single_chunk_shard(opened.boundary(row), plan.codec),
         None if constants is None else single_chunk_shard(constants, plan.codec),
     )
-    return _Written(writer.add(encoded), inspection, static)
+    return _Prepared(encoded, inspection, static)
 
 
 def _document(plan: Plan, trajectory: Trajectory) -> Document:

@@ -10,24 +10,26 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from ingest.checks import time_fault
 from ingest.inputs import InputFile, find_inputs
 from ingest.recipe import Recipe, RecipeField, SplitRule
-from ingest.source import Row, find
+from ingest.source import OpenFile, Row, find
 from shards.card import Quarantined
 from shards.codec import CodecName
 from shards.document import to_text
 from shards.errors import MismatchError, SourceError
 from shards.index import Packaging
 from shards.shard import chunk_shape
-from shards.spec import SPLITS, Origin, Schema, Split, Trajectory, trajectory_key
+from shards.spec import SPLITS, Frames, Grid, Origin, Schema, Split, Trajectory, trajectory_key
 
 PART_BYTES: dict[Packaging, int] = {"zarr": 64 * 2**20, "webdataset": 2**30}
 # A trajectory longer than this is cut into several shards, at frames.
@@ -91,15 +93,24 @@ def make_plan(recipe: Recipe, start: Path, packaging: Packaging, codec: CodecNam
     schema = headers[0].schema
     trajectories, bad_rows = _trajectories(recipe, headers)
     if not trajectories:
-        raise SourceError(f"{start}: no trajectory can be used; the first: {bad_rows[0].path}: {bad_rows[0].reason}")
+        first = f"the first: {bad_rows[0].path}: {bad_rows[0].reason}" if bad_rows else "the files hold none"
+        raise SourceError(f"{start}: no trajectory can be used; {first}")
     powers = _powers(recipe, schema, files, trajectories)
-    terms = {"recipe": recipe_digest(recipe), "powers": powers, "packaging": packaging, "codec": codec}
-    parts = _parts(schema, packaging, trajectories, files, terms)
-    return Plan(recipe, schema, powers, packaging, codec, files, parts, (*refused, *bad_rows))
+    plan = Plan(recipe, schema, powers, packaging, codec, files, (), (*refused, *bad_rows))
+    return replace(plan, parts=_parts(plan, trajectories))
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    return hashlib.sha256(to_text(asdict(recipe)).encode()).hexdigest()
+    return _digest(asdict(recipe))
+
+
+def without_place(error: Exception, file: InputFile) -> str:
+    """What is wrong with a file, in words that do not depend on where it lies."""
+    return str(error).replace(f"{file.place}: ", "").replace(str(file.place), file.path)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(to_text(value).encode()).hexdigest()
 
 
 def _headers(recipe: Recipe, files: tuple[InputFile, ...]) -> tuple[list[_Header], list[Quarantined]]:
@@ -115,15 +126,11 @@ def _headers(recipe: Recipe, files: tuple[InputFile, ...]) -> tuple[list[_Header
             headers.append(header)
         except (SourceError, MismatchError) as error:
             first_error = first_error or error
-            refused.append(Quarantined(file.path, None, _without_place(error, file)))
+            refused.append(Quarantined(file.path, None, without_place(error, file)))
     if not headers:
         assert first_error is not None
         raise first_error
     return headers, refused
-
-
-def _without_place(error: Exception, file: InputFile) -> str:
-    return str(error).replace(f"{file.place}: ", "").replace(str(file.place), file.path)
 
 
 def _agrees(header: _Header, before: list[_Header]) -> None:
@@ -140,8 +147,16 @@ def _agrees(header: _Header, before: list[_Header]) -> None:
         )
         if a != b
     ]
+    if not faults and not _same_cells(expected.grid, found.grid):
+        faults = [f"coordinates other than in {before[0].file.path}"]
     if faults:
         raise MismatchError(f"{header.file.place}: {'; '.join(faults)}; ingest it as a dataset of its own")
+
+
+def _same_cells(a: Grid, b: Grid) -> bool:
+    """Equal coordinates, to a thousandth of the longest axis: files of one system may differ by rounding."""
+    tolerance = 1e-3 * max(max(values) - min(values) for values in a.coordinates)
+    return all(np.allclose(x, y, rtol=0, atol=tolerance) for x, y in zip(a.coordinates, b.coordinates, strict=True))
 
 
 def _names(schema: Schema) -> list[list[str]]:
@@ -151,13 +166,9 @@ def _names(schema: Schema) -> list[list[str]]:
 def _trajectories(recipe: Recipe, headers: list[_Header]) -> tuple[list[Trajectory], list[Quarantined]]:
     """All usable trajectories, by split, in order of file and row."""
     splits = _row_splits(recipe.split, sum(len(h.rows) for h in headers if h.file.split is None))
-    stems = Counter((header.file.split, Path(header.file.path).stem) for header in headers)
     usable: list[Trajectory] = []
     refused: list[Quarantined] = []
-    for header in headers:
-        stem = Path(header.file.path).stem
-        if stems[header.file.split, stem] > 1:
-            stem += "-" + hashlib.sha256(header.file.path.encode()).hexdigest()[:8]
+    for header, stem in zip(headers, _stems([header.file for header in headers]), strict=True):
         for number, row in enumerate(header.rows):
             split = next(splits) if header.file.split is None else header.file.split
             fault = time_fault(row.time)
@@ -167,6 +178,17 @@ def _trajectories(recipe: Recipe, headers: list[_Header]) -> tuple[list[Trajecto
             origin = Origin(header.file.path, number)
             usable.append(Trajectory(trajectory_key(stem, number), split, origin, row.time, row.scalars))
     return sorted(usable, key=lambda trajectory: SPLITS.index(trajectory.split)), refused
+
+
+def _stems(files: list[InputFile]) -> list[str]:
+    """How the keys of each file begin; a digest of the path tells files apart that would give the same keys."""
+    every_place_tells = all(file.split for file in files)
+    names = [(file.split if every_place_tells else None, trajectory_key(Path(file.path).stem, 0)) for file in files]
+    count = Counter(names)
+    return [
+        Path(file.path).stem + (f"-{_digest(file.path)[:8]}" if count[name] > 1 else "")
+        for file, name in zip(files, names, strict=True)
+    ]
 
 
 def _row_splits(rule: SplitRule, rows: int) -> Iterator[Split]:
@@ -185,21 +207,32 @@ def _powers(
     squares: dict[str, list[float]] = {field.name: [] for field in recipe.fields}
     places = {file.path: file.place for file in files}
     for path, group in groupby(picked, key=lambda trajectory: trajectory.origin.file):
-        with find(recipe.source).open_file(places[path], recipe) as opened:
+        # A file that fails here fails again in its part, which leaves it out and says why.
+        with suppress(SourceError), find(recipe.source).open_file(places[path], recipe) as opened:
             for trajectory in group:
-                for frame in sorted({0, trajectory.frames // 2, trajectory.frames - 1}):
-                    values = opened.frames(trajectory.origin.row, frame, frame + 1)[0]
-                    _add_squares(squares, recipe.variable, schema, values)
-                _add_squares(squares, recipe.constant, schema, opened.static(trajectory.origin.row))
+                _sample(squares, recipe, schema, opened, trajectory)
     return {f.name: _power(squares[f.name]) if f.power is None else f.power for f in recipe.fields}
 
 
-def _add_squares(squares: dict[str, list[float]], fields: tuple[RecipeField, ...], schema: Schema, values: Any) -> None:
+def _sample(
+    squares: dict[str, list[float]], recipe: Recipe, schema: Schema, opened: OpenFile, trajectory: Trajectory
+) -> None:
+    """Adds the first, middle and last frame, and the constant fields."""
+    row = trajectory.origin.row
+    for frame in sorted({0, trajectory.frames // 2, trajectory.frames - 1}):
+        _add_squares(squares, recipe.variable, schema, opened.frames(row, frame, frame + 1)[0])
+    _add_squares(squares, recipe.constant, schema, opened.static(row))
+
+
+def _add_squares(
+    squares: dict[str, list[float]], fields: tuple[RecipeField, ...], schema: Schema, values: Frames
+) -> None:
     start = 0
     for field in fields:
         stop = start + len(field.spec.components(schema.grid.axes))
         # One k for all components, or the frame of a vector is distorted.
-        squares[field.name].append(float(np.mean(np.square(values[start:stop], dtype=np.float64))))
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares[field.name].append(float(np.mean(np.square(values[start:stop], dtype=np.float64))))
         start = stop
 
 
@@ -209,23 +242,34 @@ def _power(squares: list[float]) -> int:
     return round(math.log2(math.sqrt(mean))) if mean > 0 else 0
 
 
-def _parts(
-    schema: Schema,
-    packaging: Packaging,
-    trajectories: list[Trajectory],
-    files: tuple[InputFile, ...],
-    terms: dict[str, Any],
-) -> tuple[Part, ...]:
+def _terms(plan: Plan) -> str:
+    """Digest of all that decides the bytes of every part, beside its inputs."""
+    return _digest(
+        {
+            "recipe": recipe_digest(plan.recipe),
+            "schema": TypeAdapter(Schema).dump_python(plan.schema, mode="json"),
+            "powers": plan.powers,
+            "packaging": plan.packaging,
+            "codec": plan.codec,
+            "chunk": plan.chunk,
+            "shard_frames": plan.shard_frames,
+        }
+    )
+
+
+def _parts(plan: Plan, trajectories: list[Trajectory]) -> tuple[Part, ...]:
     """Consecutive trajectories of one split up to the part's size; a zarr part keeps to one file."""
-    prints = {file.path: [file.bytes, file.modified, file.digest] for file in files}
+    terms = _terms(plan)
+    prints = {file.path: [file.bytes, file.modified, file.digest] for file in plan.inputs}
     parts: list[Part] = []
     for split in SPLITS:
         chosen = [t for t in trajectories if t.split == split]
-        for number, group in enumerate(_groups(schema, packaging, chosen)):
+        for number, group in enumerate(_groups(plan.schema, plan.packaging, chosen)):
             used = {trajectory.origin.file: prints[trajectory.origin.file] for trajectory in group}
             rows = [[t.key, t.origin.file, t.origin.row] for t in group]
-            text = to_text({**terms, "files": used, "rows": rows})
-            parts.append(Part(f"{split}-{number:05d}", split, group, hashlib.sha256(text.encode()).hexdigest()))
+            parts.append(
+                Part(f"{split}-{number:05d}", split, group, _digest({"terms": terms, "files": used, "rows": rows}))
+            )
     return tuple(parts)
 
 

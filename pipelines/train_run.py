@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +12,17 @@ from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from pipelines.recipe import RunRecipe
 from shards.console import say, stderr
 from shards.document import write_atomically
-from shards.errors import MismatchError
+from shards.errors import MismatchError, WalrusError
 from shards.settings import dump_toml
 from walrus.checkpoint import DESCRIPTION, Description, load_model, save_model
 from walrus.engine import join_world, leave_world
 from walrus.grow import grow
+from walrus.memory import keep_freed_memory
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.stream import Shards, make_plan
@@ -73,10 +75,30 @@ def train(job: Job) -> None:
         else:
             # Two processes with as many threads each as there are cores would fight for them.
             os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // job.ranks)))
-            spawn(_rank, (job, meeting), nprocs=job.ranks)
+            _spawn(job, meeting)
+
+
+def _spawn(job: Job, meeting: Path) -> None:
+    """A process a rank; the mistake that ends one of them is raised here as it was there."""
+    try:
+        spawn(_rank_process, (job, meeting), nprocs=job.ranks)
+    except ProcessExitedException as error:
+        mistake = meeting.with_name("mistake")
+        if not mistake.is_file():
+            raise
+        raise MismatchError(mistake.read_text(encoding="utf-8")) from error
+
+
+def _rank_process(rank: int, job: Job, meeting: Path) -> None:
+    try:
+        _rank(rank, job, meeting)
+    except WalrusError as error:
+        write_atomically(meeting.with_name("mistake"), str(error).encode())
+        sys.exit(1)
 
 
 def _rank(rank: int, job: Job, meeting: Path) -> None:
+    keep_freed_memory()
     join_world(rank, job.ranks, meeting)
     recipe = job.recipe
     shards = Shards.open(job.root, [choice.name for choice in recipe.datasets])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from shards.codec import CodecName
 from shards.moments import Moments
-from shards.spec import STRICT, Schema, Split
+from shards.shard import cuts_the_frame
+from shards.spec import STRICT, FolderName, Schema, Split
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -64,7 +66,7 @@ class Count:
 class Card:
     """A dataset: `powers` holds k for each field, values are stored divided by 2^k; `chunk` is [C, *S] of a chunk."""
 
-    name: str
+    name: FolderName
     title: str
     source: str
     schema: Schema
@@ -84,3 +86,9 @@ class Card:
     inputs: tuple[Input, ...]
     recipe_digest: str
     format: Literal[1] = 1
+
+    @model_validator(mode="after")
+    def _chunk_cuts_a_frame(self) -> Card:
+        if not cuts_the_frame(self.chunk, self.schema.frame_shape):
+            raise ValueError(f"chunk {list(self.chunk)} does not cut frames {list(self.schema.frame_shape)}")
+        return self

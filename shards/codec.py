@@ -32,19 +32,19 @@ def decode_into(encoded: memoryview, codec: CodecName, out: Frames | Mask) -> No
         if codec == "raw":
             np.copyto(out, np.frombuffer(encoded, out.dtype.newbyteorder("<")).reshape(out.shape))
             return
-        declared = _declared_bytes(encoded)
-        if declared != out.nbytes:
-            raise ShardError(f"a chunk declares {declared} bytes where {out.nbytes} were expected")
+        _require_sizes(encoded, out.nbytes)
         blosc.decompress(encoded, out)
     except (ValueError, RuntimeError) as error:
         raise ShardError(f"a chunk cannot be decoded: {error}") from error
 
 
-def _declared_bytes(encoded: memoryview) -> int:
-    """Uncompressed size in the blosc header (bytes 4 to 8), checked before anything is written."""
+def _require_sizes(encoded: memoryview, expected: int) -> None:
+    """The header's sizes, decoded at 4 and encoded at 12: blosc trusts them and would read beyond the end."""
     if len(encoded) < 16:
         raise ShardError(f"a chunk holds {len(encoded)} bytes, too few for a blosc header")
-    return int.from_bytes(encoded[4:8], "little")
+    decoded, held = (int.from_bytes(encoded[start : start + 4], "little") for start in (4, 12))
+    if decoded != expected or held != len(encoded):
+        raise ShardError(f"a chunk declares {decoded} bytes in {held} where {expected} in {len(encoded)} were expected")
 
 
 def zarr_codecs(codec: CodecName, itemsize: int) -> list[dict[str, Any]]:

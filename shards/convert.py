@@ -13,7 +13,7 @@ from shards.publish import publish
 from shards.read import Dataset
 from shards.spec import SPLITS, Split
 from shards.verify import members
-from shards.write import TEMPORARY, Encoded, part_writer
+from shards.write import TEMPORARY, Encoded, full_disk_is_an_error, part_writer
 
 TAR_BYTES = 2**30
 
@@ -26,8 +26,9 @@ def convert(dataset: Dataset, packaging: Packaging, root: Path) -> Path:
     temporary = root / f"{TEMPORARY}{dataset.card.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        _copy(dataset, packaging, temporary)
-        temporary.rename(target)
+        with full_disk_is_an_error(target):
+            _copy(dataset, packaging, temporary)
+            temporary.rename(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -43,9 +44,9 @@ def _copy(dataset: Dataset, packaging: Packaging, folder: Path) -> None:
             writer = part_writer(packaging, folder, split, f"{split}-{number:05d}", grid)
             entries += [writer.add(_encoded(dataset, entry)) for entry in group]
             files += writer.close()
-    for extra in ("recipe.toml",):
-        if (dataset.folder / extra).is_file():
-            shutil.copyfile(dataset.folder / extra, folder / extra)
+    recipe = dataset.folder / "recipe.toml"
+    if recipe.is_file():
+        shutil.copyfile(recipe, folder / recipe.name)
     publish(folder, dataset.card, packaging, tuple(files), tuple(entries))
 
 

@@ -54,15 +54,19 @@ def parse(cls: type[T], text: str | bytes, where: str) -> T:
         return TypeAdapter(cls).validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ShardError(f"{where}: {place}: {first['msg']}") from error
+        place = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
+        raise ShardError(": ".join(filter(None, (where, place, first["msg"])))) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """The whole file or none of it, whatever happens: temporary name, fsync, rename."""
     temporary = path.with_name(f".tmp-{path.name}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -6,22 +6,34 @@ than the index and the card: the same code reads both packagings, by mmap or by 
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator, model_validator
 from pydantic.dataclasses import dataclass
 
-from shards.spec import STRICT, Split
+from shards.spec import STRICT, AtLeastOne, FolderName, Key, Natural, Split
 
 Packaging = Literal["zarr", "webdataset"]
+
+
+def _stays_inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise ValueError(f"{path!r} leaves the dataset's folder")
+    return path
+
+
+PathInside = Annotated[str, AfterValidator(_stays_inside)]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Member:
     """Bytes `offset` to `offset + length` of a file below the dataset's folder."""
 
-    path: str
-    offset: int
-    length: int
+    path: PathInside
+    offset: Natural
+    length: Natural
     crc32c: int
 
 
@@ -29,8 +41,8 @@ class Member:
 class Segment:
     """Frames `first` to `first + frames` of a trajectory, in one shard."""
 
-    first: int
-    frames: int
+    first: Natural
+    frames: AtLeastOne
     fields: Member
 
 
@@ -38,21 +50,32 @@ class Segment:
 class Entry:
     """One trajectory: its shards, and the document with its times and parameters."""
 
-    key: str
+    key: Key
     split: Split
-    frames: int
+    frames: AtLeastOne
     segments: tuple[Segment, ...]
     boundary: Member
     static: Member | None
     document: Member
+
+    @model_validator(mode="after")
+    def _segments_follow_each_other(self) -> Entry:
+        end = 0
+        for segment in self.segments:
+            if segment.first != end:
+                raise ValueError(f"{self.key} has no shard for frame {end}")
+            end += segment.frames
+        if end != self.frames:
+            raise ValueError(f"{self.key} has shards for {end} frames, expected {self.frames}")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
 class FileRecord:
     """One whole file of the dataset."""
 
-    path: str
-    length: int
+    path: PathInside
+    length: Natural
     crc32c: int
 
 
@@ -60,7 +83,7 @@ class FileRecord:
 class Index:
     """Every trajectory and every file of a dataset, and the checksum of its card."""
 
-    dataset: str
+    dataset: FolderName
     packaging: Packaging
     card_crc32c: int
     files: tuple[FileRecord, ...]

@@ -36,7 +36,7 @@ class Moments:
 
     @property
     def rms(self) -> float:
-        return math.sqrt(self.squares / self.count + self.mean**2) if self.count else 0.0
+        return math.sqrt(self.squares / self.count + self.mean * self.mean) if self.count else 0.0
 
     @property
     def change_rms(self) -> float:
@@ -48,14 +48,14 @@ NONE = Moments(0, 0.0, 0.0, math.inf, -math.inf)
 
 def merge(a: Moments, b: Moments) -> Moments:
     """The moments of both together."""
+    if not a.count or not b.count:
+        return a if a.count else b
     count = a.count + b.count
-    if not count:
-        return a
     shift = b.mean - a.mean
     return Moments(
         count,
         a.mean + shift * (b.count / count),
-        a.squares + b.squares + shift**2 * (a.count * b.count / count),
+        a.squares + b.squares + shift * shift * (a.count * b.count / count),
         min(a.lowest, b.lowest),
         max(a.highest, b.highest),
         a.change_count + b.change_count,
@@ -71,8 +71,10 @@ def merge_all(groups: list[tuple[Moments, ...]]) -> tuple[Moments, ...]:
 def of_frame(frame: Frames, before: Frames | None = None) -> tuple[Moments, ...]:
     """Moments of each channel of a frame [C, *S], with the change since the frame before; NaN cells do not count."""
     values = frame.reshape(len(frame), -1).astype(np.float64)
-    change = None if before is None else values - before.reshape(values.shape)
-    return tuple(_of_values(values[c], None if change is None else change[c]) for c in range(len(values)))
+    # Infinities and overflow show in the moments themselves: whoever checks them sees them there.
+    with np.errstate(over="ignore", invalid="ignore"):
+        change = None if before is None else values - before.reshape(values.shape)
+        return tuple(_of_values(values[c], None if change is None else change[c]) for c in range(len(values)))
 
 
 def _of_values(values: Float64, change: Float64 | None) -> Moments:

@@ -7,7 +7,6 @@ Axes: T time, C channel, S space.
 
 from __future__ import annotations
 
-import json
 import mmap
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,6 +15,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 import numpy.typing as npt
+from pydantic.dataclasses import dataclass
 
 from shards.card import Card
 from shards.document import parse
@@ -25,7 +25,8 @@ from shards.shard import Shard, chunk_ranges
 from shards.spec import Frames, Mask, Split
 from shards.trajectory import Document
 
-OPEN_FILES = 128
+# A dataset. A map holds a file descriptor, of which a process has 1024 by default, for up to 27 datasets.
+OPEN_FILES = 24
 
 
 class Dataset:
@@ -36,8 +37,8 @@ class Dataset:
             state = "is not finished" if folder.is_dir() else "does not exist"
             raise ShardError(f"{folder}: the dataset {state} (no index.json); run walrus-ingest build")
         self.folder = folder
-        self.index = parse(Index, (folder / "index.json").read_bytes(), str(folder / "index.json"))
-        text = (folder / "card.json").read_bytes()
+        self.index = parse(Index, _read(folder / "index.json"), str(folder / "index.json"))
+        text = _read(folder / "card.json")
         if google_crc32c.value(text) != self.index.card_crc32c:
             raise ShardError(f"{folder / 'card.json'}: was changed after the build; run walrus-ingest build again")
         self.card = parse(Card, text, str(folder / "card.json"))
@@ -73,10 +74,10 @@ class Dataset:
 
     def document(self, entry: Entry) -> Document:
         """Times, parameters and origin of a trajectory."""
-        text = bytes(self.bytes_of(entry.document))
+        text, where = bytes(self.bytes_of(entry.document)), str(self.folder / entry.document.path)
         if self.index.packaging == "zarr":
-            text = json.dumps(json.loads(text)["attributes"]["walrus"]).encode()
-        return parse(Document, text, str(self.folder / entry.document.path))
+            return parse(_GroupDocument, text, where).attributes.walrus
+        return parse(Document, text, where)
 
     def bytes_of(self, member: Member) -> memoryview:
         """The member as it lies in its file; raises ShardError where the file is shorter."""
@@ -111,6 +112,25 @@ class Dataset:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise ShardError(f"{place}: cannot be mapped ({error}); run walrus-ingest verify") from error
+
+
+@dataclass(frozen=True)
+class _Attributes:
+    walrus: Document
+
+
+@dataclass(frozen=True)
+class _GroupDocument:
+    """The zarr.json of a group, as far as we need it."""
+
+    attributes: _Attributes
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ShardError(f"{path}: cannot be read ({error.strerror}); run walrus-ingest build again") from error
 
 
 def _segment_of(entry: Entry, frame: int) -> Segment:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shards.document import parse
+from shards.errors import ShardError
 from shards.shard import Shard, chunk_ranges
 from shards.spec import Frames, Mask
 from shards.trajectory import Document
@@ -29,14 +32,14 @@ class Sample:
 def decode_sample(sample: Mapping[str, bytes]) -> Sample:
     """The arrays of one sample; nothing in it is ever unpickled. Raises ShardError where it is damaged."""
     document = parse(Document, sample["json"], str(sample.get("__key__", "sample")))
-    boundary = np.empty(document.shape, np.uint8)
+    boundary = _room(document.shape, "uint8")
     _open(sample["boundary.shard"], 1, document).chunk_into(0, boundary)
     return Sample(document, _fields(sample["fields.shard"], document), _static(sample, document), boundary)
 
 
 def _fields(data: bytes, document: Document) -> Frames:
     shard = _open(data, document.shard_frames * (document.shape[0] // document.chunk[1]), document)
-    fields = np.empty((document.frames, len(document.channels), *document.shape), document.dtype)
+    fields = _room((document.frames, len(document.channels), *document.shape), document.dtype)
     for frame, out_CS in enumerate(fields):
         shard.frame_into(frame, document.chunk, document.dtype, out_CS)
     fields *= _column(document.scale, document)
@@ -44,11 +47,18 @@ def _fields(data: bytes, document: Document) -> Frames:
 
 
 def _static(sample: Mapping[str, bytes], document: Document) -> Frames:
-    static = np.empty((len(document.static_channels), *document.shape), document.dtype)
+    static = _room((len(document.static_channels), *document.shape), document.dtype)
     if document.static_channels:
         _open(sample["static.shard"], 1, document).chunk_into(0, static)
     static *= _column(document.static_scale, document)
     return static
+
+
+def _room(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        raise ShardError(f"the sample declares an array {list(shape)} of {dtype}: {error}") from error
 
 
 def _open(data: bytes, slots: int, document: Document) -> Shard:

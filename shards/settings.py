@@ -93,20 +93,24 @@ def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
     for key, value in table.items():
         if value is None:
             continue
-        if isinstance(value, dict) or (isinstance(value, list) and value and all(isinstance(v, dict) for v in value)):
+        if isinstance(value, dict) or _is_tables(value):
             inner.append((key, value))
         else:
             lines.append(f"{_key(key)} = {_literal(value)}")
     for key, value in inner:
         name = (*path, key)
-        for entry in value if isinstance(value, list) else [value]:
+        for entry in [value] if isinstance(value, dict) else value:
             header = ".".join(_key(part) for part in name)
             lines += [
                 "",
-                f"[[{header}]]" if isinstance(value, list) else f"[{header}]",
+                f"[{header}]" if isinstance(value, dict) else f"[[{header}]]",
                 *_table_lines(entry, name),
             ]
     return lines
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(entry, dict) for entry in value)
 
 
 def _key(key: str) -> str:

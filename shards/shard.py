@@ -55,6 +55,13 @@ def _index(ranges: npt.NDArray[np.uint64]) -> bytes:
     return pairs + int(google_crc32c.value(pairs)).to_bytes(4, "little")
 
 
+def cuts_the_frame(chunk: tuple[int, ...], frame_shape: tuple[int, ...]) -> bool:
+    """Is `chunk` [C, *S] a frame, or an even cut of its first axis of space?"""
+    if len(chunk) != len(frame_shape) or (chunk[0], chunk[2:]) != (frame_shape[0], frame_shape[2:]):
+        return False
+    return chunk[1] >= 1 and frame_shape[1] % chunk[1] == 0
+
+
 def _cut(frame: Frames, chunk: tuple[int, ...]) -> Iterator[Frames]:
     height = chunk[1]
     for start in range(0, frame.shape[1], height):
@@ -97,7 +104,7 @@ class Shard:
         """Decode a frame from its chunks; straight into `out_CS` where one chunk is the frame and the dtype fits."""
         height = chunk[1]
         pieces = out_CS.shape[1] // height
-        if pieces == 1 and out_CS.dtype == np.dtype(dtype):
+        if pieces == 1 and out_CS.dtype == np.dtype(dtype) and out_CS.flags.c_contiguous:
             self.chunk_into(frame, out_CS)
             return
         values = np.empty(chunk, dtype)

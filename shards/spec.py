@@ -17,8 +17,16 @@ from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 AtLeastOne = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+
+# What becomes part of a path below the dataset's folder: no slash, no leading dot; a key has no dot at all.
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+# Arrays and dimensions that every zarr group has; an axis of space has its own.
+TAKEN = {"time", "channel", "static_channel", "fields", "static", "boundary"}
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -67,7 +75,7 @@ class FieldSpec:
 class Grid:
     """Where the cells are: a name and the cell centres for each axis, in the unit of the source."""
 
-    axes: tuple[str, ...]
+    axes: tuple[AxisName, ...]
     coordinates: tuple[tuple[float, ...], ...]
     kind: Literal["cartesian", "equiangular", "spherical"] = "cartesian"
 
@@ -77,6 +85,8 @@ class Grid:
             raise ValueError(
                 f"{len(self.axes)} axes and {len(self.coordinates)} coordinate lists; expected 1 to 3 of each"
             )
+        if len(set(self.axes)) != len(self.axes) or not TAKEN.isdisjoint(self.axes):
+            raise ValueError(f"axes {list(self.axes)}: expected each once, and none of {sorted(TAKEN)}")
         return self
 
     @property
@@ -147,7 +157,7 @@ class Origin:
 class Trajectory:
     """One simulation: its name, its times [T] and its parameters; the arrays lie in the shards."""
 
-    key: str
+    key: Key
     split: Split
     origin: Origin
     time: tuple[float, ...]

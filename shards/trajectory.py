@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from shards.codec import CodecName
-from shards.spec import STRICT, DType, Sides, Trajectory
+from shards.shard import cuts_the_frame
+from shards.spec import STRICT, AtLeastOne, DType, Natural, Sides, Trajectory
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -22,8 +24,8 @@ class Document:
 
     dataset: str
     trajectory: Trajectory
-    first: int
-    frames: int
+    first: Natural
+    frames: AtLeastOne
     axes: tuple[str, ...]
     shape: tuple[int, ...]
     boundaries: tuple[Sides, ...]
@@ -34,5 +36,19 @@ class Document:
     dtype: DType
     codec: CodecName
     chunk: tuple[int, ...]
-    shard_frames: int
+    shard_frames: AtLeastOne
     format: Literal[1] = 1
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Document:
+        if self.first + self.frames > self.trajectory.frames:
+            raise ValueError(
+                f"{self.frames} frames from {self.first} on, of a trajectory with {self.trajectory.frames}"
+            )
+        if not cuts_the_frame(self.chunk, (len(self.channels), *self.shape)):
+            raise ValueError(
+                f"chunk {list(self.chunk)} does not cut frames [{len(self.channels)}, *{list(self.shape)}]"
+            )
+        if (len(self.scale), len(self.static_scale)) != (len(self.channels), len(self.static_channels)):
+            raise ValueError("not one scale a channel")
+        return self

@@ -51,7 +51,7 @@ def _file_faults(folder: Path, record: FileRecord) -> Iterator[str]:
     elif path.stat().st_size != record.length:
         yield f"{path}: has {path.stat().st_size} bytes, the index says {record.length}; build again"
     elif file_crc32c(path) != record.crc32c:
-        yield f"{path}: its checksum differs from the index, bytes have changed; build again"
+        yield f"{path}: its checksum differs from the index, bytes have changed; delete it and build again"
 
 
 def _strangers(dataset: Dataset) -> Iterator[str]:
@@ -63,15 +63,17 @@ def _strangers(dataset: Dataset) -> Iterator[str]:
 
 
 def _entry_faults(dataset: Dataset, entry: Entry) -> Iterator[str]:
-    for member in members(entry):
-        if google_crc32c.value(bytes(dataset.bytes_of(member))) != member.crc32c:
-            yield f"{dataset.folder / member.path}: the bytes at {member.offset} of {entry.key} differ from the index"
     frame = np.empty((1, *dataset.card.schema.frame_shape), dataset.card.schema.dtype)
     try:
+        for member in members(entry):
+            if google_crc32c.value(bytes(dataset.bytes_of(member))) != member.crc32c:
+                yield f"{dataset.folder / member.path}: bytes at {member.offset} ({entry.key}) differ from the index"
         for number in range(entry.frames):
             dataset.read_frames(entry, [number], frame)
         dataset.static(entry)
         dataset.boundary(entry)
-        dataset.document(entry)
+        found = dataset.document(entry).trajectory
+        if (found.key, found.split, found.frames) != (entry.key, entry.split, entry.frames):
+            yield f"{dataset.folder / entry.document.path}: describes {found.split}/{found.key}, not {entry.key}"
     except ShardError as error:
         yield str(error)

@@ -10,7 +10,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -27,6 +27,10 @@ from shards.trajectory import Document
 
 Blocks = Iterable[bytes]
 TEMPORARY = ".tmp-"
+DISK_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in DISK_ERRORS:
             raise
         raise ShardError(
             f"{path}: cannot write ({os.strerror(error.errno)}); free or choose another disk and run again"
@@ -141,9 +145,10 @@ class _Group:
     def write(self, path: str, blocks: Blocks) -> Member:
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        file = _CheckedFile(place.open("wb"), f"{self.name}/{path}")
-        member = file.write(blocks)
-        self.records.append(file.close())
+        with place.open("wb") as opened:
+            file = _CheckedFile(opened, f"{self.name}/{path}")
+            member = file.write(blocks)
+            self.records.append(file.close())
         return member
 
 
@@ -226,5 +231,7 @@ class TarPart:
         return (record,)
 
     def discard(self) -> None:
-        self.file.file.close()
+        # A full disk fails again here, on what the buffer still holds.
+        with suppress(OSError):
+            self.file.file.close()
         self.temporary.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from shards.codec import zarr_codecs
@@ -53,17 +54,17 @@ def _sharded(
     attributes: dict[str, Any],
     dtype: str = "",
 ) -> dict[str, Any]:
-    itemsize = 1 if dtype == "uint8" else int(document.dtype[-2:]) // 8
+    dtype = dtype or document.dtype
     sharding = {
         "name": "sharding_indexed",
         "configuration": {
             "chunk_shape": list(inner),
-            "codecs": zarr_codecs(document.codec, itemsize),
+            "codecs": zarr_codecs(document.codec, np.dtype(dtype).itemsize),
             "index_codecs": CRC,
             "index_location": "end",
         },
     }
-    return _array(shape, outer, dtype or document.dtype, [sharding], dimension_names, attributes)
+    return _array(shape, outer, dtype, [sharding], dimension_names, attributes)
 
 
 def _coordinate(name: str, size: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.grad import conv3d_input
 
 from walrus.model.geometry import Stage
 from walrus.model.padding import wrap
@@ -46,11 +47,22 @@ def convolve_back(x_NIHWD: Tensor, kernel_IOHWD: Tensor, stages: Stages) -> Tens
     kernel = kernel_IOHWD.mean(flat, keepdim=True) if flat else kernel_IOHWD
     strides, crops = [stage.stride for stage in stages], [stage.crop for stage in stages]
     if not flat:
-        return functional.conv_transpose3d(x_NIHWD, kernel, stride=strides, padding=crops)
+        return _convolve_volume_back(x_NIHWD, kernel, strides, crops)
     dim = flat[0]
     del strides[dim - 2], crops[dim - 2]
     y = functional.conv_transpose2d(x_NIHWD.squeeze(dim), kernel.squeeze(dim), stride=strides, padding=crops)
     return y.unsqueeze(dim)
+
+
+def _convolve_volume_back(x_NIHWD: Tensor, kernel_IOHWD: Tensor, strides: list[int], crops: list[int]) -> Tensor:
+    if x_NIHWD.device.type != "cpu":
+        return functional.conv_transpose3d(x_NIHWD, kernel_IOHWD, stride=strides, padding=crops)
+    # The same sums as the gradient of a convolution, for which CPUs have a kernel: three times as fast.
+    rows = zip(x_NIHWD.shape[2:], kernel_IOHWD.shape[2:], strides, crops, strict=True)
+    cells = [(size - 1) * stride + kernel - 2 * crop for size, kernel, stride, crop in rows]
+    shape = [len(x_NIHWD), kernel_IOHWD.shape[1], *cells]
+    y: Tensor = conv3d_input(shape, kernel_IOHWD, x_NIHWD, stride=strides, padding=crops)
+    return y
 
 
 def _flat_axes(stages: Stages) -> list[int]:

@@ -26,14 +26,36 @@ def place(x_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
     return x_NCHWD
 
 
-def restore(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
-    """The exact inverse of `place`."""
-    for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
+def restore(y_NCHWD: Tensor, axes: Axes, shift: Shift, left_out: Shift = (0, 0, 0)) -> Tensor:
+    """The exact inverse of `place`; of a bounded axis the first `left_out` cells may be missing."""
+    for dim, (axis, moved, missing) in enumerate(zip(axes, shift, left_out, strict=True), start=2):
         if axis.periodic:
             y_NCHWD = _turn(y_NCHWD.narrow(dim, axis.overlap[0], axis.size), dim, -moved)
         else:
-            y_NCHWD = y_NCHWD.narrow(dim, axis.pad[0] + moved, axis.size)
+            y_NCHWD = y_NCHWD.narrow(dim, axis.pad[0] + moved - missing, axis.size)
     return y_NCHWD
+
+
+def trim(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> tuple[Tensor, Shift]:
+    """The rows that reach a cell of the grid through the last transposed convolution, and the cells left out before.
+
+    The rest would only fill the padding, which is dropped: nearly half of a bounded volume of 64 cells an axis.
+    """
+    left_out = []
+    for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
+        rows = _reaching_rows(axis, moved)
+        y_NCHWD = y_NCHWD.narrow(dim, rows.start, len(rows))
+        left_out.append(rows.start * axis.first.stride)
+    return y_NCHWD, (left_out[0], left_out[1], left_out[2])
+
+
+def _reaching_rows(axis: Axis, shift: int) -> range:
+    stage, rows = axis.first, axis.first.rows(axis.cells)
+    if axis.periodic:
+        return range(rows)
+    begin = axis.pad[0] + shift
+    end = begin + axis.size
+    return range(max(0, (begin - stage.kernel) // stage.stride + 1), min(rows, (end - 1) // stage.stride + 1))
 
 
 def wrap(x: Tensor, dim: int, lower: int, upper: int) -> Tensor:

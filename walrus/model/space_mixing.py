@@ -1,7 +1,7 @@
 """Attention among all tokens of a frame, and beside it a gated feed-forward layer, from one projection.
 
 Axes: T time, B batch, N = T x B frames, S tokens, E width, A heads, D head width, R pairs of its channels,
-M feed-forward width.
+M gated width.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class SpaceMixing(nn.Module):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.heads = settings.heads
-        self.sections = [settings.mlp, *[settings.hidden] * 3]
+        self.sections = [settings.mlp // 2] * 2 + [settings.hidden] * 3
         self.norm = TokenNorm(settings.hidden)
         self.fused = nn.Linear(settings.hidden, sum(self.sections))
         self.query_norm = nn.LayerNorm(settings.head_width)
@@ -30,7 +30,7 @@ class SpaceMixing(nn.Module):
 
     def forward(self, x_TBSE: Tensor, phases_SR: Tensor) -> Tensor:
         """What the block adds to its input."""
-        mlp_TBSM, query, key, value = self.fused(self.norm(x_TBSE)).split(self.sections, -1)
+        content_TBSM, gate_TBSM, query, key, value = self.fused(self.norm(x_TBSE)).split(self.sections, -1)
         value_NASD = self._heads(value)
         attended_NASD = functional.scaled_dot_product_attention(
             rotate_pairs(self.query_norm(self._heads(query)), phases_SR).to(value.dtype),
@@ -38,7 +38,6 @@ class SpaceMixing(nn.Module):
             value_NASD,
         )
         attended_TBSE: Tensor = self.attention_out(attended_NASD.transpose(1, 2).reshape(x_TBSE.shape))
-        content_TBSM, gate_TBSM = mlp_TBSM.chunk(2, -1)
         fed_TBSE: Tensor = self.mlp_out(content_TBSM * functional.silu(gate_TBSM))
         return attended_TBSE + fed_TBSE
 

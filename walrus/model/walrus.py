@@ -18,7 +18,7 @@ from walrus.model.chance import Paths, Shift, Shifts
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, plan_axes
-from walrus.model.padding import boundary_flags, place, restore
+from walrus.model.padding import boundary_flags, place
 from walrus.model.position import GridPosition
 from walrus.model.settings import ModelSettings
 from walrus.model.time_mixing import lag_buckets
@@ -80,8 +80,8 @@ class Walrus(nn.Module):
         x_TBSE = x_TBSE[-1:] if last_only else x_TBSE
         tokens = [axis.tokens for axis in axes]
         x_NEhwd = x_TBSE.flatten(0, 1).transpose(1, 2).reshape(-1, self.settings.hidden, *tokens)
-        y_NCHWD = self._run(self.decoders[stem], self._thrifty, x_NEhwd, labels_C, axes)
-        return restore(y_NCHWD, axes, shift).reshape(-1, windows, channels, *shape)
+        y_NCHWD = self._run(self.decoders[stem], self._thrifty, x_NEhwd, labels_C, axes, shift)
+        return y_NCHWD.reshape(-1, windows, channels, *shape)
 
     def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)

@@ -64,8 +64,9 @@ def test_an_absent_file_and_a_folder_are_not_files(refusal, tmp_path):
 
 
 def test_an_external_link_is_named_with_its_target_and_not_followed(refusal, tmp_path):
-    message = refusal(DAMAGED / "external_link.hdf5", FLOW)
-    assert ":/Vy: an external link to /Vy in ../elsewhere/other.hdf5" in message
+    with h5py.File(tmp_path / "flow.hdf5", "w") as file:
+        file["Vy"] = h5py.ExternalLink("../elsewhere/other.hdf5", "/Vy")
+    assert ":/Vy: an external link to /Vy in ../elsewhere/other.hdf5" in refusal(tmp_path / "flow.hdf5", FLOW)
 
 
 def test_an_external_link_is_refused_even_where_its_target_exists(refusal, tmp_path):

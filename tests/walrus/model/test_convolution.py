@@ -35,6 +35,18 @@ def test_two_flat_axes_leave_a_one_dimensional_convolution():
     torch.testing.assert_close(y[:, :, 0, :, 0], line)
 
 
+def test_a_volume_and_its_gradients_are_those_of_the_transposed_convolution():
+    stages = tuple(Stage(8, stride, 0, 0, crop) for stride, crop in ((2, 7), (4, 6), (6, 3)))
+    x = torch.randn(2, 3, 7, 6, 5, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(3, 4, 8, 8, 8, dtype=torch.float64, requires_grad=True)
+    y = convolve_back(x, kernel, stages)
+    expected = functional.conv_transpose3d(x, kernel, stride=(2, 4, 6), padding=(7, 6, 3))
+    torch.testing.assert_close(y, expected)
+    weights = torch.randn_like(y)
+    for found, known in zip(*(torch.autograd.grad(z, (x, kernel), weights) for z in (y, expected)), strict=True):
+        torch.testing.assert_close(found, known)
+
+
 @pytest.mark.parametrize("strides", STRIDES.values())
 def test_there_and_back_commutes_with_a_shift_by_one_token_round_the_period(strides):
     token = strides[0] * strides[1]

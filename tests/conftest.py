@@ -1,0 +1,33 @@
+"""Sample data of the repository, and shards built from it once a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingest.build import build
+from ingest.plan import make_plan
+from ingest.recipe import find_recipe
+
+SAMPLES = Path(__file__).parent / "samples"
+SYSTEMS = {
+    "shear_flow": "well/shear_flow",
+    "acoustic_scattering_discontinuous": "well/acoustic_scattering_discontinuous",
+    "MHD_64": "well/MHD_64",
+    "pdearena_conditioned_ins": "pdearena",
+}
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of four sample systems: 2D periodic, 2D with walls and constant fields, 3D, 2D float64."""
+    folder = tmp_path_factory.mktemp("root")
+    for name, path in SYSTEMS.items():
+        build(make_plan(find_recipe(name), SAMPLES / path, "zarr", "lz4"), folder, 1, lambda done, total: None)
+    return folder

@@ -1,0 +1,142 @@
+"""A small system of our own in The Well's layout, its recipe, and the command as a user meets it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import run
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from ingest.cli import app
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+X, Y = 6, 4
+RECIPE = """
+name = "waves"
+source = "well"
+title = "Waves on 6 x 4 cells, periodic in x, between walls in y"
+axes = ["x", "y"]
+[[fields]]
+name = "height"
+[[fields]]
+name = "flow"
+rank = 1
+[[fields]]
+name = "depth"
+constant = true
+"""
+
+
+def analytic(rows: int, frames: int, phase: float = 0.0) -> np.ndarray:
+    """[B, T, X, Y]: a wave of its own amplitude for each row, travelling along x, with a node in y."""
+    b, t, x, y = np.meshgrid(np.arange(rows), np.arange(frames), np.arange(X), np.arange(Y), indexing="ij")
+    return (b + 1) * np.sin(2 * np.pi * x / X - 0.7 * t + phase) * np.cos(0.5 * y) + 0.1 * y
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Where the files lie, and a recipe for them."""
+
+    source: Path
+    recipe: Path
+
+    def write(self, name: str = "train/one", rows: int = 3, frames: int = 5, **change: np.ndarray) -> Path:
+        """A file; `change` replaces height [B, T, X, Y], flow [B, T, X, Y, 2], depth [B, X, Y], time, x or y."""
+        values = {
+            "height": analytic(rows, frames).astype("f4"),
+            "flow": np.stack([analytic(rows, frames, 1.0), 0.1 * analytic(rows, frames, 2.0)], axis=-1).astype("f4"),
+            "depth": (2.0 + analytic(rows, 1)[:, 0]).astype("f4"),
+            "time": np.arange(frames) * 0.5,
+            "x": np.arange(X) + 0.5,
+            "y": np.arange(Y) * 2.0,
+        } | change
+        path = self.source / f"{name}.hdf5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            _fill(file, values)
+        return path
+
+
+def _fill(file: h5py.File, values: dict[str, np.ndarray]) -> None:
+    file.attrs["n_trajectories"], file.attrs["grid_type"] = len(values["height"]), "cartesian"
+    dimensions = file.create_group("dimensions")
+    dimensions.attrs["spatial_dims"] = ["x", "y"]
+    for name in ("time", "x", "y"):
+        dimensions[name] = values[name]
+    for name, rank, varies in (("height", 0, True), ("depth", 0, False), ("flow", 1, True)):
+        dataset = file.require_group(f"t{rank}_fields").create_dataset(name, data=values[name])
+        dataset.attrs["sample_varying"], dataset.attrs["time_varying"] = True, varies
+        dataset.attrs["dim_varying"] = [True, True]
+    file["t0_fields"].attrs["field_names"] = ["height", "depth"]
+    file["t1_fields"].attrs["field_names"] = ["flow"]
+    scalars = file.create_group("scalars")
+    scalars.attrs["field_names"] = ["slope"]
+    scalars["slope"] = 0.25
+    for axis, length, kind in (("x", X, "PERIODIC"), ("y", Y, "WALL")):
+        group = file.require_group("boundary_conditions").create_group(axis)
+        group.attrs["bc_type"], group.attrs["associated_dims"] = kind, [axis]
+        group["mask"] = [True] + [False] * (length - 2) + [True]
+
+
+@pytest.fixture
+def waves(tmp_path) -> Waves:
+    recipe = tmp_path / "waves.toml"
+    recipe.write_text(RECIPE)
+    return Waves(tmp_path / "source", recipe)
+
+
+@pytest.fixture
+def good(waves) -> Waves:
+    """Four files: two for training, one each to validate and to test; nine trajectories."""
+    waves.write("train/one", rows=3)
+    waves.write("train/two", rows=2, frames=7)
+    waves.write("valid/one", rows=2)
+    waves.write("test/one", rows=2)
+    return waves
+
+
+@pytest.fixture
+def command() -> Callable[..., Result]:
+    """walrus-ingest in this process; a traceback fails the test."""
+
+    def call(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+    return call
+
+
+@pytest.fixture
+def build(command, waves, tmp_path) -> Callable[..., Result]:
+    """walrus-ingest build of the waves; options as further arguments."""
+
+    def call(*options: object, start: Path = waves.source, root: Path = tmp_path / "root") -> Result:
+        one = () if "--workers" in options else ("--workers", 1)
+        return command("build", waves.recipe, "--from", start, "--to", root, *one, *options)
+
+    return call
+
+
+@pytest.fixture
+def full_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 1 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield place
+    run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def tree() -> Callable[[Path], dict[str, bytes]]:
+    """Path below a folder to content, of all files."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+    return read

@@ -1,0 +1,66 @@
+"""Input files are found in a fixed order, each with its fingerprint."""
+
+import os
+
+import pytest
+
+from ingest.inputs import BLOCK, digest, find_inputs
+from ingest.recipe import find_recipe
+from shards.errors import SourceError
+
+
+@pytest.fixture
+def recipe(waves):
+    return find_recipe(str(waves.recipe))
+
+
+def test_files_are_sorted_with_the_split_of_their_folder(good, recipe):
+    found = find_inputs(recipe, good.source)
+    assert [(f.path, f.split) for f in found] == [
+        ("test/one.hdf5", "test"),
+        ("train/one.hdf5", "train"),
+        ("train/two.hdf5", "train"),
+        ("valid/one.hdf5", "valid"),
+    ]
+    assert all(f.place.stat().st_size == f.bytes for f in found)
+    assert found[1].digest != found[2].digest
+
+
+def test_one_file_may_be_named(good, recipe):
+    (only,) = find_inputs(recipe, good.source / "train" / "two.hdf5")
+    assert (only.path, only.split) == ("two.hdf5", "train")
+
+
+def test_hidden_files_and_other_names_are_passed_over(good, recipe):
+    (good.source / "train" / ".half.hdf5").write_bytes(b"half")
+    (good.source / "notes.txt").write_text("mine")
+    (good.source / "folder.hdf5").mkdir()
+    assert len(find_inputs(recipe, good.source)) == 4
+
+
+def test_a_link_to_nowhere_is_an_input_that_its_source_will_refuse(good, recipe):
+    os.symlink(good.source / "gone.hdf5", good.source / "valid" / "link.hdf5")
+    found = {file.path: file for file in find_inputs(recipe, good.source)}
+    assert (found["valid/link.hdf5"].bytes, found["valid/link.hdf5"].digest) == (0, "")
+
+
+def test_no_path_and_no_files_are_told_apart(tmp_path, recipe):
+    with pytest.raises(SourceError, match="nowhere: no such file or folder"):
+        find_inputs(recipe, tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"empty: holds no file named \*\.hdf5 or \*\.h5; is it the folder of waves"):
+        find_inputs(recipe, tmp_path / "empty")
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 63 * BLOCK, 64 * BLOCK])
+def test_every_byte_of_a_small_file_counts(tmp_path, size):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(size))
+    before = digest(path)
+    for position in {0, size // 3, size // 2, size - 1} if size else ():
+        content = bytearray(size)
+        content[position] = 1
+        path.write_bytes(content)
+        assert digest(path) != before
+    path.write_bytes(bytes(size + 1))
+    assert digest(path) != before

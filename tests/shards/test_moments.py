@@ -1,0 +1,93 @@
+"""Moments against numpy in float64, whatever the grouping."""
+
+import math
+from functools import reduce
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shards.document import dump, parse
+from shards.moments import NONE, Moments, merge, merge_all, of_frame
+
+
+def of_frames(frames: np.ndarray) -> tuple[Moments, ...]:
+    """Of a trajectory [T, C, *S], frame by frame."""
+    return merge_all([of_frame(f, frames[t - 1] if t else None) for t, f in enumerate(frames)])
+
+
+def test_moments_of_numbers_one_can_add_in_the_head():
+    frames = np.array([[[1.0, 3.0]], [[1.0, 7.0]]])
+    (m,) = of_frames(frames)
+    assert (m.count, m.mean, m.squares, m.lowest, m.highest) == (4, 3.0, 24.0, 1.0, 7.0)
+    assert (m.change_count, m.change_squares) == (2, 16.0)
+    assert (m.std, m.rms, m.change_rms) == (math.sqrt(6), math.sqrt(15), math.sqrt(8))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_moments_are_those_of_numpy(dtype):
+    frames = np.random.default_rng(1).normal(3, 2, (5, 2, 6, 7)).astype(dtype)
+    for channel, m in enumerate(of_frames(frames)):
+        values = frames[:, channel].astype("f8")
+        assert m.count == values.size
+        assert (m.lowest, m.highest) == (values.min(), values.max())
+        np.testing.assert_allclose(
+            [m.mean, m.std, m.rms, m.change_rms],
+            [values.mean(), values.std(), np.sqrt(np.mean(values**2)), np.sqrt(np.mean(np.diff(values, axis=0) ** 2))],
+            rtol=1e-14,
+        )
+
+
+def test_a_mean_a_hundred_million_times_the_deviation_costs_no_digits():
+    frames = 1e8 + np.random.default_rng(2).normal(size=(50, 1, 40, 3))
+    (m,) = of_frames(frames)
+    centred = frames - 1e8
+    assert m.std == pytest.approx(centred.std(), rel=1e-9)
+    naive = np.sqrt(np.mean(frames**2) - np.mean(frames) ** 2)
+    assert abs(naive - centred.std()) > 1e-3
+
+
+def test_cells_that_are_not_a_number_do_not_count():
+    nan = math.nan
+    frames = np.array([[[1.0, nan, 3.0], [nan, nan, nan]], [[2.0, 5.0, nan], [nan, 4.0, nan]]])
+    first, second = of_frames(frames)
+    assert (first.count, first.mean, first.lowest, first.highest) == (4, 2.75, 1.0, 5.0)
+    assert (first.change_count, first.change_squares) == (1, 1.0)
+    assert (second.count, second.mean, second.change_count) == (1, 4.0, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    frames=st.lists(st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3), min_size=1, max_size=12),
+    data=st.data(),
+)
+def test_any_grouping_gives_the_same_moments(frames, data):
+    each = [of_frame(np.array([frame], "f4"))[0] for frame in frames]
+    cut = data.draw(st.integers(0, len(each)))
+    grouped = merge(reduce(merge, each[:cut], NONE), reduce(merge, each[cut:][::-1], NONE))
+    straight = reduce(merge, each, NONE)
+    assert (grouped.count, grouped.lowest, grouped.highest) == (straight.count, straight.lowest, straight.highest)
+    assert grouped.mean == pytest.approx(straight.mean, rel=1e-12, abs=1e-9)
+    assert grouped.squares == pytest.approx(straight.squares, rel=1e-9, abs=1e-6)
+
+
+def test_nothing_merged_in_changes_nothing():
+    (some,) = of_frame(np.array([[1.0, 2.0, 4.0]]))
+    assert merge(some, NONE) == merge(NONE, some) == some
+    assert merge(NONE, NONE) == NONE
+    assert (NONE.std, NONE.rms, NONE.change_rms) == (0, 0, 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_whose_squares_overflow_show_in_the_moments_and_nowhere_else():
+    (m,) = of_frames(np.array([[[1e200, 2e200]], [[-1e200, 3e200]]]))
+    assert (m.lowest, m.highest, m.squares) == (-1e200, 3e200, math.inf)
+    assert (m.std, m.rms) == (math.inf, math.inf)
+    (infinite,) = of_frame(np.array([[1.0, math.inf, -math.inf]]))
+    assert (infinite.lowest, infinite.highest) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("moments", [NONE, of_frame(np.array([[0.1, 1e-310, -0.0]]))[0]])
+def test_moments_survive_their_document(moments):
+    assert parse(Moments, dump(Moments, moments), "here") == moments

@@ -1,0 +1,120 @@
+"""The shard object: chunks, then an index that is believed only as far as it is true."""
+
+import numpy as np
+import pytest
+
+from shards.errors import ShardError
+from shards.shard import (
+    LARGEST_CHUNK,
+    MISSING,
+    Shard,
+    chunk_ranges,
+    chunk_shape,
+    cuts_the_frame,
+    shard_stream,
+    single_chunk_shard,
+)
+
+MIB = 2**20
+FRAMES, CHANNELS, X, Y = 3, 2, 6, 5
+
+
+@pytest.fixture
+def frames() -> np.ndarray:
+    """[T, C, X, Y], every value its own."""
+    return np.arange(FRAMES * CHANNELS * X * Y, dtype="f4").reshape(FRAMES, CHANNELS, X, Y)
+
+
+def make(frames: np.ndarray, slots: int, height: int) -> bytes:
+    return b"".join(shard_stream(iter(frames), slots, (CHANNELS, height, Y), "lz4"))
+
+
+def opened(data: bytes, slots: int) -> Shard:
+    return Shard(memoryview(data), chunk_ranges(memoryview(data), slots), "lz4")
+
+
+@pytest.mark.parametrize(
+    ("frame", "itemsize", "expected"),
+    [
+        ((3, 256, 512), 4, (3, 256, 512)),
+        ((4, 1024, 1024), 4, (4, 1024, 1024)),
+        ((5, 1024, 1024), 4, (5, 512, 1024)),
+        ((4, 1024, 1024), 8, (4, 512, 1024)),
+        ((7, 128, 128, 128), 4, (7, 32, 128, 128)),
+        ((1, 1021, 4096), 8, (1, 1, 4096)),
+        ((2, 1, 3 * MIB), 4, (2, 1, 3 * MIB)),
+        ((2, 9), 4, (2, 9)),
+    ],
+)
+def test_a_frame_is_cut_evenly_along_its_first_axis_of_space_and_no_more_than_it_must(frame, itemsize, expected):
+    chunk = chunk_shape(frame, itemsize)
+    assert chunk == expected
+    assert cuts_the_frame(chunk, frame)
+    assert np.prod(chunk) * itemsize <= LARGEST_CHUNK or chunk[1] == 1
+
+
+@pytest.mark.parametrize("chunk", [(2, 4, 5), (2, 0, 5), (2, -6, 5), (1, 6, 5), (2, 6, 4), (2, 6), (2, 12, 5)])
+def test_what_is_no_cut_of_a_frame(chunk):
+    assert cuts_the_frame((2, 3, 5), (2, 6, 5))
+    assert not cuts_the_frame(chunk, (2, 6, 5))
+
+
+@pytest.mark.parametrize("height", [6, 3, 2, 1])
+def test_every_frame_is_found_whole_or_cut(frames, height):
+    shard = opened(make(frames, FRAMES * X // height, height), FRAMES * X // height)
+    for number in (2, 0, 1):
+        out = np.empty((CHANNELS, X, Y), "f4")
+        shard.frame_into(number, (CHANNELS, height, Y), "float32", out)
+        np.testing.assert_array_equal(out, frames[number])
+
+
+@pytest.mark.parametrize("height", [6, 2])
+def test_a_frame_is_decoded_into_memory_of_any_layout_and_type(frames, height):
+    shard, chunk = opened(make(frames, 3 * X // height, height), 3 * X // height), (CHANNELS, height, Y)
+    padded = np.zeros((CHANNELS, X, Y + 2), "f4")
+    fortran, double = np.zeros((CHANNELS, X, Y), "f4", order="F"), np.zeros((CHANNELS, X, Y), "f8")
+    for out in (padded[..., 1:-1], fortran, double):
+        shard.frame_into(1, chunk, "float32", out)
+        np.testing.assert_array_equal(out, frames[1])
+    assert not padded[..., [0, -1]].any()
+
+
+def test_a_shard_with_fewer_frames_than_slots_has_no_chunk_there(frames):
+    shard = opened(make(frames[:2], 3, X), 3)
+    assert (shard.ranges[2] == MISSING).all()
+    with pytest.raises(ShardError, match="missing"):
+        shard.chunk_into(2, np.empty((CHANNELS, X, Y), "f4"))
+
+
+def test_a_single_chunk_is_a_shard_too():
+    mask = np.arange(30, dtype="u1").reshape(6, 5)
+    out = np.empty_like(mask)
+    opened(single_chunk_shard(mask, "lz4"), 1).chunk_into(0, out)
+    np.testing.assert_array_equal(out, mask)
+
+
+def test_each_bit_of_the_index_is_guarded(frames):
+    data = make(frames, FRAMES, X)
+    for position in range(len(data) - FRAMES * 16 - 4, len(data)):
+        flipped = bytearray(data)
+        flipped[position] ^= 0x10
+        with pytest.raises(ShardError, match="checksum"):
+            chunk_ranges(memoryview(bytes(flipped)), FRAMES)
+
+
+@pytest.mark.parametrize(
+    "pair", [(0, 10**6), (10**6, 1), (2**64 - 2, 2), (1, 2**64 - 1), (2**63, 2**63)], ids=lambda pair: f"{pair}"
+)
+def test_an_index_that_points_outside_is_refused(pair):
+    import google_crc32c
+
+    index = np.array([pair], "<u8").tobytes()
+    data = b"payload" + index + google_crc32c.value(index).to_bytes(4, "little")
+    with pytest.raises(ShardError, match="outside"):
+        chunk_ranges(memoryview(data), 1)
+
+
+@pytest.mark.parametrize("length", [0, 3, 51])
+def test_a_shard_too_short_for_its_index_is_refused(length):
+    with pytest.raises(ShardError, match="too few"):
+        chunk_ranges(memoryview(bytes(length)), 3)

@@ -1,0 +1,58 @@
+"""The whole road in one test, to be read from top to bottom: a benchmark file becomes a forecast."""
+
+import io
+from dataclasses import replace
+
+import torch
+from PIL import Image
+
+from ingest.build import build
+from ingest.plan import make_plan as plan_build
+from ingest.recipe import find_recipe
+from ingest.verify import source_faults
+from shards.verify import faults
+from walrus.judge import judge
+from walrus.model.settings import PRESETS
+from walrus.model.walrus import Walrus
+from walrus.picture import panel
+from walrus.plan import StreamSettings
+from walrus.rollout import Model
+from walrus.stream import Shards, make_plan, stream
+from walrus.trainee import Trainee
+from walrus.vocabulary import PUBLISHED
+
+
+def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
+    # HDF5 -> shards, whole and bit for bit what the source holds.
+    source = samples / "well/acoustic_scattering_discontinuous"
+    recipe = find_recipe("acoustic_scattering_discontinuous")
+    built = build(plan_build(recipe, source, "webdataset", "lz4"), tmp_path, 1, lambda done, total: None)
+    assert built.card.counts["train"].trajectories == 8
+    shards = Shards.open(tmp_path, [recipe.name])
+    dataset = shards.datasets[recipe.name]
+    assert list(faults(dataset)) == []
+    assert list(source_faults(dataset, source)) == []
+
+    # Shards -> batches, in an order that follows from a seed.
+    settings = StreamSettings(micro_batches=1, windows_2d=2, history_2d=3, largest_stride=1, rotate=False)
+    plan = make_plan(shards, {recipe.name: 1}, settings, seed=0)
+    batches = stream(plan, shards, 0, 4)
+
+    # Batches -> losses -> a network that has learned a little.
+    torch.manual_seed(0)
+    size = replace(PRESETS["tiny"], hidden=32, heads=2, inner=8, mlp=64, blocks=1)
+    trainee = Trainee(Walrus(size, len(PUBLISHED)), PUBLISHED, seed=0, rotates=False, jitters=True, eps=1e-5)
+    optimizer = torch.optim.AdamW(trainee.parameters(), lr=1e-3)
+    for micro, batch in batches:
+        optimizer.zero_grad()
+        loss = trainee(batch, micro.number)
+        loss.backward()
+        optimizer.step()
+        assert torch.isfinite(loss)
+
+    # Network -> rollout -> scores and a picture.
+    model = Model(trainee.network.eval(), PUBLISHED, eps=1e-5)
+    judged = judge(model, dataset, history=3, start=4, longest=6)
+    assert 0 < judged.scores[0].one_step < 1
+    picture = Image.open(io.BytesIO(panel(judged.forecasts[0], "pressure")))
+    assert picture.width > picture.height > 400

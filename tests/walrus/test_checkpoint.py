@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from shards.errors import MismatchError, ShardError
+from walrus.checkpoint import Description, load_model, save_model
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.vocabulary import PUBLISHED
+
+SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
+
+
+def description(**changes):
+    values = {
+        "model": SETTINGS,
+        "vocabulary": PUBLISHED.names,
+        "history_2d": 4,
+        "history_3d": 3,
+        "eps": 1e-5,
+        "jitters": True,
+        "step": 7,
+        "seed": 0,
+        "datasets": ("shear_flow",),
+        "licences": {"shear_flow": "MIT"},
+    }
+    return Description(**(values | changes))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_model(tmp_path, description(), Walrus(SETTINGS, 67).state_dict())
+    return tmp_path
+
+
+def test_a_model_comes_back_as_it_was_saved(tmp_path):
+    network = Walrus(SETTINGS, 67)
+    save_model(tmp_path, description(), network.state_dict())
+    loaded, model = load_model(tmp_path)
+    assert loaded == description()
+    assert not model.network.training
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(model.network.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ShardError, match=r"holds no model\.json"):
+        load_model(tmp_path)
+
+
+def test_weights_cut_short_are_refused(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ShardError, match=r"model\.safetensors: cannot be read"):
+        load_model(folder)
+
+
+def test_weights_of_another_size_are_refused(folder):
+    save_model(folder, description(model=ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=1)), {})
+    save_model(
+        folder, description(), Walrus(ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=1), 67).state_dict()
+    )
+    with pytest.raises(MismatchError, match=r"does not fit model\.json"):
+        load_model(folder)
+
+
+def test_an_unknown_key_in_the_description_is_refused(folder):
+    text = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(text.replace('"step": 7', '"step": 7, "hook": "os.system"'))
+    with pytest.raises(ShardError, match="hook"):
+        load_model(folder)

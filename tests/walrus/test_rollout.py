@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from shards.spec import Cell
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.plan import Window
+from walrus.rollout import Model, rollout
+from walrus.stream import Reader, Shards
+from walrus.vocabulary import PUBLISHED
+
+SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1, branch_scale=1.0)
+
+
+@pytest.fixture(scope="module")
+def history(root):
+    dataset = Shards.open(root, ["acoustic_scattering_discontinuous"]).datasets["acoustic_scattering_discontinuous"]
+    reader = Reader(dataset, "test")
+    return reader.read([Window(0, 2, 1), Window(1, 4, 1)], reader.buffers(2, 4))
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return Model(Walrus(SETTINGS, 67).eval(), PUBLISHED, 1e-5)
+
+
+def test_a_rollout_yields_a_frame_a_step_and_each_is_fed_back(model, history):
+    first, second, third = rollout(model, history, 3)
+    assert first.shape == (2, 4, 64, 48, 1)
+    window = torch.cat([history.fields_BTCHWD[:, 2:], first[:, None], second[:, None]], 1)
+    again = model.next_frame(replace(history, fields_BTCHWD=window), 2)
+    torch.testing.assert_close(again, third, rtol=0, atol=0)
+
+
+def test_jitter_is_repeated_by_its_seed_and_changes_with_it(model, history):
+    here, again = (list(rollout(model, history, 2)) for _ in range(2))
+    other = list(rollout(replace(model, seed=1), history, 2))
+    torch.testing.assert_close(here, again, rtol=0, atol=0)
+    assert not torch.equal(here[1], other[1])
+
+
+def test_a_network_that_predicts_no_change_repeats_the_last_frame(history):
+    network = Walrus(SETTINGS, 67).eval()
+    with torch.no_grad():
+        for decoder in network.decoders.values():
+            decoder.second.zero_()
+            decoder.bias.zero_()
+    frames = list(rollout(Model(network, PUBLISHED, 1e-5), history, 3))
+    torch.testing.assert_close(frames[2], history.fields_BTCHWD[:, -1], rtol=0, atol=0)
+
+
+def test_padded_components_and_cells_inside_an_obstacle_are_zero(model, history):
+    cells = history.cells_BHWD.clone()
+    cells[:, 10:20, 5:9] |= int(Cell.OBSTACLE)
+    frame = next(rollout(model, replace(history, cells_BHWD=cells), 1))
+    assert frame[:, :, 10:20, 5:9].abs().max() == 0
+    assert frame[:, :3, 20:30].abs().min() > 0
+    assert frame[:, history.channels.index("velocity_z")].abs().max() == 0
+
+
+def test_scaling_the_fields_scales_the_forecast(model, history):
+    doubled = replace(history, fields_BTCHWD=history.fields_BTCHWD * 4, static_BCHWD=history.static_BCHWD * 4)
+    torch.testing.assert_close(model.next_frame(doubled), 4 * model.next_frame(history), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,67 @@
+"""Real runs of the real engine, each in a process of its own: DeepSpeed keeps one world a process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).with_name("training_run.py")
+
+
+def run(root, folder, *options):
+    """Losses of a training run; options are those of training_run.py."""
+    done = subprocess.run(
+        [sys.executable, str(RUN), str(root), str(folder), *map(str, options)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
+
+
+def losses(lines):
+    return [line["losses"] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def unbroken(root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    return run(root, folder), (folder / "weights.safetensors").read_bytes()
+
+
+def test_two_runs_of_one_seed_have_the_same_losses_and_weights(root, tmp_path, unbroken):
+    assert losses(run(root, tmp_path)) == losses(unbroken[0])
+    assert (tmp_path / "weights.safetensors").read_bytes() == unbroken[1]
+
+
+def test_another_seed_has_other_losses(root, tmp_path, unbroken):
+    assert losses(run(root, tmp_path, "--seed", 1)) != losses(unbroken[0])
+
+
+def test_a_run_stopped_and_resumed_equals_the_unbroken_one(root, tmp_path, unbroken):
+    first = run(root, tmp_path, "--stop-at", 3)
+    assert len(first) == 3
+    assert losses(run(root, tmp_path)) == losses(unbroken[0])
+    assert (tmp_path / "weights.safetensors").read_bytes() == unbroken[1]
+
+
+def test_event_files_are_written_for_tensorboard(root, tmp_path):
+    run(root, tmp_path, "--stop-at", 1)
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_resuming_on_other_data_is_refused(root, tmp_path):
+    run(root, tmp_path, "--stop-at", 1)
+    done = subprocess.run(
+        [sys.executable, str(RUN), str(root), str(tmp_path), "--tasks", "MHD_64"], capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "belongs to another fingerprint and plan" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_two_ranks_have_the_losses_of_one(root, tmp_path, unbroken, stage):
+    together = run(root, tmp_path, "--ranks", 2, "--stage", stage)
+    for ours, theirs in zip(losses(together), losses(unbroken[0]), strict=True):
+        assert ours == pytest.approx(theirs, rel=2e-4)

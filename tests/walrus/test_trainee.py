@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.plan import Window
+from walrus.stream import Reader, Shards
+from walrus.trainee import Trainee
+from walrus.vocabulary import PUBLISHED
+
+SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2, drop_path=0.5, branch_scale=1.0)
+
+
+@pytest.fixture(scope="module")
+def reader(root):
+    return Reader(
+        Shards.open(root, ["acoustic_scattering_discontinuous"]).datasets["acoustic_scattering_discontinuous"], "train"
+    )
+
+
+def trainee(share=(0, 1), **settings):
+    torch.manual_seed(0)
+    values = {"seed": 1, "rotates": True, "jitters": True, "eps": 1e-5} | settings
+    return Trainee(Walrus(SETTINGS, 67), PUBLISHED, share=share, **values)
+
+
+def batch(reader, *trajectories):
+    return reader.read([Window(t, 3 + t, 1) for t in trajectories], reader.buffers(len(trajectories), 4))
+
+
+def test_the_loss_follows_from_seed_and_number_alone(reader):
+    windows = batch(reader, 0, 1)
+    torch.manual_seed(123)
+    first = trainee()(windows, 5)
+    torch.rand(17)
+    assert float(trainee()(windows, 5).detach()) == float(first.detach())
+    assert float(trainee()(windows, 6).detach()) != float(first.detach())
+    assert float(trainee(seed=2)(windows, 5).detach()) != float(first.detach())
+
+
+def test_two_halves_on_two_ranks_make_the_whole_loss(reader):
+    whole = trainee()(batch(reader, 0, 1, 2, 3), 9)
+    first = trainee((0, 2))(batch(reader, 0, 1), 9)
+    second = trainee((1, 2))(batch(reader, 2, 3), 9)
+    assert float(((first + second) / 2).detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
+
+
+def test_every_parameter_of_the_stem_in_use_gets_a_finite_gradient(reader):
+    model = trainee(rotates=False)
+    model(batch(reader, 0, 1), 0).backward()
+    for name, parameter in model.network.named_parameters():
+        if "volume" in name or "key_norm.bias" in name:
+            continue
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().max() > 0, name
