@@ -30,7 +30,7 @@ from shards.moments import merge_all
 from shards.publish import publish
 from shards.settings import dump_toml
 from shards.spec import SPLITS
-from shards.write import TEMPORARY, full_disk_is_an_error
+from shards.write import full_disk_is_an_error
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -58,7 +58,6 @@ def build(plan: Plan, root: Path, workers: int, progress: Progress) -> Built:
         missing = [part for part in plan.parts if part.name not in done]
         if missing:
             (folder / "index.json").unlink(missing_ok=True)
-            _sweep(folder)
         records = dict(done)
         progress(len(done), len(plan.parts))
         for part, record in _run(plan, missing, folder, workers):
@@ -71,7 +70,7 @@ def build(plan: Plan, root: Path, workers: int, progress: Progress) -> Built:
 
 def _keeps_what_is_there(plan: Plan, folder: Path) -> None:
     """A build clears away what it does not know: it must know all that is there, and its bad inputs cost nothing."""
-    _is_ours(plan, folder)
+    _require_ours(plan, folder)
     index, card = _document(Index, folder / "index.json"), _document(Card, folder / "card.json")
     if index is not None and index.packaging != plan.packaging:
         raise MismatchError(f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root")
@@ -89,7 +88,7 @@ def _document(cls: type[T], path: Path) -> T | None:
         raise ShardError(f"{error}; damaged: delete it and build again") from error
 
 
-def _is_ours(plan: Plan, folder: Path) -> None:
+def _require_ours(plan: Plan, folder: Path) -> None:
     inside = [file.path for file in plan.inputs if file.place.resolve().is_relative_to(folder.resolve())]
     if inside:
         raise MismatchError(f"{folder}: the input {inside[0]} lies in the folder to be built; name another root")
@@ -109,18 +108,12 @@ def _lost(plan: Plan, card: Card, index: Index | None) -> Iterator[str]:
     built = {(entry.split, entry.key) for entry in (index.trajectories if index else ())}
     planned = [trajectory for part in plan.parts for trajectory in part.trajectories]
     again = [t for t in planned if t.origin.file in changed and (t.split, t.key) in built]
-    bad_rows = [item for item in plan.refused if item.row is not None and item.path in changed]
+    bad_before = {(item.path, item.row) for item in card.quarantine}
+    bad_rows = [
+        i for i in plan.refused if i.path in changed and i.row is not None and (i.path, i.row) not in bad_before
+    ]
     for bad in chain(bad_rows, unfit(plan, again)):
         yield f"{bad.path}, which has changed: row {bad.row}: {bad.reason}"
-
-
-def _sweep(folder: Path) -> None:
-    """Removes what a killed run left half-written."""
-    for path in [*folder.glob(f"{TEMPORARY}*"), *folder.glob(f"*/{TEMPORARY}*")]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _run(plan: Plan, parts: list[Part], folder: Path, workers: int) -> Iterator[tuple[Part, PartRecord]]:
@@ -185,7 +178,7 @@ def _finish(plan: Plan, folder: Path, records: list[PartRecord]) -> tuple[Card, 
 
 
 def _remove_strays(plan: Plan, folder: Path, known: set[str]) -> None:
-    """Files and records of parts that an earlier plan had and this one has not."""
+    """Files and records of parts that an earlier plan had and this one has not, and what a killed run left."""
     names = {part.name for part in plan.parts}
     for path in (folder / RECORDS).glob("*.json"):
         if path.stem not in names:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import run
+from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from ingest.cli import app
 
 SAMPLES = Path(__file__).parents[1] / "samples"
+MEMORY = Path("/dev/shm")
 X, Y = 6, 4
 RECIPE = """
 name = "waves"
@@ -60,6 +62,18 @@ class Waves:
             _fill(file, values)
         return path
 
+    def spoil(self, path: Path) -> None:
+        """Compresses the heights, then spoils the compressed bytes: the header stays good."""
+        with h5py.File(path, "r+") as file:
+            values, attributes = file["t0_fields/height"][()], dict(file["t0_fields/height"].attrs)
+            del file["t0_fields/height"]
+            dataset = file["t0_fields"].create_dataset("height", data=values, compression="gzip", chunks=values.shape)
+            dataset.attrs.update(attributes)
+            place = dataset.id.get_chunk_info(0)
+        content = bytearray(path.read_bytes())
+        content[place.byte_offset : place.byte_offset + place.size] = bytes(place.size)
+        path.write_bytes(content)
+
 
 def _fill(file: h5py.File, values: dict[str, np.ndarray]) -> None:
     file.attrs["n_trajectories"], file.attrs["grid_type"] = len(values["height"]), "cartesian"
@@ -80,6 +94,16 @@ def _fill(file: h5py.File, values: dict[str, np.ndarray]) -> None:
         group = file.require_group("boundary_conditions").create_group(axis)
         group.attrs["bc_type"], group.attrs["associated_dims"] = kind, [axis]
         group["mask"] = [True] + [False] * (length - 2) + [True]
+
+
+@pytest.fixture
+def tmp_path(tmp_path) -> Iterator[Path]:
+    """In memory where there is a disk for it: thousands of small files, each of which a build waits for."""
+    if MEMORY.is_dir():
+        with TemporaryDirectory(dir=MEMORY) as place:
+            yield Path(place)
+    else:
+        yield tmp_path
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from subprocess import run
+from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from ingest.recipe import find_recipe
 from shards.read import Dataset
 
 SOURCE = Path(__file__).parents[1] / "samples" / "well" / "acoustic_scattering_discontinuous"
+MEMORY = Path("/dev/shm")
 NAME = "acoustic_scattering_discontinuous"
 FRAME_BYTES = 3 * 64 * 48 * 4
 
@@ -44,6 +46,16 @@ def build_acoustic(root: Path, packaging: str, codec: str = "lz4", shard_frames:
 @pytest.fixture(scope="session")
 def built() -> Callable[..., Path]:
     return build_acoustic
+
+
+@pytest.fixture
+def tmp_path(tmp_path) -> Iterator[Path]:
+    """In memory where there is a disk for it: thousands of small files, each of which a build waits for."""
+    if MEMORY.is_dir():
+        with TemporaryDirectory(dir=MEMORY) as place:
+            yield Path(place)
+    else:
+        yield tmp_path
 
 
 @pytest.fixture(scope="session")

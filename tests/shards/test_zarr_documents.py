@@ -22,10 +22,11 @@ KEY = "acoustic_scattering_discontinuous_chunk_0-00001"
         ("raw", 23, 2),
     ],
     ids=lambda case: "codec {}, {} frames a shard, {} chunks a frame".format(*case),
+    scope="module",
 )
-def case(request, built, tmp_path) -> tuple[Path, int, int]:
+def case(request, built, tmp_path_factory) -> tuple[Path, int, int]:
     codec, shard_frames, pieces = request.param
-    return built(tmp_path, "zarr", codec, shard_frames, pieces), shard_frames, pieces
+    return built(tmp_path_factory.mktemp("case"), "zarr", codec, shard_frames, pieces), shard_frames, pieces
 
 
 def column(scale) -> np.ndarray:

@@ -37,7 +37,9 @@ class Shifts:
                 )
 
 
-def draw_shifts(settings: ModelSettings, shape: Shift, boundaries: Boundaries, generator: torch.Generator) -> Shifts:
+def draw_shifts(
+    settings: ModelSettings, shape: tuple[int, int, int], boundaries: Boundaries, generator: torch.Generator
+) -> Shifts:
     """One draw for a grid (H, W, D); the generator (on the CPU) is the only source of chance."""
     axes = plan_axes(settings, shape, boundaries, jitter=True)
     cells = _triple([_symmetric(_reach(axis), generator) for axis in axes])
@@ -75,6 +77,10 @@ class Paths:
 
     time_KB: Tensor
     space_KTB: Tensor
+
+    def to(self, like: Tensor) -> Paths:
+        """The same draw on the device and in the precision of `like`."""
+        return Paths(self.time_KB.to(like), self.space_KTB.to(like))
 
 
 def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: torch.Generator) -> Paths:

@@ -12,10 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.grad import conv3d_input
 
-from walrus.model.geometry import Stage
+from walrus.model.geometry import Stages
 from walrus.model.padding import wrap
-
-Stages = tuple[Stage, Stage, Stage]
 
 
 def kernel_parameter(*shape: int) -> nn.Parameter:

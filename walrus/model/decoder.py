@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from walrus.model.chance import Shift
 from walrus.model.convolution import convolve_back, kernel_parameter
-from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes
+from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes, first_stages, second_stages
 from walrus.model.norm import CellNorm
 from walrus.model.padding import restore, trim
 from walrus.model.settings import ModelSettings
@@ -32,9 +32,9 @@ class Decoder(nn.Module):
 
     def forward(self, x_NEhwd: Tensor, labels_C: Tensor, axes: Axes, shift: Shift) -> Tensor:
         """The fields [N, C, H, W, D] of the labels, back in their unpadded place."""
-        y = convolve_back(x_NEhwd, self.first, (axes[0].second, axes[1].second, axes[2].second))
+        y = convolve_back(x_NEhwd, self.first, second_stages(axes))
         y = functional.silu(self.first_norm(y))
         y, left_out = trim(y, axes, shift)
         kernel, bias = self.second.index_select(1, labels_C), self.bias.index_select(0, labels_C)
-        y = convolve_back(y, kernel, (axes[0].first, axes[1].first, axes[2].first))
+        y = convolve_back(y, kernel, first_stages(axes))
         return restore(y, axes, shift, left_out) + bias[:, None, None, None]

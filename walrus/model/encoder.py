@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from walrus.model.convolution import convolve, kernel_parameter
-from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes
+from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes, first_stages, second_stages
 from walrus.model.norm import CellNorm
 from walrus.model.settings import ModelSettings
 from walrus.vocabulary import SERVICE_CHANNELS
@@ -31,17 +31,15 @@ class Encoder(nn.Module):
 
     def forward(self, x_NCHWD: Tensor, flags_3HWD: Tensor, labels_C: Tensor, axes: Axes) -> Tensor:
         """Tokens [N, E, h, w, d] of placed fields and their boundary flags."""
-        first = (axes[0].first, axes[1].first, axes[2].first)
-        second = (axes[0].second, axes[1].second, axes[2].second)
         fields_ICHWD, flags_I3HWD = self._kernels(labels_C)
         # All frames share their flags: convolve them once.
+        first = first_stages(axes)
         y = convolve(x_NCHWD, fields_ICHWD, first) + convolve(flags_3HWD[None], flags_I3HWD, first)
-        y = convolve(functional.silu(self.first_norm(y)), self.second, second)
+        y = convolve(functional.silu(self.first_norm(y)), self.second, second_stages(axes))
         return functional.silu(self.second_norm(y))
 
     def _kernels(self, labels_C: Tensor) -> tuple[Tensor, Tensor]:
-        """The columns at work, scaled so that few channels excite a unit as much as all would; flags come as
-        inside, closed, open."""
+        """Columns of the fields, and of the flags inside, closed, open; few channels excite a unit like all would."""
         scale = math.sqrt(self.fields / len(labels_C))
         inside, boundaries = self.first[:, 2:3] * scale, self.first[:, :2]
         return self.first.index_select(1, labels_C) * scale, torch.cat([inside, boundaries], 1)

@@ -71,6 +71,17 @@ class Axis:
 
 
 Axes = tuple[Axis, Axis, Axis]
+Stages = tuple[Stage, Stage, Stage]
+
+
+def first_stages(axes: Axes) -> Stages:
+    """What the convolution next to the cells does along H, W and D."""
+    return axes[0].first, axes[1].first, axes[2].first
+
+
+def second_stages(axes: Axes) -> Stages:
+    """What the convolution next to the tokens does along H, W and D."""
+    return axes[0].second, axes[1].second, axes[2].second
 
 
 def plan_axes(settings: ModelSettings, shape: tuple[int, int, int], boundaries: Boundaries, jitter: bool) -> Axes:

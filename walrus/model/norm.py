@@ -33,4 +33,7 @@ class TokenNorm(nn.Module):
 
 
 def _inverse_rms(x: Tensor, cells: tuple[int, ...]) -> Tensor:
-    return torch.rsqrt(x.square().mean(cells, keepdim=True) + torch.finfo(x.dtype).eps)
+    """In the precision of `x`, but squared and averaged in single precision at least."""
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))
+    mean_square = precise.square().mean(cells, keepdim=True)
+    return torch.rsqrt(mean_square + torch.finfo(precise.dtype).eps).to(x.dtype)

@@ -7,18 +7,16 @@ convolution there; here it lies in that convolution's field columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
 from walrus.model.rotary import published_frequencies
-from walrus.model.settings import ModelSettings
+from walrus.model.settings import STEMS, ModelSettings
 
 State = Mapping[str, Tensor]
 
-STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
 ENCODER = {
     "proj1.weight": "first",
     "norm1.weight": "first_norm.weight",
@@ -116,7 +114,11 @@ def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 
 
 def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """The published state of ours, with the scalar at 1."""
+    """The published state of ours, with the scalar at 1; raises MismatchError for positions that it has no name for."""
+    if settings.rotary == "harmonic":
+        raise MismatchError(
+            "published weights: rotary = harmonic; expected published or learned; the release cannot run this model"
+        )
     theirs: dict[str, Tensor] = {}
     for published, name in published_names(settings).items():
         theirs[published] = state[name][..., None, None, None] if published.endswith(POINTWISE) else state[name]
@@ -129,7 +131,7 @@ def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
             frequencies_3R = state[f"blocks.{number}.rotary.frequencies_3R"]
             theirs |= dict(zip(_axis_frequencies(number), frequencies_3R, strict=True))
         else:
-            theirs[_shared_frequencies(number)] = published_frequencies(_pairs(settings)).to(device)
+            theirs[_shared_frequencies(number)] = published_frequencies(_pairs(settings), device)
     return theirs
 
 
@@ -140,7 +142,7 @@ def _frequencies_from(state: State, settings: ModelSettings) -> dict[str, Tensor
             f"blocks.{number}.rotary.frequencies_3R": torch.stack([state[name] for name in _axis_frequencies(number)])
             for number in range(settings.blocks)
         }
-    known = published_frequencies(_pairs(settings))
+    known = published_frequencies(_pairs(settings), torch.device("cpu"))
     for number in range(settings.blocks):
         found = state[_shared_frequencies(number)]
         if not torch.allclose(found.float().cpu(), known, rtol=1e-6):

@@ -1,8 +1,8 @@
 """Where a token is, told to attention by turning pairs of channels of its queries and keys.
 
 Pairs of channels, a quarter of each head for H, then W, then D, turn by an angle proportional to the position; the
-rest of the head stays. Turning the tokens of a periodic axis round before a block is the same as
-turning their positions, so no activation is ever moved.
+rest of the head stays. Turning the tokens of a periodic axis round before a block is the same as turning their
+positions, so no activation is ever moved.
 Axes: S tokens, h w d tokens an axis, R pairs of channels, D head width.
 """
 
@@ -56,8 +56,7 @@ class PublishedRotary(Rotary):
     """Fixed frequencies from pi to 128 pi over positions from -1 to 1, the same on every axis."""
 
     def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
-        frequencies_R = published_frequencies(self.pairs).to(like)
-        return _positions(axis, like)[:, None] * frequencies_R
+        return _positions(axis, like)[:, None] * published_frequencies(self.pairs, like.device).to(like.dtype)
 
 
 class LearnedRotary(Rotary):
@@ -86,9 +85,9 @@ class HarmonicRotary(Rotary):
         return torch.arange(axis.tokens, device=like.device, dtype=like.dtype)[:, None] * step_R
 
 
-def published_frequencies(pairs: int) -> Tensor:
+def published_frequencies(pairs: int, device: torch.device | None = None) -> Tensor:
     """pi to 128 pi, evenly; single precision, as stored in the release."""
-    return math.pi * torch.linspace(1, 128, pairs, dtype=torch.float32)
+    return math.pi * torch.linspace(1, 128, pairs, dtype=torch.float32, device=device)
 
 
 def _positions(axis: Axis, like: Tensor) -> Tensor:

@@ -9,6 +9,9 @@ from pydantic.dataclasses import dataclass
 
 from shards.spec import STRICT
 
+# What an encoder and a decoder are called that serve one or two real axes, or three.
+STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
+
 
 @dataclass(frozen=True, config=STRICT)
 class ModelSettings:
@@ -24,7 +27,7 @@ class ModelSettings:
     mlp: int
     blocks: int
     drop_path: float = 0.05
-    # One encoder and one decoder for each: 2 serves one or two real axes, 3 three.
+    # One encoder and one decoder for each: see STEMS.
     dimensions: tuple[Literal[2, 3], ...] = (2, 3)
     # Tokens that an axis may have at most, which sets the stride.
     plane_tokens: int = 32
@@ -60,7 +63,7 @@ class ModelSettings:
 
 
 PRESETS = {
-    "tiny": ModelSettings(hidden=64, heads=2, inner=12, mlp=256, blocks=4, drop_path=0.0),
+    "tiny": ModelSettings(hidden=64, heads=2, inner=12, mlp=256, blocks=3, drop_path=0.0),
     "small": ModelSettings(hidden=512, heads=8, inner=128, mlp=2048, blocks=12),
     "half": ModelSettings(hidden=1088, heads=16, inner=352, mlp=4352, blocks=30, checkpoint_every=2),
     "walrus": ModelSettings(hidden=1408, heads=16, inner=352, mlp=5632, blocks=40, checkpoint_every=2),

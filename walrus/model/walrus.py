@@ -20,7 +20,7 @@ from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, plan_axes
 from walrus.model.padding import boundary_flags, place
 from walrus.model.position import GridPosition
-from walrus.model.settings import ModelSettings
+from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.time_mixing import lag_buckets
 
 STILL: Shift = (0, 0, 0)
@@ -36,13 +36,13 @@ class Walrus(nn.Module):
         super().__init__()
         self.settings = settings
         self.encoders = nn.ModuleDict(
-            {_stem(count): Encoder(settings, vocabulary_size) for count in settings.dimensions}
+            {STEMS[count]: Encoder(settings, vocabulary_size) for count in settings.dimensions}
         )
         grid = settings.position_grid
         self.position = GridPosition(grid, settings.hidden) if grid else None
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.blocks))
         self.decoders = nn.ModuleDict(
-            {_stem(count): Decoder(settings, vocabulary_size) for count in settings.dimensions}
+            {STEMS[count]: Decoder(settings, vocabulary_size) for count in settings.dimensions}
         )
 
     def forward(
@@ -85,9 +85,10 @@ class Walrus(nn.Module):
 
     def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
+        paths = None if paths is None else paths.to(x_TBSE)
         for number, (block, turned) in enumerate(zip(self.blocks, self._turns(shifts), strict=True)):
-            time_B = None if paths is None else paths.time_KB[number].to(x_TBSE)
-            space_TB = None if paths is None else paths.space_KTB[number].to(x_TBSE)
+            time_B = None if paths is None else paths.time_KB[number]
+            space_TB = None if paths is None else paths.space_KTB[number]
             thrifty = self._thrifty and number % self.settings.checkpoint_every == 0
             x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, axes, turned, time_B, space_TB)
         return x_TBSE
@@ -96,7 +97,7 @@ class Walrus(nn.Module):
         """How far the tokens have been turned in all when they reach each block."""
         if shifts is None:
             return [STILL] * len(self.blocks)
-        return list(accumulate(shifts.tokens, lambda one, two: (one[0] + two[0], one[1] + two[1], one[2] + two[2])))
+        return list(accumulate(shifts.tokens, _sum))
 
     @property
     def _thrifty(self) -> bool:
@@ -104,7 +105,7 @@ class Walrus(nn.Module):
 
     def _stem(self, axes: Axes) -> str:
         real = sum(axis.size > 1 for axis in axes)
-        stem = _stem(3 if real == 3 else 2)
+        stem = STEMS[3 if real == 3 else 2]
         if stem not in self.encoders:
             raise MismatchError(
                 f"model: a grid of {real} real axes; this model has dimensions {self.settings.dimensions}; "
@@ -123,5 +124,5 @@ class Walrus(nn.Module):
         return recomputed
 
 
-def _stem(dimensions: int) -> str:
-    return "volume" if dimensions == 3 else "plane"
+def _sum(one: Shift, two: Shift) -> Shift:
+    return one[0] + two[0], one[1] + two[1], one[2] + two[2]

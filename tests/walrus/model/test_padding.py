@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from shards.spec import Boundary
-from walrus.model.geometry import Axis, plan_axis
-from walrus.model.padding import boundary_flags, place, restore
+from walrus.model.convolution import convolve_back
+from walrus.model.geometry import STRIDES, Axis, plan_axis
+from walrus.model.padding import boundary_flags, place, restore, trim
 
 WALL, OPEN, PERIODIC = Boundary
 STILL = (0, 0, 0)
@@ -71,3 +72,20 @@ def test_the_padding_of_a_ragged_axis_carries_the_flag_of_its_side():
     assert flags[0].tolist() == [0] * 5 + [1] * 9 + [0] * 8
     assert flags[1].tolist() == [1] * 5 + [0] * 17
     assert flags[2].tolist() == [0] * 14 + [1] * 8
+
+
+@pytest.mark.parametrize("strides", STRIDES.values())
+def test_trimming_leaves_every_row_that_reaches_the_grid_and_no_other(strides):
+    axis = plan_axis(37, (WALL, OPEN), strides, jitter=True)
+    flat = Axis(1, (PERIODIC, PERIODIC))
+    axes, stages = (axis, flat, flat), (axis.first, flat.first, flat.first)
+    kernel = torch.ones(1, 1, 8, 8, 8)
+    y = torch.randn(1, 1, axis.first.rows(axis.cells), 1, 1)
+    for moved in range(1 - axis.pad[0], axis.pad[0]):
+        shift = (moved, 0, 0)
+        whole = restore(convolve_back(y, kernel, stages), axes, shift)
+        trimmed, left_out = trim(y, axes, shift)
+        part = restore(convolve_back(trimmed, kernel, stages), axes, shift, left_out)
+        torch.testing.assert_close(part, whole)
+        # A kernel that overhangs both ends of the grid: no row more.
+        assert (trimmed.shape[2] - 1) * strides[0] < axis.size + 8 - 1

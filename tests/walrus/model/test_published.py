@@ -87,6 +87,12 @@ def test_settings_are_read_off_the_shapes(golden):
     assert found == expected
 
 
+def test_a_model_that_the_release_cannot_run_has_no_published_state():
+    settings = replace(PRESETS["tiny"], rotary="harmonic")
+    with pytest.raises(MismatchError, match="rotary = harmonic"):
+        to_published(meta_model(settings).state_dict(), settings)
+
+
 def test_a_foreign_or_incomplete_state_is_refused(golden):
     state = dict(golden.published_state())
     settings = published_settings(state)

@@ -12,7 +12,7 @@ from torch import nn
 
 from shards.errors import MismatchError
 from shards.spec import Boundary
-from walrus.model.chance import Shifts, draw_paths, draw_shifts
+from walrus.model.chance import Paths, Shifts, draw_paths, draw_shifts
 from walrus.model.geometry import plan_axes
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
@@ -101,7 +101,7 @@ def test_a_zero_field_beside_the_others_changes_only_the_scale_of_the_kernel():
 
 @torch.no_grad()
 def test_new_blocks_are_the_identity():
-    settings = replace(SETTINGS, branch_scale=1.1e-6)
+    settings = replace(SETTINGS, branch_scale=PRESETS["walrus"].branch_scale)
     torch.manual_seed(0)
     model, x = Walrus(settings, 9).double(), window(16, 20, 1)
     y = model(x, LABELS, (CLOSED, ROUND, ROUND))
@@ -232,17 +232,17 @@ def test_recomputing_activations_changes_no_gradient():
 
 
 @torch.no_grad()
-def test_a_dropped_path_leaves_its_window_as_it_was():
-    model, x = model_of(), window(16, 20, 1)
-    paths = draw_paths(SETTINGS, 3, 2, torch.Generator().manual_seed(0))
-    paths.time_KB.fill_(1)
-    paths.space_KTB.fill_(1)
-    paths.time_KB[:, 0] = 0
-    paths.space_KTB[:, :, 0] = 0
-    y = model(x, LABELS, (CLOSED, ROUND, ROUND), None, paths)
-    torch.testing.assert_close(y[:, 1], model(x, LABELS, (CLOSED, ROUND, ROUND))[:, 1])
-    model.blocks = nn.ModuleList()
-    torch.testing.assert_close(y[:, 0], model(x, LABELS, (CLOSED, ROUND, ROUND))[:, 0])
+def test_a_dropped_path_is_a_branch_that_adds_nothing():
+    model, x, boundaries = model_of(), window(16, 20, 1), (CLOSED, ROUND, ROUND)
+    paths = Paths(torch.ones(2, 2), torch.ones(2, 3, 2))
+    paths.time_KB[0, 0] = 0
+    paths.space_KTB[1, :, 0] = 0
+    y = model(x, LABELS, boundaries, None, paths)
+    torch.testing.assert_close(y[:, 1], model(x, LABELS, boundaries)[:, 1])
+    silenced = model.blocks[0].time.out, model.blocks[1].space.attention_out, model.blocks[1].space.mlp_out
+    for parameter in (parameter for layer in silenced for parameter in layer.parameters()):
+        parameter.zero_()
+    torch.testing.assert_close(y[:, 0], model(x, LABELS, boundaries)[:, 0])
 
 
 @torch.no_grad()
