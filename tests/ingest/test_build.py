@@ -318,7 +318,9 @@ def test_a_killed_build_is_finished_by_the_next_one(many, build, tmp_path, tree,
         process = start(arguments(many, tmp_path / "cut", packaging, workers), start_new_session=True)
         wait_for(folder / "parts", parts, process)
         process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            stream.close()
         assert survivors(process.pid) == []
     finished = build("--format", packaging, root=tmp_path / "cut")
     assert finished.exit_code == 0
@@ -359,3 +361,16 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(many, build, tmp_path, tree
     assert not list((tmp_path / "cut").rglob("index.json"))
     assert build("--format", packaging, root=tmp_path / "cut").exit_code == 0
     assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_one_line_from_a_worker_that_has_nothing_to_do_too(waves, tmp_path):
+    waves.write("train/short", rows=1)
+    waves.write("train/long", rows=150, frames=40)
+    process = start(arguments(waves, tmp_path / "root", "zarr", 2), start_new_session=True)
+    wait_for(tmp_path / "root" / "waves" / "parts", 1, process)
+    time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert len(err.splitlines()) == 1
