@@ -12,25 +12,21 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from shards.errors import MismatchError
 from shards.spec import Boundary
 from walrus.forecast import FORECASTERS, Errors, Forecast, Forecaster, errors
+from walrus.page import GREY, INK, NARROW, SOLID, WIDTH, Page, log_axis, style, words
+from walrus.view import Picture, Scale, View, view_of
 
-INK, GREY, PALE, SOLID = "#1f2328", "#6e7781", "#d8dee4", "#aab1b8"
-UNSIGNED, SIGNED, ERROR = "viridis", "RdBu_r", "PuOr_r"
 HUES: dict[Forecaster, str] = {"model": "#0b5cad", "persistence": "#818b94", "linear": "#c9681a"}
 DASHES: dict[Forecaster, str] = {"model": "solid", "persistence": "solid", "linear": "dashed"}
 NAMES: dict[Forecaster, str] = {"model": "model", "persistence": "persistence", "linear": "linear extrapolation"}
@@ -39,14 +35,13 @@ SPINES: dict[Boundary, tuple[float, str, str]] = {
     Boundary.OPEN: (0.9, "dotted", INK),
     Boundary.PERIODIC: (0.4, "solid", GREY),
 }
-# Inches: the width of a report, the least that a caption needs, a colour bar with its numbers, a gap of images.
-WIDTH, NARROW, BAR, GAP = 9.6, 6.4, 0.62, 0.08
-DPI, GIF_DPI, GIF_FRAMES = 200, 100, 60
+# Inches: a colour bar with its numbers, a gap of images.
+BAR, GAP = 0.62, 0.08
+GIF_DPI, GIF_FRAMES = 100, 60
 # Beyond these a picture only says "perfect" or "diverged"; their true size would hide the rest.
 ERROR_FLOOR, ERROR_CEILING = 1e-6, 30.0
 
 ROWS = ("truth", "forecast", "error")
-Picture = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -56,88 +51,6 @@ class Curve:
     task: str
     steps: Sequence[int]
     losses: Sequence[float]
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """The plane of a grid that is shown: which axes (horizontal, vertical), which cells, how long, how closed."""
-
-    axes: tuple[int, int]
-    names: tuple[str, str]
-    extent: tuple[float, float, float, float]
-    sides: tuple[Boundary, Boundary, Boundary, Boundary]
-    cells_U: npt.NDArray[np.intp]
-    cells_V: npt.NDArray[np.intp]
-    cut: str
-
-    @property
-    def ratio(self) -> float:
-        """Height over width: to scale, unless that would be a ribbon."""
-        left, right, bottom, top = self.extent
-        ratio = abs((top - bottom) / (right - left))
-        return ratio if 1 / 6 <= ratio <= 6 else min(6.0, max(1 / 6, len(self.cells_V) / len(self.cells_U)))
-
-    def image(self, values_S: npt.NDArray[np.generic]) -> Picture:
-        """The plane [V, U] of a field [*S]."""
-        plane = values_S.reshape(*values_S.shape, *[1] * (2 - values_S.ndim))
-        middle = [slice(None) if i in self.axes else size // 2 for i, size in enumerate(plane.shape)]
-        plane = plane[tuple(middle)]
-        upright = plane.T if self.axes == (0, 1) else plane
-        return upright[np.ix_(self.cells_V, self.cells_U)].astype(np.float64)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Which values get which colours; the outermost 0.2 % of the values share the last colour."""
-
-    low: float
-    high: float
-    colours: str
-
-    @classmethod
-    def of_field(cls, images: Sequence[Picture]) -> Scale:
-        """Diverging and symmetric if the field is signed, else from its low to its high values."""
-        low, high = _bounds(images)
-        if min(-low, high) > 0.15 * max(-low, high):
-            return cls(-max(-low, high), max(-low, high), SIGNED)
-        return cls(low, high, UNSIGNED)
-
-    @classmethod
-    def of_error(cls, images: Sequence[Picture], field: Scale) -> Scale:
-        """Symmetric, and never wider than the field itself: a diverged frame must not pale the others."""
-        reach = min(max(map(abs, _bounds(images))), field.high - field.low)
-        return cls(-reach, reach, ERROR)
-
-
-def style() -> AbstractContextManager[None]:
-    """The one look of all pictures, for as long as the context lasts."""
-    return rc_context(
-        {
-            "font.family": "DejaVu Sans",
-            "font.size": 7.5,
-            "text.color": INK,
-            "text.parse_math": False,
-            "axes.edgecolor": GREY,
-            "axes.labelcolor": GREY,
-            "axes.labelsize": 7,
-            "axes.linewidth": 0.5,
-            "axes.titlecolor": INK,
-            "axes.titlesize": 7.5,
-            "xtick.color": GREY,
-            "ytick.color": GREY,
-            "xtick.labelsize": 6.5,
-            "ytick.labelsize": 6.5,
-            "xtick.major.width": 0.5,
-            "ytick.major.width": 0.5,
-            "xtick.major.size": 2.5,
-            "ytick.major.size": 2.5,
-            "ytick.minor.size": 1.5,
-            "ytick.minor.width": 0.4,
-            "lines.linewidth": 1.6,
-            "legend.frameon": False,
-            "legend.fontsize": 7.5,
-        }
-    )
 
 
 def panel(forecast: Forecast, channel: str, steps: Sequence[int] | None = None) -> bytes:
@@ -190,7 +103,7 @@ def panels(forecast: Forecast, step: int = -1) -> bytes:
             scale = Scale.of_field(images[:1])
             scales = (scale, scale, Scale.of_error(images[2:], scale))
             boxes, _ = _triptych(page, view, images, scales, left, top + row * (height + gap), width)
-            boxes[0].set_ylabel(_words(channel), color=INK, size=8)
+            boxes[0].set_ylabel(words(channel), color=INK, size=8)
             boxes[2].set_xlabel(_wrong(forecast, step, row), labelpad=2, size=6)
             for axes, name in zip(boxes, ROWS, strict=True):
                 axes.set_title(name if row == 0 else "", size=8.5)
@@ -208,18 +121,18 @@ def growth(task: str, rollouts: Sequence[Errors]) -> bytes:
     step = np.arange(1, longest + 1)
     with style():
         page = Page(NARROW, 3.0)
-        page.text(0.12, 0.12, _words(task), size=11, weight="bold")
+        page.text(0.12, 0.12, words(task), size=11, weight="bold")
         many = f"median and quartiles of {len(rollouts)} trajectories"
         count = many if len(rollouts) > 1 else "one trajectory"
-        words = f"VRMSE, mean over the fields; {count}; dotted: a constant field"
-        page.text(0.12, 0.36, words, size=7.5, color=GREY)
+        caption = f"VRMSE, mean over the fields; {count}; dotted: a constant field"
+        page.text(0.12, 0.36, caption, size=7.5, color=GREY)
         axes = page.axes(0.52, 0.8, 5.74, 1.8)
         for i, forecaster in enumerate(FORECASTERS):
             low, middle, high = np.nanquantile(error_NFT[:, i], (0.25, 0.5, 0.75), axis=0)
             axes.fill_between(step, low, high, color=HUES[forecaster], alpha=0.2, linewidth=0)
             (line,) = axes.plot(step, middle, color=HUES[forecaster], label=NAMES[forecaster], zorder=5 - i)
             line.set(linestyle=DASHES[forecaster], marker="o" if longest == 1 else "", markersize=4)
-        _log_axis(axes, float(np.nanmin(error_NFT)) / 1.2, min(ERROR_CEILING, float(np.nanmax(error_NFT)) * 1.2))
+        log_axis(axes, float(np.nanmin(error_NFT)) / 1.2, min(ERROR_CEILING, float(np.nanmax(error_NFT)) * 1.2))
         axes.axhline(1, color=INK, linewidth=0.5, linestyle=(0, (1, 2)))
         axes.set_xlim(1, max(longest, 2))
         axes.set_xlabel("rollout step")
@@ -241,13 +154,13 @@ def animation(forecast: Forecast, channel: str, frames_per_second: int = 8) -> b
     pictures = []
     with style():
         page = Page(left + _across(width), top + width * view.ratio + bottom, GIF_DPI)
-        page.text(left, 0.12, _words(forecast.task), size=10, weight="bold")
+        page.text(left, 0.12, words(forecast.task), size=10, weight="bold")
         caption = page.text(left, 0.38, "", size=7.5, color=GREY)
         boxes, shown = _triptych(page, view, rows[0], scales, left, top, width)
         for axes, name in zip(boxes, ROWS, strict=True):
             axes.set_title(name, size=8.5)
         for step, images in zip(steps, rows, strict=True):
-            caption.set_text("   ".join([_words(channel), _when(forecast, step), view.cut]))
+            caption.set_text("   ".join([words(channel), _when(forecast, step), view.cut]))
             boxes[2].set_xlabel(_wrong(forecast, step, row))
             for artist, image in zip(shown, images, strict=True):
                 artist.set_data(image)
@@ -272,80 +185,14 @@ def curve(curves: Sequence[Curve]) -> bytes:
             axes = page.axes(left + column * (width + gap), top + row * (height + 0.45), width, height)
             axes.plot(each.steps, each.losses, color=HUES["model"], alpha=0.25, linewidth=0.6)
             axes.plot(each.steps, _running_mean(each.losses), color=HUES["model"])
-            _log_axis(axes, low / 1.1, high * 1.1)
-            axes.set_title(_words(each.task), loc="left", size=8)
+            log_axis(axes, low / 1.1, high * 1.1)
+            axes.set_title(words(each.task), loc="left", size=8)
             axes.set_xlabel("step" if row == rows - 1 else "")
             axes.set_xlim(0, max(last, 1))
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if column:
                 axes.tick_params(labelleft=False)
         return page.png()
-
-
-class Page:
-    """A white sheet in inches, never narrower than a caption; things lie so far from its left and from its top."""
-
-    def __init__(self, width: float, height: float, dpi: int = DPI) -> None:
-        self.width, self.height = max(width, NARROW), height
-        self.figure = Figure((self.width, height), dpi=dpi, facecolor="white")
-
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        bottom = self.height - top - height
-        return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
-
-    def text(self, left: float, top: float, words: str, size: float, color: str = INK, weight: str = "normal") -> Text:
-        return self.figure.text(
-            left / self.width, 1 - top / self.height, words, size=size, color=color, weight=weight, va="top"
-        )
-
-    def png(self) -> bytes:
-        stream = io.BytesIO()
-        self.figure.savefig(stream, format="png", metadata={"Software": None})
-        return stream.getvalue()
-
-    def pixels(self) -> Image.Image:
-        return Image.open(io.BytesIO(self.png())).convert("RGB")
-
-
-def view_of(forecast: Forecast) -> View:
-    """The plane that stands for the grid: of a volume the middle one, of a line a strip one cell high."""
-    grid = forecast.grid
-    names, sides = [*grid.axes, ""], [*forecast.boundaries, (Boundary.OPEN, Boundary.OPEN)]
-    places = [_cells(values) for values in grid.coordinates]
-    low, high, _ = places[0]
-    places.append((0.0, (high - low) / 6, np.zeros(1, np.intp)))
-    across, up = (1, 0) if grid.kind == "equiangular" else (0, 1)
-    (left, right, cells_U), (bottom, top, cells_V) = places[across], places[up]
-    lower, upper = sides[up]
-    if names[up] == "theta":  # colatitude: the north pole belongs on top
-        bottom, top, cells_V, lower, upper = top, bottom, cells_V[::-1], upper, lower
-    cut = f"plane {names[2]} = {_middle(grid.coordinates[2]):.3g}" if len(grid.axes) == 3 else ""
-    return View(
-        axes=(across, up),
-        names=(names[across], names[up]),
-        extent=(left, right, bottom, top),
-        sides=(*sides[across], lower, upper),
-        cells_U=cells_U,
-        cells_V=cells_V[::-1],  # the first row of an image is its top
-        cut=cut,
-    )
-
-
-def _cells(coordinates: Sequence[float]) -> tuple[float, float, npt.NDArray[np.intp]]:
-    """Both ends of an axis, and the cell shown at each of as many evenly spaced places."""
-    centre = np.asarray(coordinates)
-    order = np.argsort(centre)
-    centre = centre[order]
-    if len(centre) == 1:
-        return float(centre[0]) - 0.5, float(centre[0]) + 0.5, order
-    between = (centre[1:] + centre[:-1]) / 2
-    low, high = 2 * centre[0] - between[0], 2 * centre[-1] - between[-1]
-    places = low + (high - low) * (np.arange(len(centre)) + 0.5) / len(centre)
-    return float(low), float(high), order[np.searchsorted(between, places)]
-
-
-def _middle(coordinates: Sequence[float]) -> float:
-    return coordinates[len(coordinates) // 2]
 
 
 def _row(forecast: Forecast, channel: str) -> int:
@@ -366,16 +213,6 @@ def _images(forecast: Forecast, view: View, row: int, step: int) -> tuple[Pictur
         solid = view.image(forecast.obstacle_S) > 0
         truth, guess = (np.where(solid, np.nan, image) for image in (truth, guess))
     return truth, guess, guess - truth
-
-
-def _bounds(images: Sequence[Picture]) -> tuple[float, float]:
-    values = np.concatenate([image.ravel() for image in images])
-    values = values[np.isfinite(values)]
-    if values.size == 0:
-        return 0.0, 1.0
-    low, high = np.quantile(values, (0.002, 0.998))
-    least = max(1e-6 * float(np.abs(values).max()), 1e-12)
-    return float(low), float(max(high, low + least))
 
 
 def _across(width: float) -> float:
@@ -415,9 +252,9 @@ def _bar(axes: Axes, shown: AxesImage) -> None:
 
 def _title(page: Page, forecast: Forecast, view: View, *parts: str) -> None:
     cells = " × ".join(str(size) for size in forecast.grid.shape)
-    words = [*parts, view.cut, f"{cells} cells", forecast.trajectory]
-    page.text(0.12, 0.12, _words(forecast.task), size=11, weight="bold")
-    page.text(0.12, 0.38, "   ".join(word for word in words if word), size=7.5, color=GREY)
+    shown = [*parts, view.cut, f"{cells} cells", forecast.trajectory]
+    page.text(0.12, 0.12, words(forecast.task), size=11, weight="bold")
+    page.text(0.12, 0.38, "   ".join(word for word in shown if word), size=7.5, color=GREY)
 
 
 def _compass(page: Page, view: View) -> None:
@@ -438,22 +275,6 @@ def _wrong(forecast: Forecast, step: int, row: int) -> str:
     truth, guess = (frames[step, row][None, None] for frames in (forecast.truth_TCS, forecast.forecast_TCS))
     error = float(errors(truth, guess)[0, 0])
     return f"VRMSE {error:#.3g}" if math.isfinite(error) else "diverged"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _log_axis(axes: Axes, low: float, high: float) -> None:
-    """A log axis with plain numbers at 1, 2 and 5, a pale grid, and no frame but the left and lower line."""
-    axes.set_yscale("log")
-    axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if high / low < 200 else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="y", color=PALE, linewidth=0.4)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _running_mean(losses: Sequence[float]) -> Picture:

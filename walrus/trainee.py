@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from walrus.augment import draw_rotation, rotate
+from walrus.augment import draw_rotation, has_frame, rotate
 from walrus.batch import Batch
 from walrus.counter import words
 from walrus.loss import delta_loss
@@ -48,7 +48,7 @@ class Trainee(nn.Module):
     def forward(self, batch: Batch, number: int) -> Tensor:
         """The loss of micro-batch `number`, a scalar: the last frame is what the history is to lead to."""
         generator = generator_of(self.seed, "micro-batch", number)
-        if self.rotates:
+        if self.rotates and has_frame(batch):
             batch = rotate(batch, draw_rotation(generator))
         frames_TBCHWD = batch.fields_BTCHWD.transpose(0, 1)
         history_TBCHWD = join_channels(batch)[:-1]

@@ -327,22 +327,22 @@ def test_a_killed_build_is_finished_by_the_next_one(many, build, tmp_path, tree,
     assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
 
 
-def survivors(session: int) -> list[int]:
-    """Processes of a killed session that still run after two seconds."""
+def survivors(leader: int) -> list[int]:
+    """Processes that a killed one left behind and that still run after two seconds."""
     for _ in range(40):
-        alive = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if in_session(pid, session)]
+        alive = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if is_led_by(pid, leader)]
         if not alive:
             return []
         time.sleep(0.05)
     return alive
 
 
-def in_session(pid: int, session: int) -> bool:
+def is_led_by(pid: int, leader: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return int(state[3]) == session and state[0] != "Z"
+    return int(state[3]) == leader and state[0] != "Z"
 
 
 @pytest.mark.slow

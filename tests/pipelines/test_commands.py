@@ -90,8 +90,10 @@ def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
     folder, _ = trained
     samples = REPOSITORY / "tests" / "samples" / "held_out"
     built = subprocess.run(
-        [sys.executable, "-c", "from ingest.cli import main; main()", "build", samples / "cns2d.toml"]
-        + ["--from", samples, "--to", folder / "data"],
+        [
+            *(sys.executable, "-c", "from ingest.cli import main; main()", "build", samples / "cns2d.toml"),
+            *("--from", samples, "--to", folder / "data"),
+        ],
         capture_output=True,
         text=True,
     )

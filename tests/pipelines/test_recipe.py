@@ -34,4 +34,4 @@ def test_unknown_recipes_and_presets_are_refused_with_what_there_is():
     with pytest.raises(SettingsError, match="no run recipe named huge; there is finetune, tiny"):
         find_run_recipe("huge")
     with pytest.raises(SettingsError, match="no such preset; there is tiny, small, half, walrus"):
-        find_run_recipe("tiny", ("model=huge",)).model_settings.hidden
+        assert find_run_recipe("tiny", ("model=huge",)).model_settings

@@ -12,7 +12,8 @@ from PIL import Image
 from shards.errors import MismatchError
 from shards.spec import Boundary, Frames, Grid
 from walrus.forecast import Forecast, rollout_errors
-from walrus.picture import Curve, Scale, animation, curve, growth, panel, panels, view_of
+from walrus.picture import Curve, animation, curve, growth, panel, panels
+from walrus.view import Scale, view_of
 
 LOW, HIGH, GREY = (68, 1, 84), (253, 231, 37), (170, 177, 184)  # both ends of viridis, and a solid
 OPEN = (Boundary.OPEN, Boundary.OPEN)

@@ -1,0 +1,91 @@
+"""The sheet that pictures are drawn on, and the one look of all of them."""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from PIL import Image
+
+INK, GREY, PALE, SOLID = "#1f2328", "#6e7781", "#d8dee4", "#aab1b8"
+# Inches: the width of a report, the least that a caption needs.
+WIDTH, NARROW = 9.6, 6.4
+DPI = 200
+
+
+def style() -> AbstractContextManager[None]:
+    """The one look of all pictures, for as long as the context lasts."""
+    return rc_context(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 7.5,
+            "text.color": INK,
+            "text.parse_math": False,
+            "axes.edgecolor": GREY,
+            "axes.labelcolor": GREY,
+            "axes.labelsize": 7,
+            "axes.linewidth": 0.5,
+            "axes.titlecolor": INK,
+            "axes.titlesize": 7.5,
+            "xtick.color": GREY,
+            "ytick.color": GREY,
+            "xtick.labelsize": 6.5,
+            "ytick.labelsize": 6.5,
+            "xtick.major.width": 0.5,
+            "ytick.major.width": 0.5,
+            "xtick.major.size": 2.5,
+            "ytick.major.size": 2.5,
+            "ytick.minor.size": 1.5,
+            "ytick.minor.width": 0.4,
+            "lines.linewidth": 1.6,
+            "legend.frameon": False,
+            "legend.fontsize": 7.5,
+        }
+    )
+
+
+class Page:
+    """A white sheet in inches, never narrower than a caption; things lie so far from its left and from its top."""
+
+    def __init__(self, width: float, height: float, dpi: int = DPI) -> None:
+        self.width, self.height = max(width, NARROW), height
+        self.figure = Figure((self.width, height), dpi=dpi, facecolor="white")
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        bottom = self.height - top - height
+        return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
+
+    def text(self, left: float, top: float, words: str, size: float, color: str = INK, weight: str = "normal") -> Text:
+        return self.figure.text(
+            left / self.width, 1 - top / self.height, words, size=size, color=color, weight=weight, va="top"
+        )
+
+    def png(self) -> bytes:
+        stream = io.BytesIO()
+        self.figure.savefig(stream, format="png", metadata={"Software": None})
+        return stream.getvalue()
+
+    def pixels(self) -> Image.Image:
+        return Image.open(io.BytesIO(self.png())).convert("RGB")
+
+
+def log_axis(axes: Axes, low: float, high: float) -> None:
+    """A log axis with plain numbers at 1, 2 and 5, a pale grid, and no frame but the left and lower line."""
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if high / low < 200 else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="y", color=PALE, linewidth=0.4)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def words(name: str) -> str:
+    """A name as a caption has it."""
+    return name.replace("_", " ")
