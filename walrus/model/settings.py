@@ -63,7 +63,7 @@ class ModelSettings:
 
 
 PRESETS = {
-    "tiny": ModelSettings(hidden=64, heads=2, inner=12, mlp=256, blocks=3, drop_path=0.0),
+    "tiny": ModelSettings(hidden=96, heads=4, inner=16, mlp=384, blocks=3, drop_path=0.0),
     "small": ModelSettings(hidden=512, heads=8, inner=128, mlp=2048, blocks=12),
     "half": ModelSettings(hidden=1088, heads=16, inner=352, mlp=4352, blocks=30, checkpoint_every=2),
     "walrus": ModelSettings(hidden=1408, heads=16, inner=352, mlp=5632, blocks=40, checkpoint_every=2),
