@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import re
+from dataclasses import field
 from importlib import resources
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
+from ingest.layout import CoordinateRule, MaskRule, TimeRule, layout_fault
+from ingest.transform import TransformName, transform_fault
 from shards.errors import SettingsError
 from shards.settings import make, override, read_toml
-from shards.spec import STRICT, Boundary, FieldSpec, Sides
+from shards.spec import STRICT, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides
+
+# The largest powers whose square float64 still holds.
+Power = Annotated[int, Field(ge=-1000, le=1000)]
+Side = Literal["wall", "open", "periodic"]
+SidesOfAxes = dict[AxisName, tuple[Side, Side]]
 
 
 @dataclass(frozen=True, config=STRICT)
 class RecipeField:
     """A field by its canonical name, and what the source calls it where that differs.
 
-    `stored` is one name for a scalar, or for a vector held as one array; a name a component where a
-    source holds the components apart. `power` fixes k of the stored scale 2^k; left out, it is measured.
+    `stored` is one name for a scalar, or for a vector held as one array; a name a component where a source holds the
+    components apart; `name[2]` is the third channel of an array that holds several fields. `transform` is applied to
+    what is stored, and the name says so. `layout` names the axes of its arrays where they are not those of the recipe.
+    `power` fixes k of the stored scale 2^k; left out, it is measured.
     """
 
     name: str
@@ -28,7 +39,16 @@ class RecipeField:
     constant: bool = False
     unit: str = ""
     stored: tuple[str, ...] = ()
-    power: int | None = None
+    transform: TransformName | None = None
+    layout: str = ""
+    power: Power | None = None
+
+    @model_validator(mode="after")
+    def _name_tells_the_transform(self) -> RecipeField:
+        fault = transform_fault(self.transform, self.name, self.stored_names, self.rank, self.constant)
+        if fault:
+            raise ValueError(fault)
+        return self
 
     @property
     def spec(self) -> FieldSpec:
@@ -39,23 +59,53 @@ class RecipeField:
         return self.stored or (self.name,)
 
 
+def _sides(boundaries: SidesOfAxes, axis: str) -> Sides | None:
+    if axis not in boundaries:
+        return None
+    lower, upper = boundaries[axis]
+    return Boundary[lower.upper()], Boundary[upper.upper()]
+
+
+def _require_periodic_on_both_sides(boundaries: SidesOfAxes) -> None:
+    for axis, sides in boundaries.items():
+        if "periodic" in sides and sides[0] != sides[1]:
+            raise ValueError(f"axis {axis} is periodic on one side only")
+
+
 @dataclass(frozen=True, config=STRICT)
 class Correction:
-    """Metadata that the files hold wrong, or not at all, put right by the recipe, and why."""
+    """Metadata that the files hold wrong, put right by the recipe, and why.
+
+    `boundaries` overrules what the files say of an axis, `scalars` gives parameters their right name.
+    """
 
     reason: str
-    boundaries: dict[str, tuple[Literal["wall", "open", "periodic"], Literal["wall", "open", "periodic"]]]
+    boundaries: SidesOfAxes = field(default_factory=dict)
+    scalars: dict[str, str] = field(default_factory=dict)
 
     @model_validator(mode="after")
     def _periodic_on_both_sides(self) -> Correction:
-        for axis, sides in self.boundaries.items():
-            if "periodic" in sides and sides[0] != sides[1]:
-                raise ValueError(f"axis {axis} is periodic on one side only")
+        _require_periodic_on_both_sides(self.boundaries)
         return self
 
-    def sides(self, axis: str) -> Sides:
-        lower, upper = self.boundaries[axis]
-        return Boundary[lower.upper()], Boundary[upper.upper()]
+    @model_validator(mode="after")
+    def _corrects_something_and_says_why(self) -> Correction:
+        if not self.reason.strip():
+            raise ValueError("a correction needs its reason")
+        if not self.boundaries and not self.scalars:
+            raise ValueError("it corrects nothing; expected boundaries or scalars")
+        return self
+
+    def sides(self, axis: str) -> Sides | None:
+        return _sides(self.boundaries, axis)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Exclusion:
+    """Files that are known to be bad, by a pattern of their names, and why they are left out."""
+
+    files: str
+    reason: str
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -69,11 +119,23 @@ class Expected:
 
 @dataclass(frozen=True, config=STRICT)
 class SplitRule:
-    """Shares of a source without splits: rows in order, train first, test last, each at least one row."""
+    """Shares of a source without splits: rows in order, train first, test last, each at least one row.
+
+    Whole numbers are the rows of the published release, kept as shares of their sum: a smaller release splits alike.
+    """
 
     train: float = 0.8
     valid: float = 0.1
     test: float = 0.1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counts_are_shares(cls, given: Any) -> Any:
+        values = given.kwargs if isinstance(given, ArgsKwargs) else given
+        if not isinstance(values, dict) or set(values) != {"train", "valid", "test"}:
+            return given
+        total = sum(values.values()) if all(type(value) is int for value in values.values()) else 0
+        return {name: count / total for name, count in values.items()} if total > 1 else given
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> SplitRule:
@@ -84,13 +146,18 @@ class SplitRule:
 
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """One dataset: who reads it (`source`), what it must hold, whose it is."""
+    """One dataset: who reads it (`source`), what it must hold, whose it is.
+
+    `kind` of the grid and `boundaries` are what the dataset has: files that say otherwise are refused, unless a
+    correction overrules them; files that say nothing are believed to be so. `layout`, `time`, `coordinates`,
+    `scalars` and `mask` describe files that nobody else describes.
+    """
 
     name: str
     source: str
     title: str
     fields: tuple[RecipeField, ...]
-    axes: tuple[str, ...]
+    axes: tuple[AxisName, ...]
     licence: str = "unknown"
     citation: str = ""
     home: str = ""
@@ -99,7 +166,21 @@ class Recipe:
     files: str = ""
     # "source" keeps the precision of the files; "float32" asks for rounding of a float64 source.
     dtype: Literal["source", "float32"] = "source"
+    kind: GridKind = "cartesian"
+    boundaries: SidesOfAxes = field(default_factory=dict)
     correction: Correction | None = None
+    # Arrays that the files may hold beside the fields and that are knowingly not taken.
+    leave_out: tuple[str, ...] = ()
+    exclude: tuple[Exclusion, ...] = ()
+    # Frames at the start of every trajectory that are not taken: the start-up of a solver.
+    skip_frames: Natural = 0
+    # Axes of the arrays as stored, such as "n t x y c": n trajectory, t time, c component or channel.
+    layout: str = ""
+    time: TimeRule | None = None
+    coordinates: dict[AxisName, CoordinateRule] = field(default_factory=dict)
+    # Name of a parameter to where it is: an array, one number or one a trajectory, or `path@attribute`.
+    scalars: dict[str, str] = field(default_factory=dict)
+    mask: MaskRule | None = None
     split: SplitRule = SplitRule()
     expected: Expected = Expected()
 
@@ -109,39 +190,76 @@ class Recipe:
             raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
         if not 1 <= len(self.axes) <= 3 or len(set(self.axes)) != len(self.axes):
             raise ValueError(f"axes {list(self.axes)}: expected 1 to 3, each once")
-        unknown = set(self.correction.boundaries if self.correction else ()) - set(self.axes)
-        if unknown:
-            raise ValueError(f"correction of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _tables_speak_of_the_axes(self) -> Recipe:
+        corrected = set(self.correction.boundaries if self.correction else ())
+        tables = (("correction", corrected), ("boundaries", self.boundaries), ("coordinates", self.coordinates))
+        for word, named in tables:
+            unknown = set(named) - set(self.axes)
+            if unknown:
+                raise ValueError(f"{word} of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}")
+        _require_periodic_on_both_sides(self.boundaries)
+        twice = corrected & set(self.boundaries)
+        if twice:
+            raise ValueError(f"boundaries of {', '.join(sorted(twice))} are stated and corrected; say it once")
+        return self
+
+    @model_validator(mode="after")
+    def _files_lie_below_the_folder(self) -> Recipe:
+        for pattern in (self.files, *(each.files for each in self.exclude)):
+            path = PurePosixPath(pattern)
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"files {pattern!r}: expected a pattern below the given folder, without / and ..")
+        return self
+
+    @model_validator(mode="after")
+    def _layouts_name_the_axes(self) -> Recipe:
+        for owner, layout, constant in (
+            ("layout", self.layout, False),
+            *((f"layout of field {each.name}", each.layout, each.constant) for each in self.fields),
+            *((("layout of mask", self.mask.layout, True),) if self.mask else ()),
+        ):
+            fault = layout_fault(layout, self.axes, constant) if layout else None
+            if fault:
+                raise ValueError(f"{owner} {layout!r}: {fault}")
         return self
 
     @model_validator(mode="after")
     def _fields_fit_the_axes(self) -> Recipe:
         if not self.variable:
             raise ValueError("no field changes in time; a recipe needs at least one that is not constant")
-        for field in self.fields:
-            allowed = sorted({1, len(self.axes) ** field.rank})
-            if len(field.stored_names) not in allowed:
+        for each in self.fields:
+            allowed = sorted({1, len(self.axes) ** each.rank})
+            if len(each.stored_names) not in allowed:
                 expected = " or ".join(map(str, allowed))
-                raise ValueError(f"field {field.name} has {len(field.stored)} stored names; expected {expected}")
-        channels = [name for field in self.fields for name in field.spec.components(self.axes)]
+                raise ValueError(f"field {each.name} has {len(each.stored)} stored names; expected {expected}")
+        channels = [name for each in self.fields for name in each.spec.components(self.axes)]
         twice = sorted({name for name in channels if channels.count(name) > 1})
         if twice:
             raise ValueError(f"two fields give the same channel name: {', '.join(twice)}")
         return self
 
     def corrected(self, axis: str) -> Sides | None:
-        """What the recipe says of the two sides of an axis; None where it leaves that to the file."""
-        if self.correction is None or axis not in self.correction.boundaries:
-            return None
-        return self.correction.sides(axis)
+        """What overrules the files on the two sides of an axis; None where they are to be believed."""
+        return self.correction.sides(axis) if self.correction else None
+
+    def sides(self, axis: str) -> Sides | None:
+        """What the recipe says of the two sides of an axis, as a correction or plainly; None where it says nothing."""
+        return self.corrected(axis) or _sides(self.boundaries, axis)
+
+    def excluded(self, path: Path) -> str | None:
+        """Why this file is left out, if it is."""
+        return next((each.reason for each in self.exclude if path.match(each.files)), None)
 
     @property
     def variable(self) -> tuple[RecipeField, ...]:
-        return tuple(field for field in self.fields if not field.constant)
+        return tuple(each for each in self.fields if not each.constant)
 
     @property
     def constant(self) -> tuple[RecipeField, ...]:
-        return tuple(field for field in self.fields if field.constant)
+        return tuple(each for each in self.fields if each.constant)
 
 
 def catalogue() -> dict[str, Path]:

@@ -4,20 +4,25 @@ A source opens one file at a time and yields slabs of frames, never a whole file
 channels stacked as the schema orders them, axes as the recipe names them, staggered fields moved to
 cell centres, boundaries settled. Nothing it reads is trusted: every shape is checked before it is read.
 
+What a recipe asks of every source alike (files left out, frames skipped, fields transformed, boundaries as stated) is
+done here, for all of them: `find` gives a source whose files are seen so.
+
 Axes: T time, C channel, S space.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Protocol, cast
 
-from ingest.recipe import Recipe
-from shards.errors import SettingsError
-from shards.spec import Frames, Mask, Schema, Split
+from ingest import transform
+from ingest.recipe import Recipe, RecipeField
+from shards.errors import SettingsError, SourceError
+from shards.spec import Frames, Mask, Schema, Sides, Split
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,93 @@ def sources() -> tuple[str, ...]:
 
 
 def find(name: str) -> Source:
-    """The source of this name; raises SettingsError with the names there are."""
+    """The source of this name, its files seen as their recipe asks; raises SettingsError with the names there are."""
     if name not in sources():
         raise SettingsError(f"no source named {name}; there is {', '.join(sources())}")
-    return cast(Source, import_module(f"ingest.sources.{name}"))
+    module = cast(Source, import_module(f"ingest.sources.{name}"))
+    return _ByRecipe(module.PATTERNS, module)
+
+
+@dataclass
+class _ByRecipe:
+    """A source, and what recipes ask of all sources alike."""
+
+    PATTERNS: tuple[str, ...]
+    module: Source
+
+    def split(self, path: Path) -> Split | None:
+        return self.module.split(path)
+
+    @contextmanager
+    def open_file(self, path: Path, recipe: Recipe) -> Iterator[OpenFile]:
+        reason = recipe.excluded(path)
+        if reason is not None:
+            raise SourceError(f"{path}: left out by recipe {recipe.name}: {reason}")
+        with self.module.open_file(path, recipe) as opened:
+            _require_as_stated(path, recipe, opened.schema)
+            yield _Seen(path, recipe, opened, tuple(_seen_row(recipe, row) for row in opened.rows))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An open file without the skipped frames, its fields transformed, its parameters by their right names."""
+
+    path: Path
+    recipe: Recipe
+    opened: OpenFile
+    rows: tuple[Row, ...]
+
+    @property
+    def schema(self) -> Schema:
+        return self.opened.schema
+
+    def frames(self, row: int, start: int, stop: int) -> Frames:
+        require_frames(self.rows, row, start, stop)
+        skipped = self.recipe.skip_frames
+        values = self.opened.frames(row, start + skipped, stop + skipped)
+        self._transform(self.recipe.variable, values, row, start + skipped)
+        return values
+
+    def static(self, row: int) -> Frames:
+        values = self.opened.static(row)
+        self._transform(self.recipe.constant, values[None], row, 0)
+        return values
+
+    def boundary(self, row: int) -> Mask:
+        return self.opened.boundary(row)
+
+    def _transform(self, fields: tuple[RecipeField, ...], values: Frames, row: int, first: int) -> None:
+        """In place, on values [T, C, *S] of which the first is frame `first` of the file."""
+        channel = 0
+        for field in fields:
+            until = channel + len(field.spec.components(self.recipe.axes))
+            if field.transform is not None:
+                where = f"{self.path}: row {row}: {field.stored_names[0]}"
+                transform.apply(field.transform, values[:, channel:until], where, first)
+            channel = until
+
+
+def _seen_row(recipe: Recipe, row: Row) -> Row:
+    names = recipe.correction.scalars if recipe.correction else {}
+    scalars = {names.get(name, name): value for name, value in row.scalars.items()}
+    return Row(row.time[recipe.skip_frames :], scalars)
+
+
+def _require_as_stated(path: Path, recipe: Recipe, schema: Schema) -> None:
+    """Raises SourceError where the file contradicts the recipe on what is no matter of release: grid kind, sides."""
+    if schema.grid.kind != recipe.kind:
+        raise SourceError(
+            f"{path}: the grid is {schema.grid.kind}; recipe {recipe.name} says {recipe.kind}; correct the recipe, or "
+            "name the recipe of this file"
+        )
+    for axis, found in zip(recipe.axes, schema.boundaries, strict=True):
+        stated = recipe.sides(axis)
+        if stated not in (None, found):
+            raise SourceError(
+                f"{path}: axis {axis} is {_words(found)}; recipe {recipe.name} says {_words(stated)}; name the recipe "
+                "of this file, or overrule the file in a [correction] with its reason"
+            )
+
+
+def _words(sides: Sides) -> str:
+    return f"{sides[0].name.lower()} below and {sides[1].name.lower()} above"

@@ -68,6 +68,10 @@ def table(scores: dict[str, Any], name: str) -> str:
         far = "".join(f" {score['value']:>10.4f}" for score in window)[2:]
         steps = f"{window[0]['first']}-{window[0]['last']}"
         lines.append(f"{task:{width}} {one}   {steps:>5}{far}")
+    if len(scores) > 1:
+        rows = [[mean(score["one_step_C"]) for score in forecasters] for forecasters in scores.values()]
+        means = [mean(column) for column in zip(*rows, strict=True)]
+        lines.append(f"{'mean':{width}} " + "".join(f" {value:>10.4f}" for value in means)[2:])
     return "\n".join(lines)
 
 

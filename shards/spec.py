@@ -31,6 +31,7 @@ TAKEN = {"time", "channel", "static_channel", "fields", "static", "boundary"}
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 DType = Literal["float32", "float64"]
+GridKind = Literal["cartesian", "equiangular", "spherical", "log-spherical"]
 Frames = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.uint8]
 
@@ -77,7 +78,7 @@ class Grid:
 
     axes: tuple[AxisName, ...]
     coordinates: tuple[tuple[float, ...], ...]
-    kind: Literal["cartesian", "equiangular", "spherical"] = "cartesian"
+    kind: GridKind = "cartesian"
 
     @model_validator(mode="after")
     def _one_coordinate_list_an_axis(self) -> Grid:

@@ -27,7 +27,10 @@ DESCRIPTION = "model.json"
 
 @dataclass(frozen=True, config=STRICT)
 class Description:
-    """All that a model needs beside its weights, and where it comes from."""
+    """All that a model needs beside its weights, and where it comes from.
+
+    `origin` is the published file that was converted; empty for a model trained here.
+    """
 
     model: ModelSettings
     vocabulary: tuple[str, ...]
@@ -39,6 +42,7 @@ class Description:
     seed: int
     datasets: tuple[str, ...]
     licences: dict[str, str] = field(default_factory=dict)
+    origin: str = ""
 
 
 def save_model(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:

@@ -39,6 +39,8 @@ class EngineSettings:
     eps: Positive = 1e-10
     clip: Positive = 10.0
     autocast: Literal["", "bfloat16"] = ""
+    # As the published run: single precision, but GPUs round what they multiply to 10 bits.
+    tf32: bool = False
 
     @model_validator(mode="after")
     def _muon_has_whole_matrices(self) -> EngineSettings:
@@ -97,6 +99,7 @@ class Engine:
 
     def __init__(self, module: nn.Module, settings: EngineSettings, micro_batches: int) -> None:
         deepspeed = _deepspeed()
+        allow_tf32(settings.tf32)
         self.settings = settings
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=module, optimizer=_optimizer(module, settings), config=deepspeed_config(settings, micro_batches)
@@ -138,6 +141,12 @@ class Engine:
         module = self.engine.module
         with _deepspeed().zero.GatheredParameters(list(module.parameters()), enabled=self.settings.zero_stage == 3):
             return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether products of single-precision matrices, and convolutions, may use the tensor cores of a GPU."""
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def _optimizer(module: nn.Module, settings: EngineSettings) -> torch.optim.Optimizer:

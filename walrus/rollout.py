@@ -14,6 +14,7 @@ from torch import Tensor
 from shards.spec import Cell
 from walrus.batch import Batch
 from walrus.model.chance import draw_shifts
+from walrus.model.patching import cycle_patching
 from walrus.model.walrus import Walrus
 from walrus.normalize import Statistics, advance, join_channels, normalise, window_statistics
 from walrus.trainee import generator_of
@@ -39,16 +40,20 @@ class Model:
         u_TBCHWD = join_channels(history)
         statistics = window_statistics(u_TBCHWD, self.eps)
         height, width, depth = u_TBCHWD.shape[3:]
+        settings, shape = self.network.settings, (height, width, depth)
+        patching = cycle_patching(settings, shape, step)
         shifts = None
         if self.jitters:
             generator = generator_of(self.seed, "forecast", step)
-            shifts = draw_shifts(self.network.settings, (height, width, depth), history.boundaries, generator)
+            shifts = draw_shifts(settings, shape, history.boundaries, generator, patching)
         output_TBCHWD = self.network(
             normalise(u_TBCHWD, statistics),
             self.vocabulary.labels((*history.channels, *history.static_channels)),
             history.boundaries,
             shifts,
             last_only=True,
+            patching=patching,
+            cells_BHWD=history.cells_BHWD,
         )
         channels = len(history.channels)
         variable = Statistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])

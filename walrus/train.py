@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from walrus.trainee import Trainee
 
 LOSSES = "losses.jsonl"
 CHECKPOINTS = "checkpoints"
+KEPT_CHECKPOINTS = 2
 
 
 @settings_dataclass(frozen=True, config=STRICT)
@@ -87,9 +89,17 @@ def fit(
             report(progress)
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == last:
             engine.save(run / CHECKPOINTS, step + 1, {"step": step + 1, **identity})
+            if rank == 0:
+                _keep_newest(run / CHECKPOINTS)
     if log:
         log.close()
     return {name.removeprefix("network."): value for name, value in engine.weights().items()}
+
+
+def _keep_newest(folder: Path) -> None:
+    """Removes all checkpoints but the last two: one to go on from, one in case it is being written when we die."""
+    for old in sorted(folder.glob("step-*"))[:-KEPT_CHECKPOINTS]:
+        shutil.rmtree(old)
 
 
 def _resume(engine: Engine, folder: Path, identity: dict[str, str]) -> int:

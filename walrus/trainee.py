@@ -13,6 +13,7 @@ from walrus.batch import Batch
 from walrus.counter import words
 from walrus.loss import delta_loss
 from walrus.model.chance import Paths, draw_paths, draw_shifts
+from walrus.model.patching import draw_patching
 from walrus.model.walrus import Walrus
 from walrus.normalize import join_channels, normalise, window_statistics
 from walrus.vocabulary import Vocabulary
@@ -54,13 +55,16 @@ class Trainee(nn.Module):
         history_TBCHWD = join_channels(batch)[:-1]
         statistics = window_statistics(history_TBCHWD, self.eps)
         height, width, depth = history_TBCHWD.shape[3:]
-        settings = self.network.settings
+        settings, shape = self.network.settings, (height, width, depth)
+        patching = draw_patching(settings, shape, generator)
         output_TBCHWD = self.network(
             normalise(history_TBCHWD, statistics),
             self.vocabulary.labels((*batch.channels, *batch.static_channels)),
             batch.boundaries,
-            draw_shifts(settings, (height, width, depth), batch.boundaries, generator) if self.jitters else None,
+            draw_shifts(settings, shape, batch.boundaries, generator, patching) if self.jitters else None,
             self._paths(len(history_TBCHWD), batch.windows, generator) if settings.drop_path else None,
+            patching=patching,
+            cells_BHWD=batch.cells_BHWD,
         )
         return delta_loss(
             output_TBCHWD[:, :, : len(batch.channels)], frames_TBCHWD, statistics, batch.cells_BHWD, batch.padded_C

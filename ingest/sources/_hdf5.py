@@ -165,6 +165,24 @@ def dataset_names(group: h5py.Group) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def item(group: h5py.Group, path: str) -> h5py.HLObject:
+    """The group or dataset at `path` (empty: the group itself); raises SourceError where there is none."""
+    with _reading(group):
+        found = group.get(path) if path else group
+    if found is None:
+        raise SourceError(
+            f"{where(group)}: no dataset or group {path}; found {', '.join(child_names(group)[:12]) or 'nothing'}"
+        )
+    return found
+
+
+def is_bare_dimension(found: h5py.HLObject) -> bool:
+    """A dimension of NetCDF4 that has a length and no values."""
+    if not isinstance(found, h5py.Dataset) or not found.is_scale:
+        return False
+    return (texts(found, "NAME") or ("",))[0].startswith("This is a netCDF dimension but not a netCDF variable")
+
+
 def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
     """The dataset of this name, proven readable; raises SourceError where it is absent or not whole."""
     with _reading(group):
@@ -283,3 +301,16 @@ def number(item: h5py.HLObject, name: str) -> float | None:
     if values.dtype.kind not in "biuf" or values.size != 1:
         raise SourceError(f"{where(item)}: attribute {name} holds {values.tolist()}; expected one number")
     return float(values[0])
+
+
+def records(group: h5py.Group, name: str) -> dict[str, float]:
+    """A list of (name, number) as FLASH writes it, names padded with blanks; empty where absent."""
+    with _reading(group):
+        dataset = group.get(name)
+        values = dataset[()] if isinstance(dataset, h5py.Dataset) and dataset.nbytes <= HEADER_BYTES else None
+    if values is None:
+        return {}
+    kinds = [values.dtype[name].kind for name in values.dtype.names or ()]
+    if values.ndim != 1 or len(kinds) != 2 or kinds[0] != "S" or kinds[1] not in "iuf":
+        raise SourceError(f"{where(group)}: {name} holds {values.dtype}; expected pairs of a name and a number")
+    return {row[0].decode("utf-8", "replace").strip(): float(row[1]) for row in values}

@@ -9,10 +9,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ingest.layout import split_channel
 from ingest.recipe import Recipe
 from ingest.source import Row, require_frames
-from shards.errors import SourceError
-from shards.spec import DType, Frames, Mask, Schema
+from shards.errors import SettingsError, SourceError
+from shards.spec import Cell, DType, Frames, Mask, Schema, Sides
 
 
 class StoredField(Protocol):
@@ -28,6 +29,14 @@ class StoredField(Protocol):
         ...
 
 
+class Obstacle(Protocol):
+    """The solid cells of each trajectory, where they are inside the box."""
+
+    def solid(self, row: int) -> npt.NDArray[np.bool_]:
+        """[*S]"""
+        ...
+
+
 @dataclass(frozen=True)
 class StackedFile:
     """An open file whose fields are read apart and stacked; satisfies ingest.source.OpenFile."""
@@ -37,6 +46,7 @@ class StackedFile:
     variable: tuple[StoredField, ...]
     constant: tuple[StoredField, ...]
     mask: Mask
+    obstacle: Obstacle | None = None
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
         require_frames(self.rows, row, start, stop)
@@ -49,7 +59,10 @@ class StackedFile:
 
     def boundary(self, row: int) -> Mask:
         require_frames(self.rows, row, 0, 0)
-        return self.mask.copy()
+        cells = self.mask.copy()
+        if self.obstacle is not None:
+            cells[self.obstacle.solid(row)] |= np.uint8(Cell.OBSTACLE)
+        return cells
 
     def _stack(
         self, fields: tuple[StoredField, ...], shape: tuple[int, ...], row: int, start: int, stop: int
@@ -93,9 +106,42 @@ def convert(values: npt.NDArray[Any], dtype: DType, where: str) -> Frames:
     return result
 
 
+def require_heeded(recipe: Recipe, *heeded: str) -> None:
+    """Raises SettingsError where a recipe describes what its source knows itself: it would go unheard."""
+    said: dict[str, object] = {
+        "layout": recipe.layout or any(field.layout for field in recipe.fields),
+        "time": recipe.time,
+        "coordinates": recipe.coordinates,
+        "scalars": recipe.scalars,
+        "mask": recipe.mask,
+    }
+    unheard = [key for key, value in said.items() if value and key not in heeded]
+    if unheard:
+        raise SettingsError(
+            f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(unheard)}, it knows better; "
+            'take it out, or read the files with source = "hdf5"'
+        )
+
+
+def stated_sides(where: str, recipe: Recipe) -> tuple[Sides, ...]:
+    """(lower, upper) for each axis, of a file that does not tell; raises SourceError where the recipe does not either.
+
+    A side that the recipe leaves out is never guessed.
+    """
+    sides = {axis: recipe.sides(axis) for axis in recipe.axes}
+    silent = [axis for axis, pair in sides.items() if pair is None]
+    if silent:
+        raise SourceError(
+            f"{where}: no one says what closes {' and '.join(silent)}; state it in the [boundaries] of recipe "
+            f'{recipe.name}, as {silent[0]} = ["wall", "open"]'
+        )
+    return tuple(pair for pair in sides.values() if pair is not None)
+
+
 def require_fields(where: str, found: Iterable[str], recipe: Recipe) -> None:
-    """Raises SourceError unless the file holds the recipe's fields, all of them and no others."""
-    stored, wanted = set(found), {name for field in recipe.fields for name in field.stored_names}
+    """Raises SourceError unless the file holds the recipe's fields, all of them, and no others but those left out."""
+    wanted = {split_channel(name)[0] for field in recipe.fields for name in field.stored_names}
+    stored = set(found) - (set(recipe.leave_out) - wanted)
     faults = [
         f"{fault} {', '.join(sorted(names))}"
         for fault, names in (("lacks", wanted - stored), ("has beside the recipe", stored - wanted))
@@ -104,5 +150,5 @@ def require_fields(where: str, found: Iterable[str], recipe: Recipe) -> None:
     if faults:
         raise SourceError(
             f"{where}: {' and '.join(faults)}; expected the fields {', '.join(sorted(wanted))} of recipe "
-            f"{recipe.name}; correct its fields, or name the recipe of this file"
+            f"{recipe.name}; correct its fields or leave_out, or name the recipe of this file"
         )

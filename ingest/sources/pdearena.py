@@ -22,7 +22,7 @@ from ingest.recipe import Recipe
 from ingest.source import Row
 from ingest.sources import _hdf5 as hdf5
 from ingest.sources._components import ComponentField, common_shape, component_fields, component_schema
-from ingest.sources._stacked import StackedFile, require_fields
+from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import SPLITS, Boundary, Grid, Sides, Split, side_mask
 
@@ -40,6 +40,7 @@ def split(path: Path) -> Split | None:
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEArena file as the recipe sees it; raises SourceError where it is not a closed box of this layout."""
+    require_heeded(recipe)
     with hdf5.open_hdf5(path) as file:
         group = _split_group(file, path)
         _require_closed_box(group, recipe)

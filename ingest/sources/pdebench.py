@@ -17,7 +17,7 @@ from ingest.recipe import Recipe
 from ingest.source import Row
 from ingest.sources import _hdf5 as hdf5
 from ingest.sources._components import common_shape, component_fields, component_schema
-from ingest.sources._stacked import StackedFile, require_fields
+from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import Boundary, Grid, Sides, Split, side_mask
 
@@ -33,6 +33,7 @@ def split(path: Path) -> Split | None:
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEBench file as the recipe sees it; raises SourceError where arrays disagree or no one knows the boundary."""
+    require_heeded(recipe)
     with hdf5.open_hdf5(path) as file:
         _require_variables_at_root(file, recipe)
         grid = Grid(recipe.axes, tuple(_coordinate(file, axis) for axis in recipe.axes))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,13 +21,14 @@ import numpy.typing as npt
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from ingest.sources import _hdf5 as hdf5
-from ingest.sources._stacked import StackedFile, require_fields, schema_dtype
+from ingest.sources._stacked import StackedFile, require_fields, require_heeded, schema_dtype
 from ingest.sources._well_boundaries import boundaries
 from shards.errors import SourceError
-from shards.spec import SPLITS, Grid, Schema, Split
+from shards.spec import SPLITS, Grid, GridKind, Schema, Split
 
 PATTERNS = ("*.hdf5", "*.h5")
-KINDS = ("cartesian", "equiangular", "spherical")
+KINDS: tuple[GridKind, ...] = ("cartesian", "equiangular", "spherical")
+LOG_RADIUS = "log_r"
 log = logging.getLogger(__name__)
 
 
@@ -40,6 +41,7 @@ def split(path: Path) -> Split | None:
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A Well file as the recipe sees it; raises SourceError where tree, flags and shapes disagree."""
+    require_heeded(recipe)
     with hdf5.open_hdf5(path) as file:
         grid = _grid(file, recipe)
         _require_recipe_fields(file, recipe)
@@ -95,10 +97,20 @@ def _grid(file: h5py.File, recipe: Recipe) -> Grid:
             f"{hdf5.where(file)}dimensions: spatial_dims {list(axes or ())}; expected the axes {list(recipe.axes)} of "
             f"recipe {recipe.name}, in this order; correct the recipe, or name the recipe of this file"
         )
-    kind = (hdf5.texts(file, "grid_type") or ("cartesian",))[0].lower()
-    if kind not in KINDS:
-        raise SourceError(f"{hdf5.where(file)}: grid_type {kind}; expected one of {', '.join(KINDS)}")
-    return Grid(axes, tuple(_coordinate(dimensions, axis) for axis in axes), cast(Any, kind))
+    stated = (hdf5.texts(file, "grid_type") or ("cartesian",))[0].lower()
+    kind = next((known for known in KINDS if known == stated), None)
+    if kind is None:
+        raise SourceError(f"{hdf5.where(file)}: grid_type {stated}; expected one of {', '.join(KINDS)}")
+    centres = tuple(_coordinate(dimensions, axis) for axis in axes)
+    if kind == "spherical" and axes[0] == LOG_RADIUS and _evenly_spaced(centres[0]):
+        kind = "log-spherical"
+    return Grid(axes, centres, kind)
+
+
+def _evenly_spaced(centres: tuple[float, ...]) -> bool:
+    """Tells logarithms of radii from the radii themselves, whatever the axis is called."""
+    widths = np.diff(centres)
+    return widths.size > 0 and np.allclose(widths, widths[0], rtol=1e-3)
 
 
 def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
 """Recipes: the catalogue is whole, and a recipe that contradicts itself is refused in words."""
 
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from ingest.recipe import Correction, Recipe, RecipeField, SplitRule, catalogue, find_recipe
 from ingest.source import sources
 from shards.errors import SettingsError
-from shards.settings import make
+from shards.settings import dump_toml, make
 from shards.spec import Boundary, FieldSpec
 
 GRAY_SCOTT = {
@@ -112,9 +113,49 @@ def test_a_correction_speaks_of_the_axes_it_names():
         ({"fields": [{"name": "A"}, {"name": "A", "constant": True}]}, "the same channel name: A"),
         ({"fields": [{"name": "v", "rank": 1}, {"name": "v_y"}]}, "the same channel name: v_y"),
         ({"fields": [{"name": "A", "rank": 3}]}, "rank"),
-        ({"correction": {"reason": "", "boundaries": {"z": ["wall", "wall"]}}}, "correction of axis z"),
-        ({"correction": {"reason": "", "boundaries": {"x": ["periodic", "wall"]}}}, "periodic on one side only"),
-        ({"correction": {"reason": "", "boundaries": {"x": ["slip", "wall"]}}}, "wall"),
+        ({"correction": {"reason": "poles", "boundaries": {"z": ["wall", "wall"]}}}, "correction of axis z"),
+        ({"correction": {"reason": "poles", "boundaries": {"x": ["periodic", "wall"]}}}, "periodic on one side only"),
+        ({"correction": {"reason": "poles", "boundaries": {"x": ["slip", "wall"]}}}, "wall"),
+        ({"correction": {"reason": " ", "boundaries": {"x": ["wall", "wall"]}}}, "a correction needs its reason"),
+        ({"correction": {"reason": "poles"}}, "it corrects nothing"),
+        ({"boundaries": {"z": ["wall", "wall"]}}, "boundaries of axis z"),
+        ({"boundaries": {"x": ["wall", "periodic"]}}, "axis x is periodic on one side only"),
+        (
+            {
+                "boundaries": {"x": ["wall", "wall"]},
+                "correction": {"reason": "poles", "boundaries": {"x": ["open", "open"]}},
+            },
+            "stated and corrected; say it once",
+        ),
+        ({"coordinates": {"z": {"lower": 0, "upper": 1}}}, "coordinates of axis z"),
+        ({"coordinates": {"x": {"lower": 0}}}, "expected either stored, or lower and upper"),
+        ({"coordinates": {"x": {"lower": 1, "upper": 1}}}, "expected more than lower"),
+        ({"coordinates": {"x": {"stored": "x", "lower": 0, "upper": 1}}}, "expected either stored"),
+        ({"time": {}}, "expected one of stored, step and stop"),
+        ({"time": {"step": 1, "stop": 2}}, "expected one of stored, step and stop"),
+        ({"time": {"step": 0}}, "expected more than 0"),
+        ({"time": {"start": 2, "stop": 2}}, "expected more than start"),
+        ({"kind": "polar"}, "kind"),
+        ({"axes": ["x", "y z"]}, "axes"),
+        ({"axes": ["x", "t"], "layout": "n t x"}, "one of the letters n, t, c"),
+        ({"layout": "n t x"}, "expected each of the axes ['x', 'y'] once"),
+        ({"layout": "n t x y w"}, "found w; expected n, t, c and the axes"),
+        ({"layout": "n n t x y"}, "at most once"),
+        ({"layout": "n x y c"}, "expected an axis t"),
+        ({"fields": [{"name": "A"}, {"name": "B", "constant": True, "layout": "t x y"}]}, "has no axis t"),
+        ({"mask": {"stored": "m", "solid": "nonzero", "layout": "t x y"}}, "layout of mask"),
+        ({"mask": {"stored": "m", "solid": "true"}}, "mask.solid"),
+        ({"files": "/data/*.h5"}, "expected a pattern below the given folder"),
+        ({"files": "../*.h5"}, "expected a pattern below the given folder"),
+        ({"exclude": [{"files": "../*.h5", "reason": "bad"}]}, "expected a pattern below the given folder"),
+        ({"skip_frames": -1}, "skip_frames"),
+        ({"fields": [{"name": "A", "power": 1001}]}, "power"),
+        ({"fields": [{"name": "A", "power": -1001}]}, "power"),
+        ({"fields": [{"name": "A", "stored": ["B"], "transform": "log10"}]}, "a name that begins with log10_"),
+        ({"fields": [{"name": "log10_A", "transform": "log10"}]}, "name in `stored` what it is made from"),
+        ({"fields": [{"name": "log10_v", "stored": ["v"], "rank": 1, "transform": "log10"}]}, "of rank 1"),
+        ({"fields": [{"name": "A", "transform": "sqrt"}]}, "transform"),
+        ({"fields": [{"name": "zeros_like_A", "stored": ["A"], "transform": "zeros"}]}, "zeros and not constant"),
         ({"split": {"train": 0.9}}, "sum to 1"),
         ({"split": {"train": 1.5, "valid": -0.5, "test": 0}}, "must be >= 0"),
         ({"dtype": "float16"}, "dtype"),
@@ -131,6 +172,36 @@ def test_a_recipe_that_contradicts_itself_is_refused(changes, words):
 def test_a_correction_in_code_is_held_to_the_same_rule():
     with pytest.raises(ValueError, match="periodic on one side only"):
         Correction("a mistake", {"x": ("open", "periodic")})
+
+
+def test_a_recipe_states_what_the_dataset_has():
+    stated = recipe(
+        boundaries={"x": ["periodic", "periodic"]},
+        correction={"reason": "poles", "boundaries": {"y": ["wall", "open"]}},
+    )
+    assert stated.sides("x") == (Boundary.PERIODIC, Boundary.PERIODIC)
+    assert stated.corrected("x") is None
+    assert stated.sides("y") == (Boundary.WALL, Boundary.OPEN)
+    assert recipe().sides("x") is None
+
+
+def test_rules_of_time_and_place_are_written_out():
+    found = recipe(time={"start": 1, "stop": 2}, coordinates={"x": {"lower": -1, "upper": 1}})
+    assert found.time.times(5) == (1, 1.25, 1.5, 1.75, 2)
+    assert found.coordinates["x"].centres(4) == (-0.75, -0.25, 0.25, 0.75)
+    assert recipe(time={"start": 392, "step": 0.5}).time.times(3) == (392, 392.5, 393)
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_a_recipe_survives_being_written_and_read(name):
+    found = find_recipe(name)
+    assert make(Recipe, tomllib.loads(dump_toml(asdict(found))), name) == found
+
+
+def test_a_split_is_given_in_shares_or_in_rows():
+    assert SplitRule(train=1030, valid=100, test=130) == SplitRule(1030 / 1260, 100 / 1260, 130 / 1260)
+    assert recipe(split={"train": 1030, "valid": 100, "test": 130}).split.test == 130 / 1260
+    assert recipe(split={"train": 1, "valid": 0, "test": 0}).split == SplitRule(1, 0, 0)
 
 
 def test_shares_of_a_split_sum_to_one():

@@ -1,6 +1,7 @@
 """The contract that every file of `ingest/sources` keeps, and finding a source by its name."""
 
 import tomllib
+from dataclasses import replace
 from fnmatch import fnmatch
 from importlib import util
 from pathlib import Path
@@ -9,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ingest.recipe import Recipe
+from ingest.layout import MaskRule
+from ingest.recipe import Correction, Exclusion, Recipe, find_recipe
 from ingest.source import Row, Source, find, require_frames, sources
 from shards.errors import SettingsError, SourceError
 from shards.settings import make
@@ -94,6 +96,15 @@ def test_a_source_keeps_the_contract(sample):
     check_contract(*sample)
 
 
+@pytest.mark.parametrize("name", [name for name in sources() if name != "hdf5"])
+def test_a_source_refuses_a_description_that_it_would_not_heed(name, tmp_path):
+    path, recipe = load(Path(__file__).parent / "sources" / f"test_{name}.py").example(tmp_path)
+    described = replace(recipe, mask=MaskRule("mask", "nonzero"))
+    words = f"source {name} does not take mask"
+    with pytest.raises(SettingsError, match=words), find(name).open_file(path, described):
+        pass
+
+
 def test_a_source_says_in_one_line_what_is_wrong_with_a_file(sample, tmp_path):
     source, path, recipe = sample
     wrong = tmp_path / path.name.replace(path.stem, path.stem + "-wrong")
@@ -104,7 +115,7 @@ def test_a_source_says_in_one_line_what_is_wrong_with_a_file(sample, tmp_path):
 
 
 def test_a_source_is_found_by_its_file_name():
-    assert {"well", "pdebench", "pdearena"} <= set(sources())
+    assert {"well", "pdebench", "pdearena", "pdegym", "bubbleml", "flowbench", "hdf5"} <= set(sources())
     assert not [name for name in sources() if name.startswith("_")]
     assert find("well").PATTERNS == ("*.hdf5", "*.h5")
 
@@ -156,3 +167,58 @@ def test_the_worked_example_of_the_guide_refuses_what_it_says(heat, name, words)
         del (file.attrs if name == "dt" else file)[name]
     with pytest.raises(SourceError, match=words), source.open_file(path, recipe):
         pass
+
+
+# What a recipe asks of every source alike -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wave(waves) -> tuple[Path, Recipe]:
+    return waves.write("train/one"), find_recipe(str(waves.recipe))
+
+
+def test_skipped_frames_are_neither_counted_nor_read(wave):
+    path, recipe = wave
+    with find("well").open_file(path, recipe) as whole, find("well").open_file(path, skipping(recipe, 2)) as rest:
+        assert rest.rows[1].time == whole.rows[1].time[2:]
+        assert (rest.frames(1, 0, 3) == whole.frames(1, 2, 5)).all()
+        with pytest.raises(IndexError):
+            rest.frames(1, 0, 4)
+    with find("well").open_file(path, skipping(recipe, 9)) as nothing:
+        assert nothing.rows[0].time == ()
+
+
+def skipping(recipe: Recipe, frames: int) -> Recipe:
+    return replace(recipe, skip_frames=frames)
+
+
+@pytest.mark.parametrize("pattern", ["one.hdf5", "*/one.hdf5", "train/*"])
+def test_an_excluded_file_is_not_opened(wave, pattern):
+    path, recipe = wave
+    excluding = replace(recipe, exclude=(Exclusion("other.hdf5", "no"), Exclusion(pattern, "it is known to be bad")))
+    words = r"one\.hdf5: left out by recipe waves: it is known to be bad"
+    with pytest.raises(SourceError, match=words), find("well").open_file(path, excluding):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "spherical"}, "the grid is cartesian; recipe waves says spherical"),
+        ({"boundaries": {"y": ("open", "open")}}, "axis y is wall below and wall above; recipe waves says open below"),
+    ],
+)
+def test_a_file_that_contradicts_its_recipe_is_refused(wave, changes, words):
+    path, recipe = wave
+    with pytest.raises(SourceError, match=words), find("well").open_file(path, replace(recipe, **changes)):
+        pass
+
+
+def test_a_correction_overrules_the_file(wave):
+    path, recipe = wave
+    corrected = replace(
+        recipe, correction=Correction("the lid is off", {"y": ("wall", "open")}, {"slope": "steepness"})
+    )
+    with find("well").open_file(path, corrected) as file:
+        assert file.schema.boundaries[1] == (Boundary.WALL, Boundary.OPEN)
+        assert file.rows[0].scalars == {"steepness": 0.25}

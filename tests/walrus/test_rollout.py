@@ -64,3 +64,24 @@ def test_padded_components_and_cells_inside_an_obstacle_are_zero(model, history)
 def test_scaling_the_fields_scales_the_forecast(model, history):
     doubled = replace(history, fields_BTCHWD=history.fields_BTCHWD * 4, static_BCHWD=history.static_BCHWD * 4)
     torch.testing.assert_close(model.next_frame(doubled), 4 * model.next_frame(history), rtol=1e-4, atol=1e-4)
+
+
+def test_with_free_patching_the_strides_change_from_step_to_step(model, history):
+    network = Walrus(replace(SETTINGS, fewest_tokens=4), 67).eval()
+    network.load_state_dict(model.network.state_dict())
+    still, cycled = (Model(net, PUBLISHED, 1e-5, jitters=False) for net in (model.network, network))
+    # Tokens of 4, 8 and 16 cells along the axis of 64, of 4, 8 and 12 along that of 48.
+    first, second, third, fourth = (cycled.next_frame(history, step) for step in range(4))
+    assert torch.equal(first, still.next_frame(history))
+    assert torch.equal(first, fourth)
+    assert min((one - two).abs().max() for one, two in ((first, second), (second, third), (third, first))) > 1e-4
+
+
+def test_a_model_with_cell_flags_sees_the_obstacle(history):
+    network = Walrus(replace(SETTINGS, cell_flags=True), 67).eval()
+    torch.nn.init.normal_(network.encoders["plane"].cells)
+    cells = torch.zeros_like(history.cells_BHWD)
+    cells[:, 10:20, 5:9] = int(Cell.OBSTACLE)
+    model = Model(network, PUBLISHED, 1e-5, jitters=False)
+    free, blocked = (model.next_frame(replace(history, cells_BHWD=mask)) for mask in (torch.zeros_like(cells), cells))
+    assert (free - blocked)[:, :, 30:].abs().max() > 1e-4

@@ -48,6 +48,13 @@ def test_a_run_stopped_and_resumed_equals_the_unbroken_one(root, tmp_path, unbro
     assert (tmp_path / "weights.safetensors").read_bytes() == unbroken[1]
 
 
+def test_only_the_last_two_checkpoints_are_kept(root, tmp_path):
+    run(root, tmp_path, "--stop-at", 4, "--checkpoint-every", 1)
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").glob("step-*"))
+    assert kept == ["step-0000003", "step-0000004"]
+    assert (tmp_path / "checkpoints" / "latest").read_text() == "step-0000004"
+
+
 def test_event_files_are_written_for_tensorboard(root, tmp_path):
     run(root, tmp_path, "--stop-at", 1)
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))

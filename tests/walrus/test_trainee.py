@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from shards.spec import Cell
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.plan import Window
@@ -18,10 +21,10 @@ def reader(root):
     )
 
 
-def trainee(share=(0, 1), **settings):
+def trainee(share=(0, 1), model=SETTINGS, **settings):
     torch.manual_seed(0)
     values = {"seed": 1, "rotates": True, "jitters": True, "eps": 1e-5} | settings
-    return Trainee(Walrus(SETTINGS, 67), PUBLISHED, share=share, **values)
+    return Trainee(Walrus(model, 67), PUBLISHED, share=share, **values)
 
 
 def batch(reader, *trajectories):
@@ -54,3 +57,27 @@ def test_every_parameter_of_the_stem_in_use_gets_a_finite_gradient(reader):
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().max() > 0, name
+
+
+def test_with_free_patching_the_number_of_the_micro_batch_draws_the_strides(reader):
+    windows, free = batch(reader, 0, 1), replace(SETTINGS, drop_path=0, fewest_tokens=4)
+    plain, varied = (
+        trainee(model=model, rotates=False, jitters=False) for model in (replace(SETTINGS, drop_path=0), free)
+    )
+    losses = [float(varied(windows, number).detach()) for number in range(20)]
+    # Only the pass with the finest strides on both axes has the loss of the fixed model.
+    fixed = float(plain(windows, 0).detach())
+    assert len(set(losses)) > 4
+    assert float(varied(windows, 3).detach()) == losses[3]
+    assert {float(plain(windows, number).detach()) for number in range(3)} == {fixed}
+
+
+def test_a_model_with_cell_flags_learns_from_the_obstacles_of_its_windows(reader):
+    windows = batch(reader, 0, 1)
+    cells = torch.zeros_like(windows.cells_BHWD)
+    cells[:, 10:20, 5:9] = int(Cell.OBSTACLE)
+    model = trainee(model=replace(SETTINGS, cell_flags=True), rotates=False)
+    model(replace(windows, cells_BHWD=cells), 0).backward()
+    gradient_IFHWD = model.network.encoders["plane"].cells.grad
+    assert gradient_IFHWD[:, 2].abs().max() > 0
+    assert gradient_IFHWD[:, :2].abs().max() == 0

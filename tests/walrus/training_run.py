@@ -34,7 +34,7 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
     trainee = Trainee(network, PUBLISHED, options.seed, True, True, 1e-5, (rank, options.ranks))
     plan = make_plan(shards, dict.fromkeys(options.tasks, 1), STREAM, options.seed)
     engine = EngineSettings(zero_stage=options.stage, optimizer=options.optimizer, clip=100.0)
-    settings = TrainSettings(seed=options.seed, checkpoint_every=100)
+    settings = TrainSettings(seed=options.seed, checkpoint_every=options.checkpoint_every)
     weights = fit(
         trainee, plan, shards, engine, SCHEDULE, settings, options.folder, lambda progress: None, options.stop_at
     )
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--stage", type=int, default=1)
     parser.add_argument("--optimizer", default="muon")
+    parser.add_argument("--checkpoint-every", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stop-at", type=int)
     parser.add_argument("--tasks", nargs="+", default=["acoustic_scattering_discontinuous", "MHD_64"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from walrus.model.chance import Shift
 from walrus.model.geometry import Axes
 from walrus.model.rotary import build_rotary
 from walrus.model.settings import ModelSettings
@@ -34,12 +33,12 @@ class Block(nn.Module):
         x_TBSE: Tensor,
         bucket_QK: Tensor,
         axes: Axes,
-        turned: Shift,
+        turned_3: Tensor,
         path_B: Tensor | None = None,
         path_TB: Tensor | None = None,
     ) -> Tensor:
-        """`turned` says how far the tokens of periodic axes have been turned round; the paths scale the branches."""
+        """`turned_3` says how far the tokens of each axis have been turned round; the paths scale the branches."""
         y_TBSE: Tensor = self.time(x_TBSE, bucket_QK)
         x_TBSE = x_TBSE + (y_TBSE if path_B is None else y_TBSE * path_B[:, None, None])
-        y_TBSE = self.space(x_TBSE, self.rotary(axes, turned, x_TBSE))
+        y_TBSE = self.space(x_TBSE, self.rotary(axes, turned_3, x_TBSE))
         return x_TBSE + (y_TBSE if path_TB is None else y_TBSE * path_TB[..., None, None])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
-from walrus.model.geometry import Axes, Axis, Boundaries, plan_axes
+from walrus.model.geometry import Axes, Axis, Boundaries, Patching, plan_axes
 from walrus.model.settings import ModelSettings
 
 Shift = tuple[int, int, int]
@@ -38,10 +38,14 @@ class Shifts:
 
 
 def draw_shifts(
-    settings: ModelSettings, shape: tuple[int, int, int], boundaries: Boundaries, generator: torch.Generator
+    settings: ModelSettings,
+    shape: tuple[int, int, int],
+    boundaries: Boundaries,
+    generator: torch.Generator,
+    patching: Patching | None = None,
 ) -> Shifts:
-    """One draw for a grid (H, W, D); the generator (on the CPU) is the only source of chance."""
-    axes = plan_axes(settings, shape, boundaries, jitter=True)
+    """One draw for a grid (H, W, D) and its patching; the generator (on the CPU) is the only source of chance."""
+    axes = plan_axes(settings, shape, boundaries, jitter=True, patching=patching)
     cells = _triple([_symmetric(_reach(axis), generator) for axis in axes])
     tokens = tuple(
         _triple([_below(axis.tokens if axis.periodic else 1, generator) for axis in axes])

@@ -36,5 +36,7 @@ class Decoder(nn.Module):
         y = functional.silu(self.first_norm(y))
         y, left_out = trim(y, axes, shift)
         kernel, bias = self.second.index_select(1, labels_C), self.bias.index_select(0, labels_C)
-        y = convolve_back(y, kernel, first_stages(axes))
+        # What leaves the network is never rounded to half precision.
+        with torch.autocast(y.device.type, enabled=False):
+            y = convolve_back(y, kernel, first_stages(axes))
         return restore(y, axes, shift, left_out) + bias[:, None, None, None]

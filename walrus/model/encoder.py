@@ -1,6 +1,6 @@
 """Cells to tokens: two strided convolutions, whose first kernel holds a column for every known channel.
 
-Axes: N frames, C channel, V vocabulary, I inner width, E width, H W D cells, h w d tokens.
+Axes: B batch, N = T x B frames, C channel, F flags of a cell, I inner width, E width, H W D cells, h w d tokens.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional
 from walrus.model.convolution import convolve, kernel_parameter
 from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes, first_stages, second_stages
 from walrus.model.norm import CellNorm
+from walrus.model.padding import CELL_FLAGS
 from walrus.model.settings import ModelSettings
 from walrus.vocabulary import SERVICE_CHANNELS
 
@@ -28,13 +29,20 @@ class Encoder(nn.Module):
         self.first_norm = CellNorm(settings.inner)
         self.second = kernel_parameter(settings.hidden, settings.inner, *[SECOND_KERNEL] * 3)
         self.second_norm = CellNorm(settings.hidden)
+        # Zero at first, so that a published model may be given it.
+        shape = (settings.inner, len(CELL_FLAGS), *[FIRST_KERNEL] * 3)
+        self.cells = nn.Parameter(torch.zeros(shape)) if settings.cell_flags else None
 
-    def forward(self, x_NCHWD: Tensor, flags_3HWD: Tensor, labels_C: Tensor, axes: Axes) -> Tensor:
-        """Tokens [N, E, h, w, d] of placed fields and their boundary flags."""
+    def forward(
+        self, x_NCHWD: Tensor, flags_3HWD: Tensor, labels_C: Tensor, axes: Axes, cells_BFHWD: Tensor | None = None
+    ) -> Tensor:
+        """Tokens [N, E, h, w, d] of placed fields, the flags of their padding, and those of their cells."""
         fields_ICHWD, flags_I3HWD = self._kernels(labels_C)
         # All frames share their flags: convolve them once.
         first = first_stages(axes)
         y = convolve(x_NCHWD, fields_ICHWD, first) + convolve(flags_3HWD[None], flags_I3HWD, first)
+        if self.cells is not None and cells_BFHWD is not None:
+            y = (y.unflatten(0, (-1, len(cells_BFHWD))) + convolve(cells_BFHWD, self.cells, first)).flatten(0, 1)
         y = convolve(functional.silu(self.first_norm(y)), self.second, second_stages(axes))
         return functional.silu(self.second_norm(y))
 

@@ -18,6 +18,8 @@ SECOND_KERNEL = 4
 STRIDES = {4: (2, 2), 8: (4, 2), 12: (6, 2), 16: (4, 4), 24: (6, 4), 32: (8, 4)}
 
 Boundaries = tuple[Sides, Sides, Sides]
+Strides = tuple[int, int]
+Patching = tuple[Strides, Strides, Strides]
 
 
 @dataclass(frozen=True)
@@ -84,20 +86,34 @@ def second_stages(axes: Axes) -> Stages:
     return axes[0].second, axes[1].second, axes[2].second
 
 
-def plan_axes(settings: ModelSettings, shape: tuple[int, int, int], boundaries: Boundaries, jitter: bool) -> Axes:
+def plan_axes(
+    settings: ModelSettings,
+    shape: tuple[int, int, int],
+    boundaries: Boundaries,
+    jitter: bool,
+    patching: Patching | None = None,
+) -> Axes:
     """The three axes of a grid (H, W, D); `jitter` asks for room to shift a bounded axis by half a token.
 
+    `patching` gives the strides of each axis, by default those of the table.
     Raises MismatchError where a grid is too large for the strides, or too small to wrap.
     """
-    target = settings.volume_tokens if min(shape) > 1 else settings.plane_tokens
+    chosen = patching_of(settings, shape) if patching is None else patching
     height, width, depth = (
-        plan_axis(size, sides, choose_strides(size, target), jitter, settings.released_seams)
-        for size, sides in zip(shape, boundaries, strict=True)
+        plan_axis(size, sides, strides, jitter, settings.released_seams)
+        for size, sides, strides in zip(shape, boundaries, chosen, strict=True)
     )
     return height, width, depth
 
 
-def choose_strides(size: int, target: int) -> tuple[int, int]:
+def patching_of(settings: ModelSettings, shape: tuple[int, int, int]) -> Patching:
+    """The strides of each axis by the table; raises MismatchError where the grid is too large for it."""
+    target = settings.volume_tokens if min(shape) > 1 else settings.plane_tokens
+    height, width, depth = (choose_strides(size, target) for size in shape)
+    return height, width, depth
+
+
+def choose_strides(size: int, target: int) -> Strides:
     """The two strides of the smallest product that leaves at most `target` tokens."""
     for product, strides in STRIDES.items():
         if size <= product * target:
@@ -108,7 +124,7 @@ def choose_strides(size: int, target: int) -> tuple[int, int]:
     )
 
 
-def plan_axis(size: int, sides: Sides, strides: tuple[int, int], jitter: bool, released: bool = False) -> Axis:
+def plan_axis(size: int, sides: Sides, strides: Strides, jitter: bool, released: bool = False) -> Axis:
     """One axis with given strides."""
     if size == 1:
         return Axis(size, sides)
@@ -124,7 +140,7 @@ def plan_axis(size: int, sides: Sides, strides: tuple[int, int], jitter: bool, r
     return Axis(size, sides, first, second)
 
 
-def _bounded(size: int, sides: Sides, strides: tuple[int, int], jitter: bool) -> Axis:
+def _bounded(size: int, sides: Sides, strides: Strides, jitter: bool) -> Axis:
     token = strides[0] * strides[1]
     pad = _margin(strides) + (token // 2 if jitter else 0)
     first, second = Stage(FIRST_KERNEL, strides[0]), Stage(SECOND_KERNEL, strides[1])
@@ -139,7 +155,7 @@ def _wrapped(kernel: int, stride: int) -> Stage:
     return Stage(kernel, stride, overhang, unwrap, overhang + unwrap * stride)
 
 
-def _overlapped(size: int, sides: Sides, strides: tuple[int, int]) -> Axis:
+def _overlapped(size: int, sides: Sides, strides: Strides) -> Axis:
     """A period that is no multiple of the stride: repeat as many cells as any token that reaches in can see."""
     token, margin = strides[0] * strides[1], _margin(strides)
     lower = margin + token * ceil(margin / token)
@@ -152,7 +168,7 @@ def _overlapped(size: int, sides: Sides, strides: tuple[int, int]) -> Axis:
     return Axis(size, sides, first, second, overlap=(lower, upper))
 
 
-def _released(size: int, sides: Sides, strides: tuple[int, int]) -> Axis:
+def _released(size: int, sides: Sides, strides: Strides) -> Axis:
     """As the release does: wrap the cells once, and each transposed convolution's own, already wrapped, input."""
     first, second = (
         Stage(kernel, stride, 0, (kernel - stride) // stride, (kernel - stride) // stride * stride)
@@ -162,6 +178,6 @@ def _released(size: int, sides: Sides, strides: tuple[int, int]) -> Axis:
     return Axis(size, sides, first, second, overlap=(margin, margin))
 
 
-def _margin(strides: tuple[int, int]) -> int:
+def _margin(strides: Strides) -> int:
     """How far a token sees beyond its own cells on each side."""
     return (FIRST_KERNEL - strides[0]) // 2 + strides[0] * (SECOND_KERNEL - strides[1]) // 2

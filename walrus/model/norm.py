@@ -18,6 +18,7 @@ class CellNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x_NCHWD: Tensor) -> Tensor:
+        x_NCHWD = _precise(x_NCHWD)
         return x_NCHWD * (_inverse_rms(x_NCHWD, (2, 3, 4)) * self.weight[:, None, None, None])
 
 
@@ -29,11 +30,14 @@ class TokenNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x_TBSE: Tensor) -> Tensor:
+        x_TBSE = _precise(x_TBSE)
         return x_TBSE * (_inverse_rms(x_TBSE, (2,)) * self.weight)
 
 
+def _precise(x: Tensor) -> Tensor:
+    """In single precision at least, and so is all that a norm returns: the residual stream begins with one."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def _inverse_rms(x: Tensor, cells: tuple[int, ...]) -> Tensor:
-    """In the precision of `x`, but squared and averaged in single precision at least."""
-    precise = x.to(torch.promote_types(x.dtype, torch.float32))
-    mean_square = precise.square().mean(cells, keepdim=True)
-    return torch.rsqrt(mean_square + torch.finfo(precise.dtype).eps).to(x.dtype)
+    return torch.rsqrt(x.square().mean(cells, keepdim=True) + torch.finfo(x.dtype).eps)

@@ -1,6 +1,6 @@
 """Cells beyond the boundary: put a grid into its padded place, flag the padding, and cut the grid out again.
 
-Axes: N frames, C channel, H W D cells.
+Axes: N frames, B batch, C channel, F flags of a cell, H W D cells.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shards.spec import Boundary
+from shards.spec import Boundary, Cell
 from walrus.model.chance import Shift
 from walrus.model.geometry import Axes, Axis
+
+# The seam of a period is no place in the physics.
+CELL_FLAGS = (Cell.WALL, Cell.OPEN, Cell.OBSTACLE)
 
 
 def place(x_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
@@ -80,6 +83,13 @@ def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
     closed_HWD = _along(axes, shift, like, Boundary.WALL).sum(0)
     open_HWD = _along(axes, shift, like, Boundary.OPEN).sum(0)
     return torch.stack([inside_HWD, closed_HWD, open_HWD])
+
+
+def cell_flags(cells_BHWD: Tensor, axes: Axes, shift: Shift, like: Tensor) -> Tensor:
+    """A channel a bit of the per-cell boundary mask [B, F, H, W, D] on the padded grid; the padding has none."""
+    bits_F = torch.tensor(CELL_FLAGS, dtype=cells_BHWD.dtype, device=cells_BHWD.device)
+    raised_BFHWD = (cells_BHWD[:, None] & bits_F[:, None, None, None]) != 0
+    return place(raised_BFHWD.to(like.dtype), axes, shift)
 
 
 def _along(axes: Axes, shift: Shift, like: Tensor, kind: Boundary | None) -> Tensor:

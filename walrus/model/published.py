@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
+from shards.settings import make
 from walrus.model.rotary import published_frequencies
 from walrus.model.settings import STEMS, ModelSettings
+from walrus.model.walrus import Walrus
 
 State = Mapping[str, Tensor]
 
@@ -70,40 +72,65 @@ def published_names(settings: ModelSettings) -> dict[str, str]:
 
 
 def published_settings(state: State) -> ModelSettings:
-    """The sizes of a published state, read off its shapes; raises MismatchError where it is none."""
+    """The sizes of a published state, read off its shapes.
+
+    Raises MismatchError where it is none, SettingsError where its sizes cannot be those of one model.
+    """
     dimensions = tuple(count for count in STEMS if f"embed.{count}.proj1.weight" in state)
     if not dimensions or SCALAR not in state:
         raise MismatchError(
             f"published weights: {len(state)} tensors, without {SCALAR} or embed.2.proj1.weight; expected the "
             "model part of a Walrus checkpoint"
         )
-    hidden, inner = state[f"embed.{dimensions[0]}.proj2.weight"].shape[:2]
-    blocks = {int(name.split(".")[1]) for name in state if name.startswith("blocks.")}
-    bias = state["blocks.0.time_mixing.rel_pos_bias.relative_attention_bias.weight"]
-    return ModelSettings(
-        hidden=hidden,
-        heads=bias.shape[1],
-        inner=inner,
-        mlp=2 * state["blocks.0.space_mixing.ff_out.weight"].shape[1],
-        blocks=len(blocks),
-        dimensions=dimensions,
-        rotary="learned" if _axis_frequencies(0)[0] in state else "published",
-        position_grid=_grid(state[POSITION]) if POSITION in state else None,
-    )
+    hidden, inner, *_ = _shape(state, f"embed.{dimensions[0]}.proj2.weight", 5)
+    _, heads = _shape(state, "blocks.0.time_mixing.rel_pos_bias.relative_attention_bias.weight", 2)
+    sizes = {
+        "hidden": hidden,
+        "heads": heads,
+        "inner": inner,
+        "mlp": 2 * _shape(state, "blocks.0.space_mixing.ff_out.weight", 2)[1],
+        "blocks": len({name.split(".")[1] for name in state if name.startswith("blocks.")}),
+        "dimensions": dimensions,
+        "rotary": "learned" if _axis_frequencies(0)[0] in state else "published",
+        "position_grid": _shape(state, POSITION, 6)[3:] if POSITION in state else None,
+    }
+    return make(ModelSettings, sizes, "published weights")
+
+
+def published_columns(state: State, settings: ModelSettings) -> int:
+    """How many names the vocabulary of a published state has, service channels included."""
+    return _shape(state, f"embed.{settings.dimensions[0]}.proj1.weight", 5)[1]
+
+
+def published_shapes(settings: ModelSettings, columns: int) -> dict[str, torch.Size]:
+    """The name and shape of every tensor of a published state of this size."""
+    with torch.device("meta"):
+        state = to_published(Walrus(settings, columns).state_dict(), settings)
+    return {name: tensor.shape for name, tensor in state.items()}
+
+
+def check_published(state: State, settings: ModelSettings) -> None:
+    """Raises MismatchError where a name is missing or unknown, or a tensor has the shape of another model."""
+    expected = published_shapes(settings, published_columns(state, settings))
+    if set(expected) != set(state):
+        raise MismatchError(
+            f"published weights: {_few(set(expected) - set(state))} missing, {_few(set(state) - set(expected))} "
+            "unknown; expected the names of these settings; take those of published_settings"
+        )
+    for name, shape in expected.items():
+        if state[name].shape != shape:
+            raise MismatchError(
+                f"published weights: {name} has the shape {tuple(state[name].shape)}; expected {tuple(shape)}; "
+                "give the weights of one model"
+            )
 
 
 def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """Our state of a published one; raises MismatchError where a name is missing, unknown or of another model."""
-    table = published_names(settings)
-    expected = {SCALAR, *table, *_frequency_names(settings)} | ({POSITION} if settings.position_grid else set())
-    if expected != set(state):
-        raise MismatchError(
-            f"published weights: {_few(expected - set(state))} missing, {_few(set(state) - expected)} unknown; "
-            "expected the names of these settings; take those of published_settings"
-        )
+    """Our state of a published one; raises MismatchError where a name or a shape is not as it must be."""
+    check_published(state, settings)
     ours = {
         name: state[published].flatten(1) if published.endswith(POINTWISE) else state[published]
-        for published, name in table.items()
+        for published, name in published_names(settings).items()
     }
     for dimensions in settings.dimensions:
         name = f"encoders.{STEMS[dimensions]}.first"
@@ -114,10 +141,11 @@ def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 
 
 def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """The published state of ours, with the scalar at 1; raises MismatchError for positions that it has no name for."""
-    if settings.rotary == "harmonic":
+    """The published state of ours, with the scalar at 1; raises MismatchError for options that it has no name for."""
+    if settings.rotary == "harmonic" or settings.cell_flags:
         raise MismatchError(
-            "published weights: rotary = harmonic; expected published or learned; the release cannot run this model"
+            f"published weights: rotary = {settings.rotary}, cell_flags = {settings.cell_flags}; expected rotary "
+            "published or learned and no cell_flags; the release cannot run this model"
         )
     theirs: dict[str, Tensor] = {}
     for published, name in published_names(settings).items():
@@ -153,12 +181,6 @@ def _frequencies_from(state: State, settings: ModelSettings) -> dict[str, Tensor
     return {}
 
 
-def _frequency_names(settings: ModelSettings) -> list[str]:
-    if settings.rotary == "learned":
-        return [name for number in range(settings.blocks) for name in _axis_frequencies(number)]
-    return [_shared_frequencies(number) for number in range(settings.blocks)]
-
-
 def _shared_frequencies(block: int) -> str:
     return f"blocks.{block}.space_mixing.rotary_emb.freqs"
 
@@ -171,9 +193,14 @@ def _pairs(settings: ModelSettings) -> int:
     return settings.head_width // 4 // 2
 
 
-def _grid(position: Tensor) -> tuple[int, int, int]:
-    height, width, depth = position.shape[3:]
-    return height, width, depth
+def _shape(state: State, name: str, axes: int) -> tuple[int, ...]:
+    found = tuple(state[name].shape) if name in state else None
+    if found is None or len(found) != axes:
+        raise MismatchError(
+            f"published weights: {name} has the shape {found}; expected {axes} axes; give the whole model part of a "
+            "Walrus checkpoint"
+        )
+    return found
 
 
 def _few(names: set[str]) -> str:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from walrus.model.chance import Shift
 from walrus.model.geometry import Axes, Axis
 from walrus.model.settings import ModelSettings
 
@@ -37,15 +36,16 @@ class Rotary(nn.Module):
         """Angles [tokens, pairs] along axis `number`."""
         raise NotImplementedError
 
-    def forward(self, axes: Axes, turned: Shift, like: Tensor) -> Tensor:
-        """Phases [S, R] of tokens turned round by `turned` positions along each axis; complex, single at least."""
+    def forward(self, axes: Axes, turned_3: Tensor, like: Tensor) -> Tensor:
+        """Phases [S, R] of tokens turned round by so many positions along each axis; complex, single at least."""
         precision = like.new_empty((), dtype=torch.promote_types(like.dtype, torch.float32))
         grid = [axis.tokens for axis in axes]
         spread = []
-        for number, (axis, shift) in enumerate(zip(axes, turned, strict=True)):
+        for number, axis in enumerate(axes):
             shape = [1, 1, 1, self.pairs]
             shape[number] = axis.tokens
-            angles_nR = self.angles(axis, number, precision).roll(-shift, 0)
+            place_n = (torch.arange(axis.tokens, device=like.device) + turned_3[number]) % axis.tokens
+            angles_nR = self.angles(axis, number, precision)[place_n]
             spread.append(angles_nR.view(shape).expand(*grid, self.pairs))
         angles_SR = torch.cat(spread, -1).flatten(0, 2)
         angles_SR = functional.pad(angles_SR, (0, self.head_width // 2 - angles_SR.shape[-1]))

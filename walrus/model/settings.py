@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
-from shards.spec import STRICT
+from shards.spec import STRICT, Natural
 
 # What an encoder and a decoder are called that serve one or two real axes, or three.
 STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
@@ -32,10 +32,15 @@ class ModelSettings:
     # Tokens that an axis may have at most, which sets the stride.
     plane_tokens: int = 32
     volume_tokens: int = 16
+    # Above 0, training draws the strides of each axis at random from those that leave so many tokens or more, and a
+    # rollout takes them in turn.
+    fewest_tokens: Natural = 0
     causal: bool = True
     rotary: Literal["published", "learned", "harmonic"] = "published"
     # Token grid (h, w, d) of an absolute position embedding, for a fine-tuned model of one fixed domain.
     position_grid: tuple[int, int, int] | None = None
+    # The per-cell boundary mask as further channels: obstacles inside the domain, sides that are partly open.
+    cell_flags: bool = False
     # Repeat the release's faults at periodic seams, to compare with its numbers.
     released_seams: bool = False
     # A new block adds this share of a default output layer, so that it begins as the identity.
@@ -51,6 +56,8 @@ class ModelSettings:
             raise ValueError(f"hidden {self.hidden} over {self.heads} heads; expected a multiple, at least 8 wide each")
         if self.mlp % 2:
             raise ValueError(f"mlp {self.mlp} must be even: half of it gates the other half")
+        if self.position_grid and self.fewest_tokens:
+            raise ValueError("position_grid is for one token grid; leave fewest_tokens at 0")
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"drop_path {self.drop_path} must be in [0, 1)")
         if not self.dimensions or len(set(self.dimensions)) < len(self.dimensions):

@@ -1,6 +1,7 @@
 """The network: a window of normalised fields in, their normalised changes out.
 
-Axes: T time, B batch, N = T x B frames, C channel, H W D cells, h w d tokens an axis, S = h x w x d, E width.
+Axes: T time, B batch, N = T x B frames, C channel, F flags of a cell, H W D cells, h w d tokens an axis,
+S = h x w x d, K blocks, E width.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from walrus.model.block import Block
 from walrus.model.chance import Paths, Shift, Shifts
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
-from walrus.model.geometry import Axes, Boundaries, plan_axes
-from walrus.model.padding import boundary_flags, place
+from walrus.model.geometry import Axes, Boundaries, Patching, plan_axes
+from walrus.model.padding import boundary_flags, cell_flags, place
 from walrus.model.position import GridPosition
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.time_mixing import lag_buckets
@@ -53,27 +54,33 @@ class Walrus(nn.Module):
         shifts: Shifts | None = None,
         paths: Paths | None = None,
         last_only: bool = False,
+        patching: Patching | None = None,
+        cells_BHWD: Tensor | None = None,
     ) -> Tensor:
         """The change of every channel from each frame to the next, in units of its own size, [T, B, C, H, W, D].
 
         `labels` are the vocabulary columns of the C channels, `boundaries` (lower, upper) of H, W and D. Without
         `shifts` there is no jitter, without `paths` no stochastic depth. With `last_only` just the change that
-        follows the last frame is decoded, [1, B, C, H, W, D].
+        follows the last frame is decoded, [1, B, C, H, W, D]. `patching` replaces the strides of the table. `cells` are
+        the bits of the per-cell boundary mask (shards.spec.Cell), for a model with `cell_flags`.
         Raises MismatchError where labels, grid or shifts do not fit.
         """
         frames, windows, channels, *shape = x_TBCHWD.shape
         labels_C = torch.as_tensor(labels, device=x_TBCHWD.device)
         if len(labels_C) != channels:
             raise MismatchError(f"model: {len(labels_C)} labels for {channels} channels; give one a channel")
-        axes = plan_axes(self.settings, (shape[0], shape[1], shape[2]), boundaries, shifts is not None)
+        axes = plan_axes(self.settings, (shape[0], shape[1], shape[2]), boundaries, shifts is not None, patching)
         if shifts is not None:
             shifts.check(axes)
         shift = STILL if shifts is None else shifts.cells
 
         x_NCHWD = place(x_TBCHWD.flatten(0, 1), axes, shift)
         flags_3HWD = boundary_flags(axes, shift, x_NCHWD)
+        cells_BFHWD = None
+        if self.settings.cell_flags and cells_BHWD is not None:
+            cells_BFHWD = cell_flags(cells_BHWD, axes, shift, x_NCHWD)
         stem = self._stem(axes)
-        x_NEhwd = self._run(self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes)
+        x_NEhwd = self._run(self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD)
         x_TBSE = x_NEhwd.flatten(2).transpose(1, 2).contiguous().view(frames, windows, -1, self.settings.hidden)
         x_TBSE = self.position(x_TBSE, axes) if self.position else x_TBSE
         x_TBSE = self._mix(x_TBSE, axes, shifts, paths)
@@ -85,12 +92,13 @@ class Walrus(nn.Module):
 
     def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
+        turned_K3 = torch.tensor(self._turns(shifts), device=x_TBSE.device)
         paths = None if paths is None else paths.to(x_TBSE)
-        for number, (block, turned) in enumerate(zip(self.blocks, self._turns(shifts), strict=True)):
+        for number, block in enumerate(self.blocks):
             time_B = None if paths is None else paths.time_KB[number]
             space_TB = None if paths is None else paths.space_KTB[number]
             thrifty = self._thrifty and number % self.settings.checkpoint_every == 0
-            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, axes, turned, time_B, space_TB)
+            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, axes, turned_K3[number], time_B, space_TB)
         return x_TBSE
 
     def _turns(self, shifts: Shifts | None) -> list[Shift]:

@@ -72,11 +72,37 @@ def test_the_mean_over_all_cell_shifts_does_not_alias():
     assert other_waves(torch.stack(draws).mean(0)) < 1e-12
 
 
-def there_and_back(axis):
+def test_the_mean_over_all_cell_shifts_is_the_response_without_aliasing_and_no_draw_is():
+    # v^[k] = conj(h^[k]) g^[k] u^[k], over the cells of a token: the first term of each sum over aliases.
+    cells, token = 48, 4
+    axis = plan_axis(cells, PERIODIC, (2, 2), jitter=False)
+    first, second, second_back, first_back = (kernel.sum((0, 1, 3, 4)) for kernel in kernels())
+    second_back, first_back = second_back / 16, first_back / 64
+
+    def spectrum(kernel, spacing):
+        """A kernel whose taps lie `spacing` cells apart, from as far below a row as it overhangs it."""
+        overhang = (len(kernel) - 2) // 2
+        place = spacing * (torch.arange(len(kernel)) - overhang)
+        wave = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64)
+        return torch.exp(-2j * torch.pi * wave[:, None] * place / cells) @ kernel.to(torch.complex128)
+
+    analysis = (spectrum(first, 1) * spectrum(second, 2)).conj()
+    synthesis = spectrum(second_back, 2) * spectrum(first_back, 1)
+    response = there_and_back(axis)
+    u = torch.randn(1, 1, cells, 1, 1, generator=torch.Generator().manual_seed(1)).double()
+    unaliased = torch.fft.ifft(analysis * synthesis * torch.fft.fft(u.flatten())).real / token
+    draws = [response(u.roll(shift, 2)).roll(-shift, 2).flatten() for shift in range(token)]
+    torch.testing.assert_close(torch.stack(draws).mean(0), unaliased)
+    assert all((draw - unaliased).norm() > 0.1 * unaliased.norm() for draw in draws)
+
+
+def kernels():
     generator = torch.Generator().manual_seed(0)
-    first, second, second_back, first_back = (
-        torch.randn(1, 1, size, size, size, generator=generator).double() for size in (8, 4, 4, 8)
-    )
+    return tuple(torch.randn(1, 1, size, size, size, generator=generator).double() for size in (8, 4, 4, 8))
+
+
+def there_and_back(axis):
+    first, second, second_back, first_back = kernels()
 
     def response(x):
         x = convolve(convolve(x, first, (axis.first, FLAT, FLAT)), second, (axis.second, FLAT, FLAT))

@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
-from shards.spec import Boundary
+from shards.spec import Boundary, Cell
 from walrus.model.convolution import convolve_back
 from walrus.model.geometry import STRIDES, Axis, plan_axis
-from walrus.model.padding import boundary_flags, place, restore, trim
+from walrus.model.padding import boundary_flags, cell_flags, place, restore, trim
 
 WALL, OPEN, PERIODIC = Boundary
 STILL = (0, 0, 0)
@@ -64,6 +64,18 @@ def test_flags_tell_inside_wall_edge_open_edge_and_corner():
     assert flags[:, 2, 8].tolist() == [0, 1, 0]
     assert flags[:, 8, 2].tolist() == [0, 0, 1]
     assert flags[:, 2, 2].tolist() == [0, 1, 1]
+
+
+def test_cell_flags_lie_where_the_cells_lie_and_the_seam_has_none():
+    axes = (plan_axis(8, (WALL, WALL), (2, 2), jitter=True), plan_axis(12, SIDES[3], (2, 2), False), Axis(1, SIDES[3]))
+    cells = torch.zeros(2, 8, 12, 1, dtype=torch.uint8)
+    cells[0, 2, 11] = Cell.OBSTACLE | Cell.PERIODIC
+    cells[1, 0, 5] = Cell.OPEN
+    cells[1, 7, 5] = Cell.WALL
+    flags = cell_flags(cells, axes, (3, 1, 0), torch.zeros((), dtype=torch.float64))
+    assert flags.shape == (2, 3, 22, 12, 1)
+    # Seven cells of padding, and three of shift; the period turns by one.
+    assert flags.nonzero().tolist() == [[0, 2, 12, 0, 0], [1, 0, 17, 6, 0], [1, 1, 10, 6, 0]]
 
 
 def test_the_padding_of_a_ragged_axis_carries_the_flag_of_its_side():

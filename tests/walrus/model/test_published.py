@@ -7,6 +7,7 @@ import torch
 
 from shards.errors import MismatchError
 from walrus.model.published import from_published, published_settings, to_published
+from walrus.model.rotary import published_frequencies
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 
@@ -41,6 +42,28 @@ def test_every_published_tensor_has_its_name_and_shape(golden, file, settings):
     parameters = {entry["name"] for entry in keys["tensors"] if entry["kind"] == "parameter"}
     assert sum(published[name].numel() for name in parameters) == keys["n_parameters"]
     assert count(settings) == keys["n_parameters"] - 1
+
+
+@pytest.mark.parametrize("file", ["state_keys_walrus", "state_keys_walrus_finetuned"])
+def test_the_full_size_lists_become_a_network_of_full_size(golden, file):
+    state = {}
+    for entry in golden.json(f"components/{file}.json")["tensors"]:
+        state[entry["name"]] = torch.empty(entry["shape"], device=META)
+        if entry["kind"] == "buffer":
+            state[entry["name"]] = published_frequencies(11)
+    settings = published_settings(state)
+    ours = from_published(state, settings)
+    shapes = {name: tensor.shape for name, tensor in meta_model(settings).state_dict().items()}
+    assert {name: tensor.shape for name, tensor in ours.items()} == shapes
+    sizes = replace(settings, drop_path=0.05, checkpoint_every=2, rotary="published", position_grid=None)
+    assert sizes == PRESETS["walrus"]
+
+
+def test_a_tensor_of_another_size_is_refused(golden):
+    state = dict(golden.published_state())
+    state["blocks.1.time_mixing.norm1.weight"] = torch.ones(95)
+    with pytest.raises(MismatchError, match=r"norm1.weight has the shape \(95,\); expected \(96,\)"):
+        from_published(state, published_settings(state))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from walrus.model.rotary import HarmonicRotary, LearnedRotary, PublishedRotary, 
 
 WALL = (Boundary.WALL, Boundary.WALL)
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
-STILL = (0, 0, 0)
+STILL = torch.zeros(3, dtype=torch.long)
 LIKE = torch.zeros((), dtype=torch.float64)
 
 
@@ -47,6 +47,17 @@ def test_rotation_keeps_norms_and_leaves_the_rest_of_the_head_alone(kind):
     assert not torch.equal(y[..., :12], x[..., :12])
 
 
+@pytest.mark.parametrize("kind", [PublishedRotary, LearnedRotary, HarmonicRotary])
+def test_what_a_query_makes_of_a_key_depends_on_their_distance_alone(kind):
+    rotary = kind(24).double()
+    query, key = torch.randn(2, 24, dtype=torch.float64)
+    phases = rotary(grid(6, 4, 1), STILL, LIKE)
+    queries, keys = (rotate_pairs(x.expand(24, 24), phases).view(6, 4, 24) for x in (query, key))
+    logits = torch.einsum("hwd,ijd->hwij", queries, keys)
+    torch.testing.assert_close(logits[1:, 1:, 1:, 1:], logits[:-1, :-1, :-1, :-1])
+    assert logits[0, 0].unique().numel() == 24
+
+
 def test_the_same_place_has_the_same_phase_at_any_resolution():
     coarse, fine = (PublishedRotary(24)(grid(n, 1, 1), STILL, LIKE) for n in (9, 17))
     torch.testing.assert_close(fine[::2], coarse)
@@ -55,7 +66,7 @@ def test_the_same_place_has_the_same_phase_at_any_resolution():
 def test_turning_positions_is_turning_tokens():
     axes = grid(6, 4, 1, sides=PERIODIC)
     rotary, x = PublishedRotary(24), torch.randn(6, 4, 1, 24)
-    turned = rotate_pairs(x.flatten(0, 2), rotary(axes, (2, -1, 0), x)).view(x.shape)
+    turned = rotate_pairs(x.flatten(0, 2), rotary(axes, torch.tensor([2, -1, 0]), x)).view(x.shape)
     released = rotate_pairs(x.roll((2, -1), (0, 1)).flatten(0, 2), rotary(axes, STILL, x)).view(x.shape)
     torch.testing.assert_close(turned, released.roll((-2, 1), (0, 1)))
 

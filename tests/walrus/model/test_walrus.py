@@ -9,11 +9,15 @@ import pytest
 import torch
 from pydantic import ValidationError
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from shards.errors import MismatchError
-from shards.spec import Boundary
+from shards.spec import Boundary, Cell
+from walrus.model.block import Block
 from walrus.model.chance import Paths, Shifts, draw_paths, draw_shifts
+from walrus.model.encoder import Encoder
 from walrus.model.geometry import plan_axes
+from walrus.model.norm import CellNorm, TokenNorm
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 
@@ -232,6 +236,48 @@ def test_recomputing_activations_changes_no_gradient():
 
 
 @torch.no_grad()
+def test_a_model_given_cell_flags_begins_as_it_was_and_then_sees_each_window_s_obstacle():
+    boundaries, x = (CLOSED, ROUND, ROUND), window(16, 20, 1)
+    cells = torch.zeros(2, 16, 20, 1, dtype=torch.uint8)
+    cells[1, 4:7, 8:12] = Cell.OBSTACLE
+    plain, model = model_of(), Walrus(replace(SETTINGS, cell_flags=True), 9).double()
+    missing = model.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing == ["encoders.plane.cells", "encoders.volume.cells"]
+    y = plain(x, LABELS, boundaries, cells_BHWD=cells)
+    assert torch.equal(y, plain(x, LABELS, boundaries))
+    torch.testing.assert_close(model(x, LABELS, boundaries, cells_BHWD=cells), y)
+    model.encoders["plane"].cells.normal_()
+    seen = model(x, LABELS, boundaries, cells_BHWD=cells)
+    torch.testing.assert_close(seen[:, 0], y[:, 0])
+    assert (seen[:, 1] - y[:, 1]).abs().max() > 1e-3
+    # The obstacle moves with the field.
+    shifts = draw_shifts(SETTINGS, (16, 20, 1), boundaries, torch.Generator().manual_seed(0))
+    height, width, depth = shifts.cells
+    turned = Shifts((height, width + 3, depth), shifts.tokens)
+    there = model(x, LABELS, boundaries, shifts, cells_BHWD=cells)
+    back = model(x.roll(-3, 4), LABELS, boundaries, turned, cells_BHWD=cells.roll(-3, 2))
+    torch.testing.assert_close(back, there.roll(-3, 4))
+
+
+def test_only_every_second_block_and_the_stem_are_computed_again():
+    settings = replace(SETTINGS, blocks=3, checkpoint_every=2)
+    model, calls = model_of(settings, dtype=torch.float32), []
+    parts = {
+        "encoder": model.encoders["plane"],
+        "decoder": model.decoders["plane"],
+        **dict(model.blocks.named_children()),
+    }
+    for name, part in parts.items():
+        part.register_forward_pre_hook(lambda *_, name=name: calls.append(name))
+    x = window(16, 20, 1, dtype=torch.float32)
+    model(x, LABELS, (CLOSED, ROUND, ROUND)).mean().backward()
+    assert sorted(calls) == ["0", "0", "1", "2", "2", "decoder", "decoder", "encoder", "encoder"]
+    calls.clear()
+    model.eval()(x, LABELS, (CLOSED, ROUND, ROUND)).mean().backward()
+    assert sorted(calls) == ["0", "1", "2", "decoder", "encoder"]
+
+
+@torch.no_grad()
 def test_a_dropped_path_is_a_branch_that_adds_nothing():
     model, x, boundaries = model_of(), window(16, 20, 1), (CLOSED, ROUND, ROUND)
     paths = Paths(torch.ones(2, 2), torch.ones(2, 3, 2))
@@ -268,6 +314,61 @@ def test_bfloat16_stays_near_single_precision():
     with torch.autocast("cpu", torch.bfloat16):
         half = model(x, LABELS, boundaries)
     assert (half - y).square().mean().sqrt() < 0.05 * y.square().mean().sqrt()
+
+
+class Precisions(TorchDispatchMode):
+    """The precision of every product, by the shape of its result."""
+
+    def __init__(self):
+        super().__init__()
+        self.products = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if function._schema.name in ("aten::convolution", "aten::convolution_backward", "aten::addmm", "aten::mm"):
+            tensor = result if isinstance(result, torch.Tensor) else result[0]
+            self.products.append(tensor.dtype)
+        return result
+
+
+@torch.no_grad()
+def test_under_autocast_products_are_half_and_norms_residuals_and_the_output_single_precision():
+    model, residuals = model_of(dtype=torch.float32), []
+    for part in model.modules():
+        if isinstance(part, CellNorm | TokenNorm | Encoder | Block):
+            part.register_forward_hook(lambda _, inputs, output: residuals.append(output.dtype))
+    with torch.autocast("cpu", torch.bfloat16), Precisions() as seen:
+        y = model(window(16, 20, 1, dtype=torch.float32), LABELS, (CLOSED, ROUND, ROUND))
+    assert set(residuals) == {y.dtype} == {torch.float32}
+    assert seen.products[-1] == torch.float32
+    assert set(seen.products[:-1]) == {torch.bfloat16}
+
+
+# Backends that only trace: the graphs are whole, and no compiler is needed.
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_all_blocks_and_draws_share_one_compiled_graph_without_a_break(backend):
+    settings = replace(SETTINGS, blocks=3, drop_path=0.3)
+    plain, compiled = (model_of(settings) for _ in range(2))
+    graphs = []
+
+    def counting(graph, inputs):
+        graphs.append(graph)
+        return torch._dynamo.lookup_backend(backend)(graph, inputs)
+
+    torch._dynamo.reset()
+    for block in compiled.blocks:
+        block.compile(fullgraph=True, backend=counting)
+    x, boundaries, generator = window(16, 20, 1), (CLOSED, ROUND, ROUND), torch.Generator().manual_seed(0)
+    for _ in range(3):
+        shifts, paths = draw_shifts(settings, (16, 20, 1), boundaries, generator), draw_paths(settings, 3, 2, generator)
+        known, found = (model(x, LABELS, boundaries, shifts, paths) for model in (plain, compiled))
+        torch.testing.assert_close(found, known)
+    known.sum().backward()
+    found.sum().backward()
+    for one, two in zip(plain.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(two.grad, one.grad)
+    assert len(graphs) == 1
 
 
 @torch.no_grad()

@@ -1,0 +1,99 @@
+"""The parts of a recipe that describe arrays: the order of their axes, their times, coordinates and masks."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+
+from shards.spec import STRICT
+
+# What a layout may name beside the axes of space: trajectory, time, component or channel.
+TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
+
+
+def layout_fault(layout: str, axes: tuple[str, ...], constant: bool) -> str | None:
+    """What is wrong with a layout such as "n t x y c", if anything."""
+    words = layout.split()
+    if {TRAJECTORY, TIME, CHANNEL} & set(axes):
+        return f"the axes {list(axes)} take one of the letters n, t, c; name them otherwise"
+    missing = [axis for axis in axes if words.count(axis) != 1]
+    if missing:
+        return f"expected each of the axes {list(axes)} once"
+    unknown = [word for word in words if word not in (*axes, TRAJECTORY, TIME, CHANNEL)]
+    if unknown:
+        return f"found {', '.join(unknown)}; expected n, t, c and the axes {list(axes)}"
+    if words.count(TRAJECTORY) > 1 or words.count(TIME) > 1 or words.count(CHANNEL) > 2:
+        return "expected n and t at most once, c at most twice"
+    if (TIME in words) == constant:
+        return "a constant field has no axis t" if constant else "expected an axis t, the time"
+    return None
+
+
+def split_channel(stored: str) -> tuple[str, int | None]:
+    """`solution[2]` is the path `solution` and channel 2."""
+    named = re.fullmatch(r"(.+)\[(\d+)\]", stored)
+    return (named[1], int(named[2])) if named else (stored, None)
+
+
+@dataclass(frozen=True, config=STRICT)
+class TimeRule:
+    """When the frames are: an array of the file, equal steps, or equal steps up to the last frame at `stop`."""
+
+    stored: str = ""
+    start: float = 0.0
+    step: float | None = None
+    stop: float | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> TimeRule:
+        if bool(self.stored) + (self.step is not None) + (self.stop is not None) != 1:
+            raise ValueError("expected one of stored, step and stop")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step {self.step}: expected more than 0")
+        if self.stop is not None and self.stop <= self.start:
+            raise ValueError(f"stop {self.stop}: expected more than start {self.start}")
+        return self
+
+    def times(self, frames: int) -> tuple[float, ...]:
+        """[T] of a rule without an array."""
+        if self.stop is not None:
+            return tuple(np.linspace(self.start, self.stop, frames).tolist())
+        assert self.step is not None
+        return tuple((self.start + np.arange(frames) * self.step).tolist())
+
+
+@dataclass(frozen=True, config=STRICT)
+class CoordinateRule:
+    """Where the cells of an axis are: an array of the file, or equal cells that fill `lower` to `upper`."""
+
+    stored: str = ""
+    lower: float | None = None
+    upper: float | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> CoordinateRule:
+        if bool(self.stored) == (self.lower is not None) or (self.lower is None) != (self.upper is None):
+            raise ValueError("expected either stored, or lower and upper")
+        if self.lower is not None and self.upper is not None and self.upper <= self.lower:
+            raise ValueError(f"upper {self.upper}: expected more than lower {self.lower}")
+        return self
+
+    def centres(self, cells: int) -> tuple[float, ...]:
+        """[L] of a rule without an array."""
+        assert self.lower is not None
+        assert self.upper is not None
+        width = (self.upper - self.lower) / cells
+        return tuple((self.lower + (np.arange(cells) + 0.5) * width).tolist())
+
+
+@dataclass(frozen=True, config=STRICT)
+class MaskRule:
+    """Which cells are solid: an array, and what it holds in them."""
+
+    stored: str
+    solid: Literal["nonzero", "zero", "negative", "positive"]
+    layout: str = ""

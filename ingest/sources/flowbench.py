@@ -1,0 +1,188 @@
+"""FlowBench, flow past an object: `Re_<n>.npz` with `data` [T, y, x, (u, v, p)], and the geometry beside it.
+
+Only the name of the file tells the Reynolds number; times and coordinates stand nowhere but in the recipe. The object
+lies in `input_geometry.npz`: `data`, a signed distance, and `mask`, each [y, x], of which releases and papers disagree
+what is inside. So it is decided from the flow, file by file: inside nothing moves.
+T time, S space. Source: the benchmark's preparation scripts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.recipe import Recipe
+from ingest.source import Row
+from ingest.sources._described import described_fields, described_grid, described_rows
+from ingest.sources._laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
+from ingest.sources._npz import Member, Npz, open_npz
+from ingest.sources._stacked import StackedFile, StoredField, require_fields, require_heeded
+from shards.errors import SourceError
+from shards.spec import Split
+
+PATTERNS = ("Re_*.npz",)
+LAYOUT = "t y x c"
+GEOMETRY = "input_geometry"
+MASK, DISTANCE = f"{GEOMETRY}/mask", f"{GEOMETRY}/data"
+# The frames that tell what moves: behind the first two, which the benchmark drops as well.
+JUDGED = (2, 5)
+# Inside an object speeds are rounding; behind it they are a tenth of the inflow.
+STILL = 0.05
+# The least that mask and distance share of the cells that either puts inside: thin objects are mostly surface.
+SHARED = 0.5
+
+
+def split(path: Path) -> Split | None:
+    """The benchmark publishes no split."""
+    return None
+
+
+@contextmanager
+def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+    """A FlowBench file as the recipe sees it; raises SourceError where arrays or name are of another layout."""
+    require_heeded(recipe, "layout", "time", "coordinates", "scalars")
+    reynolds = _reynolds(path)
+    with ExitStack() as stack:
+        arrays = _Run(stack.enter_context(open_npz(path)), _open_geometry(stack, path))
+        _require_arrays(path, recipe, arrays)
+        fields = described_fields(arrays, recipe, recipe.layout or LAYOUT)
+        require_every_channel(fields.fields.values())
+        rows = tuple(
+            Row(row.time, {**row.scalars, "Reynolds": reynolds}) for row in described_rows(arrays, recipe, fields.steps)
+        )
+        obstacle = _Obstacle.beside(arrays, recipe, fields.shape) if MASK in arrays.names() else None
+        found = fields.stacked(described_grid(arrays, recipe, fields.shape), rows, obstacle)
+        yield replace(found, constant=tuple(_settled(field, obstacle) for field in found.constant))
+
+
+def _require_arrays(path: Path, recipe: Recipe, arrays: _Run) -> None:
+    """The geometry settles the obstacle, so it may lie there without being a field; other arrays may not."""
+    wanted = {name for field in recipe.fields for name in field.stored_names}
+    if arrays.geometry is None and wanted & {MASK, DISTANCE}:
+        raise SourceError(
+            f"{path}: no {GEOMETRY}.npz beside it; recipe {recipe.name} takes a field from there; fetch it, or leave "
+            "the field out"
+        )
+    require_fields(arrays.where, set(arrays.names()) - ({MASK, DISTANCE} - wanted), recipe)
+
+
+def _reynolds(path: Path) -> float:
+    named = re.fullmatch(r"Re_(\d+(?:\.\d+)?)", path.stem)
+    if named is None:
+        raise SourceError(f"{path}: the name tells no Reynolds number; expected Re_<number>.npz, its only place")
+    return float(named[1])
+
+
+def _open_geometry(stack: ExitStack, path: Path) -> Npz | None:
+    beside = path.with_name(f"{GEOMETRY}.npz")
+    return stack.enter_context(open_npz(beside)) if beside.is_file() else None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run and its geometry as one set of arrays, those of the geometry as `input_geometry/<name>`."""
+
+    flow: Npz
+    geometry: Npz | None
+
+    @property
+    def where(self) -> str:
+        return self.flow.where
+
+    def names(self) -> tuple[str, ...]:
+        beside = self.geometry.names() if self.geometry else ()
+        return (*self.flow.names(), *(f"{GEOMETRY}/{name}" for name in beside))
+
+    def array(self, path: str) -> Member:
+        if self.geometry is None or not path.startswith(f"{GEOMETRY}/"):
+            return self.flow.array(path)
+        return self.geometry.array(path.removeprefix(f"{GEOMETRY}/"))
+
+    def attribute(self, path: str, name: str) -> float | None:
+        return self.flow.attribute(path, name)
+
+
+@dataclass(frozen=True)
+class _Obstacle:
+    """The object of one run; read once, when it is first asked for."""
+
+    flow: LaidOut
+    mask: LaidOut
+    distance: LaidOut
+
+    @classmethod
+    def beside(cls, arrays: _Run, recipe: Recipe, shape: tuple[int, ...]) -> _Obstacle:
+        mask, distance = (lay_out(arrays, name, "y x", recipe.axes) for name in (MASK, DISTANCE))
+        require_lengths((mask, distance), shape)
+        return cls(lay_out(arrays, "data", LAYOUT, recipe.axes), mask, distance)
+
+    def solid(self, row: int) -> npt.NDArray[np.bool_]:
+        return self._solid
+
+    @cached_property
+    def _solid(self) -> npt.NDArray[np.bool_]:
+        last = self.flow.length("t")
+        start, stop = min(JUDGED[0], last - 1), min(JUDGED[1], last)
+        speed = np.abs(self.flow.frames(0, start, stop)[:, :2]).max(axis=(0, 1))
+        mask, distance = (stored.frames(0, 0, 1)[0, 0] for stored in (self.mask, self.distance))
+        return solid_cells(mask != 0, distance, speed, self.mask.where)
+
+
+def solid_cells(
+    mask: npt.NDArray[np.bool_], distance: npt.NDArray[Any], speed: npt.NDArray[Any], where: str
+) -> npt.NDArray[np.bool_]:
+    """The side of `mask` where nothing moves; raises SourceError where flow or distance do not tell it from the other.
+
+    All arrays are [*S].
+    """
+    if mask.all() or not mask.any():
+        raise SourceError(f"{where}: is the same in all cells; expected an object; fetch the geometry again")
+    on, off = float(speed[mask].mean()), float(speed[~mask].mean())
+    if not min(on, off) <= STILL * max(on, off):
+        raise SourceError(
+            f"{where}: mean speed {on:.3g} where the mask is set, {off:.3g} elsewhere; expected next to none on one "
+            "side, the inside of the object; the geometry is of another run: fetch both again"
+        )
+    solid = mask if on < off else ~mask
+    shared = max(_shared(solid, distance < 0), _shared(solid, distance > 0))
+    if shared < SHARED:
+        raise SourceError(
+            f"{where}: shares {shared:.0%} of its object with the signed distance, whatever the sign; expected nearly "
+            "all; mask and distance are of different objects: fetch the geometry again"
+        )
+    return solid
+
+
+def _shared(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
+    """Cells in both as a share of the cells in either: the object is a hundredth of the channel."""
+    return float((a & b).sum() / (a | b).sum())
+
+
+@dataclass(frozen=True)
+class _SolidField:
+    """The mask as a constant field: 1 in solid cells."""
+
+    stored: LaidOutField
+    obstacle: _Obstacle
+
+    @property
+    def where(self) -> str:
+        return self.stored.where
+
+    def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
+        return self.obstacle.solid(row)[None, None]
+
+
+def _settled(field: StoredField, obstacle: _Obstacle | None) -> StoredField:
+    """The mask by its settled polarity; other constant fields as they are."""
+    if obstacle is None or not isinstance(field, LaidOutField) or field.where != obstacle.mask.where:
+        return field
+    return _SolidField(field, obstacle)

@@ -1,0 +1,44 @@
+"""Anybody's arrays, described by a recipe: HDF5, NetCDF4, npz, and zarr (a store's `zarr.json`, or a zip of it)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from ingest.recipe import Recipe
+from ingest.sources._arrays import Arrays, open_hdf5_arrays
+from ingest.sources._described import described_file
+from ingest.sources._npz import open_npz
+from ingest.sources._stacked import StackedFile
+from ingest.sources._zarr import open_zarr
+from shards.errors import SourceError
+from shards.spec import SPLITS, Split
+
+PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npz", "*.zarr/zarr.json", "*.zarr.zip")
+
+
+def split(path: Path) -> Split | None:
+    """The name of the folder, where that is a split."""
+    name = path.parent.name
+    return name if name in SPLITS else None
+
+
+@contextmanager
+def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+    """The file as the recipe describes it; raises SourceError where it is not so, or something is left open."""
+    if not recipe.layout:
+        raise SourceError(
+            f'{path}: recipe {recipe.name} states no layout; expected the axes of its arrays, such as layout = "n t '
+            f'{" ".join(recipe.axes)}"; n trajectory, t time, c component or channel'
+        )
+    with _open_arrays(path) as arrays:
+        yield described_file(arrays, recipe, recipe.layout)
+
+
+def _open_arrays(path: Path) -> AbstractContextManager[Arrays]:
+    if path.suffix == ".npz":
+        return open_npz(path)
+    if path.name == "zarr.json" or path.name.endswith(".zarr.zip"):
+        return open_zarr(path)
+    return open_hdf5_arrays(path)

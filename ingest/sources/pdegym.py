@@ -1,0 +1,99 @@
+"""PDEGym: one NetCDF4 variable [N, T, C, *S] for all fields; the meaning of its channels stands in the recipe alone.
+
+Since no file tells what a channel is, nor what closes the box, values are held to physics: densities and pressures are
+positive, and nothing jumps at a periodic seam more than elsewhere.
+N trajectory, T time, C channel, S space. Source: the benchmark's loader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ingest.recipe import Recipe
+from ingest.sources._arrays import open_hdf5_arrays
+from ingest.sources._described import described_fields, described_grid, described_rows
+from ingest.sources._laid_out import require_every_channel
+from ingest.sources._stacked import StackedFile, require_fields, require_heeded
+from shards.errors import SourceError
+from shards.spec import Boundary, Frames, Mask, Split
+
+PATTERNS = ("*.nc",)
+LAYOUT = "n t c x y"
+POSITIVE = ("density", "pressure")
+# Shocks that lie in the seam jump as much as shocks elsewhere; open sides jump more.
+SEAM = 3.0
+
+
+def split(path: Path) -> Split | None:
+    """The benchmark splits by row, which is the recipe's to say."""
+    return None
+
+
+@contextmanager
+def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+    """A PDEGym file as the recipe sees it; raises SourceError where channels are left over, or it repeats another."""
+    require_heeded(recipe, "layout", "time", "coordinates", "scalars")
+    _refuse_a_part_beside_the_whole(path)
+    with open_hdf5_arrays(path) as arrays:
+        require_fields(arrays.where, arrays.names(), recipe)
+        fields = described_fields(arrays, recipe, recipe.layout or LAYOUT)
+        require_every_channel(fields.fields.values())
+        grid = described_grid(arrays, recipe, fields.shape)
+        found = fields.stacked(grid, described_rows(arrays, recipe, fields.steps), None)
+        yield _PhysicalFile(found.schema, found.rows, found.variable, found.constant, found.mask)
+
+
+@dataclass(frozen=True)
+class _PhysicalFile(StackedFile):
+    """A file whose channels and boundaries are checked as they are read."""
+
+    def frames(self, row: int, start: int, stop: int) -> Frames:
+        values = super().frames(row, start, stop)
+        for name in (each for each in POSITIVE if each in self.schema.channels):
+            channel = values[:, self.schema.channels.index(name)]
+            if (channel <= 0).any():
+                raise SourceError(
+                    f"{self.variable[0].where}: row {row}: {name} has {np.count_nonzero(channel <= 0)} values <= 0 in "
+                    f"frames {start} to {stop - 1}; expected more than 0: a failed run, or channels in another order"
+                )
+        return values
+
+    def boundary(self, row: int) -> Mask:
+        cells = super().boundary(row)
+        middle = len(self.rows[row].time) // 2
+        frame = super().frames(row, middle, middle + 1)[0]
+        for axis, sides in enumerate(self.schema.boundaries):
+            if Boundary.PERIODIC in sides and _torn(frame, axis + 1):
+                raise SourceError(
+                    f"{self.variable[0].where}: row {row}: frame {middle} jumps from one end of axis "
+                    f"{self.schema.grid.axes[axis]} to the other; expected a periodic seam; correct the boundaries of "
+                    "the recipe"
+                )
+        return cells
+
+
+def _torn(frame: Frames, axis: int) -> bool:
+    """Whether some channel of [C, *S] jumps far more across the ends of an axis than anywhere along it."""
+    along = np.moveaxis(frame, axis, 0).astype(np.float64)
+    along = along.reshape(len(along), len(frame), -1)
+    inside = np.abs(np.diff(along, axis=0)).mean(axis=2).max(axis=0, initial=0)
+    seam = np.abs(along[0] - along[-1]).mean(axis=1)
+    return bool((seam > SEAM * inside).any())
+
+
+def _refuse_a_part_beside_the_whole(path: Path) -> None:
+    """The hub holds `solution_0.nc`, `solution_1.nc`, and a script that joins them: both would be every row twice."""
+    if not re.fullmatch(r"solution_\d+", path.stem):
+        return
+    others = sorted(other.name for other in path.parent.glob("*.nc") if not re.fullmatch(r"solution_\d+", other.stem))
+    if others:
+        raise SourceError(
+            f"{path}: a part beside {others[0]}, which was joined from the parts; expected one or the other; move one "
+            "away"
+        )

@@ -1,0 +1,126 @@
+"""walrus-convert: a published checkpoint to the folder of a model, and the folder of a model to a published state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from shards.console import application, one_line_errors
+from shards.errors import MismatchError, ShardError
+from shards.settings import make, override
+from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_model, save_model
+from walrus.model.published import from_published, published_columns, published_settings, to_published
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.release import read_release, write_release
+from walrus.vocabulary import PUBLISHED
+
+RELEASE = "walrus.safetensors"
+
+app = application("Published weights to the folder of a model, or back.")
+
+
+def import_release(path: Path, folder: Path, channels: Sequence[str], assignments: Sequence[str]) -> Description:
+    """Writes the model of a published checkpoint; the description as written.
+
+    `channels` name the columns beyond the published vocabulary, in their order. Raises MismatchError where a name, a
+    shape or the number of columns is not as it must be.
+    """
+    state = read_release(path)
+    settings = published_settings(state)
+    vocabulary = (*PUBLISHED.names, *channels)
+    columns = published_columns(state, settings)
+    if columns != len(vocabulary):
+        raise MismatchError(
+            f"{path}: has columns for {columns} channels; expected the {len(PUBLISHED)} published ones and the "
+            f"{len(channels)} named by --channel; name those beyond the published ones, in their order"
+        )
+    weights = from_published(state, settings)
+    description = make(Description, override(_published(settings, vocabulary, path), assignments), "--set")
+    _check_fit(description, weights)
+    save_model(folder, description, {name: tensor.contiguous() for name, tensor in weights.items()})
+    return description
+
+
+def _published(settings: ModelSettings, vocabulary: tuple[str, ...], path: Path) -> dict[str, Any]:
+    """How the release was trained and forecasts (arXiv 2511.15684, table 2 and appendix A.1)."""
+    return {
+        "model": asdict(settings),
+        "vocabulary": vocabulary,
+        "history_2d": 6,
+        "history_3d": 3,
+        "eps": 1e-5,
+        "jitters": True,
+        "step": 0,
+        "seed": 0,
+        "datasets": (),
+        "origin": path.name,
+    }
+
+
+def _check_fit(description: Description, weights: dict[str, Tensor]) -> None:
+    with torch.device("meta"):
+        network = Walrus(description.model, len(description.vocabulary)).state_dict()
+    shapes = {name: tensor.shape for name, tensor in network.items()}
+    if shapes != {name: tensor.shape for name, tensor in weights.items()}:
+        raise MismatchError(
+            "--set: these settings ask for other weights; override only what leaves every tensor as it is"
+        )
+
+
+def export_release(folder: Path, to: Path) -> tuple[Description, dict[str, Tensor]]:
+    """Writes the published state of a model; raises MismatchError where the release could not run it."""
+    description, model = load_model(folder)
+    state = to_published(model.network.state_dict(), description.model)
+    write_release(to / RELEASE, state)
+    return description, state
+
+
+@app.command()
+def command(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A published file (torch or .safetensors), or the folder of a model.")
+    ],
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the other form goes.")],
+    channels: Annotated[
+        list[str] | None, typer.Option("--channel", help="Name a column beyond the published ones; repeat in order.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of model.json.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Convert published weights to a model, or a model to published weights."""
+    with one_line_errors("walrus-convert"):
+        if not checkpoint.exists():
+            raise ShardError(f"{checkpoint}: there is no such file or folder; name a checkpoint")
+        if checkpoint.is_dir():
+            description, _ = export_release(checkpoint, to)
+            written = [to / RELEASE]
+        else:
+            description = import_release(checkpoint, to, channels or (), assignments or ())
+            written = [to / WEIGHTS, to / DESCRIPTION]
+        tell(description, written, as_json)
+
+
+def tell(description: Description, written: Sequence[Path], as_json: bool) -> None:
+    """Prints what was converted and where it lies."""
+    if as_json:
+        document = {"model": asdict(description.model), "written": [str(path) for path in written]}
+        typer.echo(json.dumps(document, indent=1))
+        return
+    model = description.model
+    typer.echo(f"a model of {model.blocks} blocks, {model.hidden} wide, {len(description.vocabulary)} channel names")
+    for path in written:
+        typer.echo(f"written: {path}")
+
+
+def main() -> None:
+    app()

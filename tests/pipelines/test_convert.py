@@ -1,0 +1,178 @@
+"""Published checkpoints to models and back; the files are made of small weights under the published names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipelines.convert import export_release, import_release
+from shards.errors import MismatchError, SettingsError, ShardError, WalrusError
+from shards.spec import Boundary
+from walrus.checkpoint import Description, load_model, save_model
+from walrus.model.published import to_published
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.vocabulary import PUBLISHED
+
+REPOSITORY = Path(__file__).parents[2]
+SETTINGS = ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=2, branch_scale=1.0)
+FINETUNED = replace(SETTINGS, rotary="learned", position_grid=(4, 6, 1))
+
+
+def release(settings=SETTINGS, columns=67, scalar=0.75):
+    """A published state with every tensor drawn anew, but for fixed frequencies."""
+    torch.manual_seed(0)
+    state = to_published(Walrus(settings, columns).state_dict(), settings)
+    drawn = {name: value if name.endswith(".freqs") else torch.randn_like(value) for name, value in state.items()}
+    return drawn | {"encoder_dummy": torch.tensor([scalar])}
+
+
+def wrapped(path, state):
+    """The nesting of a published file."""
+    torch.save({"app": {"model": state, "epoch": 200}}, path)
+    return path
+
+
+def forecast(network, channels=3):
+    boundaries = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundary.PERIODIC,) * 2)
+    x = torch.randn(2, 1, channels, 16, 24, 1, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        return network(x, (3, 4, 28)[:channels], boundaries)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, FINETUNED])
+def test_a_published_file_becomes_a_model_and_again_the_same_weights(tmp_path, settings):
+    state = release(settings)
+    description = import_release(wrapped(tmp_path / "walrus.pt", state), tmp_path / "model", (), ())
+    loaded, model = load_model(tmp_path / "model")
+    assert loaded == description
+    assert description.model == replace(settings, branch_scale=description.model.branch_scale)
+    assert description.vocabulary == PUBLISHED.names
+    assert (description.history_2d, description.history_3d, description.eps) == (6, 3, 1e-5)
+    assert description.jitters
+    assert description.origin == "walrus.pt"
+
+    export_release(tmp_path / "model", tmp_path / "back")
+    back = load_file(tmp_path / "back" / "walrus.safetensors")
+    assert set(back) == set(state)
+    for name, tensor in state.items():
+        if name.endswith("proj1.weight") and name.startswith("embed"):
+            tensor = torch.cat([tensor[:, :3], tensor[:, 3:] * 0.75], 1)
+        elif name == "encoder_dummy":
+            tensor = torch.ones(1)
+        assert torch.equal(back[name], tensor), name
+    # What was written is itself a published file, of the same network.
+    import_release(tmp_path / "back" / "walrus.safetensors", tmp_path / "again", (), ())
+    assert torch.equal(forecast(load_model(tmp_path / "again")[1].network), forecast(model.network))
+
+
+def test_columns_beyond_the_published_ones_need_their_names(tmp_path):
+    path = wrapped(tmp_path / "wider.pt", release(columns=69))
+    with pytest.raises(MismatchError, match=r"columns for 69 channels; expected the 67 published ones and the 1 named"):
+        import_release(path, tmp_path / "model", ("vorticity",), ())
+    import_release(path, tmp_path / "model", ("vorticity", "salt"), ())
+    assert load_model(tmp_path / "model")[1].vocabulary.labels(["salt"]) == (68,)
+
+
+def test_settings_that_leave_the_weights_alone_can_be_overridden(tmp_path):
+    path = wrapped(tmp_path / "walrus.pt", release())
+    chosen = ("eps=1e-8", "jitters=false", "model.released_seams=true")
+    description = import_release(path, tmp_path / "model", (), chosen)
+    assert (description.eps, description.jitters, description.model.released_seams) == (1e-8, False, True)
+    with pytest.raises(MismatchError, match="ask for other weights"):
+        import_release(path, tmp_path / "model", (), ["model.blocks=3"])
+    with pytest.raises(SettingsError, match="unknown key epss; did you mean eps"):
+        import_release(path, tmp_path / "model", (), ["epss=1"])
+
+
+class Trap:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (
+            lambda state, trap: {"app": {"model": state, "hook": Trap(trap)}},
+            ShardError,
+            "holds objects besides tensors",
+        ),
+        (lambda state, trap: {"app": {"model": {"a": 1}}}, MismatchError, "holds no table of tensors"),
+        (lambda state, trap: [1, 2], MismatchError, "holds no table of tensors"),
+        (lambda state, trap: {"weight": torch.zeros(2)}, MismatchError, "without encoder_dummy"),
+        (
+            lambda state, trap: state | {"debed.2.proj2.bias": torch.zeros(66)},
+            MismatchError,
+            r"debed.2.proj2.bias has the shape \(66,\); expected \(67,\)",
+        ),
+        (
+            lambda state, trap: {name: value for name, value in state.items() if "1.time_mixing.qnorm" not in name},
+            MismatchError,
+            r"blocks.1.time_mixing.qnorm.bias, blocks.1.time_mixing.qnorm.weight missing, nothing unknown",
+        ),
+        (
+            lambda state, trap: state | {"blocks.0.space_mixing.ff_out.weight": torch.zeros(3)},
+            MismatchError,
+            r"ff_out.weight has the shape \(3,\); expected 2 axes",
+        ),
+    ],
+)
+def test_what_is_no_walrus_is_refused_and_nothing_runs(tmp_path, content, error, message):
+    path, trap = tmp_path / "walrus.pt", tmp_path / "trap"
+    torch.save(content(release(), trap), path)
+    with pytest.raises(error, match=message):
+        import_release(path, tmp_path / "model", (), ())
+    assert not trap.exists()
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("name", ["walrus.pt", "walrus.safetensors"])
+def test_a_damaged_file_is_an_error_of_ours(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(WalrusError, match="cannot be read as"):
+        import_release(path, tmp_path / "model", (), ())
+
+
+def test_a_model_beyond_the_release_has_no_published_form(tmp_path):
+    settings = replace(SETTINGS, cell_flags=True)
+    description = Description(settings, PUBLISHED.names, 6, 3, 1e-5, True, 0, 0, ())
+    save_model(tmp_path / "model", description, Walrus(settings, 67).state_dict())
+    with pytest.raises(MismatchError, match="cell_flags = True"):
+        export_release(tmp_path / "model", tmp_path / "back")
+
+
+@pytest.mark.slow
+def test_the_command_converts_there_and_back_and_may_be_repeated(tmp_path):
+    def call(*arguments):
+        program = "from pipelines.convert import main; main()"
+        return subprocess.run(
+            [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, cwd=REPOSITORY
+        )
+
+    path = wrapped(tmp_path / "walrus.pt", release())
+    for _ in range(2):
+        done = call(path, "--to", tmp_path / "model")
+        assert done.returncode == 0, done.stderr
+        assert "a model of 2 blocks, 64 wide, 67 channel names" in done.stdout
+    back = call(tmp_path / "model", "--to", tmp_path / "back", "--json")
+    assert json.loads(back.stdout)["written"] == [str(tmp_path / "back" / "walrus.safetensors")]
+    wrong = call(tmp_path / "nothing.pt", "--to", tmp_path / "model")
+    assert wrong.returncode == 1
+    assert wrong.stderr.splitlines() == [
+        f"walrus-convert: {tmp_path / 'nothing.pt'}: there is no such file or folder; name a checkpoint"
+    ]

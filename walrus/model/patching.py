@@ -1,0 +1,49 @@
+"""How many cells a token covers along each axis: by the table, or another choice for every pass.
+
+A network that has seen many sizes of token can be asked for more or fewer of them, and a rollout that takes them in
+turn does not always make its error at the same places. Source: controllable patching (arXiv 2507.09264).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from walrus.model.geometry import STRIDES, Patching, Strides, patching_of
+from walrus.model.settings import ModelSettings
+
+Choices = tuple[tuple[Strides, ...], tuple[Strides, ...], tuple[Strides, ...]]
+
+
+def patching_choices(settings: ModelSettings, shape: tuple[int, int, int]) -> Choices:
+    """For each axis the strides of the table, then, with `fewest_tokens`, all coarser ones that fit the axis.
+
+    A coarser pair fits where its product divides the axis and leaves at least `fewest_tokens`.
+    """
+    height, width, depth = (
+        (finest, *_coarser(size, finest, settings.fewest_tokens))
+        for size, finest in zip(shape, patching_of(settings, shape), strict=True)
+    )
+    return height, width, depth
+
+
+def _coarser(size: int, finest: Strides, fewest: int) -> tuple[Strides, ...]:
+    if fewest == 0:
+        return ()
+    least = finest[0] * finest[1]
+    fitting = [product for product in STRIDES if product > least and size % product == 0 and size // product >= fewest]
+    return tuple(STRIDES[product] for product in fitting)
+
+
+def draw_patching(settings: ModelSettings, shape: tuple[int, int, int], generator: torch.Generator) -> Patching:
+    """One choice an axis, evenly; where there is but one nothing is drawn."""
+    height, width, depth = (
+        choices[int(torch.randint(len(choices), (), generator=generator))] if len(choices) > 1 else choices[0]
+        for choices in patching_choices(settings, shape)
+    )
+    return height, width, depth
+
+
+def cycle_patching(settings: ModelSettings, shape: tuple[int, int, int], step: int) -> Patching:
+    """The choices of each axis in turn, from the finest on."""
+    height, width, depth = (choices[step % len(choices)] for choices in patching_choices(settings, shape))
+    return height, width, depth
