@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -41,13 +40,6 @@ class EngineSettings:
     autocast: Literal["", "bfloat16"] = ""
     # As the published run: single precision, but GPUs round what they multiply to 10 bits.
     tf32: bool = False
-
-    @model_validator(mode="after")
-    def _muon_has_whole_matrices(self) -> EngineSettings:
-        if self.optimizer == "muon" and self.zero_stage == 3:
-            # DeepSpeed offers it, but its losses there were not those of the other stages (docs/lab.md).
-            raise ValueError("muon is for zero_stage 0 to 2; take adamw with stage 3")
-        return self
 
 
 def _deepspeed() -> Any:
@@ -118,7 +110,12 @@ class Engine:
         """Counts a micro-batch; after the last of a step, clips and updates the weights at this rate."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * (self.settings.muon_factor if group.get("use_muon") else 1)
+        last = self.engine.is_gradient_accumulation_boundary()
         self.engine.step()
+        if last and self.settings.zero_stage == 3:
+            # DeepSpeed overwrites a gradient in the first micro-batch of a step only: that of a stem which has no part
+            # in the first would be added to the one of the step before (docs/decisions/0003-one-task-a-micro-batch.md).
+            self.optimizer.grad_partitions_flat_buffer.zero_()
 
     def save(self, folder: Path, step: int, state: dict[str, Any]) -> None:
         """A checkpoint of weights, optimiser and `state`; the file `latest` names it once it is whole."""
@@ -184,7 +181,12 @@ def deepspeed_config(settings: EngineSettings, micro_batches: int) -> dict[str, 
         "gradient_clipping": settings.clip,
         "zero_allow_untested_optimizer": True,
         "steps_per_print": 10**9,
-        "zero_optimization": {"stage": settings.zero_stage, "overlap_comm": False},
+        "zero_optimization": {
+            "stage": settings.zero_stage,
+            "overlap_comm": False,
+            # Muon needs whole matrices where gradients are reduced.
+            "reduce_scatter": settings.optimizer != "muon",
+        },
     }
     if settings.autocast:
         config["torch_autocast"] = {"enabled": True, "dtype": settings.autocast}

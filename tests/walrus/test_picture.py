@@ -11,9 +11,9 @@ from PIL import Image
 
 from shards.errors import MismatchError
 from shards.spec import Boundary, Frames, Grid
+from shards.view import Scale, View, view_of
 from walrus.forecast import Forecast, rollout_errors
 from walrus.picture import Curve, animation, curve, growth, panel, panels
-from walrus.view import Scale, view_of
 
 LOW, HIGH, GREY = (68, 1, 84), (253, 231, 37), (170, 177, 184)  # both ends of viridis, and a solid
 OPEN = (Boundary.OPEN, Boundary.OPEN)
@@ -44,6 +44,10 @@ def moving(*shape: int, channels: int = 2, frames: int = 7) -> Forecast:
     frames_TCS = np.random.default_rng(1).normal(size=(frames + 2, channels, *shape)).cumsum(0)
     forecast = forecast_of(frames_TCS, grid(*shape))
     return replace(forecast, forecast_TCS=0.9 * forecast.truth_TCS)
+
+
+def shown(forecast: Forecast) -> View:
+    return view_of(forecast.grid, forecast.boundaries)
 
 
 def pixels(picture: bytes) -> Pixels:
@@ -80,7 +84,7 @@ def test_lengths_are_to_scale() -> None:
 def test_a_volume_shows_its_middle_plane() -> None:
     inside = first_image(panel(planted((9, 1, 2), (12, 7, 5)), "field_0", [0]))
     assert len(places(inside, HIGH)[0]) > 0
-    view = view_of(planted((9, 1, 2), (12, 7, 5)))
+    view = shown(planted((9, 1, 2), (12, 7, 5)))
     assert view.cut == "plane z = 2.5"
     assert view.image(np.arange(5) * np.ones((12, 7, 5))).max() == 2
 
@@ -89,14 +93,14 @@ def test_a_globe_lies_with_longitude_to_the_right_and_the_north_on_top() -> None
     theta, phi = (tuple((i + 0.5) * np.pi / 4 for i in range(size)) for size in (4, 8))
     globe = Grid(("theta", "phi"), (theta, phi), "equiangular")
     field = np.arange(32.0).reshape(4, 8)
-    view = view_of(forecast_of(np.zeros((3, 1, 4, 8)), globe))
+    view = shown(forecast_of(np.zeros((3, 1, 4, 8)), globe))
     assert view.names == ("phi", "theta")
     np.testing.assert_array_equal(view.image(field), field)
 
 
 def test_uneven_cells_take_the_room_they_have() -> None:
     centres = (0.5, 1.5, 2.5, 5.5)  # cells end at 0, 1, 2, 4 and 7
-    view = view_of(forecast_of(np.zeros((3, 1, 4, 2)), Grid(("x", "y"), (centres, (0.0, 1.0)))))
+    view = shown(forecast_of(np.zeros((3, 1, 4, 2)), Grid(("x", "y"), (centres, (0.0, 1.0)))))
     assert view.extent[:2] == (0.0, 7.0)
     # Looked up at 7/8, 21/8, 35/8 and 49/8.
     assert view.cells_U.tolist() == [0, 2, 3, 3]
@@ -104,7 +108,7 @@ def test_uneven_cells_take_the_room_they_have() -> None:
 
 def test_a_line_is_drawn_as_a_strip() -> None:
     forecast = moving(9, channels=1)
-    assert view_of(forecast).image(np.arange(9.0)).tolist() == [list(range(9))]
+    assert shown(forecast).image(np.arange(9.0)).tolist() == [list(range(9))]
     assert pixels(panel(forecast, "field_0")).std() > 0
 
 
