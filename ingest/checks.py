@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ingest.rounding import Rounding
 from shards.errors import WalrusError
 from shards.moments import NONE, Moments, merge, of_frame
 from shards.spec import Frames, Schema
@@ -35,12 +36,20 @@ def time_fault(time: tuple[float, ...]) -> str | None:
 class Inspection:
     """Checks frames [C, *S] as they pass and divides them by 2^k; `moments` are those of all frames so far."""
 
-    def __init__(self, schema: Schema, channels: tuple[str, ...], powers: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        channels: tuple[str, ...],
+        powers: tuple[int, ...],
+        allowed: tuple[float, ...] = (),
+    ) -> None:
         self.channels = channels
         self.moments: tuple[Moments, ...] = tuple(NONE for _ in channels)
         self.repeated = 0
         with np.errstate(over="ignore"):
             scale = np.array([2.0**k for k in powers], schema.dtype)
+        # Where none is allowed, nothing is rounded.
+        self._rounding = tuple(Rounding(error, 2.0**k) for error, k in zip(allowed, powers, strict=bool(allowed)))
         self._scale = scale.reshape(-1, *(1 for _ in schema.grid.shape))
 
     def passes(self, frames: Iterator[Frames]) -> Iterator[Frames]:
@@ -52,7 +61,8 @@ class Inspection:
             self.repeated += before is not None and all(m.change_squares == 0 for m in moments)
             self.moments = tuple(merge(a, b) for a, b in zip(self.moments, moments, strict=True))
             before = frame
-            yield self._stored(frame, f"frame {number}")
+            stored = self._stored(frame, f"frame {number}")
+            yield self._rounded(stored) if self._rounding else stored
 
     def static(self, values: Frames) -> Frames:
         """The constant fields in stored units; raises UnfitError where they are not fit."""
@@ -66,12 +76,20 @@ class Inspection:
         variable = [field for field in schema.fields if not field.constant]
         return tuple(f.name for f in variable if not any(moved[c] for c in f.components(schema.grid.axes)))
 
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """The largest error that rounding made in each channel, in physical units; empty where none was asked for."""
+        return tuple(rounding.reached for rounding in self._rounding)
+
     def _finite(self, moments: tuple[Moments, ...], cells: int, where: str) -> None:
         for channel, m in zip(self.channels, moments, strict=True):
             if m.count < cells or not (math.isfinite(m.lowest) and math.isfinite(m.highest)):
                 raise UnfitError(f"{channel} is not finite in {where}")
             if not (math.isfinite(m.squares) and math.isfinite(m.change_squares)):
                 raise UnfitError(f"{channel} in {where} is so large that its square exceeds float64; rescale the field")
+
+    def _rounded(self, stored: Frames) -> Frames:
+        return np.stack([rounding.apply(values) for rounding, values in zip(self._rounding, stored, strict=True)])
 
     def _stored(self, frame: Frames, where: str) -> Frames:
         # A division by 2^k is exact but at the ends of the number range; proven here for every value.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,10 @@ BLOCKS = 64
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file below the root: relative path, split if its place says one, and its fingerprint."""
+    """A file below the root: relative path, split if its place says one, and its fingerprint.
+
+    `modified` and `digest` are of the file and of those that it is read with, `bytes` of the file alone.
+    """
 
     root: Path
     path: str
@@ -41,25 +45,38 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     files = [p for p in found if not p.is_dir() and not p.name.startswith(".")]
     if not files:
         raise SourceError(f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?")
-    return tuple(_input(root, path, find(recipe.source).split(path)) for path in files)
+    source = find(recipe.source)
+    return tuple(_input(root, path, source.split(path), source.companions(path)) for path in files)
 
 
-def _input(root: Path, path: Path, split: Split | None) -> InputFile:
+def _input(root: Path, path: Path, split: Split | None, companions: tuple[Path, ...]) -> InputFile:
     relative = path.relative_to(root).as_posix()
     try:
         status = path.stat()
-        return InputFile(root, relative, split, status.st_size, status.st_mtime_ns, digest(path))
+        modified = max(place.stat().st_mtime_ns for place in (path, *companions))
+        return InputFile(root, relative, split, status.st_size, modified, _digest_with(path, companions))
     except OSError:
         # A link to nowhere, or no permission: its source will say so, and leave out this file alone.
         return InputFile(root, relative, split, 0, 0, "")
 
 
-def digest(path: Path) -> str:
+def _digest_with(path: Path, companions: tuple[Path, ...]) -> str:
+    """Of the file alone where it has no companions; they share the blocks that are read of one file."""
+    if not companions:
+        return digest(path)
+    result = hashlib.sha256(digest(path).encode())
+    for place in companions:
+        name = os.path.relpath(place, path.parent)
+        result.update(f"{name} {digest(place, max(1, BLOCKS // len(companions)))} ".encode())
+    return result.hexdigest()
+
+
+def digest(path: Path, blocks: int = BLOCKS) -> str:
     """SHA-256 of the size and of up to 64 evenly spaced blocks: bounded work for a file of any size."""
     size = path.stat().st_size
     result = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:
-        for number in range(BLOCKS):
-            file.seek(max(0, size - BLOCK) * number // (BLOCKS - 1))
+        for number in range(blocks):
+            file.seek(max(0, size - BLOCK) * number // max(1, blocks - 1))
             result.update(file.read(BLOCK))
     return result.hexdigest()

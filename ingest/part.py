@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass as plain_dataclass
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Protocol
 
 from pydantic.dataclasses import dataclass
 
@@ -32,6 +33,16 @@ SLAB_BYTES = 32 * 2**20
 RECORDS = "parts"
 
 
+class Named(Protocol):
+    """A part of which no more is known than its name and the digest of what decides its bytes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
 @dataclass(frozen=True, config=STRICT)
 class PartRecord:
     """What a finished part holds."""
@@ -43,6 +54,8 @@ class PartRecord:
     static_moments: tuple[Moments, ...]
     repeated_frames: int
     quarantine: tuple[Quarantined, ...]
+    # The largest error of each channel; empty where every bit is kept.
+    errors: tuple[float, ...] = ()
 
 
 @plain_dataclass(frozen=True)
@@ -65,7 +78,7 @@ def record_path(dataset: Path, part: str) -> Path:
     return dataset / RECORDS / f"{part}.json"
 
 
-def read_record(dataset: Path, part: Part) -> PartRecord | None:
+def read_record(dataset: Path, part: Named) -> PartRecord | None:
     """The record of a part that is done as planned, its files all in place; else None."""
     path = record_path(dataset, part.name)
     if not path.is_file():
@@ -84,7 +97,7 @@ def _has_length(path: Path, length: int) -> bool:
     return path.is_file() and path.stat().st_size == length
 
 
-def build_part(plan: Plan, part: Part, dataset: Path) -> PartRecord:
+def build_part(plan: Plan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
     """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk."""
     record_path(dataset, part.name).unlink(missing_ok=True)
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
@@ -96,7 +109,7 @@ def build_part(plan: Plan, part: Part, dataset: Path) -> PartRecord:
 
     try:
         for path, group in _by_file(part.trajectories):
-            quarantine += _pass_file(plan, plan.input(path), list(group), write)
+            quarantine += _pass_file(plan, plan.input(path), list(group), slab_bytes, write)
         files = writer.close()
     except BaseException:
         writer.discard()
@@ -106,7 +119,7 @@ def build_part(plan: Plan, part: Part, dataset: Path) -> PartRecord:
     return record
 
 
-def unfit(plan: Plan, trajectories: Iterable[Trajectory]) -> Iterator[Quarantined]:
+def unfit(plan: Plan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES) -> Iterator[Quarantined]:
     """Those of these trajectories that a build would leave out, found by reading them whole; nothing is written."""
 
     def drain(prepared: _Prepared) -> None:
@@ -114,7 +127,7 @@ def unfit(plan: Plan, trajectories: Iterable[Trajectory]) -> Iterator[Quarantine
             deque(blocks, maxlen=0)
 
     for path, group in _by_file(trajectories):
-        yield from _pass_file(plan, plan.input(path), list(group), drain)
+        yield from _pass_file(plan, plan.input(path), list(group), slab_bytes, drain)
 
 
 def _by_file(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Iterator[Trajectory]]]:
@@ -134,11 +147,12 @@ def _record(
         merge_all([static_none, *(item.static.moments for item in written)]),
         sum(item.frames.repeated for item in written),
         tuple(quarantine),
+        tuple(max(errors) for errors in zip(*(item.frames.errors for item in written), strict=True)),
     )
 
 
 def _pass_file(
-    plan: Plan, file: InputFile, trajectories: list[Trajectory], take: Callable[[_Prepared], None]
+    plan: Plan, file: InputFile, trajectories: list[Trajectory], slab_bytes: int, take: Callable[[_Prepared], None]
 ) -> list[Quarantined]:
     """Hands the trajectories of one file to `take`; returns those that are not fit, and why."""
     quarantine: list[Quarantined] = []
@@ -146,7 +160,7 @@ def _pass_file(
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
             for trajectory in trajectories:
                 try:
-                    take(_prepare(plan, opened, trajectory))
+                    take(_prepare(plan, opened, trajectory, slab_bytes))
                 except (UnfitError, SourceError) as error:
                     reason = without_place(error, file)
                     quarantine.append(Quarantined(file.path, trajectory.origin.row, reason))
@@ -156,11 +170,11 @@ def _pass_file(
     return quarantine
 
 
-def _prepare(plan: Plan, opened: OpenFile, trajectory: Trajectory) -> _Prepared:
+def _prepare(plan: Plan, opened: OpenFile, trajectory: Trajectory, slab_bytes: int) -> _Prepared:
     schema, row = plan.schema, trajectory.origin.row
-    inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False))
+    inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
     static = Inspection(schema, schema.static_channels, plan.channel_powers(constant=True))
-    frames = inspection.passes(_frames(opened, trajectory, schema.frame_bytes))
+    frames = inspection.passes(_frames(opened, trajectory, slab_bytes // schema.frame_bytes))
     constants = static.static(opened.static(row)) if schema.static_channels else None
     encoded = Encoded(
         _document(plan, trajectory),
@@ -192,9 +206,9 @@ def _document(plan: Plan, trajectory: Trajectory) -> Document:
     )
 
 
-def _frames(opened: OpenFile, trajectory: Trajectory, frame_bytes: int) -> Iterator[Frames]:
+def _frames(opened: OpenFile, trajectory: Trajectory, slab_frames: int) -> Iterator[Frames]:
     """Frame by frame, read in slabs that bound the memory."""
-    slab = max(1, SLAB_BYTES // frame_bytes)
+    slab = max(1, slab_frames)
     for start in range(0, trajectory.frames, slab):
         yield from opened.frames(trajectory.origin.row, start, min(start + slab, trajectory.frames))
 

@@ -7,12 +7,9 @@ inputs and the recipe, never on the number of workers.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from itertools import groupby
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +18,21 @@ from pydantic import TypeAdapter
 
 from ingest.checks import time_fault
 from ingest.inputs import InputFile, find_inputs
-from ingest.recipe import Recipe, RecipeField, SplitRule
-from ingest.source import OpenFile, Row, find
-from shards.card import Quarantined
+from ingest.recipe import Recipe, SplitRule
+from ingest.rounding import kept_errors
+from ingest.scale import powers
+from ingest.source import Row, find
+from shards.card import KeptError, Quarantined
 from shards.codec import CodecName
 from shards.document import to_text
 from shards.errors import MismatchError, SourceError
 from shards.index import Packaging
 from shards.shard import chunk_shape
-from shards.spec import SPLITS, Frames, Grid, Origin, Schema, Split, Trajectory, trajectory_key
+from shards.spec import SPLITS, Grid, Origin, Schema, Split, Trajectory, trajectory_key
 
 PART_BYTES: dict[Packaging, int] = {"zarr": 64 * 2**20, "webdataset": 2**30}
 # A trajectory longer than this is cut into several shards, at frames.
 SHARD_BYTES = 128 * 2**20
-SAMPLED_TRAJECTORIES = 16
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,10 @@ class Part:
     split: Split
     trajectories: tuple[Trajectory, ...]
     digest: str
+
+    @property
+    def frames(self) -> int:
+        return sum(trajectory.frames for trajectory in self.trajectories)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Plan:
     inputs: tuple[InputFile, ...]
     parts: tuple[Part, ...]
     refused: tuple[Quarantined, ...]
+    # What each variable field may lose; empty where every bit is kept.
+    errors: dict[str, KeptError] = field(default_factory=dict)
 
     @property
     def shard_frames(self) -> int:
@@ -75,6 +79,13 @@ class Plan:
         fields = [field for field in self.schema.fields if field.constant == constant]
         return tuple(self.powers[field.name] for field in fields for _ in field.components(axes))
 
+    @property
+    def allowed(self) -> tuple[float, ...]:
+        """The error allowed of each channel of the frames; empty where every bit is kept."""
+        axes = self.schema.grid.axes
+        fields = [field for field in self.schema.fields if field.name in self.errors]
+        return tuple(self.errors[field.name].allowed for field in fields for _ in field.components(axes))
+
     def input(self, path: str) -> InputFile:
         return next(file for file in self.inputs if file.path == path)
 
@@ -86,18 +97,45 @@ class _Header:
     rows: tuple[Row, ...]
 
 
-def make_plan(recipe: Recipe, start: Path, packaging: Packaging, codec: CodecName) -> Plan:
-    """The plan of `recipe` on the files at `start`; raises SourceError where not one file can be used."""
+@dataclass(frozen=True)
+class Onto:
+    """A built dataset that a plan adds to: schema, powers, errors stay, keys are taken, parts are counted on."""
+
+    schema: Schema
+    powers: dict[str, int]
+    errors: dict[str, KeptError]
+    keys: frozenset[str]
+    parts: dict[Split, int]
+
+
+def make_plan(
+    recipe: Recipe, start: Path, packaging: Packaging, codec: CodecName, *, keep_error: float | None = None
+) -> Plan:
+    """The plan of `recipe` on the files at `start`; raises SourceError where not one file can be used.
+
+    `keep_error` is the share of the one-step change that a value may lose; without it every bit is kept.
+    """
     files = find_inputs(recipe, start)
-    headers, refused = _headers(recipe, files)
+    headers, refused, error = _headers(recipe, files, None)
+    if error and not headers:
+        raise error
     schema = headers[0].schema
-    trajectories, bad_rows = _trajectories(recipe, headers)
+    trajectories, bad_rows = _trajectories(recipe, headers, frozenset())
     if not trajectories:
         first = f"the first: {bad_rows[0].path}: {bad_rows[0].reason}" if bad_rows else "the files hold none"
         raise SourceError(f"{start}: no trajectory can be used; {first}")
-    powers = _powers(recipe, schema, files, trajectories)
-    plan = Plan(recipe, schema, powers, packaging, codec, files, (), (*refused, *bad_rows))
-    return replace(plan, parts=_parts(plan, trajectories))
+    chosen = powers(recipe, schema, files, trajectories)
+    errors = {} if keep_error is None else kept_errors(recipe, schema, files, trajectories, keep_error)
+    plan = Plan(recipe, schema, chosen, packaging, codec, files, (), (*refused, *bad_rows), errors)
+    return replace(plan, parts=_parts(plan, trajectories, {}))
+
+
+def plan_onto(recipe: Recipe, files: tuple[InputFile, ...], packaging: Packaging, codec: CodecName, onto: Onto) -> Plan:
+    """The plan that adds `files` to a built dataset; without parts where none of them can be used."""
+    headers, refused, _ = _headers(recipe, files, onto.schema)
+    trajectories, bad_rows = _trajectories(recipe, headers, onto.keys)
+    plan = Plan(recipe, onto.schema, onto.powers, packaging, codec, files, (), (*refused, *bad_rows), onto.errors)
+    return replace(plan, parts=_parts(plan, trajectories, onto.parts))
 
 
 def recipe_digest(recipe: Recipe) -> str:
@@ -113,8 +151,14 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(to_text(value).encode()).hexdigest()
 
 
-def _headers(recipe: Recipe, files: tuple[InputFile, ...]) -> tuple[list[_Header], list[Quarantined]]:
-    """Headers of the files that agree with the first good one; a bad file stops nothing but itself."""
+def _headers(
+    recipe: Recipe, files: tuple[InputFile, ...], schema: Schema | None
+) -> tuple[list[_Header], list[Quarantined], Exception | None]:
+    """Headers of the files that agree with this schema, or with the first good one, and the first error.
+
+    A bad file stops nothing but itself.
+    """
+    first = None if schema is None else (schema, "the dataset")
     headers: list[_Header] = []
     refused: list[Quarantined] = []
     first_error: SourceError | MismatchError | None = None
@@ -122,23 +166,19 @@ def _headers(recipe: Recipe, files: tuple[InputFile, ...]) -> tuple[list[_Header
         try:
             with find(recipe.source).open_file(file.place, recipe) as opened:
                 header = _Header(file, opened.schema, opened.rows)
-            _agrees(header, headers)
+            first = first or (header.schema, file.path)
+            _require_same(header, *first)
             headers.append(header)
         except (SourceError, MismatchError) as error:
             first_error = first_error or error
             refused.append(Quarantined(file.path, None, without_place(error, file)))
-    if not headers:
-        assert first_error is not None
-        raise first_error
-    return headers, refused
+    return headers, refused, first_error
 
 
-def _agrees(header: _Header, before: list[_Header]) -> None:
-    if not before:
-        return
-    expected, found = before[0].schema, header.schema
+def _require_same(header: _Header, expected: Schema, where: str) -> None:
+    found = header.schema
     faults = [
-        f"{word} {b}, expected {a} as in {before[0].file.path}"
+        f"{word} {b}, expected {a} as in {where}"
         for word, a, b in (
             ("grid", expected.grid.shape, found.grid.shape),
             ("axes", expected.grid.axes, found.grid.axes),
@@ -148,7 +188,7 @@ def _agrees(header: _Header, before: list[_Header]) -> None:
         if a != b
     ]
     if not faults and not _same_cells(expected.grid, found.grid):
-        faults = [f"coordinates other than in {before[0].file.path}"]
+        faults = [f"coordinates other than in {where}"]
     if faults:
         raise MismatchError(f"{header.file.place}: {'; '.join(faults)}; ingest it as a dataset of its own")
 
@@ -163,12 +203,14 @@ def _names(schema: Schema) -> list[list[str]]:
     return [[side.name.lower() for side in sides] for sides in schema.boundaries]
 
 
-def _trajectories(recipe: Recipe, headers: list[_Header]) -> tuple[list[Trajectory], list[Quarantined]]:
-    """All usable trajectories, by split, in order of file and row."""
+def _trajectories(
+    recipe: Recipe, headers: list[_Header], taken: frozenset[str]
+) -> tuple[list[Trajectory], list[Quarantined]]:
+    """All usable trajectories, by split, in order of file and row; no key is one of those taken."""
     splits = _row_splits(recipe.split, sum(len(h.rows) for h in headers if h.file.split is None))
     usable: list[Trajectory] = []
     refused: list[Quarantined] = []
-    for header, stem in zip(headers, _stems([header.file for header in headers]), strict=True):
+    for header, stem in zip(headers, _stems(headers, taken), strict=True):
         for number, row in enumerate(header.rows):
             split = next(splits) if header.file.split is None else header.file.split
             fault = time_fault(row.time)
@@ -180,14 +222,22 @@ def _trajectories(recipe: Recipe, headers: list[_Header]) -> tuple[list[Trajecto
     return sorted(usable, key=lambda trajectory: SPLITS.index(trajectory.split)), refused
 
 
-def _stems(files: list[InputFile]) -> list[str]:
+def _stems(headers: list[_Header], taken: frozenset[str]) -> list[str]:
     """How the keys of each file begin; a digest of the path tells files apart that would give the same keys."""
-    every_place_tells = all(file.split for file in files)
-    names = [(file.split if every_place_tells else None, trajectory_key(Path(file.path).stem, 0)) for file in files]
+    every_place_tells = all(header.file.split for header in headers)
+    stems = [Path(header.file.path).stem for header in headers]
+    names = [
+        (header.file.split if every_place_tells else None, trajectory_key(stem, 0))
+        for header, stem in zip(headers, stems, strict=True)
+    ]
     count = Counter(names)
+    clashes = [
+        count[name] > 1 or any(trajectory_key(stem, row) in taken for row in range(len(header.rows)))
+        for header, stem, name in zip(headers, stems, names, strict=True)
+    ]
     return [
-        Path(file.path).stem + (f"-{_digest(file.path)[:8]}" if count[name] > 1 else "")
-        for file, name in zip(files, names, strict=True)
+        stem + (f"-{_digest(header.file.path)[:8]}" if clash else "")
+        for header, stem, clash in zip(headers, stems, clashes, strict=True)
     ]
 
 
@@ -196,50 +246,6 @@ def _row_splits(rule: SplitRule, rows: int) -> Iterator[Split]:
     valid, test = (max(round(rows * share), int(share > 0 and rows >= 3)) for share in (rule.valid, rule.test))
     counts: dict[Split, int] = {"train": rows - valid - test, "valid": valid, "test": test}
     return iter([split for split in SPLITS for _ in range(counts[split])])
-
-
-def _powers(
-    recipe: Recipe, schema: Schema, files: tuple[InputFile, ...], trajectories: list[Trajectory]
-) -> dict[str, int]:
-    """k of each field: the power of two nearest the RMS of a fixed sample of the train split."""
-    train = [t for t in trajectories if t.split == "train"] or trajectories
-    picked = train[:: math.ceil(len(train) / SAMPLED_TRAJECTORIES)]
-    squares: dict[str, list[float]] = {field.name: [] for field in recipe.fields}
-    places = {file.path: file.place for file in files}
-    for path, group in groupby(picked, key=lambda trajectory: trajectory.origin.file):
-        # A file that fails here fails again in its part, which leaves it out and says why.
-        with suppress(SourceError), find(recipe.source).open_file(places[path], recipe) as opened:
-            for trajectory in group:
-                _sample(squares, recipe, schema, opened, trajectory)
-    return {f.name: _power(squares[f.name]) if f.power is None else f.power for f in recipe.fields}
-
-
-def _sample(
-    squares: dict[str, list[float]], recipe: Recipe, schema: Schema, opened: OpenFile, trajectory: Trajectory
-) -> None:
-    """Adds the first, middle and last frame, and the constant fields."""
-    row = trajectory.origin.row
-    for frame in sorted({0, trajectory.frames // 2, trajectory.frames - 1}):
-        _add_squares(squares, recipe.variable, schema, opened.frames(row, frame, frame + 1)[0])
-    _add_squares(squares, recipe.constant, schema, opened.static(row))
-
-
-def _add_squares(
-    squares: dict[str, list[float]], fields: tuple[RecipeField, ...], schema: Schema, values: Frames
-) -> None:
-    start = 0
-    for field in fields:
-        stop = start + len(field.spec.components(schema.grid.axes))
-        # One k for all components, or the frame of a vector is distorted.
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares[field.name].append(float(np.mean(np.square(values[start:stop], dtype=np.float64))))
-        start = stop
-
-
-def _power(squares: list[float]) -> int:
-    finite = [value for value in squares if math.isfinite(value)]
-    mean = sum(finite) / len(finite) if finite else 0.0
-    return round(math.log2(math.sqrt(mean))) if mean > 0 else 0
 
 
 def _terms(plan: Plan) -> str:
@@ -254,17 +260,18 @@ def _terms(plan: Plan) -> str:
             "chunk": plan.chunk,
             "shard_frames": plan.shard_frames,
         }
+        | ({"allowed": list(plan.allowed)} if plan.errors else {})
     )
 
 
-def _parts(plan: Plan, trajectories: list[Trajectory]) -> tuple[Part, ...]:
-    """Consecutive trajectories of one split up to the part's size; a zarr part keeps to one file."""
+def _parts(plan: Plan, trajectories: list[Trajectory], before: dict[Split, int]) -> tuple[Part, ...]:
+    """Consecutive trajectories of one split up to the size of a part, numbered from `before`; zarr keeps to a file."""
     terms = _terms(plan)
     prints = {file.path: [file.bytes, file.modified, file.digest] for file in plan.inputs}
     parts: list[Part] = []
     for split in SPLITS:
         chosen = [t for t in trajectories if t.split == split]
-        for number, group in enumerate(_groups(plan.schema, plan.packaging, chosen)):
+        for number, group in enumerate(_groups(plan.schema, plan.packaging, chosen), before.get(split, 0)):
             used = {trajectory.origin.file: prints[trajectory.origin.file] for trajectory in group}
             rows = [[t.key, t.origin.file, t.origin.row] for t in group]
             parts.append(

@@ -76,6 +76,10 @@ class Source(Protocol):
         """The split that the place or the name of a file says; None: the recipe's rule decides."""
         ...
 
+    def companions(self, path: Path) -> tuple[Path, ...]:
+        """Other files that this one is read with: if one of them changes, so has what it holds."""
+        ...
+
     def open_file(self, path: Path, recipe: Recipe) -> AbstractContextManager[OpenFile]:
         """The file as this recipe sees it; raises SourceError where it is not what the recipe describes."""
         ...
@@ -104,6 +108,9 @@ class _ByRecipe:
 
     def split(self, path: Path) -> Split | None:
         return self.module.split(path)
+
+    def companions(self, path: Path) -> tuple[Path, ...]:
+        return self.module.companions(path)
 
     @contextmanager
     def open_file(self, path: Path, recipe: Recipe) -> Iterator[OpenFile]:

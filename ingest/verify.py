@@ -1,4 +1,4 @@
-"""Shards against the files they came from, bit for bit."""
+"""Shards against the files they came from: bit for bit, or within the error that the card declares."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from ingest.inputs import find_inputs
 from ingest.recipe import Recipe
 from ingest.source import OpenFile, find
+from shards.card import Card
 from shards.errors import SourceError
 from shards.index import Entry
 from shards.read import Dataset
@@ -21,7 +22,7 @@ SLAB_BYTES = 32 * 2**20
 
 
 def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
-    """One sentence for each trajectory of which a bit differs from what its source file gives now."""
+    """One sentence for each trajectory that differs from what its source file gives now by more than is declared."""
     recipe = load(Recipe, dataset.folder / "recipe.toml")
     places = {file.path: file.place for file in find_inputs(recipe, start)}
     origins = {entry: dataset.document(entry).trajectory.origin for entry in dataset.index.trajectories}
@@ -55,13 +56,25 @@ def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, pl
         stop = min(start + step, entry.frames)
         stored = np.empty((stop - start, *schema.frame_shape), schema.dtype)
         dataset.read_frames(entry, range(start, stop), stored)
-        if not _same_bits(stored * scale, opened.frames(row, start, stop)):
-            yield f"{where}: frames {start} to {stop - 1} differ"
+        if not _agree(stored * scale, opened.frames(row, start, stop), dataset.card):
+            beyond = " by more than the declared error" if dataset.card.errors else ""
+            yield f"{where}: frames {start} to {stop - 1} differ{beyond}"
 
 
 def _column(scale: tuple[float, ...], schema: Schema) -> Frames:
     """[C, 1, ...] to multiply stored values with."""
     return np.array(scale, schema.dtype).reshape(-1, *(1 for _ in schema.grid.shape))
+
+
+def _agree(found: Frames, source: Frames, card: Card) -> bool:
+    """Are frames [T, C, *S] equal, or within the error that the card allows each field?"""
+    if not card.errors:
+        return _same_bits(found, source)
+    axes = card.schema.grid.axes
+    variable = [field for field in card.schema.fields if not field.constant]
+    allowed = [card.errors[field.name].allowed for field in variable for _ in field.components(axes)]
+    errors = np.abs(np.subtract(found, source, dtype=np.float64)).max(axis=(0, *range(2, found.ndim)))
+    return bool((errors <= allowed).all())
 
 
 def _same_bits(a: Frames, b: Frames) -> bool:

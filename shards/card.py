@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Literal
 
 from pydantic import model_validator
@@ -10,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from shards.codec import CodecName
 from shards.moments import Moments
 from shards.shard import cuts_the_frame
-from shards.spec import STRICT, FolderName, Schema, Split
+from shards.spec import STRICT, FolderName, NotNegative, Schema, Split
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -57,6 +58,14 @@ class ChannelMoments:
 
 
 @dataclass(frozen=True, config=STRICT)
+class KeptError:
+    """How far a stored value of one field may be, and is at most, from its source, in physical units."""
+
+    allowed: NotNegative
+    reached: NotNegative = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
 class Count:
     trajectories: int = 0
     frames: int = 0
@@ -86,6 +95,8 @@ class Card:
     inputs: tuple[Input, ...]
     recipe_digest: str
     format: Literal[1] = 1
+    # Of each variable field where values were rounded; empty where every bit is kept.
+    errors: dict[str, KeptError] = field(default_factory=dict)
 
     @model_validator(mode="after")
     def _chunk_cuts_a_frame(self) -> Card:

@@ -1,6 +1,7 @@
 """One chunk of field values to bytes and back, with the codec metadata that zarr readers need.
 
-Lossless: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw` is the plain little-endian bytes.
+Lossless, unless values were rounded before: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw` is the
+plain little-endian bytes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,19 @@ def encode(values: Frames | Mask, codec: CodecName) -> bytes:
         return little.tobytes()
     encoded: bytes = blosc.compress(little, codec.encode(), LEVEL[codec], blosc.BITSHUFFLE, 0)
     return encoded
+
+
+def rounded(values: Frames, bits: int) -> Frames:
+    """The nearest values whose mantissa has no more than `bits` bits, ties to even; the largest may become infinite."""
+    dropped = np.finfo(values.dtype).nmant - bits
+    if dropped <= 0:
+        return values
+    whole = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    one = whole.dtype.type(1)
+    odd = (whole >> dropped) & one
+    # Half of the last kept bit, less one where it is even, carries into it or is cut off.
+    result: Frames = ((whole + ((one << (dropped - 1)) - one + odd)) >> dropped << dropped).view(values.dtype)
+    return result
 
 
 def decode_into(encoded: memoryview, codec: CodecName, out: Frames | Mask) -> None:

@@ -22,19 +22,14 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from shards.errors import MismatchError
-from shards.spec import Boundary
+from shards.image import bar, compass, draw
+from shards.page import GREY, INK, NARROW, WIDTH, Page, log_axis, style, words
+from shards.view import Picture, Scale, View, view_of
 from walrus.forecast import FORECASTERS, Errors, Forecast, Forecaster, errors
-from walrus.page import GREY, INK, NARROW, SOLID, WIDTH, Page, log_axis, style, words
-from walrus.view import Picture, Scale, View, view_of
 
 HUES: dict[Forecaster, str] = {"model": "#0b5cad", "persistence": "#818b94", "linear": "#c9681a"}
 DASHES: dict[Forecaster, str] = {"model": "solid", "persistence": "solid", "linear": "dashed"}
 NAMES: dict[Forecaster, str] = {"model": "model", "persistence": "persistence", "linear": "linear extrapolation"}
-SPINES: dict[Boundary, tuple[float, str, str]] = {
-    Boundary.WALL: (1.8, "solid", INK),
-    Boundary.OPEN: (0.9, "dotted", INK),
-    Boundary.PERIODIC: (0.4, "solid", GREY),
-}
 # Inches: a colour bar with its numbers, a gap of images.
 BAR, GAP = 0.62, 0.08
 GIF_DPI, GIF_FRAMES = 100, 60
@@ -58,7 +53,7 @@ def panel(forecast: Forecast, channel: str, steps: Sequence[int] | None = None) 
 
     Without `steps`, as many as fit, evenly spread. Raises MismatchError for an unknown channel.
     """
-    view, row = view_of(forecast), _row(forecast, channel)
+    view, row = view_of(forecast.grid, forecast.boundaries), _row(forecast, channel)
     left, top, bottom, gap = 0.4, 0.86, 0.42, GAP
     room = WIDTH - left - BAR
     if steps is None:
@@ -77,20 +72,20 @@ def panel(forecast: Forecast, channel: str, steps: Sequence[int] | None = None) 
             down = top + i * (height + gap)
             for j, step in enumerate(steps):
                 axes = page.axes(left + j * (width + gap), down, width, height)
-                shown = _draw(axes, view, rows[j][i], scale)
+                shown = draw(axes, view, rows[j][i], scale)
                 axes.set_title(_when(forecast, step) if i == 0 else "")
                 axes.set_xlabel(_wrong(forecast, step, row) if i == 2 else "", labelpad=4)
                 axes.set_ylabel(name if j == 0 else "", color=INK, size=8.5)
             if i != 1:
                 tall = height if i else 2 * height + gap
-                _bar(page.axes(left + len(steps) * (width + gap), down, 0.09, tall), shown)
-        _compass(page, view)
+                bar(page.axes(left + len(steps) * (width + gap), down, 0.09, tall), shown)
+        compass(page, view)
         return page.png()
 
 
 def panels(forecast: Forecast, step: int = -1) -> bytes:
     """PNG: truth, forecast and error (columns) of every channel (rows) at one step."""
-    view = view_of(forecast)
+    view = view_of(forecast.grid, forecast.boundaries)
     step %= len(forecast.time_T)
     left, top, bottom, gap = 0.4, 0.88, 0.4, 0.2
     width = min((WIDTH - left) / 3 - BAR, 2.4, 1.9 / view.ratio)
@@ -107,7 +102,7 @@ def panels(forecast: Forecast, step: int = -1) -> bytes:
             boxes[2].set_xlabel(_wrong(forecast, step, row), labelpad=2, size=6)
             for axes, name in zip(boxes, ROWS, strict=True):
                 axes.set_title(name if row == 0 else "", size=8.5)
-        _compass(page, view)
+        compass(page, view)
         return page.png()
 
 
@@ -143,7 +138,7 @@ def growth(task: str, rollouts: Sequence[Errors]) -> bytes:
 
 def animation(forecast: Forecast, channel: str, frames_per_second: int = 8) -> bytes:
     """GIF: truth, forecast and error of one channel side by side, every step or an even choice of 60."""
-    view, row = view_of(forecast), _row(forecast, channel)
+    view, row = view_of(forecast.grid, forecast.boundaries), _row(forecast, channel)
     steps = _spread(len(forecast.time_T), GIF_FRAMES)
     left, top, bottom = 0.15, 0.82, 0.3
     width = min((7.4 - left) / 3 - BAR, 3.2 / view.ratio)
@@ -227,27 +222,10 @@ def _triptych(
     height = width * view.ratio
     places = (left, left + width + GAP, left + 2 * width + GAP + BAR)
     boxes = [page.axes(place, top, width, height) for place in places]
-    shown = [_draw(*parts) for parts in zip(boxes, [view] * 3, images, scales, strict=True)]
+    shown = [draw(*parts) for parts in zip(boxes, [view] * 3, images, scales, strict=True)]
     for place, image in zip(places[1:], shown[1:], strict=True):
-        _bar(page.axes(place + width + 0.07, top, 0.09, height), image)
+        bar(page.axes(place + width + 0.07, top, 0.09, height), image)
     return boxes, shown
-
-
-def _draw(axes: Axes, view: View, image: Picture, scale: Scale) -> AxesImage:
-    colours = colormaps[scale.colours].with_extremes(bad=SOLID)
-    shown = axes.imshow(image, cmap=colours, vmin=scale.low, vmax=scale.high, aspect="auto")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for side, boundary in zip(("left", "right", "bottom", "top"), view.sides, strict=True):
-        width, dash, colour = SPINES[boundary]
-        axes.spines[side].set(linewidth=width, linestyle=dash, edgecolor=colour, visible=True)
-    return shown
-
-
-def _bar(axes: Axes, shown: AxesImage) -> None:
-    bar = axes.figure.colorbar(shown, cax=axes, ticks=MaxNLocator(5))
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=2, pad=2)
 
 
 def _title(page: Page, forecast: Forecast, view: View, *parts: str) -> None:
@@ -255,16 +233,6 @@ def _title(page: Page, forecast: Forecast, view: View, *parts: str) -> None:
     shown = [*parts, view.cut, f"{cells} cells", forecast.trajectory]
     page.text(0.12, 0.12, words(forecast.task), size=11, weight="bold")
     page.text(0.12, 0.38, "   ".join(word for word in shown if word), size=7.5, color=GREY)
-
-
-def _compass(page: Page, view: View) -> None:
-    """Two small arrows at the lower left: which axis points where."""
-    axes = page.axes(0.12, page.height - 0.36, 0.24, 0.24)
-    axes.set_axis_off()
-    for tip, name, place in (((1, 0), view.names[0], (1.15, 0)), ((0, 1), view.names[1], (0.15, 0.95))):
-        arrow = {"arrowstyle": "->", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", tip, (0, 0), xycoords="axes fraction", arrowprops=arrow)
-        axes.annotate(name, place, xycoords="axes fraction", color=GREY, size=6.5, va="center", ha="left")
 
 
 def _when(forecast: Forecast, step: int) -> str:

@@ -31,11 +31,16 @@ def wall_temperature(path: Path) -> float | None:
     return float(named[1]) if named else None
 
 
+def parameters_beside(path: Path) -> Path | None:
+    """The JSON with the parameters of this file, if there is one."""
+    return next((place for place in (path.with_suffix(".json"), path.with_name(COMMON)) if place.is_file()), None)
+
+
 def read_parameters(file: h5py.File, path: Path) -> Parameters:
     """All that is known of the simulation, empty where nothing lies beside or in the file; raises SourceError."""
-    for beside in (path.with_suffix(".json"), path.with_name(COMMON)):
-        if beside.is_file():
-            return _flat(_of_this_file(_load(beside), beside, path))
+    beside = parameters_beside(path)
+    if beside is not None:
+        return _flat(_of_this_file(_load(beside), beside, path))
     return {name: value for records in RECORDS for name, value in hdf5.records(file, records).items()}
 
 

@@ -97,7 +97,9 @@ def _reading(item: h5py.HLObject) -> Iterator[None]:
 
 
 def _refuse_outside_data(file: h5py.File) -> None:
-    for path, link, item in _members(file["/"]):
+    with _reading(file):
+        root = file["/"]
+    for path, link, item in _members(root):
         if isinstance(link, h5py.ExternalLink):
             raise SourceError(
                 f"{where(file)}{path}: an external link to {link.path} in {link.filename}; expected data in the file "
@@ -178,8 +180,11 @@ def item(group: h5py.Group, path: str) -> h5py.HLObject:
 
 def is_bare_dimension(found: h5py.HLObject) -> bool:
     """A dimension of NetCDF4 that has a length and no values."""
-    if not isinstance(found, h5py.Dataset) or not found.is_scale:
+    if not isinstance(found, h5py.Dataset):
         return False
+    with _reading(found):
+        if not found.is_scale:
+            return False
     return (texts(found, "NAME") or ("",))[0].startswith("This is a netCDF dimension but not a netCDF variable")
 
 
@@ -201,13 +206,17 @@ def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
     return dataset
 
 
-def _require_filters(dataset: h5py.Dataset) -> None:
+def filters(dataset: h5py.Dataset) -> list[tuple[int, str]]:
+    """Number and title of each filter that its chunks went through."""
     with _reading(dataset):
         pipeline = dataset.id.get_create_plist()
-        filters = [pipeline.get_filter(index) for index in range(pipeline.get_nfilters())]
-    for code, _flags, _values, name in filters:
+        found = [pipeline.get_filter(index) for index in range(pipeline.get_nfilters())]
+    return [(code, name.decode("utf-8", "replace").split(";")[0].strip()) for code, _flags, _values, name in found]
+
+
+def _require_filters(dataset: h5py.Dataset) -> None:
+    for code, title in filters(dataset):
         if not _available(code):
-            title = name.decode("utf-8", "replace").split(";")[0].strip()
             raise SourceError(
                 f"{where(dataset)}: needs HDF5 filter {code} ({title or 'unnamed'}), which is not installed; "
                 "install hdf5plugin (pip install hdf5plugin)"

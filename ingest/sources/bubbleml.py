@@ -17,7 +17,14 @@ import numpy as np
 from ingest.recipe import Recipe
 from ingest.source import Row
 from ingest.sources._arrays import Array, Hdf5Arrays, open_hdf5_arrays, whole
-from ingest.sources._bubbleml_parameters import RECORDS, Parameters, read_parameters, sides, wall_temperature
+from ingest.sources._bubbleml_parameters import (
+    RECORDS,
+    Parameters,
+    parameters_beside,
+    read_parameters,
+    sides,
+    wall_temperature,
+)
 from ingest.sources._described import described_fields, described_grid
 from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
@@ -29,6 +36,12 @@ PATTERNS = ("Twall_*.hdf5", "Twall-*.hdf5")
 def split(path: Path) -> Split | None:
     """The benchmark holds out simulations by temperature, each study others."""
     return None
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """The parameters, where they lie in a file of their own."""
+    beside = parameters_beside(path)
+    return () if beside is None else (beside,)
 
 
 @contextmanager

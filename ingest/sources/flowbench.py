@@ -45,6 +45,12 @@ def split(path: Path) -> Split | None:
     return None
 
 
+def companions(path: Path) -> tuple[Path, ...]:
+    """The geometry, where it lies there."""
+    beside = path.with_name(f"{GEOMETRY}.npz")
+    return (beside,) if beside.is_file() else ()
+
+
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A FlowBench file as the recipe sees it; raises SourceError where arrays or name are of another layout."""
@@ -82,8 +88,8 @@ def _reynolds(path: Path) -> float:
 
 
 def _open_geometry(stack: ExitStack, path: Path) -> Npz | None:
-    beside = path.with_name(f"{GEOMETRY}.npz")
-    return stack.enter_context(open_npz(beside)) if beside.is_file() else None
+    beside = companions(path)
+    return stack.enter_context(open_npz(beside[0])) if beside else None
 
 
 @dataclass(frozen=True)

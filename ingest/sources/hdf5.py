@@ -24,6 +24,13 @@ def split(path: Path) -> Split | None:
     return name if name in SPLITS else None
 
 
+def companions(path: Path) -> tuple[Path, ...]:
+    """All files of a zarr store that is a folder; any other file stands alone."""
+    if path.name != "zarr.json":
+        return ()
+    return tuple(sorted(place for place in path.parent.rglob("*") if place.is_file() and place != path))
+
+
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """The file as the recipe describes it; raises SourceError where it is not so, or something is left open."""

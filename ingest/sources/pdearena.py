@@ -37,6 +37,11 @@ def split(path: Path) -> Split | None:
     return said[0] if len(said) == 1 else None
 
 
+def companions(path: Path) -> tuple[Path, ...]:
+    """A file stands alone."""
+    return ()
+
+
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEArena file as the recipe sees it; raises SourceError where it is not a closed box of this layout."""

@@ -30,6 +30,11 @@ def split(path: Path) -> Split | None:
     return None
 
 
+def companions(path: Path) -> tuple[Path, ...]:
+    """A file stands alone."""
+    return ()
+
+
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEBench file as the recipe sees it; raises SourceError where arrays disagree or no one knows the boundary."""

@@ -35,6 +35,11 @@ def split(path: Path) -> Split | None:
     return None
 
 
+def companions(path: Path) -> tuple[Path, ...]:
+    """A file stands alone."""
+    return ()
+
+
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEGym file as the recipe sees it; raises SourceError where channels are left over, or it repeats another."""

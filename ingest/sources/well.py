@@ -38,6 +38,11 @@ def split(path: Path) -> Split | None:
     return name if name in SPLITS else None
 
 
+def companions(path: Path) -> tuple[Path, ...]:
+    """A file stands alone."""
+    return ()
+
+
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A Well file as the recipe sees it; raises SourceError where tree, flags and shapes disagree."""

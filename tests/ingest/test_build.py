@@ -351,7 +351,7 @@ def is_led_by(pid: int, leader: int) -> bool:
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(many, build, tmp_path, tree, packaging, workers):
     build("--format", packaging, root=tmp_path / "whole")
     process = start(arguments(many, tmp_path / "cut", packaging, workers), start_new_session=True)
-    wait_for(tmp_path / "cut" / "waves" / "parts", 1, process)
+    wait_for(tmp_path / "cut" / "waves" / "train", 1, process)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")

@@ -342,7 +342,7 @@ def test_a_converted_copy_can_be_built_upon(folder, command, build, tmp_path):
     assert command("verify", tmp_path / "copy/waves").exit_code == 0
 
 
-@pytest.mark.parametrize("name", [[], ["build"], ["verify"], ["convert"], ["ls"]])
+@pytest.mark.parametrize("name", [[], ["plan"], ["build"], ["finish"], ["verify"], ["convert"], ["ls"]])
 def test_help_fits_a_screen(command, name):
     lines = command(*name, "--help").stdout.splitlines()
     assert len(lines) <= 40

@@ -1,6 +1,7 @@
 """Input files are found in a fixed order, each with its fingerprint."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -64,3 +65,36 @@ def test_every_byte_of_a_small_file_counts(tmp_path, size):
         assert digest(path) != before
     path.write_bytes(bytes(size + 1))
     assert digest(path) != before
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "beside"),
+    [
+        ("flowbench", "Re_100.npz", "input_geometry.npz"),
+        ("bubbleml", "Twall_97.hdf5", "Twall_97.json"),
+        ("bubbleml", "Twall_97.hdf5", "parameters.json"),
+        ("hdf5", "store.zarr/zarr.json", "fields/c/0/0"),
+    ],
+)
+def test_what_a_file_is_read_with_counts_in_its_fingerprint(recipe, tmp_path, source, name, beside):
+    path = tmp_path / "source" / name
+    other = path.parent / beside
+    other.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"fields")
+    recipe = replace(recipe, source=source)
+    (alone,) = find_inputs(recipe, tmp_path / "source")
+    assert alone.digest == digest(path)
+    other.write_bytes(b"a")
+    (joined,) = find_inputs(recipe, tmp_path / "source")
+    other.write_bytes(b"b")
+    os.utime(other, ns=(joined.modified + 10**9, joined.modified + 10**9))
+    (changed,) = find_inputs(recipe, tmp_path / "source")
+    assert len({alone.digest, joined.digest, changed.digest}) == 3
+    assert changed.modified == joined.modified + 10**9
+    assert {alone.bytes, joined.bytes, changed.bytes} == {6}
+
+
+def test_a_stranger_beside_a_file_does_not_count(good, recipe):
+    before = find_inputs(recipe, good.source)
+    (good.source / "train" / "one.json").write_text("{}")
+    assert find_inputs(recipe, good.source) == before

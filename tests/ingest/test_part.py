@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ingest.part
 from ingest.part import RECORDS, build_part, read_record, record_path, unfit
 from ingest.plan import Plan, make_plan
 from ingest.recipe import find_recipe
@@ -59,11 +58,10 @@ def test_unfit_trajectories_are_foretold_without_writing(plan, dataset):
 
 
 @pytest.mark.parametrize("slab_frames", [1, 2, 5])
-def test_the_bytes_do_not_depend_on_the_slab_they_are_read_in(plan, dataset, monkeypatch, tree, slab_frames):
+def test_the_bytes_do_not_depend_on_the_slab_they_are_read_in(plan, dataset, tree, slab_frames):
     build_part(plan, plan.parts[0], dataset)
     before = tree(dataset)
-    monkeypatch.setattr(ingest.part, "SLAB_BYTES", slab_frames * plan.schema.frame_bytes)
-    build_part(plan, plan.parts[0], dataset)
+    build_part(plan, plan.parts[0], dataset, slab_frames * plan.schema.frame_bytes)
     assert tree(dataset) == before
 
 

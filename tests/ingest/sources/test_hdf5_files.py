@@ -222,6 +222,29 @@ def test_a_corrupt_chunk_is_an_error_of_its_dataset(tmp_path):
         hdf5.slab(hdf5.numbers(file, "data"), 0)
 
 
+def test_a_damaged_root_group_is_an_error_of_its_file(refusal, tmp_path):
+    path = tmp_path / "flow.hdf5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["density"] = np.ones(3)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"OHDR") + 4] ^= 1  # the version of the first object header
+    path.write_bytes(content)
+    assert "/: damaged" in refusal(path, FLOW)
+
+
+def test_a_dimension_scale_whose_mark_is_damaged_is_an_error_of_its_dataset(tmp_path):
+    path = tmp_path / "scale.hdf5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(4.0)
+        file["x"].make_scale("x")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"CLASS\0") - 8] ^= 1  # the version of the attribute
+    path.write_bytes(content)
+    with hdf5.open_hdf5(path) as file, pytest.raises(SourceError, match="/x: damaged") as caught:
+        hdf5.is_bare_dimension(hdf5.item(file, "x"))
+    assert "\n" not in str(caught.value)
+
+
 def test_attributes_are_read_whatever_type_their_writer_chose(tmp_path):
     with h5py.File(tmp_path / "attributes.hdf5", "w") as file:
         file.attrs["one"] = "theta"

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shards.spec import Boundary
-from walrus.forecast import Forecast
+from shards.spec import Boundary, Grid, Sides
 
 UNSIGNED, SIGNED, ERROR = "viridis", "RdBu_r", "PuOr_r"
 Picture = npt.NDArray[np.floating]
@@ -69,10 +68,9 @@ class Scale:
         return cls(-reach, reach, ERROR)
 
 
-def view_of(forecast: Forecast) -> View:
+def view_of(grid: Grid, boundaries: Sequence[Sides]) -> View:
     """The plane that stands for the grid: of a volume the middle one, of a line a strip one cell high."""
-    grid = forecast.grid
-    names, sides = [*grid.axes, ""], [*forecast.boundaries, (Boundary.OPEN, Boundary.OPEN)]
+    names, sides = [*grid.axes, ""], [*boundaries, (Boundary.OPEN, Boundary.OPEN)]
     places = [_cells(values) for values in grid.coordinates]
     low, high, _ = places[0]
     places.append((0.0, (high - low) / 6, np.zeros(1, np.intp)))

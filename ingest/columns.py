@@ -1,0 +1,42 @@
+"""Text for a terminal: tables, and words with what there is to say of them."""
+
+from __future__ import annotations
+
+import textwrap
+
+# The widest name of a table.
+NAME = 36
+WIDTH = 100
+# Where explanations begin, behind the word that they explain.
+MARGIN = 13
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Aligned columns, those without a word left out; a row of one cell may be wider than its column."""
+    kept = [place for place in range(len(head)) if any(row[place] for row in rows if len(row) > 1)]
+    full = [[printable(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[place]) for row in full if len(row) > 1) for place in kept]
+    widths[0] = min(widths[0], NAME)
+    lines = []
+    for row in full:
+        cells = [row[place] for place in kept] if len(row) > 1 else row
+        lines.append("  ".join(_cut(cell, width) for cell, width in zip(cells, widths, strict=False)).rstrip())
+        if len(row) == 1:
+            lines[-1] = row[0]
+    return lines
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell.ljust(width) if len(cell) <= width else f"{cell[: width - 1]}…"
+
+
+def told(word: str, text: str, whole: bool = False) -> list[str]:
+    """A word and what there is to say of it, beside each other; a whole text keeps to one line."""
+    text = printable(text)
+    first, *others = [text] if whole else textwrap.wrap(text, WIDTH - MARGIN, break_on_hyphens=False) or [""]
+    return [f"{word:{MARGIN}}{first}", *(" " * MARGIN + line for line in others)]
+
+
+def printable(text: str) -> str:
+    """Names are a stranger's: none may steer the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,67 @@
+"""How much memory a process that does parts holds, and how large a slab it may read within a bound.
+
+The bytes that are written depend on none of this: shards and chunks are cut as the data alone say.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ingest.part import SLAB_BYTES
+from ingest.plan import Plan
+from shards.errors import SettingsError
+
+# Peaks of resident memory, measured on frames of 0.75 and 29 MiB in slabs of 0.1 to 64 MiB, rounded up:
+# python and its libraries; frames alive beside a slab (moments in float64, checks, the encoder); copies of a slab.
+PROCESS_BYTES = 96 * 2**20
+FRAMES = 8
+SLABS = 4
+_UNITS = {"": 1, "B": 1} | {
+    f"{letter}{i}B": (1024 if i else 1000) ** power for power, letter in enumerate("KMGT", start=1) for i in ("", "i")
+}
+
+
+def byte_count(text: str) -> int:
+    """Bytes of 4GB, 500 MB, 1.5GiB; raises SettingsError for what is no size."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    unit = found and next((_UNITS[known] for known in _UNITS if known.upper() == found[2].upper()), None)
+    if not found or not unit:
+        raise SettingsError(f"{text} is not a size; expected a number and a unit, such as 4GB or 500MiB")
+    return int(float(found[1]) * unit)
+
+
+def process_bytes(plan: Plan, slab_bytes: int) -> int:
+    """The most that one process holds that reads in slabs of this size."""
+    return _beside_slabs(plan) + SLABS * max(slab_bytes, plan.schema.frame_bytes)
+
+
+def slab_within(plan: Plan, memory: int | None, workers: int) -> int:
+    """Bytes of a slab with which all processes together stay below `memory`; raises SettingsError below one frame."""
+    if memory is None:
+        return SLAB_BYTES
+    processes = max(1, min(workers, len(plan.parts)))
+    parent = PROCESS_BYTES if processes > 1 else 0
+    slab = min(SLAB_BYTES, ((memory - parent) // processes - _beside_slabs(plan)) // SLABS)
+    if slab < min(SLAB_BYTES, plan.schema.frame_bytes):
+        need = parent + processes * process_bytes(plan, plan.schema.frame_bytes)
+        fewer = ", or use fewer --workers" if processes > 1 else ""
+        raise SettingsError(
+            f"--memory {_megabytes(memory)} for {processes} processes: frames of "
+            f"{_megabytes(plan.schema.frame_bytes)} need {_megabytes(need)}; give as much{fewer}"
+        )
+    return slab
+
+
+def _beside_slabs(plan: Plan) -> int:
+    schema = plan.schema
+    static = int(np.prod(schema.static_shape)) * np.dtype(schema.dtype).itemsize
+    # A tar has the length of a member before its bytes: the encoded shard is held whole.
+    longest = max((t.frames for part in plan.parts for t in part.trajectories), default=1)
+    shard = min(plan.shard_frames, longest) * schema.frame_bytes if plan.packaging == "webdataset" else 0
+    return PROCESS_BYTES + FRAMES * max(schema.frame_bytes, static) + shard
+
+
+def _megabytes(count: int) -> str:
+    return f"{-(-count // 10**6)}MB"

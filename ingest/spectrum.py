@@ -1,0 +1,80 @@
+"""How the variance of a field is spread over wavelengths: the isotropic power spectrum.
+
+Axes: S space, K wavenumber. A wavenumber counts cycles along the longest side of the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.spec import Boundary, Frames, Grid, Sides
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """The Fourier modes of a grid: their ring (rounded wavenumber), their weight, the taper before the transform."""
+
+    ring_S: npt.NDArray[np.intp]
+    weight_S: Float64
+    taper_S: Float64
+    rings: int
+
+
+def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> Modes:
+    """Rings up to the coarsest axis' Nyquist wavenumber; an axis that is not periodic is tapered (Hann).
+
+    Cells count as evenly spaced. Only a cartesian grid has lengths that compare: elsewhere they are cells.
+    """
+    lengths = [float(size) for size in grid.shape]
+    if grid.kind == "cartesian":
+        lengths = [_length(values) for values in grid.coordinates]
+    longest = max(lengths)
+    halved = len(lengths) - 1
+    waves = [
+        (np.fft.rfftfreq if axis == halved else np.fft.fftfreq)(size, length / size / longest)
+        for axis, (size, length) in enumerate(zip(grid.shape, lengths, strict=True))
+    ]
+    ring_S = np.rint(np.sqrt(reduce(np.add.outer, [wave**2 for wave in waves]))).astype(np.intp)
+    nyquist = [size / 2 * longest / length for size, length in zip(grid.shape, lengths, strict=True) if size > 1]
+    tapers = [_taper(size, sides) for size, sides in zip(grid.shape, boundaries, strict=True)]
+    return Modes(ring_S, _weight(grid.shape), reduce(np.multiply.outer, tapers), int(min(nyquist, default=0)))
+
+
+def power(values_S: Frames, modes: Modes) -> Float64:
+    """[K] the part of the variance in the rings 1, 2, ...; a cell that is not finite counts as the mean."""
+    finite_S = np.isfinite(values_S)
+    values = values_S.astype(np.float64)
+    mean = float(values[finite_S].mean()) if finite_S.any() else 0.0
+    centred = np.where(finite_S, values - mean, 0.0) * modes.taper_S
+    squares = np.abs(np.fft.rfftn(centred) / centred.size) ** 2 * modes.weight_S
+    total_K = np.bincount(modes.ring_S.ravel(), squares.ravel(), modes.rings + 1)[1 : modes.rings + 1]
+    spectrum: Float64 = total_K / np.mean(modes.taper_S**2)
+    return spectrum
+
+
+def _length(coordinates: Sequence[float]) -> float:
+    """From the first face to the last one; 1 for a single cell."""
+    size = len(coordinates)
+    return (max(coordinates) - min(coordinates)) * size / (size - 1) if size > 1 else 1.0
+
+
+def _taper(size: int, sides: Sides) -> Float64:
+    if size == 1 or Boundary.PERIODIC in sides:
+        return np.ones(size)
+    return np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
+
+
+def _weight(shape: tuple[int, ...]) -> Float64:
+    """Half the modes of a real field are not stored: those along the last axis stand for two."""
+    weight = np.full(shape[-1] // 2 + 1, 2.0)
+    weight[0] = 1
+    if shape[-1] % 2 == 0:
+        weight[-1] = 1
+    return np.broadcast_to(weight, (*shape[:-1], weight.size))

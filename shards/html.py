@@ -1,0 +1,98 @@
+"""The page that every report is: one HTML file with its style and its pictures inside, no script, no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+# Pictures wider than this scroll sideways on a phone, the others shrink.
+_PHONE = 760
+
+
+def page(title: str, body: str) -> str:
+    """The whole file; `body` is HTML, `title` is text."""
+    return _PAGE.format(title=escape(title), style=_STYLE, body=body)
+
+
+def heading(title: str, facts: Sequence[tuple[str, str]]) -> str:
+    """The title, and facts (name, value) below it; all are text."""
+    lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+    return f"<header><h1>{escape(title)}</h1><dl>{lines}</dl></header>"
+
+
+def figure(picture: bytes, words: str) -> str:
+    """A picture inside the page; the drawings have two dots a CSS pixel. `words` are escaped already."""
+    if picture.startswith(b"GIF"):
+        kind, width = "gif", int.from_bytes(picture[6:8], "little")
+    else:
+        kind, width = "png", int.from_bytes(picture[16:20], "big") // 2
+    data = base64.b64encode(picture).decode("ascii")
+    shape = "wide" if width > _PHONE else "small"
+    return f'<figure><img class="{shape}" src="data:image/{kind};base64,{data}" width="{width}" alt="{words}"></figure>'
+
+
+def words(name: str) -> str:
+    """A name as the page has it, escaped."""
+    return escape(name.replace("_", " "))
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title><style>{style}</style></head>
+<body><main>
+{body}
+</main></body></html>
+"""
+
+_STYLE = """
+:root { --ink: #1f2328; --grey: #656d76; --line: #d8dee4; --back: #fff; --mark: #0b5cad; --tint: #eaf2fb }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --grey: #9198a1; --line: #30363d; --back: #0d1117; --mark: #6cb2ff; --tint: #12263c }
+}
+* { box-sizing: border-box }
+body { margin: 0; background: var(--back); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
+main { max-width: 1010px; margin: 0 auto; padding: 40px 20px 80px }
+h1 { font-size: 30px; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 20px }
+h2 { font-size: 21px; margin: 56px 0 6px }
+p, li { max-width: 46em; overflow-wrap: anywhere }
+dl { display: flex; flex-wrap: wrap; gap: 12px 36px; margin: 0; padding: 14px 0;
+  border-block: 1px solid var(--line) }
+dt { font-size: 13px; color: var(--grey) }
+dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
+.lead { font-size: 18px; margin: 22px 0 8px }
+a { color: var(--mark); text-decoration: none }
+a:hover { text-decoration: underline }
+nav { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 15px; margin-bottom: 24px }
+.table { overflow-x: auto }
+table { border-collapse: collapse; font-size: 15px; font-variant-numeric: tabular-nums }
+th, td { padding: 5px 14px; text-align: right; white-space: nowrap; font-weight: 400 }
+thead th { font-size: 13px; color: var(--grey); border-bottom: 1px solid var(--ink) }
+th:first-child { padding-left: 0; text-align: left }
+tbody th { font-weight: 600; vertical-align: top; white-space: normal }
+tbody td:not(.best) { color: var(--grey) }
+tbody tr:last-child > *, tbody tr:first-child > th { border-bottom: 1px solid var(--line) }
+td.best { color: var(--mark); background: var(--tint); font-weight: 650 }
+.numbers tbody tr:not(:last-child) > th, .prose tbody tr:not(:last-child) > th { border-bottom: 0 }
+.prose th, .prose td { text-align: left }
+.prose tbody th, .prose td { white-space: normal; overflow-wrap: anywhere; vertical-align: top }
+.prose tbody th { font-weight: 400; min-width: 8em }
+figure { margin: 18px 0; padding: 12px; background: #fff; border: 1px solid var(--line); border-radius: 8px;
+  overflow-x: auto }
+img { display: block; max-width: 100%; height: auto }
+summary { cursor: pointer; color: var(--mark); margin: 6px 0 14px }
+li { margin-bottom: 8px }
+ul { padding-left: 20px }
+@media (max-width: 600px) {
+  main { padding: 24px 14px 60px }
+  h1 { font-size: 24px }
+  figure { padding: 6px; margin-inline: -6px }
+  img.wide { max-width: none; width: 680px }
+  table { font-size: 12px }
+  th, td { padding: 5px 4px }
+  thead th { font-size: 12px }
+}
+"""

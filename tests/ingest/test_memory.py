@@ -1,0 +1,111 @@
+"""A build stays within the memory that it was given, whatever the size of the file; the bytes do not depend on it."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import ingest.memory
+from ingest.memory import PROCESS_BYTES, byte_count, process_bytes, slab_within
+from ingest.part import SLAB_BYTES
+from ingest.plan import make_plan
+from ingest.recipe import find_recipe
+from shards.errors import SettingsError
+
+PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("4GB", 4 * 10**9), ("500 MiB", 500 * 2**20), ("1.5gib", 3 * 2**29), ("7", 7), ("2kb", 2000), ("1TB", 10**12)],
+)
+def test_sizes_are_read_as_people_write_them(text, count):
+    assert byte_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-4GB", "4 parsecs", "0x10"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(SettingsError, match="is not a size; expected a number and a unit"):
+        byte_count(text)
+
+
+@PACKAGINGS
+def test_the_slab_keeps_all_processes_within_the_bound(good, packaging):
+    plan = make_plan(find_recipe(str(good.recipe)), good.source, packaging, "lz4")
+    assert slab_within(plan, None, 8) == slab_within(plan, 10**12, 8) == SLAB_BYTES
+    for workers in (1, 2, 3):
+        slab = slab_within(plan, 5 * 10**8, workers)
+        parent = PROCESS_BYTES if workers > 1 else 0
+        assert parent + workers * process_bytes(plan, slab) <= 5 * 10**8
+    part = replace(plan.parts[0], trajectories=plan.parts[0].trajectories[:1])
+    assert slab_within(replace(plan, parts=(part,)), 5 * 10**8, 8) == slab_within(plan, 5 * 10**8, 1)
+
+
+def test_less_than_one_frame_needs_is_one_line_and_nothing_is_written(good, build, tmp_path):
+    for options, words in ((["--workers", 1], "give as much"), (["--workers", 2], "or use fewer --workers")):
+        result = build("--memory", "90MB", *options)
+        assert (result.exit_code, result.stdout) == (1, "")
+        (line,) = result.stderr.splitlines()
+        assert "--memory 90MB for " in line
+        assert words in line
+    assert not (tmp_path / "root").exists()
+    assert build("--memory", "lots").exit_code == 2
+
+
+@PACKAGINGS
+def test_the_bytes_do_not_depend_on_the_memory(good, build, tmp_path, tree, monkeypatch, packaging):
+    build("--format", packaging, root=tmp_path / "much")
+    monkeypatch.setattr(ingest.memory, "SLAB_BYTES", 1)
+    assert build("--format", packaging, "--memory", "500MB", root=tmp_path / "little").exit_code == 0
+    assert tree(tmp_path / "much") == tree(tmp_path / "little")
+
+
+PEAK = """
+import resource, sys
+from ingest.cli import app
+code = app(sys.argv[1:], standalone_mode=False)
+print(code or 0, max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+
+
+@pytest.fixture
+def long_file(waves) -> Path:
+    """320 MB: 400 frames of 3 x 256 x 260 values."""
+    path = waves.write("train/long", rows=1, frames=2)
+    rng, frames, shape = np.random.default_rng(0), 400, (256, 260)
+    with h5py.File(path, "r+") as file:
+        for name, parts in (("t0_fields/height", ()), ("t1_fields/flow", (2,))):
+            attributes = dict(file[name].attrs)
+            del file[name]
+            values = file.create_dataset(name, (1, frames, *shape, *parts), "f4")
+            values.attrs.update(attributes)
+            noise = rng.normal(size=(*shape, *parts)).astype("f4")
+            for frame in range(frames):
+                values[0, frame] = noise * np.float32(1 + 0.1 * np.sin(frame))
+        attributes = dict(file["t0_fields/depth"].attrs)
+        del file["t0_fields/depth"], file["dimensions/time"]
+        file["t0_fields/depth"] = rng.normal(size=(1, *shape)).astype("f4")
+        file["t0_fields/depth"].attrs.update(attributes)
+        file["dimensions/time"] = np.arange(frames) * 0.5
+        for axis, length in zip("xy", shape, strict=True):
+            del file[f"dimensions/{axis}"], file[f"boundary_conditions/{axis}/mask"]
+            file[f"dimensions/{axis}"] = np.arange(length) + 0.5
+            file[f"boundary_conditions/{axis}/mask"] = [True] + [False] * (length - 2) + [True]
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("packaging", "memory"), [("zarr", 130), ("webdataset", 260)])
+def test_a_file_larger_than_the_memory_is_built_within_it(long_file, waves, tmp_path, packaging, memory):
+    assert long_file.stat().st_size > 310e6
+    arguments = ["build", waves.recipe, "--from", waves.source, "--to", tmp_path / "root", "--workers", 1]
+    arguments += ["--format", packaging, "--memory", f"{memory}MB"]
+    done = subprocess.run([sys.executable, "-c", PEAK, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    code, peak = map(int, done.stdout.splitlines()[-1].split())
+    assert code == 0
+    assert peak * 1024 < memory * 1e6
