@@ -1,4 +1,4 @@
-"""What a source is: a module of `ingest/sources` with three names, found by its file name.
+"""What a source is: a module of `ingest/sources` with four names, found by its file name.
 
 A source opens one file at a time and yields slabs of frames, never a whole file, in canonical form:
 channels stacked as the schema orders them, axes as the recipe names them, staggered fields moved to
