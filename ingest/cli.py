@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -31,13 +30,14 @@ from shards.console import QUARANTINE, application, one_line_errors, say, stderr
 from shards.convert import convert as convert_dataset
 from shards.errors import SettingsError, ShardError
 from shards.index import Packaging
+from shards.machine import usable_cores
 from shards.read import Dataset
 from shards.verify import faults
 
 app = application("Benchmark files into uniform, verified shards.")
 
 T = TypeVar("T")
-CORES = len(os.sched_getaffinity(0))
+CORES = usable_cores()
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="A name of the catalogue, or a recipe.toml.")]
 Start = Annotated[Path, typer.Option("--from", metavar="PATH", help="A file or folder of the source.")]
 Root = Annotated[Path, typer.Option("--to", metavar="ROOT", help="Where ROOT/DATASET is built.")]

@@ -19,6 +19,7 @@ from pipelines.report import Run, duration
 from pipelines.train_run import Job, is_finished, train
 from shards.console import application, one_line_errors, say
 from shards.errors import SourceError
+from shards.machine import usable_cores
 from walrus.checkpoint import load_model
 from walrus.picture import Curve
 from walrus.stream import Shards
@@ -52,7 +53,7 @@ def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> No
 
 def pretrain(recipe: RunRecipe, root: Path, run: Path, ranks: int) -> dict[str, Any]:
     """The whole road; the scores of the evaluation, as `pipelines.evaluate.document` has them."""
-    ingest_all(recipe.datasets, root, workers=2)
+    ingest_all(recipe.datasets, root, usable_cores())
     shards = Shards.open(root, [choice.name for choice in recipe.datasets])
     vocabulary = PUBLISHED.extend(shards.channels)
     return run_and_evaluate(Job(recipe, recipe.model_settings, vocabulary.names, root, run, ranks), shards)

@@ -18,6 +18,7 @@ from pipelines.recipe import RunRecipe
 from shards.console import say, stderr
 from shards.document import write_atomically
 from shards.errors import MismatchError, WalrusError
+from shards.machine import usable_cores
 from shards.settings import dump_toml
 from walrus.checkpoint import DESCRIPTION, Description, load_model, save_model
 from walrus.engine import join_world, leave_world
@@ -74,7 +75,7 @@ def train(job: Job) -> None:
             _rank(0, job, meeting)
         else:
             # Two processes with as many threads each as there are cores would fight for them.
-            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // job.ranks)))
+            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // job.ranks)))
             _spawn(job, meeting)
 
 

@@ -9,6 +9,7 @@ Axes: S tokens, h w d tokens an axis, R pairs of channels, D head width.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ def rotate_pairs(x_SD: Tensor, phases_SR: Tensor) -> Tensor:
     return torch.view_as_real(pairs_SR * phases_SR).flatten(-2)
 
 
-class Rotary(nn.Module):
+class Rotary(nn.Module, ABC):
     """Phases for all tokens of a grid; a child says which angles an axis has."""
 
     def __init__(self, head_width: int) -> None:
@@ -32,9 +33,9 @@ class Rotary(nn.Module):
         self.head_width = head_width
         self.pairs = head_width // 4 // 2
 
+    @abstractmethod
     def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
         """Angles [tokens, pairs] along axis `number`."""
-        raise NotImplementedError
 
     def forward(self, axes: Axes, turned_3: Tensor, like: Tensor) -> Tensor:
         """Phases [S, R] of tokens turned round by so many positions along each axis; complex, single at least."""
