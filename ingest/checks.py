@@ -73,8 +73,9 @@ class Inspection:
     def still_fields(self, schema: Schema) -> tuple[str, ...]:
         """Variable fields of which no component ever changed."""
         moved = dict(zip(self.channels, (m.change_squares > 0 for m in self.moments), strict=True))
-        variable = [field for field in schema.fields if not field.constant]
-        return tuple(f.name for f in variable if not any(moved[c] for c in f.components(schema.grid.axes)))
+        return tuple(
+            f.name for f in schema.variable_fields if not any(moved[c] for c in f.components(schema.grid.axes))
+        )
 
     @property
     def errors(self) -> tuple[float, ...]:

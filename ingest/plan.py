@@ -75,16 +75,12 @@ class Plan:
 
     def channel_powers(self, constant: bool) -> tuple[int, ...]:
         """k of each channel of the frames, or of the static array."""
-        axes = self.schema.grid.axes
-        fields = [field for field in self.schema.fields if field.constant == constant]
-        return tuple(self.powers[field.name] for field in fields for _ in field.components(axes))
+        return self.schema.per_channel(self.powers, constant)
 
     @property
     def allowed(self) -> tuple[float, ...]:
         """The error allowed of each channel of the frames; empty where every bit is kept."""
-        axes = self.schema.grid.axes
-        fields = [field for field in self.schema.fields if field.name in self.errors]
-        return tuple(self.errors[field.name].allowed for field in fields for _ in field.components(axes))
+        return tuple(error.allowed for error in self.schema.per_channel(self.errors)) if self.errors else ()
 
     def input(self, path: str) -> InputFile:
         return next(file for file in self.inputs if file.path == path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest.inputs import find_inputs
+from ingest.part import SLAB_BYTES
 from ingest.recipe import Recipe
 from ingest.source import OpenFile, find
 from shards.card import Card
@@ -16,9 +17,7 @@ from shards.errors import SourceError
 from shards.index import Entry
 from shards.read import Dataset
 from shards.settings import load
-from shards.spec import Frames, Schema
-
-SLAB_BYTES = 32 * 2**20
+from shards.spec import Frames
 
 
 def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
@@ -48,10 +47,10 @@ def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, pl
         yield f"{where}: times or parameters differ"
     if not np.array_equal(opened.boundary(row), dataset.boundary(entry)):
         yield f"{where}: the boundary mask differs"
-    if not _same_bits(dataset.static(entry) * _column(document.static_scale, schema), opened.static(row)):
+    if not _same_bits(dataset.static(entry) * document.column(document.static_scale), opened.static(row)):
         yield f"{where}: a constant field differs"
     step = max(1, SLAB_BYTES // schema.frame_bytes)
-    scale = _column(document.scale, schema)
+    scale = document.column(document.scale)
     for start in range(0, entry.frames, step):
         stop = min(start + step, entry.frames)
         stored = np.empty((stop - start, *schema.frame_shape), schema.dtype)
@@ -61,18 +60,11 @@ def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, pl
             yield f"{where}: frames {start} to {stop - 1} differ{beyond}"
 
 
-def _column(scale: tuple[float, ...], schema: Schema) -> Frames:
-    """[C, 1, ...] to multiply stored values with."""
-    return np.array(scale, schema.dtype).reshape(-1, *(1 for _ in schema.grid.shape))
-
-
 def _agree(found: Frames, source: Frames, card: Card) -> bool:
     """Are frames [T, C, *S] equal, or within the error that the card allows each field?"""
     if not card.errors:
         return _same_bits(found, source)
-    axes = card.schema.grid.axes
-    variable = [field for field in card.schema.fields if not field.constant]
-    allowed = [card.errors[field.name].allowed for field in variable for _ in field.components(axes)]
+    allowed = [error.allowed for error in card.schema.per_channel(card.errors)]
     errors = np.abs(np.subtract(found, source, dtype=np.float64)).max(axis=(0, *range(2, found.ndim)))
     return bool((errors <= allowed).all())
 

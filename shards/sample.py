@@ -42,7 +42,7 @@ def _fields(data: bytes, document: Document) -> Frames:
     fields = _room((document.frames, len(document.channels), *document.shape), document.dtype)
     for frame, out_CS in enumerate(fields):
         shard.frame_into(frame, document.chunk, document.dtype, out_CS)
-    fields *= _column(document.scale, document)
+    fields *= document.column(document.scale)
     return fields
 
 
@@ -50,7 +50,7 @@ def _static(sample: Mapping[str, bytes], document: Document) -> Frames:
     static = _room((len(document.static_channels), *document.shape), document.dtype)
     if document.static_channels:
         _open(sample["static.shard"], 1, document).chunk_into(0, static)
-    static *= _column(document.static_scale, document)
+    static *= document.column(document.static_scale)
     return static
 
 
@@ -64,7 +64,3 @@ def _room(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
 def _open(data: bytes, slots: int, document: Document) -> Shard:
     view = memoryview(data)
     return Shard(view, chunk_ranges(view, slots), document.codec)
-
-
-def _column(scale: tuple[float, ...], document: Document) -> Frames:
-    return np.array(scale, document.dtype).reshape(-1, *(1 for _ in document.shape))

@@ -6,9 +6,10 @@ Axes: T time, C channel, S space (as many as the grid has). All classes are froz
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import IntEnum, IntFlag
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+T = TypeVar("T")
+
 AtLeastOne = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -121,16 +124,28 @@ class Schema:
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the C axis of a frame: every component of every variable field."""
-        return self._channels(constant=False)
+        return self._channels(self.variable_fields)
 
     @property
     def static_channels(self) -> tuple[str, ...]:
         """Names of the C axis of the static array: every component of every constant field."""
-        return self._channels(constant=True)
+        return self._channels(self.constant_fields)
 
-    def _channels(self, constant: bool) -> tuple[str, ...]:
-        chosen = [field for field in self.fields if field.constant == constant]
-        return tuple(name for field in chosen for name in field.components(self.grid.axes))
+    @property
+    def variable_fields(self) -> tuple[FieldSpec, ...]:
+        return tuple(field for field in self.fields if not field.constant)
+
+    @property
+    def constant_fields(self) -> tuple[FieldSpec, ...]:
+        return tuple(field for field in self.fields if field.constant)
+
+    def per_channel(self, values: Mapping[str, T], constant: bool = False) -> tuple[T, ...]:
+        """What is known of each field, once for each of its channels in a frame, or in the static array."""
+        fields = self.constant_fields if constant else self.variable_fields
+        return tuple(values[field.name] for field in fields for _ in field.components(self.grid.axes))
+
+    def _channels(self, fields: tuple[FieldSpec, ...]) -> tuple[str, ...]:
+        return tuple(name for field in fields for name in field.components(self.grid.axes))
 
     @property
     def frame_shape(self) -> tuple[int, ...]:

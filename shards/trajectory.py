@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from shards.codec import CodecName
 from shards.shard import cuts_the_frame
-from shards.spec import STRICT, AtLeastOne, DType, Natural, Sides, Trajectory
+from shards.spec import STRICT, AtLeastOne, DType, Frames, Natural, Sides, Trajectory
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -52,3 +53,7 @@ class Document:
         if (len(self.scale), len(self.static_scale)) != (len(self.channels), len(self.static_channels)):
             raise ValueError("not one scale a channel")
         return self
+
+    def column(self, scale: tuple[float, ...]) -> Frames:
+        """`scale` or `static_scale` as [C, 1, ...], to multiply stored values with."""
+        return np.array(scale, self.dtype).reshape(-1, *(1 for _ in self.shape))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
@@ -31,3 +33,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, path in SYSTEMS.items():
         build(make_plan(find_recipe(name), SAMPLES / path, "zarr", "lz4"), folder, 1, lambda done, total: None)
     return folder
+
+
+@pytest.fixture
+def full_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 1 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield place
+    run(["umount", "-l", str(place)], check=True)

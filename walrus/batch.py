@@ -128,8 +128,8 @@ def embed(
 
     Source: arXiv 2511.15684, section 4.1.
     """
-    variable = Embedding.of((f for f in schema.fields if not f.constant), schema.grid)
-    constant = Embedding.of((f for f in schema.fields if f.constant), schema.grid)
+    variable = Embedding.of(schema.variable_fields, schema.grid)
+    constant = Embedding.of(schema.constant_fields, schema.grid)
     thin = (1,) * (3 - len(schema.grid.axes))
     sides = schema.boundaries + ((Boundary.PERIODIC, Boundary.PERIODIC),) * len(thin)
     return Batch(

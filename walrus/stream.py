@@ -66,9 +66,7 @@ def _empty_batch(name: str, dataset: Dataset) -> Batch:
 
 def scales(dataset: Dataset) -> tuple[float, ...]:
     """2^k of each stored variable channel."""
-    schema, powers = dataset.card.schema, dataset.card.powers
-    variable = [field for field in schema.fields if not field.constant]
-    return tuple(2.0 ** powers[field.name] for field in variable for _ in field.components(schema.grid.axes))
+    return tuple(2.0**power for power in dataset.card.schema.per_channel(dataset.card.powers))
 
 
 def make_plan(shards: Shards, weights: dict[str, int], stream: StreamSettings, seed: int) -> Plan:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import run
 from tempfile import TemporaryDirectory
 
 import h5py
@@ -142,18 +141,6 @@ def build(command, waves, tmp_path) -> Callable[..., Result]:
         return command("build", waves.recipe, "--from", start, "--to", root, *one, *options)
 
     return call
-
-
-@pytest.fixture
-def full_disk(tmp_path) -> Iterator[Path]:
-    """A disk of 1 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture(scope="session")

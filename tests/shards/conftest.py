@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
-from subprocess import run
 from tempfile import TemporaryDirectory
 
 import h5py
@@ -93,15 +92,3 @@ def raw() -> Callable[[int], Raw]:
             )
 
     return read
-
-
-@pytest.fixture
-def full_disk(tmp_path) -> Iterator[Path]:
-    """A disk of 1 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    run(["umount", "-l", str(place)], check=True)
