@@ -6,6 +6,8 @@ READY   := $(VENV)/.ready
 RECIPE  ?= tiny
 ROOT    ?= data
 RUN     ?= runs/$(basename $(notdir $(RECIPE)))
+# A process a core, each with one thread: two that both use all cores would fight for them.
+PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup pretrain test check bench docs clean
@@ -23,16 +25,19 @@ pretrain: $(READY)  ## ingest what the recipe names, train, evaluate, report: RE
 	@$(BIN)/walrus-pretrain $(RECIPE) --root $(ROOT) --out $(RUN)
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(READY)  ## ruff, mypy --strict, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
-bench: $(READY)  ## time and memory of the network beside a plain one: about seven minutes
+bench: $(READY)  ## build, loader, network and groups, each beside what it is compared with: docs/benchmarks.md
+	$(BIN)/python tests/bench/bench_build.py
+	$(BIN)/python tests/bench/bench_loader.py
 	$(BIN)/python tests/bench/bench_model.py
+	$(BIN)/python tests/bench/bench_grouping.py
 
 docs: $(READY)  ## draw the pictures of the documents anew
 	$(BIN)/python docs/patch_jitter.py

@@ -9,29 +9,32 @@ from pathlib import Path
 from ingest.build import Means, Progress, do_parts
 from ingest.finish import complete, merge
 from ingest.guard import read_document
+from ingest.headers import Onto
 from ingest.inputs import InputFile, find_inputs
 from ingest.lock import lock
 from ingest.outline import UNFINISHED, Outline, PartOutline
 from ingest.part import RECORDS, PartRecord
-from ingest.plan import Onto, Plan, plan_onto, recipe_digest
+from ingest.plan import Plan, plan_onto, recipe_digest
 from ingest.recipe import Recipe
 from shards.card import Card, KeptError, Quarantined
 from shards.document import dump, parse, write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.index import Index
+from shards.read import Dataset
 from shards.spec import SPLITS
 from shards.write import full_disk_is_an_error
 
 
 @dataclass(frozen=True)
 class Appended:
-    """What was added, what was left out of it, and the card of the whole."""
+    """What was added, what was left out of it and is to be known of it, and the card of the whole."""
 
     folder: Path
     trajectories: int
     written_bytes: int
     card: Card
     left_out: tuple[Quarantined, ...]
+    caveats: tuple[str, ...]
 
 
 def append(recipe: Recipe, start: Path, root: Path, progress: Progress, means: Means) -> Appended:
@@ -55,11 +58,12 @@ def _append(recipe: Recipe, start: Path, folder: Path, progress: Progress, means
     if recipe_digest(recipe) != card.recipe_digest:
         raise MismatchError(f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET")
     old = _old_records(folder, card, index)
-    plan = plan_onto(recipe, _new_files(recipe, start, card), index.packaging, card.codec, _onto(card, index, old))
+    onto = _onto(Dataset(folder), old)
+    plan = plan_onto(recipe, _new_files(recipe, start, card), index.packaging, card.codec, onto)
     if plan.chunk != card.chunk:
         raise MismatchError(f"{folder}: has chunks {list(card.chunk)}, expected {list(plan.chunk)}; build anew")
     if not plan.parts:
-        return Appended(folder, 0, 0, card, plan.refused)
+        return Appended(folder, 0, 0, card, plan.refused, plan.caveats)
     outline = _outline(plan, card, old)
     write_atomically(folder / UNFINISHED, dump(Outline, outline).encode())
     done = do_parts(plan, plan.parts, folder, progress, means, index_stays=True)
@@ -67,7 +71,7 @@ def _append(recipe: Recipe, start: Path, folder: Path, progress: Progress, means
     card, published = merge(outline, folder, [records[part.name] for part in outline.parts])
     left_out = (*plan.refused, *(item for record in done.records for item in record.quarantine))
     added = sum(len(record.entries) for record in done.records)
-    return Appended(folder, added, done.written_bytes + published, card, left_out)
+    return Appended(folder, added, done.written_bytes + published, card, left_out, plan.caveats)
 
 
 def _old_records(folder: Path, card: Card, index: Index) -> dict[str, PartRecord]:
@@ -111,10 +115,13 @@ def _new_files(recipe: Recipe, start: Path, card: Card) -> tuple[InputFile, ...]
     return new
 
 
-def _onto(card: Card, index: Index, old: Iterable[str]) -> Onto:
+def _onto(dataset: Dataset, old: Iterable[str]) -> Onto:
+    card, entries = dataset.card, dataset.index.trajectories
+    parameters = sorted(dataset.document(entries[0]).trajectory.scalars)
     numbers = {split: [number for place, number in map(_place, old) if SPLITS[place] == split] for split in SPLITS}
     parts = {split: max(found, default=-1) + 1 for split, found in numbers.items()}
-    return Onto(card.schema, card.powers, _allowed(card), frozenset(entry.key for entry in index.trajectories), parts)
+    keys = frozenset(entry.key for entry in entries)
+    return Onto(card.schema, parameters, card.powers, _allowed(card), keys, parts)
 
 
 def _allowed(card: Card) -> dict[str, KeptError]:
@@ -133,6 +140,7 @@ def _outline(plan: Plan, card: Card, old: dict[str, PartRecord]) -> Outline:
         inputs=(*card.inputs, *new.inputs),
         refused=(*refused, *(item for item in new.refused if item not in refused)),
         parts=tuple(parts),
+        caveats=tuple(dict.fromkeys((*card.caveats, *new.caveats))),
     )
 
 

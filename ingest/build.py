@@ -20,6 +20,7 @@ from ingest.part import PartRecord, read_record
 from ingest.plan import Part, Plan
 from ingest.run import Run, in_processes
 from shards.card import Card, Quarantined
+from shards.durable import settle
 from shards.write import full_disk_is_an_error
 
 Progress = Callable[[int, int], None]
@@ -126,6 +127,7 @@ def do_parts(
     missing = [part for part in parts if part.name not in records]
     if missing and not index_stays:
         (folder / "index.json").unlink(missing_ok=True)
+        settle(folder)
     progress(len(records), len(parts))
     for part, record in means.run(plan, missing, folder, means.slab_bytes(plan)):
         records[part.name] = record

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 
 from ingest.rounding import Rounding
 from shards.errors import WalrusError
-from shards.moments import NONE, Moments, merge, of_frame
+from shards.moments import BLOCK, NONE, Moments, merge, of_frame
 from shards.spec import Frames, Schema
 
 
@@ -33,6 +34,11 @@ def time_fault(time: tuple[float, ...]) -> str | None:
     return None
 
 
+def parameter_fault(scalars: dict[str, float]) -> str | None:
+    """What is wrong with the parameters of a trajectory, if anything."""
+    return next((f"parameter {name} is {value}" for name, value in scalars.items() if not math.isfinite(value)), None)
+
+
 class Inspection:
     """Checks frames [C, *S] as they pass and divides them by 2^k; `moments` are those of all frames so far."""
 
@@ -49,26 +55,39 @@ class Inspection:
         with np.errstate(over="ignore"):
             scale = np.array([2.0**k for k in powers], schema.dtype)
         # Where none is allowed, nothing is rounded.
-        self._rounding = tuple(Rounding(error, 2.0**k) for error, k in zip(allowed, powers, strict=bool(allowed)))
+        self._rounding = tuple(
+            Rounding(error, 2.0**k, schema.dtype) for error, k in zip(allowed, powers, strict=bool(allowed))
+        )
         self._scale = scale.reshape(-1, *(1 for _ in schema.grid.shape))
 
     def passes(self, frames: Iterator[Frames]) -> Iterator[Frames]:
-        """The frames in stored units; raises UnfitError at the first that is not fit."""
-        before: Frames | None = None
-        for number, frame in enumerate(frames):
-            moments = of_frame(frame, before)
-            self._finite(moments, frame[0].size, f"frame {number}")
-            self.repeated += before is not None and all(m.change_squares == 0 for m in moments)
-            self.moments = tuple(merge(a, b) for a, b in zip(self.moments, moments, strict=True))
-            before = frame
-            stored = self._stored(frame, f"frame {number}")
-            yield self._rounded(stored) if self._rounding else stored
+        """The frames in stored units; raises UnfitError at the first that is not fit.
+
+        While one is taken away, to be encoded and written, the moments of the next are found beside it.
+        """
+        with ThreadPoolExecutor(1) as aside:
+            waiting: tuple[int, Frames, Future[tuple[Moments, ...]]] | None = None
+            for number, frame in enumerate(frames):
+                moments = aside.submit(of_frame, frame, waiting[1] if waiting else None)
+                if waiting:
+                    yield self._passed(*waiting)
+                waiting = number, frame, moments
+            if waiting:
+                yield self._passed(*waiting)
+
+    def _passed(self, number: int, frame: Frames, found: Future[tuple[Moments, ...]]) -> Frames:
+        moments, where = found.result(), f"frame {number}"
+        self._finite(moments, frame[0].size, where)
+        self.repeated += number > 0 and all(m.change_squares == 0 for m in moments)
+        self.moments = tuple(merge(a, b) for a, b in zip(self.moments, moments, strict=True))
+        stored = self._stored(frame, moments, where)
+        return self._rounded(stored, where) if self._rounding else stored
 
     def static(self, values: Frames) -> Frames:
         """The constant fields in stored units; raises UnfitError where they are not fit."""
         self.moments = of_frame(values)
         self._finite(self.moments, values[0].size, "a constant field")
-        return self._stored(values, "a constant field")
+        return self._stored(values, self.moments, "a constant field")
 
     def still_fields(self, schema: Schema) -> tuple[str, ...]:
         """Variable fields of which no component ever changed."""
@@ -89,16 +108,50 @@ class Inspection:
             if not (math.isfinite(m.squares) and math.isfinite(m.change_squares)):
                 raise UnfitError(f"{channel} in {where} is so large that its square exceeds float64; rescale the field")
 
-    def _rounded(self, stored: Frames) -> Frames:
-        return np.stack([rounding.apply(values) for rounding, values in zip(self._rounding, stored, strict=True)])
+    def _rounded(self, stored: Frames, where: str) -> Frames:
+        result = np.stack([rounding.apply(values) for rounding, values in zip(self._rounding, stored, strict=True)])
+        for channel, rounding in zip(self.channels, self._rounding, strict=True):
+            if rounding.reached > rounding.allowed:
+                raise UnfitError(
+                    f"{channel} in {where} is wrong by {rounding.reached:.3g} as {rounding.dtype}, allowed is "
+                    f"{rounding.allowed:.3g}: values are far larger than in the sample; build without --keep-error"
+                )
+        return result
 
-    def _stored(self, frame: Frames, where: str) -> Frames:
-        # A division by 2^k is exact but at the ends of the number range; proven here for every value.
+    def _stored(self, frame: Frames, moments: tuple[Moments, ...], where: str) -> Frames:
+        # A division by 2^k is exact but at the ends of the number range; proven by the range, else for every value.
         with np.errstate(all="ignore"):
-            stored: Frames = frame / self._scale
-            exact = np.array_equal(stored * self._scale, frame)
+            divided = frame if (self._scale == 1).all() else frame / self._scale
+            # What may be rounded keeps all bits until then.
+            stored: Frames = divided if self._rounding else divided.astype(self._scale.dtype, copy=False)
+            exact = self._surely_exact(moments, frame, stored) or _gives(frame, stored, self._scale)
+        if not exact and stored.dtype != frame.dtype:
+            raise UnfitError(
+                f'values in {where} lose bits as {stored.dtype}, those of the sample did not; set dtype = "float32" in '
+                "the recipe, or build without --keep-error"
+            )
         if not exact:
             raise UnfitError(
-                f"values in {where} lose bits when divided by 2^k; set power = 0 for the field in the recipe"
+                f"values in {where} lose bits when divided by 2^k; set power = 0 for the field in the recipe, or say "
+                "--set fields.NAME.power=0"
             )
         return stored
+
+    def _surely_exact(self, moments: tuple[Moments, ...], frame: Frames, stored: Frames) -> bool:
+        """Do the ranges of the channels alone say that no value overflows, and none but 0 comes near to it?"""
+        limits = np.finfo(stored.dtype)
+        largest, smallest = float(limits.max), float(limits.tiny)
+        return frame.dtype == stored.dtype and all(
+            max(-m.lowest, m.highest) <= largest * scale
+            and (scale <= 1 or m.lowest >= smallest * scale or m.highest <= -smallest * scale)
+            for m, scale in zip(moments, self._scale.ravel().tolist(), strict=True)
+            if scale != 1
+        )
+
+
+def _gives(frame: Frames, stored: Frames, scale: Frames) -> bool:
+    """Is `stored` times `scale` the frame [C, *S]? Block after block, while it is in the cache."""
+    values, divided = frame.reshape(len(frame), -1), stored.reshape(len(stored), -1)
+    factors = scale.reshape(-1, 1)
+    blocks = (slice(start, start + BLOCK) for start in range(0, values.shape[1], BLOCK))
+    return all(bool((divided[:, block] * factors == values[:, block]).all()) for block in blocks)

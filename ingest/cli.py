@@ -2,60 +2,62 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ingest.append import Appended, append
-from ingest.build import Built, BuiltShare, Means, build, build_share, quarantine_lines
+from ingest.build import Built, BuiltShare, Means, build, build_share
 from ingest.draft import write_draft
 from ingest.finish import finish
 from ingest.inspect import Inspection, inspect
 from ingest.inspect_text import inspection_lines
-from ingest.memory import byte_count
+from ingest.options import (
+    CORES,
+    Codec,
+    Folder,
+    Format,
+    Json,
+    KeepError,
+    Memory,
+    Name,
+    Root,
+    Scheduler,
+    Set,
+    Start,
+    Workers,
+    choice,
+    parsed,
+)
 from ingest.outline import share_of
+from ingest.output import (
+    built_document,
+    document_of,
+    end_with,
+    print_json,
+    print_result,
+    progress_bar,
+    tell_caveats,
+    tell_differences,
+)
 from ingest.plan import Plan, make_plan
 from ingest.preview import Preview, preview, preview_lines
 from ingest.recipe import Recipe, catalogue, find_recipe
 from ingest.verify import source_faults
 from ingest.words import built_line, counts, share_line
-from shards.card import Card, Quarantined
+from shards.card import Card
 from shards.codec import CodecName
-from shards.console import QUARANTINE, application, one_line_errors, say, stderr
+from shards.console import application, one_line_errors, say
 from shards.convert import convert as convert_dataset
-from shards.errors import SettingsError, ShardError
+from shards.errors import ShardError
 from shards.index import Packaging
-from shards.machine import usable_cores
 from shards.read import Dataset
+from shards.size import byte_count
 from shards.verify import faults
 
 app = application("Benchmark files into uniform, verified shards.")
-
-T = TypeVar("T")
-CORES = usable_cores()
-Name = Annotated[str, typer.Argument(metavar="DATASET", help="A name of the catalogue, or a recipe.toml.")]
-Start = Annotated[Path, typer.Option("--from", metavar="PATH", help="A file or folder of the source.")]
-Root = Annotated[Path, typer.Option("--to", metavar="ROOT", help="Where ROOT/DATASET is built.")]
-Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
-Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")]
-KeepError = Annotated[
-    float | None, typer.Option(metavar="0.01", help="Round values by at most this share of the one-step change.")
-]
-Scheduler = Annotated[
-    str | None, typer.Option(metavar="tcp://...", help="A dask cluster does the work, not --workers.")
-]
-Memory = Annotated[
-    str | None, typer.Option(metavar="4GB", help="What all processes here may hold, or each worker of a cluster.")
-]
-Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", help="A built dataset.")]
 
 
 @app.command()
@@ -68,7 +70,7 @@ def ls(
         names = [name] if name else list(catalogue())
         recipes = [find_recipe(each) for each in names]
         if as_json:
-            _print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
+            print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
         elif name:
             typer.echo(catalogue().get(name, Path(name)).read_text(encoding="utf-8"), nl=False)
         else:
@@ -91,7 +93,7 @@ def inspect_command(
         if recipe:
             write_draft(path, recipe)
             say(f"drafted {recipe}: settle what it marks, then walrus-ingest build {recipe} --from {path} --to ROOT")
-        _print(_document(Inspection, found), "\n".join(inspection_lines(found)), as_json)
+        print_result(document_of(Inspection, found), "\n".join(inspection_lines(found)), as_json)
 
 
 @app.command(name="plan")
@@ -108,13 +110,13 @@ def plan_command(
     as_json: Json = False,
 ) -> None:
     """What a build would do and cost; nothing is written."""
-    bound = _parsed(byte_count, memory, "--memory")
+    bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
-        found = preview(
-            _plan(dataset, start, packaging, codec, keep_error, assignments), root, Means(workers, memory=bound)
-        )
-        _print(_document(Preview, found), "\n".join(preview_lines(found, workers)), as_json)
-        _end_with(found.left_out)
+        means = Means(workers, memory=bound)
+        found = preview(_plan(dataset, start, packaging, codec, keep_error, assignments, means), root, means)
+        print_result(document_of(Preview, found), "\n".join(preview_lines(found, workers)), as_json)
+        tell_caveats(found.caveats)
+        end_with(found.left_out)
 
 
 @app.command(name="build")
@@ -135,29 +137,26 @@ def build_command(
     as_json: Json = False,
 ) -> None:
     """Build a dataset; running again goes on, or does nothing."""
-    share = _parsed(share_of, part, "--part")
-    bound = _parsed(byte_count, memory, "--memory")
+    share = parsed(share_of, part, "--part")
+    bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
-        plan = _plan(dataset, start, packaging, codec, keep_error, assignments)
-        with _progress(plan.recipe.name) as bar:
-            task = bar.add_task(plan.recipe.name, total=len(plan.parts))
-
-            def progress(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total)
-
+        means = Means(workers, scheduler, bound)
+        plan = _plan(dataset, start, packaging, codec, keep_error, assignments, means)
+        tell_caveats(plan.caveats)
+        with progress_bar(plan.recipe.name) as progress:
             built = (
                 build(plan, root, workers, progress, scheduler=scheduler, memory=bound)
                 if share is None
-                else build_share(plan, root, *share, progress, Means(workers, scheduler, bound))
+                else build_share(plan, root, *share, progress, means)
             )
         if isinstance(built, Built):
-            _tell_card(built.card)
-            _print(_built_document(built), built_line(built), as_json)
+            tell_differences(built.card)
+            print_result(built_document(built), built_line(built), as_json)
             quarantine = built.card.quarantine
         else:
-            _print(_document(BuiltShare, built), share_line(built, part or ""), as_json)
+            print_result(document_of(BuiltShare, built), share_line(built, part or ""), as_json)
             quarantine = built.quarantine
-        _end_with(quarantine)
+        end_with(quarantine)
 
 
 @app.command(name="append")
@@ -172,19 +171,15 @@ def append_command(
     as_json: Json = False,
 ) -> None:
     """Add files to a built dataset; what is there stays as it is."""
-    bound = _parsed(byte_count, memory, "--memory")
+    bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest append"):
         recipe = find_recipe(dataset, tuple(assignments or ()))
-        with _progress(recipe.name) as bar:
-            task = bar.add_task(recipe.name)
-
-            def progress(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total)
-
+        with progress_bar(recipe.name) as progress:
             done = append(recipe, start, root, progress, Means(workers, scheduler, bound))
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
-        _print(_document(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
-        _end_with(done.left_out)
+        print_result(document_of(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
+        tell_caveats(done.caveats)
+        end_with(done.left_out)
 
 
 @app.command(name="finish")
@@ -192,10 +187,10 @@ def finish_command(folder: Folder, as_json: Json = False) -> None:
     """Merge what several build --part runs wrote; needs no source file."""
     with one_line_errors("walrus-ingest finish"):
         card, written = finish(folder)
-        _tell_card(card)
-        document = {"folder": str(folder), "written_bytes": written, "card": _document(Card, card)}
-        _print(document, f"{folder}: {counts(card)}; {'merged' if written else 'nothing to do'}", as_json)
-        _end_with(card.quarantine)
+        tell_differences(card)
+        document = {"folder": str(folder), "written_bytes": written, "card": document_of(Card, card)}
+        print_result(document, f"{folder}: {counts(card)}; {'merged' if written else 'nothing to do'}", as_json)
+        end_with(card.quarantine)
 
 
 @app.command()
@@ -213,7 +208,7 @@ def verify(
         if against_source and not found:
             found = list(source_faults(dataset, against_source))
         if as_json:
-            _print_json({"dataset": dataset.card.name, "faults": found})
+            print_json({"dataset": dataset.card.name, "faults": found})
         else:
             for fault in found:
                 say(fault)
@@ -235,8 +230,8 @@ def convert(
 ) -> None:
     """Copy a dataset into the other packaging; encoded bytes stay as they are."""
     with one_line_errors("walrus-ingest convert"):
-        copy = convert_dataset(Dataset(folder), _choice(Packaging, packaging, "--format"), root)
-        _print({"folder": str(copy)}, str(copy), as_json)
+        copy = convert_dataset(Dataset(folder), choice(Packaging, packaging, "--format"), root)
+        print_result({"folder": str(copy)}, str(copy), as_json)
 
 
 @app.command(name="report")
@@ -247,73 +242,22 @@ def report_command(folder: Folder, as_json: Json = False) -> None:
 
     with one_line_errors("walrus-ingest report"):
         path = report(Dataset(folder))
-        _print({"report": str(path)}, str(path), as_json)
+        print_result({"report": str(path)}, str(path), as_json)
 
 
 def _plan(
-    dataset: str, start: Path, packaging: str, codec: str, keep_error: float | None, assignments: list[str] | None
+    dataset: str,
+    start: Path,
+    packaging: str,
+    codec: str,
+    keep_error: float | None,
+    assignments: list[str] | None,
+    means: Means,
 ) -> Plan:
+    """The plan, refused before a frame is read where the means do not reach."""
     recipe = find_recipe(dataset, tuple(assignments or ()))
-    kind, name = _choice(Packaging, packaging, "--format"), _choice(CodecName, codec, "--codec")
-    return make_plan(recipe, start, kind, name, keep_error=keep_error)
-
-
-def _choice(kind: Any, value: str, option: str) -> Any:
-    allowed = kind.__args__
-    if value not in allowed:
-        raise typer.BadParameter(f"{value} is not one of {', '.join(allowed)}", param_hint=option)
-    return value
-
-
-def _parsed(parse: Callable[[str], T], value: str | None, option: str) -> T | None:
-    """What an option says, where it is given; what cannot be read is wrong usage."""
-    try:
-        return None if value is None else parse(value)
-    except SettingsError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-def _progress(name: str) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
-
-
-def _tell_card(card: Card) -> None:
-    for line in card.differences:
-        say(f"differs: {line}")
-
-
-def _end_with(quarantine: tuple[Quarantined, ...]) -> None:
-    """Names what was left out, and exits with the code that says so."""
-    for line in quarantine_lines(quarantine):
-        say(f"left out: {line}")
-    if quarantine:
-        raise typer.Exit(QUARANTINE)
-
-
-def _built_document(built: Built) -> dict[str, Any]:
-    return {
-        "folder": str(built.folder),
-        "written_parts": built.written_parts,
-        "reused_parts": built.reused_parts,
-        "written_bytes": built.written_bytes,
-        "card": _document(Card, built.card),
-    }
-
-
-def _document(kind: type[T], value: T) -> Any:
-    return TypeAdapter(kind).dump_python(value, mode="json")
-
-
-def _print(document: dict[str, Any], line: str, as_json: bool) -> None:
-    if as_json:
-        _print_json(document)
-    else:
-        typer.echo(line)
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=1))
+    kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
+    return make_plan(recipe, start, kind, name, keep_error=keep_error, admit=means.slab_bytes)
 
 
 def main() -> None:

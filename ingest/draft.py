@@ -15,7 +15,10 @@ from ingest.guess_fields import Named, named_fields
 from ingest.layout import TIME, TRAJECTORY, split_channel
 from ingest.listing import Listed, list_arrays, root_numbers
 from ingest.opening import located, open_arrays
+from ingest.seam import APART, seam_words, seams
 from ingest.sources._arrays import Arrays, whole
+from ingest.sources._zarr import MARKERS
+from ingest.split import SplitRule
 from shards.errors import SettingsError
 from shards.settings import dump_toml
 from shards.spec import GridKind
@@ -60,25 +63,32 @@ class _Writer:
         named = named_fields(self.guess)
         lines = [*self._head(), *self._time(), *self._coordinates(), *self._boundaries(), *self._scalars()]
         lines += self._mask(named)
+        lines += self._held_out()
         lines += [line for field in named for line in self._field(field)]
         lines += self._left_out(named)
         return lines
 
     def _head(self) -> list[str]:
-        file = self.path.parent.name if self.path.name == "zarr.json" else self.path.name
+        file = self.path.parent.name if self.path.name in MARKERS else self.path.name
         name = re.sub(r"[^A-Za-z0-9_.-]+", "_", re.sub(r"(\.zarr)?\.[A-Za-z0-9]+$", "", file)).strip("_.-") or "own"
         grid = ", ".join(f"{axis} {self.guess.lengths[axis]}" for axis in self.guess.axes)
         return [
             f"# Drafted from {printable(self.path.name)}. Read every line; DECIDE marks what no file can tell.",
             _line("name", name),
             _line("source", "hdf5"),
-            f"{_line('title', f'{name}: say what flows here')}  # DECIDE",
+            f"{_line('title', f'{name}: say what system this is')}  # DECIDE",
             f"{_line('licence', 'unknown')}  # DECIDE: may others use the data?",
             _line("axes", list(self.guess.axes)),
             *self._kind(),
             f"# {self._doubt_of_axes()}",
             f"{_line('layout', ' '.join(self.guess.words))}  # n trajectory, t time, c component or channel; {grid}",
+            *self._dtype(),
         ]
+
+    def _dtype(self) -> list[str]:
+        double = any(field.array.dtype == "float64" for field in self.guess.fields)
+        said = '# Fields are float64: dtype = "float32", as a line here, rounds them to half the size.'
+        return [said] if double else []
 
     def _kind(self) -> list[str]:
         kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.guess.axes)), None)
@@ -98,11 +108,12 @@ class _Writer:
         time = self.guess.lists.time
         if time is not None and times is not None and _increasing(times):
             if time.lengths in ((frames,), (self.guess.lengths.get(TRAJECTORY), frames)):
-                return ["", "[time]", _line("stored", time.stored)]
+                return ["", "[time]", f"{_line('stored', time.stored)}  # {_span(times, 'frame')}"]
             if len(times) == frames + 1 > 2 and _even(times):
                 note = f"# {printable(time.path)} holds {len(times)} times for {frames} frames: the last is left out."
                 return ["", note, "[time]", _line("start", float(times[0])), _line("stop", float(times[-2]))]
-        return ["", "# DECIDE: when the frames are; uncomment and correct.", "# [time]", "# step = 1.0"]
+        said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
+        return ["", said, "# [time]", "# step = 1.0"]
 
     def _values(self, listed: Listed | None) -> npt.NDArray[np.float64] | None:
         """A list, of the first trajectory where there is one for each."""
@@ -112,28 +123,48 @@ class _Writer:
         return values if values.ndim == 1 else values[0]
 
     def _coordinates(self) -> list[str]:
-        return [line for axis in self.guess.axes for line in self._coordinate(axis)]
+        rules = [self._coordinate(axis) for axis in self.guess.axes]
+        said = "# DECIDE: where the outermost cells end, below and above; uncomment and correct."
+        return ["", "[coordinates]", *([said] if any(rule.startswith("#") for rule in rules) else []), *rules]
 
-    def _coordinate(self, axis: str) -> list[str]:
+    def _coordinate(self, axis: str) -> str:
+        """Its rule, a comment where the file does not tell."""
         listed, cells = self.guess.lists.space.get(axis), self.guess.lengths[axis]
         centres = self._values(listed)
-        if listed is None or centres is None or len(centres) != cells:
-            return _open_axis(axis, cells)
-        if len(listed.lengths) == 2:
-            return _equal_cells(axis, listed, centres) if _even(centres) else _open_axis(axis, cells)
-        stored = ["", f"[coordinates.{axis}]", _line("stored", listed.stored)]
-        return stored if _increasing(centres) else _open_axis(axis, cells)
+        if listed is not None and centres is not None and len(centres) == cells and _increasing(centres):
+            if len(listed.lengths) == 1:
+                return f"{_table(axis, {'stored': listed.stored})}  # {_span(centres, 'cell')}"
+            if _even(centres):
+                half = float(centres[-1] - centres[0]) / (cells - 1) / 2
+                ends: dict[str, object] = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
+                note = f"CHECK: the first list of {printable(listed.path)}, taken for equally spaced cell centres"
+                return f"{_table(axis, ends)}  # {note}"
+        return f"# {_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
 
     def _boundaries(self) -> list[str]:
-        sides = [f'# {axis} = ["periodic", "periodic"]' for axis in self.guess.axes]
         said = "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct."
-        return ["", "[boundaries]", said, *sides]
+        jumps = zip(self.guess.axes, seams(self.arrays, self.guess), strict=True)
+        return ["", "[boundaries]", said, *(_open_sides(axis, jump) for axis, jump in jumps)]
 
     def _scalars(self) -> list[str]:
-        places = {name: f"@{name}" for name in root_numbers(self.arrays)}
-        places |= {each.path.rpartition("/")[2]: each.stored for each in self.guess.scalars}
-        said = "# CHECK: keep what is a parameter of the physics."
-        return ["", "[scalars]", said, *(_line(name, place) for name, place in places.items())] if places else []
+        lines = [f"{_line(name, f'@{name}')}  # {value:g}" for name, value in root_numbers(self.arrays).items()]
+        for each in self.guess.scalars:
+            values = whole(self.arrays.array(each.path)).reshape(-1)
+            lines.append(f"{_line(each.path.rpartition('/')[2], each.stored)}  # {_range(values)}")
+        said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
+        return ["", "[scalars]", said, *lines] if lines else []
+
+    def _held_out(self) -> list[str]:
+        """How to keep trajectories from training: the shares that else decide know nothing of parameters."""
+        return [
+            "",
+            f"# Trajectories are shared out in order, {SplitRule()}, but where their folder is named so.",
+            "# What shall be kept from training instead is said by file, by parameter, or by both, such as:",
+            "#   [[held_out]]",
+            '#   splits = ["test"]',
+            '#   files = "run_9*.h5"',
+            "#   scalars = { Reynolds = [100.0, 200.0] }",
+        ]
 
     def _mask(self, named: list[Named]) -> list[str]:
         masks = [each for each in named if each.constant and MASK_NAME.search(each.name) and not each.rank]
@@ -164,25 +195,19 @@ class _Writer:
         return ["", "# Not taken, being no field on this grid:", *held] if held else []
 
 
-def _open_axis(axis: str, cells: int) -> list[str]:
-    return [
-        "",
-        f"# DECIDE: where the {cells} cells of {axis} are; uncomment and correct.",
-        f"# [coordinates.{axis}]",
-        "# lower = 0.0",
-        "# upper = 1.0",
-    ]
+def _open_sides(axis: str, jump: float | None) -> str:
+    side = "wall" if jump is not None and jump >= APART else "periodic"
+    words = seam_words(jump)
+    return f"# {_line(axis, [side, side])}" + (f"  # {words}" if words else "")
 
 
-def _equal_cells(axis: str, listed: Listed, centres: npt.NDArray[np.float64]) -> list[str]:
-    half = float(centres[-1] - centres[0]) / (len(centres) - 1) / 2
-    return [
-        "",
-        f"# CHECK: from the first list of {printable(listed.path)}, taken for equally spaced cell centres.",
-        f"[coordinates.{axis}]",
-        _line("lower", float(centres[0]) - half),
-        _line("upper", float(centres[-1]) + half),
-    ]
+def _span(values: npt.NDArray[np.float64], what: str) -> str:
+    return f"{len(values)} {what}s, {values[0]:.6g} to {values[-1]:.6g}"
+
+
+def _range(values: npt.NDArray[np.float64]) -> str:
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
 def _increasing(values: npt.NDArray[np.float64]) -> bool:
@@ -196,3 +221,9 @@ def _even(values: npt.NDArray[np.float64]) -> bool:
 
 def _line(key: str, value: object) -> str:
     return dump_toml({key: value}).strip()
+
+
+def _table(key: str, values: dict[str, object]) -> str:
+    """A table in one line."""
+    inside = ", ".join(_line(name, value) for name, value in values.items())
+    return f"{_line(key, 0).removesuffix('0')}{{ {inside} }}"

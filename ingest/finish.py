@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from ingest.lock import lock
 from ingest.outline import UNFINISHED, Outline, read_outline
 from ingest.part import RECORDS, PartRecord, read_record
 from ingest.plan import recipe_digest
+from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, Count, KeptError
 from shards.document import write_atomically
 from shards.errors import ShardError, SourceError
@@ -129,11 +131,21 @@ def _card(outline: Outline, records: Sequence[PartRecord], entries: tuple[Entry,
         correction=recipe.correction.reason if recipe.correction else "",
         differences=_differences(outline, entries),
         repeated_frames=sum(record.repeated_frames for record in records),
-        quarantine=(*outline.refused, *(item for record in records for item in record.quarantine)),
+        quarantine=tuple(dict.fromkeys((*outline.refused, *(item for each in records for item in each.quarantine)))),
         inputs=outline.inputs,
         recipe_digest=recipe_digest(recipe),
+        split=(*recipe.split_words, *_twice(recipe, entries)),
         errors=_reached(outline, records),
+        caveats=outline.caveats,
     )
+
+
+def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
+    """What is held out for two splits lies in both, under one key: who adds up counts should know."""
+    keys = Counter(entry.key for entry in entries) if recipe.held_out else Counter[str]()
+    count = sum(times > 1 for times in keys.values())
+    many = "1 trajectory is" if count == 1 else f"{count} trajectories are"
+    return [f"{many} in valid and in test alike: stored and counted twice"] if count else []
 
 
 def _reached(outline: Outline, records: Sequence[PartRecord]) -> dict[str, KeptError]:

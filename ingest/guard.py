@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from os.path import realpath
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,7 +41,7 @@ def read_document(cls: type[T], path: Path) -> T | None:
 
 
 def _require_ours(plan: Plan, folder: Path) -> None:
-    inside = [file.path for file in plan.inputs if file.place.resolve().is_relative_to(folder.resolve())]
+    inside = [file.path for file in plan.inputs if Path(realpath(file.place)).is_relative_to(realpath(folder))]
     if inside:
         raise MismatchError(f"{folder}: the input {inside[0]} lies in the folder to be built; name another root")
     ours = any((folder / name).exists() for name in ("index.json", RECORDS))

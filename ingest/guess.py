@@ -17,7 +17,10 @@ from shards.errors import SourceError
 Words = tuple[str, ...]
 Lengths = dict[str, int]
 
-AXES = ("x", "y", "z", "r", "log_r", "theta", "phi", "lat", "lon")
+AXES = (
+    *("x", "y", "z", "r", "log_r", "theta", "phi"),
+    *("lev", "level", "plev", "altitude", "lat", "latitude", "lon", "longitude"),
+)
 AXIS_NAME = re.compile(rf"({'|'.join(AXES)})([-_](coordinates?|cent(er|re)s?|coords?|cells))?", re.IGNORECASE)
 TIME_NAME = re.compile(r"(t|times?)([-_]coordinates?)?", re.IGNORECASE)
 # A longer axis holds cells rather than components; a shorter one holds components rather than cells.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.order import natural
 from ingest.recipe import Recipe
 from ingest.source import find
+from ingest.sources._zarr import MARKERS, marker
 from shards.errors import SourceError
 from shards.spec import Split
 
@@ -34,15 +37,26 @@ class InputFile:
     def place(self) -> Path:
         return self.root / self.path
 
+    @property
+    def stem(self) -> str:
+        """Its name without what tells its kind; a zarr store has that of its folder."""
+        return (self.place.parent if self.place.name in MARKERS else self.place).stem
+
 
 def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
-    """The files of this recipe below `start` (or that one file), sorted by path; raises SourceError for none."""
+    """The files of this recipe below `start` (or that one), in natural order; raises SourceError for none.
+
+    A folder that is a zarr store is one file, known by what stands for it.
+    """
     if not start.exists():
         raise SourceError(f"{start}: no such file or folder")
-    root = start.parent if start.is_file() else start
+    start = start.absolute().parent if start.name in MARKERS else start
+    one = start.is_file() or marker(start) is not None
+    root = start.parent if one else start
     patterns = (recipe.files,) if recipe.files else find(recipe.source).PATTERNS
-    found = [start] if start.is_file() else sorted({p for pattern in patterns for p in root.rglob(pattern)})
-    files = [p for p in found if not p.is_dir() and not p.name.startswith(".")]
+    found = {start} if one else {p for pattern in patterns for p in root.rglob(pattern) if not p.name.startswith(".")}
+    stores = {p: marker(p) for p in found if p.is_dir()}
+    files = sorted({file for p in found if (file := stores.get(p, p))}, key=lambda p: natural(p.as_posix()))
     if not files:
         raise SourceError(f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?")
     source = find(recipe.source)
@@ -53,10 +67,12 @@ def _input(root: Path, path: Path, split: Split | None, companions: tuple[Path, 
     relative = path.relative_to(root).as_posix()
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("a pipe or a device, which may have no end")
         modified = max(place.stat().st_mtime_ns for place in (path, *companions))
         return InputFile(root, relative, split, status.st_size, modified, _digest_with(path, companions))
     except OSError:
-        # A link to nowhere, or no permission: its source will say so, and leave out this file alone.
+        # A link to nowhere, a pipe, or no permission: its source will say so, and leave out this file alone.
         return InputFile(root, relative, split, 0, 0, "")
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ingest.likeness import Likeness, likenesses
 from ingest.listing import Listed, list_arrays, root_numbers, without_place
-from ingest.opening import located, open_arrays
+from ingest.opening import located, look_into
 from ingest.sources._arrays import Arrays, Hdf5Arrays
 from ingest.sources._npz import Npz
-from ingest.sources._zarr import Zarr
+from ingest.sources._zarr import MARKERS, Zarr
 from ingest.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 
@@ -24,7 +24,7 @@ SHOWN = 100
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that is told of one file."""
+    """All that is told of one file; `outside` are the arrays that it only points to, which are never opened."""
 
     file: str
     kind: str
@@ -32,17 +32,19 @@ class Inspection:
     arrays: tuple[Listed, ...]
     attributes: dict[str, float]
     looks_like: tuple[Likeness, ...]
+    outside: tuple[str, ...] = ()
 
 
 def inspect(path: Path) -> Inspection:
-    """The whole report; raises SourceError where the file cannot be opened, or points outside itself."""
+    """The whole report; raises SourceError where the file cannot be opened. What lies outside it is named, not read."""
     place = located(path)
-    with open_arrays(place) as arrays:
+    with look_into(place) as arrays:
         listed = list_arrays(arrays, place)
         listed = (*(_with_statistics(arrays, each) for each in listed[:SHOWN]), *listed[SHOWN:])
         attributes = root_numbers(arrays)
+        outside = tuple(arrays.refused) if isinstance(arrays, Hdf5Arrays) else ()
         kind = {Hdf5Arrays: "HDF5", Npz: "npz", Zarr: "zarr"}[type(arrays)]
-    return Inspection(str(path), kind, _size(place), listed, attributes, likenesses(place, listed))
+    return Inspection(str(path), kind, _size(place), listed, attributes, likenesses(place, listed), outside)
 
 
 def _with_statistics(arrays: Arrays, listed: Listed) -> Listed:
@@ -59,5 +61,5 @@ def _with_statistics(arrays: Arrays, listed: Listed) -> Listed:
 
 
 def _size(path: Path) -> int:
-    files = path.parent.rglob("*") if path.name == "zarr.json" else [path]
+    files = path.parent.rglob("*") if path.name in MARKERS else [path]
     return sum(each.stat().st_size for each in files if each.is_file())

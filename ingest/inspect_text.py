@@ -104,6 +104,8 @@ def _fitting_lines(likeness: Likeness) -> list[str]:
 def _next(found: Inspection, fitting: Likeness | None) -> list[str]:
     """What to do, commands on lines of their own to be copied."""
     file = shlex.quote(found.file)
+    if found.outside:
+        return told("next", f"copy {', '.join(found.outside)} into the file (h5copy, h5repack), then inspect it again")
     if fitting and fitting.recipes:
         return told("next", _build_command(fitting.recipes[0], file), whole=True)
     if max((len(each.lengths) for each in found.arrays), default=0) < 3:

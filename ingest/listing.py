@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ingest.sources import _hdf5 as hdf5
+from ingest.sources import _hdf5_storage as storage
+from ingest.sources import _hdf5_tree as tree
 from ingest.sources._arrays import Array, Arrays, Hdf5Arrays
 from ingest.sources._zarr import Zarr, ZarrArray
 from ingest.statistics import Statistics
@@ -103,9 +104,9 @@ def without_place(error: Exception, path: Path | str, name: str) -> str:
 
 def _of_unreadable(arrays: Arrays, name: str) -> tuple[tuple[int, ...] | None, str, Storage]:
     """What can be told of an array that cannot be read: damaged, or of a type that h5py does not know."""
-    if not isinstance(arrays, Hdf5Arrays):
+    if not isinstance(arrays, Hdf5Arrays) or name in arrays.refused:
         return None, UNKNOWN, Storage()
-    dataset = hdf5.item(arrays.file, name)
+    dataset = tree.item(arrays.file, name)
     try:
         dtype = RECORD if dataset.dtype.names else str(dataset.dtype)
         return dataset.shape, dtype, _hdf5_storage(dataset)
@@ -115,7 +116,7 @@ def _of_unreadable(arrays: Arrays, name: str) -> tuple[tuple[int, ...] | None, s
 
 def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
     if isinstance(arrays, Hdf5Arrays):
-        return _hdf5_storage(hdf5.item(arrays.file, name))
+        return _hdf5_storage(tree.item(arrays.file, name))
     if isinstance(array, ZarrArray):
         codecs = tuple(type(each).__name__.lower().removesuffix("codec") for each in array.array.compressors)
         return Storage(None, tuple(array.array.shards or array.array.chunks), codecs)
@@ -125,7 +126,7 @@ def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
 
 
 def _hdf5_storage(dataset: Any) -> Storage:
-    filters = tuple(FILTERS.get(code, f"filter {code}") for code, _ in hdf5.filters(dataset))
+    filters = tuple(FILTERS.get(code, f"filter {code}") for code, _ in storage.filters(dataset))
     return Storage(dataset.id.get_storage_size(), dataset.chunks, filters)
 
 

@@ -5,8 +5,6 @@ The bytes that are written depend on none of this: shards and chunks are cut as 
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from ingest.part import SLAB_BYTES
@@ -18,23 +16,11 @@ from shards.errors import SettingsError
 PROCESS_BYTES = 96 * 2**20
 FRAMES = 8
 SLABS = 4
-_UNITS = {"": 1, "B": 1} | {
-    f"{letter}{i}B": (1024 if i else 1000) ** power for power, letter in enumerate("KMGT", start=1) for i in ("", "i")
-}
-
-
-def byte_count(text: str) -> int:
-    """Bytes of 4GB, 500 MB, 1.5GiB; raises SettingsError for what is no size."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
-    unit = found and next((_UNITS[known] for known in _UNITS if known.upper() == found[2].upper()), None)
-    if not found or not unit:
-        raise SettingsError(f"{text} is not a size; expected a number and a unit, such as 4GB or 500MiB")
-    return int(float(found[1]) * unit)
 
 
 def process_bytes(plan: Plan, slab_bytes: int) -> int:
     """The most that one process holds that reads in slabs of this size."""
-    return _beside_slabs(plan) + SLABS * max(slab_bytes, plan.schema.frame_bytes)
+    return _beside_slabs(plan) + SLABS * max(slab_bytes, plan.read_frame_bytes)
 
 
 def slab_within(plan: Plan, memory: int | None, workers: int) -> int:
@@ -44,23 +30,23 @@ def slab_within(plan: Plan, memory: int | None, workers: int) -> int:
     processes = max(1, min(workers, len(plan.parts)))
     parent = PROCESS_BYTES if processes > 1 else 0
     slab = min(SLAB_BYTES, ((memory - parent) // processes - _beside_slabs(plan)) // SLABS)
-    if slab < min(SLAB_BYTES, plan.schema.frame_bytes):
-        need = parent + processes * process_bytes(plan, plan.schema.frame_bytes)
+    if slab < min(SLAB_BYTES, plan.read_frame_bytes):
+        need = parent + processes * process_bytes(plan, plan.read_frame_bytes)
         fewer = ", or use fewer --workers" if processes > 1 else ""
         raise SettingsError(
             f"--memory {_megabytes(memory)} for {processes} processes: frames of "
-            f"{_megabytes(plan.schema.frame_bytes)} need {_megabytes(need)}; give as much{fewer}"
+            f"{_megabytes(plan.read_frame_bytes)} need {_megabytes(need)}; give as much{fewer}"
         )
     return slab
 
 
 def _beside_slabs(plan: Plan) -> int:
     schema = plan.schema
-    static = int(np.prod(schema.static_shape)) * np.dtype(schema.dtype).itemsize
+    static = int(np.prod(schema.static_shape)) * np.dtype(plan.read_dtype).itemsize
     # A tar has the length of a member before its bytes: the encoded shard is held whole.
     longest = max((t.frames for part in plan.parts for t in part.trajectories), default=1)
     shard = min(plan.shard_frames, longest) * schema.frame_bytes if plan.packaging == "webdataset" else 0
-    return PROCESS_BYTES + FRAMES * max(schema.frame_bytes, static) + shard
+    return PROCESS_BYTES + FRAMES * max(plan.read_frame_bytes, static) + shard
 
 
 def _megabytes(count: int) -> str:

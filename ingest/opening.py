@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from ingest.sources._arrays import Arrays, open_hdf5_arrays
+from ingest.sources._arrays import ArrayFile, look_into_hdf5, open_hdf5_arrays
 from ingest.sources._npz import open_npz
-from ingest.sources._zarr import open_zarr
+from ingest.sources._zarr import MARKERS, marker, open_zarr
 from shards.errors import SourceError
 
 ZIP = b"PK"
 
 
 def located(path: Path) -> Path:
-    """The file to open: of a zarr store, its `zarr.json`; raises SourceError for other folders."""
+    """The file to open: of a zarr store, the one that stands for it; raises SourceError for other folders."""
     if not path.is_dir():
         return path
-    if not (path / "zarr.json").is_file():
+    store = marker(path)
+    if store is None:
         raise SourceError(
-            f"{path}: a folder without zarr.json; expected a file, or a zarr store; name one of its files"
+            f"{path}: a folder without {' or '.join(MARKERS)}; expected a file, or a zarr store; name one of its files"
         )
-    return path / "zarr.json"
+    return store
 
 
-def open_arrays(path: Path) -> AbstractContextManager[Arrays]:
+def open_arrays(path: Path) -> AbstractContextManager[ArrayFile]:
     """The arrays of a file of any kind, told by its content and not by its name."""
-    if path.name == "zarr.json":
+    return _opened(path, open_hdf5_arrays)
+
+
+def look_into(path: Path) -> AbstractContextManager[ArrayFile]:
+    """The same for who only looks: of an HDF5 file that points outside itself all but that."""
+    return _opened(path, look_into_hdf5)
+
+
+def _opened(
+    path: Path, open_hdf5: Callable[[Path], AbstractContextManager[ArrayFile]]
+) -> AbstractContextManager[ArrayFile]:
+    if path.name in MARKERS:
         return open_zarr(path)
     if _starts_as_zip(path):
-        return open_zarr(path) if path.name.endswith(".zarr.zip") else open_npz(path)
-    return open_hdf5_arrays(path)
+        return open_zarr(path) if _holds_a_store(path) else open_npz(path)
+    return open_hdf5(path)
 
 
 def _starts_as_zip(path: Path) -> bool:
+    # A pipe would be waited for; who opens HDF5 says that it is no file.
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             return file.read(len(ZIP)) == ZIP
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+def _holds_a_store(path: Path) -> bool:
+    """An archive that is none, or cut short, is left to who opens it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(PurePosixPath(name).name in MARKERS for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False

@@ -51,6 +51,7 @@ class Outline:
     parts: tuple[PartOutline, ...]
     jobs: AtLeastOne = 1
     errors: dict[str, KeptError] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, jobs: int = 1) -> Outline:
@@ -67,6 +68,7 @@ class Outline:
             tuple(PartOutline(p.name, p.split, p.digest, p.frames * plan.schema.frame_bytes) for p in plan.parts),
             jobs,
             plan.errors,
+            plan.caveats,
         )
 
     def owners(self) -> tuple[int, ...]:

@@ -16,11 +16,13 @@ from typing import Protocol
 from pydantic.dataclasses import dataclass
 
 from ingest.checks import Inspection, UnfitError
+from ingest.headers import without_place
 from ingest.inputs import InputFile
-from ingest.plan import Part, Plan, without_place
+from ingest.plan import Part, Plan
 from ingest.source import OpenFile, find
 from shards.card import Quarantined
 from shards.document import dump, parse, write_atomically
+from shards.durable import settle
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
 from shards.moments import NONE, Moments, merge_all
@@ -29,7 +31,8 @@ from shards.spec import STRICT, Frames, Trajectory
 from shards.trajectory import Document
 from shards.write import Encoded, part_writer
 
-SLAB_BYTES = 32 * 2**20
+# Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next one.
+SLAB_BYTES = 8 * 2**20
 RECORDS = "parts"
 
 
@@ -99,7 +102,7 @@ def _has_length(path: Path, length: int) -> bool:
 
 def build_part(plan: Plan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
     """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk."""
-    record_path(dataset, part.name).unlink(missing_ok=True)
+    _withdraw(record_path(dataset, part.name))
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
     written: list[_Written] = []
     quarantine: list[Quarantined] = []
@@ -117,6 +120,13 @@ def build_part(plan: Plan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYT
     record = _record(plan, part, written, files, quarantine)
     write_atomically(record_path(dataset, part.name), dump(PartRecord, record).encode())
     return record
+
+
+def _withdraw(record: Path) -> None:
+    """Lest a loss of power bring it back, beside files that are not on the disk yet."""
+    if record.exists():
+        record.unlink()
+        settle(record.parent)
 
 
 def unfit(plan: Plan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES) -> Iterator[Quarantined]:
@@ -174,7 +184,7 @@ def _prepare(plan: Plan, opened: OpenFile, trajectory: Trajectory, slab_bytes: i
     schema, row = plan.schema, trajectory.origin.row
     inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
     static = Inspection(schema, schema.static_channels, plan.channel_powers(constant=True))
-    frames = inspection.passes(_frames(opened, trajectory, slab_bytes // schema.frame_bytes))
+    frames = inspection.passes(_frames(opened, trajectory, slab_bytes // plan.read_frame_bytes))
     constants = static.static(opened.static(row)) if schema.static_channels else None
     encoded = Encoded(
         _document(plan, trajectory),

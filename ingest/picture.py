@@ -1,7 +1,8 @@
 """Pictures of a dataset: its fields at several times, its domain, and the numbers of its survey.
 
 Every function returns the bytes of a PNG. An image shows the first axis to the right and the second upward, of a
-volume the middle plane; its frame tells the boundary: thick = wall, dotted = open, thin = periodic; grey = solid.
+volume the middle plane, or the values of largest magnitude along the third axis; its frame tells the boundary: thick =
+wall, dotted = open, thin = periodic; grey = solid.
 
 Axes: T time, C channel, K wavenumber; U V the horizontal and the vertical axis of an image.
 """
@@ -15,13 +16,13 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_hex
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
-from ingest.spectrum import Float64
-from ingest.survey import Portrait, Survey
+from ingest.survey import Film, Portrait, Survey
 from shards.image import bar, compass, draw, frame
-from shards.page import GREY, INK, NARROW, SOLID, WIDTH, Page, log_axis, style, words
+from shards.page import GREY, INK, NARROW, SOLID, WIDTH, Page, log_axis, log_waves, sheet, style, words
 from shards.spec import SPLITS, Schema, Split
+from shards.spectrum import Float64
 from shards.view import Scale
 
 HUES = ("#0b5cad", "#c9681a", "#2a8c6e")
@@ -33,11 +34,11 @@ BAR, GAP = 0.62, 0.08
 SPECTRUM_FLOOR = 1e-12
 
 
-def frames(survey: Survey, channels: Sequence[str]) -> bytes:
+def frames(film: Film, channels: Sequence[str]) -> bytes:
     """Each channel (rows) at several times (columns); of a line all times in one plot."""
-    film, view = survey.film, survey.view
+    view = film.view
     if film.images_TCVU.shape[2] == 1:
-        return _profiles(survey, channels)
+        return _profiles(film, channels)
     left, top, bottom = 0.4, 0.86, 0.42
     columns = len(film.time_T)
     tallest = max(0.9, min(2.2, 12 / len(channels)))
@@ -45,7 +46,7 @@ def frames(survey: Survey, channels: Sequence[str]) -> bytes:
     height = width * view.ratio
     with style():
         page = Page(left + columns * (width + GAP) + BAR, top + len(channels) * (height + GAP) + bottom)
-        _title(page, "fields", f"trajectory {film.key}", view.cut)
+        page.title("fields", f"trajectory {film.key}", view.cut)
         for row, channel in enumerate(channels):
             images = list(film.images_TCVU[:, row])
             scale = Scale.of_field(images)
@@ -60,17 +61,17 @@ def frames(survey: Survey, channels: Sequence[str]) -> bytes:
         return page.png()
 
 
-def constants(survey: Survey, channels: Sequence[str]) -> bytes:
+def constants(film: Film, channels: Sequence[str]) -> bytes:
     """The fields that do not change in time."""
-    film, view = survey.film, survey.view
+    view = film.view
     left, top, bottom, gap = 0.12, 1.02, 0.5, 0.3
     columns = min(4, len(channels))
-    width = min((WIDTH - left) / columns - BAR, 2.2, 2.2 / view.ratio)
+    width = min((WIDTH - left) / columns - BAR, 4.0, 2.6 / view.ratio)
     height = width * view.ratio
     with style():
         rows = math.ceil(len(channels) / columns)
         page = Page(left + columns * (width + BAR), top + rows * (height + gap) - gap + bottom)
-        _title(page, "constant fields", f"trajectory {film.key}", view.cut)
+        page.title("constant fields", f"trajectory {film.key}", view.cut)
         for i, (channel, image) in enumerate(zip(channels, film.static_CVU, strict=True)):
             place, down = left + i % columns * (width + BAR), top + i // columns * (height + gap)
             axes = page.axes(place, down, width, height)
@@ -85,12 +86,12 @@ def domain(survey: Survey, schema: Schema) -> bytes:
     """The box: its cells as ticks, its boundaries as a frame, its obstacles grey; beside it each axis in words."""
     view, shapes = survey.view, survey.obstacles
     left, top, bottom, gap, told = 0.62, 0.92, 0.62, 0.42, 3.15
-    width = min((WIDTH - left - told) / len(shapes) - gap, 2.4, 2.2 / view.ratio)
+    width = min((WIDTH - left - told) / len(shapes) - gap, 5.2, 2.6 / view.ratio)
     height = width * view.ratio
     with style():
         tall = max(height + bottom, 0.42 * len(schema.grid.axes) + 0.4)
         page = Page(left + len(shapes) * (width + gap) + told, top + tall)
-        _title(page, "domain", f"{schema.grid.kind} grid", view.cut)
+        page.title("domain", f"{schema.grid.kind} grid", view.cut)
         for i, solid in enumerate(shapes):
             axes = page.axes(left + i * (width + gap), top, width, height)
             seen = np.where(solid > 0, 1.0, np.nan)
@@ -104,7 +105,7 @@ def domain(survey: Survey, schema: Schema) -> bytes:
 def histograms(portraits: Sequence[Portrait]) -> bytes:
     """How often each value occurs, a line a component."""
     with style():
-        page, boxes = _sheet("histograms", "share of all values a unit, log scale", len(portraits))
+        page, boxes = sheet("histograms", "share of all values a unit, log scale", len(portraits))
         for axes, portrait in zip(boxes, portraits, strict=True):
             middle_B = (portrait.edges_B[1:] + portrait.edges_B[:-1]) / 2
             for density_B, component, hue in _lines(portrait):
@@ -121,19 +122,15 @@ def histograms(portraits: Sequence[Portrait]) -> bytes:
 def spectra(portraits: Sequence[Portrait]) -> bytes:
     """The isotropic power spectrum of each field at the first, the middle and the last step."""
     with style():
-        page, boxes = _sheet("power spectra", "share of the variance in each ring of wavenumbers", len(portraits))
+        page, boxes = sheet("power spectra", "share of the variance in each ring of wavenumbers", len(portraits))
         for axes, portrait in zip(boxes, portraits, strict=True):
             wave_K = np.arange(1, portrait.spectrum_TK.shape[1] + 1)
             for spectrum_K, (name, hue) in zip(portrait.spectrum_TK, MOMENTS, strict=True):
                 seen_K = np.where(spectrum_K > 0, spectrum_K, np.nan)
                 axes.plot(wave_K, seen_K, color=hue, linewidth=1.3, label=name)
             _log(axes, portrait.spectrum_TK.clip(SPECTRUM_FLOOR) * (portrait.spectrum_TK > 0))
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            log_waves(axes)
             axes.set_title(words(portrait.name), loc="left", size=8)
-            axes.set_xlabel("cycles along the longest side")
         _legend_above(boxes[0])
         return page.png()
 
@@ -141,7 +138,7 @@ def spectra(portraits: Sequence[Portrait]) -> bytes:
 def changes(portraits: Sequence[Portrait]) -> bytes:
     """The rms of the one-step change against time, a line a trajectory."""
     with style():
-        page, boxes = _sheet("change a step", "rms of the one-step change, in standard deviations", len(portraits))
+        page, boxes = sheet("change a step", "rms of the one-step change, in standard deviations", len(portraits))
         for axes, portrait in zip(boxes, portraits, strict=True):
             for change in portrait.changes:
                 seen_T = np.where(change.change_T > 0, change.change_T, np.nan)
@@ -158,7 +155,7 @@ def strips(survey: Survey, names: Sequence[str]) -> bytes:
     left, top, height, gap = 1.7, 0.86, 0.42, 0.42
     with style():
         page = Page(NARROW, top + len(names) * (height + gap))
-        _title(page, "parameters", "a mark a trajectory, a lane a split")
+        page.title("parameters", "a mark a trajectory, a lane a split")
         for row, name in enumerate(names):
             axes = page.axes(left, top + row * (height + gap), NARROW - left - 0.3, height)
             for lane, split in enumerate(SPLITS):
@@ -175,38 +172,26 @@ def boundary_words(schema: Schema) -> list[str]:
     return [f"{axis} {' to '.join(dict.fromkeys(side.name.lower() for side in sides))}" for axis, sides in pairs]
 
 
-def _profiles(survey: Survey, channels: Sequence[str]) -> bytes:
+def width_words(widths: Sequence[float]) -> str:
+    """How wide cells are: 0.25, or 0.001 to 0.03."""
+    return " to ".join(dict.fromkeys((f"{min(widths):.4g}", f"{max(widths):.4g}")))
+
+
+def _profiles(film: Film, channels: Sequence[str]) -> bytes:
     """Fields along a line, pale at first and dark at last."""
-    film, (left, right, _, _) = survey.film, survey.view.extent
+    left, right, _, _ = film.view.extent
     hues = [to_hex(colour) for colour in colormaps["Blues"](np.linspace(0.35, 1, len(film.time_T)))]
     times = ", ".join(f"{time:.4g}" for time in film.time_T)
     with style():
-        page, boxes = _sheet("fields", f"trajectory {film.key}   pale to dark: t = {times}", len(channels))
+        page, boxes = sheet("fields", f"trajectory {film.key}   pale to dark: t = {times}", len(channels))
         for row, (axes, channel) in enumerate(zip(boxes, channels, strict=True)):
             for image, hue in zip(film.images_TCVU[:, row], hues, strict=True):
                 place_U = left + (right - left) * (np.arange(image.size) + 0.5) / image.size
                 axes.plot(place_U, image[0], color=hue, linewidth=1.2)
             axes.set_title(words(channel), loc="left", size=8)
-            axes.set_xlabel(survey.view.names[0])
-            frame(axes, survey.view)
+            axes.set_xlabel(film.view.names[0])
+            frame(axes, film.view)
         return page.png()
-
-
-def _sheet(title: str, caption: str, count: int) -> tuple[Page, list[Axes]]:
-    """A sheet with so many boxes, three a row."""
-    columns = 2 if count in (1, 2, 4) else 3
-    left, top, gap, height, between = 0.55, 0.92, 0.5, 1.45, 0.62
-    width = (WIDTH - left) / columns - gap
-    rows = math.ceil(count / columns)
-    page = Page(WIDTH, top + rows * (height + between) - 0.1)
-    _title(page, title, caption)
-    places = [(i % columns * (width + gap), i // columns * (height + between)) for i in range(count)]
-    return page, [page.axes(left + across, top + down, width, height) for across, down in places]
-
-
-def _title(page: Page, title: str, *parts: str) -> None:
-    page.text(0.12, 0.12, title, size=11, weight="bold")
-    page.text(0.12, 0.38, "   ".join(part for part in parts if part), size=7.5, color=GREY)
 
 
 def _lines(portrait: Portrait) -> list[tuple[Float64, str, str]]:
@@ -247,10 +232,12 @@ def _lanes(axes: Axes, name: str) -> None:
 
 def _axes_in_words(page: Page, left: float, top: float, schema: Schema) -> None:
     grid = schema.grid
-    for row, (at, closed) in enumerate(zip(grid.coordinates, boundary_words(schema), strict=True)):
+    told = zip(grid.coordinates, grid.widths, boundary_words(schema), strict=True)
+    for row, (at, widths, closed) in enumerate(told):
         down = top + 0.42 * row
         page.text(left, down, closed, size=9, weight="bold")
-        page.text(left, down + 0.17, f"{len(at)} cells from {min(at):.4g} to {max(at):.4g}", size=7.5, color=GREY)
+        cells = f"{len(at)} cells of {width_words(widths)}, centres {min(at):.4g} to {max(at):.4g}"
+        page.text(left, down + 0.17, cells, size=7.5, color=GREY)
     frames = "frame: thick = wall, dotted = open, thin = periodic; grey = solid"
     page.text(left, top + 0.42 * len(grid.axes) + 0.06, frames, size=6.5, color=GREY)
 
@@ -261,7 +248,7 @@ def _cell_ticks(axes: Axes, survey: Survey, schema: Schema) -> None:
     across, up = survey.view.axes
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=survey.view.names[0], ylabel=survey.view.names[1])
     for axis, number in ((axes.xaxis, across), (axes.yaxis, up)):
-        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
         if number < len(schema.grid.axes):
             cells = np.sort(schema.grid.coordinates[number])
             axis.set_ticks(cells[:: math.ceil(len(cells) / 64)], minor=True)

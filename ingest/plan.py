@@ -7,8 +7,9 @@ inputs and the recipe, never on the number of workers.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,23 +17,25 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from ingest.checks import time_fault
+from ingest.caveats import caveats
+from ingest.checks import parameter_fault, time_fault
+from ingest.headers import Header, Onto, headers_of
 from ingest.inputs import InputFile, find_inputs
-from ingest.recipe import Recipe, SplitRule
-from ingest.rounding import kept_errors
+from ingest.recipe import Recipe
+from ingest.rounding import Kept, kept
 from ingest.scale import powers
-from ingest.source import Row, find
 from shards.card import KeptError, Quarantined
 from shards.codec import CodecName
 from shards.document import to_text
-from shards.errors import MismatchError, SourceError
+from shards.errors import SourceError
 from shards.index import Packaging
 from shards.shard import chunk_shape
-from shards.spec import SPLITS, Grid, Origin, Schema, Split, Trajectory, trajectory_key
+from shards.spec import SPLITS, DType, Origin, Schema, Split, Trajectory, trajectory_key
 
 PART_BYTES: dict[Packaging, int] = {"zarr": 64 * 2**20, "webdataset": 2**30}
 # A trajectory longer than this is cut into several shards, at frames.
 SHARD_BYTES = 128 * 2**20
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole build of one dataset."""
+    """The whole build of one dataset; `read_dtype` is that of the frames as their source gives them."""
 
     recipe: Recipe
     schema: Schema
+    read_dtype: DType
     powers: dict[str, int]
     packaging: Packaging
     codec: CodecName
@@ -63,6 +67,13 @@ class Plan:
     refused: tuple[Quarantined, ...]
     # What each variable field may lose; empty where every bit is kept.
     errors: dict[str, KeptError] = field(default_factory=dict)
+    # What its user should know of the inputs.
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def read_frame_bytes(self) -> int:
+        """Bytes of a frame as its source gives it."""
+        return replace(self.schema, dtype=self.read_dtype).frame_bytes
 
     @property
     def shard_frames(self) -> int:
@@ -86,33 +97,22 @@ class Plan:
         return next(file for file in self.inputs if file.path == path)
 
 
-@dataclass(frozen=True)
-class _Header:
-    file: InputFile
-    schema: Schema
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Onto:
-    """A built dataset that a plan adds to: schema, powers, errors stay, keys are taken, parts are counted on."""
-
-    schema: Schema
-    powers: dict[str, int]
-    errors: dict[str, KeptError]
-    keys: frozenset[str]
-    parts: dict[Split, int]
-
-
 def make_plan(
-    recipe: Recipe, start: Path, packaging: Packaging, codec: CodecName, *, keep_error: float | None = None
+    recipe: Recipe,
+    start: Path,
+    packaging: Packaging,
+    codec: CodecName,
+    *,
+    keep_error: float | None = None,
+    admit: Callable[[Plan], object] | None = None,
 ) -> Plan:
     """The plan of `recipe` on the files at `start`; raises SourceError where not one file can be used.
 
-    `keep_error` is the share of the one-step change that a value may lose; without it every bit is kept.
+    `keep_error` is the share of the one-step change that a value may lose; without it every bit is kept. `admit` may
+    raise to stop what would cost too much: it sees the plan before the first frame is read, its powers still unknown.
     """
     files = find_inputs(recipe, start)
-    headers, refused, error = _headers(recipe, files, None)
+    headers, refused, error = headers_of(recipe, files, None)
     if error and not headers:
         raise error
     schema = headers[0].schema
@@ -120,17 +120,29 @@ def make_plan(
     if not trajectories:
         first = f"the first: {bad_rows[0].path}: {bad_rows[0].reason}" if bad_rows else "the files hold none"
         raise SourceError(f"{start}: no trajectory can be used; {first}")
+    _tell_of_empty_rules(recipe, files, trajectories)
+    # Rounding may store float64 as float32: what the plan needs at least.
+    least = schema if keep_error is None else replace(schema, dtype="float32")
+    unknown, left_out = {each.name: 0 for each in recipe.fields}, (*refused, *bad_rows)
+    told = caveats(recipe, [header.file for header in headers])
+    plan = Plan(recipe, least, schema.dtype, unknown, packaging, codec, files, (), left_out, caveats=told)
+    if admit is not None:
+        admit(replace(plan, parts=_parts(plan, trajectories, {})))
     chosen = powers(recipe, schema, files, trajectories)
-    errors = {} if keep_error is None else kept_errors(recipe, schema, files, trajectories, keep_error)
-    plan = Plan(recipe, schema, chosen, packaging, codec, files, (), (*refused, *bad_rows), errors)
+    all_bits = Kept({}, schema.dtype)
+    held = all_bits if keep_error is None else kept(recipe, schema, files, trajectories, keep_error)
+    plan = replace(plan, schema=replace(schema, dtype=held.dtype), powers=chosen, errors=held.errors)
     return replace(plan, parts=_parts(plan, trajectories, {}))
 
 
 def plan_onto(recipe: Recipe, files: tuple[InputFile, ...], packaging: Packaging, codec: CodecName, onto: Onto) -> Plan:
     """The plan that adds `files` to a built dataset; without parts where none of them can be used."""
-    headers, refused, _ = _headers(recipe, files, onto.schema)
+    headers, refused, _ = headers_of(recipe, files, onto)
     trajectories, bad_rows = _trajectories(recipe, headers, onto.keys)
-    plan = Plan(recipe, onto.schema, onto.powers, packaging, codec, files, (), (*refused, *bad_rows), onto.errors)
+    read: DType = "float64" if any(header.read_dtype == "float64" for header in headers) else "float32"
+    left_out = (*refused, *bad_rows)
+    told = caveats(recipe, [header.file for header in headers])
+    plan = Plan(recipe, onto.schema, read, onto.powers, packaging, codec, files, (), left_out, onto.errors, told)
     return replace(plan, parts=_parts(plan, trajectories, onto.parts))
 
 
@@ -138,90 +150,53 @@ def recipe_digest(recipe: Recipe) -> str:
     return _digest(asdict(recipe))
 
 
-def without_place(error: Exception, file: InputFile) -> str:
-    """What is wrong with a file, in words that do not depend on where it lies."""
-    return str(error).replace(f"{file.place}: ", "").replace(str(file.place), file.path)
-
-
 def _digest(value: Any) -> str:
     return hashlib.sha256(to_text(value).encode()).hexdigest()
 
 
-def _headers(
-    recipe: Recipe, files: tuple[InputFile, ...], schema: Schema | None
-) -> tuple[list[_Header], list[Quarantined], Exception | None]:
-    """Headers of the files that agree with this schema, or with the first good one, and the first error.
-
-    A bad file stops nothing but itself.
-    """
-    first = None if schema is None else (schema, "the dataset")
-    headers: list[_Header] = []
-    refused: list[Quarantined] = []
-    first_error: SourceError | MismatchError | None = None
-    for file in files:
-        try:
-            with find(recipe.source).open_file(file.place, recipe) as opened:
-                header = _Header(file, opened.schema, opened.rows)
-            first = first or (header.schema, file.path)
-            _require_same(header, *first)
-            headers.append(header)
-        except (SourceError, MismatchError) as error:
-            first_error = first_error or error
-            refused.append(Quarantined(file.path, None, without_place(error, file)))
-    return headers, refused, first_error
-
-
-def _require_same(header: _Header, expected: Schema, where: str) -> None:
-    found = header.schema
-    faults = [
-        f"{word} {b}, expected {a} as in {where}"
-        for word, a, b in (
-            ("grid", expected.grid.shape, found.grid.shape),
-            ("axes", expected.grid.axes, found.grid.axes),
-            ("boundaries", _names(expected), _names(found)),
-            ("dtype", expected.dtype, found.dtype),
-        )
-        if a != b
-    ]
-    if not faults and not _same_cells(expected.grid, found.grid):
-        faults = [f"coordinates other than in {where}"]
-    if faults:
-        raise MismatchError(f"{header.file.place}: {'; '.join(faults)}; ingest it as a dataset of its own")
-
-
-def _same_cells(a: Grid, b: Grid) -> bool:
-    """Equal coordinates, to a thousandth of the longest axis: files of one system may differ by rounding."""
-    tolerance = 1e-3 * max(max(values) - min(values) for values in a.coordinates)
-    return all(np.allclose(x, y, rtol=0, atol=tolerance) for x, y in zip(a.coordinates, b.coordinates, strict=True))
-
-
-def _names(schema: Schema) -> list[list[str]]:
-    return [[side.name.lower() for side in sides] for sides in schema.boundaries]
-
-
 def _trajectories(
-    recipe: Recipe, headers: list[_Header], taken: frozenset[str]
+    recipe: Recipe, headers: list[Header], taken: frozenset[str]
 ) -> tuple[list[Trajectory], list[Quarantined]]:
     """All usable trajectories, by split, in order of file and row; no key is one of those taken."""
-    splits = _row_splits(recipe.split, sum(len(h.rows) for h in headers if h.file.split is None))
+    splits = _splits(recipe, headers)
     usable: list[Trajectory] = []
     refused: list[Quarantined] = []
-    for header, stem in zip(headers, _stems(headers, taken), strict=True):
+    for header, stem in zip(headers, _stems(recipe, headers, taken), strict=True):
         for number, row in enumerate(header.rows):
-            split = next(splits) if header.file.split is None else header.file.split
-            fault = time_fault(row.time)
+            places, fault = next(splits), time_fault(row.time) or parameter_fault(row.scalars)
             if fault:
                 refused.append(Quarantined(header.file.path, number, fault))
                 continue
-            origin = Origin(header.file.path, number)
-            usable.append(Trajectory(trajectory_key(stem, number), split, origin, row.time, row.scalars))
+            key, origin = trajectory_key(stem, number), Origin(header.file.path, number)
+            usable += [Trajectory(key, split, origin, row.time, row.scalars) for split in places]
     return sorted(usable, key=lambda trajectory: SPLITS.index(trajectory.split)), refused
 
 
-def _stems(headers: list[_Header], taken: frozenset[str]) -> list[str]:
+def _tell_of_empty_rules(recipe: Recipe, files: tuple[InputFile, ...], trajectories: list[Trajectory]) -> None:
+    """A rule that names files or parameters fails in silence where a folder was renamed, or a file not fetched."""
+    places = {file.path: file.place for file in files}
+    found = [(places[trajectory.origin.file], trajectory.scalars) for trajectory in trajectories]
+    empty = [str(part) for rule in recipe.held_out for part in rule.holding_none_of(found)]
+    if empty:
+        log.warning(
+            "%s: to be held out, but not among the inputs: %s; is a file missing, or a folder renamed?",
+            recipe.name,
+            "; ".join(empty),
+        )
+
+
+def _splits(recipe: Recipe, headers: list[Header]) -> Iterator[tuple[Split, ...]]:
+    """Of each row in order: the splits it is held out for, else the one that its place says, else its share's."""
+    rows = [(h.file.split, recipe.held_out_for(h.file.place, row.scalars)) for h in headers for row in h.rows]
+    rest = iter(recipe.shares.shared_out(sum(not held and place is None for place, held in rows)))
+    for place, held in rows:
+        yield held or (next(rest) if place is None else place,)
+
+
+def _stems(recipe: Recipe, headers: list[Header], taken: frozenset[str]) -> list[str]:
     """How the keys of each file begin; a digest of the path tells files apart that would give the same keys."""
-    every_place_tells = all(header.file.split for header in headers)
-    stems = [Path(header.file.path).stem for header in headers]
+    every_place_tells = not recipe.held_out and all(header.file.split for header in headers)
+    stems = [header.file.stem for header in headers]
     names = [
         (header.file.split if every_place_tells else None, trajectory_key(stem, 0))
         for header, stem in zip(headers, stems, strict=True)
@@ -235,13 +210,6 @@ def _stems(headers: list[_Header], taken: frozenset[str]) -> list[str]:
         stem + (f"-{_digest(header.file.path)[:8]}" if clash else "")
         for header, stem, clash in zip(headers, stems, clashes, strict=True)
     ]
-
-
-def _row_splits(rule: SplitRule, rows: int) -> Iterator[Split]:
-    """The split of each row of a source that has none: shares in order, each at least one row where there are three."""
-    valid, test = (max(round(rows * share), int(share > 0 and rows >= 3)) for share in (rule.valid, rule.test))
-    counts: dict[Split, int] = {"train": rows - valid - test, "valid": valid, "test": test}
-    return iter([split for split in SPLITS for _ in range(counts[split])])
 
 
 def _terms(plan: Plan) -> str:

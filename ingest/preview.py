@@ -55,6 +55,7 @@ class Preview:
     seconds: float | None
     trial: Trial
     left_out: tuple[Quarantined, ...]
+    caveats: tuple[str, ...]
 
 
 def preview(plan: Plan, root: Path, means: Means) -> Preview:
@@ -85,6 +86,7 @@ def preview(plan: Plan, root: Path, means: Means) -> Preview:
         seconds=None if rate is None else left * rate / processes,
         trial=trial,
         left_out=plan.refused,
+        caveats=plan.caveats,
     )
 
 

@@ -6,17 +6,17 @@ import re
 from dataclasses import field
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ArgsKwargs
 
 from ingest.layout import CoordinateRule, MaskRule, TimeRule, layout_fault
+from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import SettingsError
 from shards.settings import make, override, read_toml
-from shards.spec import STRICT, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides
+from shards.spec import STRICT, TAKEN, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides, Split
 
 # The largest powers whose square float64 still holds.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
@@ -42,6 +42,12 @@ class RecipeField:
     transform: TransformName | None = None
     layout: str = ""
     power: Power | None = None
+
+    @model_validator(mode="after")
+    def _name_can_be_printed(self) -> RecipeField:
+        if not self.name.strip() or not self.name.isprintable():
+            raise ValueError(f"field {self.name!r}: expected a name that can be printed")
+        return self
 
     @model_validator(mode="after")
     def _name_tells_the_transform(self) -> RecipeField:
@@ -118,33 +124,6 @@ class Expected:
 
 
 @dataclass(frozen=True, config=STRICT)
-class SplitRule:
-    """Shares of a source without splits: rows in order, train first, test last, each at least one row.
-
-    Whole numbers are the rows of the published release, kept as shares of their sum: a smaller release splits alike.
-    """
-
-    train: float = 0.8
-    valid: float = 0.1
-    test: float = 0.1
-
-    @model_validator(mode="before")
-    @classmethod
-    def _counts_are_shares(cls, given: Any) -> Any:
-        values = given.kwargs if isinstance(given, ArgsKwargs) else given
-        if not isinstance(values, dict) or set(values) != {"train", "valid", "test"}:
-            return given
-        total = sum(values.values()) if all(type(value) is int for value in values.values()) else 0
-        return {name: count / total for name, count in values.items()} if total > 1 else given
-
-    @model_validator(mode="after")
-    def _sums_to_one(self) -> SplitRule:
-        if min(self.train, self.valid, self.test) < 0 or abs(self.train + self.valid + self.test - 1) > 1e-9:
-            raise ValueError(f"shares {self.train}, {self.valid}, {self.test} must be >= 0 and sum to 1")
-        return self
-
-
-@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """One dataset: who reads it (`source`), what it must hold, whose it is.
 
@@ -178,24 +157,34 @@ class Recipe:
     layout: str = ""
     time: TimeRule | None = None
     coordinates: dict[AxisName, CoordinateRule] = field(default_factory=dict)
+    # Where an axis begins and ends, of files that tell only its cell centres: no cell reaches further.
+    domain: dict[AxisName, tuple[float, float]] = field(default_factory=dict)
     # Name of a parameter to where it is: an array, one number or one a trajectory, or `path@attribute`.
     scalars: dict[str, str] = field(default_factory=dict)
     mask: MaskRule | None = None
-    split: SplitRule = SplitRule()
+    # Trajectories that validate or test, by the names of their files or their parameters.
+    held_out: tuple[HeldOut, ...] = ()
+    # How the others are shared out; left out, all of them train where some are held out.
+    split: SplitRule | None = None
     expected: Expected = Expected()
 
     @model_validator(mode="after")
     def _name_and_axes(self) -> Recipe:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
-        if not 1 <= len(self.axes) <= 3 or len(set(self.axes)) != len(self.axes):
-            raise ValueError(f"axes {list(self.axes)}: expected 1 to 3, each once")
+        if not 1 <= len(self.axes) <= 3 or len(set(self.axes)) != len(self.axes) or not TAKEN.isdisjoint(self.axes):
+            raise ValueError(f"axes {list(self.axes)}: expected 1 to 3, each once, and none of {sorted(TAKEN)}")
         return self
 
     @model_validator(mode="after")
     def _tables_speak_of_the_axes(self) -> Recipe:
         corrected = set(self.correction.boundaries if self.correction else ())
-        tables = (("correction", corrected), ("boundaries", self.boundaries), ("coordinates", self.coordinates))
+        tables = (
+            ("correction", corrected),
+            ("boundaries", self.boundaries),
+            ("coordinates", self.coordinates),
+            ("domain", self.domain),
+        )
         for word, named in tables:
             unknown = set(named) - set(self.axes)
             if unknown:
@@ -204,11 +193,15 @@ class Recipe:
         twice = corrected & set(self.boundaries)
         if twice:
             raise ValueError(f"boundaries of {', '.join(sorted(twice))} are stated and corrected; say it once")
+        for axis, (lower, upper) in self.domain.items():
+            if not lower < upper:
+                raise ValueError(f"domain of {axis}, {lower:g} to {upper:g}: expected the lower end first")
         return self
 
     @model_validator(mode="after")
     def _files_lie_below_the_folder(self) -> Recipe:
-        for pattern in (self.files, *(each.files for each in self.exclude)):
+        named = (*(each.files for each in self.exclude), *(each.files for each in self.held_out))
+        for pattern in (self.files, *named):
             path = PurePosixPath(pattern)
             if path.is_absolute() or ".." in path.parts:
                 raise ValueError(f"files {pattern!r}: expected a pattern below the given folder, without / and ..")
@@ -252,6 +245,21 @@ class Recipe:
     def excluded(self, path: Path) -> str | None:
         """Why this file is left out, if it is."""
         return next((each.reason for each in self.exclude if path.match(each.files)), None)
+
+    def held_out_for(self, path: Path, scalars: dict[str, float]) -> tuple[Split, ...]:
+        """The splits that a trajectory of this file is held out for; none where it is not."""
+        return held_out_for(self.held_out, path, scalars)
+
+    @property
+    def shares(self) -> SplitRule:
+        """How the trajectories are shared out of which neither the recipe nor their place says the split."""
+        return self.split or (SplitRule(1, 0, 0) if self.held_out else SplitRule())
+
+    @property
+    def split_words(self) -> tuple[str, ...]:
+        """What decides the splits, in words."""
+        others = "the others" if self.held_out else "all"
+        return (*map(str, self.held_out), f"{others}: where their file lies, else {self.shares} in order")
 
     @property
     def variable(self) -> tuple[RecipeField, ...]:

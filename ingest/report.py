@@ -1,7 +1,7 @@
 """report.html of a built dataset: what it is, what it looks like, what was left out, where it came from.
 
-One file, no script, no network. It is a picture of the dataset, no part of it: the index does not list it, and a
-build, a check or a copy does as if it were not there.
+One file, no script, no network. It is a picture of the dataset, no part of it: the index does not list it, a check or
+a copy does as if it were not there, and a build or an append that changes the dataset takes it away.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 from ingest import picture
 from ingest.survey import PARAMETERS, PICTURES, REACH, Survey, survey
 from shards.card import Card, ChannelMoments
 from shards.document import write_atomically
 from shards.html import figure, heading, page
+from shards.publish import REPORT
 from shards.read import Dataset
 from shards.spec import SPLITS, Schema, Split
 from shards.write import full_disk_is_an_error
 
-REPORT = "report.html"
 # Longer lists are cut, and say so: the card has them whole.
 MOST = 200
 # A parameter with so many values or fewer is told by its values, else by its range.
@@ -58,11 +60,13 @@ def size(count: float) -> str:
 def _head(card: Card, seen: Survey) -> str:
     schema = card.schema
     spans = zip(schema.grid.axes, schema.grid.coordinates, strict=True)
+    widths = zip(schema.grid.axes, schema.grid.widths, strict=True)
     frames = sum(count.frames for count in card.counts.values())
     facts = (
         ("dataset", card.name),
         ("grid", f"{' × '.join(map(str, schema.grid.shape))} {schema.grid.kind}"),
         ("cell centres", ", ".join(f"{axis} {min(at):.4g} to {max(at):.4g}" for axis, at in spans)),
+        ("cell widths", ", ".join(f"{axis} {picture.width_words(each)}" for axis, each in widths)),
         ("boundaries", ", ".join(picture.boundary_words(schema))),
         ("frames", f"{frames:,} of {len(schema.channels)} channels, {schema.dtype}"),
         ("source", card.source),
@@ -81,9 +85,14 @@ def _link(address: str) -> str:
 
 
 def _fields(schema: Schema, seen: Survey) -> str:
-    text = "<h2>What it looks like</h2>" + figure(picture.frames(seen, schema.channels), "each field at several times")
+    text = "<h2>What it looks like</h2>"
+    for film in seen.films:
+        told = f"each field at several times, {film.view.cut}".removesuffix(", ")
+        text += figure(picture.frames(film, schema.channels), told)
     if schema.static_channels:
-        text += figure(picture.constants(seen, schema.static_channels), "the fields that do not change in time")
+        text += figure(
+            picture.constants(seen.films[0], schema.static_channels), "the fields that do not change in time"
+        )
     return text
 
 
@@ -99,7 +108,9 @@ def _sizes(dataset: Dataset) -> str:
         cells = (f"{counts[split].trajectories:,}", f"{counts[split].frames:,}", size(raw), size(stored), ratio)
         rows.append((split, *cells))
     names = ("split", "trajectories", "frames", "raw", "stored", "compression")
-    return f"<h2>How much there is</h2>{_table(names, rows)}"
+    decided = "".join(f"<li>{escape(rule)}</li>" for rule in dataset.card.split)
+    told = f"<p>What decides the split:</p><ul>{decided}</ul>" if decided else ""
+    return f"<h2>How much there is</h2>{_table(names, rows)}{told}"
 
 
 def _stored(dataset: Dataset, split: Split) -> int:
@@ -131,11 +142,21 @@ def _moments(card: Card) -> str:
         for field in card.schema.fields
         for channel in field.components(card.schema.grid.axes)
     ]
-    return f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}"
+    return f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}{_errors(card)}"
 
 
-def _power(exponent: int) -> str:
-    return f"2{str(exponent).translate(RAISED)}"
+def _errors(card: Card) -> str:
+    """What rounding cost each field that changes, where values were rounded."""
+    if not card.errors:
+        return ""
+    rows = []
+    for field in card.schema.variable_fields:
+        error, channels = card.errors[field.name], field.components(card.schema.grid.axes)
+        change = float(np.sqrt(np.mean([card.moments[channel].change_rms ** 2 for channel in channels])))
+        share = f"{error.reached / change:.3g}" if change else "–"
+        rows.append((_name(field.name, field.unit), f"{error.allowed:.4g}", f"{error.reached:.4g}", share))
+    names = ("field", "allowed", "reached", "reached / change rms")
+    return f"<p>Values were rounded. The largest error of any of them:</p>{_table(names, rows)}"
 
 
 def _name(channel: str, unit: str) -> str:
@@ -173,6 +194,8 @@ def _origin(card: Card) -> str:
     parts = ["<h2>Where it came from</h2>"]
     if card.differences:
         parts.append(f"<p>Differs from the published release:</p>{_list(card.differences)}")
+    if card.caveats:
+        parts.append(f"<p>To be known of its files:</p>{_list(card.caveats)}")
     if card.correction:
         parts.append(f"<p><b>Corrected.</b> {escape(card.correction)}</p>")
     parts.append(f"<p><b>Repeated frames.</b> {card.repeated_frames:,} frames equal the one before.</p>")
@@ -195,9 +218,10 @@ def _quarantine(card: Card) -> str:
 def _notes(card: Card, seen: Survey) -> str:
     return f"""<section><h2>How the numbers are defined</h2><ul>
 <li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. First axis to the right,
-second upward; of a volume the middle plane. The times of one field share their colours, the outermost 0.2 % of the
-values saturate. The frame tells the boundary: thick is a wall, dotted is open, thin is periodic. Grey cells are solid
-or not finite. Short ticks along the domain are cell centres, at most 64 of them.</li>
+second upward; of a volume the middle plane, then the values of largest magnitude along the third axis. The times of one
+field share their colours, the outermost 0.2 % of the values saturate. The frame tells the boundary: thick is a wall,
+dotted is open, thin is periodic. Grey cells are solid or not finite. Short ticks along the domain are cell centres, at
+most 64 of them.</li>
 <li><b>Histograms</b> end {REACH:g} standard deviations from the mean, what lies beyond is in the outermost bin; a
 positive field that spans three decades has a log axis. Every cell counts, also those inside a solid.</li>
 <li><b>Power spectra</b>: the mean over trajectories at the first, the middle and the last step of the sample, all

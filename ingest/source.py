@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Protocol, cast
@@ -22,7 +22,7 @@ from typing import Protocol, cast
 from ingest import transform
 from ingest.recipe import Recipe, RecipeField
 from shards.errors import SettingsError, SourceError
-from shards.spec import Frames, Mask, Schema, Sides, Split
+from shards.spec import Frames, Grid, Mask, Schema, Sides, Split, cell_widths
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ class _ByRecipe:
             raise SourceError(f"{path}: left out by recipe {recipe.name}: {reason}")
         with self.module.open_file(path, recipe) as opened:
             _require_as_stated(path, recipe, opened.schema)
-            yield _Seen(path, recipe, opened, tuple(_seen_row(recipe, row) for row in opened.rows))
+            schema = replace(opened.schema, grid=_within(path, recipe, opened.schema.grid))
+            yield _Seen(path, recipe, opened, schema, tuple(_seen_row(recipe, row) for row in opened.rows))
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,8 @@ class _Seen:
     path: Path
     recipe: Recipe
     opened: OpenFile
+    schema: Schema
     rows: tuple[Row, ...]
-
-    @property
-    def schema(self) -> Schema:
-        return self.opened.schema
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
         require_frames(self.rows, row, start, stop)
@@ -165,6 +163,20 @@ def _seen_row(recipe: Recipe, row: Row) -> Row:
     names = recipe.correction.scalars if recipe.correction else {}
     scalars = {names.get(name, name): value for name, value in row.scalars.items()}
     return Row(row.time[recipe.skip_frames :], scalars)
+
+
+def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:
+    """The grid, its cells cut at the ends of the recipe's domain; raises SourceError where a centre lies outside."""
+    for axis, centres in zip(grid.axes, grid.coordinates, strict=True):
+        lower, upper = recipe.domain.get(axis, (min(centres), max(centres)))
+        if min(centres) < lower or max(centres) > upper:
+            raise SourceError(
+                f"{path}: the cell centres of {axis} go from {min(centres):g} to {max(centres):g}; recipe "
+                f"{recipe.name} says that the domain is {lower:g} to {upper:g}; correct the recipe, or name the recipe "
+                "of this file"
+            )
+    pairs = zip(grid.axes, grid.coordinates, strict=True)
+    return replace(grid, widths=tuple(cell_widths(centres, recipe.domain.get(axis)) for axis, centres in pairs))
 
 
 def _require_as_stated(path: Path, recipe: Recipe, schema: Schema) -> None:

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from ingest.spectrum import Float64, Modes, modes_of, power
 from shards.card import Card
 from shards.index import Entry
 from shards.read import Dataset
 from shards.spec import SPLITS, Cell, Frames, Split
-from shards.view import Picture, View, view_of
+from shards.spectrum import Float64, Modes, modes_of, power
+from shards.view import Picture, View, views_of
 
 T = TypeVar("T")
 
@@ -31,8 +31,9 @@ DECADES = 1e3
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """Pictures of one trajectory: [T, C, V, U] at several times, NaN in obstacles; [C, V, U] of its constant fields."""
+    """A view of one trajectory: [T, C, V, U] at several times, NaN in obstacles; [C, V, U] of its constant fields."""
 
+    view: View
     key: str
     time_T: tuple[float, ...]
     images_TCVU: Float64
@@ -66,16 +67,23 @@ class Portrait:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """The sample: how large it is, one film, a portrait of each field, obstacles [V, U], parameters by split."""
+    """The sample: how large it is, films, a portrait of each field, obstacles [V, U] of a view, parameters by split.
+
+    A volume has two films: the plane that stands for it, and a look through it.
+    """
 
     split: Split
     trajectories: int
     steps: int
-    view: View
-    film: Film
+    films: tuple[Film, ...]
     obstacles: tuple[Picture, ...]
     portraits: tuple[Portrait, ...]
     parameters: tuple[tuple[Split, dict[str, float]], ...]
+
+    @property
+    def view(self) -> View:
+        """The one that stands for the grid."""
+        return self.films[0].view
 
 
 def survey(dataset: Dataset) -> Survey:
@@ -84,7 +92,8 @@ def survey(dataset: Dataset) -> Survey:
     split = next(split for split in SPLITS if dataset.entries(split))
     trajectories, steps = sample_size(int(np.prod(card.schema.frame_shape)))
     entries = spread(dataset.entries(split), trajectories)
-    view = view_of(card.schema.grid, card.schema.boundaries)
+    views = views_of(card.schema.grid, card.schema.boundaries)
+    shown = (views[0], *(view for view in views if view.projects))
     modes = modes_of(card.schema.grid, card.schema.boundaries)
     tallies = _tallies(card, modes)
     for entry in entries:
@@ -94,9 +103,8 @@ def survey(dataset: Dataset) -> Survey:
         split,
         len(entries),
         steps,
-        view,
-        _film(dataset, entries[0], view),
-        _obstacles(dataset, entries[:MASKS], view),
+        _films(dataset, entries[0], shown),
+        _obstacles(dataset, entries[:MASKS], views[0]),
         tuple(tally.portrait() for tally in tallies),
         tuple((split, document.trajectory.scalars) for split, document in parameters),
     )
@@ -204,17 +212,24 @@ def _pairs(dataset: Dataset, entry: Entry, starts: Sequence[int]) -> Iterator[Fr
         yield pair_TCS
 
 
-def _film(dataset: Dataset, entry: Entry, view: View) -> Film:
-    document = dataset.document(entry)
+def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Film, ...]:
+    document, schema = dataset.document(entry), dataset.card.schema
     frames = spread(range(entry.frames), PICTURES)
-    solid_VU = _solid(dataset, entry, view)
-    frame_TCS = np.empty((1, *dataset.card.schema.frame_shape), dataset.card.schema.dtype)
-    images = []
+    solid_S = dataset.boundary(entry) & np.uint8(Cell.OBSTACLE) > 0
+    frame_TCS = np.empty((1, *schema.frame_shape), schema.dtype)
+    images: list[list[Float64]] = [[] for _ in views]
     for frame in frames:
         dataset.read_frames(entry, [frame], frame_TCS)
-        images.append(np.where(solid_VU > 0, np.nan, _planes(frame_TCS[0], document.scale, view)))
-    static_CVU = _planes(dataset.static(entry), document.static_scale, view)
-    return Film(entry.key, tuple(document.trajectory.time[frame] for frame in frames), np.stack(images), static_CVU)
+        # Before it is projected: a stone must not hide what is before or behind it.
+        frame_TCS[:, :, solid_S] = np.nan
+        for seen, view in zip(images, views, strict=True):
+            seen.append(_planes(frame_TCS[0], document.scale, view))
+    static_CS = dataset.static(entry)
+    time_T = tuple(document.trajectory.time[frame] for frame in frames)
+    return tuple(
+        Film(view, entry.key, time_T, np.stack(seen), _planes(static_CS, document.static_scale, view))
+        for view, seen in zip(views, images, strict=True)
+    )
 
 
 def _planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
@@ -223,11 +238,7 @@ def _planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
     return np.stack(planes) if planes else np.empty((0, len(view.cells_V), len(view.cells_U)))
 
 
-def _solid(dataset: Dataset, entry: Entry, view: View) -> Picture:
-    return view.image(dataset.boundary(entry) & np.uint8(Cell.OBSTACLE))
-
-
 def _obstacles(dataset: Dataset, entries: Sequence[Entry], view: View) -> tuple[Picture, ...]:
     """The solid cells of the sample's trajectories, each shape once."""
-    pictures = [_solid(dataset, entry, view) for entry in entries]
+    pictures = [view.image(dataset.boundary(entry) & np.uint8(Cell.OBSTACLE)) for entry in entries]
     return tuple({picture.tobytes(): picture for picture in pictures}.values())

@@ -10,15 +10,18 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from shards.console import application, one_line_errors
 from shards.errors import MismatchError, ShardError
+from shards.read import Dataset
 from shards.settings import make, override
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_model, save_model
 from walrus.model.published import from_published, published_columns, published_settings, to_published
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
+from walrus.normalize import ChannelScale, card_scales
 from walrus.release import read_release, write_release
 from walrus.vocabulary import PUBLISHED
 
@@ -27,11 +30,17 @@ RELEASE = "walrus.safetensors"
 app = application("Published weights to the folder of a model, or back.")
 
 
-def import_release(path: Path, folder: Path, channels: Sequence[str], assignments: Sequence[str]) -> Description:
+def import_release(
+    path: Path,
+    folder: Path,
+    channels: Sequence[str],
+    assignments: Sequence[str],
+    dataset: Dataset | None = None,
+) -> Description:
     """Writes the model of a published checkpoint; the description as written.
 
-    `channels` name the columns beyond the published vocabulary, in their order. Raises MismatchError where a name, a
-    shape or the number of columns is not as it must be.
+    `channels` name the columns beyond the published vocabulary, in their order. A fine-tuned checkpoint divides by the
+    RMS of its whole `dataset`. Raises MismatchError where a name, a shape or the number of columns is wrong.
     """
     state = read_release(path)
     settings = published_settings(state)
@@ -43,25 +52,30 @@ def import_release(path: Path, folder: Path, channels: Sequence[str], assignment
             f"{len(channels)} named by --channel; name those beyond the published ones, in their order"
         )
     weights = from_published(state, settings)
-    description = make(Description, override(_published(settings, vocabulary, path), assignments), "--set")
+    description = make(Description, override(_published(settings, vocabulary, path, dataset), assignments), "--set")
     _check_fit(description, weights)
     save_model(folder, description, {name: tensor.contiguous() for name, tensor in weights.items()})
     return description
 
 
-def _published(settings: ModelSettings, vocabulary: tuple[str, ...], path: Path) -> dict[str, Any]:
-    """How the release was trained and forecasts (arXiv 2511.15684, table 2 and appendix A.1)."""
+def _published(
+    settings: ModelSettings, vocabulary: tuple[str, ...], path: Path, dataset: Dataset | None
+) -> dict[str, Any]:
+    """How the release was trained and forecasts (arXiv 2511.15684, table 2, appendices A.1 and B.2)."""
+    card = dataset.card if dataset else None
     return {
         "model": asdict(settings),
         "vocabulary": vocabulary,
         "history_2d": 6,
         "history_3d": 3,
-        "eps": 1e-5,
+        "eps": 1e-8 if card else 1e-5,
         "jitters": True,
         "step": 0,
         "seed": 0,
-        "datasets": (),
+        "datasets": (card.name,) if card else (),
+        "licences": {card.name: card.licence} if card else {},
         "origin": path.name,
+        "scales": {card.name: TypeAdapter(dict[str, ChannelScale]).dump_python(card_scales(card))} if card else {},
     }
 
 
@@ -88,9 +102,13 @@ def command(
     checkpoint: Annotated[
         Path, typer.Argument(help="A published file (torch or .safetensors), or the folder of a model.")
     ],
-    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the other form goes.")],
+    to: Annotated[Path, typer.Option(file_okay=False, metavar="FOLDER", help="Where the other form goes.")],
     channels: Annotated[
         list[str] | None, typer.Option("--channel", help="Name a column beyond the published ones; repeat in order.")
+    ] = None,
+    normalised_by: Annotated[
+        Path | None,
+        typer.Option(metavar="ROOT/DATASET", help="The built dataset whose RMS a fine-tuned checkpoint divides by."),
     ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of model.json.")
@@ -105,7 +123,8 @@ def command(
             description, _ = export_release(checkpoint, to)
             written = [to / RELEASE]
         else:
-            description = import_release(checkpoint, to, channels or (), assignments or ())
+            dataset = Dataset(normalised_by) if normalised_by else None
+            description = import_release(checkpoint, to, channels or (), assignments or (), dataset)
             written = [to / WEIGHTS, to / DESCRIPTION]
         tell(description, written, as_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,17 +13,24 @@ import typer
 from ingest.build import build, quarantine_lines
 from ingest.plan import make_plan
 from ingest.recipe import find_recipe
-from pipelines.evaluate import describe, evaluate, save, table
+from pipelines.dry_run import dry_run, tell_dry_run
+from pipelines.evaluate import describe, evaluate, save
+from pipelines.options import Allow, AsJson, Assignments, Ranks, Trace
 from pipelines.recipe import DatasetChoice, RunRecipe, find_run_recipe
 from pipelines.report import Run, duration
-from pipelines.train_run import Job, is_finished, train
+from pipelines.scaling import simulate, tell_simulation
+from pipelines.tables import table
+from pipelines.train_run import Job, is_finished, is_recipe_kept, keep_recipe, train
 from shards.console import application, one_line_errors, say
 from shards.errors import SourceError
 from shards.machine import usable_cores
-from walrus.checkpoint import load_model
-from walrus.picture import Curve
-from walrus.stream import Shards
-from walrus.train import LOSSES, read_losses
+from shards.remote import Root, is_remote
+from walrus.checkpoint import load_description, load_model
+from walrus.judging.plot import Curve
+from walrus.reading.stream import Shards
+from walrus.training.log import LOSSES, read_losses
+from walrus.training.stop import stopping
+from walrus.training.world import Launched
 from walrus.vocabulary import PUBLISHED
 
 EVALUATION = "evaluation"
@@ -42,7 +49,7 @@ def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> No
             raise SourceError(
                 f"{choice.path}: the source files of {choice.name} are not there (seen from {Path.cwd()})"
             )
-        recipe = find_recipe(choice.name, choice.set)
+        recipe = find_recipe(choice.recipe or choice.name, choice.set)
         built = build(make_plan(recipe, Path(choice.path), "zarr", "lz4"), root, workers, lambda done, total: None)
         state = "ingested" if built.written_parts else "found"
         trajectories = sum(count.trajectories for count in built.card.counts.values())
@@ -51,24 +58,56 @@ def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> No
             say(f"left out: {line}")
 
 
-def pretrain(recipe: RunRecipe, root: Path, run: Path, ranks: int) -> dict[str, Any]:
-    """The whole road; the scores of the evaluation, as `pipelines.evaluate.document` has them."""
-    ingest_all(recipe.datasets, root, usable_cores())
-    shards = Shards.open(root, [choice.name for choice in recipe.datasets])
+def pretrain(
+    recipe: RunRecipe,
+    root: Root,
+    run: Path,
+    ranks: int,
+    groups: int | None = None,
+    allow: Sequence[str] = (),
+    trace: Path | None = None,
+) -> dict[str, Any]:
+    """The whole road; the scores of the evaluation, as `pipelines.tables.document` has them.
+
+    In a world that a launcher has made the datasets must be built already, and only the first rank evaluates; those
+    behind a URL must be, too.
+    """
+    if Launched.find() is None and not is_remote(root):
+        ingest_all(recipe.datasets, Path(root), usable_cores())
+    shards = Shards.open(root, [choice.name for choice in recipe.datasets], recipe.reading)
     vocabulary = PUBLISHED.extend(shards.channels)
-    return run_and_evaluate(Job(recipe, recipe.model_settings, vocabulary.names, root, run, ranks), shards)
+    job = Job(
+        recipe,
+        recipe.model_settings,
+        vocabulary.names,
+        root,
+        run,
+        ranks,
+        groups=groups,
+        allow=tuple(allow),
+        trace=trace,
+    )
+    return run_and_evaluate(job, shards)
 
 
 def run_and_evaluate(job: Job, shards: Shards) -> dict[str, Any]:
-    """Trains unless that is done, evaluates unless that is done; the scores."""
+    """Trains unless that is done, evaluates unless that is done; the scores, none on a launcher's further ranks."""
+    launched = Launched.find()
+    first = launched is None or launched.rank == 0
     scores = job.run / EVALUATION / "scores.json"
-    if is_finished(job):
-        say(f"found {job.run}: trained for all {job.recipe.schedule.steps} steps")
-    else:
+    finished = is_finished(job)
+    if first and not (finished and is_recipe_kept(job)):
         scores.unlink(missing_ok=True)
+    if not finished:
         train(job)
+    elif first:
+        keep_recipe(job)
+        say(f"found {job.run}: trained, with the weights of step {load_description(job.run).step}")
+    if not first:
+        return {}
     if not scores.is_file():
-        _evaluate(job, shards)
+        with stopping():
+            _evaluate(job, shards)
     loaded: dict[str, Any] = json.loads(scores.read_text(encoding="utf-8"))
     return loaded
 
@@ -98,23 +137,43 @@ def curves(losses: Sequence[dict[str, Any]]) -> list[Curve]:
 @app.command()
 def command(
     recipe: Annotated[str, typer.Argument(help="A name (tiny) or a file .toml.")],
-    root: Annotated[Path, typer.Option(help="Where the shards lie, or are to lie.")],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="The folder of the run; a stopped one goes on.")],
-    ranks: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")
+    root: Annotated[str, typer.Option(help="Where the shards lie, or are to lie: a folder, or a URL to read from.")],
+    out: Annotated[
+        Path | None, typer.Option(file_okay=False, metavar="RUN", help="The folder of the run; a stopped one goes on.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    ranks: Ranks = 1,
+    groups: Annotated[
+        int | None,
+        typer.Option(min=1, help="Groups of ranks, each with micro-batches of its own."),
+    ] = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and what it costs.")] = False,
+    simulated: Annotated[bool, typer.Option("--simulate", help="Only predict how ranks would wait.")] = False,
+    assignments: Assignments = None,
+    allow: Allow = None,
+    trace: Trace = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Ingest what the recipe names, train, evaluate, report."""
+    """Ingest what the recipe names, train, evaluate, report; or only say what a run would do."""
     with one_line_errors("walrus-pretrain"):
         chosen = find_run_recipe(recipe, tuple(assignments or ()))
-        scores = pretrain(chosen, root, out, ranks)
-        tell(scores, out, as_json)
+        if simulated:
+            typer.echo(_text(simulate(chosen, root), tell_simulation, as_json))
+        elif dry:
+            typer.echo(_text(dry_run(chosen, root, ranks, groups), tell_dry_run, as_json))
+        elif out is None:
+            raise typer.BadParameter("a run needs its folder: --out RUN")
+        else:
+            tell(pretrain(chosen, root, out, ranks, groups, allow or (), trace), out, as_json)
+
+
+def _text(document: dict[str, Any], words: Callable[[dict[str, Any]], str], as_json: bool) -> str:
+    return json.dumps(document, indent=1) if as_json else words(document)
 
 
 def tell(scores: dict[str, Any], run: Path, as_json: bool) -> None:
-    """Prints the scores, and where the report and the pictures lie."""
+    """Prints the scores, and where the report and the pictures lie; nothing where there are none."""
+    if not scores:
+        return
     if as_json:
         typer.echo(json.dumps(scores, indent=1))
         return

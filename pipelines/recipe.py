@@ -6,39 +6,54 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
 from shards.settings import make, override, read_toml
-from shards.spec import STRICT, AtLeastOne
-from walrus.engine import EngineSettings
+from shards.spec import STRICT, AtLeastOne, Split
+from walrus.judging.trial import Protocol
 from walrus.model.settings import PRESETS, ModelSettings
-from walrus.plan import StreamSettings
-from walrus.schedule import ScheduleSettings
-from walrus.train import TrainSettings
+from walrus.reading.plan import StreamSettings
+from walrus.reading.reader import ReadSettings
+from walrus.training.engine import EngineSettings
+from walrus.training.schedule import ScheduleSettings
+from walrus.training.train import TrainSettings
+from walrus.training.tuning import TuningSettings
+from walrus.training.watch import WatchSettings
 
 
 @dataclass(frozen=True, config=STRICT)
 class DatasetChoice:
-    """A dataset of the run: a name of the catalogue or a recipe.toml, and how often it comes in a cycle of tasks.
+    """A dataset of the run, by its name below ROOT, and how often it comes in a cycle of tasks.
 
     `path` is where its source files lie, relative to the current folder; without it the dataset must be built
-    already. `set` overrides keys of its recipe.
+    already. It is built by the recipe of its name in the catalogue, or by the file `recipe`; `set` overrides keys.
     """
 
     name: str
     path: str = ""
     weight: AtLeastOne = 1
+    recipe: str = ""
     set: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)
 class EvaluationSettings:
-    """Test forecasts: `start` is the first predicted frame of a rollout (the published choice is 17)."""
+    """Test forecasts: `start` is the first predicted frame of a rollout (the published choice is 17).
+
+    A model with patch jitter is run with so many `seeds`, and its errors averaged. At most `at_once` windows are
+    forecast together.
+    """
 
     start: AtLeastOne = 17
     longest: AtLeastOne = 60
+    seeds: AtLeastOne = 1
+    at_once: AtLeastOne = 8
+
+    def protocol(self, history: int, split: Split = "test") -> Protocol:
+        """The same for a model with this history."""
+        return Protocol(history, self.start, self.longest, tuple(range(self.seeds)), self.at_once, split)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -46,7 +61,7 @@ class RunRecipe:
     """A pretraining or fine-tuning run.
 
     `model` is a preset and `size` overrides single settings of it; or `base` is the folder of a trained model to
-    go on from.
+    go on from, prepared as `tuning` says. `watch` ends a run that no longer gets better.
     """
 
     title: str
@@ -55,10 +70,23 @@ class RunRecipe:
     size: dict[str, Any] = Field(default_factory=dict)
     base: str = ""
     stream: StreamSettings = StreamSettings()
+    reading: ReadSettings = ReadSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     engine: EngineSettings = EngineSettings()
     training: TrainSettings = TrainSettings()
+    tuning: TuningSettings = TuningSettings()
+    watch: WatchSettings = WatchSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="after")
+    def _possible(self) -> RunRecipe:
+        if self.engine.ema and self.watch.every:
+            raise ValueError("watch judges the weights, not their average: set watch.every or engine.ema to 0")
+        names = [choice.name for choice in self.datasets]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"datasets has {', '.join(twice)} twice; raise its weight instead")
+        return self
 
     @property
     def model_settings(self) -> ModelSettings:

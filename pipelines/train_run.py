@@ -5,59 +5,98 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.multiprocessing.spawn import ProcessExitedException, spawn
+from pydantic import TypeAdapter
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException, spawn
 
+from pipelines.progress import progress
 from pipelines.recipe import RunRecipe
-from shards.console import say, stderr
+from shards.console import STOPPED, say
 from shards.document import write_atomically
-from shards.errors import MismatchError, WalrusError
+from shards.errors import MismatchError, SettingsError, StoppedError, WalrusError
 from shards.machine import usable_cores
+from shards.remote import Root
 from shards.settings import dump_toml
-from walrus.checkpoint import DESCRIPTION, Description, load_model, save_model
-from walrus.engine import join_world, leave_world
+from shards.verify import file_crc32c
+from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description, load_model, save_model
 from walrus.grow import grow
-from walrus.memory import keep_freed_memory
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.stream import Shards, make_plan
-from walrus.train import Progress as Step
-from walrus.train import Report, fit
-from walrus.trainee import Trainee
+from walrus.normalize import card_scales
+from walrus.reading.memory import keep_freed_memory
+from walrus.reading.place import Place, count_groups
+from walrus.reading.plan import StreamSettings
+from walrus.reading.stream import Shards, make_plan
+from walrus.rollout import Model
+from walrus.training.adapter import merged
+from walrus.training.fragments import Identity, Saved
+from walrus.training.log import note
+from walrus.training.resume import last_checkpoint
+from walrus.training.schedule import ScheduleSettings
+from walrus.training.stop import SIGNALS, passed_on
+from walrus.training.thrift import enough_memory
+from walrus.training.train import fit
+from walrus.training.trainee import Trainee
+from walrus.training.tuning import TuningSettings, prepare
+from walrus.training.watch import Watch, WatchSettings, is_done
+from walrus.training.world import Launched, join_world, leave_world
 from walrus.vocabulary import Vocabulary
 
-LINES_EVERY = 50
+RECIPE = "recipe.toml"
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a rank needs, as plain values that cross a process border."""
+    """All that a rank needs, as plain values that cross a process border.
+
+    `allow` names the parts of a stopped run that may differ when it goes on (walrus.training.resume.PARTS), `trace` is
+    the folder for a look inside a few steps, `groups` the sharding groups, as many as the engine implies where left out.
+    """
 
     recipe: RunRecipe
     model: ModelSettings
     vocabulary: tuple[str, ...]
-    root: Path
+    root: Root
     run: Path
     ranks: int
     base: Path | None = None
     stop_at: int | None = None
+    allow: tuple[str, ...] = ()
+    trace: Path | None = None
+    groups: int | None = None
 
 
 def is_finished(job: Job) -> bool:
-    """Whether the run's model exists, made by this very recipe; raises MismatchError for another recipe's folder."""
-    recipe = job.run / "recipe.toml"
-    text = resolved(job.recipe)
-    if recipe.is_file() and recipe.read_text(encoding="utf-8") != text:
-        raise MismatchError(f"{job.run}: holds a run of another recipe; give another --out, or remove the folder")
+    """Whether the run's model exists, made by this recipe, but for what changes none of its numbers.
+
+    Raises MismatchError where the folder holds a run that this one cannot go on from.
+    """
+    if not is_recipe_kept(job):
+        saved, changes = last_checkpoint(job.run, identity(job, _shards(job)), job.allow)
+        if saved is None and (job.run / DESCRIPTION).is_file():
+            raise MismatchError(f"{job.run}: holds a run of another recipe; give another --out, or remove the folder")
+        if changes:
+            return False
     if not (job.run / DESCRIPTION).is_file():
         return False
-    return load_model(job.run)[0].step == job.recipe.schedule.steps
+    steps = job.recipe.schedule.steps
+    return load_description(job.run).step == steps or is_done(job.run, job.recipe.watch, steps)
+
+
+def is_recipe_kept(job: Job) -> bool:
+    """Whether this very recipe lies in the folder of the run."""
+    recipe = job.run / RECIPE
+    return recipe.is_file() and recipe.read_text(encoding="utf-8") == resolved(job.recipe)
+
+
+def keep_recipe(job: Job) -> None:
+    """Writes the recipe into the folder of the run, unless it is there."""
+    if not is_recipe_kept(job):
+        job.run.mkdir(parents=True, exist_ok=True)
+        write_atomically(job.run / RECIPE, resolved(job.recipe).encode())
 
 
 def resolved(recipe: RunRecipe) -> str:
@@ -65,14 +104,47 @@ def resolved(recipe: RunRecipe) -> str:
     return dump_toml(asdict(recipe))
 
 
+def identity(job: Job, shards: Shards) -> Identity:
+    """What a checkpoint of this job belongs to: its data, and the settings that its numbers depend on."""
+    recipe = job.recipe
+    stream = TypeAdapter(StreamSettings).dump_python(recipe.stream, mode="json")
+    windows = {name: recipe.stream.windows(dataset.card.schema, job.model) for name, dataset in shards.datasets.items()}
+    weights = {choice.name: choice.weight for choice in recipe.datasets}
+    # Weights that rest are in no checkpoint: they must be those of the same base model.
+    base = f"{file_crc32c(job.base / WEIGHTS):08x}" if job.base is not None else ""
+    return {
+        "data": dict(part.split(":", 1) for part in shards.fingerprint.split(";")),
+        "plan": {"datasets": weights, "windows": windows, **stream},
+        "schedule": TypeAdapter(ScheduleSettings).dump_python(recipe.schedule, mode="json"),
+        "engine": recipe.engine.identity,
+        "training": {
+            **recipe.training.identity,
+            **TypeAdapter(TuningSettings).dump_python(recipe.tuning, mode="json"),
+            "watch": TypeAdapter(WatchSettings).dump_python(recipe.watch, mode="json"),
+        },
+        "model": {**job.model.identity, "vocabulary": list(job.vocabulary), "base": base},
+    }
+
+
+def _shards(job: Job) -> Shards:
+    return Shards.open(job.root, [choice.name for choice in job.recipe.datasets], job.recipe.reading)
+
+
 def train(job: Job) -> None:
-    """Trains with `job.ranks` processes on this machine and leaves the model's files in the run's folder."""
-    job.run.mkdir(parents=True, exist_ok=True)
-    write_atomically(job.run / "recipe.toml", resolved(job.recipe).encode())
+    """Trains with `job.ranks` processes on this machine, or as one rank of the world that a launcher has made.
+
+    Leaves the model's files in the run's folder. Raises StoppedError after a signal, with a checkpoint left.
+    """
+    launched = Launched.find()
+    if launched is not None:
+        if job.ranks != 1:
+            raise SettingsError(f"--ranks {job.ranks}: a launcher has set {launched.ranks} ranks; leave --ranks out")
+        _rank(launched.rank, launched.ranks, job, None)
+        return
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "meeting"
         if job.ranks == 1:
-            _rank(0, job, meeting)
+            _rank(0, 1, job, meeting)
         else:
             # Two processes with as many threads each as there are cores would fight for them.
             os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // job.ranks)))
@@ -81,31 +153,58 @@ def train(job: Job) -> None:
 
 def _spawn(job: Job, meeting: Path) -> None:
     """A process a rank; the mistake that ends one of them is raised here as it was there."""
+    processes = spawn(_rank_process, (job, meeting), nprocs=job.ranks, join=False)
     try:
-        spawn(_rank_process, (job, meeting), nprocs=job.ranks)
-    except ProcessExitedException as error:
-        mistake = meeting.with_name("mistake")
-        if not mistake.is_file():
+        with passed_on(processes.pids()):
+            while not processes.join():
+                pass
+    except ProcessException as error:
+        mistake = mistake_of(error, meeting.parent)
+        if mistake is None:
             raise
-        raise MismatchError(mistake.read_text(encoding="utf-8")) from error
+        raise mistake from error
+
+
+def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
+    """Why the ranks ended, as one of them left it in this folder; None where it was a fault of the program."""
+    code, name = (error.exit_code, error.signal_name) if isinstance(error, ProcessExitedException) else (0, None)
+    # A rank that has lost another one fails as well, and may be noticed first.
+    mistakes = sorted(folder.glob("mistake-*"))
+    if mistakes:
+        kind = StoppedError if code == STOPPED else MismatchError
+        return kind(mistakes[0].read_text(encoding="utf-8"))
+    if name in {number.name for number in SIGNALS}:
+        return StoppedError("told to stop before the first step; the same command begins again")
+    if name:
+        return MismatchError(
+            f"rank {error.error_index} was ended by {name}, as a machine does that is out of memory; "
+            "the same command goes on from the last checkpoint"
+        )
+    return None
 
 
 def _rank_process(rank: int, job: Job, meeting: Path) -> None:
     try:
-        _rank(rank, job, meeting)
+        _rank(rank, job.ranks, job, meeting)
     except WalrusError as error:
-        write_atomically(meeting.with_name("mistake"), str(error).encode())
-        sys.exit(1)
+        write_atomically(meeting.with_name(f"mistake-{rank}"), str(error).encode())
+        sys.exit(STOPPED if isinstance(error, StoppedError) else 1)
 
 
-def _rank(rank: int, job: Job, meeting: Path) -> None:
+def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     keep_freed_memory()
-    join_world(rank, job.ranks, meeting)
+    join_world(rank, ranks, meeting)
     recipe = job.recipe
-    shards = Shards.open(job.root, [choice.name for choice in recipe.datasets])
+    shards = _shards(job)
+    belongs = identity(job, shards)
+    saved, changes = last_checkpoint(job.run, belongs, job.allow)
+    if rank == 0:
+        _begin(job, ranks, saved, changes)
     weights = {choice.name: choice.weight for choice in recipe.datasets}
-    plan = make_plan(shards, weights, recipe.stream, recipe.training.seed)
+    plan = make_plan(shards, weights, recipe.stream, recipe.training.seed, job.model)
+    groups = count_groups(ranks, recipe.engine.zero_stage, recipe.engine.mics_shard_size, job.groups)
     vocabulary = Vocabulary(job.vocabulary)
+    description = _description(job, shards)
     trainee = Trainee(
         network=_network(job, vocabulary),
         vocabulary=vocabulary,
@@ -113,23 +212,54 @@ def _rank(rank: int, job: Job, meeting: Path) -> None:
         rotates=recipe.stream.rotate,
         jitters=recipe.training.jitter,
         eps=recipe.training.eps,
-        share=(rank, job.ranks),
+        place=Place(rank, ranks, groups),
+        scales=description.scales,
     )
-    with _progress() as report:
-        values = fit(
-            trainee,
-            plan,
-            shards,
-            recipe.engine,
-            recipe.schedule,
-            recipe.training,
-            job.run,
-            report,
-            job.stop_at,
-        )
+    watch = _watch(job, shards, description, trainee)
+    try:
+        with progress(shown=rank == 0) as report, enough_memory(job.run):
+            values = fit(
+                trainee,
+                plan,
+                shards,
+                recipe.engine,
+                recipe.schedule,
+                recipe.training,
+                job.run,
+                report,
+                job.stop_at,
+                belongs,
+                saved,
+                job.trace,
+                watch,
+            )
+    except WalrusError as error:
+        if rank == 0:
+            note(job.run, str(error))
+        if isinstance(error, StoppedError):
+            leave_world()
+        raise
     if rank == 0:
-        save_model(job.run, _description(job, shards), values)
+        if watch:
+            description = replace(description, step=watch.best.step)
+        save_model(job.run, description, merged(values))
+        note(job.run, "ended: model.safetensors and model.json are written")
     leave_world()
+
+
+def _begin(job: Job, ranks: int, saved: Saved | None, changes: list[str]) -> None:
+    """Writes the recipe, and says what is not as it was."""
+    keep_recipe(job)
+    if saved is None:
+        note(job.run, f"begins, ranks: {ranks}")
+        return
+    before = saved.checkpoint
+    if before.ranks != ranks:
+        changes = [*changes, f"goes on at step {before.step}, ranks: {ranks} instead of {before.ranks}"]
+    for change in changes:
+        say(f"{job.run}: {change}")
+    for sentence in changes or [f"goes on at step {before.step}, ranks: {ranks}"]:
+        note(job.run, sentence)
 
 
 def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
@@ -140,30 +270,20 @@ def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
     if job.base is not None:
         _, base = load_model(job.base)
         network.load_state_dict(grow(base.network.state_dict(), base.vocabulary, network.state_dict(), vocabulary))
+    with torch.random.fork_rng():
+        torch.manual_seed(job.recipe.training.seed)
+        prepare(network, job.recipe.tuning)
     return network
 
 
-class _Terminal:
-    """Progress for people: a bar on a terminal, a plain line now and then elsewhere."""
-
-    def __init__(self, bar: Progress) -> None:
-        self.bar = bar
-        self.task = bar.add_task("training", total=None) if stderr.is_terminal else None
-
-    def __call__(self, step: Step) -> None:
-        done = step.step + 1
-        wait = f"{100 * step.waited / step.seconds:.1f} % waiting for data"
-        if self.task is not None:
-            self.bar.update(self.task, completed=done, total=step.steps, description=f"loss {step.loss:6.2f}, {wait}")
-        elif done % LINES_EVERY == 0 or done == step.steps:
-            say(f"step {done} of {step.steps}: loss {step.loss:.2f}, {step.seconds:.2f} s a step, {wait}")
-
-
-@contextmanager
-def _progress() -> Iterator[Report]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        yield _Terminal(bar)
+def _watch(job: Job, shards: Shards, description: Description, trainee: Trainee) -> Watch | None:
+    """Validation on the first dataset, where the recipe asks for it."""
+    if not job.recipe.watch.every:
+        return None
+    model = Model(trainee.network, trainee.vocabulary, description.eps, description.jitters, scales=description.scales)
+    dataset = next(iter(shards.datasets.values()))
+    history = description.history(len(dataset.card.schema.grid.axes))
+    return Watch(job.recipe.watch, model, dataset, history, job.run)
 
 
 def _description(job: Job, shards: Shards) -> Description:
@@ -179,4 +299,7 @@ def _description(job: Job, shards: Shards) -> Description:
         seed=recipe.training.seed,
         datasets=tuple(shards.datasets),
         licences={name: dataset.card.licence for name, dataset in shards.datasets.items()},
+        scales={name: card_scales(dataset.card) for name, dataset in shards.datasets.items()}
+        if recipe.training.normalise == "dataset"
+        else {},
     )

@@ -95,8 +95,12 @@ class Card:
     inputs: tuple[Input, ...]
     recipe_digest: str
     format: Literal[1] = 1
+    # What decided the split of each trajectory, in words.
+    split: tuple[str, ...] = ()
     # Of each variable field where values were rounded; empty where every bit is kept.
     errors: dict[str, KeptError] = field(default_factory=dict)
+    # What its user should know of the input files: values rounded by a lossy filter, chunks that were absent.
+    caveats: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _chunk_cuts_a_frame(self) -> Card:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from numcodecs import blosc
 
 from shards.errors import ShardError
@@ -42,14 +43,23 @@ def rounded(values: Frames, bits: int) -> Frames:
 
 def decode_into(encoded: memoryview, codec: CodecName, out: Frames | Mask) -> None:
     """Decode one chunk into `out` (contiguous, right dtype and shape); raises ShardError where it does not fit."""
+    if codec == "raw":
+        np.copyto(out, raw_values(encoded, out.shape, out.dtype))
+        return
     try:
-        if codec == "raw":
-            np.copyto(out, np.frombuffer(encoded, out.dtype.newbyteorder("<")).reshape(out.shape))
-            return
         _require_sizes(encoded, out.nbytes)
         blosc.decompress(encoded, out)
     except (ValueError, RuntimeError) as error:
         raise ShardError(f"a chunk cannot be decoded: {error}") from error
+
+
+def raw_values(encoded: memoryview, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Frames | Mask:
+    """The values of `raw` bytes as they lie, not copied; raises ShardError where they are more or fewer."""
+    try:
+        values: Frames | Mask = np.frombuffer(encoded, np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    except ValueError as error:
+        raise ShardError(f"a chunk cannot be decoded: {error}") from error
+    return values
 
 
 def _require_sizes(encoded: memoryview, expected: int) -> None:

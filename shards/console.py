@@ -1,6 +1,7 @@
 """How every command speaks: results on stdout, progress on stderr, a mistake as one line, exit codes.
 
-Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 130 interrupted.
+Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stopped by a signal and to be started again,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
-from shards.errors import WalrusError
+from shards.errors import StoppedError, WalrusError
 
 QUARANTINE = 3
 INTERRUPTED = 130
+# EX_TEMPFAIL of sysexits.h: try again later.
+STOPPED = 75
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -34,7 +37,7 @@ def one_line_errors(command: str) -> Iterator[None]:
         yield
     except WalrusError as error:
         print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
     except KeyboardInterrupt:
         print(f"{command}: interrupted, nothing is half-written; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from shards.durable import settle
 from shards.errors import ShardError
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ def parse(cls: type[T], text: str | bytes, where: str) -> T:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The whole file or none of it, whatever happens: temporary name, fsync, rename."""
+    """The whole file or none of it, whatever happens: temporary name, fsync, rename, fsync of the folder."""
     temporary = path.with_name(f".tmp-{path.name}")
     try:
         with temporary.open("wb") as file:
@@ -67,6 +68,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        settle(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

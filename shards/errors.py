@@ -22,3 +22,7 @@ class ShardError(WalrusError, OSError):
 
 class MismatchError(WalrusError, ValueError):
     """Two things that must agree do not: schema and file, checkpoint and dataset, resume and settings."""
+
+
+class StoppedError(WalrusError, InterruptedError):
+    """A run was told to stop and has left its state: the same command goes on; a scheduler may start it again."""

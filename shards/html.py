@@ -58,6 +58,7 @@ body { margin: 0; background: var(--back); color: var(--ink);
 main { max-width: 1010px; margin: 0 auto; padding: 40px 20px 80px }
 h1 { font-size: 30px; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 20px }
 h2 { font-size: 21px; margin: 56px 0 6px }
+h3 { font-size: 16px; margin: 34px 0 -6px }
 p, li { max-width: 46em; overflow-wrap: anywhere }
 dl { display: flex; flex-wrap: wrap; gap: 12px 36px; margin: 0; padding: 14px 0;
   border-block: 1px solid var(--line) }

@@ -7,15 +7,17 @@ LeVeque 1979), so that a mean 1e8 times the standard deviation costs no digits.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
-import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
 from shards.spec import STRICT, Frames
 
-Float64 = npt.NDArray[np.float64]
+# Cells of each channel at a time: they stay in the cache, and below 10000 BLAS starts no threads, which would fight
+# those of other processes over the same cores.
+BLOCK = 8192
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,25 +72,53 @@ def merge_all(groups: list[tuple[Moments, ...]]) -> tuple[Moments, ...]:
 
 def of_frame(frame: Frames, before: Frames | None = None) -> tuple[Moments, ...]:
     """Moments of each channel of a frame [C, *S], with the change since the frame before; NaN cells do not count."""
-    values = frame.reshape(len(frame), -1).astype(np.float64)
+    values = frame.reshape(len(frame), -1)
+    earlier = None if before is None else before.reshape(values.shape)
     # Infinities and overflow show in the moments themselves: whoever checks them sees them there.
     with np.errstate(over="ignore", invalid="ignore"):
-        change = None if before is None else values - before.reshape(values.shape)
-        return tuple(_of_values(values[c], None if change is None else change[c]) for c in range(len(values)))
+        moments = _of_channels(values, earlier)
+        for channel in [number for number, m in enumerate(moments) if math.isnan(m.lowest + m.change_squares)]:
+            moments[channel] = _of_numbers(values[channel], None if earlier is None else earlier[channel])
+    return tuple(moments)
 
 
-def _of_values(values: Float64, change: Float64 | None) -> Moments:
-    lowest, highest = float(values.min()), float(values.max())
-    if math.isnan(lowest):
-        values = values[~np.isnan(values)]
-        lowest, highest = (float(values.min()), float(values.max())) if values.size else (math.inf, -math.inf)
-    mean = float(values.mean()) if values.size else 0.0
-    centred = values - mean
-    squares = float(np.dot(centred, centred))
-    if change is None:
-        return Moments(values.size, mean, squares, lowest, highest)
-    change_squares = float(np.dot(change, change))
-    if math.isnan(change_squares):
-        change = change[~np.isnan(change)]
-        change_squares = float(np.dot(change, change))
-    return Moments(values.size, mean, squares, lowest, highest, change.size, change_squares)
+def _of_channels(values: Frames, before: Frames | None) -> list[Moments]:
+    """Of values [C, N] without NaN: block after block while it is in the cache, the blocks joined by Chan's formula."""
+    channels, cells = values.shape
+    blocks = [slice(start, start + BLOCK) for start in range(0, cells, BLOCK)]
+    lowest, highest = (np.empty((len(blocks), channels), values.dtype) for _ in range(2))
+    means, squares, change_squares = (np.zeros((len(blocks), channels)) for _ in range(3))
+    buffer, changed = (np.empty((channels, min(BLOCK, cells))) for _ in range(2))
+    for number, block in enumerate(blocks):
+        held = values[:, block]
+        np.minimum.reduce(held, axis=1, out=lowest[number])
+        np.maximum.reduce(held, axis=1, out=highest[number])
+        exact, change = buffer[:, : held.shape[1]], changed[:, : held.shape[1]]
+        exact[...] = held
+        np.add.reduce(exact, axis=1, out=means[number])
+        means[number] /= held.shape[1]
+        if before is not None:
+            change[...] = before[:, block]
+            np.subtract(exact, change, out=change)
+            np.vecdot(change, change, out=change_squares[number])
+        exact -= means[number, :, None]
+        np.vecdot(exact, exact, out=squares[number])
+    counts = np.array([min(block.stop, cells) - block.start for block in blocks], np.float64)
+    mean = counts @ means / cells
+    squares_about_mean = squares.sum(axis=0) + counts @ np.square(means - mean)
+    columns = (mean, squares_about_mean, lowest.min(axis=0), highest.max(axis=0), change_squares.sum(axis=0))
+    return [
+        Moments(cells, mean, squares, low, high, 0 if before is None else cells, change)
+        for mean, squares, low, high, change in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _of_numbers(values: Frames, before: Frames | None) -> Moments:
+    """Of values [N], those left out that are not a number."""
+    numbers = values[~np.isnan(values)].astype(np.float64)
+    moments = _of_channels(numbers[None], None)[0] if numbers.size else NONE
+    if before is None:
+        return moments
+    change = np.subtract(values, before, dtype=np.float64)
+    change = change[~np.isnan(change)]
+    return replace(moments, change_count=change.size, change_squares=float(np.square(change).sum()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 from contextlib import AbstractContextManager
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
 INK, GREY, PALE, SOLID = "#1f2328", "#6e7781", "#d8dee4", "#aab1b8"
@@ -65,6 +66,11 @@ class Page:
             left / self.width, 1 - top / self.height, words, size=size, color=color, weight=weight, va="top"
         )
 
+    def title(self, title: str, *parts: str) -> None:
+        """A bold line, and below it what there is of `parts`."""
+        self.text(0.12, 0.12, title, size=11, weight="bold")
+        self.text(0.12, 0.38, "   ".join(part for part in parts if part), size=7.5, color=GREY)
+
     def png(self) -> bytes:
         stream = io.BytesIO()
         self.figure.savefig(stream, format="png", metadata={"Software": None})
@@ -74,16 +80,38 @@ class Page:
         return Image.open(io.BytesIO(self.png())).convert("RGB")
 
 
+def sheet(title: str, caption: str, count: int) -> tuple[Page, list[Axes]]:
+    """A sheet with so many boxes, three a row (two where that fills it)."""
+    columns = 2 if count in (1, 2, 4) else 3
+    left, top, gap, height, between = 0.55, 0.92, 0.5, 1.45, 0.62
+    width = (WIDTH - left) / columns - gap
+    rows = math.ceil(count / columns)
+    page = Page(WIDTH, top + rows * (height + between) - 0.1)
+    page.title(title, caption)
+    places = [(i % columns * (width + gap), i // columns * (height + between)) for i in range(count)]
+    return page, [page.axes(left + across, top + down, width, height) for across, down in places]
+
+
 def log_axis(axes: Axes, low: float, high: float) -> None:
-    """A log axis with plain numbers at 1, 2 and 5, a pale grid, and no frame but the left and lower line."""
+    """A log axis with a few plain numbers, a pale grid, and no frame but the left and lower line."""
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if high / low < 200 else (1,)))
+    decades = LogLocator(10, subs=(1, 2, 5) if high / low < 200 else (1,))
+    axes.yaxis.set_major_locator(MaxNLocator(5) if high / low < 5 else decades)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", color=PALE, linewidth=0.4)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def log_waves(axes: Axes) -> None:
+    """A horizontal log axis of wavenumbers, with plain numbers at 1, 2 and 5."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("cycles along the longest side")
 
 
 def words(name: str) -> str:

@@ -10,17 +10,22 @@ from shards.card import Card
 from shards.document import dump, write_atomically
 from shards.index import Entry, FileRecord, Index, Packaging
 
+REPORT = "report.html"
+
 
 def publish(
     folder: Path, card: Card, packaging: Packaging, files: tuple[FileRecord, ...], entries: tuple[Entry, ...]
 ) -> int:
-    """Writes card.json and index.json where they differ from what lies there; the number of bytes written."""
+    """Writes card.json and index.json where they differ from what lies there; the number of bytes written.
+
+    A report of what the dataset was before is taken away first.
+    """
     card_text = dump(Card, card).encode()
     index = Index(card.name, packaging, google_crc32c.value(card_text), files, entries)
-    written = 0
-    for name, text in (("card.json", card_text), ("index.json", dump(Index, index).encode())):
-        path = folder / name
-        if not path.is_file() or path.read_bytes() != text:
-            write_atomically(path, text)
-            written += len(text)
-    return written
+    texts = {folder / "card.json": card_text, folder / "index.json": dump(Index, index).encode()}
+    new = {path: text for path, text in texts.items() if not path.is_file() or path.read_bytes() != text}
+    if new:
+        (folder / REPORT).unlink(missing_ok=True)
+    for path, text in new.items():
+        write_atomically(path, text)
+    return sum(map(len, new.values()))

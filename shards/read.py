@@ -8,8 +8,9 @@ Axes: T time, C channel, S space.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
-from functools import lru_cache
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import google_crc32c
@@ -20,43 +21,58 @@ from pydantic.dataclasses import dataclass
 from shards.card import Card
 from shards.document import parse
 from shards.errors import ShardError
-from shards.index import Entry, Index, Member, Segment
-from shards.shard import Shard, chunk_ranges
+from shards.files import Files, LocalFiles
+from shards.index import Entry, FileRecord, Index, Member, Segment
+from shards.shard import WHOLE, Channels, Shard, chunk_ranges
 from shards.spec import Frames, Mask, Split
 from shards.trajectory import Document
 
-# A dataset. A map holds a file descriptor, of which a process has 1024 by default, for up to 27 datasets.
-OPEN_FILES = 24
+# Parsed indices of shards; one costs 16 bytes a chunk, and to parse it anew some 20 microseconds.
+KEPT_INDICES = 1024
 
 
 class Dataset:
     """A built dataset: its card, its index, and its frames; raises ShardError where it is absent or damaged."""
 
-    def __init__(self, folder: Path) -> None:
-        if not (folder / "index.json").is_file():
-            state = "is not finished" if folder.is_dir() else "does not exist"
-            raise ShardError(f"{folder}: the dataset {state} (no index.json); run walrus-ingest build")
-        self.folder = folder
-        self.index = parse(Index, _read(folder / "index.json"), str(folder / "index.json"))
-        text = _read(folder / "card.json")
+    def __init__(self, place: Path | Files) -> None:
+        self.files: Files = LocalFiles(place) if isinstance(place, Path) else place
+        self.index = parse(Index, self.files.read("index.json"), self.files.where("index.json"))
+        text = self.files.read("card.json")
         if google_crc32c.value(text) != self.index.card_crc32c:
-            raise ShardError(f"{folder / 'card.json'}: was changed after the build; run walrus-ingest build again")
-        self.card = parse(Card, text, str(folder / "card.json"))
-        self._map = lru_cache(maxsize=OPEN_FILES)(self._map_file)
-        self._ranges = lru_cache(maxsize=65536)(self._read_ranges)
+            raise ShardError(
+                f"{self.files.where('card.json')}: was changed after the build; run walrus-ingest build again"
+            )
+        self.card = parse(Card, text, self.files.where("card.json"))
+        self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
+        self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies on this machine; raises ShardError where it does not."""
+        if not isinstance(self.files, LocalFiles):
+            raise ShardError(f"{self.files.where()}: is not on this machine; copy the folder here first")
+        return self.files.folder
 
     def entries(self, split: Split) -> tuple[Entry, ...]:
         return self.index.split(split)
 
-    def read_frames(self, entry: Entry, frames: Sequence[int], out_TCS: Frames) -> None:
-        """Decode these frames into `out_TCS`, in stored units; `out_TCS` has the card's dtype or is cast into."""
-        for out_CS, frame in zip(out_TCS, frames, strict=True):
-            segment = _segment_of(entry, frame)
-            try:
-                self._read_frame(segment, entry.segments[0].frames, frame - segment.first, out_CS)
-            except ShardError as error:
-                where = f"{self.folder / segment.fields.path}: trajectory {entry.key}, frame {frame}"
-                raise ShardError(f"{where}: {error}; run walrus-ingest verify") from error
+    def read_frames(self, entry: Entry, frames: Sequence[int], out_TCS: Frames, channels: Channels = WHOLE) -> None:
+        """Decode these frames into these channels of `out_TCS`, in stored units, cast into its dtype."""
+        chunk, dtype = self.card.chunk, self.card.schema.dtype
+        opened: Segment | None = None
+        done = 0
+        for segment, first, count in _runs(entry, frames):
+            if segment is not opened:
+                shard, opened = self._shard(entry, segment), segment
+            out = out_TCS[done : done + count]
+            done += count
+            if count > 1 and shard.run_into(first, chunk, dtype, out, channels):
+                continue
+            for number in range(count):
+                try:
+                    shard.frame_into(first + number, chunk, dtype, out[number], channels)
+                except ShardError as error:
+                    raise self._fault(entry, segment, segment.first + first + number, error) from error
 
     def static(self, entry: Entry) -> Frames:
         """[C, *S] of the constant fields in stored units; C may be 0."""
@@ -74,7 +90,7 @@ class Dataset:
 
     def document(self, entry: Entry) -> Document:
         """Times, parameters and origin of a trajectory."""
-        text, where = bytes(self.bytes_of(entry.document)), str(self.folder / entry.document.path)
+        text, where = bytes(self.bytes_of(entry.document)), self.files.where(entry.document.path)
         if self.index.packaging == "zarr":
             return parse(_GroupDocument, text, where).attributes.walrus
         return parse(Document, text, where)
@@ -84,34 +100,46 @@ class Dataset:
         whole = self._map(member.path)
         if member.offset + member.length > len(whole):
             raise ShardError(
-                f"{self.folder / member.path}: has {len(whole)} bytes, "
+                f"{self.files.where(member.path)}: has {len(whole)} bytes, "
                 f"a member ends at {member.offset + member.length}; the file was cut, build it again"
             )
         return memoryview(whole)[member.offset : member.offset + member.length]
 
-    def _read_frame(self, segment: Segment, shard_frames: int, frame: int, out_CS: Frames) -> None:
+    def _shard(self, entry: Entry, segment: Segment) -> Shard:
         card = self.card
-        slots = shard_frames * (out_CS.shape[1] // card.chunk[1])
-        shard = Shard(self.bytes_of(segment.fields), self._ranges(segment.fields, slots), card.codec)
-        shard.frame_into(frame, card.chunk, card.schema.dtype, out_CS)
+        slots = entry.segments[0].frames * (card.schema.grid.shape[0] // card.chunk[1])
+        try:
+            return Shard(self.bytes_of(segment.fields), self._ranges(segment.fields, slots), card.codec)
+        except ShardError as error:
+            raise self._fault(entry, segment, segment.first, error) from error
+
+    def _fault(self, entry: Entry, segment: Segment, frame: int, error: ShardError) -> ShardError:
+        where = f"{self.files.where(segment.fields.path)}: trajectory {entry.key}, frame {frame}"
+        return ShardError(f"{where}: {error}; run walrus-ingest verify")
 
     def _read_single(self, member: Member, out: Frames | Mask) -> None:
         data = self.bytes_of(member)
         try:
             Shard(data, chunk_ranges(data, 1), self.card.codec).chunk_into(0, out)
         except ShardError as error:
-            raise ShardError(f"{self.folder / member.path}: {error}; run walrus-ingest verify") from error
+            raise ShardError(f"{self.files.where(member.path)}: {error}; run walrus-ingest verify") from error
 
     def _read_ranges(self, member: Member, slots: int) -> npt.NDArray[np.uint64]:
         return chunk_ranges(self.bytes_of(member), slots)
 
+    @cached_property
+    def _records(self) -> dict[str, FileRecord]:
+        return {record.path: record for record in self.index.files}
+
     def _map_file(self, path: str) -> mmap.mmap:
-        place = self.folder / path
-        try:
-            with place.open("rb") as file:
+        where = self.files.where(path)
+        if path not in self._records:
+            raise ShardError(f"{where}: the index has a member in it but not the file; build the dataset again")
+        with self.files.open(self._records[path]) as file:
+            try:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise ShardError(f"{place}: cannot be mapped ({error}); run walrus-ingest verify") from error
+            except (OSError, ValueError) as error:
+                raise ShardError(f"{where}: cannot be mapped ({error}); run walrus-ingest verify") from error
 
 
 @dataclass(frozen=True)
@@ -126,14 +154,22 @@ class _GroupDocument:
     attributes: _Attributes
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ShardError(f"{path}: cannot be read ({error.strerror}); run walrus-ingest build again") from error
+def _runs(entry: Entry, frames: Sequence[int]) -> Iterator[tuple[Segment, int, int]]:
+    """(segment, its first frame that is wanted, how many follow it) for each run of frames that lie side by side."""
+    done = 0
+    segment = entry.segments[0]
+    while done < len(frames):
+        if not 0 <= frames[done] - segment.first < segment.frames:
+            segment = _segment_of(entry, frames[done])
+        first, count = frames[done] - segment.first, 1
+        last = min(len(frames) - done, segment.frames - first)
+        while count < last and frames[done + count] == frames[done] + count:
+            count += 1
+        yield segment, first, count
+        done += count
 
 
 def _segment_of(entry: Entry, frame: int) -> Segment:
     if not 0 <= frame < entry.frames:
         raise ShardError(f"trajectory {entry.key} has frames 0 to {entry.frames - 1}, asked for {frame}")
-    return next(s for s in entry.segments if s.first <= frame < s.first + s.frames)
+    return entry.segments[bisect_right(entry.segments, frame, key=lambda segment: segment.first) - 1]

@@ -15,15 +15,16 @@ import numpy.typing as npt
 from shards.document import parse
 from shards.errors import ShardError
 from shards.shard import Shard, chunk_ranges
-from shards.spec import Frames, Mask
+from shards.spec import Frames, Grid, Mask
 from shards.trajectory import Document
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S], and what they are."""
+    """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S], where and what they are."""
 
     document: Document
+    grid: Grid
     fields_TCS: Frames
     static_CS: Frames
     boundary_S: Mask
@@ -31,10 +32,11 @@ class Sample:
 
 def decode_sample(sample: Mapping[str, bytes]) -> Sample:
     """The arrays of one sample; nothing in it is ever unpickled. Raises ShardError where it is damaged."""
-    document = parse(Document, sample["json"], str(sample.get("__key__", "sample")))
+    where = str(sample.get("__key__", "sample"))
+    document, grid = parse(Document, sample["json"], where), parse(Grid, sample["grid.json"], where)
     boundary = _room(document.shape, "uint8")
     _open(sample["boundary.shard"], 1, document).chunk_into(0, boundary)
-    return Sample(document, _fields(sample["fields.shard"], document), _static(sample, document), boundary)
+    return Sample(document, grid, _fields(sample["fields.shard"], document), _static(sample, document), boundary)
 
 
 def _fields(data: bytes, document: Document) -> Frames:

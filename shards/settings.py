@@ -27,22 +27,43 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def override(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """The tables with each `a.b=value` put in; a value is TOML, or else a plain string."""
-    result = dict(tables)
+    """The tables with each `a.b=value` put in; a value is TOML, or else a plain string, and `a.b=` takes the key out.
+
+    Of a list of tables one is chosen by its name, or by its number: `fields.velocity.power=0`, `exclude.0.files=a*`.
+    """
+    result: Any = tables
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not path.strip():
             raise SettingsError(f"--set {assignment}: expected a.b=value")
-        *parents, leaf = path.strip().split(".")
-        table = result
-        for parent in parents:
-            inner = table.get(parent, {})
-            if not isinstance(inner, dict):
-                raise SettingsError(f"--set {assignment}: {parent} is a value, not a table")
-            table[parent] = dict(inner)
-            table = table[parent]
-        table[leaf] = _value(text)
-    return result
+        result = _with(result, path.strip().split("."), text, f"--set {assignment}")
+    return dict(result)
+
+
+def _with(tables: Any, path: list[str], text: str, where: str) -> Any:
+    """A copy of a table, or of a list of tables, with the value at this path."""
+    key, *rest = path
+    if isinstance(tables, list) and rest:
+        place = _place(tables, key, where)
+        return [*tables[:place], _with(tables[place], rest, text, where), *tables[place + 1 :]]
+    if rest:
+        inner = tables.get(key, {})
+        if not isinstance(inner, dict) and not _is_tables(inner):
+            raise SettingsError(f"{where}: {key} is a value, not a table")
+        return {**tables, key: _with(inner, rest, text, where)}
+    if isinstance(tables, list):
+        raise SettingsError(f"{where}: {key} is one of several tables; expected a key of it")
+    kept = {name: value for name, value in tables.items() if name != key}
+    return {**tables, key: _value(text)} if text.strip() else kept
+
+
+def _place(tables: list[dict[str, Any]], key: str, where: str) -> int:
+    names = [str(table.get("name", number)) for number, table in enumerate(tables)]
+    if key in names:
+        return names.index(key)
+    if key.isdecimal() and int(key) < len(tables):
+        return int(key)
+    raise SettingsError(f"{where}: no table {key}; there is {', '.join(names)}")
 
 
 def _value(text: str) -> Any:

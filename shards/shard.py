@@ -13,13 +13,17 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from shards.codec import CodecName, decode_into, encode
+from shards.codec import CodecName, decode_into, encode, raw_values
 from shards.errors import ShardError
 from shards.spec import DType, Frames, Mask
 
-MISSING = np.uint64(2**64 - 1)
+MISSING = 2**64 - 1
 # A chunk larger than this is cut along the first axis of space: decoding it would not fit the caches.
 LARGEST_CHUNK = 16 * 2**20
+
+# Runs of the channels of a buffer that the channels of a frame go to, in order.
+Channels = tuple[slice, ...]
+WHOLE: Channels = (slice(None),)
 
 
 def chunk_shape(frame_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -95,19 +99,54 @@ class Shard:
 
     def chunk_into(self, slot: int, out: Frames | Mask) -> None:
         """Decode a chunk into contiguous memory of its shape and dtype; raises ShardError where it is damaged."""
-        offset, length = self.ranges[slot]
-        if offset == MISSING:
-            raise ShardError("the chunk is missing")
-        decode_into(self.data[int(offset) : int(offset) + int(length)], self.codec, out)
+        decode_into(self._chunk(slot), self.codec, out)
 
-    def frame_into(self, frame: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames) -> None:
-        """Decode a frame from its chunks; straight into `out_CS` where one chunk is the frame and the dtype fits."""
+    def frame_into(
+        self, frame: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames, channels: Channels = WHOLE
+    ) -> None:
+        """Decode a frame from its chunks into these channels of `out_CS`; straight where they are as the chunk is."""
         height = chunk[1]
         pieces = out_CS.shape[1] // height
-        if pieces == 1 and out_CS.dtype == np.dtype(dtype) and out_CS.flags.c_contiguous:
-            self.chunk_into(frame, out_CS)
-            return
-        values = np.empty(chunk, dtype)
         for piece in range(pieces):
-            self.chunk_into(frame * pieces + piece, values)
-            out_CS[:, piece * height : (piece + 1) * height] = values
+            out = out_CS if pieces == 1 else out_CS[:, piece * height : (piece + 1) * height]
+            self._piece_into(frame * pieces + piece, chunk, np.dtype(dtype), out, channels)
+
+    def run_into(self, first: int, chunk: tuple[int, ...], dtype: DType, out_TCS: Frames, channels: Channels) -> bool:
+        """Copy raw frames from `first` on at once; False, and nothing done, where they do not lie one after another."""
+        frame_bytes = int(np.prod(chunk)) * np.dtype(dtype).itemsize
+        offsets, lengths = self.ranges[first : first + len(out_TCS)].T
+        whole = self.codec == "raw" and chunk[1:] == out_TCS.shape[2:] and len(offsets) == len(out_TCS)
+        if not whole or (lengths != frame_bytes).any() or (np.diff(offsets) != frame_bytes).any():
+            return False
+        start = int(offsets[0])
+        values = raw_values(self.data[start : start + len(out_TCS) * frame_bytes], (-1, *chunk), dtype)
+        spread(values.swapaxes(0, 1), out_TCS.swapaxes(0, 1), channels)
+        return True
+
+    def _piece_into(
+        self, slot: int, chunk: tuple[int, ...], dtype: np.dtype[np.floating], out_CS: Frames, channels: Channels
+    ) -> None:
+        target = out_CS[channels[0]]
+        if self.codec == "raw":
+            spread(raw_values(self._chunk(slot), chunk, dtype), out_CS, channels)
+        elif len(channels) == 1 and target.dtype == dtype and target.flags.c_contiguous:
+            self.chunk_into(slot, target)
+        else:
+            values = np.empty(chunk, dtype)
+            self.chunk_into(slot, values)
+            spread(values, out_CS, channels)
+
+    def _chunk(self, slot: int) -> memoryview:
+        offset, length = self.ranges[slot].tolist()
+        if offset == MISSING:
+            raise ShardError("the chunk is missing")
+        return self.data[offset : offset + length]
+
+
+def spread(values_C: Frames | Mask, out_C: Frames, channels: Channels) -> None:
+    """Copies the channels of `values_C`, one after another, into these runs of channels of `out_C`."""
+    start = 0
+    for run in channels:
+        target = out_C[run]
+        np.copyto(target, values_C[start : start + len(target)])
+        start += len(target)

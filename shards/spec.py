@@ -75,20 +75,53 @@ class FieldSpec:
         return tuple(f"{self.name}_{''.join(part)}" for part in product(axes, repeat=self.rank))
 
 
+def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None = None) -> tuple[float, ...]:
+    """Width of each cell of an axis [L], in the unit of its centres [L].
+
+    Evenly spaced centres, to the precision of float32, have equal cells. Elsewhere a cell reaches from one midpoint of
+    neighbouring centres to the next, an outermost one as far outwards as inwards. A cell that is alone has width 1.
+    No cell reaches out of the `domain`, lower and upper end, where that is known.
+    """
+    if len(centres) < 2:
+        return (1.0,) * len(centres)
+    order = np.argsort(centres)
+    ascending = np.array(centres)[order]
+    steps = np.diff(ascending)
+    rounding = 4 * np.finfo(np.float32).eps * np.abs(ascending).max()
+    even = np.ptp(steps) <= rounding
+    steps = np.full(steps.shape, (ascending[-1] - ascending[0]) / len(steps)) if even else steps
+    below, above = np.append(steps[0], steps) / 2, np.append(steps, steps[-1]) / 2
+    if domain is not None:
+        for reach, end, room in ((below, 0, ascending[0] - domain[0]), (above, -1, domain[1] - ascending[-1])):
+            # The end of even cells is met to the precision of their centres.
+            reach[end] = room if room < reach[end] - rounding else reach[end]
+    widths = np.empty(len(centres))
+    widths[order] = below + above
+    return tuple(widths.tolist())
+
+
 @dataclass(frozen=True, config=STRICT)
 class Grid:
-    """Where the cells are: a name and the cell centres for each axis, in the unit of the source."""
+    """Where the cells are: name, cell centres and cell widths of each axis, in the unit of the source.
+
+    A curvilinear grid has them in its own coordinates: angles in radians, logarithms of radii.
+    """
 
     axes: tuple[AxisName, ...]
     coordinates: tuple[tuple[float, ...], ...]
     kind: GridKind = "cartesian"
+    widths: tuple[tuple[float, ...], ...] = Field(
+        default_factory=lambda given: tuple(map(cell_widths, given["coordinates"]))
+    )
 
     @model_validator(mode="after")
-    def _one_coordinate_list_an_axis(self) -> Grid:
+    def _lists_fit_the_axes(self) -> Grid:
         if len(self.axes) != len(self.coordinates) or not 1 <= len(self.axes) <= 3:
             raise ValueError(
                 f"{len(self.axes)} axes and {len(self.coordinates)} coordinate lists; expected 1 to 3 of each"
             )
+        if [len(each) for each in self.widths] != [len(each) for each in self.coordinates]:
+            raise ValueError("not one width a cell")
         if len(set(self.axes)) != len(self.axes) or not TAKEN.isdisjoint(self.axes):
             raise ValueError(f"axes {list(self.axes)}: expected each once, and none of {sorted(TAKEN)}")
         return self

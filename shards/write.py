@@ -19,7 +19,9 @@ import google_crc32c
 import numpy as np
 
 from shards import zarr_documents
+from shards.checksum import joined
 from shards.document import dump
+from shards.durable import settle
 from shards.errors import ShardError
 from shards.index import Entry, FileRecord, Member, Packaging, Segment
 from shards.spec import Grid, Split
@@ -58,7 +60,7 @@ def part_writer(packaging: Packaging, dataset: Path, split: Split, part: str, gr
     (dataset / split).mkdir(parents=True, exist_ok=True)
     if packaging == "zarr":
         return ZarrPart(dataset, split, grid)
-    return TarPart(dataset, f"{split}/{part}.tar")
+    return TarPart(dataset, f"{split}/{part}.tar", grid)
 
 
 @contextmanager
@@ -74,30 +76,14 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
         ) from error
 
 
-@dataclass
-class _CheckedFile:
-    """A file being written, with the checksum of all that went in."""
-
-    file: BinaryIO
-    path: str
-    length: int = 0
-    crc32c: int = 0
-
-    def write(self, blocks: Blocks) -> Member:
-        """Appends the blocks; the member they make."""
-        start, crc = self.length, 0
-        for block in blocks:
-            self.file.write(block)
-            self.length += len(block)
-            crc = google_crc32c.extend(crc, block)
-            self.crc32c = google_crc32c.extend(self.crc32c, block)
-        return Member(self.path, start, self.length - start, crc)
-
-    def close(self) -> FileRecord:
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        return FileRecord(self.path, self.length, self.crc32c)
+def _append(file: BinaryIO, blocks: Blocks) -> tuple[int, int]:
+    """Appends the blocks to a file; their length and checksum."""
+    length = crc = 0
+    for block in blocks:
+        file.write(block)
+        length += len(block)
+        crc = google_crc32c.extend(crc, block)
+    return length, crc
 
 
 @dataclass
@@ -127,6 +113,11 @@ class ZarrPart:
         return entry
 
     def close(self) -> tuple[FileRecord, ...]:
+        # Once for all files of the part: the disk has had the time to write most of them.
+        with full_disk_is_an_error(self.dataset / self.split):
+            for record in self.records:
+                settle(self.dataset / record.path)
+            settle(self.dataset / self.split)
         return tuple(self.records)
 
     def discard(self) -> None:
@@ -145,11 +136,10 @@ class _Group:
     def write(self, path: str, blocks: Blocks) -> Member:
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("wb") as opened:
-            file = _CheckedFile(opened, f"{self.name}/{path}")
-            member = file.write(blocks)
-            self.records.append(file.close())
-        return member
+        with place.open("wb") as file:
+            length, crc = _append(file, blocks)
+        self.records.append(FileRecord(f"{self.name}/{path}", length, crc))
+        return Member(f"{self.name}/{path}", 0, length, crc)
 
 
 def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
@@ -174,15 +164,17 @@ def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
 
 
 class TarPart:
-    """Samples of one tar: `<key>.fields.shard`, `.boundary.shard`, `.static.shard`, `.json` for each segment."""
+    """Samples of one tar: `<key>.fields.shard`, `.boundary.shard`, `.static.shard`, `.grid.json`, `.json` a segment."""
 
-    def __init__(self, dataset: Path, path: str) -> None:
-        self.final = dataset / path
+    def __init__(self, dataset: Path, path: str, grid: Grid) -> None:
+        self.grid = dump(Grid, grid).encode()
+        self.path, self.final = path, dataset / path
         self.temporary = self.final.with_name(TEMPORARY + self.final.name)
-        self.file = _CheckedFile(self.temporary.open("wb"), path)
+        self.file = self.temporary.open("wb")
+        self.length = self.crc32c = 0
 
     def add(self, encoded: Encoded) -> Entry:
-        length, crc = self.file.length, self.file.crc32c
+        length, crc = self.length, self.crc32c
         try:
             with full_disk_is_an_error(self.temporary):
                 return self._add(encoded)
@@ -190,9 +182,9 @@ class TarPart:
             raise
         except BaseException:
             # A trajectory that proves bad half-way leaves no trace in the tar.
-            self.file.file.seek(length)
-            self.file.file.truncate()
-            self.file.length, self.file.crc32c = length, crc
+            self.file.seek(length)
+            self.file.truncate()
+            self.length, self.crc32c = length, crc
             raise
 
     def _add(self, encoded: Encoded) -> Entry:
@@ -207,6 +199,7 @@ class TarPart:
             static = None
             if encoded.static is not None:
                 static = self._member(f"{sample}.static.shard", [encoded.static])
+            self._member(f"{sample}.grid.json", [self.grid])
             described = self._member(f"{sample}.json", [dump(Document, document).encode()])
             if number == 0:
                 places = boundary, static, described
@@ -218,20 +211,29 @@ class TarPart:
         info = tarfile.TarInfo(name)
         info.size = sum(len(block) for block in blocks)
         info.mode = 0o644
-        self.file.write([info.tobuf(tarfile.GNU_FORMAT)])
-        member = self.file.write(blocks)
-        self.file.write([b"\0" * (-info.size % tarfile.BLOCKSIZE)])
+        self._append([info.tobuf(tarfile.GNU_FORMAT)])
+        member = self._append(blocks)
+        self._append([b"\0" * (-info.size % tarfile.BLOCKSIZE)])
         return member
+
+    def _append(self, blocks: Blocks) -> Member:
+        start = self.length
+        length, crc = _append(self.file, blocks)
+        self.length += length
+        self.crc32c = joined(self.crc32c, crc, length)
+        return Member(self.path, start, length, crc)
 
     def close(self) -> tuple[FileRecord, ...]:
         with full_disk_is_an_error(self.temporary):
-            self.file.write([b"\0" * (2 * tarfile.BLOCKSIZE)])
-            record = self.file.close()
+            self._append([b"\0" * (2 * tarfile.BLOCKSIZE)])
+            self.file.close()
+            settle(self.temporary)
             self.temporary.replace(self.final)
-        return (record,)
+            settle(self.final.parent)
+        return (FileRecord(self.path, self.length, self.crc32c),)
 
     def discard(self) -> None:
         # A full disk fails again here, on what the buffer still holds.
         with suppress(OSError):
-            self.file.file.close()
+            self.file.close()
         self.temporary.unlink(missing_ok=True)

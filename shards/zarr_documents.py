@@ -36,12 +36,14 @@ def arrays(document: Document, grid: Grid) -> dict[str, str]:
     boundary = _sharded(
         shape, shape, shape, document, axes, {"bits": "1 wall, 2 open, 4 periodic, 8 obstacle"}, "uint8"
     )
-    result = {"fields": fields, "boundary": boundary, "time": _coordinate("time", document.frames)}
+    result = {"fields": fields, "boundary": boundary, "time": _coordinate("time", document.frames, {})}
     if static_channels:
         whole = (len(static_channels), *shape)
         names = {"channels": static_channels, "scale": list(document.static_scale)}
         result["static"] = _sharded(whole, whole, whole, document, ["static_channel", *axes], names)
-    result |= {axis: _coordinate(axis, size) for axis, size in zip(grid.axes, shape, strict=True)}
+    for axis, widths in zip(grid.axes, grid.widths, strict=True):
+        # An array of their own would cost two more files an axis, in every trajectory.
+        result[axis] = _coordinate(axis, len(widths), {"width": list(widths)})
     return {path: to_text(array) for path, array in result.items()}
 
 
@@ -67,9 +69,9 @@ def _sharded(
     return _array(shape, outer, dtype, [sharding], dimension_names, attributes)
 
 
-def _coordinate(name: str, size: int) -> dict[str, Any]:
+def _coordinate(name: str, size: int, attributes: dict[str, Any]) -> dict[str, Any]:
     plain = [{"name": "bytes", "configuration": {"endian": "little"}}]
-    return _array((size,), (size,), "float64", plain, [name], {})
+    return _array((size,), (size,), "float64", plain, [name], attributes)
 
 
 def _array(

@@ -11,14 +11,15 @@ from ingest.plan import make_plan as plan_build
 from ingest.recipe import find_recipe
 from ingest.verify import source_faults
 from shards.verify import faults
-from walrus.judge import judge
+from walrus.judging.judge import judge
+from walrus.judging.picture import panel
+from walrus.judging.trial import Protocol
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
-from walrus.picture import panel
-from walrus.plan import StreamSettings
+from walrus.reading.plan import StreamSettings
+from walrus.reading.stream import Shards, make_plan, stream
 from walrus.rollout import Model
-from walrus.stream import Shards, make_plan, stream
-from walrus.trainee import Trainee
+from walrus.training.trainee import Trainee
 from walrus.vocabulary import PUBLISHED
 
 
@@ -35,7 +36,7 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
 
     # Shards -> batches, in an order that follows from a seed.
     settings = StreamSettings(micro_batches=1, windows_2d=2, history_2d=3, largest_stride=1, rotate=False)
-    plan = make_plan(shards, {recipe.name: 1}, settings, seed=0)
+    plan = make_plan(shards, {recipe.name: 1}, settings, 0, PRESETS["tiny"])
     batches = stream(plan, shards, 0, 4)
 
     # Batches -> losses -> a network that has learned a little.
@@ -52,7 +53,7 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
 
     # Network -> rollout -> scores and a picture.
     model = Model(trainee.network.eval(), PUBLISHED, eps=1e-5)
-    judged = judge(model, dataset, history=3, start=4, longest=6)
-    assert 0 < judged.scores[0].one_step < 1
-    picture = Image.open(io.BytesIO(panel(judged.forecasts[0], "pressure")))
+    judged = judge(model, dataset, Protocol(history=3, start=4, longest=6))
+    assert 0 < judged.scores.value("one-step") < 1
+    picture = Image.open(io.BytesIO(panel(judged.films.typical, "pressure")))
     assert picture.width > picture.height > 400

@@ -83,6 +83,7 @@ def rotate(batch: Batch, rotation: Rotation) -> Batch:
         boundaries=(lower, middle, upper),
         padded_C=batch.padded_C[source_C],
         scale_C=batch.scale_C[source_C],
+        static_scale_C=batch.static_scale_C[static_source_C],
     )
 
 

@@ -27,7 +27,7 @@ class FieldSlice:
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of one task in stored units (physical value = stored value x `scale_C`).
+    """Windows of one task in stored units (physical value = stored value x `scale_C`, or `static_scale_C`).
 
     `fields_BTCHWD` holds the variable channels, `static_BCHWD` the constant ones (C may be 0), `cells_BHWD`
     the per-cell boundary bits (uint8, shards.spec.Cell), `boundaries` (lower, upper) for H, W and D, shared
@@ -47,6 +47,7 @@ class Batch:
     static_layout: tuple[FieldSlice, ...]
     padded_C: torch.Tensor
     scale_C: torch.Tensor
+    static_scale_C: torch.Tensor
 
     @property
     def windows(self) -> int:
@@ -61,6 +62,7 @@ class Batch:
             cells_BHWD=self.cells_BHWD.to(device, non_blocking=True),
             padded_C=self.padded_C.to(device),
             scale_C=self.scale_C.to(device),
+            static_scale_C=self.static_scale_C.to(device),
         )
 
     @property
@@ -98,15 +100,22 @@ class Embedding:
             layout.append(FieldSlice(field.name, field.rank, start, len(channels)))
         return cls(tuple(channels), tuple(layout), tuple(sources))
 
-    def place(self, values: torch.Tensor, channel_axis: int) -> torch.Tensor:
-        """The channels of `values` at their places, zeros between."""
-        if None not in self.sources:
-            return values
-        shape = list(values.shape)
-        shape[channel_axis] = len(self.sources)
-        result = values.new_zeros(shape)
-        places = [place for place, source in enumerate(self.sources) if source is not None]
-        return result.index_copy(channel_axis, torch.tensor(places, device=values.device), values)
+    def scale(self, stored: tuple[float, ...], device: torch.device) -> torch.Tensor:
+        """The physical size of a stored 1 of each channel; 1 where it only pads."""
+        return torch.tensor([1.0 if source is None else stored[source] for source in self.sources], device=device)
+
+    @property
+    def runs(self) -> tuple[slice, ...]:
+        """Where the channels on disk go to, in order: runs of channels of the batch; what lies between only pads."""
+        real = [place for place, source in enumerate(self.sources) if source is not None]
+        starts = [place for place in real if place - 1 not in real]
+        ends = [place + 1 for place in real if place + 1 not in real]
+        return tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
+
+    @property
+    def pads(self) -> tuple[int, ...]:
+        """The channels of the batch that only pad."""
+        return tuple(place for place, source in enumerate(self.sources) if source is None)
 
 
 def _axes_of_space(grid: Grid) -> tuple[str, ...]:
@@ -120,11 +129,14 @@ def embed(
     task: str,
     schema: Schema,
     scale: tuple[float, ...],
+    static_scale: tuple[float, ...],
     fields_BTCS: torch.Tensor,
     static_BCS: torch.Tensor,
     cells_BS: torch.Tensor,
 ) -> Batch:
-    """The batch of windows as they lie in the shards: missing axes appended as size 1 and periodic, vectors padded.
+    """The batch of windows whose channels lie in their places: missing axes appended as size 1 and periodic.
+
+    Shares the memory of its arguments.
 
     Source: arXiv 2511.15684, section 4.1.
     """
@@ -134,18 +146,15 @@ def embed(
     sides = schema.boundaries + ((Boundary.PERIODIC, Boundary.PERIODIC),) * len(thin)
     return Batch(
         task=task,
-        fields_BTCHWD=variable.place(fields_BTCS, 2).reshape(*_placed(fields_BTCS, 2, variable), *thin),
-        static_BCHWD=constant.place(static_BCS, 1).reshape(*_placed(static_BCS, 1, constant), *thin),
-        cells_BHWD=cells_BS.reshape(*cells_BS.shape, *thin),
+        fields_BTCHWD=fields_BTCS.view(*fields_BTCS.shape, *thin),
+        static_BCHWD=static_BCS.view(*static_BCS.shape, *thin),
+        cells_BHWD=cells_BS.view(*cells_BS.shape, *thin),
         boundaries=(sides[0], sides[1], sides[2]),
         channels=variable.channels,
         static_channels=constant.channels,
         layout=variable.layout,
         static_layout=constant.layout,
         padded_C=torch.tensor([source is None for source in variable.sources], device=fields_BTCS.device),
-        scale_C=torch.tensor([1.0 if s is None else scale[s] for s in variable.sources], device=fields_BTCS.device),
+        scale_C=variable.scale(scale, fields_BTCS.device),
+        static_scale_C=constant.scale(static_scale, fields_BTCS.device),
     )
-
-
-def _placed(values: torch.Tensor, channel_axis: int, embedding: Embedding) -> tuple[int, ...]:
-    return (*values.shape[:channel_axis], len(embedding.sources), *values.shape[channel_axis + 1 :])

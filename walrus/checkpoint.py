@@ -18,6 +18,8 @@ from shards.errors import MismatchError, ShardError
 from shards.spec import STRICT
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
+from walrus.normalize import ChannelScale
+from walrus.reading.plan import History
 from walrus.rollout import Model
 from walrus.vocabulary import Vocabulary
 
@@ -29,13 +31,14 @@ DESCRIPTION = "model.json"
 class Description:
     """All that a model needs beside its weights, and where it comes from.
 
-    `origin` is the published file that was converted; empty for a model trained here.
+    `origin` is the published file that was converted; empty for a model trained here. `scales` of each dataset and
+    channel replace the statistics of the single window where it was trained so (walrus.normalize).
     """
 
     model: ModelSettings
     vocabulary: tuple[str, ...]
-    history_2d: int
-    history_3d: int
+    history_2d: History
+    history_3d: History
     eps: float
     jitters: bool
     step: int
@@ -43,6 +46,11 @@ class Description:
     datasets: tuple[str, ...]
     licences: dict[str, str] = field(default_factory=dict)
     origin: str = ""
+    scales: dict[str, dict[str, ChannelScale]] = field(default_factory=dict)
+
+    def history(self, dimensions: int) -> int:
+        """How many frames it looks back on a grid of so many axes."""
+        return self.history_3d if dimensions == 3 else self.history_2d
 
 
 def save_model(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
@@ -52,11 +60,16 @@ def save_model(folder: Path, description: Description, weights: dict[str, Tensor
     write_atomically(folder / DESCRIPTION, dump(Description, description).encode())
 
 
-def load_model(folder: Path) -> tuple[Description, Model]:
-    """The model of a run's folder; raises ShardError where it is absent, MismatchError where the files disagree."""
+def load_description(folder: Path) -> Description:
+    """What the model of a run's folder is; raises ShardError where there is none."""
     if not (folder / DESCRIPTION).is_file():
         raise ShardError(f"{folder}: holds no {DESCRIPTION}; name the folder of a finished run")
-    description = parse(Description, (folder / DESCRIPTION).read_bytes(), str(folder / DESCRIPTION))
+    return parse(Description, (folder / DESCRIPTION).read_bytes(), str(folder / DESCRIPTION))
+
+
+def load_model(folder: Path) -> tuple[Description, Model]:
+    """The model of a run's folder; raises ShardError where it is absent, MismatchError where the files disagree."""
+    description = load_description(folder)
     vocabulary = Vocabulary(description.vocabulary)
     network = Walrus(description.model, len(vocabulary))
     try:
@@ -66,4 +79,4 @@ def load_model(folder: Path) -> tuple[Description, Model]:
     except RuntimeError as error:
         raise MismatchError(f"{folder / WEIGHTS}: does not fit {DESCRIPTION}: {error}") from error
     network.eval()
-    return description, Model(network, vocabulary, description.eps, description.jitters)
+    return description, Model(network, vocabulary, description.eps, description.jitters, scales=description.scales)

@@ -1,4 +1,7 @@
-"""A trained network given more channel names: old names keep their column and their effect, new ones start fresh."""
+"""A trained network that goes on as a larger one: more channel names, and parts that the trained one does not have.
+
+Old names keep their column and their effect, new ones start fresh; a new part has no effect before it has learned.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from torch import Tensor
 from shards.errors import MismatchError
 from walrus.vocabulary import SERVICE_CHANNELS, Vocabulary
 
+# What a larger network may have that the trained one lacks.
+FREQUENCIES, POSITION = "rotary.frequencies_3R", "position.weight_hwdE"
 CLOSED_AND_OPEN = 2
 COLUMN_AXIS = {"first": 1, "second": 1, "bias": 0}
 
@@ -17,18 +22,29 @@ def grow(weights: dict[str, Tensor], old: Vocabulary, fresh: dict[str, Tensor], 
     """`fresh`, the weights of a new network with the vocabulary `new`, with all that `weights` knows put in.
 
     The encoder multiplies its field columns by sqrt(fields / channels) at run time; the copied columns are divided
-    by the growth of that factor, so that the outputs for old names do not change. Raises MismatchError unless `new`
-    continues `old`.
+    by the growth of that factor. New rotary frequencies begin as the fixed ones, a position embedding at zero. So no
+    output for old names changes. Raises MismatchError unless `new` continues `old`, and where the networks differ in
+    more than that.
     """
     if new.names[: len(old)] != old.names:
         raise MismatchError("vocabulary: the new one must begin with the old one; names keep their index for ever")
-    return {name: _grown(name, weights[name], value, old, new) for name, value in fresh.items()}
+    return {name: _grown(name, weights.get(name), value, old, new) for name, value in fresh.items()}
 
 
-def _grown(name: str, trained: Tensor, fresh: Tensor, old: Vocabulary, new: Vocabulary) -> Tensor:
+def _grown(name: str, trained: Tensor | None, fresh: Tensor, old: Vocabulary, new: Vocabulary) -> Tensor:
+    if trained is None and name.endswith(FREQUENCIES):
+        return fresh
+    if trained is None and name == POSITION:
+        return fresh.new_zeros(fresh.shape)
+    stem, _, leaf = name.rpartition(".")
+    if trained is None or (trained.shape != fresh.shape and leaf not in COLUMN_AXIS):
+        found = "nothing" if trained is None else tuple(trained.shape)
+        raise MismatchError(
+            f"base model: {name} is {found}; expected {tuple(fresh.shape)}; start from a model of this architecture, "
+            "or without tuning.position for one tied to another grid"
+        )
     if trained.shape == fresh.shape:
         return trained
-    stem, _, leaf = name.rpartition(".")
     axis = COLUMN_AXIS[leaf]
     kept = trained.clone()
     if stem.startswith("encoders"):

@@ -6,13 +6,29 @@ Axes: B batch, T time, C channel, H W D space.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
+from pydantic.dataclasses import dataclass as settings_dataclass
 from torch import Tensor
 
+from shards.card import Card
+from shards.errors import MismatchError
+from shards.spec import STRICT, NotNegative
 from walrus.batch import Batch, FieldSlice
+
+
+@settings_dataclass(frozen=True, config=STRICT)
+class ChannelScale:
+    """RMS of one channel over a whole dataset, and of its change from frame to frame, in physical units."""
+
+    rms: NotNegative
+    change_rms: NotNegative
+
+
+# By dataset, then by channel. A model that has none takes each window by itself.
+Scales = Mapping[str, Mapping[str, ChannelScale]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,43 @@ def window_statistics(u_TBCHWD: Tensor, eps: float) -> Statistics:
     scale_BC = _rms(u_TBCHWD)
     delta_BC = _rms(u_TBCHWD.diff(dim=0)) if len(u_TBCHWD) > 1 else torch.ones_like(scale_BC)
     return Statistics(scale_BC.clamp(min=eps), delta_BC.clamp(min=eps))
+
+
+def card_scales(card: Card) -> dict[str, ChannelScale]:
+    """What the card knows of each channel; the training split alone counts."""
+    return {name: ChannelScale(moments.rms, moments.change_rms) for name, moments in card.moments.items()}
+
+
+def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) -> Statistics:
+    """What `u`, the channels of the batch joined, is divided by: its own statistics, or those of its dataset.
+
+    Raises MismatchError where there are scales, but none of this dataset or of one of its channels.
+    """
+    if not scales:
+        return window_statistics(u_TBCHWD, eps)
+    if batch.task not in scales:
+        raise MismatchError(
+            f"normalisation: the model has the scales of {', '.join(scales)}; found {batch.task or 'no name'}; "
+            "name one of these datasets, or fine-tune on this one"
+        )
+    variable = len(batch.channels)
+    constant = tuple(
+        replace(field, start=field.start + variable, stop=field.stop + variable) for field in batch.static_layout
+    )
+    layout, channels = (*batch.layout, *constant), (*batch.channels, *batch.static_channels)
+    known = [scales[batch.task].get(name) for name in channels]
+    for field in layout:
+        if not any(known[field.start : field.stop]):
+            raise MismatchError(
+                f"normalisation: {field.name} of {batch.task} has no scale; the model has those of "
+                f"{', '.join(scales[batch.task])}; give the fields it was fine-tuned on"
+            )
+    # Components that only pad a vector have none, and count as zero.
+    rms = [0.0 if scale is None else scale.rms for scale in known]
+    change_rms = [0.0 if scale is None else scale.change_rms for scale in known]
+    unit_C = torch.cat([batch.scale_C, batch.static_scale_C])
+    physical = dataset_statistics(rms, change_rms, layout, eps)
+    return Statistics(physical.scale_BC.to(unit_C) / unit_C, physical.delta_BC.to(unit_C) / unit_C)
 
 
 def dataset_statistics(

@@ -6,7 +6,7 @@ Axes: B batch, T time, C channel, H W D space.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,20 +16,24 @@ from walrus.batch import Batch
 from walrus.model.chance import draw_shifts
 from walrus.model.patching import cycle_patching
 from walrus.model.walrus import Walrus
-from walrus.normalize import Statistics, advance, join_channels, normalise, window_statistics
-from walrus.trainee import generator_of
+from walrus.normalize import Scales, Statistics, advance, join_channels, normalise, statistics_of
+from walrus.training.trainee import generator_of
 from walrus.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network ready to forecast. Jitter is part of the published inference; `seed` makes it repeatable."""
+    """A trained network ready to forecast. Jitter is part of the published inference; `seed` makes it repeatable.
+
+    With `scales` it divides by the RMS of the whole dataset, as it was trained to.
+    """
 
     network: Walrus
     vocabulary: Vocabulary
     eps: float
     jitters: bool = True
     seed: int = 0
+    scales: Scales = field(default_factory=dict)
 
     @torch.no_grad()
     def next_frame(self, history: Batch, step: int = 0) -> Tensor:
@@ -38,7 +42,7 @@ class Model:
         Padded components and cells inside an obstacle are zero.
         """
         u_TBCHWD = join_channels(history)
-        statistics = window_statistics(u_TBCHWD, self.eps)
+        statistics = statistics_of(history, u_TBCHWD, self.eps, self.scales)
         height, width, depth = u_TBCHWD.shape[3:]
         settings, shape = self.network.settings, (height, width, depth)
         patching = cycle_patching(settings, shape, step)

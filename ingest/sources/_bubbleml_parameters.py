@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,12 @@ def _of_this_file(found: Any, beside: Path, path: Path) -> dict[str, Any]:
 
 def _stefan(entry: Any) -> float:
     value = entry.get("stefan") if isinstance(entry, dict) else None
-    return float(value) if isinstance(value, int | float) else math.nan
+    return _number(value) if isinstance(value, int | float) else math.nan
+
+
+def _number(value: float) -> float:
+    """JSON has integers that no float holds."""
+    return float(value) if abs(value) <= sys.float_info.max else math.nan
 
 
 def _by_temperature(path: Path) -> tuple[float, str]:
@@ -97,5 +103,5 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> Parameters:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}/")
         elif isinstance(value, int | float | str):
-            flat[prefix + name] = value if isinstance(value, str) else float(value)
+            flat[prefix + name] = value if isinstance(value, str) else _number(value)
     return flat

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ingest.recipe import Recipe
 from ingest.sources import _hdf5 as hdf5
+from ingest.sources._hdf5_errors import where
 from ingest.sources._stacked import schema_dtype
 from shards.errors import SourceError
 from shards.spec import Grid, Schema, Sides
@@ -25,7 +26,7 @@ class ComponentField:
 
     @property
     def where(self) -> str:
-        return hdf5.where(self.components[0])
+        return where(self.components[0])
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
         return np.stack([hdf5.slab(dataset, row, slice(start, stop)) for dataset in self.components], axis=1)
@@ -37,7 +38,7 @@ def component_fields(group: h5py.Group, recipe: Recipe) -> tuple[ComponentField,
         expected = len(recipe.axes) ** field.rank
         if field.constant or len(field.stored_names) != expected:
             raise SourceError(
-                f"{hdf5.where(group)}: recipe {recipe.name} says that {field.name} is "
+                f"{where(group)}: recipe {recipe.name} says that {field.name} is "
                 f"{'constant' if field.constant else 'one array'}; expected {expected} arrays that change in time; "
                 "name each in `stored`"
             )
@@ -53,7 +54,7 @@ def common_shape(group: h5py.Group, fields: Iterable[ComponentField], grid: Grid
     if len(count_and_steps) > 1 or any(shape[2:] != grid.shape for shape in shapes.values()):
         held = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         space = ", ".join(f"{axis} {length}" for axis, length in zip(grid.axes, grid.shape, strict=True))
-        raise SourceError(f"{hdf5.where(group)}: {held}; expected one shape (trajectory, time, {space}) for all")
+        raise SourceError(f"{where(group)}: {held}; expected one shape (trajectory, time, {space}) for all")
     count, steps = count_and_steps.pop()
     return count, steps
 

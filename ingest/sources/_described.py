@@ -12,6 +12,7 @@ from ingest.layout import CHANNEL, TIME, MaskRule
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from ingest.sources._arrays import Arrays, whole
+from ingest.sources._grid import grid_of, require_cells
 from ingest.sources._laid_out import LaidOut, LaidOutField, find_arrays, lay_out, require_lengths
 from ingest.sources._stacked import Obstacle, StackedFile, schema_dtype, stated_sides
 from shards.errors import SourceError
@@ -60,6 +61,7 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     parts = [part for field in fields.values() for part in field.parts]
     variable = [part for field in recipe.variable for part in fields[field.name].parts]
     shape = tuple(variable[0].length(axis) for axis in recipe.axes)
+    require_cells(file.where, recipe.axes, shape)
     require_lengths(parts, shape)
     steps = tuple(_steps(variable, row) for row in range(_trajectories(parts)))
     return DescribedFields(file.where, recipe, fields, shape, steps)
@@ -98,7 +100,7 @@ def _trajectories(parts: Iterable[LaidOut]) -> int:
 def described_grid(file: Arrays, recipe: Recipe, shape: tuple[int, ...]) -> Grid:
     """The cells of a grid of this shape, as the recipe's [coordinates] say."""
     centres = (_centres(file, recipe, axis, cells) for axis, cells in zip(recipe.axes, shape, strict=True))
-    return Grid(recipe.axes, tuple(centres), recipe.kind)
+    return grid_of(file.where, recipe.axes, tuple(centres), recipe.kind)
 
 
 def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float, ...]:
@@ -111,7 +113,7 @@ def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float
     if not rule.stored:
         return rule.centres(cells)
     values = [whole(array) for array in find_arrays(file, rule.stored)]
-    if any(each.shape != (cells,) or not np.array_equal(each, values[0]) for each in values):
+    if any(each.shape != (cells,) or not np.array_equal(each, values[0], equal_nan=True) for each in values):
         raise SourceError(
             f"{file.where}:{rule.stored}: shape {values[0].shape}, or not the same for all trajectories; expected "
             f"{cells} cell centres of {axis}; describe them by lower and upper instead"
@@ -180,6 +182,10 @@ class _Obstacle:
 
     def solid(self, row: int) -> npt.NDArray[np.bool_]:
         values = self.stored.frames(row, 0, 1)[0, 0]
+        if np.isnan(values).any():
+            raise SourceError(
+                f"{self.stored.where}: not a number in {np.isnan(values).sum()} cells; expected a mask; mend the file"
+            )
         kinds = {"nonzero": values != 0, "zero": values == 0, "negative": values < 0, "positive": values > 0}
         solid: npt.NDArray[np.bool_] = kinds[self.rule.solid]
         if not solid.any() or solid.all():

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.layout import CHANNEL, TIME, TRAJECTORY, split_channel
+from ingest.order import natural
 from ingest.sources._arrays import Array, Arrays, Index
 from shards.errors import SourceError
 
@@ -99,6 +100,12 @@ def lay_out(file: Arrays, stored: str, layout: str, axes: tuple[str, ...]) -> La
                 f"{array.where}: shape {array.shape}; expected the {len(words)} axes {layout!r} of the recipe; "
                 "correct its layout"
             )
+        # Lists of zeros, of parameters say, are often stored so; cells that all hold one value are no field, no mask.
+        if array.unwritten:
+            raise SourceError(
+                f"{array.where}: not one of its chunks is there, all would read as the fill value; fetch the store "
+                "again, or write it with write_empty_chunks if that is what it holds"
+            )
     if len(arrays) > 1 and TRAJECTORY in words:
         raise SourceError(f"{file.where}: {path} is an array a trajectory; expected no axis n in its layout {layout!r}")
     result = LaidOut(arrays, words, axes, channel)
@@ -115,7 +122,7 @@ def find_arrays(file: Arrays, path: str) -> tuple[Array, ...]:
     names = [name for name in file.names() if fnmatchcase(name, path) and name.count("/") == depth]
     if not names:
         raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")
-    return tuple(file.array(name) for name in names)
+    return tuple(file.array(name) for name in sorted(names, key=natural))
 
 
 def _require_channel(found: LaidOut, channel: int) -> None:

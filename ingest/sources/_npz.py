@@ -63,9 +63,14 @@ class Npz:
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npz holds no attributes; name an array instead of {path}@{name}")
 
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
 
 class Member:
     """One array, read forwards; going back starts its stream anew."""
+
+    unwritten = False
 
     def __init__(self, archive: zipfile.ZipFile, name: str, where: str) -> None:
         self.where = where

@@ -15,7 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.recipe import Recipe
-from ingest.sources._hdf5 import child_group, child_names, header_array, numbers, texts, where
+from ingest.sources._hdf5 import header_array, numbers
+from ingest.sources._hdf5_attributes import texts
+from ingest.sources._hdf5_errors import where
+from ingest.sources._hdf5_tree import child_group, child_names
 from shards.errors import SourceError
 from shards.spec import Boundary, Cell, Mask, Sides
 
@@ -77,7 +80,10 @@ def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
             raise SourceError(
                 f"{where(stored)}: shape {stored.shape}; expected {expected}, the lengths of {', '.join(axes)}"
             )
-        mask = header_array(stored) != 0
+        marks = header_array(stored)
+        if np.isnan(marks).any():
+            raise SourceError(f"{where(stored)}: holds values that are not a number; expected a mask; mend the file")
+        mask = marks != 0
     if mask is None or not mask.any():
         if kinds[0] != "PERIODIC" and not all(recipe.corrected(axis) for axis in axes):
             raise SourceError(
@@ -147,16 +153,19 @@ def _cells(groups: list[_Group], recipe: Recipe, shape: tuple[int, ...], sides: 
 
 
 def _mark(cells: Mask, group: _Group, axes: tuple[str, ...], whole: set[str]) -> None:
-    """Add a group's mask: its own bit on the faces of its axes (but for `whole` ones), obstacle elsewhere."""
+    """Add a group's mask: its own bit on the faces of its axes (but for `whole` ones), obstacle inside."""
     assert group.mask is not None
     order = sorted(range(len(group.axes)), key=lambda index: axes.index(group.axes[index]))
     lengths = [length if axis in group.axes else 1 for axis, length in zip(axes, cells.shape, strict=True)]
     marked = np.broadcast_to(group.mask.transpose(order).reshape(lengths), cells.shape)
+    # A wall over several axes is a body, solid up to the sides of the box that it touches.
+    body = group.kind is Boundary.WALL and len(group.axes) > 1
     inside = marked.copy()
     for index, axis in enumerate(axes):
         if axis not in group.axes:
             continue
-        np.moveaxis(inside, index, 0)[[0, -1]] = False
+        if not body:
+            np.moveaxis(inside, index, 0)[[0, -1]] = False
         for end in (0, -1) if axis not in whole else ():
             face = np.moveaxis(cells, index, 0)[end]
             face[np.moveaxis(marked, index, 0)[end]] |= _BITS[group.kind]

@@ -26,6 +26,7 @@ from ingest.sources._bubbleml_parameters import (
     wall_temperature,
 )
 from ingest.sources._described import described_fields, described_grid
+from ingest.sources._grid import grid_of
 from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import Grid, Split
@@ -73,7 +74,7 @@ def _grid(arrays: Hdf5Arrays, recipe: Recipe, shape: tuple[int, ...]) -> Grid:
                 f"[coordinates.{axis}] in recipe {recipe.name}, by lower and upper"
             )
         centres.append(_centres(arrays.array(stored), recipe.axes, index, shape))
-    return Grid(recipe.axes, tuple(centres), recipe.kind)
+    return grid_of(arrays.where, recipe.axes, tuple(centres), recipe.kind)
 
 
 def _centres(array: Array, axes: tuple[str, ...], index: int, shape: tuple[int, ...]) -> tuple[float, ...]:

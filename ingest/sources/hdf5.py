@@ -1,32 +1,32 @@
-"""Anybody's arrays, described by a recipe: HDF5, NetCDF4, npz, and zarr (a store's `zarr.json`, or a zip of it)."""
+"""Anybody's arrays, described by a recipe: HDF5, NetCDF4, npz, and zarr (a store, or a zip of it), told by content."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
+from ingest.opening import open_arrays
 from ingest.recipe import Recipe
-from ingest.sources._arrays import Arrays, open_hdf5_arrays
 from ingest.sources._described import described_file
-from ingest.sources._npz import open_npz
 from ingest.sources._stacked import StackedFile
-from ingest.sources._zarr import open_zarr
+from ingest.sources._zarr import MARKERS
 from shards.errors import SourceError
 from shards.spec import SPLITS, Split
 
-PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npz", "*.zarr/zarr.json", "*.zarr.zip")
+PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npz", "*.zarr", "*.zarr.zip")
 
 
 def split(path: Path) -> Split | None:
     """The name of the folder, where that is a split."""
-    name = path.parent.name
+    place = path.parent if path.name in MARKERS else path
+    name = place.parent.name
     return name if name in SPLITS else None
 
 
 def companions(path: Path) -> tuple[Path, ...]:
     """All files of a zarr store that is a folder; any other file stands alone."""
-    if path.name != "zarr.json":
+    if path.name not in MARKERS:
         return ()
     return tuple(sorted(place for place in path.parent.rglob("*") if place.is_file() and place != path))
 
@@ -39,13 +39,5 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
             f'{path}: recipe {recipe.name} states no layout; expected the axes of its arrays, such as layout = "n t '
             f'{" ".join(recipe.axes)}"; n trajectory, t time, c component or channel'
         )
-    with _open_arrays(path) as arrays:
+    with open_arrays(path) as arrays:
         yield described_file(arrays, recipe, recipe.layout)
-
-
-def _open_arrays(path: Path) -> AbstractContextManager[Arrays]:
-    if path.suffix == ".npz":
-        return open_npz(path)
-    if path.name == "zarr.json" or path.name.endswith(".zarr.zip"):
-        return open_zarr(path)
-    return open_hdf5_arrays(path)

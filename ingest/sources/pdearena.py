@@ -21,10 +21,13 @@ import numpy.typing as npt
 from ingest.recipe import Recipe
 from ingest.source import Row
 from ingest.sources import _hdf5 as hdf5
+from ingest.sources import _hdf5_tree as tree
 from ingest.sources._components import ComponentField, common_shape, component_fields, component_schema
+from ingest.sources._grid import grid_of
+from ingest.sources._hdf5_errors import where
 from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
-from shards.spec import SPLITS, Boundary, Grid, Sides, Split, side_mask
+from shards.spec import SPLITS, Boundary, Sides, Split, side_mask
 
 PATTERNS = ("NavierStokes2D_*.h5",)
 BOX: Sides = (Boundary.WALL, Boundary.WALL)
@@ -50,8 +53,9 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
         group = _split_group(file, path)
         _require_closed_box(group, recipe)
         known = {"t", "dt", BUOYANCY, *recipe.axes, *(f"d{axis}" for axis in recipe.axes)}
-        require_fields(hdf5.where(group), set(hdf5.dataset_names(group)) - known, recipe)
-        grid = Grid(recipe.axes, tuple(_cell_centres(group, axis) for axis in recipe.axes))
+        require_fields(where(group), set(tree.dataset_names(group)) - known, recipe)
+        centres = tuple(_cell_centres(group, axis) for axis in recipe.axes)
+        grid = grid_of(where(group), recipe.axes, centres)
         fields = component_fields(group, recipe)
         count, steps = common_shape(group, fields, grid)
         sides = (BOX,) * len(grid.axes)
@@ -84,7 +88,7 @@ class _FaceVector:
             # Not-a-number passes here: a broken run is the business of the checks, a wrong layout is ours.
             if (np.abs(along[0]) > 0).any():
                 raise SourceError(
-                    f"{hdf5.where(self.faces.components[axis])}: row {row} is not zero on the lower wall; expected "
+                    f"{where(self.faces.components[axis])}: row {row} is not zero on the lower wall; expected "
                     "velocities on the faces of a closed box; this is another layout than PDEArena's"
                 )
             along[:-1] += along[1:]
@@ -95,13 +99,13 @@ class _FaceVector:
 def _split_group(file: h5py.File, path: Path) -> h5py.Group:
     """The one group, named as the file name says; else a re-split would leak test runs into training."""
     with_name = split(path)
-    groups = hdf5.child_names(file)
+    groups = tree.child_names(file)
     if with_name is None or groups != (with_name,):
         raise SourceError(
             f"{path}: the name says {with_name or 'no split'}, the file holds {', '.join(groups) or 'nothing'}; "
             "expected one group named as the split in the file name; rename the file"
         )
-    group = hdf5.child_group(file, with_name)
+    group = tree.child_group(file, with_name)
     assert group is not None
     return group
 
@@ -111,7 +115,7 @@ def _require_closed_box(group: h5py.Group, recipe: Recipe) -> None:
     for axis in recipe.axes:
         if recipe.corrected(axis) not in (None, BOX):
             raise SourceError(
-                f"{hdf5.where(group)}: recipe {recipe.name} corrects axis {axis}; expected walls on all sides, which "
+                f"{where(group)}: recipe {recipe.name} corrects axis {axis}; expected walls on all sides, which "
                 "PDEArena's generator always sets; take the correction out"
             )
 
@@ -122,7 +126,7 @@ def _cell_centres(group: h5py.Group, axis: str) -> tuple[float, ...]:
     stored = hdf5.header_array(dataset)
     if stored.ndim != 2 or not stored.size or (stored != stored[0]).any():
         raise SourceError(
-            f"{hdf5.where(dataset)}: shape {dataset.shape}, or not the same for all rows; expected one list a row, all "
+            f"{where(dataset)}: shape {dataset.shape}, or not the same for all rows; expected one list a row, all "
             "alike; split the file by grid"
         )
     lower, upper, cells = stored[0, 0], stored[0, -1], stored.shape[1]
@@ -144,7 +148,5 @@ def _rows(group: h5py.Group, count: int, steps: int) -> tuple[Row, ...]:
 def _column(group: h5py.Group, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     dataset = hdf5.numbers(group, name)
     if dataset.shape != shape:
-        raise SourceError(
-            f"{hdf5.where(dataset)}: shape {dataset.shape}; expected {shape}, as the fields; mend the file"
-        )
+        raise SourceError(f"{where(dataset)}: shape {dataset.shape}; expected {shape}, as the fields; mend the file")
     return hdf5.header_array(dataset)

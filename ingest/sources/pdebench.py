@@ -16,10 +16,14 @@ import h5py
 from ingest.recipe import Recipe
 from ingest.source import Row
 from ingest.sources import _hdf5 as hdf5
+from ingest.sources import _hdf5_attributes as attributes
+from ingest.sources import _hdf5_tree as tree
 from ingest.sources._components import common_shape, component_fields, component_schema
+from ingest.sources._grid import grid_of
+from ingest.sources._hdf5_errors import where
 from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
-from shards.spec import Boundary, Grid, Sides, Split, side_mask
+from shards.spec import Boundary, Sides, Split, side_mask
 
 PATTERNS = ("*.hdf5", "*.h5")
 PARAMETERS = ("M", "eta", "zeta")
@@ -41,7 +45,8 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     require_heeded(recipe)
     with hdf5.open_hdf5(path) as file:
         _require_variables_at_root(file, recipe)
-        grid = Grid(recipe.axes, tuple(_coordinate(file, axis) for axis in recipe.axes))
+        centres = tuple(_coordinate(file, axis) for axis in recipe.axes)
+        grid = grid_of(where(file), recipe.axes, centres)
         fields = component_fields(file, recipe)
         count, steps = common_shape(file, fields, grid)
         sides = tuple(recipe.corrected(axis) or _sides(path) for axis in recipe.axes)
@@ -55,19 +60,19 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 
 def _require_variables_at_root(file: h5py.File, recipe: Recipe) -> None:
-    found = hdf5.dataset_names(file)
+    found = tree.dataset_names(file)
     if any("/" in name for name in found):
         raise SourceError(
             f"{file.filename}: holds groups ({found[0]}, ...); expected one array a variable at the root; read this "
             'layout with source = "hdf5"'
         )
-    require_fields(hdf5.where(file), {name for name in found if not name.endswith("-coordinate")}, recipe)
+    require_fields(where(file), {name for name in found if not name.endswith("-coordinate")}, recipe)
 
 
 def _coordinate(file: h5py.File, axis: str) -> tuple[float, ...]:
     dataset = hdf5.numbers(file, f"{axis}-coordinate")
     if len(dataset.shape) != 1 or not dataset.size:
-        raise SourceError(f"{hdf5.where(dataset)}: shape {dataset.shape}; expected a list of cell centres")
+        raise SourceError(f"{where(dataset)}: shape {dataset.shape}; expected a list of cell centres")
     return tuple(hdf5.header_array(dataset).tolist())
 
 
@@ -76,13 +81,13 @@ def _times(file: h5py.File, steps: int) -> tuple[float, ...]:
     dataset = hdf5.numbers(file, "t-coordinate")
     if dataset.shape not in ((steps,), (steps + 1,)):
         raise SourceError(
-            f"{hdf5.where(dataset)}: shape {dataset.shape}; expected {steps} or {steps + 1} times for {steps} frames"
+            f"{where(dataset)}: shape {dataset.shape}; expected {steps} or {steps + 1} times for {steps} frames"
         )
     return tuple(hdf5.header_array(dataset)[:steps].tolist())
 
 
 def _parameters(file: h5py.File) -> dict[str, float]:
-    values = {name: hdf5.number(file, name) for name in PARAMETERS}
+    values = {name: attributes.number(file, name) for name in PARAMETERS}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -21,6 +21,10 @@ import numpy.typing as npt
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from ingest.sources import _hdf5 as hdf5
+from ingest.sources import _hdf5_attributes as attributes
+from ingest.sources import _hdf5_tree as tree
+from ingest.sources._grid import grid_of
+from ingest.sources._hdf5_errors import where
 from ingest.sources._stacked import StackedFile, require_fields, require_heeded, schema_dtype
 from ingest.sources._well_boundaries import boundaries
 from shards.errors import SourceError
@@ -78,7 +82,7 @@ class _Field:
 
     @property
     def where(self) -> str:
-        return hdf5.where(self.dataset)
+        return where(self.dataset)
 
     @property
     def stored_lengths(self) -> tuple[int, ...]:
@@ -95,21 +99,21 @@ class _Field:
 
 
 def _grid(file: h5py.File, recipe: Recipe) -> Grid:
-    dimensions = hdf5.child_group(file, "dimensions")
-    axes = hdf5.texts(dimensions, "spatial_dims") if dimensions is not None else None
+    dimensions = tree.child_group(file, "dimensions")
+    axes = attributes.texts(dimensions, "spatial_dims") if dimensions is not None else None
     if dimensions is None or axes != recipe.axes:
         raise SourceError(
-            f"{hdf5.where(file)}dimensions: spatial_dims {list(axes or ())}; expected the axes {list(recipe.axes)} of "
+            f"{where(file)}dimensions: spatial_dims {list(axes or ())}; expected the axes {list(recipe.axes)} of "
             f"recipe {recipe.name}, in this order; correct the recipe, or name the recipe of this file"
         )
-    stated = (hdf5.texts(file, "grid_type") or ("cartesian",))[0].lower()
+    stated = (attributes.texts(file, "grid_type") or ("cartesian",))[0].lower()
     kind = next((known for known in KINDS if known == stated), None)
     if kind is None:
-        raise SourceError(f"{hdf5.where(file)}: grid_type {stated}; expected one of {', '.join(KINDS)}")
+        raise SourceError(f"{where(file)}: grid_type {stated}; expected one of {', '.join(KINDS)}")
     centres = tuple(_coordinate(dimensions, axis) for axis in axes)
     if kind == "spherical" and axes[0] == LOG_RADIUS and _evenly_spaced(centres[0]):
         kind = "log-spherical"
-    return Grid(axes, centres, kind)
+    return grid_of(where(dimensions), axes, centres, kind)
 
 
 def _evenly_spaced(centres: tuple[float, ...]) -> bool:
@@ -122,9 +126,9 @@ def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:
     """[L], or [B, L] where every trajectory has the same."""
     dataset = hdf5.numbers(dimensions, axis)
     values = np.atleast_2d(hdf5.header_array(dataset))
-    if values.ndim != 2 or values.shape[-1] == 0 or (values != values[0]).any():
+    if values.ndim != 2 or not values.size or not all(np.array_equal(row, values[0], equal_nan=True) for row in values):
         raise SourceError(
-            f"{hdf5.where(dataset)}: shape {dataset.shape}, or not the same for all trajectories; expected one list of "
+            f"{where(dataset)}: shape {dataset.shape}, or not the same for all trajectories; expected one list of "
             "cell centres; split the file by grid"
         )
     return tuple(values[0].tolist())
@@ -134,37 +138,37 @@ def _require_recipe_fields(file: h5py.File, recipe: Recipe) -> None:
     """`field_names` lists the fields; a dataset beside the list is a field as well."""
     found = set()
     for rank in range(3):
-        group = hdf5.child_group(file, f"t{rank}_fields")
+        group = tree.child_group(file, f"t{rank}_fields")
         if group is None:
             continue
-        names = {*(hdf5.texts(group, "field_names") or ()), *hdf5.dataset_names(group)}
+        names = {*(attributes.texts(group, "field_names") or ()), *tree.dataset_names(group)}
         for field in recipe.fields:
             if field.rank != rank and names & set(field.stored_names):
                 raise SourceError(
-                    f"{hdf5.where(group)}: holds {field.stored_names[0]} as rank {rank}; recipe {recipe.name} says "
+                    f"{where(group)}: holds {field.stored_names[0]} as rank {rank}; recipe {recipe.name} says "
                     f"rank {field.rank}; correct the recipe"
                 )
         found |= names
-    require_fields(hdf5.where(file), found, recipe)
+    require_fields(where(file), found, recipe)
 
 
 def _field(file: h5py.File, field: RecipeField, grid: Grid) -> _Field:
     if len(field.stored_names) != 1:
         raise SourceError(
-            f"{hdf5.where(file)}: field {field.name} is stored in {len(field.stored_names)} arrays by its recipe; "
+            f"{where(file)}: field {field.name} is stored in {len(field.stored_names)} arrays by its recipe; "
             "expected one name: The Well keeps components in one array"
         )
     dataset = hdf5.numbers(file[f"t{field.rank}_fields"], field.stored_names[0])
     varies_in_time = _flag(dataset, "time_varying")
     if varies_in_time == field.constant:
         raise SourceError(
-            f"{hdf5.where(dataset)}: time_varying is {varies_in_time}; recipe says constant = "
+            f"{where(dataset)}: time_varying is {varies_in_time}; recipe says constant = "
             f"{str(field.constant).lower()}; correct the recipe"
         )
     # A field without this attribute varies along all axes: one that varied along none would be a scalar.
-    varying = hdf5.flags(dataset, "dim_varying") or (True,) * len(grid.axes)
+    varying = attributes.flags(dataset, "dim_varying") or (True,) * len(grid.axes)
     if len(varying) != len(grid.axes):
-        raise SourceError(f"{hdf5.where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}")
+        raise SourceError(f"{where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}")
     result = _Field(dataset, field.rank, _flag(dataset, "sample_varying"), varies_in_time, varying, grid.shape)
     _require_shape(result)
     return result
@@ -172,7 +176,7 @@ def _field(file: h5py.File, field: RecipeField, grid: Grid) -> _Field:
 
 def _flag(item: h5py.HLObject, name: str) -> bool:
     """Flags that writers leave out mean False; the shape is checked against them."""
-    return (hdf5.flags(item, name) or (False,))[0]
+    return (attributes.flags(item, name) or (False,))[0]
 
 
 def _require_shape(field: _Field) -> None:
@@ -197,11 +201,10 @@ def _trajectories(file: h5py.File, fields: list[_Field]) -> int:
     if len(set(lengths.values())) > 1:
         held = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise SourceError(
-            f"{hdf5.where(file)}: fields differ in their number of trajectories ({held}); expected the same; "
-            "mend the file"
+            f"{where(file)}: fields differ in their number of trajectories ({held}); expected the same; mend the file"
         )
     count = next(iter(lengths.values()), 1)
-    stated = hdf5.number(file, "n_trajectories")
+    stated = attributes.number(file, "n_trajectories")
     if stated is not None and stated != count:
         log.warning(
             "%s: n_trajectories is %g, the fields hold %d; taking the fields' word",
@@ -220,7 +223,7 @@ def _times(file: h5py.File, count: int, fields: list[_Field]) -> list[tuple[floa
     if dataset.shape[:-1] not in ((), (count,)) or not dataset.shape or wrong:
         held = ", ".join(f"{name} {length}" for name, length in steps.items())
         raise SourceError(
-            f"{hdf5.where(dataset)}: shape {dataset.shape}; the fields hold {count} trajectories of frames: {held}; "
+            f"{where(dataset)}: shape {dataset.shape}; the fields hold {count} trajectories of frames: {held}; "
             "expected one time a frame; mend the file"
         )
     values = hdf5.header_array(dataset)
@@ -229,19 +232,17 @@ def _times(file: h5py.File, count: int, fields: list[_Field]) -> list[tuple[floa
 
 def _scalars(file: h5py.File, count: int) -> list[dict[str, float]]:
     """Parameters of each trajectory: one value for all, or one for each."""
-    group = hdf5.child_group(file, "scalars")
+    group = tree.child_group(file, "scalars")
     columns: dict[str, list[float]] = {}
-    for name in (hdf5.texts(group, "field_names") or ()) if group is not None else ():
+    for name in (attributes.texts(group, "field_names") or ()) if group is not None else ():
         dataset = hdf5.numbers(group, name)
         if _flag(dataset, "time_varying"):
-            log.warning(
-                "%s: left out, a parameter that varies in time has no place in a trajectory", hdf5.where(dataset)
-            )
+            log.warning("%s: left out, a parameter that varies in time has no place in a trajectory", where(dataset))
             continue
         values = hdf5.header_array(dataset).reshape(-1)
         if values.size not in (1, count) or len(dataset.shape) > 1:
             raise SourceError(
-                f"{hdf5.where(dataset)}: shape {dataset.shape}; expected one value, or one for each of {count} "
+                f"{where(dataset)}: shape {dataset.shape}; expected one value, or one for each of {count} "
                 "trajectories; mend the file"
             )
         columns[name] = np.broadcast_to(values, (count,)).tolist()

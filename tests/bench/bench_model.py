@@ -27,10 +27,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from shards.spec import Boundary
-from walrus.memory import keep_freed_memory
 from walrus.model.chance import draw_shifts
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
+from walrus.reading.memory import keep_freed_memory
 
 CHANNELS = [3, 4, 5, 28]
 BOUNDARIES = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundary.PERIODIC,) * 2)

@@ -1,5 +1,10 @@
 """A small system of our own in The Well's layout, its recipe, and the command as a user meets it."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,3 +156,77 @@ def tree() -> Callable[[Path], dict[str, bytes]]:
         return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
     return read
+
+
+STRIKE = Path(__file__).parent / "strike"
+# First, so that no other sitecustomize is found.
+STRIKE_PATH = os.pathsep.join([str(STRIKE), *filter(None, [os.environ.get("PYTHONPATH")])])
+NEVER = 0
+
+
+@dataclass(frozen=True)
+class Struck:
+    """How a command ended that was struck: its session, exit code or minus the signal, streams, a letter a moment."""
+
+    session: int
+    code: int
+    out: str
+    err: str
+    moments: str
+
+
+@pytest.fixture(scope="session")
+def strike_server() -> Iterator[subprocess.Popen]:
+    """A process that runs commands in forks of itself; `strike/` says how."""
+    command = [sys.executable, STRIKE / "server.py"]
+    environment = os.environ | {"PYTHONPATH": STRIKE_PATH}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        yield process
+        process.stdin.close()
+
+
+def strike_environment(files: Path, counter: Path, moment: int, what: int, aim: str) -> dict[str, str]:
+    """What every process that may be struck must be started with."""
+    counter.write_text("")
+    return {
+        "PYTHONPATH": STRIKE_PATH,
+        "STRIKE_FILES": str(files),
+        "STRIKE_COUNTER": str(counter),
+        "STRIKE_AT": str(moment),
+        "STRIKE_SIGNAL": str(int(what)),
+        "STRIKE_AIM": aim,
+    }
+
+
+@pytest.fixture
+def strike_everyone(monkeypatch, tmp_path) -> Callable[[Path, int], Path]:
+    """Every process started from now on is killed at this moment of their work together; the file that counts it."""
+
+    def prepare(files: Path, moment: int) -> Path:
+        counter = tmp_path / "strike-counter"
+        for name, value in strike_environment(files, counter, moment, signal.SIGKILL, "self").items():
+            monkeypatch.setenv(name, value)
+        return counter
+
+    return prepare
+
+
+@pytest.fixture
+def strike(strike_server, tmp_path) -> Callable[..., Struck]:
+    """walrus-ingest in a process of its own, struck at one exact moment of its work on files below `files`."""
+
+    def run(
+        arguments: list[object], files: Path, moment: int = NEVER, what: int = signal.SIGKILL, aim: str = "group"
+    ) -> Struck:
+        out, err, counter = (tmp_path / f"strike-{name}" for name in ("out", "err", "counter"))
+        request = {
+            "arguments": [str(argument) for argument in arguments],
+            "environment": strike_environment(files, counter, moment, what, aim),
+            "streams": [str(out), str(err)],
+        }
+        print(json.dumps(request), file=strike_server.stdin, flush=True)
+        session, code = json.loads(strike_server.stdout.readline())
+        return Struck(session, code, out.read_text(), err.read_text(), counter.read_text())
+
+    return run

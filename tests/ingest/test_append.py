@@ -128,6 +128,21 @@ def test_what_is_bad_is_left_out_and_counted_once(good, build, append, folder):
     assert len(Dataset(folder).card.quarantine) == 2
 
 
+def test_parameters_of_other_names_are_told_in_one_line(good, build, append, folder):
+    build()
+    path = good.write("train/zero", rows=2, frames=6)
+    with h5py.File(path, "r+") as file:
+        file["scalars"].move("slope", "steepness")
+        file["scalars"].attrs["field_names"] = ["steepness"]
+    result = append()
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "left out: train/zero.hdf5: parameters ['steepness'], expected ['slope'] as in the dataset; ingest it as a "
+        "dataset of its own\n"
+    )
+    assert len(Dataset(folder).index.trajectories) == 9
+
+
 def test_a_killed_append_is_finished_by_the_next(good, build, append, folder, tmp_path, tree, monkeypatch):
     build()
     before = (folder / "index.json").read_bytes()

@@ -2,9 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from shards.read import Dataset
 from shards.verify import faults
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-COMMAND = [sys.executable, "-c", "from ingest.cli import main; main()"]
 PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
 
 
@@ -285,92 +284,123 @@ def test_a_full_disk_is_one_line_and_nothing_is_half_written(build, waves, full_
         assert not list(full_disk.rglob(".tmp-*"))
 
 
-def start(arguments: list[object], **options) -> subprocess.Popen:
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def arguments(waves, root: Path, packaging: str, workers: int) -> list[object]:
+def arguments(waves, root: Path, packaging: str, workers: int = 1) -> list[object]:
     return ["build", waves.recipe, "--from", waves.source, "--to", root, "--format", packaging, "--workers", workers]
 
 
-def wait_for(path: Path, count: int, process: subprocess.Popen) -> None:
-    """Until `path` holds `count` files, or the process is through."""
-    while process.poll() is None and sum(1 for _ in path.glob("*")) < count:
-        time.sleep(0.002)
+def drawn(moments: str, count: int, seed: int) -> list[int]:
+    """Different moments of a build, each equally likely."""
+    return (1 + np.random.default_rng(seed).permutation(len(moments))[:count]).tolist()
 
 
-@pytest.fixture
-def many(waves):
-    """Twelve files, so that many parts of zarr and a tar for each split."""
-    for number in range(12):
-        waves.write(f"{('train', 'valid', 'test')[number % 3]}/file{number:02d}", rows=8, frames=40)
-    return waves
+def require_goes_on(build, packaging: str, cut: Path, expected: dict[str, bytes], tree) -> None:
+    """What was cut short is finished by a run that gives these bytes, and then nothing is left to do."""
+    assert build("--format", packaging, root=cut).exit_code == 0
+    assert tree(cut) == expected
+    before = times(cut)
+    assert json.loads(build("--format", packaging, "--json", root=cut).stdout)["written_bytes"] == 0
+    assert times(cut) == before
 
 
 @pytest.mark.slow
 @PACKAGINGS
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_build_is_finished_by_the_next_one(many, build, tmp_path, tree, packaging, workers):
-    build("--format", packaging, root=tmp_path / "whole")
-    folder, moments = tmp_path / "cut" / "waves", (1, 2, 4, 7, 11)
-    for parts in moments:
-        process = start(arguments(many, tmp_path / "cut", packaging, workers), start_new_session=True)
-        wait_for(folder / "parts", parts, process)
-        process.kill()
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            stream.close()
-        assert survivors(process.pid) == []
-    finished = build("--format", packaging, root=tmp_path / "cut")
-    assert finished.exit_code == 0
-    assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+def test_a_build_killed_at_any_moment_is_finished_by_the_next(good, build, strike, tmp_path, tree, packaging):
+    whole = strike(arguments(good, tmp_path / "whole", packaging), tmp_path / "whole")
+    assert whole.code == 0
+    expected = tree(tmp_path / "whole")
+    for moment in drawn(whole.moments, 10, seed=1):
+        cut = tmp_path / f"cut-{moment}"
+        killed = strike(arguments(good, cut, packaging), cut, moment)
+        assert (killed.code, len(killed.moments)) == (-signal.SIGKILL, moment)
+        require_goes_on(build, packaging, cut, expected, tree)
 
 
-def survivors(leader: int) -> list[int]:
-    """Processes that a killed one left behind and that still run after two seconds."""
-    for _ in range(40):
-        alive = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if is_led_by(pid, leader)]
+@pytest.mark.slow
+@PACKAGINGS
+def test_a_rebuild_killed_at_any_moment_is_finished_by_the_next(good, build, strike, tmp_path, tree, packaging):
+    """Of a finished dataset some trajectories are replaced: old and new are never taken for each other."""
+    build("--format", packaging, root=tmp_path / "before")
+    good.write(
+        "train/one", rows=3, height=3 * np.asarray(h5py.File(good.source / "train/one.hdf5")["t0_fields/height"])
+    )
+    good.write("train/a", rows=1)
+    shutil.copytree(tmp_path / "before", tmp_path / "whole")
+    whole = strike(arguments(good, tmp_path / "whole", packaging), tmp_path / "whole")
+    assert whole.code == 0
+    expected = tree(tmp_path / "whole")
+    for moment in drawn(whole.moments, 5, seed=2):
+        cut = tmp_path / f"cut-{moment}"
+        shutil.copytree(tmp_path / "before", cut)
+        assert strike(arguments(good, cut, packaging), cut, moment).code == -signal.SIGKILL
+        require_goes_on(build, packaging, cut, expected, tree)
+
+
+@pytest.mark.slow
+@PACKAGINGS
+@pytest.mark.parametrize("aim", ["group", "leader", "self"])
+def test_one_or_all_of_several_processes_killed_are_finished_by_the_next(
+    good, build, strike, tmp_path, tree, packaging, aim
+):
+    """A leader that is killed leaves no one behind who still writes; a worker that is killed is told in one line."""
+    whole = strike(arguments(good, tmp_path / "whole", packaging, 2), tmp_path / "whole")
+    assert whole.code == 0
+    for moment in drawn(whole.moments, 2, seed=3):
+        cut = tmp_path / f"cut-{moment}"
+        killed = strike(arguments(good, cut, packaging, 2), cut, moment, aim=aim)
+        assert_ended(killed, aim)
+        require_goes_on(build, packaging, cut, tree(tmp_path / "whole"), tree)
+
+
+def assert_ended(killed, aim: str) -> None:
+    assert survivors(killed.session) == []
+    if killed.code == 1:
+        assert aim == "self"
+        # Python may add that a killed process left semaphores to clean up.
+        assert "a worker process was killed" in killed.err.splitlines()[0]
+    else:
+        assert killed.code == -signal.SIGKILL
+
+
+def survivors(session: int) -> list[int]:
+    """Processes that a killed one left behind, and that still run after half a minute."""
+    for _ in range(600):
+        alive = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if is_of_session(pid, session)]
         if not alive:
             return []
         time.sleep(0.05)
     return alive
 
 
-def is_led_by(pid: int, leader: int) -> bool:
+def is_of_session(pid: int, session: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return int(state[3]) == leader and state[0] != "Z"
+    return int(state[3]) == session and state[0] != "Z"
 
 
 @pytest.mark.slow
 @PACKAGINGS
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_is_one_line_and_the_next_run_goes_on(many, build, tmp_path, tree, packaging, workers):
-    build("--format", packaging, root=tmp_path / "whole")
-    process = start(arguments(many, tmp_path / "cut", packaging, workers), start_new_session=True)
-    wait_for(tmp_path / "cut" / "waves" / "train", 1, process)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (130, "")
-    (line,) = err.splitlines()
-    assert line.startswith("walrus-ingest build: interrupted")
-    assert not list((tmp_path / "cut").rglob(".tmp-*"))
-    assert not list((tmp_path / "cut").rglob("index.json"))
-    assert build("--format", packaging, root=tmp_path / "cut").exit_code == 0
-    assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+def test_ctrl_c_is_one_line_and_the_next_run_goes_on(good, build, strike, tmp_path, tree, packaging, workers):
+    whole = strike(arguments(good, tmp_path / "whole", packaging, workers), tmp_path / "whole")
+    for moment in drawn(whole.moments, 8 // workers**2, seed=4):
+        cut = tmp_path / f"cut-{moment}"
+        struck = strike(arguments(good, cut, packaging, workers), cut, moment, signal.SIGINT)
+        assert (struck.code, struck.out) == (130, "")
+        (line,) = struck.err.splitlines()
+        assert line.startswith("walrus-ingest build: interrupted")
+        assert not list(cut.rglob(".tmp-*"))
+        require_goes_on(build, packaging, cut, tree(tmp_path / "whole"), tree)
 
 
 @pytest.mark.slow
-def test_ctrl_c_is_one_line_from_a_worker_that_has_nothing_to_do_too(waves, tmp_path):
-    waves.write("train/short", rows=1)
-    waves.write("train/long", rows=150, frames=40)
-    process = start(arguments(waves, tmp_path / "root", "zarr", 2), start_new_session=True)
-    wait_for(tmp_path / "root" / "waves" / "parts", 1, process)
-    time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert len(err.splitlines()) == 1
+def test_ctrl_c_is_one_line_from_a_worker_that_has_nothing_to_do_too(good, strike, tmp_path):
+    """Struck where the last of all parts is done but for the name of its record; the documents of the whole follow."""
+    whole = strike(arguments(good, tmp_path / "whole", "webdataset", 2), tmp_path / "whole")
+    documents = ("recipe.toml", "card.json", "index.json")
+    moment = [place for place, letter in enumerate(whole.moments, 1) if letter == "r"][-len(documents) - 1]
+    struck = strike(arguments(good, tmp_path / "cut", "webdataset", 2), tmp_path / "cut", moment, signal.SIGINT)
+    assert struck.code == 130
+    assert len(struck.err.splitlines()) == 1
+    assert not list((tmp_path / "cut").rglob("index.json"))

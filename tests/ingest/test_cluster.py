@@ -1,5 +1,6 @@
 """A real dask scheduler with workers in processes of their own does the parts of a build."""
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from ingest.cluster import unseen
 
+# Amidst the files of a trajectory.
+MOMENT = 60
 PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
 
 
@@ -37,6 +40,30 @@ def test_a_cluster_may_do_one_share(good, build, command, tmp_path, tree, cluste
         assert build("--scheduler", cluster, "--part", f"{job}/2").exit_code == 0
     assert command("finish", tmp_path / "root" / "waves").exit_code == 0
     assert tree(tmp_path / "root") == tree(tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_a_worker_killed_at_work_costs_nothing(good, build, tmp_path, tree, strike_everyone):
+    """Another does its part; where the scheduler does not try again, that is told, and the next run goes on."""
+    distributed = pytest.importorskip("distributed")
+    counter = strike_everyone(tmp_path / "root", MOMENT)
+    assert build(root=tmp_path / "alone").exit_code == 0
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=60
+    ) as made:
+        there = ["--scheduler", made.scheduler_address]
+        made.scheduler.allowed_failures = 0
+        result = build(*there)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "workers of the cluster died over one part" in result.stderr.splitlines()[-1]
+        assert build(*there).exit_code == 0
+        assert tree(tmp_path / "root") == tree(tmp_path / "alone")
+        shutil.rmtree(tmp_path / "root")
+        counter.write_text("")
+        made.scheduler.allowed_failures = 3
+        assert build(*there).exit_code == 0
+        assert len(counter.read_text()) > MOMENT
+        assert tree(tmp_path / "root") == tree(tmp_path / "alone")
 
 
 def test_a_scheduler_without_workers_is_one_line(good, build):

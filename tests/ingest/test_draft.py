@@ -41,7 +41,7 @@ def drafted(path: Path) -> Recipe:
 
 def decided(text: str) -> Recipe:
     """Everything that is commented out taken as it stands."""
-    opened = re.sub(r"^# (\[(?:time|coordinates\.\w+)\]|\w+ = .*)$", r"\1", text, flags=re.MULTILINE)
+    opened = re.sub(r"^# (\[time\]|\w+ = .*)$", r"\1", text, flags=re.MULTILINE)
     return make(Recipe, tomllib.loads(opened), "decided.toml")
 
 
@@ -71,6 +71,12 @@ def test_lists_tell_the_axes(tmp_path, shape, layout):
     assert recipe.time is not None
     assert recipe.time.stored == "t"
     assert {axis: rule.stored for axis, rule in recipe.coordinates.items()} == {"x": "x", "y": "y"}
+
+
+def test_the_axes_of_the_earth_are_three(tmp_path):
+    globe = {"lev": np.arange(6.0), "lat": np.arange(8.0), "lon": np.arange(12.0), "time": np.arange(5.0)}
+    recipe = drafted(write(tmp_path / "a.nc", PRES=noise(5, 6, 8, 12), **globe))
+    assert (recipe.axes, recipe.layout) == (("lev", "lat", "lon"), "t lev lat lon")
 
 
 @pytest.mark.parametrize(
@@ -242,10 +248,10 @@ def test_a_recipe_is_drafted_once_and_never_overwritten(command, tmp_path):
 
 def test_the_three_commands_of_the_page_give_shards(command, tmp_path, monkeypatch):
     page = (ROOT / "docs" / "own-files.md").read_text(encoding="utf-8")
-    blocks = {kind: body for kind, body in re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)}
+    blocks = dict(reversed(re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)))
     monkeypatch.chdir(tmp_path)
     exec(blocks["python"], {})
-    inspecting, editing, building = (line.split() for line in blocks["sh"].splitlines())
+    inspecting, editing, building, verifying = (line.split() for line in blocks["sh"].splitlines())
     assert command(*inspecting[1:]).exit_code == 0
     refused = command(*building[1:], "--workers", 1)
     assert refused.exit_code == 1
@@ -259,4 +265,24 @@ def test_the_three_commands_of_the_page_give_shards(command, tmp_path, monkeypat
     dataset = Dataset(Path("data/channel"))
     assert dataset.card.schema.channels == ("velocity_x", "velocity_y", "dye")
     assert dataset.card.schema.static_channels == ("depth",)
-    assert command("verify", "data/channel", "--against-source", "channel.h5").exit_code == 0
+    assert command(*verifying[1:]).exit_code == 0
+
+
+def test_whether_values_meet_at_the_ends_of_an_axis_is_told(tmp_path):
+    t, x, y = np.meshgrid(np.arange(T) * 0.1, np.arange(X), np.arange(Y), indexing="ij")
+    wave = np.sin(2 * np.pi * (x / X - t)) + 0.2 * y
+    text = draft(write(tmp_path / "a.h5", u=wave, **lists()))
+    (along,) = re.findall(r'^# x = \["periodic", "periodic"\]  # (.*)$', text, re.MULTILINE)
+    (across,) = re.findall(r'^# y = \["wall", "wall"\]  # (.*)$', text, re.MULTILINE)
+    assert along.startswith("perhaps periodic")
+    assert across == f"hardly periodic: from end to end values jump {Y - 1} times as far as beside them"
+    flat = draft(write(tmp_path / "b.h5", u=np.ones((T, X, Y)), **lists()))
+    assert '# x = ["periodic", "periodic"]\n' in flat
+
+
+def test_what_is_taken_is_told_by_its_numbers(tmp_path):
+    text = draft(write(tmp_path / "a.h5", u=noise(N, T, X, Y).astype("f8"), Re=np.array([10.0, 20, 40]), **lists()))
+    assert 'stored = "t"  # 4 frames, 0 to 0.75\n' in text
+    assert 'x = { stored = "x" }  # 12 cells, 0.5 to 11.5\n' in text
+    assert 'Re = "Re"  # 10 to 40\n' in text
+    assert 'Fields are float64: dtype = "float32"' in text

@@ -1,11 +1,9 @@
 """Shares of a build, each done by a process of its own, and merged without the source files."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -211,24 +209,17 @@ COMMAND = [sys.executable, "-c", "from ingest.cli import main; main()"]
 
 @pytest.mark.slow
 @PACKAGINGS
-def test_jobs_at_once_killed_and_run_again_give_the_same_bytes(
-    waves, build, command, tmp_path, folder, tree, packaging
+def test_jobs_killed_and_run_again_at_once_give_the_same_bytes(
+    good, build, command, strike, tmp_path, folder, tree, packaging
 ):
-    for number in range(9):
-        waves.write(f"{('train', 'valid', 'test')[number % 3]}/file{number:02d}", rows=8, frames=40)
     build("--format", packaging, root=tmp_path / "whole")
-    base = [*COMMAND, "build", waves.recipe, "--from", waves.source, "--to", folder.parent, "--format", packaging]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-    def start(job: int) -> subprocess.Popen:
-        return subprocess.Popen([*map(str, base), "--workers", "1", "--part", f"{job}/3"], **silent)
-
-    first = [start(job) for job in (1, 2, 3)]
-    while not list((folder / "parts").glob("*.json")) and any(process.poll() is None for process in first):
-        time.sleep(0.002)
-    for process in first:
-        os.kill(process.pid, 9)
-        process.wait()
-    assert [process.wait() for process in [start(job) for job in (1, 2, 3)]] == [0, 0, 0]
+    base = ["build", good.recipe, "--from", good.source, "--to", folder.parent, "--format", packaging, "--workers", 1]
+    for job, moment in ((1, 15), (2, 30), (3, 40)):
+        assert strike([*base, "--part", f"{job}/3"], folder, moment).code == -9
+    again = [
+        subprocess.Popen([*COMMAND, *map(str, base), "--part", f"{job}/3"], stdout=subprocess.DEVNULL)
+        for job in (1, 2, 3)
+    ]
+    assert [process.wait() for process in again] == [0, 0, 0]
     assert finish(folder)[1] > 0
     assert tree(folder) == tree(tmp_path / "whole" / "waves")

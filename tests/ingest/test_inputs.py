@@ -3,7 +3,9 @@
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import zarr
 
 from ingest.inputs import BLOCK, digest, find_inputs
 from ingest.recipe import find_recipe
@@ -25,6 +27,28 @@ def test_files_are_sorted_with_the_split_of_their_folder(good, recipe):
     ]
     assert all(f.place.stat().st_size == f.bytes for f in found)
     assert found[1].digest != found[2].digest
+
+
+def test_numbers_in_names_count_by_their_value(recipe, tmp_path):
+    names = ["part_10", "part_2", "part_02", "part_1", "run 9/part_3", "run 10/part_1", "part_" + "9" * 200]
+    for name in names:
+        path = tmp_path / "source" / f"{name}.hdf5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    found = [file.path.removesuffix(".hdf5") for file in find_inputs(recipe, tmp_path / "source")]
+    assert found == ["part_1", "part_02", "part_2", "part_10", names[-1], "run 9/part_3", "run 10/part_1"]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_zarr_store_is_one_file_wherever_the_path_points(recipe, tmp_path, version):
+    recipe, store = replace(recipe, source="hdf5"), tmp_path / "train" / "run.zarr"
+    group = zarr.create_group(store, zarr_format=version)
+    group.create_array("u", data=np.ones(3), chunks=(1,))
+    marker = "zarr.json" if version == 3 else ".zgroup"
+    for start, path in ((tmp_path, "train/run.zarr"), (store, "run.zarr"), (store / marker, "run.zarr")):
+        (found,) = find_inputs(recipe, start)
+        assert (found.path, found.split, found.stem) == (f"{path}/{marker}", "train", "run")
+        assert found.place == store / marker
 
 
 def test_one_file_may_be_named(good, recipe):

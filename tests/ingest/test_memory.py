@@ -10,27 +10,14 @@ import numpy as np
 import pytest
 
 import ingest.memory
-from ingest.memory import PROCESS_BYTES, byte_count, process_bytes, slab_within
+import ingest.rounding
+import ingest.scale
+from ingest.memory import PROCESS_BYTES, process_bytes, slab_within
 from ingest.part import SLAB_BYTES
 from ingest.plan import make_plan
 from ingest.recipe import find_recipe
-from shards.errors import SettingsError
 
 PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("4GB", 4 * 10**9), ("500 MiB", 500 * 2**20), ("1.5gib", 3 * 2**29), ("7", 7), ("2kb", 2000), ("1TB", 10**12)],
-)
-def test_sizes_are_read_as_people_write_them(text, count):
-    assert byte_count(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "GB", "-4GB", "4 parsecs", "0x10"])
-def test_what_is_no_size_is_refused(text):
-    with pytest.raises(SettingsError, match="is not a size; expected a number and a unit"):
-        byte_count(text)
 
 
 @PACKAGINGS
@@ -54,6 +41,18 @@ def test_less_than_one_frame_needs_is_one_line_and_nothing_is_written(good, buil
         assert words in line
     assert not (tmp_path / "root").exists()
     assert build("--memory", "lots").exit_code == 2
+
+
+def test_too_little_is_told_before_a_frame_is_read(good, build, command, tmp_path, monkeypatch):
+    def read(*arguments: object) -> None:
+        raise AssertionError("a frame was read")
+
+    monkeypatch.setattr(ingest.scale, "add_squares", read)
+    monkeypatch.setattr(ingest.rounding, "add_squares", read)
+    for options in ([], ["--keep-error", "0.1"], ["--format", "webdataset"]):
+        assert "--memory 90MB for " in build("--memory", "90MB", *options).stderr
+        ask = ("plan", good.recipe, "--from", good.source, "--to", tmp_path, "--memory", "90MB")
+        assert "--memory 90MB for " in command(*ask, *options).stderr
 
 
 @PACKAGINGS

@@ -8,7 +8,8 @@ import pytest
 
 import ingest.plan
 from ingest.plan import Plan, make_plan
-from ingest.recipe import SplitRule, find_recipe
+from ingest.recipe import find_recipe
+from ingest.split import SplitRule
 from shards.errors import SourceError
 
 
@@ -93,6 +94,32 @@ def test_rows_without_a_split_are_shared_out_in_order(waves, rows, counts):
     assert SplitRule() == SplitRule(0.8, 0.1, 0.1)
 
 
+def test_the_recipe_decides_and_not_the_first_file(waves):
+    """The first file has another field, then another grid; where the recipe says nothing, the first decides."""
+    with h5py.File(waves.write("train/a"), "r+") as file:
+        file.move("t0_fields/depth", "t0_fields/wealth")
+        file["t0_fields"].attrs["field_names"] = ["height", "wealth"]
+    random = np.random.default_rng(1)
+    wide = {"height": random.normal(size=(3, 5, 7, 4)), "flow": random.normal(size=(3, 5, 7, 4, 2))}
+    small = {name: values.astype("f4") for name, values in wide.items()}
+    path = waves.write("train/b")
+    with h5py.File(path, "r+") as file:
+        for name, values in (*small.items(), ("depth", random.normal(size=(3, 7, 4)).astype("f4"))):
+            place = file[f"t{int(name == 'flow')}_fields"]
+            attributes = dict(place[name].attrs)
+            del place[name]
+            place.create_dataset(name, data=values).attrs.update(attributes)
+        del file["dimensions/x"], file["boundary_conditions/x/mask"]
+        file["dimensions/x"], file["boundary_conditions/x/mask"] = np.arange(7) + 0.5, [True] + [False] * 5 + [True]
+    waves.write("train/c")
+    waves.write("train/d")
+    assert [item.path for item in plan(waves).refused] == [f"train/{name}.hdf5" for name in "acd"]
+    asked = plan(waves, "zarr", "lz4", "expected.grid=[6, 4]")
+    assert [item.path for item in asked.refused] == ["train/a.hdf5", "train/b.hdf5"]
+    assert "lacks depth and has beside the recipe wealth" in asked.refused[0].reason
+    assert "grid (7, 4), expected (6, 4) as in train/c.hdf5" in asked.refused[1].reason
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -115,6 +142,28 @@ def test_a_file_that_differs_from_the_first_is_refused_alone(good, change, words
 def test_coordinates_may_differ_by_rounding(good):
     good.write("train/one", x=(np.arange(6) + 0.5).astype("f4") + np.float32(1e-5))
     assert plan(good).refused == ()
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_each_axis_is_held_to_its_own_length(good, axis):
+    """The longest axis is a hundred times the other: what is rounding on it is another grid there."""
+    cells = {"x": np.arange(6) * 0.01, "y": np.arange(4) * 2.0}
+    for path in good.source.rglob("*.hdf5"):
+        with h5py.File(path, "r+") as file:
+            for name, centres in cells.items():
+                other = name == axis and path.parent.name == "valid"
+                file[f"dimensions/{name}"][...] = centres * (1.01 if other else 1)
+    (refused,) = plan(good).refused
+    assert refused.path == "valid/one.hdf5"
+    assert refused.reason.startswith("coordinates other than in")
+
+
+def test_a_parameter_that_one_file_lacks_is_told(good):
+    with h5py.File(good.source / "valid" / "one.hdf5", "r+") as file:
+        file["scalars"].attrs["field_names"] = np.empty(0)
+    (refused,) = plan(good).refused
+    assert (refused.path, refused.row) == ("valid/one.hdf5", None)
+    assert refused.reason.startswith("parameters [], expected ['slope'] as in ")
 
 
 def test_a_trajectory_with_bad_times_is_refused_alone(good):

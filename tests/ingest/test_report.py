@@ -116,7 +116,7 @@ def test_the_report_says_what_the_card_says(page, acoustic):
     moments = card.moments["velocity_x"]
     assert page.row("velocity x")[:2] == [f"{moments.mean:.4g}", f"{moments.std:.4g}"]
     assert page.row("velocity x")[-1] == "2⁻⁴"
-    assert page.row("density")[-3:-1] == ["–", "–"]
+    assert page.row("zeros like density")[-3:-1] == ["–", "–"]
 
 
 def test_compression_is_raw_over_stored(page, acoustic):
@@ -158,6 +158,38 @@ def test_the_report_is_no_part_of_the_dataset(command, build, good, tree, tmp_pa
     assert tree(folder) == before | {"report.html": text}
 
 
+def test_a_report_of_other_data_is_taken_away(command, build, good, tmp_path):
+    folder, more = tmp_path / "root" / "waves", tmp_path / "more"
+    path, again = folder / "report.html", ("append", good.recipe, "--to", folder.parent, "--workers", 1)
+    build()
+    command("report", folder)
+    assert command(*again, "--from", good.source).exit_code == 0
+    assert path.exists()
+    good.write("train/three", rows=1)
+    (good.source / "train" / "three.hdf5").rename(more)
+    assert command(*again, "--from", more).exit_code == 0
+    assert not path.exists()
+    command("report", folder)
+    more.rename(good.source / "train" / "three.hdf5")
+    good.write("train/one", rows=3, frames=6)
+    build(root=tmp_path / "other", start=good.source)
+    command("report", tmp_path / "other" / "waves")
+    good.write("train/one", rows=3, frames=7)
+    assert build(root=tmp_path / "other", start=good.source).exit_code == 0
+    assert not (tmp_path / "other" / "waves" / "report.html").exists()
+
+
+def test_what_rounding_cost_and_what_decided_the_split_are_told(command, build, good, tmp_path):
+    folder = tmp_path / "root" / "waves"
+    build("--keep-error", 0.01)
+    command("report", folder)
+    page, errors = Page(folder / "report.html"), Dataset(folder).card.errors
+    (allowed, reached, share) = next(row[1:] for row in page.rows if row[0] == "flow" and len(row) == 4)
+    assert (allowed, reached) == (f"{errors['flow'].allowed:.4g}", f"{errors['flow'].reached:.4g}")
+    assert 0 < float(share) < 0.02
+    assert "all: where their file lies, else 80 % train, 10 % valid, 10 % test in order" in page.text
+
+
 def test_the_same_dataset_gives_the_same_report(page, acoustic):
     text = (acoustic.folder / "report.html").read_bytes()
     assert report(Dataset(acoustic.folder)).read_bytes() == text
@@ -178,7 +210,9 @@ def test_a_damaged_dataset_is_told_in_one_line(build, good, command, tmp_path):
 @pytest.mark.parametrize(("shape", "dtype"), [((9,), "f8"), ((6, 5, 4), "f8"), ((8, 1), "f4")])
 def test_any_grid_has_a_report(shape, dtype, tmp_path):
     page = Page(report(written(tmp_path, shape, dtype)))
-    assert len(page.pictures()) == 5
+    # A volume is shown twice: its middle plane, and a look through it.
+    assert len(page.pictures()) == 5 + (len(shape) == 3)
+    assert ("each field at several times, largest along z" in page.values("alt")) == (len(shape) == 3)
     assert f"{' × '.join(map(str, shape))} cartesian" in page.text
     assert "u [m/s]" in page.text
 

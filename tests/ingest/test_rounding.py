@@ -38,7 +38,7 @@ def test_values_that_need_no_rounding_stay_bit_by_bit():
 @pytest.mark.parametrize("allowed", [0.0, 1e-7, 1e-3, 1.0, 1e6])
 def test_no_value_is_further_than_allowed_and_fewer_bits_would_not_do(dtype, k, allowed):
     values = (np.random.default_rng(3).normal(size=5000) * 2.0**-k).astype(dtype)
-    rounding = Rounding(allowed, 2.0**k)
+    rounding = Rounding(allowed, 2.0**k, np.dtype(dtype).name)
     found = rounding.apply(values)
     error = np.abs(found.astype("f8") - values).max() * 2.0**k
     assert error == rounding.reached <= allowed
@@ -54,7 +54,7 @@ def test_no_value_is_further_than_allowed_and_fewer_bits_would_not_do(dtype, k, 
 def test_the_ends_of_the_number_range_are_kept_within_what_is_allowed(values):
     stored = np.array(values, "f4")
     for allowed in (0.0, 1e-3, 1e30):
-        found = Rounding(allowed, 1.0).apply(stored)
+        found = Rounding(allowed, 1.0, "float32").apply(stored)
         assert np.abs(found.astype("f8") - stored).max() <= allowed
 
 
@@ -86,6 +86,8 @@ def test_the_error_is_within_the_bound_measured_and_in_the_card(waves, build, co
     assert build("--format", packaging, "--keep-error", 0.01).exit_code == 0
     card = Dataset(folder).card
     assert set(card.errors) == {"height", "flow"}
+    # A hundredth of the change leaves more than the 24 bits of float32 unused.
+    assert card.schema.dtype == "float32"
     change = np.sqrt(np.mean(np.diff(np.delete(height, 1, 0).astype("f8"), axis=1) ** 2))
     assert card.errors["height"].allowed == pytest.approx(0.01 * change, rel=0.3)
     found = np.stack([physical(folder, "train", row)[:, 0] for row in range(3)])
@@ -95,6 +97,56 @@ def test_the_error_is_within_the_bound_measured_and_in_the_card(waves, build, co
     result = command("verify", folder, "--against-source", waves.source)
     assert result.exit_code == 0
     assert f"within the declared error equal to {waves.source}" in result.stdout
+
+
+@pytest.mark.parametrize("allowed", [1e-9, 1e-6, 1e-3])
+def test_float64_becomes_float32_and_its_error_is_that_of_both(allowed):
+    values = np.random.default_rng(5).normal(size=5000) / 3
+    rounding = Rounding(allowed, 0.25, "float32")
+    found = rounding.apply(values)
+    assert found.dtype == np.float32
+    assert rounding.reached == np.abs(found.astype("f8") - values).max() * 0.25
+    assert (rounding.reached <= allowed) == (allowed > 1e-7)
+
+
+@pytest.mark.parametrize(
+    ("change", "dtype"), [({}, "float32"), ({"offset": 1e6}, "float64"), ({"depth": 0.1}, "float64")]
+)
+def test_float64_stays_where_float32_would_lose_more_than_is_allowed(waves, build, command, folder, change, dtype):
+    random = np.random.default_rng(2)
+    height = random.normal(size=(3, 12, 6, 4)) + change.get("offset", 0)
+    waves.write(
+        *("train/one", 3, 12),
+        height=height,
+        flow=random.normal(size=(3, 12, 6, 4, 2)),
+        depth=np.full((3, 6, 4), change.get("depth", 0.5)),
+    )
+    assert build("--keep-error", 1e-4).exit_code == 0
+    assert Dataset(folder).card.schema.dtype == dtype
+    assert command("verify", folder, "--against-source", waves.source).exit_code == 0
+
+
+def test_what_the_sample_did_not_foresee_is_left_out_and_told(waves, build, command, folder):
+    height = noisy(waves, "train/one", 1e12, "f8")
+    depth = np.ones((40, 6, 4))
+    depth[1] += 1e-12
+    flow = np.random.default_rng(3).normal(size=(40, 3, 6, 4, 2))
+    waves.write("train/two", 40, 3, height=np.tile(height[0, :3], (40, 1, 1, 1)), flow=flow, depth=depth)
+    assert build("--keep-error", 0.01).exit_code == 3
+    first, second = (item.reason for item in Dataset(folder).card.quarantine)
+    assert "height in frame 7 is wrong by" in first
+    assert "values in a constant field lose bits as float32" in second
+    assert command("verify", folder, "--against-source", waves.source).exit_code == 0
+
+
+def test_float64_is_added_to_what_became_float32(waves, build, command, folder):
+    noisy(waves, "train/one", dtype="f8")
+    build("--keep-error", 0.01)
+    noisy(waves, "train/seven", dtype="f8")
+    noisy(waves, "train/three", dtype="f4")
+    added = command("append", waves.recipe, "--from", waves.source, "--to", folder.parent, "--workers", 1)
+    assert "6 trajectories added" in added.stdout
+    assert command("verify", folder, "--against-source", waves.source).exit_code == 0
 
 
 def test_a_value_beyond_the_declared_error_is_found(waves, build, command, folder):

@@ -105,13 +105,41 @@ def test_a_spectrum_is_a_share_of_the_variance_at_three_times(tmp_path):
 
 def test_pictures_are_in_physical_units_and_a_stone_has_no_values(tmp_path):
     seen = survey(vortex(tmp_path))
-    film = seen.film
+    (film,) = seen.films
     assert (film.key, film.images_TCVU.shape) == ("a-00000", (6, 3, Y, X))
     upright = HEAT[0, 0].T[::-1].copy()
     upright[Y - 1 - 2, 1] = np.nan
     assert film.images_TCVU[0, 2] == pytest.approx(upright, nan_ok=True)
     assert (film.static_CVU[0] == np.arange(X * Y).reshape(X, Y).T[::-1]).all()
     assert len(seen.obstacles) == 2
+
+
+def test_a_volume_is_looked_through_and_a_stone_hides_nothing(tmp_path):
+    heat = np.random.default_rng(3).normal(size=(1, 4, 5, 4, 3))
+    heat[0, :, 1, 2, 0] = 99
+    stone = np.zeros((5, 4, 3), "i4")
+    stone[1, 2, 0] = stone[3, 1, 1] = 1
+    np.savez(tmp_path / "a.npz", heat=heat, stone=stone)
+    axes = ["x", "y", "z"]
+    changes = {
+        "axes": axes,
+        "layout": "n t x y z",
+        "fields": [{"name": "heat"}],
+        "coordinates": {axis: {"lower": 0.0, "upper": 1.0} for axis in axes},
+        "boundaries": {axis: ["wall", "open"] for axis in axes},
+        "mask": {"stored": "stone", "solid": "nonzero"},
+        "scalars": {},
+    }
+    plan = make_plan(make(Recipe, TABLES | changes, "heat.toml"), tmp_path / "a.npz", "zarr", "lz4")
+    seen = survey(Dataset(build(plan, tmp_path / "root", 1, lambda done, total: None).folder))
+    plane, through = seen.films
+    assert seen.view is plane.view
+    values = np.where(stone, np.nan, heat[0, 0])
+    assert plane.images_TCVU[0, 0] == pytest.approx(values[:, :, 1].T[::-1], nan_ok=True)
+    places = np.nanargmax(np.abs(values), axis=2)
+    largest = np.take_along_axis(values, places[:, :, None], 2)[:, :, 0]
+    assert through.images_TCVU[0, 0] == pytest.approx(largest.T[::-1])
+    assert through.view.cut == "largest along z"
 
 
 def test_two_frames_are_one_step_at_all_three_times(tmp_path):

@@ -5,14 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 REPOSITORY = Path(__file__).parents[2]
+QUICK = (
+    *("--set", "schedule.epochs=3", "--set", "schedule.warm_up=1", "--set", "schedule.cool_down=1"),
+    *("--set", "evaluation.longest=3"),
+)
 SHORT = (
-    *("--set", "schedule.epochs=3", "--set", "schedule.steps_an_epoch=1"),
-    *("--set", "schedule.warm_up=1", "--set", "schedule.cool_down=1", "--set", "stream.micro_batches=1"),
+    *(*QUICK, "--set", "schedule.steps_an_epoch=1", "--set", "stream.micro_batches=1"),
     *("--set", "size.hidden=32", "--set", "size.blocks=1", "--set", "size.heads=2", "--set", "size.inner=4"),
 )
 TWO_SYSTEMS = """datasets=[
@@ -28,14 +34,20 @@ def call(module, *arguments):
     )
 
 
-def pretrain(root, run, *arguments):
-    return call("pretrain", "tiny", "--root", root, "--out", run, "--set", TWO_SYSTEMS, *SHORT, *arguments)
+def invoke(module, *arguments, package="pipelines"):
+    """A command that trains nothing, within this process, which has loaded torch already."""
+    with chdir(REPOSITORY):
+        return CliRunner().invoke(import_module(f"{package}.{module}").app, list(map(str, arguments)))
+
+
+def pretraining(root, run, *arguments):
+    return ("pretrain", "tiny", "--root", root, "--out", run, "--set", TWO_SYSTEMS, *SHORT, *arguments)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    done = pretrain(folder / "data", folder / "run")
+    done = call(*pretraining(folder / "data", folder / "run"))
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -60,26 +72,26 @@ def test_pretraining_ends_in_a_table_a_report_and_pictures(trained):
 def test_a_second_call_uses_what_exists_and_says_so(trained):
     folder, first = trained
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    second = pretrain(folder / "data", folder / "run")
+    second = invoke(*pretraining(folder / "data", folder / "run"))
     assert second.stdout == first.stdout
     assert "found" in second.stderr
-    assert "trained for all 3 steps" in second.stderr
+    assert "trained, with the weights of step 3" in second.stderr
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.slow
 def test_another_recipe_in_the_same_folder_is_refused(trained):
     folder, _ = trained
-    done = pretrain(folder / "data", folder / "run", "--set", "schedule.rate=0.5")
-    assert done.returncode == 1
-    assert "holds a run of another recipe" in done.stderr
+    done = invoke(*pretraining(folder / "data", folder / "run", "--set", "schedule.rate=0.5"))
+    assert done.exit_code == 1
+    assert "has another schedule (rate 0.002 -> 0.5). Give another --out, or allow it: --allow schedule" in done.stderr
     assert len(done.stderr.splitlines()) <= 3
 
 
 @pytest.mark.slow
 def test_a_mistake_on_a_rank_is_one_line(trained, tmp_path):
     folder, _ = trained
-    done = pretrain(folder / "data", tmp_path / "run", "--ranks", 2, "--set", "stream.windows_2d=3")
+    done = call(*pretraining(folder / "data", tmp_path / "run", "--ranks", 2, "--set", "stream.windows_2d=3"))
     assert done.returncode == 1
     assert "a micro-batch of 3 windows cannot be shared by 2 ranks" in done.stderr
     assert "Traceback" not in done.stderr
@@ -89,21 +101,24 @@ def test_a_mistake_on_a_rank_is_one_line(trained, tmp_path):
 def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
     folder, _ = trained
     samples = REPOSITORY / "tests" / "samples" / "held_out"
-    built = subprocess.run(
-        [
-            *(sys.executable, "-c", "from ingest.cli import main; main()", "build", samples / "cns2d.toml"),
-            *("--from", samples, "--to", folder / "data"),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert built.returncode == 0, built.stderr
+    recipe = samples / "cns2d.toml"
+    built = invoke("cli", "build", recipe, "--from", samples, "--to", folder / "data", package="ingest")
+    assert built.exit_code == 0, built.stderr
     base, tuned = folder / "run", folder / "tuned"
-    done = call("finetune", "cns2d", "--root", folder / "data", "--from", base, "--out", tuned, "--samples", 204)
+    where = ("cns2d", "--root", folder / "data")
+    done = call("finetune", *where, "--from", base, "--out", tuned, "--samples", 12, *QUICK)
     assert done.returncode == 0, done.stderr
     assert "cns2d" in done.stdout
-    found = call("evaluate", tuned, "cns2d", "--root", folder / "data", "--out", folder / "judged", "--json")
-    assert found.returncode == 0, found.stderr
+    assert "licence of the data: MIT" in (tuned / "README.md").read_text()
+    assert json.loads((tuned / "validation.jsonl").read_text())["step"] == 3
+    longer = (*where, "--from", base, "--out", tuned, "--samples", 16, *QUICK, "--set", "schedule.epochs=4")
+    done = call("finetune", *longer, "--allow", "schedule", "--trace", folder / "trace")
+    assert done.returncode == 0, done.stderr
+    assert "goes on at step 3 with another schedule (epochs 3 -> 4)" in done.stderr
+    assert json.loads((tuned / "validation.jsonl").read_text().splitlines()[-1])["step"] == 4
+    assert (folder / "trace").is_dir()
+    found = invoke("evaluate", tuned, *where, "--out", folder / "judged", "--longest", 3, "--json")
+    assert found.exit_code == 0, found.stderr
     assert json.loads(found.stdout) == json.loads((folder / "judged" / "scores.json").read_text())
     assert (folder / "judged" / "report.html").is_file()
 
@@ -115,8 +130,8 @@ def test_bad_requests_get_one_line(tmp_path):
         (("pretrain", "huge", "--root", tmp_path, "--out", tmp_path / "o"), "no run recipe named huge"),
     ]
     for arguments, words in requests:
-        done = call(*arguments)
-        assert done.returncode == 1
+        done = invoke(*arguments)
+        assert done.exit_code == 1
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1, done.stderr
     shutil.rmtree(tmp_path)

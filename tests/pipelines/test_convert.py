@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
-from pipelines.convert import export_release, import_release
+from pipelines.convert import app, export_release, import_release
 from shards.errors import MismatchError, SettingsError, ShardError, WalrusError
+from shards.read import Dataset
 from shards.spec import Boundary
 from walrus.checkpoint import Description, load_model, save_model
 from walrus.model.published import to_published
@@ -22,7 +21,6 @@ from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
 
-REPOSITORY = Path(__file__).parents[2]
 SETTINGS = ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=2, branch_scale=1.0)
 FINETUNED = replace(SETTINGS, rotary="learned", position_grid=(4, 6, 1))
 
@@ -80,6 +78,17 @@ def test_columns_beyond_the_published_ones_need_their_names(tmp_path):
         import_release(path, tmp_path / "model", ("vorticity",), ())
     import_release(path, tmp_path / "model", ("vorticity", "salt"), ())
     assert load_model(tmp_path / "model")[1].vocabulary.labels(["salt"]) == (68,)
+
+
+def test_a_finetuned_checkpoint_divides_by_the_rms_of_its_dataset(tmp_path, root):
+    dataset = Dataset(root / "shear_flow")
+    path = wrapped(tmp_path / "tuned.pt", release(FINETUNED))
+    description = import_release(path, tmp_path / "model", (), (), dataset)
+    loaded, model = load_model(tmp_path / "model")
+    assert loaded == description
+    assert (loaded.eps, loaded.datasets, loaded.model.rotary) == (1e-8, ("shear_flow",), "learned")
+    assert model.scales["shear_flow"]["tracer"].rms == dataset.card.moments["tracer"].rms
+    assert model.scales["shear_flow"]["velocity_y"].change_rms == dataset.card.moments["velocity_y"].change_rms
 
 
 def test_settings_that_leave_the_weights_alone_can_be_overridden(tmp_path):
@@ -156,23 +165,19 @@ def test_a_model_beyond_the_release_has_no_published_form(tmp_path):
         export_release(tmp_path / "model", tmp_path / "back")
 
 
-@pytest.mark.slow
 def test_the_command_converts_there_and_back_and_may_be_repeated(tmp_path):
     def call(*arguments):
-        program = "from pipelines.convert import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, cwd=REPOSITORY
-        )
+        return CliRunner().invoke(app, list(map(str, arguments)))
 
     path = wrapped(tmp_path / "walrus.pt", release())
     for _ in range(2):
         done = call(path, "--to", tmp_path / "model")
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         assert "a model of 2 blocks, 64 wide, 67 channel names" in done.stdout
     back = call(tmp_path / "model", "--to", tmp_path / "back", "--json")
     assert json.loads(back.stdout)["written"] == [str(tmp_path / "back" / "walrus.safetensors")]
     wrong = call(tmp_path / "nothing.pt", "--to", tmp_path / "model")
-    assert wrong.returncode == 1
+    assert wrong.exit_code == 1
     assert wrong.stderr.splitlines() == [
         f"walrus-convert: {tmp_path / 'nothing.pt'}: there is no such file or folder; name a checkpoint"
     ]

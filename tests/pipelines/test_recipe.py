@@ -1,14 +1,47 @@
 import pytest
+import torch
 
+from ingest.recipe import find_recipe
 from pipelines.recipe import find_run_recipe, run_recipes
 from pipelines.train_run import resolved
 from shards.errors import SettingsError
+from walrus.model.walrus import Walrus
+from walrus.training.schedule import ScheduleSettings
+from walrus.vocabulary import PUBLISHED
 
 
 @pytest.mark.parametrize("name", run_recipes())
 def test_every_recipe_of_the_package_can_be_read(name):
     recipe = find_run_recipe(name)
     assert recipe.schedule.steps > 0
+    for choice in recipe.datasets:
+        assert find_recipe(choice.name, choice.set).name == choice.name
+
+
+@pytest.mark.parametrize("name", ["tiny", "small", "half", "walrus"])
+def test_every_pretraining_recipe_builds_its_model(name):
+    recipe = find_run_recipe(name)
+    with torch.device("meta"):
+        network = Walrus(recipe.model_settings, len(PUBLISHED))
+    counts = {"tiny": 2.98e6, "small": 78.5e6, "half": 644.0e6, "walrus": 1286.2e6}
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(counts[name], rel=0.05)
+
+
+def test_the_published_recipe_is_the_published_run():
+    recipe = find_run_recipe("walrus")
+    group = recipe.engine.mics_shard_size
+    groups = 96 // group
+    assert len(recipe.datasets) == 19
+    assert {choice.weight for choice in recipe.datasets} == {1}
+    # Four micro-batches a group and step, of 2 windows of a 2D system or 1 of a 3D one a GPU: 768 or 384 in all.
+    assert recipe.stream.micro_batches == 4 * groups
+    assert recipe.stream.micro_batches * recipe.stream.windows_2d == 768
+    assert recipe.stream.micro_batches * recipe.stream.windows_3d == 384
+    assert (recipe.stream.history_2d, recipe.stream.history_3d, recipe.stream.largest_stride) == (6, 3, 5)
+    assert (recipe.engine.optimizer, recipe.engine.betas, recipe.engine.eps) == ("adamw", (0.9, 0.999), 1e-10)
+    assert (recipe.engine.weight_decay, recipe.engine.clip, recipe.engine.autocast) == (1e-4, 10.0, "")
+    assert recipe.schedule == ScheduleSettings(rate=2e-4, epochs=201, steps_an_epoch=500)
+    assert recipe.model_settings.drop_path == 0.05
 
 
 def test_the_resolved_recipe_reads_back_as_itself(tmp_path):
@@ -30,8 +63,15 @@ def test_a_value_out_of_range_is_named():
         find_run_recipe("tiny", ("stream.micro_batches=0",))
 
 
+def test_settings_that_do_not_go_together_are_refused_in_one_line():
+    with pytest.raises(SettingsError, match=r"set watch\.every or engine\.ema to 0"):
+        find_run_recipe("tiny", ("watch.every=5", "engine.ema=0.99"))
+    with pytest.raises(SettingsError, match="datasets has flow twice; raise its weight"):
+        find_run_recipe("tiny", ('datasets=[{name="flow"},{name="wave"},{name="flow"}]',))
+
+
 def test_unknown_recipes_and_presets_are_refused_with_what_there_is():
-    with pytest.raises(SettingsError, match="no run recipe named huge; there is finetune, tiny"):
+    with pytest.raises(SettingsError, match=r"named huge; there is finetune.*, half, small, tiny, walrus;"):
         find_run_recipe("huge")
     with pytest.raises(SettingsError, match="no such preset; there is tiny, small, half, walrus"):
         assert find_run_recipe("tiny", ("model=huge",)).model_settings

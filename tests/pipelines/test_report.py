@@ -7,14 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from pipelines.drawings import draw
 from pipelines.report import Result, Run, count, duration, write_report
 from shards.spec import Boundary, Grid
-from walrus.forecast import Forecast, one_step_errors, rollout_errors, scores
-from walrus.picture import Curve
+from walrus.judging.film import Scene, Shot, record
+from walrus.judging.forecast import frame_errors
+from walrus.judging.judge import Films, Judgement
+from walrus.judging.plot import Curve
+from walrus.judging.trial import Protocol, Track
 
 VOID = {"meta", "img"}
+PERIODIC = Boundary.PERIODIC
+NO_SOLID = np.zeros((6, 4), bool)
 
 
 class Page(HTMLParser):
@@ -48,30 +55,41 @@ class Page(HTMLParser):
         return [value for name, value in self.attributes if name == attribute]
 
 
-def result(task: str, damping: float) -> Result:
-    frames = np.random.default_rng(2).normal(size=(9, 2, 6, 4)).cumsum(0)
-    forecast = Forecast(
-        task,
-        "run-00000",
-        ("u", "v"),
-        Grid(("x", "y"), (tuple(range(6)), tuple(range(4)))),
-        ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2),
-        np.arange(5.0),
-        frames[:4],
-        frames[4:],
-        damping * frames[4:],
+def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) -> Result:
+    frames = np.random.default_rng(2).normal(size=(9, len(channels), 6, 4)).cumsum(0)
+    truth, guess = frames[4:], damping * frames[4:]
+    grid = Grid(("x", "y"), (tuple(range(6)), tuple(range(4))))
+    scene = Scene(task, "run-00000", channels, grid, ((Boundary.WALL, Boundary.OPEN), (PERIODIC,) * 2), NO_SOLID)
+    last = frames[3]
+    errors = np.stack(
+        [
+            frame_errors(
+                torch.from_numpy(truth[t]),
+                torch.from_numpy(np.stack([guess[t], last, last + (t + 1) * (last - frames[2])])),
+            )
+            for t in range(5)
+        ],
+        2,
     )
-    rollout = rollout_errors(forecast)
-    one_step = one_step_errors(frames, damping * frames[4:])
-    return Result(scores(task, ("u", "v"), [one_step], [rollout]), forecast, "u", (rollout,), 4)
+    shots = [Shot(t + 1, float(t), truth[t], guess[t], errors[0, 0, t]) for t in range(5)]
+    track = Track("run-00000", 4, errors, errors, np.ones((2, 2, len(channels), 3)), np.zeros((2, 5, 1)))
+    film = record(scene, shots, (1, 3, 5), channels[:1])
+    films = Films(film, record(scene, shots, (5,), channels), None, film)
+    judgement = Judgement(task, Protocol(4), True, (0,), channels, (6, 4), ("mass",), (track,), films)
+    return Result(judgement, draw(judgement))
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+def calm() -> Result:
+    return result("shear_flow", 0.99)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, calm: Result) -> str:
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
     run = Run('Pretraining <script>alert("1")</script>', (("recipe", "tiny & <small>"), ("steps", count(2000))))
-    results = [result("calm_flow", 0.99), result("<b>wild</b>", -30.0)]
-    write_report(path, run, results, [Curve("calm_flow", [1, 2, 3], [9.0, 7.0, 5.0])])
+    results = [calm, result("<b>wild</b>", -30.0)]
+    write_report(path, run, results, [Curve("shear_flow", [1, 2, 3], [9.0, 7.0, 5.0])])
     return path.read_text("utf-8")
 
 
@@ -89,8 +107,8 @@ def test_every_picture_can_be_opened_and_is_described(report: str) -> None:
     page = Page(report)
     pictures = [Image.open(io.BytesIO(base64.b64decode(value.split(",")[1]))) for value in page.values("src")]
     kinds = [picture.format for picture in pictures]
-    assert kinds == ["PNG", *["PNG", "PNG", "GIF", "PNG"] * 2]
-    assert pictures[3].n_frames == 5
+    assert kinds == ["PNG", *["PNG", "GIF", "PNG", "PNG", "PNG", "PNG", "PNG"] * 2]
+    assert pictures[2].n_frames == 3
     assert len(page.values("alt")) == len(kinds)
     assert all(page.values("alt"))
 
@@ -103,23 +121,36 @@ def test_strings_are_escaped(report: str) -> None:
     assert "<b>wild" not in report
 
 
-def test_the_smallest_error_of_each_line_is_marked(report: str) -> None:
+def test_the_best_of_each_line_is_marked(report: str, calm: Result) -> None:
     best = Page(report).best
-    # Two lines a task in the main table, then two lines a field of both tasks.
-    assert len(best) == 4 + 8
-    assert f"{result('calm_flow', 0.99).scores[0].one_step:#.3g}" == best[0]
-    assert float(best[2]) == pytest.approx(result("wild", -30.0).scores[1].one_step, rel=0.01)
+    assert f"{calm.judgement.scores.value('one-step'):#.3g}" == best[0]
+    # The model is far off; persistence and the line share the rest.
+    assert float(best[2]) > float(best[0])
 
 
 def test_the_verdict_counts_the_datasets_won(report: str) -> None:
     assert "on 1 of 2 datasets one step ahead" in "".join(Page(report).text)
 
 
-def test_an_evaluation_has_no_training_curve(tmp_path: Path) -> None:
-    write_report(tmp_path / "report.html", Run("Evaluation", ()), [result("calm_flow", 0.9)])
+def test_how_the_forecasts_were_made_is_said(report: str) -> None:
+    text = " ".join("".join(Page(report).text).split())
+    assert "1 trajectory of the test split, 2 fields on 6 × 4 cells. Rollouts see 4 frames, begin at frame 4" in text
+    assert "run 5 steps; patch jitter on, seed 0." in text
+
+
+def test_published_figures_stand_apart_and_only_where_there_are_some(report: str) -> None:
+    text = "".join(Page(report).text)
+    assert text.count("published, on the full test set") == 2
+    assert "for orientation, no comparison" in text
+    assert "0.081" in text
+
+
+def test_an_evaluation_of_one_dataset_says_in_words_who_wins(tmp_path: Path, calm: Result) -> None:
+    write_report(tmp_path / "report.html", Run("Evaluation", ()), [calm])
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert "Training" not in page.text
-    assert len(page.values("src")) == 4
+    assert "The model beats persistence and linear extrapolation one step ahead, and beats them" in "".join(page.text)
+    assert len(page.values("src")) == 7
 
 
 def test_counts_and_durations_read_as_a_person_would_say_them() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.document import dump, parse
-from shards.moments import NONE, Moments, merge, merge_all, of_frame
+from shards.moments import BLOCK, NONE, Moments, merge, merge_all, of_frame
 
 
 def of_frames(frames: np.ndarray) -> tuple[Moments, ...]:
@@ -46,6 +46,25 @@ def test_a_mean_a_hundred_million_times_the_deviation_costs_no_digits():
     assert m.std == pytest.approx(centred.std(), rel=1e-9)
     naive = np.sqrt(np.mean(frames**2) - np.mean(frames) ** 2)
     assert abs(naive - centred.std()) > 1e-3
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("cells", [BLOCK - 1, BLOCK, 2 * BLOCK + 7])
+def test_moments_of_more_cells_than_a_block_are_those_of_numpy(dtype, cells):
+    """Channels of very different size, the second with cells that are not a number in the first block alone."""
+    rng = np.random.default_rng(3)
+    frames = (np.array([[1.0], [1e6]]) + np.linspace(0, 3, cells) + rng.normal(size=(4, 2, cells))).astype(dtype)
+    frames[2, 1, 5:9] = np.nan
+    for channel, m in enumerate(of_frames(frames)):
+        values = frames[:, channel].astype("f8")
+        change = np.diff(values, axis=0)
+        assert (m.count, m.change_count) == (np.isfinite(values).sum(), np.isfinite(change).sum())
+        assert (m.lowest, m.highest) == (np.nanmin(values), np.nanmax(values))
+        np.testing.assert_allclose(
+            [m.mean, m.std, m.change_rms],
+            [np.nanmean(values), np.nanstd(values), np.sqrt(np.nanmean(change**2))],
+            rtol=1e-11,
+        )
 
 
 def test_cells_that_are_not_a_number_do_not_count():

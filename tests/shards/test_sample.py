@@ -39,6 +39,8 @@ def test_plain_webdataset_reads_every_sample(tar, raw):
             assert sample.document.trajectory.key == f"{KEY}-{row:05d}"
             assert sample.static_CS.tobytes() == raw(row).static.tobytes()
             assert sample.boundary_S.shape == (64, 48)
+            assert sample.grid.coordinates == (tuple(raw(row).x), tuple(raw(row).y))
+            assert sample.grid.widths[0] == pytest.approx([2 / 64] * 64)
             assert set(np.unique(sample.boundary_S)) == {0, 1, 2, 3}
 
 
@@ -47,7 +49,7 @@ def test_members_are_named_for_webdataset_and_hold_nothing_to_unpickle(tar):
         names = opened.getnames()
         contents = {name: opened.extractfile(name).read() for name in names}
     keys = [f"{KEY}-{row:05d}{part}" for row in (0, 1) for part in ("", "_001", "_002", "_003", "_004")]
-    kinds = ("fields.shard", "boundary.shard", "static.shard", "json")
+    kinds = ("fields.shard", "boundary.shard", "static.shard", "grid.json", "json")
     assert names == [f"{key}.{kind}" for key in keys for kind in kinds]
     for name, content in contents.items():
         assert not content.startswith(b"\x80")
@@ -64,7 +66,7 @@ def test_every_codec_is_decoded(built, tmp_path, raw, codec):
         assert sample.fields_TCS.tobytes() == raw(row).frames.tobytes()
 
 
-@pytest.mark.parametrize("member", ["fields.shard", "boundary.shard", "static.shard", "json"])
+@pytest.mark.parametrize("member", ["fields.shard", "boundary.shard", "static.shard", "grid.json", "json"])
 def test_a_cut_member_is_an_error_of_ours(first, member):
     with pytest.raises(ShardError):
         decode_sample({**first, member: first[member][:-9]})

@@ -77,6 +77,8 @@ def test_settings_survive_their_toml(path, tmp_path):
     [
         ("name=two", Run("two", Layer(3, (Speed(0.5),)))),
         ('name="a = b"', Run("a = b", Layer(3, (Speed(0.5),)))),
+        ("layer.speeds.0.largest=2.5", Run("one", Layer(3, (Speed(2.5),)))),
+        ("note=", Run("one", Layer(3, (Speed(0.5),)))),
         ("name=a=b", Run("a=b", Layer(3, (Speed(0.5),)))),
         ("layer.width=4", Run("one", Layer(4, (Speed(0.5),)))),
         ("layer.speeds=[{warm_up = 2}]", Run("one", Layer(3, (Speed(1.0, 2),)))),
@@ -84,6 +86,15 @@ def test_settings_survive_their_toml(path, tmp_path):
 )
 def test_an_assignment_overrides_a_key_at_any_depth(path, assignment, expected):
     assert load(Run, path, [assignment]) == expected
+
+
+def test_one_of_several_tables_is_chosen_by_its_name():
+    tables = {"fields": [{"name": "A"}, {"name": "B", "power": 3}]}
+    assert override(tables, ["fields.B.power=0"]) == {"fields": [{"name": "A"}, {"name": "B", "power": 0}]}
+    assert override(tables, ["fields.B.power=", "fields.1.name=C"]) == {"fields": [{"name": "A"}, {"name": "C"}]}
+    assert tables["fields"][1] == {"name": "B", "power": 3}
+    with pytest.raises(SettingsError, match=r"--set fields\.C\.power=0: no table C; there is A, B"):
+        override(tables, ["fields.C.power=0"])
 
 
 def test_overriding_leaves_the_tables_as_they_were():
@@ -100,6 +111,9 @@ def test_overriding_leaves_the_tables_as_they_were():
         ("name.first=3", "name is a value, not a table"),
         ("nmae=3", "unknown key nmae; did you mean name"),
         ("layer.widht=3", "unknown key layer.widht; did you mean width"),
+        ("layer.speeds.1.largest=2", "no table 1; there is 0"),
+        ("layer.speeds.0=2", "0 is one of several tables; expected a key of it"),
+        ("layer.width=", "layer.width is missing"),
         ("layer.speeds=[{warmup = 2}]", r"unknown key layer.speeds.0.warmup; did you mean warm_up"),
         ("layer.width=wide", r"layer.width: .*integer.* \(found 'wide'\)"),
         ("layer.width=2.5", "layer.width"),

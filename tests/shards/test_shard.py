@@ -118,3 +118,30 @@ def test_an_index_that_points_outside_is_refused(pair):
 def test_a_shard_too_short_for_its_index_is_refused(length):
     with pytest.raises(ShardError, match="too few"):
         chunk_ranges(memoryview(bytes(length)), 3)
+
+
+@pytest.mark.parametrize("codec", ["raw", "lz4"])
+@pytest.mark.parametrize("height", [6, 3])
+def test_channels_go_to_the_runs_that_are_named_and_nowhere_else(frames, codec, height):
+    slots = FRAMES * X // height
+    chunk, channels = (CHANNELS, height, Y), (slice(1, 2), slice(3, 4))
+    data = memoryview(b"".join(shard_stream(iter(frames), slots, chunk, codec)))
+    shard = Shard(data, chunk_ranges(data, slots), codec)
+    out = np.full((FRAMES, 5, X, Y), -1, "f4")
+    for number in range(FRAMES):
+        shard.frame_into(number, chunk, "float32", out[number], channels)
+    np.testing.assert_array_equal(out[:, [1, 3]], frames)
+    assert (out[:, [0, 2, 4]] == -1).all()
+
+
+def test_raw_frames_side_by_side_are_copied_at_once_and_others_are_not(frames):
+    chunk, channels = (CHANNELS, X, Y), (slice(0, 1), slice(2, 3))
+    data = b"".join(shard_stream(iter(frames), FRAMES, chunk, "raw"))
+    shard = Shard(memoryview(data), chunk_ranges(memoryview(data), FRAMES), "raw")
+    out = np.full((2, 3, X, Y), -1, "f4")
+    assert shard.run_into(1, chunk, "float32", out, channels)
+    np.testing.assert_array_equal(out[:, [0, 2]], frames[1:])
+    assert (out[:, 1] == -1).all()
+    swapped = Shard(shard.data, shard.ranges[[0, 2, 1]], "raw")
+    for refused, first in ((swapped, 1), (opened(make(frames, FRAMES, X), FRAMES), 1), (shard, 2)):
+        assert not refused.run_into(first, chunk, "float32", out, channels)

@@ -12,6 +12,7 @@ from shards.spec import (
     Origin,
     Schema,
     Trajectory,
+    cell_widths,
     side_mask,
     trajectory_key,
 )
@@ -66,6 +67,41 @@ def test_no_other_key_is_accepted(key):
 def test_an_axis_has_its_own_name_and_its_own_coordinates(axes):
     with pytest.raises(ValidationError):
         Grid(axes, ((0.0, 1.0, 2.0), (0.0, 0.5)))
+
+
+def test_even_cells_are_equal_to_the_last_bit_though_their_centres_are_rounded():
+    centres = ((np.arange(384, dtype="f4") + np.float32(0.5)) * np.float32(0.1) - 1).tolist()
+    assert len(set(np.diff(centres))) > 1
+    (width,) = set(cell_widths(tuple(centres)))
+    assert width == pytest.approx(0.1, rel=1e-6)
+
+
+def test_other_cells_reach_from_midpoint_to_midpoint():
+    assert cell_widths((0.0, 1.0, 4.0)) == (1.0, 2.0, 3.0)
+    assert cell_widths((4.0, 0.0, 1.0)) == (3.0, 1.0, 2.0)
+    chebyshev = tuple((1 - np.cos(np.pi * (np.arange(96) + 0.5) / 96)) / 2)
+    widths = cell_widths(chebyshev)
+    assert sum(widths) == pytest.approx(1, rel=1e-2)
+    np.testing.assert_allclose(widths[10:-10], np.gradient(chebyshev)[10:-10])
+    assert cell_widths((7.0,)) == (1.0,)
+
+
+@pytest.mark.parametrize("upward", [True, False])
+def test_no_cell_reaches_out_of_a_domain_whose_ends_are_known(upward):
+    chebyshev = tuple((1 - np.cos(np.pi * (np.arange(96) + 0.5) / 96)) / 2)
+    centres = chebyshev if upward else chebyshev[::-1]
+    widths = cell_widths(centres, (0.0, 1.0))
+    assert sum(widths) == pytest.approx(1, rel=1e-12)
+    assert widths[1:-1] == cell_widths(centres)[1:-1]
+    assert cell_widths((1.0, 2.0, 3.0), (1.0, 9.0)) == (0.5, 1.0, 1.0)
+    even = tuple((np.arange(384, dtype="f4") * np.float32(0.1) + np.float32(0.05)).tolist())
+    assert cell_widths(even, (0.0, 38.4)) == cell_widths(even)
+
+
+def test_a_grid_has_a_width_for_each_cell():
+    assert GRID.widths == ((1.0, 1.0, 1.0), (0.5, 0.5))
+    with pytest.raises(ValidationError, match="not one width a cell"):
+        Grid(("x",), ((0.0, 1.0),), widths=((1.0,),))
 
 
 @pytest.mark.parametrize(

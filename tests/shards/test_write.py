@@ -126,8 +126,9 @@ def test_a_tar_holds_a_sample_a_segment_and_nothing_of_who_wrote_it_or_when(tmp_
     with tarfile.open(tmp_path / "train" / "train-00000.tar") as tar:
         members = tar.getmembers()
     assert [m.name for m in members] == [
-        *("one-00000.fields.shard", "one-00000.boundary.shard", "one-00000.json"),
-        *("one-00000_001.fields.shard", "one-00000_001.boundary.shard", "one-00000_001.json"),
+        f"{sample}.{kind}"
+        for sample in ("one-00000", "one-00000_001")
+        for kind in ("fields.shard", "boundary.shard", "grid.json", "json")
     ]
     assert {(m.mtime, m.uid, m.gid, m.uname, m.gname, m.mode) for m in members} == {(0, 0, 0, "", "", 0o644)}
 

@@ -70,8 +70,9 @@ def test_xarray_opens_a_trajectory_with_its_dimensions_and_coordinates(pristine,
         assert opened["static"].dims == ("static_channel", "x", "y")
         assert opened["boundary"].dims == ("x", "y")
         assert set(opened.coords) == {"time", "x", "y"}
+        assert opened.y.attrs["width"] == pytest.approx([2 / 48] * 48)
         assert opened["fields"].attrs["channels"] == ["pressure", "velocity_x", "velocity_y"]
-        assert opened["static"].attrs["channels"] == ["density", "speed_of_sound"]
+        assert opened["static"].attrs["channels"] == ["zeros_like_density", "speed_of_sound"]
         assert (
             opened["fields"].values * column(opened["fields"].attrs["scale"])
         ).tobytes() == expected.frames.tobytes()

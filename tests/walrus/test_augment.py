@@ -42,6 +42,7 @@ def batch_of(scalar_THWD, vector_THWD3, tensor_THWD33, static_HWD, static_HWD3, 
         static_layout=(FieldSlice("height", 0, 0, 1), FieldSlice("field", 1, 1, 4)),
         padded_C=torch.zeros(13, dtype=torch.bool),
         scale_C=torch.ones(13),
+        static_scale_C=torch.ones(4),
     )
 
 

@@ -1,7 +1,8 @@
 import torch
 
+from shards.shard import spread
 from shards.spec import Boundary, FieldSpec, Grid, Schema
-from walrus.batch import embed
+from walrus.batch import Embedding, embed
 
 WALL_OPEN = (Boundary.WALL, Boundary.OPEN)
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
@@ -23,7 +24,10 @@ def batch_of(schema):
     static = torch.ones(2, 1, 3, 2)
     cells = torch.full((2, 3, 2), 5, dtype=torch.uint8)
     scale = (1.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.5)
-    return fields, embed("flow", schema, scale, fields, static, cells)
+    embedding = Embedding.of(schema.variable_fields, schema.grid)
+    placed = torch.zeros(2, 4, len(embedding.sources), 3, 2)
+    spread(fields.swapaxes(0, 2).numpy(), placed.swapaxes(0, 2).numpy(), embedding.runs)
+    return fields, embed("flow", schema, scale, (4.0,), placed, static, cells)
 
 
 def test_two_dimensional_vectors_and_tensors_get_zero_components_in_their_places():
@@ -48,6 +52,7 @@ def test_layout_and_scale_follow_the_channels():
     ]
     assert batch.scale_C.tolist()[:4] == [1.0, 2.0, 2.0, 1.0]
     assert batch.static_channels == ("mask",)
+    assert batch.static_scale_C.tolist() == [4.0]
 
 
 def test_the_missing_axis_is_periodic_and_of_size_one():

@@ -68,3 +68,10 @@ def test_an_unknown_key_in_the_description_is_refused(folder):
     (folder / "model.json").write_text(text.replace('"step": 7', '"step": 7, "hook": "os.system"'))
     with pytest.raises(ShardError, match="hook"):
         load_model(folder)
+
+
+def test_a_history_too_short_for_a_straight_line_is_refused(folder):
+    text = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(text.replace('"history_2d": 4', '"history_2d": 1'))
+    with pytest.raises(ShardError, match="history_2d: Input should be greater than or equal to 2"):
+        load_model(folder)

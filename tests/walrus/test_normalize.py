@@ -1,20 +1,29 @@
 from __future__ import annotations
 
+from math import sqrt
+
 import pytest
 import torch
 
+from shards.errors import MismatchError
+from shards.read import Dataset
 from shards.spec import Boundary
+from walrus.augment import ROTATIONS, rotate
 from walrus.batch import Batch, FieldSlice
 from walrus.normalize import (
     Statistics,
     advance,
+    card_scales,
     dataset_statistics,
     denormalise,
     join_channels,
     normalise,
     normalise_change,
+    statistics_of,
     window_statistics,
 )
+from walrus.reading.plan import Window
+from walrus.reading.reader import Reader
 
 
 def window(dtype=torch.float64):
@@ -48,6 +57,53 @@ def test_vectors_and_tensors_share_their_scale_as_published(golden):
     expected = golden.component("global_rms")["flattened"]
     torch.testing.assert_close(statistics.scale_BC[0], expected)
     torch.testing.assert_close(statistics.delta_BC[0], expected)
+
+
+def test_a_whole_dataset_divides_every_window_by_the_rms_of_its_card(root):
+    dataset = Dataset(root / "acoustic_scattering_discontinuous")
+    moments, powers = dataset.card.moments, dataset.card.powers
+    reader = Reader(dataset, "test")
+    batch = reader.read([Window(0, 2, 1), Window(1, 5, 1)], reader.buffers(2, 3))
+    scales = {dataset.card.name: card_scales(dataset.card)}
+    statistics = statistics_of(batch, join_channels(batch), 1e-8, scales)
+    channels = (*batch.channels, *batch.static_channels)
+    assert statistics.scale_BC.shape == (1, len(channels))
+    # Two components on disk, three in space: all three count, as in the release.
+    velocity = sqrt((moments["velocity_x"].rms ** 2 + moments["velocity_y"].rms ** 2) / 3) / 2.0 ** powers["velocity"]
+    expected = {"pressure": moments["pressure"].rms / 2.0 ** powers["pressure"]}
+    expected |= {name: max(moments[name].rms / 2.0 ** powers[name], 1e-8) for name in batch.static_channels}
+    expected |= {"velocity_x": velocity, "velocity_y": velocity}
+    found = dict(zip(channels, statistics.scale_BC[0].tolist(), strict=True))
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    change = moments["pressure"].change_rms / 2.0 ** powers["pressure"]
+    assert statistics.delta_BC[0, 0].item() == pytest.approx(change, rel=1e-6)
+
+
+def test_a_turned_frame_has_the_statistics_of_the_unturned_one(root):
+    dataset = Dataset(root / "shear_flow")
+    reader = Reader(dataset, "test")
+    batch = reader.read([Window(0, 2, 1)], reader.buffers(1, 3))
+    scales = {dataset.card.name: card_scales(dataset.card)}
+    straight = statistics_of(batch, join_channels(batch), 1e-8, scales)
+    for rotation in ROTATIONS[:8]:
+        turned = rotate(batch, rotation)
+        found = statistics_of(turned, join_channels(turned), 1e-8, scales)
+        velocity = [turned.channels.index(f"velocity_{axis}") for axis in "xyz"]
+        real = [channel for channel in velocity if not turned.padded_C[channel]]
+        unturned = straight.scale_BC[0, batch.channels.index("velocity_x")]
+        assert torch.equal(found.scale_BC[0, real], unturned.expand(2))
+
+
+def test_windows_of_another_dataset_or_field_have_no_statistics(root):
+    dataset = Dataset(root / "shear_flow")
+    reader = Reader(dataset, "test")
+    batch = reader.read([Window(0, 2, 1)], reader.buffers(1, 3))
+    known = card_scales(dataset.card)
+    with pytest.raises(MismatchError, match="the scales of other; found shear_flow"):
+        statistics_of(batch, join_channels(batch), 1e-8, {"other": known})
+    del known["tracer"]
+    with pytest.raises(MismatchError, match="tracer of shear_flow has no scale"):
+        statistics_of(batch, join_channels(batch), 1e-8, {"shear_flow": known})
 
 
 def test_there_and_back_is_the_identity():
@@ -102,6 +158,7 @@ def test_constant_channels_follow_the_variable_ones_at_every_frame():
         static_layout=(FieldSlice("mask", 0, 0, 1), FieldSlice("height", 0, 1, 2)),
         padded_C=torch.tensor([False]),
         scale_C=torch.ones(1),
+        static_scale_C=torch.ones(2),
     )
     u = join_channels(batch)
     assert u.shape == (3, 2, 3, 4, 5, 1)

@@ -6,9 +6,10 @@ import torch
 from shards.spec import Cell
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.plan import Window
+from walrus.reading.plan import Window
+from walrus.reading.reader import Reader
+from walrus.reading.stream import Shards
 from walrus.rollout import Model, rollout
-from walrus.stream import Reader, Shards
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1, branch_scale=1.0)

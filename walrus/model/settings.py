@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import JsonValue, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from shards.spec import STRICT, Natural
@@ -67,6 +67,12 @@ class ModelSettings:
     @property
     def head_width(self) -> int:
         return self.hidden // self.heads
+
+    @property
+    def identity(self) -> dict[str, JsonValue]:
+        """The settings that a number depends on; what is recomputed is none of them."""
+        every: dict[str, JsonValue] = TypeAdapter(ModelSettings).dump_python(self, mode="json")
+        return {name: value for name, value in every.items() if name != "checkpoint_every"}
 
 
 PRESETS = {

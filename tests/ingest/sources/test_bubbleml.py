@@ -199,7 +199,7 @@ def test_boundaries_that_disagree_need_a_correction(tiny, refusal):
         assert file.schema.boundaries[1] == (Boundary.WALL, Boundary.OPEN)
 
 
-@pytest.mark.parametrize("value", [None, "much", float("nan")])
+@pytest.mark.parametrize("value", [None, "much", float("nan"), 10**400])
 def test_a_parameter_that_is_no_number_is_told(tiny, refusal, value):
     assert "as stefan; expected a number" in refusal(again(tiny, stefan=value), RECIPE)
 

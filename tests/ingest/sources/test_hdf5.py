@@ -79,17 +79,20 @@ def write_npz(path: Path, values: dict[str, np.ndarray]) -> Path:
 
 
 def write_zarr(path: Path, values: dict[str, np.ndarray]) -> Path:
-    zipped = path.suffix == ".zip"
+    zipped, version = path.suffix == ".zip", 2 if path.stem.startswith("old") else 3
     store = ZipStore(path, mode="w") if zipped else path
-    group = zarr.create_group(store, attributes={"gravity": -9.81})
+    group = zarr.create_group(store, attributes={"gravity": -9.81}, zarr_format=version)
     for name, data in values.items():
         group.create_array(name, data=data)
     if zipped:
         store.close()
-    return path if zipped else path / "zarr.json"
+        return path
+    return path / ("zarr.json" if version == 3 else ".zgroup")
 
 
-WRITERS = {"a.h5": write_hdf5, "a.npz": write_npz, "a.zarr": write_zarr, "a.zarr.zip": write_zarr}
+WRITERS = {"a.h5": write_hdf5, "a.npz": write_npz} | dict.fromkeys(
+    ("a.zarr", "a.zarr.zip", "old.zarr", "old.zarr.zip"), write_zarr
+)
 
 
 def example(folder: Path) -> tuple[Path, Recipe]:
@@ -100,6 +103,14 @@ def example(folder: Path) -> tuple[Path, Recipe]:
 def fitting(name: str) -> Recipe:
     """The recipe for a kind of file: npz has no attributes."""
     return recipe(scalars={"Re": "Re", "Ma": "Ma"}) if name.endswith("npz") else recipe()
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.npz", "a.zarr.zip", "old.zarr.zip"])
+def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path, name):
+    path = WRITERS[name](tmp_path / name, arrays())
+    disguised = path.rename(tmp_path / ("flow.h5" if name.endswith(("npz", "zip")) else "flow.npz"))
+    with find("hdf5").open_file(disguised, fitting(name)) as file:
+        assert (file.frames(1, 0, T)[:, 2] == arrays()["rest"][1, ..., 1]).all()
 
 
 @pytest.mark.parametrize("name", WRITERS)

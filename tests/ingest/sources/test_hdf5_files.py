@@ -9,7 +9,10 @@ import pytest
 
 from ingest.recipe import Correction, Recipe, RecipeField
 from ingest.sources import _hdf5 as hdf5
+from ingest.sources import _hdf5_storage as storage
+from ingest.sources import _hdf5_tree as tree
 from ingest.sources import pdebench
+from ingest.sources._hdf5_attributes import flags, is_bare_dimension, number, texts
 from shards.errors import SourceError
 
 DAMAGED = Path(__file__).parents[2] / "samples" / "damaged"
@@ -110,7 +113,7 @@ def test_a_cycle_of_hard_links_ends(tmp_path):
         group["up"] = file["a"]
         group["root"] = file["/"]
     with hdf5.open_hdf5(tmp_path / "cycle.hdf5") as file:
-        assert hdf5.dataset_names(file) == ()
+        assert tree.dataset_names(file) == ()
 
 
 def test_a_dataset_counts_under_each_of_its_names(tmp_path):
@@ -120,11 +123,11 @@ def test_a_dataset_counts_under_each_of_its_names(tmp_path):
         file["c"] = h5py.SoftLink("/b/data")
         file["lost"] = h5py.SoftLink("/nowhere")
     with hdf5.open_hdf5(tmp_path / "aliases.hdf5") as file:
-        assert hdf5.dataset_names(file) == ("a", "b/data", "c")
+        assert tree.dataset_names(file) == ("a", "b/data", "c")
 
 
 def test_a_missing_filter_is_named_with_its_number_and_package(refusal):
-    if hdf5._available(32015):
+    if storage._available(32015):
         pytest.skip("hdf5plugin is installed, so the filter is not missing")
     message = refusal(DAMAGED / "zstd_compressed.hdf5", FLOW)
     assert "filter 32015 (HDF5 zstd filter)" in message
@@ -206,7 +209,7 @@ def test_an_absent_dataset_is_told_with_what_there_is(tmp_path):
         with pytest.raises(SourceError, match="no dataset lost"):
             hdf5.numbers(file, "lost")
         with pytest.raises(SourceError, match="pressure is a dataset; expected a group"):
-            hdf5.child_group(file, "pressure")
+            tree.child_group(file, "pressure")
 
 
 def test_a_corrupt_chunk_is_an_error_of_its_dataset(tmp_path):
@@ -241,7 +244,7 @@ def test_a_dimension_scale_whose_mark_is_damaged_is_an_error_of_its_dataset(tmp_
     content[content.index(b"CLASS\0") - 8] ^= 1  # the version of the attribute
     path.write_bytes(content)
     with hdf5.open_hdf5(path) as file, pytest.raises(SourceError, match="/x: damaged") as caught:
-        hdf5.is_bare_dimension(hdf5.item(file, "x"))
+        is_bare_dimension(tree.item(file, "x"))
     assert "\n" not in str(caught.value)
 
 
@@ -259,15 +262,15 @@ def test_attributes_are_read_whatever_type_their_writer_chose(tmp_path):
         file.attrs["shape_1"] = np.array([2.5])
         file.attrs["pair"] = np.array([2.5, 3.5])
     with h5py.File(tmp_path / "attributes.hdf5") as file:
-        assert hdf5.texts(file, "one") == hdf5.texts(file, "bytes") == ("theta",)
-        assert hdf5.texts(file, "fixed") == hdf5.texts(file, "variable") == ("x", "y")
-        assert hdf5.texts(file, "empty") == hdf5.texts(file, "null") == ()
-        assert hdf5.texts(file, "broken") == ("caf�",)
-        assert hdf5.texts(file, "absent") is hdf5.flags(file, "absent") is hdf5.number(file, "absent") is None
-        assert hdf5.flags(file, "enum") == (True, False)
-        assert hdf5.flags(file, "int8") == (True,)
-        assert hdf5.number(file, "shape_1") == 2.5
-        for read, name in ((hdf5.texts, "pair"), (hdf5.flags, "one"), (hdf5.number, "pair"), (hdf5.number, "one")):
+        assert texts(file, "one") == texts(file, "bytes") == ("theta",)
+        assert texts(file, "fixed") == texts(file, "variable") == ("x", "y")
+        assert texts(file, "empty") == texts(file, "null") == ()
+        assert texts(file, "broken") == ("caf�",)
+        assert texts(file, "absent") is flags(file, "absent") is number(file, "absent") is None
+        assert flags(file, "enum") == (True, False)
+        assert flags(file, "int8") == (True,)
+        assert number(file, "shape_1") == 2.5
+        for read, name in ((texts, "pair"), (flags, "one"), (number, "pair"), (number, "one")):
             with pytest.raises(SourceError, match=f"attribute {name} holds"):
                 read(file, name)
 

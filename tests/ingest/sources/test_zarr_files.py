@@ -1,5 +1,6 @@
 """zarr stores that are none, or not whole: told in one line."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +69,22 @@ def test_a_damaged_chunk_is_told(store, recipe, refusal):
     assert ":u: damaged" in refusal(store, recipe)
 
 
-@pytest.mark.parametrize("name", ["a.zarr/zarr.json", "b.zarr.zip"])
+@pytest.mark.parametrize("name", ["zarr.json", ".zgroup"])
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>"])
-def test_what_is_no_store_is_told(store, recipe, refusal, name, content):
-    path = store.parents[1] / name
+def test_what_is_no_store_is_told(tmp_path, recipe, refusal, name, content):
+    path = tmp_path / "b.zarr" / name
+    path.parent.mkdir()
     path.write_bytes(content)
     assert "holds no zarr group" in refusal(path, recipe)
+
+
+def test_an_old_store_that_would_run_code_is_not_opened(tmp_path, recipe, refusal):
+    group = zarr.create_group(tmp_path / "old.zarr", zarr_format=2)
+    group.create_array("u", data=np.ones((2, 3, 4), "f4"))
+    metadata = tmp_path / "old.zarr" / "u" / ".zarray"
+    evil = json.loads(metadata.read_text()) | {"filters": [{"id": "pickle", "protocol": 5}]}
+    metadata.write_text(json.dumps(evil))
+    assert "pickle" in refusal(tmp_path / "old.zarr" / ".zgroup", recipe)
 
 
 def test_an_array_alone_is_no_group(tmp_path, recipe, refusal):

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from walrus.loss import delta_loss
 from walrus.model.geometry import plan_axes
 from walrus.model.padding import boundary_flags, place, wrap
 from walrus.model.published import to_published
 from walrus.model.walrus import STILL
 from walrus.normalize import Statistics, advance, normalise, normalise_change, window_statistics
+from walrus.training.loss import delta_loss
 
 FAST = (
     "plane_wall_128",

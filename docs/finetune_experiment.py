@@ -1,0 +1,200 @@
+"""Does pretraining help on a system never seen? python docs/finetune_experiment.py FOLDER: an hour on one core.
+
+`tiny` learns five sample systems; then two others, beside the same network with fresh weights, on the same windows in
+the same order. Everything lies in FOLDER; what is there already is not done again. Prints the table of docs/lab.md and
+draws docs/images/finetune.png.
+
+Axes: F forecaster, M measure, T steps of a rollout, C channel.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from ingest.build import build
+from ingest.plan import make_plan as plan_build
+from ingest.recipe import find_recipe
+from pipelines.recipe import RunRecipe, find_run_recipe
+from shards.document import to_text, write_atomically
+from walrus.checkpoint import Description, load_model, save_model
+from walrus.judging.score import FORECASTERS
+from walrus.judging.trial import VRMSE, Protocol, Trial
+from walrus.model.walrus import Walrus
+from walrus.reading.memory import keep_freed_memory
+from walrus.reading.stream import Shards, make_plan
+from walrus.rollout import Model
+from walrus.training.schedule import ScheduleSettings
+from walrus.training.train import fit
+from walrus.training.trainee import Trainee
+from walrus.training.world import join_world, leave_world
+from walrus.vocabulary import PUBLISHED
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parent / "tests" / "samples"
+PICTURE = HERE / "images" / "finetune.png"
+KEPT_OUT = {"shear_flow": "shear flow, 8 trajectories", "cns2d": "2D compressible flow, 2 trajectories"}
+SEEDS = (0, 1, 2)
+BASE_STEPS = 1000
+STEPS = (50, 150)
+RATE = 2e-3
+FIRST_STEPS = 5
+COLOURS = {"fine-tuned": "#0b5cad", "from scratch": "#c9681a", "persistence": "#818b94"}
+ARMS = ("fine-tuned", "from scratch")
+
+Rows = Sequence[dict[str, Any]]
+
+
+def schedule(steps: int) -> ScheduleSettings:
+    """As in the recipe of tiny: a short warm-up, a plateau, the last 60 % cooling down."""
+    epochs = 50
+    return ScheduleSettings(RATE, epochs, steps // epochs, warm_up=3, cool_down=30, offset=100_000)
+
+
+def learn(
+    recipe: RunRecipe, shards: Shards, names: Sequence[str], steps: int, seed: int, base: Path | None, folder: Path
+) -> Model:
+    """Trains on these datasets, from the weights in `base` or from new ones; the model, also left in `folder`."""
+    if not (folder / "model.json").is_file():
+        chosen = Shards({name: shards.datasets[name] for name in names})
+        settings, stream = recipe.model_settings, recipe.stream
+        training = replace(recipe.training, seed=seed, checkpoint_every=steps)
+        torch.manual_seed(seed)
+        network = Walrus(settings, len(PUBLISHED))
+        if base:
+            network.load_state_dict(load_model(base)[1].network.state_dict())
+        trainee = Trainee(network, PUBLISHED, seed, stream.rotate, training.jitter, training.eps)
+        plan = make_plan(chosen, dict.fromkeys(names, 1), stream, seed, settings)
+        weights = fit(trainee, plan, chosen, recipe.engine, schedule(steps), training, folder, lambda progress: None)
+        description = Description(
+            model=settings,
+            vocabulary=PUBLISHED.names,
+            history_2d=stream.history_2d,
+            history_3d=stream.history_3d,
+            eps=training.eps,
+            jitters=training.jitter,
+            step=steps,
+            seed=seed,
+            datasets=tuple(names),
+        )
+        save_model(folder, description, weights)
+    return load_model(folder)[1]
+
+
+def outcomes(folder: Path) -> Iterator[dict[str, Any]]:
+    """A row for every fine-tuning."""
+    recipe = find_run_recipe("tiny")
+    shards = ingest(recipe, folder / "data")
+    others = [name for name in shards.datasets if name not in KEPT_OUT]
+    for seed in SEEDS:
+        base = folder / f"base-{seed}"
+        learn(recipe, shards, others, BASE_STEPS, seed, None, base)
+        for system, steps, arm in product(KEPT_OUT, STEPS, ARMS):
+            place = folder / f"{system}-{steps}-{arm.replace(' ', '-')}-{seed}"
+            done = place / "outcome.json"
+            if not done.is_file():
+                model = learn(recipe, shards, [system], steps, seed, base if arm == "fine-tuned" else None, place)
+                protocol = Protocol(recipe.stream.history_2d, recipe.evaluation.start, longest=20)
+                row = {"system": system, "steps": steps, "arm": arm, "seed": seed}
+                trial = Trial(model, shards.datasets[system], protocol)
+                tracks = [trial.track(number) for number in trial.numbers]
+                for number, name in enumerate(FORECASTERS):
+                    one_step = np.mean([track.one_step_FMKC[number, VRMSE].mean() for track in tracks])
+                    error_TC = np.median([track.rollout_FMTC[number, VRMSE] for track in tracks], 0)
+                    row[name] = {"one_step": float(one_step), "rollout": error_TC.mean(1).tolist()}
+                write_atomically(done, to_text(row).encode())
+            yield json.loads(done.read_text())
+
+
+def ingest(recipe: RunRecipe, root: Path) -> Shards:
+    """The six systems of the recipe and the one in held_out."""
+    sources = [(choice.name, choice.set, HERE.parent / choice.path) for choice in recipe.datasets]
+    sources.append((str(SAMPLES / "held_out" / "cns2d.toml"), (), SAMPLES / "held_out"))
+    names = []
+    for name, assignments, path in sources:
+        chosen = find_recipe(name, assignments)
+        build(plan_build(chosen, path, "zarr", "lz4"), root, 1, lambda done, total: None)
+        names.append(chosen.name)
+    return Shards.open(root, names)
+
+
+def one_step(row: dict[str, Any], forecaster: str) -> float:
+    return float(row[forecaster]["one_step"])
+
+
+def first_steps(row: dict[str, Any], forecaster: str) -> float:
+    return float(np.mean(row[forecaster]["rollout"][:FIRST_STEPS]))
+
+
+MEASURES = {"one step": one_step, f"steps 1-{FIRST_STEPS}": first_steps}
+
+
+def values(rows: Rows, system: str, steps: int, arm: str, measure: str) -> list[float]:
+    """One number a seed; of persistence the same for each."""
+    forecaster = "persistence" if arm == "persistence" else "model"
+    chosen = [row for row in rows if (row["system"], row["steps"]) == (system, steps)]
+    return [MEASURES[measure](row, forecaster) for row in chosen if row["arm"] == arm or arm == "persistence"]
+
+
+def table(rows: Rows) -> str:
+    """Mean and range over the seeds, as markdown."""
+    lines = [f"| system | measure | windows | {' | '.join(COLOURS)} |", "|---|---|---|---|---|---|"]
+    for system, measure, steps in product(KEPT_OUT, MEASURES, STEPS):
+        cells = [values(rows, system, steps, arm, measure) for arm in COLOURS]
+        shown = [f"{np.mean(cell):.3f} ({min(cell):.3f}-{max(cell):.3f})" for cell in cells[:-1]]
+        lines.append(f"| {system} | {measure} | {2 * steps} | {' | '.join(shown)} | {cells[-1][0]:.3f} |")
+    return "\n".join(lines)
+
+
+def draw(rows: Rows) -> None:
+    mpl.rcParams |= {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
+    figure, grid = plt.subplots(len(MEASURES), len(KEPT_OUT), figsize=(8.5, 5.4), layout="constrained", sharex=True)
+    for (measure, system), panel in zip(product(MEASURES, KEPT_OUT), grid.flat, strict=True):
+        draw_panel(panel, rows, system, measure)
+    for panel in grid[-1]:
+        panel.set_xlabel("windows seen")
+    grid[0, 0].legend(frameon=False)
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure.savefig(PICTURE, dpi=160, metadata={"Software": None})
+
+
+def draw_panel(panel: Axes, rows: Rows, system: str, measure: str) -> None:
+    panel.set_title(f"{KEPT_OUT[system]}: {measure}")
+    windows = [2 * steps for steps in STEPS]
+    for arm, colour in COLOURS.items():
+        every = [values(rows, system, steps, arm, measure) for steps in STEPS]
+        dash = "dashed" if arm == "persistence" else "solid"
+        panel.plot(windows, [np.mean(cell) for cell in every], color=colour, lw=2, ls=dash, label=arm)
+        if arm in ARMS:
+            for window, cell in zip(windows, every, strict=True):
+                panel.scatter([window] * len(cell), cell, color=colour, s=12, zorder=3)
+    panel.set(xscale="log", xticks=windows, xticklabels=windows, ylim=(0, None), ylabel="VRMSE")
+    panel.minorticks_off()
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    meeting = folder / "meeting"
+    meeting.unlink(missing_ok=True)
+    join_world(0, 1, meeting)
+    rows = list(outcomes(folder))
+    leave_world()
+    print(table(rows))
+    draw(rows)
+
+
+if __name__ == "__main__":
+    main()

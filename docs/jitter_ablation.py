@@ -1,0 +1,75 @@
+"""Prints the table of docs/lab.md on patch jitter in rollouts: python docs/jitter_ablation.py RUN --root ROOT --seeds 3
+
+The run is judged on every dataset it was trained on, as its recipe says: without jitter once, with jitter once for each
+seed. The numbers are VRMSE over whole rollouts: mean over fields and steps, median over test trajectories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from pipelines.recipe import find_run_recipe
+from shards.console import one_line_errors, say
+from shards.read import Dataset
+from walrus.checkpoint import load_model
+from walrus.judging.published_scores import published_scores
+from walrus.judging.trial import Protocol, Trial
+from walrus.rollout import Model
+
+HEAD = """| dataset | steps | without | with, each seed | mean ± std | with / without | paper, with / without |
+|---|---|---|---|---|---|---|"""
+
+
+def rollout_error(model: Model, dataset: Dataset, protocol: Protocol) -> tuple[float, int]:
+    """The error, and how many steps the longest rollout has."""
+    trial = Trial(model, dataset, protocol)
+    tracks = [trial.track(number) for number in trial.numbers]
+    return float(np.median([track.error for track in tracks])), max(track.rollout_FMTC.shape[2] for track in tracks)
+
+
+def row(model: Model, dataset: Dataset, protocol: Protocol, seeds: int) -> tuple[str, float]:
+    """A line of the table, and the ratio of both errors."""
+    without, steps = rollout_error(replace(model, jitters=False), dataset, protocol)
+    jittered = replace(model, jitters=True)
+    found = [rollout_error(jittered, dataset, replace(protocol, seeds=(seed,)))[0] for seed in range(seeds)]
+    mean, std, each = np.mean(found), np.std(found), ", ".join(f"{value:.3f}" for value in found)
+    published = published_scores(dataset.card.name)
+    paper = "" if published is None or published.jitter is None else f"{published.jitter.on} / {published.jitter.off}"
+    ratio = float(mean / without)
+    line = (
+        f"| {dataset.card.name} | {steps} | {without:.3f} | {each} | {mean:.3f} ± {std:.3f} | {ratio:.3f} | {paper} |"
+    )
+    return line, ratio
+
+
+def main(
+    run: Path,
+    root: Annotated[Path, typer.Option()],
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
+) -> None:
+    with one_line_errors("jitter_ablation"):
+        description, model = load_model(run)
+        settings = find_run_recipe(str(run / "recipe.toml")).evaluation
+        typer.echo(HEAD)
+        ratios = []
+        for name in description.datasets:
+            dataset = Dataset(root / name)
+            volume = len(dataset.card.schema.grid.axes) == 3
+            history = description.history_3d if volume else description.history_2d
+            line, ratio = row(model, dataset, settings.protocol(history), seeds)
+            typer.echo(line)
+            say(f"judged {name}")
+            ratios.append(ratio)
+        better = sum(ratio < 1 for ratio in ratios)
+        typer.echo(
+            f"\nJitter is better on {better} of {len(ratios)}; median of with / without {np.median(ratios):.3f}."
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)

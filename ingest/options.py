@@ -1,0 +1,48 @@
+"""The options that commands share: what they are called, how they are explained, how their text is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from shards.errors import SettingsError
+from shards.machine import usable_cores
+
+T = TypeVar("T")
+CORES = usable_cores()
+Name = Annotated[str, typer.Argument(metavar="DATASET", help="A name of the catalogue, or a recipe.toml.")]
+Start = Annotated[Path, typer.Option("--from", metavar="PATH", help="A file or folder of the source.")]
+Root = Annotated[Path, typer.Option("--to", metavar="ROOT", help="Where ROOT/DATASET is built.")]
+Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
+Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")]
+KeepError = Annotated[
+    float | None, typer.Option(metavar="0.01", help="Round values by at most this share of the one-step change.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="tcp://...", help="A dask cluster does the work, not --workers.")
+]
+Memory = Annotated[
+    str | None, typer.Option(metavar="4GB", help="What all processes here may hold, or each worker of a cluster.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", help="A built dataset.")]
+
+
+def choice(kind: Any, value: str, option: str) -> Any:
+    allowed = kind.__args__
+    if value not in allowed:
+        raise typer.BadParameter(f"{value} is not one of {', '.join(allowed)}", param_hint=option)
+    return value
+
+
+def parsed(parse: Callable[[str], T], value: str | None, option: str) -> T | None:
+    """What an option says, where it is given; what cannot be read is wrong usage."""
+    try:
+        return None if value is None else parse(value)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None

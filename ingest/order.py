@@ -1,0 +1,18 @@
+"""The order of names that hold numbers: part_2 before part_10, on every machine alike."""
+
+from __future__ import annotations
+
+import re
+
+Key = tuple[tuple[tuple[int, str], ...], str]
+
+
+def natural(name: str) -> Key:
+    """To sort by: runs of digits count by their value."""
+    return tuple(map(_piece, re.split("([0-9]+)", name))), name
+
+
+def _piece(piece: str) -> tuple[int, str]:
+    """Words by their letters, numbers by how long they are and then by their digits: no run of digits is too long."""
+    digits = piece.lstrip("0") if piece.isdecimal() else ""
+    return (len(digits), digits) if piece.isdecimal() else (0, piece)

@@ -1,0 +1,73 @@
+"""What a command prints: its result, as a line or as a document; its progress; what was left out, by its exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import typer
+from pydantic import TypeAdapter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ingest.build import Built, quarantine_lines
+from ingest.build import Progress as Tell
+from shards.card import Card, Quarantined
+from shards.console import QUARANTINE, say, stderr
+
+T = TypeVar("T")
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Tell]:
+    """A bar that is told how many parts are done, and of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def tell_caveats(caveats: tuple[str, ...]) -> None:
+    """What the user should know of the input files."""
+    for line in caveats:
+        say(f"note: {line}")
+
+
+def tell_differences(card: Card) -> None:
+    """Where the files differ from the published release."""
+    for line in card.differences:
+        say(f"differs: {line}")
+
+
+def end_with(quarantine: tuple[Quarantined, ...]) -> None:
+    """Names what was left out, and exits with the code that says so."""
+    for line in quarantine_lines(quarantine):
+        say(f"left out: {line}")
+    if quarantine:
+        raise typer.Exit(QUARANTINE)
+
+
+def built_document(built: Built) -> dict[str, Any]:
+    return {
+        "folder": str(built.folder),
+        "written_parts": built.written_parts,
+        "reused_parts": built.reused_parts,
+        "written_bytes": built.written_bytes,
+        "card": document_of(Card, built.card),
+    }
+
+
+def document_of(kind: type[T], value: T) -> Any:
+    return TypeAdapter(kind).dump_python(value, mode="json")
+
+
+def print_result(document: dict[str, Any], line: str, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(line)
+
+
+def print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=1))

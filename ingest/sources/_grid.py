@@ -1,0 +1,43 @@
+"""The cells of a file as a grid, held to what every reader of a grid takes for granted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from shards.errors import SourceError
+from shards.spec import Grid, GridKind
+
+# Centres stand in the card as text and a frame lies in memory whole: a header that claims more is no header.
+AXIS_CELLS, CELLS = 2**22, 2**31
+
+
+def require_cells(where: str, axes: Sequence[str], shape: Sequence[int]) -> None:
+    """Raises SourceError for a grid without cells, or with more than can be meant."""
+    lengths = ", ".join(f"{axis} {length}" for axis, length in zip(axes, shape, strict=True))
+    if min(shape) < 1:
+        raise SourceError(f"{where}: {lengths}; expected at least one cell an axis; fetch the file again")
+    if max(shape) > AXIS_CELLS or math.prod(shape) > CELLS:
+        raise SourceError(
+            f"{where}: {lengths}; expected at most {AXIS_CELLS} cells an axis and {CELLS} in all; correct the layout, "
+            "or cut the file"
+        )
+
+
+def grid_of(
+    where: str, axes: tuple[str, ...], centres: tuple[tuple[float, ...], ...], kind: GridKind = "cartesian"
+) -> Grid:
+    """The grid; raises SourceError where the centres of an axis are no numbers, or do not go one way."""
+    require_cells(where, axes, [len(values) for values in centres])
+    for axis, values in zip(axes, centres, strict=True):
+        if not np.isfinite(values).all():
+            raise SourceError(f"{where}: the cell centres of {axis} are not all finite numbers; mend the file")
+        steps = np.diff(values)
+        if not (steps > 0).all() and not (steps < 0).all():
+            raise SourceError(
+                f"{where}: the cell centres of {axis} neither increase nor decrease all along; expected each once and "
+                "in order; mend the file"
+            )
+    return Grid(axes, centres, kind)

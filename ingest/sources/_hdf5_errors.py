@@ -1,0 +1,64 @@
+"""What h5py raises, said as a SourceError: where it was, what was found, what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from shards.errors import SourceError
+
+# What h5py raises where metadata or data are damaged, or of a type it does not know.
+_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+
+# How a file that is not HDF5 begins, what it is, and what to do about it.
+_OTHER_KINDS = (
+    (b"version https://git-lfs", "a git-LFS pointer", "fetch the data behind it with git lfs pull"),
+    (b"<!doctype html", "an HTML page", "the download failed: fetch the file again"),
+    (b"<html", "an HTML page", "the download failed: fetch the file again"),
+    (b"<?xml", "an XML page", "the download failed: fetch the file again"),
+    (b"cdf", "a classic NetCDF-3 file", "convert it with nccopy -k netCDF-4"),
+    (b"pk\x03\x04", "a zip archive", "unpack it, or name a source that reads npz"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it"),
+)
+
+
+def where(item: h5py.HLObject) -> str:
+    """`file:/dataset`, the first words of an error."""
+    return f"{item.file.filename}:{item.name}"
+
+
+@contextmanager
+def reading(item: h5py.HLObject) -> Iterator[None]:
+    """Around calls of h5py and nothing else."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise SourceError(
+            f"{where(item)}: damaged, or of a type that h5py does not read ({_one_line(error)}); fetch the file again"
+        ) from error
+
+
+def why_not_hdf5(path: Path, error: OSError) -> str:
+    size = path.stat().st_size
+    if size == 0:
+        return f"{path}: found an empty file; expected HDF5; fetch the file again"
+    truncated = re.search(r"eof = (\d+).*stored_eof = (\d+)", str(error))
+    if truncated:
+        held, declared = truncated.groups()
+        return f"{path}: truncated: {held} of {declared} bytes; expected a whole HDF5 file; fetch it again"
+    if "signature not found" not in str(error):
+        return f"{path}: cannot be opened as HDF5: {_one_line(error)}"
+    with path.open("rb") as file:
+        start = file.read(256).lstrip().lower()
+    for beginning, kind, remedy in _OTHER_KINDS:
+        if start.startswith(beginning):
+            return f"{path}: found {kind} of {size} bytes; expected HDF5; {remedy}"
+    return f"{path}: found {size} bytes that are not HDF5; fetch the file again, or name the source that reads it"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,152 @@
+"""walrus-pretrain --dry-run: what the first steps would read, cost and need, without reading it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipelines.known import Known, know, plan_of
+from pipelines.recipe import RunRecipe
+from shards.remote import Root
+from walrus.batch import Embedding
+from walrus.reading.cost import window_cost
+from walrus.reading.place import Place, count_groups
+from walrus.reading.plan import MicroBatch, Plan, Task
+from walrus.training.footprint import activations, footprint, parameters
+from walrus.training.simulate import balanced_times, busy_share
+from walrus.vocabulary import PUBLISHED
+
+STEPS_SHOWN = 2
+MICRO_BATCHES_SHOWN = 12
+STEPS_PREDICTED = 100
+
+
+def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> dict[str, Any]:
+    """All that is known of a run before it begins, as one document.
+
+    Raises MismatchError where ranks and groups cannot share what a step reads.
+    """
+    model = recipe.model_settings
+    known = {choice.name: know(choice, root) for choice in recipe.datasets}
+    plan = plan_of(recipe, known, model)
+    engine = recipe.engine
+    place = Place(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, groups))
+    plan.check(place)
+    times_SMG = balanced_times(plan, STEPS_PREDICTED, place.groups)
+    count = parameters(model, len(PUBLISHED.extend(_channels(known))))
+    largest = max(
+        task.windows // place.group_ranks * activations(model, known[task.name].schema, task.history)
+        for task in plan.tasks
+    )
+    memory = footprint(count, engine, place, largest)
+    return {
+        "title": recipe.title,
+        "parameters": count,
+        "steps": recipe.schedule.steps,
+        "micro_batches": plan.micro_batches,
+        "ranks": ranks,
+        "groups": place.groups,
+        "tasks": {task.name: _task(task, known[task.name], recipe) for task in plan.tasks},
+        "first_steps": [_step(plan, known, step, place) for step in range(min(STEPS_SHOWN, recipe.schedule.steps))],
+        "tflop_a_step_and_rank": float(np.mean(times_SMG.sum(1))) / place.group_ranks / 1e12,
+        "idle_share": 1 - busy_share(times_SMG, 1),
+        "memory": {
+            "weights": memory.weights,
+            "gradients": memory.gradients,
+            "optimizer": memory.optimizer,
+            "activations": memory.activations,
+            "total": memory.total,
+        },
+    }
+
+
+def _channels(known: dict[str, Known]) -> list[str]:
+    return [
+        name
+        for each in known.values()
+        for fields in (each.schema.variable_fields, each.schema.constant_fields)
+        for name in Embedding.of(fields, each.schema.grid).channels
+    ]
+
+
+def _task(task: Task, known: Known, recipe: RunRecipe) -> dict[str, Any]:
+    return {
+        "known_from": known.origin,
+        "grid": list(known.schema.grid.shape),
+        "weight": task.weight,
+        "trajectories": len(task.trajectory_frames),
+        "starts": task.starts,
+        "history": task.history,
+        "windows": task.windows,
+        "tokens_a_window": window_cost(recipe.model_settings, known.schema, task.history).tokens,
+        "tflop_a_window": task.cost / 1e12,
+        "tflop": task.micro_batch_cost / 1e12,
+        "bytes": task.windows * (task.history + 1) * known.schema.frame_bytes,
+    }
+
+
+def _step(plan: Plan, known: dict[str, Known], step: int, place: Place) -> list[dict[str, Any]]:
+    group_of = {
+        micro.number: group
+        for group in range(place.groups)
+        for micro in plan.of_group(step, Place(group * place.group_ranks, place.ranks, place.groups))
+    }
+    return [_micro_batch(micro, group_of[micro.number]) for micro in plan.step(step)]
+
+
+def _micro_batch(micro: MicroBatch, group: int) -> dict[str, Any]:
+    windows = [[window.trajectory, window.first, window.stride] for window in micro.windows]
+    return {"number": micro.number, "group": group, "task": micro.task, "windows": windows}
+
+
+def tell_dry_run(document: dict[str, Any]) -> str:
+    """The document for people."""
+    tasks = document["tasks"]
+    width = max(len(name) for name in tasks)
+    head = f"{'task':{width}} {'known from':>10} {'grid':>12} {'starts':>9} {'windows':>7} {'tokens':>7}"
+    lines = [
+        f"{document['title']}: {document['parameters'] / 1e6:.1f} million parameters, {document['steps']} steps of "
+        f"{_micro_batches(document['micro_batches'])} on {_ranks(document)}",
+        "",
+        f"{head} {'TFLOP':>8} {'MB':>8}",
+    ]
+    for name, task in tasks.items():
+        grid = "x".join(map(str, task["grid"]))
+        lines.append(
+            f"{name:{width}} {task['known_from']:>10} {grid:>12} {task['starts']:>9} {task['windows']:>7} "
+            f"{task['windows'] * task['tokens_a_window']:>7} {task['tflop']:>8.3g} {task['bytes'] / 1e6:>8.1f}"
+        )
+    lines += [
+        "Starts: window starts of a pass. The rest is of a micro-batch: windows, tokens, operations forward and "
+        "backward, decoded bytes.",
+        "",
+    ]
+    for step, micros in enumerate(document["first_steps"]):
+        lines += [_line(step, micro, width) for micro in micros[:MICRO_BATCHES_SHOWN]]
+        if len(micros) > MICRO_BATCHES_SHOWN:
+            lines.append(f"step {step}: {len(micros) - MICRO_BATCHES_SHOWN} more (all with --json)")
+    lines.append("")
+    memory = {part: f"{size / 1e9:.2f}" for part, size in document["memory"].items()}
+    lines += [
+        f"A rank computes {document['tflop_a_step_and_rank']:.3g} TFLOP a step and waits for others "
+        f"{100 * document['idle_share']:.1f} % of the time (predicted from the costs).",
+        f"Memory of a rank, about: {memory['total']} GB (weights {memory['weights']}, gradients {memory['gradients']}, "
+        f"optimiser {memory['optimizer']}, activations {memory['activations']} in single precision).",
+    ]
+    return "\n".join(lines)
+
+
+def _micro_batches(count: int) -> str:
+    return "one micro-batch" if count == 1 else f"{count} micro-batches"
+
+
+def _ranks(document: dict[str, Any]) -> str:
+    if document["groups"] == 1:
+        return f"{document['ranks']} ranks in one group" if document["ranks"] > 1 else "1 rank"
+    return f"{document['ranks']} ranks in {document['groups']} groups"
+
+
+def _line(step: int, micro: dict[str, Any], width: int) -> str:
+    windows = " ".join(f"{trajectory}:{first}+{stride}" for trajectory, first, stride in micro["windows"])
+    return f"step {step} group {micro['group']:<3} {micro['task']:{width}} {windows}"

@@ -1,0 +1,100 @@
+"""walrus-evaluate in one process, with a model that has learned nothing: what it writes, and what it refuses."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from pipelines.evaluate import app, describe
+from walrus.checkpoint import Description, load_model, save_model
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.vocabulary import PUBLISHED
+
+SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
+DESCRIPTION = Description(SETTINGS, PUBLISHED.names, 3, 3, 1e-5, True, 7, 0, ("MHD_64",), origin="walrus.pt")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    save_model(folder, DESCRIPTION, Walrus(SETTINGS, 67).state_dict())
+    return folder
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_every_form_of_the_scores_lies_beside_the_report(run: Path, root: Path, tmp_path: Path) -> None:
+    options = ("--root", root, "--out", tmp_path, "--longest", 2, "--start", 3, "--jitter", "off", "--json")
+    code, stdout, stderr = call(run, "MHD_64", *options)
+    assert code == 0, stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert json.loads(stdout) == scores
+    assert scores["MHD_64"]["jitter"] is False
+    assert scores["MHD_64"]["start"] == [3]
+    for name in ("scores.csv", "horizons.csv"):
+        with (tmp_path / name).open() as file:
+            assert {line["task"] for line in csv.DictReader(file)} == {"MHD_64"}
+    assert r"MHD\_64 & " in (tmp_path / "scores.tex").read_text()
+    assert "published file" in (tmp_path / "report.html").read_text()
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
+        *("MHD_64.png", "MHD_64.gif", "MHD_64-volume.png", "MHD_64-error.png", "MHD_64-spectra.png"),
+        *("MHD_64-conservation.png", "MHD_64-fields.png"),
+    }
+
+
+def test_a_file_in_the_place_of_the_folder_is_wrong_usage(run: Path, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, stderr = call(run, "MHD_64", "--root", root, "--out", tmp_path / "file")
+    assert code == 2
+    assert "is a file" in stderr
+
+
+def test_a_report_says_which_published_file_was_converted(run: Path) -> None:
+    description, model = load_model(run)
+    assert ("published file", "walrus.pt") in describe(description, model)
+    assert "published file" not in dict(describe(replace(description, origin=""), model))
+    assert ("patch jitter", "off") in describe(description, replace(model, jitters=False))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("MHD_63",), "MHD_63: the dataset does not exist"),
+        (("acoustic_scattering_discontinuous",), "the model does not know speed_of_sound; fine-tune it"),
+        (("MHD_64", "--jitter", "maybe"), "'maybe' is not one of"),
+    ],
+)
+def test_bad_requests_get_one_line(narrow: Path, root: Path, tmp_path: Path, arguments, words: str) -> None:
+    code, stdout, stderr = call(narrow, *arguments, "--root", root, "--out", tmp_path / "out")
+    assert code in (1, 2)
+    assert words in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose vocabulary lacks a field."""
+    names = tuple(name for name in PUBLISHED.names if name != "speed_of_sound")
+    folder = tmp_path_factory.mktemp("narrow")
+    description = replace(DESCRIPTION, vocabulary=names)
+    save_model(folder, description, Walrus(SETTINGS, len(names)).state_dict())
+    return folder
+
+
+def test_a_folder_without_a_model_is_refused(root: Path, tmp_path: Path) -> None:
+    code, _, stderr = call(tmp_path, "MHD_64", "--root", root, "--out", tmp_path / "out")
+    assert code == 1
+    assert "holds no model.json; name the folder of a finished run" in stderr
+    assert len(stderr.splitlines()) == 1

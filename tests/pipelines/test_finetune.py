@@ -1,0 +1,125 @@
+"""What walrus-finetune decides before it trains, and what it leaves; the command itself runs in test_commands.py."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pipelines.finetune import check_fit, count_of, finetune_recipe, fit_memory, load_base
+from pipelines.model_card import model_card
+from pipelines.recipe import find_run_recipe
+from shards.errors import MismatchError, SettingsError, ShardError
+from shards.read import Dataset
+from walrus.checkpoint import Description
+from walrus.model.settings import ModelSettings
+from walrus.reading.place import Place
+from walrus.training.thrift import Load
+from walrus.vocabulary import PUBLISHED
+
+BASE = Description(
+    model=ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2),
+    vocabulary=PUBLISHED.names,
+    history_2d=5,
+    history_3d=3,
+    eps=1e-4,
+    jitters=False,
+    step=9,
+    seed=0,
+    datasets=("MHD_64",),
+    licences={"MHD_64": "CC-BY-4.0"},
+)
+
+
+@pytest.fixture(scope="module")
+def flow(root):
+    return Dataset(root / "shear_flow")
+
+
+def test_samples_are_words_or_numbers():
+    assert [count_of(text) for text in ("2000", "500k", "1.5M")] == [2000, 500_000, 1_500_000]
+    for wrong in ("none", "0", "-3", "k", "inf", "nan"):
+        with pytest.raises(SettingsError, match="expected a number of windows"):
+            count_of(wrong)
+
+
+def recipe(name, dataset, samples=204_000):
+    return finetune_recipe(find_run_recipe(name), "shear_flow", "runs/base", BASE, samples, dataset.card.schema)
+
+
+def test_the_default_recipe_keeps_history_jitter_and_eps_of_its_base(flow):
+    chosen = recipe("finetune", flow)
+    assert (chosen.stream.history_2d, chosen.training.jitter, chosen.training.eps) == (5, False, 1e-4)
+    assert chosen.schedule.steps == 204_000 / 4
+    assert chosen.training.normalise == "sample"
+    assert chosen.watch.every == 500
+
+
+def test_the_published_recipe_is_as_published(flow):
+    chosen = recipe("finetune-published", flow, samples=500_000)
+    schedule, tuning = chosen.schedule, chosen.tuning
+    assert schedule.steps * 4 == pytest.approx(500_000, rel=0.001)
+    assert (schedule.rate, schedule.warm_up, schedule.cool_down, schedule.first_share) == (1e-4, 20, 10, 0.01)
+    assert (chosen.training.normalise, chosen.training.eps) == ("dataset", 1e-8)
+    assert (tuning.train, tuning.learned_rotary, tuning.position, tuning.drop_path) == ("all", True, False, 0)
+    assert (chosen.stream.largest_stride, chosen.stream.rotate) == (1, False)
+    assert (chosen.engine.clip, chosen.engine.optimizer, chosen.watch.every) == (10, "adamw", 0)
+
+
+def test_base_and_data_that_do_not_go_together_are_refused_before_training(root, flow, tmp_path):
+    check_fit(BASE, flow)
+    plane = replace(BASE, model=replace(BASE.model, dimensions=(2,)))
+    with pytest.raises(MismatchError, match=r"MHD_64: a grid of 3 axes; the base model has dimensions \(2,\)"):
+        check_fit(plane, Dataset(root / "MHD_64"))
+    with pytest.raises(MismatchError, match="longest train trajectory has 24 frames; the base model looks back 24"):
+        check_fit(replace(BASE, history_2d=24), flow)
+    with pytest.raises(MismatchError, match=r"has no test trajectories \(8 train, 2 valid, 0 test\); say in"):
+        check_fit(BASE, WithoutTest(root / "shear_flow"))
+    with pytest.raises(ShardError, match=r"holds no model\.json"):
+        load_base(tmp_path)
+    (tmp_path / "walrus.pt").write_bytes(b"")
+    with pytest.raises(MismatchError, match=r"is a file; expected the folder .* walrus-convert"):
+        load_base(tmp_path / "walrus.pt")
+
+
+class WithoutTest(Dataset):
+    def entries(self, split):
+        return () if split == "test" else super().entries(split)
+
+
+def test_a_machine_that_is_too_small_is_told(flow, capsys, monkeypatch):
+    chosen = recipe("finetune", flow)
+    load = Load(67, chosen.tuning, flow.card.schema, 5, 4, Place())
+    monkeypatch.setattr("pipelines.finetune.machine_memory", lambda: 10**9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert fit_memory(BASE.model, chosen, load) == (BASE.model, chosen)
+    assert "this machine has 1 GB" in capsys.readouterr().err
+    monkeypatch.setattr("pipelines.finetune.machine_memory", lambda: 10**6)
+    fit_memory(BASE.model, chosen, load)
+    assert "that will hardly do" in capsys.readouterr().err
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    model, changed = fit_memory(BASE.model, chosen, load)
+    assert (model.checkpoint_every, changed.engine.offload) == (1, "optimizer")
+    assert "computed again" in capsys.readouterr().err
+
+
+def test_the_card_tells_data_licence_recipe_and_limits(flow):
+    chosen = recipe("finetune", flow)
+    tuned = replace(BASE, datasets=("shear_flow",), step=40)
+    card = replace(flow.card, licence="")
+    text = model_card(chosen, tuned, [card], ("base", BASE), 2_980_000, "dataset  model")
+    for words in (
+        "# Fine-tuning on shear_flow",
+        "2.98 million parameters",
+        "- fields: tracer, pressure, velocity_x, velocity_y",
+        "- grid: 32 x 64 (cartesian); trajectories: 8 train, 2 valid, 2 test",
+        "- licence of the data: not stated; ask whoever made the data",
+        "- began as `base` (9 steps on MHD_64); licences of its data: MHD_64: CC-BY-4.0",
+        "- 40 steps at a rate of up to 0.0001 (adamw); trained: encoder, decoder and the blocks; seed 0",
+        "dataset  model",
+        "- It looks back 5 frames",
+    ):
+        assert words in text, words
+    tied = replace(tuned, model=replace(tuned.model, position_grid=(4, 8, 1)))
+    limit = "Its position embedding ties it to this very grid"
+    assert limit in model_card(chosen, tied, [card], ("base", BASE), 1, "")
+    assert limit not in text

@@ -1,0 +1,85 @@
+"""A run as a scheduler starts it: told to stop by a signal, and gone on under a launcher."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PRETRAIN = "from pipelines.pretrain import main; main()"
+STEPS = 40
+RECIPE = f"""
+title = "two systems"
+model = "tiny"
+datasets = [{{ name = "acoustic_scattering_discontinuous" }}, {{ name = "MHD_64" }}]
+size = {{ hidden = 32, blocks = 1, heads = 2, inner = 4 }}
+[stream]
+micro_batches = 2
+history_2d = 3
+history_3d = 3
+windows_3d = 2
+largest_stride = 1
+[schedule]
+epochs = {STEPS}
+steps_an_epoch = 1
+warm_up = 1
+cool_down = 1
+[evaluation]
+start = 3
+longest = 4
+"""
+
+
+@pytest.fixture
+def options(root, tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return [tmp_path / "recipe.toml", "--root", root, "--out", tmp_path / "run"]
+
+
+def started(command, **environment):
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+    )
+
+
+@pytest.mark.slow
+def test_a_run_told_to_stop_asks_to_be_requeued_and_goes_on_under_torchrun(options, tmp_path):
+    losses = tmp_path / "run" / "losses.jsonl"
+    first = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2])
+    while first.poll() is None and not (losses.is_file() and losses.read_text()):
+        time.sleep(0.05)
+    first.send_signal(signal.SIGUSR1)
+    _, told = first.communicate()
+    assert first.returncode == 75, told
+    assert "the same command goes on from there" in told
+    (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
+    stopped = int(checkpoint.name.removeprefix("step-"))
+    assert 0 < stopped < STEPS
+
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--no-python"]
+    second = started([*torchrun, sys.executable, "-c", PRETRAIN, *options, "--json"])
+    scores, told = second.communicate()
+    assert second.returncode == 0, told
+    assert json.loads(scores).keys() == {"acoustic_scattering_discontinuous", "MHD_64"}
+    assert [json.loads(line)["step"] for line in losses.read_text().splitlines()] == list(range(STEPS))
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert f"told to stop after step {stopped}" in log
+    assert f"goes on at step {stopped}, ranks: 2" in log
+
+
+def test_ranks_beside_a_launcher_are_refused_in_one_line(options):
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29501"}
+    done = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2], **alone)
+    _, told = done.communicate()
+    assert done.returncode == 1
+    assert told.splitlines()[-1].endswith("a launcher has set 1 ranks; leave --ranks out")

@@ -1,0 +1,58 @@
+"""Three steps of a small module under each ZeRO stage, the gradient of the third not finite: one JSON line a stage."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from walrus.training.engine import Engine, EngineSettings
+from walrus.training.world import join_world, leave_world
+
+PLACEMENTS = [
+    *(EngineSettings(zero_stage=stage, ema=0.5) for stage in (0, 1, 2, 3)),
+    *(EngineSettings(zero_stage=stage, ema=0.5, offload="optimizer") for stage in (1, 2, 3)),
+    EngineSettings(zero_stage=3, ema=0.5, mics_shard_size=1),
+]
+
+
+class Module(nn.Module):
+    """A finite loss, whose gradient is not where asked for: the root of zero has no slope."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(5))
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, broken: bool) -> Tensor:
+        loss = self.layer(torch.ones(3)).sum() + self.weight.sum()
+        return loss + (self.weight * 0).sqrt().sum() if broken else loss
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        join_world(0, 1, Path(folder) / "meeting")
+        for settings in PLACEMENTS:
+            torch.manual_seed(0)
+            engine = Engine(Module(), replace(settings, weight_decay=0.0), micro_batches=1)
+            losses, norms = [], []
+            for broken in (False, False, True):
+                loss = engine.loss(broken)
+                losses.append(float(loss.detach()))
+                engine.backward(loss)
+                norms.append(engine.step(1e-2))
+            state = {f"{piece.kind} {piece.name}": piece.values.tolist() for piece in engine.fragments()}
+            finite = [math.isfinite(norm) for norm in norms]
+            line = {"losses": losses, "finite": finite, "updates": engine.updates, "state": state}
+            print(json.dumps(line))
+        leave_world()
+
+
+if __name__ == "__main__":
+    main()

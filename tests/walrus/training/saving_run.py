@@ -1,0 +1,52 @@
+"""Saves three checkpoints and dies in the third, once at each moment: saving_run.py FOLDER.
+
+A moment is an audit event of Python; what was saved lies in FOLDER/MOMENT/checkpoints.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from walrus.training.fragments import Checkpoint, Fragment, save
+
+TARGETS = {
+    "os.mkdir": ".tmp-step-0000003",
+    "open": ".tmp-step-0000003/.tmp-checkpoint.json",
+    "os.rename": "step-0000003",
+    "shutil.rmtree": "step-0000001",
+}
+
+
+def save_three(folder: Path, moment: str) -> None:
+    def strike(event: str, arguments: tuple[object, ...]) -> None:
+        # A rename tells its two names, the other events begin with their path.
+        path = arguments[1 if event == "os.rename" else 0] if event == moment else ""
+        if str(path).endswith(f"checkpoints/{TARGETS[moment]}"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(strike)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=0, world_size=1)
+    for step in (1, 2, 3):
+        piece = Fragment("weight", "w", 0, torch.arange(5.0) + step)
+        save(folder / "checkpoints", Checkpoint(step, 1, float(step), {}), [piece])
+
+
+def main() -> None:
+    for moment in TARGETS:
+        folder = Path(sys.argv[1]) / moment
+        folder.mkdir()
+        child = os.fork()
+        if child == 0:
+            save_three(folder, moment)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(moment, os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    main()

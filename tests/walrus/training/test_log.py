@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from walrus.training.log import Log, Progress, note, read_losses
+
+
+def progress(step):
+    return Progress(
+        step=step,
+        steps=10,
+        loss=50.0 - step,
+        losses={"flow": 40.0, "wave": 60.0 - 2 * step},
+        rate=1e-3,
+        norm=2.0,
+        windows=6,
+        tokens=3072,
+        seconds=0.5,
+        waited=0.01,
+    )
+
+
+def test_speed_and_waiting_follow_from_the_step():
+    assert progress(3).windows_a_second == 12
+    assert progress(3).tokens_a_second == 6144
+    assert progress(3).waiting == pytest.approx(0.02)
+
+
+def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with Log(tmp_path, 0) as log:
+        for step in range(3):
+            log.write(progress(step))
+    lines = read_losses(tmp_path / "losses.jsonl")
+    assert lines == [progress(step).line for step in range(3)]
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    for name, value in progress(2).scalars.items():
+        last = events.Scalars(name)[-1]
+        assert (last.step, last.value) == (2, pytest.approx(value))
+    assert {"loss", "task/wave", "speed/tokens a second", "speed/waiting for data"} <= set(progress(2).scalars)
+
+
+@pytest.mark.parametrize("rest", ['{"step": 5, "lo', '{"step": 5, "losses": {"flow": 1.0}'])
+def test_going_on_drops_the_lines_of_steps_that_will_come_again_and_a_line_cut_off(tmp_path, rest):
+    with Log(tmp_path, 0) as log:
+        for step in range(5):
+            log.write(progress(step))
+    path = tmp_path / "losses.jsonl"
+    path.write_text(path.read_text() + rest)
+    with Log(tmp_path, 3) as log:
+        log.write(progress(3))
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [0, 1, 2, 3]
+
+
+def test_what_happened_to_a_run_is_kept_in_order(tmp_path):
+    note(tmp_path / "run", "begins, ranks: 2")
+    note(tmp_path / "run", "goes on at step 5, ranks: 1 instead of 2")
+    lines = (tmp_path / "run" / "log.txt").read_text().splitlines()
+    assert [line[20:] for line in lines] == ["begins, ranks: 2", "goes on at step 5, ranks: 1 instead of 2"]

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from shards.spec import Cell
+from walrus.normalize import Statistics
+from walrus.training.loss import delta_loss
+
+
+def setting(frames=3, windows=2, channels=3, grid=(4, 5, 1)):
+    """Frames that grow by exactly one unit of change a step, so that the right output is 1 everywhere."""
+    delta_BC = torch.arange(1.0, 1 + windows * channels).view(windows, channels)
+    steps = torch.arange(frames + 1.0)[:, None, None, None, None, None]
+    u = steps * delta_BC[..., None, None, None] * torch.ones(frames + 1, windows, channels, *grid)
+    statistics = Statistics(torch.ones(windows, channels), delta_BC)
+    cells = torch.zeros(windows, *grid, dtype=torch.uint8)
+    return u, statistics, cells, torch.zeros(channels, dtype=torch.bool)
+
+
+def test_the_right_output_has_no_loss_and_half_of_it_fifty():
+    u, statistics, cells, padded = setting()
+    output = torch.ones(3, 2, 3, 4, 5, 1)
+    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
+    assert delta_loss(output / 2, u, statistics, cells, padded).item() == pytest.approx(50)
+
+
+def test_the_first_change_is_left_out():
+    u, statistics, cells, padded = setting()
+    output = torch.ones(3, 2, 3, 4, 5, 1)
+    output[0] = 77
+    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_cells_inside_an_obstacle_count_as_right():
+    u, statistics, cells, padded = setting()
+    output = torch.zeros(3, 2, 3, 4, 5, 1)
+    cells[0, :2] = int(Cell.OBSTACLE | Cell.WALL)
+    cells[1, 0, 0] = int(Cell.WALL)
+    expected = 100 * (1 - 10 / 40)
+    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(expected)
+
+
+def test_padded_components_do_not_dilute_the_mean():
+    u, statistics, cells, padded = setting()
+    padded[1] = True
+    output = torch.zeros(3, 2, 3, 4, 5, 1)
+    output[:, :, 1] = 1e6
+    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(100)
+    output.requires_grad_()
+    delta_loss(output, u, statistics, cells, padded).backward()
+    assert output.grad[:, :, 1].abs().max() == 0
+
+
+def test_statistics_may_cover_constant_channels_behind():
+    u, statistics, cells, padded = setting()
+    longer = Statistics(torch.ones(2, 5), torch.cat([statistics.delta_BC, torch.full((2, 2), 9.0)], 1))
+    output = torch.full((3, 2, 3, 4, 5, 1), 0.5)
+    assert delta_loss(output, u, longer, cells, padded).item() == pytest.approx(50)

@@ -1,0 +1,169 @@
+"""A trained model in Python, from arrays to arrays; no DeepSpeed is needed.
+
+    from walrus.api import load, rollout, stored
+
+    model = load("runs/tuned")
+    window = stored("data/cns2d", "test", trajectory=0, first=0, frames=model.history(2))
+    for frame_CS in rollout(model, window, steps=20):
+        print(frame_CS.mean((1, 2)))
+
+Axes: T time, C channel, S space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from shards.errors import MismatchError
+from shards.read import Dataset
+from shards.shard import spread
+from shards.spec import Frames, Mask, Schema, Split, side_mask
+from walrus.batch import Batch, Embedding, embed
+from walrus.checkpoint import Description, load_model
+from walrus.rollout import Model
+from walrus.rollout import rollout as roll
+from walrus.training.world import device
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Frames of one trajectory in physical units, and where they live.
+
+    `frames_TCS` holds the variable channels in the order of `schema.channels`, `static_CS` the constant ones in that of
+    `schema.static_channels`; `cells_S` are the bits of the per-cell boundary mask (shards.spec.Cell), by default those
+    of a box with the schema's sides. `dataset` names the statistics of a model that has those of whole datasets.
+    Raises MismatchError where a shape does not fit the schema, or a value is not finite.
+    """
+
+    schema: Schema
+    frames_TCS: Frames
+    static_CS: Frames | None = None
+    cells_S: Mask | None = None
+    dataset: str = ""
+
+    def __post_init__(self) -> None:
+        schema = self.schema
+        self._check("frames", self.frames_TCS, (len(self.frames_TCS), *schema.frame_shape), schema.channels)
+        if self.static_CS is not None or schema.static_channels:
+            self._check("constant fields", self.static_CS, schema.static_shape, schema.static_channels)
+        if self.cells_S is not None and self.cells_S.shape != schema.grid.shape:
+            raise MismatchError(f"window: the cells have shape {self.cells_S.shape}; expected {schema.grid.shape}")
+
+    def _check(self, what: str, values: Frames | None, shape: tuple[int, ...], channels: tuple[str, ...]) -> None:
+        if values is None or values.shape != shape:
+            found = "are missing" if values is None else f"have shape {values.shape}"
+            raise MismatchError(f"window: the {what} {found}; expected {shape} with {', '.join(channels)}")
+        channel_first = np.moveaxis(values, -1 - len(self.schema.grid.axes), 0)
+        for channel, field in zip(channels, channel_first, strict=True):
+            if not np.isfinite(field).all():
+                raise MismatchError(f"window: {channel} is not finite everywhere; leave such frames out, or fill them")
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A model with the description it was saved with."""
+
+    model: Model
+    description: Description
+
+    def history(self, dimensions: int) -> int:
+        """How many frames it looks back on a grid of so many axes."""
+        return self.description.history(dimensions)
+
+
+def load(checkpoint: Path | str) -> Pretrained:
+    """The model of a run's folder, or of a converted one; on the GPU where there is one.
+
+    Raises ShardError where it is absent, MismatchError where its files disagree.
+    """
+    description, model = load_model(Path(checkpoint))
+    model.network.to(device())
+    return Pretrained(model, description)
+
+
+def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> Window:
+    """Frames `first`, `first` + 1, ... of a trajectory of a built dataset.
+
+    Raises ShardError where the dataset is not built, MismatchError where it has no such frames.
+    """
+    dataset = Dataset(Path(folder))
+    entries, schema = dataset.entries(split), dataset.card.schema
+    if not 0 <= trajectory < len(entries) or not 0 <= first < first + frames <= entries[trajectory].frames:
+        longest = max((entry.frames for entry in entries), default=0)
+        raise MismatchError(
+            f"{folder}: no frames {first} to {first + frames - 1} of {split} trajectory {trajectory}; there are "
+            f"{len(entries)} of at most {longest} frames"
+        )
+    entry, powers = entries[trajectory], dataset.card.powers
+    frames_TCS = np.empty((frames, *schema.frame_shape), schema.dtype)
+    dataset.read_frames(entry, range(first, first + frames), frames_TCS)
+    frames_TCS *= _units(schema.per_channel(powers), schema)
+    static_CS = None
+    if schema.static_channels:
+        static_CS = dataset.static(entry) * _units(schema.per_channel(powers, constant=True), schema)
+    return Window(schema, frames_TCS, static_CS, dataset.boundary(entry), dataset.card.name)
+
+
+def rollout(pretrained: Pretrained, window: Window, steps: int) -> Iterator[Frames]:
+    """The `steps` frames that follow the window, [C, *S] each, float32 in physical units.
+
+    Of a longer window the last frames count, as many as the model looks back. Raises MismatchError where there are
+    fewer, or the model does not know a channel.
+    """
+    history = pretrained.history(len(window.schema.grid.axes))
+    if len(window.frames_TCS) < history:
+        raise MismatchError(f"window: {len(window.frames_TCS)} frames; this model looks back {history}; give as many")
+    batch = _batch(window, history)
+    real_C, unit_C = (~batch.padded_C).cpu(), batch.scale_C.cpu()
+    for frame_BCHWD in roll(pretrained.model, batch.to(device()), steps):
+        frame_CHWD = frame_BCHWD[0].cpu() * unit_C[:, None, None, None]
+        frame_CS: Frames = frame_CHWD[real_C].reshape(window.schema.frame_shape).numpy()
+        yield frame_CS
+
+
+def _batch(window: Window, history: int) -> Batch:
+    """The window as the model takes it: in units near the RMS of each channel, as shards have them."""
+    schema = window.schema
+    frames_TCS = window.frames_TCS[-history:]
+    static_CS = np.zeros(schema.static_shape) if window.static_CS is None else window.static_CS
+    cells_S = side_mask(schema.grid.shape, schema.boundaries) if window.cells_S is None else window.cells_S
+    powers, static_powers = _powers(frames_TCS.swapaxes(0, 1)), _powers(static_CS)
+    variable, constant = (
+        Embedding.of(fields, schema.grid) for fields in (schema.variable_fields, schema.constant_fields)
+    )
+    return embed(
+        window.dataset,
+        schema,
+        tuple(2.0**power for power in powers),
+        tuple(2.0**power for power in static_powers),
+        _placed(frames_TCS / _units(powers, schema), 1, variable),
+        _placed(static_CS / _units(static_powers, schema), 0, constant),
+        torch.from_numpy(np.array(cells_S, np.uint8)[None]),
+    )
+
+
+def _powers(fields_C: Frames) -> tuple[int, ...]:
+    """k of the power of two nearest the RMS of each channel; 0 where that is zero."""
+    squares = (np.square(field, dtype=np.float64).mean() for field in fields_C)
+    return tuple(round(math.log2(math.sqrt(square))) if square > 0 else 0 for square in squares)
+
+
+def _units(powers: Sequence[int], schema: Schema) -> Frames:
+    """2^k of each channel, to multiply [C, *S] by."""
+    units: Frames = np.exp2(np.array(powers, np.float64)).reshape(-1, *[1] * len(schema.grid.axes))
+    return units
+
+
+def _placed(values: Frames, channel_axis: int, embedding: Embedding) -> torch.Tensor:
+    """The channels at their places in a batch of one window, zeros between."""
+    shape = list(values.shape)
+    shape[channel_axis] = len(embedding.sources)
+    placed = np.zeros(shape, np.float32)
+    spread(np.moveaxis(values, channel_axis, 0), np.moveaxis(placed, channel_axis, 0), embedding.runs)
+    return torch.from_numpy(placed[None])

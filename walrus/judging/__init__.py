@@ -1,0 +1,1 @@
+"""Forecasts beside the truth: measures, scores and pictures."""

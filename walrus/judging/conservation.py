@@ -1,0 +1,121 @@
+"""What a closed system keeps: mass, momentum and energy, summed over all cells by their volume.
+
+Axes: S space, C channel, T time, Q conserved quantity. numpy in physical units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.spec import Frames, Grid
+
+Float64 = npt.NDArray[np.float64]
+
+
+def cell_volumes(grid: Grid) -> Float64:
+    """[*S] the volume of each cell (area in 2D, length in 1D), in the unit of the coordinates.
+
+    On a curved grid r^2 sin(theta) belongs to it; without an axis of radii the radius is 1.
+    """
+    parts = zip(grid.axes, grid.coordinates, grid.widths, strict=True)
+    volumes: Float64 = reduce(
+        np.multiply.outer,
+        [_stretch(axis, np.array(at), grid.kind) * np.array(width) for axis, at, width in parts],
+    )
+    return volumes
+
+
+def _stretch(axis: str, at: Float64, kind: str) -> Float64:
+    if kind != "cartesian" and axis == "theta":
+        return np.sin(at)
+    if kind != "cartesian" and axis == "r":
+        return at**2
+    if kind != "cartesian" and axis == "log_r":
+        return np.exp(3 * at)
+    return np.ones_like(at)
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """Adds up what is conserved in a frame: names of the Q quantities, and each one's density per volume.
+
+    `densities` turn channels [C, *S] into [components, *S]; the total of a vector is one number a component.
+    """
+
+    names: tuple[str, ...]
+    densities: tuple[Callable[[Frames], Float64], ...]
+    volume_S: Float64
+
+    def totals(self, frame_CS: Frames) -> Float64:
+        """[Q] the sum over space of each quantity."""
+        return np.concatenate([self._sum(density(frame_CS)) for density in self.densities])
+
+    def sizes(self, frame_CS: Frames) -> Float64:
+        """[Q] the sum over space of each quantity's magnitude: what its change is to be compared with."""
+        values = [density(frame_CS) for density in self.densities]
+        sizes = [self._sum(np.sqrt((part**2).sum(0, keepdims=True))) for part in values]
+        return np.concatenate([size.repeat(len(part)) for size, part in zip(sizes, values, strict=True)])
+
+    def drift(self, start_CS: Frames, frames_TCS: Iterable[Frames]) -> Float64:
+        """[T, Q] the change of each total since `start_CS`, over its size there; 0 = conserved."""
+        begin, size = self.totals(start_CS), self.sizes(start_CS)
+        with np.errstate(all="ignore"):
+            return np.stack([(self.totals(frame) - begin) / size for frame in frames_TCS])
+
+    def _sum(self, values: Float64) -> Float64:
+        total: Float64 = (values * self.volume_S).reshape(len(values), -1).sum(1)
+        return total
+
+
+def ledger_of(channels: Sequence[str], grid: Grid, solid_S: npt.NDArray[np.bool_]) -> Ledger:
+    """What these channels say of mass, momentum and energy; cells inside a solid hold nothing.
+
+    Momentum is a field, or density times velocity; on a curved grid its components do not add up, and it is left out.
+    """
+    names: list[str] = []
+    densities: list[Callable[[Frames], Float64]] = []
+    mass = _mass(channels)
+    if mass is not None:
+        names.append("mass")
+        densities.append(mass)
+    momentum = _momentum(channels, grid, mass)
+    if momentum is not None:
+        names += [f"momentum {axis}" for axis in grid.axes]
+        densities.append(momentum)
+    if "energy" in channels:
+        names.append("energy")
+        densities.append(_pick(channels, ("energy",)))
+    return Ledger(tuple(names), tuple(densities), np.where(solid_S, 0.0, cell_volumes(grid)))
+
+
+def _mass(channels: Sequence[str]) -> Callable[[Frames], Float64] | None:
+    if "density" in channels:
+        return _pick(channels, ("density",))
+    if "log10_density" in channels:
+        logarithm = _pick(channels, ("log10_density",))
+        return lambda frame_CS: 10.0 ** logarithm(frame_CS)
+    return None
+
+
+def _momentum(
+    channels: Sequence[str], grid: Grid, mass: Callable[[Frames], Float64] | None
+) -> Callable[[Frames], Float64] | None:
+    if grid.kind != "cartesian":
+        return None
+    names = {field: [f"{field}_{axis}" for axis in grid.axes] for field in ("momentum", "velocity")}
+    if set(names["momentum"]) <= set(channels):
+        return _pick(channels, names["momentum"])
+    if mass is not None and set(names["velocity"]) <= set(channels):
+        velocity = _pick(channels, names["velocity"])
+        return lambda frame_CS: mass(frame_CS) * velocity(frame_CS)
+    return None
+
+
+def _pick(channels: Sequence[str], names: Sequence[str]) -> Callable[[Frames], Float64]:
+    rows = [channels.index(name) for name in names]
+    return lambda frame_CS: frame_CS[rows].astype(np.float64)

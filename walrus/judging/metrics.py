@@ -1,0 +1,152 @@
+"""How wrong is a forecast: the published measures, for one field and one frame.
+
+Every function takes `truth` and `forecast` of one shape [..., *S], space being the last `dimensions` axes,
+and returns [...]: space is reduced, whatever stands before it (batch, time, channel) is kept. `all_measures` gives
+them all at once, in the order of `MEASURES`.
+
+VRMSE is 0 for a perfect forecast and about 1 for the best constant one. The small number in its denominator
+belongs to the published definition: a field of standard deviation below 3e-4 looks easier than it is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+
+EPSILON = 1e-7
+SPECTRAL_BINS = 3
+
+Measure = Literal[
+    "vrmse",
+    "nrmse",
+    "rmse",
+    "mae",
+    "linf",
+    "pearson",
+    "spectral_error_low",
+    "spectral_error_middle",
+    "spectral_error_high",
+    "relative_spectral_error_low",
+    "relative_spectral_error_middle",
+    "relative_spectral_error_high",
+]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+
+__all__ = [
+    "EPSILON",
+    "MEASURES",
+    "SPECTRAL_BINS",
+    "Measure",
+    "all_measures",
+    "linf",
+    "mae",
+    "nrmse",
+    "pearson",
+    "relative_spectral_error",
+    "rmse",
+    "spectral_error",
+    "vrmse",
+]
+
+
+def all_measures(truth: torch.Tensor, forecasts: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """Every one of MEASURES for several forecasts [F, ..., *S] of one truth [..., *S]: [F, ..., M].
+
+    Where a forecast is not finite its errors are infinite and its correlation is 0.
+    """
+    bands = spectral_error(truth, forecasts, dimensions)
+    energy = _band_energy(truth, dimensions, SPECTRAL_BINS)
+    single = (vrmse, nrmse, rmse, mae, linf, pearson)
+    values = torch.stack([measure(truth, forecasts, dimensions) for measure in single], -1)
+    values = torch.cat([values, bands, bands / (energy + EPSILON)], -1)
+    worst = torch.tensor([0.0 if name == "pearson" else math.inf for name in MEASURES]).to(values)
+    return torch.where(values.isfinite(), values, worst)
+
+
+def vrmse(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """sqrt(<(u - v)^2> / (var(u) + 1e-7)), the variance over space and unbiased."""
+    space = _space(dimensions)
+    return torch.sqrt(_mse(truth, forecast, dimensions) / (truth.var(space, unbiased=True) + EPSILON))
+
+
+def nrmse(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """sqrt(<(u - v)^2> / (<u^2> + 1e-7))."""
+    energy = truth.square().mean(_space(dimensions))
+    return torch.sqrt(_mse(truth, forecast, dimensions) / (energy + EPSILON))
+
+
+def rmse(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """sqrt(<(u - v)^2>), in the unit of the field."""
+    return torch.sqrt(_mse(truth, forecast, dimensions))
+
+
+def mae(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """<|u - v|>, in the unit of the field."""
+    return (truth - forecast).abs().mean(_space(dimensions))
+
+
+def linf(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """The largest |u - v|, in the unit of the field."""
+    return (truth - forecast).abs().amax(_space(dimensions))
+
+
+def pearson(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
+    """Correlation of truth and forecast over space, -1 to 1; 0 where one of them is uniform.
+
+    As published, a biased covariance stands over unbiased deviations: a perfect forecast scores
+    (cells - 1) / cells.
+    """
+    space = _space(dimensions)
+    covariance = ((truth - truth.mean(space, keepdim=True)) * (forecast - forecast.mean(space, keepdim=True))).mean(
+        space
+    )
+    return covariance / (truth.std(space) * forecast.std(space) + EPSILON)
+
+
+def spectral_error(
+    truth: torch.Tensor, forecast: torch.Tensor, dimensions: int, bins: int = SPECTRAL_BINS
+) -> torch.Tensor:
+    """The mean square error, split by the length of the wave vector: [..., bins], which sum to the MSE.
+
+    The bins are isotropic and even in log k, from the longest wave of the longest axis to the corner of the
+    resolved wave vectors; the first one also holds the mean.
+    """
+    return _band_energy(truth - forecast, dimensions, bins)
+
+
+def relative_spectral_error(
+    truth: torch.Tensor, forecast: torch.Tensor, dimensions: int, bins: int = SPECTRAL_BINS
+) -> torch.Tensor:
+    """`spectral_error` over the energy that the truth has in the same bin (+ 1e-7): [..., bins]."""
+    energy = _band_energy(truth, dimensions, bins)
+    return spectral_error(truth, forecast, dimensions, bins) / (energy + EPSILON)
+
+
+def _space(dimensions: int) -> tuple[int, ...]:
+    return tuple(range(-dimensions, 0))
+
+
+def _mse(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
+    return (truth - forecast).square().mean(_space(dimensions))
+
+
+def _band_energy(field: torch.Tensor, dimensions: int, bins: int) -> torch.Tensor:
+    """Mean square of `field`, by Parseval the sum over all wave vectors, gathered in bands of |k|."""
+    cells = math.prod(field.shape[-dimensions:])
+    wave: torch.Tensor = torch.fft.fftn(field, dim=_space(dimensions)) / cells
+    energy = wave.abs().square()
+    band = _band(tuple(field.shape[-dimensions:]), bins).to(field.device).flatten()
+    nothing = energy.new_zeros(*field.shape[:-dimensions], bins)
+    return nothing.index_add(-1, band, energy.flatten(-dimensions))
+
+
+def _band(shape: tuple[int, ...], bins: int) -> torch.Tensor:
+    """The band [*S] of every wave vector, in radians a cell."""
+    axes = [2 * math.pi * torch.fft.fftfreq(size, dtype=torch.float64) for size in shape]
+    squares = torch.stack([part.square() for part in torch.meshgrid(*axes, indexing="ij")])
+    lowest, highest = 2 * math.pi / max(shape), math.pi * math.sqrt(len(shape))
+    edges = torch.logspace(math.log10(lowest), math.log10(highest), bins + 1, dtype=torch.float64)
+    band: torch.Tensor = torch.bucketize(squares.sum(0).sqrt(), edges[1:-1], right=True)
+    return band

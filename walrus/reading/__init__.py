@@ -1,0 +1,1 @@
+"""Windows out of shards into batches: what a step reads, in which order, and by which rank."""

@@ -1,0 +1,124 @@
+"""What a window of a task costs a model: the arithmetic of its training pass, counted from shapes alone.
+
+A frame of S tokens takes, in each of the K blocks of width E and feed-forward width M, this many multiplications:
+
+    linear layers     S (8 E^2 + 3/2 E M)
+    space attention   2 S^2 E               quadratic in the tokens of a frame
+    time attention    2 S T E               small: a window has few frames T
+
+and in the stem one for every kernel entry that meets a cell, forth in the encoder and back in the decoder. An operation
+is a multiplication or an addition, a training pass is a forward pass three times, and once more what is recomputed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shards.spec import Boundary, Schema
+from walrus.batch import Embedding
+from walrus.model.geometry import Axes, Axis, first_stages, plan_axes, second_stages
+from walrus.model.settings import ModelSettings
+
+BACKWARD = 2
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Tokens of one window, sites between the convolutions of its stem, operations of its forward pass by part."""
+
+    frames: int
+    tokens_a_frame: int
+    sites_a_frame: int
+    linear: float
+    space_attention: float
+    time_attention: float
+    stem: float
+
+    @property
+    def tokens(self) -> int:
+        return self.frames * self.tokens_a_frame
+
+    @property
+    def blocks(self) -> float:
+        """The operations of all blocks."""
+        return self.linear + self.space_attention + self.time_attention
+
+    @property
+    def forward(self) -> float:
+        return self.blocks + self.stem
+
+    def training(self, model: ModelSettings) -> float:
+        """The operations of a forward and a backward pass with what the model recomputes."""
+        return (1 + BACKWARD) * self.forward + self.blocks * recomputed_share(model) + self.stem * thrifty(model)
+
+
+def thrifty(model: ModelSettings) -> bool:
+    """Whether anything is computed again in the backward pass; then encoder and decoder are."""
+    return model.checkpoint_every > 0
+
+
+def recomputed_share(model: ModelSettings) -> float:
+    """The share of the blocks that are computed again in the backward pass."""
+    return math.ceil(model.blocks / model.checkpoint_every) / model.blocks if thrifty(model) else 0.0
+
+
+def window_cost(model: ModelSettings, schema: Schema, history: int) -> Cost:
+    """The cost of a window of `history` frames and the one they lead to, with patch jitter and the table's strides.
+
+    Raises MismatchError where the model cannot take the grid.
+    """
+    axes = _axes(model, schema)
+    tokens, width = math.prod(axis.tokens for axis in axes), model.hidden
+    of_blocks = 2 * model.blocks * history * tokens
+    return Cost(
+        frames=history,
+        tokens_a_frame=tokens,
+        sites_a_frame=math.prod(axis.first.rows(axis.cells) for axis in axes),
+        linear=of_blocks * (8 * width**2 + 1.5 * width * model.mlp),
+        space_attention=of_blocks * 2 * tokens * width,
+        time_attention=of_blocks * 2 * history * width,
+        stem=2 * history * _stem(model, axes, channels(schema)),
+    )
+
+
+def channels(schema: Schema) -> int:
+    """How many channels of a task the model sees: variable, then constant ones, vectors padded to three components."""
+    return sum(
+        len(Embedding.of(fields, schema.grid).channels) for fields in (schema.variable_fields, schema.constant_fields)
+    )
+
+
+def _axes(model: ModelSettings, schema: Schema) -> Axes:
+    thin = 3 - len(schema.grid.axes)
+    shape = schema.grid.shape + (1,) * thin
+    sides = schema.boundaries + ((Boundary.PERIODIC, Boundary.PERIODIC),) * thin
+    return plan_axes(model, (shape[0], shape[1], shape[2]), (sides[0], sides[1], sides[2]), jitter=True)
+
+
+def _stem(model: ModelSettings, axes: Axes, channels_in: int) -> int:
+    """Multiplications of encoder and decoder on one frame."""
+    first, second = first_stages(axes), second_stages(axes)
+    rows, tokens = [axis.first.rows(axis.cells) for axis in axes], [axis.tokens for axis in axes]
+    kernels = [math.prod(stage.kernel for stage in stages) for stages in (first, second)]
+    encoder = math.prod(rows) * channels_in * model.inner * kernels[0]
+    encoder += math.prod(tokens) * model.inner * model.hidden * kernels[1]
+    decoder = _wrapped(tokens, (stage.unwrap for stage in second)) * model.hidden * model.inner * kernels[1]
+    decoder += (
+        _wrapped([_reaching(axis) for axis in axes], (stage.unwrap for stage in first))
+        * model.inner
+        * channels_in
+        * kernels[0]
+    )
+    return encoder + decoder
+
+
+def _reaching(axis: Axis) -> int:
+    """Rows between the convolutions of which some cell of the grid is made; the decoder leaves out the others."""
+    rows = axis.first.rows(axis.cells)
+    return rows if axis.periodic else min(rows, math.ceil((axis.size + axis.first.kernel - 1) / axis.first.stride))
+
+
+def _wrapped(rows: list[int], unwraps: Iterable[int]) -> int:
+    return math.prod(count + 2 * unwrap for count, unwrap in zip(rows, unwraps, strict=True))

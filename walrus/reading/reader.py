@@ -1,0 +1,194 @@
+"""Windows of one dataset, decoded where the batch wants them: in memory that is used again and again.
+
+Axes: B batch, T time, C channel, S space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic.dataclasses import dataclass as settings_dataclass
+
+from shards.errors import MismatchError
+from shards.read import Dataset
+from shards.remote import CACHE, CACHE_BYTES, Cache
+from shards.shard import spread
+from shards.size import Size
+from shards.spec import STRICT, AtLeastOne, Frames, Mask, Split
+from walrus.batch import Batch, Embedding, embed
+from walrus.reading.frames import FrameStore
+from walrus.reading.plan import Window
+
+# Trajectories whose constant fields and boundaries stay decoded: blocks of windows share them.
+KEPT_TRAJECTORIES = 4
+ALIGNMENT = 64
+
+
+def scales(dataset: Dataset, constant: bool = False) -> tuple[float, ...]:
+    """2^k of each stored channel, variable or constant."""
+    return tuple(2.0**power for power in dataset.card.schema.per_channel(dataset.card.powers, constant))
+
+
+@settings_dataclass(frozen=True, config=STRICT)
+class ReadSettings:
+    """How shards are read on this machine; what is read does not depend on it.
+
+    `threads` decode; `frame_store` bytes of decoded frames are kept for windows that share them. Remote shards are kept
+    in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes.
+    """
+
+    threads: AtLeastOne = 2
+    frame_store: Size = 10**9
+    cache_folder: str = ""
+    cache_size: Size = CACHE_BYTES
+
+    @property
+    def cache(self) -> Cache:
+        return Cache(Path(self.cache_folder) if self.cache_folder else CACHE, self.cache_size)
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """Memory for the windows of one batch, as arrays to decode into and as the batch; both are the same bytes."""
+
+    fields_BTCS: Frames
+    static_BCS: Frames
+    cells_BS: Mask
+    batch: Batch
+
+
+class Reader:
+    """Reads windows of one split of one dataset; raises MismatchError where the split is empty.
+
+    Up to `kept_frames` decoded frames are kept for the windows that share them; none is worth keeping where the
+    shards are `raw`. Safe to call from threads, which must be fewer than that.
+    """
+
+    def __init__(self, dataset: Dataset, split: Split, kept_frames: int = 0) -> None:
+        if not dataset.entries(split):
+            raise MismatchError(f"{dataset.files.where()}: has no {split} trajectories")
+        self.dataset = dataset
+        self.entries = dataset.entries(split)
+        schema = dataset.card.schema
+        self._variable = Embedding.of(schema.variable_fields, schema.grid)
+        self._constant = Embedding.of(schema.constant_fields, schema.grid)
+        self._channels, self._static_channels = self._variable.runs, self._constant.runs
+        self._kept = FrameStore(kept_frames, schema.frame_shape) if kept_frames else None
+        self._static = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.static(self.entries[number]))
+        self._cells = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.boundary(self.entries[number]))
+
+    def buffers(self, windows: int, frames: int) -> Buffers:
+        """New memory for this many windows of this many frames."""
+        return self.buffers_in(_memory(self.bytes(windows, frames)), windows, frames)
+
+    def bytes(self, windows: int, frames: int) -> int:
+        """How much memory a batch takes."""
+        *_, (_, stop) = self._places(windows, frames)
+        return stop
+
+    def buffers_in(self, memory: torch.Tensor, windows: int, frames: int) -> Buffers:
+        """The same in given memory (uint8), which holds zeros; else `clear_padding` is due."""
+        shapes = self._shapes(windows, frames)
+        dtypes = (torch.float32, torch.float32, torch.uint8)
+        fields, static, cells = (
+            memory[start:stop][: prod(shape) * dtype.itemsize].view(dtype).view(shape)
+            for (start, stop), shape, dtype in zip(self._places(windows, frames), shapes, dtypes, strict=True)
+        )
+        batch = embed(
+            self.dataset.card.name,
+            self.dataset.card.schema,
+            scales(self.dataset),
+            scales(self.dataset, constant=True),
+            fields,
+            static,
+            cells,
+        )
+        return Buffers(fields.numpy(), static.numpy(), cells.numpy(), batch)
+
+    def clear_padding(self, buffers: Buffers) -> None:
+        """Zeros in the channels that only pad: memory that held another batch has none."""
+        for channel in self._variable.pads:
+            buffers.fields_BTCS[:, :, channel] = 0
+        for channel in self._constant.pads:
+            buffers.static_BCS[:, channel] = 0
+
+    def read(self, windows: Sequence[Window], buffers: Buffers) -> Batch:
+        """The batch of these windows in stored units; it lies in `buffers` and is good until they are used again."""
+        for number, window in enumerate(windows):
+            self._read_fields(window, buffers.fields_BTCS[number])
+            spread(self._static(window.trajectory), buffers.static_BCS[number], self._static_channels)
+            np.copyto(buffers.cells_BS[number], self._cells(window.trajectory))
+        return buffers.batch
+
+    def _read_fields(self, window: Window, out_TCS: Frames) -> None:
+        entry = self.entries[window.trajectory]
+        frames = range(window.first, window.first + window.stride * len(out_TCS), window.stride)
+        if self._kept is None:
+            self.dataset.read_frames(entry, frames, out_TCS, self._channels)
+            return
+        for frame, out_CS in zip(frames, out_TCS, strict=True):
+            with self._kept.frame((window.trajectory, frame), self._decode) as frame_CS:
+                spread(frame_CS, out_CS, self._channels)
+
+    def _decode(self, key: tuple[int, int], out_CS: Frames) -> None:
+        trajectory, frame = key
+        self.dataset.read_frames(self.entries[trajectory], [frame], out_CS[None])
+
+    def _shapes(self, windows: int, frames: int) -> tuple[tuple[int, ...], ...]:
+        grid = self.dataset.card.schema.grid.shape
+        return (
+            (windows, frames, len(self._variable.sources), *grid),
+            (windows, len(self._constant.sources), *grid),
+            (windows, *grid),
+        )
+
+    def _places(self, windows: int, frames: int) -> Iterator[tuple[int, int]]:
+        """(start, stop) in bytes of fields, constant fields and cells in the memory of a batch."""
+        start = 0
+        for shape, itemsize in zip(self._shapes(windows, frames), (4, 4, 1), strict=True):
+            stop = start + -(-prod(shape) * itemsize // ALIGNMENT) * ALIGNMENT
+            yield start, stop
+            start = stop
+
+
+def _memory(size: int) -> torch.Tensor:
+    """Zeros, in pages that a GPU can read by itself where there is one."""
+    return torch.zeros(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+
+
+class Room:
+    """Memory for one batch at a time, of any dataset and size; it grows to the largest."""
+
+    def __init__(self) -> None:
+        self._memory = _memory(0)
+        self._known: dict[tuple[str, int, int], Buffers] = {}
+        self._last: Buffers | None = None
+        self._copied: torch.cuda.Event | None = None
+
+    def buffers(self, reader: Reader, windows: int, frames: int) -> Buffers:
+        """Buffers for a batch of this reader; what they held before is given up. Waits for a copy under way."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        key = (reader.dataset.card.name, windows, frames)
+        if reader.bytes(windows, frames) > len(self._memory):
+            self._known.clear()
+            self._memory = _memory(reader.bytes(windows, frames))
+        if key not in self._known:
+            self._known[key] = reader.buffers_in(self._memory, windows, frames)
+        buffers = self._known[key]
+        if buffers is not self._last:
+            reader.clear_padding(buffers)
+        self._last = buffers
+        return buffers
+
+    def free(self) -> None:
+        """The batch is not needed any more, once the copies to the GPU that were asked for so far are done."""
+        if torch.cuda.is_available():
+            self._copied = torch.cuda.Event()
+            self._copied.record()

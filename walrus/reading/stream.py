@@ -1,0 +1,132 @@
+"""Windows out of shards into batches, ahead of the training: decoded by threads into buffers that are used again.
+
+Axes: B batch, T time, C channel, S space.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from math import prod
+
+import torch
+
+from shards.read import Dataset
+from shards.remote import Root, open_dataset
+from walrus.batch import Batch, embed
+from walrus.model.settings import ModelSettings
+from walrus.reading.place import ALONE, Place
+from walrus.reading.plan import MicroBatch, Plan, StreamSettings, make_task
+from walrus.reading.reader import Reader, ReadSettings, Room, scales
+
+AHEAD = 4
+DEFAULT = ReadSettings()
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The datasets of a run, by name, and how they are read."""
+
+    datasets: dict[str, Dataset]
+    reading: ReadSettings = DEFAULT
+
+    @classmethod
+    def open(cls, root: Root, names: Sequence[str], reading: ReadSettings = DEFAULT) -> Shards:
+        """The datasets below a folder or a URL; raises ShardError where one is not built."""
+        return cls({name: open_dataset(root, name, reading.cache) for name in names}, reading)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Every channel name that a batch can hold, each once, in the order of the datasets."""
+        names: list[str] = []
+        for name, dataset in self.datasets.items():
+            empty = empty_batch(name, dataset)
+            names += [*empty.channels, *empty.static_channels]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any byte of any dataset."""
+        return ";".join(
+            f"{name}:{dataset.index.card_crc32c:08x}:{len(dataset.index.trajectories)}:"
+            f"{sum(file.crc32c for file in dataset.index.files):x}"
+            for name, dataset in sorted(self.datasets.items())
+        )
+
+
+def empty_batch(name: str, dataset: Dataset) -> Batch:
+    """No window of a dataset: its channels, layout and grid."""
+    schema = dataset.card.schema
+    fields = torch.empty((0, 0, *schema.frame_shape))
+    static = torch.empty((0, *schema.static_shape))
+    cells = torch.empty((0, *schema.grid.shape), dtype=torch.uint8)
+    return embed(name, schema, scales(dataset), scales(dataset, constant=True), fields, static, cells)
+
+
+def trajectories(dataset: Dataset) -> tuple[list[int], list[int]]:
+    """The frames of each training trajectory, and the number of the shard where it begins."""
+    entries = dataset.entries("train")
+    paths = [entry.segments[0].fields.path for entry in entries]
+    number = {path: position for position, path in enumerate(dict.fromkeys(paths))}
+    return [entry.frames for entry in entries], [number[path] for path in paths]
+
+
+def make_plan(shards: Shards, weights: dict[str, int], stream: StreamSettings, seed: int, model: ModelSettings) -> Plan:
+    """The plan of a run of this model over the training splits of these datasets."""
+    tasks = []
+    for name, dataset in shards.datasets.items():
+        frames, numbers = trajectories(dataset)
+        tasks.append(make_task(name, weights[name], dataset.card.schema, frames, numbers, stream, model))
+    return Plan(tuple(tasks), seed, stream.micro_batches)
+
+
+def stream(
+    plan: Plan, shards: Shards, first_step: int, last_step: int, place: Place = ALONE
+) -> Iterator[tuple[MicroBatch, Batch]]:
+    """This rank's share of its group's micro-batches of steps `first_step` to `last_step` - 1, in order, read ahead.
+
+    A batch is good until the next one is asked for.
+    """
+    readers = _readers(shards)
+    frames = {task.name: task.history + 1 for task in plan.tasks}
+
+    def read(micro: MicroBatch, room: Room) -> Batch:
+        reader, windows = readers[micro.task], place.slice(micro.windows, micro.task)
+        return reader.read(windows, room.buffers(reader, len(windows), frames[micro.task]))
+
+    def submit(micro: MicroBatch, room: Room) -> _Ahead:
+        return _Ahead(micro, room, pool.submit(read, micro, room))
+
+    todo = (micro for step in range(first_step, last_step) for micro in plan.of_group(step, place))
+    with ThreadPoolExecutor(shards.reading.threads) as pool:
+        waiting = deque(submit(micro, Room()) for micro in islice(todo, AHEAD))
+        while waiting:
+            ahead = waiting.popleft()
+            yield ahead.micro, ahead.batch.result()
+            ahead.room.free()
+            waiting.extend(submit(micro, ahead.room) for micro in islice(todo, 1))
+
+
+def _readers(shards: Shards) -> dict[str, Reader]:
+    """A reader of each training split; all keep as many decoded frames, in as much memory as the settings give."""
+    shapes = [dataset.card.schema.frame_shape for dataset in shards.datasets.values() if dataset.card.codec != "raw"]
+    bytes_of_one = sum(4 * prod(shape) for shape in shapes)
+    kept = shards.reading.frame_store // bytes_of_one if shapes else 0
+    if kept <= shards.reading.threads:
+        kept = 0
+    return {
+        name: Reader(dataset, "train", 0 if dataset.card.codec == "raw" else kept)
+        for name, dataset in shards.datasets.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """A micro-batch being read."""
+
+    micro: MicroBatch
+    room: Room
+    batch: Future[Batch]

@@ -1,0 +1,1 @@
+"""A model learns: the loop, its engine, its checkpoints, and what is watched meanwhile."""

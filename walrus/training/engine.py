@@ -1,0 +1,306 @@
+"""DeepSpeed ZeRO behind a handful of verbs; the one place that imports it.
+
+Its JSON is derived from our settings; its samplers, schedules and checkpoints are not used.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.distributed as dist
+from pydantic import Field, JsonValue, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from shards.errors import SettingsError
+from shards.spec import STRICT, Natural, NotNegative, Positive
+from walrus.training.average import WeightAverage
+from walrus.training.fragments import WEIGHT, Fragment, Saved
+from walrus.training.partition import optimizer_state, slots, updates, weights
+from walrus.training.world import ShardingGroup
+
+
+@dataclass(frozen=True, config=STRICT)
+class EngineSettings:
+    """How weights are updated and where they lie: ZeRO stage 0 to 3, fp32 or bf16 autocast.
+
+    `muon` is for the matrices of the blocks, whose rate is then `muon_factor` times that of the schedule; AdamW has
+    the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO 0), so `clip` must
+    leave room for that.
+    """
+
+    zero_stage: Literal[0, 1, 2, 3] = 1
+    # So many neighbouring ranks keep one copy of the state, as in MiCS (arXiv 2205.00119) and hybrid FSDP; 0: all.
+    mics_shard_size: Natural = 0
+    # Keep AdamW's moments and the weights that it updates in the memory of the CPU.
+    offload: Literal["none", "optimizer"] = "none"
+    # Compile the blocks of the network; only on a GPU.
+    compile: bool = False
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    muon_factor: Positive = 10.0
+    muon_momentum: NotNegative = 0.95
+    # The rate of the blocks in units of that of encoder and decoder, for a fine-tuning that spares what it starts from.
+    blocks_factor: Positive = 1.0
+    weight_decay: NotNegative = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: Positive = 1e-10
+    clip: Positive = 10.0
+    # The decay of an exponential average of the weights, which is then what the run leaves; 0: no average.
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    autocast: Literal["", "bfloat16"] = ""
+    # As the published run: single precision, but GPUs round what they multiply to 10 bits.
+    tf32: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> EngineSettings:
+        if self.mics_shard_size and self.zero_stage != 3:
+            raise ValueError(f"mics_shard_size is for zero_stage 3, which shares parameters; found {self.zero_stage}")
+        if self.offload == "optimizer" and (self.zero_stage == 0 or self.optimizer == "muon" or self.mics_shard_size):
+            raise ValueError("offload needs zero_stage 1, 2 or 3, optimizer adamw and no mics_shard_size")
+        if self.compile and self.zero_stage == 3:
+            raise ValueError("compile cannot see the weights that zero_stage 3 gathers; take zero_stage 0, 1 or 2")
+        return self
+
+    def check_machine(self, gpu: bool) -> None:
+        """Raises SettingsError where this machine cannot do what is asked."""
+        if self.offload != "none" and not gpu:
+            raise SettingsError(
+                f"engine.offload {self.offload}: moves memory off a GPU, and there is none; set it to none"
+            )
+        if self.compile and not gpu:
+            raise SettingsError("engine.compile: is for GPUs, and there is none; set it to false")
+
+    @property
+    def identity(self) -> dict[str, JsonValue]:
+        """The settings that the losses depend on; where the state lies is none of them."""
+        placement = {"zero_stage", "mics_shard_size", "offload", "compile"}
+        every: dict[str, JsonValue] = TypeAdapter(EngineSettings).dump_python(self, mode="json")
+        return {name: value for name, value in every.items() if name not in placement}
+
+
+def _deepspeed() -> Any:
+    """DeepSpeed, imported late: data and forecasting work without it."""
+    if not torch.cuda.is_available():
+        # DeepSpeed compiles Muon's update; without a GPU that would need a C++ compiler and minutes.
+        torch.compiler.set_stance("force_eager")
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    import deepspeed
+    from deepspeed.ops import __compatible_ops__
+
+    # Otherwise the first start compiles an op with g++ that training never uses.
+    __compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.utils.logger.setLevel(logging.ERROR)
+    return deepspeed
+
+
+class Engine:
+    """Drives a module whose forward pass returns a loss; `saved` is the state to go on from."""
+
+    def __init__(
+        self, module: nn.Module, settings: EngineSettings, micro_batches: int, saved: Saved | None = None
+    ) -> None:
+        deepspeed = _deepspeed()
+        allow_tf32(settings.tf32)
+        self.settings = settings
+        names = {parameter: name for name, parameter in module.named_parameters()}
+        if saved is not None:
+            _load_weights(names, saved)
+        self.group = ShardingGroup(settings.mics_shard_size) if settings.mics_shard_size else None
+        self.engine, self.optimizer, _, _ = deepspeed.initialize(
+            model=module,
+            optimizer=_optimizer(module, settings),
+            config=deepspeed_config(settings, micro_batches),
+            mpu=self.group,
+        )
+        if self.group is not None:
+            _let_groups_differ()
+        self.slots = slots(self.optimizer, settings.zero_stage, names)
+        self.average = WeightAverage(settings.ema, weights(self.slots)) if settings.ema else None
+        self.steps = 0
+        if saved is not None:
+            self._restore(saved)
+
+    def loss(self, *inputs: Any) -> Tensor:
+        """Forward pass of one micro-batch."""
+        loss: Tensor = self.engine(*inputs)
+        return loss
+
+    def backward(self, loss: Tensor) -> None:
+        """Adds this micro-batch's share to the gradient."""
+        if self.settings.zero_stage == 1 and self.engine.is_gradient_accumulation_boundary():
+            # Stage 1 sums whatever gradients a rank has, one after the other: a group on another task has other stems.
+            for parameter in self.engine.module.parameters():
+                if parameter.requires_grad and parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+        self.engine.backward(loss)
+
+    def count(self) -> None:
+        """Ends a micro-batch that is not the last of its step."""
+        self.engine.step()
+
+    def step(self, rate: float) -> float:
+        """Ends a step: clips the gradient and updates the weights at this rate; the norm that was clipped.
+
+        Nothing is updated where that is not finite.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        if self.settings.zero_stage == 0:
+            norm = self._clip()
+            if not math.isfinite(norm):
+                return norm
+        if self.group is not None:
+            # Each group has the gradient of its own micro-batches by now.
+            gradient = self.optimizer.grad_partitions_flat_buffer
+            dist.all_reduce(gradient, group=self.group.replicas)
+            gradient /= self.group.count
+        self.engine.step()
+        if self.settings.zero_stage == 3:
+            # DeepSpeed overwrites a gradient in the first micro-batch of a step only: that of a stem which has no part
+            # in the first would be added to the one of the step before (docs/decisions/0003-one-task-a-micro-batch.md).
+            self.optimizer.grad_partitions_flat_buffer.zero_()
+        if self.settings.zero_stage > 0:
+            norm = math.inf if self.optimizer.overflow else float(self.engine.get_global_grad_norm())
+        if self.average is not None and math.isfinite(norm):
+            self.average.follow(self.steps)
+        self.steps += 1
+        return norm
+
+    def _clip(self) -> float:
+        """Clips whole gradients, as the other stages do theirs: a stem that had no part in the step has a zero one."""
+        parameters = [parameter for parameter in self.engine.module.parameters() if parameter.requires_grad]
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return float(torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip))
+
+    @property
+    def updates(self) -> float:
+        """How many steps the optimiser has counted."""
+        return max((float(count) for count in updates(self.optimizer, self.settings.zero_stage, self.slots)), default=0)
+
+    def fragments(self) -> list[Fragment]:
+        """The state that this rank is to write: weights, optimiser, average; each element on some rank."""
+        rank = dist.get_rank()
+        writers = 1 if self.settings.zero_stage == 0 else self.settings.mics_shard_size or dist.get_world_size()
+        return self._state() if rank < writers else []
+
+    def _state(self) -> list[Fragment]:
+        averages = self.average.fragments if self.average is not None else []
+        return [
+            *weights(self.slots),
+            *averages,
+            *optimizer_state(self.optimizer, self.settings.zero_stage, self.slots),
+        ]
+
+    def _restore(self, saved: Saved) -> None:
+        """Puts back the optimiser's state and the average; what the checkpoint lacks begins anew."""
+        averages = self.average.fragments if self.average is not None else []
+        moments = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
+        for pieces in (averages, moments):
+            if all(saved.holds(piece.kind, piece.name) for piece in pieces):
+                for piece in pieces:
+                    piece.values.copy_(saved.read(piece.kind, piece.name, piece.start, len(piece.values)))
+                if pieces is moments:
+                    for count in updates(self.optimizer, self.settings.zero_stage, self.slots):
+                        count.fill_(saved.checkpoint.updates)
+        self.steps = saved.checkpoint.step
+
+
+def _let_groups_differ() -> None:
+    """DeepSpeed demands one order of modules of all ranks; here it is that of a group, and the plan sees to it."""
+    from deepspeed.runtime.zero import partitioned_param_coordinator
+
+    partitioned_param_coordinator.assert_ints_same_as_other_ranks = lambda ints: None
+
+
+@torch.no_grad()
+def _load_weights(names: Mapping[nn.Parameter, str], saved: Saved) -> None:
+    """Before the engine cuts the parameters up, so that every stage begins from the same whole ones."""
+    for parameter, name in names.items():
+        if parameter.requires_grad:
+            parameter.copy_(saved.read(WEIGHT, name, 0, parameter.numel()).view_as(parameter))
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether products of single-precision matrices, and convolutions, may use the tensor cores of a GPU."""
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def _optimizer(module: nn.Module, settings: EngineSettings) -> torch.optim.Optimizer:
+    adam: dict[str, Any] = {"betas": settings.betas, "eps": settings.eps, "weight_decay": settings.weight_decay}
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(by_rate(module, list(module.parameters()), settings), fused=True, **adam)
+    from deepspeed.runtime.zero.muon.muon_optimizer import MuonWithAuxAdam
+
+    matrices, others = matrices_and_others(module)
+    for parameters, use_muon in ((matrices, True), (others, False)):
+        for parameter in parameters:
+            # By this mark DeepSpeed knows, inside its flat partitions, what to make orthogonal.
+            setattr(parameter, "use_muon", use_muon)  # noqa: B010
+    muon = {"momentum": settings.muon_momentum, "weight_decay": settings.weight_decay, "ns_method": "standard"}
+    groups = [
+        *({**group, "use_muon": True, "lr": 0.0, **muon} for group in by_rate(module, matrices, settings, True)),
+        *({**group, "use_muon": False, "lr": 0.0, **adam} for group in by_rate(module, others, settings)),
+    ]
+    optimizer: torch.optim.Optimizer = MuonWithAuxAdam(groups, torch.optim.AdamW, {"fused": True})
+    return optimizer
+
+
+def by_rate(
+    module: nn.Module, parameters: Sequence[nn.Parameter], settings: EngineSettings, muon: bool = False
+) -> list[dict[str, Any]]:
+    """Those of the parameters that learn, in groups whose `factor` multiplies the rate of the schedule."""
+    blocks = {id(parameter) for name, parameter in module.named_parameters() if ".blocks." in f".{name}"}
+    factors = {id(p): settings.blocks_factor if id(p) in blocks else 1.0 for p in parameters if p.requires_grad}
+    scale = settings.muon_factor if muon else 1.0
+    return [
+        {"params": [p for p in parameters if factors.get(id(p)) == factor], "factor": scale * factor}
+        for factor in sorted(set(factors.values()))
+    ]
+
+
+def matrices_and_others(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The weights of linear layers, and every other parameter."""
+    linear = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear)}
+    parameters = list(module.parameters())
+    return [p for p in parameters if id(p) in linear], [p for p in parameters if id(p) not in linear]
+
+
+def deepspeed_config(settings: EngineSettings, micro_batches: int) -> dict[str, Any]:
+    """DeepSpeed's own settings; the micro-batch size is nominal, windows are counted by the plan."""
+    config: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": micro_batches,
+        "gradient_clipping": settings.clip,
+        "zero_allow_untested_optimizer": True,
+        "steps_per_print": 10**9,
+        "zero_optimization": {
+            "stage": settings.zero_stage,
+            "overlap_comm": False,
+            # Muon needs whole matrices where gradients are reduced.
+            "reduce_scatter": settings.optimizer != "muon",
+        },
+    }
+    if settings.zero_stage == 0:
+        # We clip ourselves, to see the norm before the weights are changed. Left out it would be 1.
+        config["gradient_clipping"] = 0.0
+    if settings.offload == "optimizer":
+        config["zero_optimization"]["offload_optimizer"] = {"device": "cpu", "pin_memory": True}
+        # PyTorch's fused AdamW on the CPU: DeepSpeed's own would be compiled, and is hardly faster.
+        config["zero_force_ds_cpu_optimizer"] = False
+    if settings.autocast:
+        # No module is named whose gradients may be summed in half precision.
+        config["torch_autocast"] = {
+            "enabled": True,
+            "dtype": settings.autocast,
+            "lower_precision_safe_modules": [],
+        }
+    return config

@@ -1,0 +1,51 @@
+"""Going on from a checkpoint, unless the run has changed meanwhile; what may change is said by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from shards.errors import MismatchError, SettingsError
+from walrus.training.fragments import Identity, Saved
+
+CHECKPOINTS = "checkpoints"
+# The parts of a run's identity that may differ when asked for; the model may not, its weights would not fit.
+PARTS = ("data", "plan", "schedule", "engine", "training")
+
+
+def last_checkpoint(run: Path, identity: Identity, allowed: Collection[str]) -> tuple[Saved | None, list[str]]:
+    """The state to go on from, None for a new run, and sentences on what is allowed to differ.
+
+    Raises MismatchError where something else differs, SettingsError for an unknown part.
+    """
+    unknown = sorted(set(allowed) - set(PARTS))
+    if unknown:
+        raise SettingsError(f"--allow {' '.join(unknown)}: there is {', '.join(PARTS)}")
+    saved = Saved.last(run / CHECKPOINTS)
+    if saved is None:
+        return None, []
+    changes = dict(_changes(saved.checkpoint.identity, identity))
+    refused = {part: text for part, text in changes.items() if part not in allowed}
+    if refused:
+        raise MismatchError(
+            f"{run}: its checkpoint at step {saved.checkpoint.step} has another {'; another '.join(refused.values())}. "
+            f"Give another --out{_cure(refused)}"
+        )
+    return saved, [f"goes on at step {saved.checkpoint.step} with another {text}" for text in changes.values()]
+
+
+def _cure(refused: Collection[str]) -> str:
+    if set(refused) <= set(PARTS):
+        return ", or allow it: " + " ".join(f"--allow {part}" for part in refused)
+    return ", or remove the folder"
+
+
+def _changes(before: Identity, now: Identity) -> Iterator[tuple[str, str]]:
+    """Part, and its keys that differ; a setting that only one of the two versions knows is none."""
+    for part, values in now.items():
+        old = before.get(part, {})
+        keys = set(old) | set(values) if part == "data" else set(old) & set(values)
+        changed = sorted(key for key in keys if old.get(key) != values.get(key))
+        if changed:
+            details = ", ".join(f"{key} {old.get(key, 'absent')} -> {values.get(key, 'absent')}" for key in changed)
+            yield part, f"{part} ({details})"

@@ -1,0 +1,110 @@
+"""How long ranks wait for each other when tasks cost differently, and what the plan's order does about it.
+
+Ranks of a sharding group gather the same parameters, so each waits for the slowest of them in every micro-batch; all
+groups meet where gradients are summed, at the end of a step. Nothing else is in the model: no time to read, to update,
+or (unless `exchange` says so) to send.
+
+Axes: S steps, M micro-batches of a rank and step, R ranks, G sharding groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from walrus.counter import words
+from walrus.reading.place import Place, shared_evenly
+from walrus.reading.plan import Plan, Task
+
+Times = npt.NDArray[np.float64]
+
+# What the paper reports of its whole scheme against naive sharding under the same sampling: +262 % windows a second
+# (arXiv 2511.15684, section 4.2).
+PUBLISHED_GAIN = 3.62
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The share of the ranks' time that is spent computing, under three ways to hand out the tasks."""
+
+    random: float
+    grouped: float
+    balanced: float
+
+    @property
+    def gains(self) -> tuple[float, float]:
+        """How many times the work an hour of `random` the others do."""
+        return self.grouped / self.random, self.balanced / self.random
+
+
+def busy_share(times_SMR: Times, group_ranks: int, exchange: float = 0.0) -> float:
+    """The share of the ranks' time that is work, where each rank takes so long for each of its micro-batches.
+
+    `exchange` is what the ranks of a group need in each micro-batch to gather parameters, in the unit of the times.
+    """
+    steps, micros, ranks = times_SMR.shape
+    slowest_SMG = times_SMR.reshape(steps, micros, ranks // group_ranks, group_ranks).max(-1) + exchange
+    elapsed = slowest_SMG.sum(1).max(-1).sum()
+    return float(times_SMR.sum() / (ranks * elapsed))
+
+
+def random_times(tasks: tuple[Task, ...], shape: tuple[int, int, int], seed: int) -> Times:
+    """(a) Each rank draws a task of its own for every micro-batch, by weight, with one window of it: [S, M, R]."""
+    ends = np.cumsum([task.weight for task in tasks])
+    chance = words(int(np.prod(shape)), seed, "random tasks").astype(np.float64) / 2**64
+    drawn = np.searchsorted(ends / ends[-1], chance, side="right").reshape(shape)
+    return np.array([task.cost for task in tasks])[drawn]
+
+
+def grouped_times(plan: Plan, steps: int, groups: int) -> Times:
+    """(b) All ranks of a group have one task; groups take micro-batches as they come, a window a rank: [S, M, G]."""
+    costs = [
+        [plan.task_of(number).cost for number in range(step * plan.micro_batches, (step + 1) * plan.micro_batches)]
+        for step in range(steps)
+    ]
+    return np.array(costs).reshape(steps, plan.micro_batches // groups, groups)
+
+
+def balanced_times(plan: Plan, steps: int, groups: int) -> Times:
+    """(c) As the plan does: micro-batches with the windows it gives them, groups of about equal cost: [S, M, G]."""
+    times = np.empty((steps, plan.micro_batches // groups, groups))
+    for step in range(steps):
+        numbers = range(step * plan.micro_batches, (step + 1) * plan.micro_batches)
+        costs = [plan.task_of(number).micro_batch_cost for number in numbers]
+        for group, items in enumerate(shared_evenly(costs, groups)):
+            times[step, :, group] = [costs[item] for item in items]
+    return times
+
+
+def shares(plan: Plan, place: Place, steps: int) -> Shares:
+    """The three shares of a plan on these ranks and groups."""
+    micros = plan.micro_batches // place.groups
+    return Shares(
+        random=busy_share(random_times(plan.tasks, (steps, micros, place.ranks), plan.seed), place.group_ranks),
+        grouped=busy_share(grouped_times(plan, steps, place.groups), 1),
+        balanced=busy_share(balanced_times(plan, steps, place.groups), 1),
+    )
+
+
+def waiting_factor(costs: Sequence[float], weights: Sequence[float], ranks: int) -> float:
+    """How many times longer than their mean ranks take that wait for each other, each with a task of its own.
+
+    The mean of the largest of `ranks` costs drawn by weight, over the mean of one.
+    """
+    order = np.argsort(costs)
+    sorted_costs, chances = np.asarray(costs)[order], np.asarray(weights)[order] / np.sum(weights)
+    at_most = np.cumsum(chances) ** ranks
+    return float((sorted_costs * np.diff(at_most, prepend=0.0)).sum() / (sorted_costs * chances).sum())
+
+
+def ratio_for(gain: float, share: float, ranks: int) -> float | None:
+    """The ratio of two costs at which waiting alone costs so much, the dearer in a `share` of the micro-batches.
+
+    None where no ratio does: for many ranks the limit is 1 / share.
+    """
+    # With q = 1 - (1 - share)^ranks the factor is (1 + (ratio - 1) q) / (1 + (ratio - 1) share).
+    rest = 1 - (1 - share) ** ranks - gain * share
+    return 1 + (gain - 1) / rest if rest > 0 else None
