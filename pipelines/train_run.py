@@ -53,7 +53,7 @@ class Job:
     """All that a rank needs, as plain values that cross a process border.
 
     `allow` names the parts of a stopped run that may differ when it goes on (walrus.training.resume.PARTS), `trace` is
-    the folder for a look inside a few steps, `groups` the sharding groups, as many as the engine implies where left out.
+    the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as the engine implies.
     """
 
     recipe: RunRecipe

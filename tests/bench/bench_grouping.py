@@ -10,8 +10,8 @@ their own: here both go through that of the volume, so that all ranks gather the
 work is the same, as its kernel is summed along the axis of size 1 (walrus/model/convolution.py).
 
 Simulated: walrus.training.simulate on the counted costs of the same draws, with a core for every rank. Predicted: from
-the time of each kind of micro-batch as it was measured alone on all ranks, and what the cores of this machine can do at all:
-where they are fewer than the ranks, one that waits leaves its core to another and little is lost.
+the time of each kind of micro-batch as it was measured alone on all ranks, and what the cores of this machine can do at
+all: where they are fewer than the ranks, one that waits leaves its core to another and little is lost.
 """
 
 from __future__ import annotations
