@@ -89,7 +89,7 @@ def load_base(base: Path) -> Description:
 
 def check_fit(description: Description, dataset: Dataset) -> None:
     """Raises MismatchError where a fine-tuning would fail, or could not be judged after it."""
-    schema, folder = dataset.card.schema, dataset.folder
+    schema, folder = dataset.card.schema, dataset.files.where()
     axes = sum(size > 1 for size in schema.grid.shape)
     if (3 if axes == 3 else 2) not in description.model.dimensions:
         raise MismatchError(
@@ -164,7 +164,8 @@ def _without_watch(recipe: RunRecipe, dataset: Dataset, description: Description
     history = description.history(len(dataset.card.schema.grid.axes))
     if not recipe.watch.every or any(entry.frames > history for entry in dataset.entries("valid")):
         return recipe
-    say(f"{dataset.folder}: no validation trajectory is longer than {history} frames, so nothing ends the run early")
+    where = dataset.files.where()
+    say(f"{where}: no validation trajectory is longer than {history} frames, so nothing ends the run early")
     return replace(recipe, watch=replace(recipe.watch, every=0))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from shards import zarr_documents
 from shards.checksum import joined
 from shards.document import dump
-from shards.durable import settle
+from shards.durable import send_to_disk, settle
 from shards.errors import ShardError
 from shards.index import Entry, FileRecord, Member, Packaging, Segment
 from shards.spec import Grid, Split
@@ -29,6 +29,8 @@ from shards.trajectory import Document
 
 Blocks = Iterable[bytes]
 TEMPORARY = ".tmp-"
+# So much at a time is sent on its way to the disk while the next is encoded, lest all of it be waited for at the end.
+WRITEBACK_BYTES = 16 * 2**20
 DISK_ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG),
@@ -79,10 +81,14 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
 def _append(file: BinaryIO, blocks: Blocks) -> tuple[int, int]:
     """Appends the blocks to a file; their length and checksum."""
     length = crc = 0
+    begin, sent = file.tell(), 0
     for block in blocks:
         file.write(block)
         length += len(block)
         crc = google_crc32c.extend(crc, block)
+        if length - sent >= WRITEBACK_BYTES:
+            send_to_disk(file, begin + sent, length - sent)
+            sent = length
     return length, crc
 
 

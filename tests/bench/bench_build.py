@@ -4,10 +4,10 @@
     python tests/bench/bench_build.py memory --gigabytes 1 2 4 6  peak of all processes under --memory 1GB, and time
 
 The bare loop reads slabs as large as those of the build by h5py, stacks the fields into frames, encodes these with the
-codec and threads of the build and writes the bytes: no checks, no moments, no scaling, no checksums, no documents, no
-waiting for the disk. As many processes as the build has share its files. Repeats are interleaved and medians printed;
-what is read and written lies in the folder of `--folder`. Memory is what all processes hold together, pages that they
-share counted each time (Linux only).
+codec and threads of the build, writes the bytes and waits until the disk has them: no checks, no moments, no scaling,
+no checksums, no documents. As many processes as the build has share its files. Repeats are interleaved and medians
+printed; what is read and written lies in the folder of `--folder`. Memory is what all processes hold together, pages
+that they share counted each time (Linux only).
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Case:
 
 
 CASES = (
-    Case("plane", ("density", "pressure"), (128, 384), frames=128, trajectories=1, files=4),
-    Case("volume", ("density", "pressure", "energy"), (64, 64, 64), frames=16, trajectories=1, files=4),
+    Case("plane", ("density", "pressure"), (128, 384), frames=384, trajectories=1, files=4),
+    Case("volume", ("density", "pressure", "energy"), (64, 64, 64), frames=48, trajectories=1, files=4),
 )
 
 
@@ -158,6 +158,8 @@ def bare_file(case: Case, path: Path, out: Path, codec: CodecName) -> None:
                     frames[:, len(fields) :] = np.moveaxis(velocity[row, start:stop], -1, 1)
                     for frame in frames:
                         written.write(encode(frame, codec))
+                written.flush()
+                os.fsync(written.fileno())
 
 
 def built(source: Path, root: Path, packaging: Packaging, codec: CodecName, workers: int) -> None:

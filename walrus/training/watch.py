@@ -154,7 +154,7 @@ def validation_error(model: Model, dataset: Dataset, history: int, settings: Wat
         errors.append(float(error_TC.mean()))
     if not errors:
         raise MismatchError(
-            f"{dataset.folder}: no validation trajectory is longer than the history of {history} frames; "
+            f"{dataset.files.where()}: no validation trajectory is longer than the history of {history} frames; "
             "set watch.every to 0, or split the dataset otherwise"
         )
     mean = sum(errors) / len(errors)
