@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from pipelines.known import Known, know, plan_of
 from pipelines.recipe import RunRecipe
 from shards.remote import Root
-from walrus.batch import Embedding
+from walrus.batch import channels_of
 from walrus.reading.cost import window_cost
 from walrus.reading.place import Place, count_groups
 from walrus.reading.plan import MicroBatch, Plan, Task
@@ -34,7 +35,8 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> di
     place = Place(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, groups))
     plan.check(place)
     times_SMG = balanced_times(plan, STEPS_PREDICTED, place.groups)
-    count = parameters(model, len(PUBLISHED.extend(_channels(known))))
+    names = [name for each in known.values() for name in channels_of(each.schema)]
+    count = parameters(model, len(PUBLISHED.extend(names)))
     largest = max(
         task.windows // place.group_ranks * activations(model, known[task.name].schema, task.history)
         for task in plan.tasks
@@ -51,23 +53,8 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> di
         "first_steps": [_step(plan, known, step, place) for step in range(min(STEPS_SHOWN, recipe.schedule.steps))],
         "tflop_a_step_and_rank": float(np.mean(times_SMG.sum(1))) / place.group_ranks / 1e12,
         "idle_share": 1 - busy_share(times_SMG, 1),
-        "memory": {
-            "weights": memory.weights,
-            "gradients": memory.gradients,
-            "optimizer": memory.optimizer,
-            "activations": memory.activations,
-            "total": memory.total,
-        },
+        "memory": {**asdict(memory), "total": memory.total},
     }
-
-
-def _channels(known: dict[str, Known]) -> list[str]:
-    return [
-        name
-        for each in known.values()
-        for fields in (each.schema.variable_fields, each.schema.constant_fields)
-        for name in Embedding.of(fields, each.schema.grid).channels
-    ]
 
 
 def _task(task: Task, known: Known, recipe: RunRecipe) -> dict[str, Any]:

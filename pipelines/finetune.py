@@ -23,10 +23,11 @@ from shards.errors import MismatchError, SettingsError
 from shards.read import Dataset
 from shards.remote import Root
 from shards.spec import SPLITS, Schema
-from walrus.checkpoint import Description, load_description, load_model
+from walrus.checkpoint import Description, load_description
 from walrus.model.settings import ModelSettings
 from walrus.reading.place import Place
 from walrus.reading.stream import Shards, empty_batch
+from walrus.training.footprint import parameters
 from walrus.training.thrift import Load, fits, fitted, in_words, machine_memory, size, step_footprint
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
@@ -141,15 +142,11 @@ def finetune_recipe(
 
 def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[ModelSettings, RunRecipe]:
     """The settings that fit the memory there is, said to the user; a CPU's are left as they are."""
-    memory = machine_memory()
-    if not torch.cuda.is_available():
-        found = step_footprint(model, recipe.engine, load)
-        say(f"memory: a step takes {in_words(found)}; this machine has {size(memory)}")
-        if not fits(found, memory):
-            say("memory: that will hardly do; lower stream.windows_2d and windows_3d, or set tuning.low_rank")
-        return model, recipe
-    chosen, engine, found = fitted(model, recipe.engine, load, memory)
-    say(f"memory: a step takes {in_words(found)}; the GPU has {size(memory)}")
+    memory, gpu = machine_memory(), torch.cuda.is_available()
+    engine = recipe.engine
+    asked = model, engine, step_footprint(model, engine, load)
+    chosen, engine, found = fitted(model, engine, load, memory) if gpu else asked
+    say(f"memory: a step takes {in_words(found)}; {'the GPU' if gpu else 'this machine'} has {size(memory)}")
     if chosen.checkpoint_every != model.checkpoint_every:
         say("memory: activations are computed again in the backward pass, to fit")
     if engine.offload != recipe.engine.offload:
@@ -176,12 +173,10 @@ def _tell_new(new: tuple[str, ...], channels: tuple[str, ...]) -> None:
 
 
 def _write_card(job: Job, shards: Shards, base: Description, scores: dict[str, Any]) -> None:
-    description, model = load_model(job.run)
-    parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    description = load_description(job.run)
+    count = parameters(description.model, len(description.vocabulary))
     cards = [dataset.card for dataset in shards.datasets.values()]
-    text = model_card(
-        job.recipe, description, cards, (Path(job.recipe.base).name, base), parameters, table(scores, "model")
-    )
+    text = model_card(job.recipe, description, cards, (Path(job.recipe.base).name, base), count, table(scores, "model"))
     if not (job.run / CARD).is_file() or (job.run / CARD).read_text(encoding="utf-8") != text:
         write_atomically(job.run / CARD, text.encode())
 

@@ -28,7 +28,7 @@ from shards.remote import Root, is_remote
 from walrus.checkpoint import load_description, load_model
 from walrus.judging.plot import Curve
 from walrus.reading.stream import Shards
-from walrus.training.log import LOSSES, read_losses
+from walrus.training.log import LOSSES, read_lines
 from walrus.training.stop import stopping
 from walrus.training.world import Launched
 from walrus.vocabulary import PUBLISHED
@@ -116,7 +116,7 @@ def _evaluate(job: Job, shards: Shards) -> None:
     began = time.perf_counter()
     description, model = load_model(job.run)
     results = evaluate(model, description, list(shards.datasets.values()), job.recipe.evaluation)
-    losses = read_losses(job.run / LOSSES)
+    losses = read_lines(job.run / LOSSES)
     facts = (
         *describe(description, model),
         ("training time", duration(sum(line["seconds"] for line in losses))),

@@ -89,6 +89,11 @@ class RunRecipe:
         return self
 
     @property
+    def weights(self) -> dict[str, int]:
+        """How often each dataset comes in a cycle of tasks."""
+        return {choice.name: choice.weight for choice in self.datasets}
+
+    @property
     def model_settings(self) -> ModelSettings:
         if self.model not in PRESETS:
             raise SettingsError(f"model {self.model}: no such preset; there is {', '.join(PRESETS)}")

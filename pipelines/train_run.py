@@ -109,12 +109,11 @@ def identity(job: Job, shards: Shards) -> Identity:
     recipe = job.recipe
     stream = TypeAdapter(StreamSettings).dump_python(recipe.stream, mode="json")
     windows = {name: recipe.stream.windows(dataset.card.schema, job.model) for name, dataset in shards.datasets.items()}
-    weights = {choice.name: choice.weight for choice in recipe.datasets}
     # Weights that rest are in no checkpoint: they must be those of the same base model.
     base = f"{file_crc32c(job.base / WEIGHTS):08x}" if job.base is not None else ""
     return {
-        "data": dict(part.split(":", 1) for part in shards.fingerprint.split(";")),
-        "plan": {"datasets": weights, "windows": windows, **stream},
+        "data": dict(shards.fingerprints),
+        "plan": {"datasets": recipe.weights, "windows": windows, **stream},
         "schedule": TypeAdapter(ScheduleSettings).dump_python(recipe.schedule, mode="json"),
         "engine": recipe.engine.identity,
         "training": {
@@ -200,8 +199,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     saved, changes = last_checkpoint(job.run, belongs, job.allow)
     if rank == 0:
         _begin(job, ranks, saved, changes)
-    weights = {choice.name: choice.weight for choice in recipe.datasets}
-    plan = make_plan(shards, weights, recipe.stream, recipe.training.seed, job.model)
+    plan = make_plan(shards, recipe.weights, recipe.stream, recipe.training.seed, job.model)
     groups = count_groups(ranks, recipe.engine.zero_stage, recipe.engine.mics_shard_size, job.groups)
     vocabulary = Vocabulary(job.vocabulary)
     description = _description(job, shards)

@@ -118,6 +118,12 @@ class Embedding:
         return tuple(place for place, source in enumerate(self.sources) if source is None)
 
 
+def channels_of(schema: Schema) -> tuple[str, ...]:
+    """The names of all channels that a batch of such data holds: variable, then constant ones, padding included."""
+    parts = (schema.variable_fields, schema.constant_fields)
+    return tuple(name for fields in parts for name in Embedding.of(fields, schema.grid).channels)
+
+
 def _axes_of_space(grid: Grid) -> tuple[str, ...]:
     if grid.kind != "cartesian":
         return grid.axes

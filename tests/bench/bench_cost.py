@@ -17,10 +17,11 @@ from statistics import geometric_mean
 import torch
 
 from shards.spec import Boundary, FieldSpec, Grid, Schema, Sides
+from walrus.batch import channels_of
 from walrus.model.chance import draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.cost import Cost, channels, window_cost
+from walrus.reading.cost import Cost, window_cost
 from walrus.reading.memory import keep_freed_memory
 
 PERIODIC, OPEN = ((side, side) for side in (Boundary.PERIODIC, Boundary.OPEN))
@@ -81,7 +82,7 @@ def training_pass(network: Walrus, case: Case) -> Callable[[], None]:
     thin = 3 - len(case.grid)
     height, width, depth = (*case.grid, *(1,) * thin)
     sides = (*(case.sides,) * len(case.grid), *(PERIODIC,) * thin)
-    x = torch.randn(case.history, case.windows, channels(case.schema), height, width, depth)
+    x = torch.randn(case.history, case.windows, len(channels_of(case.schema)), height, width, depth)
     shifts = draw_shifts(network.settings, (height, width, depth), sides, torch.Generator().manual_seed(1))
 
     def run() -> None:

@@ -22,7 +22,7 @@ from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
 from shards.spec import SPLITS, Cell, Frames, Split
 from shards.spectrum import Modes, modes_of, power
-from walrus.batch import Batch
+from walrus.batch import Batch, channels_of
 from walrus.judging.conservation import Ledger, ledger_of
 from walrus.judging.film import Film, Scene, Shot, record
 from walrus.judging.forecast import LOOKBACK, frame_errors, linear, persistence
@@ -231,9 +231,8 @@ class Trial:
         return tuple(number for number, count in enumerate(frames) if count > history)
 
     def _check_channels(self, model: Model) -> None:
-        empty = self.reader.read([], self.reader.buffers(0, 0))
         known = set(model.vocabulary.names)
-        unknown = [name for name in (*empty.channels, *empty.static_channels) if name not in known]
+        unknown = [name for name in channels_of(self.schema) if name not in known]
         if unknown:
             raise MismatchError(
                 f"{self.where}: the model does not know {', '.join(unknown)}; "

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shards.spec import Boundary, Schema
-from walrus.batch import Embedding
+from walrus.batch import channels_of
 from walrus.model.geometry import Axes, Axis, first_stages, plan_axes, second_stages
 from walrus.model.settings import ModelSettings
 
@@ -79,14 +79,7 @@ def window_cost(model: ModelSettings, schema: Schema, history: int) -> Cost:
         linear=of_blocks * (8 * width**2 + 1.5 * width * model.mlp),
         space_attention=of_blocks * 2 * tokens * width,
         time_attention=of_blocks * 2 * history * width,
-        stem=2 * history * _stem(model, axes, channels(schema)),
-    )
-
-
-def channels(schema: Schema) -> int:
-    """How many channels of a task the model sees: variable, then constant ones, vectors padded to three components."""
-    return sum(
-        len(Embedding.of(fields, schema.grid).channels) for fields in (schema.variable_fields, schema.constant_fields)
+        stem=2 * history * _stem(model, axes, len(channels_of(schema))),
     )
 
 

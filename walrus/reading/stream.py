@@ -16,7 +16,7 @@ import torch
 
 from shards.read import Dataset
 from shards.remote import Root, open_dataset
-from walrus.batch import Batch, embed
+from walrus.batch import Batch, channels_of, embed
 from walrus.model.settings import ModelSettings
 from walrus.reading.place import ALONE, Place
 from walrus.reading.plan import MicroBatch, Plan, StreamSettings, make_task
@@ -41,20 +41,17 @@ class Shards:
     @property
     def channels(self) -> tuple[str, ...]:
         """Every channel name that a batch can hold, each once, in the order of the datasets."""
-        names: list[str] = []
-        for name, dataset in self.datasets.items():
-            empty = empty_batch(name, dataset)
-            names += [*empty.channels, *empty.static_channels]
-        return tuple(dict.fromkeys(names))
+        schemas = [dataset.card.schema for dataset in self.datasets.values()]
+        return tuple(dict.fromkeys(name for schema in schemas for name in channels_of(schema)))
 
     @property
-    def fingerprint(self) -> str:
-        """Changes with any byte of any dataset."""
-        return ";".join(
-            f"{name}:{dataset.index.card_crc32c:08x}:{len(dataset.index.trajectories)}:"
+    def fingerprints(self) -> dict[str, str]:
+        """By dataset; it changes with any byte of it."""
+        return {
+            name: f"{dataset.index.card_crc32c:08x}:{len(dataset.index.trajectories)}:"
             f"{sum(file.crc32c for file in dataset.index.files):x}"
             for name, dataset in sorted(self.datasets.items())
-        )
+        }
 
 
 def empty_batch(name: str, dataset: Dataset) -> Batch:

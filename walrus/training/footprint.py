@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 
 from shards.spec import Schema
+from walrus.batch import channels_of
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.cost import channels, recomputed_share, window_cost
+from walrus.reading.cost import recomputed_share, window_cost
 from walrus.reading.place import Place
 from walrus.training.engine import EngineSettings
 
@@ -69,5 +70,5 @@ def activations(model: ModelSettings, schema: Schema, history: int) -> float:
     of_block = 17 * model.hidden + 2 * model.mlp + 12 * model.heads
     blocks = tokens * model.blocks * ((1 - again) * of_block + again * model.hidden)
     inner = 7 * model.inner * history * cost.sites_a_frame
-    cells = 2.6 * channels(schema) * history * math.prod(schema.grid.shape)
+    cells = 2.6 * len(channels_of(schema)) * history * math.prod(schema.grid.shape)
     return FLOAT * (blocks + 3.4 * tokens * model.hidden + inner + cells)

@@ -9,7 +9,6 @@ optimiser calls its own. A rank that loads reads the elements that it is to hold
 
 from __future__ import annotations
 
-import os
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -26,6 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from shards.document import dump, parse, write_atomically
+from shards.durable import settle
 from shards.errors import MismatchError
 from shards.spec import STRICT, AtLeastOne, Natural
 
@@ -75,13 +75,12 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
     if tensors:
         path = building / f"rank-{rank:05d}.safetensors"
         save_file(tensors, path)
-        _sync(path)
+        settle(path)
     dist.barrier()
     if rank == 0:
         write_atomically(building / CHECKPOINT, dump(Checkpoint, checkpoint).encode())
-        _sync(building)
         building.replace(place)
-        _sync(folder)
+        settle(folder)
         for old in _steps(folder)[:-KEPT]:
             shutil.rmtree(old)
     dist.barrier()
@@ -90,14 +89,6 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
 def _copy(values: Tensor) -> Tensor:
     """On the CPU, in memory of its own."""
     return torch.empty(values.shape, dtype=values.dtype).copy_(values.detach())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _steps(folder: Path) -> list[Path]:

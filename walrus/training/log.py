@@ -88,7 +88,7 @@ class Log:
 
         run.mkdir(parents=True, exist_ok=True)
         path = run / LOSSES
-        kept = [line for line in read_losses(path) if line["step"] < first]
+        kept = [line for line in read_lines(path) if line["step"] < first]
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self.file = path.open("a", encoding="utf-8")
         self.events = SummaryWriter(str(run / EVENTS), purge_step=first)
@@ -114,8 +114,8 @@ def note(run: Path, sentence: str) -> None:
         file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}\n")
 
 
-def read_losses(path: Path) -> list[dict[str, Any]]:
-    """The lines of a run's losses; none where there is no file."""
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a run, a last one that was cut left out; none where there is no file."""
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("}\n")]

@@ -25,6 +25,7 @@ from walrus.judging.metrics import vrmse
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout
+from walrus.training.log import read_lines
 from walrus.training.world import sum_over_ranks
 
 LOG = "validation.jsonl"
@@ -110,10 +111,7 @@ class Watch:
 
 def read_validations(folder: Path) -> list[Validation]:
     """What a run has seen so far."""
-    if not (folder / LOG).is_file():
-        return []
-    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
-    return [Validation(**json.loads(line)) for line in lines if line.endswith("}")]
+    return [Validation(**line) for line in read_lines(folder / LOG)]
 
 
 def is_done(folder: Path, settings: WatchSettings, steps: int) -> bool:

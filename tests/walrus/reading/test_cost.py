@@ -7,10 +7,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from shards.errors import MismatchError
 from shards.spec import Boundary, FieldSpec, Grid, Schema
+from walrus.batch import channels_of
 from walrus.model.chance import draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.cost import channels, recomputed_share, window_cost
+from walrus.reading.cost import recomputed_share, window_cost
 
 PERIODIC, WALL, OPEN = ((side, side) for side in (Boundary.PERIODIC, Boundary.WALL, Boundary.OPEN))
 FIELDS = (FieldSpec("density"), FieldSpec("velocity", rank=1), FieldSpec("mask", constant=True))
@@ -67,7 +68,7 @@ def test_a_bounded_axis_has_a_token_more():
 
 
 def test_channels_count_padded_vectors_and_constant_fields():
-    assert channels(schema((16, 16), (PERIODIC, WALL))) == 1 + 3 + 1
+    assert len(channels_of(schema((16, 16), (PERIODIC, WALL)))) == 1 + 3 + 1
 
 
 def test_what_is_recomputed_is_paid_once_more():

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from walrus.training.log import Log, Progress, note, read_losses
+from walrus.training.log import Log, Progress, note, read_lines
 
 
 def progress(step):
@@ -32,7 +32,7 @@ def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
     with Log(tmp_path, 0) as log:
         for step in range(3):
             log.write(progress(step))
-    lines = read_losses(tmp_path / "losses.jsonl")
+    lines = read_lines(tmp_path / "losses.jsonl")
     assert lines == [progress(step).line for step in range(3)]
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()

@@ -59,7 +59,7 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
     )
     settings = TrainSettings(seed=options.seed, checkpoint_every=options.checkpoint_every)
     identity = {
-        "data": dict(part.split(":", 1) for part in shards.fingerprint.split(";")),
+        "data": dict(shards.fingerprints),
         "engine": engine.identity,
         "training": settings.identity,
     }
