@@ -19,13 +19,11 @@ from ingest.options import (
     Codec,
     Folder,
     Format,
-    Json,
     KeepError,
     Memory,
     Name,
     Root,
     Scheduler,
-    Set,
     Start,
     Workers,
     choice,
@@ -36,8 +34,6 @@ from ingest.output import (
     built_document,
     document_of,
     end_with,
-    print_json,
-    print_result,
     progress_bar,
     tell_caveats,
     tell_differences,
@@ -49,7 +45,7 @@ from ingest.verify import source_faults
 from ingest.words import built_line, counts, share_line
 from shards.card import Card
 from shards.codec import CodecName
-from shards.console import application, one_line_errors, say
+from shards.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
 from shards.convert import convert as convert_dataset
 from shards.errors import ShardError
 from shards.index import Packaging
@@ -106,7 +102,7 @@ def plan_command(
     keep_error: KeepError = None,
     workers: Workers = CORES,
     memory: Memory = None,
-    assignments: Set = None,
+    assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
     """What a build would do and cost; nothing is written."""
@@ -133,7 +129,7 @@ def build_command(
     ] = None,
     scheduler: Scheduler = None,
     memory: Memory = None,
-    assignments: Set = None,
+    assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
     """Build a dataset; running again goes on, or does nothing."""
@@ -167,7 +163,7 @@ def append_command(
     workers: Workers = CORES,
     scheduler: Scheduler = None,
     memory: Memory = None,
-    assignments: Set = None,
+    assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
     """Add files to a built dataset; what is there stays as it is."""

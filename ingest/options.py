@@ -19,8 +19,6 @@ Root = Annotated[Path, typer.Option("--to", metavar="ROOT", help="Where ROOT/DAT
 Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
 Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")]
 KeepError = Annotated[
     float | None, typer.Option(metavar="0.01", help="Round values by at most this share of the one-step change.")
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -60,14 +59,3 @@ def built_document(built: Built) -> dict[str, Any]:
 
 def document_of(kind: type[T], value: T) -> Any:
     return TypeAdapter(kind).dump_python(value, mode="json")
-
-
-def print_result(document: dict[str, Any], line: str, as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        typer.echo(line)
-
-
-def print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from shards.console import application, one_line_errors
+from shards.console import Json, application, one_line_errors, print_json
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
 from shards.settings import make, override
@@ -113,7 +112,7 @@ def command(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of model.json.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Convert published weights to a model, or a model to published weights."""
     with one_line_errors("walrus-convert"):
@@ -133,7 +132,7 @@ def tell(description: Description, written: Sequence[Path], as_json: bool) -> No
     """Prints what was converted and where it lies."""
     if as_json:
         document = {"model": asdict(description.model), "written": [str(path) for path in written]}
-        typer.echo(json.dumps(document, indent=1))
+        print_json(document)
         return
     model = description.model
     typer.echo(f"a model of {model.blocks} blocks, {model.hidden} wide, {len(description.vocabulary)} channel names")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pipelines.drawings import draw
 from pipelines.recipe import EvaluationSettings
 from pipelines.report import Result, Run, count, write_report
 from pipelines.tables import document, table, to_csv, to_latex
-from shards.console import application, one_line_errors, say
+from shards.console import Json, application, one_line_errors, print_json, say
 from shards.document import to_text, write_atomically
 from shards.read import Dataset
 from shards.remote import open_dataset
@@ -78,7 +77,7 @@ def command(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of the jitter to average over.")] = 1,
     at_once: Annotated[int, typer.Option(min=1, help="Most windows to forecast together; fewer need less memory.")] = 8,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Evaluate a trained model on a dataset."""
     with one_line_errors("walrus-evaluate"):
@@ -91,7 +90,7 @@ def command(
         save(out, Run(f"{checkpoint.name} on {dataset}", facts), results)
         found = document([result.judgement for result in results])
         if as_json:
-            typer.echo(json.dumps(found, indent=1))
+            print_json(found)
         else:
             typer.echo(table(found, "model"))
             typer.echo(f"report and pictures: {out / 'report.html'}")

@@ -12,12 +12,12 @@ import torch
 import typer
 
 from pipelines.model_card import model_card
-from pipelines.options import Allow, AsJson, Assignments, Ranks, Trace
+from pipelines.options import Allow, Ranks, Trace
 from pipelines.pretrain import run_and_evaluate, tell
 from pipelines.recipe import DatasetChoice, RunRecipe, find_run_recipe
 from pipelines.tables import table
 from pipelines.train_run import Job
-from shards.console import application, one_line_errors, say
+from shards.console import Assignments, Json, application, one_line_errors, say
 from shards.document import write_atomically
 from shards.errors import MismatchError, SettingsError
 from shards.read import Dataset
@@ -207,7 +207,7 @@ def command(
     assignments: Assignments = None,
     allow: Allow = None,
     trace: Trace = None,
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Fine-tune a trained model on a dataset and evaluate it there."""
     with one_line_errors("walrus-finetune"):

@@ -8,12 +8,8 @@ from typing import Annotated
 import typer
 
 Ranks = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")
-]
 Allow = Annotated[
     list[str] | None,
     typer.Option(help="Let a stopped run go on with other data, plan, schedule, engine or training settings."),
 ]
 Trace = Annotated[Path | None, typer.Option(help="Write a profile of a few steps to this folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

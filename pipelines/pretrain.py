@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +15,13 @@ from ingest.plan import make_plan
 from ingest.recipe import find_recipe
 from pipelines.dry_run import dry_run, tell_dry_run
 from pipelines.evaluate import describe, evaluate, save
-from pipelines.options import Allow, AsJson, Assignments, Ranks, Trace
+from pipelines.options import Allow, Ranks, Trace
 from pipelines.recipe import DatasetChoice, RunRecipe, find_run_recipe
 from pipelines.report import Run, duration
 from pipelines.scaling import simulate, tell_simulation
 from pipelines.tables import table
 from pipelines.train_run import Job, is_finished, is_recipe_kept, keep_recipe, train
-from shards.console import application, one_line_errors, say
+from shards.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
 from shards.errors import SourceError
 from shards.machine import usable_cores
 from shards.remote import Root, is_remote
@@ -151,23 +151,21 @@ def command(
     assignments: Assignments = None,
     allow: Allow = None,
     trace: Trace = None,
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Ingest what the recipe names, train, evaluate, report; or only say what a run would do."""
     with one_line_errors("walrus-pretrain"):
         chosen = find_run_recipe(recipe, tuple(assignments or ()))
         if simulated:
-            typer.echo(_text(simulate(chosen, root), tell_simulation, as_json))
+            predicted = simulate(chosen, root)
+            print_result(predicted, tell_simulation(predicted), as_json)
         elif dry:
-            typer.echo(_text(dry_run(chosen, root, ranks, groups), tell_dry_run, as_json))
+            expected = dry_run(chosen, root, ranks, groups)
+            print_result(expected, tell_dry_run(expected), as_json)
         elif out is None:
             raise typer.BadParameter("a run needs its folder: --out RUN")
         else:
             tell(pretrain(chosen, root, out, ranks, groups, allow or (), trace), out, as_json)
-
-
-def _text(document: dict[str, Any], words: Callable[[dict[str, Any]], str], as_json: bool) -> str:
-    return json.dumps(document, indent=1) if as_json else words(document)
 
 
 def tell(scores: dict[str, Any], run: Path, as_json: bool) -> None:
@@ -175,7 +173,7 @@ def tell(scores: dict[str, Any], run: Path, as_json: bool) -> None:
     if not scores:
         return
     if as_json:
-        typer.echo(json.dumps(scores, indent=1))
+        print_json(scores)
         return
     typer.echo(table(scores, "model"))
     typer.echo(f"\nVRMSE: 0 is right, 1 is as good as the mean of the field.\nmodel     {run}")

@@ -6,9 +6,11 @@ Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stoppe
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +21,12 @@ QUARANTINE = 3
 INTERRUPTED = 130
 # EX_TEMPFAIL of sysexits.h: try again later.
 STOPPED = 75
+
+# What most commands take.
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")
+]
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -46,3 +54,16 @@ def one_line_errors(command: str) -> Iterator[None]:
 def say(text: str) -> None:
     """A line of progress."""
     stderr.print(text, markup=False)
+
+
+def print_result(document: Any, text: str, as_json: bool) -> None:
+    """A result for people, or as one document."""
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(text)
+
+
+def print_json(document: Any) -> None:
+    """One document on stdout."""
+    typer.echo(json.dumps(document, indent=1))

@@ -17,6 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from ingest.cli import app
+from shards.read import Dataset
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 MEMORY = Path("/dev/shm")
@@ -146,6 +147,20 @@ def build(command, waves, tmp_path) -> Callable[..., Result]:
         return command("build", waves.recipe, "--from", start, "--to", root, *one, *options)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def physical() -> Callable[[Path, str, int], np.ndarray]:
+    """Frames [T, C, X, Y] of a trajectory of a split, in physical units."""
+
+    def read(folder: Path, split: str, number: int) -> np.ndarray:
+        dataset = Dataset(folder)
+        entry, schema = dataset.entries(split)[number], dataset.card.schema
+        out = np.empty((entry.frames, *schema.frame_shape), schema.dtype)
+        dataset.read_frames(entry, range(entry.frames), out)
+        return out * np.array(dataset.document(entry).scale, schema.dtype).reshape(-1, 1, 1)
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -31,21 +31,12 @@ def append(command, waves, tmp_path):
     return call
 
 
-def physical(folder: Path, split: str, number: int) -> np.ndarray:
-    """Frames [T, C, X, Y] in physical units."""
-    dataset = Dataset(folder)
-    entry, schema = dataset.entries(split)[number], dataset.card.schema
-    out = np.empty((entry.frames, *schema.frame_shape), schema.dtype)
-    dataset.read_frames(entry, range(entry.frames), out)
-    return out * np.array(dataset.document(entry).scale, schema.dtype).reshape(-1, 1, 1)
-
-
 def times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 @PACKAGINGS
-def test_new_files_join_and_nothing_that_is_there_is_touched(good, build, append, command, folder, packaging):
+def test_new_files_join_and_nothing_that_is_there_is_touched(good, build, append, command, folder, packaging, physical):
     build("--format", packaging)
     before, powers = times(folder), Dataset(folder).card.powers
     path = good.write("train/zero", rows=2, frames=6, height=100 * np.random.default_rng(1).normal(size=(2, 6, 6, 4)))

@@ -26,15 +26,6 @@ def times(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def physical(folder: Path, split: str, number: int) -> np.ndarray:
-    """Frames [T, C, X, Y] in physical units."""
-    dataset = Dataset(folder)
-    entry, schema = dataset.entries(split)[number], dataset.card.schema
-    out = np.empty((entry.frames, *schema.frame_shape), schema.dtype)
-    dataset.read_frames(entry, range(entry.frames), out)
-    return out * np.array(dataset.document(entry).scale, schema.dtype).reshape(-1, 1, 1)
-
-
 @pytest.fixture
 def folder(tmp_path) -> Path:
     return tmp_path / "root" / "waves"
@@ -88,7 +79,7 @@ def test_the_bytes_do_not_depend_on_where_the_source_lies(good, build, tmp_path,
     assert tree(tmp_path / "1") == tree(tmp_path / "2")
 
 
-def test_a_changed_input_redoes_its_own_trajectories_only(good, build, folder):
+def test_a_changed_input_redoes_its_own_trajectories_only(good, build, folder, physical):
     build()
     before = times(folder)
     with h5py.File(good.source / "train" / "two.hdf5", "r+") as file:
@@ -152,7 +143,7 @@ def test_a_card_is_json_for_strict_readers_even_where_all_of_train_is_unfit(good
 
 @PACKAGINGS
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_every_bit_of_the_source_is_kept(waves, build, folder, packaging, dtype):
+def test_every_bit_of_the_source_is_kept(waves, build, folder, packaging, dtype, physical):
     """Denormals, -0.0 and huge values among ordinary ones; the RMS is near 1, so that k is 0 or 1."""
     tiny, huge = (1e-44, 3e38) if dtype == "f4" else (5e-324, 1e150)
     height = np.random.default_rng(5).normal(size=(3, 5, 6, 4)).astype(dtype)
@@ -171,7 +162,7 @@ def test_every_bit_of_the_source_is_kept(waves, build, folder, packaging, dtype)
         assert found[:, 1].tobytes() == fields["flow"][row, ..., 0].tobytes()
 
 
-def test_a_value_that_would_lose_bits_is_left_out_and_the_cure_helps(good, build, folder):
+def test_a_value_that_would_lose_bits_is_left_out_and_the_cure_helps(good, build, folder, physical):
     height = 1e6 * np.random.default_rng(5).normal(size=(3, 5, 6, 4)).astype("f4")
     height[1, 3, 2, 2] = 1e-44
     good.write("train/one", height=height)
@@ -207,7 +198,7 @@ def test_a_bad_input_never_costs_what_was_built_from_it(good, build, folder, tre
     assert list(faults(Dataset(folder))) == []
 
 
-def test_what_was_bad_before_may_stay_bad_in_a_changed_input(good, build, folder):
+def test_what_was_bad_before_may_stay_bad_in_a_changed_input(good, build, folder, physical):
     good.write("train/two", rows=2, frames=3, time=np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 1.0]]))
     height = np.asarray(h5py.File(good.source / "train/one.hdf5")["t0_fields/height"])
     height[1, 3, 2, 1] = np.nan

@@ -63,14 +63,6 @@ def folder(tmp_path) -> Path:
     return tmp_path / "root" / "waves"
 
 
-def physical(folder: Path, split: str, number: int) -> np.ndarray:
-    dataset = Dataset(folder)
-    entry, schema = dataset.entries(split)[number], dataset.card.schema
-    out = np.empty((entry.frames, *schema.frame_shape), schema.dtype)
-    dataset.read_frames(entry, range(entry.frames), out)
-    return out * np.array(dataset.document(entry).scale, schema.dtype).reshape(-1, 1, 1)
-
-
 def noisy(waves, name: str, outlier: float = 1.0, dtype: str = "f4") -> np.ndarray:
     height = np.random.default_rng(len(name)).normal(size=(3, 12, 6, 4)).astype(dtype)
     height[1, 7, 2, 2] *= outlier
@@ -81,7 +73,9 @@ def noisy(waves, name: str, outlier: float = 1.0, dtype: str = "f4") -> np.ndarr
 
 @PACKAGINGS
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_the_error_is_within_the_bound_measured_and_in_the_card(waves, build, command, folder, packaging, dtype):
+def test_the_error_is_within_the_bound_measured_and_in_the_card(
+    waves, build, command, folder, packaging, dtype, physical
+):
     height = noisy(waves, "train/one", 1e4, dtype)
     assert build("--format", packaging, "--keep-error", 0.01).exit_code == 0
     card = Dataset(folder).card

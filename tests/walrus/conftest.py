@@ -17,7 +17,10 @@ from shards.spec import Boundary
 from walrus.model.chance import Shifts
 from walrus.model.geometry import Boundaries
 from walrus.model.published import from_published, published_settings
+from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
+from walrus.rollout import Model
+from walrus.vocabulary import PUBLISHED
 
 FOLDER = Path(__file__).parents[3] / "shared" / "golden"
 
@@ -122,3 +125,14 @@ def golden() -> Golden:
     if not (FOLDER / "manifest.json").exists():
         pytest.skip(f"no reference numbers at {FOLDER}")
     return Golden(FOLDER)
+
+
+@pytest.fixture
+def still() -> Model:
+    """A model that predicts no change: persistence."""
+    network = Walrus(ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1), 67).eval()
+    with torch.no_grad():
+        for decoder in network.decoders.values():
+            decoder.second.zero_()
+            decoder.bias.zero_()
+    return Model(network, PUBLISHED, 1e-5)

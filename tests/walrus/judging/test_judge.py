@@ -25,17 +25,6 @@ SHORT = Protocol(history=3, start=5, longest=4)
 
 
 @pytest.fixture(scope="module")
-def still():
-    """A model that predicts no change: persistence."""
-    network = Walrus(SETTINGS, 67).eval()
-    with torch.no_grad():
-        for decoder in network.decoders.values():
-            decoder.second.zero_()
-            decoder.bias.zero_()
-    return Model(network, PUBLISHED, 1e-5)
-
-
-@pytest.fixture(scope="module")
 def lively():
     """A model that has learned nothing and changes much."""
     torch.manual_seed(1)

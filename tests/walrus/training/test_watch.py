@@ -9,12 +9,9 @@ from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.judging.metrics import vrmse
 from walrus.model.settings import ModelSettings
-from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
-from walrus.rollout import Model
 from walrus.training.watch import LOG, Validation, Watch, WatchSettings, is_done, is_over, validation_error
-from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
 HISTORY = 4
@@ -25,16 +22,6 @@ def dataset(root):
     return Dataset(root / "acoustic_scattering_discontinuous")
 
 
-def still_model():
-    """It predicts no change, so a rollout repeats the last frame."""
-    network = Walrus(SETTINGS, 67).eval()
-    with torch.no_grad():
-        for decoder in network.decoders.values():
-            decoder.second.zero_()
-            decoder.bias.zero_()
-    return Model(network, PUBLISHED, 1e-5)
-
-
 @pytest.fixture
 def alone(tmp_path):
     dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
@@ -42,18 +29,18 @@ def alone(tmp_path):
     dist.destroy_process_group()
 
 
-def test_a_model_that_predicts_no_change_has_the_error_of_persistence(dataset):
+def test_a_model_that_predicts_no_change_has_the_error_of_persistence(dataset, still):
     settings = WatchSettings(every=1, trajectories=1, steps=3)
     reader = Reader(dataset, "valid")
     whole = reader.read([Window(0, 0, 1)], reader.buffers(1, HISTORY + 3))
     frames = whole.fields_BTCHWD[0, :, :3] * whole.scale_C[:3, None, None, None]
     expected = vrmse(frames[HISTORY:], frames[HISTORY - 1].expand(3, -1, -1, -1, -1), 3).mean()
-    assert validation_error(still_model(), dataset, HISTORY, settings) == pytest.approx(float(expected), rel=1e-5)
+    assert validation_error(still, dataset, HISTORY, settings) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_too_long_a_history_for_the_validation_split_is_refused(dataset):
+def test_too_long_a_history_for_the_validation_split_is_refused(dataset, still):
     with pytest.raises(MismatchError, match="no validation trajectory is longer than the history of 24 frames"):
-        validation_error(still_model(), dataset, 24, WatchSettings(every=1))
+        validation_error(still, dataset, 24, WatchSettings(every=1))
 
 
 def test_it_is_over_after_so_many_validations_without_a_better_one():
@@ -63,8 +50,8 @@ def test_it_is_over_after_so_many_validations_without_a_better_one():
     assert [is_over(seen[:count], settings) for count in range(6)] == [False, False, False, False, True, False]
 
 
-def test_the_best_weights_are_kept_and_a_stopped_run_forgets_what_came_after(dataset, tmp_path, alone):
-    model = still_model()
+def test_the_best_weights_are_kept_and_a_stopped_run_forgets_what_came_after(dataset, tmp_path, alone, still):
+    model = still
     watch = Watch(WatchSettings(every=5, patience=1, trajectories=1, steps=2), model, dataset, HISTORY, tmp_path)
     watch.begin(0)
     assert not watch.is_better(4, last=False)
