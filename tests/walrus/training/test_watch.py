@@ -8,12 +8,10 @@ import torch.distributed as dist
 from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.judging.metrics import vrmse
-from walrus.model.settings import ModelSettings
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.training.watch import LOG, Validation, Watch, WatchSettings, is_done, is_over, validation_error
 
-SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
 HISTORY = 4
 
 
