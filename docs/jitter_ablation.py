@@ -59,8 +59,7 @@ def main(
         ratios = []
         for name in description.datasets:
             dataset = Dataset(root / name)
-            volume = len(dataset.card.schema.grid.axes) == 3
-            history = description.history_3d if volume else description.history_2d
+            history = description.history(len(dataset.card.schema.grid.axes))
             line, ratio = row(model, dataset, settings.protocol(history), seeds)
             typer.echo(line)
             say(f"judged {name}")
