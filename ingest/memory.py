@@ -43,10 +43,7 @@ def slab_within(plan: Plan, memory: int | None, workers: int) -> int:
 def _beside_slabs(plan: Plan) -> int:
     schema = plan.schema
     static = int(np.prod(schema.static_shape)) * np.dtype(plan.read_dtype).itemsize
-    # A tar has the length of a member before its bytes: the encoded shard is held whole.
-    longest = max((t.frames for part in plan.parts for t in part.trajectories), default=1)
-    shard = min(plan.shard_frames, longest) * schema.frame_bytes if plan.packaging == "webdataset" else 0
-    return PROCESS_BYTES + FRAMES * max(plan.read_frame_bytes, static) + shard
+    return PROCESS_BYTES + FRAMES * max(plan.read_frame_bytes, static)
 
 
 def _megabytes(count: int) -> str:

@@ -200,7 +200,7 @@ class TarPart:
         for number, (frames, blocks) in enumerate(encoded.segments):
             sample = trajectory.key if number == 0 else f"{trajectory.key}_{number:03d}"
             document = replace(encoded.document, first=first, frames=frames)
-            segments.append(Segment(first, frames, self._member(f"{sample}.fields.shard", list(blocks))))
+            segments.append(Segment(first, frames, self._member(f"{sample}.fields.shard", blocks)))
             boundary = self._member(f"{sample}.boundary.shard", [encoded.boundary])
             static = None
             if encoded.static is not None:
@@ -213,33 +213,38 @@ class TarPart:
         boundary, static, described = places
         return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described)
 
-    def _member(self, name: str, blocks: list[bytes]) -> Member:
-        info = tarfile.TarInfo(name)
-        info.size = sum(len(block) for block in blocks)
-        info.mode = 0o644
-        self._append([info.tobuf(tarfile.GNU_FORMAT)])
-        member = self._append(blocks)
-        self._append([b"\0" * (-info.size % tarfile.BLOCKSIZE)])
-        return member
-
-    def _append(self, blocks: Blocks) -> Member:
-        start = self.length
+    def _member(self, name: str, blocks: Blocks) -> Member:
+        """A member whose length, which stands before its bytes, is known after the last of them."""
+        start, room = self.length, len(_header(name, 0))
+        self.file.seek(start + room)
         length, crc = _append(self.file, blocks)
-        self.length += length
-        self.crc32c = joined(self.crc32c, crc, length)
-        return Member(self.path, start, length, crc)
+        header, padding = _header(name, length), b"\0" * (-length % tarfile.BLOCKSIZE)
+        self.file.write(padding)
+        self.file.seek(start)
+        self.file.write(header)
+        self.length = self.file.seek(start + room + length + len(padding))
+        before = google_crc32c.extend(self.crc32c, header)
+        self.crc32c = google_crc32c.extend(joined(before, crc, length), padding)
+        return Member(self.path, start + room, length, crc)
 
     def close(self) -> tuple[FileRecord, ...]:
         with full_disk_is_an_error(self.temporary):
-            self._append([b"\0" * (2 * tarfile.BLOCKSIZE)])
+            end = b"\0" * (2 * tarfile.BLOCKSIZE)
+            self.file.write(end)
             self.file.close()
             settle(self.temporary)
             self.temporary.replace(self.final)
             settle(self.final.parent)
-        return (FileRecord(self.path, self.length, self.crc32c),)
+        return (FileRecord(self.path, self.length + len(end), google_crc32c.extend(self.crc32c, end)),)
 
     def discard(self) -> None:
         # A full disk fails again here, on what the buffer still holds.
         with suppress(OSError):
             self.file.close()
         self.temporary.unlink(missing_ok=True)
+
+
+def _header(name: str, length: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = length, 0o644
+    return info.tobuf(tarfile.GNU_FORMAT)
