@@ -28,11 +28,11 @@ from ingest.plan import make_plan as plan_build
 from ingest.recipe import find_recipe
 from pipelines.recipe import RunRecipe, find_run_recipe
 from shards.document import to_text, write_atomically
+from shards.machine import keep_freed_memory
 from walrus.checkpoint import Description, load_model, save_model
 from walrus.judging.score import FORECASTERS
 from walrus.judging.trial import VRMSE, Protocol, Trial
 from walrus.model.walrus import Walrus
-from walrus.reading.memory import keep_freed_memory
 from walrus.reading.stream import Shards, make_plan
 from walrus.rollout import Model
 from walrus.training.schedule import ScheduleSettings

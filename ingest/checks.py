@@ -1,6 +1,6 @@
 """What a trajectory must satisfy to become shards, in sentences; the moments come from the same pass.
 
-Axes: C channel, S space.
+Axes: T time, C channel, S space.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from ingest.rounding import Rounding
 from shards.errors import WalrusError
-from shards.moments import BLOCK, NONE, Moments, merge, of_frame
+from shards.moments import BLOCK, NONE, Moments, merge, of_frames
 from shards.spec import Frames, Schema
 
 
@@ -60,32 +60,34 @@ class Inspection:
         )
         self._scale = scale.reshape(-1, *(1 for _ in schema.grid.shape))
 
-    def passes(self, frames: Iterator[Frames]) -> Iterator[Frames]:
-        """The frames in stored units; raises UnfitError at the first that is not fit.
+    def passes(self, slabs: Iterator[Frames]) -> Iterator[Frames]:
+        """The frames of slabs [T, C, *S] in stored units; raises UnfitError at the first that is not fit.
 
-        While one is taken away, to be encoded and written, the moments of the next are found beside it.
+        While those of one slab are taken away, to be encoded and written, the moments of the next are found beside it.
         """
+        first, waiting = 0, None
         with ThreadPoolExecutor(1) as aside:
-            waiting: tuple[int, Frames, Future[tuple[Moments, ...]]] | None = None
-            for number, frame in enumerate(frames):
-                moments = aside.submit(of_frame, frame, waiting[1] if waiting else None)
+            for slab in slabs:
+                moments = aside.submit(of_frames, slab, waiting[0][-1] if waiting else None)
                 if waiting:
-                    yield self._passed(*waiting)
-                waiting = number, frame, moments
+                    yield from self._passed(first, *waiting)
+                    first += len(waiting[0])
+                waiting = slab, moments
             if waiting:
-                yield self._passed(*waiting)
+                yield from self._passed(first, *waiting)
 
-    def _passed(self, number: int, frame: Frames, found: Future[tuple[Moments, ...]]) -> Frames:
-        moments, where = found.result(), f"frame {number}"
-        self._finite(moments, frame[0].size, where)
-        self.repeated += number > 0 and all(m.change_squares == 0 for m in moments)
-        self.moments = tuple(merge(a, b) for a, b in zip(self.moments, moments, strict=True))
-        stored = self._stored(frame, moments, where)
-        return self._rounded(stored, where) if self._rounding else stored
+    def _passed(self, first: int, slab: Frames, found: Future[list[tuple[Moments, ...]]]) -> Iterator[Frames]:
+        for number, (frame, moments) in enumerate(zip(slab, found.result(), strict=True), first):
+            where = f"frame {number}"
+            self._finite(moments, frame[0].size, where)
+            self.repeated += number > 0 and all(m.change_squares == 0 for m in moments)
+            self.moments = tuple(merge(a, b) for a, b in zip(self.moments, moments, strict=True))
+            stored = self._stored(frame, moments, where)
+            yield self._rounded(stored, where) if self._rounding else stored
 
     def static(self, values: Frames) -> Frames:
         """The constant fields in stored units; raises UnfitError where they are not fit."""
-        self.moments = of_frame(values)
+        (self.moments,) = of_frames(values[None])
         self._finite(self.moments, values[0].size, "a constant field")
         return self._stored(values, self.moments, "a constant field")
 

@@ -25,6 +25,7 @@ from shards.document import dump, parse, write_atomically
 from shards.durable import settle
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
+from shards.machine import keep_freed_memory
 from shards.moments import NONE, Moments, merge_all
 from shards.shard import shard_stream, single_chunk_shard
 from shards.spec import STRICT, Frames, Trajectory
@@ -102,6 +103,7 @@ def _has_length(path: Path, length: int) -> bool:
 
 def build_part(plan: Plan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
     """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk."""
+    keep_freed_memory()
     _withdraw(record_path(dataset, part.name))
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
     written: list[_Written] = []
@@ -184,7 +186,8 @@ def _prepare(plan: Plan, opened: OpenFile, trajectory: Trajectory, slab_bytes: i
     schema, row = plan.schema, trajectory.origin.row
     inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
     static = Inspection(schema, schema.static_channels, plan.channel_powers(constant=True))
-    frames = inspection.passes(_frames(opened, trajectory, slab_bytes // plan.read_frame_bytes))
+    slabs = read_slabs(opened, row, trajectory.frames, slab_bytes // plan.read_frame_bytes)
+    frames = inspection.passes(slabs)
     constants = static.static(opened.static(row)) if schema.static_channels else None
     encoded = Encoded(
         _document(plan, trajectory),
@@ -216,11 +219,11 @@ def _document(plan: Plan, trajectory: Trajectory) -> Document:
     )
 
 
-def _frames(opened: OpenFile, trajectory: Trajectory, slab_frames: int) -> Iterator[Frames]:
-    """Frame by frame, read in slabs that bound the memory."""
+def read_slabs(opened: OpenFile, row: int, frames: int, slab_frames: int) -> Iterator[Frames]:
+    """The first `frames` of a row in slabs [T, C, *S] that bound the memory, never less than a frame."""
     slab = max(1, slab_frames)
-    for start in range(0, trajectory.frames, slab):
-        yield from opened.frames(trajectory.origin.row, start, min(start + slab, trajectory.frames))
+    for start in range(0, frames, slab):
+        yield opened.frames(row, start, min(start + slab, frames))
 
 
 def _segments(

@@ -9,7 +9,7 @@ from pathlib import Path
 from ingest.build import Means
 from ingest.checks import Inspection, UnfitError
 from ingest.memory import PROCESS_BYTES, process_bytes
-from ingest.part import read_record
+from ingest.part import SLAB_BYTES, read_record, read_slabs
 from ingest.plan import Plan
 from ingest.source import find
 from shards.card import Count, Quarantined
@@ -99,7 +99,8 @@ def try_out(plan: Plan, trajectory: Trajectory) -> Trial:
     began = time.perf_counter()
     try:
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
-            values = inspection.passes(iter(opened.frames(trajectory.origin.row, 0, frames)))
+            slabs = read_slabs(opened, trajectory.origin.row, frames, SLAB_BYTES // plan.read_frame_bytes)
+            values = inspection.passes(slabs)
             encoded = sum(map(len, shard_stream(values, slots, plan.chunk, plan.codec)))
     except (SourceError, UnfitError) as error:
         return Trial(file.path, fault=str(error))

@@ -17,7 +17,7 @@ from pipelines.recipe import RunRecipe
 from shards.console import STOPPED, say
 from shards.document import write_atomically
 from shards.errors import MismatchError, SettingsError, StoppedError, WalrusError
-from shards.machine import usable_cores
+from shards.machine import keep_freed_memory, usable_cores
 from shards.remote import Root
 from shards.settings import dump_toml
 from shards.verify import file_crc32c
@@ -26,7 +26,6 @@ from walrus.grow import grow
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import card_scales
-from walrus.reading.memory import keep_freed_memory
 from walrus.reading.place import Place, count_groups
 from walrus.reading.plan import StreamSettings
 from walrus.reading.stream import Shards, make_plan

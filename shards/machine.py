@@ -1,9 +1,14 @@
-"""What this process may use of the machine that it runs on."""
+"""What this process may use of the machine that it runs on, and what it keeps of it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+
+# Numbers of glibc's mallopt(3).
+TRIM_THRESHOLD, MAP_THRESHOLD = -1, -3
+LARGEST = 2**31 - 1
 
 
 def usable_cores() -> int:
@@ -11,3 +16,19 @@ def usable_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def keep_freed_memory() -> None:
+    """Lets the process keep what it frees instead of returning it to the system; nothing where there is no glibc.
+
+    By default glibc maps every large array anew, and the page faults cost more than the arithmetic: writing a fresh
+    array of 64 MB takes 48 ms, a kept one 6 ms (docs/lab.md).
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:
+        return
+    mallopt(TRIM_THRESHOLD, LARGEST)
+    mallopt(MAP_THRESHOLD, LARGEST)

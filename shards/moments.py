@@ -1,7 +1,8 @@
 """Exact moments of a channel, one pass, mergeable in any grouping: count, mean, variance, range, one-step change.
 
-Float64 throughout. Squares are summed about the mean of each frame and joined by Chan's formula (Chan, Golub and
-LeVeque 1979), so that a mean 1e8 times the standard deviation costs no digits.
+Float64 throughout. Squares are summed about a value of each block of cells and joined by Chan's formula (Chan, Golub
+and LeVeque 1979), so that a mean 1e8 times the standard deviation costs no digits.
+Axes: T time, C channel, S space, N its cells in a row.
 """
 
 from __future__ import annotations
@@ -70,53 +71,80 @@ def merge_all(groups: list[tuple[Moments, ...]]) -> tuple[Moments, ...]:
     return tuple(reduce(merge, channel, NONE) for channel in zip(*groups, strict=True))
 
 
-def of_frame(frame: Frames, before: Frames | None = None) -> tuple[Moments, ...]:
-    """Moments of each channel of a frame [C, *S], with the change since the frame before; NaN cells do not count."""
-    values = frame.reshape(len(frame), -1)
-    earlier = None if before is None else before.reshape(values.shape)
+def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moments, ...]]:
+    """Moments of each channel of each of the frames [T, C, *S], with the change since the frame before; NaN cells do
+    not count.
+
+    `before` [C, *S] comes before the first. What is found of a frame does not depend on those it is given with.
+    """
+    values = frames.reshape(*frames.shape[:2], -1)
+    earlier = None if before is None else before.reshape(values.shape[1:])
     # Infinities and overflow show in the moments themselves: whoever checks them sees them there.
     with np.errstate(over="ignore", invalid="ignore"):
         moments = _of_channels(values, earlier)
-        for channel in [number for number, m in enumerate(moments) if math.isnan(m.lowest + m.change_squares)]:
-            moments[channel] = _of_numbers(values[channel], None if earlier is None else earlier[channel])
-    return tuple(moments)
+        for number, of_frame in enumerate(moments):
+            previous = values[number - 1] if number else earlier
+            for channel in [c for c, m in enumerate(of_frame) if math.isnan(m.lowest + m.change_squares)]:
+                of_frame[channel] = _of_numbers(
+                    values[number, channel], None if previous is None else previous[channel]
+                )
+    return [tuple(of_frame) for of_frame in moments]
 
 
-def _of_channels(values: Frames, before: Frames | None) -> list[Moments]:
-    """Of values [C, N] without NaN: block after block while it is in the cache, the blocks joined by Chan's formula."""
-    channels, cells = values.shape
-    blocks = [slice(start, start + BLOCK) for start in range(0, cells, BLOCK)]
-    lowest, highest = (np.empty((len(blocks), channels), values.dtype) for _ in range(2))
-    means, squares, change_squares = (np.zeros((len(blocks), channels)) for _ in range(3))
-    buffer, changed = (np.empty((channels, min(BLOCK, cells))) for _ in range(2))
-    for number, block in enumerate(blocks):
-        held = values[:, block]
-        np.minimum.reduce(held, axis=1, out=lowest[number])
-        np.maximum.reduce(held, axis=1, out=highest[number])
-        exact, change = buffer[:, : held.shape[1]], changed[:, : held.shape[1]]
-        exact[...] = held
-        np.add.reduce(exact, axis=1, out=means[number])
-        means[number] /= held.shape[1]
-        if before is not None:
-            change[...] = before[:, block]
-            np.subtract(exact, change, out=change)
-            np.vecdot(change, change, out=change_squares[number])
-        exact -= means[number, :, None]
-        np.vecdot(exact, exact, out=squares[number])
-    counts = np.array([min(block.stop, cells) - block.start for block in blocks], np.float64)
-    mean = counts @ means / cells
-    squares_about_mean = squares.sum(axis=0) + counts @ np.square(means - mean)
-    columns = (mean, squares_about_mean, lowest.min(axis=0), highest.max(axis=0), change_squares.sum(axis=0))
+def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:
+    """Of values [T, C, N] without NaN: those of blocks of cells, joined by Chan's formula."""
+    cells = values.shape[2]
+    blocks = [slice(start, min(start + BLOCK, cells)) for start in range(0, cells, BLOCK)]
+    lowest, highest, sums, squares, changes = _of_blocks(values, before, blocks)
+    counts = np.array([block.stop - block.start for block in blocks], np.float64).reshape(-1, 1, 1)
+    shifts = sums / counts
+    squares = np.maximum(squares - sums * shifts, 0)
+    squares[np.isnan(squares)] = math.inf
+    means = np.moveaxis(values[:, :, ::BLOCK], 2, 0) + shifts
+    mean = (counts * means).sum(axis=0) / cells
+    squares_about_mean = squares.sum(axis=0) + (counts * np.square(means - mean)).sum(axis=0)
+    columns = (mean, squares_about_mean, lowest.min(axis=0), highest.max(axis=0), changes.sum(axis=0))
     return [
-        Moments(cells, mean, squares, low, high, 0 if before is None else cells, change)
-        for mean, squares, low, high, change in zip(*(column.tolist() for column in columns), strict=True)
+        [
+            Moments(cells, mean, squares, low, high, cells if frame or before is not None else 0, change)
+            for mean, squares, low, high, change in zip(*rows, strict=True)
+        ]
+        for frame, rows in enumerate(zip(*(column.tolist() for column in columns), strict=True))
     ]
+
+
+def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tuple[Frames, ...]:
+    """Lowest, highest, sum and sum of squares less the first cell, and squares of change: [blocks, T, C] each.
+
+    The first cell lies among the values, so that what is left of them is not much larger than their deviation.
+    """
+    frames, channels, _ = values.shape
+    lowest, highest = (np.empty((len(blocks), frames, channels), values.dtype) for _ in range(2))
+    sums, squares, changes = (np.zeros((len(blocks), frames, channels)) for _ in range(3))
+    room, ones = np.empty((3, channels, blocks[0].stop)), np.ones(blocks[0].stop)
+    for number, block in enumerate(blocks):
+        width = block.stop - block.start
+        exact, earlier, rest = room[:, :, :width]
+        if before is not None:
+            earlier[...] = before[:, block]
+        for frame, held in enumerate(values[:, :, block]):
+            np.minimum.reduce(held, axis=1, out=lowest[number, frame])
+            np.maximum.reduce(held, axis=1, out=highest[number, frame])
+            exact[...] = held
+            if frame or before is not None:
+                np.subtract(exact, earlier, out=rest)
+                np.vecdot(rest, rest, out=changes[number, frame])
+            np.subtract(exact, held[:, :1], out=rest)
+            np.vecdot(rest, ones[:width], out=sums[number, frame])
+            np.vecdot(rest, rest, out=squares[number, frame])
+            exact, earlier = earlier, exact
+    return lowest, highest, sums, squares, changes
 
 
 def _of_numbers(values: Frames, before: Frames | None) -> Moments:
     """Of values [N], those left out that are not a number."""
     numbers = values[~np.isnan(values)].astype(np.float64)
-    moments = _of_channels(numbers[None], None)[0] if numbers.size else NONE
+    moments = _of_channels(numbers[None, None], None)[0][0] if numbers.size else NONE
     if before is None:
         return moments
     change = np.subtract(values, before, dtype=np.float64)

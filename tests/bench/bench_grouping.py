@@ -29,7 +29,7 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
-from shards.machine import usable_cores
+from shards.machine import keep_freed_memory, usable_cores
 from shards.spec import Boundary, FieldSpec, Grid, Schema
 from walrus.batch import Batch, embed
 from walrus.counter import below
@@ -37,7 +37,6 @@ from walrus.model.geometry import Axes
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.cost import Cost, window_cost
-from walrus.reading.memory import keep_freed_memory
 from walrus.reading.place import Place
 from walrus.training.engine import Engine, EngineSettings
 from walrus.training.simulate import busy_share

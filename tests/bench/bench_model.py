@@ -26,11 +26,11 @@ from plain_model import Plain
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from shards.machine import keep_freed_memory
 from shards.spec import Boundary
 from walrus.model.chance import draw_shifts
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
-from walrus.reading.memory import keep_freed_memory
 
 CHANNELS = [3, 4, 5, 28]
 BOUNDARIES = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundary.PERIODIC,) * 2)

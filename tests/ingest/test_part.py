@@ -8,7 +8,7 @@ import pytest
 from ingest.part import RECORDS, build_part, read_record, record_path, unfit
 from ingest.plan import Plan, make_plan
 from ingest.recipe import find_recipe
-from shards.moments import merge_all, of_frame
+from shards.moments import merge_all, of_frames
 
 
 @pytest.fixture(params=["zarr", "webdataset"])
@@ -44,7 +44,7 @@ def test_an_unfit_trajectory_is_left_out_with_its_reason_and_costs_the_others_no
 def test_the_moments_of_a_part_are_those_of_what_it_holds(plan, dataset):
     record = build_part(plan, plan.parts[0], dataset)
     height = np.arange(5, dtype="f4").reshape(5, 1, 1, 1) * np.ones((5, 1, 6, 4), "f4")
-    one = merge_all([of_frame(frame, height[t - 1] if t else None) for t, frame in enumerate(height)])
+    one = merge_all(of_frames(height))
     (expected,) = merge_all([one, one])
     assert record.moments[0] == expected
     assert (expected.mean, expected.change_rms, expected.count) == (2.0, 1.0, 2 * 5 * 24)

@@ -9,17 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.document import dump, parse
-from shards.moments import BLOCK, NONE, Moments, merge, merge_all, of_frame
+from shards.moments import BLOCK, NONE, Moments, merge, merge_all, of_frames
 
 
-def of_frames(frames: np.ndarray) -> tuple[Moments, ...]:
-    """Of a trajectory [T, C, *S], frame by frame."""
-    return merge_all([of_frame(f, frames[t - 1] if t else None) for t, f in enumerate(frames)])
+def of_all(frames: np.ndarray) -> tuple[Moments, ...]:
+    """Of a trajectory [T, C, *S]."""
+    return merge_all(of_frames(frames))
+
+
+def of_frame(frame: np.ndarray) -> tuple[Moments, ...]:
+    """Of one frame [C, *S]."""
+    (moments,) = of_frames(frame[None])
+    return moments
 
 
 def test_moments_of_numbers_one_can_add_in_the_head():
     frames = np.array([[[1.0, 3.0]], [[1.0, 7.0]]])
-    (m,) = of_frames(frames)
+    (m,) = of_all(frames)
     assert (m.count, m.mean, m.squares, m.lowest, m.highest) == (4, 3.0, 24.0, 1.0, 7.0)
     assert (m.change_count, m.change_squares) == (2, 16.0)
     assert (m.std, m.rms, m.change_rms) == (math.sqrt(6), math.sqrt(15), math.sqrt(8))
@@ -28,7 +34,7 @@ def test_moments_of_numbers_one_can_add_in_the_head():
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_moments_are_those_of_numpy(dtype):
     frames = np.random.default_rng(1).normal(3, 2, (5, 2, 6, 7)).astype(dtype)
-    for channel, m in enumerate(of_frames(frames)):
+    for channel, m in enumerate(of_all(frames)):
         values = frames[:, channel].astype("f8")
         assert m.count == values.size
         assert (m.lowest, m.highest) == (values.min(), values.max())
@@ -41,7 +47,7 @@ def test_moments_are_those_of_numpy(dtype):
 
 def test_a_mean_a_hundred_million_times_the_deviation_costs_no_digits():
     frames = 1e8 + np.random.default_rng(2).normal(size=(50, 1, 40, 3))
-    (m,) = of_frames(frames)
+    (m,) = of_all(frames)
     centred = frames - 1e8
     assert m.std == pytest.approx(centred.std(), rel=1e-9)
     naive = np.sqrt(np.mean(frames**2) - np.mean(frames) ** 2)
@@ -55,7 +61,7 @@ def test_moments_of_more_cells_than_a_block_are_those_of_numpy(dtype, cells):
     rng = np.random.default_rng(3)
     frames = (np.array([[1.0], [1e6]]) + np.linspace(0, 3, cells) + rng.normal(size=(4, 2, cells))).astype(dtype)
     frames[2, 1, 5:9] = np.nan
-    for channel, m in enumerate(of_frames(frames)):
+    for channel, m in enumerate(of_all(frames)):
         values = frames[:, channel].astype("f8")
         change = np.diff(values, axis=0)
         assert (m.count, m.change_count) == (np.isfinite(values).sum(), np.isfinite(change).sum())
@@ -67,10 +73,18 @@ def test_moments_of_more_cells_than_a_block_are_those_of_numpy(dtype, cells):
         )
 
 
+def test_moments_of_a_frame_are_the_same_to_the_last_bit_in_any_slabs():
+    frames = np.random.default_rng(4).normal(5, 2, (5, 3, BLOCK + 100)).astype("f4")
+    frames[3, 1, 7] = np.nan
+    whole = of_frames(frames)
+    for cut in (1, 2, 4):
+        assert of_frames(frames[:cut]) + of_frames(frames[cut:], frames[cut - 1]) == whole
+
+
 def test_cells_that_are_not_a_number_do_not_count():
     nan = math.nan
     frames = np.array([[[1.0, nan, 3.0], [nan, nan, nan]], [[2.0, 5.0, nan], [nan, 4.0, nan]]])
-    first, second = of_frames(frames)
+    first, second = of_all(frames)
     assert (first.count, first.mean, first.lowest, first.highest) == (4, 2.75, 1.0, 5.0)
     assert (first.change_count, first.change_squares) == (1, 1.0)
     assert (second.count, second.mean, second.change_count) == (1, 4.0, 0)
@@ -100,7 +114,7 @@ def test_nothing_merged_in_changes_nothing():
 
 @pytest.mark.filterwarnings("error")
 def test_values_whose_squares_overflow_show_in_the_moments_and_nowhere_else():
-    (m,) = of_frames(np.array([[[1e200, 2e200]], [[-1e200, 3e200]]]))
+    (m,) = of_all(np.array([[[1e200, 2e200]], [[-1e200, 3e200]]]))
     assert (m.lowest, m.highest, m.squares) == (-1e200, 3e200, math.inf)
     assert (m.std, m.rms) == (math.inf, math.inf)
     (infinite,) = of_frame(np.array([[1.0, math.inf, -math.inf]]))
