@@ -1,12 +1,14 @@
 """Time and memory of the network beside its plain twin (plain_model.py): same weights, same chance, equal outputs.
 
-    python tests/bench/bench_model.py                             preset small on the CPU; about seven minutes
-    python tests/bench/bench_model.py --volume 64 64 64 --modes forward
+    python tests/bench/bench_model.py                             preset small on the CPU; about ten minutes
+    python tests/bench/bench_model.py --large 96 96 96 --modes forward
     python tests/bench/bench_model.py --device cuda               preset walrus in bfloat16, eager and compiled
 
-Repeats are interleaved and medians printed. On the CPU the peak is what the process holds beyond its weights and
-input (Linux only). The plain twin keeps every attention matrix for the backward pass: sixteen bytes times heads times
-tokens squared for each frame and block, so that volumes of 64 cells an axis are for forward passes.
+On the CPU both run in single precision and under autocast to bfloat16. Times are interleaved and medians printed; a
+peak is what a process of its own holds beyond weights and input (Linux only). *At most* is the plain twin's time over
+that of its floating-point operations alone, at the rate of a large matrix product in single precision: no network that
+computes the same is faster by more. The plain twin keeps every attention matrix for the backward pass: sixteen bytes
+times heads times tokens squared for each frame and block, so that the large volume is for one frame and a forward pass.
 """
 
 from __future__ import annotations
@@ -16,8 +18,12 @@ import ctypes
 import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -35,6 +41,10 @@ from walrus.model.walrus import Walrus
 CHANNELS = [3, 4, 5, 28]
 BOUNDARIES = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundary.PERIODIC,) * 2)
 MODES = ("forward", "forward+backward")
+HALF = ", bfloat16"
+HEAD = f"""\
+| frames | pass | plain | plain{HALF} | ours | ours{HALF} | faster, leaner | the same{HALF} | at most |
+|---|---|---|---|---|---|---|---|---|"""
 Pass = Callable[[], Tensor]
 
 
@@ -52,20 +62,31 @@ class Case:
         return torch.randn(self.frames, self.windows, len(CHANNELS), *self.grid, generator=generator).to(device)
 
 
+def twins(preset: str) -> tuple[Walrus, Plain]:
+    """The network and its plain twin, the same in every process."""
+    # New branches add next to nothing, so that a comparison of outputs would not see them.
+    settings = replace(PRESETS[preset], branch_scale=1.0, drop_path=0.0, checkpoint_every=0)
+    torch.manual_seed(0)
+    model = Walrus(settings, 67)
+    return model, Plain(model)
+
+
 def passes(model: Walrus, plain: Plain, case: Case, mode: str) -> dict[str, Pass]:
-    """A pass of the network and one of its plain twin, on the same input with the same shifts."""
+    """A pass of each network in each precision, on the same input with the same shifts."""
     x = case.field("cpu")
     shifts = draw_shifts(model.settings, case.grid, BOUNDARIES, torch.Generator().manual_seed(1))
 
-    def run(network: torch.nn.Module) -> Tensor:
+    def run(network: torch.nn.Module, half: bool) -> Tensor:
         with torch.set_grad_enabled(mode != "forward"):
-            y: Tensor = network(x, CHANNELS, BOUNDARIES, shifts)
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                y: Tensor = network(x, CHANNELS, BOUNDARIES, shifts)
             if mode != "forward":
-                y.square().mean().backward()
+                y.float().square().mean().backward()
                 network.zero_grad(set_to_none=True)
-        return y.detach()
+        return y.detach().float()
 
-    return {"plain": lambda: run(plain), "walrus": lambda: run(model)}
+    networks = {"plain": plain, "ours": model}
+    return {name + half: partial(run, networks[name], bool(half)) for name, half in product(networks, ("", HALF))}
 
 
 def seconds(run: Pass, device: str) -> float:
@@ -102,60 +123,75 @@ def resident(row: str) -> int:
     return 1024 * int(line.split()[1])
 
 
-def interleaved(both: dict[str, Pass], measure: Callable[[Pass, str], float], repeats: int) -> dict[str, float]:
-    """The median of each, measured in turn."""
-    found: dict[str, list[float]] = {name: [] for name in both}
+def interleaved(runs: dict[str, Pass], repeats: int) -> dict[str, float]:
+    """The median time of each, measured in turn."""
+    found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
-        for name, run in both.items():
-            found[name].append(measure(run, "cpu"))
+        for name, run in runs.items():
+            found[name].append(seconds(run, "cpu"))
     return {name: median(values) for name, values in found.items()}
 
 
-def gap(both: dict[str, Pass]) -> float:
-    """The largest difference of the two outputs, in units of their RMS."""
-    plain, ours = both["plain"](), both["walrus"]()
-    return float((plain - ours).abs().max() / ours.square().mean().sqrt())
+def peak_alone(preset: str, case: Case, mode: str, name: str) -> int:
+    """The peak of one pass in a process of its own: what others freed would lie in its way."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(peak_here, preset, case, mode, name).result()
+
+
+def peak_here(preset: str, case: Case, mode: str, name: str) -> int:
+    run = passes(*twins(preset), case, mode)[name]
+    run()
+    return peak_bytes(run, "cpu")
+
+
+def gap(one: Pass, other: Pass) -> float:
+    """The largest difference of two outputs, in units of the RMS of the first."""
+    x, y = one(), other()
+    return float((x - y).abs().max() / x.square().mean().sqrt())
 
 
 def on_cpu(options: argparse.Namespace) -> None:
-    print(f"CPU, {torch.get_num_threads()} threads, torch {torch.__version__}, medians of {options.repeats}")
-    # New branches add next to nothing, so that a comparison of outputs would not see them.
-    settings = replace(PRESETS[options.preset], branch_scale=1.0, drop_path=0.0, checkpoint_every=0)
-    torch.manual_seed(0)
-    model = Walrus(settings, 67)
-    plain, pairs = Plain(model), {}
-    for grid in ((*options.plane, 1), tuple(options.volume)):
-        name = " x ".join(str(size) for size in grid if size > 1)
-        for mode in options.modes:
-            pairs[name, mode] = passes(model, plain, Case(name, grid, options.frames, options.windows), mode)
-    differences = {key: gap(both) for key, both in pairs.items()}
-    assert max(differences.values()) < 2e-3, f"the outputs differ: {differences}"
-    peaks = {key: interleaved(both, peak_bytes, options.repeats) for key, both in pairs.items()}
-    # As in training; peaks could not be told apart with it.
+    rate = matrix_rate(2048, "cpu", torch.float32)
+    print(
+        f"{options.preset}, torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {options.repeats}"
+    )
+    print(f"{rate / 1e9:.0f} GFLOP/s in single-precision products\n\n{HEAD}")
+    model, plain = twins(options.preset)
     keep_freed_memory()
-    for key, both in pairs.items():
-        tell(key, interleaved(both, seconds, options.repeats), peaks[key], differences[key])
+    grids = ((*options.plane, 1), tuple(options.volume))
+    todo = [(Case(words(grid), grid, options.frames, 1), mode) for grid in grids for mode in options.modes]
+    for case, mode in [*todo, (Case(words(options.large), tuple(options.large), 1, 1), "forward")]:
+        runs = passes(model, plain, case, mode)
+        differences = gap(runs["ours"], runs["plain"]), gap(runs["ours"], runs["ours" + HALF])
+        assert differences < (2e-3, 0.3), f"the outputs differ: {differences}"
+        peaks = {name: peak_alone(options.preset, case, mode, name) for name in runs}
+        at_least = operations(runs["plain"]) / rate
+        print(row(case, mode, interleaved(runs, options.repeats), peaks, at_least), flush=True)
 
 
-def tell(key: tuple[str, str], times: dict[str, float], peaks: dict[str, float], difference: float) -> None:
-    """Two lines for the two networks, and one for their ratio."""
-    head = "{:16} {:17}".format(*key)
-    for name in times:
-        print(f"{head} {name:7} {times[name]:8.2f} s {peaks[name] / 2**30:8.2f} GiB")
-    faster, leaner = (rows["plain"] / rows["walrus"] for rows in (times, peaks))
-    print(f"{head} {faster:.2f} x faster, {leaner:.2f} x leaner; outputs equal to {difference:.0e} of their RMS")
+def words(grid: Sequence[int]) -> str:
+    return " x ".join(str(size) for size in grid if size > 1)
 
 
-def matrix_rate(size: int = 8192) -> float:
-    """Floating-point operations a second of a large product in bfloat16."""
-    a, b = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
-    times = [seconds(lambda: a @ b, "cuda") for _ in range(20)]
+def row(case: Case, mode: str, times: dict[str, float], peaks: dict[str, int], at_least: float) -> str:
+    """One row of the table: all four, and ours over the plain twin in single precision."""
+    plain = times["plain"], peaks["plain"]
+    each = [f"{times[name]:.2f} s, {peaks[name] / 2**30:.2f} GiB" for name in times]
+    ratios = [f"{plain[0] / times[name]:.2f} x, {plain[1] / peaks[name]:.2f} x" for name in ("ours", "ours" + HALF)]
+    cells = (f"{case.frames} x {case.name}", mode, *each, *ratios, f"{plain[0] / at_least:.2f} x")
+    return f"| {' | '.join(cells)} |"
+
+
+def matrix_rate(size: int, device: str, dtype: torch.dtype) -> float:
+    """Floating-point operations a second of a large product."""
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    times = [seconds(lambda: a @ b, device) for _ in range(20)]
     return 2 * size**3 / median(times[5:])
 
 
 def on_gpu(options: argparse.Namespace) -> None:
     """Micro-batches as published: two windows of six frames of a plane, one of three frames of a volume."""
-    rate = matrix_rate()
+    rate = matrix_rate(8192, "cuda", torch.bfloat16)
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {rate / 1e12:.0f} TFLOP/s in bfloat16 products")
     cases = [Case("256 x 256", (256, 256, 1), 6, 2), Case("128 x 128 x 128", (128, 128, 128), 3, 1)]
     model = Walrus(replace(PRESETS["walrus"], branch_scale=1.0), 67).cuda()
@@ -201,8 +237,8 @@ def main() -> None:
     parser.add_argument("--preset", choices=list(PRESETS), default="small", help="on the CPU")
     parser.add_argument("--plane", type=int, nargs=2, default=(128, 128))
     parser.add_argument("--volume", type=int, nargs=3, default=(32, 32, 32))
+    parser.add_argument("--large", type=int, nargs=3, default=(64, 64, 64), help="one frame, forward")
     parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("--windows", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     options = parser.parse_args()

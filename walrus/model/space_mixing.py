@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from walrus.model.norm import TokenNorm
 from walrus.model.rotary import rotate_pairs
@@ -38,8 +39,15 @@ class SpaceMixing(nn.Module):
             value_NASD,
         )
         attended_TBSE: Tensor = self.attention_out(attended_NASD.transpose(1, 2).reshape(x_TBSE.shape))
-        fed_TBSE: Tensor = self.mlp_out(content_TBSM * functional.silu(gate_TBSM))
+        # Both sides of the product are kept for the backward pass anyway: what follows from them cell by cell is not.
+        fed_TBSE: Tensor = checkpoint(
+            self._feed, content_TBSM, gate_TBSM, use_reentrant=False, preserve_rng_state=False
+        )
         return attended_TBSE + fed_TBSE
+
+    def _feed(self, content_TBSM: Tensor, gate_TBSM: Tensor) -> Tensor:
+        fed_TBSE: Tensor = self.mlp_out(content_TBSM * functional.silu(gate_TBSM))
+        return fed_TBSE
 
     def _heads(self, x_TBSE: Tensor) -> Tensor:
         """[N, A, S, D] with N = T x B frames: the four axes that fused attention kernels take."""

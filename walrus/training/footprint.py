@@ -60,14 +60,14 @@ def footprint(count: int, engine: EngineSettings, place: Place, activations: flo
 def activations(model: ModelSettings, schema: Schema, history: int) -> float:
     """Bytes that the backward pass of one window needs, in single precision.
 
-    A block keeps 17 E + 2 M + 12 numbers a head for each token, or, where it is computed again, its E inputs. The stem
+    A block keeps 17 E + M + 12 numbers a head for each token, or, where it is computed again, its E inputs. The stem
     keeps 3.4 E for each token, 7 I for each site between its convolutions (I its inner width), 2.6 for each channel of
     each cell. Counted on small models: right to a fifth (tests/walrus/training/test_footprint.py).
     """
     cost = window_cost(model, schema, history)
     tokens = cost.tokens
     again = recomputed_share(model)
-    of_block = 17 * model.hidden + 2 * model.mlp + 12 * model.heads
+    of_block = 17 * model.hidden + model.mlp + 12 * model.heads
     blocks = tokens * model.blocks * ((1 - again) * of_block + again * model.hidden)
     inner = 7 * model.inner * history * cost.sites_a_frame
     cells = 2.6 * len(channels_of(schema)) * history * math.prod(schema.grid.shape)
