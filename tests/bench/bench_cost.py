@@ -100,7 +100,7 @@ def seconds(run: Callable[[], None]) -> float:
 
 def operations(model: ModelSettings, case: Case) -> tuple[Cost, float]:
     cost = window_cost(model, case.schema, case.history)
-    return cost, case.windows * cost.training(model)
+    return cost, case.windows * cost.spent(model)
 
 
 def main() -> None:

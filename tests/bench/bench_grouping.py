@@ -85,8 +85,8 @@ def cost(task: str) -> Cost:
 
 def windows(task: str, balanced: bool) -> int:
     """One window, or as many as cost what the dearest task's window does."""
-    dearest = max(cost(each).training(MODEL) for each in GRIDS)
-    return max(1, round(dearest / cost(task).training(MODEL))) if balanced else 1
+    dearest = max(cost(each).spent(MODEL) for each in GRIDS)
+    return max(1, round(dearest / cost(task).spent(MODEL))) if balanced else 1
 
 
 def work(strategy: str, step: int, rank: int) -> list[Work]:
@@ -157,7 +157,7 @@ def predicted(strategy: str, steps: int, ranks: int, alone: dict[Work, float], c
 def simulated(strategy: str, steps: int, ranks: int) -> float:
     """The share of the ranks' time that is work."""
     costs_SRM = [
-        [[count * cost(task).training(MODEL) for task, count in work(strategy, step, rank)] for rank in range(ranks)]
+        [[count * cost(task).spent(MODEL) for task, count in work(strategy, step, rank)] for rank in range(ranks)]
         for step in range(steps)
     ]
     return busy_share(np.array(costs_SRM).swapaxes(1, 2), ranks)
@@ -168,7 +168,7 @@ def rows(ranks: int, steps: int, alone: dict[Work, float], times: dict[str, list
     for strategy in STRATEGIES:
         items = [item for step in range(steps) for rank in range(ranks) for item in work(strategy, step, rank)]
         tokens = sum(count * cost(task).tokens for task, count in items)
-        gflop = sum(count * cost(task).training(MODEL) for task, count in items) / 1e9
+        gflop = sum(count * cost(task).spent(MODEL) for task, count in items) / 1e9
         elapsed = sum(times[strategy])
         done[strategy] = tokens / elapsed
         speeds[strategy] = gflop / elapsed
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", type=Path, help="where to write the numbers as well")
     options = parser.parse_args()
-    ratio = cost("volume").training(MODEL) / cost("plane").training(MODEL)
+    ratio = cost("volume").spent(MODEL) / cost("plane").spent(MODEL)
     print(f"a 3D window has {ratio:.1f} times the operations of a 2D one; {usable_cores()} cores")
     found = [row for ranks in options.ranks for row in measure(ranks, options.steps)]
     print(f"{'ranks':>5} {'':<13} {'tokens/s':>9} {'GFLOP/s':>8} {'gain':>6} {'simulated':>9} {'predicted':>9}")

@@ -49,9 +49,14 @@ class Cost:
     def forward(self) -> float:
         return self.blocks + self.stem
 
-    def training(self, model: ModelSettings) -> float:
-        """The operations of a forward and a backward pass with what the model recomputes."""
-        return (1 + BACKWARD) * self.forward + self.blocks * recomputed_share(model) + self.stem * thrifty(model)
+    @property
+    def training(self) -> float:
+        """The operations of a forward and a backward pass, whatever is kept or computed again."""
+        return (1 + BACKWARD) * self.forward
+
+    def spent(self, model: ModelSettings) -> float:
+        """Those of training, and what the model computes again to save memory."""
+        return self.training + self.blocks * recomputed_share(model) + self.stem * thrifty(model)
 
 
 def thrifty(model: ModelSettings) -> bool:

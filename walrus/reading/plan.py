@@ -22,7 +22,7 @@ from shards.errors import MismatchError
 from shards.spec import STRICT, AtLeastOne, Natural, NotNegative, Schema
 from walrus.counter import below, permutation
 from walrus.model.settings import ModelSettings
-from walrus.reading.cost import window_cost
+from walrus.reading.cost import Cost, window_cost
 from walrus.reading.order import PLAIN, Order, pass_order
 from walrus.reading.place import Place, shared_evenly
 
@@ -35,8 +35,8 @@ class StreamSettings:
 
     A micro-batch has `windows_2d` or `windows_3d` windows of its task; the published ones cost alike, as a 2D window
     costs half a 3D one (section 4.2). With `micro_batch_tflop` each task has as many as come nearest to so many 1e12
-    operations of a forward and a backward pass (`--dry-run` shows what a window costs), a multiple of `slices`: so many
-    ranks, or a divisor of them, can share a micro-batch evenly.
+    operations of a forward and a backward pass, a multiple of `slices`: so many ranks, or a divisor of them, can share
+    a micro-batch evenly. `--dry-run` shows what a window costs, with what is computed again.
     """
 
     micro_batches: AtLeastOne = 4
@@ -62,12 +62,13 @@ class StreamSettings:
         """The windows of a micro-batch of a task, for this model."""
         if not self.micro_batch_tflop:
             return self.windows_3d if len(schema.grid.axes) == 3 else self.windows_2d
-        wanted = 1e12 * self.micro_batch_tflop / self.cost(schema, model)
+        # Not of what is spent: what a step reads must not depend on what is computed again to save memory.
+        wanted = 1e12 * self.micro_batch_tflop / self.cost(schema, model).training
         return self.slices * max(1, round(wanted / self.slices))
 
-    def cost(self, schema: Schema, model: ModelSettings) -> float:
-        """The operations of a forward and a backward pass of one window; raises MismatchError for too large a grid."""
-        return window_cost(model, schema, self.history(len(schema.grid.axes))).training(model)
+    def cost(self, schema: Schema, model: ModelSettings) -> Cost:
+        """That of one window; raises MismatchError for too large a grid."""
+        return window_cost(model, schema, self.history(len(schema.grid.axes)))
 
     @property
     def order(self) -> Order:
@@ -147,7 +148,7 @@ def make_task(
         largest_stride=stream.largest_stride,
         shards=tuple(shards),
         order=stream.order,
-        cost=stream.cost(schema, model),
+        cost=stream.cost(schema, model).spent(model),
     )
 
 

@@ -74,8 +74,8 @@ def test_channels_count_padded_vectors_and_constant_fields():
 def test_what_is_recomputed_is_paid_once_more():
     cost = window_cost(SMALL, schema((64, 96), (PERIODIC, PERIODIC)), 3)
     assert recomputed_share(SMALL) == pytest.approx(2 / 3)
-    assert cost.training(SMALL) == pytest.approx(3 * cost.forward + cost.stem + cost.blocks * 2 / 3)
-    assert cost.training(replace(SMALL, checkpoint_every=0)) == 3 * cost.forward
+    assert cost.spent(SMALL) == pytest.approx(3 * cost.forward + cost.stem + cost.blocks * 2 / 3)
+    assert cost.spent(replace(SMALL, checkpoint_every=0)) == cost.training == 3 * cost.forward
 
 
 def test_a_grid_that_the_model_cannot_take_is_refused():

@@ -118,11 +118,21 @@ def test_a_target_cost_gives_each_task_its_windows():
     windows = {task.name: task.windows for task in tasks}
     assert windows["plane"] > windows["large"] > 0
     for task in tasks:
-        cost = window_cost(PRESETS["tiny"], schema(*shapes[task.name]), task.history).training(PRESETS["tiny"])
+        cost = window_cost(PRESETS["tiny"], schema(*shapes[task.name]), task.history).training
         assert task.windows % 2 == 0
         assert abs(task.windows * cost - 1e11) <= cost
     huge = make_task("huge", 1, schema(128, 384), (20,), (0,), stream, PRESETS["walrus"])
     assert huge.windows == 2
+
+
+def test_what_is_computed_again_costs_time_and_changes_no_micro_batch():
+    stream = StreamSettings(micro_batch_tflop=0.1)
+    kept, again = (
+        make_task("flow", 1, schema(64, 48), (20,), (0,), stream, replace(PRESETS["tiny"], checkpoint_every=every))
+        for every in (0, 1)
+    )
+    assert kept.windows == again.windows > 10
+    assert again.cost > 1.2 * kept.cost
 
 
 BLOCKS = Task("flow", 1, (40, 33, 7, 50), 4, 3, 5, order=Order(block=8, blocks_between=2))
