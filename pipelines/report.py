@@ -17,10 +17,8 @@ from shards.html import figure, heading, page, words
 from walrus.judging.judge import Judgement
 from walrus.judging.metrics import EPSILON, MEASURES, Measure
 from walrus.judging.plot import Curve, curve
-from walrus.judging.published_scores import CAPTION, published_scores, source
+from walrus.judging.published_scores import CAPTION, published_scores, reported_windows, source
 from walrus.judging.score import ALL, FORECASTERS, ONE_STEP
-
-SUMMARY = (ONE_STEP, "1:20", "21:60")
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,8 @@ def _verdict(tables: Sequence[Sequence[Row]]) -> str:
 
 
 def _summary(judgement: Judgement) -> list[Row]:
-    """One step ahead, and the two windows that the paper gives for its pretraining datasets."""
-    windows = [window for window in SUMMARY if window in judgement.scores.windows]
+    """One step ahead, and the two windows that the paper gives for such a dataset."""
+    windows = [window for window in reported_windows(judgement.task) if window in judgement.scores.windows]
     names = [_steps(window, judgement.scores.steps[judgement.scores.windows.index(window)]) for window in windows]
     return [_row(judgement, window, name) for window, name in zip(windows, names, strict=True)]
 
@@ -207,7 +205,7 @@ def _figures(result: Result, drawings: Sequence[Drawing]) -> str:
 def _measures(judgement: Judgement) -> list[tuple[str, list[Row]]]:
     """Every measure one step ahead and over the first steps, all fields together."""
     groups = []
-    for window in [window for window in SUMMARY[:2] if window in judgement.scores.windows]:
+    for window in [window for window in reported_windows(judgement.task)[:2] if window in judgement.scores.windows]:
         name = _steps(window, judgement.scores.steps[judgement.scores.windows.index(window)])
         rows = [_row(judgement, window, measure.replace("_", " "), measure=measure) for measure in MEASURES]
         groups.append((name, rows))

@@ -72,6 +72,15 @@ def test_the_latex_table_is_balanced_and_marks_the_smallest(two) -> None:
     assert rows[1] == r"own\_flow & 0.800 & \textbf{0.500} & 0.700 & 0.800 & \textbf{0.500} & 0.700 & -- & -- & -- \\"
 
 
+def test_a_downstream_system_is_told_in_the_windows_that_the_paper_gives_for_it() -> None:
+    text = to_latex([judgement("shear_flow", 0.1, 30), judgement("pdearena_conditioned_ins", 0.1, 30)])
+    assert [window in text for window in ("1--20", "21--60", "1--10", "11--30")] == [True] * 4
+    (row,) = [line for line in text.splitlines() if line.startswith("pdearena")]
+    cells = [cell.strip(" \\") for cell in row.split("&")[1:]]
+    assert cells[3:9] == ["--"] * 6
+    assert "--" not in cells[9:]
+
+
 def test_a_diverged_forecast_is_infinite_in_every_form_that_knows_infinity() -> None:
     lost = [judgement("lost", np.inf)]
     assert r"$\infty$" in to_latex(lost)

@@ -11,8 +11,12 @@ from pydantic.dataclasses import dataclass
 
 from shards.settings import load
 from shards.spec import STRICT
+from walrus.judging.score import ONE_STEP
 
 CAPTION = "published, on the full test set"
+
+# The windows of tables 1 and 8: of the pretraining datasets, and of the downstream ones.
+REPORTED = {1: (ONE_STEP, "1:20", "21:60"), 8: (ONE_STEP, "1:10", "11:30")}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -41,6 +45,12 @@ class _File:
 def published_scores(dataset: str) -> PublishedScores | None:
     """The published figures of one dataset of the catalogue; None where there are none."""
     return _file().datasets.get(dataset)
+
+
+def reported_windows(dataset: str) -> tuple[str, ...]:
+    """The windows that the paper gives for a dataset; for one it does not know, those of its pretraining datasets."""
+    published = published_scores(dataset)
+    return REPORTED[1 if published is None else published.table]
 
 
 def source() -> str:

@@ -1,5 +1,5 @@
 from ingest.recipe import catalogue
-from walrus.judging.published_scores import published_scores, source
+from walrus.judging.published_scores import published_scores, reported_windows, source
 
 
 def test_every_system_of_the_catalogue_has_published_scores():
@@ -21,3 +21,10 @@ def test_the_figures_are_those_of_the_tables():
 
 def test_a_system_of_ones_own_has_none():
     assert published_scores("my_flow") is None
+
+
+def test_the_windows_reported_are_those_of_the_table_that_a_system_is_in():
+    for name in catalogue():
+        assert set(published_scores(name).vrmse) <= set(reported_windows(name))
+    assert reported_windows("my_flow") == reported_windows("shear_flow") == ("one-step", "1:20", "21:60")
+    assert reported_windows("flowbench_skelenton") == ("one-step", "1:10", "11:30")
