@@ -94,8 +94,10 @@ def ledger_of(channels: Sequence[str], grid: Grid, solid_S: npt.NDArray[np.bool_
 
 
 def _mass(channels: Sequence[str]) -> Callable[[Frames], Float64] | None:
-    if "density" in channels:
-        return _pick(channels, ("density",))
+    # In shallow water the height stands for a mass per area.
+    for name in ("density", "height"):
+        if name in channels:
+            return _pick(channels, (name,))
     if "log10_density" in channels:
         logarithm = _pick(channels, ("log10_density",))
         return lambda frame_CS: 10.0 ** logarithm(frame_CS)

@@ -74,6 +74,14 @@ def test_a_logarithm_of_density_is_undone() -> None:
     np.testing.assert_allclose(ledger.totals(np.full((1, 6, 4), 2.0)), [300])
 
 
+def test_the_height_of_shallow_water_is_its_mass() -> None:
+    ledger = ledger_of(("height", "velocity_x", "velocity_y"), BOX, NO_SOLID)
+    frame = np.stack([np.full((6, 4), value) for value in (2.0, 3.0, -1.0)])
+    assert ledger.names == ("mass", "momentum x", "momentum y")
+    volume = cell_volumes(BOX).sum()
+    np.testing.assert_allclose(ledger.totals(frame), [2 * volume, 6 * volume, -2 * volume])
+
+
 def test_a_solid_holds_nothing() -> None:
     solid = NO_SOLID.copy()
     solid[:3] = True
