@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 
 from ingest.sources._hdf5_errors import reading, where
+from ingest.sources._quantization import roundings
 from shards.errors import SourceError
 
 # One chunk is decoded whole, however small the slab.
@@ -36,7 +37,8 @@ def _pipeline(dataset: h5py.Dataset) -> list[tuple[int, int, tuple[int, ...], by
 def losses(dataset: h5py.Dataset) -> tuple[str, ...]:
     """What its values lost on their way into the file, or may have lost, in words (edge case 10)."""
     lossy = (_loss(code, settings) for code, _, settings, _ in _pipeline(dataset))
-    return tuple(words for words in lossy if words is not None)
+    with reading(dataset):
+        return (*(words for words in lossy if words is not None), *roundings(dataset.attrs))
 
 
 def _loss(code: int, settings: tuple[int, ...]) -> str | None:

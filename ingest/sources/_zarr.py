@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
 import zipfile
-from bisect import bisect_left
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ import zarr
 from zarr.storage import LocalStore, ZipStore
 
 from ingest.sources._arrays import Index
+from ingest.sources._quantization import roundings
+from ingest.sources._zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
 from shards.errors import SourceError
 
 # What stands at the root of a store, and for the store: of version 3, and of version 2.
@@ -27,7 +27,7 @@ MARKERS = ("zarr.json", ".zgroup")
 # Codecs that keep a value only nearly; zfpy has a lossless mode.
 LOSSY = ("zfpy", "bitround", "quantize", "fixedscaleoffset")
 # What zarr and its codecs raise for damage, or for metadata that they do not know.
-_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, zipfile.BadZipFile)
+_DAMAGE = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 def marker(folder: Path) -> Path | None:
@@ -38,19 +38,26 @@ def marker(folder: Path) -> Path | None:
 @contextmanager
 def open_zarr(path: Path) -> Iterator[Zarr]:
     """The group whose marker is given, or that a zip holds; raises SourceError where there is none."""
-    in_folder = path.name in MARKERS
-    try:
-        keys = _keys(path.parent) if in_folder else _members(path)
-        store = LocalStore(path.parent, read_only=True) if in_folder else ZipStore(path, mode="r")
-        group = zarr.open_group(store, mode="r")
-    except SourceError:
-        raise
-    except _DAMAGE as error:
-        raise SourceError(f"{path}: holds no zarr group ({_one_line(error)}); fetch it again") from error
-    try:
-        yield Zarr(str(path), group, keys)
-    finally:
-        store.close()
+    with ExitStack() as stack:
+        try:
+            store, contents = stack.enter_context(_opened(path))
+            group = zarr.open_group(store, mode="r")
+        except SourceError:
+            raise
+        except _DAMAGE as error:
+            raise SourceError(f"{path}: holds no zarr group ({_one_line(error)}); fetch it again") from error
+        yield Zarr(str(path), group, contents)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, Contents]]:
+    if path.name in MARKERS:
+        folder = path.parent
+        with closing(LocalStore(folder, read_only=True)) as store:
+            yield store, Contents(_keys(folder), lambda key: (folder / key).open("rb"))
+    else:
+        with zipfile.ZipFile(path) as archive, closing(ZipStore(path, mode="r")) as packed:
+            yield packed, Contents(sorted(archive.namelist()), archive.open)
 
 
 def _keys(folder: Path) -> list[str]:
@@ -62,22 +69,17 @@ def _keys(folder: Path) -> list[str]:
     return sorted(place.relative_to(folder).as_posix() for place in places)
 
 
-def _members(archive: Path) -> list[str]:
-    with zipfile.ZipFile(archive) as file:
-        return sorted(file.namelist())
-
-
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True)
 class Zarr:
-    """The arrays of a group and of the groups below; `keys` are the names of all that the store holds, sorted."""
+    """The arrays of a group and of the groups below."""
 
     where: str
     group: zarr.Group
-    keys: list[str]
+    contents: Contents
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(name for name, item in self._members().items() if isinstance(item, zarr.Array)))
@@ -86,7 +88,7 @@ class Zarr:
         item = self._members().get(path)
         if not isinstance(item, zarr.Array):
             raise SourceError(f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}")
-        array = ZarrArray(f"{self.where}:{path}", item, _present(item, self.keys))
+        array = ZarrArray(f"{self.where}:{path}", item, self.contents)
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise SourceError(f"{array.where}: holds {array.dtype}; expected integers or floats up to 64 bits")
         # The one codec that would run what a stranger wrote.
@@ -106,7 +108,7 @@ class Zarr:
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {
-            path: ZarrArray(path, item, _present(item, self.keys)).caveats
+            path: ZarrArray(f"{self.where}:{path}", item, self.contents).caveats
             for path, item in sorted(self._members().items())
             if isinstance(item, zarr.Array)
         }
@@ -124,54 +126,30 @@ def _codecs(array: Any) -> str:
     return str([metadata.get(key) for key in ("filters", "compressor", "codecs")]).lower()
 
 
-def _present(array: Any, keys: list[str]) -> int:
-    """How many of the chunks that stand apart in the store (shards, where there are any) are in it.
-
-    Counted by the keys there are: a header may promise more chunks than anyone could count.
-    """
-    prefix = f"{array.path}/"
-    own = takewhile(lambda key: key.startswith(prefix), islice(keys, bisect_left(keys, prefix), None))
-    return sum(_is_chunk(array, key.removeprefix(prefix)) for key in own)
-
-
-def _is_chunk(array: Any, key: str) -> bool:
-    place = tuple(map(int, re.findall(r"[0-9]{1,18}", key))) if array.shape else ()
-    if len(place) != len(array.shape) or any(at >= count for at, count in zip(place, _grid(array), strict=True)):
-        return False
-    return bool(array.metadata.encode_chunk_key(place) == key)
-
-
-def _grid(array: Any) -> tuple[int, ...]:
-    stored = array.shards or array.chunks
-    return tuple(-(-length // step) for length, step in zip(array.shape, stored, strict=True))
-
-
 @dataclass(frozen=True)
 class ZarrArray:
-    """Chunks that are absent are the fill value, as the format has it: `present` counts the others."""
+    """Chunks that are absent are the fill value, as the format has it."""
 
     where: str
     array: Any
-    present: int
-
-    @property
-    def chunks(self) -> int:
-        """How many there should be."""
-        return math.prod(_grid(self.array))
+    contents: Contents
 
     @property
     def unwritten(self) -> bool:
-        return self.present == 0 < self.chunks
+        with self._reading():
+            return math.prod(chunk_grid(self.array)) > 0 and not any(chunks_held(self.array, self.contents))
 
     @property
     def caveats(self) -> tuple[str, ...]:
         codecs = _codecs(self.array)
         lossy = tuple(f"stored through the codec {name}, which may round" for name in LOSSY if name in codecs)
-        absent = self.chunks - self.present
-        if not absent:
-            return lossy
+        told = (*lossy, *roundings(self.array.attrs))
+        with self._reading():
+            chunks, held = math.prod(chunk_grid(self.array)), sum(chunks_held(self.array, self.contents))
+        if held == chunks:
+            return told
         fill = f"the fill value {self.array.fill_value}"
-        return (*lossy, f"{absent} of {self.chunks} chunks are absent and read as {fill}")
+        return (*told, f"{chunks - held} of {chunks} chunks are absent and read as {fill}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -185,7 +163,13 @@ class ZarrArray:
     def slab(self, *index: Index) -> npt.NDArray[Any]:
         if math.prod(self.shape) == 0:
             return np.empty(self.shape, self.dtype)[index]
-        try:
+        with self._reading():
+            require_whole(self.array, self.contents, index)
             return np.array(self.array[index])
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except _DAMAGE as error:
             raise SourceError(f"{self.where}: damaged ({_one_line(error)}); fetch it again") from error

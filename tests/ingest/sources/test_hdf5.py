@@ -11,10 +11,13 @@ from numcodecs import Pickle
 from zarr.storage import ZipStore
 
 from ingest.build import build
+from ingest.opening import open_arrays
 from ingest.plan import make_plan
 from ingest.recipe import Recipe
 from ingest.source import find
+from ingest.sources._arrays import whole
 from ingest.verify import source_faults
+from shards.errors import SourceError
 from shards.read import Dataset
 from shards.settings import make
 from shards.spec import Boundary, Cell
@@ -137,6 +140,42 @@ def test_every_kind_of_file_gives_what_was_written(tmp_path, name):
         assert file.rows[1].scalars.get("g") == (None if name.endswith("npz") else -9.81)
         assert file.schema.grid.coordinates == ((0.5, 1.5, 3.5), (1, 3, 5, 7, 9))
         assert file.schema.boundaries == ((Boundary.PERIODIC,) * 2, (Boundary.WALL, Boundary.OPEN))
+
+
+LAYOUTS = {
+    "paged": {"fs_strategy": "page", "fs_page_size": 4096},
+    "paged and tracked": {"fs_strategy": "page", "fs_page_size": 4096, "fs_persist": True, "libver": "latest"},
+    "without free space": {"fs_strategy": "none"},
+    "user block": {"userblock_size": 512},
+    "user block before pages": {"userblock_size": 4096, "fs_strategy": "page", "fs_page_size": 4096},
+}
+
+
+@pytest.mark.parametrize("options", LAYOUTS.values(), ids=LAYOUTS)
+def test_how_a_file_is_laid_out_changes_no_bit(tmp_path, read_all, options):
+    plain = write_hdf5(tmp_path / "plain.h5", arrays())
+    with h5py.File(tmp_path / "other.h5", "w", **options) as file:
+        for name, data in arrays().items():
+            chunked = {"chunks": (1,) * data.ndim, "compression": "gzip"} if name in ("flow", "Re") else {}
+            file.create_dataset(name, data=data, **chunked)
+        file.attrs["gravity"] = -9.81
+    block = options.get("userblock_size", 0)
+    with (tmp_path / "other.h5").open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(block)[:block])
+    for found, expected in zip(read_all(tmp_path / "other.h5", recipe()), read_all(plain, recipe()), strict=True):
+        assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("options", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("chunks", [None, (1, 4, 4)])
+def test_a_dataset_that_was_not_written_is_refused_however_its_file_is_laid_out(tmp_path, options, chunks):
+    with h5py.File(tmp_path / "a.h5", "w", **options) as file:
+        file.create_dataset("u", (2, 4, 4), "f8", chunks=chunks)
+        file["v"] = np.ones((2, 4, 4))
+    with open_arrays(tmp_path / "a.h5") as found:
+        with pytest.raises(SourceError, match="were ever written"):
+            found.array("u")
+        assert whole(found.array("v")).sum() == 32
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from numcodecs import LZ4, Blosc, Zlib
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from ingest.recipe import Recipe
 from ingest.sources._arrays import whole
@@ -67,6 +69,20 @@ def test_a_damaged_chunk_is_told(store, recipe, refusal):
     chunk = next(path for path in (store.parent / "u" / "c").rglob("*") if path.is_file())
     chunk.write_bytes(chunk.read_bytes()[:5])
     assert ":u: damaged" in refusal(store, recipe)
+
+
+@pytest.mark.parametrize(
+    ("zarr_format", "compressor"),
+    [(3, GzipCodec()), (3, BloscCodec()), (3, ZstdCodec()), (2, Blosc()), (2, Zlib()), (2, LZ4())],
+)
+@pytest.mark.parametrize("kept", [slice(0), slice(5), slice(15), slice(20), slice(-20), slice(-1)])
+def test_a_chunk_cut_short_is_told_whatever_compressed_it(tmp_path, recipe, refusal, zarr_format, compressor, kept):
+    group = zarr.create_group(tmp_path / "a.zarr", zarr_format=zarr_format)
+    group.create_array("u", data=np.random.default_rng(3).normal(size=(2, 3, 4)), compressors=compressor)
+    chunk = next(tmp_path.rglob("0.0.0" if zarr_format == 2 else "c/0/0/0"))
+    chunk.write_bytes(chunk.read_bytes()[kept])
+    marker = ".zgroup" if zarr_format == 2 else "zarr.json"
+    assert ":u: damaged" in refusal(tmp_path / "a.zarr" / marker, recipe)
 
 
 @pytest.mark.parametrize("name", ["zarr.json", ".zgroup"])

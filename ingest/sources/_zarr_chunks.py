@@ -1,0 +1,128 @@
+"""Which chunks of a zarr array its store holds, and whether they are whole: absent ones are the fill value.
+
+Counted by what there is: a header may promise more chunks than anyone could count.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice, product, takewhile
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from zarr.codecs import BytesCodec, Crc32cCodec
+
+# Of each chunk, in the index of its shard: where it begins, and its bytes, both 2^64-1 where it is absent.
+ENTRY_BYTES, MISSING = 2 * 8, 2**64 - 1
+CHECKSUM_BYTES = 4
+# What zarr and numcodecs call blosc. Its header ends in the length of the whole, and it reads on where less is there.
+BLOSC = ("Blosc", "BloscCodec")
+BLOSC_HEADER_BYTES, BLOSC_LENGTH = 16, slice(12, 16)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The names of all that a store holds, sorted, and how one of them is opened."""
+
+    keys: list[str]
+    open: Callable[[str], IO[bytes]]
+
+    def holds(self, key: str) -> bool:
+        return self.keys[(at := bisect_left(self.keys, key)) : at + 1] == [key]
+
+
+def chunk_grid(array: Any) -> tuple[int, ...]:
+    """How many chunks there should be along each axis."""
+    return tuple(-(-length // step) for length, step in zip(array.shape, array.chunks, strict=True))
+
+
+def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
+    """How many chunks each chunk file (shard, where there are any) holds that is in the store."""
+    prefix = f"{array.path}/"
+    own = takewhile(lambda key: key.startswith(prefix), islice(contents.keys, bisect_left(contents.keys, prefix), None))
+    for key in own:
+        span = _span(array, key.removeprefix(prefix))
+        if span is not None:
+            yield _held_in_shard(array, span, contents, key) if array.shards else 1
+
+
+def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]) -> None:
+    """Raises ValueError where a file with chunks of this slab was cut, which a decoder would read past in silence."""
+    blosc = bool(array.compressors) and type(array.compressors[-1]).__name__ in BLOSC
+    if not (array.shards or blosc):
+        return
+    steps = array.shards or array.chunks
+    for place in product(*map(_touched, index, array.shape, steps)):
+        key = f"{array.path}/{array.metadata.encode_chunk_key(place)}"
+        if contents.holds(key) and not (_shard_is_whole if array.shards else _blosc_is_whole)(array, contents, key):
+            raise ValueError(f"{key} is cut short")
+
+
+def _touched(index: int | slice, length: int, step: int) -> range:
+    places = range(length)[index]
+    if isinstance(places, int):
+        return range(places // step, places // step + 1)
+    return range(places[0] // step, places[-1] // step + 1) if places else range(0)
+
+
+def _span(array: Any, key: str) -> tuple[int, ...] | None:
+    """How many chunks of the array the file of this name should hold along each axis; None where it is none of its."""
+    place = tuple(map(int, re.findall(r"[0-9]{1,18}", key))) if array.shape else ()
+    slots, grid = _slots(array), chunk_grid(array)
+    if len(place) != len(grid) or array.metadata.encode_chunk_key(place) != key:
+        return None
+    # A shard at the end of an axis has room for more chunks than the array.
+    span = tuple(min(room, count - at * room) for at, room, count in zip(place, slots, grid, strict=True))
+    return span if all(count > 0 for count in span) else None
+
+
+def _slots(array: Any) -> tuple[int, ...]:
+    """How many chunks a file has room for along each axis."""
+    return tuple(stored // step for stored, step in zip(array.shards or array.chunks, array.chunks, strict=True))
+
+
+def _held_in_shard(array: Any, span: tuple[int, ...], contents: Contents, key: str) -> int:
+    """By its index; a shard too short for one counts as full, for reading it fails."""
+    entries, _ = _shard_index(array, contents, key)
+    if entries is None:
+        return math.prod(span)
+    inside = entries[tuple(map(slice, span))]
+    # What has no bytes reads as absent too.
+    return int(np.count_nonzero((inside[..., 0] != MISSING) & (inside[..., 1] > 0)))
+
+
+def _shard_is_whole(array: Any, contents: Contents, key: str) -> bool:
+    entries, length = _shard_index(array, contents, key)
+    if entries is None:
+        return False
+    starts, sizes = entries[entries[..., 0] != MISSING].T
+    # Not their sum: two hostile 64-bit numbers may overflow.
+    return bool((starts <= length).all() and (sizes <= length - starts).all())
+
+
+def _shard_index(array: Any, contents: Contents, key: str) -> tuple[npt.NDArray[np.uint64] | None, int]:
+    """Entries [*slots, 2], None where the file is too short for them, and the length of the file."""
+    codec, slots = array.metadata.codecs[0], _slots(array)
+    size = ENTRY_BYTES * math.prod(slots)
+    checksums = CHECKSUM_BYTES * sum(isinstance(each, Crc32cCodec) for each in codec.index_codecs)
+    with contents.open(key) as file:
+        length = file.seek(0, os.SEEK_END)
+        if length < size + checksums:
+            return None, length
+        file.seek(0 if codec.index_location.value == "start" else length - size - checksums)
+        index = file.read(size)
+    orders = [each.endian.value for each in codec.index_codecs if isinstance(each, BytesCodec) and each.endian]
+    return np.frombuffer(index, ">u8" if "big" in orders else "<u8").reshape(*slots, 2), length
+
+
+def _blosc_is_whole(array: Any, contents: Contents, key: str) -> bool:
+    with contents.open(key) as file:
+        header = file.read(BLOSC_HEADER_BYTES)
+        length = file.seek(0, os.SEEK_END)
+    return len(header) == BLOSC_HEADER_BYTES and int.from_bytes(header[BLOSC_LENGTH], "little") <= length
