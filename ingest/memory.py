@@ -11,11 +11,11 @@ from ingest.part import SLAB_BYTES
 from ingest.plan import Plan
 from shards.errors import SettingsError
 
-# Peaks of resident memory, measured on frames of 0.75 and 29 MiB in slabs of 0.1 to 64 MiB, rounded up:
-# python and its libraries; frames alive beside a slab (moments in float64, checks, the encoder); copies of a slab.
+# Peaks of resident memory, measured on frames of 0.05 to 32 MiB, rounded up (docs/decisions/0008-memory.md): python and
+# its libraries; frames alive beside the slabs (checks, the encoder); slabs being encoded, looked at, read, and copies.
 PROCESS_BYTES = 96 * 2**20
 FRAMES = 8
-SLABS = 4
+SLABS = 5
 
 
 def process_bytes(plan: Plan, slab_bytes: int) -> int:

@@ -102,7 +102,10 @@ def _has_length(path: Path, length: int) -> bool:
 
 
 def build_part(plan: Plan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
-    """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk."""
+    """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk.
+
+    The process keeps the memory that it frees from then on.
+    """
     keep_freed_memory()
     _withdraw(record_path(dataset, part.name))
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)

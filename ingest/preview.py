@@ -14,6 +14,7 @@ from ingest.plan import Plan
 from ingest.source import find
 from shards.card import Count, Quarantined
 from shards.errors import SourceError
+from shards.machine import keep_freed_memory
 from shards.shard import shard_stream
 from shards.spec import SPLITS, Split, Trajectory
 
@@ -96,6 +97,7 @@ def try_out(plan: Plan, trajectory: Trajectory) -> Trial:
     frames = min(trajectory.frames, max(2, TRIAL_BYTES // schema.frame_bytes))
     slots = frames * (schema.frame_shape[1] // plan.chunk[1])
     inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
+    keep_freed_memory()
     began = time.perf_counter()
     try:
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:

@@ -9,6 +9,7 @@ import sys
 # Numbers of glibc's mallopt(3).
 TRIM_THRESHOLD, MAP_THRESHOLD = -1, -3
 LARGEST = 2**31 - 1
+LARGEST_MAP_THRESHOLD_BEFORE_2_35 = 32 * 2**20
 
 
 def usable_cores() -> int:
@@ -31,4 +32,5 @@ def keep_freed_memory() -> None:
     except AttributeError:
         return
     mallopt(TRIM_THRESHOLD, LARGEST)
-    mallopt(MAP_THRESHOLD, LARGEST)
+    if not mallopt(MAP_THRESHOLD, LARGEST):
+        mallopt(MAP_THRESHOLD, LARGEST_MAP_THRESHOLD_BEFORE_2_35)

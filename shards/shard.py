@@ -45,6 +45,8 @@ def shard_stream(frames: Iterator[Frames], slots: int, chunk: tuple[int, ...], c
             offset += len(encoded)
             slot += 1
             yield encoded
+        # They are views that would keep the memory of their slab while the next is read.
+        del frame, piece
     yield _index(ranges)
 
 

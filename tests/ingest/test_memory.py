@@ -99,7 +99,7 @@ def long_file(waves) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("packaging", "memory"), [("zarr", 130), ("webdataset", 260)])
+@pytest.mark.parametrize(("packaging", "memory"), [("zarr", 130), ("webdataset", 130)])
 def test_a_file_larger_than_the_memory_is_built_within_it(long_file, waves, tmp_path, packaging, memory):
     assert long_file.stat().st_size > 310e6
     arguments = ["build", waves.recipe, "--from", waves.source, "--to", tmp_path / "root", "--workers", 1]

@@ -73,12 +73,26 @@ def test_moments_of_more_cells_than_a_block_are_those_of_numpy(dtype, cells):
         )
 
 
-def test_moments_of_a_frame_are_the_same_to_the_last_bit_in_any_slabs():
-    frames = np.random.default_rng(4).normal(5, 2, (5, 3, BLOCK + 100)).astype("f4")
-    frames[3, 1, 7] = np.nan
+@pytest.mark.parametrize(("channels", "cells"), [(3, BLOCK + 100), (1, 20 * BLOCK + 5)])
+def test_moments_of_a_frame_are_the_same_to_the_last_bit_in_any_slabs(channels, cells):
+    frames = np.random.default_rng(4).normal(5, 2, (5, channels, cells)).astype("f4")
+    frames[3, -1, 7] = np.nan
     whole = of_frames(frames)
     for cut in (1, 2, 4):
         assert of_frames(frames[:cut]) + of_frames(frames[cut:], frames[cut - 1]) == whole
+
+
+def test_rounding_makes_no_variance_negative():
+    """The squares of the rest are below the smallest numbers, the square of their sum is not."""
+    frame = np.full((1, 1, BLOCK), 1.4e-162)
+    frame[0, 0, 0] = 0
+    assert of_frame(frame[0])[0].squares == 0
+
+
+def test_an_outlier_in_the_first_cell_costs_few_digits():
+    frame = np.ones((1, BLOCK)) + np.random.default_rng(5).normal(size=BLOCK)
+    frame[0, 0] = 1e7
+    assert of_frame(frame)[0].std == pytest.approx(frame.std(), rel=1e-10)
 
 
 def test_cells_that_are_not_a_number_do_not_count():
