@@ -17,7 +17,7 @@ from ingest.listing import Listed, list_arrays, root_numbers
 from ingest.opening import located, open_arrays
 from ingest.seam import APART, seam_words, seams
 from ingest.sources._arrays import Arrays, whole
-from ingest.sources._zarr import MARKERS
+from ingest.sources._zarr_marker import MARKERS
 from ingest.split import SplitRule
 from shards.errors import SettingsError
 from shards.settings import dump_toml

@@ -11,7 +11,7 @@ from pathlib import Path
 from ingest.order import natural
 from ingest.recipe import Recipe
 from ingest.source import find
-from ingest.sources._zarr import MARKERS, marker
+from ingest.sources._zarr_marker import MARKERS, marker
 from shards.errors import SourceError
 from shards.spec import Split
 

@@ -14,7 +14,8 @@ from ingest.listing import Listed, list_arrays, root_numbers, without_place
 from ingest.opening import located, look_into
 from ingest.sources._arrays import Arrays, Hdf5Arrays
 from ingest.sources._npz import Npz
-from ingest.sources._zarr import MARKERS, Zarr
+from ingest.sources._zarr import Zarr
+from ingest.sources._zarr_marker import MARKERS
 from ingest.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from ingest.sources._arrays import ArrayFile, look_into_hdf5, open_hdf5_arrays
 from ingest.sources._npz import open_npz
-from ingest.sources._zarr import MARKERS, marker, open_zarr
+from ingest.sources._zarr_marker import MARKERS, marker
 from shards.errors import SourceError
 
 ZIP = b"PK"
@@ -41,10 +42,16 @@ def _opened(
     path: Path, open_hdf5: Callable[[Path], AbstractContextManager[ArrayFile]]
 ) -> AbstractContextManager[ArrayFile]:
     if path.name in MARKERS:
-        return open_zarr(path)
+        return _open_zarr(path)
     if _starts_as_zip(path):
-        return open_zarr(path) if _holds_a_store(path) else open_npz(path)
+        return _open_zarr(path) if _holds_a_store(path) else open_npz(path)
     return open_hdf5(path)
+
+
+def _open_zarr(path: Path) -> AbstractContextManager[ArrayFile]:
+    # Loaded here: a worker that reads other files never waits for it.
+    opened: AbstractContextManager[ArrayFile] = import_module("ingest.sources._zarr").open_zarr(path)
+    return opened
 
 
 def _starts_as_zip(path: Path) -> bool:

@@ -65,6 +65,11 @@ def test_the_ingest_command_loads_neither_torch_nor_deepspeed():
     assert done.stdout == "[]\n"
 
 
+def test_a_worker_of_a_build_loads_no_zarr_before_it_reads_one():
+    code = "import sys, ingest.run; print(sorted({'zarr', 'fsspec', 'dask'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_our_four_names_are_ours_alone():
     owners = packages_distributions()
     assert {name: set(owners.get(name, [])) for name in PACKAGES} == {name: {"walrus-pde"} for name in PACKAGES}

@@ -20,19 +20,13 @@ from zarr.storage import LocalStore, ZipStore
 from ingest.sources._arrays import Index
 from ingest.sources._quantization import roundings
 from ingest.sources._zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
+from ingest.sources._zarr_marker import MARKERS
 from shards.errors import SourceError
 
-# What stands at the root of a store, and for the store: of version 3, and of version 2.
-MARKERS = ("zarr.json", ".zgroup")
 # Codecs that keep a value only nearly; zfpy has a lossless mode.
 LOSSY = ("zfpy", "bitround", "quantize", "fixedscaleoffset")
 # What zarr and its codecs raise for damage, or for metadata that they do not know.
 _DAMAGE = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
-
-
-def marker(folder: Path) -> Path | None:
-    """The file that makes a folder a zarr store, if it is one."""
-    return next((folder / name for name in MARKERS if (folder / name).is_file()), None)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from ingest.opening import open_arrays
 from ingest.recipe import Recipe
 from ingest.sources._described import described_file
 from ingest.sources._stacked import StackedFile
-from ingest.sources._zarr import MARKERS
+from ingest.sources._zarr_marker import MARKERS
 from shards.errors import SourceError
 from shards.spec import SPLITS, Split
 

@@ -1,0 +1,13 @@
+"""How a zarr store is told from other folders, without zarr, which takes longer to load than all the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# What stands at the root of a store, and for the store: of version 3, and of version 2.
+MARKERS = ("zarr.json", ".zgroup")
+
+
+def marker(folder: Path) -> Path | None:
+    """The file that makes a folder a zarr store, if it is one."""
+    return next((folder / name for name in MARKERS if (folder / name).is_file()), None)
