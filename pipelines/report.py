@@ -17,7 +17,7 @@ from shards.html import figure, heading, page, words
 from walrus.judging.judge import Judgement
 from walrus.judging.metrics import EPSILON, MEASURES, Measure
 from walrus.judging.plot import Curve, curve
-from walrus.judging.published_scores import CAPTION, published_scores, reported_windows, source
+from walrus.judging.published_scores import CAPTION, published_scores, source
 from walrus.judging.score import ALL, FORECASTERS, ONE_STEP
 
 
@@ -114,9 +114,7 @@ def _verdict(tables: Sequence[Sequence[Row]]) -> str:
 
 def _summary(judgement: Judgement) -> list[Row]:
     """One step ahead, and the two windows that the paper gives for such a dataset."""
-    windows = [window for window in reported_windows(judgement.task) if window in judgement.scores.windows]
-    names = [_steps(window, judgement.scores.steps[judgement.scores.windows.index(window)]) for window in windows]
-    return [_row(judgement, window, name) for window, name in zip(windows, names, strict=True)]
+    return [_row(judgement, window, _reached(judgement, window)) for window in judgement.reported]
 
 
 def _all_windows(judgement: Judgement, channel: str = ALL) -> list[Row]:
@@ -130,6 +128,10 @@ def _all_windows(judgement: Judgement, channel: str = ALL) -> list[Row]:
 def _row(judgement: Judgement, window: str, name: str, channel: str = ALL, measure: Measure = "vrmse") -> Row:
     values = [judgement.scores.value(window, forecaster, measure, channel) for forecaster in FORECASTERS]
     return Row(name, tuple(values), higher_is_better=measure == "pearson")
+
+
+def _reached(judgement: Judgement, window: str) -> str:
+    return _steps(window, judgement.scores.steps[judgement.scores.windows.index(window)])
 
 
 def _steps(window: str, steps: tuple[int, int] | None) -> str:
@@ -205,10 +207,9 @@ def _figures(result: Result, drawings: Sequence[Drawing]) -> str:
 def _measures(judgement: Judgement) -> list[tuple[str, list[Row]]]:
     """Every measure one step ahead and over the first steps, all fields together."""
     groups = []
-    for window in [window for window in reported_windows(judgement.task)[:2] if window in judgement.scores.windows]:
-        name = _steps(window, judgement.scores.steps[judgement.scores.windows.index(window)])
+    for window in judgement.reported[:2]:
         rows = [_row(judgement, window, measure.replace("_", " "), measure=measure) for measure in MEASURES]
-        groups.append((name, rows))
+        groups.append((_reached(judgement, window), rows))
     return groups
 
 

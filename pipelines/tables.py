@@ -12,7 +12,7 @@ import numpy as np
 
 from walrus.judging.judge import Judgement
 from walrus.judging.metrics import MEASURES
-from walrus.judging.published_scores import CAPTION, published_scores, reported_windows, source
+from walrus.judging.published_scores import CAPTION, published_scores, source
 from walrus.judging.score import ALL, FORECASTERS, ONE_STEP, STATISTICS, Scores
 
 NAMES = {"model": "model", "persistence": "persist.", "linear": "linear"}
@@ -93,9 +93,7 @@ def to_csv(tables: Sequence[tuple[str, Scores]]) -> str:
 
 def to_latex(judgements: Sequence[Judgement]) -> str:
     """A table for a paper, a row a task: VRMSE of all fields together, the smallest of each window bold."""
-    windows = list(
-        dict.fromkeys(w for each in judgements for w in reported_windows(each.task) if w in each.scores.windows)
-    )
+    windows = list(dict.fromkeys(window for each in judgements for window in each.reported))
     heads = " & ".join(rf"\multicolumn{{3}}{{c}}{{{_head(window)}}}" for window in windows)
     names = " & ".join(NAMES[forecaster].replace("persist.", "persist.\\") for forecaster in FORECASTERS)
     rules = " ".join(rf"\cmidrule(lr){{{3 * i + 2}-{3 * i + 4}}}" for i in range(len(windows)))
@@ -121,7 +119,7 @@ def _head(window: str) -> str:
 def _latex_row(judgement: Judgement, windows: Sequence[str]) -> str:
     cells = [judgement.task.replace("_", r"\_")]
     for window in windows:
-        if window not in judgement.scores.windows or window not in reported_windows(judgement.task):
+        if window not in judgement.reported:
             cells += ["--"] * len(FORECASTERS)
             continue
         values = [judgement.scores.value(window, forecaster) for forecaster in FORECASTERS]

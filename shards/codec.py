@@ -16,6 +16,7 @@ from shards.errors import ShardError
 from shards.spec import Frames, Mask
 
 CodecName = Literal["lz4", "zstd", "raw"]
+BLOSC_HEADER_BYTES = 16
 LEVEL = {"lz4": 5, "zstd": 3}
 
 
@@ -62,11 +63,16 @@ def raw_values(encoded: memoryview, shape: tuple[int, ...], dtype: npt.DTypeLike
     return values
 
 
+def blosc_sizes(header: bytes | memoryview) -> tuple[int, int]:
+    """How many bytes a chunk of blosc has, decoded and encoded, by its header."""
+    return int.from_bytes(header[4:8], "little"), int.from_bytes(header[12:16], "little")
+
+
 def _require_sizes(encoded: memoryview, expected: int) -> None:
-    """The header's sizes, decoded at 4 and encoded at 12: blosc trusts them and would read beyond the end."""
-    if len(encoded) < 16:
+    """Blosc trusts its header and would read beyond the end."""
+    if len(encoded) < BLOSC_HEADER_BYTES:
         raise ShardError(f"a chunk holds {len(encoded)} bytes, too few for a blosc header")
-    decoded, held = (int.from_bytes(encoded[start : start + 4], "little") for start in (4, 12))
+    decoded, held = blosc_sizes(encoded)
     if decoded != expected or held != len(encoded):
         raise ShardError(f"a chunk declares {decoded} bytes in {held} where {expected} in {len(encoded)} were expected")
 

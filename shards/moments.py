@@ -81,14 +81,12 @@ def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moment
     earlier = None if before is None else before.reshape(values.shape[1:])
     # Infinities and overflow show in the moments themselves: whoever checks them sees them there.
     with np.errstate(over="ignore", invalid="ignore"):
-        moments = _of_channels(values, earlier)
-        for number, of_frame in enumerate(moments):
-            previous = values[number - 1] if number else earlier
-            for channel in [c for c, m in enumerate(of_frame) if math.isnan(m.lowest + m.change_squares)]:
-                of_frame[channel] = _of_numbers(
-                    values[number, channel], None if previous is None else previous[channel]
-                )
-    return [tuple(of_frame) for of_frame in moments]
+        found = _of_channels(values, earlier)
+        for number, moments in enumerate(found):
+            last = values[number - 1] if number else earlier
+            for channel in [c for c, m in enumerate(moments) if math.isnan(m.lowest + m.change_squares)]:
+                moments[channel] = _of_numbers(values[number, channel], None if last is None else last[channel])
+    return [tuple(moments) for moments in found]
 
 
 def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:

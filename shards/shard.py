@@ -83,12 +83,17 @@ def chunk_ranges(shard: memoryview, slots: int) -> npt.NDArray[np.uint64]:
     if int(google_crc32c.value(index)).to_bytes(4, "little") != bytes(shard[len(shard) - 4 :]):
         raise ShardError("the checksum of the shard index does not match")
     ranges = np.frombuffer(index, "<u8").reshape(slots, 2)
-    offsets, lengths = ranges[ranges[:, 0] != MISSING].T
-    end = np.uint64(len(shard) - size - 4)
-    # Not their sum: two hostile 64-bit numbers may overflow.
-    if (offsets > end).any() or (lengths > end - offsets).any():
+    if not end_within(ranges, len(shard) - size - 4):
         raise ShardError("the shard index points outside the shard")
     return ranges
+
+
+def end_within(ranges: npt.NDArray[np.uint64], length: int) -> bool:
+    """Does each chunk of (offset, length) [slots, 2] that is there end within so many bytes?"""
+    offsets, lengths = ranges[ranges[:, 0] != MISSING].T
+    end = np.uint64(length)
+    # Not their sum: two hostile 64-bit numbers may overflow.
+    return bool((offsets <= end).all() and (lengths <= end - offsets).all())
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from zarr.codecs import BytesCodec, Crc32cCodec
 
+from shards.codec import BLOSC_HEADER_BYTES, blosc_sizes
+from shards.shard import MISSING, end_within
+
 # Of each chunk, in the index of its shard: where it begins, and its bytes, both 2^64-1 where it is absent.
-ENTRY_BYTES, MISSING = 2 * 8, 2**64 - 1
+ENTRY_BYTES = 2 * 8
 CHECKSUM_BYTES = 4
-# What zarr and numcodecs call blosc. Its header ends in the length of the whole, and it reads on where less is there.
+# What zarr and numcodecs call blosc, which reads on where less is there than its header says.
 BLOSC = ("Blosc", "BloscCodec")
-BLOSC_HEADER_BYTES, BLOSC_LENGTH = 16, slice(12, 16)
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,7 @@ def _held_in_shard(array: Any, span: tuple[int, ...], contents: Contents, key: s
 
 def _shard_is_whole(array: Any, contents: Contents, key: str) -> bool:
     entries, length = _shard_index(array, contents, key)
-    if entries is None:
-        return False
-    starts, sizes = entries[entries[..., 0] != MISSING].T
-    # Not their sum: two hostile 64-bit numbers may overflow.
-    return bool((starts <= length).all() and (sizes <= length - starts).all())
+    return entries is not None and end_within(entries.reshape(-1, 2), length)
 
 
 def _shard_index(array: Any, contents: Contents, key: str) -> tuple[npt.NDArray[np.uint64] | None, int]:
@@ -125,4 +123,4 @@ def _blosc_is_whole(array: Any, contents: Contents, key: str) -> bool:
     with contents.open(key) as file:
         header = file.read(BLOSC_HEADER_BYTES)
         length = file.seek(0, os.SEEK_END)
-    return len(header) == BLOSC_HEADER_BYTES and int.from_bytes(header[BLOSC_LENGTH], "little") <= length
+    return len(header) == BLOSC_HEADER_BYTES and blosc_sizes(header)[1] <= length

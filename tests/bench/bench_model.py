@@ -152,10 +152,8 @@ def gap(one: Pass, other: Pass) -> float:
 
 def on_cpu(options: argparse.Namespace) -> None:
     rate = matrix_rate(2048, "cpu", torch.float32)
-    print(
-        f"{options.preset}, torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {options.repeats}"
-    )
-    print(f"{rate / 1e9:.0f} GFLOP/s in single-precision products\n\n{HEAD}")
+    print(f"preset {options.preset}, torch {torch.__version__}, medians of {options.repeats}")
+    print(f"{torch.get_num_threads()} threads, {rate / 1e9:.0f} GFLOP/s in single-precision products\n\n{HEAD}")
     model, plain = twins(options.preset)
     keep_freed_memory()
     grids = ((*options.plane, 1), tuple(options.volume))

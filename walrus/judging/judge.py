@@ -10,9 +10,10 @@ from functools import cached_property
 from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.judging.film import Film, spread
+from walrus.judging.published_scores import reported_windows
 from walrus.judging.score import Scores, horizons, scores
 from walrus.judging.trial import Protocol, Track, Trial
-from walrus.reading.memory import ran_out
+from walrus.memory import ran_out
 from walrus.rollout import Model
 
 FILM_STEPS = 60
@@ -50,6 +51,11 @@ class Judgement:
     @cached_property
     def horizons(self) -> Scores:
         return horizons(self.channels, [track.rollout_FMTC for track in self.tracks])
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Of the windows that were scored, those that the paper gives for such a dataset."""
+        return tuple(window for window in reported_windows(self.task) if window in self.scores.windows)
 
     @property
     def starts(self) -> tuple[int, ...]:

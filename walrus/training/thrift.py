@@ -12,9 +12,9 @@ import torch
 
 from shards.errors import MismatchError
 from shards.spec import Schema
+from walrus.memory import ran_out
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.memory import ran_out
 from walrus.reading.place import Place
 from walrus.training.engine import EngineSettings
 from walrus.training.footprint import Footprint, activations, footprint
