@@ -23,15 +23,15 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from ingest.build import build
-from ingest.plan import make_plan as plan_build
+from ingest.building.build import build
+from ingest.building.plan import make_plan as plan_build
 from ingest.recipe import find_recipe
 from pipelines.recipe import RunRecipe, find_run_recipe
 from shards.document import to_text, write_atomically
-from shards.machine import keep_freed_memory
+from shards.program.machine import keep_freed_memory
 from walrus.checkpoint import Description, load_model, save_model
-from walrus.judging.score import FORECASTERS
-from walrus.judging.trial import VRMSE, Protocol, Trial
+from walrus.evaluation.score import FORECASTERS
+from walrus.evaluation.trial import VRMSE, Protocol, Trial
 from walrus.model.walrus import Walrus
 from walrus.reading.stream import Shards, make_plan
 from walrus.rollout import Model

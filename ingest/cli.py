@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
-from ingest.append import Appended, append
-from ingest.build import Built, BuiltShare, Means, build, build_share
-from ingest.draft import write_draft
-from ingest.finish import finish
-from ingest.inspect import Inspection, inspect
-from ingest.inspect_text import inspection_lines
+from ingest.building.append import Appended, append
+from ingest.building.build import Built, BuiltShare, Means, build, build_share
+from ingest.building.finish import finish
+from ingest.building.outline import share_of
+from ingest.building.plan import Plan, make_plan
+from ingest.building.preview import Preview, preview, preview_lines
+from ingest.building.verify import source_faults
+from ingest.inspecting.draft import write_draft
+from ingest.inspecting.inspect import Inspection, inspect
+from ingest.inspecting.inspect_text import inspection_lines
 from ingest.options import (
     CORES,
     Codec,
@@ -29,7 +33,6 @@ from ingest.options import (
     choice,
     parsed,
 )
-from ingest.outline import share_of
 from ingest.output import (
     built_document,
     document_of,
@@ -38,19 +41,16 @@ from ingest.output import (
     tell_caveats,
     tell_differences,
 )
-from ingest.plan import Plan, make_plan
-from ingest.preview import Preview, preview, preview_lines
 from ingest.recipe import Recipe, catalogue, find_recipe
-from ingest.verify import source_faults
 from ingest.words import built_line, counts, share_line
 from shards.card import Card
 from shards.codec import CodecName
-from shards.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
 from shards.convert import convert as convert_dataset
 from shards.errors import ShardError
 from shards.index import Packaging
+from shards.program.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
+from shards.program.size import byte_count
 from shards.read import Dataset
-from shards.size import byte_count
 from shards.verify import faults
 
 app = application("Benchmark files into uniform, verified shards.")
@@ -234,7 +234,7 @@ def convert(
 def report_command(folder: Folder, as_json: Json = False) -> None:
     """Write report.html into a built dataset: what it is, and what it looks like."""
     # The only command that draws: the others start without matplotlib.
-    from ingest.report import report
+    from ingest.reporting.report import report
 
     with one_line_errors("walrus-ingest report"):
         path = report(Dataset(folder))

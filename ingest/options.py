@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from shards.errors import SettingsError
-from shards.machine import usable_cores
+from shards.program.machine import usable_cores
 
 T = TypeVar("T")
 CORES = usable_cores()

@@ -10,10 +10,10 @@ import typer
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ingest.build import Built, quarantine_lines
-from ingest.build import Progress as Tell
+from ingest.building.build import Built, quarantine_lines
+from ingest.building.build import Progress as Tell
 from shards.card import Card, Quarantined
-from shards.console import QUARANTINE, say, stderr
+from shards.program.console import QUARANTINE, say, stderr
 
 T = TypeVar("T")
 

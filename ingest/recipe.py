@@ -15,7 +15,7 @@ from ingest.layout import CoordinateRule, MaskRule, TimeRule, layout_fault
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import SettingsError
-from shards.settings import make, override, read_toml
+from shards.program.settings import make, override, read_toml
 from shards.spec import STRICT, TAKEN, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides, Split
 
 # The largest powers whose square float64 still holds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.build import Built, BuiltShare
+from ingest.building.build import Built, BuiltShare
 from shards.card import Card
 
 

@@ -12,16 +12,16 @@ import typer
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from shards.console import Json, application, one_line_errors, print_json
 from shards.errors import MismatchError, ShardError
+from shards.program.console import Json, application, one_line_errors, print_json
+from shards.program.settings import make, override
 from shards.read import Dataset
-from shards.settings import make, override
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_model, save_model
 from walrus.model.published import from_published, published_columns, published_settings, to_published
+from walrus.model.release import read_release, write_release
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import ChannelScale, card_scales
-from walrus.release import read_release, write_release
 from walrus.vocabulary import PUBLISHED
 
 RELEASE = "walrus.safetensors"

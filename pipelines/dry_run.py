@@ -11,7 +11,7 @@ from pipelines.known import Known, know, plan_of
 from pipelines.recipe import RunRecipe
 from shards.remote import Root
 from walrus.batch import channels_of
-from walrus.reading.cost import window_cost
+from walrus.model.cost import window_cost
 from walrus.reading.place import Place, count_groups
 from walrus.reading.plan import MicroBatch, Plan, Task
 from walrus.training.footprint import activations, footprint, parameters

@@ -9,18 +9,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.drawings import draw
 from pipelines.recipe import EvaluationSettings
-from pipelines.report import Result, Run, count, write_report
-from pipelines.tables import document, table, to_csv, to_latex
-from shards.console import Json, application, one_line_errors, print_json, say
 from shards.document import to_text, write_atomically
+from shards.program.console import Json, application, one_line_errors, print_json, say
 from shards.read import Dataset
 from shards.remote import open_dataset
 from shards.spec import Split
 from walrus.checkpoint import Description, load_model
-from walrus.judging.judge import judge
-from walrus.judging.plot import Curve
+from walrus.evaluation.drawings import draw
+from walrus.evaluation.judge import judge
+from walrus.evaluation.plot import Curve
+from walrus.evaluation.report import Result, Run, count, write_report
+from walrus.evaluation.tables import document, table, to_csv, to_latex
 from walrus.rollout import Model
 
 app = application("A trained model on the test trajectories of a dataset: scores, pictures, report.html.")

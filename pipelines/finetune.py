@@ -15,15 +15,15 @@ from pipelines.model_card import model_card
 from pipelines.options import Allow, Ranks, Trace
 from pipelines.pretrain import run_and_evaluate, tell
 from pipelines.recipe import DatasetChoice, RunRecipe, find_run_recipe
-from pipelines.tables import table
 from pipelines.train_run import Job
-from shards.console import Assignments, Json, application, one_line_errors, say
 from shards.document import write_atomically
 from shards.errors import MismatchError, SettingsError
+from shards.program.console import Assignments, Json, application, one_line_errors, say
 from shards.read import Dataset
 from shards.remote import Root
 from shards.spec import SPLITS, Schema
 from walrus.checkpoint import Description, load_description
+from walrus.evaluation.tables import table
 from walrus.model.settings import ModelSettings
 from walrus.reading.place import Place
 from walrus.reading.stream import Shards, empty_batch
@@ -48,7 +48,9 @@ def finetune(
     allow: Sequence[str] = (),
     trace: Path | None = None,
 ) -> dict[str, Any]:
-    """The whole road: settings, training, evaluation, model card; the scores as `pipelines.tables.document` has them.
+    """The whole road: settings, training, evaluation, model card.
+
+    Returns the scores as `walrus.evaluation.tables.document` has them.
 
     Raises MismatchError where base model and dataset do not go together.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ingest.plan import make_plan
+from ingest.building.plan import make_plan
 from ingest.recipe import Recipe, find_recipe
 from pipelines.recipe import DatasetChoice, RunRecipe
 from shards.errors import SettingsError

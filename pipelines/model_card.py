@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.recipe import RunRecipe
-from pipelines.report import count
 from shards.card import Card
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description
+from walrus.evaluation.report import count
 
 FILES = (WEIGHTS, DESCRIPTION, "recipe.toml")
 

@@ -10,23 +10,23 @@ from typing import Annotated, Any
 
 import typer
 
-from ingest.build import build, quarantine_lines
-from ingest.plan import make_plan
+from ingest.building.build import build, quarantine_lines
+from ingest.building.plan import make_plan
 from ingest.recipe import find_recipe
 from pipelines.dry_run import dry_run, tell_dry_run
 from pipelines.evaluate import describe, evaluate, save
 from pipelines.options import Allow, Ranks, Trace
 from pipelines.recipe import DatasetChoice, RunRecipe, find_run_recipe
-from pipelines.report import Run, duration
 from pipelines.scaling import simulate, tell_simulation
-from pipelines.tables import table
 from pipelines.train_run import Job, is_finished, is_recipe_kept, keep_recipe, train
-from shards.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
 from shards.errors import SourceError
-from shards.machine import usable_cores
+from shards.program.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
+from shards.program.machine import usable_cores
 from shards.remote import Root, is_remote
 from walrus.checkpoint import load_description, load_model
-from walrus.judging.plot import Curve
+from walrus.evaluation.plot import Curve
+from walrus.evaluation.report import Run, duration
+from walrus.evaluation.tables import table
 from walrus.reading.stream import Shards
 from walrus.training.log import LOSSES, read_lines
 from walrus.training.stop import stopping
@@ -67,7 +67,7 @@ def pretrain(
     allow: Sequence[str] = (),
     trace: Path | None = None,
 ) -> dict[str, Any]:
-    """The whole road; the scores of the evaluation, as `pipelines.tables.document` has them.
+    """The whole road; the scores of the evaluation, as `walrus.evaluation.tables.document` has them.
 
     In a world that a launcher has made the datasets must be built already, and only the first rank evaluates; those
     behind a URL must be, too.

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from shards.console import say, stderr
+from shards.program.console import say, stderr
 from walrus.training.log import Progress as Step
 from walrus.training.train import Report
 

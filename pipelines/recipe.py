@@ -10,9 +10,9 @@ from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
-from shards.settings import make, override, read_toml
+from shards.program.settings import make, override, read_toml
 from shards.spec import STRICT, AtLeastOne, Split
-from walrus.judging.trial import Protocol
+from walrus.evaluation.trial import Protocol
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.plan import StreamSettings
 from walrus.reading.reader import ReadSettings

@@ -14,15 +14,14 @@ from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from pipelines.progress import progress
 from pipelines.recipe import RunRecipe
-from shards.console import STOPPED, say
 from shards.document import write_atomically
 from shards.errors import MismatchError, SettingsError, StoppedError, WalrusError
-from shards.machine import keep_freed_memory, usable_cores
+from shards.program.console import STOPPED, say
+from shards.program.machine import keep_freed_memory, usable_cores
+from shards.program.settings import dump_toml
 from shards.remote import Root
-from shards.settings import dump_toml
 from shards.verify import file_crc32c
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description, load_model, save_model
-from walrus.grow import grow
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import card_scales
@@ -32,6 +31,7 @@ from walrus.reading.stream import Shards, make_plan
 from walrus.rollout import Model
 from walrus.training.adapter import merged
 from walrus.training.fragments import Identity, Saved
+from walrus.training.grow import grow
 from walrus.training.log import note
 from walrus.training.resume import last_checkpoint
 from walrus.training.schedule import ScheduleSettings

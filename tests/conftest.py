@@ -8,8 +8,8 @@ from subprocess import run
 
 import pytest
 
-from ingest.build import build
-from ingest.plan import make_plan
+from ingest.building.build import build
+from ingest.building.plan import make_plan
 from ingest.recipe import find_recipe
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -46,7 +46,7 @@ def test_no_package_imports_one_above_it():
     [
         ("deepspeed", {"walrus/training/engine.py"}),
         ("h5py", {"ingest/sources"}),
-        ("typer", {"shards/console.py", "ingest/cli.py", "ingest/options.py", "ingest/output.py", "pipelines"}),
+        ("typer", {"shards/program/console.py", "ingest/cli.py", "ingest/options.py", "ingest/output.py", "pipelines"}),
     ],
 )
 def test_each_of_these_has_its_place(name, allowed):
@@ -64,7 +64,7 @@ def test_only_the_upper_two_know_torch():
     [
         ("ingest.cli", {"torch", "deepspeed", "matplotlib"}),
         # What a worker of a build begins with: zarr is loaded to read one.
-        ("ingest.run", {"torch", "zarr", "fsspec", "dask"}),
+        ("ingest.building.run", {"torch", "zarr", "fsspec", "dask"}),
     ],
 )
 def test_a_command_of_ingest_loads_nothing_that_it_may_do_without(module, unwanted):

@@ -6,14 +6,14 @@ from dataclasses import replace
 import torch
 from PIL import Image
 
-from ingest.build import build
-from ingest.plan import make_plan as plan_build
+from ingest.building.build import build
+from ingest.building.plan import make_plan as plan_build
+from ingest.building.verify import source_faults
 from ingest.recipe import find_recipe
-from ingest.verify import source_faults
 from shards.verify import faults
-from walrus.judging.judge import judge
-from walrus.judging.picture import panel
-from walrus.judging.trial import Protocol
+from walrus.evaluation.judge import judge
+from walrus.evaluation.picture import panel
+from walrus.evaluation.trial import Protocol
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import StreamSettings

@@ -15,7 +15,7 @@ from typing import Any
 
 import h5py
 
-from ingest.sources import _hdf5 as hdf5
+from ingest.formats import hdf5
 from shards.errors import SourceError
 from shards.spec import Boundary, Sides
 

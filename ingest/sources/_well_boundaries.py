@@ -14,11 +14,11 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ingest.formats.hdf5 import header_array, numbers
+from ingest.formats.hdf5_attributes import texts
+from ingest.formats.hdf5_errors import where
+from ingest.formats.hdf5_tree import child_group, child_names
 from ingest.recipe import Recipe
-from ingest.sources._hdf5 import header_array, numbers
-from ingest.sources._hdf5_attributes import texts
-from ingest.sources._hdf5_errors import where
-from ingest.sources._hdf5_tree import child_group, child_names
 from shards.errors import SourceError
 from shards.spec import Boundary, Cell, Mask, Sides
 

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.fields.described import described_fields, described_grid
+from ingest.fields.grid import grid_of
+from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.formats.arrays import Array, Hdf5Arrays, open_hdf5_arrays, whole
 from ingest.recipe import Recipe
 from ingest.source import Row
-from ingest.sources._arrays import Array, Hdf5Arrays, open_hdf5_arrays, whole
 from ingest.sources._bubbleml_parameters import (
     RECORDS,
     Parameters,
@@ -25,9 +28,6 @@ from ingest.sources._bubbleml_parameters import (
     sides,
     wall_temperature,
 )
-from ingest.sources._described import described_fields, described_grid
-from ingest.sources._grid import grid_of
-from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import Grid, Split
 

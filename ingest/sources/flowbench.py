@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.described import described_fields, described_grid, described_rows
+from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
+from ingest.fields.stacked import StackedFile, StoredField, require_fields, require_heeded
+from ingest.formats.npz import Member, Npz, open_npz
 from ingest.recipe import Recipe
 from ingest.source import Row
-from ingest.sources._described import described_fields, described_grid, described_rows
-from ingest.sources._laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
-from ingest.sources._npz import Member, Npz, open_npz
-from ingest.sources._stacked import StackedFile, StoredField, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import Split
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.opening import open_arrays
+from ingest.fields.described import described_file
+from ingest.fields.stacked import StackedFile
+from ingest.formats.opening import open_arrays
+from ingest.formats.zarr_marker import MARKERS
 from ingest.recipe import Recipe
-from ingest.sources._described import described_file
-from ingest.sources._stacked import StackedFile
-from ingest.sources._zarr_marker import MARKERS
 from shards.errors import SourceError
 from shards.spec import SPLITS, Split
 

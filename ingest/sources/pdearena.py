@@ -18,14 +18,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.components import ComponentField, common_shape, component_fields, component_schema
+from ingest.fields.grid import grid_of
+from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.formats import hdf5
+from ingest.formats import hdf5_tree as tree
+from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
 from ingest.source import Row
-from ingest.sources import _hdf5 as hdf5
-from ingest.sources import _hdf5_tree as tree
-from ingest.sources._components import ComponentField, common_shape, component_fields, component_schema
-from ingest.sources._grid import grid_of
-from ingest.sources._hdf5_errors import where
-from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import SPLITS, Boundary, Sides, Split, side_mask
 

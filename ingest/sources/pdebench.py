@@ -13,15 +13,15 @@ from pathlib import Path
 
 import h5py
 
+from ingest.fields.components import common_shape, component_fields, component_schema
+from ingest.fields.grid import grid_of
+from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.formats import hdf5
+from ingest.formats import hdf5_attributes as attributes
+from ingest.formats import hdf5_tree as tree
+from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
 from ingest.source import Row
-from ingest.sources import _hdf5 as hdf5
-from ingest.sources import _hdf5_attributes as attributes
-from ingest.sources import _hdf5_tree as tree
-from ingest.sources._components import common_shape, component_fields, component_schema
-from ingest.sources._grid import grid_of
-from ingest.sources._hdf5_errors import where
-from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import Boundary, Sides, Split, side_mask
 

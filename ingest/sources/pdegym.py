@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.fields.described import described_fields, described_grid, described_rows
+from ingest.fields.laid_out import require_every_channel
+from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.formats.arrays import open_hdf5_arrays
 from ingest.recipe import Recipe
-from ingest.sources._arrays import open_hdf5_arrays
-from ingest.sources._described import described_fields, described_grid, described_rows
-from ingest.sources._laid_out import require_every_channel
-from ingest.sources._stacked import StackedFile, require_fields, require_heeded
 from shards.errors import SourceError
 from shards.spec import Boundary, Frames, Mask, Split
 

@@ -18,14 +18,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.grid import grid_of
+from ingest.fields.stacked import StackedFile, require_fields, require_heeded, schema_dtype
+from ingest.formats import hdf5
+from ingest.formats import hdf5_attributes as attributes
+from ingest.formats import hdf5_tree as tree
+from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
-from ingest.sources import _hdf5 as hdf5
-from ingest.sources import _hdf5_attributes as attributes
-from ingest.sources import _hdf5_tree as tree
-from ingest.sources._grid import grid_of
-from ingest.sources._hdf5_errors import where
-from ingest.sources._stacked import StackedFile, require_fields, require_heeded, schema_dtype
 from ingest.sources._well_boundaries import boundaries
 from shards.errors import SourceError
 from shards.spec import SPLITS, Grid, GridKind, Schema, Split

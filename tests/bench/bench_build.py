@@ -32,9 +32,9 @@ from typing import NamedTuple, get_args
 import h5py
 import numpy as np
 
-from ingest.build import build
-from ingest.part import SLAB_BYTES
-from ingest.plan import make_plan
+from ingest.building.build import build
+from ingest.building.part import SLAB_BYTES
+from ingest.building.plan import make_plan
 from ingest.recipe import find_recipe
 from shards.codec import CodecName, encode
 from shards.index import Packaging

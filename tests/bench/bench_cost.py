@@ -16,13 +16,13 @@ from statistics import geometric_mean
 
 import torch
 
-from shards.machine import keep_freed_memory
+from shards.program.machine import keep_freed_memory
 from shards.spec import Boundary, FieldSpec, Grid, Schema, Sides
 from walrus.batch import channels_of
 from walrus.model.chance import draw_shifts
+from walrus.model.cost import Cost, window_cost
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.cost import Cost, window_cost
 
 PERIODIC, OPEN = ((side, side) for side in (Boundary.PERIODIC, Boundary.OPEN))
 VOCABULARY = 67

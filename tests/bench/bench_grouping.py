@@ -29,14 +29,14 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
-from shards.machine import keep_freed_memory, usable_cores
+from shards.program.machine import keep_freed_memory, usable_cores
 from shards.spec import Boundary, FieldSpec, Grid, Schema
 from walrus.batch import Batch, embed
 from walrus.counter import below
+from walrus.model.cost import Cost, window_cost
 from walrus.model.geometry import Axes
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.cost import Cost, window_cost
 from walrus.reading.place import Place
 from walrus.training.engine import Engine, EngineSettings
 from walrus.training.simulate import busy_share

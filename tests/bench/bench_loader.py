@@ -9,7 +9,7 @@ measured in turn with the limit, so that a noisy machine spoils both; the best o
 frame of some windows is compared with the source, word by word.
 
     1, 2       processes; WellDataset has so many workers of its DataLoader instead (0, 2)
-    tuned      one process that keeps freed memory (shards/machine.py)
+    tuned      one process that keeps freed memory (shards/program/machine.py)
     cold       one process, files dropped from memory before
     CPU        windows a second of processor time, of all threads of one process: what is left for the training
 """

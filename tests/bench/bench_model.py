@@ -32,7 +32,7 @@ from plain_model import Plain
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from shards.machine import keep_freed_memory
+from shards.program.machine import keep_freed_memory
 from shards.spec import Boundary
 from walrus.model.chance import draw_shifts
 from walrus.model.settings import PRESETS

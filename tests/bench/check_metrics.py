@@ -1,4 +1,4 @@
-"""Compares the measures of walrus/judging/metrics.py with those of `the-well`: python tests/bench/check_metrics.py
+"""Compares the measures of walrus/evaluation/metrics.py with those of `the-well`: python tests/bench/check_metrics.py
 
 Run it from the top of the repository, in an environment of its own that holds torch and the-well, which the project
 itself does not need. Prints the largest relative difference of each measure over fields of one to three dimensions:
@@ -21,7 +21,7 @@ except ImportError:
     sys.exit("the-well is not installed; pip install the-well in an environment of its own")
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from walrus.judging.metrics import MEASURES, all_measures
+from walrus.evaluation.metrics import MEASURES, all_measures
 
 SHAPES = ((40,), (12, 31), (64, 48), (16, 16, 16), (10, 7, 14))
 NAMES = {"VRMSE": "vrmse", "NRMSE": "nrmse", "RMSE": "rmse", "MAE": "mae", "LInfinity": "linf", "PearsonR": "pearson"}

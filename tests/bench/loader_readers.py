@@ -288,7 +288,7 @@ def perform(request: dict[str, Any], open_reader: Callable[[], Read]) -> float:
     """One request."""
     if request["do"] == "tune":
         sys.path.insert(0, str(Path(__file__).parents[2]))
-        from shards.machine import keep_freed_memory
+        from shards.program.machine import keep_freed_memory
 
         keep_freed_memory()
         return 0

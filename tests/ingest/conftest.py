@@ -17,6 +17,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from ingest.cli import app
+from ingest.recipe import Recipe
+from ingest.source import find
+from shards.errors import SourceError
 from shards.read import Dataset
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -245,3 +248,29 @@ def strike(strike_server, tmp_path) -> Callable[..., Struck]:
         return Struck(session, code, out.read_text(), err.read_text(), counter.read_text())
 
     return run
+
+
+def _read_all(path: Path, recipe: Recipe) -> list[np.ndarray]:
+    with find(recipe.source).open_file(path, recipe) as file:
+        return [file.frames(row, 0, len(file.rows[row].time)) for row in range(len(file.rows))]
+
+
+@pytest.fixture
+def read_all() -> Callable[[Path, Recipe], list[np.ndarray]]:
+    """Frames [T, C, *S] of every trajectory of a file."""
+    return _read_all
+
+
+@pytest.fixture
+def refusal() -> Callable[[Path, Recipe], str]:
+    """The message, checked to be one line that names the file, with which a source refuses it."""
+
+    def message(path: Path, recipe: Recipe) -> str:
+        with pytest.raises(SourceError) as caught:
+            _read_all(path, recipe)
+        text = str(caught.value)
+        assert "\n" not in text
+        assert str(path) in text
+        return text
+
+    return message

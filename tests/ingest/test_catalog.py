@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ingest.build import build
-from ingest.plan import make_plan
+from ingest.building.build import build
+from ingest.building.plan import make_plan
+from ingest.building.verify import source_faults
 from ingest.recipe import Recipe, catalogue, find_recipe
-from ingest.verify import source_faults
 from shards.index import Packaging
 from shards.read import Dataset
 from shards.spec import Boundary, Cell

@@ -10,7 +10,7 @@ from ingest.recipe import Correction, Recipe, RecipeField, catalogue, find_recip
 from ingest.source import sources
 from ingest.split import SplitRule
 from shards.errors import SettingsError
-from shards.settings import dump_toml, make
+from shards.program.settings import dump_toml, make
 from shards.spec import Boundary, FieldSpec
 
 GRAY_SCOTT = {

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 import zarr
 
-from ingest.build import build
-from ingest.plan import make_plan
+from ingest.building.build import build
+from ingest.building.plan import make_plan
+from ingest.building.verify import source_faults
 from ingest.recipe import CoordinateRule, Correction, Recipe, TimeRule, find_recipe
-from ingest.verify import source_faults
 from shards.card import Card
+from shards.program.settings import dump_toml, make
 from shards.read import Dataset
-from shards.settings import dump_toml, make
 from shards.spec import SPLITS
 from shards.trajectory import Document
 from shards.verify import faults

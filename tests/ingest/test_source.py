@@ -14,7 +14,7 @@ from ingest.layout import MaskRule
 from ingest.recipe import Correction, Exclusion, Recipe, find_recipe
 from ingest.source import Row, Source, find, require_frames, sources
 from shards.errors import SettingsError, SourceError
-from shards.settings import make
+from shards.program.settings import make
 from shards.spec import SPLITS, Boundary, Cell
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adding-a-source.md"

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest.plan import Plan, make_plan
+from ingest.building.plan import Plan, make_plan
 from ingest.recipe import Recipe, find_recipe
 from ingest.split import HeldOut, SplitRule
 from shards.errors import SettingsError
+from shards.program.settings import dump_toml, make, override, read_toml
 from shards.read import Dataset
-from shards.settings import dump_toml, make, override, read_toml
 
 
 def recipe(waves, *held_out: dict, **changes) -> Recipe:

@@ -4,11 +4,11 @@ import h5py
 import numpy as np
 import pytest
 
-from ingest.build import build as build_plan
-from ingest.plan import make_plan
+from ingest.building.build import build as build_plan
+from ingest.building.plan import make_plan
+from ingest.building.verify import source_faults
 from ingest.recipe import find_recipe
 from ingest.transform import apply, transform_fault
-from ingest.verify import source_faults
 from shards.errors import SourceError
 from shards.read import Dataset
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
-from shards.settings import make
+from shards.program.settings import make
 from walrus.model.rotary import published_frequencies
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.walrus import Walrus

@@ -21,8 +21,8 @@ from pydantic.dataclasses import dataclass as settings_dataclass
 from shards.errors import MismatchError
 from shards.spec import STRICT, AtLeastOne, Natural, NotNegative, Schema
 from walrus.counter import below, permutation
+from walrus.model.cost import Cost, window_cost
 from walrus.model.settings import ModelSettings
-from walrus.reading.cost import Cost, window_cost
 from walrus.reading.order import PLAIN, Order, pass_order
 from walrus.reading.place import Place, shared_evenly
 

@@ -16,10 +16,10 @@ import torch
 from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError
+from shards.program.size import Size
 from shards.read import Dataset
 from shards.remote import CACHE, CACHE_BYTES, Cache
 from shards.shard import spread
-from shards.size import Size
 from shards.spec import STRICT, AtLeastOne, Frames, Mask, Split
 from walrus.batch import Batch, Embedding, embed
 from walrus.reading.frames import FrameStore

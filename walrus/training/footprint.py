@@ -9,9 +9,9 @@ import torch
 
 from shards.spec import Schema
 from walrus.batch import channels_of
+from walrus.model.cost import recomputed_share, window_cost
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.cost import recomputed_share, window_cost
 from walrus.reading.place import Place
 from walrus.training.engine import EngineSettings
 

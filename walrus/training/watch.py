@@ -21,7 +21,7 @@ from shards.document import write_atomically
 from shards.errors import MismatchError
 from shards.read import Dataset
 from shards.spec import STRICT, AtLeastOne, Natural
-from walrus.judging.metrics import vrmse
+from walrus.evaluation.metrics import vrmse
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout

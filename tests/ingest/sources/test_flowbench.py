@@ -10,7 +10,7 @@ import pytest
 
 from ingest.recipe import Recipe, RecipeField, find_recipe
 from ingest.source import find
-from shards.settings import make
+from shards.program.settings import make
 from shards.spec import Boundary, Cell
 
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples" / "flowbench" / "FPO_NS_2D"

@@ -10,16 +10,16 @@ import zarr
 from numcodecs import Pickle
 from zarr.storage import ZipStore
 
-from ingest.build import build
-from ingest.opening import open_arrays
-from ingest.plan import make_plan
+from ingest.building.build import build
+from ingest.building.plan import make_plan
+from ingest.building.verify import source_faults
+from ingest.formats.arrays import whole
+from ingest.formats.opening import open_arrays
 from ingest.recipe import Recipe
 from ingest.source import find
-from ingest.sources._arrays import whole
-from ingest.verify import source_faults
 from shards.errors import SourceError
+from shards.program.settings import make
 from shards.read import Dataset
-from shards.settings import make
 from shards.spec import Boundary, Cell
 
 MORE = Path(__file__).parents[3].parent / "shared" / "samples"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from shards.errors import MismatchError
 from shards.spec import Boundary, FieldSpec, Grid, Schema
+from walrus.model.cost import window_cost
 from walrus.model.settings import PRESETS
-from walrus.reading.cost import window_cost
 from walrus.reading.order import Order
 from walrus.reading.place import Place
 from walrus.reading.plan import Plan, StreamSettings, Task, Window, make_task

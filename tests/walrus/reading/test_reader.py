@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from ingest.build import build
-from ingest.plan import make_plan as plan_build
+from ingest.building.build import build
+from ingest.building.plan import make_plan as plan_build
 from ingest.recipe import find_recipe
 from shards.errors import SettingsError, ShardError
+from shards.program.settings import make
 from shards.read import Dataset
-from shards.settings import make
 from walrus.model.settings import PRESETS
 from walrus.reading.plan import StreamSettings, Window
 from walrus.reading.reader import Reader, ReadSettings, Room

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shards.errors import SettingsError
-from shards.settings import make
+from shards.program.settings import make
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.training.adapter import adapt

@@ -6,10 +6,10 @@ import torch
 from shards.errors import MismatchError, SettingsError
 from shards.spec import Boundary, FieldSpec, Grid, Schema
 from walrus.batch import embed
-from walrus.grow import grow
 from walrus.model.chance import draw_shifts
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
+from walrus.training.grow import grow
 from walrus.training.tuning import TuningSettings, prepare, tuned_settings
 from walrus.vocabulary import PUBLISHED
 

@@ -7,7 +7,7 @@ import torch.distributed as dist
 
 from shards.errors import MismatchError
 from shards.read import Dataset
-from walrus.judging.metrics import vrmse
+from walrus.evaluation.metrics import vrmse
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.training.watch import LOG, Validation, Watch, WatchSettings, is_done, is_over, validation_error

@@ -1,0 +1,1 @@
+"""From source files to shards: plan, check, write, merge, verify."""

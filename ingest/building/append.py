@@ -1,0 +1,149 @@
+"""Files added to a built dataset: no byte of what is there is read or written again but the card and the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ingest.building.build import Means, Progress, do_parts
+from ingest.building.finish import complete, merge
+from ingest.building.guard import read_document
+from ingest.building.headers import Onto
+from ingest.building.inputs import InputFile, find_inputs
+from ingest.building.lock import lock
+from ingest.building.outline import UNFINISHED, Outline, PartOutline
+from ingest.building.part import RECORDS, PartRecord
+from ingest.building.plan import Plan, plan_onto, recipe_digest
+from ingest.recipe import Recipe
+from shards.card import Card, KeptError, Quarantined
+from shards.document import dump, parse, write_atomically
+from shards.errors import MismatchError, ShardError
+from shards.index import Index
+from shards.read import Dataset
+from shards.spec import SPLITS
+from shards.write import full_disk_is_an_error
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What was added, what was left out of it and is to be known of it, and the card of the whole."""
+
+    folder: Path
+    trajectories: int
+    written_bytes: int
+    card: Card
+    left_out: tuple[Quarantined, ...]
+    caveats: tuple[str, ...]
+
+
+def append(recipe: Recipe, start: Path, root: Path, progress: Progress, means: Means) -> Appended:
+    """Adds the files at `start` that the dataset does not hold yet; running twice adds nothing.
+
+    Raises ShardError where there is no finished dataset, MismatchError where its recipe or an input is another one.
+    """
+    folder = root / recipe.name
+    if not (folder / "card.json").is_file():
+        raise ShardError(f"{folder}: is no built dataset to add to; run walrus-ingest build first")
+    with full_disk_is_an_error(folder), lock(folder):
+        # An append that was killed in its last act.
+        complete(folder)
+        return _append(recipe, start, folder, progress, means)
+
+
+def _append(recipe: Recipe, start: Path, folder: Path, progress: Progress, means: Means) -> Appended:
+    card, index = read_document(Card, folder / "card.json"), read_document(Index, folder / "index.json")
+    if card is None or index is None:
+        raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
+    if recipe_digest(recipe) != card.recipe_digest:
+        raise MismatchError(f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET")
+    old = _old_records(folder, card, index)
+    onto = _onto(Dataset(folder), old)
+    plan = plan_onto(recipe, _new_files(recipe, start, card), index.packaging, card.codec, onto)
+    if plan.chunk != card.chunk:
+        raise MismatchError(f"{folder}: has chunks {list(card.chunk)}, expected {list(plan.chunk)}; build anew")
+    if not plan.parts:
+        return Appended(folder, 0, 0, card, plan.refused, plan.caveats)
+    outline = _outline(plan, card, old)
+    write_atomically(folder / UNFINISHED, dump(Outline, outline).encode())
+    done = do_parts(plan, plan.parts, folder, progress, means, index_stays=True)
+    records = old | {part.name: record for part, record in zip(plan.parts, done.records, strict=True)}
+    card, published = merge(outline, folder, [records[part.name] for part in outline.parts])
+    left_out = (*plan.refused, *(item for record in done.records for item in record.quarantine))
+    added = sum(len(record.entries) for record in done.records)
+    return Appended(folder, added, done.written_bytes + published, card, left_out, plan.caveats)
+
+
+def _old_records(folder: Path, card: Card, index: Index) -> dict[str, PartRecord]:
+    """Name to record of the parts that the index is made of, in its order; those of a killed append are not."""
+    built = {(entry.split, entry.key) for entry in index.trajectories}
+    bad = set(card.quarantine)
+    records = {path.stem: _record(path) for path in (folder / RECORDS).glob("*.json")}
+    old = {
+        name: record
+        for name, record in sorted(records.items(), key=lambda item: _place(item[0]))
+        if all((entry.split, entry.key) in built for entry in record.entries) and bad.issuperset(record.quarantine)
+    }
+    if {(e.split, e.key) for record in old.values() for e in record.entries} != built:
+        raise ShardError(
+            f"{folder}: lacks records of its parts in {RECORDS}/, as a converted copy does; append to the dataset that "
+            "was built, then convert again"
+        )
+    return old
+
+
+def _record(path: Path) -> PartRecord:
+    return parse(PartRecord, path.read_bytes(), str(path))
+
+
+def _place(name: str) -> tuple[int, int]:
+    split, number = name.rsplit("-", 1)
+    return [str(known) for known in SPLITS].index(split), int(number)
+
+
+def _new_files(recipe: Recipe, start: Path, card: Card) -> tuple[InputFile, ...]:
+    """The files that the dataset does not hold; a file is known by its content, wherever it lies."""
+    known = {(item.bytes, item.digest) for item in card.inputs}
+    paths = {item.path for item in card.inputs}
+    new = tuple(file for file in find_inputs(recipe, start) if (file.bytes, file.digest) not in known)
+    for file in new:
+        if file.path in paths:
+            raise MismatchError(
+                f"{file.place}: differs from the {file.path} that the dataset was built from; rename it if it is "
+                "another file, or use walrus-ingest build if it has changed"
+            )
+    return new
+
+
+def _onto(dataset: Dataset, old: Iterable[str]) -> Onto:
+    card, entries = dataset.card, dataset.index.trajectories
+    parameters = sorted(dataset.document(entries[0]).trajectory.scalars)
+    numbers = {split: [number for place, number in map(_place, old) if SPLITS[place] == split] for split in SPLITS}
+    parts = {split: max(found, default=-1) + 1 for split, found in numbers.items()}
+    keys = frozenset(entry.key for entry in entries)
+    return Onto(card.schema, parameters, card.powers, _allowed(card), keys, parts)
+
+
+def _allowed(card: Card) -> dict[str, KeptError]:
+    return {name: KeptError(error.allowed) for name, error in card.errors.items()}
+
+
+def _outline(plan: Plan, card: Card, old: dict[str, PartRecord]) -> Outline:
+    """The outline of the whole, as if all had been planned at once."""
+    new = Outline.of(plan)
+    before = [_part_outline(name, record, plan.schema.frame_bytes) for name, record in old.items()]
+    parts = sorted((*before, *new.parts), key=lambda part: _place(part.name))
+    recorded = {item for record in old.values() for item in record.quarantine}
+    refused = tuple(item for item in card.quarantine if item not in recorded)
+    return replace(
+        new,
+        inputs=(*card.inputs, *new.inputs),
+        refused=(*refused, *(item for item in new.refused if item not in refused)),
+        parts=tuple(parts),
+        caveats=tuple(dict.fromkeys((*card.caveats, *new.caveats))),
+    )
+
+
+def _part_outline(name: str, record: PartRecord, frame_bytes: int) -> PartOutline:
+    frames = sum(entry.frames for entry in record.entries)
+    return PartOutline(name, SPLITS[_place(name)[0]], record.digest, frames * frame_bytes)

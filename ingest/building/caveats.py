@@ -1,0 +1,63 @@
+"""What the user of a dataset should know of its input files, though it is no fault: values rounded, chunks absent.
+
+Read from headers, of whatever source: sources read the numbers, and take them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+
+from ingest.building.inputs import InputFile
+from ingest.formats.opening import open_arrays
+from ingest.recipe import Recipe
+from ingest.source import find
+from shards.errors import SourceError
+
+# As many arrays as one line names.
+NAMED = 4
+# The unit roundoff of float32, and half of its smallest number.
+ROUNDED = (
+    "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below 2^-126 by at "
+    "most 2^-150"
+)
+
+
+def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
+    """One sentence for each thing, said once where it is the same in several files."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        for words in _of_file(recipe, file):
+            found.setdefault(words, []).append(file.path)
+    return tuple(f"{_listed(paths, 1, 'file')}: {words}" for words, paths in found.items())
+
+
+def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
+    # A file that fails here fails again in its part, which leaves it out and says why.
+    with suppress(SourceError):
+        return [*_of_arrays(recipe, file), *_of_type(recipe, file)]
+    return []
+
+
+def _of_arrays(recipe: Recipe, file: InputFile) -> list[str]:
+    """`u, v: rounded by ...`, without arrays that are knowingly not taken."""
+    found: dict[str, list[str]] = {}
+    with open_arrays(file.place) as arrays:
+        for name, told in arrays.caveats().items():
+            if name.rpartition("/")[2] not in recipe.leave_out:
+                for words in told:
+                    found.setdefault(words, []).append(name)
+    return [f"{_listed(names, NAMED, 'array')}: {words}" for words, names in found.items()]
+
+
+def _of_type(recipe: Recipe, file: InputFile) -> list[str]:
+    if recipe.dtype == "source":
+        return []
+    with find(recipe.source).open_file(file.place, replace(recipe, dtype="source")) as opened:
+        return [ROUNDED] if opened.schema.dtype == "float64" else []
+
+
+def _listed(names: list[str], most: int, kind: str) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more {kind}{'s' * (more > 1)}" if more > 0 else "")

@@ -1,0 +1,174 @@
+"""The last act of a build: the records of all parts become the card and the index. No source file is needed."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from ingest.building.guard import read_document
+from ingest.building.lock import lock
+from ingest.building.outline import UNFINISHED, Outline, read_outline
+from ingest.building.part import RECORDS, PartRecord, read_record
+from ingest.building.plan import recipe_digest
+from ingest.recipe import Recipe
+from shards.card import Card, ChannelMoments, Count, KeptError
+from shards.document import write_atomically
+from shards.errors import ShardError, SourceError
+from shards.index import Entry, Index
+from shards.moments import merge_all
+from shards.program.settings import dump_toml
+from shards.publish import publish
+from shards.spec import SPLITS
+from shards.write import full_disk_is_an_error
+
+# As many missing parts as one line of a message names.
+NAMED = 8
+
+
+def finish(folder: Path) -> tuple[Card, int]:
+    """Merges the parts that several jobs wrote; the card, and the bytes written: 0 where all was merged before.
+
+    Raises ShardError where a part is missing, with the job that does it, or where a job is still writing.
+    """
+    _require_begun(folder)
+    with full_disk_is_an_error(folder), lock(folder):
+        outline = read_outline(folder)
+        if outline is None:
+            card = read_document(Card, folder / "card.json")
+            if card is None or read_document(Index, folder / "index.json") is None:
+                raise ShardError(f"{folder}: holds no {UNFINISHED} and no finished dataset; run build again")
+            return card, 0
+        return merge(outline, folder, _records(outline, folder))
+
+
+def complete(folder: Path) -> None:
+    """Merges what only lacks its merging, for who holds the lock."""
+    outline = read_outline(folder)
+    if outline is None:
+        return
+    records = [record for part in outline.parts if (record := read_record(folder, part)) is not None]
+    if len(records) == len(outline.parts):
+        merge(outline, folder, records)
+
+
+def _require_begun(folder: Path) -> None:
+    begun = any((folder / name).exists() for name in (RECORDS, UNFINISHED, "index.json"))
+    if not begun:
+        raise ShardError(f"{folder}: no build has begun here; run walrus-ingest build --part first")
+
+
+def _records(outline: Outline, folder: Path) -> list[PartRecord]:
+    found = [read_record(folder, part) for part in outline.parts]
+    missing = [number for number, record in enumerate(found) if record is None]
+    if missing:
+        jobs = outline.owners()
+        named = [f"{outline.parts[n].name} (--part {jobs[n]}/{outline.jobs})" for n in missing[:NAMED]]
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        raise ShardError(
+            f"{folder}: {len(missing)} of {len(found)} parts are missing: {', '.join(named)}{more}; run walrus-ingest "
+            "build with these, then finish again"
+        )
+    return [record for record in found if record is not None]
+
+
+def merge(outline: Outline, folder: Path, records: Sequence[PartRecord]) -> tuple[Card, int]:
+    """Card and index of the records, one for each part in order; the index comes last. The card and bytes written."""
+    entries = tuple(entry for record in records for entry in record.entries)
+    if not entries:
+        reason = next(item for record in records for item in record.quarantine)
+        shutil.rmtree(folder)
+        raise SourceError(f"{reason.path}, row {reason.row}: {reason.reason}; no trajectory is left to build")
+    files = tuple(file for record in records for file in record.files)
+    _remove_strays(outline, folder, {file.path for file in files})
+    recipe = dump_toml(asdict(outline.recipe)).encode()
+    written = 0
+    if not (folder / "recipe.toml").is_file() or (folder / "recipe.toml").read_bytes() != recipe:
+        write_atomically(folder / "recipe.toml", recipe)
+        written += len(recipe)
+    card = _card(outline, records, entries)
+    written += publish(folder, card, outline.packaging, files, entries)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    return card, written
+
+
+def _remove_strays(outline: Outline, folder: Path, known: set[str]) -> None:
+    """Files and records of parts that an earlier plan had and this one has not, and what a killed run left."""
+    names = {part.name for part in outline.parts}
+    for path in (folder / RECORDS).glob("*.json"):
+        if path.stem not in names:
+            path.unlink()
+    for split in SPLITS:
+        for path in sorted((folder / split).rglob("*"), reverse=True):
+            if path.is_file() and path.relative_to(folder).as_posix() not in known:
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def _card(outline: Outline, records: Sequence[PartRecord], entries: tuple[Entry, ...]) -> Card:
+    schema, recipe = outline.schema, outline.recipe
+    train = [record for record in records if record.entries and record.entries[0].split == "train"] or records
+    channels = (*schema.channels, *schema.static_channels)
+    moments = (*merge_all([r.moments for r in train]), *merge_all([r.static_moments for r in train]))
+    counts = {split: [entry for entry in entries if entry.split == split] for split in SPLITS}
+    return Card(
+        name=recipe.name,
+        title=recipe.title,
+        source=recipe.source,
+        schema=schema,
+        powers=outline.powers,
+        codec=outline.codec,
+        chunk=outline.chunk,
+        moments={channel: ChannelMoments.of(m) for channel, m in zip(channels, moments, strict=True)},
+        counts={split: Count(len(chosen), sum(e.frames for e in chosen)) for split, chosen in counts.items()},
+        licence=recipe.licence,
+        citation=recipe.citation,
+        home=recipe.home,
+        note=recipe.note,
+        correction=recipe.correction.reason if recipe.correction else "",
+        differences=_differences(outline, entries),
+        repeated_frames=sum(record.repeated_frames for record in records),
+        quarantine=tuple(dict.fromkeys((*outline.refused, *(item for each in records for item in each.quarantine)))),
+        inputs=outline.inputs,
+        recipe_digest=recipe_digest(recipe),
+        split=(*recipe.split_words, *_twice(recipe, entries)),
+        errors=_reached(outline, records),
+        caveats=outline.caveats,
+    )
+
+
+def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
+    """What is held out for two splits lies in both, under one key: who adds up counts should know."""
+    keys = Counter(entry.key for entry in entries) if recipe.held_out else Counter[str]()
+    count = sum(times > 1 for times in keys.values())
+    many = "1 trajectory is" if count == 1 else f"{count} trajectories are"
+    return [f"{many} in valid and in test alike: stored and counted twice"] if count else []
+
+
+def _reached(outline: Outline, records: Sequence[PartRecord]) -> dict[str, KeptError]:
+    """What the fields were allowed, and the most that any of their components lost."""
+    largest = [max(errors) for errors in zip(*(r.errors for r in records if r.errors), strict=True)]
+    reached = dict(zip(outline.schema.channels, largest, strict=bool(largest)))
+    axes = outline.schema.grid.axes
+    return {
+        field.name: replace(
+            outline.errors[field.name], reached=max(reached.get(c, 0.0) for c in field.components(axes))
+        )
+        for field in outline.schema.fields
+        if field.name in outline.errors
+    }
+
+
+def _differences(outline: Outline, entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """Where the files differ from the published release: reported, never enforced."""
+    frames = sorted({entry.frames for entry in entries})
+    expected = outline.recipe.expected
+    found = [
+        ("grid", expected.grid or None, outline.schema.grid.shape),
+        ("frames", expected.frames, frames[0] if len(frames) == 1 else frames),
+        ("trajectories", expected.trajectories, len(entries)),
+    ]
+    return tuple(f"{word} {b}, the published release has {a}" for word, a, b in found if a is not None and a != b)

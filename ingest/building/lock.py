@@ -1,0 +1,73 @@
+"""Who writes which part now, so that two builds at once in one folder never write the same.
+
+Byte n of `parts/lock` is locked by the process that does part n; the file stays empty. The system drops the lock of a
+process that dies, however it dies. Where a file system knows no locks, nothing is held and nobody refused.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ingest.building.part import RECORDS
+from shards.errors import ShardError
+
+NAME = "lock"
+# A byte that stands for no part.
+TURN = 2**40
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock file of a dataset, open."""
+
+    folder: Path
+    file: BinaryIO
+
+    def take(self, start: int, length: int) -> None:
+        """Locks bytes, `length` 0 for all from `start` on; raises ShardError where another process has one of them."""
+        try:
+            fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                raise ShardError(
+                    f"{self.folder}: another process is writing the same parts; wait for it, or stop it"
+                ) from error
+            if error.errno not in NO_LOCKS:
+                raise
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits until no other process is in its turn."""
+        try:
+            fcntl.lockf(self.file, fcntl.LOCK_EX, 1, TURN)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            yield
+            return
+        try:
+            yield
+        finally:
+            fcntl.lockf(self.file, fcntl.LOCK_UN, 1, TURN)
+
+
+@contextmanager
+def lock(folder: Path, parts: Iterable[int] | None = None) -> Iterator[Lock]:
+    """Holds these parts of a dataset, or all that it has and may get; raises ShardError where they are held."""
+    # The records' folder comes first: by it a later run knows that the rest is a build's.
+    (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+    with (folder / RECORDS / NAME).open("ab") as file:
+        held = Lock(folder, file)
+        if parts is None:
+            held.take(0, 0)
+        else:
+            for part in parts:
+                held.take(part, 1)
+        yield held

@@ -1,0 +1,79 @@
+"""Who does the parts of a build: this process, or several of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+
+from ingest.building.part import PartRecord, build_part
+from ingest.building.plan import Part, Plan
+from shards.errors import WalrusError
+
+Results = Iterator[tuple[Part, PartRecord]]
+Run = Callable[[Plan, list[Part], Path, int], Results]
+
+
+def in_processes(plan: Plan, parts: list[Part], folder: Path, slab_bytes: int, workers: int) -> Results:
+    """Each part and its record, in the order they are done; raises WalrusError where a worker dies."""
+    if workers == 1 or len(parts) < 2:
+        for part in parts:
+            yield part, build_part(plan, part, folder, slab_bytes)
+        return
+    terms = without_parts(plan)
+    with _pool(min(workers, len(parts))) as pool:
+        with _interrupts_held():
+            jobs = {pool.submit(build_part, terms, part, folder, slab_bytes): part for part in parts}
+        for job in as_completed(jobs):
+            yield jobs[job], _result(job)
+
+
+def without_parts(plan: Plan) -> Plan:
+    """The plan as it is sent with every part, which needs no other."""
+    return replace(plan, parts=(), refused=())
+
+
+def _result(job: Future[PartRecord]) -> PartRecord:
+    try:
+        return job.result()
+    except BrokenProcessPool as error:
+        raise WalrusError("a worker process was killed, most often for want of memory; use fewer --workers") from error
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that share nothing: HDF5 does not survive a fork. What has not begun is dropped on an error."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the workers are started; they inherit that and leave it to the parent for good."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _follow_parent() -> None:
+    """In a worker: a killed parent leaves no one behind who still writes."""
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

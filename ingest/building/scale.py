@@ -1,0 +1,79 @@
+"""The power of two that a field is stored divided by: the nearest to its RMS in a fixed sample of the train split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import groupby
+
+import numpy as np
+
+from ingest.building.inputs import InputFile
+from ingest.recipe import Recipe, RecipeField
+from ingest.source import OpenFile, find
+from shards.errors import SourceError
+from shards.spec import Frames, Schema, Trajectory
+
+SAMPLED_TRAJECTORIES = 16
+
+
+def sample(
+    recipe: Recipe,
+    files: tuple[InputFile, ...],
+    trajectories: list[Trajectory],
+    take: Callable[[OpenFile, Trajectory], None],
+) -> None:
+    """Hands `take` the trajectories of the sample, each with its file open."""
+    train = [t for t in trajectories if t.split == "train"] or trajectories
+    picked = train[:: math.ceil(len(train) / SAMPLED_TRAJECTORIES)]
+    places = {file.path: file.place for file in files}
+    for path, group in groupby(picked, key=lambda trajectory: trajectory.origin.file):
+        # A file that fails here fails again in its part, which leaves it out and says why.
+        with suppress(SourceError), find(recipe.source).open_file(places[path], recipe) as opened:
+            for trajectory in group:
+                take(opened, trajectory)
+
+
+def powers(
+    recipe: Recipe, schema: Schema, files: tuple[InputFile, ...], trajectories: list[Trajectory]
+) -> dict[str, int]:
+    """k of each field."""
+    squares: dict[str, list[float]] = {field.name: [] for field in recipe.fields}
+    sample(recipe, files, trajectories, partial(_add_frames, squares, recipe, schema))
+    return {f.name: _power(squares[f.name]) if f.power is None else f.power for f in recipe.fields}
+
+
+def _add_frames(
+    squares: dict[str, list[float]], recipe: Recipe, schema: Schema, opened: OpenFile, trajectory: Trajectory
+) -> None:
+    """Adds the first, middle and last frame, and the constant fields."""
+    row = trajectory.origin.row
+    for frame in sorted({0, trajectory.frames // 2, trajectory.frames - 1}):
+        add_squares(squares, recipe.variable, schema, opened.frames(row, frame, frame + 1)[0])
+    add_squares(squares, recipe.constant, schema, opened.static(row))
+
+
+def add_squares(
+    squares: dict[str, list[float]], fields: tuple[RecipeField, ...], schema: Schema, values: Frames
+) -> None:
+    """Adds the mean square of each field of values [C, *S]."""
+    start = 0
+    for field in fields:
+        stop = start + len(field.spec.components(schema.grid.axes))
+        # One k for all components, or the frame of a vector is distorted.
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares[field.name].append(float(np.mean(np.square(values[start:stop], dtype=np.float64))))
+        start = stop
+
+
+def root_mean(squares: list[float]) -> float:
+    """The RMS that these mean squares give together, those that are no number left out; 0 of none."""
+    finite = [value for value in squares if math.isfinite(value)]
+    return math.sqrt(sum(finite) / len(finite)) if finite else 0.0
+
+
+def _power(squares: list[float]) -> int:
+    rms = root_mean(squares)
+    return round(math.log2(rms)) if rms > 0 else 0

@@ -1,0 +1,75 @@
+"""Shards against the files they came from: bit for bit, or within the error that the card declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from ingest.building.inputs import find_inputs
+from ingest.building.part import SLAB_BYTES
+from ingest.recipe import Recipe
+from ingest.source import OpenFile, find
+from shards.card import Card
+from shards.errors import SourceError
+from shards.index import Entry
+from shards.program.settings import load
+from shards.read import Dataset
+from shards.spec import Frames
+
+
+def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
+    """One sentence for each trajectory that differs from what its source file gives now by more than is declared."""
+    recipe = load(Recipe, dataset.folder / "recipe.toml")
+    places = {file.path: file.place for file in find_inputs(recipe, start)}
+    origins = {entry: dataset.document(entry).trajectory.origin for entry in dataset.index.trajectories}
+    for path, group in groupby(dataset.index.trajectories, key=lambda entry: origins[entry].file):
+        if path not in places:
+            yield f"{path}: is not below {start}"
+            continue
+        try:
+            with find(recipe.source).open_file(places[path], recipe) as opened:
+                for entry in group:
+                    yield from _entry_faults(dataset, entry, opened, origins[entry].row, places[path])
+        except SourceError as error:
+            yield str(error)
+
+
+def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, place: Path) -> Iterator[str]:
+    where = f"{place}, row {row} ({entry.split}/{entry.key})"
+    if not 0 <= row < len(opened.rows) or len(opened.rows[row].time) != entry.frames:
+        yield f"{where}: the file does not hold these {entry.frames} frames any more"
+        return
+    schema, document = dataset.card.schema, dataset.document(entry)
+    if opened.rows[row].time != document.trajectory.time or opened.rows[row].scalars != document.trajectory.scalars:
+        yield f"{where}: times or parameters differ"
+    if not np.array_equal(opened.boundary(row), dataset.boundary(entry)):
+        yield f"{where}: the boundary mask differs"
+    constants, static = opened.static(row), dataset.static(entry) * document.column(document.static_scale)
+    # float32 holds them exactly, or they are float64 here as well.
+    if not _same_bits(static.astype(constants.dtype, copy=False), constants):
+        yield f"{where}: a constant field differs"
+    step = max(1, SLAB_BYTES // schema.frame_bytes)
+    scale = document.column(document.scale)
+    for start in range(0, entry.frames, step):
+        stop = min(start + step, entry.frames)
+        stored = np.empty((stop - start, *schema.frame_shape), schema.dtype)
+        dataset.read_frames(entry, range(start, stop), stored)
+        if not _agree(stored * scale, opened.frames(row, start, stop), dataset.card):
+            beyond = " by more than the declared error" if dataset.card.errors else ""
+            yield f"{where}: frames {start} to {stop - 1} differ{beyond}"
+
+
+def _agree(found: Frames, source: Frames, card: Card) -> bool:
+    """Are frames [T, C, *S] equal, or within the error that the card allows each field?"""
+    if not card.errors:
+        return _same_bits(found, source)
+    allowed = [error.allowed for error in card.schema.per_channel(card.errors)]
+    errors = np.abs(np.subtract(found, source, dtype=np.float64)).max(axis=(0, *range(2, found.ndim)))
+    return bool((errors <= allowed).all())
+
+
+def _same_bits(a: Frames, b: Frames) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -1,0 +1,204 @@
+"""Named arrays of one file, whatever kind of file it is: what a recipe can describe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats import hdf5
+from ingest.formats import hdf5_attributes as attributes
+from ingest.formats import hdf5_tree as tree
+from ingest.formats.hdf5_errors import where
+from ingest.formats.hdf5_storage import losses
+from shards.errors import SourceError
+
+Index = int | slice
+
+
+class Array(Protocol):
+    """One numeric array; only the part asked for is read."""
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether it has values of which not one is in the file."""
+        ...
+
+    def slab(self, *index: Index) -> npt.NDArray[Any]:
+        """An integer or a slice for each axis; raises SourceError where the file fails."""
+        ...
+
+
+class Arrays(Protocol):
+    """The arrays of one open file."""
+
+    @property
+    def where(self) -> str: ...
+
+    def names(self) -> tuple[str, ...]:
+        """Paths of all arrays, such as `group/name`, alphabetical."""
+        ...
+
+    def array(self, path: str) -> Array:
+        """Raises SourceError where it is absent or not numeric."""
+        ...
+
+    def attribute(self, path: str, name: str) -> float | None:
+        """One number beside the array or group at `path` (empty: the file); None where absent."""
+        ...
+
+
+class ArrayFile(Arrays, Protocol):
+    """A file that holds nothing but arrays, opened whoever made it."""
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        """Of arrays by path: what their values lost on their way into the file, or which of them never were there."""
+        ...
+
+
+def whole(array: Array) -> npt.NDArray[np.float64]:
+    """A small array: coordinates, times, scalars; raises SourceError for one that is not small."""
+    size = math.prod(array.shape) * 8
+    if size > hdf5.HEADER_BYTES:
+        raise SourceError(
+            f"{array.where}: shape {array.shape} where a list of at most {hdf5.HEADER_BYTES} bytes is expected"
+        )
+    return array.slab(*(slice(None) for _ in array.shape)).astype(np.float64)
+
+
+@contextmanager
+def open_hdf5_arrays(path: Path) -> Iterator[Hdf5Arrays]:
+    """An HDF5 or NetCDF4 file."""
+    with hdf5.open_hdf5(path) as file:
+        yield Hdf5Arrays(file, {})
+
+
+@contextmanager
+def look_into_hdf5(path: Path) -> Iterator[Hdf5Arrays]:
+    """The same, though it may point outside itself: what does so is named, and refused when it is asked for."""
+    with hdf5.open_to_look(path) as file:
+        yield Hdf5Arrays(file, tree.outside_data(file))
+
+
+@dataclass(frozen=True)
+class Hdf5Arrays:
+    """Dimension scales without values, which NetCDF4 leaves in HDF5, are no arrays (edge case 24).
+
+    `refused` holds path and fault of what lies outside the file. Where there is any, soft links are not followed.
+    """
+
+    file: h5py.File
+    refused: dict[str, str]
+
+    @property
+    def where(self) -> str:
+        return str(self.file.filename)
+
+    def names(self) -> tuple[str, ...]:
+        if self.refused:
+            return tuple(sorted({*tree.own_dataset_names(self.file), *self.refused}))
+        return tuple(
+            name
+            for name in tree.dataset_names(self.file)
+            if not attributes.is_bare_dimension(tree.item(self.file, name))
+        )
+
+    def array(self, path: str) -> Hdf5Array:
+        if path in self.refused:
+            raise SourceError(f"{self.where}:{path}: {self.refused[path]}")
+        found = tree.item(self.file, path)
+        if attributes.is_bare_dimension(found):
+            raise SourceError(
+                f"{where(found)}: a NetCDF dimension without values; expected an array; describe the "
+                "coordinates by lower and upper, times by step or stop"
+            )
+        dataset = hdf5.numbers(self.file, path)
+        return Hdf5Array(dataset, _missing(dataset))
+
+    def attribute(self, path: str, name: str) -> float | None:
+        return attributes.number(tree.item(self.file, path), name)
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {path: losses(dataset) for path, dataset in tree.own_datasets(self.file)}
+
+
+@dataclass(frozen=True)
+class Hdf5Array:
+    """A dataset; what NetCDF marks as missing is read as not-a-number, for the checks to find."""
+
+    dataset: h5py.Dataset
+    missing: _Missing | None
+    # What is not written whole is refused when it is asked for.
+    unwritten: bool = False
+
+    @property
+    def where(self) -> str:
+        return where(self.dataset)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.dataset.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self.dataset.dtype)
+        return dtype
+
+    def slab(self, *index: Index) -> npt.NDArray[Any]:
+        values = hdf5.slab(self.dataset, *index)
+        absent = self.missing.among(values) if self.missing else np.False_
+        if not absent.any():
+            return values
+        if values.dtype.kind != "f":
+            raise SourceError(
+                f"{self.where}: {np.count_nonzero(absent)} integers are marked as missing, as {values[absent][0]}; "
+                "expected a value in every cell; fill them, or leave the file out"
+            )
+        values[absent] = np.nan
+        return values
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """What a NetCDF variable declares to be no value: some numbers, and all beyond a range."""
+
+    marks: tuple[float, ...]
+    lowest: float
+    highest: float
+
+    def among(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        with np.errstate(over="ignore"):
+            marks = np.array(self.marks).astype(values.dtype if values.dtype.kind == "f" else np.float64)
+        return np.isin(values, marks) | (values < self.lowest) | (values > self.highest)
+
+
+def _missing(dataset: h5py.Dataset) -> _Missing | None:
+    """None where every number is a value; raises SourceError for packed numbers (edge case 9)."""
+    for name, neutral in (("scale_factor", 1.0), ("add_offset", 0.0)):
+        if attributes.number(dataset, name) not in (None, neutral):
+            raise SourceError(
+                f"{where(dataset)}: packed numbers ({name} is {attributes.number(dataset, name)}); expected the values "
+                "themselves; unpack the file (ncpdq -U)"
+            )
+    marks = tuple(mark for name in ("_FillValue", "missing_value") for mark in attributes.number_list(dataset, name))
+    lowest = (*attributes.number_list(dataset, "valid_min"), *attributes.number_list(dataset, "valid_range")[:1])
+    highest = (*attributes.number_list(dataset, "valid_max"), *attributes.number_list(dataset, "valid_range")[1:])
+    if not marks + lowest + highest:
+        return None
+    return _Missing(marks, max(lowest, default=-math.inf), min(highest, default=math.inf))

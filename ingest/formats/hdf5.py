@@ -1,0 +1,97 @@
+"""HDF5 files of strangers: opened, proven whole, and read in slabs.
+
+A file is trusted with nothing: it may not point outside itself, and a dataset is read only when it is numeric,
+its filters are installed and every byte of it was written (formats of the sources: edge cases 1, 9, 10, 13, 14).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import EllipsisType
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.hdf5_errors import reading, where, why_not_hdf5
+from ingest.formats.hdf5_storage import require_filters, require_written
+from ingest.formats.hdf5_tree import child_names, outside_data
+from shards.errors import SourceError
+
+# A chunk that holds a whole trajectory would else be decoded once for every frame read from it.
+CHUNK_CACHE_BYTES = 64 * 2**20
+# Coordinates, times, scalars and masks are read whole; a header that claims more is no header.
+HEADER_BYTES = 256 * 2**20
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """The file, read only and without a lock; raises SourceError where it is not HDF5 or points outside itself."""
+    with open_to_look(path) as file:
+        for place, fault in outside_data(file).items():
+            raise SourceError(f"{where(file)}{place}: {fault}")
+        yield file
+
+
+@contextmanager
+def open_to_look(path: Path) -> Iterator[h5py.File]:
+    """The file, though it may point outside itself: who opens it so may read nothing that `outside_data` names."""
+    if not path.is_file():
+        raise SourceError(f"{path}: not a file; expected an HDF5 file; check the path")
+    try:
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
+    except OSError as error:
+        raise SourceError(why_not_hdf5(path, error)) from error
+    with file:
+        yield file
+
+
+def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
+    """The dataset of this name, proven readable; raises SourceError where it is absent or not whole."""
+    with reading(group):
+        dataset = group.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        found = "a group" if isinstance(dataset, h5py.Group) else ", ".join(child_names(group)[:12]) or "nothing"
+        raise SourceError(f"{where(group)}: no dataset {name}; found {found}")
+    with reading(dataset):
+        kind, shape = dataset.dtype, dataset.shape
+    if shape is None or kind.kind not in "biuf" or kind.itemsize > 8:
+        raise SourceError(
+            f"{where(dataset)}: holds {'nothing' if shape is None else kind}; expected integers or floats up to 64 bits"
+        )
+    require_filters(dataset)
+    require_written(dataset)
+    return dataset
+
+
+def slab(dataset: h5py.Dataset, *index: int | slice | EllipsisType) -> npt.NDArray[Any]:
+    """One contiguous hyperslab, in the type of the file."""
+    with reading(dataset):
+        return np.asarray(dataset[index])
+
+
+def header_array(dataset: h5py.Dataset) -> npt.NDArray[np.float64]:
+    """A small dataset, whole: coordinates, times, scalars, masks."""
+    size = math.prod(dataset.shape) * 8
+    if size > HEADER_BYTES:
+        raise SourceError(
+            f"{where(dataset)}: shape {dataset.shape} where a list of at most {HEADER_BYTES} bytes is expected"
+        )
+    return slab(dataset, ...).astype(np.float64)
+
+
+def records(group: h5py.Group, name: str) -> dict[str, float]:
+    """A list of (name, number) as FLASH writes it, names padded with blanks; empty where absent."""
+    with reading(group):
+        dataset = group.get(name)
+        values = dataset[()] if isinstance(dataset, h5py.Dataset) and dataset.nbytes <= HEADER_BYTES else None
+    if values is None:
+        return {}
+    kinds = [values.dtype[name].kind for name in values.dtype.names or ()]
+    if values.ndim != 1 or len(kinds) != 2 or kinds[0] != "S" or kinds[1] not in "iuf":
+        raise SourceError(f"{where(group)}: {name} holds {values.dtype}; expected pairs of a name and a number")
+    return {row[0].decode("utf-8", "replace").strip(): float(row[1]) for row in values}

@@ -1,0 +1,70 @@
+"""Attributes of HDF5 files of strangers, whatever type their writer chose (edge case 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.hdf5_errors import reading, where
+from shards.errors import SourceError
+
+
+def _attribute(item: h5py.HLObject, name: str) -> npt.NDArray[Any] | None:
+    """An attribute as a flat array, whatever its type: scalar, list, bytes, str, empty; None where absent."""
+    with reading(item):
+        value = item.attrs.get(name)
+    if value is None:
+        return None
+    return np.empty(0) if isinstance(value, h5py.Empty) else np.asarray(value).reshape(-1)
+
+
+def texts(item: h5py.HLObject, name: str) -> tuple[str, ...] | None:
+    """A list of names: str, bytes, one or many; an empty list is stored as floats; None where absent."""
+    values = _attribute(item, name)
+    if values is None:
+        return None
+    if not all(isinstance(value, str | bytes) for value in values):
+        raise SourceError(f"{where(item)}: attribute {name} holds {values.tolist()}; expected names")
+    # Text of fixed length is padded, by some writers with blanks.
+    return tuple(v.decode("utf-8", "replace").rstrip() if isinstance(v, bytes) else str(v) for v in values)
+
+
+def flags(item: h5py.HLObject, name: str) -> tuple[bool, ...] | None:
+    """A flag or a list of flags: bool, enum or number; None where absent."""
+    values = _attribute(item, name)
+    if values is None:
+        return None
+    if values.dtype.kind not in "biuf":
+        raise SourceError(f"{where(item)}: attribute {name} holds {values.tolist()}; expected true or false")
+    return tuple(bool(value) for value in values)
+
+
+def number(item: h5py.HLObject, name: str) -> float | None:
+    """One number; None where absent."""
+    found = number_list(item, name)
+    if len(found) > 1:
+        raise SourceError(f"{where(item)}: attribute {name} holds {list(found)}; expected one number")
+    return found[0] if found else None
+
+
+def number_list(item: h5py.HLObject, name: str) -> tuple[float, ...]:
+    """Numbers, one or many; none where absent."""
+    values = _attribute(item, name)
+    if values is None:
+        return ()
+    if values.dtype.kind not in "biuf" or not values.size:
+        raise SourceError(f"{where(item)}: attribute {name} holds {values.tolist()}; expected one number or several")
+    return tuple(float(value) for value in values)
+
+
+def is_bare_dimension(found: h5py.HLObject) -> bool:
+    """A dimension of NetCDF4 that has a length and no values."""
+    if not isinstance(found, h5py.Dataset):
+        return False
+    with reading(found):
+        if not found.is_scale:
+            return False
+    return (texts(found, "NAME") or ("",))[0].startswith("This is a netCDF dimension but not a netCDF variable")

@@ -1,0 +1,114 @@
+"""The groups and datasets of an HDF5 file of strangers: what they are called, and which of them lie outside the file.
+
+Links are followed once, and never out of the file (edge case 13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+
+from ingest.formats.hdf5_errors import reading, where
+from shards.errors import SourceError
+
+
+def outside_data(file: h5py.File) -> dict[str, str]:
+    """Path to fault of all that does not lie in the file itself."""
+    with reading(file):
+        root = file["/"]
+    faults = ((path, _outside(link, item)) for path, link, item in _members(root))
+    return {path: fault for path, fault in faults if fault is not None}
+
+
+def _outside(link: Any, item: Any) -> str | None:
+    if isinstance(link, h5py.ExternalLink):
+        return (
+            f"an external link to {link.path} in {link.filename}; expected data in the file itself; copy it in with "
+            "h5repack or h5copy"
+        )
+    return _outside_storage(item) if isinstance(item, h5py.Dataset) else None
+
+
+def _members(top: h5py.Group) -> Iterator[tuple[str, Any, Any]]:
+    """(path, link, item) of all below; item is None but for hard links; a group met twice ends a cycle."""
+    seen: set[h5py.Group] = set()
+    waiting = [("", top)]
+    while waiting:
+        prefix, group = waiting.pop()
+        if group in seen:
+            continue
+        seen.add(group)
+        for name in child_names(group):
+            with reading(group):
+                link = group.get(name, getlink=True)
+                item = group[name] if isinstance(link, h5py.HardLink) else None
+            if isinstance(item, h5py.Group):
+                waiting.append((f"{prefix}{name}/", item))
+            yield prefix + name, link, item
+
+
+def _outside_storage(dataset: h5py.Dataset) -> str | None:
+    with reading(dataset):
+        elsewhere = [name for name, *_ in dataset.external or ()]
+        virtual = dataset.is_virtual
+        if virtual:
+            elsewhere = [source.file_name for source in dataset.virtual_sources()]
+    if not elsewhere and not virtual:
+        return None
+    kind = "a virtual dataset" if virtual else "raw storage outside the file"
+    places = ", ".join(map(str, elsewhere[:3])) or "nothing"
+    return f"{kind}, of {places}; expected data in the file itself; copy it in with h5repack"
+
+
+def child_names(group: h5py.Group) -> tuple[str, ...]:
+    """Names of all that the group holds, alphabetical."""
+    with reading(group):
+        names = list(group)
+    strange = next((name for name in names if isinstance(name, bytes)), None)
+    if strange is not None:
+        raise SourceError(f"{where(group)}: holds {strange!r}, a name that is not UTF-8; rename it, or leave it out")
+    return tuple(sorted(names))
+
+
+def child_group(parent: h5py.Group, name: str) -> h5py.Group | None:
+    """The group of this name, or None; a dataset in its place is an error."""
+    with reading(parent):
+        item = parent.get(name)
+    if item is not None and not isinstance(item, h5py.Group):
+        raise SourceError(f"{where(parent)}: {name} is a dataset; expected a group")
+    return item
+
+
+def dataset_names(group: h5py.Group) -> tuple[str, ...]:
+    """Names of all datasets below, alphabetical, subgroups as `group/name`; soft links count by what they reach."""
+    names = []
+    for path, link, item in _members(group):
+        with reading(group):
+            target = group.get(path) if isinstance(link, h5py.SoftLink) else item
+        if isinstance(target, h5py.Dataset):
+            names.append(path)
+    return tuple(sorted(names))
+
+
+def own_dataset_names(group: h5py.Group) -> tuple[str, ...]:
+    """Names of all datasets below that no link leads to but a hard one, alphabetical."""
+    return tuple(path for path, _ in own_datasets(group))
+
+
+def own_datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
+    """The same with the datasets themselves, which may be of any type."""
+    found = [(path, item) for path, _, item in _members(group) if isinstance(item, h5py.Dataset)]
+    return sorted(found, key=lambda named: named[0])
+
+
+def item(group: h5py.Group, path: str) -> h5py.HLObject:
+    """The group or dataset at `path` (empty: the group itself); raises SourceError where there is none."""
+    with reading(group):
+        found = group.get(path) if path else group
+    if found is None:
+        raise SourceError(
+            f"{where(group)}: no dataset or group {path}; found {', '.join(child_names(group)[:12]) or 'nothing'}"
+        )
+    return found

@@ -1,0 +1,169 @@
+"""zarr stores of strangers, versions 2 and 3: folders by the file that says so, or zip archives."""
+
+from __future__ import annotations
+
+import math
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.storage import LocalStore, ZipStore
+
+from ingest.formats.arrays import Index
+from ingest.formats.quantization import roundings
+from ingest.formats.zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
+from ingest.formats.zarr_marker import MARKERS
+from shards.errors import SourceError
+
+# Codecs that keep a value only nearly; zfpy has a lossless mode.
+LOSSY = ("zfpy", "bitround", "quantize", "fixedscaleoffset")
+# What zarr and its codecs raise for damage, or for metadata that they do not know.
+_DAMAGE = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+@contextmanager
+def open_zarr(path: Path) -> Iterator[Zarr]:
+    """The group whose marker is given, or that a zip holds; raises SourceError where there is none."""
+    with ExitStack() as stack:
+        try:
+            store, contents = stack.enter_context(_opened(path))
+            group = zarr.open_group(store, mode="r")
+        except SourceError:
+            raise
+        except _DAMAGE as error:
+            raise SourceError(f"{path}: holds no zarr group ({_one_line(error)}); fetch it again") from error
+        yield Zarr(str(path), group, contents)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, Contents]]:
+    if path.name in MARKERS:
+        folder = path.parent
+        with closing(LocalStore(folder, read_only=True)) as store:
+            yield store, Contents(_keys(folder), lambda key: (folder / key).open("rb"))
+    else:
+        with zipfile.ZipFile(path) as archive, closing(ZipStore(path, mode="r")) as packed:
+            yield packed, Contents(sorted(archive.namelist()), archive.open)
+
+
+def _keys(folder: Path) -> list[str]:
+    """Names of all that the store holds; a link to nowhere would read as absent, a device or a pipe without end."""
+    places = [place for place in folder.rglob("*") if not place.is_dir()]
+    strange = next((place for place in places if not place.is_file()), None)
+    if strange is not None:
+        raise SourceError(f"{strange}: neither a file nor a folder, or a link to nowhere; fetch the store again")
+    return sorted(place.relative_to(folder).as_posix() for place in places)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@dataclass(frozen=True)
+class Zarr:
+    """The arrays of a group and of the groups below."""
+
+    where: str
+    group: zarr.Group
+    contents: Contents
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(name for name, item in self._members().items() if isinstance(item, zarr.Array)))
+
+    def array(self, path: str) -> ZarrArray:
+        item = self._members().get(path)
+        if not isinstance(item, zarr.Array):
+            raise SourceError(f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}")
+        array = ZarrArray(f"{self.where}:{path}", item, self.contents)
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+            raise SourceError(f"{array.where}: holds {array.dtype}; expected integers or floats up to 64 bits")
+        # The one codec that would run what a stranger wrote.
+        if "pickle" in _codecs(item):
+            raise SourceError(f"{array.where}: encoded by pickle, which is never opened here; store it as numbers")
+        return array
+
+    def attribute(self, path: str, name: str) -> float | None:
+        item = self._members().get(path) if path else self.group
+        value = item.attrs.get(name) if item is not None else None
+        if value is None:
+            return None
+        # JSON has integers that no float holds.
+        if not isinstance(value, int | float) or abs(value) > sys.float_info.max:
+            raise SourceError(f"{self.where}:{path}: attribute {name} holds {str(value)[:40]!r}; expected one number")
+        return float(value)
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {
+            path: ZarrArray(f"{self.where}:{path}", item, self.contents).caveats
+            for path, item in sorted(self._members().items())
+            if isinstance(item, zarr.Array)
+        }
+
+    def _members(self) -> dict[str, Any]:
+        try:
+            return dict(self.group.members(max_depth=None))
+        except _DAMAGE as error:
+            raise SourceError(f"{self.where}: damaged ({_one_line(error)}); fetch it again") from error
+
+
+def _codecs(array: Any) -> str:
+    """All that the metadata say of filters, codecs and compression, in lower case."""
+    metadata = array.metadata.to_dict()
+    return str([metadata.get(key) for key in ("filters", "compressor", "codecs")]).lower()
+
+
+@dataclass(frozen=True)
+class ZarrArray:
+    """Chunks that are absent are the fill value, as the format has it."""
+
+    where: str
+    array: Any
+    contents: Contents
+
+    @property
+    def unwritten(self) -> bool:
+        with self._reading():
+            return math.prod(chunk_grid(self.array)) > 0 and not any(chunks_held(self.array, self.contents))
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        codecs = _codecs(self.array)
+        lossy = tuple(f"stored through the codec {name}, which may round" for name in LOSSY if name in codecs)
+        told = (*lossy, *roundings(self.array.attrs))
+        with self._reading():
+            chunks, held = math.prod(chunk_grid(self.array)), sum(chunks_held(self.array, self.contents))
+        if held == chunks:
+            return told
+        fill = f"the fill value {self.array.fill_value}"
+        return (*told, f"{chunks - held} of {chunks} chunks are absent and read as {fill}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
+
+    def slab(self, *index: Index) -> npt.NDArray[Any]:
+        if math.prod(self.shape) == 0:
+            return np.empty(self.shape, self.dtype)[index]
+        with self._reading():
+            require_whole(self.array, self.contents, index)
+            return np.array(self.array[index])
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGE as error:
+            raise SourceError(f"{self.where}: damaged ({_one_line(error)}); fetch it again") from error

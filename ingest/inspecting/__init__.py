@@ -1,0 +1,1 @@
+"""What is in an unknown file, and a first recipe for it."""

@@ -1,0 +1,66 @@
+"""What a file of a stranger holds and what its numbers are, for a person about to build a dataset from it.
+
+Headers are read, and of the numbers a few blocks of bounded size. Nothing outside the file is opened.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ingest.formats.arrays import Arrays, Hdf5Arrays
+from ingest.formats.npz import Npz
+from ingest.formats.opening import located, look_into
+from ingest.formats.zarr_marker import MARKERS
+from ingest.formats.zarr_store import Zarr
+from ingest.inspecting.likeness import Likeness, likenesses
+from ingest.inspecting.listing import Listed, list_arrays, root_numbers, without_place
+from ingest.inspecting.statistics import DECODED_BYTES, statistics
+from shards.errors import SourceError
+
+# Arrays that a report shows, and whose numbers are read.
+SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All that is told of one file; `outside` are the arrays that it only points to, which are never opened."""
+
+    file: str
+    kind: str
+    bytes: int
+    arrays: tuple[Listed, ...]
+    attributes: dict[str, float]
+    looks_like: tuple[Likeness, ...]
+    outside: tuple[str, ...] = ()
+
+
+def inspect(path: Path) -> Inspection:
+    """The whole report; raises SourceError where the file cannot be opened. What lies outside it is named, not read."""
+    place = located(path)
+    with look_into(place) as arrays:
+        listed = list_arrays(arrays, place)
+        listed = (*(_with_statistics(arrays, each) for each in listed[:SHOWN]), *listed[SHOWN:])
+        attributes = root_numbers(arrays)
+        outside = tuple(arrays.refused) if isinstance(arrays, Hdf5Arrays) else ()
+        kind = {Hdf5Arrays: "HDF5", Npz: "npz", Zarr: "zarr"}[type(arrays)]
+    return Inspection(str(path), kind, _size(place), listed, attributes, likenesses(place, listed), outside)
+
+
+def _with_statistics(arrays: Arrays, listed: Listed) -> Listed:
+    if listed.fault is not None or not listed.size:
+        return listed
+    try:
+        array = arrays.array(listed.path)
+        decoded = math.prod(listed.storage.chunks or (0,)) * array.dtype.itemsize
+        if decoded > DECODED_BYTES:
+            return replace(listed, fault=f"chunks of {decoded} bytes, each decoded whole: its numbers were not read")
+        return replace(listed, statistics=statistics(array, listed.storage.chunks))
+    except SourceError as error:
+        return replace(listed, fault=without_place(error, arrays.where, listed.path))
+
+
+def _size(path: Path) -> int:
+    files = path.parent.rglob("*") if path.name in MARKERS else [path]
+    return sum(each.stat().st_size for each in files if each.is_file())

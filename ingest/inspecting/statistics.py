@@ -1,0 +1,71 @@
+"""Minimum, mean and the like of an array, from a few blocks of bounded size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.formats.arrays import Array, Index
+from ingest.formats.npz import Member
+
+# Numbers in one block; up to three are read of an array.
+BLOCK = 2**20
+# Chunks that a block may touch: some files have a chunk for each cell.
+CHUNKS = 1024
+# A chunk is decoded whole, and an npz member from its start: more than this is not read for statistics.
+DECODED_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of `read` numbers of an array; minimum to RMS of those that are finite, None where none is."""
+
+    read: int
+    not_finite: int
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    rms: float | None = None
+
+
+def statistics(array: Array, chunks: tuple[int, ...] | None) -> Statistics:
+    """Of a small array whole, of a large one of three blocks, or of one where three would mean decoding all of it."""
+    places = list(_blocks(array.shape, min(BLOCK, CHUNKS * math.prod(chunks) if chunks else BLOCK)))
+    if isinstance(array, Member) and math.prod(array.shape) * array.dtype.itemsize > DECODED_BYTES:
+        places = places[:1]
+    values = np.concatenate([array.slab(*index).astype(np.float64).reshape(-1) for index in places])
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return Statistics(values.size, values.size)
+    with np.errstate(over="ignore"):
+        rms = float(np.sqrt(np.mean(np.square(finite))))
+    return Statistics(
+        values.size, values.size - finite.size, float(finite.min()), float(finite.max()), float(finite.mean()), rms
+    )
+
+
+def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[Index, ...]]:
+    """Indices of blocks of at most `most` numbers: the first, the middle and the last along the leading axes."""
+    if not shape:
+        yield ()
+        return
+    cut = next(axis for axis in range(len(shape)) if math.prod(shape[axis + 1 :]) <= most)
+    length = min(shape[cut], most // math.prod(shape[cut + 1 :]))
+    counts = (*shape[:cut], -(-shape[cut] // length))
+    last = math.prod(counts) - 1
+    for number in sorted({0, last // 2, last}):
+        *leading, block = _place_of(number, counts)
+        along = slice(block * length, min((block + 1) * length, shape[cut]))
+        yield (*leading, along, *(slice(None) for _ in shape[cut + 1 :]))
+
+
+def _place_of(number: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Index of an element by its number; numpy's own fails for shapes that only a header can hold."""
+    index: list[int] = []
+    for length in reversed(shape):
+        number, place = divmod(number, length)
+        index.append(place)
+    return tuple(reversed(index))

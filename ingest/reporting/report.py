@@ -1,0 +1,255 @@
+"""report.html of a built dataset: what it is, what it looks like, what was left out, where it came from.
+
+One file, no script, no network. It is a picture of the dataset, no part of it: the index does not list it, a check or
+a copy does as if it were not there, and a build or an append that changes the dataset takes it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from ingest.reporting import picture
+from ingest.reporting.survey import PARAMETERS, PICTURES, REACH, Survey, survey
+from shards.card import Card, ChannelMoments
+from shards.document import write_atomically
+from shards.drawing.html import figure, heading, page
+from shards.publish import REPORT
+from shards.read import Dataset
+from shards.spec import SPLITS, Schema, Split
+from shards.write import full_disk_is_an_error
+
+# Longer lists are cut, and say so: the card has them whole.
+MOST = 200
+# A parameter with so many values or fewer is told by its values, else by its range.
+FEW = 6
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def report(dataset: Dataset) -> Path:
+    """Write report.html into the dataset's folder, whole or not at all; raises ShardError for a damaged dataset."""
+    card, seen = dataset.card, survey(dataset)
+    parts = [
+        _head(card, seen),
+        _fields(card.schema, seen),
+        _sizes(dataset),
+        _numbers(seen),
+        _moments(card),
+        _parameters(seen),
+        _origin(card),
+        _notes(card, seen),
+    ]
+    path = dataset.folder / REPORT
+    with full_disk_is_an_error(path):
+        write_atomically(path, page(card.title, "\n".join(filter(None, parts))).encode())
+    return path
+
+
+def size(count: float) -> str:
+    """Bytes as a person says them: 512 B, 3.2 MiB, 1.8 TiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
+        count /= 1024
+    return f"{count:.3g} TiB"
+
+
+def _head(card: Card, seen: Survey) -> str:
+    schema = card.schema
+    spans = zip(schema.grid.axes, schema.grid.coordinates, strict=True)
+    widths = zip(schema.grid.axes, schema.grid.widths, strict=True)
+    frames = sum(count.frames for count in card.counts.values())
+    facts = (
+        ("dataset", card.name),
+        ("grid", f"{' × '.join(map(str, schema.grid.shape))} {schema.grid.kind}"),
+        ("cell centres", ", ".join(f"{axis} {min(at):.4g} to {max(at):.4g}" for axis, at in spans)),
+        ("cell widths", ", ".join(f"{axis} {picture.width_words(each)}" for axis, each in widths)),
+        ("boundaries", ", ".join(picture.boundary_words(schema))),
+        ("frames", f"{frames:,} of {len(schema.channels)} channels, {schema.dtype}"),
+        ("source", card.source),
+        ("licence", card.licence),
+    )
+    told = [("Citation", escape(card.citation)), ("Home", _link(card.home)), ("Note", escape(card.note))]
+    lines = "".join(f"<p><b>{name}.</b> {text}</p>" for name, text in told if text)
+    drawn = figure(picture.domain(seen, schema), f"the domain: {', '.join(picture.boundary_words(schema))}")
+    return heading(card.title, facts) + lines + drawn
+
+
+def _link(address: str) -> str:
+    """A recipe may say anything: only an address of the web becomes a link."""
+    words = escape(address)
+    return f'<a href="{words}">{words}</a>' if address.startswith(("https://", "http://")) else words
+
+
+def _fields(schema: Schema, seen: Survey) -> str:
+    text = "<h2>What it looks like</h2>"
+    for film in seen.films:
+        told = f"each field at several times, {film.view.cut}".removesuffix(", ")
+        text += figure(picture.frames(film, schema.channels), told)
+    if schema.static_channels:
+        text += figure(
+            picture.constants(seen.films[0], schema.static_channels), "the fields that do not change in time"
+        )
+    return text
+
+
+def _sizes(dataset: Dataset) -> str:
+    """Trajectories, frames and bytes of each split; stored is every file below the split's folder."""
+    schema, counts = dataset.card.schema, dataset.card.counts
+    constant = schema.frame_bytes // len(schema.channels) * len(schema.static_channels)
+    rows = []
+    for split in SPLITS:
+        raw = counts[split].frames * schema.frame_bytes + counts[split].trajectories * constant
+        stored = _stored(dataset, split)
+        ratio = f"{raw / stored:.2f} ×" if stored else "–"
+        cells = (f"{counts[split].trajectories:,}", f"{counts[split].frames:,}", size(raw), size(stored), ratio)
+        rows.append((split, *cells))
+    names = ("split", "trajectories", "frames", "raw", "stored", "compression")
+    decided = "".join(f"<li>{escape(rule)}</li>" for rule in dataset.card.split)
+    told = f"<p>What decides the split:</p><ul>{decided}</ul>" if decided else ""
+    return f"<h2>How much there is</h2>{_table(names, rows)}{told}"
+
+
+def _stored(dataset: Dataset, split: Split) -> int:
+    return sum(record.length for record in dataset.index.files if record.path.startswith(f"{split}/"))
+
+
+def _numbers(seen: Survey) -> str:
+    text = f"<h2>How it is spread and how it moves</h2><p>{_sample(seen)}</p>"
+    text += figure(picture.histograms(seen.portraits), "histograms of each field")
+    text += figure(picture.spectra(seen.portraits), "isotropic power spectrum of each field")
+    return text + figure(picture.changes(seen.portraits), "change of each field in one step against time")
+
+
+def _sample(seen: Survey) -> str:
+    trajectories = "one trajectory" if seen.trajectories == 1 else f"{seen.trajectories} trajectories"
+    return f"From {trajectories} of the {seen.split} split, evenly spread, at most {seen.steps} steps of each."
+
+
+def _moments(card: Card) -> str:
+    """Exact moments of every channel; a constant field has no change."""
+    split = "train split" if card.counts["train"].trajectories else "all splits"
+    names = ("field", "mean", "std", "rms", "min", "max", "change rms", "change / std", "stored ÷")
+    rows = [
+        (
+            _name(channel, field.unit),
+            *_values(card.moments[channel]),
+            f"2{str(card.powers[field.name]).translate(RAISED)}",
+        )
+        for field in card.schema.fields
+        for channel in field.components(card.schema.grid.axes)
+    ]
+    return f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}{_errors(card)}"
+
+
+def _errors(card: Card) -> str:
+    """What rounding cost each field that changes, where values were rounded."""
+    if not card.errors:
+        return ""
+    rows = []
+    for field in card.schema.variable_fields:
+        error, channels = card.errors[field.name], field.components(card.schema.grid.axes)
+        change = float(np.sqrt(np.mean([card.moments[channel].change_rms ** 2 for channel in channels])))
+        share = f"{error.reached / change:.3g}" if change else "–"
+        rows.append((_name(field.name, field.unit), f"{error.allowed:.4g}", f"{error.reached:.4g}", share))
+    names = ("field", "allowed", "reached", "reached / change rms")
+    return f"<p>Values were rounded. The largest error of any of them:</p>{_table(names, rows)}"
+
+
+def _name(channel: str, unit: str) -> str:
+    return channel.replace("_", " ") + (f" [{unit}]" if unit else "")
+
+
+def _values(moments: ChannelMoments) -> tuple[str, ...]:
+    values = (moments.mean, moments.std, moments.rms, moments.min, moments.max)
+    change = f"{moments.change_rms:.4g}" if moments.change_rms else "–"
+    share = f"{moments.change_rms / moments.std:.3g}" if moments.change_rms and moments.std else "–"
+    return (*(f"{value:.4g}" for value in values), change, share)
+
+
+def _parameters(seen: Survey) -> str:
+    """A strip for each parameter that varies, all values in a table."""
+    names = list(dict.fromkeys(name for _, scalars in seen.parameters for name in scalars))
+    if not names:
+        return ""
+    values = {name: [scalars[name] for _, scalars in seen.parameters if name in scalars] for name in names}
+    varied = [name for name in names if len(set(values[name])) > 1]
+    strips = figure(picture.strips(seen, varied), "the parameters of each trajectory") if varied else ""
+    rows = [(name.replace("_", " "), _range(values[name])) for name in names]
+    return f"<h2>Parameters</h2>{strips}{_table(('parameter', 'values'), rows, 'prose')}"
+
+
+def _range(values: Sequence[float]) -> str:
+    different = sorted(set(values))
+    if len(different) <= FEW:
+        return ", ".join(f"{value:.6g}" for value in different)
+    return f"{different[0]:.6g} to {different[-1]:.6g}, {len(different)} values"
+
+
+def _origin(card: Card) -> str:
+    """What differs from the release, what was corrected and left out, and the files it came from."""
+    parts = ["<h2>Where it came from</h2>"]
+    if card.differences:
+        parts.append(f"<p>Differs from the published release:</p>{_list(card.differences)}")
+    if card.caveats:
+        parts.append(f"<p>To be known of its files:</p>{_list(card.caveats)}")
+    if card.correction:
+        parts.append(f"<p><b>Corrected.</b> {escape(card.correction)}</p>")
+    parts.append(f"<p><b>Repeated frames.</b> {card.repeated_frames:,} frames equal the one before.</p>")
+    parts.append(_quarantine(card))
+    rows = [(file.path, size(file.bytes), file.digest) for file in card.inputs[:MOST]]
+    total = f"{len(card.inputs):,} input {'file' if len(card.inputs) == 1 else 'files'}"
+    whole = f"{total}, {size(sum(file.bytes for file in card.inputs))}"
+    table = _table(("file", "size", "digest"), rows, "prose") + _cut(len(card.inputs))
+    return "\n".join([*parts, f"<details><summary>{whole}</summary>{table}</details>"])
+
+
+def _quarantine(card: Card) -> str:
+    if not card.quarantine:
+        return "<p><b>Quarantine.</b> Nothing was left out.</p>"
+    rows = [(i.path, "all" if i.row is None else str(i.row), i.reason) for i in card.quarantine[:MOST]]
+    table = _table(("file", "row", "reason"), rows, "prose") + _cut(len(card.quarantine))
+    return f"<p><b>Quarantine.</b> {len(card.quarantine):,} left out:</p>{table}"
+
+
+def _notes(card: Card, seen: Survey) -> str:
+    return f"""<section><h2>How the numbers are defined</h2><ul>
+<li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. First axis to the right,
+second upward; of a volume the middle plane, then the values of largest magnitude along the third axis. The times of one
+field share their colours, the outermost 0.2 % of the values saturate. The frame tells the boundary: thick is a wall,
+dotted is open, thin is periodic. Grey cells are solid or not finite. Short ticks along the domain are cell centres, at
+most 64 of them.</li>
+<li><b>Histograms</b> end {REACH:g} standard deviations from the mean, what lies beyond is in the outermost bin; a
+positive field that spans three decades has a log axis. Every cell counts, also those inside a solid.</li>
+<li><b>Power spectra</b>: the mean over trajectories at the first, the middle and the last step of the sample, all
+components together, over the variance in the mean of the three. Cells count as evenly spaced; an axis that is not
+periodic is tapered (Hann).</li>
+<li><b>Change a step</b>: √⟨(u(t + 1) − u(t))²⟩ over the standard deviation of the train split, all components
+together, a line a trajectory.</li>
+<li><b>Parameters</b> are read from at most {PARAMETERS} trajectories, evenly spread.</li>
+<li><b>Compression</b> is raw over stored; raw are all values as {card.schema.dtype}, stored is every file of the split,
+codec {card.codec}, packaging and documents included. Values are stored divided by a power of two.</li>
+</ul></section>"""
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
+    """Text in cells; the first column names the row; cells of `prose` are read from the left and may break."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    body = "".join(f"<tr>{_row(*row)}</tr>" for row in rows)
+    table = f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="table">{table}</div>'
+
+
+def _row(name: str, *values: str) -> str:
+    return f'<th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(value)}</td>" for value in values)
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+
+
+def _cut(count: int) -> str:
+    return f"<p>… and {count - MOST:,} more in card.json.</p>" if count > MOST else ""

@@ -1,0 +1,244 @@
+"""What a fixed, bounded sample of a dataset looks like, in physical units: the numbers of its report.
+
+Axes: N trajectory, T time, C channel, S space, B bin of a histogram, K wavenumber; U V the axes of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from shards.card import Card
+from shards.drawing.view import Picture, View, views_of
+from shards.index import Entry
+from shards.read import Dataset
+from shards.spec import SPLITS, Cell, Frames, Split
+from shards.spectrum import Float64, Modes, modes_of, power
+
+T = TypeVar("T")
+
+# A sample: so many trajectories, so many frames of each with the frame that follows, so many values in all.
+TRAJECTORIES, STEPS, VALUES = 8, 32, 2**28
+PICTURES, MASKS, PARAMETERS, BINS = 6, 6, 512, 120
+# A histogram ends here, in standard deviations: one wild cell must not squeeze the others into one bin.
+REACH = 8.0
+# A positive field that spans more than this has its histogram on a log axis.
+DECADES = 1e3
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A view of one trajectory: [T, C, V, U] at several times, NaN in obstacles; [C, V, U] of its constant fields."""
+
+    view: View
+    key: str
+    time_T: tuple[float, ...]
+    images_TCVU: Float64
+    static_CVU: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """One trajectory: times [T], and there the rms of the one-step change over the standard deviation of the field."""
+
+    time_T: Float64
+    change_T: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """One field over the sample.
+
+    `density_CB` is the share of values a unit between `edges_B`, `spectrum_TK` the share of the variance at the
+    first, the middle and the last step of the sample, `changes` hold one trajectory each.
+    """
+
+    name: str
+    components: tuple[str, ...]
+    edges_B: Float64
+    logarithmic: bool
+    density_CB: Float64
+    spectrum_TK: Float64
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The sample: how large it is, films, a portrait of each field, obstacles [V, U] of a view, parameters by split.
+
+    A volume has two films: the plane that stands for it, and a look through it.
+    """
+
+    split: Split
+    trajectories: int
+    steps: int
+    films: tuple[Film, ...]
+    obstacles: tuple[Picture, ...]
+    portraits: tuple[Portrait, ...]
+    parameters: tuple[tuple[Split, dict[str, float]], ...]
+
+    @property
+    def view(self) -> View:
+        """The one that stands for the grid."""
+        return self.films[0].view
+
+
+def survey(dataset: Dataset) -> Survey:
+    """Read the sample; raises ShardError where the dataset is damaged."""
+    card = dataset.card
+    split = next(split for split in SPLITS if dataset.entries(split))
+    trajectories, steps = sample_size(int(np.prod(card.schema.frame_shape)))
+    entries = spread(dataset.entries(split), trajectories)
+    views = views_of(card.schema.grid, card.schema.boundaries)
+    shown = (views[0], *(view for view in views if view.projects))
+    modes = modes_of(card.schema.grid, card.schema.boundaries)
+    tallies = _tallies(card, modes)
+    for entry in entries:
+        _watch(dataset, entry, steps, tallies)
+    parameters = [(entry.split, dataset.document(entry)) for entry in spread(dataset.index.trajectories, PARAMETERS)]
+    return Survey(
+        split,
+        len(entries),
+        steps,
+        _films(dataset, entries[0], shown),
+        _obstacles(dataset, entries[:MASKS], views[0]),
+        tuple(tally.portrait() for tally in tallies),
+        tuple((split, document.trajectory.scalars) for split, document in parameters),
+    )
+
+
+def sample_size(values: int) -> tuple[int, int]:
+    """How many trajectories, and steps of each, for frames of so many values: at least one and four."""
+    steps = max(4, min(STEPS, VALUES // (2 * TRAJECTORIES * values)))
+    return max(1, min(TRAJECTORIES, VALUES // (2 * steps * values))), steps
+
+
+def spread(items: Sequence[T], most: int) -> list[T]:
+    """At most so many, evenly spread, the first and the last among them."""
+    return [items[i] for i in sorted({round(i) for i in np.linspace(0, len(items) - 1, min(len(items), most))})]
+
+
+class _Tally:
+    """What is counted of one field: channels `first` to `last` of a frame."""
+
+    def __init__(self, card: Card, name: str, components: Sequence[str], first: int, modes: Modes) -> None:
+        self.name, self.components, self.modes = name, tuple(components), modes
+        self.channels = slice(first, first + len(components))
+        moments = [card.moments[channel] for channel in components]
+        self.std = float(np.sqrt(np.mean([each.std**2 for each in moments])))
+        low, high = min(each.min for each in moments), max(each.max for each in moments)
+        self.logarithmic = low > 0 and high > DECADES * low
+        if not self.logarithmic:
+            low = max(low, min(each.mean - REACH * each.std for each in moments))
+            high = min(high, max(each.mean + REACH * each.std for each in moments))
+        self.edges_B = _edges(low, high, self.logarithmic)
+        self.count_CB = np.zeros((len(components), BINS), np.int64)
+        self.power_TK = np.zeros((3, modes.rings))
+        self.changes: list[Change] = []
+
+    def count(self, frame_CS: Frames) -> None:
+        """A value beyond the last edge belongs to the last bin; one that is not finite to none."""
+        for counts_B, values_S in zip(self.count_CB, frame_CS[self.channels], strict=True):
+            finite = values_S[np.isfinite(values_S)]
+            counts_B += np.histogram(finite.clip(self.edges_B[0], self.edges_B[-1]), self.edges_B)[0]
+
+    def add_power(self, number: int, frame_CS: Frames) -> None:
+        for values_S in frame_CS[self.channels]:
+            self.power_TK[number] += power(values_S, self.modes)
+
+    def change(self, before_CS: Frames, after_CS: Frames) -> float:
+        """rms of the change over all components, in standard deviations; NaN for a field that is constant."""
+        pairs = zip(before_CS[self.channels], after_CS[self.channels], strict=True)
+        squares = [np.nanmean((after.astype(np.float64) - before) ** 2) for before, after in pairs]
+        return float(np.sqrt(np.mean(squares))) / self.std if self.std else float("nan")
+
+    def portrait(self) -> Portrait:
+        widths = np.diff(self.edges_B)
+        density_CB = self.count_CB / np.maximum(self.count_CB.sum(1, keepdims=True), 1) / widths
+        total = self.power_TK.sum(1).mean()
+        spectrum_TK = self.power_TK / total if total else self.power_TK
+        return Portrait(
+            self.name, self.components, self.edges_B, self.logarithmic, density_CB, spectrum_TK, tuple(self.changes)
+        )
+
+
+def _edges(low: float, high: float, logarithmic: bool) -> Float64:
+    if logarithmic:
+        return np.geomspace(low, high, BINS + 1)
+    if not high > low:
+        low, high = low - max(abs(low), 1) / 2, low + max(abs(low), 1) / 2
+    return np.linspace(low, high, BINS + 1)
+
+
+def _tallies(card: Card, modes: Modes) -> list[_Tally]:
+    """One for each field that changes in time."""
+    tallies, first = [], 0
+    for field in card.schema.fields:
+        if not field.constant:
+            components = field.components(card.schema.grid.axes)
+            tallies.append(_Tally(card, field.name, components, first, modes))
+            first += len(components)
+    return tallies
+
+
+def _watch(dataset: Dataset, entry: Entry, steps: int, tallies: Sequence[_Tally]) -> None:
+    """Count the sampled steps of one trajectory; it has at least one step, ingest sees to that."""
+    starts = spread(range(entry.frames - 1), steps)
+    marks = (starts[0], starts[len(starts) // 2], starts[-1])
+    changes: list[list[float]] = [[] for _ in tallies]
+    for start, (before_CS, after_CS) in zip(starts, _pairs(dataset, entry, starts), strict=True):
+        for tally, change in zip(tallies, changes, strict=True):
+            tally.count(before_CS)
+            change.append(tally.change(before_CS, after_CS))
+            for number, mark in enumerate(marks):
+                if mark == start:
+                    tally.add_power(number, before_CS)
+    time_T = np.asarray(dataset.document(entry).trajectory.time)[starts]
+    for tally, change in zip(tallies, changes, strict=True):
+        tally.changes.append(Change(time_T, np.asarray(change)))
+
+
+def _pairs(dataset: Dataset, entry: Entry, starts: Sequence[int]) -> Iterator[Frames]:
+    """[2, C, *S] in physical units: each frame and the next, in memory that is used again."""
+    schema = dataset.card.schema
+    pair_TCS = np.empty((2, *schema.frame_shape), schema.dtype)
+    scale = np.asarray(dataset.document(entry).scale, schema.dtype).reshape(-1, *[1] * len(schema.grid.axes))
+    for start in starts:
+        dataset.read_frames(entry, (start, start + 1), pair_TCS)
+        pair_TCS *= scale
+        yield pair_TCS
+
+
+def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Film, ...]:
+    document, schema = dataset.document(entry), dataset.card.schema
+    frames = spread(range(entry.frames), PICTURES)
+    solid_S = dataset.boundary(entry) & np.uint8(Cell.OBSTACLE) > 0
+    frame_TCS = np.empty((1, *schema.frame_shape), schema.dtype)
+    images: list[list[Float64]] = [[] for _ in views]
+    for frame in frames:
+        dataset.read_frames(entry, [frame], frame_TCS)
+        # Before it is projected: a stone must not hide what is before or behind it.
+        frame_TCS[:, :, solid_S] = np.nan
+        for seen, view in zip(images, views, strict=True):
+            seen.append(_planes(frame_TCS[0], document.scale, view))
+    static_CS = dataset.static(entry)
+    time_T = tuple(document.trajectory.time[frame] for frame in frames)
+    return tuple(
+        Film(view, entry.key, time_T, np.stack(seen), _planes(static_CS, document.static_scale, view))
+        for view, seen in zip(views, images, strict=True)
+    )
+
+
+def _planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
+    """[C, V, U] in physical units."""
+    planes = [view.image(values_S) * factor for values_S, factor in zip(values_CS, scale, strict=True)]
+    return np.stack(planes) if planes else np.empty((0, len(view.cells_V), len(view.cells_U)))
+
+
+def _obstacles(dataset: Dataset, entries: Sequence[Entry], view: View) -> tuple[Picture, ...]:
+    """The solid cells of the sample's trajectories, each shape once."""
+    pictures = [view.image(dataset.boundary(entry) & np.uint8(Cell.OBSTACLE)) for entry in entries]
+    return tuple({picture.tobytes(): picture for picture in pictures}.values())

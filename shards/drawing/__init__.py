@@ -1,0 +1,1 @@
+"""Pictures and pages: the look that all of them share."""

@@ -1,0 +1,163 @@
+"""The report is one file that needs nothing else, says what the scores say and trusts no string."""
+
+import base64
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from shards.spec import Boundary, Grid
+from walrus.evaluation.drawings import draw
+from walrus.evaluation.film import Scene, Shot, record
+from walrus.evaluation.forecast import frame_errors
+from walrus.evaluation.judge import Films, Judgement
+from walrus.evaluation.plot import Curve
+from walrus.evaluation.report import Result, Run, count, duration, write_report
+from walrus.evaluation.trial import Protocol, Track
+
+VOID = {"meta", "img"}
+PERIODIC = Boundary.PERIODIC
+NO_SOLID = np.zeros((6, 4), bool)
+
+
+class Page(HTMLParser):
+    """Collects tags, text, pictures and links, and checks that every tag is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.text: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.best: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append("best" if ("class", "best") in attrs else tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop().replace("best", "td") == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "best":
+            self.best.append(data)
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for name, value in self.attributes if name == attribute]
+
+
+def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) -> Result:
+    frames = np.random.default_rng(2).normal(size=(9, len(channels), 6, 4)).cumsum(0)
+    truth, guess = frames[4:], damping * frames[4:]
+    grid = Grid(("x", "y"), (tuple(range(6)), tuple(range(4))))
+    scene = Scene(task, "run-00000", channels, grid, ((Boundary.WALL, Boundary.OPEN), (PERIODIC,) * 2), NO_SOLID)
+    last = frames[3]
+    errors = np.stack(
+        [
+            frame_errors(
+                torch.from_numpy(truth[t]),
+                torch.from_numpy(np.stack([guess[t], last, last + (t + 1) * (last - frames[2])])),
+            )
+            for t in range(5)
+        ],
+        2,
+    )
+    shots = [Shot(t + 1, float(t), truth[t], guess[t], errors[0, 0, t]) for t in range(5)]
+    track = Track("run-00000", 4, errors, errors, np.ones((2, 2, len(channels), 3)), np.zeros((2, 5, 1)))
+    film = record(scene, shots, (1, 3, 5), channels[:1])
+    films = Films(film, record(scene, shots, (5,), channels), None, film)
+    judgement = Judgement(task, Protocol(4), True, (0,), channels, (6, 4), ("mass",), (track,), films)
+    return Result(judgement, draw(judgement))
+
+
+@pytest.fixture(scope="module")
+def calm() -> Result:
+    return result("shear_flow", 0.99)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, calm: Result) -> str:
+    path: Path = tmp_path_factory.mktemp("report") / "report.html"
+    run = Run('Pretraining <script>alert("1")</script>', (("recipe", "tiny & <small>"), ("steps", count(2000))))
+    results = [calm, result("<b>wild</b>", -30.0)]
+    write_report(path, run, results, [Curve("shear_flow", [1, 2, 3], [9.0, 7.0, 5.0])])
+    return path.read_text("utf-8")
+
+
+def test_the_report_is_well_formed_and_needs_nothing_else(report: str) -> None:
+    page = Page(report)
+    assert page.open == []
+    assert all(value.startswith("data:image/") for value in page.values("src"))
+    assert all(value.startswith("#") for value in page.values("href"))
+    assert {value[1:] for value in page.values("href")} <= set(page.values("id"))
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert all(word not in report for word in ("http:", "https:", "url(", "@import"))
+
+
+def test_every_picture_can_be_opened_and_is_described(report: str) -> None:
+    page = Page(report)
+    pictures = [Image.open(io.BytesIO(base64.b64decode(value.split(",")[1]))) for value in page.values("src")]
+    kinds = [picture.format for picture in pictures]
+    assert kinds == ["PNG", *["PNG", "GIF", "PNG", "PNG", "PNG", "PNG", "PNG"] * 2]
+    assert pictures[2].n_frames == 3
+    assert len(page.values("alt")) == len(kinds)
+    assert all(page.values("alt"))
+
+
+def test_strings_are_escaped(report: str) -> None:
+    text = "".join(Page(report).text)
+    assert 'Pretraining <script>alert("1")</script>' in text
+    assert "tiny & <small>" in text
+    assert "<b>wild</b>" in text
+    assert "<b>wild" not in report
+
+
+def test_the_best_of_each_line_is_marked(report: str, calm: Result) -> None:
+    best = Page(report).best
+    assert f"{calm.judgement.scores.value('one-step'):#.3g}" == best[0]
+    # The model is far off; persistence and the line share the rest.
+    assert float(best[2]) > float(best[0])
+
+
+def test_the_verdict_counts_the_datasets_won(report: str) -> None:
+    assert "on 1 of 2 datasets one step ahead" in "".join(Page(report).text)
+
+
+def test_how_the_forecasts_were_made_is_said(report: str) -> None:
+    text = " ".join("".join(Page(report).text).split())
+    assert "1 trajectory of the test split, 2 fields on 6 × 4 cells. Rollouts see 4 frames, begin at frame 4" in text
+    assert "run 5 steps; patch jitter on, seed 0." in text
+
+
+def test_published_figures_stand_apart_and_only_where_there_are_some(report: str) -> None:
+    text = "".join(Page(report).text)
+    assert text.count("published, on the full test set") == 2
+    assert "for orientation, no comparison" in text
+    assert "0.081" in text
+
+
+def test_an_evaluation_of_one_dataset_says_in_words_who_wins(tmp_path: Path, calm: Result) -> None:
+    write_report(tmp_path / "report.html", Run("Evaluation", ()), [calm])
+    page = Page((tmp_path / "report.html").read_text("utf-8"))
+    assert "Training" not in page.text
+    assert "The model beats persistence and linear extrapolation one step ahead, and beats them" in "".join(page.text)
+    assert len(page.values("src")) == 7
+
+
+def test_counts_and_durations_read_as_a_person_would_say_them() -> None:
+    assert [count(number) for number in (17, 4711, 12_345_678, 1_286_199_047)] == [
+        "17",
+        "4,711",
+        "12.3 million",
+        "1.29 billion",
+    ]
+    assert [duration(seconds) for seconds in (12.4, 185, 8040)] == ["12 s", "3 min 5 s", "2 h 14 min"]

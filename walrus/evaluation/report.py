@@ -1,0 +1,262 @@
+"""One HTML file that says what a run is worth: scores beside the baselines, training curves, pictures.
+
+Everything is inside the file: style, pictures as base64, no script, no network. The same report serves a
+training run (with curves) and an evaluation (without).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from shards.drawing.html import figure, heading, page, words
+from walrus.evaluation.drawings import Drawing, Drawings
+from walrus.evaluation.judge import Judgement
+from walrus.evaluation.metrics import EPSILON, MEASURES, Measure
+from walrus.evaluation.plot import Curve, curve
+from walrus.evaluation.published_scores import CAPTION, published_scores, source
+from walrus.evaluation.score import ALL, FORECASTERS, ONE_STEP
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was run: a title, and facts (name, value) such as recipe, parameters, steps, wall time."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came out for one dataset, and its pictures."""
+
+    judgement: Judgement
+    drawings: Drawings
+
+    @property
+    def task(self) -> str:
+        return self.judgement.task
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: its name and its value for each of FORECASTERS."""
+
+    name: str
+    values: tuple[float, ...]
+    higher_is_better: bool = False
+
+    @property
+    def best(self) -> float:
+        return max(self.values) if self.higher_is_better else min(self.values)
+
+    @property
+    def model_wins(self) -> bool:
+        return self.values[0] == self.best and self.values.count(self.best) == 1
+
+
+def write_report(path: Path, run: Run, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
+    """Write the report of a training run (with `curves`) or of an evaluation (without) to `path`.
+
+    At least one result; each curve with at least one loss.
+    """
+    parts = [_heading(run, results), _table([(result.task, _summary(result.judgement)) for result in results])]
+    if curves:
+        parts.append(f"<h2>Training</h2>{figure(curve(curves), 'training loss of each task')}")
+    parts += [_section(number, result) for number, result in enumerate(results)]
+    parts.append(_notes(results))
+    path.write_text(page(run.title, "\n".join(parts)), "utf-8")
+
+
+def count(number: int) -> str:
+    """A large number in words: 1.29 billion, 12.3 million, 4,711."""
+    for size, word in ((10**9, "billion"), (10**6, "million")):
+        if number >= size:
+            return f"{number / size:.3g} {word}"
+    return f"{number:,}"
+
+
+def duration(seconds: float) -> str:
+    """A wall time in its two leading units: 2 h 14 min, 3 min 5 s, 12 s."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def _heading(run: Run, results: Sequence[Result]) -> str:
+    links = " ".join(f'<a href="#task-{i}">{words(result.task)}</a>' for i, result in enumerate(results))
+    contents = f"<nav>{links}</nav>" if len(results) > 1 else ""
+    lead = f'<p class="lead">{_verdict([_summary(result.judgement) for result in results])}</p>'
+    return f"{heading(run.title, run.facts)}{lead}{contents}"
+
+
+def _verdict(tables: Sequence[Sequence[Row]]) -> str:
+    one_step = sum(rows[0].model_wins for rows in tables)
+    rollouts = [rows[1] for rows in tables if len(rows) > 1]
+    wins = sum(row.model_wins for row in rollouts)
+    if len(tables) == 1:
+        verbs = ["beats" if won else "does not beat" for won in (one_step, wins)]
+        joint = "and" if verbs[0] == verbs[1] else "but"
+        return (
+            f"The model <b>{verbs[0]}</b> persistence and linear extrapolation one step ahead, {joint} "
+            f"<b>{verbs[1]}</b> them over the first steps of a rollout."
+        )
+    return (
+        f"The model beats persistence and linear extrapolation on <b>{one_step} of {len(tables)}</b> datasets "
+        f"one step ahead, and on <b>{wins} of {len(rollouts)}</b> over the first steps of a rollout."
+    )
+
+
+def _summary(judgement: Judgement) -> list[Row]:
+    """One step ahead, and the two windows that the paper gives for such a dataset."""
+    return [_row(judgement, window, _reached(judgement, window)) for window in judgement.reported]
+
+
+def _all_windows(judgement: Judgement, channel: str = ALL) -> list[Row]:
+    """Every window; of those that end alike because the rollouts end there, one."""
+    scores = judgement.scores
+    windows = {steps: window for window, steps in reversed(list(zip(scores.windows, scores.steps, strict=True)))}
+    names = {window: _steps(window, steps) for steps, window in windows.items()}
+    return [_row(judgement, window, names[window], channel) for window in scores.windows if window in names]
+
+
+def _row(judgement: Judgement, window: str, name: str, channel: str = ALL, measure: Measure = "vrmse") -> Row:
+    values = [judgement.scores.value(window, forecaster, measure, channel) for forecaster in FORECASTERS]
+    return Row(name, tuple(values), higher_is_better=measure == "pearson")
+
+
+def _reached(judgement: Judgement, window: str) -> str:
+    return _steps(window, judgement.scores.steps[judgement.scores.windows.index(window)])
+
+
+def _steps(window: str, steps: tuple[int, int] | None) -> str:
+    """A window as far as the rollouts reach into it."""
+    if steps is None:
+        return "one step"
+    first, last = steps
+    return f"steps {first}–{last}" if last > first else f"step {first}"
+
+
+def _table(groups: Sequence[tuple[str, Sequence[Row]]], corner: str = "VRMSE") -> str:
+    """The three forecasters for each group and row; the best of a line is marked."""
+    heads = "".join(f'<th scope="col">{name}</th>' for name in FORECASTERS)
+    bodies = "".join(f"<tbody>{_lines(name, rows)}</tbody>" for name, rows in groups)
+    head = f"<thead><tr><th>{corner}</th><th></th>{heads}</tr></thead>"
+    return f'<div class="table"><table>{head}{bodies}</table></div>'
+
+
+def _lines(name: str, rows: Sequence[Row]) -> str:
+    heads = [f'<th scope="rowgroup" rowspan="{len(rows)}">{words(name)}</th>', *[""] * (len(rows) - 1)]
+    cells = ["".join(_cell(value, row.best) for value in row.values) for row in rows]
+    return "".join(
+        f"<tr>{head}<td>{escape(row.name)}</td>{line}</tr>" for head, row, line in zip(heads, rows, cells, strict=True)
+    )
+
+
+def _cell(value: float, best: float) -> str:
+    words = _number(value)
+    return f'<td class="best" title="best of the line">{words}</td>' if value == best else f"<td>{words}</td>"
+
+
+def _number(value: float) -> str:
+    """Three digits, as a table of errors wants them; a forecast that blew up is called so."""
+    return f"{value:#.3g}" if math.isfinite(value) else "diverged"
+
+
+def _section(number: int, result: Result) -> str:
+    judgement, drawings = result.judgement, result.drawings
+    fields = [(channel, _all_windows(judgement, channel)) for channel in judgement.channels]
+    chapters = "\n".join(
+        f"<h3>{escape(each.heading)}</h3>{_figures(result, each.drawings)}" for each in drawings.chapters
+    )
+    return f"""<section id="task-{number}"><h2>{words(result.task)}</h2>
+<p>{_protocol(judgement)}</p>
+{_beside(judgement)}
+{chapters}
+<details><summary>Every field</summary>{_figures(result, (drawings.fields,))}{_table(fields)}</details>
+<details><summary>Every window and measure</summary>{_table([("all fields", _all_windows(judgement))])}
+{_table(_measures(judgement), "measure")}</details>
+</section>"""
+
+
+def _protocol(judgement: Judgement) -> str:
+    """How the forecasts were made, in two sentences."""
+    tracks, protocol = judgement.tracks, judgement.protocol
+    trajectories = "1 trajectory" if len(tracks) == 1 else f"{len(tracks)} trajectories"
+    fields = "1 field" if len(judgement.channels) == 1 else f"{len(judgement.channels)} fields"
+    steps = sorted({track.rollout_FMTC.shape[2] for track in tracks})
+    lengths = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+    seeds = ", ".join(map(str, judgement.seeds))
+    jitter = f"patch jitter on, seed {seeds}" if judgement.jitters else "patch jitter off"
+    cells, starts = " × ".join(map(str, judgement.shape)), ", ".join(map(str, judgement.starts))
+    return (
+        f"{trajectories} of the {protocol.split} split, {fields} on {cells} cells. Rollouts see {protocol.history} "
+        f"frames, begin at frame {starts} (counted from 0) and run {lengths} steps; {jitter}."
+    )
+
+
+def _figures(result: Result, drawings: Sequence[Drawing]) -> str:
+    return "\n".join(figure(drawing.data, f"{words(result.task)}: {drawing.words}") for drawing in drawings)
+
+
+def _measures(judgement: Judgement) -> list[tuple[str, list[Row]]]:
+    """Every measure one step ahead and over the first steps, all fields together."""
+    groups = []
+    for window in judgement.reported[:2]:
+        rows = [_row(judgement, window, measure.replace("_", " "), measure=measure) for measure in MEASURES]
+        groups.append((_reached(judgement, window), rows))
+    return groups
+
+
+def _beside(judgement: Judgement) -> str:
+    """The published figures of this dataset: of other data, so in a table of their own."""
+    published = published_scores(judgement.task)
+    if published is None:
+        return ""
+    models = list(dict.fromkeys(model for values in published.vrmse.values() for model in values))[::-1]
+    head = "".join(f'<th scope="col">{escape(model)}</th>' for model in models)
+    body = "".join(
+        f'<tr><th scope="row">{_published_window(window)}</th>'
+        + "".join(f"<td>{values.get(model, '–')}</td>" for model in models)
+        + "</tr>"
+        for window, values in published.vrmse.items()
+    )
+    return f"""<p>VRMSE as {CAPTION} (median; {escape(source())}). Those are other trajectories than the ones here,
+perhaps on another grid: for orientation, no comparison.</p>
+<div class="table"><table class="numbers"><thead><tr><th>{CAPTION}</th>{head}</tr></thead>
+<tbody>{body}</tbody></table></div>"""
+
+
+def _published_window(window: str) -> str:
+    return "one step" if window == ONE_STEP else f"steps {window.replace(':', '–')}"
+
+
+def _notes(results: Sequence[Result]) -> str:
+    several = any(len(result.judgement.seeds) > 1 for result in results)
+    seeds = " Errors of the model are means over the seeds; pictures show the first." if several else ""
+    return f"""<section><h2>How the numbers are defined</h2><ul>
+<li><b>VRMSE</b> of one field and one frame is √( ⟨(u − v)²⟩ / (var u + ε) ): u the truth, v the forecast,
+mean and unbiased variance over space, ε = {EPSILON:g}. 0 is perfect, a constant field at the mean scores 1.
+Every cell counts, also those inside a solid; of a volume all cells count, though a picture shows planes.</li>
+<li><b>One step</b>: each frame of a trajectory that has enough history is forecast from true frames. The baselines
+forecast the same frames.</li>
+<li><b>Steps a–b</b>: a rollout fed with its own output. Everywhere the mean over fields and frames, then the median
+over trajectories; scores.csv has mean and standard deviation too, horizons.csv every single step. Each component of a
+vector counts as a field.{seeds}</li>
+<li><b>Persistence</b> repeats the last known frame, <b>linear</b> continues the last two along a straight line.
+The best of a line is marked.</li>
+<li><b>Spectral errors</b> are the mean square error in three bins of |k|, even in its logarithm; relative ones are over
+the energy of the truth in the same bin. <b>Power spectra</b> take cells as evenly spaced; an axis that is not periodic
+is tapered (Hann).</li>
+<li><b>Conservation</b>: density, momentum (or density × velocity) and energy, summed by the volume of each cell outside
+solids, compared with the last known frame. Truth drifts too where a boundary is open or a force acts.</li>
+<li><b>Pictures</b>: the trajectory of median error, then those of least and largest. First axis to the right, second
+upward. Truth and forecast share the colours of the truth: its outermost 0.2 % saturate, as does a forecast beyond it;
+error = forecast − truth. A look through a volume shows the value of largest magnitude along the line of sight. The
+frame tells the boundary: thick is a wall, dotted is open, thin is periodic. Grey cells are solid or not finite.</li>
+</ul></section>"""

@@ -1,0 +1,148 @@
+"""Errors of many forecasts, summed up: a mean over the steps of a window, then statistics over the trajectories.
+
+Axes: N trajectories, W windows, F forecaster (the order of FORECASTERS), M measure (the order of MEASURES),
+T steps of a rollout, K frames forecast one step ahead, C channel, A statistic (the order of STATISTICS).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from walrus.evaluation.metrics import MEASURES, Measure
+
+Errors = npt.NDArray[np.float64]
+Forecaster = Literal["model", "persistence", "linear"]
+Statistic = Literal["median", "mean", "std"]
+
+FORECASTERS: tuple[Forecaster, ...] = get_args(Forecaster)
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
+ONE_STEP = "one-step"
+ALL = "all"
+# First and last rollout step, counted from 1: of the 19 pretraining datasets, then of the 8 downstream ones.
+PUBLISHED_WINDOWS = ((1, 20), (21, 60), (1, 10), (11, 30))
+LOGARITHMIC_BINS = 4
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rollout steps `first` to `last`, counted from 1; of shorter rollouts those that exist."""
+
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.first}:{self.last}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of an evaluation with its spread over the trajectories; `channel` may be ALL, their mean.
+
+    `steps` are the first and the last step that some trajectory reaches; one-step scores have none.
+    """
+
+    window: str
+    steps: tuple[int, int] | None
+    forecaster: Forecaster
+    measure: Measure
+    channel: str
+    median: float
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """All scores of one task: `values_WFMCA`, where channel 0 is the mean over the channels."""
+
+    windows: tuple[str, ...]
+    steps: tuple[tuple[int, int] | None, ...]
+    channels: tuple[str, ...]
+    values_WFMCA: Errors
+
+    def value(
+        self,
+        window: str = ONE_STEP,
+        forecaster: Forecaster = "model",
+        measure: Measure = "vrmse",
+        channel: str = ALL,
+        statistic: Statistic = "median",
+    ) -> float:
+        """One number; raises KeyError for a window that no trajectory reaches."""
+        if window not in self.windows:
+            raise KeyError(f"no window {window}, there is {', '.join(self.windows)}")
+        rows = FORECASTERS.index(forecaster), MEASURES.index(measure), self.channels.index(channel)
+        return float(self.values_WFMCA[self.windows.index(window)][rows][STATISTICS.index(statistic)])
+
+    def rows(self) -> Iterator[Score]:
+        """Every score, window by window."""
+        for w, window in enumerate(self.windows):
+            for f, forecaster in enumerate(FORECASTERS):
+                for m, measure in enumerate(MEASURES):
+                    for c, channel in enumerate(self.channels):
+                        median, mean, std = map(float, self.values_WFMCA[w, f, m, c])
+                        yield Score(window, self.steps[w], forecaster, measure, channel, median, mean, std)
+
+
+def windows_of(longest: int) -> tuple[Window, ...]:
+    """The published windows and the logarithmic ones that rollouts of `longest` steps reach, each once."""
+    everything = [Window(first, last) for first, last in PUBLISHED_WINDOWS] + list(logarithmic_windows(longest))
+    return tuple(dict.fromkeys(window for window in everything if window.first <= longest))
+
+
+def logarithmic_windows(longest: int) -> Iterator[Window]:
+    """Between 0 and the whole parts of powers of `longest`: of 83 steps 1, 2 to 3, 4 to 9, 10 to 27, 28 to 83.
+
+    Source: arXiv 2511.15684, table 3, and the released metrics.
+    """
+    before = 0
+    for power in np.linspace(0, math.log(longest), LOGARITHMIC_BINS + 1):
+        # The exponential of a logarithm may fall short of a whole number by a rounding.
+        edge = int(math.exp(power) + 1e-9)
+        if edge > before:
+            yield Window(before + 1, edge)
+        before = edge
+
+
+def scores(channels: Sequence[str], one_steps: Sequence[Errors], rollouts: Sequence[Errors]) -> Scores:
+    """The scores of a task: one step ahead, then every window; from one [F, M, K, C] and [F, M, T, C] a trajectory."""
+    longest = max(error.shape[2] for error in rollouts)
+    windows = windows_of(longest)
+    parts = [[error[:, :, w.first - 1 : w.last] for error in rollouts] for w in windows]
+    steps = tuple((window.first, min(window.last, longest)) for window in windows)
+    return Scores(
+        (ONE_STEP, *(window.name for window in windows)),
+        (None, *steps),
+        (ALL, *channels),
+        np.stack([_statistics(samples) for samples in (one_steps, *parts)]),
+    )
+
+
+def horizons(channels: Sequence[str], rollouts: Sequence[Errors]) -> Scores:
+    """The scores of every single step of the rollouts."""
+    longest = max(error.shape[2] for error in rollouts)
+    parts = [[error[:, :, step : step + 1] for error in rollouts] for step in range(longest)]
+    numbers = range(1, longest + 1)
+    return Scores(
+        tuple(map(str, numbers)),
+        tuple((step, step) for step in numbers),
+        (ALL, *channels),
+        np.stack([_statistics(samples) for samples in parts]),
+    )
+
+
+def _statistics(samples: Sequence[Errors]) -> Errors:
+    """[F, M, C, A] of errors [F, M, steps, C], one a trajectory; those that do not reach the window do not count."""
+    mean_NFMC = np.stack([error.mean(2) for error in samples if error.shape[2]])
+    mean_NFMC = np.concatenate([mean_NFMC.mean(-1, keepdims=True), mean_NFMC], -1)
+    # A forecast that diverged is infinitely wrong: its mean is infinite, its spread is none.
+    with np.errstate(invalid="ignore"):
+        return np.stack([np.median(mean_NFMC, 0), mean_NFMC.mean(0), mean_NFMC.std(0)], -1)
