@@ -27,18 +27,20 @@ from ingest.building.build import build
 from ingest.building.plan import make_plan as plan_build
 from ingest.recipe import find_recipe
 from pipelines.recipe import RunRecipe, find_run_recipe
-from shards.document import to_text, write_atomically
+from shards.disk import write_atomically
+from shards.json_text import to_text
 from shards.program.machine import keep_freed_memory
 from walrus.checkpoint import Description, load_model, save_model
-from walrus.evaluation.score import FORECASTERS
-from walrus.evaluation.trial import VRMSE, Protocol, Trial
+from walrus.evaluation.forecasts import VRMSE, Protocol, Trial
+from walrus.evaluation.scores import FORECASTERS
+from walrus.model.cost import cost_of
 from walrus.model.walrus import Walrus
 from walrus.reading.stream import Shards, make_plan
 from walrus.rollout import Model
+from walrus.training.distributed import join_world, leave_world
+from walrus.training.objective import Trainee
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import fit
-from walrus.training.trainee import Trainee
-from walrus.training.world import join_world, leave_world
 from walrus.vocabulary import PUBLISHED
 
 HERE = Path(__file__).parent
@@ -75,7 +77,7 @@ def learn(
         if base:
             network.load_state_dict(load_model(base)[1].network.state_dict())
         trainee = Trainee(network, PUBLISHED, seed, stream.rotate, training.jitter, training.eps)
-        plan = make_plan(chosen, dict.fromkeys(names, 1), stream, seed, settings)
+        plan = make_plan(chosen, dict.fromkeys(names, 1), stream, seed, cost_of(settings))
         weights = fit(trainee, plan, chosen, recipe.engine, schedule(steps), training, folder, lambda progress: None)
         description = Description(
             model=settings,

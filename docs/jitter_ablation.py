@@ -17,8 +17,8 @@ from pipelines.recipe import find_run_recipe
 from shards.program.console import one_line_errors, say
 from shards.read import Dataset
 from walrus.checkpoint import load_model
+from walrus.evaluation.forecasts import Protocol, Trial
 from walrus.evaluation.published_scores import published_scores
-from walrus.evaluation.trial import Protocol, Trial
 from walrus.rollout import Model
 
 HEAD = """| dataset | steps | without | with, each seed | mean ± std | with / without | paper, with / without |

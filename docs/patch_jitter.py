@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes as Panel
 from torch import Tensor
 
-from shards.spec import Boundary
+from shards.schema import Boundary
 from walrus.model.convolution import convolve, convolve_back
 from walrus.model.geometry import Stage, Stages, plan_axis
 

@@ -10,15 +10,12 @@ from pydantic import TypeAdapter
 
 from ingest.building.append import Appended, append
 from ingest.building.build import Built, BuiltShare, Means, build, build_share
+from ingest.building.estimate import Preview, preview, preview_lines
 from ingest.building.finish import finish
-from ingest.building.outline import share_of
 from ingest.building.plan import Plan, make_plan
-from ingest.building.preview import Preview, preview, preview_lines
+from ingest.building.shares import share_of
 from ingest.building.verify import source_faults
-from ingest.inspecting.draft import write_draft
-from ingest.inspecting.inspect import Inspection, inspect
-from ingest.inspecting.inspect_text import inspection_lines
-from ingest.options import (
+from ingest.cli_options import (
     CORES,
     Codec,
     Folder,
@@ -33,23 +30,28 @@ from ingest.options import (
     choice,
     parsed,
 )
-from ingest.output import (
+from ingest.cli_output import (
     built_document,
+    built_line,
+    counts,
     document_of,
     end_with,
     progress_bar,
+    share_line,
     tell_caveats,
     tell_differences,
 )
+from ingest.inspecting.draft import write_draft
+from ingest.inspecting.inspect import Inspection, inspect
+from ingest.inspecting.text import inspection_lines
 from ingest.recipe import Recipe, catalogue, find_recipe
-from ingest.words import built_line, counts, share_line
 from shards.card import Card
 from shards.codec import CodecName
 from shards.convert import convert as convert_dataset
 from shards.errors import ShardError
 from shards.index import Packaging
+from shards.program.byte_size import byte_count
 from shards.program.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
-from shards.program.size import byte_count
 from shards.read import Dataset
 from shards.verify import faults
 

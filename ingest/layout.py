@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
-from shards.spec import STRICT
+from shards.schema import STRICT
 
 # What a layout may name beside the axes of space: trajectory, time, component or channel.
 TRAJECTORY, TIME, CHANNEL = "n", "t", "c"

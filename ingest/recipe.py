@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import field
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -14,13 +15,15 @@ from pydantic.dataclasses import dataclass
 from ingest.layout import CoordinateRule, MaskRule, TimeRule, layout_fault
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
-from shards.errors import SettingsError
+from shards.errors import RenamedWarning, SettingsError
 from shards.program.settings import make, override, read_toml
-from shards.spec import STRICT, TAKEN, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides, Split
+from shards.schema import STRICT, TAKEN, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides, Split
 
 # The largest powers whose square float64 still holds.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
 Side = Literal["wall", "open", "periodic"]
+# Sources by the names that they had in earlier versions.
+RENAMED_SOURCES = {"hdf5": "arrays"}
 SidesOfAxes = dict[AxisName, tuple[Side, Side]]
 
 
@@ -288,4 +291,14 @@ def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
         raise SettingsError(
             f"no recipe named {name_or_path}; the catalogue has {', '.join(known)}; or name a file .toml"
         )
-    return make(Recipe, override(read_toml(path), assignments), str(path))
+    return make(Recipe, _with_todays_source(override(read_toml(path), assignments), path), str(path))
+
+
+def _with_todays_source(tables: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The tables of a recipe, a source that was renamed by its new name; whoever runs a command is told."""
+    source = tables.get("source")
+    if source not in RENAMED_SOURCES:
+        return tables
+    today = RENAMED_SOURCES[source]
+    warnings.warn(f'{path}: source = "{source}" is now called "{today}"', RenamedWarning, stacklevel=3)
+    return tables | {"source": today}

@@ -22,7 +22,7 @@ from typing import Protocol, cast
 from ingest import transform
 from ingest.recipe import Recipe, RecipeField
 from shards.errors import SettingsError, SourceError
-from shards.spec import Frames, Grid, Mask, Schema, Sides, Split, cell_widths
+from shards.schema import Frames, Grid, Mask, Schema, Sides, Split, cell_widths
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class OpenFile(Protocol):
         ...
 
     def boundary(self, row: int) -> Mask:
-        """Per-cell bits [*S], see shards.spec.Cell."""
+        """Per-cell bits [*S], see shards.schema.Cell."""
         ...
 
 

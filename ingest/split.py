@@ -15,7 +15,7 @@ from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
-from shards.spec import SPLITS, STRICT, Split
+from shards.schema import SPLITS, STRICT, Split
 
 # Parameters are written in decimals, and stored as float32 by some.
 SAME = 1e-6

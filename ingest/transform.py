@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from shards.errors import SourceError
-from shards.spec import Frames
+from shards.schema import Frames
 
 TransformName = Literal["log10", "zeros"]
 PREFIXES: dict[TransformName, str] = {"log10": "log10_", "zeros": "zeros_like_"}

@@ -18,7 +18,7 @@ from shards.program.settings import make, override
 from shards.read import Dataset
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_model, save_model
 from walrus.model.published import from_published, published_columns, published_settings, to_published
-from walrus.model.release import read_release, write_release
+from walrus.model.published_files import read_release, write_release
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import ChannelScale, card_scales

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.known import Known, know, plan_of
+from pipelines.dataset_facts import Known, know, plan_of
 from pipelines.recipe import RunRecipe
 from shards.remote import Root
 from walrus.batch import channels_of
 from walrus.model.cost import window_cost
-from walrus.reading.place import Place, count_groups
 from walrus.reading.plan import MicroBatch, Plan, Task
-from walrus.training.footprint import activations, footprint, parameters
+from walrus.reading.ranks import Place, count_groups
+from walrus.training.memory_estimate import activations, footprint, parameters
 from walrus.training.simulate import balanced_times, busy_share
 from walrus.vocabulary import PUBLISHED
 

@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from pipelines.recipe import EvaluationSettings
-from shards.document import to_text, write_atomically
-from shards.program.console import Json, application, one_line_errors, print_json, say
-from shards.read import Dataset
+from pipelines.train_and_evaluate import describe, evaluate
+from shards.program.console import Json, application, one_line_errors, print_json
 from shards.remote import open_dataset
-from shards.spec import Split
-from walrus.checkpoint import Description, load_model
-from walrus.evaluation.drawings import draw
-from walrus.evaluation.judge import judge
-from walrus.evaluation.plot import Curve
-from walrus.evaluation.report import Result, Run, count, write_report
-from walrus.evaluation.tables import document, table, to_csv, to_latex
-from walrus.rollout import Model
+from shards.schema import Split
+from walrus.checkpoint import load_model
+from walrus.evaluation.forecasts import EvaluationSettings
+from walrus.evaluation.report import Run
+from walrus.evaluation.score_tables import document, table
+from walrus.evaluation.write import save
 
 app = application("A trained model on the test trajectories of a dataset: scores, pictures, report.html.")
-
-
-def evaluate(
-    model: Model,
-    description: Description,
-    datasets: Sequence[Dataset],
-    settings: EvaluationSettings,
-    split: Split = "test",
-) -> list[Result]:
-    """One result a dataset; raises MismatchError where the model does not know a channel."""
-    results = []
-    for dataset in datasets:
-        history = description.history(len(dataset.card.schema.grid.axes))
-        judgement = judge(model, dataset, settings.protocol(history, split))
-        results.append(Result(judgement, draw(judgement)))
-        say(f"evaluated {dataset.card.name}: {len(judgement.tracks)} {split} trajectories")
-    return results
-
-
-def save(folder: Path, run: Run, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
-    """Writes the pictures of each task, report.html, scores.csv, horizons.csv, scores.tex, and at last scores.json."""
-    pictures = folder / "pictures"
-    pictures.mkdir(parents=True, exist_ok=True)
-    for result in results:
-        for drawing in result.drawings.every:
-            kind = "gif" if drawing.is_film else "png"
-            write_atomically(pictures / f"{result.task}{drawing.suffix}.{kind}", drawing.data)
-    judgements = [result.judgement for result in results]
-    texts = {
-        "scores.csv": to_csv([(each.task, each.scores) for each in judgements]),
-        "horizons.csv": to_csv([(each.task, each.horizons) for each in judgements]),
-        "scores.tex": to_latex(judgements),
-    }
-    for name, text in texts.items():
-        write_atomically(folder / name, text.encode())
-    write_report(folder / "report.html", run, results, curves)
-    write_atomically(folder / "scores.json", to_text(document(judgements)).encode())
 
 
 @app.command()
@@ -94,19 +52,6 @@ def command(
         else:
             typer.echo(table(found, "model"))
             typer.echo(f"report and pictures: {out / 'report.html'}")
-
-
-def describe(description: Description, model: Model) -> tuple[tuple[str, str], ...]:
-    """Facts of a model for a report."""
-    parameters = sum(parameter.numel() for parameter in model.network.parameters())
-    origin = (("published file", description.origin),) if description.origin else ()
-    return (
-        *origin,
-        ("parameters", count(parameters)),
-        ("steps", str(description.step)),
-        ("trained on", ", ".join(description.datasets)),
-        ("patch jitter", "on" if model.jitters else "off"),
-    )
 
 
 def main() -> None:

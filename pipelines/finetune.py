@@ -13,22 +13,23 @@ import typer
 
 from pipelines.model_card import model_card
 from pipelines.options import Allow, Ranks, Trace
-from pipelines.pretrain import run_and_evaluate, tell
 from pipelines.recipe import DatasetChoice, RunRecipe, find_run_recipe
-from pipelines.train_run import Job
-from shards.document import write_atomically
+from pipelines.run import Job
+from pipelines.train_and_evaluate import run_and_evaluate, tell
+from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError
 from shards.program.console import Assignments, Json, application, one_line_errors, say
 from shards.read import Dataset
 from shards.remote import Root
-from shards.spec import SPLITS, Schema
+from shards.schema import SPLITS, Schema
 from walrus.checkpoint import Description, load_description
-from walrus.evaluation.tables import table
+from walrus.evaluation.score_tables import table
+from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
-from walrus.reading.place import Place
+from walrus.reading.ranks import Place
 from walrus.reading.stream import Shards, empty_batch
-from walrus.training.footprint import parameters
-from walrus.training.thrift import Load, fits, fitted, in_words, machine_memory, size, step_footprint
+from walrus.training.fit_memory import Load, fits, fitted, in_words, machine_memory, size, step_footprint
+from walrus.training.memory_estimate import parameters
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
 
@@ -50,7 +51,7 @@ def finetune(
 ) -> dict[str, Any]:
     """The whole road: settings, training, evaluation, model card.
 
-    Returns the scores as `walrus.evaluation.tables.document` has them.
+    Returns the scores as `walrus.evaluation.score_tables.document` has them.
 
     Raises MismatchError where base model and dataset do not go together.
     """
@@ -69,7 +70,7 @@ def finetune(
         tuning=recipe.tuning,
         schema=schema,
         history=recipe.stream.history(len(schema.grid.axes)),
-        windows=max(1, recipe.stream.windows(schema, model) // ranks),
+        windows=max(1, recipe.stream.windows(schema, cost_of(model)) // ranks),
         place=Place(0, ranks),
     )
     model, recipe = fit_memory(model, recipe, load)
@@ -128,7 +129,7 @@ def finetune_recipe(
     Where windows are normalised by themselves, as the base model's were, its eps stays as well.
     """
     stream = replace(recipe.stream, history_2d=description.history_2d, history_3d=description.history_3d)
-    a_step = stream.micro_batches * stream.windows(schema, description.model)
+    a_step = stream.micro_batches * stream.windows(schema, cost_of(description.model))
     steps_an_epoch = max(1, round(samples / (a_step * recipe.schedule.epochs)))
     eps = description.eps if recipe.training.normalise == "sample" else recipe.training.eps
     return replace(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,26 +12,18 @@ from ingest.building.build import build, quarantine_lines
 from ingest.building.plan import make_plan
 from ingest.recipe import find_recipe
 from pipelines.dry_run import dry_run, tell_dry_run
-from pipelines.evaluate import describe, evaluate, save
 from pipelines.options import Allow, Ranks, Trace
 from pipelines.recipe import DatasetChoice, RunRecipe, find_run_recipe
-from pipelines.scaling import simulate, tell_simulation
-from pipelines.train_run import Job, is_finished, is_recipe_kept, keep_recipe, train
+from pipelines.run import Job
+from pipelines.simulate import simulate, tell_simulation
+from pipelines.train_and_evaluate import run_and_evaluate, tell
 from shards.errors import SourceError
-from shards.program.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
+from shards.program.console import Assignments, Json, application, one_line_errors, print_result, say
 from shards.program.machine import usable_cores
 from shards.remote import Root, is_remote
-from walrus.checkpoint import load_description, load_model
-from walrus.evaluation.plot import Curve
-from walrus.evaluation.report import Run, duration
-from walrus.evaluation.tables import table
 from walrus.reading.stream import Shards
-from walrus.training.log import LOSSES, read_lines
-from walrus.training.stop import stopping
-from walrus.training.world import Launched
+from walrus.training.distributed import Launched
 from walrus.vocabulary import PUBLISHED
-
-EVALUATION = "evaluation"
 
 app = application("Train a Walrus on shards, as a recipe says.")
 
@@ -67,7 +57,7 @@ def pretrain(
     allow: Sequence[str] = (),
     trace: Path | None = None,
 ) -> dict[str, Any]:
-    """The whole road; the scores of the evaluation, as `walrus.evaluation.tables.document` has them.
+    """The whole road; the scores of the evaluation, as `walrus.evaluation.score_tables.document` has them.
 
     In a world that a launcher has made the datasets must be built already, and only the first rank evaluates; those
     behind a URL must be, too.
@@ -88,50 +78,6 @@ def pretrain(
         trace=trace,
     )
     return run_and_evaluate(job, shards)
-
-
-def run_and_evaluate(job: Job, shards: Shards) -> dict[str, Any]:
-    """Trains unless that is done, evaluates unless that is done; the scores, none on a launcher's further ranks."""
-    launched = Launched.find()
-    first = launched is None or launched.rank == 0
-    scores = job.run / EVALUATION / "scores.json"
-    finished = is_finished(job)
-    if first and not (finished and is_recipe_kept(job)):
-        scores.unlink(missing_ok=True)
-    if not finished:
-        train(job)
-    elif first:
-        keep_recipe(job)
-        say(f"found {job.run}: trained, with the weights of step {load_description(job.run).step}")
-    if not first:
-        return {}
-    if not scores.is_file():
-        with stopping():
-            _evaluate(job, shards)
-    loaded: dict[str, Any] = json.loads(scores.read_text(encoding="utf-8"))
-    return loaded
-
-
-def _evaluate(job: Job, shards: Shards) -> None:
-    began = time.perf_counter()
-    description, model = load_model(job.run)
-    results = evaluate(model, description, list(shards.datasets.values()), job.recipe.evaluation)
-    losses = read_lines(job.run / LOSSES)
-    facts = (
-        *describe(description, model),
-        ("training time", duration(sum(line["seconds"] for line in losses))),
-        ("evaluation time", duration(time.perf_counter() - began)),
-    )
-    save(job.run / EVALUATION, Run(job.recipe.title, facts), results, curves(losses))
-
-
-def curves(losses: Sequence[dict[str, Any]]) -> list[Curve]:
-    """The training curve of each task."""
-    tasks = sorted({task for line in losses for task in line["losses"]})
-    points = {
-        task: [(line["step"], line["losses"][task]) for line in losses if task in line["losses"]] for task in tasks
-    }
-    return [Curve(task, [step for step, _ in seen], [loss for _, loss in seen]) for task, seen in points.items()]
 
 
 @app.command()
@@ -166,18 +112,6 @@ def command(
             raise typer.BadParameter("a run needs its folder: --out RUN")
         else:
             tell(pretrain(chosen, root, out, ranks, groups, allow or (), trace), out, as_json)
-
-
-def tell(scores: dict[str, Any], run: Path, as_json: bool) -> None:
-    """Prints the scores, and where the report and the pictures lie; nothing where there are none."""
-    if not scores:
-        return
-    if as_json:
-        print_json(scores)
-        return
-    typer.echo(table(scores, "model"))
-    typer.echo(f"\nVRMSE: 0 is right, 1 is as good as the mean of the field.\nmodel     {run}")
-    typer.echo(f"report    {run / EVALUATION / 'report.html'}\npictures  {run / EVALUATION / 'pictures'}")
 
 
 def main() -> None:

@@ -11,16 +11,16 @@ from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
 from shards.program.settings import make, override, read_toml
-from shards.spec import STRICT, AtLeastOne, Split
-from walrus.evaluation.trial import Protocol
+from shards.schema import STRICT, AtLeastOne
+from walrus.evaluation.forecasts import EvaluationSettings
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.plan import StreamSettings
 from walrus.reading.reader import ReadSettings
+from walrus.training.early_stopping import WatchSettings
 from walrus.training.engine import EngineSettings
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings
 from walrus.training.tuning import TuningSettings
-from walrus.training.watch import WatchSettings
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -36,24 +36,6 @@ class DatasetChoice:
     weight: AtLeastOne = 1
     recipe: str = ""
     set: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, config=STRICT)
-class EvaluationSettings:
-    """Test forecasts: `start` is the first predicted frame of a rollout (the published choice is 17).
-
-    A model with patch jitter is run with so many `seeds`, and its errors averaged. At most `at_once` windows are
-    forecast together.
-    """
-
-    start: AtLeastOne = 17
-    longest: AtLeastOne = 60
-    seeds: AtLeastOne = 1
-    at_once: AtLeastOne = 8
-
-    def protocol(self, history: int, split: Split = "test") -> Protocol:
-        """The same for a model with this history."""
-        return Protocol(history, self.start, self.longest, tuple(range(self.seeds)), self.at_once, split)
 
 
 @dataclass(frozen=True, config=STRICT)

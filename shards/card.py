@@ -10,8 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from shards.codec import CodecName
 from shards.moments import Moments
+from shards.schema import STRICT, FolderName, NotNegative, Schema, Split
 from shards.shard import cuts_the_frame
-from shards.spec import STRICT, FolderName, NotNegative, Schema, Split
 
 
 @dataclass(frozen=True, config=STRICT)

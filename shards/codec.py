@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numcodecs import blosc
 
 from shards.errors import ShardError
-from shards.spec import Frames, Mask
+from shards.schema import Frames, Mask
 
 CodecName = Literal["lz4", "zstd", "raw"]
 BLOSC_HEADER_BYTES = 16

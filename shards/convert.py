@@ -11,7 +11,7 @@ from shards.errors import MismatchError
 from shards.index import Entry, FileRecord, Packaging
 from shards.publish import publish
 from shards.read import Dataset
-from shards.spec import SPLITS, Split
+from shards.schema import SPLITS, Split
 from shards.verify import members
 from shards.write import TEMPORARY, Encoded, full_disk_is_an_error, part_writer
 

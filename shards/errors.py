@@ -26,3 +26,7 @@ class MismatchError(WalrusError, ValueError):
 
 class StoppedError(WalrusError, InterruptedError):
     """A run was told to stop and has left its state: the same command goes on; a scheduler may start it again."""
+
+
+class RenamedWarning(FutureWarning):
+    """Something is called by a name of an earlier version; it still works."""

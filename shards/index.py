@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, model_validator
 from pydantic.dataclasses import dataclass
 
-from shards.spec import STRICT, AtLeastOne, FolderName, Key, Natural, Split
+from shards.schema import STRICT, AtLeastOne, FolderName, Key, Natural, Split
 
 Packaging = Literal["zarr", "webdataset"]
 

@@ -14,7 +14,7 @@ from functools import reduce
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from shards.spec import STRICT, Frames
+from shards.schema import STRICT, Frames
 
 # Cells of each channel at a time: they stay in the cache, and below 10000 BLAS starts no threads, which would fight
 # those of other processes over the same cores.

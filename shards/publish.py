@@ -7,8 +7,9 @@ from pathlib import Path
 import google_crc32c
 
 from shards.card import Card
-from shards.document import dump, write_atomically
+from shards.disk import write_atomically
 from shards.index import Entry, FileRecord, Index, Packaging
+from shards.json_text import dump
 
 REPORT = "report.html"
 

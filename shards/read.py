@@ -19,13 +19,13 @@ import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
 from shards.card import Card
-from shards.document import parse
 from shards.errors import ShardError
 from shards.files import Files, LocalFiles
 from shards.index import Entry, FileRecord, Index, Member, Segment
+from shards.json_text import parse
+from shards.schema import Frames, Mask, Split
 from shards.shard import WHOLE, Channels, Shard, chunk_ranges
-from shards.spec import Frames, Mask, Split
-from shards.trajectory import Document
+from shards.trajectory_document import Document
 
 # Parsed indices of shards; one costs 16 bytes a chunk, and to parse it anew some 20 microseconds.
 KEPT_INDICES = 1024

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from shards.codec import CodecName, decode_into, encode, raw_values
 from shards.errors import ShardError
-from shards.spec import DType, Frames, Mask
+from shards.schema import DType, Frames, Mask
 
 MISSING = 2**64 - 1
 # A chunk larger than this is cut along the first axis of space: decoding it would not fit the caches.

@@ -12,7 +12,7 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
-from shards.spec import Boundary, Frames, Grid, Sides
+from shards.schema import Boundary, Frames, Grid, Sides
 
 Float64 = npt.NDArray[np.float64]
 

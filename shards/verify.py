@@ -11,7 +11,7 @@ import numpy as np
 from shards.errors import ShardError
 from shards.index import Entry, FileRecord, Member
 from shards.read import Dataset
-from shards.spec import SPLITS
+from shards.schema import SPLITS
 
 BLOCK = 8 * 2**20
 

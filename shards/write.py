@@ -18,14 +18,14 @@ from typing import BinaryIO, Protocol
 import google_crc32c
 import numpy as np
 
-from shards import zarr_documents
+from shards import zarr_metadata
 from shards.checksum import joined
-from shards.document import dump
-from shards.durable import send_to_disk, settle
+from shards.disk import send_to_disk, settle
 from shards.errors import ShardError
 from shards.index import Entry, FileRecord, Member, Packaging, Segment
-from shards.spec import Grid, Split
-from shards.trajectory import Document
+from shards.json_text import dump
+from shards.schema import Grid, Split
+from shards.trajectory_document import Document
 
 Blocks = Iterable[bytes]
 TEMPORARY = ".tmp-"
@@ -162,9 +162,9 @@ def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
     for axis, values in zip(grid.axes, grid.coordinates, strict=True):
         group.write(f"{axis}/c/0", [np.array(values, "<f8").tobytes()])
     whole = replace(document, first=0, frames=document.trajectory.frames)
-    for path, text in zarr_documents.arrays(whole, grid).items():
+    for path, text in zarr_metadata.arrays(whole, grid).items():
         group.write(f"{path}/zarr.json", [text.encode()])
-    described = group.write("zarr.json", [zarr_documents.group(whole).encode()])
+    described = group.write("zarr.json", [zarr_metadata.group(whole).encode()])
     trajectory = document.trajectory
     return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described)
 

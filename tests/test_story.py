@@ -11,15 +11,16 @@ from ingest.building.plan import make_plan as plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import find_recipe
 from shards.verify import faults
-from walrus.evaluation.judge import judge
-from walrus.evaluation.picture import panel
-from walrus.evaluation.trial import Protocol
+from walrus.evaluation.evaluate import judge
+from walrus.evaluation.forecasts import Protocol
+from walrus.evaluation.rollout_figures import panel
+from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import StreamSettings
 from walrus.reading.stream import Shards, make_plan, stream
 from walrus.rollout import Model
-from walrus.training.trainee import Trainee
+from walrus.training.objective import Trainee
 from walrus.vocabulary import PUBLISHED
 
 
@@ -36,7 +37,7 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
 
     # Shards -> batches, in an order that follows from a seed.
     settings = StreamSettings(micro_batches=1, windows_2d=2, history_2d=3, largest_stride=1, rotate=False)
-    plan = make_plan(shards, {recipe.name: 1}, settings, 0, PRESETS["tiny"])
+    plan = make_plan(shards, {recipe.name: 1}, settings, 0, cost_of(PRESETS["tiny"]))
     batches = stream(plan, shards, 0, 4)
 
     # Batches -> losses -> a network that has learned a little.

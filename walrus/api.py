@@ -22,13 +22,13 @@ import torch
 
 from shards.errors import MismatchError
 from shards.read import Dataset
+from shards.schema import Frames, Mask, Schema, Split, side_mask
 from shards.shard import spread
-from shards.spec import Frames, Mask, Schema, Split, side_mask
 from walrus.batch import Batch, Embedding, embed
 from walrus.checkpoint import Description, load_model
+from walrus.device import device
 from walrus.rollout import Model
 from walrus.rollout import rollout as roll
-from walrus.training.world import device
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,8 @@ class Window:
     """Frames of one trajectory in physical units, and where they live.
 
     `frames_TCS` holds the variable channels in the order of `schema.channels`, `static_CS` the constant ones in that of
-    `schema.static_channels`; `cells_S` are the bits of the per-cell boundary mask (shards.spec.Cell), by default those
-    of a box with the schema's sides. `dataset` names the statistics of a model that has those of whole datasets.
+    `schema.static_channels`; `cells_S` are the bits of the per-cell boundary mask (shards.schema.Cell), by default
+    those of a box with the schema's sides. `dataset` names the statistics of a model that has those of whole datasets.
     Raises MismatchError where a shape does not fit the schema, or a value is not finite.
     """
 

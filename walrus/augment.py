@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
-from shards.spec import Sides
+from shards.schema import Sides
 from walrus.batch import SPACE_AXES, Batch, FieldSlice
 
 Permutation = tuple[int, int, int]

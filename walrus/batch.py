@@ -12,7 +12,7 @@ from itertools import product
 
 import torch
 
-from shards.spec import Boundary, FieldSpec, Grid, Schema, Sides
+from shards.schema import Boundary, FieldSpec, Grid, Schema, Sides
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Batch:
     """Windows of one task in stored units (physical value = stored value x `scale_C`, or `static_scale_C`).
 
     `fields_BTCHWD` holds the variable channels, `static_BCHWD` the constant ones (C may be 0), `cells_BHWD`
-    the per-cell boundary bits (uint8, shards.spec.Cell), `boundaries` (lower, upper) for H, W and D, shared
+    the per-cell boundary bits (uint8, shards.schema.Cell), `boundaries` (lower, upper) for H, W and D, shared
     by all samples. `channels` and `static_channels` name the C axes, `layout` and `static_layout` say which
     of them form a vector or a tensor. `padded_C` is True for channels that exist only because 2D vectors lie
     in 3D.

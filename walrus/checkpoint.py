@@ -13,13 +13,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from shards.document import dump, parse, write_atomically
+from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
-from shards.spec import STRICT
+from shards.json_text import dump, parse
+from shards.schema import STRICT, History
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import ChannelScale
-from walrus.reading.plan import History
 from walrus.rollout import Model
 from walrus.vocabulary import Vocabulary
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from shards.card import Card
 from shards.errors import MismatchError
-from shards.spec import STRICT, NotNegative
+from shards.schema import STRICT, NotNegative
 from walrus.batch import Batch, FieldSlice
 
 

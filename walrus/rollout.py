@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from shards.spec import Cell
+from shards.schema import Cell
 from walrus.batch import Batch
-from walrus.model.chance import draw_shifts
 from walrus.model.patching import cycle_patching
+from walrus.model.random_draws import draw_shifts
 from walrus.model.walrus import Walrus
 from walrus.normalize import Scales, Statistics, advance, join_channels, normalise, statistics_of
-from walrus.training.trainee import generator_of
+from walrus.randomness import generator_of
 from walrus.vocabulary import Vocabulary
 
 

@@ -6,22 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ingest.building.agreement import Onto
 from ingest.building.build import Means, Progress, do_parts
 from ingest.building.finish import complete, merge
-from ingest.building.guard import read_document
-from ingest.building.headers import Onto
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.lock import lock
-from ingest.building.outline import UNFINISHED, Outline, PartOutline
+from ingest.building.overwrite import read_document
 from ingest.building.part import RECORDS, PartRecord
 from ingest.building.plan import Plan, plan_onto, recipe_digest
+from ingest.building.shares import UNFINISHED, Outline, PartOutline
 from ingest.recipe import Recipe
 from shards.card import Card, KeptError, Quarantined
-from shards.document import dump, parse, write_atomically
+from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.index import Index
+from shards.json_text import dump, parse
 from shards.read import Dataset
-from shards.spec import SPLITS
+from shards.schema import SPLITS
 from shards.write import full_disk_is_an_error
 
 

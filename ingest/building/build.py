@@ -12,15 +12,15 @@ from pathlib import Path
 
 from ingest.building.cluster import on_cluster
 from ingest.building.finish import merge
-from ingest.building.guard import keep_what_is_there
 from ingest.building.lock import lock
 from ingest.building.memory import slab_within
-from ingest.building.outline import Outline, keep_outline
+from ingest.building.overwrite import keep_what_is_there
 from ingest.building.part import PartRecord, read_record
 from ingest.building.plan import Part, Plan
-from ingest.building.run import Run, in_processes
+from ingest.building.processes import Run, in_processes
+from ingest.building.shares import Outline, keep_outline
 from shards.card import Card, Quarantined
-from shards.durable import settle
+from shards.disk import settle
 from shards.write import full_disk_is_an_error
 
 Progress = Callable[[int, int], None]

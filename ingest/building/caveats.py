@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ingest.building.inputs import InputFile
-from ingest.formats.opening import open_arrays
+from ingest.formats.open_any import open_arrays
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.errors import SourceError

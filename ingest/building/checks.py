@@ -15,7 +15,7 @@ import numpy as np
 from ingest.building.rounding import Rounding
 from shards.errors import WalrusError
 from shards.moments import BLOCK, NONE, Moments, merge, of_frames
-from shards.spec import Frames, Schema
+from shards.schema import Frames, Schema
 
 
 class UnfitError(WalrusError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ingest.building.part import RECORDS, build_part
 from ingest.building.plan import Part, Plan
-from ingest.building.run import Results, without_parts
+from ingest.building.processes import Results, without_parts
 from shards.errors import SettingsError, WalrusError
 
 SECONDS_TO_CONNECT = 15

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ingest.building.guard import read_document
 from ingest.building.lock import lock
-from ingest.building.outline import UNFINISHED, Outline, read_outline
+from ingest.building.overwrite import read_document
 from ingest.building.part import RECORDS, PartRecord, read_record
 from ingest.building.plan import recipe_digest
+from ingest.building.shares import UNFINISHED, Outline, read_outline
 from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, Count, KeptError
-from shards.document import write_atomically
+from shards.disk import write_atomically
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, Index
 from shards.moments import merge_all
 from shards.program.settings import dump_toml
 from shards.publish import publish
-from shards.spec import SPLITS
+from shards.schema import SPLITS
 from shards.write import full_disk_is_an_error
 
 # As many missing parts as one line of a message names.

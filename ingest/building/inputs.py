@@ -8,12 +8,12 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.formats.order import natural
+from ingest.formats.natural_sort import natural
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.errors import SourceError
-from shards.spec import Split
+from shards.schema import Split
 
 BLOCK = 64 * 1024
 BLOCKS = 64

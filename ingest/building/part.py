@@ -15,21 +15,21 @@ from typing import Protocol
 
 from pydantic.dataclasses import dataclass
 
+from ingest.building.agreement import without_place
 from ingest.building.checks import Inspection, UnfitError
-from ingest.building.headers import without_place
 from ingest.building.inputs import InputFile
 from ingest.building.plan import Part, Plan
 from ingest.source import OpenFile, find
 from shards.card import Quarantined
-from shards.document import dump, parse, write_atomically
-from shards.durable import settle
+from shards.disk import settle, write_atomically
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
+from shards.json_text import dump, parse
 from shards.moments import NONE, Moments, merge_all
 from shards.program.machine import keep_freed_memory
+from shards.schema import STRICT, Frames, Trajectory
 from shards.shard import shard_stream, single_chunk_shard
-from shards.spec import STRICT, Frames, Trajectory
-from shards.trajectory import Document
+from shards.trajectory_document import Document
 from shards.write import Encoded, part_writer
 
 # Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next one.

@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from ingest.building.agreement import Header, Onto, headers_of
 from ingest.building.caveats import caveats
 from ingest.building.checks import parameter_fault, time_fault
-from ingest.building.headers import Header, Onto, headers_of
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.rounding import Kept, kept
 from ingest.building.scale import powers
 from ingest.recipe import Recipe
 from shards.card import KeptError, Quarantined
 from shards.codec import CodecName
-from shards.document import to_text
 from shards.errors import SourceError
 from shards.index import Packaging
+from shards.json_text import to_text
+from shards.schema import SPLITS, DType, Origin, Schema, Split, Trajectory, trajectory_key
 from shards.shard import chunk_shape
-from shards.spec import SPLITS, DType, Origin, Schema, Split, Trajectory, trajectory_key
 
 PART_BYTES: dict[Packaging, int] = {"zarr": 64 * 2**20, "webdataset": 2**30}
 # A trajectory longer than this is cut into several shards, at frames.

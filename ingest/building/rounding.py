@@ -21,7 +21,7 @@ from ingest.source import OpenFile
 from shards.card import KeptError
 from shards.codec import rounded
 from shards.errors import SettingsError
-from shards.spec import DType, Frames, Schema, Trajectory
+from shards.schema import DType, Frames, Schema, Trajectory
 
 # Values so much larger than those of the sample are still stored within what is allowed, where float32 is chosen.
 BEYOND = 16

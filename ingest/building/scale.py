@@ -14,7 +14,7 @@ from ingest.building.inputs import InputFile
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import OpenFile, find
 from shards.errors import SourceError
-from shards.spec import Frames, Schema, Trajectory
+from shards.schema import Frames, Schema, Trajectory
 
 SAMPLED_TRAJECTORIES = 16
 

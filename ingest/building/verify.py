@@ -17,7 +17,7 @@ from shards.errors import SourceError
 from shards.index import Entry
 from shards.program.settings import load
 from shards.read import Dataset
-from shards.spec import Frames
+from shards.schema import Frames
 
 
 def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ingest.formats import hdf5
 from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
 from shards.errors import SourceError
-from shards.spec import Grid, Schema, Sides
+from shards.schema import Grid, Schema, Sides
 
 
 @dataclass(frozen=True)

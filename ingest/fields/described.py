@@ -16,7 +16,7 @@ from ingest.layout import CHANNEL, TIME, MaskRule
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from shards.errors import SourceError
-from shards.spec import Grid, Schema, side_mask
+from shards.schema import Grid, Schema, side_mask
 
 
 def described_file(file: Arrays, recipe: Recipe, layout: str) -> StackedFile:

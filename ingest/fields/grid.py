@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shards.errors import SourceError
-from shards.spec import Grid, GridKind
+from shards.schema import Grid, GridKind
 
 # Centres stand in the card as text and a frame lies in memory whole: a header that claims more is no header.
 AXIS_CELLS, CELLS = 2**22, 2**31

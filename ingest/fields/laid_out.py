@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import Array, Arrays, Index
-from ingest.formats.order import natural
+from ingest.formats.natural_sort import natural
 from ingest.layout import CHANNEL, TIME, TRAJECTORY, split_channel
 from shards.errors import SourceError
 

@@ -13,7 +13,7 @@ from ingest.layout import split_channel
 from ingest.recipe import Recipe
 from ingest.source import Row, require_frames
 from shards.errors import SettingsError, SourceError
-from shards.spec import Cell, DType, Frames, Mask, Schema, Sides
+from shards.schema import Cell, DType, Frames, Mask, Schema, Sides
 
 
 class StoredField(Protocol):
@@ -119,7 +119,7 @@ def require_heeded(recipe: Recipe, *heeded: str) -> None:
     if unheard:
         raise SettingsError(
             f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(unheard)}, it knows better; "
-            'take it out, or read the files with source = "hdf5"'
+            'take it out, or read the files with source = "arrays"'
         )
 
 

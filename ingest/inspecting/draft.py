@@ -10,18 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import Arrays, whole
-from ingest.formats.opening import located, open_arrays
+from ingest.formats.open_any import located, open_arrays
 from ingest.formats.zarr_marker import MARKERS
-from ingest.inspecting.columns import printable
-from ingest.inspecting.guess import Guess, guess_of
-from ingest.inspecting.guess_fields import Named, named_fields
-from ingest.inspecting.listing import Listed, list_arrays, root_numbers
-from ingest.inspecting.seam import APART, seam_words, seams
+from ingest.inspecting.contents import Listed, list_arrays, root_numbers
+from ingest.inspecting.infer_fields import Named, named_fields
+from ingest.inspecting.infer_layout import Guess, guess_of
+from ingest.inspecting.periodicity import APART, seam_words, seams
+from ingest.inspecting.text_table import printable
 from ingest.layout import TIME, TRAJECTORY, split_channel
 from ingest.split import SplitRule
 from shards.errors import SettingsError
 from shards.program.settings import dump_toml
-from shards.spec import GridKind
+from shards.schema import GridKind
 
 MASK_NAME = re.compile("mask|solid|obstacle", re.IGNORECASE)
 KINDS: dict[GridKind, set[str]] = {
@@ -75,7 +75,7 @@ class _Writer:
         return [
             f"# Drafted from {printable(self.path.name)}. Read every line; DECIDE marks what no file can tell.",
             _line("name", name),
-            _line("source", "hdf5"),
+            _line("source", "arrays"),
             f"{_line('title', f'{name}: say what system this is')}  # DECIDE",
             f"{_line('licence', 'unknown')}  # DECIDE: may others use the data?",
             _line("axes", list(self.guess.axes)),

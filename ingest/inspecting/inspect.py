@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ingest.formats.arrays import Arrays, Hdf5Arrays
 from ingest.formats.npz import Npz
-from ingest.formats.opening import located, look_into
+from ingest.formats.open_any import located, look_into
 from ingest.formats.zarr_marker import MARKERS
 from ingest.formats.zarr_store import Zarr
-from ingest.inspecting.likeness import Likeness, likenesses
-from ingest.inspecting.listing import Listed, list_arrays, root_numbers, without_place
+from ingest.inspecting.contents import Listed, list_arrays, root_numbers, without_place
+from ingest.inspecting.identify import Likeness, likenesses
 from ingest.inspecting.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 

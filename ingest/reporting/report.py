@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.reporting import picture
+from ingest.reporting import figures
 from ingest.reporting.survey import PARAMETERS, PICTURES, REACH, Survey, survey
 from shards.card import Card, ChannelMoments
-from shards.document import write_atomically
-from shards.drawing.html import figure, heading, page
+from shards.disk import write_atomically
+from shards.drawing.html_page import figure, heading, page
 from shards.publish import REPORT
 from shards.read import Dataset
-from shards.spec import SPLITS, Schema, Split
+from shards.schema import SPLITS, Schema, Split
 from shards.write import full_disk_is_an_error
 
 # Longer lists are cut, and say so: the card has them whole.
@@ -66,15 +66,15 @@ def _head(card: Card, seen: Survey) -> str:
         ("dataset", card.name),
         ("grid", f"{' × '.join(map(str, schema.grid.shape))} {schema.grid.kind}"),
         ("cell centres", ", ".join(f"{axis} {min(at):.4g} to {max(at):.4g}" for axis, at in spans)),
-        ("cell widths", ", ".join(f"{axis} {picture.width_words(each)}" for axis, each in widths)),
-        ("boundaries", ", ".join(picture.boundary_words(schema))),
+        ("cell widths", ", ".join(f"{axis} {figures.width_words(each)}" for axis, each in widths)),
+        ("boundaries", ", ".join(figures.boundary_words(schema))),
         ("frames", f"{frames:,} of {len(schema.channels)} channels, {schema.dtype}"),
         ("source", card.source),
         ("licence", card.licence),
     )
     told = [("Citation", escape(card.citation)), ("Home", _link(card.home)), ("Note", escape(card.note))]
     lines = "".join(f"<p><b>{name}.</b> {text}</p>" for name, text in told if text)
-    drawn = figure(picture.domain(seen, schema), f"the domain: {', '.join(picture.boundary_words(schema))}")
+    drawn = figure(figures.domain(seen, schema), f"the domain: {', '.join(figures.boundary_words(schema))}")
     return heading(card.title, facts) + lines + drawn
 
 
@@ -88,10 +88,10 @@ def _fields(schema: Schema, seen: Survey) -> str:
     text = "<h2>What it looks like</h2>"
     for film in seen.films:
         told = f"each field at several times, {film.view.cut}".removesuffix(", ")
-        text += figure(picture.frames(film, schema.channels), told)
+        text += figure(figures.frames(film, schema.channels), told)
     if schema.static_channels:
         text += figure(
-            picture.constants(seen.films[0], schema.static_channels), "the fields that do not change in time"
+            figures.constants(seen.films[0], schema.static_channels), "the fields that do not change in time"
         )
     return text
 
@@ -119,9 +119,9 @@ def _stored(dataset: Dataset, split: Split) -> int:
 
 def _numbers(seen: Survey) -> str:
     text = f"<h2>How it is spread and how it moves</h2><p>{_sample(seen)}</p>"
-    text += figure(picture.histograms(seen.portraits), "histograms of each field")
-    text += figure(picture.spectra(seen.portraits), "isotropic power spectrum of each field")
-    return text + figure(picture.changes(seen.portraits), "change of each field in one step against time")
+    text += figure(figures.histograms(seen.portraits), "histograms of each field")
+    text += figure(figures.spectra(seen.portraits), "isotropic power spectrum of each field")
+    return text + figure(figures.changes(seen.portraits), "change of each field in one step against time")
 
 
 def _sample(seen: Survey) -> str:
@@ -177,7 +177,7 @@ def _parameters(seen: Survey) -> str:
         return ""
     values = {name: [scalars[name] for _, scalars in seen.parameters if name in scalars] for name in names}
     varied = [name for name in names if len(set(values[name])) > 1]
-    strips = figure(picture.strips(seen, varied), "the parameters of each trajectory") if varied else ""
+    strips = figure(figures.strips(seen, varied), "the parameters of each trajectory") if varied else ""
     rows = [(name.replace("_", " "), _range(values[name])) for name in names]
     return f"<h2>Parameters</h2>{strips}{_table(('parameter', 'values'), rows, 'prose')}"
 

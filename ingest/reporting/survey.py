@@ -12,10 +12,10 @@ from typing import TypeVar
 import numpy as np
 
 from shards.card import Card
-from shards.drawing.view import Picture, View, views_of
+from shards.drawing.plane import Picture, View, views_of
 from shards.index import Entry
 from shards.read import Dataset
-from shards.spec import SPLITS, Cell, Frames, Split
+from shards.schema import SPLITS, Cell, Frames, Split
 from shards.spectrum import Float64, Modes, modes_of, power
 
 T = TypeVar("T")

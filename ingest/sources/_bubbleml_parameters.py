@@ -17,7 +17,7 @@ import h5py
 
 from ingest.formats import hdf5
 from shards.errors import SourceError
-from shards.spec import Boundary, Sides
+from shards.schema import Boundary, Sides
 
 COMMON = "parameters.json"
 RECORDS = ("real-runtime-params", "int-runtime-params")

@@ -20,7 +20,7 @@ from ingest.formats.hdf5_errors import where
 from ingest.formats.hdf5_tree import child_group, child_names
 from ingest.recipe import Recipe
 from shards.errors import SourceError
-from shards.spec import Boundary, Cell, Mask, Sides
+from shards.schema import Boundary, Cell, Mask, Sides
 
 _BITS = {kind: np.uint8(Cell[kind.name]) for kind in Boundary}
 _REMEDY = "state the boundaries in a [correction] of the recipe"

@@ -29,7 +29,7 @@ from ingest.sources._bubbleml_parameters import (
     wall_temperature,
 )
 from shards.errors import SourceError
-from shards.spec import Grid, Split
+from shards.schema import Grid, Split
 
 PATTERNS = ("Twall_*.hdf5", "Twall-*.hdf5")
 

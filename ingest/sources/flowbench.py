@@ -26,7 +26,7 @@ from ingest.formats.npz import Member, Npz, open_npz
 from ingest.recipe import Recipe
 from ingest.source import Row
 from shards.errors import SourceError
-from shards.spec import Split
+from shards.schema import Split
 
 PATTERNS = ("Re_*.npz",)
 LAYOUT = "t y x c"

@@ -27,7 +27,7 @@ from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
 from ingest.source import Row
 from shards.errors import SourceError
-from shards.spec import SPLITS, Boundary, Sides, Split, side_mask
+from shards.schema import SPLITS, Boundary, Sides, Split, side_mask
 
 PATTERNS = ("NavierStokes2D_*.h5",)
 BOX: Sides = (Boundary.WALL, Boundary.WALL)

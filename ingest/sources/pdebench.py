@@ -23,7 +23,7 @@ from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
 from ingest.source import Row
 from shards.errors import SourceError
-from shards.spec import Boundary, Sides, Split, side_mask
+from shards.schema import Boundary, Sides, Split, side_mask
 
 PATTERNS = ("*.hdf5", "*.h5")
 PARAMETERS = ("M", "eta", "zeta")
@@ -64,7 +64,7 @@ def _require_variables_at_root(file: h5py.File, recipe: Recipe) -> None:
     if any("/" in name for name in found):
         raise SourceError(
             f"{file.filename}: holds groups ({found[0]}, ...); expected one array a variable at the root; read this "
-            'layout with source = "hdf5"'
+            'layout with source = "arrays"'
         )
     require_fields(where(file), {name for name in found if not name.endswith("-coordinate")}, recipe)
 

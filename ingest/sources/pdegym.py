@@ -21,7 +21,7 @@ from ingest.fields.stacked import StackedFile, require_fields, require_heeded
 from ingest.formats.arrays import open_hdf5_arrays
 from ingest.recipe import Recipe
 from shards.errors import SourceError
-from shards.spec import Boundary, Frames, Mask, Split
+from shards.schema import Boundary, Frames, Mask, Split
 
 PATTERNS = ("*.nc",)
 LAYOUT = "n t c x y"

@@ -28,7 +28,7 @@ from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from ingest.sources._well_boundaries import boundaries
 from shards.errors import SourceError
-from shards.spec import SPLITS, Grid, GridKind, Schema, Split
+from shards.schema import SPLITS, Grid, GridKind, Schema, Split
 
 PATTERNS = ("*.hdf5", "*.h5")
 KINDS: tuple[GridKind, ...] = ("cartesian", "equiangular", "spherical")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 
-from shards.errors import StoppedError, WalrusError
+from shards.errors import RenamedWarning, StoppedError, WalrusError
 
 QUARANTINE = 3
 INTERRUPTED = 130
@@ -42,13 +43,30 @@ def application(about: str) -> typer.Typer:
 def one_line_errors(command: str) -> Iterator[None]:
     """Turns a WalrusError or Ctrl-C into one line on stderr and an exit code; our own bugs keep their traceback."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            yield
     except WalrusError as error:
         print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
     except KeyboardInterrupt:
         print(f"{command}: interrupted, nothing is half-written; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Ours as a line of progress; those of other packages as Python shows them."""
+    if issubclass(category, RenamedWarning):
+        say(f"note: {message}")
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end="")
 
 
 def say(text: str) -> None:

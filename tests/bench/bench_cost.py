@@ -17,10 +17,10 @@ from statistics import geometric_mean
 import torch
 
 from shards.program.machine import keep_freed_memory
-from shards.spec import Boundary, FieldSpec, Grid, Schema, Sides
+from shards.schema import Boundary, FieldSpec, Grid, Schema, Sides
 from walrus.batch import channels_of
-from walrus.model.chance import draw_shifts
 from walrus.model.cost import Cost, window_cost
+from walrus.model.random_draws import draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 
@@ -100,7 +100,7 @@ def seconds(run: Callable[[], None]) -> float:
 
 def operations(model: ModelSettings, case: Case) -> tuple[Cost, float]:
     cost = window_cost(model, case.schema, case.history)
-    return cost, case.windows * cost.spent(model)
+    return cost, case.windows * cost.spent
 
 
 def main() -> None:

@@ -30,18 +30,18 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from shards.program.machine import keep_freed_memory, usable_cores
-from shards.spec import Boundary, FieldSpec, Grid, Schema
+from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.batch import Batch, embed
-from walrus.counter import below
 from walrus.model.cost import Cost, window_cost
 from walrus.model.geometry import Axes
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.place import Place
+from walrus.randomness import below
+from walrus.reading.ranks import Place
+from walrus.training.distributed import join_world, leave_world
 from walrus.training.engine import Engine, EngineSettings
+from walrus.training.objective import Trainee
 from walrus.training.simulate import busy_share
-from walrus.training.trainee import Trainee
-from walrus.training.world import join_world, leave_world
 from walrus.vocabulary import PUBLISHED
 
 MODEL = ModelSettings(hidden=96, heads=4, inner=16, mlp=384, blocks=3, drop_path=0.0, dimensions=(3,))
@@ -85,8 +85,8 @@ def cost(task: str) -> Cost:
 
 def windows(task: str, balanced: bool) -> int:
     """One window, or as many as cost what the dearest task's window does."""
-    dearest = max(cost(each).spent(MODEL) for each in GRIDS)
-    return max(1, round(dearest / cost(task).spent(MODEL))) if balanced else 1
+    dearest = max(cost(each).spent for each in GRIDS)
+    return max(1, round(dearest / cost(task).spent)) if balanced else 1
 
 
 def work(strategy: str, step: int, rank: int) -> list[Work]:
@@ -157,7 +157,7 @@ def predicted(strategy: str, steps: int, ranks: int, alone: dict[Work, float], c
 def simulated(strategy: str, steps: int, ranks: int) -> float:
     """The share of the ranks' time that is work."""
     costs_SRM = [
-        [[count * cost(task).spent(MODEL) for task, count in work(strategy, step, rank)] for rank in range(ranks)]
+        [[count * cost(task).spent for task, count in work(strategy, step, rank)] for rank in range(ranks)]
         for step in range(steps)
     ]
     return busy_share(np.array(costs_SRM).swapaxes(1, 2), ranks)
@@ -168,7 +168,7 @@ def rows(ranks: int, steps: int, alone: dict[Work, float], times: dict[str, list
     for strategy in STRATEGIES:
         items = [item for step in range(steps) for rank in range(ranks) for item in work(strategy, step, rank)]
         tokens = sum(count * cost(task).tokens for task, count in items)
-        gflop = sum(count * cost(task).spent(MODEL) for task, count in items) / 1e9
+        gflop = sum(count * cost(task).spent for task, count in items) / 1e9
         elapsed = sum(times[strategy])
         done[strategy] = tokens / elapsed
         speeds[strategy] = gflop / elapsed
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", type=Path, help="where to write the numbers as well")
     options = parser.parse_args()
-    ratio = cost("volume").spent(MODEL) / cost("plane").spent(MODEL)
+    ratio = cost("volume").spent / cost("plane").spent
     print(f"a 3D window has {ratio:.1f} times the operations of a 2D one; {usable_cores()} cores")
     found = [row for ranks in options.ranks for row in measure(ranks, options.steps)]
     print(f"{'ranks':>5} {'':<13} {'tokens/s':>9} {'GFLOP/s':>8} {'gain':>6} {'simulated':>9} {'predicted':>9}")

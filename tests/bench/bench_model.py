@@ -33,8 +33,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from shards.program.machine import keep_freed_memory
-from shards.spec import Boundary
-from walrus.model.chance import draw_shifts
+from shards.schema import Boundary
+from walrus.model.random_draws import draw_shifts
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
 

@@ -27,9 +27,9 @@ from shards.codec import CodecName, rounded
 from shards.convert import convert
 from shards.publish import publish
 from shards.read import Dataset
+from shards.schema import Boundary, FieldSpec, Grid, Origin, Schema, Trajectory, side_mask
 from shards.shard import chunk_shape, shard_stream, single_chunk_shard
-from shards.spec import Boundary, FieldSpec, Grid, Origin, Schema, Trajectory, side_mask
-from shards.trajectory import Document
+from shards.trajectory_document import Document
 from shards.write import Encoded, part_writer
 
 Array = npt.NDArray[np.float32]
@@ -178,7 +178,7 @@ def _write_ours(fields: Array, root: Path, packaging: str, codec: CodecName) -> 
     card = Card(
         name=NAME,
         title="Waves",
-        source="hdf5",
+        source="arrays",
         schema=schema,
         powers={field.name: 0 for field in schema.fields},
         codec=codec,

@@ -56,6 +56,7 @@ def ours(root: str, blocks: int, folder: Path, windows: list[Window], workers: i
 
     With blocks a store keeps half of the frames of the dataset.
     """
+    from walrus.model.cost import cost_of
     from walrus.model.settings import PRESETS
     from walrus.reading.plan import StreamSettings
     from walrus.reading.reader import ReadSettings
@@ -66,7 +67,7 @@ def ours(root: str, blocks: int, folder: Path, windows: list[Window], workers: i
     )
     fields = np.load(folder / "frames.npy", mmap_mode="r")
     shards = Shards.open(folder / root, [NAME], ReadSettings(frame_store=0 if blocks == 1 else fields.nbytes // 2))
-    plan = make_plan(shards, {NAME: 1}, drawn, 3, PRESETS["tiny"])
+    plan = make_plan(shards, {NAME: 1}, drawn, 3, cost_of(PRESETS["tiny"]))
     for micro, batch in stream(plan, shards, 0, 10**9):
         (window,) = micro.windows
         yield (window.trajectory, window.first, window.stride), [batch.fields_BTCHWD[0]]

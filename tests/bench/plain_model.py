@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from walrus.model.block import Block
-from walrus.model.chance import Shifts
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, Stages, first_stages, plan_axes, second_stages
 from walrus.model.padding import boundary_flags, place, restore, wrap
+from walrus.model.random_draws import Shifts
 from walrus.model.rotary import published_frequencies
 from walrus.model.space_mixing import SpaceMixing
 from walrus.model.time_mixing import TimeMixing, lag_buckets

@@ -16,7 +16,7 @@ from ingest.building.verify import source_faults
 from ingest.recipe import Recipe, catalogue, find_recipe
 from shards.index import Packaging
 from shards.read import Dataset
-from shards.spec import Boundary, Cell
+from shards.schema import Boundary, Cell
 from shards.verify import faults
 
 LENGTHS = {1: (6,), 2: (6, 4), 3: (5, 4, 3)}

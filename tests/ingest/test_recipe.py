@@ -11,7 +11,7 @@ from ingest.source import sources
 from ingest.split import SplitRule
 from shards.errors import SettingsError
 from shards.program.settings import dump_toml, make
-from shards.spec import Boundary, FieldSpec
+from shards.schema import Boundary, FieldSpec
 
 GRAY_SCOTT = {
     "name": "gray",

@@ -26,8 +26,8 @@ from ingest.recipe import CoordinateRule, Correction, Recipe, TimeRule, find_rec
 from shards.card import Card
 from shards.program.settings import dump_toml, make
 from shards.read import Dataset
-from shards.spec import SPLITS
-from shards.trajectory import Document
+from shards.schema import SPLITS
+from shards.trajectory_document import Document
 from shards.verify import faults
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
@@ -171,7 +171,7 @@ def seeds(name: str, file: str, axes: str, layout: str, channels: str) -> Sample
     )
     sides = (OPEN,) * len(axes)
     grid = {axis: {"stored": f"*/grid/{axis}"} for axis in axes}
-    recipe = own(name, "hdf5", axes, sides, fields, layout=layout, time={"stored": "*/grid/t"}, coordinates=grid)
+    recipe = own(name, "arrays", axes, sides, fields, layout=layout, time={"stored": "*/grid/t"}, coordinates=grid)
     return Sample(
         name,
         recipe,
@@ -237,7 +237,7 @@ def boiling_parameters(read: Read, row: int, file: str) -> dict[str, float]:
 def flow_past_object(letter: str, frames: int) -> Sample:
     file = f"flow_past_object_{letter}.npz"
     recipe = own(
-        f"tensor_{letter}", "hdf5", "xy", (OPEN, OPEN), "velocity:1=data[0]+data[1] pressure=data[2]",
+        f"tensor_{letter}", "arrays", "xy", (OPEN, OPEN), "velocity:1=data[0]+data[1] pressure=data[2]",
         layout="n t c x y", time={"step": 0.05}, coordinates=unit("xy"),
     )  # fmt: skip
     return Sample(
@@ -296,7 +296,7 @@ SET = (
     Sample(
         "ns_sim_2d",
         own(
-            "ns_sim_2d", "hdf5", "xy", (BOX, BOX), "velocity:1 tracer=particles force:1!nxyc",
+            "ns_sim_2d", "arrays", "xy", (BOX, BOX), "velocity:1 tracer=particles force:1!nxyc",
             layout="n t x y c", time={"stored": "t"}, coordinates=unit("xy"),
         ),
         "pdebench/ns_sim_2d-1.h5", (("ns_sim_2d-1.h5", 2),), (2, 0, 0), (BOX, BOX),
@@ -310,7 +310,7 @@ SET = (
     Sample(
         "maxwell",
         own(
-            "maxwell", "hdf5", "xyz", (PERIODIC,) * 3, "D:1=train/d_field H:1=train/h_field",
+            "maxwell", "arrays", "xyz", (PERIODIC,) * 3, "D:1=train/d_field H:1=train/h_field",
             layout="n t x y z c", time={"start": 2.0, "step": 0.5}, coordinates=unit("xyz"),
         ),
         "pdearena/Maxwell3D_train_61749_2.h5", (("Maxwell3D_train_61749_2.h5", 2),), (2, 0, 0), (PERIODIC,) * 3,

@@ -15,7 +15,7 @@ from ingest.recipe import Correction, Exclusion, Recipe, find_recipe
 from ingest.source import Row, Source, find, require_frames, sources
 from shards.errors import SettingsError, SourceError
 from shards.program.settings import make
-from shards.spec import SPLITS, Boundary, Cell
+from shards.schema import SPLITS, Boundary, Cell
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adding-a-source.md"
 
@@ -96,7 +96,7 @@ def test_a_source_keeps_the_contract(sample):
     check_contract(*sample)
 
 
-@pytest.mark.parametrize("name", [name for name in sources() if name != "hdf5"])
+@pytest.mark.parametrize("name", [name for name in sources() if name != "arrays"])
 def test_a_source_refuses_a_description_that_it_would_not_heed(name, tmp_path):
     path, recipe = load(Path(__file__).parent / "sources" / f"test_{name}.py").example(tmp_path)
     described = replace(recipe, mask=MaskRule("mask", "nonzero"))
@@ -115,7 +115,7 @@ def test_a_source_says_in_one_line_what_is_wrong_with_a_file(sample, tmp_path):
 
 
 def test_a_source_is_found_by_its_file_name():
-    assert {"well", "pdebench", "pdearena", "pdegym", "bubbleml", "flowbench", "hdf5"} <= set(sources())
+    assert {"well", "pdebench", "pdearena", "pdegym", "bubbleml", "flowbench", "arrays"} <= set(sources())
     assert not [name for name in sources() if name.startswith("_")]
     assert find("well").PATTERNS == ("*.hdf5", "*.h5")
 

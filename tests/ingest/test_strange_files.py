@@ -16,7 +16,7 @@ from shards.read import Dataset
 N, T, X, Y = 3, 4, 5, 4
 RECIPE = """
 name = "own"
-source = "hdf5"
+source = "arrays"
 title = "Files of strangers"
 axes = ["x", "y"]
 layout = "n t x y"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipelines.convert import app, export_release, import_release
 from shards.errors import MismatchError, SettingsError, ShardError, WalrusError
 from shards.read import Dataset
-from shards.spec import Boundary
+from shards.schema import Boundary
 from walrus.checkpoint import Description, load_model, save_model
 from walrus.model.published import to_published
 from walrus.model.settings import ModelSettings

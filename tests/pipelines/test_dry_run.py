@@ -5,13 +5,14 @@ import pytest
 from typer.testing import CliRunner
 
 from ingest.recipe import find_recipe
+from pipelines.dataset_facts import know, published
 from pipelines.dry_run import dry_run, tell_dry_run
-from pipelines.known import know, published
 from pipelines.pretrain import app
 from pipelines.recipe import DatasetChoice, find_run_recipe
-from pipelines.scaling import simulate, tell_simulation
+from pipelines.simulate import simulate, tell_simulation
 from shards.errors import MismatchError, SettingsError
-from walrus.reading.place import Place
+from walrus.model.cost import cost_of
+from walrus.reading.ranks import Place
 from walrus.reading.stream import Shards, make_plan
 
 NAMES = ("shear_flow", "MHD_64")
@@ -26,7 +27,7 @@ def recipe():
 def test_the_plan_told_is_the_plan_trained(root, recipe):
     document = dry_run(recipe, root, 4, 2)
     shards = Shards.open(root, NAMES)
-    plan = make_plan(shards, {"shear_flow": 1, "MHD_64": 2}, recipe.stream, 0, recipe.model_settings)
+    plan = make_plan(shards, {"shear_flow": 1, "MHD_64": 2}, recipe.stream, 0, cost_of(recipe.model_settings))
     for step, told in enumerate(document["first_steps"]):
         for group in range(2):
             mine = plan.of_group(step, Place(2 * group, 4, 2))

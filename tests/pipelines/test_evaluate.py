@@ -9,7 +9,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from pipelines.evaluate import app, describe
+from pipelines.evaluate import app
+from pipelines.train_and_evaluate import describe
 from walrus.checkpoint import Description, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus

@@ -12,8 +12,8 @@ from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
 from walrus.checkpoint import Description
 from walrus.model.settings import ModelSettings
-from walrus.reading.place import Place
-from walrus.training.thrift import Load
+from walrus.reading.ranks import Place
+from walrus.training.fit_memory import Load
 from walrus.vocabulary import PUBLISHED
 
 BASE = Description(

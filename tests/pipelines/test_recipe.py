@@ -3,7 +3,7 @@ import torch
 
 from ingest.recipe import find_recipe
 from pipelines.recipe import find_run_recipe, run_recipes
-from pipelines.train_run import resolved
+from pipelines.run import resolved
 from shards.errors import SettingsError
 from walrus.model.walrus import Walrus
 from walrus.training.schedule import ScheduleSettings

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.document import dump, parse
+from shards.json_text import dump, parse
 from shards.moments import BLOCK, NONE, Moments, merge, merge_all, of_frames
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from shards.errors import ShardError
 from shards.read import Dataset
-from shards.spec import Boundary
+from shards.schema import Boundary
 
 
 def physical(dataset: Dataset, entry, frames) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shards.spec import Boundary, Grid
+from shards.schema import Boundary, Grid
 from shards.spectrum import modes_of, power
 
 PERIODIC, OPEN = (Boundary.PERIODIC,) * 2, (Boundary.OPEN,) * 2

@@ -10,9 +10,9 @@ import pytest
 
 from shards.errors import ShardError
 from shards.read import Dataset
+from shards.schema import Boundary, Grid, Origin, Trajectory
 from shards.shard import shard_stream, single_chunk_shard
-from shards.spec import Boundary, Grid, Origin, Trajectory
-from shards.trajectory import Document
+from shards.trajectory_document import Document
 from shards.write import Encoded, PartWriter, part_writer
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shards.spec import Boundary
-from walrus.model.chance import Shifts
+from shards.schema import Boundary
 from walrus.model.geometry import Boundaries
 from walrus.model.published import from_published, published_settings
+from walrus.model.random_draws import Shifts
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.rollout import Model

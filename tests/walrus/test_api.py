@@ -10,7 +10,7 @@ import torch
 
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
-from shards.spec import Boundary, FieldSpec, Grid, Schema
+from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.api import Window, load, rollout, stored
 from walrus.checkpoint import Description, save_model
 from walrus.model.settings import ModelSettings

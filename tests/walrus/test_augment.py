@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shards.errors import MismatchError
-from shards.spec import Boundary
+from shards.schema import Boundary
 from walrus.augment import IDENTITY, ROTATIONS, Rotation, draw_rotation, has_frame, rotate
 from walrus.batch import Batch, FieldSlice
 

@@ -1,7 +1,7 @@
 import torch
 
+from shards.schema import Boundary, FieldSpec, Grid, Schema
 from shards.shard import spread
-from shards.spec import Boundary, FieldSpec, Grid, Schema
 from walrus.batch import Embedding, embed
 
 WALL_OPEN = (Boundary.WALL, Boundary.OPEN)

@@ -7,7 +7,7 @@ import torch
 
 from shards.errors import MismatchError
 from shards.read import Dataset
-from shards.spec import Boundary
+from shards.schema import Boundary
 from walrus.augment import ROTATIONS, rotate
 from walrus.batch import Batch, FieldSlice
 from walrus.normalize import (
@@ -39,7 +39,8 @@ def test_statistics_input_and_prediction_equal_the_published_ones(golden):
     torch.testing.assert_close(normalise(tensors["u"], statistics), tensors["normalised"])
     variable = Statistics(statistics.scale_BC[:, :3], statistics.delta_BC[:, :3])
     found = advance(tensors["u"][:, :, :3], tensors["model_delta"], variable)
-    torch.testing.assert_close(found, tensors["prediction"])
+    # A sum of two products: processors that fuse them round it by one unit less.
+    torch.testing.assert_close(found, tensors["prediction"], rtol=1e-5, atol=1e-5)
 
 
 def test_vectors_and_tensors_share_their_scale_as_published(golden):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from shards.spec import Cell
+from shards.schema import Cell
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window

@@ -12,7 +12,7 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
-from shards.spec import Frames, Grid
+from shards.schema import Frames, Grid
 
 Float64 = npt.NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic.dataclasses import dataclass
 
 from shards.program.settings import load
-from shards.spec import STRICT
-from walrus.evaluation.score import ONE_STEP
+from shards.schema import STRICT
+from walrus.evaluation.scores import ONE_STEP
 
 CAPTION = "published, on the full test set"
 

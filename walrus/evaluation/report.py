@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from shards.drawing.html import figure, heading, page, words
-from walrus.evaluation.drawings import Drawing, Drawings
-from walrus.evaluation.judge import Judgement
+from shards.drawing.html_page import figure, heading, page, words
+from walrus.evaluation.curve_figures import Curve, curve
+from walrus.evaluation.evaluate import Judgement
+from walrus.evaluation.figures import Drawing, Drawings
 from walrus.evaluation.metrics import EPSILON, MEASURES, Measure
-from walrus.evaluation.plot import Curve, curve
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
-from walrus.evaluation.score import ALL, FORECASTERS, ONE_STEP
+from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ is a multiplication or an addition, a training pass is a forward pass three time
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 
-from shards.spec import Boundary, Schema
+from shards.schema import Boundary, Schema
 from walrus.batch import channels_of
 from walrus.model.geometry import Axes, Axis, first_stages, plan_axes, second_stages
 from walrus.model.settings import ModelSettings
@@ -26,7 +27,10 @@ BACKWARD = 2
 
 @dataclass(frozen=True)
 class Cost:
-    """Tokens of one window, sites between the convolutions of its stem, operations of its forward pass by part."""
+    """Tokens of one window, sites between the convolutions of its stem, operations of its forward pass by part.
+
+    `recomputed` are those that the backward pass does a second time, to save memory.
+    """
 
     frames: int
     tokens_a_frame: int
@@ -35,6 +39,7 @@ class Cost:
     space_attention: float
     time_attention: float
     stem: float
+    recomputed: float = 0.0
 
     @property
     def tokens(self) -> int:
@@ -54,9 +59,10 @@ class Cost:
         """The operations of a forward and a backward pass, whatever is kept or computed again."""
         return (1 + BACKWARD) * self.forward
 
-    def spent(self, model: ModelSettings) -> float:
+    @property
+    def spent(self) -> float:
         """Those of training, and what the model computes again to save memory."""
-        return self.training + self.blocks * recomputed_share(model) + self.stem * thrifty(model)
+        return self.training + self.recomputed
 
 
 def thrifty(model: ModelSettings) -> bool:
@@ -77,7 +83,7 @@ def window_cost(model: ModelSettings, schema: Schema, history: int) -> Cost:
     axes = _axes(model, schema)
     tokens, width = math.prod(axis.tokens for axis in axes), model.hidden
     of_blocks = 2 * model.blocks * history * tokens
-    return Cost(
+    kept = Cost(
         frames=history,
         tokens_a_frame=tokens,
         sites_a_frame=math.prod(axis.first.rows(axis.cells) for axis in axes),
@@ -86,6 +92,12 @@ def window_cost(model: ModelSettings, schema: Schema, history: int) -> Cost:
         time_attention=of_blocks * 2 * history * width,
         stem=2 * history * _stem(model, axes, len(channels_of(schema))),
     )
+    return replace(kept, recomputed=kept.blocks * recomputed_share(model) + kept.stem * thrifty(model))
+
+
+def cost_of(model: ModelSettings) -> Callable[[Schema, int], Cost]:
+    """What a plan asks for: the cost of a window of any task, for this model."""
+    return partial(window_cost, model)
 
 
 def _axes(model: ModelSettings, schema: Schema) -> Axes:

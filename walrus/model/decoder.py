@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from walrus.model.chance import Shift
 from walrus.model.convolution import convolve_back, kernel_parameter
 from walrus.model.geometry import FIRST_KERNEL, SECOND_KERNEL, Axes, first_stages, second_stages
 from walrus.model.norm import CellNorm
 from walrus.model.padding import restore, trim
+from walrus.model.random_draws import Shift
 from walrus.model.settings import ModelSettings
 
 

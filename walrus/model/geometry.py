@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from shards.errors import MismatchError
-from shards.spec import Boundary, Sides
+from shards.schema import Boundary, Sides
 from walrus.model.settings import ModelSettings
 
 FIRST_KERNEL = 8

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shards.spec import Boundary, Cell
-from walrus.model.chance import Shift
+from shards.schema import Boundary, Cell
 from walrus.model.geometry import Axes, Axis
+from walrus.model.random_draws import Shift
 
 # The seam of a period is no place in the physics.
 CELL_FLAGS = (Cell.WALL, Cell.OPEN, Cell.OBSTACLE)

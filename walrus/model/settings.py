@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import JsonValue, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from shards.spec import STRICT, Natural
+from shards.schema import STRICT, Natural
 
 # What an encoder and a decoder are called that serve one or two real axes, or three.
 STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}

@@ -15,12 +15,12 @@ from torch.utils.checkpoint import checkpoint
 
 from shards.errors import MismatchError
 from walrus.model.block import Block
-from walrus.model.chance import Paths, Shift, Shifts
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, Patching, plan_axes
 from walrus.model.padding import boundary_flags, cell_flags, place
 from walrus.model.position import GridPosition
+from walrus.model.random_draws import Paths, Shift, Shifts
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.time_mixing import lag_buckets
 
@@ -62,7 +62,7 @@ class Walrus(nn.Module):
         `labels` are the vocabulary columns of the C channels, `boundaries` (lower, upper) of H, W and D. Without
         `shifts` there is no jitter, without `paths` no stochastic depth. With `last_only` just the change that
         follows the last frame is decoded, [1, B, C, H, W, D]. `patching` replaces the strides of the table. `cells` are
-        the bits of the per-cell boundary mask (shards.spec.Cell), for a model with `cell_flags`.
+        the bits of the per-cell boundary mask (shards.schema.Cell), for a model with `cell_flags`.
         Raises MismatchError where labels, grid or shifts do not fit.
         """
         frames, windows, channels, *shape = x_TBCHWD.shape

@@ -7,26 +7,39 @@ what a step reads among themselves (`Plan.of_group`, `Place.slice`).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import accumulate
-from typing import Annotated
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError
-from shards.spec import STRICT, AtLeastOne, Natural, NotNegative, Schema
-from walrus.counter import below, permutation
-from walrus.model.cost import Cost, window_cost
-from walrus.model.settings import ModelSettings
-from walrus.reading.order import PLAIN, Order, pass_order
-from walrus.reading.place import Place, shared_evenly
+from shards.schema import STRICT, AtLeastOne, History, Natural, NotNegative, Schema
+from walrus.randomness import below, permutation
+from walrus.reading.pass_order import PLAIN, Order, pass_order
+from walrus.reading.ranks import Place, shared_evenly
 
-History = Annotated[int, Field(ge=2)]
+
+class WindowCost(Protocol):
+    """What one window costs a model, in operations."""
+
+    @property
+    def training(self) -> float:
+        """Of a forward and a backward pass."""
+        ...
+
+    @property
+    def spent(self) -> float:
+        """Those of training, and what is computed again to save memory."""
+        ...
+
+
+# The cost of a window of a task with this schema, of so many frames before the one to predict.
+CostOf = Callable[[Schema, int], WindowCost]
 
 
 @settings_dataclass(frozen=True, config=STRICT)
@@ -34,9 +47,9 @@ class StreamSettings:
     """How windows are drawn. A window holds `history` frames, by the number of real axes, and the one that follows.
 
     A micro-batch has `windows_2d` or `windows_3d` windows of its task; the published ones cost alike, as a 2D window
-    costs half a 3D one (section 4.2). With `micro_batch_tflop` each task has as many as come nearest to so many 1e12
-    operations of a forward and a backward pass, a multiple of `slices`: so many ranks, or a divisor of them, can share
-    a micro-batch evenly. `--dry-run` shows what a window costs, with what is computed again.
+    costs half a 3D one (arXiv 2511.15684, section 4.2). With `micro_batch_tflop` each task has as many as come nearest
+    to so many 1e12 operations of a forward and a backward pass, a multiple of `slices`: so many ranks, or a divisor of
+    them, can share a micro-batch evenly. `--dry-run` shows what a window costs, with what is computed again.
     """
 
     micro_batches: AtLeastOne = 4
@@ -58,17 +71,17 @@ class StreamSettings:
     def history(self, dimensions: int) -> int:
         return self.history_3d if dimensions == 3 else self.history_2d
 
-    def windows(self, schema: Schema, model: ModelSettings) -> int:
-        """The windows of a micro-batch of a task, for this model."""
+    def windows(self, schema: Schema, cost_of: CostOf) -> int:
+        """The windows of a micro-batch of a task."""
         if not self.micro_batch_tflop:
             return self.windows_3d if len(schema.grid.axes) == 3 else self.windows_2d
         # Not of what is spent: what a step reads must not depend on what is computed again to save memory.
-        wanted = 1e12 * self.micro_batch_tflop / self.cost(schema, model).training
+        wanted = 1e12 * self.micro_batch_tflop / self.cost(schema, cost_of).training
         return self.slices * max(1, round(wanted / self.slices))
 
-    def cost(self, schema: Schema, model: ModelSettings) -> Cost:
-        """That of one window; raises MismatchError for too large a grid."""
-        return window_cost(model, schema, self.history(len(schema.grid.axes)))
+    def cost(self, schema: Schema, cost_of: CostOf) -> WindowCost:
+        """That of one window; raises what `cost_of` raises, for too large a grid say."""
+        return cost_of(schema, self.history(len(schema.grid.axes)))
 
     @property
     def order(self) -> Order:
@@ -136,19 +149,19 @@ def make_task(
     trajectory_frames: Sequence[int],
     shards: Sequence[int],
     stream: StreamSettings,
-    model: ModelSettings,
+    cost_of: CostOf,
 ) -> Task:
-    """The task of a dataset for this model; raises MismatchError where model or history do not fit it."""
+    """The task of a dataset; raises MismatchError where model or history do not fit it."""
     return Task(
         name=name,
         weight=weight,
         trajectory_frames=tuple(trajectory_frames),
         history=stream.history(len(schema.grid.axes)),
-        windows=stream.windows(schema, model),
+        windows=stream.windows(schema, cost_of),
         largest_stride=stream.largest_stride,
         shards=tuple(shards),
         order=stream.order,
-        cost=stream.cost(schema, model).spent(model),
+        cost=stream.cost(schema, cost_of).spent,
     )
 
 

@@ -16,13 +16,13 @@ import torch
 from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError
-from shards.program.size import Size
+from shards.program.byte_size import Size
 from shards.read import Dataset
 from shards.remote import CACHE, CACHE_BYTES, Cache
+from shards.schema import STRICT, AtLeastOne, Frames, Mask, Split
 from shards.shard import spread
-from shards.spec import STRICT, AtLeastOne, Frames, Mask, Split
 from walrus.batch import Batch, Embedding, embed
-from walrus.reading.frames import FrameStore
+from walrus.reading.frame_cache import FrameStore
 from walrus.reading.plan import Window
 
 # Trajectories whose constant fields and boundaries stay decoded: blocks of windows share them.

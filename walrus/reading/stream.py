@@ -17,9 +17,8 @@ import torch
 from shards.read import Dataset
 from shards.remote import Root, open_dataset
 from walrus.batch import Batch, channels_of, embed
-from walrus.model.settings import ModelSettings
-from walrus.reading.place import ALONE, Place
-from walrus.reading.plan import MicroBatch, Plan, StreamSettings, make_task
+from walrus.reading.plan import CostOf, MicroBatch, Plan, StreamSettings, make_task
+from walrus.reading.ranks import ALONE, Place
 from walrus.reading.reader import Reader, ReadSettings, Room, scales
 
 AHEAD = 4
@@ -71,12 +70,12 @@ def trajectories(dataset: Dataset) -> tuple[list[int], list[int]]:
     return [entry.frames for entry in entries], [number[path] for path in paths]
 
 
-def make_plan(shards: Shards, weights: dict[str, int], stream: StreamSettings, seed: int, model: ModelSettings) -> Plan:
-    """The plan of a run of this model over the training splits of these datasets."""
+def make_plan(shards: Shards, weights: dict[str, int], stream: StreamSettings, seed: int, cost_of: CostOf) -> Plan:
+    """The plan of a run over the training splits of these datasets."""
     tasks = []
     for name, dataset in shards.datasets.items():
         frames, numbers = trajectories(dataset)
-        tasks.append(make_task(name, weights[name], dataset.card.schema, frames, numbers, stream, model))
+        tasks.append(make_task(name, weights[name], dataset.card.schema, frames, numbers, stream, cost_of))
     return Plan(tuple(tasks), seed, stream.micro_batches)
 
 

@@ -18,11 +18,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from shards.errors import SettingsError
-from shards.spec import STRICT, Natural, NotNegative, Positive
-from walrus.training.average import WeightAverage
-from walrus.training.fragments import WEIGHT, Fragment, Saved
-from walrus.training.partition import optimizer_state, slots, updates, weights
-from walrus.training.world import ShardingGroup
+from shards.schema import STRICT, Natural, NotNegative, Positive
+from walrus.training.distributed import ShardingGroup
+from walrus.training.run_checkpoint import WEIGHT, Fragment, Saved
+from walrus.training.weight_average import WeightAverage
+from walrus.training.zero_partition import optimizer_state, slots, updates, weights
 
 
 @dataclass(frozen=True, config=STRICT)

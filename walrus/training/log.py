@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shards.document import write_atomically
+from shards.disk import write_atomically
 
 LOSSES = "losses.jsonl"
 EVENTS = "tensorboard"

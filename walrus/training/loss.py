@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from shards.spec import Cell
+from shards.schema import Cell
 from walrus.normalize import Statistics, normalise_change
 
 WEIGHT = 100.0

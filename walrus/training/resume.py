@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from shards.errors import MismatchError, SettingsError
-from walrus.training.fragments import Identity, Saved
+from walrus.training.run_checkpoint import Identity, Saved
 
 CHECKPOINTS = "checkpoints"
 # The parts of a run's identity that may differ when asked for; the model may not, its weights would not fit.

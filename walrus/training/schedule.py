@@ -9,7 +9,7 @@ from math import sqrt
 
 from pydantic.dataclasses import dataclass
 
-from shards.spec import STRICT, AtLeastOne, NotNegative, Positive
+from shards.schema import STRICT, AtLeastOne, NotNegative, Positive
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from walrus.counter import words
-from walrus.reading.place import Place, shared_evenly
+from walrus.randomness import words
 from walrus.reading.plan import Plan, Task
+from walrus.reading.ranks import Place, shared_evenly
 
 Times = npt.NDArray[np.float64]
 

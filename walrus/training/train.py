@@ -15,20 +15,21 @@ from pydantic import JsonValue
 from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError, StoppedError, WalrusError
-from shards.spec import STRICT, AtLeastOne, Positive
+from shards.schema import STRICT, AtLeastOne, Positive
 from walrus.batch import Batch
+from walrus.device import device
 from walrus.reading.plan import MicroBatch, Plan
 from walrus.reading.stream import Shards, stream
+from walrus.training.distributed import sum_over_ranks
+from walrus.training.early_stopping import Watch
 from walrus.training.engine import Engine, EngineSettings
-from walrus.training.fragments import AVERAGE, WEIGHT, Checkpoint, Identity, Saved, save
 from walrus.training.log import Log, Progress
+from walrus.training.objective import Trainee
+from walrus.training.profile import traced
 from walrus.training.resume import CHECKPOINTS
+from walrus.training.run_checkpoint import AVERAGE, WEIGHT, Checkpoint, Identity, Saved, save
 from walrus.training.schedule import ScheduleSettings, learning_rate
-from walrus.training.stop import Notice, noticed
-from walrus.training.trace import traced
-from walrus.training.trainee import Trainee
-from walrus.training.watch import Watch
-from walrus.training.world import device, sum_over_ranks
+from walrus.training.signals import Notice, noticed
 
 
 @settings_dataclass(frozen=True, config=STRICT)

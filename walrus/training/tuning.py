@@ -11,12 +11,12 @@ from typing import Literal
 from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
-from shards.spec import STRICT, Natural, NotNegative
+from shards.schema import STRICT, Natural, NotNegative
 from walrus.batch import Batch
 from walrus.model.geometry import plan_axes
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.training.adapter import adapt
+from walrus.training.lora import adapt
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -27,7 +27,7 @@ class TuningSettings:
     """
 
     train: Literal["all", "encoder+decoder"] = "all"
-    # Above 0, the matrices of the blocks rest and learn by adapters of this rank (walrus.training.adapter).
+    # Above 0, the matrices of the blocks rest and learn by adapters of this rank (walrus.training.lora).
     low_rank: Natural = 0
     # Rotary frequencies as parameters, a set for each axis, copied from the fixed ones.
     learned_rotary: bool = False

@@ -14,7 +14,7 @@ from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
 from ingest.building.caveats import caveats
 from ingest.building.inputs import find_inputs
 from ingest.formats.hdf5_storage import losses
-from ingest.formats.opening import located, open_arrays
+from ingest.formats.open_any import located, open_arrays
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 from shards.program.settings import dump_toml, make
@@ -22,7 +22,7 @@ from shards.read import Dataset
 
 TABLES = {
     "name": "own",
-    "source": "hdf5",
+    "source": "arrays",
     "title": "A line of cells of our own",
     "axes": ["x"],
     "layout": "n t x",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ingest.building.checks import Inspection, UnfitError, time_fault
-from shards.spec import Boundary, FieldSpec, Grid, Schema
+from shards.schema import Boundary, FieldSpec, Grid, Schema
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ingest.building.finish import finish
-from ingest.building.outline import Outline, share_out
 from ingest.building.plan import make_plan, recipe_digest
+from ingest.building.shares import Outline, share_out
 from ingest.recipe import find_recipe
-from shards.document import dump, parse
+from shards.json_text import dump, parse
 from shards.read import Dataset
 from shards.verify import faults
 

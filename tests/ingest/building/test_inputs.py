@@ -41,7 +41,7 @@ def test_numbers_in_names_count_by_their_value(recipe, tmp_path):
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_zarr_store_is_one_file_wherever_the_path_points(recipe, tmp_path, version):
-    recipe, store = replace(recipe, source="hdf5"), tmp_path / "train" / "run.zarr"
+    recipe, store = replace(recipe, source="arrays"), tmp_path / "train" / "run.zarr"
     group = zarr.create_group(store, zarr_format=version)
     group.create_array("u", data=np.ones(3), chunks=(1,))
     marker = "zarr.json" if version == 3 else ".zgroup"
@@ -97,7 +97,7 @@ def test_every_byte_of_a_small_file_counts(tmp_path, size):
         ("flowbench", "Re_100.npz", "input_geometry.npz"),
         ("bubbleml", "Twall_97.hdf5", "Twall_97.json"),
         ("bubbleml", "Twall_97.hdf5", "parameters.json"),
-        ("hdf5", "store.zarr/zarr.json", "fields/c/0/0"),
+        ("arrays", "store.zarr/zarr.json", "fields/c/0/0"),
     ],
 )
 def test_what_a_file_is_read_with_counts_in_its_fingerprint(recipe, tmp_path, source, name, beside):

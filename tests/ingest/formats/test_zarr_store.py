@@ -17,7 +17,7 @@ from shards.program.settings import make
 
 TABLES = {
     "name": "own",
-    "source": "hdf5",
+    "source": "arrays",
     "title": "A store of our own",
     "axes": ["x"],
     "layout": "n t x",

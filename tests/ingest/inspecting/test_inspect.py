@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import zarr
 
+from ingest.inspecting.contents import Listed
 from ingest.inspecting.inspect import Inspection, inspect
-from ingest.inspecting.inspect_text import inspection_lines
-from ingest.inspecting.listing import Listed
+from ingest.inspecting.text import inspection_lines
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 DAMAGED = SAMPLES / "damaged"

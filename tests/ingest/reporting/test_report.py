@@ -70,7 +70,7 @@ def written(folder: Path, shape: tuple[int, ...], dtype: str = "f4", **changes: 
     values["stone"] = (np.indices(shape).sum(0) == 2).astype("i4")
     tables = {
         "name": "walk",
-        "source": "hdf5",
+        "source": "arrays",
         "title": "A walk",
         "axes": axes,
         "layout": " ".join(["n", "t", *axes]),

@@ -17,7 +17,7 @@ FLOW = np.random.default_rng(5).normal(3.0, 2.0, size=(N, T, X, Y, 2)).cumsum(1)
 HEAT = np.random.default_rng(6).normal(size=(N, T, X, Y)).cumsum(1)
 TABLES = {
     "name": "vortex",
-    "source": "hdf5",
+    "source": "arrays",
     "title": "Vortices past a stone",
     "axes": ["x", "y"],
     "layout": "n t x y",

@@ -11,7 +11,7 @@ import pytest
 from ingest.layout import CoordinateRule, TimeRule
 from ingest.recipe import Correction, Recipe, RecipeField, find_recipe
 from ingest.sources import bubbleml
-from shards.spec import Boundary
+from shards.schema import Boundary
 
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples" / "bubbleml"
 T, X, Y = 4, 6, 3

@@ -11,7 +11,7 @@ import pytest
 from ingest.recipe import Recipe, RecipeField, find_recipe
 from ingest.source import find
 from shards.program.settings import make
-from shards.spec import Boundary, Cell
+from shards.schema import Boundary, Cell
 
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples" / "flowbench" / "FPO_NS_2D"
 T, X, Y = 7, 12, 5
@@ -161,7 +161,7 @@ def test_prepared_tensors_need_only_a_recipe(tmp_path, read_all):
     np.savez_compressed(tmp_path / "flow_past_object_X.npz", data=tensors)
     tables = {
         "name": "prepared",
-        "source": "hdf5",
+        "source": "arrays",
         "title": "Flow past an object, prepared",
         "axes": ["x", "y"],
         "layout": "n t c x y",

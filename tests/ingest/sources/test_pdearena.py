@@ -9,7 +9,7 @@ import pytest
 
 from ingest.recipe import Correction, Recipe, find_recipe
 from ingest.sources import pdearena
-from shards.spec import Boundary, Cell
+from shards.schema import Boundary, Cell
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "pdearena"
 MORE = Path(__file__).parents[3].parent / "shared" / "samples" / "pdearena"

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.recipe import Correction, Recipe, RecipeField, find_recipe
 from ingest.sources import pdebench
-from shards.spec import Boundary, Cell
+from shards.schema import Boundary, Cell
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MORE = Path(__file__).parents[3].parent / "shared" / "samples" / "pdebench"
@@ -91,7 +91,7 @@ def test_a_2d_file_reads_as_h5py_reads_it(read_all):
 def test_the_layout_with_a_group_a_seed_is_sent_to_another_source(refusal):
     message = refusal(MORE / "2D_diff-react_NA_NA.h5", FLAT)
     assert "holds groups (0000/data, ...)" in message
-    assert 'source = "hdf5"' in message
+    assert 'source = "arrays"' in message
 
 
 def test_damaged_values_pass_for_the_checks_to_find(read_all):

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.recipe import Recipe, RecipeField, find_recipe
 from ingest.sources import pdegym
-from shards.spec import Boundary
+from shards.schema import Boundary
 
 SAMPLE = Path(__file__).parents[3].parent / "shared" / "samples" / "pdegym" / "CE-RM.nc"
 N, T, C, X, Y = 3, 4, 5, 6, 8

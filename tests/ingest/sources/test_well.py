@@ -10,7 +10,7 @@ import pytest
 
 from ingest.recipe import Correction, Recipe, RecipeField, find_recipe
 from ingest.sources import well
-from shards.spec import Boundary, Cell, FieldSpec
+from shards.schema import Boundary, Cell, FieldSpec
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MORE = Path(__file__).parents[3].parent / "shared" / "samples"

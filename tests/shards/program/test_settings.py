@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
 from shards.program.settings import dump_toml, load, make, override, read_toml
-from shards.spec import STRICT
+from shards.schema import STRICT
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

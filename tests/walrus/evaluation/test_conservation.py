@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from shards.spec import Grid
+from shards.schema import Grid
 from walrus.evaluation.conservation import cell_volumes, ledger_of
 
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from shards.spec import Boundary, Grid
-from walrus.evaluation.drawings import draw
-from walrus.evaluation.film import Scene, Shot, record
-from walrus.evaluation.forecast import frame_errors
-from walrus.evaluation.judge import Films, Judgement
-from walrus.evaluation.plot import Curve
+from shards.schema import Boundary, Grid
+from walrus.evaluation.baselines import frame_errors
+from walrus.evaluation.curve_figures import Curve
+from walrus.evaluation.evaluate import Films, Judgement
+from walrus.evaluation.figures import draw
+from walrus.evaluation.forecasts import Protocol, Track
+from walrus.evaluation.recording import Scene, Shot, record
 from walrus.evaluation.report import Result, Run, count, duration, write_report
-from walrus.evaluation.trial import Protocol, Track
 
 VOID = {"meta", "img"}
 PERIODIC = Boundary.PERIODIC

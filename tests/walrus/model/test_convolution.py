@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from shards.spec import Boundary
+from shards.schema import Boundary
 from walrus.model.convolution import convolve, convolve_back
 from walrus.model.geometry import STRIDES, Stage, plan_axis
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shards.errors import MismatchError
-from shards.spec import Boundary
+from shards.schema import Boundary
 from walrus.model.geometry import STRIDES, choose_strides, plan_axes, plan_axis
 from walrus.model.settings import PRESETS
 

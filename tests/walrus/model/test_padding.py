@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from shards.spec import Boundary, Cell
+from shards.schema import Boundary, Cell
 from walrus.model.convolution import convolve_back
 from walrus.model.geometry import STRIDES, Axis, plan_axis
 from walrus.model.padding import boundary_flags, cell_flags, place, restore, trim

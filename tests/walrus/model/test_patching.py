@@ -7,10 +7,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from shards.spec import Boundary
-from walrus.model.chance import draw_shifts
+from shards.schema import Boundary
 from walrus.model.geometry import patching_of, plan_axes
 from walrus.model.patching import cycle_patching, draw_patching, patching_choices
+from walrus.model.random_draws import draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from shards.spec import Boundary
+from shards.schema import Boundary
 from walrus.model.geometry import plan_axis
 from walrus.model.rotary import HarmonicRotary, LearnedRotary, PublishedRotary, rotate_pairs
 

@@ -12,12 +12,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from shards.errors import MismatchError
-from shards.spec import Boundary, Cell
+from shards.schema import Boundary, Cell
 from walrus.model.block import Block
-from walrus.model.chance import Paths, Shifts, draw_paths, draw_shifts
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import plan_axes
 from walrus.model.norm import CellNorm, TokenNorm
+from walrus.model.random_draws import Paths, Shifts, draw_paths, draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 

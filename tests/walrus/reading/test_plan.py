@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.errors import MismatchError
-from shards.spec import Boundary, FieldSpec, Grid, Schema
-from walrus.model.cost import window_cost
+from shards.schema import Boundary, FieldSpec, Grid, Schema
+from walrus.model.cost import cost_of, window_cost
 from walrus.model.settings import PRESETS
-from walrus.reading.order import Order
-from walrus.reading.place import Place
+from walrus.reading.pass_order import Order
 from walrus.reading.plan import Plan, StreamSettings, Task, Window, make_task
+from walrus.reading.ranks import Place
 
 FLOW = Task("flow", 1, (12, 9, 30), history=4, windows=3, largest_stride=5)
 WAVE = Task("wave", 2, (8,), history=3, windows=2, largest_stride=2)
@@ -101,7 +101,7 @@ def test_the_published_setting_is_windows_by_dimension():
     # Groups of 4 of 96 ranks: four micro-batches a group and step, 2 windows of a 2D task a rank, 1 of a 3D one.
     stream = StreamSettings(micro_batches=96, windows_2d=8, windows_3d=4)
     plane, volume = (
-        make_task("flow", 1, schema(*shape), (20,), (0,), stream, PRESETS["walrus"])
+        make_task("flow", 1, schema(*shape), (20,), (0,), stream, cost_of(PRESETS["walrus"]))
         for shape in ((128, 384), (64, 64, 64))
     )
     assert (plane.windows, volume.windows) == (8, 4)
@@ -114,21 +114,26 @@ def test_the_published_setting_is_windows_by_dimension():
 def test_a_target_cost_gives_each_task_its_windows():
     stream = StreamSettings(micro_batch_tflop=0.1, slices=2)
     shapes = {"plane": (64, 48), "large": (128, 384), "volume": (32, 32, 32)}
-    tasks = [make_task(name, 1, schema(*shape), (20,), (0,), stream, PRESETS["tiny"]) for name, shape in shapes.items()]
+    tasks = [
+        make_task(name, 1, schema(*shape), (20,), (0,), stream, cost_of(PRESETS["tiny"]))
+        for name, shape in shapes.items()
+    ]
     windows = {task.name: task.windows for task in tasks}
     assert windows["plane"] > windows["large"] > 0
     for task in tasks:
         cost = window_cost(PRESETS["tiny"], schema(*shapes[task.name]), task.history).training
         assert task.windows % 2 == 0
         assert abs(task.windows * cost - 1e11) <= cost
-    huge = make_task("huge", 1, schema(128, 384), (20,), (0,), stream, PRESETS["walrus"])
+    huge = make_task("huge", 1, schema(128, 384), (20,), (0,), stream, cost_of(PRESETS["walrus"]))
     assert huge.windows == 2
 
 
 def test_what_is_computed_again_costs_time_and_changes_no_micro_batch():
     stream = StreamSettings(micro_batch_tflop=0.1)
     kept, again = (
-        make_task("flow", 1, schema(64, 48), (20,), (0,), stream, replace(PRESETS["tiny"], checkpoint_every=every))
+        make_task(
+            "flow", 1, schema(64, 48), (20,), (0,), stream, cost_of(replace(PRESETS["tiny"], checkpoint_every=every))
+        )
         for every in (0, 1)
     )
     assert kept.windows == again.windows > 10

@@ -14,6 +14,7 @@ from ingest.recipe import find_recipe
 from shards.errors import SettingsError, ShardError
 from shards.program.settings import make
 from shards.read import Dataset
+from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
 from walrus.reading.plan import StreamSettings, Window
 from walrus.reading.reader import Reader, ReadSettings, Room
@@ -27,7 +28,7 @@ WINDOWS = [Window(0, 2, 1), Window(1, 0, 2), Window(0, 3, 1), Window(0, 0, 3), W
 
 
 def plan_of(shards: Shards):
-    return make_plan(shards, dict.fromkeys(shards.datasets, 1), SETTINGS, 3, PRESETS["tiny"])
+    return make_plan(shards, dict.fromkeys(shards.datasets, 1), SETTINGS, 3, cost_of(PRESETS["tiny"]))
 
 
 @pytest.fixture(scope="module")

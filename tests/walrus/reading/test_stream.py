@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from shards.errors import MismatchError, ShardError
+from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
-from walrus.reading.place import Place
 from walrus.reading.plan import StreamSettings, Window
+from walrus.reading.ranks import Place
 from walrus.reading.reader import Reader, scales
 from walrus.reading.stream import Shards, make_plan, stream
 
@@ -20,7 +21,7 @@ def shards(root):
 
 @pytest.fixture(scope="module")
 def plan(shards):
-    return make_plan(shards, dict.fromkeys(NAMES, 1), SETTINGS, 3, PRESETS["tiny"])
+    return make_plan(shards, dict.fromkeys(NAMES, 1), SETTINGS, 3, cost_of(PRESETS["tiny"]))
 
 
 def direct(dataset, window, frames):

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from walrus.training.distributed import join_world, leave_world
 from walrus.training.engine import Engine, EngineSettings
-from walrus.training.world import join_world, leave_world
 
 PLACEMENTS = [
     *(EngineSettings(zero_stage=stage, ema=0.5) for stage in (0, 1, 2, 3)),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from walrus.training.fragments import Checkpoint, Fragment, save
+from walrus.training.run_checkpoint import Checkpoint, Fragment, save
 
 TARGETS = {
     "os.mkdir": ".tmp-step-0000003",

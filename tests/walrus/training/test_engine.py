@@ -11,8 +11,8 @@ from shards.errors import SettingsError
 from shards.program.settings import make
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.training.adapter import adapt
 from walrus.training.engine import EngineSettings, allow_tf32, by_rate, deepspeed_config
+from walrus.training.lora import adapt
 
 
 def test_products_are_exact_unless_tf32_is_asked_for():

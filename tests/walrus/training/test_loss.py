@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from shards.spec import Cell
+from shards.schema import Cell
 from walrus.normalize import Statistics
 from walrus.training.loss import delta_loss
 

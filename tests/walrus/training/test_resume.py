@@ -1,10 +1,10 @@
 import pytest
 from safetensors.torch import save_file
 
-from shards.document import dump
 from shards.errors import MismatchError, SettingsError
-from walrus.training.fragments import Checkpoint
+from shards.json_text import dump
 from walrus.training.resume import last_checkpoint
+from walrus.training.run_checkpoint import Checkpoint
 
 IDENTITY = {
     "data": {"flow": "0a:12:3f"},

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from walrus.reading.place import Place
 from walrus.reading.plan import Plan, Task
+from walrus.reading.ranks import Place
 from walrus.training.simulate import (
     PUBLISHED_GAIN,
     balanced_times,

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from shards.errors import MismatchError, SettingsError
-from shards.spec import Boundary, FieldSpec, Grid, Schema
+from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.batch import embed
-from walrus.model.chance import draw_shifts
+from walrus.model.random_draws import draw_shifts
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.training.grow import grow
 from walrus.training.tuning import TuningSettings, prepare, tuned_settings
+from walrus.training.warm_start import grow
 from walrus.vocabulary import PUBLISHED
 
 BASE = ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=2, branch_scale=1.0, drop_path=0.1)

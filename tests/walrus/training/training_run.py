@@ -14,20 +14,21 @@ import torch
 from safetensors.torch import save_file
 from torch.multiprocessing.spawn import spawn
 
+from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.place import Place
 from walrus.reading.plan import StreamSettings
+from walrus.reading.ranks import Place
 from walrus.reading.stream import Shards, make_plan
 from walrus.rollout import Model
+from walrus.training.distributed import join_world, leave_world
+from walrus.training.early_stopping import Watch, WatchSettings
 from walrus.training.engine import EngineSettings
 from walrus.training.log import Progress
+from walrus.training.objective import Trainee
 from walrus.training.resume import last_checkpoint
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings, fit
-from walrus.training.trainee import Trainee
-from walrus.training.watch import Watch, WatchSettings
-from walrus.training.world import join_world, leave_world
 from walrus.vocabulary import PUBLISHED
 
 MODEL = ModelSettings(hidden=32, heads=2, inner=4, mlp=64, blocks=2, drop_path=0.2, branch_scale=0.1)
@@ -48,7 +49,7 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
     torch.manual_seed(options.seed)
     network = Walrus(MODEL, len(PUBLISHED))
     trainee = Trainee(network, PUBLISHED, options.seed, True, True, 1e-5, Place(rank, options.ranks, options.groups))
-    plan = make_plan(shards, dict.fromkeys(options.tasks, 1), STREAM, options.seed, MODEL)
+    plan = make_plan(shards, dict.fromkeys(options.tasks, 1), STREAM, options.seed, cost_of(MODEL))
     engine = EngineSettings(
         zero_stage=options.stage,
         optimizer=options.optimizer,

@@ -1,0 +1,169 @@
+"""What a build would do and cost, before anything is written: sizes, files, memory, time, what is done already."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.building.build import Means
+from ingest.building.checks import Inspection, UnfitError
+from ingest.building.memory import PROCESS_BYTES, process_bytes
+from ingest.building.part import SLAB_BYTES, read_record, read_slabs
+from ingest.building.plan import Plan
+from ingest.source import find
+from shards.card import Count, Quarantined
+from shards.errors import SourceError
+from shards.program.machine import keep_freed_memory
+from shards.schema import SPLITS, Split, Trajectory
+from shards.shard import shard_stream
+
+TRIAL_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A few frames read, checked and encoded, and what that took; `fault` says why there are none."""
+
+    file: str
+    frames: int = 0
+    bytes: int = 0
+    encoded_bytes: int = 0
+    seconds: float = 0.0
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A build foretold. Bytes are of the frames before they are encoded, unless they say otherwise.
+
+    `encoded_bytes` and `seconds` follow from the trial, None where it failed; `seconds` are of the parts still to do.
+    `files` and `folders` together are the inodes that a quota counts.
+    """
+
+    folder: Path
+    input_files: int
+    input_bytes: int
+    counts: dict[Split, Count]
+    bytes: int
+    parts: int
+    done_parts: int
+    shards: int
+    files: int
+    folders: int
+    memory_bytes: int
+    encoded_bytes: int | None
+    seconds: float | None
+    trial: Trial
+    left_out: tuple[Quarantined, ...]
+    caveats: tuple[str, ...]
+
+
+def preview(plan: Plan, root: Path, means: Means) -> Preview:
+    """The build of this plan below `root`; raises SettingsError where the memory is too small for one frame."""
+    folder = root / plan.recipe.name
+    trajectories = [t for part in plan.parts for t in part.trajectories]
+    missing = [part for part in plan.parts if read_record(folder, part) is None]
+    trial = try_out(plan, (missing or plan.parts)[0].trajectories[0])
+    total = _bytes(plan, trajectories)
+    left = _bytes(plan, [t for part in missing for t in part.trajectories])
+    rate = trial.seconds / trial.bytes if trial.bytes else None
+    processes = max(1, min(means.workers, len(missing)))
+    memory = processes * process_bytes(plan, means.slab_bytes(plan)) + (PROCESS_BYTES if processes > 1 else 0)
+    files, folders = _inodes(plan, trajectories)
+    return Preview(
+        folder=folder,
+        input_files=len(plan.inputs),
+        input_bytes=sum(file.bytes for file in plan.inputs),
+        counts=_counts(trajectories),
+        bytes=total,
+        parts=len(plan.parts),
+        done_parts=len(plan.parts) - len(missing),
+        shards=sum(_segments(plan, t) for t in trajectories),
+        files=files,
+        folders=folders,
+        memory_bytes=memory,
+        encoded_bytes=total * trial.encoded_bytes // trial.bytes if trial.bytes else None,
+        seconds=None if rate is None else left * rate / processes,
+        trial=trial,
+        left_out=plan.refused,
+        caveats=plan.caveats,
+    )
+
+
+def try_out(plan: Plan, trajectory: Trajectory) -> Trial:
+    """Reads, checks and encodes the first frames of a trajectory, as its part would."""
+    file, schema = plan.input(trajectory.origin.file), plan.schema
+    frames = min(trajectory.frames, max(2, TRIAL_BYTES // schema.frame_bytes))
+    slots = frames * (schema.frame_shape[1] // plan.chunk[1])
+    inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
+    keep_freed_memory()
+    began = time.perf_counter()
+    try:
+        with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
+            slabs = read_slabs(opened, trajectory.origin.row, frames, SLAB_BYTES // plan.read_frame_bytes)
+            values = inspection.passes(slabs)
+            encoded = sum(map(len, shard_stream(values, slots, plan.chunk, plan.codec)))
+    except (SourceError, UnfitError) as error:
+        return Trial(file.path, fault=str(error))
+    return Trial(file.path, frames, frames * schema.frame_bytes, encoded, time.perf_counter() - began)
+
+
+def _counts(trajectories: list[Trajectory]) -> dict[Split, Count]:
+    chosen = {split: [t.frames for t in trajectories if t.split == split] for split in SPLITS}
+    return {split: Count(len(frames), sum(frames)) for split, frames in chosen.items()}
+
+
+def _bytes(plan: Plan, trajectories: list[Trajectory]) -> int:
+    return sum(t.frames for t in trajectories) * plan.schema.frame_bytes
+
+
+def _segments(plan: Plan, trajectory: Trajectory) -> int:
+    return -(-trajectory.frames // plan.shard_frames)
+
+
+def _inodes(plan: Plan, trajectories: list[Trajectory]) -> tuple[int, int]:
+    """Files and folders of the finished dataset: card, index, recipe, lock and records beside the shards."""
+    splits = len({t.split for t in trajectories})
+    files, folders = 4 + len(plan.parts), 2 + splits
+    if plan.packaging == "webdataset":
+        return files + len(plan.parts), folders
+    space, static = len(plan.schema.grid.axes), bool(plan.schema.static_channels)
+    arrays = 3 + space + static
+    for trajectory in trajectories:
+        segments = _segments(plan, trajectory)
+        # One array is the fields, the others have one chunk each; every array and the group have a zarr.json.
+        files += segments + (arrays - 1) + arrays + 1
+        folders += 1 + 2 * arrays + segments * (space + 1) + (space - 1) + static * space
+    return files, folders
+
+
+def preview_lines(found: Preview, workers: int) -> list[str]:
+    """The preview as a person reads it."""
+    counts = ", ".join(f"{c.trajectories} {split} ({c.frames} frames)" for split, c in found.counts.items())
+    done = f", {found.done_parts} done" if found.done_parts else ""
+    encoded = "unknown" if found.encoded_bytes is None else f"about {_megabytes(found.encoded_bytes)}"
+    seconds = "unknown" if found.seconds is None else f"about {found.seconds:.3g} s"
+    rows = [
+        ("builds", str(found.folder)),
+        ("from", f"{found.input_files} files, {_megabytes(found.input_bytes)}"),
+        ("trajectories", counts),
+        ("frames", f"{_megabytes(found.bytes)}, encoded {encoded}"),
+        ("parts", f"{found.parts}{done}"),
+        ("writes", f"{found.shards} shards in {found.files} files and {found.folders} folders"),
+        ("memory", f"at most {_megabytes(found.memory_bytes)}"),
+        ("time", f"{seconds} on {workers} processes"),
+        ("judged by", _basis(found.trial)),
+    ]
+    return [f"{word:12}  {text}" for word, text in rows]
+
+
+def _basis(trial: Trial) -> str:
+    if trial.fault:
+        return f"nothing: {trial.fault}"
+    took = f"read, checked and encoded in {trial.seconds:.3g} s by one process"
+    return f"{trial.frames} frames of {trial.file} ({_megabytes(trial.bytes)}), {took}; writing is not in it"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,115 @@
+"""What is known of a build before its first part: all that its last act needs, and no source file.
+
+Where several processes each do a share of the parts, the outline lies in the dataset's folder until they are merged.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Sequence
+from dataclasses import field
+from pathlib import Path
+
+from pydantic.dataclasses import dataclass
+
+from ingest.building.lock import Lock
+from ingest.building.plan import Plan
+from ingest.recipe import Recipe
+from shards.card import Input, KeptError, Quarantined
+from shards.codec import CodecName
+from shards.disk import write_atomically
+from shards.errors import MismatchError, SettingsError
+from shards.index import Packaging
+from shards.json_text import dump, parse
+from shards.schema import STRICT, AtLeastOne, Natural, Schema, Split
+
+UNFINISHED = "unfinished.json"
+
+
+@dataclass(frozen=True, config=STRICT)
+class PartOutline:
+    """A part without its trajectories; `bytes` of its frames before they are encoded."""
+
+    name: str
+    split: Split
+    digest: str
+    bytes: Natural
+
+
+@dataclass(frozen=True, config=STRICT)
+class Outline:
+    """A plan without its trajectories; `jobs` is the number of shares that its parts are done in."""
+
+    recipe: Recipe
+    schema: Schema
+    powers: dict[str, int]
+    packaging: Packaging
+    codec: CodecName
+    chunk: tuple[int, ...]
+    inputs: tuple[Input, ...]
+    refused: tuple[Quarantined, ...]
+    parts: tuple[PartOutline, ...]
+    jobs: AtLeastOne = 1
+    errors: dict[str, KeptError] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, plan: Plan, jobs: int = 1) -> Outline:
+        used = {trajectory.origin.file for part in plan.parts for trajectory in part.trajectories}
+        return cls(
+            plan.recipe,
+            plan.schema,
+            plan.powers,
+            plan.packaging,
+            plan.codec,
+            plan.chunk,
+            tuple(Input(file.path, file.bytes, file.digest) for file in plan.inputs if file.path in used),
+            plan.refused,
+            tuple(PartOutline(p.name, p.split, p.digest, p.frames * plan.schema.frame_bytes) for p in plan.parts),
+            jobs,
+            plan.errors,
+            plan.caveats,
+        )
+
+    def owners(self) -> tuple[int, ...]:
+        """The job, from 1 on, that does each part."""
+        return share_out([part.bytes for part in self.parts], self.jobs)
+
+
+def share_of(part: str) -> tuple[int, int]:
+    """(3, 16) of 3/16; raises SettingsError where it is no share."""
+    found = re.fullmatch(r"(\d+)/(\d+)", part)
+    job, jobs = (int(number) for number in found.groups()) if found else (0, 0)
+    if not 1 <= job <= jobs:
+        raise SettingsError(f"{part} is not a share; expected 1/16 to 16/16, say")
+    return job, jobs
+
+
+def share_out(sizes: Sequence[int], jobs: int) -> tuple[int, ...]:
+    """The job, from 1 on, of each part: the largest first, each to the job that has least so far."""
+    loads = [(0, job) for job in range(1, jobs + 1)]
+    owner = [0] * len(sizes)
+    for part in sorted(range(len(sizes)), key=lambda number: (-sizes[number], number)):
+        load, owner[part] = loads[0]
+        heapq.heapreplace(loads, (load + sizes[part], owner[part]))
+    return tuple(owner)
+
+
+def read_outline(folder: Path) -> Outline | None:
+    """The outline of a build that is not merged yet; raises ShardError where it is damaged."""
+    path = folder / UNFINISHED
+    return parse(Outline, path.read_bytes(), str(path)) if path.is_file() else None
+
+
+def keep_outline(folder: Path, outline: Outline, lock: Lock) -> None:
+    """Writes the outline, or finds it there; raises MismatchError where another job planned otherwise."""
+    path, text = folder / UNFINISHED, dump(Outline, outline).encode()
+    with lock.turn():
+        if not path.is_file():
+            write_atomically(path, text)
+        elif path.read_bytes() != text:
+            raise MismatchError(
+                f"{path}: other part runs had other inputs, recipe, options or number of parts; give all the same, or "
+                "delete this file and run all parts again"
+            )

@@ -1,0 +1,80 @@
+"""What a command prints: its result, as a line or as a document; its progress; what was left out, by its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import typer
+from pydantic import TypeAdapter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ingest.building.build import Built, BuiltShare, quarantine_lines
+from ingest.building.build import Progress as Tell
+from shards.card import Card, Quarantined
+from shards.program.console import QUARANTINE, say, stderr
+
+T = TypeVar("T")
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Tell]:
+    """A bar that is told how many parts are done, and of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def tell_caveats(caveats: tuple[str, ...]) -> None:
+    """What the user should know of the input files."""
+    for line in caveats:
+        say(f"note: {line}")
+
+
+def tell_differences(card: Card) -> None:
+    """Where the files differ from the published release."""
+    for line in card.differences:
+        say(f"differs: {line}")
+
+
+def end_with(quarantine: tuple[Quarantined, ...]) -> None:
+    """Names what was left out, and exits with the code that says so."""
+    for line in quarantine_lines(quarantine):
+        say(f"left out: {line}")
+    if quarantine:
+        raise typer.Exit(QUARANTINE)
+
+
+def built_document(built: Built) -> dict[str, Any]:
+    return {
+        "folder": str(built.folder),
+        "written_parts": built.written_parts,
+        "reused_parts": built.reused_parts,
+        "written_bytes": built.written_bytes,
+        "card": document_of(Card, built.card),
+    }
+
+
+def document_of(kind: type[T], value: T) -> Any:
+    return TypeAdapter(kind).dump_python(value, mode="json")
+
+
+def built_line(built: Built) -> str:
+    return f"{built.folder}: {counts(built.card)}; {_did(built.written_parts, built.written_bytes)}"
+
+
+def share_line(built: BuiltShare, part: str) -> str:
+    parts = built.written_parts + built.reused_parts
+    did = _did(built.written_parts, built.written_bytes)
+    return f"{built.folder}: share {part}, {parts} parts; {did}; when all shares are done: walrus-ingest finish"
+
+
+def counts(card: Card) -> str:
+    found = ", ".join(f"{count.trajectories} {split}" for split, count in card.counts.items())
+    return f"{found} trajectories" + (f", {len(card.quarantine)} left out" if card.quarantine else "")
+
+
+def _did(written_parts: int, written_bytes: int) -> str:
+    return "nothing to do" if written_parts == 0 else f"{written_bytes / 2**20:.1f} MiB written"

@@ -1,0 +1,122 @@
+"""What was found in a file, as a person reads it in a terminal of 100 columns."""
+
+from __future__ import annotations
+
+import math
+import shlex
+
+import numpy as np
+
+from ingest.inspecting.contents import UNREAD, Listed
+from ingest.inspecting.identify import Likeness
+from ingest.inspecting.inspect import SHOWN, Inspection
+from ingest.inspecting.statistics import Statistics
+from ingest.inspecting.text_table import printable, table, told
+
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def inspection_lines(found: Inspection) -> list[str]:
+    """The whole report."""
+    count = f"{len(found.arrays)} array" + ("" if len(found.arrays) == 1 else "s")
+    lines = [printable(f"{found.file}: {found.kind}, {_bytes(found.bytes)}, {count}")]
+    shown = found.arrays[:SHOWN]
+    lines += ["", *_tree(shown)] if shown else []
+    lines += [f"... and {len(found.arrays) - SHOWN} more; --json names all"] if len(found.arrays) > SHOWN else []
+    measured = [[each.path, *_measures(each.statistics, each.size)] for each in shown if each.statistics]
+    if measured:
+        lines += ["", *table(["numbers", "minimum", "maximum", "mean", "RMS", "read", "beware"], measured)]
+    lines += _fault_lines(shown)
+    if found.attributes:
+        lines += ["", *told("attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items()))]
+    return [*lines, "", *_likeness_lines(found)]
+
+
+def _tree(listed: tuple[Listed, ...]) -> list[str]:
+    rows, before = [], ""
+    for each in listed:
+        group, _, name = each.path.rpartition("/")
+        if group != before and group:
+            alike = f"  and {each.groups - 1} more groups like {group.partition('/')[0]}" if each.groups > 1 else ""
+            rows.append([f"{group}/{alike}"])
+        before = group
+        memory = _bytes(each.size * np.dtype(each.dtype).itemsize) if each.shape and each.dtype not in UNREAD else ""
+        kept = "" if each.storage.bytes is None else _bytes(each.storage.bytes)
+        chunks, filters = _shape(each.storage.chunks), " ".join(each.storage.filters)
+        rows.append(["  " * bool(group) + name, _shape(each.shape), each.dtype, chunks, filters, kept, memory])
+    return table(["array", "shape", "type", "chunks", "filters", "in file", "in memory"], rows)
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "" if shape is None else "×".join(map(str, shape)) or "one number"
+
+
+def _bytes(count: int) -> str:
+    power = min(len(UNITS) - 1, int(math.log10(count)) // 3) if count else 0
+    return f"{count / 1000**power:.3g} {UNITS[power]}"
+
+
+def _measures(found: Statistics, size: int) -> list[str]:
+    numbers = (found.minimum, found.maximum, found.mean, found.rms)
+    beware = f"{found.not_finite} not finite" if found.not_finite else ""
+    if found.read > 1 and found.minimum is not None and found.minimum == found.maximum:
+        beware = "the same everywhere"
+    read = "all" if found.read == size else f"{found.read / size:.2g}"
+    return [*("" if each is None else f"{each:.4g}" for each in numbers), read, beware]
+
+
+def _fault_lines(listed: tuple[Listed, ...]) -> list[str]:
+    """Each fault once, with all arrays that have it."""
+    having: dict[str, list[str]] = {}
+    for each in listed:
+        if each.fault:
+            having.setdefault(each.fault, []).append(each.path)
+    warnings = (told("beware", f"{', '.join(paths)}: {fault}") for fault, paths in having.items())
+    return [line for lines in warnings for line in ("", *lines)]
+
+
+def _likeness_lines(found: Inspection) -> list[str]:
+    fitting = [each for each in found.looks_like if each.fits]
+    if fitting:
+        return [*(line for each in fitting for line in _fitting_lines(each)), *_next(found, fitting[0])]
+    lines = told("looks like", "nothing that a source knows: it is none of the benchmarks' layouts")
+    lines += [line for each in found.looks_like for line in told(f"  {each.source}", _against(each))]
+    return [*lines, *_next(found, None)]
+
+
+def _against(likeness: Likeness) -> str:
+    """What the file has of a source, and the first that it lacks."""
+    return ", but ".join((*likeness.reasons_for[:1], likeness.reasons_against[0]))
+
+
+def _fitting_lines(likeness: Likeness) -> list[str]:
+    lines = told("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
+    if likeness.recipes:
+        first, *others = likeness.recipes
+        also = f"; {', '.join(others)} as well: name and place of the file tell which" if others else ""
+        lines += told("recipe", f"{first} opens it without a fault{also}")
+    if likeness.nearest:
+        lines += told("recipe", f"none of the catalogue; the nearest is {likeness.nearest.recipe}, which says:")
+        lines += told("", likeness.nearest.reason)
+    return lines
+
+
+def _next(found: Inspection, fitting: Likeness | None) -> list[str]:
+    """What to do, commands on lines of their own to be copied."""
+    file = shlex.quote(found.file)
+    if found.outside:
+        return told("next", f"copy {', '.join(found.outside)} into the file (h5copy, h5repack), then inspect it again")
+    if fitting and fitting.recipes:
+        return told("next", _build_command(fitting.recipes[0], file), whole=True)
+    if max((len(each.lengths) for each in found.arrays), default=0) < 3:
+        advice = "no array has three axes: if the file is one state of a run, join its states into arrays [time, x, y]"
+        return told("next", advice)
+    advice = "draft a recipe that describes its arrays, decide what it leaves open, and build:"
+    if fitting:
+        advice = f'write a recipe with source = "{fitting.source}" if it is another system of that kind; else {advice}'
+    commands = (f"walrus-ingest inspect {file} --recipe own.toml", "$EDITOR own.toml", _build_command("own.toml", file))
+    return [*told("next", advice), *(line for each in commands for line in told("", each, whole=True))]
+
+
+def _build_command(dataset: str, file: str) -> str:
+    return f"walrus-ingest build {dataset} --from {file} --to ROOT"

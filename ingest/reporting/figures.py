@@ -1,0 +1,256 @@
+"""Pictures of a dataset: its fields at several times, its domain, and the numbers of its survey.
+
+Every function returns the bytes of a PNG. An image shows the first axis to the right and the second upward, of a
+volume the middle plane, or the values of largest magnitude along the third axis; its frame tells the boundary: thick =
+wall, dotted = open, thin = periodic; grey = solid.
+
+Axes: T time, C channel, K wavenumber; U V the horizontal and the vertical axis of an image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_hex
+from matplotlib.ticker import MaxNLocator
+
+from ingest.reporting.survey import Film, Portrait, Survey
+from shards.drawing.canvas import GREY, INK, NARROW, SOLID, WIDTH, Page, log_axis, log_waves, sheet, style, words
+from shards.drawing.plane import Scale
+from shards.drawing.plane_image import bar, compass, draw, frame
+from shards.schema import SPLITS, Schema, Split
+from shards.spectrum import Float64
+
+HUES = ("#0b5cad", "#c9681a", "#2a8c6e")
+SPLIT_HUES: dict[Split, str] = {"train": "#0b5cad", "valid": "#c9681a", "test": "#6e7781"}
+MOMENTS = (("first", "#a9cbec"), ("middle", "#4a8fd1"), ("last", "#0a3a6b"))
+# Inches: a colour bar with its numbers, a gap of images.
+BAR, GAP = 0.62, 0.08
+# Below this share of the variance a float32 field holds only its rounding.
+SPECTRUM_FLOOR = 1e-12
+
+
+def frames(film: Film, channels: Sequence[str]) -> bytes:
+    """Each channel (rows) at several times (columns); of a line all times in one plot."""
+    view = film.view
+    if film.images_TCVU.shape[2] == 1:
+        return _profiles(film, channels)
+    left, top, bottom = 0.4, 0.86, 0.42
+    columns = len(film.time_T)
+    tallest = max(0.9, min(2.2, 12 / len(channels)))
+    width = min((WIDTH - left - BAR) / columns - GAP, 2.2, tallest / view.ratio)
+    height = width * view.ratio
+    with style():
+        page = Page(left + columns * (width + GAP) + BAR, top + len(channels) * (height + GAP) + bottom)
+        page.title("fields", f"trajectory {film.key}", view.cut)
+        for row, channel in enumerate(channels):
+            images = list(film.images_TCVU[:, row])
+            scale = Scale.of_field(images)
+            down = top + row * (height + GAP)
+            for column, image in enumerate(images):
+                axes = page.axes(left + column * (width + GAP), down, width, height)
+                shown = draw(axes, view, image, scale)
+                axes.set_title(f"t = {film.time_T[column]:.4g}" if row == 0 else "")
+                axes.set_ylabel(words(channel) if column == 0 else "", color=INK, size=8)
+            bar(page.axes(left + columns * (width + GAP), down, 0.09, height), shown)
+        compass(page, view)
+        return page.png()
+
+
+def constants(film: Film, channels: Sequence[str]) -> bytes:
+    """The fields that do not change in time."""
+    view = film.view
+    left, top, bottom, gap = 0.12, 1.02, 0.5, 0.3
+    columns = min(4, len(channels))
+    width = min((WIDTH - left) / columns - BAR, 4.0, 2.6 / view.ratio)
+    height = width * view.ratio
+    with style():
+        rows = math.ceil(len(channels) / columns)
+        page = Page(left + columns * (width + BAR), top + rows * (height + gap) - gap + bottom)
+        page.title("constant fields", f"trajectory {film.key}", view.cut)
+        for i, (channel, image) in enumerate(zip(channels, film.static_CVU, strict=True)):
+            place, down = left + i % columns * (width + BAR), top + i // columns * (height + gap)
+            axes = page.axes(place, down, width, height)
+            shown = draw(axes, view, image, Scale.of_field([image]))
+            axes.set_title(words(channel), size=8)
+            bar(page.axes(place + width + 0.07, down, 0.09, height), shown)
+        compass(page, view)
+        return page.png()
+
+
+def domain(survey: Survey, schema: Schema) -> bytes:
+    """The box: its cells as ticks, its boundaries as a frame, its obstacles grey; beside it each axis in words."""
+    view, shapes = survey.view, survey.obstacles
+    left, top, bottom, gap, told = 0.62, 0.92, 0.62, 0.42, 3.15
+    width = min((WIDTH - left - told) / len(shapes) - gap, 5.2, 2.6 / view.ratio)
+    height = width * view.ratio
+    with style():
+        tall = max(height + bottom, 0.42 * len(schema.grid.axes) + 0.4)
+        page = Page(left + len(shapes) * (width + gap) + told, top + tall)
+        page.title("domain", f"{schema.grid.kind} grid", view.cut)
+        for i, solid in enumerate(shapes):
+            axes = page.axes(left + i * (width + gap), top, width, height)
+            seen = np.where(solid > 0, 1.0, np.nan)
+            axes.imshow(seen, cmap=ListedColormap([SOLID]), extent=view.extent, aspect="auto")
+            _cell_ticks(axes, survey, schema)
+            frame(axes, view)
+        _axes_in_words(page, left + len(shapes) * (width + gap) + 0.1, top, schema)
+        return page.png()
+
+
+def histograms(portraits: Sequence[Portrait]) -> bytes:
+    """How often each value occurs, a line a component."""
+    with style():
+        page, boxes = sheet("histograms", "share of all values a unit, log scale", len(portraits))
+        for axes, portrait in zip(boxes, portraits, strict=True):
+            middle_B = (portrait.edges_B[1:] + portrait.edges_B[:-1]) / 2
+            for density_B, component, hue in _lines(portrait):
+                seen_B = np.where(density_B > 0, density_B, np.nan)
+                axes.plot(middle_B, seen_B, drawstyle="steps-mid", color=hue, linewidth=1.1, label=component)
+            _log(axes, portrait.density_CB)
+            if portrait.logarithmic:
+                axes.set_xscale("log")
+            axes.set_title(words(portrait.name), loc="left", size=8)
+            _legend(axes, len(portrait.components))
+        return page.png()
+
+
+def spectra(portraits: Sequence[Portrait]) -> bytes:
+    """The isotropic power spectrum of each field at the first, the middle and the last step."""
+    with style():
+        page, boxes = sheet("power spectra", "share of the variance in each ring of wavenumbers", len(portraits))
+        for axes, portrait in zip(boxes, portraits, strict=True):
+            wave_K = np.arange(1, portrait.spectrum_TK.shape[1] + 1)
+            for spectrum_K, (name, hue) in zip(portrait.spectrum_TK, MOMENTS, strict=True):
+                seen_K = np.where(spectrum_K > 0, spectrum_K, np.nan)
+                axes.plot(wave_K, seen_K, color=hue, linewidth=1.3, label=name)
+            _log(axes, portrait.spectrum_TK.clip(SPECTRUM_FLOOR) * (portrait.spectrum_TK > 0))
+            log_waves(axes)
+            axes.set_title(words(portrait.name), loc="left", size=8)
+        _legend_above(boxes[0])
+        return page.png()
+
+
+def changes(portraits: Sequence[Portrait]) -> bytes:
+    """The rms of the one-step change against time, a line a trajectory."""
+    with style():
+        page, boxes = sheet("change a step", "rms of the one-step change, in standard deviations", len(portraits))
+        for axes, portrait in zip(boxes, portraits, strict=True):
+            for change in portrait.changes:
+                seen_T = np.where(change.change_T > 0, change.change_T, np.nan)
+                marker = "o" if len(seen_T) == 1 else ""
+                axes.plot(change.time_T, seen_T, color=HUES[0], alpha=0.55, linewidth=1, marker=marker, markersize=3)
+            _log(axes, np.concatenate([change.change_T for change in portrait.changes]))
+            axes.set_title(words(portrait.name), loc="left", size=8)
+            axes.set_xlabel("time")
+        return page.png()
+
+
+def strips(survey: Survey, names: Sequence[str]) -> bytes:
+    """The values of each parameter, a mark a trajectory, a lane a split."""
+    left, top, height, gap = 1.7, 0.86, 0.42, 0.42
+    with style():
+        page = Page(NARROW, top + len(names) * (height + gap))
+        page.title("parameters", "a mark a trajectory, a lane a split")
+        for row, name in enumerate(names):
+            axes = page.axes(left, top + row * (height + gap), NARROW - left - 0.3, height)
+            for lane, split in enumerate(SPLITS):
+                values = [scalars[name] for each, scalars in survey.parameters if each == split and name in scalars]
+                axes.plot(values, [lane] * len(values), "|", color=SPLIT_HUES[split], markersize=8, label=split)
+            _lanes(axes, name)
+        _legend_above(page.figure.axes[0])
+        return page.png()
+
+
+def boundary_words(schema: Schema) -> list[str]:
+    """What closes each axis: x periodic, y wall to open."""
+    pairs = zip(schema.grid.axes, schema.boundaries, strict=True)
+    return [f"{axis} {' to '.join(dict.fromkeys(side.name.lower() for side in sides))}" for axis, sides in pairs]
+
+
+def width_words(widths: Sequence[float]) -> str:
+    """How wide cells are: 0.25, or 0.001 to 0.03."""
+    return " to ".join(dict.fromkeys((f"{min(widths):.4g}", f"{max(widths):.4g}")))
+
+
+def _profiles(film: Film, channels: Sequence[str]) -> bytes:
+    """Fields along a line, pale at first and dark at last."""
+    left, right, _, _ = film.view.extent
+    hues = [to_hex(colour) for colour in colormaps["Blues"](np.linspace(0.35, 1, len(film.time_T)))]
+    times = ", ".join(f"{time:.4g}" for time in film.time_T)
+    with style():
+        page, boxes = sheet("fields", f"trajectory {film.key}   pale to dark: t = {times}", len(channels))
+        for row, (axes, channel) in enumerate(zip(boxes, channels, strict=True)):
+            for image, hue in zip(film.images_TCVU[:, row], hues, strict=True):
+                place_U = left + (right - left) * (np.arange(image.size) + 0.5) / image.size
+                axes.plot(place_U, image[0], color=hue, linewidth=1.2)
+            axes.set_title(words(channel), loc="left", size=8)
+            axes.set_xlabel(film.view.names[0])
+            frame(axes, film.view)
+        return page.png()
+
+
+def _lines(portrait: Portrait) -> list[tuple[Float64, str, str]]:
+    """Density, name and hue of each component; beyond three the hues run through a map."""
+    count = len(portrait.components)
+    hues = HUES if count <= len(HUES) else [to_hex(c) for c in colormaps["viridis"](np.linspace(0, 0.9, count))]
+    names = [component.removeprefix(f"{portrait.name}_") for component in portrait.components]
+    return list(zip(portrait.density_CB, names, hues[:count], strict=True))
+
+
+def _log(axes: Axes, values: Float64) -> None:
+    """A log axis around the positive values; none of them is a plot that stays empty."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size:
+        log_axis(axes, float(positive.min()) / 1.2, float(positive.max()) * 1.2)
+    else:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "nothing above zero", color=GREY, ha="center", transform=axes.transAxes)
+
+
+def _legend(axes: Axes, lines: int) -> None:
+    if lines > 1:
+        axes.legend(loc="upper right", fontsize=6, handlelength=1, ncols=math.ceil(lines / 3), labelspacing=0.2)
+
+
+def _legend_above(axes: Axes) -> None:
+    corner = (1.02, 0.99)
+    axes.legend(loc="lower right", bbox_to_anchor=corner, fontsize=6.5, ncols=3, columnspacing=1.2, handlelength=1)
+
+
+def _lanes(axes: Axes, name: str) -> None:
+    axes.set_ylim(len(SPLITS) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.set_ylabel(words(name), rotation=0, ha="right", va="center", color=INK, size=8)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _axes_in_words(page: Page, left: float, top: float, schema: Schema) -> None:
+    grid = schema.grid
+    told = zip(grid.coordinates, grid.widths, boundary_words(schema), strict=True)
+    for row, (at, widths, closed) in enumerate(told):
+        down = top + 0.42 * row
+        page.text(left, down, closed, size=9, weight="bold")
+        cells = f"{len(at)} cells of {width_words(widths)}, centres {min(at):.4g} to {max(at):.4g}"
+        page.text(left, down + 0.17, cells, size=7.5, color=GREY)
+    frames = "frame: thick = wall, dotted = open, thin = periodic; grey = solid"
+    page.text(left, top + 0.42 * len(grid.axes) + 0.06, frames, size=6.5, color=GREY)
+
+
+def _cell_ticks(axes: Axes, survey: Survey, schema: Schema) -> None:
+    """Numbers along both axes, and a short mark at every cell, or at an even choice of them."""
+    left, right, bottom, top = survey.view.extent
+    across, up = survey.view.axes
+    axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=survey.view.names[0], ylabel=survey.view.names[1])
+    for axis, number in ((axes.xaxis, across), (axes.yaxis, up)):
+        axis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
+        if number < len(schema.grid.axes):
+            cells = np.sort(schema.grid.coordinates[number])
+            axis.set_ticks(cells[:: math.ceil(len(cells) / 64)], minor=True)
+        else:
+            axis.set_ticks([])

@@ -1,0 +1,43 @@
+"""Anybody's arrays, described by a recipe: HDF5, NetCDF4, npz, and zarr (a store, or a zip of it), told by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingest.fields.described import described_file
+from ingest.fields.stacked import StackedFile
+from ingest.formats.open_any import open_arrays
+from ingest.formats.zarr_marker import MARKERS
+from ingest.recipe import Recipe
+from shards.errors import SourceError
+from shards.schema import SPLITS, Split
+
+PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npz", "*.zarr", "*.zarr.zip")
+
+
+def split(path: Path) -> Split | None:
+    """The name of the folder, where that is a split."""
+    place = path.parent if path.name in MARKERS else path
+    name = place.parent.name
+    return name if name in SPLITS else None
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """All files of a zarr store that is a folder; any other file stands alone."""
+    if path.name not in MARKERS:
+        return ()
+    return tuple(sorted(place for place in path.parent.rglob("*") if place.is_file() and place != path))
+
+
+@contextmanager
+def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+    """The file as the recipe describes it; raises SourceError where it is not so, or something is left open."""
+    if not recipe.layout:
+        raise SourceError(
+            f'{path}: recipe {recipe.name} states no layout; expected the axes of its arrays, such as layout = "n t '
+            f'{" ".join(recipe.axes)}"; n trajectory, t time, c component or channel'
+        )
+    with open_arrays(path) as arrays:
+        yield described_file(arrays, recipe, recipe.layout)

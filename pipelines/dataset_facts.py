@@ -1,0 +1,76 @@
+"""What can be said of the datasets of a recipe before one frame is read: built, not built, or not even here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ingest.building.plan import make_plan
+from ingest.recipe import Recipe, find_recipe
+from pipelines.recipe import DatasetChoice, RunRecipe
+from shards.errors import SettingsError
+from shards.remote import Root, is_remote, open_dataset
+from shards.schema import Boundary, Grid, Schema
+from walrus.model.cost import cost_of
+from walrus.model.settings import ModelSettings
+from walrus.reading.plan import Plan, make_task
+from walrus.reading.stream import trajectories
+
+Origin = Literal["shards", "sources", "catalogue"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A dataset's schema, and the frames and shard of each training trajectory, as `origin` has them."""
+
+    schema: Schema
+    frames: tuple[int, ...]
+    shards: tuple[int, ...]
+    origin: Origin
+
+
+def know(choice: DatasetChoice, root: Root) -> Known:
+    """From its shards where it is built, else from the headers of its source files, else from the catalogue.
+
+    Raises SettingsError where none of them tells enough.
+    """
+    if is_remote(root) or (Path(root) / choice.name / "index.json").is_file():
+        dataset = open_dataset(root, choice.name)
+        frames, numbers = trajectories(dataset)
+        return Known(dataset.card.schema, tuple(frames), tuple(numbers), "shards")
+    recipe = find_recipe(choice.recipe or choice.name, choice.set)
+    if choice.path and Path(choice.path).exists():
+        plan = make_plan(recipe, Path(choice.path), "zarr", "lz4")
+        counts = [each.frames for part in plan.parts if part.split == "train" for each in part.trajectories]
+        return Known(plan.schema, tuple(counts), tuple(range(len(counts))), "sources")
+    return published(recipe)
+
+
+def published(recipe: Recipe) -> Known:
+    """A dataset as its release is described; sides of which nothing is said count as open."""
+    expected = recipe.expected
+    if not (expected.grid and expected.frames and expected.trajectories):
+        raise SettingsError(f"{recipe.name}: the catalogue does not know its size; build it first")
+    grid = Grid(recipe.axes, tuple(tuple(map(float, range(size))) for size in expected.grid), recipe.kind)
+    sides = tuple(recipe.sides(axis) or (Boundary.OPEN, Boundary.OPEN) for axis in recipe.axes)
+    schema = Schema(tuple(field.spec for field in recipe.fields), grid, sides)
+    count = max(1, round(expected.trajectories * recipe.shares.train))
+    return Known(schema, (expected.frames,) * count, tuple(range(count)), "catalogue")
+
+
+def plan_of(recipe: RunRecipe, known: dict[str, Known], model: ModelSettings) -> Plan:
+    """The plan of a run on these datasets."""
+    tasks = [
+        make_task(
+            choice.name,
+            choice.weight,
+            known[choice.name].schema,
+            known[choice.name].frames,
+            known[choice.name].shards,
+            recipe.stream,
+            cost_of(model),
+        )
+        for choice in recipe.datasets
+    ]
+    return Plan(tuple(tasks), recipe.training.seed, recipe.stream.micro_batches)

@@ -1,0 +1,306 @@
+"""One training run in its folder: recipe, ranks, fit, model files. Pretraining and fine-tuning call it alike."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from pydantic import TypeAdapter
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException, spawn
+
+from pipelines.progress import progress
+from pipelines.recipe import RunRecipe
+from shards.disk import write_atomically
+from shards.errors import MismatchError, SettingsError, StoppedError, WalrusError
+from shards.program.console import STOPPED, say
+from shards.program.machine import keep_freed_memory, usable_cores
+from shards.program.settings import dump_toml
+from shards.remote import Root
+from shards.verify import file_crc32c
+from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description, load_model, save_model
+from walrus.model.cost import cost_of
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.normalize import card_scales
+from walrus.reading.plan import StreamSettings
+from walrus.reading.ranks import Place, count_groups
+from walrus.reading.stream import Shards, make_plan
+from walrus.rollout import Model
+from walrus.training.distributed import Launched, join_world, leave_world
+from walrus.training.early_stopping import Watch, WatchSettings, is_done
+from walrus.training.fit_memory import enough_memory
+from walrus.training.log import note
+from walrus.training.lora import merged
+from walrus.training.objective import Trainee
+from walrus.training.resume import last_checkpoint
+from walrus.training.run_checkpoint import Identity, Saved
+from walrus.training.schedule import ScheduleSettings
+from walrus.training.signals import SIGNALS, passed_on
+from walrus.training.train import fit
+from walrus.training.tuning import TuningSettings, prepare
+from walrus.training.warm_start import grow
+from walrus.vocabulary import Vocabulary
+
+RECIPE = "recipe.toml"
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a rank needs, as plain values that cross a process border.
+
+    `allow` names the parts of a stopped run that may differ when it goes on (walrus.training.resume.PARTS), `trace` is
+    the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as the engine implies.
+    """
+
+    recipe: RunRecipe
+    model: ModelSettings
+    vocabulary: tuple[str, ...]
+    root: Root
+    run: Path
+    ranks: int
+    base: Path | None = None
+    stop_at: int | None = None
+    allow: tuple[str, ...] = ()
+    trace: Path | None = None
+    groups: int | None = None
+
+
+def is_finished(job: Job) -> bool:
+    """Whether the run's model exists, made by this recipe, but for what changes none of its numbers.
+
+    Raises MismatchError where the folder holds a run that this one cannot go on from.
+    """
+    if not is_recipe_kept(job):
+        saved, changes = last_checkpoint(job.run, identity(job, _shards(job)), job.allow)
+        if saved is None and (job.run / DESCRIPTION).is_file():
+            raise MismatchError(f"{job.run}: holds a run of another recipe; give another --out, or remove the folder")
+        if changes:
+            return False
+    if not (job.run / DESCRIPTION).is_file():
+        return False
+    steps = job.recipe.schedule.steps
+    return load_description(job.run).step == steps or is_done(job.run, job.recipe.watch, steps)
+
+
+def is_recipe_kept(job: Job) -> bool:
+    """Whether this very recipe lies in the folder of the run."""
+    recipe = job.run / RECIPE
+    return recipe.is_file() and recipe.read_text(encoding="utf-8") == resolved(job.recipe)
+
+
+def keep_recipe(job: Job) -> None:
+    """Writes the recipe into the folder of the run, unless it is there."""
+    if not is_recipe_kept(job):
+        job.run.mkdir(parents=True, exist_ok=True)
+        write_atomically(job.run / RECIPE, resolved(job.recipe).encode())
+
+
+def resolved(recipe: RunRecipe) -> str:
+    """The recipe as it was understood, as TOML."""
+    return dump_toml(asdict(recipe))
+
+
+def identity(job: Job, shards: Shards) -> Identity:
+    """What a checkpoint of this job belongs to: its data, and the settings that its numbers depend on."""
+    recipe = job.recipe
+    stream = TypeAdapter(StreamSettings).dump_python(recipe.stream, mode="json")
+    windows = {
+        name: recipe.stream.windows(dataset.card.schema, cost_of(job.model))
+        for name, dataset in shards.datasets.items()
+    }
+    # Weights that rest are in no checkpoint: they must be those of the same base model.
+    base = f"{file_crc32c(job.base / WEIGHTS):08x}" if job.base is not None else ""
+    return {
+        "data": dict(shards.fingerprints),
+        "plan": {"datasets": recipe.weights, "windows": windows, **stream},
+        "schedule": TypeAdapter(ScheduleSettings).dump_python(recipe.schedule, mode="json"),
+        "engine": recipe.engine.identity,
+        "training": {
+            **recipe.training.identity,
+            **TypeAdapter(TuningSettings).dump_python(recipe.tuning, mode="json"),
+            "watch": TypeAdapter(WatchSettings).dump_python(recipe.watch, mode="json"),
+        },
+        "model": {**job.model.identity, "vocabulary": list(job.vocabulary), "base": base},
+    }
+
+
+def _shards(job: Job) -> Shards:
+    return Shards.open(job.root, [choice.name for choice in job.recipe.datasets], job.recipe.reading)
+
+
+def train(job: Job) -> None:
+    """Trains with `job.ranks` processes on this machine, or as one rank of the world that a launcher has made.
+
+    Leaves the model's files in the run's folder. Raises StoppedError after a signal, with a checkpoint left.
+    """
+    launched = Launched.find()
+    if launched is not None:
+        if job.ranks != 1:
+            raise SettingsError(f"--ranks {job.ranks}: a launcher has set {launched.ranks} ranks; leave --ranks out")
+        _rank(launched.rank, launched.ranks, job, None)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = Path(folder) / "meeting"
+        if job.ranks == 1:
+            _rank(0, 1, job, meeting)
+        else:
+            # Two processes with as many threads each as there are cores would fight for them.
+            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // job.ranks)))
+            _spawn(job, meeting)
+
+
+def _spawn(job: Job, meeting: Path) -> None:
+    """A process a rank; the mistake that ends one of them is raised here as it was there."""
+    processes = spawn(_rank_process, (job, meeting), nprocs=job.ranks, join=False)
+    try:
+        with passed_on(processes.pids()):
+            while not processes.join():
+                pass
+    except ProcessException as error:
+        mistake = mistake_of(error, meeting.parent)
+        if mistake is None:
+            raise
+        raise mistake from error
+
+
+def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
+    """Why the ranks ended, as one of them left it in this folder; None where it was a fault of the program."""
+    code, name = (error.exit_code, error.signal_name) if isinstance(error, ProcessExitedException) else (0, None)
+    # A rank that has lost another one fails as well, and may be noticed first.
+    mistakes = sorted(folder.glob("mistake-*"))
+    if mistakes:
+        kind = StoppedError if code == STOPPED else MismatchError
+        return kind(mistakes[0].read_text(encoding="utf-8"))
+    if name in {number.name for number in SIGNALS}:
+        return StoppedError("told to stop before the first step; the same command begins again")
+    if name:
+        return MismatchError(
+            f"rank {error.error_index} was ended by {name}, as a machine does that is out of memory; "
+            "the same command goes on from the last checkpoint"
+        )
+    return None
+
+
+def _rank_process(rank: int, job: Job, meeting: Path) -> None:
+    try:
+        _rank(rank, job.ranks, job, meeting)
+    except WalrusError as error:
+        write_atomically(meeting.with_name(f"mistake-{rank}"), str(error).encode())
+        sys.exit(STOPPED if isinstance(error, StoppedError) else 1)
+
+
+def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
+    keep_freed_memory()
+    join_world(rank, ranks, meeting)
+    recipe = job.recipe
+    shards = _shards(job)
+    belongs = identity(job, shards)
+    saved, changes = last_checkpoint(job.run, belongs, job.allow)
+    if rank == 0:
+        _begin(job, ranks, saved, changes)
+    plan = make_plan(shards, recipe.weights, recipe.stream, recipe.training.seed, cost_of(job.model))
+    groups = count_groups(ranks, recipe.engine.zero_stage, recipe.engine.mics_shard_size, job.groups)
+    vocabulary = Vocabulary(job.vocabulary)
+    description = _description(job, shards)
+    trainee = Trainee(
+        network=_network(job, vocabulary),
+        vocabulary=vocabulary,
+        seed=recipe.training.seed,
+        rotates=recipe.stream.rotate,
+        jitters=recipe.training.jitter,
+        eps=recipe.training.eps,
+        place=Place(rank, ranks, groups),
+        scales=description.scales,
+    )
+    watch = _watch(job, shards, description, trainee)
+    try:
+        with progress(shown=rank == 0) as report, enough_memory(job.run):
+            values = fit(
+                trainee,
+                plan,
+                shards,
+                recipe.engine,
+                recipe.schedule,
+                recipe.training,
+                job.run,
+                report,
+                job.stop_at,
+                belongs,
+                saved,
+                job.trace,
+                watch,
+            )
+    except WalrusError as error:
+        if rank == 0:
+            note(job.run, str(error))
+        if isinstance(error, StoppedError):
+            leave_world()
+        raise
+    if rank == 0:
+        if watch:
+            description = replace(description, step=watch.best.step)
+        save_model(job.run, description, merged(values))
+        note(job.run, "ended: model.safetensors and model.json are written")
+    leave_world()
+
+
+def _begin(job: Job, ranks: int, saved: Saved | None, changes: list[str]) -> None:
+    """Writes the recipe, and says what is not as it was."""
+    keep_recipe(job)
+    if saved is None:
+        note(job.run, f"begins, ranks: {ranks}")
+        return
+    before = saved.checkpoint
+    if before.ranks != ranks:
+        changes = [*changes, f"goes on at step {before.step}, ranks: {ranks} instead of {before.ranks}"]
+    for change in changes:
+        say(f"{job.run}: {change}")
+    for sentence in changes or [f"goes on at step {before.step}, ranks: {ranks}"]:
+        note(job.run, sentence)
+
+
+def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
+    """A new network with weights that follow from the seed, or the base model grown to this vocabulary."""
+    with torch.random.fork_rng():
+        torch.manual_seed(job.recipe.training.seed)
+        network = Walrus(job.model, len(vocabulary))
+    if job.base is not None:
+        _, base = load_model(job.base)
+        network.load_state_dict(grow(base.network.state_dict(), base.vocabulary, network.state_dict(), vocabulary))
+    with torch.random.fork_rng():
+        torch.manual_seed(job.recipe.training.seed)
+        prepare(network, job.recipe.tuning)
+    return network
+
+
+def _watch(job: Job, shards: Shards, description: Description, trainee: Trainee) -> Watch | None:
+    """Validation on the first dataset, where the recipe asks for it."""
+    if not job.recipe.watch.every:
+        return None
+    model = Model(trainee.network, trainee.vocabulary, description.eps, description.jitters, scales=description.scales)
+    dataset = next(iter(shards.datasets.values()))
+    history = description.history(len(dataset.card.schema.grid.axes))
+    return Watch(job.recipe.watch, model, dataset, history, job.run)
+
+
+def _description(job: Job, shards: Shards) -> Description:
+    recipe = job.recipe
+    return Description(
+        model=job.model,
+        vocabulary=job.vocabulary,
+        history_2d=recipe.stream.history_2d,
+        history_3d=recipe.stream.history_3d,
+        eps=recipe.training.eps,
+        jitters=recipe.training.jitter,
+        step=min(recipe.schedule.steps, job.stop_at or recipe.schedule.steps),
+        seed=recipe.training.seed,
+        datasets=tuple(shards.datasets),
+        licences={name: dataset.card.licence for name, dataset in shards.datasets.items()},
+        scales={name: card_scales(dataset.card) for name, dataset in shards.datasets.items()}
+        if recipe.training.normalise == "dataset"
+        else {},
+    )

@@ -1,0 +1,117 @@
+"""A run from its recipe to its scores: train and evaluate, each unless it is done, and print what was learned."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from pipelines.run import Job, is_finished, is_recipe_kept, keep_recipe, train
+from shards.program.console import print_json, say
+from shards.read import Dataset
+from shards.schema import Split
+from walrus.checkpoint import Description, load_description, load_model
+from walrus.evaluation.curve_figures import Curve
+from walrus.evaluation.evaluate import judge
+from walrus.evaluation.figures import draw
+from walrus.evaluation.forecasts import EvaluationSettings
+from walrus.evaluation.report import Result, Run, count, duration
+from walrus.evaluation.score_tables import table
+from walrus.evaluation.write import save
+from walrus.reading.stream import Shards
+from walrus.rollout import Model
+from walrus.training.distributed import Launched
+from walrus.training.log import LOSSES, read_lines
+from walrus.training.signals import stopping
+
+EVALUATION = "evaluation"
+
+
+def run_and_evaluate(job: Job, shards: Shards) -> dict[str, Any]:
+    """Trains unless that is done, evaluates unless that is done; the scores, none on a launcher's further ranks."""
+    launched = Launched.find()
+    first = launched is None or launched.rank == 0
+    scores = job.run / EVALUATION / "scores.json"
+    finished = is_finished(job)
+    if first and not (finished and is_recipe_kept(job)):
+        scores.unlink(missing_ok=True)
+    if not finished:
+        train(job)
+    elif first:
+        keep_recipe(job)
+        say(f"found {job.run}: trained, with the weights of step {load_description(job.run).step}")
+    if not first:
+        return {}
+    if not scores.is_file():
+        with stopping():
+            _evaluate(job, shards)
+    loaded: dict[str, Any] = json.loads(scores.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _evaluate(job: Job, shards: Shards) -> None:
+    began = time.perf_counter()
+    description, model = load_model(job.run)
+    results = evaluate(model, description, list(shards.datasets.values()), job.recipe.evaluation)
+    losses = read_lines(job.run / LOSSES)
+    facts = (
+        *describe(description, model),
+        ("training time", duration(sum(line["seconds"] for line in losses))),
+        ("evaluation time", duration(time.perf_counter() - began)),
+    )
+    save(job.run / EVALUATION, Run(job.recipe.title, facts), results, curves(losses))
+
+
+def curves(losses: Sequence[dict[str, Any]]) -> list[Curve]:
+    """The training curve of each task."""
+    tasks = sorted({task for line in losses for task in line["losses"]})
+    points = {
+        task: [(line["step"], line["losses"][task]) for line in losses if task in line["losses"]] for task in tasks
+    }
+    return [Curve(task, [step for step, _ in seen], [loss for _, loss in seen]) for task, seen in points.items()]
+
+
+def evaluate(
+    model: Model,
+    description: Description,
+    datasets: Sequence[Dataset],
+    settings: EvaluationSettings,
+    split: Split = "test",
+) -> list[Result]:
+    """One result a dataset; raises MismatchError where the model does not know a channel."""
+    results = []
+    for dataset in datasets:
+        history = description.history(len(dataset.card.schema.grid.axes))
+        judgement = judge(model, dataset, settings.protocol(history, split))
+        results.append(Result(judgement, draw(judgement)))
+        say(f"evaluated {dataset.card.name}: {len(judgement.tracks)} {split} trajectories")
+    return results
+
+
+def describe(description: Description, model: Model) -> tuple[tuple[str, str], ...]:
+    """Facts of a model for a report."""
+    parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    origin = (("published file", description.origin),) if description.origin else ()
+    return (
+        *origin,
+        ("parameters", count(parameters)),
+        ("steps", str(description.step)),
+        ("trained on", ", ".join(description.datasets)),
+        ("patch jitter", "on" if model.jitters else "off"),
+    )
+
+
+def tell(scores: dict[str, Any], run: Path, as_json: bool) -> None:
+    """Prints the scores, and where the report and the pictures lie; nothing where there are none."""
+    if not scores:
+        return
+    if as_json:
+        print_json(scores)
+        return
+    typer.echo(table(scores, "model"))
+    typer.echo(f"\nVRMSE: 0 is right, 1 is as good as the mean of the field.\nmodel     {run}")
+    typer.echo(f"report    {run / EVALUATION / 'report.html'}\npictures  {run / EVALUATION / 'pictures'}")

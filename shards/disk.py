@@ -1,0 +1,38 @@
+"""What survives a loss of power: a name or content counts once the disk has it, not once it is written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+
+def settle(path: Path) -> None:
+    """Waits until the disk holds the content of a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def send_to_disk(file: BinaryIO, start: int, length: int) -> None:
+    """Has the disk begin to take these bytes, without waiting for it; only a hint, and only on Linux."""
+    if sys.platform == "linux":
+        os.posix_fadvise(file.fileno(), start, length, os.POSIX_FADV_DONTNEED)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The whole file or none of it, whatever happens: temporary name, fsync, rename, fsync of the folder."""
+    temporary = path.with_name(f".tmp-{path.name}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        settle(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,164 @@
+"""Which plane of a grid a picture shows, and which values get which colours.
+
+Axes: S space; U V the horizontal and the vertical axis of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.schema import Boundary, Grid, Sides
+
+UNSIGNED, SIGNED, ERROR = "viridis", "RdBu_r", "PuOr_r"
+Picture = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The plane of a grid that is shown: which axes (horizontal, vertical), which cells, how long, how closed.
+
+    `projects` is True where all planes of a volume are seen at once, as through glass.
+    """
+
+    axes: tuple[int, int]
+    names: tuple[str, str]
+    extent: tuple[float, float, float, float]
+    sides: tuple[Boundary, Boundary, Boundary, Boundary]
+    cells_U: npt.NDArray[np.intp]
+    cells_V: npt.NDArray[np.intp]
+    cut: str
+    projects: bool = False
+
+    @property
+    def is_line(self) -> bool:
+        """Whether the grid has only one axis of more than one cell."""
+        return min(len(self.cells_U), len(self.cells_V)) == 1
+
+    @property
+    def ratio(self) -> float:
+        """Height over width: to scale, unless that would be a ribbon."""
+        left, right, bottom, top = self.extent
+        ratio = abs((top - bottom) / (right - left))
+        return ratio if 1 / 6 <= ratio <= 6 else min(6.0, max(1 / 6, len(self.cells_V) / len(self.cells_U)))
+
+    def image(self, values_S: npt.NDArray[np.generic]) -> Picture:
+        """The plane [V, U] of a field [*S]; of a projection the value of the largest magnitude along the third axis."""
+        plane = values_S.reshape(*values_S.shape, *[1] * (2 - values_S.ndim))
+        if self.projects:
+            plane = _largest(plane, ({0, 1, 2} - set(self.axes)).pop())
+        else:
+            middle = [slice(None) if i in self.axes else size // 2 for i, size in enumerate(plane.shape)]
+            plane = plane[tuple(middle)]
+        upright = plane.T if self.axes[0] < self.axes[1] else plane
+        return upright[np.ix_(self.cells_V, self.cells_U)].astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Which values get which colours; the outermost 0.2 % of the values share the last colour."""
+
+    low: float
+    high: float
+    colours: str
+
+    @classmethod
+    def of_field(cls, images: Sequence[Picture]) -> Scale:
+        """Diverging and symmetric if the field is signed, else from its low to its high values."""
+        low, high = _bounds(images)
+        if min(-low, high) > 0.15 * max(-low, high):
+            return cls(-max(-low, high), max(-low, high), SIGNED)
+        return cls(low, high, UNSIGNED)
+
+    @classmethod
+    def of_error(cls, images: Sequence[Picture], field: Scale) -> Scale:
+        """Symmetric, and never wider than the field itself: a diverged frame must not pale the others."""
+        reach = min(max(map(abs, _bounds(images))), field.high - field.low)
+        return cls(-reach, reach, ERROR)
+
+
+def view_of(grid: Grid, boundaries: Sequence[Sides], axes: tuple[int, int] | None = None) -> View:
+    """The plane that stands for the grid: of a volume the middle one, of a line a strip one cell high.
+
+    `axes` are the horizontal and the vertical one; by default the first two that have more than one cell.
+    """
+    names, sides = [*grid.axes, ""], [*boundaries, (Boundary.OPEN, Boundary.OPEN)]
+    places = [_cells(values) for values in grid.coordinates]
+    across, up = _shown_axes(grid) if axes is None else axes
+    low, high, _ = places[across]
+    places.append((0.0, (high - low) / 6, np.zeros(1, np.intp)))
+    (left, right, cells_U), (bottom, top, cells_V) = places[across], places[up]
+    lower, upper = sides[up]
+    if names[up] == "theta":  # colatitude: the north pole belongs on top
+        bottom, top, cells_V, lower, upper = top, bottom, cells_V[::-1], upper, lower
+    return View(
+        axes=(across, up),
+        names=(names[across], names[up]),
+        extent=(left, right, bottom, top),
+        sides=(*sides[across], lower, upper),
+        cells_U=cells_U,
+        cells_V=cells_V[::-1],  # the first row of an image is its top
+        cut=_cut(grid, (across, up)),
+    )
+
+
+def views_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
+    """The plane that stands for the grid; of a volume its three middle planes and a look through it."""
+    first = view_of(grid, boundaries)
+    if min(grid.shape) == 1 or len(grid.shape) < 3:
+        return (first,)
+    others = [view_of(grid, boundaries, axes) for axes in combinations(range(3), 2) if set(axes) != set(first.axes)]
+    (depth,) = {0, 1, 2} - set(first.axes)
+    return (first, *others, replace(first, cut=f"largest along {grid.axes[depth]}", projects=True))
+
+
+def _shown_axes(grid: Grid) -> tuple[int, int]:
+    if grid.kind == "equiangular":
+        return 1, 0
+    # A line lies; the axis behind the last one is a strip made up for it.
+    long = [axis for axis, size in enumerate(grid.shape) if size > 1]
+    short = [axis for axis in range(max(2, len(grid.shape))) if axis not in long]
+    across, up, *_ = [*long, *short]
+    return across, up
+
+
+def _cut(grid: Grid, shown: tuple[int, int]) -> str:
+    hidden = [axis for axis in range(len(grid.axes)) if axis not in shown]
+    return f"plane {grid.axes[hidden[0]]} = {_middle(grid.coordinates[hidden[0]]):.3g}" if hidden else ""
+
+
+def _largest(values_S: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.generic]:
+    magnitude = np.abs(values_S.astype(np.float64))
+    place = np.where(np.isnan(magnitude), -1, magnitude).argmax(axis)
+    return np.take_along_axis(values_S, np.expand_dims(place, axis), axis).squeeze(axis)
+
+
+def _cells(coordinates: Sequence[float]) -> tuple[float, float, npt.NDArray[np.intp]]:
+    """Both ends of an axis, and the cell shown at each of as many evenly spaced places."""
+    centre = np.asarray(coordinates)
+    order = np.argsort(centre)
+    centre = centre[order]
+    if len(centre) == 1:
+        return float(centre[0]) - 0.5, float(centre[0]) + 0.5, order
+    between = (centre[1:] + centre[:-1]) / 2
+    low, high = 2 * centre[0] - between[0], 2 * centre[-1] - between[-1]
+    places = low + (high - low) * (np.arange(len(centre)) + 0.5) / len(centre)
+    return float(low), float(high), order[np.searchsorted(between, places)]
+
+
+def _middle(coordinates: Sequence[float]) -> float:
+    return coordinates[len(coordinates) // 2]
+
+
+def _bounds(images: Sequence[Picture]) -> tuple[float, float]:
+    values = np.concatenate([image.ravel() for image in images])
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = np.quantile(values, (0.002, 0.998))
+    least = max(1e-6 * float(np.abs(values).max()), 1e-12)
+    return float(low), float(max(high, low + least))

@@ -1,0 +1,55 @@
+"""A plane of a grid drawn on a sheet: its colours, its frame, its colour bar and its compass.
+
+The frame tells the boundary: thick = wall, dotted = open, thin = periodic.
+"""
+
+from __future__ import annotations
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+from shards.drawing.canvas import GREY, INK, SOLID, Page
+from shards.drawing.plane import Picture, Scale, View
+from shards.schema import Boundary
+
+SPINES: dict[Boundary, tuple[float, str, str]] = {
+    Boundary.WALL: (1.8, "solid", INK),
+    Boundary.OPEN: (0.9, "dotted", INK),
+    Boundary.PERIODIC: (0.4, "solid", GREY),
+}
+
+
+def draw(axes: Axes, view: View, image: Picture, scale: Scale) -> AxesImage:
+    """The plane [V, U] in the colours of `scale`; what is not finite is grey."""
+    colours = colormaps[scale.colours].with_extremes(bad=SOLID)
+    shown = axes.imshow(image, cmap=colours, vmin=scale.low, vmax=scale.high, aspect="auto")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    frame(axes, view)
+    return shown
+
+
+def frame(axes: Axes, view: View) -> None:
+    """The four sides of the plane, each in the line of its boundary."""
+    for side, boundary in zip(("left", "right", "bottom", "top"), view.sides, strict=True):
+        width, dash, colour = SPINES[boundary]
+        axes.spines[side].set(linewidth=width, linestyle=dash, edgecolor=colour, visible=True)
+
+
+def bar(axes: Axes, shown: AxesImage) -> None:
+    """The colours of an image and the values they stand for, filling `axes`."""
+    colours = axes.figure.colorbar(shown, cax=axes, ticks=MaxNLocator(5))
+    colours.outline.set_visible(False)
+    colours.ax.tick_params(length=2, pad=2)
+
+
+def compass(page: Page, view: View) -> None:
+    """Two small arrows at the lower left: which axis points where."""
+    axes = page.axes(0.12, page.height - 0.36, 0.24, 0.24)
+    axes.set_axis_off()
+    for tip, name, place in (((1, 0), view.names[0], (1.15, 0)), ((0, 1), view.names[1], (0.15, 0.95))):
+        arrow = {"arrowstyle": "->", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", tip, (0, 0), xycoords="axes fraction", arrowprops=arrow)
+        axes.annotate(name, place, xycoords="axes fraction", color=GREY, size=6.5, va="center", ha="left")

@@ -1,0 +1,56 @@
+"""JSON documents that people read: stable order, number lists on one line, replaced atomically."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from shards.errors import ShardError
+
+T = TypeVar("T")
+
+
+def to_text(value: Any) -> str:
+    """JSON with one line a key, and lists of plain values on one line."""
+    return "".join(_pieces(value, 0)) + "\n"
+
+
+def _pieces(value: Any, depth: int) -> Iterator[str]:
+    inner, outer = " " * (depth + 1), " " * depth
+    if isinstance(value, dict) and value:
+        yield "{\n"
+        for number, (key, entry) in enumerate(value.items()):
+            yield (",\n" if number else "") + f"{inner}{json.dumps(key)}: "
+            yield from _pieces(entry, depth + 1)
+        yield f"\n{outer}}}"
+    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+        yield "[\n"
+        for number, entry in enumerate(value):
+            yield (",\n" if number else "") + inner
+            yield from [json.dumps(entry)] if _flat(entry) else _pieces(entry, depth + 1)
+        yield f"\n{outer}]"
+    else:
+        yield json.dumps(value)
+
+
+def _flat(value: Any) -> bool:
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not any(isinstance(entry, dict | list) for entry in entries)
+
+
+def dump(cls: type[T], value: T) -> str:
+    """The text of a dataclass."""
+    return to_text(TypeAdapter(cls).dump_python(value, mode="json"))
+
+
+def parse(cls: type[T], text: str | bytes, where: str) -> T:
+    """The dataclass in this text; raises ShardError where it is not one."""
+    try:
+        return TypeAdapter(cls).validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
+        raise ShardError(": ".join(filter(None, (where, place, first["msg"])))) from error

@@ -1,0 +1,235 @@
+"""The words of the project: field, grid, boundary, schema, trajectory.
+
+Axes: T time, C channel, S space (as many as the grid has). All classes are frozen and checked when made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import IntEnum, IntFlag
+from itertools import product
+from typing import Annotated, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+T = TypeVar("T")
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+# Frames that a model sees; a change needs two.
+History = Annotated[int, Field(ge=2)]
+
+# What becomes part of a path below the dataset's folder: no slash, no leading dot; a key has no dot at all.
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+# Arrays and dimensions that every zarr group has; an axis of space has its own.
+TAKEN = {"time", "channel", "static_channel", "fields", "static", "boundary"}
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+DType = Literal["float32", "float64"]
+GridKind = Literal["cartesian", "equiangular", "spherical", "log-spherical"]
+Frames = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.uint8]
+
+
+class Boundary(IntEnum):
+    """What closes one side of one axis; the published codes."""
+
+    WALL = 0
+    OPEN = 1
+    PERIODIC = 2
+
+
+class Cell(IntFlag):
+    """Bits of the per-cell boundary mask, uint8."""
+
+    WALL = 1
+    OPEN = 2
+    PERIODIC = 4
+    OBSTACLE = 8
+
+
+Sides = tuple[Boundary, Boundary]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FieldSpec:
+    """One physical field: a scalar (rank 0), a vector (1) or a tensor (2), stored a channel a component."""
+
+    name: str
+    rank: Literal[0, 1, 2] = 0
+    constant: bool = False
+    unit: str = ""
+
+    def components(self, axes: tuple[str, ...]) -> tuple[str, ...]:
+        """Channel names: `pressure`; `velocity_x`, `velocity_y`; `D_xx`, `D_xy`, ... (row by row)."""
+        if self.rank == 0:
+            return (self.name,)
+        return tuple(f"{self.name}_{''.join(part)}" for part in product(axes, repeat=self.rank))
+
+
+def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None = None) -> tuple[float, ...]:
+    """Width of each cell of an axis [L], in the unit of its centres [L].
+
+    Evenly spaced centres, to the precision of float32, have equal cells. Elsewhere a cell reaches from one midpoint of
+    neighbouring centres to the next, an outermost one as far outwards as inwards. A cell that is alone has width 1.
+    No cell reaches out of the `domain`, lower and upper end, where that is known.
+    """
+    if len(centres) < 2:
+        return (1.0,) * len(centres)
+    order = np.argsort(centres)
+    ascending = np.array(centres)[order]
+    steps = np.diff(ascending)
+    rounding = 4 * np.finfo(np.float32).eps * np.abs(ascending).max()
+    even = np.ptp(steps) <= rounding
+    steps = np.full(steps.shape, (ascending[-1] - ascending[0]) / len(steps)) if even else steps
+    below, above = np.append(steps[0], steps) / 2, np.append(steps, steps[-1]) / 2
+    if domain is not None:
+        for reach, end, room in ((below, 0, ascending[0] - domain[0]), (above, -1, domain[1] - ascending[-1])):
+            # The end of even cells is met to the precision of their centres.
+            reach[end] = room if room < reach[end] - rounding else reach[end]
+    widths = np.empty(len(centres))
+    widths[order] = below + above
+    return tuple(widths.tolist())
+
+
+@dataclass(frozen=True, config=STRICT)
+class Grid:
+    """Where the cells are: name, cell centres and cell widths of each axis, in the unit of the source.
+
+    A curvilinear grid has them in its own coordinates: angles in radians, logarithms of radii.
+    """
+
+    axes: tuple[AxisName, ...]
+    coordinates: tuple[tuple[float, ...], ...]
+    kind: GridKind = "cartesian"
+    widths: tuple[tuple[float, ...], ...] = Field(
+        default_factory=lambda given: tuple(map(cell_widths, given["coordinates"]))
+    )
+
+    @model_validator(mode="after")
+    def _lists_fit_the_axes(self) -> Grid:
+        if len(self.axes) != len(self.coordinates) or not 1 <= len(self.axes) <= 3:
+            raise ValueError(
+                f"{len(self.axes)} axes and {len(self.coordinates)} coordinate lists; expected 1 to 3 of each"
+            )
+        if [len(each) for each in self.widths] != [len(each) for each in self.coordinates]:
+            raise ValueError("not one width a cell")
+        if len(set(self.axes)) != len(self.axes) or not TAKEN.isdisjoint(self.axes):
+            raise ValueError(f"axes {list(self.axes)}: expected each once, and none of {sorted(TAKEN)}")
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(values) for values in self.coordinates)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Schema:
+    """What every trajectory of a dataset looks like; `boundaries` holds (lower, upper) for each axis."""
+
+    fields: tuple[FieldSpec, ...]
+    grid: Grid
+    boundaries: tuple[Sides, ...]
+    dtype: DType = "float32"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Schema:
+        if len(self.boundaries) != len(self.grid.axes):
+            raise ValueError(f"{len(self.boundaries)} pairs of boundaries for {len(self.grid.axes)} axes")
+        for axis, sides in zip(self.grid.axes, self.boundaries, strict=True):
+            if (Boundary.PERIODIC in sides) and sides[0] != sides[1]:
+                raise ValueError(f"axis {axis} is periodic on one side only")
+        names = self.channels + self.static_channels
+        if len(set(names)) != len(names):
+            raise ValueError(f"two fields give the same channel name: {sorted(names)}")
+        if not self.channels:
+            raise ValueError("no field changes in time")
+        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the C axis of a frame: every component of every variable field."""
+        return self._channels(self.variable_fields)
+
+    @property
+    def static_channels(self) -> tuple[str, ...]:
+        """Names of the C axis of the static array: every component of every constant field."""
+        return self._channels(self.constant_fields)
+
+    @property
+    def variable_fields(self) -> tuple[FieldSpec, ...]:
+        return tuple(field for field in self.fields if not field.constant)
+
+    @property
+    def constant_fields(self) -> tuple[FieldSpec, ...]:
+        return tuple(field for field in self.fields if field.constant)
+
+    def per_channel(self, values: Mapping[str, T], constant: bool = False) -> tuple[T, ...]:
+        """What is known of each field, once for each of its channels in a frame, or in the static array."""
+        fields = self.constant_fields if constant else self.variable_fields
+        return tuple(values[field.name] for field in fields for _ in field.components(self.grid.axes))
+
+    def _channels(self, fields: tuple[FieldSpec, ...]) -> tuple[str, ...]:
+        return tuple(name for field in fields for name in field.components(self.grid.axes))
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """[C, *S] of one frame, the atom of storage."""
+        return (len(self.channels), *self.grid.shape)
+
+    @property
+    def static_shape(self) -> tuple[int, ...]:
+        return (len(self.static_channels), *self.grid.shape)
+
+    @property
+    def frame_bytes(self) -> int:
+        return int(np.prod(self.frame_shape)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, config=STRICT)
+class Origin:
+    """Where a trajectory came from: file below the source root, row in the file."""
+
+    file: str
+    row: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Trajectory:
+    """One simulation: its name, its times [T] and its parameters; the arrays lie in the shards."""
+
+    key: Key
+    split: Split
+    origin: Origin
+    time: tuple[float, ...]
+    scalars: dict[str, float]
+
+    @property
+    def frames(self) -> int:
+        return len(self.time)
+
+
+def trajectory_key(stem: str, row: int) -> str:
+    """A name safe in a path, a tar and a URL: no dot (webdataset cuts there), no slash."""
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-') or 'file'}-{row:05d}"
+
+
+def side_mask(shape: tuple[int, ...], boundaries: tuple[Sides, ...]) -> Mask:
+    """Per-cell boundary bits [*S] of a box whose sides are uniform: only the outermost cells carry a bit."""
+    bit = {Boundary.WALL: Cell.WALL, Boundary.OPEN: Cell.OPEN, Boundary.PERIODIC: Cell.PERIODIC}
+    mask = np.zeros(shape, np.uint8)
+    for axis, sides in enumerate(boundaries):
+        along = np.moveaxis(mask, axis, 0)
+        along[0] |= np.uint8(bit[sides[0]])
+        along[-1] |= np.uint8(bit[sides[1]])
+    return mask

@@ -1,0 +1,59 @@
+"""The document beside the arrays of a trajectory: enough to decode them without the card.
+
+It is the JSON member of a tar sample, and the attribute `walrus` of a zarr group.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+
+from shards.codec import CodecName
+from shards.schema import STRICT, AtLeastOne, DType, Frames, Natural, Sides, Trajectory
+from shards.shard import cuts_the_frame
+
+
+@dataclass(frozen=True, config=STRICT)
+class Document:
+    """One trajectory, or the `frames` of it from `first` on; physical value = stored value x scale of its channel.
+
+    A shard has room for `shard_frames` frames of (shape[0] / chunk[1]) chunks; the last one may hold fewer.
+    """
+
+    dataset: str
+    trajectory: Trajectory
+    first: Natural
+    frames: AtLeastOne
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    boundaries: tuple[Sides, ...]
+    channels: tuple[str, ...]
+    scale: tuple[float, ...]
+    static_channels: tuple[str, ...]
+    static_scale: tuple[float, ...]
+    dtype: DType
+    codec: CodecName
+    chunk: tuple[int, ...]
+    shard_frames: AtLeastOne
+    format: Literal[1] = 1
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Document:
+        if self.first + self.frames > self.trajectory.frames:
+            raise ValueError(
+                f"{self.frames} frames from {self.first} on, of a trajectory with {self.trajectory.frames}"
+            )
+        if not cuts_the_frame(self.chunk, (len(self.channels), *self.shape)):
+            raise ValueError(
+                f"chunk {list(self.chunk)} does not cut frames [{len(self.channels)}, *{list(self.shape)}]"
+            )
+        if (len(self.scale), len(self.static_scale)) != (len(self.channels), len(self.static_channels)):
+            raise ValueError("not one scale a channel")
+        return self
+
+    def column(self, scale: tuple[float, ...]) -> Frames:
+        """`scale` or `static_scale` as [C, 1, ...], to multiply stored values with."""
+        return np.array(scale, self.dtype).reshape(-1, *(1 for _ in self.shape))

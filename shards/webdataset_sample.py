@@ -1,0 +1,68 @@
+"""A sample of the tar packaging, for those who iterate it with plain webdataset and none of our readers.
+
+webdataset.WebDataset("train/train-00000.tar", shardshuffle=False).map(decode_sample)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.errors import ShardError
+from shards.json_text import parse
+from shards.schema import Frames, Grid, Mask
+from shards.shard import Shard, chunk_ranges
+from shards.trajectory_document import Document
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S], where and what they are."""
+
+    document: Document
+    grid: Grid
+    fields_TCS: Frames
+    static_CS: Frames
+    boundary_S: Mask
+
+
+def decode_sample(sample: Mapping[str, bytes]) -> Sample:
+    """The arrays of one sample; nothing in it is ever unpickled. Raises ShardError where it is damaged."""
+    where = str(sample.get("__key__", "sample"))
+    document, grid = parse(Document, sample["json"], where), parse(Grid, sample["grid.json"], where)
+    boundary = _room(document.shape, "uint8")
+    _open(sample["boundary.shard"], 1, document).chunk_into(0, boundary)
+    return Sample(document, grid, _fields(sample["fields.shard"], document), _static(sample, document), boundary)
+
+
+def _fields(data: bytes, document: Document) -> Frames:
+    shard = _open(data, document.shard_frames * (document.shape[0] // document.chunk[1]), document)
+    fields = _room((document.frames, len(document.channels), *document.shape), document.dtype)
+    for frame, out_CS in enumerate(fields):
+        shard.frame_into(frame, document.chunk, document.dtype, out_CS)
+    fields *= document.column(document.scale)
+    return fields
+
+
+def _static(sample: Mapping[str, bytes], document: Document) -> Frames:
+    static = _room((len(document.static_channels), *document.shape), document.dtype)
+    if document.static_channels:
+        _open(sample["static.shard"], 1, document).chunk_into(0, static)
+    static *= document.column(document.static_scale)
+    return static
+
+
+def _room(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        raise ShardError(f"the sample declares an array {list(shape)} of {dtype}: {error}") from error
+
+
+def _open(data: bytes, slots: int, document: Document) -> Shard:
+    view = memoryview(data)
+    return Shard(view, chunk_ranges(view, slots), document.codec)

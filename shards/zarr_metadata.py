@@ -1,0 +1,96 @@
+"""The `zarr.json` documents of a trajectory's group (zarr v3): what lets zarr and xarray open it without our code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from shards.codec import zarr_codecs
+from shards.json_text import to_text
+from shards.schema import Grid
+from shards.trajectory_document import Document
+
+CRC = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
+
+
+def group(document: Document) -> str:
+    """The group itself; the attribute `walrus` is the trajectory's document."""
+    attributes = {"walrus": TypeAdapter(Document).dump_python(document, mode="json")}
+    return to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+
+def arrays(document: Document, grid: Grid) -> dict[str, str]:
+    """Path to document of each array; the outer chunk of `fields` holds `shard_frames` frames."""
+    shape, axes = document.shape, list(document.axes)
+    channels, static_channels = list(document.channels), list(document.static_channels)
+    fields = _sharded(
+        (document.frames, len(channels), *shape),
+        (document.shard_frames, len(channels), *shape),
+        (1, *document.chunk),
+        document,
+        ["time", "channel", *axes],
+        {"channels": channels, "scale": list(document.scale)},
+    )
+    boundary = _sharded(
+        shape, shape, shape, document, axes, {"bits": "1 wall, 2 open, 4 periodic, 8 obstacle"}, "uint8"
+    )
+    result = {"fields": fields, "boundary": boundary, "time": _coordinate("time", document.frames, {})}
+    if static_channels:
+        whole = (len(static_channels), *shape)
+        names = {"channels": static_channels, "scale": list(document.static_scale)}
+        result["static"] = _sharded(whole, whole, whole, document, ["static_channel", *axes], names)
+    for axis, widths in zip(grid.axes, grid.widths, strict=True):
+        # An array of their own would cost two more files an axis, in every trajectory.
+        result[axis] = _coordinate(axis, len(widths), {"width": list(widths)})
+    return {path: to_text(array) for path, array in result.items()}
+
+
+def _sharded(
+    shape: tuple[int, ...],
+    outer: tuple[int, ...],
+    inner: tuple[int, ...],
+    document: Document,
+    dimension_names: list[str],
+    attributes: dict[str, Any],
+    dtype: str = "",
+) -> dict[str, Any]:
+    dtype = dtype or document.dtype
+    sharding = {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": list(inner),
+            "codecs": zarr_codecs(document.codec, np.dtype(dtype).itemsize),
+            "index_codecs": CRC,
+            "index_location": "end",
+        },
+    }
+    return _array(shape, outer, dtype, [sharding], dimension_names, attributes)
+
+
+def _coordinate(name: str, size: int, attributes: dict[str, Any]) -> dict[str, Any]:
+    plain = [{"name": "bytes", "configuration": {"endian": "little"}}]
+    return _array((size,), (size,), "float64", plain, [name], attributes)
+
+
+def _array(
+    shape: tuple[int, ...],
+    chunk: tuple[int, ...],
+    dtype: str,
+    codecs: list[dict[str, Any]],
+    dimension_names: list[str],
+    attributes: dict[str, Any],
+) -> dict[str, Any]:
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0 if dtype == "uint8" else 0.0,
+        "codecs": codecs,
+        "dimension_names": dimension_names,
+        "attributes": attributes,
+    }

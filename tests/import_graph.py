@@ -1,0 +1,91 @@
+"""Who imports whom: the modules of the four packages, read from their syntax without importing them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("shards", "ingest", "walrus", "pipelines")
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name of every module, a room's `__init__` under the name of the room, and its file."""
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return {_name(path): path for path in files}
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_names(path: Path) -> set[str]:
+    """Every dotted name that a module imports, wherever in it; `from a import b` gives `a` and `a.b`."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import; import what you see"
+            module = node.module or ""
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def imports() -> dict[str, set[str]]:
+    """Of every module the modules of ours that it imports."""
+    known = modules()
+    arrows = {}
+    for name, path in known.items():
+        found = imported_names(path) & set(known)
+        # `from ingest.formats import hdf5` names the room too, which is not what is meant.
+        arrows[name] = {each for each in found - {name} if not any(other.startswith(f"{each}.") for other in found)}
+    return arrows
+
+
+def is_room(name: str) -> bool:
+    return modules()[name].name == "__init__.py"
+
+
+def room(name: str) -> str:
+    """The folder of a module."""
+    return name if is_room(name) else name.rpartition(".")[0]
+
+
+def cycle(arrows: dict[str, set[str]]) -> list[str]:
+    """The modules of one cycle of imports, in order; none where there is none."""
+    done: set[str] = set()
+    for start in arrows:
+        path: list[str] = []
+        found = _walk(start, arrows, path, done)
+        if found:
+            return found
+    return []
+
+
+def _walk(name: str, arrows: dict[str, set[str]], path: list[str], done: set[str]) -> list[str]:
+    if name in path:
+        return path[path.index(name) :]
+    if name in done:
+        return []
+    path.append(name)
+    for each in sorted(arrows.get(name, ())):
+        found = _walk(each, arrows, path, done)
+        if found:
+            return found
+    done.add(path.pop())
+    return []
+
+
+def floors(arrows: dict[str, set[str]]) -> dict[str, int]:
+    """How many modules stand below each one, one on top of the other; 0 imports nothing of ours."""
+    heights: dict[str, int] = {}
+
+    def height(name: str) -> int:
+        if name not in heights:
+            heights[name] = max((height(each) + 1 for each in arrows[name]), default=0)
+        return heights[name]
+
+    for name in arrows:
+        height(name)
+    return heights

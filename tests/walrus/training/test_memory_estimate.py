@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from shards.schema import Boundary, FieldSpec, Grid, Schema
+from walrus.model.settings import PRESETS, ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.reading.ranks import Place
+from walrus.training.engine import EngineSettings
+from walrus.training.memory_estimate import activations, footprint, parameters
+
+PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
+MODEL = ModelSettings(hidden=64, heads=4, inner=8, mlp=192, blocks=4, drop_path=0.0)
+
+
+def kept(model, shape, frames, channels):
+    """Bytes of all that autograd keeps of a forward pass, weights left out."""
+    network = Walrus(model, 67).train()
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    storages = {}
+
+    def pack(tensor):
+        if tensor.untyped_storage().data_ptr() not in weights:
+            storages[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        x = torch.randn(frames, 1, channels, *shape, *(1,) * (3 - len(shape)))
+        # The result holds the graph, so what it keeps is not freed and its addresses are not taken again.
+        loss = network(x, range(3, 3 + channels), (PERIODIC,) * 3).abs().mean()
+    assert torch.isfinite(loss)
+    return sum(tensor.untyped_storage().nbytes() for tensor in storages.values())
+
+
+@pytest.mark.parametrize("shape", [(64, 96), (32, 16, 24)])
+@pytest.mark.parametrize("every", [0, 2])
+def test_activations_are_estimated_to_a_fifth(shape, every):
+    model = replace(MODEL, checkpoint_every=every)
+    grid = Grid(("x", "y", "z")[: len(shape)], tuple(tuple(map(float, range(size))) for size in shape))
+    schema = Schema(tuple(FieldSpec(f"f{n}") for n in range(5)), grid, (PERIODIC,) * len(shape))
+    # Where encoder and decoder are computed again they are estimated whole: they are held one after the other.
+    low = 0.8 if every == 0 else 0.6
+    assert low < kept(model, shape, 3, 5) / activations(model, schema, 3) < 1.25
+
+
+def test_the_published_model_has_its_parameters():
+    assert parameters(PRESETS["walrus"], 67) == 1_286_199_046
+
+
+def test_zero_shares_what_its_stage_says():
+    place, whole = Place(0, 8, 2), 4000.0
+    kept_by = {stage: footprint(1000, EngineSettings(zero_stage=stage), place, 5.0).total - 5 for stage in (0, 1, 2, 3)}
+    assert kept_by == {
+        0: 4 * whole,
+        1: 2 * whole + 3 * whole / 8,
+        2: whole + 4 * whole / 8,
+        3: 5 * whole / 8,
+    }
+    mics = EngineSettings(zero_stage=3, mics_shard_size=4)
+    assert footprint(1000, mics, place, 0.0).weights == whole / 4
+    muon = EngineSettings(zero_stage=1, optimizer="muon")
+    assert footprint(1000, muon, place, 0.0).optimizer == 2 * whole / 8
+    assert footprint(1000, replace(muon, ema=0.99), place, 0.0).optimizer == 3 * whole / 8

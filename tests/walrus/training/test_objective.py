@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from shards.schema import Cell
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.reading.plan import Window
+from walrus.reading.ranks import ALONE, Place
+from walrus.reading.reader import Reader
+from walrus.reading.stream import Shards
+from walrus.training.objective import Trainee
+from walrus.vocabulary import PUBLISHED
+
+SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2, drop_path=0.5, branch_scale=1.0)
+
+
+@pytest.fixture(scope="module")
+def reader(root):
+    return Reader(
+        Shards.open(root, ["acoustic_scattering_discontinuous"]).datasets["acoustic_scattering_discontinuous"], "train"
+    )
+
+
+def trainee(place=ALONE, model=SETTINGS, **settings):
+    torch.manual_seed(0)
+    values = {"seed": 1, "rotates": True, "jitters": True, "eps": 1e-5} | settings
+    return Trainee(Walrus(model, 67), PUBLISHED, place=place, **values)
+
+
+def batch(reader, *trajectories):
+    return reader.read([Window(t, 3 + t, 1) for t in trajectories], reader.buffers(len(trajectories), 4))
+
+
+def test_the_loss_follows_from_seed_and_number_alone(reader):
+    windows = batch(reader, 0, 1)
+    torch.manual_seed(123)
+    first = trainee()(windows, 5)
+    torch.rand(17)
+    assert float(trainee()(windows, 5).detach()) == float(first.detach())
+    assert float(trainee()(windows, 6).detach()) != float(first.detach())
+    assert float(trainee(seed=2)(windows, 5).detach()) != float(first.detach())
+
+
+def test_two_halves_on_two_ranks_make_the_whole_loss(reader):
+    whole = trainee()(batch(reader, 0, 1, 2, 3), 9)
+    first = trainee(Place(0, 2))(batch(reader, 0, 1), 9)
+    second = trainee(Place(1, 2))(batch(reader, 2, 3), 9)
+    assert float(((first + second) / 2).detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
+
+
+def test_every_parameter_of_the_stem_in_use_gets_a_finite_gradient(reader):
+    model = trainee(rotates=False)
+    model(batch(reader, 0, 1), 0).backward()
+    for name, parameter in model.network.named_parameters():
+        if "volume" in name or "key_norm.bias" in name:
+            continue
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_with_free_patching_the_number_of_the_micro_batch_draws_the_strides(reader):
+    windows, free = batch(reader, 0, 1), replace(SETTINGS, drop_path=0, fewest_tokens=4)
+    plain, varied = (
+        trainee(model=model, rotates=False, jitters=False) for model in (replace(SETTINGS, drop_path=0), free)
+    )
+    losses = [float(varied(windows, number).detach()) for number in range(20)]
+    # Only the pass with the finest strides on both axes has the loss of the fixed model.
+    fixed = float(plain(windows, 0).detach())
+    assert len(set(losses)) > 4
+    assert float(varied(windows, 3).detach()) == losses[3]
+    assert {float(plain(windows, number).detach()) for number in range(3)} == {fixed}
+
+
+def test_a_model_with_cell_flags_learns_from_the_obstacles_of_its_windows(reader):
+    windows = batch(reader, 0, 1)
+    cells = torch.zeros_like(windows.cells_BHWD)
+    cells[:, 10:20, 5:9] = int(Cell.OBSTACLE)
+    model = trainee(model=replace(SETTINGS, cell_flags=True), rotates=False)
+    model(replace(windows, cells_BHWD=cells), 0).backward()
+    gradient_IFHWD = model.network.encoders["plane"].cells.grad
+    assert gradient_IFHWD[:, 2].abs().max() > 0
+    assert gradient_IFHWD[:, :2].abs().max() == 0

@@ -1,0 +1,104 @@
+"""Fragments of tensors, cut and read back anywhere; a writer killed at any moment leaves the checkpoint before."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from shards.errors import MismatchError
+from shards.json_text import dump
+from walrus.training.run_checkpoint import Checkpoint, Fragment, Saved, save
+
+SAVING = Path(__file__).with_name("saving_run.py")
+VALUES = torch.arange(35.0)
+
+
+def written(folder, cuts, name="block.weight"):
+    """A checkpoint of one tensor whose stretches between the cuts lie in two files in turn."""
+    folder.mkdir()
+    files = [{}, {}]
+    for number, (start, stop) in enumerate(zip([0, *cuts], [*cuts, len(VALUES)], strict=True)):
+        files[number % 2][f"weight/{name}@{start}"] = VALUES[start:stop].clone()
+    for rank, tensors in enumerate(files):
+        save_file(tensors, folder / f"rank-{rank:05d}.safetensors")
+    checkpoint = Checkpoint(7, 2, 7.0, {"data": {"flow": "1:2"}})
+    (folder / "checkpoint.json").write_text(dump(Checkpoint, checkpoint))
+    return Saved(folder)
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [12, 13], [5, 17, 34], list(range(1, 35))])
+def test_any_stretch_comes_back_from_fragments_cut_anywhere(tmp_path, cuts):
+    saved = written(tmp_path / "step-0000007", cuts)
+    for start, count in ((0, 35), (0, 1), (34, 1), (4, 9), (12, 23), (13, 4)):
+        assert torch.equal(saved.read("weight", "block.weight", start, count), VALUES[start : start + count])
+    whole = saved.tensors("weight", {"block.weight": torch.Size([5, 7])})
+    assert torch.equal(whole["block.weight"], VALUES.view(5, 7))
+
+
+def test_fragments_that_overlap_are_read_once(tmp_path):
+    saved = written(tmp_path / "step-0000007", [12])
+    extra = {"weight/block.weight@6": VALUES[6:20].clone()}
+    save_file(extra, saved.folder / "rank-00002.safetensors")
+    assert torch.equal(Saved(saved.folder).read("weight", "block.weight", 0, 35), VALUES)
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    saved = written(tmp_path / "step-0000007", [12])
+    assert saved.holds("weight", "block.weight")
+    assert not saved.holds("exp_avg", "block.weight")
+    with pytest.raises(MismatchError, match=r"holds no exp_avg of block\.weight at element 3"):
+        saved.read("exp_avg", "block.weight", 3, 2)
+    with pytest.raises(MismatchError, match=r"holds no weight of block\.weight at element 35"):
+        saved.read("weight", "block.weight", 30, 6)
+
+
+def test_a_file_cut_short_is_refused_with_what_to_do(tmp_path):
+    saved = written(tmp_path / "step-0000007", [12])
+    path = saved.folder / "rank-00001.safetensors"
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(MismatchError, match="remove step-0000007 to go on from the checkpoint before"):
+        saved.read("weight", "block.weight", 0, 35)
+
+
+@pytest.fixture
+def world(tmp_path):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_the_last_two_are_kept_and_what_was_half_written_goes(tmp_path, world):
+    folder = tmp_path / "checkpoints"
+    for step in (3, 6, 9):
+        save(folder, Checkpoint(step, 1, float(step), {}), [Fragment("weight", "w", 0, VALUES + step)])
+        (folder / f".tmp-step-{step + 1:07d}").mkdir()
+    assert sorted(path.name for path in folder.glob("step-*")) == ["step-0000006", "step-0000009"]
+    assert not (folder / ".tmp-step-0000004").exists()
+    saved = Saved.last(folder)
+    assert saved.checkpoint.step == 9
+    assert torch.equal(saved.read("weight", "w", 0, 35), VALUES + 9)
+
+
+def test_there_is_no_checkpoint_at_first(tmp_path):
+    assert Saved.last(tmp_path / "checkpoints") is None
+
+
+@pytest.fixture(scope="module")
+def struck(tmp_path_factory):
+    """What writers left that were killed in the middle of their third checkpoint, by the moment of it."""
+    folder = tmp_path_factory.mktemp("struck")
+    done = subprocess.run([sys.executable, str(SAVING), str(folder)], capture_output=True, text=True)
+    assert done.stdout.split()[1::2] == [str(-signal.SIGKILL)] * 4, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize(("moment", "step"), [("os.mkdir", 2), ("open", 2), ("os.rename", 2), ("shutil.rmtree", 3)])
+def test_a_writer_killed_in_the_middle_leaves_a_whole_checkpoint(struck, moment, step):
+    """Before its fragments, its document, its name; and after that, as the oldest was to be removed."""
+    saved = Saved.last(struck / moment / "checkpoints")
+    assert saved.checkpoint.step == step
+    assert torch.equal(saved.read("weight", "w", 0, 5), torch.arange(5.0) + step)

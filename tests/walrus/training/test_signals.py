@@ -1,0 +1,35 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from shards.errors import StoppedError
+from walrus.training.signals import noticed, passed_on, stopping
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_is_noted_and_afterwards_handled_as_before(number):
+    before = signal.getsignal(number)
+    with noticed() as notice:
+        assert notice.signal is None
+        os.kill(os.getpid(), number)
+        assert notice.signal == number
+    assert signal.getsignal(number) == before
+
+
+def test_work_of_one_process_is_left_at_once():
+    before = signal.getsignal(signal.SIGUSR1)
+    with pytest.raises(StoppedError, match="told to stop by SIGUSR1"), stopping():
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_a_signal_is_passed_on_to_the_ranks_even_where_one_has_ended():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    ranks = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+    with passed_on([ended.pid, *(rank.pid for rank in ranks)]):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert [rank.wait(5) for rank in ranks] == [-signal.SIGTERM] * 2

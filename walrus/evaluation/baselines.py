@@ -1,0 +1,37 @@
+"""The forecasts that anybody can make, and the errors of several forecasts of one frame.
+
+Axes: F forecasts, M measure (the order of walrus.evaluation.metrics.MEASURES), T steps, C channel, S space. Tensors in
+physical units, float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from walrus.evaluation.metrics import all_measures
+from walrus.evaluation.scores import Errors
+
+# Frames that the straight line looks back.
+LOOKBACK = 2
+
+
+def persistence(last_CS: Tensor, steps: int) -> Iterator[Tensor]:
+    """The last known frame, again and again."""
+    for _ in range(steps):
+        yield last_CS
+
+
+def linear(before_CS: Tensor, last_CS: Tensor, steps: int) -> Iterator[Tensor]:
+    """The last two known frames, continued along a straight line."""
+    for step in range(1, steps + 1):
+        yield last_CS + step * (last_CS - before_CS)
+
+
+def frame_errors(truth_CS: Tensor, forecasts_FCS: Tensor) -> Errors:
+    """Every measure of several forecasts of one frame, [F, M, C]; infinite where a forecast is not finite."""
+    values_FCM = all_measures(truth_CS, forecasts_FCS, truth_CS.ndim - 1)
+    errors: Errors = torch.movedim(values_FCM, -1, 1).cpu().numpy()
+    return errors

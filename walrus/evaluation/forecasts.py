@@ -1,0 +1,275 @@
+"""A model on the trajectories of one split: each forecast once, and reduced frame by frame to small arrays.
+
+Memory holds some frames, never a trajectory. What is shown of a rollout is filmed while it is forecast a second time.
+
+Axes: B batch, T time, K frames forecast one step ahead, G seed, F forecaster, M measure, C channel, S space,
+Q conserved quantity, R ring of wavenumbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic.dataclasses import dataclass as settings_dataclass
+from torch import Tensor
+
+from shards.errors import MismatchError, ShardError
+from shards.read import Dataset
+from shards.schema import SPLITS, STRICT, AtLeastOne, Cell, Frames, Split
+from shards.spectrum import Modes, modes_of, power
+from walrus.batch import Batch, channels_of
+from walrus.device import device
+from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence
+from walrus.evaluation.conservation import Ledger, ledger_of
+from walrus.evaluation.metrics import MEASURES
+from walrus.evaluation.recording import Film, Scene, Shot, record
+from walrus.evaluation.scores import Errors
+from walrus.reading.plan import Window
+from walrus.reading.reader import Reader
+from walrus.rollout import Model, rollout
+
+# Values in the windows that are forecast at once, at most: 32 MiB before the network widens them.
+VALUES_AT_ONCE = 2**23
+# Rollout steps with a spectrum, as far as a rollout reaches.
+SPECTRUM_STEPS = (1, 5, 20, 60)
+VRMSE = MEASURES.index("vrmse")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How forecasts are judged.
+
+    A rollout begins at frame `start` (counted from 0) of a trajectory that reaches it, else right after the `history`,
+    and takes at most `longest` steps. A model with jitter is run once for each of `seeds`, and its errors averaged.
+    At most `at_once` windows are forecast together one step ahead; they share a draw of the jitter.
+    """
+
+    history: int
+    start: int = 17
+    longest: int = 60
+    seeds: tuple[int, ...] = (0,)
+    at_once: int = 8
+    split: Split = "test"
+
+
+@settings_dataclass(frozen=True, config=STRICT)
+class EvaluationSettings:
+    """Test forecasts: `start` is the first predicted frame of a rollout (the published choice is 17).
+
+    A model with patch jitter is run with so many `seeds`, and its errors averaged. At most `at_once` windows are
+    forecast together.
+    """
+
+    start: AtLeastOne = 17
+    longest: AtLeastOne = 60
+    seeds: AtLeastOne = 1
+    at_once: AtLeastOne = 8
+
+    def protocol(self, history: int, split: Split = "test") -> Protocol:
+        """The same for a model with this history."""
+        return Protocol(history, self.start, self.longest, tuple(range(self.seeds)), self.at_once, split)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """What is kept of one trajectory: errors of all forecasters, spectra and drift of truth and model (first seed).
+
+    `spectrum_T2CR` holds the variance a ring at those of SPECTRUM_STEPS that it reaches, `drift_2TQ` the relative
+    change of each conserved quantity since the last known frame.
+    """
+
+    trajectory: str
+    start: int
+    one_step_FMKC: Errors
+    rollout_FMTC: Errors
+    spectrum_T2CR: Errors
+    drift_2TQ: Errors
+
+    @property
+    def error(self) -> float:
+        """VRMSE of the model's rollout, mean over steps and channels."""
+        return float(self.rollout_FMTC[0, VRMSE].mean())
+
+
+class Trial:
+    """One model on one split of a dataset: reads, forecasts, reduces.
+
+    Raises MismatchError where the split has no trajectory longer than the history, or the model lacks a channel.
+    """
+
+    def __init__(self, model: Model, dataset: Dataset, protocol: Protocol) -> None:
+        self.dataset, self.protocol = dataset, protocol
+        self.schema = dataset.card.schema
+        self.where = dataset.files.where()
+        self.numbers = self._long_enough()
+        self.reader = Reader(dataset, protocol.split)
+        # Without jitter every seed gives the same forecast.
+        seeds = protocol.seeds if model.jitters else protocol.seeds[:1]
+        self.models = [replace(model, seed=seed) for seed in seeds]
+        model.network.to(device())
+        self._check_channels(model)
+
+    @cached_property
+    def modes(self) -> Modes:
+        return modes_of(self.schema.grid, self.schema.boundaries)
+
+    def track(self, number: int) -> Track:
+        """Forecasts one trajectory and keeps the errors."""
+        first, steps = self._span(number)
+        one_step_KFMC = list(self._one_step(number))
+        kept = [step for step in SPECTRUM_STEPS if step <= steps]
+        ledger = self.ledger(number)
+        start_CS = self._numpy(self._read(number, first - 1, 1))[0]
+        errors, spectra, drifts = [], [], []
+        for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number), 1):
+            errors.append(self._mean_over_seeds(frame_errors(truth_CS, forecasts_FCS)))
+            pair = [truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()]
+            if ledger.names:
+                drifts.append(ledger.drift(start_CS, pair))
+            if step in kept:
+                spectra.append([[power(field_S, self.modes) for field_S in frame_CS] for frame_CS in pair])
+        return Track(
+            trajectory=self.reader.entries[number].key,
+            start=first,
+            one_step_FMKC=np.stack(one_step_KFMC, 2),
+            rollout_FMTC=np.stack(errors, 2),
+            spectrum_T2CR=np.array(spectra),
+            drift_2TQ=np.stack(drifts, 1) if drifts else np.zeros((2, steps, 0)),
+        )
+
+    def film(self, number: int, channels: Sequence[str], steps: Sequence[int]) -> Film:
+        """Forecasts the trajectory again, with the first seed, and films it up to the last of `steps`."""
+        scene = Scene(
+            self.dataset.card.name,
+            self.reader.entries[number].key,
+            self.schema.channels,
+            self.schema.grid,
+            self.schema.boundaries,
+            self._solid(number),
+        )
+        return record(scene, islice(self._shots(number), max(steps)), steps, channels)
+
+    def ledger(self, number: int) -> Ledger:
+        return ledger_of(self.schema.channels, self.schema.grid, self._solid(number))
+
+    def _shots(self, number: int) -> Iterator[Shot]:
+        first, _ = self._span(number)
+        times = self.dataset.document(self.reader.entries[number]).trajectory.time
+        for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number, self.models[:1]), 1):
+            error_C = frame_errors(truth_CS, forecasts_FCS[:1])[0, VRMSE]
+            frames = truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()
+            yield Shot(step, times[first + step - 1], *frames, error_C)
+
+    def _span(self, number: int) -> tuple[int, int]:
+        """The first frame of the rollout, and how many steps it takes."""
+        frames, history = self.reader.entries[number].frames, self.protocol.history
+        first = self.protocol.start if history <= self.protocol.start < frames else history
+        return first, min(frames - first, self.protocol.longest)
+
+    def _one_step(self, number: int) -> Iterator[Errors]:
+        """[F, M, C] of every frame that has a history, each forecast from true frames."""
+        history, frames = self.protocol.history, self.reader.entries[number].frames
+        values = history * int(np.prod(self.schema.frame_shape))
+        at_once = max(1, min(self.protocol.at_once, VALUES_AT_ONCE // values))
+        for first in range(history, frames, at_once):
+            count = min(at_once, frames - first)
+            seen = self._read(number, first - history, history + count)
+            truth_TCS = self._physical(seen)
+            windows = _windows(seen, history, count)
+            ahead = [
+                self._physical(_of_frames(seen, model.next_frame(windows, first - history))) for model in self.models
+            ]
+            for step, truth_CS in enumerate(truth_TCS[history:]):
+                last_CS, before_CS = truth_TCS[history + step - 1], truth_TCS[history + step - 2]
+                guesses = [*(frames_KCS[step] for frames_KCS in ahead), last_CS, last_CS + (last_CS - before_CS)]
+                yield self._mean_over_seeds(frame_errors(truth_CS, torch.stack(guesses)))
+
+    def _rollout(self, number: int, models: Sequence[Model] | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Truth [C, *S] and forecasts [G + 2, C, *S] of each step: of every seed, of persistence, of the line."""
+        history = self.protocol.history
+        first, steps = self._span(number)
+        seen = self._read(number, first - history, history)
+        before_CS, last_CS = self._physical(seen)[-LOOKBACK:]
+        rollouts = [rollout(model, seen, steps) for model in (models or self.models)]
+        guesses = zip(*rollouts, persistence(last_CS, steps), linear(before_CS, last_CS, steps), strict=True)
+        for step, (*frames_BCHWD, same_CS, line_CS) in enumerate(guesses):
+            truth_CS = self._physical(self._read(number, first + step, 1))[0]
+            forecasts = [self._physical(_of_frames(seen, frame))[0] for frame in frames_BCHWD]
+            yield truth_CS, torch.stack([*forecasts, same_CS, line_CS])
+
+    def _mean_over_seeds(self, errors_FMC: Errors) -> Errors:
+        """[G + 2, M, C] to the three forecasters."""
+        seeds = len(self.models)
+        return np.concatenate([errors_FMC[:seeds].mean(0, keepdims=True), errors_FMC[seeds:]])
+
+    def _read(self, number: int, first: int, frames: int) -> Batch:
+        """So many frames from `first` on, in stored units; raises ShardError for a value that is not finite."""
+        batch = self.reader.read([Window(number, first, 1)], self.reader.buffers(1, frames)).to(device())
+        finite_T = batch.fields_BTCHWD[0].isfinite().flatten(1).all(1)
+        if not finite_T.all():
+            frame = first + int(finite_T.int().argmin())
+            raise ShardError(
+                f"{self.where}: trajectory {self.reader.entries[number].key}, frame {frame}: values are not finite; "
+                "build the dataset again: walrus-ingest leaves such trajectories out"
+            )
+        return batch
+
+    def _physical(self, batch: Batch) -> Tensor:
+        """Frames [T, C, *S] of the one window of a batch in physical units, float64, without what only pads."""
+        real_C = ~batch.padded_C
+        scaled = batch.fields_BTCHWD[0].double() * batch.scale_C.double()[:, None, None, None]
+        return scaled[:, real_C].reshape(len(scaled), *self.schema.frame_shape)
+
+    def _numpy(self, batch: Batch) -> Frames:
+        frames: Frames = self._physical(batch).cpu().numpy()
+        return frames
+
+    def _solid(self, number: int) -> npt.NDArray[np.bool_]:
+        cells_S = self.dataset.boundary(self.reader.entries[number])
+        solid_S: npt.NDArray[np.bool_] = (cells_S & np.uint8(Cell.OBSTACLE)) != 0
+        return solid_S
+
+    def _long_enough(self) -> tuple[int, ...]:
+        """Numbers of the trajectories that are longer than the history."""
+        split, history = self.protocol.split, self.protocol.history
+        frames = [entry.frames for entry in self.dataset.entries(split)]
+        if not frames:
+            found = ", ".join(f"{len(self.dataset.entries(each))} {each}" for each in SPLITS)
+            raise MismatchError(f"{self.where}: has no {split} trajectories ({found}); take another split")
+        if max(frames) <= history:
+            raise MismatchError(
+                f"{self.where}: no {split} trajectory is longer than the history of {history} frames, the longest has "
+                f"{max(frames)}; use a model with a shorter history"
+            )
+        return tuple(number for number, count in enumerate(frames) if count > history)
+
+    def _check_channels(self, model: Model) -> None:
+        known = set(model.vocabulary.names)
+        unknown = [name for name in channels_of(self.schema) if name not in known]
+        if unknown:
+            raise MismatchError(
+                f"{self.where}: the model does not know {', '.join(unknown)}; "
+                "fine-tune it on this dataset (walrus-finetune), or rename the fields in the recipe"
+            )
+
+
+def _windows(seen: Batch, history: int, count: int) -> Batch:
+    """`count` overlapping windows of the one trajectory of a batch."""
+    windows = [seen.fields_BTCHWD[0, at : at + history] for at in range(count)]
+    return replace(
+        seen,
+        fields_BTCHWD=torch.stack(windows),
+        static_BCHWD=seen.static_BCHWD.expand(count, -1, -1, -1, -1),
+        cells_BHWD=seen.cells_BHWD.expand(count, -1, -1, -1),
+    )
+
+
+def _of_frames(seen: Batch, frames_BCHWD: Tensor) -> Batch:
+    """The frames of a batch as the times of one window."""
+    return replace(seen, fields_BTCHWD=frames_BCHWD[None])

@@ -1,0 +1,252 @@
+"""Pictures of forecasts: truth, forecast and error side by side, as a sheet or as a film.
+
+Every function returns the bytes of a PNG or a GIF and leaves matplotlib's settings as they were. An image shows
+the first axis to the right and the second upward (a globe: longitude and latitude), lengths to scale, of a
+volume the middle plane. Its frame tells the boundary: thick = wall, dotted = open, thin = periodic. Grey is solid.
+
+Axes: I image (truth, forecast, error), T recorded steps, C channel; U V the horizontal and the
+vertical axis of an image.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from shards.drawing.canvas import GREY, INK, WIDTH, Page, style, words
+from shards.drawing.plane import Picture, Scale, View
+from shards.drawing.plane_image import bar, compass, draw
+from walrus.evaluation.recording import IMAGES, Film
+
+# Inches: a colour bar with its numbers, a gap of images.
+BAR, GAP = 0.62, 0.08
+GIF_DPI = 100
+MOST_COLUMNS = 8
+# Steps of a line that are drawn as curves.
+PROFILES = 4
+
+
+def panel(film: Film, channel: str, places: Sequence[int] | None = None) -> bytes:
+    """PNG: truth, forecast and error (rows) of one channel at several recorded steps (columns).
+
+    Without `places`, as many as fit, evenly spread. A line is drawn as its values over place and time.
+    Raises MismatchError for an unknown channel.
+    """
+    view, row = film.views[0], film.row(channel)
+    if view.is_line:
+        return _space_time(film, channel)
+    left, top, bottom, gap = 0.4, 0.86, 0.42, GAP
+    room = WIDTH - left - BAR
+    if places is None:
+        wanted = min(2.4, max(0.95, 1.5 / view.ratio))
+        places = _even(len(film.steps), max(2, min(MOST_COLUMNS, int(room / (wanted + gap)))))
+    width = min(room / len(places) - gap, 2.6, 2.3 / view.ratio)
+    height = width * view.ratio
+    images_ITVU = film.images_ITCVU[0][:, list(places), row]
+    scales = _scales(images_ITVU)
+    with style():
+        page = Page(left + len(places) * (width + gap) + BAR, top + 3 * (height + gap) + bottom)
+        _title(page, film, words(channel), view.cut)
+        for i, (name, scale) in enumerate(zip(IMAGES, scales, strict=True)):
+            down = top + i * (height + gap)
+            for j, place in enumerate(places):
+                axes = page.axes(left + j * (width + gap), down, width, height)
+                shown = draw(axes, view, images_ITVU[i, j], scale)
+                axes.set_title(_when(film, place) if i == 0 else "")
+                axes.set_xlabel(_wrong(film, place, row) if i == 2 else "", labelpad=4)
+                axes.set_ylabel(name if j == 0 else "", color=INK, size=8.5)
+            if i != 1:
+                tall = height if i else 2 * height + gap
+                bar(page.axes(left + len(places) * (width + gap), down, 0.09, tall), shown)
+        compass(page, view)
+        return page.png()
+
+
+def panels(film: Film, place: int = -1) -> bytes:
+    """PNG: truth, forecast and error (columns) of every recorded channel (rows) at one recorded step."""
+    view = film.views[0]
+    left, top, bottom, gap = 0.4, 0.88, 0.4, 0.2
+    width = min((WIDTH - left) / 3 - BAR, 2.4, 1.9 / view.ratio)
+    height = width * view.ratio
+    with style():
+        page = Page(left + _across(width), top + len(film.channels) * (height + gap) + bottom)
+        _title(page, film, "all fields", _when(film, place), view.cut)
+        for row, channel in enumerate(film.channels):
+            images = film.images_ITCVU[0][:, place, row]
+            boxes, _ = _triptych(page, view, images, _scales(images[:, None]), left, top + row * (height + gap), width)
+            boxes[0].set_ylabel(words(channel), color=INK, size=8)
+            boxes[2].set_xlabel(_wrong(film, place, row), labelpad=2, size=6)
+            for axes, name in zip(boxes, IMAGES, strict=True):
+                axes.set_title(name if row == 0 else "", size=8.5)
+        compass(page, view)
+        return page.png()
+
+
+def volume(film: Film, channel: str, place: int = -1) -> bytes:
+    """PNG of one channel of a volume at one recorded step: truth, forecast and error (rows) in every view (columns).
+
+    The planes share their colours; the look through the volume, which sees only extremes, has its own.
+    """
+    row, left, top, bottom, gap = film.row(channel), 0.4, 0.98, 0.36, 0.24
+    room = WIDTH - left - len(film.views) * gap - 2 * BAR
+    images = [images_ITCVU[:, place, row] for images_ITCVU in film.images_ITCVU]
+    planes = [k for k, view in enumerate(film.views) if not view.projects]
+    shared = _scales(np.concatenate([images[k].reshape(3, -1) for k in planes], 1)[:, None, None])
+    # One height for all, so that the widths follow from the shapes.
+    height = min(2.2, room / sum(1 / view.ratio for view in film.views))
+    with style():
+        page = Page(WIDTH, top + 3 * (height + GAP) + bottom)
+        _title(page, film, words(channel), _when(film, place), _wrong(film, place, row))
+        across = left
+        for k, view in enumerate(film.views):
+            scales = shared if k in planes else _scales(images[k][:, None], shared[0])
+            width = height / view.ratio
+            for i, name in enumerate(IMAGES):
+                down = top + i * (height + GAP)
+                axes = page.axes(across, down, width, height)
+                shown = draw(axes, view, images[k][i], scales[i])
+                axes.set_title(f"{view.cut}\n{view.names[0]} right, {view.names[1]} up" if i == 0 else "", size=7)
+                axes.set_ylabel(name if k == 0 else "", color=INK, size=8.5)
+                if k in (planes[-1], len(film.views) - 1) and i != 1:
+                    tall = height if i else 2 * height + GAP
+                    bar(page.axes(across + width + 0.07, down, 0.09, tall), shown)
+            across += width + gap + (BAR if k == planes[-1] else 0)
+        return page.png()
+
+
+def animation(film: Film, channel: str, frames_per_second: int = 8) -> bytes:
+    """GIF: truth, forecast and error of one channel side by side, every recorded step."""
+    view, row = film.views[0], film.row(channel)
+    left, top, bottom = 0.15, 0.82, 0.3
+    width = min((WIDTH - left) / 3 - BAR, 3.4 / view.ratio)
+    images_ITVU = film.images_ITCVU[0][:, :, row]
+    scales = _scales(images_ITVU)
+    pictures = []
+    with style():
+        page = Page(left + _across(width), top + width * view.ratio + bottom, GIF_DPI)
+        page.text(left, 0.12, words(film.scene.task), size=10, weight="bold")
+        caption = page.text(left, 0.38, "", size=7.5, color=GREY)
+        boxes, shown = _triptych(page, view, images_ITVU[:, 0], scales, left, top, width)
+        for axes, name in zip(boxes, IMAGES, strict=True):
+            axes.set_title(name, size=8.5)
+        for place in range(len(film.steps)):
+            caption.set_text("   ".join([words(channel), _when(film, place), view.cut]))
+            boxes[2].set_xlabel(_wrong(film, place, row))
+            for artist, image in zip(shown, images_ITVU[:, place], strict=True):
+                artist.set_data(image)
+            pictures.append(page.pixels())
+    return _gif(pictures, _palette(scales), frames_per_second)
+
+
+def _space_time(film: Film, channel: str) -> bytes:
+    """PNG of a line: truth, forecast and error over place (right) and time (up), and the curves of some steps."""
+    view, row = film.views[0], film.row(channel)
+    images_ITU = film.images_ITCVU[0][:, :, row].reshape(3, len(film.steps), -1)
+    scales = _scales(images_ITU[:, None])
+    left, top, height, below = 0.5, 0.9, 2.1, 1.4
+    width = (WIDTH - left) / 3 - BAR
+    extent = (*view.extent[:2], film.steps[0] - 0.5, film.steps[-1] + 0.5)
+    name, places = view.names[0], _even(len(film.steps), PROFILES)
+    with style():
+        page = Page(left + _across(width), top + height + 0.75 + below + 0.5)
+        _title(page, film, words(channel))
+        boxes, shown = _triptych(page, view, images_ITU[:, ::-1], scales, left, top, width, height)
+        for axes, image, title in zip(boxes, shown, IMAGES, strict=True):
+            image.set_extent(extent)
+            axes.set(title=title, xlabel=name)
+            axes.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
+        boxes[0].set_ylabel("rollout step")
+        boxes[0].yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        cell_U = np.linspace(*view.extent[:2], 2 * images_ITU.shape[2] + 1)[1::2]
+        wide = (WIDTH - left - 0.2) / len(places) - 0.2
+        for j, place in enumerate(places):
+            axes = page.axes(left + j * (wide + 0.2), top + height + 0.75, wide, below)
+            axes.plot(cell_U, images_ITU[0, place], color=GREY, linewidth=2.4, alpha=0.6, label="truth")
+            axes.plot(cell_U, images_ITU[1, place], color="#0b5cad", linewidth=1.2, label="forecast")
+            axes.set(title=f"{_when(film, place)}\n{_wrong(film, place, row)}", xlabel=name)
+            axes.set_ylim(*_reach(images_ITU[0]))
+            axes.tick_params(labelleft=j == 0)
+            axes.spines[["top", "right"]].set_visible(False)
+            if j == 0:
+                axes.legend(fontsize=6.5, handlelength=1.4)
+        return page.png()
+
+
+def _reach(values: Picture) -> tuple[float, float]:
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = 0.15 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _even(count: int, most: int) -> list[int]:
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, most))})
+
+
+def _scales(images_ITVU: Picture, widest: Scale | None = None) -> tuple[Scale, Scale, Scale]:
+    """Truth and forecast share the colours of the truth; the error reaches no further than that, or than `widest`."""
+    truth, _, error = images_ITVU
+    scale = Scale.of_field(truth)
+    return scale, scale, Scale.of_error(error, widest or scale)
+
+
+def _across(width: float) -> float:
+    """How wide a triptych is: its images, the gap after the truth, the bars after forecast and error."""
+    return 3 * width + GAP + 2 * BAR
+
+
+def _triptych(
+    page: Page,
+    view: View,
+    images_IVU: Picture,
+    scales: Sequence[Scale],
+    left: float,
+    top: float,
+    width: float,
+    height: float = 0.0,
+) -> tuple[list[Axes], list[AxesImage]]:
+    """Truth, forecast and error side by side, a colour bar after the second and the third."""
+    height = height or width * view.ratio
+    places = (left, left + width + GAP, left + 2 * width + GAP + BAR)
+    boxes = [page.axes(place, top, width, height) for place in places]
+    shown = [draw(*parts) for parts in zip(boxes, [view] * 3, images_IVU, scales, strict=True)]
+    for place, image in zip(places[1:], shown[1:], strict=True):
+        bar(page.axes(place + width + 0.07, top, 0.09, height), image)
+    return boxes, shown
+
+
+def _title(page: Page, film: Film, *parts: str) -> None:
+    cells = " × ".join(str(size) for size in film.scene.grid.shape)
+    page.title(words(film.scene.task), *parts, f"{cells} cells", film.scene.trajectory)
+
+
+def _when(film: Film, place: int) -> str:
+    return f"step {film.steps[place]},  t = {film.time_T[place]:.4g}"
+
+
+def _wrong(film: Film, place: int, row: int) -> str:
+    error = float(film.error_TC[place, row])
+    return f"VRMSE {error:#.3g}" if math.isfinite(error) else "diverged"
+
+
+def _palette(scales: Sequence[Scale]) -> Image.Image:
+    """One palette for all pictures of an animation, so that no colour flickers: greys and both maps."""
+    greys = np.linspace(0, 255, 24)[:, None].repeat(3, 1)
+    maps = [colormaps[name](np.linspace(0, 1, 116))[:, :3] * 255 for name in (scales[0].colours, scales[2].colours)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.concatenate([greys, *maps]).astype(np.uint8).tobytes())
+    return palette
+
+
+def _gif(pictures: Sequence[Image.Image], palette: Image.Image, frames_per_second: int) -> bytes:
+    first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    stream = io.BytesIO()
+    first.save(stream, format="GIF", save_all=True, append_images=rest, duration=1000 // frames_per_second, loop=0)
+    return stream.getvalue()

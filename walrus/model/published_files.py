@@ -1,0 +1,60 @@
+"""Checkpoint files of the release: read without executing anything in them, written as safetensors."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from shards.disk import write_atomically
+from shards.errors import MismatchError, ShardError
+
+# Where the weights lie in a file of the release; a bare state is taken as well.
+NESTING = ("app", "model")
+
+
+def read_release(path: Path) -> dict[str, Tensor]:
+    """The weights by their published names, in single precision.
+
+    Takes a torch file (nested or bare) or safetensors. Raises ShardError where it cannot be read safely, MismatchError
+    where it holds anything but named tensors.
+    """
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    for name in NESTING:
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise MismatchError(
+            f"{path}: holds no table of tensors, neither at the top nor in {' -> '.join(NESTING)}; expected the state "
+            "of a Walrus; name another file"
+        )
+    return {str(name): tensor.float() for name, tensor in content.items()}
+
+
+def write_release(path: Path, state: dict[str, Tensor]) -> None:
+    """A bare state as safetensors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, save({name: tensor.contiguous() for name, tensor in state.items()}))
+
+
+def _read_safetensors(path: Path) -> Any:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ShardError(f"{path}: cannot be read as safetensors ({error})") from error
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise ShardError(
+            f"{path}: holds objects besides tensors, which could run code; save the state dict alone and convert that"
+        ) from error
+    except (OSError, RuntimeError) as error:
+        raise ShardError(f"{path}: cannot be read as a torch file ({error})") from error

@@ -1,0 +1,73 @@
+"""Decoded frames that several windows share: a frame is decoded once as long as it stays among the last used.
+
+Axes: C channel, S space.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+
+from shards.schema import Frames
+
+Key = tuple[int, int]
+
+
+@dataclass(eq=False)
+class _Slot:
+    """Room for one frame; its lock is held while it is decoded, `users` are those who read it now."""
+
+    frame_CS: Frames
+    lock: Lock = field(default_factory=Lock)
+    decoded: bool = False
+    users: int = 0
+
+
+class FrameStore:
+    """Room for `frames` decoded frames of one shape, the least recently used first out; safe to call from threads.
+
+    The memory is taken as it is first needed, and used again ever after: fresh memory costs twenty times the copy.
+    There must be more room than threads that read.
+    """
+
+    def __init__(self, frames: int, frame_shape: tuple[int, ...]) -> None:
+        self.frames = frames
+        self.frame_shape = frame_shape
+        self._slots: OrderedDict[Key, _Slot] = OrderedDict()
+        self._lock = Lock()
+
+    @contextmanager
+    def frame(self, key: Key, decode: Callable[[Key, Frames], None]) -> Iterator[Frames]:
+        """The frame [C, *S] of a key, to be read within the block; `decode` fills it where it is not here yet."""
+        slot = self._take(key)
+        try:
+            # Others that want this frame wait here; where `decode` fails, the next one tries anew.
+            with slot.lock:
+                if not slot.decoded:
+                    decode(key, slot.frame_CS)
+                    slot.decoded = True
+            yield slot.frame_CS
+        finally:
+            with self._lock:
+                slot.users -= 1
+
+    def _take(self, key: Key) -> _Slot:
+        with self._lock:
+            slot = self._slots.get(key)
+            if slot is None:
+                slot = self._slots[key] = _Slot(self._room())
+            self._slots.move_to_end(key)
+            slot.users += 1
+            return slot
+
+    def _room(self) -> Frames:
+        """Memory for one more frame: new, or that of the least recently used one that nobody reads."""
+        if len(self._slots) < self.frames:
+            return np.empty(self.frame_shape, np.float32)
+        oldest = next(key for key, slot in self._slots.items() if slot.users == 0)
+        return self._slots.pop(oldest).frame_CS

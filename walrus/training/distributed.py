@@ -1,0 +1,128 @@
+"""The processes that train together: who this one is, how they meet, what they agree on."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from shards.errors import MismatchError
+from walrus.device import device
+
+TIMEOUT = datetime.timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Launched:
+    """This process as a launcher (torchrun, deepspeed, srun with a script) has named it."""
+
+    rank: int
+    ranks: int
+
+    @classmethod
+    def find(cls) -> Launched | None:
+        """Who this process is by RANK and WORLD_SIZE; None where no launcher has set them.
+
+        Raises MismatchError where they are set in part, or do not fit.
+        """
+        names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+        found = {name: os.environ[name] for name in names if name in os.environ}
+        if "RANK" not in found and "WORLD_SIZE" not in found:
+            return None
+        if len(found) < len(names):
+            missing = ", ".join(name for name in names if name not in found)
+            raise MismatchError(f"environment: {', '.join(found)} without {missing}; a launcher sets all four")
+        if not (found["RANK"].isdigit() and found["WORLD_SIZE"].isdigit()):
+            raise MismatchError(
+                f"environment: RANK={found['RANK']}, WORLD_SIZE={found['WORLD_SIZE']}; expected numbers"
+            )
+        rank, ranks = int(found["RANK"]), int(found["WORLD_SIZE"])
+        if rank >= ranks:
+            raise MismatchError(f"environment: RANK={rank} of WORLD_SIZE={ranks}; expected 0 to {ranks - 1}")
+        return cls(rank, ranks)
+
+
+def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
+    """Meets the other ranks: at a file that no earlier world has used, or where the launcher says (None).
+
+    gloo on the CPU, nccl on GPUs.
+    """
+    if meeting is not None:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
+    os.environ.setdefault("LOCAL_RANK", "0")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(device())
+    elif meeting is not None:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    dist.init_process_group(
+        "nccl" if torch.cuda.is_available() else "gloo",
+        init_method="env://" if meeting is None else f"file://{meeting}",
+        rank=rank,
+        world_size=ranks,
+        timeout=TIMEOUT,
+    )
+
+
+def leave_world() -> None:
+    """Waits for the other ranks and parts from them."""
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def sum_over_ranks(values: list[float]) -> list[float]:
+    """Each value summed over all ranks, in double precision."""
+    total = torch.tensor(values, dtype=torch.float64, device=device())
+    if dist.get_world_size() > 1:
+        dist.all_reduce(total)
+    summed: list[float] = total.tolist()
+    return summed
+
+
+class ShardingGroup:
+    """The ranks that keep one copy of the state together: all of them, or `size` neighbours.
+
+    Answers as a model-parallel unit of DeepSpeed: the data-parallel world is the group, no model is cut. `replicas`
+    are the ranks, one of each group, that hold the same share.
+    """
+
+    def __init__(self, size: int) -> None:
+        rank, ranks = dist.get_rank(), dist.get_world_size()
+        if ranks % size:
+            raise MismatchError(
+                f"engine.mics_shard_size {size}: {ranks} ranks cannot be grouped so; expected a divisor of {ranks}"
+            )
+        self.size, self.count = size, ranks // size
+        groups = [range(first, first + size) for first in range(0, ranks, size)]
+        across = [range(first, ranks, size) for first in range(size)]
+        # Every rank must take part in the making of every group, in one order.
+        self.neighbours = _own([dist.new_group(list(members)) for members in groups], rank // size)
+        self.replicas = _own([dist.new_group(list(members)) for members in across], rank % size)
+        self.alone = _own([dist.new_group([member]) for member in range(ranks)], rank)
+
+    def get_data_parallel_group(self) -> dist.ProcessGroup:
+        return self.neighbours
+
+    def get_data_parallel_world_size(self) -> int:
+        return self.size
+
+    def get_data_parallel_rank(self) -> int:
+        return dist.get_rank() % self.size
+
+    def get_model_parallel_group(self) -> dist.ProcessGroup:
+        return self.alone
+
+    def get_model_parallel_world_size(self) -> int:
+        return 1
+
+    def get_model_parallel_rank(self) -> int:
+        return 0
+
+
+def _own(groups: list[dist.ProcessGroup | None], number: int) -> dist.ProcessGroup:
+    group = groups[number]
+    assert group is not None
+    return group

@@ -1,0 +1,159 @@
+"""Validation rollouts during training: the best weights are kept, and training ends when they no longer get better.
+
+Axes: T steps, C channel.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from pydantic.dataclasses import dataclass as settings_dataclass
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from shards.disk import write_atomically
+from shards.errors import MismatchError
+from shards.read import Dataset
+from shards.schema import STRICT, AtLeastOne, Natural
+from walrus.evaluation.metrics import vrmse
+from walrus.reading.plan import Window
+from walrus.reading.reader import Reader
+from walrus.rollout import Model, rollout
+from walrus.training.distributed import sum_over_ranks
+from walrus.training.log import read_lines
+
+LOG = "validation.jsonl"
+BEST = "best.safetensors"
+SPACE = 3
+
+
+@settings_dataclass(frozen=True, config=STRICT)
+class WatchSettings:
+    """Every so many optimiser steps (0: never, the last weights stay), short rollouts of the validation split.
+
+    Training ends after `patience` of them without a better one.
+    """
+
+    every: Natural = 0
+    patience: AtLeastOne = 5
+    trajectories: AtLeastOne = 4
+    steps: AtLeastOne = 10
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The mean VRMSE of the rollouts after so many optimiser steps."""
+
+    step: int
+    error: float
+
+
+class Watch:
+    """Judges the model between the steps of a run, and remembers the best in the folder of the run."""
+
+    def __init__(self, settings: WatchSettings, model: Model, dataset: Dataset, history: int, folder: Path) -> None:
+        self.settings = settings
+        self.model = model
+        self.dataset = dataset
+        self.history = history
+        self.folder = folder
+        self.seen: list[Validation] = []
+
+    def begin(self, step: int) -> None:
+        """Forgets what was seen after this step, from where the run goes on."""
+        self.seen = [seen for seen in read_validations(self.folder) if seen.step <= step]
+
+    def is_better(self, step: int, last: bool) -> bool:
+        """Validates if that is due after so many steps, and after the last; whether the model was never better.
+
+        All ranks must call this.
+        """
+        if step % self.settings.every and not last:
+            return False
+        network = self.model.network
+        network.eval()
+        error = validation_error(self.model, self.dataset, self.history, self.settings)
+        network.train()
+        (first,) = sum_over_ranks([error if dist.get_rank() == 0 else 0.0])
+        self.seen.append(Validation(step, first))
+        if dist.get_rank() == 0:
+            lines = (json.dumps({"step": seen.step, "error": seen.error}) + "\n" for seen in self.seen)
+            write_atomically(self.folder / LOG, "".join(lines).encode())
+        return self.was_best_at(step)
+
+    def was_best_at(self, step: int) -> bool:
+        """Whether the best validation is that after so many steps."""
+        return bool(self.seen) and self.best.step == step
+
+    @property
+    def best(self) -> Validation:
+        return best_of(self.seen)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last `patience` validations brought nothing better."""
+        return is_over(self.seen, self.settings)
+
+    def keep(self, weights: Mapping[str, Tensor]) -> None:
+        """Remembers these weights as the best."""
+        write_atomically(self.folder / BEST, save({name: value.contiguous() for name, value in weights.items()}))
+
+    def best_weights(self) -> dict[str, Tensor]:
+        """Those of the best validation."""
+        return load_file(self.folder / BEST)
+
+
+def read_validations(folder: Path) -> list[Validation]:
+    """What a run has seen so far."""
+    return [Validation(**line) for line in read_lines(folder / LOG)]
+
+
+def is_done(folder: Path, settings: WatchSettings, steps: int) -> bool:
+    """Whether a run that is watched has come to its end, by itself or by the schedule."""
+    seen = read_validations(folder)
+    return bool(settings.every and seen) and (seen[-1].step == steps or is_over(seen, settings))
+
+
+def best_of(seen: list[Validation]) -> Validation:
+    """The first of the smallest error."""
+    return min(seen, key=lambda validation: validation.error)
+
+
+def is_over(seen: list[Validation], settings: WatchSettings) -> bool:
+    """Whether the last `patience` validations brought nothing better."""
+    return bool(seen) and len(seen) - 1 - seen.index(best_of(seen)) >= settings.patience
+
+
+@torch.no_grad()
+def validation_error(model: Model, dataset: Dataset, history: int, settings: WatchSettings) -> float:
+    """VRMSE of rollouts from the first frames, mean over steps, real channels and trajectories; never NaN.
+
+    Raises MismatchError where no validation trajectory is longer than the history.
+    """
+    reader = Reader(dataset, "valid")
+    device = next(model.network.parameters()).device
+    errors = []
+    for number, entry in enumerate(reader.entries[: settings.trajectories]):
+        frames = min(entry.frames, history + settings.steps)
+        if frames <= history:
+            continue
+        whole = reader.read([Window(number, 0, 1)], reader.buffers(1, frames)).to(device)
+        before = replace(whole, fields_BTCHWD=whole.fields_BTCHWD[:, :history])
+        forecast_TCHWD = torch.cat(list(rollout(model, before, frames - history)))
+        truth_TCHWD = whole.fields_BTCHWD[0, history:]
+        unit_C = whole.scale_C[:, None, None, None].double()
+        error_TC = vrmse(truth_TCHWD * unit_C, forecast_TCHWD * unit_C, SPACE)[:, ~whole.padded_C]
+        errors.append(float(error_TC.mean()))
+    if not errors:
+        raise MismatchError(
+            f"{dataset.files.where()}: no validation trajectory is longer than the history of {history} frames; "
+            "set watch.every to 0, or split the dataset otherwise"
+        )
+    mean = sum(errors) / len(errors)
+    return mean if math.isfinite(mean) else math.inf

@@ -1,0 +1,122 @@
+"""A training step made to fit into the memory there is, or its failure to do so said in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from shards.errors import MismatchError
+from shards.schema import Schema
+from walrus.device import device, ran_out
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.reading.ranks import Place
+from walrus.training.engine import EngineSettings
+from walrus.training.memory_estimate import Footprint, activations, footprint
+from walrus.training.tuning import TuningSettings, prepare
+
+# The share of a machine's memory that a step may be planned to take; the rest is for what no estimate knows.
+MARGIN = 0.85
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a rank trains: a network with so many columns, on `windows` windows at a time of such data."""
+
+    columns: int
+    tuning: TuningSettings
+    schema: Schema
+    history: int
+    windows: int
+    place: Place
+
+
+def step_footprint(model: ModelSettings, engine: EngineSettings, load: Load) -> Footprint:
+    """The memory of a step on the device of a rank: weights at rest need no gradient and no optimiser."""
+    every, learning = _parameters(model, load)
+    kept = load.windows * (activations(model, load.schema, load.history) + _recomputed(model, load))
+    whole = footprint(every, engine, load.place, kept)
+    share = learning / every
+    optimizer = 0.0 if engine.offload == "optimizer" else share * whole.optimizer
+    return replace(whole, gradients=share * whole.gradients, optimizer=optimizer)
+
+
+def fitted(
+    model: ModelSettings, engine: EngineSettings, load: Load, memory: int
+) -> tuple[ModelSettings, EngineSettings, Footprint]:
+    """The settings as they are where a step fits into so many bytes, else the first thriftier ones that do.
+
+    First activations are computed again instead of kept, then the optimiser goes to the memory of the CPU. Where
+    nothing fits, the thriftiest are returned: the footprint says by how much.
+    """
+    choices = [(model, engine), (replace(model, checkpoint_every=1), engine)]
+    if engine.optimizer == "adamw" and engine.zero_stage and not engine.mics_shard_size:
+        choices.append((choices[-1][0], replace(engine, offload="optimizer")))
+    found = [(*choice, step_footprint(*choice, load)) for choice in choices]
+    return next((each for each in found if fits(each[2], memory)), found[-1])
+
+
+def fits(needed: Footprint, memory: int) -> bool:
+    return needed.total <= MARGIN * memory
+
+
+def _parameters(model: ModelSettings, load: Load) -> tuple[int, int]:
+    """All of them, and those that learn."""
+    with torch.device("meta"):
+        network = Walrus(model, load.columns)
+        prepare(network, load.tuning)
+    counts = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    return sum(count for count, _ in counts), sum(count for count, learns in counts if learns)
+
+
+def _recomputed(model: ModelSettings, load: Load) -> float:
+    """One block of a window as a whole, while it is computed again."""
+    if not model.checkpoint_every:
+        return 0.0
+    one, two = (
+        activations(replace(model, blocks=blocks, checkpoint_every=0), load.schema, load.history) for blocks in (1, 2)
+    )
+    return two - one
+
+
+def machine_memory() -> int:
+    """Bytes of the GPU, or of the machine where there is none."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.get_device_properties(device()).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def in_words(needed: Footprint) -> str:
+    """The footprint as a user reads it."""
+    parts = {
+        "weights": needed.weights,
+        "gradients": needed.gradients,
+        "optimiser": needed.optimizer,
+        "activations": needed.activations,
+    }
+    return f"about {size(needed.total)} ({', '.join(f'{name} {size(part)}' for name, part in parts.items())})"
+
+
+def size(count: float) -> str:
+    """Bytes to three digits, in GB or MB."""
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+
+
+@contextmanager
+def enough_memory(run: Path) -> Iterator[None]:
+    """Raises MismatchError where memory does not suffice, on the GPU or on the CPU."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        raise MismatchError(
+            f"{run}: out of memory in a training step; lower stream.windows_2d and windows_3d, recompute activations "
+            "(checkpoint_every = 1 of the model), adapt fewer weights (tuning.low_rank), or take engine.zero_stage 3 "
+            "on more GPUs"
+        ) from error

@@ -1,0 +1,88 @@
+"""One training pass: a micro-batch in, its loss out; all chance follows from the number of the micro-batch.
+
+Axes: B batch, T time, C channel, H W D space.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from walrus.augment import draw_rotation, has_frame, rotate
+from walrus.batch import Batch
+from walrus.model.geometry import plan_axes
+from walrus.model.patching import draw_patching
+from walrus.model.random_draws import Paths, draw_paths, draw_shifts
+from walrus.model.walrus import Walrus
+from walrus.normalize import Scales, join_channels, normalise, statistics_of
+from walrus.randomness import generator_of
+from walrus.reading.ranks import ALONE, Place
+from walrus.training.loss import delta_loss
+from walrus.vocabulary import Vocabulary
+
+
+class Trainee(nn.Module):
+    """The network with its loss, as the engine drives it.
+
+    `place` says which slice of each micro-batch comes; without `scales` each window is normalised by itself.
+    """
+
+    def __init__(
+        self,
+        network: Walrus,
+        vocabulary: Vocabulary,
+        seed: int,
+        rotates: bool,
+        jitters: bool,
+        eps: float,
+        place: Place = ALONE,
+        scales: Scales | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.vocabulary = vocabulary
+        self.seed = seed
+        self.rotates = rotates
+        self.jitters = jitters
+        self.eps = eps
+        self.place = place
+        self.scales = scales or {}
+
+    def forward(self, batch: Batch, number: int) -> Tensor:
+        """The loss of micro-batch `number`, a scalar: the last frame is what the history is to lead to."""
+        generator = generator_of(self.seed, "micro-batch", number)
+        if self.rotates and has_frame(batch):
+            batch = rotate(batch, draw_rotation(generator))
+        frames_TBCHWD = batch.fields_BTCHWD.transpose(0, 1)
+        history_TBCHWD = join_channels(batch)[:-1]
+        statistics = statistics_of(batch, history_TBCHWD, self.eps, self.scales)
+        height, width, depth = history_TBCHWD.shape[3:]
+        settings, shape = self.network.settings, (height, width, depth)
+        patching = draw_patching(settings, shape, generator)
+        output_TBCHWD = self.network(
+            normalise(history_TBCHWD, statistics),
+            self.vocabulary.labels((*batch.channels, *batch.static_channels)),
+            batch.boundaries,
+            draw_shifts(settings, shape, batch.boundaries, generator, patching) if self.jitters else None,
+            self._paths(len(history_TBCHWD), batch.windows, generator) if settings.drop_path else None,
+            patching=patching,
+            cells_BHWD=batch.cells_BHWD,
+        )
+        return delta_loss(
+            output_TBCHWD[:, :, : len(batch.channels)], frames_TBCHWD, statistics, batch.cells_BHWD, batch.padded_C
+        )
+
+    def tokens(self, batch: Batch) -> int:
+        """How many tokens the history of these windows has, with the strides of the table."""
+        _, frames, _, height, width, depth = batch.fields_BTCHWD.shape
+        axes = plan_axes(self.network.settings, (height, width, depth), batch.boundaries, self.jitters)
+        return batch.windows * (frames - 1) * math.prod(axis.tokens for axis in axes)
+
+    def _paths(self, frames: int, windows: int, generator: torch.Generator) -> Paths:
+        """This rank's share of the draw for the whole micro-batch, so that it is the same for any number of ranks."""
+        rank, ranks = self.place.rank_in_group, self.place.group_ranks
+        whole = draw_paths(self.network.settings, frames, windows * ranks, generator)
+        mine = slice(rank * windows, (rank + 1) * windows)
+        return Paths(whole.time_KB[:, mine], whole.space_KTB[:, :, mine])
