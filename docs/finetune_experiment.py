@@ -1,8 +1,8 @@
 """Does pretraining help on a system never seen? python docs/finetune_experiment.py FOLDER: an hour on one core.
 
 `tiny` learns five sample systems; then two others, beside the same network with fresh weights, on the same windows in
-the same order. Everything lies in FOLDER; what is there already is not done again. Prints the table of docs/lab.md and
-draws docs/images/finetune.png.
+the same order. Everything lies in FOLDER; what is there already is not done again. Prints the table of
+docs/lab.md and draws docs/images/finetune.png.
 
 Axes: F forecaster, M measure, T steps of a rollout, C channel.
 """
@@ -24,21 +24,21 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan as plan_build
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from pipelines.recipe import RunRecipe, find_run_recipe
 from shards.disk import write_atomically
 from shards.json_text import to_text
 from shards.program.machine import keep_freed_memory
 from walrus.checkpoint import Description, load_model, save_model
-from walrus.evaluation.forecasts import VRMSE, Protocol, Trial
+from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts
 from walrus.evaluation.scores import FORECASTERS
 from walrus.model.cost import cost_of
 from walrus.model.walrus import Walrus
-from walrus.reading.stream import Shards, make_plan
+from walrus.reading.stream import Shards, plan_stream
 from walrus.rollout import Model
 from walrus.training.distributed import join_world, leave_world
-from walrus.training.objective import Trainee
+from walrus.training.objective import TrainingObjective
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import fit
 from walrus.vocabulary import PUBLISHED
@@ -65,7 +65,13 @@ def schedule(steps: int) -> ScheduleSettings:
 
 
 def learn(
-    recipe: RunRecipe, shards: Shards, names: Sequence[str], steps: int, seed: int, base: Path | None, folder: Path
+    recipe: RunRecipe,
+    shards: Shards,
+    names: Sequence[str],
+    steps: int,
+    seed: int,
+    base: Path | None,
+    folder: Path,
 ) -> Model:
     """Trains on these datasets, from the weights in `base` or from new ones; the model, also left in `folder`."""
     if not (folder / "model.json").is_file():
@@ -76,9 +82,11 @@ def learn(
         network = Walrus(settings, len(PUBLISHED))
         if base:
             network.load_state_dict(load_model(base)[1].network.state_dict())
-        trainee = Trainee(network, PUBLISHED, seed, stream.rotate, training.jitter, training.eps)
-        plan = make_plan(chosen, dict.fromkeys(names, 1), stream, seed, cost_of(settings))
-        weights = fit(trainee, plan, chosen, recipe.engine, schedule(steps), training, folder, lambda progress: None)
+        trainee = TrainingObjective(network, PUBLISHED, seed, stream.rotate, training.jitter, training.eps)
+        plan = plan_stream(chosen, dict.fromkeys(names, 1), stream, seed, cost_of(settings))
+        weights = fit(
+            trainee, plan, chosen, recipe.engine, schedule(steps), training, folder, lambda progress: None
+        )
         description = Description(
             model=settings,
             vocabulary=PUBLISHED.names,
@@ -106,10 +114,12 @@ def outcomes(folder: Path) -> Iterator[dict[str, Any]]:
             place = folder / f"{system}-{steps}-{arm.replace(' ', '-')}-{seed}"
             done = place / "outcome.json"
             if not done.is_file():
-                model = learn(recipe, shards, [system], steps, seed, base if arm == "fine-tuned" else None, place)
-                protocol = Protocol(recipe.stream.history_2d, recipe.evaluation.start, longest=20)
+                model = learn(
+                    recipe, shards, [system], steps, seed, base if arm == "fine-tuned" else None, place
+                )
+                protocol = ForecastProtocol(recipe.stream.history_2d, recipe.evaluation.start, longest=20)
                 row = {"system": system, "steps": steps, "arm": arm, "seed": seed}
-                trial = Trial(model, shards.datasets[system], protocol)
+                trial = Forecasts(model, shards.datasets[system], protocol)
                 tracks = [trial.track(number) for number in trial.numbers]
                 for number, name in enumerate(FORECASTERS):
                     one_step = np.mean([track.one_step_FMKC[number, VRMSE].mean() for track in tracks])
@@ -160,8 +170,15 @@ def table(rows: Rows) -> str:
 
 
 def draw(rows: Rows) -> None:
-    mpl.rcParams |= {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
-    figure, grid = plt.subplots(len(MEASURES), len(KEPT_OUT), figsize=(8.5, 5.4), layout="constrained", sharex=True)
+    mpl.rcParams |= {
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+    }
+    figure, grid = plt.subplots(
+        len(MEASURES), len(KEPT_OUT), figsize=(8.5, 5.4), layout="constrained", sharex=True
+    )
     for (measure, system), panel in zip(product(MEASURES, KEPT_OUT), grid.flat, strict=True):
         draw_panel(panel, rows, system, measure)
     for panel in grid[-1]:

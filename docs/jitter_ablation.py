@@ -1,7 +1,8 @@
 """Prints the table of docs/lab.md on patch jitter in rollouts: python docs/jitter_ablation.py RUN --root ROOT --seeds 3
 
-The run is judged on every dataset it was trained on, as its recipe says: without jitter once, with jitter once for each
-seed. The numbers are VRMSE over whole rollouts: mean over fields and steps, median over test trajectories.
+The run is judged on every dataset it was trained on, as its recipe says: without jitter once, with jitter
+once for each seed. The numbers are VRMSE over whole rollouts: mean over fields and steps, median over test
+trajectories.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pipelines.recipe import find_run_recipe
 from shards.program.console import one_line_errors, say
 from shards.read import Dataset
 from walrus.checkpoint import load_model
-from walrus.evaluation.forecasts import Protocol, Trial
+from walrus.evaluation.forecasts import ForecastProtocol, Forecasts
 from walrus.evaluation.published_scores import published_scores
 from walrus.rollout import Model
 
@@ -25,25 +26,30 @@ HEAD = """| dataset | steps | without | with, each seed | mean ± std | with / w
 |---|---|---|---|---|---|---|"""
 
 
-def rollout_error(model: Model, dataset: Dataset, protocol: Protocol) -> tuple[float, int]:
+def rollout_error(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> tuple[float, int]:
     """The error, and how many steps the longest rollout has."""
-    trial = Trial(model, dataset, protocol)
+    trial = Forecasts(model, dataset, protocol)
     tracks = [trial.track(number) for number in trial.numbers]
-    return float(np.median([track.error for track in tracks])), max(track.rollout_FMTC.shape[2] for track in tracks)
+    return float(np.median([track.error for track in tracks])), max(
+        track.rollout_FMTC.shape[2] for track in tracks
+    )
 
 
-def row(model: Model, dataset: Dataset, protocol: Protocol, seeds: int) -> tuple[str, float]:
+def row(model: Model, dataset: Dataset, protocol: ForecastProtocol, seeds: int) -> tuple[str, float]:
     """A line of the table, and the ratio of both errors."""
     without, steps = rollout_error(replace(model, jitters=False), dataset, protocol)
     jittered = replace(model, jitters=True)
     found = [rollout_error(jittered, dataset, replace(protocol, seeds=(seed,)))[0] for seed in range(seeds)]
     mean, std, each = np.mean(found), np.std(found), ", ".join(f"{value:.3f}" for value in found)
     published = published_scores(dataset.card.name)
-    paper = "" if published is None or published.jitter is None else f"{published.jitter.on} / {published.jitter.off}"
-    ratio = float(mean / without)
-    line = (
-        f"| {dataset.card.name} | {steps} | {without:.3f} | {each} | {mean:.3f} ± {std:.3f} | {ratio:.3f} | {paper} |"
+    paper = (
+        ""
+        if published is None or published.jitter is None
+        else f"{published.jitter.on} / {published.jitter.off}"
     )
+    ratio = float(mean / without)
+    line = f"| {dataset.card.name} | {steps} | {without:.3f} | {each} | {mean:.3f} ± {std:.3f}"
+    line += f" | {ratio:.3f} | {paper} |"
     return line, ratio
 
 

@@ -91,7 +91,12 @@ def wave() -> Tensor:
 def draw() -> None:
     response = make_response()
     one_W, mean_W = response(wave(), 0), mean_over_shifts(response)
-    mpl.rcParams |= {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
+    mpl.rcParams |= {
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+    }
     figure, (fields, spectra, growth) = plt.subplots(1, 3, figsize=(11.5, 3.3), layout="constrained")
     draw_fields(fields, one_W, mean_W)
     draw_spectra(spectra, one_W, mean_W)

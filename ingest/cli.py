@@ -9,10 +9,10 @@ import typer
 from pydantic import TypeAdapter
 
 from ingest.building.append import Appended, append
-from ingest.building.build import Built, BuiltShare, Means, build, build_share
-from ingest.building.estimate import Preview, preview, preview_lines
+from ingest.building.build import Built, BuiltShare, Resources, build, build_share
+from ingest.building.estimate import BuildEstimate, preview, preview_lines
 from ingest.building.finish import finish
-from ingest.building.plan import Plan, make_plan
+from ingest.building.plan import BuildPlan, plan_build
 from ingest.building.shares import share_of
 from ingest.building.verify import source_faults
 from ingest.cli_options import (
@@ -51,7 +51,15 @@ from shards.convert import convert as convert_dataset
 from shards.errors import ShardError
 from shards.index import Packaging
 from shards.program.byte_size import byte_count
-from shards.program.console import Assignments, Json, application, one_line_errors, print_json, print_result, say
+from shards.program.console import (
+    Assignments,
+    Json,
+    application,
+    one_line_errors,
+    print_json,
+    print_result,
+    say,
+)
 from shards.read import Dataset
 from shards.verify import faults
 
@@ -90,7 +98,9 @@ def inspect_command(
         found = inspect(path)
         if recipe:
             write_draft(path, recipe)
-            say(f"drafted {recipe}: settle what it marks, then walrus-ingest build {recipe} --from {path} --to ROOT")
+            say(
+                f"drafted {recipe}: settle what it marks, then walrus-ingest build {recipe} --from {path} --to ROOT"
+            )
         print_result(document_of(Inspection, found), "\n".join(inspection_lines(found)), as_json)
 
 
@@ -110,9 +120,9 @@ def plan_command(
     """What a build would do and cost; nothing is written."""
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
-        means = Means(workers, memory=bound)
+        means = Resources(workers, memory=bound)
         found = preview(_plan(dataset, start, packaging, codec, keep_error, assignments, means), root, means)
-        print_result(document_of(Preview, found), "\n".join(preview_lines(found, workers)), as_json)
+        print_result(document_of(BuildEstimate, found), "\n".join(preview_lines(found, workers)), as_json)
         tell_caveats(found.caveats)
         end_with(found.left_out)
 
@@ -127,7 +137,8 @@ def build_command(
     keep_error: KeepError = None,
     workers: Workers = CORES,
     part: Annotated[
-        str | None, typer.Option(metavar="3/16", help="This share of the work only; then walrus-ingest finish.")
+        str | None,
+        typer.Option(metavar="3/16", help="This share of the work only; then walrus-ingest finish."),
     ] = None,
     scheduler: Scheduler = None,
     memory: Memory = None,
@@ -138,7 +149,7 @@ def build_command(
     share = parsed(share_of, part, "--part")
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
-        means = Means(workers, scheduler, bound)
+        means = Resources(workers, scheduler, bound)
         plan = _plan(dataset, start, packaging, codec, keep_error, assignments, means)
         tell_caveats(plan.caveats)
         with progress_bar(plan.recipe.name) as progress:
@@ -173,7 +184,7 @@ def append_command(
     with one_line_errors("walrus-ingest append"):
         recipe = find_recipe(dataset, tuple(assignments or ()))
         with progress_bar(recipe.name) as progress:
-            done = append(recipe, start, root, progress, Means(workers, scheduler, bound))
+            done = append(recipe, start, root, progress, Resources(workers, scheduler, bound))
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
         print_result(document_of(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
         tell_caveats(done.caveats)
@@ -187,7 +198,9 @@ def finish_command(folder: Folder, as_json: Json = False) -> None:
         card, written = finish(folder)
         tell_differences(card)
         document = {"folder": str(folder), "written_bytes": written, "card": document_of(Card, card)}
-        print_result(document, f"{folder}: {counts(card)}; {'merged' if written else 'nothing to do'}", as_json)
+        print_result(
+            document, f"{folder}: {counts(card)}; {'merged' if written else 'nothing to do'}", as_json
+        )
         end_with(card.quarantine)
 
 
@@ -250,12 +263,12 @@ def _plan(
     codec: str,
     keep_error: float | None,
     assignments: list[str] | None,
-    means: Means,
-) -> Plan:
+    means: Resources,
+) -> BuildPlan:
     """The plan, refused before a frame is read where the means do not reach."""
     recipe = find_recipe(dataset, tuple(assignments or ()))
     kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
-    return make_plan(recipe, start, kind, name, keep_error=keep_error, admit=means.slab_bytes)
+    return plan_build(recipe, start, kind, name, keep_error=keep_error, admit=means.slab_bytes)
 
 
 def main() -> None:

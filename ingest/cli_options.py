@@ -20,13 +20,15 @@ Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
 Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
 KeepError = Annotated[
-    float | None, typer.Option(metavar="0.01", help="Round values by at most this share of the one-step change.")
+    float | None,
+    typer.Option(metavar="0.01", help="Round values by at most this share of the one-step change."),
 ]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="tcp://...", help="A dask cluster does the work, not --workers.")
 ]
 Memory = Annotated[
-    str | None, typer.Option(metavar="4GB", help="What all processes here may hold, or each worker of a cluster.")
+    str | None,
+    typer.Option(metavar="4GB", help="What all processes here may hold, or each worker of a cluster."),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", help="A built dataset.")]
 

@@ -10,8 +10,7 @@ import typer
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ingest.building.build import Built, BuiltShare, quarantine_lines
-from ingest.building.build import Progress as Tell
+from ingest.building.build import Built, BuiltShare, TellProgress, quarantine_lines
 from shards.card import Card, Quarantined
 from shards.program.console import QUARANTINE, say, stderr
 
@@ -19,7 +18,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def progress_bar(name: str) -> Iterator[Tell]:
+def progress_bar(name: str) -> Iterator[TellProgress]:
     """A bar that is told how many parts are done, and of how many."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
@@ -68,7 +67,9 @@ def built_line(built: Built) -> str:
 def share_line(built: BuiltShare, part: str) -> str:
     parts = built.written_parts + built.reused_parts
     did = _did(built.written_parts, built.written_bytes)
-    return f"{built.folder}: share {part}, {parts} parts; {did}; when all shares are done: walrus-ingest finish"
+    return (
+        f"{built.folder}: share {part}, {parts} parts; {did}; when all shares are done: walrus-ingest finish"
+    )
 
 
 def counts(card: Card) -> str:

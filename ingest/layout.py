@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 from pydantic import model_validator
-from pydantic.dataclasses import dataclass
 
-from shards.schema import STRICT
+from shards.schema import checked
 
 # What a layout may name beside the axes of space: trajectory, time, component or channel.
 TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
@@ -39,7 +38,7 @@ def split_channel(stored: str) -> tuple[str, int | None]:
     return (named[1], int(named[2])) if named else (stored, None)
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class TimeRule:
     """When the frames are: an array of the file, equal steps, or equal steps up to the last frame at `stop`."""
 
@@ -66,7 +65,7 @@ class TimeRule:
         return tuple((self.start + np.arange(frames) * self.step).tolist())
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class CoordinateRule:
     """Where the cells of an axis are: an array of the file, or equal cells that fill `lower` to `upper`."""
 
@@ -90,7 +89,7 @@ class CoordinateRule:
         return tuple((self.lower + (np.arange(cells) + 0.5) * width).tolist())
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class MaskRule:
     """Which cells are solid: an array, and what it holds in them."""
 

@@ -10,14 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 
 from ingest.layout import CoordinateRule, MaskRule, TimeRule, layout_fault
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
 from shards.program.settings import make, override, read_toml
-from shards.schema import STRICT, TAKEN, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides, Split
+from shards.schema import TAKEN, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides, Split, checked
 
 # The largest powers whose square float64 still holds.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
@@ -27,13 +26,14 @@ RENAMED_SOURCES = {"hdf5": "arrays"}
 SidesOfAxes = dict[AxisName, tuple[Side, Side]]
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class RecipeField:
     """A field by its canonical name, and what the source calls it where that differs.
 
     `stored` is one name for a scalar, or for a vector held as one array; a name a component where a source holds the
-    components apart; `name[2]` is the third channel of an array that holds several fields. `transform` is applied to
-    what is stored, and the name says so. `layout` names the axes of its arrays where they are not those of the recipe.
+    components apart; `name[2]` is the third channel of an array that holds several fields. `transform` is
+    applied to what is stored, and the name says so. `layout` names the axes of its arrays where they are not
+    those of the recipe.
     `power` fixes k of the stored scale 2^k; left out, it is measured.
     """
 
@@ -81,7 +81,7 @@ def _require_periodic_on_both_sides(boundaries: SidesOfAxes) -> None:
             raise ValueError(f"axis {axis} is periodic on one side only")
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Correction:
     """Metadata that the files hold wrong, put right by the recipe, and why.
 
@@ -109,7 +109,7 @@ class Correction:
         return _sides(self.boundaries, axis)
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Exclusion:
     """Files that are known to be bad, by a pattern of their names, and why they are left out."""
 
@@ -117,7 +117,7 @@ class Exclusion:
     reason: str
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Expected:
     """What the published release holds; compared and reported, never enforced: releases differ."""
 
@@ -126,7 +126,7 @@ class Expected:
     trajectories: int | None = None
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Recipe:
     """One dataset: who reads it (`source`), what it must hold, whose it is.
 
@@ -175,8 +175,14 @@ class Recipe:
     def _name_and_axes(self) -> Recipe:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
-        if not 1 <= len(self.axes) <= 3 or len(set(self.axes)) != len(self.axes) or not TAKEN.isdisjoint(self.axes):
-            raise ValueError(f"axes {list(self.axes)}: expected 1 to 3, each once, and none of {sorted(TAKEN)}")
+        if (
+            not 1 <= len(self.axes) <= 3
+            or len(set(self.axes)) != len(self.axes)
+            or not TAKEN.isdisjoint(self.axes)
+        ):
+            raise ValueError(
+                f"axes {list(self.axes)}: expected 1 to 3, each once, and none of {sorted(TAKEN)}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -191,11 +197,15 @@ class Recipe:
         for word, named in tables:
             unknown = set(named) - set(self.axes)
             if unknown:
-                raise ValueError(f"{word} of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}")
+                raise ValueError(
+                    f"{word} of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}"
+                )
         _require_periodic_on_both_sides(self.boundaries)
         twice = corrected & set(self.boundaries)
         if twice:
-            raise ValueError(f"boundaries of {', '.join(sorted(twice))} are stated and corrected; say it once")
+            raise ValueError(
+                f"boundaries of {', '.join(sorted(twice))} are stated and corrected; say it once"
+            )
         for axis, (lower, upper) in self.domain.items():
             if not lower < upper:
                 raise ValueError(f"domain of {axis}, {lower:g} to {upper:g}: expected the lower end first")
@@ -207,7 +217,9 @@ class Recipe:
         for pattern in (self.files, *named):
             path = PurePosixPath(pattern)
             if path.is_absolute() or ".." in path.parts:
-                raise ValueError(f"files {pattern!r}: expected a pattern below the given folder, without / and ..")
+                raise ValueError(
+                    f"files {pattern!r}: expected a pattern below the given folder, without / and .."
+                )
         return self
 
     @model_validator(mode="after")
@@ -230,7 +242,9 @@ class Recipe:
             allowed = sorted({1, len(self.axes) ** each.rank})
             if len(each.stored_names) not in allowed:
                 expected = " or ".join(map(str, allowed))
-                raise ValueError(f"field {each.name} has {len(each.stored)} stored names; expected {expected}")
+                raise ValueError(
+                    f"field {each.name} has {len(each.stored)} stored names; expected {expected}"
+                )
         channels = [name for each in self.fields for name in each.spec.components(self.axes)]
         twice = sorted({name for name in channels if channels.count(name) > 1})
         if twice:

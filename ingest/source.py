@@ -4,8 +4,8 @@ A source opens one file at a time and yields slabs of frames, never a whole file
 channels stacked as the schema orders them, axes as the recipe names them, staggered fields moved to
 cell centres, boundaries settled. Nothing it reads is trusted: every shape is checked before it is read.
 
-What a recipe asks of every source alike (files left out, frames skipped, fields transformed, boundaries as stated) is
-done here, for all of them: `find` gives a source whose files are seen so.
+What a recipe asks of every source alike (files left out, frames skipped, fields transformed, boundaries as
+stated) is done here, for all of them: `find` gives a source whose files are seen so.
 
 Axes: T time, C channel, S space.
 """
@@ -88,7 +88,9 @@ class Source(Protocol):
 def sources() -> tuple[str, ...]:
     """Names of all sources: the files of the folder."""
     folder = resources.files("ingest.sources")
-    return tuple(sorted(e.name[:-3] for e in folder.iterdir() if e.name.endswith(".py") and not e.name.startswith("_")))
+    return tuple(
+        sorted(e.name[:-3] for e in folder.iterdir() if e.name.endswith(".py") and not e.name.startswith("_"))
+    )
 
 
 def find(name: str) -> Source:
@@ -120,11 +122,13 @@ class _ByRecipe:
         with self.module.open_file(path, recipe) as opened:
             _require_as_stated(path, recipe, opened.schema)
             schema = replace(opened.schema, grid=_within(path, recipe, opened.schema.grid))
-            yield _Seen(path, recipe, opened, schema, tuple(_seen_row(recipe, row) for row in opened.rows))
+            yield _RecipeView(
+                path, recipe, opened, schema, tuple(_seen_row(recipe, row) for row in opened.rows)
+            )
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _RecipeView:
     """An open file without the skipped frames, its fields transformed, its parameters by their right names."""
 
     path: Path
@@ -176,7 +180,9 @@ def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:
                 "of this file"
             )
     pairs = zip(grid.axes, grid.coordinates, strict=True)
-    return replace(grid, widths=tuple(cell_widths(centres, recipe.domain.get(axis)) for axis, centres in pairs))
+    return replace(
+        grid, widths=tuple(cell_widths(centres, recipe.domain.get(axis)) for axis, centres in pairs)
+    )
 
 
 def _require_as_stated(path: Path, recipe: Recipe, schema: Schema) -> None:

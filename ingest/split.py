@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import model_validator
-from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
-from shards.schema import SPLITS, STRICT, Split
+from shards.schema import SPLITS, Split, checked
 
 # Parameters are written in decimals, and stored as float32 by some.
 SAME = 1e-6
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class SplitRule:
     """Shares of a source without splits: rows in order, train first, test last, each at least one row.
 
-    Whole numbers are the rows of the published release, kept as shares of their sum: a smaller release splits alike.
+    Whole numbers are the rows of the published release, kept as shares of their sum: a smaller release splits
+    alike.
     """
 
     train: float = 0.8
@@ -49,7 +49,9 @@ class SplitRule:
 
     def shared_out(self, rows: int) -> list[Split]:
         """The split of each of these rows: shares in order, each at least one row where there are three."""
-        valid, test = (max(round(rows * share), int(share > 0 and rows >= 3)) for share in (self.valid, self.test))
+        valid, test = (
+            max(round(rows * share), int(share > 0 and rows >= 3)) for share in (self.valid, self.test)
+        )
         counts: dict[Split, int] = {"train": rows - valid - test, "valid": valid, "test": test}
         return [split for split in SPLITS for _ in range(counts[split])]
 
@@ -58,7 +60,7 @@ class SplitRule:
         return ", ".join(f"{100 * share:.3g} % {split}" for split, share in shares if share)
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class HeldOut:
     """Trajectories kept from training: those whose file fits a pattern and whose parameters have one of these values.
 
@@ -93,10 +95,14 @@ class HeldOut:
             for name, values in self.scalars.items()
             for value in values
         )
-        return tuple(part for part in parts if not any(part.holds(place, scalars) for place, scalars in found))
+        return tuple(
+            part for part in parts if not any(part.holds(place, scalars) for place, scalars in found)
+        )
 
     def __str__(self) -> str:
-        values = [f"{name} {' or '.join(f'{each:g}' for each in found)}" for name, found in self.scalars.items()]
+        values = [
+            f"{name} {' or '.join(f'{each:g}' for each in found)}" for name, found in self.scalars.items()
+        ]
         which = " with ".join(filter(None, (self.files and f"files {self.files}", " and ".join(values))))
         return f"{which}: {' and '.join(self.splits)}"
 

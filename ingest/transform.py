@@ -1,7 +1,7 @@
 """Pointwise transforms that a recipe asks for: what is stored is a function of what the file holds.
 
-A transformed field has a name of its own (`log10_density`, `zeros_like_density`), so that no one takes it for the
-quantity in the file. Axes: T time, C channel, S space.
+A transformed field has a name of its own (`log10_density`, `zeros_like_density`), so that no one takes it for
+the quantity in the file. Axes: T time, C channel, S space.
 """
 
 from __future__ import annotations

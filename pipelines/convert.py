@@ -51,7 +51,9 @@ def import_release(
             f"{len(channels)} named by --channel; name those beyond the published ones, in their order"
         )
     weights = from_published(state, settings)
-    description = make(Description, override(_published(settings, vocabulary, path, dataset), assignments), "--set")
+    description = make(
+        Description, override(_published(settings, vocabulary, path, dataset), assignments), "--set"
+    )
     _check_fit(description, weights)
     save_model(folder, description, {name: tensor.contiguous() for name, tensor in weights.items()})
     return description
@@ -74,7 +76,9 @@ def _published(
         "datasets": (card.name,) if card else (),
         "licences": {card.name: card.licence} if card else {},
         "origin": path.name,
-        "scales": {card.name: TypeAdapter(dict[str, ChannelScale]).dump_python(card_scales(card))} if card else {},
+        "scales": {card.name: TypeAdapter(dict[str, ChannelScale]).dump_python(card_scales(card))}
+        if card
+        else {},
     }
 
 
@@ -103,11 +107,14 @@ def command(
     ],
     to: Annotated[Path, typer.Option(file_okay=False, metavar="FOLDER", help="Where the other form goes.")],
     channels: Annotated[
-        list[str] | None, typer.Option("--channel", help="Name a column beyond the published ones; repeat in order.")
+        list[str] | None,
+        typer.Option("--channel", help="Name a column beyond the published ones; repeat in order."),
     ] = None,
     normalised_by: Annotated[
         Path | None,
-        typer.Option(metavar="ROOT/DATASET", help="The built dataset whose RMS a fine-tuned checkpoint divides by."),
+        typer.Option(
+            metavar="ROOT/DATASET", help="The built dataset whose RMS a fine-tuned checkpoint divides by."
+        ),
     ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of model.json.")
@@ -135,7 +142,9 @@ def tell(description: Description, written: Sequence[Path], as_json: bool) -> No
         print_json(document)
         return
     model = description.model
-    typer.echo(f"a model of {model.blocks} blocks, {model.hidden} wide, {len(description.vocabulary)} channel names")
+    typer.echo(
+        f"a model of {model.blocks} blocks, {model.hidden} wide, {len(description.vocabulary)} channel names"
+    )
     for path in written:
         typer.echo(f"written: {path}")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import Recipe, find_recipe
 from pipelines.recipe import DatasetChoice, RunRecipe
 from shards.errors import SettingsError
@@ -14,23 +14,23 @@ from shards.remote import Root, is_remote, open_dataset
 from shards.schema import Boundary, Grid, Schema
 from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
-from walrus.reading.plan import Plan, make_task
+from walrus.reading.plan import StreamPlan, make_task
 from walrus.reading.stream import trajectories
 
-Origin = Literal["shards", "sources", "catalogue"]
+KnownFrom = Literal["shards", "sources", "catalogue"]
 
 
 @dataclass(frozen=True)
-class Known:
+class DatasetFacts:
     """A dataset's schema, and the frames and shard of each training trajectory, as `origin` has them."""
 
     schema: Schema
     frames: tuple[int, ...]
     shards: tuple[int, ...]
-    origin: Origin
+    origin: KnownFrom
 
 
-def know(choice: DatasetChoice, root: Root) -> Known:
+def facts_of(choice: DatasetChoice, root: Root) -> DatasetFacts:
     """From its shards where it is built, else from the headers of its source files, else from the catalogue.
 
     Raises SettingsError where none of them tells enough.
@@ -38,16 +38,16 @@ def know(choice: DatasetChoice, root: Root) -> Known:
     if is_remote(root) or (Path(root) / choice.name / "index.json").is_file():
         dataset = open_dataset(root, choice.name)
         frames, numbers = trajectories(dataset)
-        return Known(dataset.card.schema, tuple(frames), tuple(numbers), "shards")
+        return DatasetFacts(dataset.card.schema, tuple(frames), tuple(numbers), "shards")
     recipe = find_recipe(choice.recipe or choice.name, choice.set)
     if choice.path and Path(choice.path).exists():
-        plan = make_plan(recipe, Path(choice.path), "zarr", "lz4")
+        plan = plan_build(recipe, Path(choice.path), "zarr", "lz4")
         counts = [each.frames for part in plan.parts if part.split == "train" for each in part.trajectories]
-        return Known(plan.schema, tuple(counts), tuple(range(len(counts))), "sources")
+        return DatasetFacts(plan.schema, tuple(counts), tuple(range(len(counts))), "sources")
     return published(recipe)
 
 
-def published(recipe: Recipe) -> Known:
+def published(recipe: Recipe) -> DatasetFacts:
     """A dataset as its release is described; sides of which nothing is said count as open."""
     expected = recipe.expected
     if not (expected.grid and expected.frames and expected.trajectories):
@@ -56,10 +56,10 @@ def published(recipe: Recipe) -> Known:
     sides = tuple(recipe.sides(axis) or (Boundary.OPEN, Boundary.OPEN) for axis in recipe.axes)
     schema = Schema(tuple(field.spec for field in recipe.fields), grid, sides)
     count = max(1, round(expected.trajectories * recipe.shares.train))
-    return Known(schema, (expected.frames,) * count, tuple(range(count)), "catalogue")
+    return DatasetFacts(schema, (expected.frames,) * count, tuple(range(count)), "catalogue")
 
 
-def plan_of(recipe: RunRecipe, known: dict[str, Known], model: ModelSettings) -> Plan:
+def plan_of(recipe: RunRecipe, known: dict[str, DatasetFacts], model: ModelSettings) -> StreamPlan:
     """The plan of a run on these datasets."""
     tasks = [
         make_task(
@@ -73,4 +73,4 @@ def plan_of(recipe: RunRecipe, known: dict[str, Known], model: ModelSettings) ->
         )
         for choice in recipe.datasets
     ]
-    return Plan(tuple(tasks), recipe.training.seed, recipe.stream.micro_batches)
+    return StreamPlan(tuple(tasks), recipe.training.seed, recipe.stream.micro_batches)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.dataset_facts import Known, know, plan_of
+from pipelines.dataset_facts import DatasetFacts, facts_of, plan_of
 from pipelines.recipe import RunRecipe
 from shards.remote import Root
 from walrus.batch import channels_of
 from walrus.model.cost import window_cost
-from walrus.reading.plan import MicroBatch, Plan, Task
-from walrus.reading.ranks import Place, count_groups
+from walrus.reading.plan import MicroBatch, StreamPlan, Task
+from walrus.reading.ranks import Rank, count_groups
 from walrus.training.memory_estimate import activations, footprint, parameters
 from walrus.training.simulate import balanced_times, busy_share
 from walrus.vocabulary import PUBLISHED
@@ -29,10 +29,10 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> di
     Raises MismatchError where ranks and groups cannot share what a step reads.
     """
     model = recipe.model_settings
-    known = {choice.name: know(choice, root) for choice in recipe.datasets}
+    known = {choice.name: facts_of(choice, root) for choice in recipe.datasets}
     plan = plan_of(recipe, known, model)
     engine = recipe.engine
-    place = Place(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, groups))
+    place = Rank(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, groups))
     plan.check(place)
     times_SMG = balanced_times(plan, STEPS_PREDICTED, place.groups)
     names = [name for each in known.values() for name in channels_of(each.schema)]
@@ -50,14 +50,16 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> di
         "ranks": ranks,
         "groups": place.groups,
         "tasks": {task.name: _task(task, known[task.name], recipe) for task in plan.tasks},
-        "first_steps": [_step(plan, known, step, place) for step in range(min(STEPS_SHOWN, recipe.schedule.steps))],
+        "first_steps": [
+            _step(plan, known, step, place) for step in range(min(STEPS_SHOWN, recipe.schedule.steps))
+        ],
         "tflop_a_step_and_rank": float(np.mean(times_SMG.sum(1))) / place.group_ranks / 1e12,
         "idle_share": 1 - busy_share(times_SMG, 1),
         "memory": {**asdict(memory), "total": memory.total},
     }
 
 
-def _task(task: Task, known: Known, recipe: RunRecipe) -> dict[str, Any]:
+def _task(task: Task, known: DatasetFacts, recipe: RunRecipe) -> dict[str, Any]:
     return {
         "known_from": known.origin,
         "grid": list(known.schema.grid.shape),
@@ -73,11 +75,11 @@ def _task(task: Task, known: Known, recipe: RunRecipe) -> dict[str, Any]:
     }
 
 
-def _step(plan: Plan, known: dict[str, Known], step: int, place: Place) -> list[dict[str, Any]]:
+def _step(plan: StreamPlan, known: dict[str, DatasetFacts], step: int, place: Rank) -> list[dict[str, Any]]:
     group_of = {
         micro.number: group
         for group in range(place.groups)
-        for micro in plan.of_group(step, Place(group * place.group_ranks, place.ranks, place.groups))
+        for micro in plan.of_group(step, Rank(group * place.group_ranks, place.ranks, place.groups))
     }
     return [_micro_batch(micro, group_of[micro.number]) for micro in plan.step(step)]
 

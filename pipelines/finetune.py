@@ -23,10 +23,10 @@ from shards.read import Dataset
 from shards.remote import Root
 from shards.schema import SPLITS, Schema
 from walrus.checkpoint import Description, load_description
-from walrus.evaluation.score_tables import table
+from walrus.evaluation.score_tables import score_table
 from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
 from walrus.training.fit_memory import Load, fits, fitted, in_words, machine_memory, size, step_footprint
 from walrus.training.memory_estimate import parameters
@@ -71,7 +71,7 @@ def finetune(
         schema=schema,
         history=recipe.stream.history(len(schema.grid.axes)),
         windows=max(1, recipe.stream.windows(schema, cost_of(model)) // ranks),
-        place=Place(0, ranks),
+        place=Rank(0, ranks),
     )
     model, recipe = fit_memory(model, recipe, load)
     job = Job(recipe, model, vocabulary.names, root, out, ranks, base, allow=tuple(allow), trace=trace)
@@ -179,7 +179,14 @@ def _write_card(job: Job, shards: Shards, base: Description, scores: dict[str, A
     description = load_description(job.run)
     count = parameters(description.model, len(description.vocabulary))
     cards = [dataset.card for dataset in shards.datasets.values()]
-    text = model_card(job.recipe, description, cards, (Path(job.recipe.base).name, base), count, table(scores, "model"))
+    text = model_card(
+        job.recipe,
+        description,
+        cards,
+        (Path(job.recipe.base).name, base),
+        count,
+        score_table(scores, "model"),
+    )
     if not (job.run / CARD).is_file() or (job.run / CARD).read_text(encoding="utf-8") != text:
         write_atomically(job.run / CARD, text.encode())
 
@@ -200,9 +207,14 @@ def count_of(text: str) -> int:
 def command(
     dataset: Annotated[str, typer.Argument(help="A dataset built below ROOT.")],
     root: Annotated[str, typer.Option(help="Where the shards lie: a folder or a URL.")],
-    base: Annotated[Path, typer.Option("--from", metavar="RUN", help="The folder of a trained or converted model.")],
+    base: Annotated[
+        Path, typer.Option("--from", metavar="RUN", help="The folder of a trained or converted model.")
+    ],
     out: Annotated[
-        Path, typer.Option(file_okay=False, metavar="RUN2", help="The folder of the new run; a stopped one goes on.")
+        Path,
+        typer.Option(
+            file_okay=False, metavar="RUN2", help="The folder of the new run; a stopped one goes on."
+        ),
     ],
     samples: Annotated[str, typer.Option(help="How many windows to learn from.")] = "500k",
     recipe: Annotated[str, typer.Option(help="finetune, finetune-published, or a file .toml.")] = "finetune",

@@ -82,7 +82,9 @@ def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Descri
     licences = ", ".join(f"{name}: {licence or 'not stated'}" for name, licence in began.licences.items())
     tuning = recipe.tuning
     learned = "adapters of rank " + str(tuning.low_rank) if tuning.low_rank else "the blocks"
-    trained = {"all": f"encoder, decoder and {learned}", "encoder+decoder": "encoder and decoder"}[tuning.train]
+    trained = {"all": f"encoder, decoder and {learned}", "encoder+decoder": "encoder and decoder"}[
+        tuning.train
+    ]
     if tuning.train == "encoder+decoder" and tuning.low_rank:
         trained = f"encoder, decoder and {learned}"
     return [

@@ -10,6 +10,8 @@ import typer
 Ranks = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
 Allow = Annotated[
     list[str] | None,
-    typer.Option(help="Let a stopped run go on with other data, plan, schedule, engine or training settings."),
+    typer.Option(
+        help="Let a stopped run go on with other data, plan, schedule, engine or training settings."
+    ),
 ]
 Trace = Annotated[Path | None, typer.Option(help="Write a profile of a few steps to this folder.")]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ingest.building.build import build, quarantine_lines
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from pipelines.dry_run import dry_run, tell_dry_run
 from pipelines.options import Allow, Ranks, Trace
@@ -40,7 +40,9 @@ def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> No
                 f"{choice.path}: the source files of {choice.name} are not there (seen from {Path.cwd()})"
             )
         recipe = find_recipe(choice.recipe or choice.name, choice.set)
-        built = build(make_plan(recipe, Path(choice.path), "zarr", "lz4"), root, workers, lambda done, total: None)
+        built = build(
+            plan_build(recipe, Path(choice.path), "zarr", "lz4"), root, workers, lambda done, total: None
+        )
         state = "ingested" if built.written_parts else "found"
         trajectories = sum(count.trajectories for count in built.card.counts.values())
         say(f"{state} {built.folder}: {trajectories} trajectories")
@@ -59,8 +61,8 @@ def pretrain(
 ) -> dict[str, Any]:
     """The whole road; the scores of the evaluation, as `walrus.evaluation.score_tables.document` has them.
 
-    In a world that a launcher has made the datasets must be built already, and only the first rank evaluates; those
-    behind a URL must be, too.
+    In a world that a launcher has made the datasets must be built already, and only the first rank evaluates;
+    those behind a URL must be, too.
     """
     if Launched.find() is None and not is_remote(root):
         ingest_all(recipe.datasets, Path(root), usable_cores())
@@ -83,16 +85,21 @@ def pretrain(
 @app.command()
 def command(
     recipe: Annotated[str, typer.Argument(help="A name (tiny) or a file .toml.")],
-    root: Annotated[str, typer.Option(help="Where the shards lie, or are to lie: a folder, or a URL to read from.")],
+    root: Annotated[
+        str, typer.Option(help="Where the shards lie, or are to lie: a folder, or a URL to read from.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(file_okay=False, metavar="RUN", help="The folder of the run; a stopped one goes on.")
+        Path | None,
+        typer.Option(file_okay=False, metavar="RUN", help="The folder of the run; a stopped one goes on."),
     ] = None,
     ranks: Ranks = 1,
     groups: Annotated[
         int | None,
         typer.Option(min=1, help="Groups of ranks, each with micro-batches of its own."),
     ] = None,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and what it costs.")] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be read, and what it costs.")
+    ] = False,
     simulated: Annotated[bool, typer.Option("--simulate", help="Only predict how ranks would wait.")] = False,
     assignments: Assignments = None,
     allow: Allow = None,

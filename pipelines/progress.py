@@ -9,7 +9,7 @@ from datetime import timedelta
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from shards.program.console import say, stderr
-from walrus.training.log import Progress as Step
+from walrus.training.log import StepRecord
 from walrus.training.train import Report
 
 LINES_EVERY = 50
@@ -23,13 +23,18 @@ class Smooth:
     def __init__(self) -> None:
         self.means: dict[str, float] = {}
 
-    def take(self, step: Step) -> None:
-        seen = {"seconds": step.seconds, "waited": step.waited, "windows": step.windows, "tokens": step.tokens}
+    def take(self, step: StepRecord) -> None:
+        seen = {
+            "seconds": step.seconds,
+            "waited": step.waited,
+            "windows": step.windows,
+            "tokens": step.tokens,
+        }
         for name, value in (seen | {f"loss of {task}": loss for task, loss in step.losses.items()}).items():
             before = self.means.get(name, value)
             self.means[name] = before + FRESHNESS * (value - before)
 
-    def figures(self, step: Step) -> str:
+    def figures(self, step: StepRecord) -> str:
         """Losses, speed, waiting, time left, in one line."""
         seconds = self.means["seconds"]
         left = timedelta(seconds=round(seconds * (step.steps - step.step - 1)))
@@ -40,7 +45,11 @@ class Smooth:
 
     @property
     def losses(self) -> str:
-        named = {name.removeprefix("loss of "): value for name, value in self.means.items() if name.startswith("loss")}
+        named = {
+            name.removeprefix("loss of "): value
+            for name, value in self.means.items()
+            if name.startswith("loss")
+        }
         return ", ".join(f"{task} {value:.2f}" for task, value in sorted(named.items()))
 
 
@@ -50,9 +59,11 @@ class Terminal:
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
         self.smooth = Smooth()
-        self.task = bar.add_task("training", total=None, figures="", losses="") if stderr.is_terminal else None
+        self.task = (
+            bar.add_task("training", total=None, figures="", losses="") if stderr.is_terminal else None
+        )
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: StepRecord) -> None:
         self.smooth.take(step)
         done = step.step + 1
         if self.task is not None:
@@ -75,5 +86,7 @@ def progress(shown: bool = True) -> Iterator[Report]:
     """Yields what to call after each step; several ranks of one terminal must not all have a bar on it."""
     figures = TextColumn("{task.fields[figures]}\n{task.fields[losses]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), figures)
-    with Progress(*columns, console=stderr, transient=True, disable=not (shown and stderr.is_terminal)) as bar:
+    with Progress(
+        *columns, console=stderr, transient=True, disable=not (shown and stderr.is_terminal)
+    ) as bar:
         yield Terminal(bar)

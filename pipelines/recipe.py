@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, TypeAdapter, model_validator
-from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
 from shards.program.settings import make, override, read_toml
-from shards.schema import STRICT, AtLeastOne
+from shards.schema import AtLeastOne, checked
 from walrus.evaluation.forecasts import EvaluationSettings
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.plan import StreamSettings
 from walrus.reading.reader import ReadSettings
-from walrus.training.early_stopping import WatchSettings
+from walrus.training.early_stopping import EarlyStoppingSettings
 from walrus.training.engine import EngineSettings
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings
 from walrus.training.tuning import TuningSettings
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class DatasetChoice:
     """A dataset of the run, by its name below ROOT, and how often it comes in a cycle of tasks.
 
     `path` is where its source files lie, relative to the current folder; without it the dataset must be built
-    already. It is built by the recipe of its name in the catalogue, or by the file `recipe`; `set` overrides keys.
+    already. It is built by the recipe of its name in the catalogue, or by the file `recipe`; `set` overrides
+    keys.
     """
 
     name: str
@@ -38,7 +38,7 @@ class DatasetChoice:
     set: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class RunRecipe:
     """A pretraining or fine-tuning run.
 
@@ -57,13 +57,15 @@ class RunRecipe:
     engine: EngineSettings = EngineSettings()
     training: TrainSettings = TrainSettings()
     tuning: TuningSettings = TuningSettings()
-    watch: WatchSettings = WatchSettings()
+    watch: EarlyStoppingSettings = EarlyStoppingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="after")
     def _possible(self) -> RunRecipe:
         if self.engine.ema and self.watch.every:
-            raise ValueError("watch judges the weights, not their average: set watch.every or engine.ema to 0")
+            raise ValueError(
+                "watch judges the weights, not their average: set watch.every or engine.ema to 0"
+            )
         names = [choice.name for choice in self.datasets]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -95,5 +97,7 @@ def find_run_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Run
     known = run_recipes()
     path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
     if path is None:
-        raise SettingsError(f"no run recipe named {name_or_path}; there is {', '.join(known)}; or name a file .toml")
+        raise SettingsError(
+            f"no run recipe named {name_or_path}; there is {', '.join(known)}; or name a file .toml"
+        )
     return make(RunRecipe, override(read_toml(path), assignments), str(path))

@@ -27,17 +27,17 @@ from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import card_scales
 from walrus.reading.plan import StreamSettings
-from walrus.reading.ranks import Place, count_groups
-from walrus.reading.stream import Shards, make_plan
+from walrus.reading.ranks import Rank, count_groups
+from walrus.reading.stream import Shards, plan_stream
 from walrus.rollout import Model
 from walrus.training.distributed import Launched, join_world, leave_world
-from walrus.training.early_stopping import Watch, WatchSettings, is_done
+from walrus.training.early_stopping import EarlyStopping, EarlyStoppingSettings, is_done
 from walrus.training.fit_memory import enough_memory
 from walrus.training.log import note
 from walrus.training.lora import merged
-from walrus.training.objective import Trainee
+from walrus.training.objective import TrainingObjective
 from walrus.training.resume import last_checkpoint
-from walrus.training.run_checkpoint import Identity, Saved
+from walrus.training.run_checkpoint import Identity, RunCheckpoint
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.signals import SIGNALS, passed_on
 from walrus.training.train import fit
@@ -53,7 +53,8 @@ class Job:
     """All that a rank needs, as plain values that cross a process border.
 
     `allow` names the parts of a stopped run that may differ when it goes on (walrus.training.resume.PARTS), `trace` is
-    the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as the engine implies.
+    the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as the engine
+    implies.
     """
 
     recipe: RunRecipe
@@ -77,7 +78,9 @@ def is_finished(job: Job) -> bool:
     if not is_recipe_kept(job):
         saved, changes = last_checkpoint(job.run, identity(job, _shards(job)), job.allow)
         if saved is None and (job.run / DESCRIPTION).is_file():
-            raise MismatchError(f"{job.run}: holds a run of another recipe; give another --out, or remove the folder")
+            raise MismatchError(
+                f"{job.run}: holds a run of another recipe; give another --out, or remove the folder"
+            )
         if changes:
             return False
     if not (job.run / DESCRIPTION).is_file():
@@ -122,7 +125,7 @@ def identity(job: Job, shards: Shards) -> Identity:
         "training": {
             **recipe.training.identity,
             **TypeAdapter(TuningSettings).dump_python(recipe.tuning, mode="json"),
-            "watch": TypeAdapter(WatchSettings).dump_python(recipe.watch, mode="json"),
+            "watch": TypeAdapter(EarlyStoppingSettings).dump_python(recipe.watch, mode="json"),
         },
         "model": {**job.model.identity, "vocabulary": list(job.vocabulary), "base": base},
     }
@@ -140,7 +143,9 @@ def train(job: Job) -> None:
     launched = Launched.find()
     if launched is not None:
         if job.ranks != 1:
-            raise SettingsError(f"--ranks {job.ranks}: a launcher has set {launched.ranks} ranks; leave --ranks out")
+            raise SettingsError(
+                f"--ranks {job.ranks}: a launcher has set {launched.ranks} ranks; leave --ranks out"
+            )
         _rank(launched.rank, launched.ranks, job, None)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -169,7 +174,9 @@ def _spawn(job: Job, meeting: Path) -> None:
 
 def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
     """Why the ranks ended, as one of them left it in this folder; None where it was a fault of the program."""
-    code, name = (error.exit_code, error.signal_name) if isinstance(error, ProcessExitedException) else (0, None)
+    code, name = (
+        (error.exit_code, error.signal_name) if isinstance(error, ProcessExitedException) else (0, None)
+    )
     # A rank that has lost another one fails as well, and may be noticed first.
     mistakes = sorted(folder.glob("mistake-*"))
     if mistakes:
@@ -202,18 +209,18 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     saved, changes = last_checkpoint(job.run, belongs, job.allow)
     if rank == 0:
         _begin(job, ranks, saved, changes)
-    plan = make_plan(shards, recipe.weights, recipe.stream, recipe.training.seed, cost_of(job.model))
+    plan = plan_stream(shards, recipe.weights, recipe.stream, recipe.training.seed, cost_of(job.model))
     groups = count_groups(ranks, recipe.engine.zero_stage, recipe.engine.mics_shard_size, job.groups)
     vocabulary = Vocabulary(job.vocabulary)
     description = _description(job, shards)
-    trainee = Trainee(
+    trainee = TrainingObjective(
         network=_network(job, vocabulary),
         vocabulary=vocabulary,
         seed=recipe.training.seed,
         rotates=recipe.stream.rotate,
         jitters=recipe.training.jitter,
         eps=recipe.training.eps,
-        place=Place(rank, ranks, groups),
+        place=Rank(rank, ranks, groups),
         scales=description.scales,
     )
     watch = _watch(job, shards, description, trainee)
@@ -248,7 +255,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     leave_world()
 
 
-def _begin(job: Job, ranks: int, saved: Saved | None, changes: list[str]) -> None:
+def _begin(job: Job, ranks: int, saved: RunCheckpoint | None, changes: list[str]) -> None:
     """Writes the recipe, and says what is not as it was."""
     keep_recipe(job)
     if saved is None:
@@ -270,21 +277,27 @@ def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
         network = Walrus(job.model, len(vocabulary))
     if job.base is not None:
         _, base = load_model(job.base)
-        network.load_state_dict(grow(base.network.state_dict(), base.vocabulary, network.state_dict(), vocabulary))
+        network.load_state_dict(
+            grow(base.network.state_dict(), base.vocabulary, network.state_dict(), vocabulary)
+        )
     with torch.random.fork_rng():
         torch.manual_seed(job.recipe.training.seed)
         prepare(network, job.recipe.tuning)
     return network
 
 
-def _watch(job: Job, shards: Shards, description: Description, trainee: Trainee) -> Watch | None:
+def _watch(
+    job: Job, shards: Shards, description: Description, trainee: TrainingObjective
+) -> EarlyStopping | None:
     """Validation on the first dataset, where the recipe asks for it."""
     if not job.recipe.watch.every:
         return None
-    model = Model(trainee.network, trainee.vocabulary, description.eps, description.jitters, scales=description.scales)
+    model = Model(
+        trainee.network, trainee.vocabulary, description.eps, description.jitters, scales=description.scales
+    )
     dataset = next(iter(shards.datasets.values()))
     history = description.history(len(dataset.card.schema.grid.axes))
-    return Watch(job.recipe.watch, model, dataset, history, job.run)
+    return EarlyStopping(job.recipe.watch, model, dataset, history, job.run)
 
 
 def _description(job: Job, shards: Shards) -> Description:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pipelines.dataset_facts import know, plan_of
+from pipelines.dataset_facts import facts_of, plan_of
 from pipelines.recipe import RunRecipe
 from shards.remote import Root
-from walrus.reading.plan import Plan
-from walrus.reading.ranks import Place
+from walrus.reading.plan import StreamPlan
+from walrus.reading.ranks import Rank
 from walrus.training.simulate import PUBLISHED_GAIN, ratio_for, shares, waiting_factor
 
 WORLDS = (8, 96, 1024)
@@ -24,18 +24,21 @@ FEWEST_STEPS = 12
 def simulate(recipe: RunRecipe, root: Root) -> dict[str, Any]:
     """The shares of time spent computing under (a) random tasks, (b) grouped, (c) grouped, of equal cost, balanced."""
     model = recipe.model_settings
-    known = {choice.name: know(choice, root) for choice in recipe.datasets}
+    known = {choice.name: facts_of(choice, root) for choice in recipe.datasets}
     plan = plan_of(recipe, known, model)
     group_ranks = recipe.engine.mics_shard_size or GROUP_RANKS
     rows = [
-        _row(plan, ranks, size) for ranks in WORLDS for size in dict.fromkeys((group_ranks, ranks)) if ranks % size == 0
+        _row(plan, ranks, size)
+        for ranks in WORLDS
+        for size in dict.fromkeys((group_ranks, ranks))
+        if ranks % size == 0
     ]
     volumes = {task.name for task in plan.tasks if len(known[task.name].schema.grid.axes) == 3}
     return {"title": recipe.title, "rows": rows, "published": _published(plan, volumes, group_ranks)}
 
 
-def _row(plan: Plan, ranks: int, group_ranks: int) -> dict[str, Any]:
-    place = Place(0, ranks, ranks // group_ranks)
+def _row(plan: StreamPlan, ranks: int, group_ranks: int) -> dict[str, Any]:
+    place = Rank(0, ranks, ranks // group_ranks)
     micros = ACCUMULATION * place.groups
     found = shares(replace(plan, micro_batches=micros), place, max(FEWEST_STEPS, SIMULATED // micros))
     grouped, balanced = found.gains
@@ -50,7 +53,7 @@ def _row(plan: Plan, ranks: int, group_ranks: int) -> dict[str, Any]:
     }
 
 
-def _published(plan: Plan, volumes: set[str], group_ranks: int) -> dict[str, Any]:
+def _published(plan: StreamPlan, volumes: set[str], group_ranks: int) -> dict[str, Any]:
     """Under which costs waiting alone makes up the published gain, and what gathers would have to take otherwise."""
     weights = {task.name: task.weight for task in plan.tasks}
     costs = {task.name: task.cost for task in plan.tasks}
@@ -65,7 +68,12 @@ def _published(plan: Plan, volumes: set[str], group_ranks: int) -> dict[str, Any
         }
         for ranks in dict.fromkeys((group_ranks, *WORLDS))
     ]
-    return {"share": share, "ratio": _ratio(costs, weights, volumes), "gain": PUBLISHED_GAIN, "waiting": waiting}
+    return {
+        "share": share,
+        "ratio": _ratio(costs, weights, volumes),
+        "gain": PUBLISHED_GAIN,
+        "waiting": waiting,
+    }
 
 
 def _ratio(costs: dict[str, float], weights: dict[str, int], volumes: set[str]) -> float | None:
@@ -74,7 +82,9 @@ def _ratio(costs: dict[str, float], weights: dict[str, int], volumes: set[str]) 
     for names in (volumes, set(costs) - volumes):
         if not names:
             return None
-        means.append(sum(costs[name] * weights[name] for name in names) / sum(weights[name] for name in names))
+        means.append(
+            sum(costs[name] * weights[name] for name in names) / sum(weights[name] for name in names)
+        )
     return means[0] / means[1]
 
 

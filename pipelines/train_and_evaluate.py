@@ -16,11 +16,11 @@ from shards.read import Dataset
 from shards.schema import Split
 from walrus.checkpoint import Description, load_description, load_model
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.evaluate import judge
+from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.figures import draw
 from walrus.evaluation.forecasts import EvaluationSettings
-from walrus.evaluation.report import Result, Run, count, duration
-from walrus.evaluation.score_tables import table
+from walrus.evaluation.report import Result, RunFacts, count, duration
+from walrus.evaluation.score_tables import score_table
 from walrus.evaluation.write import save
 from walrus.reading.stream import Shards
 from walrus.rollout import Model
@@ -56,26 +56,29 @@ def run_and_evaluate(job: Job, shards: Shards) -> dict[str, Any]:
 def _evaluate(job: Job, shards: Shards) -> None:
     began = time.perf_counter()
     description, model = load_model(job.run)
-    results = evaluate(model, description, list(shards.datasets.values()), job.recipe.evaluation)
+    results = evaluate_all(model, description, list(shards.datasets.values()), job.recipe.evaluation)
     losses = read_lines(job.run / LOSSES)
     facts = (
         *describe(description, model),
         ("training time", duration(sum(line["seconds"] for line in losses))),
         ("evaluation time", duration(time.perf_counter() - began)),
     )
-    save(job.run / EVALUATION, Run(job.recipe.title, facts), results, curves(losses))
+    save(job.run / EVALUATION, RunFacts(job.recipe.title, facts), results, curves(losses))
 
 
 def curves(losses: Sequence[dict[str, Any]]) -> list[Curve]:
     """The training curve of each task."""
     tasks = sorted({task for line in losses for task in line["losses"]})
     points = {
-        task: [(line["step"], line["losses"][task]) for line in losses if task in line["losses"]] for task in tasks
+        task: [(line["step"], line["losses"][task]) for line in losses if task in line["losses"]]
+        for task in tasks
     }
-    return [Curve(task, [step for step, _ in seen], [loss for _, loss in seen]) for task, seen in points.items()]
+    return [
+        Curve(task, [step for step, _ in seen], [loss for _, loss in seen]) for task, seen in points.items()
+    ]
 
 
-def evaluate(
+def evaluate_all(
     model: Model,
     description: Description,
     datasets: Sequence[Dataset],
@@ -86,7 +89,7 @@ def evaluate(
     results = []
     for dataset in datasets:
         history = description.history(len(dataset.card.schema.grid.axes))
-        judgement = judge(model, dataset, settings.protocol(history, split))
+        judgement = evaluate(model, dataset, settings.protocol(history, split))
         results.append(Result(judgement, draw(judgement)))
         say(f"evaluated {dataset.card.name}: {len(judgement.tracks)} {split} trajectories")
     return results
@@ -112,6 +115,6 @@ def tell(scores: dict[str, Any], run: Path, as_json: bool) -> None:
     if as_json:
         print_json(scores)
         return
-    typer.echo(table(scores, "model"))
+    typer.echo(score_table(scores, "model"))
     typer.echo(f"\nVRMSE: 0 is right, 1 is as good as the mean of the field.\nmodel     {run}")
     typer.echo(f"report    {run / EVALUATION / 'report.html'}\npictures  {run / EVALUATION / 'pictures'}")

@@ -6,15 +6,14 @@ from dataclasses import field
 from typing import Literal
 
 from pydantic import model_validator
-from pydantic.dataclasses import dataclass
 
 from shards.codec import CodecName
 from shards.moments import Moments
-from shards.schema import STRICT, FolderName, NotNegative, Schema, Split
+from shards.schema import FolderName, NotNegative, Schema, Split, checked
 from shards.shard import cuts_the_frame
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Input:
     """One source file: its path below the source root, size, and a digest of evenly spaced blocks."""
 
@@ -23,7 +22,7 @@ class Input:
     digest: str
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Quarantined:
     """A trajectory (or, with row None, a file) that was left out, and why."""
 
@@ -32,7 +31,7 @@ class Quarantined:
     reason: str
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class ChannelMoments:
     """Train-split moments of one channel in physical units."""
 
@@ -57,7 +56,7 @@ class ChannelMoments:
         )
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class KeptError:
     """How far a stored value of one field may be, and is at most, from its source, in physical units."""
 
@@ -65,13 +64,13 @@ class KeptError:
     reached: NotNegative = 0.0
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Count:
     trajectories: int = 0
     frames: int = 0
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Card:
     """A dataset: `powers` holds k for each field, values are stored divided by 2^k; `chunk` is [C, *S] of a chunk."""
 

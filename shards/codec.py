@@ -1,7 +1,7 @@
 """One chunk of field values to bytes and back, with the codec metadata that zarr readers need.
 
-Lossless, unless values were rounded before: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw` is the
-plain little-endian bytes.
+Lossless, unless values were rounded before: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw`
+is the plain little-endian bytes.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def _require_sizes(encoded: memoryview, expected: int) -> None:
         raise ShardError(f"a chunk holds {len(encoded)} bytes, too few for a blosc header")
     decoded, held = blosc_sizes(encoded)
     if decoded != expected or held != len(encoded):
-        raise ShardError(f"a chunk declares {decoded} bytes in {held} where {expected} in {len(encoded)} were expected")
+        raise ShardError(
+            f"a chunk declares {decoded} bytes in {held} where {expected} in {len(encoded)} were expected"
+        )
 
 
 def zarr_codecs(codec: CodecName, itemsize: int) -> list[dict[str, Any]]:

@@ -45,7 +45,9 @@ class LocalFiles:
             return (self.folder / path).read_bytes()
         except FileNotFoundError as error:
             state = "is not finished" if self.folder.is_dir() else "does not exist"
-            raise ShardError(f"{self.folder}: the dataset {state} (no {path}); run walrus-ingest build") from error
+            raise ShardError(
+                f"{self.folder}: the dataset {state} (no {path}); run walrus-ingest build"
+            ) from error
         except OSError as error:
             raise ShardError(f"{self.where(path)}: cannot be read ({error.strerror})") from error
 

@@ -1,7 +1,7 @@
 """What exists in a built dataset, and the proof that it is whole; written last.
 
-A member is a run of bytes in a file: a whole object of a zarr store, or a member of a tar. Reading needs no more
-than the index and the card: the same code reads both packagings, by mmap or by byte range.
+A member is a run of bytes in a file: a whole object of a zarr store, or a member of a tar. Reading needs no
+more than the index and the card: the same code reads both packagings, by mmap or by byte range.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
-from pydantic.dataclasses import dataclass
 
-from shards.schema import STRICT, AtLeastOne, FolderName, Key, Natural, Split
+from shards.schema import AtLeastOne, FolderName, Key, Natural, Split, checked
 
 Packaging = Literal["zarr", "webdataset"]
 
@@ -27,8 +26,8 @@ def _stays_inside(path: str) -> str:
 PathInside = Annotated[str, AfterValidator(_stays_inside)]
 
 
-@dataclass(frozen=True, config=STRICT)
-class Member:
+@checked
+class FileRange:
     """Bytes `offset` to `offset + length` of a file below the dataset's folder."""
 
     path: PathInside
@@ -37,16 +36,16 @@ class Member:
     crc32c: int
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Segment:
     """Frames `first` to `first + frames` of a trajectory, in one shard."""
 
     first: Natural
     frames: AtLeastOne
-    fields: Member
+    fields: FileRange
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Entry:
     """One trajectory: its shards, and the document with its times and parameters."""
 
@@ -54,9 +53,9 @@ class Entry:
     split: Split
     frames: AtLeastOne
     segments: tuple[Segment, ...]
-    boundary: Member
-    static: Member | None
-    document: Member
+    boundary: FileRange
+    static: FileRange | None
+    document: FileRange
 
     @model_validator(mode="after")
     def _segments_follow_each_other(self) -> Entry:
@@ -70,7 +69,7 @@ class Entry:
         return self
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class FileRecord:
     """One whole file of the dataset."""
 
@@ -79,8 +78,8 @@ class FileRecord:
     crc32c: int
 
 
-@dataclass(frozen=True, config=STRICT)
-class Index:
+@checked
+class DatasetIndex:
     """Every trajectory and every file of a dataset, and the checksum of its card."""
 
     dataset: FolderName

@@ -1,8 +1,8 @@
 """Exact moments of a channel, one pass, mergeable in any grouping: count, mean, variance, range, one-step change.
 
-Float64 throughout. Squares are summed about the first value of each block of cells and joined by Chan's formula (Chan,
-Golub and LeVeque 1979): a mean 1e8 times the standard deviation costs no digits, an outlier in that place about four.
-Axes: T time, C channel, S space, N its cells in a row.
+Float64 throughout. Squares are summed about the first value of each block of cells and joined by Chan's
+formula (Chan, Golub and LeVeque 1979): a mean 1e8 times the standard deviation costs no digits, an outlier in
+that place about four. Axes: T time, C channel, S space, N its cells in a row.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 
-from shards.schema import STRICT, Frames
+from shards.schema import Frames, checked
 
-# Cells of each channel at a time: they stay in the cache, and below 10000 BLAS starts no threads, which would fight
-# those of other processes over the same cores.
+# Cells of each channel at a time: they stay in the cache, and below 10000 BLAS starts no threads, which would
+# fight those of other processes over the same cores.
 BLOCK = 8192
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Moments:
     """Sums of one channel: `squares` about the mean, `change_squares` of the one-step change about zero."""
 
@@ -85,7 +84,9 @@ def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moment
         for number, moments in enumerate(found):
             last = values[number - 1] if number else earlier
             for channel in [c for c, m in enumerate(moments) if math.isnan(m.lowest + m.change_squares)]:
-                moments[channel] = _of_numbers(values[number, channel], None if last is None else last[channel])
+                moments[channel] = _of_numbers(
+                    values[number, channel], None if last is None else last[channel]
+                )
     return [tuple(moments) for moments in found]
 
 
@@ -119,7 +120,8 @@ def _total(of_blocks: Frames) -> Frames:
 def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tuple[Frames, ...]:
     """Lowest, highest, sum and sum of squares less the first cell, and squares of change: [blocks, T, C] each.
 
-    The first cell lies among the values, so that what is left of them is not much larger than their deviation.
+    The first cell lies among the values, so that what is left of them is not much larger than their
+    deviation.
     """
     frames, channels, _ = values.shape
     lowest, highest = (np.empty((len(blocks), frames, channels), values.dtype) for _ in range(2))

@@ -8,7 +8,7 @@ import google_crc32c
 
 from shards.card import Card
 from shards.disk import write_atomically
-from shards.index import Entry, FileRecord, Index, Packaging
+from shards.index import DatasetIndex, Entry, FileRecord, Packaging
 from shards.json_text import dump
 
 REPORT = "report.html"
@@ -22,8 +22,8 @@ def publish(
     A report of what the dataset was before is taken away first.
     """
     card_text = dump(Card, card).encode()
-    index = Index(card.name, packaging, google_crc32c.value(card_text), files, entries)
-    texts = {folder / "card.json": card_text, folder / "index.json": dump(Index, index).encode()}
+    index = DatasetIndex(card.name, packaging, google_crc32c.value(card_text), files, entries)
+    texts = {folder / "card.json": card_text, folder / "index.json": dump(DatasetIndex, index).encode()}
     new = {path: text for path, text in texts.items() if not path.is_file() or path.read_bytes() != text}
     if new:
         (folder / REPORT).unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Frames out of shards: the file is mapped, the frame found by the shard index and decoded where it is wanted.
 
-Nothing here allocates what it returns into: fresh memory costs twenty times the copy. Safe to call from threads.
+Nothing here allocates what it returns into: fresh memory costs twenty times the copy. Safe to call from
+threads.
 
 Axes: T time, C channel, S space.
 """
@@ -16,16 +17,15 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 import numpy.typing as npt
-from pydantic.dataclasses import dataclass
 
 from shards.card import Card
 from shards.errors import ShardError
 from shards.files import Files, LocalFiles
-from shards.index import Entry, FileRecord, Index, Member, Segment
+from shards.index import DatasetIndex, Entry, FileRange, FileRecord, Segment
 from shards.json_text import parse
-from shards.schema import Frames, Mask, Split
+from shards.schema import Frames, Mask, Split, excerpt
 from shards.shard import WHOLE, Channels, Shard, chunk_ranges
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 
 # Parsed indices of shards; one costs 16 bytes a chunk, and to parse it anew some 20 microseconds.
 KEPT_INDICES = 1024
@@ -36,7 +36,7 @@ class Dataset:
 
     def __init__(self, place: Path | Files) -> None:
         self.files: Files = LocalFiles(place) if isinstance(place, Path) else place
-        self.index = parse(Index, self.files.read("index.json"), self.files.where("index.json"))
+        self.index = parse(DatasetIndex, self.files.read("index.json"), self.files.where("index.json"))
         text = self.files.read("card.json")
         if google_crc32c.value(text) != self.index.card_crc32c:
             raise ShardError(
@@ -56,7 +56,9 @@ class Dataset:
     def entries(self, split: Split) -> tuple[Entry, ...]:
         return self.index.split(split)
 
-    def read_frames(self, entry: Entry, frames: Sequence[int], out_TCS: Frames, channels: Channels = WHOLE) -> None:
+    def read_frames(
+        self, entry: Entry, frames: Sequence[int], out_TCS: Frames, channels: Channels = WHOLE
+    ) -> None:
         """Decode these frames into these channels of `out_TCS`, in stored units, cast into its dtype."""
         chunk, dtype = self.card.chunk, self.card.schema.dtype
         opened: Segment | None = None
@@ -88,14 +90,14 @@ class Dataset:
         self._read_single(entry.boundary, values)
         return values
 
-    def document(self, entry: Entry) -> Document:
+    def document(self, entry: Entry) -> TrajectoryDocument:
         """Times, parameters and origin of a trajectory."""
         text, where = bytes(self.bytes_of(entry.document)), self.files.where(entry.document.path)
         if self.index.packaging == "zarr":
             return parse(_GroupDocument, text, where).attributes.walrus
-        return parse(Document, text, where)
+        return parse(TrajectoryDocument, text, where)
 
-    def bytes_of(self, member: Member) -> memoryview:
+    def bytes_of(self, member: FileRange) -> memoryview:
         """The member as it lies in its file; raises ShardError where the file is shorter."""
         whole = self._map(member.path)
         if member.offset + member.length > len(whole):
@@ -117,14 +119,14 @@ class Dataset:
         where = f"{self.files.where(segment.fields.path)}: trajectory {entry.key}, frame {frame}"
         return ShardError(f"{where}: {error}; run walrus-ingest verify")
 
-    def _read_single(self, member: Member, out: Frames | Mask) -> None:
+    def _read_single(self, member: FileRange, out: Frames | Mask) -> None:
         data = self.bytes_of(member)
         try:
             Shard(data, chunk_ranges(data, 1), self.card.codec).chunk_into(0, out)
         except ShardError as error:
             raise ShardError(f"{self.files.where(member.path)}: {error}; run walrus-ingest verify") from error
 
-    def _read_ranges(self, member: Member, slots: int) -> npt.NDArray[np.uint64]:
+    def _read_ranges(self, member: FileRange, slots: int) -> npt.NDArray[np.uint64]:
         return chunk_ranges(self.bytes_of(member), slots)
 
     @cached_property
@@ -134,7 +136,9 @@ class Dataset:
     def _map_file(self, path: str) -> mmap.mmap:
         where = self.files.where(path)
         if path not in self._records:
-            raise ShardError(f"{where}: the index has a member in it but not the file; build the dataset again")
+            raise ShardError(
+                f"{where}: the index has a member in it but not the file; build the dataset again"
+            )
         with self.files.open(self._records[path]) as file:
             try:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -142,12 +146,12 @@ class Dataset:
                 raise ShardError(f"{where}: cannot be mapped ({error}); run walrus-ingest verify") from error
 
 
-@dataclass(frozen=True)
+@excerpt
 class _Attributes:
-    walrus: Document
+    walrus: TrajectoryDocument
 
 
-@dataclass(frozen=True)
+@excerpt
 class _GroupDocument:
     """The zarr.json of a group, as far as we need it."""
 

@@ -1,7 +1,8 @@
 """Datasets behind a URL (s3, gs, http, hf, ... by fsspec): shards are fetched whole into a bounded folder here.
 
-Any number of processes may share the folder. A file appears in it whole and checked, or not at all; room is made by
-removing what was opened longest ago. A process that has a removed file mapped keeps its bytes until it lets go.
+Any number of processes may share the folder. A file appears in it whole and checked, or not at all; room is
+made by removing what was opened longest ago. A process that has a removed file mapped keeps its bytes until
+it lets go.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class RemoteFiles:
             try:
                 return act(place)
             except FileNotFoundError as error:
-                raise ShardError(f"{self.where(path)}: is not there; check the URL, or build the dataset") from error
+                raise ShardError(
+                    f"{self.where(path)}: is not there; check the URL, or build the dataset"
+                ) from error
             # Every file system of fsspec fails with errors of its own, which share no base.
             except Exception as error:
                 if wait is None:
@@ -132,7 +135,9 @@ class _NoMoreThan(fsspec.callbacks.Callback):  # type: ignore[misc]
     def relative_update(self, inc: int = 1) -> None:
         super().relative_update(inc)
         if self.value > self.most:
-            raise ShardError(f"more came than the {self.most} bytes that the index says; copy the dataset there again")
+            raise ShardError(
+                f"more came than the {self.most} bytes that the index says; copy the dataset there again"
+            )
 
 
 @dataclass(frozen=True, order=True)

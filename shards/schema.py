@@ -5,19 +5,47 @@ Axes: T time, C channel, S space (as many as the grid has). All classes are froz
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from enum import IntEnum, IntFlag
 from itertools import product
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast, dataclass_transform
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, Field, model_validator
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 STRICT = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, Field))
+def checked(kind: type[T]) -> type[T]:
+    """A frozen dataclass whose values are checked when it is made: types, bounds, and no unknown name.
+
+    What comes from a file or a command line is one of these; `@dataclass` is always the standard one.
+
+    >>> @checked
+    ... class Spacing:
+    ...     metres: Positive
+    >>> Spacing(metres=-1.0)
+    Traceback (most recent call last):
+    ...
+    pydantic_core._pydantic_core.ValidationError: 1 validation error for Spacing
+    metres
+      Input should be greater than 0 [type=greater_than, input_value=-1.0, input_type=float]
+    ...
+    """
+    return cast(type[T], pydantic_dataclass(kind, frozen=True, config=STRICT))
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, Field))
+def excerpt(kind: type[T]) -> type[T]:
+    """The same for the part that we need of a document that others write: unknown names are passed over."""
+    return cast(type[T], pydantic_dataclass(kind, frozen=True))
+
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -61,7 +89,7 @@ class Cell(IntFlag):
 Sides = tuple[Boundary, Boundary]
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class FieldSpec:
     """One physical field: a scalar (rank 0), a vector (1) or a tensor (2), stored a channel a component."""
 
@@ -80,9 +108,9 @@ class FieldSpec:
 def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None = None) -> tuple[float, ...]:
     """Width of each cell of an axis [L], in the unit of its centres [L].
 
-    Evenly spaced centres, to the precision of float32, have equal cells. Elsewhere a cell reaches from one midpoint of
-    neighbouring centres to the next, an outermost one as far outwards as inwards. A cell that is alone has width 1.
-    No cell reaches out of the `domain`, lower and upper end, where that is known.
+    Evenly spaced centres, to the precision of float32, have equal cells. Elsewhere a cell reaches from one
+    midpoint of neighbouring centres to the next, an outermost one as far outwards as inwards. A cell that is
+    alone has width 1. No cell reaches out of the `domain`, lower and upper end, where that is known.
     """
     if len(centres) < 2:
         return (1.0,) * len(centres)
@@ -94,7 +122,10 @@ def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None =
     steps = np.full(steps.shape, (ascending[-1] - ascending[0]) / len(steps)) if even else steps
     below, above = np.append(steps[0], steps) / 2, np.append(steps, steps[-1]) / 2
     if domain is not None:
-        for reach, end, room in ((below, 0, ascending[0] - domain[0]), (above, -1, domain[1] - ascending[-1])):
+        for reach, end, room in (
+            (below, 0, ascending[0] - domain[0]),
+            (above, -1, domain[1] - ascending[-1]),
+        ):
             # The end of even cells is met to the precision of their centres.
             reach[end] = room if room < reach[end] - rounding else reach[end]
     widths = np.empty(len(centres))
@@ -102,7 +133,7 @@ def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None =
     return tuple(widths.tolist())
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Grid:
     """Where the cells are: name, cell centres and cell widths of each axis, in the unit of the source.
 
@@ -133,7 +164,7 @@ class Grid:
         return tuple(len(values) for values in self.coordinates)
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Schema:
     """What every trajectory of a dataset looks like; `boundaries` holds (lower, upper) for each axis."""
 
@@ -196,7 +227,7 @@ class Schema:
         return int(np.prod(self.frame_shape)) * np.dtype(self.dtype).itemsize
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Origin:
     """Where a trajectory came from: file below the source root, row in the file."""
 
@@ -204,7 +235,7 @@ class Origin:
     row: int
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Trajectory:
     """One simulation: its name, its times [T] and its parameters; the arrays lie in the shards."""
 

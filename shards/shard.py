@@ -30,11 +30,15 @@ def chunk_shape(frame_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """[C, *S] of one chunk: a whole frame, or the largest even cut of its first axis of space that fits."""
     channels, first, *rest = frame_shape
     frame_bytes = int(np.prod(frame_shape)) * itemsize
-    cuts = next(n for n in range(1, first + 1) if first % n == 0 and (frame_bytes // n <= LARGEST_CHUNK or n == first))
+    cuts = next(
+        n for n in range(1, first + 1) if first % n == 0 and (frame_bytes // n <= LARGEST_CHUNK or n == first)
+    )
     return (channels, first // cuts, *rest)
 
 
-def shard_stream(frames: Iterator[Frames], slots: int, chunk: tuple[int, ...], codec: CodecName) -> Iterator[bytes]:
+def shard_stream(
+    frames: Iterator[Frames], slots: int, chunk: tuple[int, ...], codec: CodecName
+) -> Iterator[bytes]:
     """The bytes of a shard of `slots` chunks, chunk by chunk, index last; frames [C, *S] are taken as they come."""
     ranges = np.full((slots, 2), MISSING, "<u8")
     offset = slot = 0
@@ -118,7 +122,9 @@ class Shard:
             out = out_CS if pieces == 1 else out_CS[:, piece * height : (piece + 1) * height]
             self._piece_into(frame * pieces + piece, chunk, np.dtype(dtype), out, channels)
 
-    def run_into(self, first: int, chunk: tuple[int, ...], dtype: DType, out_TCS: Frames, channels: Channels) -> bool:
+    def run_into(
+        self, first: int, chunk: tuple[int, ...], dtype: DType, out_TCS: Frames, channels: Channels
+    ) -> bool:
         """Copy raw frames from `first` on at once; False, and nothing done, where they do not lie one after another."""
         frame_bytes = int(np.prod(chunk)) * np.dtype(dtype).itemsize
         offsets, lengths = self.ranges[first : first + len(out_TCS)].T
@@ -127,21 +133,26 @@ class Shard:
             return False
         start = int(offsets[0])
         values = raw_values(self.data[start : start + len(out_TCS) * frame_bytes], (-1, *chunk), dtype)
-        spread(values.swapaxes(0, 1), out_TCS.swapaxes(0, 1), channels)
+        copy_channels(values.swapaxes(0, 1), out_TCS.swapaxes(0, 1), channels)
         return True
 
     def _piece_into(
-        self, slot: int, chunk: tuple[int, ...], dtype: np.dtype[np.floating], out_CS: Frames, channels: Channels
+        self,
+        slot: int,
+        chunk: tuple[int, ...],
+        dtype: np.dtype[np.floating],
+        out_CS: Frames,
+        channels: Channels,
     ) -> None:
         target = out_CS[channels[0]]
         if self.codec == "raw":
-            spread(raw_values(self._chunk(slot), chunk, dtype), out_CS, channels)
+            copy_channels(raw_values(self._chunk(slot), chunk, dtype), out_CS, channels)
         elif len(channels) == 1 and target.dtype == dtype and target.flags.c_contiguous:
             self.chunk_into(slot, target)
         else:
             values = np.empty(chunk, dtype)
             self.chunk_into(slot, values)
-            spread(values, out_CS, channels)
+            copy_channels(values, out_CS, channels)
 
     def _chunk(self, slot: int) -> memoryview:
         offset, length = self.ranges[slot].tolist()
@@ -150,7 +161,7 @@ class Shard:
         return self.data[offset : offset + length]
 
 
-def spread(values_C: Frames | Mask, out_C: Frames, channels: Channels) -> None:
+def copy_channels(values_C: Frames | Mask, out_C: Frames, channels: Channels) -> None:
     """Copies the channels of `values_C`, one after another, into these runs of channels of `out_C`."""
     start = 0
     for run in channels:

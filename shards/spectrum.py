@@ -42,7 +42,9 @@ def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> Modes:
         for axis, (size, length) in enumerate(zip(grid.shape, lengths, strict=True))
     ]
     ring_S = np.rint(np.sqrt(reduce(np.add.outer, [wave**2 for wave in waves]))).astype(np.intp)
-    nyquist = [size / 2 * longest / length for size, length in zip(grid.shape, lengths, strict=True) if size > 1]
+    nyquist = [
+        size / 2 * longest / length for size, length in zip(grid.shape, lengths, strict=True) if size > 1
+    ]
     tapers = [_taper(size, sides) for size, sides in zip(grid.shape, boundaries, strict=True)]
     return Modes(ring_S, _weight(grid.shape), reduce(np.multiply.outer, tapers), int(min(nyquist, default=0)))
 

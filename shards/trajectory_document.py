@@ -9,15 +9,14 @@ from typing import Literal
 
 import numpy as np
 from pydantic import model_validator
-from pydantic.dataclasses import dataclass
 
 from shards.codec import CodecName
-from shards.schema import STRICT, AtLeastOne, DType, Frames, Natural, Sides, Trajectory
+from shards.schema import AtLeastOne, DType, Frames, Natural, Sides, Trajectory, checked
 from shards.shard import cuts_the_frame
 
 
-@dataclass(frozen=True, config=STRICT)
-class Document:
+@checked
+class TrajectoryDocument:
     """One trajectory, or the `frames` of it from `first` on; physical value = stored value x scale of its channel.
 
     A shard has room for `shard_frames` frames of (shape[0] / chunk[1]) chunks; the last one may hold fewer.
@@ -41,7 +40,7 @@ class Document:
     format: Literal[1] = 1
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Document:
+    def _agrees_with_itself(self) -> TrajectoryDocument:
         if self.first + self.frames > self.trajectory.frames:
             raise ValueError(
                 f"{self.frames} frames from {self.first} on, of a trajectory with {self.trajectory.frames}"

@@ -9,7 +9,7 @@ import google_crc32c
 import numpy as np
 
 from shards.errors import ShardError
-from shards.index import Entry, FileRecord, Member
+from shards.index import Entry, FileRange, FileRecord
 from shards.read import Dataset
 from shards.schema import SPLITS
 
@@ -29,7 +29,7 @@ def faults(dataset: Dataset) -> Iterator[str]:
             yield from _entry_faults(dataset, entry)
 
 
-def members(entry: Entry) -> Iterator[Member]:
+def members(entry: Entry) -> Iterator[FileRange]:
     """Every run of bytes that a trajectory consists of."""
     yield from (segment.fields for segment in entry.segments)
     yield from (member for member in (entry.boundary, entry.static, entry.document) if member is not None)

@@ -16,14 +16,14 @@ from shards.errors import ShardError
 from shards.json_text import parse
 from shards.schema import Frames, Grid, Mask
 from shards.shard import Shard, chunk_ranges
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 
 
 @dataclass(frozen=True)
 class Sample:
     """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S], where and what they are."""
 
-    document: Document
+    document: TrajectoryDocument
     grid: Grid
     fields_TCS: Frames
     static_CS: Frames
@@ -33,13 +33,15 @@ class Sample:
 def decode_sample(sample: Mapping[str, bytes]) -> Sample:
     """The arrays of one sample; nothing in it is ever unpickled. Raises ShardError where it is damaged."""
     where = str(sample.get("__key__", "sample"))
-    document, grid = parse(Document, sample["json"], where), parse(Grid, sample["grid.json"], where)
+    document, grid = parse(TrajectoryDocument, sample["json"], where), parse(Grid, sample["grid.json"], where)
     boundary = _room(document.shape, "uint8")
     _open(sample["boundary.shard"], 1, document).chunk_into(0, boundary)
-    return Sample(document, grid, _fields(sample["fields.shard"], document), _static(sample, document), boundary)
+    return Sample(
+        document, grid, _fields(sample["fields.shard"], document), _static(sample, document), boundary
+    )
 
 
-def _fields(data: bytes, document: Document) -> Frames:
+def _fields(data: bytes, document: TrajectoryDocument) -> Frames:
     shard = _open(data, document.shard_frames * (document.shape[0] // document.chunk[1]), document)
     fields = _room((document.frames, len(document.channels), *document.shape), document.dtype)
     for frame, out_CS in enumerate(fields):
@@ -48,7 +50,7 @@ def _fields(data: bytes, document: Document) -> Frames:
     return fields
 
 
-def _static(sample: Mapping[str, bytes], document: Document) -> Frames:
+def _static(sample: Mapping[str, bytes], document: TrajectoryDocument) -> Frames:
     static = _room((len(document.static_channels), *document.shape), document.dtype)
     if document.static_channels:
         _open(sample["static.shard"], 1, document).chunk_into(0, static)
@@ -63,6 +65,6 @@ def _room(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
         raise ShardError(f"the sample declares an array {list(shape)} of {dtype}: {error}") from error
 
 
-def _open(data: bytes, slots: int, document: Document) -> Shard:
+def _open(data: bytes, slots: int, document: TrajectoryDocument) -> Shard:
     view = memoryview(data)
     return Shard(view, chunk_ranges(view, slots), document.codec)

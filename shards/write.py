@@ -22,14 +22,15 @@ from shards import zarr_metadata
 from shards.checksum import joined
 from shards.disk import send_to_disk, settle
 from shards.errors import ShardError
-from shards.index import Entry, FileRecord, Member, Packaging, Segment
+from shards.index import Entry, FileRange, FileRecord, Packaging, Segment
 from shards.json_text import dump
 from shards.schema import Grid, Split
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 
 Blocks = Iterable[bytes]
 TEMPORARY = ".tmp-"
-# So much at a time is sent on its way to the disk while the next is encoded, lest all of it be waited for at the end.
+# So much at a time is sent on its way to the disk while the next is encoded, lest all of it be waited for at
+# the end.
 WRITEBACK_BYTES = 16 * 2**20
 DISK_ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -41,7 +42,7 @@ DISK_ERRORS = (
 class Encoded:
     """A trajectory ready to be written; `segments` gives (frames, blocks of its shard) in order of time."""
 
-    document: Document
+    document: TrajectoryDocument
     segments: Iterable[tuple[int, Blocks]]
     boundary: bytes
     static: bytes | None
@@ -139,13 +140,13 @@ class _Group:
     name: str
     records: list[FileRecord] = field(default_factory=list)
 
-    def write(self, path: str, blocks: Blocks) -> Member:
+    def write(self, path: str, blocks: Blocks) -> FileRange:
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("wb") as file:
             length, crc = _append(file, blocks)
         self.records.append(FileRecord(f"{self.name}/{path}", length, crc))
-        return Member(f"{self.name}/{path}", 0, length, crc)
+        return FileRange(f"{self.name}/{path}", 0, length, crc)
 
 
 def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
@@ -166,7 +167,9 @@ def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
         group.write(f"{path}/zarr.json", [text.encode()])
     described = group.write("zarr.json", [zarr_metadata.group(whole).encode()])
     trajectory = document.trajectory
-    return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described)
+    return Entry(
+        trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described
+    )
 
 
 class TarPart:
@@ -206,14 +209,16 @@ class TarPart:
             if encoded.static is not None:
                 static = self._member(f"{sample}.static.shard", [encoded.static])
             self._member(f"{sample}.grid.json", [self.grid])
-            described = self._member(f"{sample}.json", [dump(Document, document).encode()])
+            described = self._member(f"{sample}.json", [dump(TrajectoryDocument, document).encode()])
             if number == 0:
                 places = boundary, static, described
             first += frames
         boundary, static, described = places
-        return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described)
+        return Entry(
+            trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described
+        )
 
-    def _member(self, name: str, blocks: Blocks) -> Member:
+    def _member(self, name: str, blocks: Blocks) -> FileRange:
         """A member whose length, which stands before its bytes, is known after the last of them."""
         start, room = self.length, len(_header(name, 0))
         self.file.seek(start + room)
@@ -225,7 +230,7 @@ class TarPart:
         self.length = self.file.seek(start + room + length + len(padding))
         before = google_crc32c.extend(self.crc32c, header)
         self.crc32c = google_crc32c.extend(joined(before, crc, length), padding)
-        return Member(self.path, start + room, length, crc)
+        return FileRange(self.path, start + room, length, crc)
 
     def close(self) -> tuple[FileRecord, ...]:
         with full_disk_is_an_error(self.temporary):

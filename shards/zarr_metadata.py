@@ -10,18 +10,18 @@ from pydantic import TypeAdapter
 from shards.codec import zarr_codecs
 from shards.json_text import to_text
 from shards.schema import Grid
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 
 CRC = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
 
 
-def group(document: Document) -> str:
+def group(document: TrajectoryDocument) -> str:
     """The group itself; the attribute `walrus` is the trajectory's document."""
-    attributes = {"walrus": TypeAdapter(Document).dump_python(document, mode="json")}
+    attributes = {"walrus": TypeAdapter(TrajectoryDocument).dump_python(document, mode="json")}
     return to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})
 
 
-def arrays(document: Document, grid: Grid) -> dict[str, str]:
+def arrays(document: TrajectoryDocument, grid: Grid) -> dict[str, str]:
     """Path to document of each array; the outer chunk of `fields` holds `shard_frames` frames."""
     shape, axes = document.shape, list(document.axes)
     channels, static_channels = list(document.channels), list(document.static_channels)
@@ -51,7 +51,7 @@ def _sharded(
     shape: tuple[int, ...],
     outer: tuple[int, ...],
     inner: tuple[int, ...],
-    document: Document,
+    document: TrajectoryDocument,
     dimension_names: list[str],
     attributes: dict[str, Any],
     dtype: str = "",

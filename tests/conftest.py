@@ -9,7 +9,7 @@ from subprocess import run
 import pytest
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -31,7 +31,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of four sample systems: 2D periodic, 2D with walls and constant fields, 3D, 2D float64."""
     folder = tmp_path_factory.mktemp("root")
     for name, path in SYSTEMS.items():
-        build(make_plan(find_recipe(name), SAMPLES / path, "zarr", "lz4"), folder, 1, lambda done, total: None)
+        build(
+            plan_build(find_recipe(name), SAMPLES / path, "zarr", "lz4"), folder, 1, lambda done, total: None
+        )
     return folder
 
 
@@ -40,7 +42,9 @@ def full_disk(tmp_path) -> Iterator[Path]:
     """A disk of 1 MiB."""
     place = tmp_path / "small"
     place.mkdir()
-    mounted = run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True)
+    mounted = run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     yield place

@@ -39,7 +39,9 @@ def imports() -> dict[str, set[str]]:
     for name, path in known.items():
         found = imported_names(path) & set(known)
         # `from ingest.formats import hdf5` names the room too, which is not what is meant.
-        arrows[name] = {each for each in found - {name} if not any(other.startswith(f"{each}.") for other in found)}
+        arrows[name] = {
+            each for each in found - {name} if not any(other.startswith(f"{each}.") for other in found)
+        }
     return arrows
 
 

@@ -3,9 +3,9 @@
     python tests/same_results.py > before.txt      at one commit
     python tests/same_results.py > after.txt       at another; then `diff before.txt after.txt`
 
-Builds every sample in both packagings (the larger sample set too, where it is next to the repository) and prints one
-line per file with its digest; then the losses of RUN, where a folder of `make pretrain` is given; then the help of each
-command.
+Builds every sample in both packagings (the larger sample set too, where it is next to the repository) and
+prints one line per file with its digest; then the losses of RUN, where a folder of `make pretrain` is given;
+then the help of each command.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def _load(path: Path) -> ModuleType:
 
 
 def _ingest(*arguments: str | int | Path) -> None:
-    done = subprocess.run([BINARIES / "walrus-ingest", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [BINARIES / "walrus-ingest", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
     if done.returncode not in (0, 3):
         raise SystemExit(f"walrus-ingest {' '.join(map(str, arguments))}: {done.stderr}")
 

@@ -11,11 +11,14 @@ from tests.import_graph import PACKAGES, ROOT, cycle, imported_names, imports, m
 FORMAT = {"shards"}
 # The files that stand in no room of their own: what a recipe is, and the command on top of all rooms.
 COMMAND_OF_INGEST = {"ingest.cli", "ingest.cli_options", "ingest.cli_output"}
-DATA_OF_WALRUS = {f"walrus.{name}" for name in ("augment", "batch", "device", "normalize", "randomness", "vocabulary")}
+DATA_OF_WALRUS = {
+    f"walrus.{name}" for name in ("augment", "batch", "device", "normalize", "randomness", "vocabulary")
+}
 COMMANDS = {f"pipelines.{name}" for name in ("convert", "evaluate", "finetune", "pretrain")}
 
-# What the modules of each room may import of ours, next to the room itself. A name stands for all that is below it,
-# "shards" for the files of the format alone: `shards.program` and `shards.drawing` are named where they are meant.
+# What the modules of each room may import of ours, next to the room itself. A name stands for all that is
+# below it, "shards" for the files of the format alone: `shards.program` and `shards.drawing` are named where
+# they are meant.
 MAY_IMPORT: dict[str, set[str]] = {
     "shards": {"shards.program"},
     "shards.program": FORMAT,
@@ -25,16 +28,42 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest.formats": FORMAT,
     "ingest.fields": {"ingest.formats", "ingest.recipe", "ingest.layout", "ingest.source", "shards"},
     "ingest.sources": {"ingest.fields", "ingest.formats", "ingest.recipe", "ingest.source", "shards"},
-    "ingest.building": {"ingest.formats", "ingest.recipe", "ingest.source", "ingest.split", "shards", "shards.program"},
-    "ingest.inspecting": {"ingest.fields", "ingest.formats", "ingest.recipe", "ingest.layout", "ingest.source"}
+    "ingest.building": {
+        "ingest.formats",
+        "ingest.recipe",
+        "ingest.source",
+        "ingest.split",
+        "shards",
+        "shards.program",
+    },
+    "ingest.inspecting": {
+        "ingest.fields",
+        "ingest.formats",
+        "ingest.recipe",
+        "ingest.layout",
+        "ingest.source",
+    }
     | {"ingest.split", "shards", "shards.program"},
     "ingest.reporting": {"shards", "shards.drawing"},
     "walrus": {"walrus.data", "walrus.model", "shards", "shards.program"},
     "walrus.data": {"shards", "shards.program"},
     "walrus.model": {"walrus.data", "shards", "shards.program"},
     "walrus.reading": {"walrus.data", "shards", "shards.program"},
-    "walrus.evaluation": {"walrus", "walrus.data", "walrus.reading", "shards", "shards.program", "shards.drawing"},
-    "walrus.training": {"walrus", "walrus.data", "walrus.reading", "walrus.model", "walrus.evaluation.metrics"}
+    "walrus.evaluation": {
+        "walrus",
+        "walrus.data",
+        "walrus.reading",
+        "shards",
+        "shards.program",
+        "shards.drawing",
+    },
+    "walrus.training": {
+        "walrus",
+        "walrus.data",
+        "walrus.reading",
+        "walrus.model",
+        "walrus.evaluation.metrics",
+    }
     | {"shards", "shards.program"},
     "pipelines": {"ingest", "walrus", "walrus.data", "shards", "shards.program"},
 }
@@ -103,10 +132,14 @@ def test_commands_import_no_commands():
 )
 def test_each_of_these_has_its_place(name, allowed):
     users = {
-        module for module, path in modules().items() if any(each.split(".")[0] == name for each in imported_names(path))
+        module
+        for module, path in modules().items()
+        if any(each.split(".")[0] == name for each in imported_names(path))
     }
     assert users
-    assert {user for user in users if not any(f"{user}.".startswith(f"{place}.") for place in allowed)} == set()
+    assert {
+        user for user in users if not any(f"{user}.".startswith(f"{place}.") for place in allowed)
+    } == set()
 
 
 @pytest.mark.parametrize(
@@ -128,4 +161,6 @@ def test_nothing_is_loaded_that_can_be_done_without(module, unwanted):
 
 def test_our_four_names_are_ours_alone():
     owners = packages_distributions()
-    assert {name: set(owners.get(name, [])) for name in PACKAGES} == {name: {"walrus-pde"} for name in PACKAGES}
+    assert {name: set(owners.get(name, [])) for name in PACKAGES} == {
+        name: {"walrus-pde"} for name in PACKAGES
+    }

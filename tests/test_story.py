@@ -7,20 +7,20 @@ import torch
 from PIL import Image
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan as plan_build
+from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import find_recipe
 from shards.verify import faults
-from walrus.evaluation.evaluate import judge
-from walrus.evaluation.forecasts import Protocol
+from walrus.evaluation.evaluate import evaluate
+from walrus.evaluation.forecasts import ForecastProtocol
 from walrus.evaluation.rollout_figures import panel
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import StreamSettings
-from walrus.reading.stream import Shards, make_plan, stream
+from walrus.reading.stream import Shards, plan_stream, stream
 from walrus.rollout import Model
-from walrus.training.objective import Trainee
+from walrus.training.objective import TrainingObjective
 from walrus.vocabulary import PUBLISHED
 
 
@@ -37,13 +37,15 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
 
     # Shards -> batches, in an order that follows from a seed.
     settings = StreamSettings(micro_batches=1, windows_2d=2, history_2d=3, largest_stride=1, rotate=False)
-    plan = make_plan(shards, {recipe.name: 1}, settings, 0, cost_of(PRESETS["tiny"]))
+    plan = plan_stream(shards, {recipe.name: 1}, settings, 0, cost_of(PRESETS["tiny"]))
     batches = stream(plan, shards, 0, 4)
 
     # Batches -> losses -> a network that has learned a little.
     torch.manual_seed(0)
     size = replace(PRESETS["tiny"], hidden=32, heads=2, inner=8, mlp=64, blocks=1)
-    trainee = Trainee(Walrus(size, len(PUBLISHED)), PUBLISHED, seed=0, rotates=False, jitters=True, eps=1e-5)
+    trainee = TrainingObjective(
+        Walrus(size, len(PUBLISHED)), PUBLISHED, seed=0, rotates=False, jitters=True, eps=1e-5
+    )
     optimizer = torch.optim.AdamW(trainee.parameters(), lr=1e-3)
     for micro, batch in batches:
         optimizer.zero_grad()
@@ -54,7 +56,7 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
 
     # Network -> rollout -> scores and a picture.
     model = Model(trainee.network.eval(), PUBLISHED, eps=1e-5)
-    judged = judge(model, dataset, Protocol(history=3, start=4, longest=6))
+    judged = evaluate(model, dataset, ForecastProtocol(history=3, start=4, longest=6))
     assert 0 < judged.scores.value("one-step") < 1
     picture = Image.open(io.BytesIO(panel(judged.films.typical, "pressure")))
     assert picture.width > picture.height > 400

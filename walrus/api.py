@@ -23,7 +23,7 @@ import torch
 from shards.errors import MismatchError
 from shards.read import Dataset
 from shards.schema import Frames, Mask, Schema, Split, side_mask
-from shards.shard import spread
+from shards.shard import copy_channels
 from walrus.batch import Batch, Embedding, embed
 from walrus.checkpoint import Description, load_model
 from walrus.device import device
@@ -32,13 +32,13 @@ from walrus.rollout import rollout as roll
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class FrameWindow:
     """Frames of one trajectory in physical units, and where they live.
 
     `frames_TCS` holds the variable channels in the order of `schema.channels`, `static_CS` the constant ones in that of
     `schema.static_channels`; `cells_S` are the bits of the per-cell boundary mask (shards.schema.Cell), by default
-    those of a box with the schema's sides. `dataset` names the statistics of a model that has those of whole datasets.
-    Raises MismatchError where a shape does not fit the schema, or a value is not finite.
+    those of a box with the schema's sides. `dataset` names the statistics of a model that has those of whole
+    datasets. Raises MismatchError where a shape does not fit the schema, or a value is not finite.
     """
 
     schema: Schema
@@ -53,16 +53,22 @@ class Window:
         if self.static_CS is not None or schema.static_channels:
             self._check("constant fields", self.static_CS, schema.static_shape, schema.static_channels)
         if self.cells_S is not None and self.cells_S.shape != schema.grid.shape:
-            raise MismatchError(f"window: the cells have shape {self.cells_S.shape}; expected {schema.grid.shape}")
+            raise MismatchError(
+                f"window: the cells have shape {self.cells_S.shape}; expected {schema.grid.shape}"
+            )
 
-    def _check(self, what: str, values: Frames | None, shape: tuple[int, ...], channels: tuple[str, ...]) -> None:
+    def _check(
+        self, what: str, values: Frames | None, shape: tuple[int, ...], channels: tuple[str, ...]
+    ) -> None:
         if values is None or values.shape != shape:
             found = "are missing" if values is None else f"have shape {values.shape}"
             raise MismatchError(f"window: the {what} {found}; expected {shape} with {', '.join(channels)}")
         channel_first = np.moveaxis(values, -1 - len(self.schema.grid.axes), 0)
         for channel, field in zip(channels, channel_first, strict=True):
             if not np.isfinite(field).all():
-                raise MismatchError(f"window: {channel} is not finite everywhere; leave such frames out, or fill them")
+                raise MismatchError(
+                    f"window: {channel} is not finite everywhere; leave such frames out, or fill them"
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +93,7 @@ def load(checkpoint: Path | str) -> Pretrained:
     return Pretrained(model, description)
 
 
-def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> Window:
+def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> FrameWindow:
     """Frames `first`, `first` + 1, ... of a trajectory of a built dataset.
 
     Raises ShardError where the dataset is not built, MismatchError where it has no such frames.
@@ -107,18 +113,20 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
     static_CS = None
     if schema.static_channels:
         static_CS = dataset.static(entry) * _units(schema.per_channel(powers, constant=True), schema)
-    return Window(schema, frames_TCS, static_CS, dataset.boundary(entry), dataset.card.name)
+    return FrameWindow(schema, frames_TCS, static_CS, dataset.boundary(entry), dataset.card.name)
 
 
-def rollout(pretrained: Pretrained, window: Window, steps: int) -> Iterator[Frames]:
+def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator[Frames]:
     """The `steps` frames that follow the window, [C, *S] each, float32 in physical units.
 
-    Of a longer window the last frames count, as many as the model looks back. Raises MismatchError where there are
-    fewer, or the model does not know a channel.
+    Of a longer window the last frames count, as many as the model looks back. Raises MismatchError where
+    there are fewer, or the model does not know a channel.
     """
     history = pretrained.history(len(window.schema.grid.axes))
     if len(window.frames_TCS) < history:
-        raise MismatchError(f"window: {len(window.frames_TCS)} frames; this model looks back {history}; give as many")
+        raise MismatchError(
+            f"window: {len(window.frames_TCS)} frames; this model looks back {history}; give as many"
+        )
     batch = _batch(window, history)
     real_C, unit_C = (~batch.padded_C).cpu(), batch.scale_C.cpu()
     for frame_BCHWD in roll(pretrained.model, batch.to(device()), steps):
@@ -127,7 +135,7 @@ def rollout(pretrained: Pretrained, window: Window, steps: int) -> Iterator[Fram
         yield frame_CS
 
 
-def _batch(window: Window, history: int) -> Batch:
+def _batch(window: FrameWindow, history: int) -> Batch:
     """The window as the model takes it: in units near the RMS of each channel, as shards have them."""
     schema = window.schema
     frames_TCS = window.frames_TCS[-history:]
@@ -165,5 +173,5 @@ def _placed(values: Frames, channel_axis: int, embedding: Embedding) -> torch.Te
     shape = list(values.shape)
     shape[channel_axis] = len(embedding.sources)
     placed = np.zeros(shape, np.float32)
-    spread(np.moveaxis(values, channel_axis, 0), np.moveaxis(placed, channel_axis, 0), embedding.runs)
+    copy_channels(np.moveaxis(values, channel_axis, 0), np.moveaxis(placed, channel_axis, 0), embedding.runs)
     return torch.from_numpy(placed[None])

@@ -102,7 +102,9 @@ class Embedding:
 
     def scale(self, stored: tuple[float, ...], device: torch.device) -> torch.Tensor:
         """The physical size of a stored 1 of each channel; 1 where it only pads."""
-        return torch.tensor([1.0 if source is None else stored[source] for source in self.sources], device=device)
+        return torch.tensor(
+            [1.0 if source is None else stored[source] for source in self.sources], device=device
+        )
 
     @property
     def runs(self) -> tuple[slice, ...]:

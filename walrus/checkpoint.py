@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import field
 from pathlib import Path
 
-from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump, parse
-from shards.schema import STRICT, History
+from shards.schema import History, checked
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import ChannelScale
@@ -27,7 +26,7 @@ WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Description:
     """All that a model needs beside its weights, and where it comes from.
 
@@ -79,4 +78,6 @@ def load_model(folder: Path) -> tuple[Description, Model]:
     except RuntimeError as error:
         raise MismatchError(f"{folder / WEIGHTS}: does not fit {DESCRIPTION}: {error}") from error
     network.eval()
-    return description, Model(network, vocabulary, description.eps, description.jitters, scales=description.scales)
+    return description, Model(
+        network, vocabulary, description.eps, description.jitters, scales=description.scales
+    )

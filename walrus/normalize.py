@@ -10,16 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from pydantic.dataclasses import dataclass as settings_dataclass
 from torch import Tensor
 
 from shards.card import Card
 from shards.errors import MismatchError
-from shards.schema import STRICT, NotNegative
+from shards.schema import NotNegative, checked
 from walrus.batch import Batch, FieldSlice
 
 
-@settings_dataclass(frozen=True, config=STRICT)
+@checked
 class ChannelScale:
     """RMS of one channel over a whole dataset, and of its change from frame to frame, in physical units."""
 
@@ -32,7 +31,7 @@ Scales = Mapping[str, Mapping[str, ChannelScale]]
 
 
 @dataclass(frozen=True)
-class Statistics:
+class WindowStatistics:
     """RMS of each channel, and of its change from frame to frame, [B, C] ([1, C] for a whole dataset)."""
 
     scale_BC: Tensor
@@ -47,14 +46,14 @@ def join_channels(batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def window_statistics(u_TBCHWD: Tensor, eps: float) -> Statistics:
+def window_statistics(u_TBCHWD: Tensor, eps: float) -> WindowStatistics:
     """Statistics of each window by itself, never below `eps`; the change of a single frame counts as 1.
 
     Source: arXiv 2511.15684, appendix A.1.
     """
     scale_BC = _rms(u_TBCHWD)
     delta_BC = _rms(u_TBCHWD.diff(dim=0)) if len(u_TBCHWD) > 1 else torch.ones_like(scale_BC)
-    return Statistics(scale_BC.clamp(min=eps), delta_BC.clamp(min=eps))
+    return WindowStatistics(scale_BC.clamp(min=eps), delta_BC.clamp(min=eps))
 
 
 def card_scales(card: Card) -> dict[str, ChannelScale]:
@@ -62,7 +61,7 @@ def card_scales(card: Card) -> dict[str, ChannelScale]:
     return {name: ChannelScale(moments.rms, moments.change_rms) for name, moments in card.moments.items()}
 
 
-def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) -> Statistics:
+def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) -> WindowStatistics:
     """What `u`, the channels of the batch joined, is divided by: its own statistics, or those of its dataset.
 
     Raises MismatchError where there are scales, but none of this dataset or of one of its channels.
@@ -76,7 +75,8 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
         )
     variable = len(batch.channels)
     constant = tuple(
-        replace(field, start=field.start + variable, stop=field.stop + variable) for field in batch.static_layout
+        replace(field, start=field.start + variable, stop=field.stop + variable)
+        for field in batch.static_layout
     )
     layout, channels = (*batch.layout, *constant), (*batch.channels, *batch.static_channels)
     known = [scales[batch.task].get(name) for name in channels]
@@ -91,32 +91,34 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
     change_rms = [0.0 if scale is None else scale.change_rms for scale in known]
     unit_C = torch.cat([batch.scale_C, batch.static_scale_C])
     physical = dataset_statistics(rms, change_rms, layout, eps)
-    return Statistics(physical.scale_BC.to(unit_C) / unit_C, physical.delta_BC.to(unit_C) / unit_C)
+    return WindowStatistics(physical.scale_BC.to(unit_C) / unit_C, physical.delta_BC.to(unit_C) / unit_C)
 
 
 def dataset_statistics(
     rms: Sequence[float], delta_rms: Sequence[float], layout: Sequence[FieldSlice], eps: float
-) -> Statistics:
+) -> WindowStatistics:
     """Statistics of a whole dataset, [1, C]; the components of a vector or tensor share their root mean square."""
-    return Statistics(_merged(rms, layout).clamp(min=eps)[None], _merged(delta_rms, layout).clamp(min=eps)[None])
+    return WindowStatistics(
+        _merged(rms, layout).clamp(min=eps)[None], _merged(delta_rms, layout).clamp(min=eps)[None]
+    )
 
 
-def normalise(u_TBCHWD: Tensor, statistics: Statistics) -> Tensor:
+def normalise(u_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
     """The network's input u / scale."""
     return u_TBCHWD / _spread(statistics.scale_BC)
 
 
-def denormalise(x_TBCHWD: Tensor, statistics: Statistics) -> Tensor:
+def denormalise(x_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
     """The exact way back from `normalise`."""
     return x_TBCHWD * _spread(statistics.scale_BC)
 
 
-def normalise_change(change_TBCHWD: Tensor, statistics: Statistics) -> Tensor:
+def normalise_change(change_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
     """A difference of frames in the units that the network predicts."""
     return change_TBCHWD / _spread(statistics.delta_BC)
 
 
-def advance(u_TBCHWD: Tensor, output_TBCHWD: Tensor, statistics: Statistics) -> Tensor:
+def advance(u_TBCHWD: Tensor, output_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
     """The frames that follow `u` according to the network's output for them."""
     return u_TBCHWD + output_TBCHWD * _spread(statistics.delta_BC)
 

@@ -16,7 +16,7 @@ from walrus.batch import Batch
 from walrus.model.patching import cycle_patching
 from walrus.model.random_draws import draw_shifts
 from walrus.model.walrus import Walrus
-from walrus.normalize import Scales, Statistics, advance, join_channels, normalise, statistics_of
+from walrus.normalize import Scales, WindowStatistics, advance, join_channels, normalise, statistics_of
 from walrus.randomness import generator_of
 from walrus.vocabulary import Vocabulary
 
@@ -60,7 +60,7 @@ class Model:
             cells_BHWD=history.cells_BHWD,
         )
         channels = len(history.channels)
-        variable = Statistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
+        variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
         frame_BCHWD = advance(u_TBCHWD[-1:, :, :channels], output_TBCHWD[:, :, :channels], variable)[0]
         outside_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) == 0
         return frame_BCHWD * (outside_BHWD[:, None] & ~history.padded_C[:, None, None, None])

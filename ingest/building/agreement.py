@@ -1,7 +1,7 @@
 """What the files of a dataset say of themselves, and which of them agree.
 
-What the recipe states, each file has been held to when it was opened. The rest (grid, type, sides that no one states)
-must be the same in all: as in the dataset that they are added to, or as in the file that decides.
+What the recipe states, each file has been held to when it was opened. The rest (grid, type, sides that no one
+states) must be the same in all: as in the dataset that they are added to, or as in the file that decides.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Onto:
+class ExistingDataset:
     """A built dataset that a plan adds to: schema, powers, errors stay, keys are taken, parts are counted on.
 
     `parameters` are the names of those that each trajectory has, sorted.
@@ -54,7 +54,7 @@ class Onto:
 
 
 def headers_of(
-    recipe: Recipe, files: tuple[InputFile, ...], onto: Onto | None
+    recipe: Recipe, files: tuple[InputFile, ...], onto: ExistingDataset | None
 ) -> tuple[list[Header], list[Quarantined], Exception | None]:
     """Headers of the files that agree with the dataset, or with the file that decides, and the first error.
 
@@ -74,20 +74,23 @@ def headers_of(
             headers.append(header)
         except MismatchError as error:
             faults[header.file.path] = error
-    refused = [Quarantined(f.path, None, without_place(faults[f.path], f)) for f in files if f.path in faults]
+    refused = [Quarantined(f.path, None, without_file(faults[f.path], f)) for f in files if f.path in faults]
     return headers, refused, next((faults[item.path] for item in refused), None)
 
 
-def _header(recipe: Recipe, file: InputFile, onto: Onto | None) -> Header:
+def _header(recipe: Recipe, file: InputFile, onto: ExistingDataset | None) -> Header:
     with find(recipe.source).open_file(file.place, recipe) as opened:
         schema = onto.seen(opened.schema) if onto else opened.schema
         return Header(file, schema, opened.rows, opened.schema.dtype)
 
 
-def _expected(recipe: Recipe, headers: list[Header], onto: Onto | None) -> tuple[Schema | None, list[str] | None, str]:
+def _expected(
+    recipe: Recipe, headers: list[Header], onto: ExistingDataset | None
+) -> tuple[Schema | None, list[str] | None, str]:
     """Schema, names of parameters where known, and where they are from.
 
-    What the recipe leaves open is as in the first file on the grid that it expects, or else in the first of all.
+    What the recipe leaves open is as in the first file on the grid that it expects, or else in the first of
+    all.
     """
     if onto is not None:
         return onto.schema, onto.parameters, "the dataset"
@@ -132,6 +135,6 @@ def _names(schema: Schema) -> list[list[str]]:
     return [[side.name.lower() for side in sides] for sides in schema.boundaries]
 
 
-def without_place(error: Exception, file: InputFile) -> str:
+def without_file(error: Exception, file: InputFile) -> str:
     """What is wrong with a file, in words that do not depend on where it lies."""
     return str(error).replace(f"{file.place}: ", "").replace(str(file.place), file.path)

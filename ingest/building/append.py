@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.building.agreement import Onto
-from ingest.building.build import Means, Progress, do_parts
+from ingest.building.agreement import ExistingDataset
+from ingest.building.build import Resources, TellProgress, do_parts
 from ingest.building.finish import complete, merge
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.lock import lock
 from ingest.building.overwrite import read_document
 from ingest.building.part import RECORDS, PartRecord
-from ingest.building.plan import Plan, plan_onto, recipe_digest
-from ingest.building.shares import UNFINISHED, Outline, PartOutline
+from ingest.building.plan import BuildPlan, plan_onto, recipe_digest
+from ingest.building.shares import UNFINISHED, BuildOutline, PartOutline
 from ingest.recipe import Recipe
 from shards.card import Card, KeptError, Quarantined
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
-from shards.index import Index
+from shards.index import DatasetIndex
 from shards.json_text import dump, parse
 from shards.read import Dataset
 from shards.schema import SPLITS
@@ -38,10 +38,11 @@ class Appended:
     caveats: tuple[str, ...]
 
 
-def append(recipe: Recipe, start: Path, root: Path, progress: Progress, means: Means) -> Appended:
+def append(recipe: Recipe, start: Path, root: Path, progress: TellProgress, means: Resources) -> Appended:
     """Adds the files at `start` that the dataset does not hold yet; running twice adds nothing.
 
-    Raises ShardError where there is no finished dataset, MismatchError where its recipe or an input is another one.
+    Raises ShardError where there is no finished dataset, MismatchError where its recipe or an input is
+    another one.
     """
     folder = root / recipe.name
     if not (folder / "card.json").is_file():
@@ -52,21 +53,28 @@ def append(recipe: Recipe, start: Path, root: Path, progress: Progress, means: M
         return _append(recipe, start, folder, progress, means)
 
 
-def _append(recipe: Recipe, start: Path, folder: Path, progress: Progress, means: Means) -> Appended:
-    card, index = read_document(Card, folder / "card.json"), read_document(Index, folder / "index.json")
+def _append(recipe: Recipe, start: Path, folder: Path, progress: TellProgress, means: Resources) -> Appended:
+    card, index = (
+        read_document(Card, folder / "card.json"),
+        read_document(DatasetIndex, folder / "index.json"),
+    )
     if card is None or index is None:
         raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
     if recipe_digest(recipe) != card.recipe_digest:
-        raise MismatchError(f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET")
+        raise MismatchError(
+            f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET"
+        )
     old = _old_records(folder, card, index)
     onto = _onto(Dataset(folder), old)
     plan = plan_onto(recipe, _new_files(recipe, start, card), index.packaging, card.codec, onto)
     if plan.chunk != card.chunk:
-        raise MismatchError(f"{folder}: has chunks {list(card.chunk)}, expected {list(plan.chunk)}; build anew")
+        raise MismatchError(
+            f"{folder}: has chunks {list(card.chunk)}, expected {list(plan.chunk)}; build anew"
+        )
     if not plan.parts:
         return Appended(folder, 0, 0, card, plan.refused, plan.caveats)
     outline = _outline(plan, card, old)
-    write_atomically(folder / UNFINISHED, dump(Outline, outline).encode())
+    write_atomically(folder / UNFINISHED, dump(BuildOutline, outline).encode())
     done = do_parts(plan, plan.parts, folder, progress, means, index_stays=True)
     records = old | {part.name: record for part, record in zip(plan.parts, done.records, strict=True)}
     card, published = merge(outline, folder, [records[part.name] for part in outline.parts])
@@ -75,7 +83,7 @@ def _append(recipe: Recipe, start: Path, folder: Path, progress: Progress, means
     return Appended(folder, added, done.written_bytes + published, card, left_out, plan.caveats)
 
 
-def _old_records(folder: Path, card: Card, index: Index) -> dict[str, PartRecord]:
+def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, PartRecord]:
     """Name to record of the parts that the index is made of, in its order; those of a killed append are not."""
     built = {(entry.split, entry.key) for entry in index.trajectories}
     bad = set(card.quarantine)
@@ -83,7 +91,8 @@ def _old_records(folder: Path, card: Card, index: Index) -> dict[str, PartRecord
     old = {
         name: record
         for name, record in sorted(records.items(), key=lambda item: _place(item[0]))
-        if all((entry.split, entry.key) in built for entry in record.entries) and bad.issuperset(record.quarantine)
+        if all((entry.split, entry.key) in built for entry in record.entries)
+        and bad.issuperset(record.quarantine)
     }
     if {(e.split, e.key) for record in old.values() for e in record.entries} != built:
         raise ShardError(
@@ -116,22 +125,24 @@ def _new_files(recipe: Recipe, start: Path, card: Card) -> tuple[InputFile, ...]
     return new
 
 
-def _onto(dataset: Dataset, old: Iterable[str]) -> Onto:
+def _onto(dataset: Dataset, old: Iterable[str]) -> ExistingDataset:
     card, entries = dataset.card, dataset.index.trajectories
     parameters = sorted(dataset.document(entries[0]).trajectory.scalars)
-    numbers = {split: [number for place, number in map(_place, old) if SPLITS[place] == split] for split in SPLITS}
+    numbers = {
+        split: [number for place, number in map(_place, old) if SPLITS[place] == split] for split in SPLITS
+    }
     parts = {split: max(found, default=-1) + 1 for split, found in numbers.items()}
     keys = frozenset(entry.key for entry in entries)
-    return Onto(card.schema, parameters, card.powers, _allowed(card), keys, parts)
+    return ExistingDataset(card.schema, parameters, card.powers, _allowed(card), keys, parts)
 
 
 def _allowed(card: Card) -> dict[str, KeptError]:
     return {name: KeptError(error.allowed) for name, error in card.errors.items()}
 
 
-def _outline(plan: Plan, card: Card, old: dict[str, PartRecord]) -> Outline:
+def _outline(plan: BuildPlan, card: Card, old: dict[str, PartRecord]) -> BuildOutline:
     """The outline of the whole, as if all had been planned at once."""
-    new = Outline.of(plan)
+    new = BuildOutline.of(plan)
     before = [_part_outline(name, record, plan.schema.frame_bytes) for name, record in old.items()]
     parts = sorted((*before, *new.parts), key=lambda part: _place(part.name))
     recorded = {item for record in old.values() for item in record.quarantine}

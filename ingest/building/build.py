@@ -16,14 +16,14 @@ from ingest.building.lock import lock
 from ingest.building.memory import slab_within
 from ingest.building.overwrite import keep_what_is_there
 from ingest.building.part import PartRecord, read_record
-from ingest.building.plan import Part, Plan
-from ingest.building.processes import Run, in_processes
-from ingest.building.shares import Outline, keep_outline
+from ingest.building.plan import BuildPlan, Part
+from ingest.building.processes import RunParts, in_processes
+from ingest.building.shares import BuildOutline, keep_outline
 from shards.card import Card, Quarantined
 from shards.disk import settle
 from shards.write import full_disk_is_an_error
 
-Progress = Callable[[int, int], None]
+TellProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class BuiltShare:
 
 
 @dataclass(frozen=True)
-class Done:
+class DoneParts:
     """The records of parts, in their order, and how many of them were written now."""
 
     records: list[PartRecord]
@@ -58,7 +58,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Means:
+class Resources:
     """Who does the parts: processes here, or the cluster of a scheduler's address, and the bytes they may hold.
 
     `memory` bounds all processes here together, or each worker of a cluster; None leaves it to the usual slab.
@@ -68,45 +68,47 @@ class Means:
     scheduler: str | None = None
     memory: int | None = None
 
-    def slab_bytes(self, plan: Plan) -> int:
+    def slab_bytes(self, plan: BuildPlan) -> int:
         return slab_within(plan, self.memory, self.workers if self.scheduler is None else 1)
 
     @property
-    def run(self) -> Run:
+    def run(self) -> RunParts:
         if self.scheduler is None:
             return partial(in_processes, workers=self.workers)
         return partial(on_cluster, scheduler=self.scheduler)
 
 
 def build(
-    plan: Plan,
+    plan: BuildPlan,
     root: Path,
     workers: int,
-    progress: Progress,
+    progress: TellProgress,
     *,
     scheduler: str | None = None,
     memory: int | None = None,
 ) -> Built:
     """Carries the plan out below `root`, on the cluster of a scheduler's address or in processes here.
 
-    Raises ShardError for a full disk, MismatchError where data would be lost, SettingsError where `memory` is too
-    small for one frame, WalrusError where workers fail.
+    Raises ShardError for a full disk, MismatchError where data would be lost, SettingsError where `memory` is
+    too small for one frame, WalrusError where workers fail.
     """
-    folder, means = root / plan.recipe.name, Means(workers, scheduler, memory)
+    folder, means = root / plan.recipe.name, Resources(workers, scheduler, memory)
     keep_what_is_there(plan, folder, plan.parts, means.slab_bytes(plan))
     with full_disk_is_an_error(folder), lock(folder):
         done = do_parts(plan, plan.parts, folder, progress, means)
-        card, published = merge(Outline.of(plan), folder, done.records)
+        card, published = merge(BuildOutline.of(plan), folder, done.records)
     reused = len(plan.parts) - done.written_parts
     return Built(folder, done.written_parts, reused, done.written_bytes + published, card)
 
 
-def build_share(plan: Plan, root: Path, job: int, jobs: int, progress: Progress, means: Means) -> BuiltShare:
+def build_share(
+    plan: BuildPlan, root: Path, job: int, jobs: int, progress: TellProgress, means: Resources
+) -> BuiltShare:
     """Does the parts of job `job` of `jobs`, from 1 on, and leaves the rest to the others and to `finish`.
 
     Raises as `build` does, and MismatchError where another job planned otherwise.
     """
-    folder, outline = root / plan.recipe.name, Outline.of(plan, jobs)
+    folder, outline = root / plan.recipe.name, BuildOutline.of(plan, jobs)
     mine = [number for number, owner in enumerate(outline.owners()) if owner == job]
     parts = [plan.parts[number] for number in mine]
     if not parts:
@@ -116,12 +118,20 @@ def build_share(plan: Plan, root: Path, job: int, jobs: int, progress: Progress,
         keep_outline(folder, outline, held)
         done = do_parts(plan, parts, folder, progress, means)
     quarantine = tuple(item for record in done.records for item in record.quarantine)
-    return BuiltShare(folder, done.written_parts, len(parts) - done.written_parts, done.written_bytes, quarantine)
+    return BuiltShare(
+        folder, done.written_parts, len(parts) - done.written_parts, done.written_bytes, quarantine
+    )
 
 
 def do_parts(
-    plan: Plan, parts: Sequence[Part], folder: Path, progress: Progress, means: Means, *, index_stays: bool = False
-) -> Done:
+    plan: BuildPlan,
+    parts: Sequence[Part],
+    folder: Path,
+    progress: TellProgress,
+    means: Resources,
+    *,
+    index_stays: bool = False,
+) -> DoneParts:
     """Does those of these parts that are not done, the index withdrawn before unless all that it names stays."""
     records = {part.name: record for part in parts if (record := read_record(folder, part)) is not None}
     missing = [part for part in parts if part.name not in records]
@@ -133,7 +143,7 @@ def do_parts(
         records[part.name] = record
         progress(len(records), len(parts))
     written = sum(file.length for part in missing for file in records[part.name].files)
-    return Done([records[part.name] for part in parts], len(missing), written)
+    return DoneParts([records[part.name] for part in parts], len(missing), written)
 
 
 def quarantine_lines(items: tuple[Quarantined, ...]) -> list[str]:

@@ -36,10 +36,12 @@ def time_fault(time: tuple[float, ...]) -> str | None:
 
 def parameter_fault(scalars: dict[str, float]) -> str | None:
     """What is wrong with the parameters of a trajectory, if anything."""
-    return next((f"parameter {name} is {value}" for name, value in scalars.items() if not math.isfinite(value)), None)
+    return next(
+        (f"parameter {name} is {value}" for name, value in scalars.items() if not math.isfinite(value)), None
+    )
 
 
-class Inspection:
+class FrameChecker:
     """Checks frames [C, *S] as they pass and divides them by 2^k; `moments` are those of all frames so far."""
 
     def __init__(
@@ -63,7 +65,8 @@ class Inspection:
     def passes(self, slabs: Iterator[Frames]) -> Iterator[Frames]:
         """The frames of slabs [T, C, *S] in stored units; raises UnfitError at the first that is not fit.
 
-        While those of one slab are taken away, to be encoded and written, the moments of the next are found beside it.
+        While those of one slab are taken away, to be encoded and written, the moments of the next are found
+        beside it.
         """
         first, waiting = 0, None
         with ThreadPoolExecutor(1) as aside:
@@ -95,7 +98,9 @@ class Inspection:
         """Variable fields of which no component ever changed."""
         moved = dict(zip(self.channels, (m.change_squares > 0 for m in self.moments), strict=True))
         return tuple(
-            f.name for f in schema.variable_fields if not any(moved[c] for c in f.components(schema.grid.axes))
+            f.name
+            for f in schema.variable_fields
+            if not any(moved[c] for c in f.components(schema.grid.axes))
         )
 
     @property
@@ -108,10 +113,14 @@ class Inspection:
             if m.count < cells or not (math.isfinite(m.lowest) and math.isfinite(m.highest)):
                 raise UnfitError(f"{channel} is not finite in {where}")
             if not (math.isfinite(m.squares) and math.isfinite(m.change_squares)):
-                raise UnfitError(f"{channel} in {where} is so large that its square exceeds float64; rescale the field")
+                raise UnfitError(
+                    f"{channel} in {where} is so large that its square exceeds float64; rescale the field"
+                )
 
     def _rounded(self, stored: Frames, where: str) -> Frames:
-        result = np.stack([rounding.apply(values) for rounding, values in zip(self._rounding, stored, strict=True)])
+        result = np.stack(
+            [rounding.apply(values) for rounding, values in zip(self._rounding, stored, strict=True)]
+        )
         for channel, rounding in zip(self.channels, self._rounding, strict=True):
             if rounding.reached > rounding.allowed:
                 raise UnfitError(
@@ -121,7 +130,8 @@ class Inspection:
         return result
 
     def _stored(self, frame: Frames, moments: tuple[Moments, ...], where: str) -> Frames:
-        # A division by 2^k is exact but at the ends of the number range; proven by the range, else for every value.
+        # A division by 2^k is exact but at the ends of the number range; proven by the range, else for every
+        # value.
         with np.errstate(all="ignore"):
             divided = frame if (self._scale == 1).all() else frame / self._scale
             # What may be rounded keeps all bits until then.

@@ -1,6 +1,7 @@
 """The parts of a build on a dask.distributed cluster, however that was started: SLURM, Kubernetes, SSH, one machine.
 
-Workers read the sources and write the shards themselves, so both must lie where all of them see the same files.
+Workers read the sources and write the shards themselves, so both must lie where all of them see the same
+files.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ingest.building.part import RECORDS, build_part
-from ingest.building.plan import Part, Plan
+from ingest.building.plan import BuildPlan, Part
 from ingest.building.processes import Results, without_parts
 from shards.errors import SettingsError, WalrusError
 
 SECONDS_TO_CONNECT = 15
 
 
-def on_cluster(plan: Plan, parts: list[Part], folder: Path, slab_bytes: int, scheduler: str) -> Results:
+def on_cluster(plan: BuildPlan, parts: list[Part], folder: Path, slab_bytes: int, scheduler: str) -> Results:
     """Each part and its record, in the order they are done.
 
     Raises SettingsError where no scheduler answers, it has no worker, or a worker does not see the files.
@@ -58,7 +59,9 @@ def _client(distributed: Any, scheduler: str) -> Iterator[Any]:
 def _require_sight(client: Any, scheduler: str, places: list[Path]) -> None:
     seen: dict[str, list[str]] = client.run(unseen, places)
     if not seen:
-        raise SettingsError(f"--scheduler {scheduler}: has no workers; start some with: dask worker {scheduler}")
+        raise SettingsError(
+            f"--scheduler {scheduler}: has no workers; start some with: dask worker {scheduler}"
+        )
     for worker, missing in seen.items():
         if missing:
             raise SettingsError(

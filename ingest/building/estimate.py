@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.building.build import Means
-from ingest.building.checks import Inspection, UnfitError
+from ingest.building.build import Resources
+from ingest.building.checks import FrameChecker, UnfitError
 from ingest.building.memory import PROCESS_BYTES, process_bytes
 from ingest.building.part import SLAB_BYTES, read_record, read_slabs
-from ingest.building.plan import Plan
+from ingest.building.plan import BuildPlan
 from ingest.source import find
 from shards.card import Count, Quarantined
 from shards.errors import SourceError
@@ -22,7 +22,7 @@ TRIAL_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
-class Trial:
+class SpeedTest:
     """A few frames read, checked and encoded, and what that took; `fault` says why there are none."""
 
     file: str
@@ -34,7 +34,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Preview:
+class BuildEstimate:
     """A build foretold. Bytes are of the frames before they are encoded, unless they say otherwise.
 
     `encoded_bytes` and `seconds` follow from the trial, None where it failed; `seconds` are of the parts still to do.
@@ -54,12 +54,12 @@ class Preview:
     memory_bytes: int
     encoded_bytes: int | None
     seconds: float | None
-    trial: Trial
+    trial: SpeedTest
     left_out: tuple[Quarantined, ...]
     caveats: tuple[str, ...]
 
 
-def preview(plan: Plan, root: Path, means: Means) -> Preview:
+def preview(plan: BuildPlan, root: Path, means: Resources) -> BuildEstimate:
     """The build of this plan below `root`; raises SettingsError where the memory is too small for one frame."""
     folder = root / plan.recipe.name
     trajectories = [t for part in plan.parts for t in part.trajectories]
@@ -71,7 +71,7 @@ def preview(plan: Plan, root: Path, means: Means) -> Preview:
     processes = max(1, min(means.workers, len(missing)))
     memory = processes * process_bytes(plan, means.slab_bytes(plan)) + (PROCESS_BYTES if processes > 1 else 0)
     files, folders = _inodes(plan, trajectories)
-    return Preview(
+    return BuildEstimate(
         folder=folder,
         input_files=len(plan.inputs),
         input_bytes=sum(file.bytes for file in plan.inputs),
@@ -91,12 +91,12 @@ def preview(plan: Plan, root: Path, means: Means) -> Preview:
     )
 
 
-def try_out(plan: Plan, trajectory: Trajectory) -> Trial:
+def try_out(plan: BuildPlan, trajectory: Trajectory) -> SpeedTest:
     """Reads, checks and encodes the first frames of a trajectory, as its part would."""
     file, schema = plan.input(trajectory.origin.file), plan.schema
     frames = min(trajectory.frames, max(2, TRIAL_BYTES // schema.frame_bytes))
     slots = frames * (schema.frame_shape[1] // plan.chunk[1])
-    inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
+    inspection = FrameChecker(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
     keep_freed_memory()
     began = time.perf_counter()
     try:
@@ -105,8 +105,8 @@ def try_out(plan: Plan, trajectory: Trajectory) -> Trial:
             values = inspection.passes(slabs)
             encoded = sum(map(len, shard_stream(values, slots, plan.chunk, plan.codec)))
     except (SourceError, UnfitError) as error:
-        return Trial(file.path, fault=str(error))
-    return Trial(file.path, frames, frames * schema.frame_bytes, encoded, time.perf_counter() - began)
+        return SpeedTest(file.path, fault=str(error))
+    return SpeedTest(file.path, frames, frames * schema.frame_bytes, encoded, time.perf_counter() - began)
 
 
 def _counts(trajectories: list[Trajectory]) -> dict[Split, Count]:
@@ -114,15 +114,15 @@ def _counts(trajectories: list[Trajectory]) -> dict[Split, Count]:
     return {split: Count(len(frames), sum(frames)) for split, frames in chosen.items()}
 
 
-def _bytes(plan: Plan, trajectories: list[Trajectory]) -> int:
+def _bytes(plan: BuildPlan, trajectories: list[Trajectory]) -> int:
     return sum(t.frames for t in trajectories) * plan.schema.frame_bytes
 
 
-def _segments(plan: Plan, trajectory: Trajectory) -> int:
+def _segments(plan: BuildPlan, trajectory: Trajectory) -> int:
     return -(-trajectory.frames // plan.shard_frames)
 
 
-def _inodes(plan: Plan, trajectories: list[Trajectory]) -> tuple[int, int]:
+def _inodes(plan: BuildPlan, trajectories: list[Trajectory]) -> tuple[int, int]:
     """Files and folders of the finished dataset: card, index, recipe, lock and records beside the shards."""
     splits = len({t.split for t in trajectories})
     files, folders = 4 + len(plan.parts), 2 + splits
@@ -138,7 +138,7 @@ def _inodes(plan: Plan, trajectories: list[Trajectory]) -> tuple[int, int]:
     return files, folders
 
 
-def preview_lines(found: Preview, workers: int) -> list[str]:
+def preview_lines(found: BuildEstimate, workers: int) -> list[str]:
     """The preview as a person reads it."""
     counts = ", ".join(f"{c.trajectories} {split} ({c.frames} frames)" for split, c in found.counts.items())
     done = f", {found.done_parts} done" if found.done_parts else ""
@@ -158,7 +158,7 @@ def preview_lines(found: Preview, workers: int) -> list[str]:
     return [f"{word:12}  {text}" for word, text in rows]
 
 
-def _basis(trial: Trial) -> str:
+def _basis(trial: SpeedTest) -> str:
     if trial.fault:
         return f"nothing: {trial.fault}"
     took = f"read, checked and encoded in {trial.seconds:.3g} s by one process"

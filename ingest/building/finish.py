@@ -12,12 +12,12 @@ from ingest.building.lock import lock
 from ingest.building.overwrite import read_document
 from ingest.building.part import RECORDS, PartRecord, read_record
 from ingest.building.plan import recipe_digest
-from ingest.building.shares import UNFINISHED, Outline, read_outline
+from ingest.building.shares import UNFINISHED, BuildOutline, read_outline
 from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, Count, KeptError
 from shards.disk import write_atomically
 from shards.errors import ShardError, SourceError
-from shards.index import Entry, Index
+from shards.index import DatasetIndex, Entry
 from shards.moments import merge_all
 from shards.program.settings import dump_toml
 from shards.publish import publish
@@ -38,7 +38,7 @@ def finish(folder: Path) -> tuple[Card, int]:
         outline = read_outline(folder)
         if outline is None:
             card = read_document(Card, folder / "card.json")
-            if card is None or read_document(Index, folder / "index.json") is None:
+            if card is None or read_document(DatasetIndex, folder / "index.json") is None:
                 raise ShardError(f"{folder}: holds no {UNFINISHED} and no finished dataset; run build again")
             return card, 0
         return merge(outline, folder, _records(outline, folder))
@@ -60,7 +60,7 @@ def _require_begun(folder: Path) -> None:
         raise ShardError(f"{folder}: no build has begun here; run walrus-ingest build --part first")
 
 
-def _records(outline: Outline, folder: Path) -> list[PartRecord]:
+def _records(outline: BuildOutline, folder: Path) -> list[PartRecord]:
     found = [read_record(folder, part) for part in outline.parts]
     missing = [number for number, record in enumerate(found) if record is None]
     if missing:
@@ -74,7 +74,7 @@ def _records(outline: Outline, folder: Path) -> list[PartRecord]:
     return [record for record in found if record is not None]
 
 
-def merge(outline: Outline, folder: Path, records: Sequence[PartRecord]) -> tuple[Card, int]:
+def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) -> tuple[Card, int]:
     """Card and index of the records, one for each part in order; the index comes last. The card and bytes written."""
     entries = tuple(entry for record in records for entry in record.entries)
     if not entries:
@@ -94,7 +94,7 @@ def merge(outline: Outline, folder: Path, records: Sequence[PartRecord]) -> tupl
     return card, written
 
 
-def _remove_strays(outline: Outline, folder: Path, known: set[str]) -> None:
+def _remove_strays(outline: BuildOutline, folder: Path, known: set[str]) -> None:
     """Files and records of parts that an earlier plan had and this one has not, and what a killed run left."""
     names = {part.name for part in outline.parts}
     for path in (folder / RECORDS).glob("*.json"):
@@ -108,7 +108,7 @@ def _remove_strays(outline: Outline, folder: Path, known: set[str]) -> None:
                 path.rmdir()
 
 
-def _card(outline: Outline, records: Sequence[PartRecord], entries: tuple[Entry, ...]) -> Card:
+def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[Entry, ...]) -> Card:
     schema, recipe = outline.schema, outline.recipe
     train = [record for record in records if record.entries and record.entries[0].split == "train"] or records
     channels = (*schema.channels, *schema.static_channels)
@@ -131,7 +131,9 @@ def _card(outline: Outline, records: Sequence[PartRecord], entries: tuple[Entry,
         correction=recipe.correction.reason if recipe.correction else "",
         differences=_differences(outline, entries),
         repeated_frames=sum(record.repeated_frames for record in records),
-        quarantine=tuple(dict.fromkeys((*outline.refused, *(item for each in records for item in each.quarantine)))),
+        quarantine=tuple(
+            dict.fromkeys((*outline.refused, *(item for each in records for item in each.quarantine)))
+        ),
         inputs=outline.inputs,
         recipe_digest=recipe_digest(recipe),
         split=(*recipe.split_words, *_twice(recipe, entries)),
@@ -148,7 +150,7 @@ def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
     return [f"{many} in valid and in test alike: stored and counted twice"] if count else []
 
 
-def _reached(outline: Outline, records: Sequence[PartRecord]) -> dict[str, KeptError]:
+def _reached(outline: BuildOutline, records: Sequence[PartRecord]) -> dict[str, KeptError]:
     """What the fields were allowed, and the most that any of their components lost."""
     largest = [max(errors) for errors in zip(*(r.errors for r in records if r.errors), strict=True)]
     reached = dict(zip(outline.schema.channels, largest, strict=bool(largest)))
@@ -162,7 +164,7 @@ def _reached(outline: Outline, records: Sequence[PartRecord]) -> dict[str, KeptE
     }
 
 
-def _differences(outline: Outline, entries: tuple[Entry, ...]) -> tuple[str, ...]:
+def _differences(outline: BuildOutline, entries: tuple[Entry, ...]) -> tuple[str, ...]:
     """Where the files differ from the published release: reported, never enforced."""
     frames = sorted({entry.frames for entry in entries})
     expected = outline.recipe.expected
@@ -171,4 +173,6 @@ def _differences(outline: Outline, entries: tuple[Entry, ...]) -> tuple[str, ...
         ("frames", expected.frames, frames[0] if len(frames) == 1 else frames),
         ("trajectories", expected.trajectories, len(entries)),
     ]
-    return tuple(f"{word} {b}, the published release has {a}" for word, a, b in found if a is not None and a != b)
+    return tuple(
+        f"{word} {b}, the published release has {a}" for word, a, b in found if a is not None and a != b
+    )

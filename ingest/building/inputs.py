@@ -54,11 +54,17 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     one = start.is_file() or marker(start) is not None
     root = start.parent if one else start
     patterns = (recipe.files,) if recipe.files else find(recipe.source).PATTERNS
-    found = {start} if one else {p for pattern in patterns for p in root.rglob(pattern) if not p.name.startswith(".")}
+    found = (
+        {start}
+        if one
+        else {p for pattern in patterns for p in root.rglob(pattern) if not p.name.startswith(".")}
+    )
     stores = {p: marker(p) for p in found if p.is_dir()}
     files = sorted({file for p in found if (file := stores.get(p, p))}, key=lambda p: natural(p.as_posix()))
     if not files:
-        raise SourceError(f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?")
+        raise SourceError(
+            f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?"
+        )
     source = find(recipe.source)
     return tuple(_input(root, path, source.split(path), source.companions(path)) for path in files)
 

@@ -1,7 +1,8 @@
 """Who writes which part now, so that two builds at once in one folder never write the same.
 
-Byte n of `parts/lock` is locked by the process that does part n; the file stays empty. The system drops the lock of a
-process that dies, however it dies. Where a file system knows no locks, nothing is held and nobody refused.
+Byte n of `parts/lock` is locked by the process that does part n; the file stays empty. The system drops the
+lock of a process that dies, however it dies. Where a file system knows no locks, nothing is held and nobody
+refused.
 """
 
 from __future__ import annotations

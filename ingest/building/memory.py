@@ -8,22 +8,23 @@ from __future__ import annotations
 import numpy as np
 
 from ingest.building.part import SLAB_BYTES
-from ingest.building.plan import Plan
+from ingest.building.plan import BuildPlan
 from shards.errors import SettingsError
 
-# Peaks of resident memory, measured on frames of 0.05 to 32 MiB, rounded up (docs/decisions/0008-memory.md): python and
-# its libraries; frames alive beside the slabs (checks, the encoder); slabs being encoded, looked at, read, and copies.
+# Peaks of resident memory, measured on frames of 0.05 to 32 MiB, rounded up (docs/decisions/0008-memory.md):
+# python and its libraries; frames alive beside the slabs (checks, the encoder); slabs being encoded, looked
+# at, read, and copies.
 PROCESS_BYTES = 96 * 2**20
 FRAMES = 8
 SLABS = 5
 
 
-def process_bytes(plan: Plan, slab_bytes: int) -> int:
+def process_bytes(plan: BuildPlan, slab_bytes: int) -> int:
     """The most that one process holds that reads in slabs of this size."""
     return _beside_slabs(plan) + SLABS * max(slab_bytes, plan.read_frame_bytes)
 
 
-def slab_within(plan: Plan, memory: int | None, workers: int) -> int:
+def slab_within(plan: BuildPlan, memory: int | None, workers: int) -> int:
     """Bytes of a slab with which all processes together stay below `memory`; raises SettingsError below one frame."""
     if memory is None:
         return SLAB_BYTES
@@ -40,7 +41,7 @@ def slab_within(plan: Plan, memory: int | None, workers: int) -> int:
     return slab
 
 
-def _beside_slabs(plan: Plan) -> int:
+def _beside_slabs(plan: BuildPlan) -> int:
     schema = plan.schema
     static = int(np.prod(schema.static_shape)) * np.dtype(plan.read_dtype).itemsize
     return PROCESS_BYTES + FRAMES * max(plan.read_frame_bytes, static)

@@ -9,27 +9,34 @@ from pathlib import Path
 from typing import TypeVar
 
 from ingest.building.part import RECORDS, PartRecord, unfit
-from ingest.building.plan import Part, Plan
+from ingest.building.plan import BuildPlan, Part
 from shards.card import Card
 from shards.errors import MismatchError, ShardError
-from shards.index import Entry, Index
+from shards.index import DatasetIndex, Entry
 from shards.json_text import parse
 
 T = TypeVar("T")
 
 
-def keep_what_is_there(plan: Plan, folder: Path, parts: Sequence[Part], slab_bytes: int) -> None:
+def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], slab_bytes: int) -> None:
     """Raises MismatchError where doing these parts would lose what was built before, or what is not a build's."""
     _require_ours(plan, folder)
-    index, card = read_document(Index, folder / "index.json"), read_document(Card, folder / "card.json")
+    index, card = (
+        read_document(DatasetIndex, folder / "index.json"),
+        read_document(Card, folder / "card.json"),
+    )
     if index is not None and index.packaging != plan.packaging:
-        raise MismatchError(f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root")
+        raise MismatchError(
+            f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root"
+        )
     if card is None:
         return
     built = _built(folder, index)
     lost = next(chain(_lost_files(plan, card), _lost_rows(plan, parts, card, built, slab_bytes)), None)
     if lost is not None:
-        raise MismatchError(f"{folder}: was built from {lost}; bring it back, or remove the folder to build anew")
+        raise MismatchError(
+            f"{folder}: was built from {lost}; bring it back, or remove the folder to build anew"
+        )
 
 
 def read_document(cls: type[T], path: Path) -> T | None:
@@ -40,16 +47,20 @@ def read_document(cls: type[T], path: Path) -> T | None:
         raise ShardError(f"{error}; damaged: delete it and build again") from error
 
 
-def _require_ours(plan: Plan, folder: Path) -> None:
-    inside = [file.path for file in plan.inputs if Path(realpath(file.place)).is_relative_to(realpath(folder))]
+def _require_ours(plan: BuildPlan, folder: Path) -> None:
+    inside = [
+        file.path for file in plan.inputs if Path(realpath(file.place)).is_relative_to(realpath(folder))
+    ]
     if inside:
-        raise MismatchError(f"{folder}: the input {inside[0]} lies in the folder to be built; name another root")
+        raise MismatchError(
+            f"{folder}: the input {inside[0]} lies in the folder to be built; name another root"
+        )
     ours = any((folder / name).exists() for name in ("index.json", RECORDS))
     if folder.is_dir() and any(folder.iterdir()) and not ours:
         raise MismatchError(f"{folder}: is not empty and not a built dataset; name another root")
 
 
-def _built(folder: Path, index: Index | None) -> set[tuple[str, str]]:
+def _built(folder: Path, index: DatasetIndex | None) -> set[tuple[str, str]]:
     """Split and key of all that is there; the first of several part runs withdraws the index, the records stay."""
     return {(entry.split, entry.key) for entry in (index.trajectories if index else _recorded(folder))}
 
@@ -59,11 +70,12 @@ def _recorded(folder: Path) -> Iterator[Entry]:
         try:
             yield from parse(PartRecord, path.read_bytes(), str(path)).entries
         except (ShardError, FileNotFoundError):
-            # Cut short, or taken away just now by the job that does this part: no record, and so nothing built.
+            # Cut short, or taken away just now by the job that does this part: no record, and so nothing
+            # built.
             continue
 
 
-def _lost_files(plan: Plan, card: Card) -> Iterator[str]:
+def _lost_files(plan: BuildPlan, card: Card) -> Iterator[str]:
     """Inputs of the last build that are not there now, or are refused."""
     refused = {item.path: item.reason for item in plan.refused if item.row is None}
     present = {file.path for file in plan.inputs if file.path not in refused}
@@ -73,7 +85,7 @@ def _lost_files(plan: Plan, card: Card) -> Iterator[str]:
 
 
 def _lost_rows(
-    plan: Plan, parts: Sequence[Part], card: Card, built: set[tuple[str, str]], slab_bytes: int
+    plan: BuildPlan, parts: Sequence[Part], card: Card, built: set[tuple[str, str]], slab_bytes: int
 ) -> Iterator[str]:
     """Trajectories that changed inputs would not give any more; these are read whole to know."""
     digests = {file.path: file.digest for file in plan.inputs}
@@ -82,7 +94,9 @@ def _lost_rows(
     again = [t for t in planned if t.origin.file in changed and (t.split, t.key) in built]
     bad_before = {(item.path, item.row) for item in card.quarantine}
     bad_rows = [
-        i for i in plan.refused if i.path in changed and i.row is not None and (i.path, i.row) not in bad_before
+        i
+        for i in plan.refused
+        if i.path in changed and i.row is not None and (i.path, i.row) not in bad_before
     ]
     for bad in chain(bad_rows, unfit(plan, again, slab_bytes)):
         yield f"{bad.path}, which has changed: row {bad.row}: {bad.reason}"

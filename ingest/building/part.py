@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Protocol
 
-from pydantic.dataclasses import dataclass
-
-from ingest.building.agreement import without_place
-from ingest.building.checks import Inspection, UnfitError
+from ingest.building.agreement import without_file
+from ingest.building.checks import FrameChecker, UnfitError
 from ingest.building.inputs import InputFile
-from ingest.building.plan import Part, Plan
+from ingest.building.plan import BuildPlan, Part
 from ingest.source import OpenFile, find
 from shards.card import Quarantined
 from shards.disk import settle, write_atomically
@@ -27,17 +25,18 @@ from shards.index import Entry, FileRecord
 from shards.json_text import dump, parse
 from shards.moments import NONE, Moments, merge_all
 from shards.program.machine import keep_freed_memory
-from shards.schema import STRICT, Frames, Trajectory
+from shards.schema import Frames, Trajectory, checked
 from shards.shard import shard_stream, single_chunk_shard
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 from shards.write import Encoded, part_writer
 
-# Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next one.
+# Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next
+# one.
 SLAB_BYTES = 8 * 2**20
 RECORDS = "parts"
 
 
-class Named(Protocol):
+class PartName(Protocol):
     """A part of which no more is known than its name and the digest of what decides its bytes."""
 
     @property
@@ -47,7 +46,7 @@ class Named(Protocol):
     def digest(self) -> str: ...
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class PartRecord:
     """What a finished part holds."""
 
@@ -62,27 +61,27 @@ class PartRecord:
     errors: tuple[float, ...] = ()
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Prepared:
     """A trajectory that is read and checked as it is written."""
 
     encoded: Encoded
-    frames: Inspection
-    static: Inspection
+    frames: FrameChecker
+    static: FrameChecker
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Written:
     entry: Entry
-    frames: Inspection
-    static: Inspection
+    frames: FrameChecker
+    static: FrameChecker
 
 
 def record_path(dataset: Path, part: str) -> Path:
     return dataset / RECORDS / f"{part}.json"
 
 
-def read_record(dataset: Path, part: Named) -> PartRecord | None:
+def read_record(dataset: Path, part: PartName) -> PartRecord | None:
     """The record of a part that is done as planned, its files all in place; else None."""
     path = record_path(dataset, part.name)
     if not path.is_file():
@@ -101,7 +100,7 @@ def _has_length(path: Path, length: int) -> bool:
     return path.is_file() and path.stat().st_size == length
 
 
-def build_part(plan: Plan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
+def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
     """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk.
 
     The process keeps the memory that it frees from then on.
@@ -134,7 +133,9 @@ def _withdraw(record: Path) -> None:
         settle(record.parent)
 
 
-def unfit(plan: Plan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES) -> Iterator[Quarantined]:
+def unfit(
+    plan: BuildPlan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES
+) -> Iterator[Quarantined]:
     """Those of these trajectories that a build would leave out, found by reading them whole; nothing is written."""
 
     def drain(prepared: _Prepared) -> None:
@@ -150,7 +151,11 @@ def _by_file(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Iterator
 
 
 def _record(
-    plan: Plan, part: Part, written: list[_Written], files: tuple[FileRecord, ...], quarantine: list[Quarantined]
+    plan: BuildPlan,
+    part: Part,
+    written: list[_Written],
+    files: tuple[FileRecord, ...],
+    quarantine: list[Quarantined],
 ) -> PartRecord:
     none = tuple(NONE for _ in plan.schema.channels)
     static_none = tuple(NONE for _ in plan.schema.static_channels)
@@ -167,7 +172,11 @@ def _record(
 
 
 def _pass_file(
-    plan: Plan, file: InputFile, trajectories: list[Trajectory], slab_bytes: int, take: Callable[[_Prepared], None]
+    plan: BuildPlan,
+    file: InputFile,
+    trajectories: list[Trajectory],
+    slab_bytes: int,
+    take: Callable[[_Prepared], None],
 ) -> list[Quarantined]:
     """Hands the trajectories of one file to `take`; returns those that are not fit, and why."""
     quarantine: list[Quarantined] = []
@@ -177,18 +186,18 @@ def _pass_file(
                 try:
                     take(_prepare(plan, opened, trajectory, slab_bytes))
                 except (UnfitError, SourceError) as error:
-                    reason = without_place(error, file)
+                    reason = without_file(error, file)
                     quarantine.append(Quarantined(file.path, trajectory.origin.row, reason))
     except SourceError as error:
-        reason = without_place(error, file)
+        reason = without_file(error, file)
         return [Quarantined(file.path, trajectory.origin.row, reason) for trajectory in trajectories]
     return quarantine
 
 
-def _prepare(plan: Plan, opened: OpenFile, trajectory: Trajectory, slab_bytes: int) -> _Prepared:
+def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_bytes: int) -> _Prepared:
     schema, row = plan.schema, trajectory.origin.row
-    inspection = Inspection(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
-    static = Inspection(schema, schema.static_channels, plan.channel_powers(constant=True))
+    inspection = FrameChecker(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
+    static = FrameChecker(schema, schema.static_channels, plan.channel_powers(constant=True))
     slabs = read_slabs(opened, row, trajectory.frames, slab_bytes // plan.read_frame_bytes)
     frames = inspection.passes(slabs)
     constants = static.static(opened.static(row)) if schema.static_channels else None
@@ -201,9 +210,9 @@ def _prepare(plan: Plan, opened: OpenFile, trajectory: Trajectory, slab_bytes: i
     return _Prepared(encoded, inspection, static)
 
 
-def _document(plan: Plan, trajectory: Trajectory) -> Document:
+def _document(plan: BuildPlan, trajectory: Trajectory) -> TrajectoryDocument:
     schema = plan.schema
-    return Document(
+    return TrajectoryDocument(
         dataset=plan.recipe.name,
         trajectory=trajectory,
         first=0,
@@ -230,7 +239,7 @@ def read_slabs(opened: OpenFile, row: int, frames: int, slab_frames: int) -> Ite
 
 
 def _segments(
-    plan: Plan, trajectory: Trajectory, frames: Iterator[Frames], inspection: Inspection
+    plan: BuildPlan, trajectory: Trajectory, frames: Iterator[Frames], inspection: FrameChecker
 ) -> Iterator[tuple[int, Iterator[bytes]]]:
     """(frames, bytes) of each shard; ends in the check that needs the whole trajectory."""
     shard_frames = min(plan.shard_frames, trajectory.frames)
@@ -240,4 +249,6 @@ def _segments(
         yield count, shard_stream(islice(frames, count), slots, plan.chunk, plan.codec)
     still = inspection.still_fields(plan.schema)
     if still:
-        raise UnfitError(f"{' and '.join(still)} never changes; declare it constant, or leave the trajectory out")
+        raise UnfitError(
+            f"{' and '.join(still)} never changes; declare it constant, or leave the trajectory out"
+        )

@@ -1,7 +1,7 @@
 """What a build will do, from headers alone: which trajectory of which file goes into which part.
 
-A part is what one process writes at a time: some groups of the zarr packaging, or one tar. The plan depends on the
-inputs and the recipe, never on the number of workers.
+A part is what one process writes at a time: some groups of the zarr packaging, or one tar. The plan depends
+on the inputs and the recipe, never on the number of workers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from ingest.building.agreement import Header, Onto, headers_of
+from ingest.building.agreement import ExistingDataset, Header, headers_of
 from ingest.building.caveats import caveats
 from ingest.building.checks import parameter_fault, time_fault
 from ingest.building.inputs import InputFile, find_inputs
-from ingest.building.rounding import Kept, kept
+from ingest.building.rounding import ErrorBounds, kept
 from ingest.building.scale import powers
 from ingest.recipe import Recipe
 from shards.card import KeptError, Quarantined
@@ -53,7 +53,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """The whole build of one dataset; `read_dtype` is that of the frames as their source gives them."""
 
     recipe: Recipe
@@ -97,19 +97,20 @@ class Plan:
         return next(file for file in self.inputs if file.path == path)
 
 
-def make_plan(
+def plan_build(
     recipe: Recipe,
     start: Path,
     packaging: Packaging,
     codec: CodecName,
     *,
     keep_error: float | None = None,
-    admit: Callable[[Plan], object] | None = None,
-) -> Plan:
+    admit: Callable[[BuildPlan], object] | None = None,
+) -> BuildPlan:
     """The plan of `recipe` on the files at `start`; raises SourceError where not one file can be used.
 
     `keep_error` is the share of the one-step change that a value may lose; without it every bit is kept. `admit` may
-    raise to stop what would cost too much: it sees the plan before the first frame is read, its powers still unknown.
+    raise to stop what would cost too much: it sees the plan before the first frame is read, its powers still
+    unknown.
     """
     files = find_inputs(recipe, start)
     headers, refused, error = headers_of(recipe, files, None)
@@ -125,24 +126,34 @@ def make_plan(
     least = schema if keep_error is None else replace(schema, dtype="float32")
     unknown, left_out = {each.name: 0 for each in recipe.fields}, (*refused, *bad_rows)
     told = caveats(recipe, [header.file for header in headers])
-    plan = Plan(recipe, least, schema.dtype, unknown, packaging, codec, files, (), left_out, caveats=told)
+    plan = BuildPlan(
+        recipe, least, schema.dtype, unknown, packaging, codec, files, (), left_out, caveats=told
+    )
     if admit is not None:
         admit(replace(plan, parts=_parts(plan, trajectories, {})))
     chosen = powers(recipe, schema, files, trajectories)
-    all_bits = Kept({}, schema.dtype)
+    all_bits = ErrorBounds({}, schema.dtype)
     held = all_bits if keep_error is None else kept(recipe, schema, files, trajectories, keep_error)
     plan = replace(plan, schema=replace(schema, dtype=held.dtype), powers=chosen, errors=held.errors)
     return replace(plan, parts=_parts(plan, trajectories, {}))
 
 
-def plan_onto(recipe: Recipe, files: tuple[InputFile, ...], packaging: Packaging, codec: CodecName, onto: Onto) -> Plan:
+def plan_onto(
+    recipe: Recipe,
+    files: tuple[InputFile, ...],
+    packaging: Packaging,
+    codec: CodecName,
+    onto: ExistingDataset,
+) -> BuildPlan:
     """The plan that adds `files` to a built dataset; without parts where none of them can be used."""
     headers, refused, _ = headers_of(recipe, files, onto)
     trajectories, bad_rows = _trajectories(recipe, headers, onto.keys)
     read: DType = "float64" if any(header.read_dtype == "float64" for header in headers) else "float32"
     left_out = (*refused, *bad_rows)
     told = caveats(recipe, [header.file for header in headers])
-    plan = Plan(recipe, onto.schema, read, onto.powers, packaging, codec, files, (), left_out, onto.errors, told)
+    plan = BuildPlan(
+        recipe, onto.schema, read, onto.powers, packaging, codec, files, (), left_out, onto.errors, told
+    )
     return replace(plan, parts=_parts(plan, trajectories, onto.parts))
 
 
@@ -172,7 +183,9 @@ def _trajectories(
     return sorted(usable, key=lambda trajectory: SPLITS.index(trajectory.split)), refused
 
 
-def _tell_of_empty_rules(recipe: Recipe, files: tuple[InputFile, ...], trajectories: list[Trajectory]) -> None:
+def _tell_of_empty_rules(
+    recipe: Recipe, files: tuple[InputFile, ...], trajectories: list[Trajectory]
+) -> None:
     """A rule that names files or parameters fails in silence where a folder was renamed, or a file not fetched."""
     places = {file.path: file.place for file in files}
     found = [(places[trajectory.origin.file], trajectory.scalars) for trajectory in trajectories]
@@ -212,7 +225,7 @@ def _stems(recipe: Recipe, headers: list[Header], taken: frozenset[str]) -> list
     ]
 
 
-def _terms(plan: Plan) -> str:
+def _terms(plan: BuildPlan) -> str:
     """Digest of all that decides the bytes of every part, beside its inputs."""
     return _digest(
         {
@@ -228,7 +241,7 @@ def _terms(plan: Plan) -> str:
     )
 
 
-def _parts(plan: Plan, trajectories: list[Trajectory], before: dict[Split, int]) -> tuple[Part, ...]:
+def _parts(plan: BuildPlan, trajectories: list[Trajectory], before: dict[Split, int]) -> tuple[Part, ...]:
     """Consecutive trajectories of one split up to the size of a part, numbered from `before`; zarr keeps to a file."""
     terms = _terms(plan)
     prints = {file.path: [file.bytes, file.modified, file.digest] for file in plan.inputs}
@@ -239,12 +252,19 @@ def _parts(plan: Plan, trajectories: list[Trajectory], before: dict[Split, int])
             used = {trajectory.origin.file: prints[trajectory.origin.file] for trajectory in group}
             rows = [[t.key, t.origin.file, t.origin.row] for t in group]
             parts.append(
-                Part(f"{split}-{number:05d}", split, group, _digest({"terms": terms, "files": used, "rows": rows}))
+                Part(
+                    f"{split}-{number:05d}",
+                    split,
+                    group,
+                    _digest({"terms": terms, "files": used, "rows": rows}),
+                )
             )
     return tuple(parts)
 
 
-def _groups(schema: Schema, packaging: Packaging, chosen: list[Trajectory]) -> Iterator[tuple[Trajectory, ...]]:
+def _groups(
+    schema: Schema, packaging: Packaging, chosen: list[Trajectory]
+) -> Iterator[tuple[Trajectory, ...]]:
     group: list[Trajectory] = []
     size = 0
     for trajectory in chosen:

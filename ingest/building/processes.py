@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Thread
 
 from ingest.building.part import PartRecord, build_part
-from ingest.building.plan import Part, Plan
+from ingest.building.plan import BuildPlan, Part
 from shards.errors import WalrusError
 
 Results = Iterator[tuple[Part, PartRecord]]
-Run = Callable[[Plan, list[Part], Path, int], Results]
+RunParts = Callable[[BuildPlan, list[Part], Path, int], Results]
 
 
-def in_processes(plan: Plan, parts: list[Part], folder: Path, slab_bytes: int, workers: int) -> Results:
+def in_processes(plan: BuildPlan, parts: list[Part], folder: Path, slab_bytes: int, workers: int) -> Results:
     """Each part and its record, in the order they are done; raises WalrusError where a worker dies."""
     if workers == 1 or len(parts) < 2:
         for part in parts:
@@ -35,7 +35,7 @@ def in_processes(plan: Plan, parts: list[Part], folder: Path, slab_bytes: int, w
             yield jobs[job], _result(job)
 
 
-def without_parts(plan: Plan) -> Plan:
+def without_parts(plan: BuildPlan) -> BuildPlan:
     """The plan as it is sent with every part, which needs no other."""
     return replace(plan, parts=(), refused=())
 
@@ -44,7 +44,9 @@ def _result(job: Future[PartRecord]) -> PartRecord:
     try:
         return job.result()
     except BrokenProcessPool as error:
-        raise WalrusError("a worker process was killed, most often for want of memory; use fewer --workers") from error
+        raise WalrusError(
+            "a worker process was killed, most often for want of memory; use fewer --workers"
+        ) from error
 
 
 @contextmanager

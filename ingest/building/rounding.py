@@ -1,9 +1,9 @@
 """Fewer bits where they do not matter: values rounded so that none is further from its source than is allowed.
 
-What is allowed is a share of the RMS of the one-step change of the field, from a fixed sample of the train split. Each
-channel of each frame keeps the fewest bits that values of its size need for it, and the error is measured. Where
-float32 has bits enough for all of them, float64 is stored as float32.
-Axes: C channel, S space.
+What is allowed is a share of the RMS of the one-step change of the field, from a fixed sample of the train
+split. Each channel of each frame keeps the fewest bits that values of its size need for it, and the error is
+measured. Where float32 has bits enough for all of them, float64 is stored as float32. Axes: C channel, S
+space.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from shards.codec import rounded
 from shards.errors import SettingsError
 from shards.schema import DType, Frames, Schema, Trajectory
 
-# Values so much larger than those of the sample are still stored within what is allowed, where float32 is chosen.
+# Values so much larger than those of the sample are still stored within what is allowed, where float32 is
+# chosen.
 BEYOND = 16
 FLOAT32 = np.finfo(np.float32)
 
@@ -76,7 +77,7 @@ class Rounding:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ErrorBounds:
     """What is allowed of each field that changes, and the type that holds them all within it."""
 
     errors: dict[str, KeptError]
@@ -85,15 +86,19 @@ class Kept:
 
 def kept(
     recipe: Recipe, schema: Schema, files: tuple[InputFile, ...], trajectories: list[Trajectory], share: float
-) -> Kept:
+) -> ErrorBounds:
     """Allows each field `share` of its one-step change; raises SettingsError for no share."""
     if not 0 < share < math.inf:
-        raise SettingsError(f"--keep-error {share}: expected a share of the one-step change above 0, such as 0.01")
-    seen = _Seen(recipe.variable, schema)
+        raise SettingsError(
+            f"--keep-error {share}: expected a share of the one-step change above 0, such as 0.01"
+        )
+    seen = _SampleStatistics(recipe.variable, schema)
     sample(recipe, files, trajectories, seen.add)
     errors = {name: KeptError(share * root_mean(values)) for name, values in seen.squares.items()}
-    fits = seen.constants_fit and all(_fits(seen.largest[name], error.allowed) for name, error in errors.items())
-    return Kept(errors, "float32" if fits else schema.dtype)
+    fits = seen.constants_fit and all(
+        _fits(seen.largest[name], error.allowed) for name, error in errors.items()
+    )
+    return ErrorBounds(errors, "float32" if fits else schema.dtype)
 
 
 def _fits(largest: float, allowed: float) -> bool:
@@ -104,7 +109,7 @@ def _fits(largest: float, allowed: float) -> bool:
 
 
 @dataclass
-class _Seen:
+class _SampleStatistics:
     """The sample: mean squares of the change of each field, its largest value, whether float32 has the constants."""
 
     variable: tuple[RecipeField, ...]

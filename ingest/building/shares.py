@@ -1,6 +1,7 @@
 """What is known of a build before its first part: all that its last act needs, and no source file.
 
-Where several processes each do a share of the parts, the outline lies in the dataset's folder until they are merged.
+Where several processes each do a share of the parts, the outline lies in the dataset's folder until they are
+merged.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ from collections.abc import Sequence
 from dataclasses import field
 from pathlib import Path
 
-from pydantic.dataclasses import dataclass
-
 from ingest.building.lock import Lock
-from ingest.building.plan import Plan
+from ingest.building.plan import BuildPlan
 from ingest.recipe import Recipe
 from shards.card import Input, KeptError, Quarantined
 from shards.codec import CodecName
@@ -22,12 +21,12 @@ from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError
 from shards.index import Packaging
 from shards.json_text import dump, parse
-from shards.schema import STRICT, AtLeastOne, Natural, Schema, Split
+from shards.schema import AtLeastOne, Natural, Schema, Split, checked
 
 UNFINISHED = "unfinished.json"
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class PartOutline:
     """A part without its trajectories; `bytes` of its frames before they are encoded."""
 
@@ -37,8 +36,8 @@ class PartOutline:
     bytes: Natural
 
 
-@dataclass(frozen=True, config=STRICT)
-class Outline:
+@checked
+class BuildOutline:
     """A plan without its trajectories; `jobs` is the number of shares that its parts are done in."""
 
     recipe: Recipe
@@ -55,7 +54,7 @@ class Outline:
     caveats: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, plan: Plan, jobs: int = 1) -> Outline:
+    def of(cls, plan: BuildPlan, jobs: int = 1) -> BuildOutline:
         used = {trajectory.origin.file for part in plan.parts for trajectory in part.trajectories}
         return cls(
             plan.recipe,
@@ -66,7 +65,9 @@ class Outline:
             plan.chunk,
             tuple(Input(file.path, file.bytes, file.digest) for file in plan.inputs if file.path in used),
             plan.refused,
-            tuple(PartOutline(p.name, p.split, p.digest, p.frames * plan.schema.frame_bytes) for p in plan.parts),
+            tuple(
+                PartOutline(p.name, p.split, p.digest, p.frames * plan.schema.frame_bytes) for p in plan.parts
+            ),
             jobs,
             plan.errors,
             plan.caveats,
@@ -96,15 +97,15 @@ def share_out(sizes: Sequence[int], jobs: int) -> tuple[int, ...]:
     return tuple(owner)
 
 
-def read_outline(folder: Path) -> Outline | None:
+def read_outline(folder: Path) -> BuildOutline | None:
     """The outline of a build that is not merged yet; raises ShardError where it is damaged."""
     path = folder / UNFINISHED
-    return parse(Outline, path.read_bytes(), str(path)) if path.is_file() else None
+    return parse(BuildOutline, path.read_bytes(), str(path)) if path.is_file() else None
 
 
-def keep_outline(folder: Path, outline: Outline, lock: Lock) -> None:
+def keep_outline(folder: Path, outline: BuildOutline, lock: Lock) -> None:
     """Writes the outline, or finds it there; raises MismatchError where another job planned otherwise."""
-    path, text = folder / UNFINISHED, dump(Outline, outline).encode()
+    path, text = folder / UNFINISHED, dump(BuildOutline, outline).encode()
     with lock.turn():
         if not path.is_file():
             write_atomically(path, text)

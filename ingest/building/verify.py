@@ -43,7 +43,10 @@ def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, pl
         yield f"{where}: the file does not hold these {entry.frames} frames any more"
         return
     schema, document = dataset.card.schema, dataset.document(entry)
-    if opened.rows[row].time != document.trajectory.time or opened.rows[row].scalars != document.trajectory.scalars:
+    if (
+        opened.rows[row].time != document.trajectory.time
+        or opened.rows[row].scalars != document.trajectory.scalars
+    ):
         yield f"{where}: times or parameters differ"
     if not np.array_equal(opened.boundary(row), dataset.boundary(entry)):
         yield f"{where}: the boundary mask differs"

@@ -43,7 +43,8 @@ def component_fields(group: h5py.Group, recipe: Recipe) -> tuple[ComponentField,
                 "name each in `stored`"
             )
     return tuple(
-        ComponentField(tuple(hdf5.numbers(group, name) for name in field.stored_names)) for field in recipe.fields
+        ComponentField(tuple(hdf5.numbers(group, name) for name in field.stored_names))
+        for field in recipe.fields
     )
 
 
@@ -59,6 +60,10 @@ def common_shape(group: h5py.Group, fields: Iterable[ComponentField], grid: Grid
     return count, steps
 
 
-def component_schema(recipe: Recipe, grid: Grid, sides: tuple[Sides, ...], fields: Iterable[ComponentField]) -> Schema:
+def component_schema(
+    recipe: Recipe, grid: Grid, sides: tuple[Sides, ...], fields: Iterable[ComponentField]
+) -> Schema:
     stored = (dataset.dtype for field in fields for dataset in field.components)
-    return Schema(tuple(field.spec for field in recipe.fields), grid, sides, schema_dtype(stored, recipe.dtype))
+    return Schema(
+        tuple(field.spec for field in recipe.fields), grid, sides, schema_dtype(stored, recipe.dtype)
+    )

@@ -22,7 +22,8 @@ from shards.schema import Grid, Schema, side_mask
 def described_file(file: Arrays, recipe: Recipe, layout: str) -> StackedFile:
     """The arrays as the recipe describes them, `layout` being that of fields which state none.
 
-    Raises SourceError where file and description disagree, or the recipe leaves open what the file cannot tell.
+    Raises SourceError where file and description disagree, or the recipe leaves open what the file cannot
+    tell.
     """
     fields = described_fields(file, recipe, layout)
     grid = described_grid(file, recipe, fields.shape)
@@ -44,9 +45,16 @@ class DescribedFields:
     def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> StackedFile:
         """The file, closed on its sides as the recipe states."""
         sides = stated_sides(self.where, self.recipe)
-        stored = (array.dtype for field in self.fields.values() for part in field.parts for array in part.arrays)
+        stored = (
+            array.dtype for field in self.fields.values() for part in field.parts for array in part.arrays
+        )
         return StackedFile(
-            Schema(tuple(f.spec for f in self.recipe.fields), grid, sides, schema_dtype(stored, self.recipe.dtype)),
+            Schema(
+                tuple(f.spec for f in self.recipe.fields),
+                grid,
+                sides,
+                schema_dtype(stored, self.recipe.dtype),
+            ),
             rows,
             tuple(self.fields[field.name] for field in self.recipe.variable),
             tuple(self.fields[field.name] for field in self.recipe.constant),
@@ -125,14 +133,18 @@ def described_rows(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> tupl
     """Times and parameters of each trajectory, as the recipe's [time] and [scalars] say."""
     columns = {name: _scalar(file, place, len(steps)) for name, place in recipe.scalars.items()}
     times = _times(file, recipe, steps)
-    return tuple(Row(time, {name: values[row] for name, values in columns.items()}) for row, time in enumerate(times))
+    return tuple(
+        Row(time, {name: values[row] for name, values in columns.items()}) for row, time in enumerate(times)
+    )
 
 
 def _steps(variable: list[LaidOut], row: int) -> int:
     lengths = {part.where: part.length(TIME, row) for part in variable}
     if len(set(lengths.values())) > 1:
         held = ", ".join(f"{where} {length}" for where, length in lengths.items())
-        raise SourceError(f"{next(iter(lengths))}: row {row}: arrays differ in their frames ({held}); mend the file")
+        raise SourceError(
+            f"{next(iter(lengths))}: row {row}: arrays differ in their frames ({held}); mend the file"
+        )
     return next(iter(lengths.values()))
 
 
@@ -162,7 +174,9 @@ def _scalar(file: Arrays, place: str, count: int) -> list[float]:
     if at:
         value = file.attribute(path, attribute)
         if value is None:
-            raise SourceError(f"{file.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe")
+            raise SourceError(
+                f"{file.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe"
+            )
         return [value] * count
     values = np.concatenate([whole(array).reshape(-1) for array in find_arrays(file, path)])
     if values.size not in (1, count):

@@ -33,7 +33,9 @@ def grid_of(
     require_cells(where, axes, [len(values) for values in centres])
     for axis, values in zip(axes, centres, strict=True):
         if not np.isfinite(values).all():
-            raise SourceError(f"{where}: the cell centres of {axis} are not all finite numbers; mend the file")
+            raise SourceError(
+                f"{where}: the cell centres of {axis} are not all finite numbers; mend the file"
+            )
         steps = np.diff(values)
         if not (steps > 0).all() and not (steps < 0).all():
             raise SourceError(

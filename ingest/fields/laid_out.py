@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import Array, Arrays, Index
+from ingest.formats.arrays import Array, Arrays, SlabIndex
 from ingest.formats.natural_sort import natural
 from ingest.layout import CHANNEL, TIME, TRAJECTORY, split_channel
 from shards.errors import SourceError
@@ -66,7 +66,7 @@ class LaidOut:
     def _picked(self, word: str) -> bool:
         return word == CHANNEL and self.channel is not None
 
-    def _index(self, word: str, row: int, start: int, stop: int) -> Index:
+    def _index(self, word: str, row: int, start: int, stop: int) -> SlabIndex:
         if word == TRAJECTORY:
             return row
         if word == TIME:
@@ -100,14 +100,17 @@ def lay_out(file: Arrays, stored: str, layout: str, axes: tuple[str, ...]) -> La
                 f"{array.where}: shape {array.shape}; expected the {len(words)} axes {layout!r} of the recipe; "
                 "correct its layout"
             )
-        # Lists of zeros, of parameters say, are often stored so; cells that all hold one value are no field, no mask.
+        # Lists of zeros, of parameters say, are often stored so; cells that all hold one value are no field,
+        # no mask.
         if array.unwritten:
             raise SourceError(
                 f"{array.where}: not one of its chunks is there, all would read as the fill value; fetch the store "
                 "again, or write it with write_empty_chunks if that is what it holds"
             )
     if len(arrays) > 1 and TRAJECTORY in words:
-        raise SourceError(f"{file.where}: {path} is an array a trajectory; expected no axis n in its layout {layout!r}")
+        raise SourceError(
+            f"{file.where}: {path} is an array a trajectory; expected no axis n in its layout {layout!r}"
+        )
     result = LaidOut(arrays, words, axes, channel)
     if channel is not None:
         _require_channel(result, channel)
@@ -141,7 +144,9 @@ def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
             found = tuple(part.length(axis, row) for axis in part.axes)
             if found != shape:
                 held = ", ".join(f"{axis} {length}" for axis, length in zip(part.axes, found, strict=True))
-                expected = ", ".join(f"{axis} {length}" for axis, length in zip(part.axes, shape, strict=True))
+                expected = ", ".join(
+                    f"{axis} {length}" for axis, length in zip(part.axes, shape, strict=True)
+                )
                 raise SourceError(
                     f"{part.arrays[row].where}: {held}; expected {expected}, as the other arrays; a staggered field "
                     "must be brought to cell centres first, axes in another order need their layout"
@@ -151,7 +156,8 @@ def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
 def require_every_channel(fields: Iterable[LaidOutField]) -> None:
     """Raises SourceError unless each channel of each array is some field's.
 
-    Sibling sets order their channels otherwise and add others: a recipe that passes over one was made for another set.
+    Sibling sets order their channels otherwise and add others: a recipe that passes over one was made for
+    another set.
     """
     named: dict[str, set[int]] = {}
     held: dict[str, int] = {}

@@ -86,7 +86,8 @@ def schema_dtype(stored: Iterable[np.dtype[Any]], asked: Literal["source", "floa
 def convert(values: npt.NDArray[Any], dtype: DType, where: str) -> Frames:
     """The values in `dtype`; raises SourceError where a finite float becomes infinite, an integer inexact.
 
-    float16, float32 and small integers are exact; float64 is rounded to float32 where the recipe asked for it.
+    float16, float32 and small integers are exact; float64 is rounded to float32 where the recipe asked for
+    it.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         result: Frames = values.astype(dtype, copy=False)

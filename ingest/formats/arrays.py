@@ -20,7 +20,7 @@ from ingest.formats.hdf5_errors import where
 from ingest.formats.hdf5_storage import losses
 from shards.errors import SourceError
 
-Index = int | slice
+SlabIndex = int | slice
 
 
 class Array(Protocol):
@@ -40,7 +40,7 @@ class Array(Protocol):
         """Whether it has values of which not one is in the file."""
         ...
 
-    def slab(self, *index: Index) -> npt.NDArray[Any]:
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         """An integer or a slice for each axis; raises SourceError where the file fails."""
         ...
 
@@ -160,7 +160,7 @@ class Hdf5Array:
         dtype: np.dtype[Any] = np.dtype(self.dataset.dtype)
         return dtype
 
-    def slab(self, *index: Index) -> npt.NDArray[Any]:
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         values = hdf5.slab(self.dataset, *index)
         absent = self.missing.among(values) if self.missing else np.False_
         if not absent.any():
@@ -196,9 +196,17 @@ def _missing(dataset: h5py.Dataset) -> _Missing | None:
                 f"{where(dataset)}: packed numbers ({name} is {attributes.number(dataset, name)}); expected the values "
                 "themselves; unpack the file (ncpdq -U)"
             )
-    marks = tuple(mark for name in ("_FillValue", "missing_value") for mark in attributes.number_list(dataset, name))
-    lowest = (*attributes.number_list(dataset, "valid_min"), *attributes.number_list(dataset, "valid_range")[:1])
-    highest = (*attributes.number_list(dataset, "valid_max"), *attributes.number_list(dataset, "valid_range")[1:])
+    marks = tuple(
+        mark for name in ("_FillValue", "missing_value") for mark in attributes.number_list(dataset, name)
+    )
+    lowest = (
+        *attributes.number_list(dataset, "valid_min"),
+        *attributes.number_list(dataset, "valid_range")[:1],
+    )
+    highest = (
+        *attributes.number_list(dataset, "valid_max"),
+        *attributes.number_list(dataset, "valid_range")[1:],
+    )
     if not marks + lowest + highest:
         return None
     return _Missing(marks, max(lowest, default=-math.inf), min(highest, default=math.inf))

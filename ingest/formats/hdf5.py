@@ -1,7 +1,8 @@
 """HDF5 files of strangers: opened, proven whole, and read in slabs.
 
-A file is trusted with nothing: it may not point outside itself, and a dataset is read only when it is numeric,
-its filters are installed and every byte of it was written (formats of the sources: edge cases 1, 9, 10, 13, 14).
+A file is trusted with nothing: it may not point outside itself, and a dataset is read only when it is
+numeric, its filters are installed and every byte of it was written (formats of the sources: edge cases 1, 9,
+10, 13, 14).
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
     with reading(group):
         dataset = group.get(name)
     if not isinstance(dataset, h5py.Dataset):
-        found = "a group" if isinstance(dataset, h5py.Group) else ", ".join(child_names(group)[:12]) or "nothing"
+        found = (
+            "a group" if isinstance(dataset, h5py.Group) else ", ".join(child_names(group)[:12]) or "nothing"
+        )
         raise SourceError(f"{where(group)}: no dataset {name}; found {found}")
     with reading(dataset):
         kind, shape = dataset.dtype, dataset.shape
@@ -93,5 +96,7 @@ def records(group: h5py.Group, name: str) -> dict[str, float]:
         return {}
     kinds = [values.dtype[name].kind for name in values.dtype.names or ()]
     if values.ndim != 1 or len(kinds) != 2 or kinds[0] != "S" or kinds[1] not in "iuf":
-        raise SourceError(f"{where(group)}: {name} holds {values.dtype}; expected pairs of a name and a number")
+        raise SourceError(
+            f"{where(group)}: {name} holds {values.dtype}; expected pairs of a name and a number"
+        )
     return {row[0].decode("utf-8", "replace").strip(): float(row[1]) for row in values}

@@ -56,7 +56,9 @@ def number_list(item: h5py.HLObject, name: str) -> tuple[float, ...]:
     if values is None:
         return ()
     if values.dtype.kind not in "biuf" or not values.size:
-        raise SourceError(f"{where(item)}: attribute {name} holds {values.tolist()}; expected one number or several")
+        raise SourceError(
+            f"{where(item)}: attribute {name} holds {values.tolist()}; expected one number or several"
+        )
     return tuple(float(value) for value in values)
 
 
@@ -67,4 +69,6 @@ def is_bare_dimension(found: h5py.HLObject) -> bool:
     with reading(found):
         if not found.is_scale:
             return False
-    return (texts(found, "NAME") or ("",))[0].startswith("This is a netCDF dimension but not a netCDF variable")
+    return (texts(found, "NAME") or ("",))[0].startswith(
+        "This is a netCDF dimension but not a netCDF variable"
+    )

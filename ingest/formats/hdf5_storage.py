@@ -14,17 +14,28 @@ from shards.errors import SourceError
 
 # One chunk is decoded whole, however small the slab.
 CHUNK_BYTES = 2 * 2**30
-# Filters of HDF5's register that keep a value only nearly, and what they are called there; zfp has a lossless mode,
-# whose mark is in a header that only zfp reads.
+# Filters of HDF5's register that keep a value only nearly, and what they are called there; zfp has a lossless
+# mode, whose mark is in a header that only zfp reads.
 SCALE_OFFSET = h5py.h5z.FILTER_SCALEOFFSET
-LOSSY = {32013: "zfp", 32017: "SZ", 32022: "BitGroom", 32023: "Granular BitRound", 32024: "SZ3", 32028: "SPERR"}
-# The settings of scale-offset: what it does, then decimal digits, or for integers bits; 0 are as many as needed.
+LOSSY = {
+    32013: "zfp",
+    32017: "SZ",
+    32022: "BitGroom",
+    32023: "Granular BitRound",
+    32024: "SZ3",
+    32028: "SPERR",
+}
+# The settings of scale-offset: what it does, then decimal digits, or for integers bits; 0 are as many as
+# needed.
 INTEGERS, AS_MANY_AS_NEEDED = 2, 0
 
 
 def filters(dataset: h5py.Dataset) -> list[tuple[int, str]]:
     """Number and title of each filter that its chunks went through."""
-    return [(code, name.decode("utf-8", "replace").split(";")[0].strip()) for code, _, _, name in _pipeline(dataset)]
+    return [
+        (code, name.decode("utf-8", "replace").split(";")[0].strip())
+        for code, _, _, name in _pipeline(dataset)
+    ]
 
 
 def _pipeline(dataset: h5py.Dataset) -> list[tuple[int, int, tuple[int, ...], bytes]]:
@@ -45,7 +56,11 @@ def _loss(code: int, settings: tuple[int, ...]) -> str | None:
     if code == SCALE_OFFSET:
         kind, digits = settings[:2]
         if kind == INTEGERS:
-            return None if digits == AS_MANY_AS_NEEDED else f"stored through the filter scale-offset in {digits} bits"
+            return (
+                None
+                if digits == AS_MANY_AS_NEEDED
+                else f"stored through the filter scale-offset in {digits} bits"
+            )
         return f"rounded by the filter scale-offset to {digits} decimal digits"
     name = LOSSY.get(code)
     return None if name is None else f"stored through the filter {name}, which may round"

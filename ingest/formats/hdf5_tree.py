@@ -68,7 +68,9 @@ def child_names(group: h5py.Group) -> tuple[str, ...]:
         names = list(group)
     strange = next((name for name in names if isinstance(name, bytes)), None)
     if strange is not None:
-        raise SourceError(f"{where(group)}: holds {strange!r}, a name that is not UTF-8; rename it, or leave it out")
+        raise SourceError(
+            f"{where(group)}: holds {strange!r}, a name that is not UTF-8; rename it, or leave it out"
+        )
     return tuple(sorted(names))
 
 

@@ -1,8 +1,8 @@
 """npz files of strangers: zip archives of npy members, decoded from front to back in slabs.
 
-A member is a compressed stream without random access, so the last block read is kept: fields that share an array ask
-for the same frames one after the other. Nothing is unpickled, and a header is believed only where the size of its
-member agrees (edge cases 12, 13).
+A member is a compressed stream without random access, so the last block read is kept: fields that share an
+array ask for the same frames one after the other. Nothing is unpickled, and a header is believed only where
+the size of its member agrees (edge cases 12, 13).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import Index
+from ingest.formats.arrays import SlabIndex
 from shards.errors import SourceError
 
 SKIP_BYTES = 2**20
@@ -48,16 +48,18 @@ class Npz:
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self.where = str(path)
         self._archive = archive
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, NpzMember] = {}
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(name[:-4] for name in self._archive.namelist() if name.endswith(".npy")))
 
-    def array(self, path: str) -> Member:
+    def array(self, path: str) -> NpzMember:
         if path not in self.names():
-            raise SourceError(f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}")
+            raise SourceError(
+                f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
+            )
         if path not in self._members:
-            self._members[path] = Member(self._archive, f"{path}.npy", f"{self.where}:{path}")
+            self._members[path] = NpzMember(self._archive, f"{path}.npy", f"{self.where}:{path}")
         return self._members[path]
 
     def attribute(self, path: str, name: str) -> float | None:
@@ -67,7 +69,7 @@ class Npz:
         return {}
 
 
-class Member:
+class NpzMember:
     """One array, read forwards; going back starts its stream anew."""
 
     unwritten = False
@@ -82,7 +84,7 @@ class Member:
         self._position = 0
         self._last: tuple[tuple[int, int], npt.NDArray[Any]] | None = None
 
-    def slab(self, *index: Index) -> npt.NDArray[Any]:
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         """Reads the block that the leading integers and the first slice span, and picks the rest from it."""
         leading = next((place for place, each in enumerate(index) if isinstance(each, slice)), len(index))
         row = 0
@@ -149,13 +151,17 @@ class Member:
         except SourceError:
             raise
         except _DAMAGE as error:
-            raise SourceError(f"{self.where}: damaged ({error or 'cut short'}); fetch the file again") from error
+            raise SourceError(
+                f"{self.where}: damaged ({error or 'cut short'}); fetch the file again"
+            ) from error
 
 
 def _npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     try:
         version = np.lib.format.read_magic(stream)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[
+            version
+        ]
         shape, fortran, dtype = read(stream)
     except (ValueError, KeyError, SyntaxError) as error:
         raise EOFError(f"no npy header: {error}") from error

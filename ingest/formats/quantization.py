@@ -18,7 +18,8 @@ def roundings(attributes: Mapping[str, Any]) -> tuple[str, ...]:
     """In words; a count is told as it is written, whatever it is: a strange one must not hide the others."""
     quantized = [match for match in map(QUANTIZED.fullmatch, attributes) if match]
     told = tuple(
-        f"rounded to {_count(attributes[match[0]])} significant {match[2].lower()} by {match[1]}" for match in quantized
+        f"rounded to {_count(attributes[match[0]])} significant {match[2].lower()} by {match[1]}"
+        for match in quantized
     )
     if LAST_PLACE not in attributes:
         return told

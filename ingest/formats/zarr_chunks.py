@@ -47,7 +47,9 @@ def chunk_grid(array: Any) -> tuple[int, ...]:
 def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
     """How many chunks each chunk file (shard, where there are any) holds that is in the store."""
     prefix = f"{array.path}/"
-    own = takewhile(lambda key: key.startswith(prefix), islice(contents.keys, bisect_left(contents.keys, prefix), None))
+    own = takewhile(
+        lambda key: key.startswith(prefix), islice(contents.keys, bisect_left(contents.keys, prefix), None)
+    )
     for key in own:
         span = _span(array, key.removeprefix(prefix))
         if span is not None:
@@ -62,7 +64,9 @@ def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]
     steps = array.shards or array.chunks
     for place in product(*map(_touched, index, array.shape, steps)):
         key = f"{array.path}/{array.metadata.encode_chunk_key(place)}"
-        if contents.holds(key) and not (_shard_is_whole if array.shards else _blosc_is_whole)(array, contents, key):
+        if contents.holds(key) and not (_shard_is_whole if array.shards else _blosc_is_whole)(
+            array, contents, key
+        ):
             raise ValueError(f"{key} is cut short")
 
 
@@ -86,7 +90,9 @@ def _span(array: Any, key: str) -> tuple[int, ...] | None:
 
 def _slots(array: Any) -> tuple[int, ...]:
     """How many chunks a file has room for along each axis."""
-    return tuple(stored // step for stored, step in zip(array.shards or array.chunks, array.chunks, strict=True))
+    return tuple(
+        stored // step for stored, step in zip(array.shards or array.chunks, array.chunks, strict=True)
+    )
 
 
 def _held_in_shard(array: Any, span: tuple[int, ...], contents: Contents, key: str) -> int:
@@ -115,7 +121,9 @@ def _shard_index(array: Any, contents: Contents, key: str) -> tuple[npt.NDArray[
             return None, length
         file.seek(0 if codec.index_location.value == "start" else length - size - checksums)
         index = file.read(size)
-    orders = [each.endian.value for each in codec.index_codecs if isinstance(each, BytesCodec) and each.endian]
+    orders = [
+        each.endian.value for each in codec.index_codecs if isinstance(each, BytesCodec) and each.endian
+    ]
     return np.frombuffer(index, ">u8" if "big" in orders else "<u8").reshape(*slots, 2), length
 
 

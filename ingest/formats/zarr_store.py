@@ -17,7 +17,7 @@ import numpy.typing as npt
 import zarr
 from zarr.storage import LocalStore, ZipStore
 
-from ingest.formats.arrays import Index
+from ingest.formats.arrays import SlabIndex
 from ingest.formats.quantization import roundings
 from ingest.formats.zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
 from ingest.formats.zarr_marker import MARKERS
@@ -59,7 +59,9 @@ def _keys(folder: Path) -> list[str]:
     places = [place for place in folder.rglob("*") if not place.is_dir()]
     strange = next((place for place in places if not place.is_file()), None)
     if strange is not None:
-        raise SourceError(f"{strange}: neither a file nor a folder, or a link to nowhere; fetch the store again")
+        raise SourceError(
+            f"{strange}: neither a file nor a folder, or a link to nowhere; fetch the store again"
+        )
     return sorted(place.relative_to(folder).as_posix() for place in places)
 
 
@@ -81,13 +83,19 @@ class Zarr:
     def array(self, path: str) -> ZarrArray:
         item = self._members().get(path)
         if not isinstance(item, zarr.Array):
-            raise SourceError(f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}")
+            raise SourceError(
+                f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
+            )
         array = ZarrArray(f"{self.where}:{path}", item, self.contents)
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-            raise SourceError(f"{array.where}: holds {array.dtype}; expected integers or floats up to 64 bits")
+            raise SourceError(
+                f"{array.where}: holds {array.dtype}; expected integers or floats up to 64 bits"
+            )
         # The one codec that would run what a stranger wrote.
         if "pickle" in _codecs(item):
-            raise SourceError(f"{array.where}: encoded by pickle, which is never opened here; store it as numbers")
+            raise SourceError(
+                f"{array.where}: encoded by pickle, which is never opened here; store it as numbers"
+            )
         return array
 
     def attribute(self, path: str, name: str) -> float | None:
@@ -97,7 +105,9 @@ class Zarr:
             return None
         # JSON has integers that no float holds.
         if not isinstance(value, int | float) or abs(value) > sys.float_info.max:
-            raise SourceError(f"{self.where}:{path}: attribute {name} holds {str(value)[:40]!r}; expected one number")
+            raise SourceError(
+                f"{self.where}:{path}: attribute {name} holds {str(value)[:40]!r}; expected one number"
+            )
         return float(value)
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
@@ -154,7 +164,7 @@ class ZarrArray:
         dtype: np.dtype[Any] = np.dtype(self.array.dtype)
         return dtype
 
-    def slab(self, *index: Index) -> npt.NDArray[Any]:
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         if math.prod(self.shape) == 0:
             return np.empty(self.shape, self.dtype)[index]
         with self._reading():

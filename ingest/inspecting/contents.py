@@ -12,7 +12,7 @@ from ingest.formats import hdf5_storage as storage
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import Array, Arrays, Hdf5Arrays
 from ingest.formats.zarr_store import Zarr, ZarrArray
-from ingest.inspecting.statistics import Statistics
+from ingest.inspecting.statistics import ArrayStatistics
 from shards.errors import SourceError
 
 FILTERS = {
@@ -33,7 +33,7 @@ class Storage:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ArrayInfo:
     """An array by its header; `groups` counts the groups at the root that hold arrays of the same names as its own."""
 
     path: str
@@ -42,7 +42,7 @@ class Listed:
     storage: Storage
     fault: str | None = None
     groups: int = 1
-    statistics: Statistics | None = None
+    statistics: ArrayStatistics | None = None
 
     @property
     def stored(self) -> str:
@@ -58,7 +58,7 @@ class Listed:
         return math.prod(self.lengths)
 
 
-def list_arrays(arrays: Arrays, path: Path) -> tuple[Listed, ...]:
+def list_arrays(arrays: Arrays, path: Path) -> tuple[ArrayInfo, ...]:
     """The arrays by their headers; of groups at the root that are built alike, those of the first."""
     alike: dict[tuple[str, ...], list[str]] = {}
     names = arrays.names()
@@ -85,13 +85,13 @@ def _by_group(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {group: tuple(inner) for group, inner in found.items()}
 
 
-def _listed(arrays: Arrays, name: str, path: Path) -> Listed:
+def _listed(arrays: Arrays, name: str, path: Path) -> ArrayInfo:
     try:
         array = arrays.array(name)
-        return Listed(name, array.shape, str(array.dtype), _storage(arrays, array, name, path))
+        return ArrayInfo(name, array.shape, str(array.dtype), _storage(arrays, array, name, path))
     except SourceError as error:
         shape, dtype, storage = _of_unreadable(arrays, name)
-        return Listed(name, shape, dtype, storage, without_place(error, path, name))
+        return ArrayInfo(name, shape, dtype, storage, without_place(error, path, name))
 
 
 def without_place(error: Exception, path: Path | str, name: str) -> str:
@@ -122,7 +122,9 @@ def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
         return Storage(None, tuple(array.array.shards or array.array.chunks), codecs)
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo(f"{name}.npy")
-    return Storage(member.compress_size, None, () if member.compress_type == zipfile.ZIP_STORED else ("deflate",))
+    return Storage(
+        member.compress_size, None, () if member.compress_type == zipfile.ZIP_STORED else ("deflate",)
+    )
 
 
 def _hdf5_storage(dataset: Any) -> Storage:
@@ -141,7 +143,9 @@ def _root_attributes(arrays: Arrays) -> list[str]:
             # h5py gives names that are not UTF-8 as bytes; no recipe could write them.
             return sorted(name for name in arrays.file.attrs if isinstance(name, str))
         except (OSError, RuntimeError) as error:
-            raise SourceError(f"{arrays.where}: its attributes are damaged ({error}); fetch the file again") from error
+            raise SourceError(
+                f"{arrays.where}: its attributes are damaged ({error}); fetch the file again"
+            ) from error
     return sorted(arrays.group.attrs) if isinstance(arrays, Zarr) else []
 
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from ingest.formats.arrays import Arrays, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.zarr_marker import MARKERS
-from ingest.inspecting.contents import Listed, list_arrays, root_numbers
-from ingest.inspecting.infer_fields import Named, named_fields
-from ingest.inspecting.infer_layout import Guess, guess_of
+from ingest.inspecting.contents import ArrayInfo, list_arrays, root_numbers
+from ingest.inspecting.infer_fields import DraftField, named_fields
+from ingest.inspecting.infer_layout import InferredLayout, guess_of
 from ingest.inspecting.periodicity import APART, seam_words, seams
 from ingest.inspecting.text_table import printable
 from ingest.layout import TIME, TRAJECTORY, split_channel
@@ -34,7 +34,9 @@ KINDS: dict[GridKind, set[str]] = {
 def write_draft(source: Path, out: Path) -> None:
     """Drafts a recipe into a new file; raises SettingsError where it exists, SourceError where nothing is a field."""
     if out.exists():
-        raise SettingsError(f"{out}: exists, and a recipe is never overwritten; name another file, or move it away")
+        raise SettingsError(
+            f"{out}: exists, and a recipe is never overwritten; name another file, or move it away"
+        )
     text = draft(source)
     try:
         with out.open("x", encoding="utf-8") as file:
@@ -57,7 +59,7 @@ class _Writer:
 
     path: Path
     arrays: Arrays
-    guess: Guess
+    guess: InferredLayout
 
     def lines(self) -> list[str]:
         named = named_fields(self.guess)
@@ -70,7 +72,10 @@ class _Writer:
 
     def _head(self) -> list[str]:
         file = self.path.parent.name if self.path.name in MARKERS else self.path.name
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", re.sub(r"(\.zarr)?\.[A-Za-z0-9]+$", "", file)).strip("_.-") or "own"
+        name = (
+            re.sub(r"[^A-Za-z0-9_.-]+", "_", re.sub(r"(\.zarr)?\.[A-Za-z0-9]+$", "", file)).strip("_.-")
+            or "own"
+        )
         grid = ", ".join(f"{axis} {self.guess.lengths[axis]}" for axis in self.guess.axes)
         return [
             f"# Drafted from {printable(self.path.name)}. Read every line; DECIDE marks what no file can tell.",
@@ -115,7 +120,7 @@ class _Writer:
         said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
         return ["", said, "# [time]", "# step = 1.0"]
 
-    def _values(self, listed: Listed | None) -> npt.NDArray[np.float64] | None:
+    def _values(self, listed: ArrayInfo | None) -> npt.NDArray[np.float64] | None:
         """A list, of the first trajectory where there is one for each."""
         if listed is None:
             return None
@@ -136,18 +141,25 @@ class _Writer:
                 return f"{_table(axis, {'stored': listed.stored})}  # {_span(centres, 'cell')}"
             if _even(centres):
                 half = float(centres[-1] - centres[0]) / (cells - 1) / 2
-                ends: dict[str, object] = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
+                ends: dict[str, object] = {
+                    "lower": float(centres[0]) - half,
+                    "upper": float(centres[-1]) + half,
+                }
                 note = f"CHECK: the first list of {printable(listed.path)}, taken for equally spaced cell centres"
                 return f"{_table(axis, ends)}  # {note}"
         return f"# {_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
 
     def _boundaries(self) -> list[str]:
-        said = "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct."
+        said = (
+            "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct."
+        )
         jumps = zip(self.guess.axes, seams(self.arrays, self.guess), strict=True)
         return ["", "[boundaries]", said, *(_open_sides(axis, jump) for axis, jump in jumps)]
 
     def _scalars(self) -> list[str]:
-        lines = [f"{_line(name, f'@{name}')}  # {value:g}" for name, value in root_numbers(self.arrays).items()]
+        lines = [
+            f"{_line(name, f'@{name}')}  # {value:g}" for name, value in root_numbers(self.arrays).items()
+        ]
         for each in self.guess.scalars:
             values = whole(self.arrays.array(each.path)).reshape(-1)
             lines.append(f"{_line(each.path.rpartition('/')[2], each.stored)}  # {_range(values)}")
@@ -166,16 +178,20 @@ class _Writer:
             "#   scalars = { Reynolds = [100.0, 200.0] }",
         ]
 
-    def _mask(self, named: list[Named]) -> list[str]:
+    def _mask(self, named: list[DraftField]) -> list[str]:
         masks = [each for each in named if each.constant and MASK_NAME.search(each.name) and not each.rank]
         if not masks:
             return []
         first = masks[0]
-        lines = [_line("stored", first.stored[0]), _line("solid", "nonzero"), _line("layout", " ".join(first.layout))]
+        lines = [
+            _line("stored", first.stored[0]),
+            _line("solid", "nonzero"),
+            _line("layout", " ".join(first.layout)),
+        ]
         said = f"# DECIDE: if {first.name} tells solid cells, which: nonzero, zero, negative or positive? Uncomment."
         return ["", said, "# [mask]", *(f"# {line}" for line in lines)]
 
-    def _field(self, field: Named) -> list[str]:
+    def _field(self, field: DraftField) -> list[str]:
         lines = ["", "[[fields]]", _line("name", field.name)]
         lines[-1] += f"  # CHECK: {field.doubt}" if field.doubt else ""
         if field.rank:
@@ -188,10 +204,15 @@ class _Writer:
             lines.append(_line("layout", " ".join(field.layout)))
         return lines
 
-    def _left_out(self, named: list[Named]) -> list[str]:
+    def _left_out(self, named: list[DraftField]) -> list[str]:
         taken = {split_channel(path)[0] for field in named for path in field.stored}
-        rest = [*self.guess.rest, *(each.array for each in self.guess.fields if each.array.stored not in taken)]
-        held = [f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest]
+        rest = [
+            *self.guess.rest,
+            *(each.array for each in self.guess.fields if each.array.stored not in taken),
+        ]
+        held = [
+            f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest
+        ]
         return ["", "# Not taken, being no field on this grid:", *held] if held else []
 
 

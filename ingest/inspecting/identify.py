@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ingest.inspecting.contents import Listed, without_place
+from ingest.inspecting.contents import ArrayInfo, without_place
 from ingest.layout import split_channel
 from ingest.recipe import Recipe, catalogue, find_recipe
 from ingest.source import find
@@ -66,7 +66,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class SourceMatch:
     """How a file compares with the files of one source; `recipes` of the catalogue read it, the likeliest first."""
 
     source: str
@@ -80,24 +80,24 @@ class Likeness:
         return not self.reasons_against
 
 
-def likenesses(path: Path, listed: tuple[Listed, ...]) -> tuple[Likeness, ...]:
+def match_sources(path: Path, listed: tuple[ArrayInfo, ...]) -> tuple[SourceMatch, ...]:
     """Every source, those that the file fits first, then those that it has most of."""
     axes = {each.path: len(each.lengths) for each in listed}
     found = [_with_recipes(_likeness(source, path, axes), path, listed) for source in MARKS]
     return tuple(sorted(found, key=lambda each: (not each.fits, -len(each.reasons_for))))
 
 
-def _likeness(source: str, path: Path, axes: dict[str, int]) -> Likeness:
+def _likeness(source: str, path: Path, axes: dict[str, int]) -> SourceMatch:
     marks = [(mark, mark.found(axes)) for mark in MARKS[source]]
     patterns = find(source).PATTERNS
     has = [f"holds {name}: {mark.meaning}" for mark, name in marks if name is not None]
     lacks = [f"lacks {' or '.join(mark.patterns)}: {mark.meaning}" for mark, name in marks if name is None]
     if not any(path.match(pattern) for pattern in patterns):
         lacks.append(f"is not named {' or '.join(patterns)}")
-    return Likeness(source, tuple(has), tuple(lacks))
+    return SourceMatch(source, tuple(has), tuple(lacks))
 
 
-def _with_recipes(likeness: Likeness, path: Path, listed: tuple[Listed, ...]) -> Likeness:
+def _with_recipes(likeness: SourceMatch, path: Path, listed: tuple[ArrayInfo, ...]) -> SourceMatch:
     """Opens the file with every recipe of a source that it fits: who reads it without a fault is right."""
     if not likeness.fits:
         return likeness
@@ -119,7 +119,7 @@ def _fault(recipe: Recipe, path: Path) -> str | None:
         return without_place(error, path, "")
 
 
-def _in_common(recipe: Recipe, path: Path, listed: tuple[Listed, ...]) -> tuple[bool, float]:
+def _in_common(recipe: Recipe, path: Path, listed: tuple[ArrayInfo, ...]) -> tuple[bool, float]:
     """Whether the name says so, and the share of field names that recipe and file have in common."""
     wanted = {split_channel(name)[0] for field in recipe.fields for name in field.stored_names}
     held = {each.path.rpartition("/")[2] for each in listed if len(each.lengths) > 1}

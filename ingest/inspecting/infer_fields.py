@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ingest.inspecting.infer_layout import AXIS_NAME, Guess, Placed, Words
+from ingest.inspecting.infer_layout import AXIS_NAME, InferredLayout, PlacedArray, Words
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
 VECTORS = {"v": "velocity", "vel": "velocity", "b": "magnetic_field", "m": "momentum", "mom": "momentum"}
@@ -15,7 +15,7 @@ STACKS = ("data", "solution", "fields", "state", "output")
 
 
 @dataclass(frozen=True)
-class Named:
+class DraftField:
     """A field of the draft: its name, rank, and where each component lies."""
 
     name: str
@@ -26,7 +26,7 @@ class Named:
     doubt: str = ""
 
 
-def named_fields(guess: Guess) -> list[Named]:
+def named_fields(guess: InferredLayout) -> list[DraftField]:
     """Fields by canonical names: components stored apart are joined, channels of one array are parted."""
     names = _names(guess.fields)
     fields = list(_vectors(guess, names))
@@ -37,7 +37,7 @@ def named_fields(guess: Guess) -> list[Named]:
     return [replace(field, doubt=field.doubt or _doubt(field, guess)) for field in fields]
 
 
-def _doubt(field: Named, guess: Guess) -> str:
+def _doubt(field: DraftField, guess: InferredLayout) -> str:
     if AXIS_NAME.fullmatch(field.name):
         return "named as an axis; coordinates are no field: take it out if it is one"
     alike = guess.lengths.get(TRAJECTORY) == guess.lengths[TIME]
@@ -46,7 +46,7 @@ def _doubt(field: Named, guess: Guess) -> str:
     return ""
 
 
-def _names(fields: tuple[Placed, ...]) -> dict[Placed, str]:
+def _names(fields: tuple[PlacedArray, ...]) -> dict[PlacedArray, str]:
     """The last word of each path, or all of it where last words repeat."""
     last = {each: _plain(each.array.path.rpartition("/")[2]) for each in fields}
     unique = len(set(last.values())) == len(last)
@@ -57,7 +57,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_") or "field"
 
 
-def _vectors(guess: Guess, names: dict[Placed, str]) -> Iterator[Named]:
+def _vectors(guess: InferredLayout, names: dict[PlacedArray, str]) -> Iterator[DraftField]:
     """Arrays without components of one kind, whose names differ in the axis alone."""
     groups: dict[tuple[str, Words], dict[str, str]] = {}
     for each, name in names.items():
@@ -69,10 +69,10 @@ def _vectors(guess: Guess, names: dict[Placed, str]) -> Iterator[Named]:
     for (stem, words), parts in groups.items():
         if len(guess.axes) > 1 and set(parts) == set(guess.axes):
             stored = tuple(parts[axis] for axis in guess.axes)
-            yield Named(VECTORS.get(stem.lower(), stem), 1, stored, words, TIME not in words)
+            yield DraftField(VECTORS.get(stem.lower(), stem), 1, stored, words, TIME not in words)
 
 
-def _fields_of(each: Placed, name: str, dimensions: int) -> Iterator[Named]:
+def _fields_of(each: PlacedArray, name: str, dimensions: int) -> Iterator[DraftField]:
     path, count = each.array.stored, each.channels
     one = CHANNEL not in each.words or count == 1
     rank = 0 if one else {dimensions: 1, dimensions**2: 2}.get(count, -1)
@@ -80,8 +80,8 @@ def _fields_of(each: Placed, name: str, dimensions: int) -> Iterator[Named]:
         rank = -1
     if rank >= 0:
         doubt = "" if one else f"{count} components taken for a {'vector' if rank == 1 else 'tensor'}"
-        yield Named(name, rank, (path,), each.words, each.constant, doubt)
+        yield DraftField(name, rank, (path,), each.words, each.constant, doubt)
         return
     for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
         doubt = f"channel {channel} of {count}: name it"
-        yield Named(f"{name}_{channel}", 0, (f"{path}[{channel}]",), each.words, each.constant, doubt)
+        yield DraftField(f"{name}_{channel}", 0, (f"{path}[{channel}]",), each.words, each.constant, doubt)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from itertools import product
 
-from ingest.inspecting.contents import Listed
+from ingest.inspecting.contents import ArrayInfo
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 from shards.errors import SourceError
 
@@ -35,11 +35,11 @@ WORST = -1.0
 class Lists:
     """The small arrays that tell axes and times, by the name of their axis: [L], or [N, L] for each trajectory."""
 
-    space: dict[str, Listed]
-    time: Listed | None
+    space: dict[str, ArrayInfo]
+    time: ArrayInfo | None
 
     @property
-    def all(self) -> tuple[Listed, ...]:
+    def all(self) -> tuple[ArrayInfo, ...]:
         return (*self.space.values(), *([self.time] if self.time else []))
 
     @property
@@ -48,10 +48,10 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedArray:
     """An array and the words of its axes."""
 
-    array: Listed
+    array: ArrayInfo
     words: Words
 
     @property
@@ -73,19 +73,19 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Guess:
+class InferredLayout:
     """What the arrays of a file are: fields on one grid, lists, parameters, and the rest."""
 
     axes: Words
     words: Words
     lengths: Lengths
     lists: Lists
-    fields: tuple[Placed, ...]
-    scalars: tuple[Listed, ...]
-    rest: tuple[Listed, ...]
+    fields: tuple[PlacedArray, ...]
+    scalars: tuple[ArrayInfo, ...]
+    rest: tuple[ArrayInfo, ...]
 
 
-def guess_of(listed: tuple[Listed, ...], where: str) -> Guess:
+def guess_of(listed: tuple[ArrayInfo, ...], where: str) -> InferredLayout:
     """Which array is what, from names and lengths alone; raises SourceError where no array is a field over time."""
     usable = [each for each in listed if each.fault is None and each.size]
     lists = _lists(usable)
@@ -95,14 +95,14 @@ def guess_of(listed: tuple[Listed, ...], where: str) -> Guess:
     if not axes:
         raise SourceError(_why_no_field(listed, where))
     placed = [(each, _fit(each, axes, words, lengths)) for each in others]
-    fields = tuple(Placed(each, fit) for each, fit in placed if fit)
+    fields = tuple(PlacedArray(each, fit) for each, fit in placed if fit)
     left = [each for each, fit in placed if not fit]
     scalars = tuple(each for each in left if _is_scalar(each, lengths))
     rest = (*(each for each in left if each not in scalars), *(each for each in listed if each not in usable))
-    return Guess(axes, words, lengths, lists, fields, scalars, rest)
+    return InferredLayout(axes, words, lengths, lists, fields, scalars, rest)
 
 
-def _why_no_field(listed: tuple[Listed, ...], where: str) -> str:
+def _why_no_field(listed: tuple[ArrayInfo, ...], where: str) -> str:
     faults = [f"{each.path} {each.fault}" for each in listed if each.fault]
     unread = f"; {len(faults)} of its arrays cannot be read, the first: {faults[0]}" if faults else ""
     return (
@@ -111,7 +111,7 @@ def _why_no_field(listed: tuple[Listed, ...], where: str) -> str:
     )
 
 
-def _lists(usable: list[Listed]) -> Lists:
+def _lists(usable: list[ArrayInfo]) -> Lists:
     named = [(each.path.rpartition("/")[2], each) for each in usable if 1 <= len(each.lengths) <= 2]
     short = [(name, each) for name, each in named if each.lengths[-1] > 1 and each.size <= LONGEST_LIST]
     space = {found[1].lower(): each for name, each in short if (found := AXIS_NAME.fullmatch(name))}
@@ -119,21 +119,21 @@ def _lists(usable: list[Listed]) -> Lists:
     return Lists(space if len(space) <= 3 else {}, time)
 
 
-def _most_telling(others: list[Listed], lists: Lists, grouped: bool) -> tuple[Words, Words, Lengths]:
+def _most_telling(others: list[ArrayInfo], lists: Lists, grouped: bool) -> tuple[Words, Words, Lengths]:
     """Axes, words and lengths of the array whose layout most others fit: the largest may be tensor or staggered."""
     best: tuple[tuple[int, float, int], tuple[Words, Words, Lengths]] = ((0, 0.0, 0), ((), (), {}))
     for array in {each.lengths: each for each in others}.values():
         score, axes, words = _layout(array, lists, grouped)
         if not axes:
             continue
-        lengths = Placed(array, words).lengths
+        lengths = PlacedArray(array, words).lengths
         fits = (_fit(each, axes, words, lengths) for each in others)
         key = (sum(TIME in fit for fit in fits), score, array.size)
         best = max(best, (key, (axes, words, lengths)), key=lambda found: found[0])
     return best[1]
 
 
-def _layout(array: Listed, lists: Lists, grouped: bool) -> tuple[float, Words, Words]:
+def _layout(array: ArrayInfo, lists: Lists, grouped: bool) -> tuple[float, Words, Words]:
     """Score, axes and words of an array: of all orders that people use, the one that most speaks for; or no axes."""
     choices = [lists.axes] if lists.axes else [("x", "y"), ("x", "y", "z"), ("x",)]
     leads = ((), (TRAJECTORY,)) if not grouped else ((),)
@@ -169,7 +169,7 @@ def _score(named: list[tuple[str, int]], axes: Words, lists: Lists) -> float:
     return score
 
 
-def _time_score(lengths: Lengths, time: Listed | None) -> float:
+def _time_score(lengths: Lengths, time: ArrayInfo | None) -> float:
     if time is None:
         return 0.0
     # One time more than there are frames is a habit of generators.
@@ -179,7 +179,7 @@ def _time_score(lengths: Lengths, time: Listed | None) -> float:
     return score
 
 
-def _fit(array: Listed, axes: Words, words: Words, lengths: Lengths) -> Words:
+def _fit(array: ArrayInfo, axes: Words, words: Words, lengths: Lengths) -> Words:
     """The words of another array on the same grid, as many of them as fit; empty where it is not on the grid."""
     space = tuple(word for word in words if word in axes)
     early = words.index(CHANNEL) < words.index(space[0]) if CHANNEL in words else False
@@ -188,10 +188,13 @@ def _fit(array: Listed, axes: Words, words: Words, lengths: Lengths) -> Words:
         fit = _in_order(lead, space, channels, early)
         if len(fit) != len(array.lengths) or (TRAJECTORY in lead and TRAJECTORY not in words):
             continue
-        if all(word == CHANNEL or lengths[word] == length for word, length in zip(fit, array.lengths, strict=True)):
+        if all(
+            word == CHANNEL or lengths[word] == length
+            for word, length in zip(fit, array.lengths, strict=True)
+        ):
             return fit
     return ()
 
 
-def _is_scalar(each: Listed, lengths: Lengths) -> bool:
+def _is_scalar(each: ArrayInfo, lengths: Lengths) -> bool:
     return each.lengths in ((), (1,)) or each.lengths == (lengths.get(TRAJECTORY),)

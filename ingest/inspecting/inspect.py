@@ -14,8 +14,8 @@ from ingest.formats.npz import Npz
 from ingest.formats.open_any import located, look_into
 from ingest.formats.zarr_marker import MARKERS
 from ingest.formats.zarr_store import Zarr
-from ingest.inspecting.contents import Listed, list_arrays, root_numbers, without_place
-from ingest.inspecting.identify import Likeness, likenesses
+from ingest.inspecting.contents import ArrayInfo, list_arrays, root_numbers, without_place
+from ingest.inspecting.identify import SourceMatch, match_sources
 from ingest.inspecting.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 
@@ -30,9 +30,9 @@ class Inspection:
     file: str
     kind: str
     bytes: int
-    arrays: tuple[Listed, ...]
+    arrays: tuple[ArrayInfo, ...]
     attributes: dict[str, float]
-    looks_like: tuple[Likeness, ...]
+    looks_like: tuple[SourceMatch, ...]
     outside: tuple[str, ...] = ()
 
 
@@ -45,17 +45,21 @@ def inspect(path: Path) -> Inspection:
         attributes = root_numbers(arrays)
         outside = tuple(arrays.refused) if isinstance(arrays, Hdf5Arrays) else ()
         kind = {Hdf5Arrays: "HDF5", Npz: "npz", Zarr: "zarr"}[type(arrays)]
-    return Inspection(str(path), kind, _size(place), listed, attributes, likenesses(place, listed), outside)
+    return Inspection(
+        str(path), kind, _size(place), listed, attributes, match_sources(place, listed), outside
+    )
 
 
-def _with_statistics(arrays: Arrays, listed: Listed) -> Listed:
+def _with_statistics(arrays: Arrays, listed: ArrayInfo) -> ArrayInfo:
     if listed.fault is not None or not listed.size:
         return listed
     try:
         array = arrays.array(listed.path)
         decoded = math.prod(listed.storage.chunks or (0,)) * array.dtype.itemsize
         if decoded > DECODED_BYTES:
-            return replace(listed, fault=f"chunks of {decoded} bytes, each decoded whole: its numbers were not read")
+            return replace(
+                listed, fault=f"chunks of {decoded} bytes, each decoded whole: its numbers were not read"
+            )
         return replace(listed, statistics=statistics(array, listed.storage.chunks))
     except SourceError as error:
         return replace(listed, fault=without_place(error, arrays.where, listed.path))

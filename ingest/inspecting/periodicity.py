@@ -11,8 +11,8 @@ import numpy as np
 
 from ingest.fields.laid_out import LaidOut
 from ingest.formats.arrays import Arrays
-from ingest.formats.npz import Member
-from ingest.inspecting.infer_layout import Guess, Placed
+from ingest.formats.npz import NpzMember
+from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
 from ingest.inspecting.statistics import DECODED_BYTES
 from ingest.layout import TIME
 from shards.errors import SourceError
@@ -22,11 +22,11 @@ from shards.schema import Frames
 APART, NEAR = 4.0, 1.5
 
 
-def seams(arrays: Arrays, guess: Guess) -> tuple[float | None, ...]:
+def seams(arrays: Arrays, guess: InferredLayout) -> tuple[float | None, ...]:
     """For each axis: the mean jump from its last cell to its first, in the steps from these to their neighbours.
 
-    Of the middle frame of the first trajectory, and of the channel that jumps most; None where nothing varies along
-    the axis, or a frame takes too much reading.
+    Of the middle frame of the first trajectory, and of the channel that jumps most; None where nothing varies
+    along the axis, or a frame takes too much reading.
     """
     jumps = [jump for field in guess.fields if not field.constant for jump in _jumps(arrays, field, guess)]
     found = zip(*jumps, strict=True) if jumps else ((),) * len(guess.axes)
@@ -42,12 +42,12 @@ def seam_words(jump: float | None) -> str:
     return "perhaps periodic, or alike at both ends: values step no further from end to end than beside them"
 
 
-def _jumps(arrays: Arrays, field: Placed, guess: Guess) -> list[list[float | None]]:
+def _jumps(arrays: Arrays, field: PlacedArray, guess: InferredLayout) -> list[list[float | None]]:
     """Of each channel, for each axis."""
     try:
         array = arrays.array(field.array.path)
         stored = LaidOut((array,), field.words, guess.axes, None)
-        decoded = array.shape if isinstance(array, Member) else field.array.storage.chunks or ()
+        decoded = array.shape if isinstance(array, NpzMember) else field.array.storage.chunks or ()
         cells = stored.components * math.prod(guess.lengths[axis] for axis in guess.axes)
         if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
             return []

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.formats.arrays import Array, Index
-from ingest.formats.npz import Member
+from ingest.formats.arrays import Array, SlabIndex
+from ingest.formats.npz import NpzMember
 
 # Numbers in one block; up to three are read of an array.
 BLOCK = 2**20
@@ -20,7 +20,7 @@ DECODED_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class Statistics:
+class ArrayStatistics:
     """Of `read` numbers of an array; minimum to RMS of those that are finite, None where none is."""
 
     read: int
@@ -31,23 +31,28 @@ class Statistics:
     rms: float | None = None
 
 
-def statistics(array: Array, chunks: tuple[int, ...] | None) -> Statistics:
+def statistics(array: Array, chunks: tuple[int, ...] | None) -> ArrayStatistics:
     """Of a small array whole, of a large one of three blocks, or of one where three would mean decoding all of it."""
     places = list(_blocks(array.shape, min(BLOCK, CHUNKS * math.prod(chunks) if chunks else BLOCK)))
-    if isinstance(array, Member) and math.prod(array.shape) * array.dtype.itemsize > DECODED_BYTES:
+    if isinstance(array, NpzMember) and math.prod(array.shape) * array.dtype.itemsize > DECODED_BYTES:
         places = places[:1]
     values = np.concatenate([array.slab(*index).astype(np.float64).reshape(-1) for index in places])
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return Statistics(values.size, values.size)
+        return ArrayStatistics(values.size, values.size)
     with np.errstate(over="ignore"):
         rms = float(np.sqrt(np.mean(np.square(finite))))
-    return Statistics(
-        values.size, values.size - finite.size, float(finite.min()), float(finite.max()), float(finite.mean()), rms
+    return ArrayStatistics(
+        values.size,
+        values.size - finite.size,
+        float(finite.min()),
+        float(finite.max()),
+        float(finite.mean()),
+        rms,
     )
 
 
-def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[Index, ...]]:
+def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[SlabIndex, ...]]:
     """Indices of blocks of at most `most` numbers: the first, the middle and the last along the leading axes."""
     if not shape:
         yield ()

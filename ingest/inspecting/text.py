@@ -7,10 +7,10 @@ import shlex
 
 import numpy as np
 
-from ingest.inspecting.contents import UNREAD, Listed
-from ingest.inspecting.identify import Likeness
+from ingest.inspecting.contents import UNREAD, ArrayInfo
+from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
-from ingest.inspecting.statistics import Statistics
+from ingest.inspecting.statistics import ArrayStatistics
 from ingest.inspecting.text_table import printable, table, told
 
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
@@ -22,28 +22,43 @@ def inspection_lines(found: Inspection) -> list[str]:
     lines = [printable(f"{found.file}: {found.kind}, {_bytes(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
     lines += ["", *_tree(shown)] if shown else []
-    lines += [f"... and {len(found.arrays) - SHOWN} more; --json names all"] if len(found.arrays) > SHOWN else []
+    lines += (
+        [f"... and {len(found.arrays) - SHOWN} more; --json names all"] if len(found.arrays) > SHOWN else []
+    )
     measured = [[each.path, *_measures(each.statistics, each.size)] for each in shown if each.statistics]
     if measured:
         lines += ["", *table(["numbers", "minimum", "maximum", "mean", "RMS", "read", "beware"], measured)]
     lines += _fault_lines(shown)
     if found.attributes:
-        lines += ["", *told("attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items()))]
+        lines += [
+            "",
+            *told("attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items())),
+        ]
     return [*lines, "", *_likeness_lines(found)]
 
 
-def _tree(listed: tuple[Listed, ...]) -> list[str]:
+def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
     rows, before = [], ""
     for each in listed:
         group, _, name = each.path.rpartition("/")
         if group != before and group:
-            alike = f"  and {each.groups - 1} more groups like {group.partition('/')[0]}" if each.groups > 1 else ""
+            alike = (
+                f"  and {each.groups - 1} more groups like {group.partition('/')[0]}"
+                if each.groups > 1
+                else ""
+            )
             rows.append([f"{group}/{alike}"])
         before = group
-        memory = _bytes(each.size * np.dtype(each.dtype).itemsize) if each.shape and each.dtype not in UNREAD else ""
+        memory = (
+            _bytes(each.size * np.dtype(each.dtype).itemsize)
+            if each.shape and each.dtype not in UNREAD
+            else ""
+        )
         kept = "" if each.storage.bytes is None else _bytes(each.storage.bytes)
         chunks, filters = _shape(each.storage.chunks), " ".join(each.storage.filters)
-        rows.append(["  " * bool(group) + name, _shape(each.shape), each.dtype, chunks, filters, kept, memory])
+        rows.append(
+            ["  " * bool(group) + name, _shape(each.shape), each.dtype, chunks, filters, kept, memory]
+        )
     return table(["array", "shape", "type", "chunks", "filters", "in file", "in memory"], rows)
 
 
@@ -56,7 +71,7 @@ def _bytes(count: int) -> str:
     return f"{count / 1000**power:.3g} {UNITS[power]}"
 
 
-def _measures(found: Statistics, size: int) -> list[str]:
+def _measures(found: ArrayStatistics, size: int) -> list[str]:
     numbers = (found.minimum, found.maximum, found.mean, found.rms)
     beware = f"{found.not_finite} not finite" if found.not_finite else ""
     if found.read > 1 and found.minimum is not None and found.minimum == found.maximum:
@@ -65,7 +80,7 @@ def _measures(found: Statistics, size: int) -> list[str]:
     return [*("" if each is None else f"{each:.4g}" for each in numbers), read, beware]
 
 
-def _fault_lines(listed: tuple[Listed, ...]) -> list[str]:
+def _fault_lines(listed: tuple[ArrayInfo, ...]) -> list[str]:
     """Each fault once, with all arrays that have it."""
     having: dict[str, list[str]] = {}
     for each in listed:
@@ -84,28 +99,32 @@ def _likeness_lines(found: Inspection) -> list[str]:
     return [*lines, *_next(found, None)]
 
 
-def _against(likeness: Likeness) -> str:
+def _against(likeness: SourceMatch) -> str:
     """What the file has of a source, and the first that it lacks."""
     return ", but ".join((*likeness.reasons_for[:1], likeness.reasons_against[0]))
 
 
-def _fitting_lines(likeness: Likeness) -> list[str]:
+def _fitting_lines(likeness: SourceMatch) -> list[str]:
     lines = told("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
     if likeness.recipes:
         first, *others = likeness.recipes
         also = f"; {', '.join(others)} as well: name and place of the file tell which" if others else ""
         lines += told("recipe", f"{first} opens it without a fault{also}")
     if likeness.nearest:
-        lines += told("recipe", f"none of the catalogue; the nearest is {likeness.nearest.recipe}, which says:")
+        lines += told(
+            "recipe", f"none of the catalogue; the nearest is {likeness.nearest.recipe}, which says:"
+        )
         lines += told("", likeness.nearest.reason)
     return lines
 
 
-def _next(found: Inspection, fitting: Likeness | None) -> list[str]:
+def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
     """What to do, commands on lines of their own to be copied."""
     file = shlex.quote(found.file)
     if found.outside:
-        return told("next", f"copy {', '.join(found.outside)} into the file (h5copy, h5repack), then inspect it again")
+        return told(
+            "next", f"copy {', '.join(found.outside)} into the file (h5copy, h5repack), then inspect it again"
+        )
     if fitting and fitting.recipes:
         return told("next", _build_command(fitting.recipes[0], file), whole=True)
     if max((len(each.lengths) for each in found.arrays), default=0) < 3:
@@ -114,7 +133,11 @@ def _next(found: Inspection, fitting: Likeness | None) -> list[str]:
     advice = "draft a recipe that describes its arrays, decide what it leaves open, and build:"
     if fitting:
         advice = f'write a recipe with source = "{fitting.source}" if it is another system of that kind; else {advice}'
-    commands = (f"walrus-ingest inspect {file} --recipe own.toml", "$EDITOR own.toml", _build_command("own.toml", file))
+    commands = (
+        f"walrus-ingest inspect {file} --recipe own.toml",
+        "$EDITOR own.toml",
+        _build_command("own.toml", file),
+    )
     return [*told("next", advice), *(line for each in commands for line in told("", each, whole=True))]
 
 

@@ -20,7 +20,9 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
     lines = []
     for row in full:
         cells = [row[place] for place in kept] if len(row) > 1 else row
-        lines.append("  ".join(_cut(cell, width) for cell, width in zip(cells, widths, strict=False)).rstrip())
+        lines.append(
+            "  ".join(_cut(cell, width) for cell, width in zip(cells, widths, strict=False)).rstrip()
+        )
         if len(row) == 1:
             lines[-1] = row[0]
     return lines

@@ -1,8 +1,8 @@
 """Pictures of a dataset: its fields at several times, its domain, and the numbers of its survey.
 
-Every function returns the bytes of a PNG. An image shows the first axis to the right and the second upward, of a
-volume the middle plane, or the values of largest magnitude along the third axis; its frame tells the boundary: thick =
-wall, dotted = open, thin = periodic; grey = solid.
+Every function returns the bytes of a PNG. An image shows the first axis to the right and the second upward,
+of a volume the middle plane, or the values of largest magnitude along the third axis; its frame tells the
+boundary: thick = wall, dotted = open, thin = periodic; grey = solid.
 
 Axes: T time, C channel, K wavenumber; U V the horizontal and the vertical axis of an image.
 """
@@ -18,8 +18,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.ticker import MaxNLocator
 
-from ingest.reporting.survey import Film, Portrait, Survey
-from shards.drawing.canvas import GREY, INK, NARROW, SOLID, WIDTH, Page, log_axis, log_waves, sheet, style, words
+from ingest.reporting.survey import FieldSummary, Snapshots, Survey
+from shards.drawing.canvas import (
+    GREY,
+    INK,
+    NARROW,
+    SOLID,
+    WIDTH,
+    Page,
+    caption_words,
+    log_axis,
+    log_waves,
+    sheet,
+    style,
+)
 from shards.drawing.plane import Scale
 from shards.drawing.plane_image import bar, compass, draw, frame
 from shards.schema import SPLITS, Schema, Split
@@ -34,7 +46,7 @@ BAR, GAP = 0.62, 0.08
 SPECTRUM_FLOOR = 1e-12
 
 
-def frames(film: Film, channels: Sequence[str]) -> bytes:
+def frames(film: Snapshots, channels: Sequence[str]) -> bytes:
     """Each channel (rows) at several times (columns); of a line all times in one plot."""
     view = film.view
     if film.images_TCVU.shape[2] == 1:
@@ -55,13 +67,13 @@ def frames(film: Film, channels: Sequence[str]) -> bytes:
                 axes = page.axes(left + column * (width + GAP), down, width, height)
                 shown = draw(axes, view, image, scale)
                 axes.set_title(f"t = {film.time_T[column]:.4g}" if row == 0 else "")
-                axes.set_ylabel(words(channel) if column == 0 else "", color=INK, size=8)
+                axes.set_ylabel(caption_words(channel) if column == 0 else "", color=INK, size=8)
             bar(page.axes(left + columns * (width + GAP), down, 0.09, height), shown)
         compass(page, view)
         return page.png()
 
 
-def constants(film: Film, channels: Sequence[str]) -> bytes:
+def constants(film: Snapshots, channels: Sequence[str]) -> bytes:
     """The fields that do not change in time."""
     view = film.view
     left, top, bottom, gap = 0.12, 1.02, 0.5, 0.3
@@ -76,7 +88,7 @@ def constants(film: Film, channels: Sequence[str]) -> bytes:
             place, down = left + i % columns * (width + BAR), top + i // columns * (height + gap)
             axes = page.axes(place, down, width, height)
             shown = draw(axes, view, image, Scale.of_field([image]))
-            axes.set_title(words(channel), size=8)
+            axes.set_title(caption_words(channel), size=8)
             bar(page.axes(place + width + 0.07, down, 0.09, height), shown)
         compass(page, view)
         return page.png()
@@ -102,7 +114,7 @@ def domain(survey: Survey, schema: Schema) -> bytes:
         return page.png()
 
 
-def histograms(portraits: Sequence[Portrait]) -> bytes:
+def histograms(portraits: Sequence[FieldSummary]) -> bytes:
     """How often each value occurs, a line a component."""
     with style():
         page, boxes = sheet("histograms", "share of all values a unit, log scale", len(portraits))
@@ -114,15 +126,17 @@ def histograms(portraits: Sequence[Portrait]) -> bytes:
             _log(axes, portrait.density_CB)
             if portrait.logarithmic:
                 axes.set_xscale("log")
-            axes.set_title(words(portrait.name), loc="left", size=8)
+            axes.set_title(caption_words(portrait.name), loc="left", size=8)
             _legend(axes, len(portrait.components))
         return page.png()
 
 
-def spectra(portraits: Sequence[Portrait]) -> bytes:
+def spectra(portraits: Sequence[FieldSummary]) -> bytes:
     """The isotropic power spectrum of each field at the first, the middle and the last step."""
     with style():
-        page, boxes = sheet("power spectra", "share of the variance in each ring of wavenumbers", len(portraits))
+        page, boxes = sheet(
+            "power spectra", "share of the variance in each ring of wavenumbers", len(portraits)
+        )
         for axes, portrait in zip(boxes, portraits, strict=True):
             wave_K = np.arange(1, portrait.spectrum_TK.shape[1] + 1)
             for spectrum_K, (name, hue) in zip(portrait.spectrum_TK, MOMENTS, strict=True):
@@ -130,22 +144,26 @@ def spectra(portraits: Sequence[Portrait]) -> bytes:
                 axes.plot(wave_K, seen_K, color=hue, linewidth=1.3, label=name)
             _log(axes, portrait.spectrum_TK.clip(SPECTRUM_FLOOR) * (portrait.spectrum_TK > 0))
             log_waves(axes)
-            axes.set_title(words(portrait.name), loc="left", size=8)
+            axes.set_title(caption_words(portrait.name), loc="left", size=8)
         _legend_above(boxes[0])
         return page.png()
 
 
-def changes(portraits: Sequence[Portrait]) -> bytes:
+def changes(portraits: Sequence[FieldSummary]) -> bytes:
     """The rms of the one-step change against time, a line a trajectory."""
     with style():
-        page, boxes = sheet("change a step", "rms of the one-step change, in standard deviations", len(portraits))
+        page, boxes = sheet(
+            "change a step", "rms of the one-step change, in standard deviations", len(portraits)
+        )
         for axes, portrait in zip(boxes, portraits, strict=True):
             for change in portrait.changes:
                 seen_T = np.where(change.change_T > 0, change.change_T, np.nan)
                 marker = "o" if len(seen_T) == 1 else ""
-                axes.plot(change.time_T, seen_T, color=HUES[0], alpha=0.55, linewidth=1, marker=marker, markersize=3)
+                axes.plot(
+                    change.time_T, seen_T, color=HUES[0], alpha=0.55, linewidth=1, marker=marker, markersize=3
+                )
             _log(axes, np.concatenate([change.change_T for change in portrait.changes]))
-            axes.set_title(words(portrait.name), loc="left", size=8)
+            axes.set_title(caption_words(portrait.name), loc="left", size=8)
             axes.set_xlabel("time")
         return page.png()
 
@@ -159,8 +177,12 @@ def strips(survey: Survey, names: Sequence[str]) -> bytes:
         for row, name in enumerate(names):
             axes = page.axes(left, top + row * (height + gap), NARROW - left - 0.3, height)
             for lane, split in enumerate(SPLITS):
-                values = [scalars[name] for each, scalars in survey.parameters if each == split and name in scalars]
-                axes.plot(values, [lane] * len(values), "|", color=SPLIT_HUES[split], markersize=8, label=split)
+                values = [
+                    scalars[name] for each, scalars in survey.parameters if each == split and name in scalars
+                ]
+                axes.plot(
+                    values, [lane] * len(values), "|", color=SPLIT_HUES[split], markersize=8, label=split
+                )
             _lanes(axes, name)
         _legend_above(page.figure.axes[0])
         return page.png()
@@ -169,7 +191,9 @@ def strips(survey: Survey, names: Sequence[str]) -> bytes:
 def boundary_words(schema: Schema) -> list[str]:
     """What closes each axis: x periodic, y wall to open."""
     pairs = zip(schema.grid.axes, schema.boundaries, strict=True)
-    return [f"{axis} {' to '.join(dict.fromkeys(side.name.lower() for side in sides))}" for axis, sides in pairs]
+    return [
+        f"{axis} {' to '.join(dict.fromkeys(side.name.lower() for side in sides))}" for axis, sides in pairs
+    ]
 
 
 def width_words(widths: Sequence[float]) -> str:
@@ -177,7 +201,7 @@ def width_words(widths: Sequence[float]) -> str:
     return " to ".join(dict.fromkeys((f"{min(widths):.4g}", f"{max(widths):.4g}")))
 
 
-def _profiles(film: Film, channels: Sequence[str]) -> bytes:
+def _profiles(film: Snapshots, channels: Sequence[str]) -> bytes:
     """Fields along a line, pale at first and dark at last."""
     left, right, _, _ = film.view.extent
     hues = [to_hex(colour) for colour in colormaps["Blues"](np.linspace(0.35, 1, len(film.time_T)))]
@@ -188,16 +212,18 @@ def _profiles(film: Film, channels: Sequence[str]) -> bytes:
             for image, hue in zip(film.images_TCVU[:, row], hues, strict=True):
                 place_U = left + (right - left) * (np.arange(image.size) + 0.5) / image.size
                 axes.plot(place_U, image[0], color=hue, linewidth=1.2)
-            axes.set_title(words(channel), loc="left", size=8)
+            axes.set_title(caption_words(channel), loc="left", size=8)
             axes.set_xlabel(film.view.names[0])
             frame(axes, film.view)
         return page.png()
 
 
-def _lines(portrait: Portrait) -> list[tuple[Float64, str, str]]:
+def _lines(portrait: FieldSummary) -> list[tuple[Float64, str, str]]:
     """Density, name and hue of each component; beyond three the hues run through a map."""
     count = len(portrait.components)
-    hues = HUES if count <= len(HUES) else [to_hex(c) for c in colormaps["viridis"](np.linspace(0, 0.9, count))]
+    hues = (
+        HUES if count <= len(HUES) else [to_hex(c) for c in colormaps["viridis"](np.linspace(0, 0.9, count))]
+    )
     names = [component.removeprefix(f"{portrait.name}_") for component in portrait.components]
     return list(zip(portrait.density_CB, names, hues[:count], strict=True))
 
@@ -214,18 +240,22 @@ def _log(axes: Axes, values: Float64) -> None:
 
 def _legend(axes: Axes, lines: int) -> None:
     if lines > 1:
-        axes.legend(loc="upper right", fontsize=6, handlelength=1, ncols=math.ceil(lines / 3), labelspacing=0.2)
+        axes.legend(
+            loc="upper right", fontsize=6, handlelength=1, ncols=math.ceil(lines / 3), labelspacing=0.2
+        )
 
 
 def _legend_above(axes: Axes) -> None:
     corner = (1.02, 0.99)
-    axes.legend(loc="lower right", bbox_to_anchor=corner, fontsize=6.5, ncols=3, columnspacing=1.2, handlelength=1)
+    axes.legend(
+        loc="lower right", bbox_to_anchor=corner, fontsize=6.5, ncols=3, columnspacing=1.2, handlelength=1
+    )
 
 
 def _lanes(axes: Axes, name: str) -> None:
     axes.set_ylim(len(SPLITS) - 0.5, -0.5)
     axes.set_yticks([])
-    axes.set_ylabel(words(name), rotation=0, ha="right", va="center", color=INK, size=8)
+    axes.set_ylabel(caption_words(name), rotation=0, ha="right", va="center", color=INK, size=8)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.spines[["top", "right", "left"]].set_visible(False)
 

@@ -1,7 +1,7 @@
 """report.html of a built dataset: what it is, what it looks like, what was left out, where it came from.
 
-One file, no script, no network. It is a picture of the dataset, no part of it: the index does not list it, a check or
-a copy does as if it were not there, and a build or an append that changes the dataset takes it away.
+One file, no script, no network. It is a picture of the dataset, no part of it: the index does not list it, a
+check or a copy does as if it were not there, and a build or an append that changes the dataset takes it away.
 """
 
 from __future__ import annotations
@@ -105,7 +105,13 @@ def _sizes(dataset: Dataset) -> str:
         raw = counts[split].frames * schema.frame_bytes + counts[split].trajectories * constant
         stored = _stored(dataset, split)
         ratio = f"{raw / stored:.2f} ×" if stored else "–"
-        cells = (f"{counts[split].trajectories:,}", f"{counts[split].frames:,}", size(raw), size(stored), ratio)
+        cells = (
+            f"{counts[split].trajectories:,}",
+            f"{counts[split].frames:,}",
+            size(raw),
+            size(stored),
+            ratio,
+        )
         rows.append((split, *cells))
     names = ("split", "trajectories", "frames", "raw", "stored", "compression")
     decided = "".join(f"<li>{escape(rule)}</li>" for rule in dataset.card.split)
@@ -126,7 +132,9 @@ def _numbers(seen: Survey) -> str:
 
 def _sample(seen: Survey) -> str:
     trajectories = "one trajectory" if seen.trajectories == 1 else f"{seen.trajectories} trajectories"
-    return f"From {trajectories} of the {seen.split} split, evenly spread, at most {seen.steps} steps of each."
+    return (
+        f"From {trajectories} of the {seen.split} split, evenly spread, at most {seen.steps} steps of each."
+    )
 
 
 def _moments(card: Card) -> str:
@@ -142,7 +150,9 @@ def _moments(card: Card) -> str:
         for field in card.schema.fields
         for channel in field.components(card.schema.grid.axes)
     ]
-    return f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}{_errors(card)}"
+    return (
+        f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}{_errors(card)}"
+    )
 
 
 def _errors(card: Card) -> str:

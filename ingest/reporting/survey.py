@@ -30,7 +30,7 @@ DECADES = 1e3
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class Snapshots:
     """A view of one trajectory: [T, C, V, U] at several times, NaN in obstacles; [C, V, U] of its constant fields."""
 
     view: View
@@ -49,7 +49,7 @@ class Change:
 
 
 @dataclass(frozen=True, eq=False)
-class Portrait:
+class FieldSummary:
     """One field over the sample.
 
     `density_CB` is the share of values a unit between `edges_B`, `spectrum_TK` the share of the variance at the
@@ -75,9 +75,9 @@ class Survey:
     split: Split
     trajectories: int
     steps: int
-    films: tuple[Film, ...]
+    films: tuple[Snapshots, ...]
     obstacles: tuple[Picture, ...]
-    portraits: tuple[Portrait, ...]
+    portraits: tuple[FieldSummary, ...]
     parameters: tuple[tuple[Split, dict[str, float]], ...]
 
     @property
@@ -91,14 +91,17 @@ def survey(dataset: Dataset) -> Survey:
     card = dataset.card
     split = next(split for split in SPLITS if dataset.entries(split))
     trajectories, steps = sample_size(int(np.prod(card.schema.frame_shape)))
-    entries = spread(dataset.entries(split), trajectories)
+    entries = evenly_chosen(dataset.entries(split), trajectories)
     views = views_of(card.schema.grid, card.schema.boundaries)
     shown = (views[0], *(view for view in views if view.projects))
     modes = modes_of(card.schema.grid, card.schema.boundaries)
     tallies = _tallies(card, modes)
     for entry in entries:
         _watch(dataset, entry, steps, tallies)
-    parameters = [(entry.split, dataset.document(entry)) for entry in spread(dataset.index.trajectories, PARAMETERS)]
+    parameters = [
+        (entry.split, dataset.document(entry))
+        for entry in evenly_chosen(dataset.index.trajectories, PARAMETERS)
+    ]
     return Survey(
         split,
         len(entries),
@@ -116,12 +119,14 @@ def sample_size(values: int) -> tuple[int, int]:
     return max(1, min(TRAJECTORIES, VALUES // (2 * steps * values))), steps
 
 
-def spread(items: Sequence[T], most: int) -> list[T]:
+def evenly_chosen(items: Sequence[T], most: int) -> list[T]:
     """At most so many, evenly spread, the first and the last among them."""
-    return [items[i] for i in sorted({round(i) for i in np.linspace(0, len(items) - 1, min(len(items), most))})]
+    return [
+        items[i] for i in sorted({round(i) for i in np.linspace(0, len(items) - 1, min(len(items), most))})
+    ]
 
 
-class _Tally:
+class _FieldSums:
     """What is counted of one field: channels `first` to `last` of a frame."""
 
     def __init__(self, card: Card, name: str, components: Sequence[str], first: int, modes: Modes) -> None:
@@ -155,13 +160,19 @@ class _Tally:
         squares = [np.nanmean((after.astype(np.float64) - before) ** 2) for before, after in pairs]
         return float(np.sqrt(np.mean(squares))) / self.std if self.std else float("nan")
 
-    def portrait(self) -> Portrait:
+    def portrait(self) -> FieldSummary:
         widths = np.diff(self.edges_B)
         density_CB = self.count_CB / np.maximum(self.count_CB.sum(1, keepdims=True), 1) / widths
         total = self.power_TK.sum(1).mean()
         spectrum_TK = self.power_TK / total if total else self.power_TK
-        return Portrait(
-            self.name, self.components, self.edges_B, self.logarithmic, density_CB, spectrum_TK, tuple(self.changes)
+        return FieldSummary(
+            self.name,
+            self.components,
+            self.edges_B,
+            self.logarithmic,
+            density_CB,
+            spectrum_TK,
+            tuple(self.changes),
         )
 
 
@@ -173,20 +184,20 @@ def _edges(low: float, high: float, logarithmic: bool) -> Float64:
     return np.linspace(low, high, BINS + 1)
 
 
-def _tallies(card: Card, modes: Modes) -> list[_Tally]:
+def _tallies(card: Card, modes: Modes) -> list[_FieldSums]:
     """One for each field that changes in time."""
     tallies, first = [], 0
     for field in card.schema.fields:
         if not field.constant:
             components = field.components(card.schema.grid.axes)
-            tallies.append(_Tally(card, field.name, components, first, modes))
+            tallies.append(_FieldSums(card, field.name, components, first, modes))
             first += len(components)
     return tallies
 
 
-def _watch(dataset: Dataset, entry: Entry, steps: int, tallies: Sequence[_Tally]) -> None:
+def _watch(dataset: Dataset, entry: Entry, steps: int, tallies: Sequence[_FieldSums]) -> None:
     """Count the sampled steps of one trajectory; it has at least one step, ingest sees to that."""
-    starts = spread(range(entry.frames - 1), steps)
+    starts = evenly_chosen(range(entry.frames - 1), steps)
     marks = (starts[0], starts[len(starts) // 2], starts[-1])
     changes: list[list[float]] = [[] for _ in tallies]
     for start, (before_CS, after_CS) in zip(starts, _pairs(dataset, entry, starts), strict=True):
@@ -212,9 +223,9 @@ def _pairs(dataset: Dataset, entry: Entry, starts: Sequence[int]) -> Iterator[Fr
         yield pair_TCS
 
 
-def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Film, ...]:
+def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snapshots, ...]:
     document, schema = dataset.document(entry), dataset.card.schema
-    frames = spread(range(entry.frames), PICTURES)
+    frames = evenly_chosen(range(entry.frames), PICTURES)
     solid_S = dataset.boundary(entry) & np.uint8(Cell.OBSTACLE) > 0
     frame_TCS = np.empty((1, *schema.frame_shape), schema.dtype)
     images: list[list[Float64]] = [[] for _ in views]
@@ -227,7 +238,7 @@ def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Film,
     static_CS = dataset.static(entry)
     time_T = tuple(document.trajectory.time[frame] for frame in frames)
     return tuple(
-        Film(view, entry.key, time_T, np.stack(seen), _planes(static_CS, document.static_scale, view))
+        Snapshots(view, entry.key, time_T, np.stack(seen), _planes(static_CS, document.static_scale, view))
         for view, seen in zip(views, images, strict=True)
     )
 

@@ -1,6 +1,7 @@
 """The parameters of a BubbleML simulation: JSON beside the file (v2), or arrays of records in it (v1).
 
-v2 has `<stem>.json`, or one `parameters.json` that holds the parameters of all files, or a list with those of each.
+v2 has `<stem>.json`, or one `parameters.json` that holds the parameters of all files, or a list with those of
+each.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def wall_temperature(path: Path) -> float | None:
 
 def parameters_beside(path: Path) -> Path | None:
     """The JSON with the parameters of this file, if there is one."""
-    return next((place for place in (path.with_suffix(".json"), path.with_name(COMMON)) if place.is_file()), None)
+    return next(
+        (place for place in (path.with_suffix(".json"), path.with_name(COMMON)) if place.is_file()), None
+    )
 
 
 def read_parameters(file: h5py.File, path: Path) -> Parameters:
@@ -77,7 +80,9 @@ def _of_this_file(found: Any, beside: Path, path: Path) -> dict[str, Any]:
             )
         found = found[order.index(path)]
     if not isinstance(found, dict):
-        raise SourceError(f"{beside}: holds {type(found).__name__}; expected the parameters of a simulation by name")
+        raise SourceError(
+            f"{beside}: holds {type(found).__name__}; expected the parameters of a simulation by name"
+        )
     return found
 
 

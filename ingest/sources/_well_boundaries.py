@@ -1,7 +1,7 @@
 """The boundary groups of a Well file, reduced to a pair of codes an axis and a bit mask a cell.
 
-A group names a type, the axes it concerns and a mask over them. A face of the box is a wall where all of the mask
-on it is true, open or periodic where any of it is; what a mask marks away from the faces is an obstacle.
+A group names a type, the axes it concerns and a mask over them. A face of the box is a wall where all of the
+mask on it is true, open or periodic where any of it is; what a mask marks away from the faces is an obstacle.
 Source: the published loader (first and last slice; walls need all), and its known traps: group names carry no
 meaning, types come in either case, and writers exist that leave the mask of a periodic axis empty.
 """
@@ -82,7 +82,9 @@ def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
             )
         marks = header_array(stored)
         if np.isnan(marks).any():
-            raise SourceError(f"{where(stored)}: holds values that are not a number; expected a mask; mend the file")
+            raise SourceError(
+                f"{where(stored)}: holds values that are not a number; expected a mask; mend the file"
+            )
         mask = marks != 0
     if mask is None or not mask.any():
         if kinds[0] != "PERIODIC" and not all(recipe.corrected(axis) for axis in axes):
@@ -119,7 +121,9 @@ def _codes(groups: list[_Group], recipe: Recipe) -> dict[Face, Boundary]:
 def _sides(file: h5py.File, codes: dict[Face, Boundary], axis: str) -> Sides:
     for face in ((axis, 0), (axis, -1)):
         if face not in codes:
-            raise SourceError(f"{where(file)}boundary_conditions: no group says what closes {_words(face)}; {_REMEDY}")
+            raise SourceError(
+                f"{where(file)}boundary_conditions: no group says what closes {_words(face)}; {_REMEDY}"
+            )
     lower, upper = codes[axis, 0], codes[axis, -1]
     if Boundary.PERIODIC in (lower, upper) and lower is not upper:
         raise SourceError(

@@ -1,9 +1,9 @@
 """BubbleML, boiling: a file a simulation, arrays [T, y, x] at its root, neither groups nor attributes.
 
-Version 2 is float32 with cell centres as `x_centers`, its parameters as JSON beside. Version 1 is float64, `x` and `y`
-repeated for every frame and cell, its parameters as records in the file. Boundary cells are not stored: what closes the
-sides stands in the recipe, and parameters that say otherwise are refused.
-T time. Source: the benchmark's documentation and writers.
+Version 2 is float32 with cell centres as `x_centers`, its parameters as JSON beside. Version 1 is float64,
+`x` and `y` repeated for every frame and cell, its parameters as records in the file. Boundary cells are not
+stored: what closes the sides stands in the recipe, and parameters that say otherwise are refused. T time.
+Source: the benchmark's documentation and writers.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def _centres(array: Array, axes: tuple[str, ...], index: int, shape: tuple[int, 
     if array.shape == (shape[index],):
         return tuple(whole(array).tolist())
     if array.shape[1:] == shape[::-1]:
-        first = np.moveaxis(array.slab(0, *(slice(None) for _ in shape)).T, index, 0).reshape(shape[index], -1)
+        first = np.moveaxis(array.slab(0, *(slice(None) for _ in shape)).T, index, 0).reshape(
+            shape[index], -1
+        )
         if (first == first[:, :1]).all():
             return tuple(first[:, 0].astype(np.float64).tolist())
     raise SourceError(

@@ -1,9 +1,9 @@
 """FlowBench, flow past an object: `Re_<n>.npz` with `data` [T, y, x, (u, v, p)], and the geometry beside it.
 
-Only the name of the file tells the Reynolds number; times and coordinates stand nowhere but in the recipe. The object
-lies in `input_geometry.npz`: `data`, a signed distance, and `mask`, each [y, x], of which releases and papers disagree
-what is inside. So it is decided from the flow, file by file: inside nothing moves.
-T time, S space. Source: the benchmark's preparation scripts.
+Only the name of the file tells the Reynolds number; times and coordinates stand nowhere but in the recipe.
+The object lies in `input_geometry.npz`: `data`, a signed distance, and `mask`, each [y, x], of which releases
+and papers disagree what is inside. So it is decided from the flow, file by file: inside nothing moves. T
+time, S space. Source: the benchmark's preparation scripts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from ingest.fields.described import described_fields, described_grid, described_rows
 from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
 from ingest.fields.stacked import StackedFile, StoredField, require_fields, require_heeded
-from ingest.formats.npz import Member, Npz, open_npz
+from ingest.formats.npz import Npz, NpzMember, open_npz
 from ingest.recipe import Recipe
 from ingest.source import Row
 from shards.errors import SourceError
@@ -36,7 +36,8 @@ MASK, DISTANCE = f"{GEOMETRY}/mask", f"{GEOMETRY}/data"
 JUDGED = (2, 5)
 # Inside an object speeds are rounding; behind it they are a tenth of the inflow.
 STILL = 0.05
-# The least that mask and distance share of the cells that either puts inside: thin objects are mostly surface.
+# The least that mask and distance share of the cells that either puts inside: thin objects are mostly
+# surface.
 SHARED = 0.5
 
 
@@ -62,7 +63,8 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
         fields = described_fields(arrays, recipe, recipe.layout or LAYOUT)
         require_every_channel(fields.fields.values())
         rows = tuple(
-            Row(row.time, {**row.scalars, "Reynolds": reynolds}) for row in described_rows(arrays, recipe, fields.steps)
+            Row(row.time, {**row.scalars, "Reynolds": reynolds})
+            for row in described_rows(arrays, recipe, fields.steps)
         )
         obstacle = _Obstacle.beside(arrays, recipe, fields.shape) if MASK in arrays.names() else None
         found = fields.stacked(described_grid(arrays, recipe, fields.shape), rows, obstacle)
@@ -83,7 +85,9 @@ def _require_arrays(path: Path, recipe: Recipe, arrays: _Run) -> None:
 def _reynolds(path: Path) -> float:
     named = re.fullmatch(r"Re_(\d+(?:\.\d+)?)", path.stem)
     if named is None:
-        raise SourceError(f"{path}: the name tells no Reynolds number; expected Re_<number>.npz, its only place")
+        raise SourceError(
+            f"{path}: the name tells no Reynolds number; expected Re_<number>.npz, its only place"
+        )
     return float(named[1])
 
 
@@ -107,7 +111,7 @@ class _Run:
         beside = self.geometry.names() if self.geometry else ()
         return (*self.flow.names(), *(f"{GEOMETRY}/{name}" for name in beside))
 
-    def array(self, path: str) -> Member:
+    def array(self, path: str) -> NpzMember:
         if self.geometry is None or not path.startswith(f"{GEOMETRY}/"):
             return self.flow.array(path)
         return self.geometry.array(path.removeprefix(f"{GEOMETRY}/"))

@@ -1,9 +1,9 @@
 """PDEArena, buoyant smoke in a closed box: one group named after the split, arrays [N, T, *S] of float64.
 
-Smoke sits at cell centres; each velocity component on the lower faces of its own axis, the last face left out, which
-is the upper wall and zero. Times and coordinates in the files are those of the plot, not of the solver: the
-frames are `dt` apart from `t[0]` on, and N cells fill the length that the N coordinates span.
-N trajectory, T time, S space. Source: the generator of the conditioned Navier-Stokes set.
+Smoke sits at cell centres; each velocity component on the lower faces of its own axis, the last face left
+out, which is the upper wall and zero. Times and coordinates in the files are those of the plot, not of the
+solver: the frames are `dt` apart from `t[0]` on, and N cells fill the length that the N coordinates span. N
+trajectory, T time, S space. Source: the generator of the conditioned Navier-Stokes set.
 """
 
 from __future__ import annotations
@@ -141,12 +141,15 @@ def _rows(group: h5py.Group, count: int, steps: int) -> tuple[Row, ...]:
     buoyancy = _column(group, BUOYANCY, (count,))
     times = first[:, None] + np.arange(steps) * interval[:, None]
     return tuple(
-        Row(tuple(time), {BUOYANCY: value}) for time, value in zip(times.tolist(), buoyancy.tolist(), strict=True)
+        Row(tuple(time), {BUOYANCY: value})
+        for time, value in zip(times.tolist(), buoyancy.tolist(), strict=True)
     )
 
 
 def _column(group: h5py.Group, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     dataset = hdf5.numbers(group, name)
     if dataset.shape != shape:
-        raise SourceError(f"{where(dataset)}: shape {dataset.shape}; expected {shape}, as the fields; mend the file")
+        raise SourceError(
+            f"{where(dataset)}: shape {dataset.shape}; expected {shape}, as the fields; mend the file"
+        )
     return hdf5.header_array(dataset)

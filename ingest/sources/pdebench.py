@@ -1,7 +1,7 @@
 """PDEBench, compressible flow: one array a variable, [N, T, *S], at the root of one file.
 
-The time coordinate has an entry more than there are frames, and only the name of the file says what bounds the box.
-N trajectory, T time, S space. Source: the benchmark's generator and merge script.
+The time coordinate has an entry more than there are frames, and only the name of the file says what bounds
+the box. N trajectory, T time, S space. Source: the benchmark's generator and merge script.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def _parameters(file: h5py.File) -> dict[str, float]:
 def _sides(path: Path) -> Sides:
     """The boundary that the name says: `periodic`, or `trans` for outflow."""
     words = set(re.split(r"[_.]", path.name.lower()))
-    said = [kind for word, kind in (("periodic", Boundary.PERIODIC), ("trans", Boundary.OPEN)) if word in words]
+    said = [
+        kind for word, kind in (("periodic", Boundary.PERIODIC), ("trans", Boundary.OPEN)) if word in words
+    ]
     if len(said) != 1:
         raise SourceError(
             f"{path}: PDEBench tells the boundary only by file name, and this one says "

@@ -1,8 +1,8 @@
 """PDEGym: one NetCDF4 variable [N, T, C, *S] for all fields; the meaning of its channels stands in the recipe alone.
 
-Since no file tells what a channel is, nor what closes the box, values are held to physics: densities and pressures are
-positive, and nothing jumps at a periodic seam more than elsewhere.
-N trajectory, T time, C channel, S space. Source: the benchmark's loader.
+Since no file tells what a channel is, nor what closes the box, values are held to physics: densities and
+pressures are positive, and nothing jumps at a periodic seam more than elsewhere. N trajectory, T time, C
+channel, S space. Source: the benchmark's loader.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def _refuse_a_part_beside_the_whole(path: Path) -> None:
     """The hub holds `solution_0.nc`, `solution_1.nc`, and a script that joins them: both would be every row twice."""
     if not re.fullmatch(r"solution_\d+", path.stem):
         return
-    others = sorted(other.name for other in path.parent.glob("*.nc") if not re.fullmatch(r"solution_\d+", other.stem))
+    others = sorted(
+        other.name for other in path.parent.glob("*.nc") if not re.fullmatch(r"solution_\d+", other.stem)
+    )
     if others:
         raise SourceError(
             f"{path}: a part beside {others[0]}, which was joined from the parts; expected one or the other; move one "

@@ -1,8 +1,8 @@
 """The Well: one tree of groups for every system, fields by tensor rank, metadata in attributes.
 
-A field is stored as [B][T][*S][components], an axis left out where a flag of the field says that nothing varies
-along it. Flags are believed only as far as the shape agrees with them; shapes are believed over counts.
-Axes: B trajectory, T time, S space.
+A field is stored as [B][T][*S][components], an axis left out where a flag of the field says that nothing
+varies along it. Flags are believed only as far as the shape agrees with them; shapes are believed over
+counts. Axes: B trajectory, T time, S space.
 """
 
 from __future__ import annotations
@@ -126,7 +126,11 @@ def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:
     """[L], or [B, L] where every trajectory has the same."""
     dataset = hdf5.numbers(dimensions, axis)
     values = np.atleast_2d(hdf5.header_array(dataset))
-    if values.ndim != 2 or not values.size or not all(np.array_equal(row, values[0], equal_nan=True) for row in values):
+    if (
+        values.ndim != 2
+        or not values.size
+        or not all(np.array_equal(row, values[0], equal_nan=True) for row in values)
+    ):
         raise SourceError(
             f"{where(dataset)}: shape {dataset.shape}, or not the same for all trajectories; expected one list of "
             "cell centres; split the file by grid"
@@ -168,8 +172,12 @@ def _field(file: h5py.File, field: RecipeField, grid: Grid) -> _Field:
     # A field without this attribute varies along all axes: one that varied along none would be a scalar.
     varying = attributes.flags(dataset, "dim_varying") or (True,) * len(grid.axes)
     if len(varying) != len(grid.axes):
-        raise SourceError(f"{where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}")
-    result = _Field(dataset, field.rank, _flag(dataset, "sample_varying"), varies_in_time, varying, grid.shape)
+        raise SourceError(
+            f"{where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}"
+        )
+    result = _Field(
+        dataset, field.rank, _flag(dataset, "sample_varying"), varies_in_time, varying, grid.shape
+    )
     _require_shape(result)
     return result
 
@@ -237,7 +245,9 @@ def _scalars(file: h5py.File, count: int) -> list[dict[str, float]]:
     for name in (attributes.texts(group, "field_names") or ()) if group is not None else ():
         dataset = hdf5.numbers(group, name)
         if _flag(dataset, "time_varying"):
-            log.warning("%s: left out, a parameter that varies in time has no place in a trajectory", where(dataset))
+            log.warning(
+                "%s: left out, a parameter that varies in time has no place in a trajectory", where(dataset)
+            )
             continue
         values = hdf5.header_array(dataset).reshape(-1)
         if values.size not in (1, count) or len(dataset.shape) > 1:

@@ -59,9 +59,13 @@ class Page:
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         bottom = self.height - top - height
-        return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
+        return self.figure.add_axes(
+            (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        )
 
-    def text(self, left: float, top: float, words: str, size: float, color: str = INK, weight: str = "normal") -> Text:
+    def text(
+        self, left: float, top: float, words: str, size: float, color: str = INK, weight: str = "normal"
+    ) -> Text:
         return self.figure.text(
             left / self.width, 1 - top / self.height, words, size=size, color=color, weight=weight, va="top"
         )
@@ -114,6 +118,6 @@ def log_waves(axes: Axes) -> None:
     axes.set_xlabel("cycles along the longest side")
 
 
-def words(name: str) -> str:
+def caption_words(name: str) -> str:
     """A name as a caption has it."""
     return name.replace("_", " ")

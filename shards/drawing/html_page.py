@@ -32,7 +32,7 @@ def figure(picture: bytes, words: str) -> str:
     return f'<figure><img class="{shape}" src="data:image/{kind};base64,{data}" width="{width}" alt="{words}"></figure>'
 
 
-def words(name: str) -> str:
+def escaped_words(name: str) -> str:
     """A name as the page has it, escaped."""
     return escape(name.replace("_", " "))
 

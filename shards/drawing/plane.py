@@ -111,7 +111,9 @@ def views_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
     first = view_of(grid, boundaries)
     if min(grid.shape) == 1 or len(grid.shape) < 3:
         return (first,)
-    others = [view_of(grid, boundaries, axes) for axes in combinations(range(3), 2) if set(axes) != set(first.axes)]
+    others = [
+        view_of(grid, boundaries, axes) for axes in combinations(range(3), 2) if set(axes) != set(first.axes)
+    ]
     (depth,) = {0, 1, 2} - set(first.axes)
     return (first, *others, replace(first, cut=f"largest along {grid.axes[depth]}", projects=True))
 

@@ -10,7 +10,9 @@ from pydantic import BeforeValidator, Field
 from shards.errors import SettingsError
 
 _UNITS = {"": 1, "B": 1} | {
-    f"{letter}{i}B": (1024 if i else 1000) ** power for power, letter in enumerate("KMGT", start=1) for i in ("", "i")
+    f"{letter}{i}B": (1024 if i else 1000) ** power
+    for power, letter in enumerate("KMGT", start=1)
+    for i in ("", "i")
 }
 
 

@@ -1,7 +1,7 @@
 """How every command speaks: results on stdout, progress on stderr, a mistake as one line, exit codes.
 
-Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stopped by a signal and to be started again,
-130 interrupted.
+Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stopped by a signal and to be
+started again, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 def application(about: str) -> typer.Typer:
     """A typer application in the house's manner."""
     return typer.Typer(
-        help=about, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, rich_markup_mode=None
+        help=about,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
 
 
@@ -50,7 +54,10 @@ def one_line_errors(command: str) -> Iterator[None]:
         print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
     except KeyboardInterrupt:
-        print(f"{command}: interrupted, nothing is half-written; the same command goes on from here", file=sys.stderr)
+        print(
+            f"{command}: interrupted, nothing is half-written; the same command goes on from here",
+            file=sys.stderr,
+        )
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -66,7 +73,9 @@ def _show_warning(
     if issubclass(category, RenamedWarning):
         say(f"note: {message}")
     else:
-        print(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end="")
+        print(
+            warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end=""
+        )
 
 
 def say(text: str) -> None:

@@ -22,8 +22,8 @@ def usable_cores() -> int:
 def keep_freed_memory() -> None:
     """Lets the process keep what it frees instead of returning it to the system; nothing where there is no glibc.
 
-    By default glibc maps every large array anew, and the page faults cost more than the arithmetic: writing a fresh
-    array of 64 MB takes 48 ms, a kept one 6 ms (docs/lab.md).
+    By default glibc maps every large array anew, and the page faults cost more than the arithmetic: writing a
+    fresh array of 64 MB takes 48 ms, a kept one 6 ms (docs/lab.md).
     """
     if sys.platform != "linux":
         return

@@ -29,7 +29,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def override(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """The tables with each `a.b=value` put in; a value is TOML, or else a plain string, and `a.b=` takes the key out.
 
-    Of a list of tables one is chosen by its name, or by its number: `fields.velocity.power=0`, `exclude.0.files=a*`.
+    Of a list of tables one is chosen by its name, or by its number: `fields.velocity.power=0`,
+    `exclude.0.files=a*`.
     """
     result: Any = tables
     for assignment in assignments:
@@ -78,7 +79,9 @@ def make(cls: type[T], tables: dict[str, Any], where: str) -> T:
     try:
         return TypeAdapter(cls).validate_python(tables)
     except ValidationError as error:
-        raise SettingsError(f"{where}: " + "; ".join(_fault(cls, fault) for fault in error.errors())) from error
+        raise SettingsError(
+            f"{where}: " + "; ".join(_fault(cls, fault) for fault in error.errors())
+        ) from error
 
 
 def load(cls: type[T], path: Path, assignments: Iterable[str] = ()) -> T:
@@ -131,7 +134,9 @@ def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
 
 
 def _is_tables(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(entry, dict) for entry in value)
+    return (
+        isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(entry, dict) for entry in value)
+    )
 
 
 def _key(key: str) -> str:

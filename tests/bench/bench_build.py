@@ -3,11 +3,11 @@
     python tests/bench/bench_build.py                             time; about six minutes
     python tests/bench/bench_build.py memory --gigabytes 1 2 4 6  peak of all processes under --memory 1GB, and time
 
-The bare loop reads slabs as large as those of the build by h5py, stacks the fields into frames, encodes these with the
-codec and threads of the build, writes the bytes and waits until the disk has them: no checks, no moments, no scaling,
-no checksums, no documents. As many processes as the build has share its files. Repeats are interleaved and medians
-printed; what is read and written lies in the folder of `--folder`. Memory is what all processes hold together, pages
-that they share counted each time (Linux only).
+The bare loop reads slabs as large as those of the build by h5py, stacks the fields into frames, encodes these
+with the codec and threads of the build, writes the bytes and waits until the disk has them: no checks, no
+moments, no scaling, no checksums, no documents. As many processes as the build has share its files. Repeats
+are interleaved and medians printed; what is read and written lies in the folder of `--folder`. Memory is what
+all processes hold together, pages that they share counted each time (Linux only).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import numpy as np
 
 from ingest.building.build import build
 from ingest.building.part import SLAB_BYTES
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.codec import CodecName, encode
 from shards.index import Packaging
@@ -164,7 +164,7 @@ def bare_file(case: Case, path: Path, out: Path, codec: CodecName) -> None:
 
 def built(source: Path, root: Path, packaging: Packaging, codec: CodecName, workers: int) -> None:
     """The whole of `walrus-ingest build`: plan, parts, card and index."""
-    plan = make_plan(find_recipe(str(source / "recipe.toml")), source, packaging, codec)
+    plan = plan_build(find_recipe(str(source / "recipe.toml")), source, packaging, codec)
     build(plan, root, workers, lambda done, total: None)
 
 
@@ -191,7 +191,10 @@ def compare_times(folder: Path, repeats: int) -> None:
         for codec, workers in product(CODECS, (1, 2)):
             runs = runs_of(case, source, folder / "out", codec, workers)
             costs = [{name: cost(run, folder / "out") for name, run in runs.items()} for _ in range(repeats)]
-            print(f"{case.name:8}{case.bytes / 1e6:8.0f} MB{codec:>6}{workers:>9}" + words(case, costs), flush=True)
+            print(
+                f"{case.name:8}{case.bytes / 1e6:8.0f} MB{codec:>6}{workers:>9}" + words(case, costs),
+                flush=True,
+            )
         rmtree(source)
 
 
@@ -210,12 +213,23 @@ def words(case: Case, costs: list[dict[str, Cost]]) -> str:
 
 
 def compare_memory(folder: Path, gigabytes: list[float], bound: str) -> None:
-    print(f"{'':10}{'packaging':>12}{'workers':>8}{'time':>9}{'a GB':>8}{'peak':>10}   under --memory {bound}")
+    print(
+        f"{'':10}{'packaging':>12}{'workers':>8}{'time':>9}{'a GB':>8}{'peak':>10}   under --memory {bound}"
+    )
     for size in gigabytes:
         case = Case("long", ("density", "pressure"), (256, 512), max(2, round(size * 1e9 / 2**21 / 2)), 2, 1)
         source = write_files(case, folder / "long")
         for packaging, workers in product(PACKAGINGS, (1, 2)):
-            arguments = ["build", source / "recipe.toml", "--from", source, "--to", folder / "out", "--memory", bound]
+            arguments = [
+                "build",
+                source / "recipe.toml",
+                "--from",
+                source,
+                "--to",
+                folder / "out",
+                "--memory",
+                bound,
+            ]
             arguments += ["--format", packaging, "--workers", workers]
             took, peak = peak_of([sys.executable, "-c", COMMAND, *map(str, arguments)])
             rmtree(folder / "out")
@@ -258,7 +272,9 @@ def _resident(pid: int) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="?", choices=("time", "memory"), default="time")
     parser.add_argument("--folder", type=Path, help="where the files are made; the folder of temporary files")
     parser.add_argument("--repeats", type=int, default=3)

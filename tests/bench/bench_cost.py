@@ -1,8 +1,8 @@
 """How well the counted cost of a window tells the measured time of its training pass: bench_cost.py [--preset small].
 
-Shapes of very different numbers of tokens, frames and channels, in one run, interleaved. The last column is the time of
-an operation over that of the mean: 1.00 everywhere would be a perfect prediction. On a CPU it is the processor time of
-one thread, the least of all repeats, which other work on the machine disturbs least.
+Shapes of very different numbers of tokens, frames and channels, in one run, interleaved. The last column is
+the time of an operation over that of the mean: 1.00 everywhere would be a perfect prediction. On a CPU it is
+the processor time of one thread, the least of all repeats, which other work on the machine disturbs least.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Case:
     @property
     def schema(self) -> Schema:
         fields = (*(FieldSpec(f"scalar{n}") for n in range(self.scalars)), FieldSpec("velocity", rank=1))
-        grid = Grid(("x", "y", "z")[: len(self.grid)], tuple(tuple(map(float, range(size))) for size in self.grid))
+        grid = Grid(
+            ("x", "y", "z")[: len(self.grid)], tuple(tuple(map(float, range(size))) for size in self.grid)
+        )
         return Schema(fields, grid, (self.sides,) * len(self.grid))
 
 
@@ -104,7 +106,9 @@ def operations(model: ModelSettings, case: Case) -> tuple[Cost, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", choices=sorted(CASES), default="tiny")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")

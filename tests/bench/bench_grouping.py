@@ -3,15 +3,17 @@
     python tests/bench/bench_grouping.py                  2 ranks, then 4; gloo on the CPU, one thread a rank
     python tests/bench/bench_grouping.py --ranks 2 --steps 6 --json grouping.json
 
-(a) every rank draws a task of its own for each micro-batch, (b) all ranks are on one task, a window each, (c) and 2D
-windows are as many as cost what a 3D one does. The three take turns, step by step, in one run with the same weights.
-Under ZeRO-3 ranks on different tasks would wait for each other for ever, since 2D and 3D windows go through encoders of
-their own: here both go through that of the volume, so that all ranks gather the same parameters in the same order. The
-work is the same, as its kernel is summed along the axis of size 1 (walrus/model/convolution.py).
+(a) every rank draws a task of its own for each micro-batch, (b) all ranks are on one task, a window each, (c)
+and 2D windows are as many as cost what a 3D one does. The three take turns, step by step, in one run with the
+same weights. Under ZeRO-3 ranks on different tasks would wait for each other for ever, since 2D and 3D
+windows go through encoders of their own: here both go through that of the volume, so that all ranks gather
+the same parameters in the same order. The work is the same, as its kernel is summed along the axis of size 1
+(walrus/model/convolution.py).
 
-Simulated: walrus.training.simulate on the counted costs of the same draws, with a core for every rank. Predicted: from
-the time of each kind of micro-batch as it was measured alone on all ranks, and what the cores of this machine can do at
-all: where they are fewer than the ranks, one that waits leaves its core to another and little is lost.
+Simulated: walrus.training.simulate on the counted costs of the same draws, with a core for every rank.
+Predicted: from the time of each kind of micro-batch as it was measured alone on all ranks, and what the cores
+of this machine can do at all: where they are fewer than the ranks, one that waits leaves its core to another
+and little is lost.
 """
 
 from __future__ import annotations
@@ -37,10 +39,10 @@ from walrus.model.geometry import Axes
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.randomness import below
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.training.distributed import join_world, leave_world
 from walrus.training.engine import Engine, EngineSettings
-from walrus.training.objective import Trainee
+from walrus.training.objective import TrainingObjective
 from walrus.training.simulate import busy_share
 from walrus.vocabulary import PUBLISHED
 
@@ -124,7 +126,9 @@ def rank_main(rank: int, ranks: int, steps: int, meeting: Path, out: Path) -> No
     keep_freed_memory()
     join_world(rank, ranks, meeting)
     torch.manual_seed(0)
-    trainee = Trainee(OneStem(MODEL, len(PUBLISHED)), PUBLISHED, 0, False, True, 1e-5, Place(rank, ranks)).train()
+    trainee = TrainingObjective(
+        OneStem(MODEL, len(PUBLISHED)), PUBLISHED, 0, False, True, 1e-5, Rank(rank, ranks)
+    ).train()
     engine = Engine(trainee, EngineSettings(zero_stage=3), ACCUMULATION)
     kinds = sorted({(task, windows(task, balanced)) for task in GRIDS for balanced in (False, True)})
     batches = {kind: batch(*kind) for kind in kinds}
@@ -166,7 +170,9 @@ def simulated(strategy: str, steps: int, ranks: int) -> float:
 def rows(ranks: int, steps: int, alone: dict[Work, float], times: dict[str, list[float]]) -> list[Row]:
     done, speeds, forecasts = {}, {}, {}
     for strategy in STRATEGIES:
-        items = [item for step in range(steps) for rank in range(ranks) for item in work(strategy, step, rank)]
+        items = [
+            item for step in range(steps) for rank in range(ranks) for item in work(strategy, step, rank)
+        ]
         tokens = sum(count * cost(task).tokens for task, count in items)
         gflop = sum(count * cost(task).spent for task, count in items) / 1e9
         elapsed = sum(times[strategy])
@@ -195,12 +201,17 @@ def measure(ranks: int, steps: int) -> list[Row]:
         spawn(rank_main, (ranks, steps, Path(folder) / "meeting", out), nprocs=ranks)
         measured = json.loads(out.read_text(encoding="utf-8"))
     alone = {(task, count): found for task, count, found in measured["alone"]}
-    print(f"{ranks} ranks, a micro-batch alone: " + ", ".join(f"{n} x {t} {s:.3f} s" for (t, n), s in alone.items()))
+    print(
+        f"{ranks} ranks, a micro-batch alone: "
+        + ", ".join(f"{n} x {t} {s:.3f} s" for (t, n), s in alone.items())
+    )
     return rows(ranks, steps, alone, measured["times"])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ranks", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", type=Path, help="where to write the numbers as well")
@@ -208,7 +219,9 @@ def main() -> None:
     ratio = cost("volume").spent / cost("plane").spent
     print(f"a 3D window has {ratio:.1f} times the operations of a 2D one; {usable_cores()} cores")
     found = [row for ranks in options.ranks for row in measure(ranks, options.steps)]
-    print(f"{'ranks':>5} {'':<13} {'tokens/s':>9} {'GFLOP/s':>8} {'gain':>6} {'simulated':>9} {'predicted':>9}")
+    print(
+        f"{'ranks':>5} {'':<13} {'tokens/s':>9} {'GFLOP/s':>8} {'gain':>6} {'simulated':>9} {'predicted':>9}"
+    )
     for row in found:
         name = f"{STRATEGIES[row.strategy]} {row.strategy}"
         print(

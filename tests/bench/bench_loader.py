@@ -4,9 +4,9 @@
     python tests/bench/bench_loader.py                         without: ours, h5py, zarr-python, webdataset
     python tests/bench/bench_loader.py --json results.json
 
-Windows of 7 frames, stride 1 to 5, end to end into a torch tensor. Every reader has processes of its own and is
-measured in turn with the limit, so that a noisy machine spoils both; the best of all rounds counts. Before that, each
-frame of some windows is compared with the source, word by word.
+Windows of 7 frames, stride 1 to 5, end to end into a torch tensor. Every reader has processes of its own and
+is measured in turn with the limit, so that a noisy machine spoils both; the best of all rounds counts. Before
+that, each frame of some windows is compared with the source, word by word.
 
     1, 2       processes; WellDataset has so many workers of its DataLoader instead (0, 2)
     tuned      one process that keeps freed memory (shards/program/machine.py)
@@ -215,14 +215,17 @@ def install(folder: Path) -> str:
     if not python.exists():
         print(f"installing the peers in {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", HERE / "requirements-peers.txt"], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "-r", HERE / "requirements-peers.txt"], check=True
+        )
     return str(python)
 
 
 def available(python: str | None, module: str) -> bool:
     return (
         bool(python)
-        and subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
+        and subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode
+        == 0
     )
 
 
@@ -254,7 +257,9 @@ def table(results: Sequence[Result], case: Case) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peers", type=Path, help="the environment of the peers; made where it is not there")
     parser.add_argument("--data", type=Path, help="where the fields are kept for the next time; about 9 GB")
     parser.add_argument("--json", type=Path, help="a file for the results")

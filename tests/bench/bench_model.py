@@ -4,11 +4,12 @@
     python tests/bench/bench_model.py --large 96 96 96 --modes forward
     python tests/bench/bench_model.py --device cuda               preset walrus in bfloat16, eager and compiled
 
-On the CPU both run in single precision and under autocast to bfloat16. Times are interleaved and medians printed; a
-peak is what a process of its own holds beyond weights and input (Linux only). *At most* is the plain twin's time over
-that of its floating-point operations alone, at the rate of a large matrix product in single precision: no network that
-computes the same is faster by more. The plain twin keeps every attention matrix for the backward pass: sixteen bytes
-times heads times tokens squared for each frame and block, so that the large volume is for one frame and a forward pass.
+On the CPU both run in single precision and under autocast to bfloat16. Times are interleaved and medians
+printed; a peak is what a process of its own holds beyond weights and input (Linux only). *At most* is the
+plain twin's time over that of its floating-point operations alone, at the rate of a large matrix product in
+single precision: no network that computes the same is faster by more. The plain twin keeps every attention
+matrix for the backward pass: sixteen bytes times heads times tokens squared for each frame and block, so that
+the large volume is for one frame and a forward pass.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Case:
 
     def field(self, device: str) -> Tensor:
         generator = torch.Generator().manual_seed(0)
-        return torch.randn(self.frames, self.windows, len(CHANNELS), *self.grid, generator=generator).to(device)
+        return torch.randn(self.frames, self.windows, len(CHANNELS), *self.grid, generator=generator).to(
+            device
+        )
 
 
 def twins(preset: str) -> tuple[Walrus, Plain]:
@@ -86,7 +89,9 @@ def passes(model: Walrus, plain: Plain, case: Case, mode: str) -> dict[str, Pass
         return y.detach().float()
 
     networks = {"plain": plain, "ours": model}
-    return {name + half: partial(run, networks[name], bool(half)) for name, half in product(networks, ("", HALF))}
+    return {
+        name + half: partial(run, networks[name], bool(half)) for name, half in product(networks, ("", HALF))
+    }
 
 
 def seconds(run: Pass, device: str) -> float:
@@ -153,7 +158,9 @@ def gap(one: Pass, other: Pass) -> float:
 def on_cpu(options: argparse.Namespace) -> None:
     rate = matrix_rate(2048, "cpu", torch.float32)
     print(f"preset {options.preset}, torch {torch.__version__}, medians of {options.repeats}")
-    print(f"{torch.get_num_threads()} threads, {rate / 1e9:.0f} GFLOP/s in single-precision products\n\n{HEAD}")
+    print(
+        f"{torch.get_num_threads()} threads, {rate / 1e9:.0f} GFLOP/s in single-precision products\n\n{HEAD}"
+    )
     model, plain = twins(options.preset)
     keep_freed_memory()
     grids = ((*options.plane, 1), tuple(options.volume))
@@ -176,7 +183,9 @@ def row(case: Case, mode: str, times: dict[str, float], peaks: dict[str, int], a
     """One row of the table: all four, and ours over the plain twin in single precision."""
     plain = times["plain"], peaks["plain"]
     each = [f"{times[name]:.2f} s, {peaks[name] / 2**30:.2f} GiB" for name in times]
-    ratios = [f"{plain[0] / times[name]:.2f} x, {plain[1] / peaks[name]:.2f} x" for name in ("ours", "ours" + HALF)]
+    ratios = [
+        f"{plain[0] / times[name]:.2f} x, {plain[1] / peaks[name]:.2f} x" for name in ("ours", "ours" + HALF)
+    ]
     cells = (f"{case.frames} x {case.name}", mode, *each, *ratios, f"{plain[0] / at_least:.2f} x")
     return f"| {' | '.join(cells)} |"
 
@@ -191,7 +200,9 @@ def matrix_rate(size: int, device: str, dtype: torch.dtype) -> float:
 def on_gpu(options: argparse.Namespace) -> None:
     """Micro-batches as published: two windows of six frames of a plane, one of three frames of a volume."""
     rate = matrix_rate(8192, "cuda", torch.bfloat16)
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {rate / 1e12:.0f} TFLOP/s in bfloat16 products")
+    print(
+        f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {rate / 1e12:.0f} TFLOP/s in bfloat16 products"
+    )
     cases = [Case("256 x 256", (256, 256, 1), 6, 2), Case("128 x 128 x 128", (128, 128, 128), 3, 1)]
     model = Walrus(replace(PRESETS["walrus"], branch_scale=1.0), 67).cuda()
     micro_batches = {case.name: micro_batch(model, case, "cuda") for case in cases}
@@ -205,7 +216,9 @@ def on_gpu(options: argparse.Namespace) -> None:
             peak = peak_bytes(run, "cuda") / 2**30
             spent = median(seconds(run, "cuda") for _ in range(max(5, options.repeats)))
             print(f"{name:16} {way:8} {spent:7.3f} s, {peak:5.1f} GiB beyond the weights", end=", ")
-            print(f"{work[name] / spent / 1e12:6.1f} TFLOP/s, {work[name] / spent / rate:.0%} of the products' rate")
+            print(
+                f"{work[name] / spent / 1e12:6.1f} TFLOP/s, {work[name] / spent / rate:.0%} of the products' rate"
+            )
 
 
 def micro_batch(model: Walrus, case: Case, device: str) -> Pass:
@@ -231,8 +244,12 @@ def operations(run: Pass) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
+    )
     parser.add_argument("--preset", choices=list(PRESETS), default="small", help="on the CPU")
     parser.add_argument("--plane", type=int, nargs=2, default=(128, 128))
     parser.add_argument("--volume", type=int, nargs=3, default=(32, 32, 32))

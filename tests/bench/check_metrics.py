@@ -1,8 +1,9 @@
 """Compares the measures of walrus/evaluation/metrics.py with those of `the-well`: python tests/bench/check_metrics.py
 
-Run it from the top of the repository, in an environment of its own that holds torch and the-well, which the project
-itself does not need. Prints the largest relative difference of each measure over fields of one to three dimensions:
-noise, a smooth wave, a small ripple on a large mean, a nearly uniform field. Exits with 1 where one exceeds 1e-6.
+Run it from the top of the repository, in an environment of its own that holds torch and the-well, which the
+project itself does not need. Prints the largest relative difference of each measure over fields of one to
+three dimensions: noise, a smooth wave, a small ripple on a large mean, a nearly uniform field. Exits with 1
+where one exceeds 1e-6.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from walrus.evaluation.metrics import MEASURES, all_measures
 
 SHAPES = ((40,), (12, 31), (64, 48), (16, 16, 16), (10, 7, 14))
-NAMES = {"VRMSE": "vrmse", "NRMSE": "nrmse", "RMSE": "rmse", "MAE": "mae", "LInfinity": "linf", "PearsonR": "pearson"}
+NAMES = {
+    "VRMSE": "vrmse",
+    "NRMSE": "nrmse",
+    "RMSE": "rmse",
+    "MAE": "mae",
+    "LInfinity": "linf",
+    "PearsonR": "pearson",
+}
 BINS = ("low", "middle", "high")
 TOLERANCE = 1e-6
 

@@ -29,7 +29,7 @@ from shards.publish import publish
 from shards.read import Dataset
 from shards.schema import Boundary, FieldSpec, Grid, Origin, Schema, Trajectory, side_mask
 from shards.shard import chunk_shape, shard_stream, single_chunk_shard
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 from shards.write import Encoded, part_writer
 
 Array = npt.NDArray[np.float32]
@@ -132,14 +132,18 @@ def _write_well(fields: Array, folder: Path) -> None:
         conditions = file.create_group("boundary_conditions")
         for axis, size in zip(axes, space, strict=True):
             condition = conditions.create_group(f"{axis}_periodic")
-            condition.attrs.update(associated_dims=[axis], bc_type="PERIODIC", sample_varying=False, time_varying=False)
+            condition.attrs.update(
+                associated_dims=[axis], bc_type="PERIODIC", sample_varying=False, time_varying=False
+            )
             mask = np.zeros(size, bool)
             mask[[0, -1]] = True
             condition.create_dataset("mask", data=mask)
         file.create_group("scalars").attrs["field_names"] = np.array([], "S1")
         for rank in range(3):
             group = file.create_group(f"t{rank}_fields")
-            group.attrs["field_names"] = [f"u{n}" for n in range(channels)] if rank == 0 else np.array([], "S1")
+            group.attrs["field_names"] = (
+                [f"u{n}" for n in range(channels)] if rank == 0 else np.array([], "S1")
+            )
             for channel in range(channels if rank == 0 else 0):
                 field = group.create_dataset(f"u{channel}", data=fields[:, :, channel])
                 field.attrs.update(dim_varying=[True] * len(space), sample_varying=True, time_varying=True)
@@ -155,7 +159,7 @@ def _write_ours(fields: Array, root: Path, packaging: str, codec: CodecName) -> 
     entries = []
     for number, trajectory in enumerate(fields):
         times = tuple(float(time) for time in range(frames))
-        document = Document(
+        document = TrajectoryDocument(
             dataset=NAME,
             trajectory=Trajectory(f"waves-{number:05d}", "train", Origin("waves", number), times, {}),
             first=0,

@@ -1,8 +1,8 @@
 """Windows as each library reads them, one process a library: bench_loader.py asks by lines of JSON.
 
-A reader is a generator: it gets the folder of a case and reads the windows it is told to, in that order for ever. It
-yields each as the tensors that are ready for the device, [T, C, *S] or [T, *S, C] in one piece or in several of T.
-This file runs in the environment of the peers too, and needs no more than numpy and torch.
+A reader is a generator: it gets the folder of a case and reads the windows it is told to, in that order for
+ever. It yields each as the tensors that are ready for the device, [T, C, *S] or [T, *S, C] in one piece or in
+several of T. This file runs in the environment of the peers too, and needs no more than numpy and torch.
 """
 
 from __future__ import annotations
@@ -60,14 +60,16 @@ def ours(root: str, blocks: int, folder: Path, windows: list[Window], workers: i
     from walrus.model.settings import PRESETS
     from walrus.reading.plan import StreamSettings
     from walrus.reading.reader import ReadSettings
-    from walrus.reading.stream import Shards, make_plan, stream
+    from walrus.reading.stream import Shards, plan_stream, stream
 
     drawn = StreamSettings(
         1, windows_2d=1, windows_3d=1, history_2d=HISTORY, history_3d=HISTORY, block=blocks, blocks_between=2
     )
     fields = np.load(folder / "frames.npy", mmap_mode="r")
-    shards = Shards.open(folder / root, [NAME], ReadSettings(frame_store=0 if blocks == 1 else fields.nbytes // 2))
-    plan = make_plan(shards, {NAME: 1}, drawn, 3, cost_of(PRESETS["tiny"]))
+    shards = Shards.open(
+        folder / root, [NAME], ReadSettings(frame_store=0 if blocks == 1 else fields.nbytes // 2)
+    )
+    plan = plan_stream(shards, {NAME: 1}, drawn, 3, cost_of(PRESETS["tiny"]))
     for micro, batch in stream(plan, shards, 0, 10**9):
         (window,) = micro.windows
         yield (window.trajectory, window.first, window.stride), [batch.fields_BTCHWD[0]]

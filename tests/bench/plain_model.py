@@ -1,9 +1,9 @@
 """The same network as anybody would write it down first, with the same weights: what `bench_model.py` compares with.
 
-A layer for each projection, softmax(q k) v, positions turned by cosines and sines, the tokens of periodic axes rolled
-before every block, flags repeated for every frame, convolutions of three axes even where one is flat.
-Axes: T time, B batch, N = T x B frames, C channel, H W D cells, h w d tokens an axis, S = h x w x d, A heads,
-D head width, E width.
+A layer for each projection, softmax(q k) v, positions turned by cosines and sines, the tokens of periodic
+axes rolled before every block, flags repeated for every frame, convolutions of three axes even where one is
+flat. Axes: T time, B batch, N = T x B frames, C channel, H W D cells, h w d tokens an axis, S = h x w x d, A
+heads, D head width, E width.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class PlainTime(nn.Module):
     def forward(self, x_TBhwdE: Tensor) -> Tensor:
         y = norm(x_TBhwdE, (2, 3, 4), self.fused.norm.weight)
         query, key, value = (
-            layer(y).unflatten(-1, (self.heads, -1)).movedim(0, -2) for layer in (self.query, self.key, self.value)
+            layer(y).unflatten(-1, (self.heads, -1)).movedim(0, -2)
+            for layer in (self.query, self.key, self.value)
         )
         bias_AQK = self.fused.bias(lag_buckets(len(y), True, y.device))
         y = attend(self.fused.query_norm(query), self.fused.key_norm(key), value, bias_AQK)
@@ -126,7 +127,9 @@ def encode(encoder: Encoder, x_NCHWD: Tensor, flags_3HWD: Tensor, labels: list[i
 def decode(decoder: Decoder, y: Tensor, labels: list[int], axes: Axes) -> Tensor:
     y = expand(y, decoder.first, second_stages(axes))
     y = functional.silu(norm(y, (2, 3, 4), decoder.first_norm.weight[:, None, None, None]))
-    return expand(y, decoder.second[:, labels], first_stages(axes)) + decoder.bias[labels][:, None, None, None]
+    return (
+        expand(y, decoder.second[:, labels], first_stages(axes)) + decoder.bias[labels][:, None, None, None]
+    )
 
 
 def expand(y: Tensor, kernel: Tensor, stages: Stages) -> Tensor:

@@ -58,7 +58,9 @@ class Waves:
         """A file; `change` replaces height [B, T, X, Y], flow [B, T, X, Y, 2], depth [B, X, Y], time, x or y."""
         values = {
             "height": analytic(rows, frames).astype("f4"),
-            "flow": np.stack([analytic(rows, frames, 1.0), 0.1 * analytic(rows, frames, 2.0)], axis=-1).astype("f4"),
+            "flow": np.stack(
+                [analytic(rows, frames, 1.0), 0.1 * analytic(rows, frames, 2.0)], axis=-1
+            ).astype("f4"),
             "depth": (2.0 + analytic(rows, 1)[:, 0]).astype("f4"),
             "time": np.arange(frames) * 0.5,
             "x": np.arange(X) + 0.5,
@@ -75,7 +77,9 @@ class Waves:
         with h5py.File(path, "r+") as file:
             values, attributes = file["t0_fields/height"][()], dict(file["t0_fields/height"].attrs)
             del file["t0_fields/height"]
-            dataset = file["t0_fields"].create_dataset("height", data=values, compression="gzip", chunks=values.shape)
+            dataset = file["t0_fields"].create_dataset(
+                "height", data=values, compression="gzip", chunks=values.shape
+            )
             dataset.attrs.update(attributes)
             place = dataset.id.get_chunk_info(0)
         content = bytearray(path.read_bytes())
@@ -171,7 +175,9 @@ def tree() -> Callable[[Path], dict[str, bytes]]:
     """Path below a folder to content, of all files."""
 
     def read(folder: Path) -> dict[str, bytes]:
-        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+        return {
+            p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+        }
 
     return read
 
@@ -235,7 +241,11 @@ def strike(strike_server, tmp_path) -> Callable[..., Struck]:
     """walrus-ingest in a process of its own, struck at one exact moment of its work on files below `files`."""
 
     def run(
-        arguments: list[object], files: Path, moment: int = NEVER, what: int = signal.SIGKILL, aim: str = "group"
+        arguments: list[object],
+        files: Path,
+        moment: int = NEVER,
+        what: int = signal.SIGKILL,
+        aim: str = "group",
     ) -> Struck:
         out, err, counter = (tmp_path / f"strike-{name}" for name in ("out", "err", "counter"))
         request = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import Recipe, catalogue, find_recipe
 from shards.index import Packaging
@@ -228,7 +228,10 @@ def write_bubbleml(recipe: Recipe, root: Path) -> Written:
                 np.zeros((T, shape[0] + 1, shape[1])),
             )
             for axis, length in zip("xy", LENGTHS[2], strict=True):
-                file[f"{axis}_centers"], file[f"{axis}_faces"] = np.arange(length) + 0.5, np.arange(length + 1.0)
+                file[f"{axis}_centers"], file[f"{axis}_faces"] = (
+                    np.arange(length) + 0.5,
+                    np.arange(length + 1.0),
+                )
         numbers = {place: 0.5 for place in recipe.scalars.values() if "/" not in place}
         times = {"t_initial": 0.0, "t_final": (T - 1) * 0.1, "dt": 0.1}
         sides = {f"{end}_boundary_type": word for end, word in words.items()}
@@ -248,10 +251,14 @@ def write_flowbench(recipe: Recipe, root: Path) -> Written:
     for geometry, reynolds, flip in ((1, 100, False), (1, 250, False), (2, 100, True)):
         place = root / family / str(geometry)
         place.mkdir(parents=True, exist_ok=True)
-        data = np.random.default_rng([geometry, reynolds]).normal(loc=[1, 0, 0], size=(T + 2, *solid.shape, 3))
+        data = np.random.default_rng([geometry, reynolds]).normal(
+            loc=[1, 0, 0], size=(T + 2, *solid.shape, 3)
+        )
         data[:, solid, :2] *= 1e-9
         np.savez_compressed(place / f"Re_{reynolds}.npz", data=data)
-        np.savez(place / "input_geometry.npz", data=np.where(solid, -1.0, 1.0), mask=(solid ^ flip).astype("i4"))
+        np.savez(
+            place / "input_geometry.npz", data=np.where(solid, -1.0, 1.0), mask=(solid ^ flip).astype("i4")
+        )
         written[f"{family}/{geometry}/Re_{reynolds}.npz", 0] = data[2:].transpose(0, 3, 2, 1).astype("f4")
     (root / family / "3").mkdir()
     (root / family / "3" / ".gitkeep").touch()
@@ -272,7 +279,7 @@ def built(name: str, folder: Path, packaging: Packaging = "webdataset") -> tuple
     recipe, source = find_recipe(name), folder / "source"
     source.mkdir()
     written = WRITERS[recipe.source](recipe, source)
-    result = build(make_plan(recipe, source, packaging, "raw"), folder / "root", 1, lambda done, total: None)
+    result = build(plan_build(recipe, source, packaging, "raw"), folder / "root", 1, lambda done, total: None)
     return Dataset(result.folder), written
 
 
@@ -296,7 +303,9 @@ def test_a_system_is_built_and_equal_to_its_files(name, packaging, tmp_path):
         frames = np.empty((entry.frames, *dataset.card.schema.frame_shape), "f4")
         dataset.read_frames(entry, range(entry.frames), frames)
         origin = dataset.document(entry).trajectory.origin
-        found[origin.file, origin.row] = frames * scale.reshape(-1, *(1 for _ in dataset.card.schema.grid.shape))
+        found[origin.file, origin.row] = frames * scale.reshape(
+            -1, *(1 for _ in dataset.card.schema.grid.shape)
+        )
     assert found.keys() == written.keys()
     for place, frames in written.items():
         np.testing.assert_array_equal(found[place], frames)
@@ -322,7 +331,9 @@ def expected_bits(name: str) -> np.ndarray:
     """[*S], cell by cell: 1 wall, 2 open, 4 periodic on the outermost cells, 8 where a body is."""
     words = re.findall("_(wall|open|periodic)", WELL[name][0]) if name in WELL else []
     said = SIDES.get(name) or " ".join(word[0] * 2 for word in words)
-    sides = (("w", "o"), ("w", "o")) if name.startswith("acoustic") else [tuple(pair) for pair in said.split()]
+    sides = (
+        (("w", "o"), ("w", "o")) if name.startswith("acoustic") else [tuple(pair) for pair in said.split()]
+    )
     bits = np.zeros(LENGTHS[len(sides)], np.uint8)
     bit = {"w": 1, "o": 2, "p": 4}
     for cell in np.ndindex(bits.shape):
@@ -336,7 +347,8 @@ def expected_bits(name: str) -> np.ndarray:
     return bits
 
 
-# What single systems need ---------------------------------------------------------------------------------------------
+# What single systems need
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["post_neutron_star_merger", "convective_envelope_rsg"])
@@ -355,23 +367,28 @@ def test_radii_that_are_no_logarithms_are_refused(tmp_path):
     for path in tmp_path.rglob("*.hdf5"):
         with h5py.File(path, "r+") as file:
             file["dimensions/log_r"][...] = np.geomspace(1, 100, LENGTHS[3][0])
-    with pytest.raises(OSError, match="the grid is spherical; recipe post_neutron_star_merger says log-spherical"):
-        make_plan(recipe, tmp_path, "zarr", "raw")
+    with pytest.raises(
+        OSError, match="the grid is spherical; recipe post_neutron_star_merger says log-spherical"
+    ):
+        plan_build(recipe, tmp_path, "zarr", "raw")
 
 
 def test_chebyshev_nodes_are_kept_as_stored(tmp_path):
     dataset, _ = built("rayleigh_benard", tmp_path)
     stored = centres("rayleigh_benard", "y", 4).astype("f4")
     assert dataset.card.schema.grid.coordinates[1] == tuple(stored.tolist())
-    # From wall to wall: the outermost cells end there, though their centres are closer to it than to the next.
+    # From wall to wall: the outermost cells end there, though their centres are closer to it than to the
+    # next.
     assert sum(dataset.card.schema.grid.widths[1]) == pytest.approx(1)
 
 
 def test_cells_outside_of_the_domain_of_their_recipe_are_refused(tmp_path):
     recipe = find_recipe("rayleigh_benard", ("domain.y=[0.2, 1.0]",))
     write_well(recipe, tmp_path)
-    with pytest.raises(OSError, match=r"the cell centres of y go from 0.0380602 to 0.96194; recipe .* is 0.2 to 1"):
-        make_plan(recipe, tmp_path, "zarr", "raw")
+    with pytest.raises(
+        OSError, match=r"the cell centres of y go from 0.0380602 to 0.96194; recipe .* is 0.2 to 1"
+    ):
+        plan_build(recipe, tmp_path, "zarr", "raw")
 
 
 def test_the_stairs_are_a_wall_below_and_an_obstacle_inside(tmp_path):
@@ -388,7 +405,9 @@ def test_a_parameter_gets_its_right_name(tmp_path):
     assert scalars == {"Reynolds": 0.5, "Schmidt": 1.5}
 
 
-@pytest.mark.parametrize("name", [f"acoustic_scattering_{each}" for each in ("discontinuous", "inclusions", "maze")])
+@pytest.mark.parametrize(
+    "name", [f"acoustic_scattering_{each}" for each in ("discontinuous", "inclusions", "maze")]
+)
 def test_the_acoustic_density_is_zeros_and_says_so(name, tmp_path):
     dataset, _ = built(name, tmp_path)
     assert dataset.card.schema.static_channels == ("zeros_like_density", "speed_of_sound")
@@ -404,7 +423,7 @@ def test_chunk_11_of_the_inclusions_is_left_out_and_told(tmp_path):
     bad = tmp_path / "data" / "train" / "acoustic_scattering_inclusions_chunk_11.hdf5"
     with h5py.File(bad, "w") as file:
         write_well_file(file, recipe, 2, 7)
-    plan = make_plan(recipe, tmp_path, "zarr", "raw")
+    plan = plan_build(recipe, tmp_path, "zarr", "raw")
     (left_out,) = plan.refused
     assert left_out.path == "data/train/acoustic_scattering_inclusions_chunk_11.hdf5"
     assert "left out by recipe acoustic_scattering_inclusions: holds a bad trajectory" in left_out.reason
@@ -416,8 +435,10 @@ def test_a_boundary_that_contradicts_the_recipe_is_refused(tmp_path):
     for path in tmp_path.rglob("*.hdf5"):
         with h5py.File(path, "r+") as file:
             file["boundary_conditions/y_wall_dirichlet"].attrs["bc_type"] = "OPEN"
-    with pytest.raises(OSError, match=r"axis y is open below and open above; recipe rayleigh_benard says wall below"):
-        make_plan(recipe, tmp_path, "zarr", "raw")
+    with pytest.raises(
+        OSError, match=r"axis y is open below and open above; recipe rayleigh_benard says wall below"
+    ):
+        plan_build(recipe, tmp_path, "zarr", "raw")
 
 
 def test_boilings_of_the_same_temperature_in_two_fluids_are_two_trajectories(tmp_path):

@@ -103,7 +103,9 @@ def test_a_trajectory_that_is_not_finite_is_left_out_counted_and_told(good, buil
     assert result.exit_code == 3
     assert result.stderr.splitlines() == ["left out: train/one.hdf5, row 1: height is not finite in frame 3"]
     card = json.loads(result.stdout)["card"]
-    assert card["quarantine"] == [{"path": "train/one.hdf5", "row": 1, "reason": "height is not finite in frame 3"}]
+    assert card["quarantine"] == [
+        {"path": "train/one.hdf5", "row": 1, "reason": "height is not finite in frame 3"}
+    ]
     assert card["counts"]["train"]["trajectories"] == 4
     assert json.loads((tmp_path / "root/waves/card.json").read_text()) == card
     again = build()
@@ -127,7 +129,8 @@ def test_a_file_with_a_good_header_and_bad_data_is_left_out_row_by_row(good, bui
     result = build()
     assert result.exit_code == 3
     starts = [
-        f"left out: train/spoiled.hdf5, row {row}: train/spoiled.hdf5:/t0_fields/height: damaged" for row in (0, 1)
+        f"left out: train/spoiled.hdf5, row {row}: train/spoiled.hdf5:/t0_fields/height: damaged"
+        for row in (0, 1)
     ]
     assert all(line.startswith(start) for line, start in zip(result.stderr.splitlines(), starts, strict=True))
     assert "5 train, 2 valid, 2 test trajectories, 2 left out" in result.stdout
@@ -243,7 +246,9 @@ def folder(request, good, build, tmp_path) -> Path:
 
 def shard(folder: Path) -> Path:
     return sorted(
-        p for p in (folder / "train").rglob("*") if p.is_file() and (p.suffix == ".tar" or "fields/c" in str(p))
+        p
+        for p in (folder / "train").rglob("*")
+        if p.is_file() and (p.suffix == ".tar" or "fields/c" in str(p))
     )[0]
 
 

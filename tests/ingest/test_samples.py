@@ -20,14 +20,14 @@ import pytest
 import zarr
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import CoordinateRule, Correction, Recipe, TimeRule, find_recipe
 from shards.card import Card
 from shards.program.settings import dump_toml, make
 from shards.read import Dataset
 from shards.schema import SPLITS
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 from shards.verify import faults
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
@@ -90,7 +90,9 @@ def own(name: str, source: str, axes: str, sides: tuple, fields: str, **more: An
         head, _, stored = word.partition("=")
         head, constant, layout = head.partition("!")
         field, _, rank = head.partition(":")
-        tables.append({"name": field, "rank": int(rank or 0), "constant": bool(constant), "layout": " ".join(layout)})
+        tables.append(
+            {"name": field, "rank": int(rank or 0), "constant": bool(constant), "layout": " ".join(layout)}
+        )
         tables[-1] |= {"stored": stored.split("+")} if stored else {}
     boundaries = {axis: list(pair) for axis, pair in zip(axes, sides, strict=bool(sides))}
     common = {"name": name, "source": source, "title": name, "axes": list(axes), "fields": tables}
@@ -126,7 +128,9 @@ def well(name: str, files: dict[str, int], sides: tuple, ranks: dict[str, int], 
     for field, rank in ranks.items():
         channels = " ".join(f"{field}_{axis}" for axis in axes) if rank else field
         stored.append(Stored(f"t{rank}_fields/{field}", f"n t {space}" + " c" * rank, channels))
-    known = more.pop("recipe", None) or own(name, "well", axes, sides, " ".join(f"{f}:{r}" for f, r in ranks.items()))
+    known = more.pop("recipe", None) or own(
+        name, "well", axes, sides, " ".join(f"{f}:{r}" for f, r in ranks.items())
+    )
     folder = f"well/{name}"
     return Sample(
         name,
@@ -146,9 +150,15 @@ def parameters(*names: str) -> Callable[[Read, int, str], dict[str, float]]:
     return lambda read, row, file: {name: float(read(f"scalars/{name}")) for name in names}
 
 
-def pdebench(name: str, recipe: Callable[[], Recipe], file: str, rows: int, axes: str, mach: float, counts) -> Sample:
+def pdebench(
+    name: str, recipe: Callable[[], Recipe], file: str, rows: int, axes: str, mach: float, counts
+) -> Sample:
     space = " ".join(axes)
-    channels = {"density": "density", "pressure": "pressure", **{f"V{axis}": f"velocity_{axis}" for axis in axes}}
+    channels = {
+        "density": "density",
+        "pressure": "pressure",
+        **{f"V{axis}": f"velocity_{axis}" for axis in axes},
+    }
     return Sample(
         name,
         recipe,
@@ -171,7 +181,9 @@ def seeds(name: str, file: str, axes: str, layout: str, channels: str) -> Sample
     )
     sides = (OPEN,) * len(axes)
     grid = {axis: {"stored": f"*/grid/{axis}"} for axis in axes}
-    recipe = own(name, "arrays", axes, sides, fields, layout=layout, time={"stored": "*/grid/t"}, coordinates=grid)
+    recipe = own(
+        name, "arrays", axes, sides, fields, layout=layout, time={"stored": "*/grid/t"}, coordinates=grid
+    )
     return Sample(
         name,
         recipe,
@@ -205,7 +217,10 @@ def pdearena(file: str, rows: int) -> Sample:
     )
 
 
-BOILING = ("dfun", "temperature", "velx", "vely"), ("gas-interface-sdf", "temperature", "velocity_x", "velocity_y")
+BOILING = (
+    ("dfun", "temperature", "velx", "vely"),
+    ("gas-interface-sdf", "temperature", "velocity_x", "velocity_y"),
+)
 
 
 def bubbleml(
@@ -429,7 +444,9 @@ def built(request, roots) -> Built:
         pytest.skip("the larger sample set is not beside the repository")
     sample, root = request.param, roots / request.param.name
     folders = [
-        build(make_plan(sample.recipe(), SAMPLES / sample.start, kind, "lz4"), root / kind, 1, lambda *_: None).folder
+        build(
+            plan_build(sample.recipe(), SAMPLES / sample.start, kind, "lz4"), root / kind, 1, lambda *_: None
+        ).folder
         for kind in ("zarr", "webdataset")
     ]
     groups = {}
@@ -455,7 +472,12 @@ def _row(sample: Sample, file: str, number: int, read: Read, group: zarr.Group) 
         for fields in (sample.stored, sample.constant)
     )
     return Row(
-        file, number, read, np.concatenate(frames, 1), np.concatenate(constant, 1)[0] if constant else None, group
+        file,
+        number,
+        read,
+        np.concatenate(frames, 1),
+        np.concatenate(constant, 1)[0] if constant else None,
+        group,
     )
 
 
@@ -531,7 +553,9 @@ def test_the_card_counts_and_measures_what_trains(built):
     assert list(card.moments) == names(sample.stored) + names(sample.constant)
     for number, name in enumerate(names(sample.stored)):
         values = np.concatenate([frames[:, number].ravel() for frames in of["train"]]).astype("f8")
-        steps = np.concatenate([np.diff(frames[:, number].astype("f8"), axis=0).ravel() for frames in of["train"]])
+        steps = np.concatenate(
+            [np.diff(frames[:, number].astype("f8"), axis=0).ravel() for frames in of["train"]]
+        )
         require_moments(card, name, values, float(np.sqrt(np.mean(steps**2))))
     for number, name in enumerate(names(sample.constant)):
         values = np.concatenate([row.constant[number].ravel() for row in built.rows if row.split == "train"])
@@ -571,9 +595,12 @@ def test_the_shards_have_the_numbers_that_were_written_down_for_the_files(built)
     assert compared or built.sample.skipped
 
 
-# Files that must not become shards, and what is said of them ----------------------------------------------------------
+# Files that must not become shards, and what is said of them
+# ----------------------------------------------------------
 
-needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the larger sample set is not beside the repository")
+needs_samples = pytest.mark.skipif(
+    not SAMPLES.exists(), reason="the larger sample set is not beside the repository"
+)
 GOOD = "2D_CFD_Rand_M0.1_Eta1e-08_Zeta1e-08_periodic_32_Train.hdf5"
 BAD = {
     "constant_pressure": "row 0: pressure never changes",
@@ -591,7 +618,9 @@ def flow_recipe(tmp_path) -> Path:
     periodic = {axis: ["periodic", "periodic"] for axis in "xy"}
     recipe = own("cns2d", "pdebench", "xy", (), "density pressure velocity:1=Vx+Vy")
     path = tmp_path / "flow.toml"
-    path.write_text(dump_toml(asdict(replace(recipe(), correction=Correction("their names do not tell", periodic)))))
+    path.write_text(
+        dump_toml(asdict(replace(recipe(), correction=Correction("their names do not tell", periodic))))
+    )
     return path
 
 
@@ -617,7 +646,7 @@ def test_damaged_files_beside_a_good_one_are_left_out_and_told_one_by_one(comman
     assert command("verify", root / "cns2d", "--against-source", source).exit_code == 0
 
 
-def documents(folder: Path) -> list[Document]:
+def documents(folder: Path) -> list[TrajectoryDocument]:
     dataset = Dataset(folder)
     return [dataset.document(entry) for entry in dataset.index.trajectories]
 
@@ -648,7 +677,10 @@ def test_the_file_of_another_code_is_refused_in_one_line_by_every_source(command
 @pytest.mark.parametrize("letter", "XY")
 def test_states_without_time_are_no_trajectories(command, tmp_path, letter):
     out = tmp_path / "cavity.toml"
-    assert command("inspect", SAMPLES / f"flowbench/lid_driven_cavity_{letter}.npz", "--recipe", out).exit_code == 0
+    assert (
+        command("inspect", SAMPLES / f"flowbench/lid_driven_cavity_{letter}.npz", "--recipe", out).exit_code
+        == 0
+    )
     assert "# DECIDE: how far the 2 frames are apart" in out.read_text()
     out.write_text(out.read_text().replace('layout = "t c x y"', 'layout = "n c y x"'))
     result = command("build", out, "--from", SAMPLES / "flowbench", "--to", tmp_path / "root")

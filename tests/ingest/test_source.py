@@ -169,7 +169,8 @@ def test_the_worked_example_of_the_guide_refuses_what_it_says(heat, name, words)
         pass
 
 
-# What a recipe asks of every source alike -----------------------------------------------------------------------------
+# What a recipe asks of every source alike
+# -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -179,7 +180,10 @@ def wave(waves) -> tuple[Path, Recipe]:
 
 def test_skipped_frames_are_neither_counted_nor_read(wave):
     path, recipe = wave
-    with find("well").open_file(path, recipe) as whole, find("well").open_file(path, skipping(recipe, 2)) as rest:
+    with (
+        find("well").open_file(path, recipe) as whole,
+        find("well").open_file(path, skipping(recipe, 2)) as rest,
+    ):
         assert rest.rows[1].time == whole.rows[1].time[2:]
         assert (rest.frames(1, 0, 3) == whole.frames(1, 2, 5)).all()
         with pytest.raises(IndexError):
@@ -195,7 +199,9 @@ def skipping(recipe: Recipe, frames: int) -> Recipe:
 @pytest.mark.parametrize("pattern", ["one.hdf5", "*/one.hdf5", "train/*"])
 def test_an_excluded_file_is_not_opened(wave, pattern):
     path, recipe = wave
-    excluding = replace(recipe, exclude=(Exclusion("other.hdf5", "no"), Exclusion(pattern, "it is known to be bad")))
+    excluding = replace(
+        recipe, exclude=(Exclusion("other.hdf5", "no"), Exclusion(pattern, "it is known to be bad"))
+    )
     words = r"one\.hdf5: left out by recipe waves: it is known to be bad"
     with pytest.raises(SourceError, match=words), find("well").open_file(path, excluding):
         pass
@@ -205,7 +211,10 @@ def test_an_excluded_file_is_not_opened(wave, pattern):
     ("changes", "words"),
     [
         ({"kind": "spherical"}, "the grid is cartesian; recipe waves says spherical"),
-        ({"boundaries": {"y": ("open", "open")}}, "axis y is wall below and wall above; recipe waves says open below"),
+        (
+            {"boundaries": {"y": ("open", "open")}},
+            "axis y is wall below and wall above; recipe waves says open below",
+        ),
     ],
 )
 def test_a_file_that_contradicts_its_recipe_is_refused(wave, changes, words):

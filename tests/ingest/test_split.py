@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.building.plan import Plan, make_plan
+from ingest.building.plan import BuildPlan, plan_build
 from ingest.recipe import Recipe, find_recipe
 from ingest.split import HeldOut, SplitRule
 from shards.errors import SettingsError
@@ -17,7 +17,7 @@ def recipe(waves, *held_out: dict, **changes) -> Recipe:
     return make(Recipe, tables, "waves.toml")
 
 
-def places(made: Plan) -> list[tuple[str, str, int]]:
+def places(made: BuildPlan) -> list[tuple[str, str, int]]:
     return [(t.split, t.origin.file, t.origin.row) for part in made.parts for t in part.trajectories]
 
 
@@ -25,7 +25,7 @@ def test_files_are_held_out_by_name_and_the_others_train(waves):
     for name in ("cold/run_7", "cold/run_12", "warm/run_7"):
         waves.write(name, rows=1)
     rules = {"splits": ["valid"], "files": "cold/*_7.hdf5"}, {"splits": ["test"], "files": "run_12.*"}
-    made = make_plan(recipe(waves, *rules), waves.source, "zarr", "raw")
+    made = plan_build(recipe(waves, *rules), waves.source, "zarr", "raw")
     assert places(made) == [
         ("train", "warm/run_7.hdf5", 0),
         ("valid", "cold/run_7.hdf5", 0),
@@ -39,7 +39,7 @@ def test_a_folder_is_known_by_its_name_wherever_the_source_begins(waves, monkeyp
     monkeypatch.chdir(waves.source / "cold")
     rule = {"splits": ["test"], "files": "cold/run.hdf5"}
     for start in (waves.source, waves.source / "cold", Path()):
-        made = make_plan(recipe(waves, rule), start, "zarr", "raw")
+        made = plan_build(recipe(waves, rule), start, "zarr", "raw")
         assert [split for split, *_ in places(made)] == ["train", "test"]
 
 
@@ -68,14 +68,16 @@ def test_what_should_be_held_out_and_is_not_there_is_named(waves, caplog):
         {"splits": ["valid"], "files": "cold/*", "scalars": {"slope": [0.25, 0.5]}},
         {"splits": ["test"], "files": "warm/*"},
     )
-    make_plan(recipe(waves, *rules), waves.source, "zarr", "raw")
+    plan_build(recipe(waves, *rules), waves.source, "zarr", "raw")
     assert [record.getMessage() for record in caplog.records] == [
         "waves: to be held out, but not among the inputs: files cold/* with slope 0.5: valid; is a file missing, or a "
         "folder renamed?"
     ]
     caplog.clear()
     waves.write("cold/run_7", rows=1).unlink()
-    make_plan(recipe(waves, *rules, split={"train": 1.0, "valid": 0.0, "test": 0.0}), waves.source, "zarr", "raw")
+    plan_build(
+        recipe(waves, *rules, split={"train": 1.0, "valid": 0.0, "test": 0.0}), waves.source, "zarr", "raw"
+    )
     assert "files cold/* with slope 0.25 or 0.5: valid; is a file" in caplog.text
 
 
@@ -88,7 +90,9 @@ def test_trajectories_are_held_out_by_their_parameters():
 
 
 def test_what_is_held_out_leaves_the_split_folders(good):
-    made = make_plan(recipe(good, {"splits": ["test"], "files": "train/two.hdf5"}), good.source, "zarr", "raw")
+    made = plan_build(
+        recipe(good, {"splits": ["test"], "files": "train/two.hdf5"}), good.source, "zarr", "raw"
+    )
     assert {path for split, path, _ in places(made) if split == "test"} == {"train/two.hdf5", "test/one.hdf5"}
     # Files of one name in several folders are told apart, since their folder decides no more.
     assert len({t.key for part in made.parts for t in part.trajectories}) == 9
@@ -98,14 +102,20 @@ def test_the_others_are_shared_out_as_the_recipe_says(waves):
     waves.write("a", rows=10)
     waves.write("b", rows=1)
     rule, shares = {"splits": ["test"], "files": "b.*"}, {"train": 0.8, "valid": 0.2, "test": 0}
-    made = make_plan(recipe(waves, rule, split=shares), waves.source, "zarr", "raw")
+    made = plan_build(recipe(waves, rule, split=shares), waves.source, "zarr", "raw")
     assert [split for split, *_ in places(made)] == ["train"] * 8 + ["valid"] * 2 + ["test"]
 
 
 def test_pool_boiling_is_held_out_as_in_the_paper():
     found = find_recipe("bubbleml_poolboiling_subcooled")
-    asked = [("PoolBoiling-Subcooled-FC72-2D", 97), ("PoolBoiling-Subcooled-R515B-2D", 97), ("x-R515B-2D", 40)]
-    held = [found.held_out_for(Path(f"/data/{study}/Twall_{t}.hdf5"), {"Twall": float(t)}) for study, t in asked]
+    asked = [
+        ("PoolBoiling-Subcooled-FC72-2D", 97),
+        ("PoolBoiling-Subcooled-R515B-2D", 97),
+        ("x-R515B-2D", 40),
+    ]
+    held = [
+        found.held_out_for(Path(f"/data/{study}/Twall_{t}.hdf5"), {"Twall": float(t)}) for study, t in asked
+    ]
     assert held == [("valid", "test"), (), ("valid", "test")]
     assert found.shares == SplitRule(1, 0, 0)
 

@@ -61,7 +61,9 @@ def write(path: Path, values: Arrays) -> Path:
 def write_store(path: Path, values: Arrays) -> Path:
     group = zarr.create_group(path, attributes={"Re": 1.0})
     for name, array in values.items():
-        group.create_array(name, data=array, chunks=(1, 1, *array.shape[2:]) if array.ndim == 4 else array.shape)
+        group.create_array(
+            name, data=array, chunks=(1, 1, *array.shape[2:]) if array.ndim == 4 else array.shape
+        )
     return path
 
 
@@ -71,7 +73,9 @@ def told(command, tmp_path) -> Callable[..., tuple[int, list[str]]]:
 
     def call(path: Path, recipe: str = RECIPE) -> tuple[int, list[str]]:
         (tmp_path / "own.toml").write_text(recipe)
-        result = command("build", tmp_path / "own.toml", "--from", path, "--to", tmp_path / "root", "--workers", 1)
+        result = command(
+            "build", tmp_path / "own.toml", "--from", path, "--to", tmp_path / "root", "--workers", 1
+        )
         folder = tmp_path / "root" / "own"
         assert folder.exists() == (result.exit_code != 1)
         if folder.exists():
@@ -102,7 +106,12 @@ def at(place: tuple[int, ...], value: float, array: np.ndarray) -> np.ndarray:
         ("u", lambda u: at((1,), 7, u), 3, "row 1: u never changes"),
         ("u", lambda u: at((1, 2, 0, 0), np.inf, u), 3, "row 1: u is not finite in frame 2"),
         ("u", lambda u: at((0, 0, 0, 0), 1e300, u.astype("f8")), 3, "row 0: u in frame 0 is so large"),
-        ("u", lambda u: (u * 0 + 2**25 + 1).astype("i8"), 1, "are too large for float32; store the field as floating"),
+        (
+            "u",
+            lambda u: (u * 0 + 2**25 + 1).astype("i8"),
+            1,
+            "are too large for float32; store the field as floating",
+        ),
         ("u", lambda u: u.astype("c8"), 1, "/u: holds complex64; expected integers or floats up to 64 bits"),
         ("u", lambda u: u.astype("f16"), 1, "/u: holds float128; expected"),
         ("u", lambda u: u.astype("S4"), 1, "/u: holds |S4; expected"),
@@ -143,11 +152,21 @@ def test_axes_may_run_downwards(told, tmp_path):
 
 @pytest.mark.parametrize(
     "marks",
-    [{"_FillValue": -9999.0}, {"missing_value": -9999.0}, {"valid_min": -99.0}, {"valid_range": [-99.0, 99.0]}],
+    [
+        {"_FillValue": -9999.0},
+        {"missing_value": -9999.0},
+        {"valid_min": -99.0},
+        {"valid_range": [-99.0, 99.0]},
+    ],
 )
 def test_what_netcdf_marks_as_no_value_never_becomes_one(told, tmp_path, marks):
-    for kind, words in (("f4", "row 1: u is not finite in frame 2"), ("i4", "1 integers are marked as missing")):
-        path = write(tmp_path / "a.h5", good() | {"u": at((1, 2, 0, 0), -9999, (good()["u"] * 9).astype(kind))})
+    for kind, words in (
+        ("f4", "row 1: u is not finite in frame 2"),
+        ("i4", "1 integers are marked as missing"),
+    ):
+        path = write(
+            tmp_path / "a.h5", good() | {"u": at((1, 2, 0, 0), -9999, (good()["u"] * 9).astype(kind))}
+        )
         with h5py.File(path, "r+") as file:
             for name, value in marks.items():
                 file["u"].attrs[name] = np.asarray(value, kind)
@@ -161,7 +180,9 @@ def test_a_mask_with_holes_is_no_mask(told, tmp_path):
     distance = np.where(good()["nu"] > 0, 1, -1.0)
     assert told(write(tmp_path / "a.h5", good() | {"sdf": distance}), RECIPE + MASK) == (0, [])
     (tmp_path / "root").rename(tmp_path / "first")
-    code, (line,) = told(write(tmp_path / "a.h5", good() | {"sdf": at((1, 1), np.nan, distance)}), RECIPE + MASK)
+    code, (line,) = told(
+        write(tmp_path / "a.h5", good() | {"sdf": at((1, 1), np.nan, distance)}), RECIPE + MASK
+    )
     assert code == 1
     assert "/sdf: not a number in 1 cells; expected a mask" in line
 

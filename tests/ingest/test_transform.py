@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build as build_plan
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import find_recipe
 from ingest.transform import apply, transform_fault
@@ -85,7 +85,7 @@ def decades(waves):
 
 
 def built(decades, tmp_path) -> Dataset:
-    plan = make_plan(find_recipe(str(decades.recipe)), decades.source, "zarr", "lz4")
+    plan = plan_build(find_recipe(str(decades.recipe)), decades.source, "zarr", "lz4")
     return Dataset(build_plan(plan, tmp_path / "root", 1, lambda done, total: None).folder)
 
 
@@ -121,11 +121,17 @@ def test_zeros_take_the_place_of_a_constant_field(decades, tmp_path):
 @pytest.mark.parametrize(
     ("name", "place", "words"),
     [
-        ("t0_fields/height", (1, 3, 2, 1), "row 1: height: 1 values <= 0 have no log10, the first 0.0 in frame 3"),
+        (
+            "t0_fields/height",
+            (1, 3, 2, 1),
+            "row 1: height: 1 values <= 0 have no log10, the first 0.0 in frame 3",
+        ),
         ("t0_fields/depth", (1, 5, 3), "row 1: depth: 1 values <= 0 have no log10, the first 0.0 in frame 0"),
     ],
 )
-def test_a_trajectory_with_such_a_value_is_left_out_and_the_rest_goes_on(decades, tmp_path, name, place, words):
+def test_a_trajectory_with_such_a_value_is_left_out_and_the_rest_goes_on(
+    decades, tmp_path, name, place, words
+):
     with h5py.File(decades.source / "train" / "one.hdf5", "r+") as file:
         file[name][place] = 0
     dataset = built(decades, tmp_path)

@@ -84,7 +84,10 @@ def test_another_recipe_in_the_same_folder_is_refused(trained):
     folder, _ = trained
     done = invoke(*pretraining(folder / "data", folder / "run", "--set", "schedule.rate=0.5"))
     assert done.exit_code == 1
-    assert "has another schedule (rate 0.002 -> 0.5). Give another --out, or allow it: --allow schedule" in done.stderr
+    assert (
+        "has another schedule (rate 0.002 -> 0.5). Give another --out, or allow it: --allow schedule"
+        in done.stderr
+    )
     assert len(done.stderr.splitlines()) <= 3
 
 
@@ -125,7 +128,10 @@ def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
 
 def test_bad_requests_get_one_line(tmp_path):
     requests = [
-        (("finetune", "flow", "--root", tmp_path, "--from", tmp_path, "--out", tmp_path / "o"), "holds no model.json"),
+        (
+            ("finetune", "flow", "--root", tmp_path, "--from", tmp_path, "--out", tmp_path / "o"),
+            "holds no model.json",
+        ),
         (("evaluate", tmp_path, "flow", "--root", tmp_path, "--out", tmp_path / "o"), "holds no model.json"),
         (("pretrain", "huge", "--root", tmp_path, "--out", tmp_path / "o"), "no run recipe named huge"),
     ]

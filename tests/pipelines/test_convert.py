@@ -29,7 +29,9 @@ def release(settings=SETTINGS, columns=67, scalar=0.75):
     """A published state with every tensor drawn anew, but for fixed frequencies."""
     torch.manual_seed(0)
     state = to_published(Walrus(settings, columns).state_dict(), settings)
-    drawn = {name: value if name.endswith(".freqs") else torch.randn_like(value) for name, value in state.items()}
+    drawn = {
+        name: value if name.endswith(".freqs") else torch.randn_like(value) for name, value in state.items()
+    }
     return drawn | {"encoder_dummy": torch.tensor([scalar])}
 
 
@@ -74,7 +76,9 @@ def test_a_published_file_becomes_a_model_and_again_the_same_weights(tmp_path, s
 
 def test_columns_beyond_the_published_ones_need_their_names(tmp_path):
     path = wrapped(tmp_path / "wider.pt", release(columns=69))
-    with pytest.raises(MismatchError, match=r"columns for 69 channels; expected the 67 published ones and the 1 named"):
+    with pytest.raises(
+        MismatchError, match=r"columns for 69 channels; expected the 67 published ones and the 1 named"
+    ):
         import_release(path, tmp_path / "model", ("vorticity",), ())
     import_release(path, tmp_path / "model", ("vorticity", "salt"), ())
     assert load_model(tmp_path / "model")[1].vocabulary.labels(["salt"]) == (68,)
@@ -88,7 +92,9 @@ def test_a_finetuned_checkpoint_divides_by_the_rms_of_its_dataset(tmp_path, root
     assert loaded == description
     assert (loaded.eps, loaded.datasets, loaded.model.rotary) == (1e-8, ("shear_flow",), "learned")
     assert model.scales["shear_flow"]["tracer"].rms == dataset.card.moments["tracer"].rms
-    assert model.scales["shear_flow"]["velocity_y"].change_rms == dataset.card.moments["velocity_y"].change_rms
+    assert (
+        model.scales["shear_flow"]["velocity_y"].change_rms == dataset.card.moments["velocity_y"].change_rms
+    )
 
 
 def test_settings_that_leave_the_weights_alone_can_be_overridden(tmp_path):
@@ -129,7 +135,9 @@ class Trap:
             r"debed.2.proj2.bias has the shape \(66,\); expected \(67,\)",
         ),
         (
-            lambda state, trap: {name: value for name, value in state.items() if "1.time_mixing.qnorm" not in name},
+            lambda state, trap: {
+                name: value for name, value in state.items() if "1.time_mixing.qnorm" not in name
+            },
             MismatchError,
             r"blocks.1.time_mixing.qnorm.bias, blocks.1.time_mixing.qnorm.weight missing, nothing unknown",
         ),

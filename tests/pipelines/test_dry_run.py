@@ -5,15 +5,15 @@ import pytest
 from typer.testing import CliRunner
 
 from ingest.recipe import find_recipe
-from pipelines.dataset_facts import know, published
+from pipelines.dataset_facts import facts_of, published
 from pipelines.dry_run import dry_run, tell_dry_run
 from pipelines.pretrain import app
 from pipelines.recipe import DatasetChoice, find_run_recipe
 from pipelines.simulate import simulate, tell_simulation
 from shards.errors import MismatchError, SettingsError
 from walrus.model.cost import cost_of
-from walrus.reading.ranks import Place
-from walrus.reading.stream import Shards, make_plan
+from walrus.reading.ranks import Rank
+from walrus.reading.stream import Shards, plan_stream
 
 NAMES = ("shear_flow", "MHD_64")
 
@@ -27,10 +27,12 @@ def recipe():
 def test_the_plan_told_is_the_plan_trained(root, recipe):
     document = dry_run(recipe, root, 4, 2)
     shards = Shards.open(root, NAMES)
-    plan = make_plan(shards, {"shear_flow": 1, "MHD_64": 2}, recipe.stream, 0, cost_of(recipe.model_settings))
+    plan = plan_stream(
+        shards, {"shear_flow": 1, "MHD_64": 2}, recipe.stream, 0, cost_of(recipe.model_settings)
+    )
     for step, told in enumerate(document["first_steps"]):
         for group in range(2):
-            mine = plan.of_group(step, Place(2 * group, 4, 2))
+            mine = plan.of_group(step, Rank(2 * group, 4, 2))
             found = [micro for micro in told if micro["group"] == group]
             assert [micro["number"] for micro in found] == [micro.number for micro in mine]
             assert [micro["windows"] for micro in found] == [
@@ -53,11 +55,11 @@ def test_ranks_that_cannot_share_are_refused_before_anything_runs(root, recipe):
 
 
 def test_a_dataset_is_known_from_shards_or_sources_or_the_catalogue(root, tmp_path, samples):
-    assert know(DatasetChoice("MHD_64"), root).origin == "shards"
-    sources = know(DatasetChoice("MHD_64", path=str(samples / "well/MHD_64")), tmp_path)
-    assert (sources.origin, sources.schema) == ("sources", know(DatasetChoice("MHD_64"), root).schema)
-    assert sources.frames == know(DatasetChoice("MHD_64"), root).frames
-    far = know(DatasetChoice("MHD_64"), tmp_path)
+    assert facts_of(DatasetChoice("MHD_64"), root).origin == "shards"
+    sources = facts_of(DatasetChoice("MHD_64", path=str(samples / "well/MHD_64")), tmp_path)
+    assert (sources.origin, sources.schema) == ("sources", facts_of(DatasetChoice("MHD_64"), root).schema)
+    assert sources.frames == facts_of(DatasetChoice("MHD_64"), root).frames
+    far = facts_of(DatasetChoice("MHD_64"), tmp_path)
     assert (far.origin, far.schema.grid.shape, far.frames) == ("catalogue", (64, 64, 64), (100,) * 80)
     unsized = replace(find_recipe("MHD_64"), expected=replace(find_recipe("MHD_64").expected, frames=None))
     with pytest.raises(SettingsError, match="MHD_64: the catalogue does not know its size"):
@@ -67,9 +69,9 @@ def test_a_dataset_is_known_from_shards_or_sources_or_the_catalogue(root, tmp_pa
 def test_a_dataset_that_no_catalogue_has_is_known_by_its_own_recipe(tmp_path, samples):
     folder = samples / "held_out"
     choice = DatasetChoice("cns2d", str(folder), recipe=str(folder / "cns2d.toml"))
-    assert know(choice, tmp_path).origin == "sources"
+    assert facts_of(choice, tmp_path).origin == "sources"
     with pytest.raises(SettingsError, match="no recipe named cns2d"):
-        know(DatasetChoice("cns2d", str(folder)), tmp_path)
+        facts_of(DatasetChoice("cns2d", str(folder)), tmp_path)
 
 
 def test_the_published_run_is_described_without_any_data(tmp_path):

@@ -12,7 +12,7 @@ from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
 from walrus.checkpoint import Description
 from walrus.model.settings import ModelSettings
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.training.fit_memory import Load
 from walrus.vocabulary import PUBLISHED
 
@@ -43,7 +43,9 @@ def test_samples_are_words_or_numbers():
 
 
 def recipe(name, dataset, samples=204_000):
-    return finetune_recipe(find_run_recipe(name), "shear_flow", "runs/base", BASE, samples, dataset.card.schema)
+    return finetune_recipe(
+        find_run_recipe(name), "shear_flow", "runs/base", BASE, samples, dataset.card.schema
+    )
 
 
 def test_the_default_recipe_keeps_history_jitter_and_eps_of_its_base(flow):
@@ -68,9 +70,13 @@ def test_the_published_recipe_is_as_published(flow):
 def test_base_and_data_that_do_not_go_together_are_refused_before_training(root, flow, tmp_path):
     check_fit(BASE, flow)
     plane = replace(BASE, model=replace(BASE.model, dimensions=(2,)))
-    with pytest.raises(MismatchError, match=r"MHD_64: a grid of 3 axes; the base model has dimensions \(2,\)"):
+    with pytest.raises(
+        MismatchError, match=r"MHD_64: a grid of 3 axes; the base model has dimensions \(2,\)"
+    ):
         check_fit(plane, Dataset(root / "MHD_64"))
-    with pytest.raises(MismatchError, match="longest train trajectory has 24 frames; the base model looks back 24"):
+    with pytest.raises(
+        MismatchError, match="longest train trajectory has 24 frames; the base model looks back 24"
+    ):
         check_fit(replace(BASE, history_2d=24), flow)
     with pytest.raises(MismatchError, match=r"has no test trajectories \(8 train, 2 valid, 0 test\); say in"):
         check_fit(BASE, WithoutTest(root / "shear_flow"))
@@ -88,7 +94,7 @@ class WithoutTest(Dataset):
 
 def test_a_machine_that_is_too_small_is_told(flow, capsys, monkeypatch):
     chosen = recipe("finetune", flow)
-    load = Load(67, chosen.tuning, flow.card.schema, 5, 4, Place())
+    load = Load(67, chosen.tuning, flow.card.schema, 5, 4, Rank())
     monkeypatch.setattr("pipelines.finetune.machine_memory", lambda: 10**9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert fit_memory(BASE.model, chosen, load) == (BASE.model, chosen)

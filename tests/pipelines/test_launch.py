@@ -66,7 +66,15 @@ def test_a_run_told_to_stop_asks_to_be_requeued_and_goes_on_under_torchrun(optio
     stopped = int(checkpoint.name.removeprefix("step-"))
     assert 0 < stopped < STEPS
 
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--no-python"]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        2,
+        "--no-python",
+    ]
     second = started([*torchrun, sys.executable, "-c", PRETRAIN, *options, "--json"])
     scores, told = second.communicate()
     assert second.returncode == 0, told

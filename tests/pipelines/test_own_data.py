@@ -28,7 +28,9 @@ QUICKLY = {
     "--set evaluation.start=4": "--set evaluation.start=4 --set evaluation.longest=2",
     "--start 4": "--start 4 --longest 2",
 }
-COMMANDS = {point.name: point for point in entry_points(group="console_scripts") if point.name.startswith("walrus-")}
+COMMANDS = {
+    point.name: point for point in entry_points(group="console_scripts") if point.name.startswith("walrus-")
+}
 
 
 def blocks(page):

@@ -3,17 +3,19 @@ import io
 from rich.console import Console
 
 from pipelines.progress import Smooth, progress
-from walrus.training.log import Progress
+from walrus.training.log import StepRecord
 
 
 def step(number, loss, seconds=2.0):
-    return Progress(number, 100, loss, {"flow": loss, "wave": 10.0}, 1e-3, 1.0, 8, 4096, seconds, 0.1)
+    return StepRecord(number, 100, loss, {"flow": loss, "wave": 10.0}, 1e-3, 1.0, 8, 4096, seconds, 0.1)
 
 
 def test_speed_waiting_and_the_time_left_are_told():
     smooth = Smooth()
     smooth.take(step(9, 50.0))
-    assert smooth.figures(step(9, 50.0)) == "4.0 windows/s, 2,048 tokens/s, 5.0 % waiting for data, 0:03:00 left"
+    assert (
+        smooth.figures(step(9, 50.0)) == "4.0 windows/s, 2,048 tokens/s, 5.0 % waiting for data, 0:03:00 left"
+    )
     assert smooth.losses == "flow 50.00, wave 10.00"
 
 

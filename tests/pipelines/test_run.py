@@ -58,7 +58,9 @@ def test_a_base_model_with_other_weights_is_another_model(job, tmp_path):
     for seed, name in ((0, "one"), (1, "other")):
         leave_model(tmp_path / name, 5, seed)
     shutil.copytree(tmp_path / "one", tmp_path / "moved")
-    one, other, moved = (identity_of(replace(job, base=tmp_path / name)) for name in ("one", "other", "moved"))
+    one, other, moved = (
+        identity_of(replace(job, base=tmp_path / name)) for name in ("one", "other", "moved")
+    )
     assert one == moved
     assert one["model"] != other["model"]
 

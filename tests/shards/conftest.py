@@ -13,7 +13,7 @@ import pytest
 import ingest.building.plan
 import shards.shard
 from ingest.building.build import build
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.read import Dataset
 
@@ -34,11 +34,13 @@ class Raw:
     y: np.ndarray
 
 
-def build_acoustic(root: Path, packaging: str, codec: str = "lz4", shard_frames: int = 5, pieces: int = 4) -> Path:
+def build_acoustic(
+    root: Path, packaging: str, codec: str = "lz4", shard_frames: int = 5, pieces: int = 4
+) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ingest.building.plan, "SHARD_BYTES", shard_frames * FRAME_BYTES)
         patch.setattr(shards.shard, "LARGEST_CHUNK", FRAME_BYTES // pieces)
-        plan = make_plan(find_recipe(NAME), SOURCE / "data" / "valid", packaging, codec)
+        plan = plan_build(find_recipe(NAME), SOURCE / "data" / "valid", packaging, codec)
         return build(plan, root, 1, lambda done, total: None).folder
 
 

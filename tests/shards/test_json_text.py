@@ -14,7 +14,8 @@ from shards.json_text import dump, parse, to_text
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 JSON = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
 )
 
 
@@ -26,7 +27,10 @@ def test_the_text_is_the_json_of_the_value(value):
 
 def test_lists_of_numbers_stay_on_one_line_and_keys_get_their_own():
     text = to_text({"time": [0.0, 0.5, 1.0], "files": [{"path": "a", "length": 3}], "none": {}})
-    assert text == '{\n "time": [0.0, 0.5, 1.0],\n "files": [\n  {"path": "a", "length": 3}\n ],\n "none": {}\n}\n'
+    assert (
+        text
+        == '{\n "time": [0.0, 0.5, 1.0],\n "files": [\n  {"path": "a", "length": 3}\n ],\n "none": {}\n}\n'
+    )
 
 
 def test_a_dataclass_survives_its_text():

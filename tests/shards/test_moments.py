@@ -40,7 +40,12 @@ def test_moments_are_those_of_numpy(dtype):
         assert (m.lowest, m.highest) == (values.min(), values.max())
         np.testing.assert_allclose(
             [m.mean, m.std, m.rms, m.change_rms],
-            [values.mean(), values.std(), np.sqrt(np.mean(values**2)), np.sqrt(np.mean(np.diff(values, axis=0) ** 2))],
+            [
+                values.mean(),
+                values.std(),
+                np.sqrt(np.mean(values**2)),
+                np.sqrt(np.mean(np.diff(values, axis=0) ** 2)),
+            ],
             rtol=1e-14,
         )
 
@@ -59,7 +64,9 @@ def test_a_mean_a_hundred_million_times_the_deviation_costs_no_digits():
 def test_moments_of_more_cells_than_a_block_are_those_of_numpy(dtype, cells):
     """Channels of very different size, the second with cells that are not a number in the first block alone."""
     rng = np.random.default_rng(3)
-    frames = (np.array([[1.0], [1e6]]) + np.linspace(0, 3, cells) + rng.normal(size=(4, 2, cells))).astype(dtype)
+    frames = (np.array([[1.0], [1e6]]) + np.linspace(0, 3, cells) + rng.normal(size=(4, 2, cells))).astype(
+        dtype
+    )
     frames[2, 1, 5:9] = np.nan
     for channel, m in enumerate(of_all(frames)):
         values = frames[:, channel].astype("f8")
@@ -106,7 +113,9 @@ def test_cells_that_are_not_a_number_do_not_count():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    frames=st.lists(st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3), min_size=1, max_size=12),
+    frames=st.lists(
+        st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3), min_size=1, max_size=12
+    ),
     data=st.data(),
 )
 def test_any_grouping_gives_the_same_moments(frames, data):
@@ -114,7 +123,11 @@ def test_any_grouping_gives_the_same_moments(frames, data):
     cut = data.draw(st.integers(0, len(each)))
     grouped = merge(reduce(merge, each[:cut], NONE), reduce(merge, each[cut:][::-1], NONE))
     straight = reduce(merge, each, NONE)
-    assert (grouped.count, grouped.lowest, grouped.highest) == (straight.count, straight.lowest, straight.highest)
+    assert (grouped.count, grouped.lowest, grouped.highest) == (
+        straight.count,
+        straight.lowest,
+        straight.highest,
+    )
     assert grouped.mean == pytest.approx(straight.mean, rel=1e-12, abs=1e-9)
     assert grouped.squares == pytest.approx(straight.squares, rel=1e-9, abs=1e-6)
 

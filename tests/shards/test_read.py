@@ -28,7 +28,9 @@ def edit(path: Path, change) -> None:
 
 def test_frames_constants_and_bits_are_those_of_the_file(dataset, raw):
     entries = dataset.entries("valid")
-    assert [entry.key for entry in entries] == [f"acoustic_scattering_discontinuous_chunk_0-{n:05d}" for n in (0, 1)]
+    assert [entry.key for entry in entries] == [
+        f"acoustic_scattering_discontinuous_chunk_0-{n:05d}" for n in (0, 1)
+    ]
     assert dataset.entries("train") == dataset.entries("test") == ()
     for row, entry in enumerate(entries):
         expected, document = raw(row), dataset.document(entry)
@@ -107,7 +109,9 @@ def test_a_dataset_that_is_not_whole_is_told_in_one_line(folder, break_it, words
 @pytest.mark.parametrize("place", ["trajectories", "files"])
 def test_an_index_that_leaves_the_folder_is_refused(folder, path, place):
     def change(tables):
-        record = tables["files"][0] if place == "files" else tables["trajectories"][0]["segments"][0]["fields"]
+        record = (
+            tables["files"][0] if place == "files" else tables["trajectories"][0]["segments"][0]["fields"]
+        )
         record["path"] = path
 
     edit(folder / "index.json", change)

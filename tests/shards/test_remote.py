@@ -159,7 +159,9 @@ def test_a_server_that_dies_in_the_middle_is_told_in_one_line_and_leaves_nothing
         url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
         remote = open_dataset(url, NAME, cache)
         path = remote.entries("valid")[0].segments[0].fields.path
-        with pytest.raises(ShardError, match=rf"{url}/{NAME}/{path}: cannot be fetched .*2 attempts.*") as caught:
+        with pytest.raises(
+            ShardError, match=rf"{url}/{NAME}/{path}: cannot be fetched .*2 attempts.*"
+        ) as caught:
             everything(remote)
         assert "\n" not in str(caught.value)
         assert process.wait(5) == 9
@@ -172,7 +174,9 @@ def test_a_server_that_dies_in_the_middle_is_told_in_one_line_and_leaves_nothing
         process.stdout.close()
 
 
-@pytest.mark.parametrize("change", [lambda old: old[:-1], lambda old: old + b"more", lambda old: b"\1" + old[1:]])
+@pytest.mark.parametrize(
+    "change", [lambda old: old[:-1], lambda old: old + b"more", lambda old: b"\1" + old[1:]]
+)
 def test_bytes_other_than_those_of_the_index_are_refused(folder, url, cache, change):
     remote = open_dataset(url, NAME, cache)
     path = remote.entries("valid")[0].segments[0].fields.path

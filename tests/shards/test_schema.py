@@ -63,7 +63,9 @@ def test_no_other_key_is_accepted(key):
         Trajectory(key, "train", Origin("a", 0), (0.0, 1.0), {})
 
 
-@pytest.mark.parametrize("axes", [("time", "y"), ("x", "x"), ("fields", "y"), ("../x", "y"), ("", "y"), ("x",)])
+@pytest.mark.parametrize(
+    "axes", [("time", "y"), ("x", "x"), ("fields", "y"), ("../x", "y"), ("", "y"), ("x",)]
+)
 def test_an_axis_has_its_own_name_and_its_own_coordinates(axes):
     with pytest.raises(ValidationError):
         Grid(axes, ((0.0, 1.0, 2.0), (0.0, 0.5)))

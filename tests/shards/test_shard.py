@@ -46,14 +46,18 @@ def opened(data: bytes, slots: int) -> Shard:
         ((2, 9), 4, (2, 9)),
     ],
 )
-def test_a_frame_is_cut_evenly_along_its_first_axis_of_space_and_no_more_than_it_must(frame, itemsize, expected):
+def test_a_frame_is_cut_evenly_along_its_first_axis_of_space_and_no_more_than_it_must(
+    frame, itemsize, expected
+):
     chunk = chunk_shape(frame, itemsize)
     assert chunk == expected
     assert cuts_the_frame(chunk, frame)
     assert np.prod(chunk) * itemsize <= LARGEST_CHUNK or chunk[1] == 1
 
 
-@pytest.mark.parametrize("chunk", [(2, 4, 5), (2, 0, 5), (2, -6, 5), (1, 6, 5), (2, 6, 4), (2, 6), (2, 12, 5)])
+@pytest.mark.parametrize(
+    "chunk", [(2, 4, 5), (2, 0, 5), (2, -6, 5), (1, 6, 5), (2, 6, 4), (2, 6), (2, 12, 5)]
+)
 def test_what_is_no_cut_of_a_frame(chunk):
     assert cuts_the_frame((2, 3, 5), (2, 6, 5))
     assert not cuts_the_frame(chunk, (2, 6, 5))
@@ -103,7 +107,9 @@ def test_each_bit_of_the_index_is_guarded(frames):
 
 
 @pytest.mark.parametrize(
-    "pair", [(0, 10**6), (10**6, 1), (2**64 - 2, 2), (1, 2**64 - 1), (2**63, 2**63)], ids=lambda pair: f"{pair}"
+    "pair",
+    [(0, 10**6), (10**6, 1), (2**64 - 2, 2), (1, 2**64 - 1), (2**63, 2**63)],
+    ids=lambda pair: f"{pair}",
 )
 def test_an_index_that_points_outside_is_refused(pair):
     import google_crc32c

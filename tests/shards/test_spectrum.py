@@ -31,7 +31,9 @@ def test_the_variance_is_all_there_on_any_grid(shape):
 
 
 def low_pass(shape: tuple[int, ...]) -> np.ndarray:
-    waves = np.meshgrid(*(np.fft.fftfreq(size, 1 / size) * max(shape) / size for size in shape), indexing="ij")
+    waves = np.meshgrid(
+        *(np.fft.fftfreq(size, 1 / size) * max(shape) / size for size in shape), indexing="ij"
+    )
     return sum(wave**2 for wave in waves) < 6.0
 
 

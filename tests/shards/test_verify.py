@@ -14,7 +14,10 @@ def found(folder: Path) -> list[str]:
 
 
 def largest(folder: Path) -> Path:
-    return max((path for path in (folder / "valid").rglob("*") if path.is_file()), key=lambda p: (p.stat().st_size, p))
+    return max(
+        (path for path in (folder / "valid").rglob("*") if path.is_file()),
+        key=lambda p: (p.stat().st_size, p),
+    )
 
 
 def flip(path: Path, position: int) -> None:

@@ -31,7 +31,13 @@ def test_plain_webdataset_reads_every_sample(tar, raw):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         samples = list(webdataset.WebDataset(str(tar), shardshuffle=False).map(decode_sample))
-    assert [(s.document.first, s.document.frames) for s in samples] == [(0, 5), (5, 5), (10, 5), (15, 5), (20, 4)] * 2
+    assert [(s.document.first, s.document.frames) for s in samples] == [
+        (0, 5),
+        (5, 5),
+        (10, 5),
+        (15, 5),
+        (20, 4),
+    ] * 2
     for row in (0, 1):
         own = samples[5 * row : 5 * row + 5]
         assert np.concatenate([s.fields_TCS for s in own]).tobytes() == raw(row).frames.tobytes()

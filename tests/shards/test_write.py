@@ -12,7 +12,7 @@ from shards.errors import ShardError
 from shards.read import Dataset
 from shards.schema import Boundary, Grid, Origin, Trajectory
 from shards.shard import shard_stream, single_chunk_shard
-from shards.trajectory_document import Document
+from shards.trajectory_document import TrajectoryDocument
 from shards.write import Encoded, PartWriter, part_writer
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
@@ -22,7 +22,7 @@ FRAMES = np.arange(5 * 2 * 4 * 3, dtype="f4").reshape(5, 2, 4, 3)
 
 def encoded(key: str, shards: int = 2, fails: bool = False) -> Encoded:
     """Five frames of [2, 4, 3] in `shards` shards of three at most; `fails` after the first shard."""
-    document = Document(
+    document = TrajectoryDocument(
         dataset="waves",
         trajectory=Trajectory(key, "train", Origin("a.h5", 0), (0.0, 1.0, 2.0, 3.0, 4.0), {"Re": 10.0}),
         first=0,
@@ -141,12 +141,16 @@ def test_a_long_key_does_not_break_the_tar(tmp_path):
     path = tmp_path / "train" / "train-00000.tar"
     with tarfile.open(path) as tar:
         info = tar.getmember(f"{key}.json")
-        assert tar.extractfile(info).read() == path.read_bytes()[entry.document.offset :][: entry.document.length]
+        assert (
+            tar.extractfile(info).read()
+            == path.read_bytes()[entry.document.offset :][: entry.document.length]
+        )
 
 
 def test_a_full_disk_is_one_error_that_names_the_place_and_leaves_nothing(full_disk, packaging):
     part = writer(full_disk, packaging)
-    # Blocks smaller than the buffer of a file: what it still holds fails a second time when the file is closed.
+    # Blocks smaller than the buffer of a file: what it still holds fails a second time when the file is
+    # closed.
     noise = [np.random.default_rng(number).bytes(5000) for number in range(400)]
     big = replace(encoded("one-00000"), segments=[(5, iter(noise))])
     with pytest.raises(ShardError, match=rf"{full_disk}.*No space left on device.*run again"):

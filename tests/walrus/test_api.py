@@ -11,12 +11,12 @@ import torch
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
 from shards.schema import Boundary, FieldSpec, Grid, Schema
-from walrus.api import Window, load, rollout, stored
+from walrus.api import FrameWindow, load, rollout, stored
 from walrus.checkpoint import Description, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import card_scales
-from walrus.reading.plan import Window as Place
+from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.rollout import rollout as roll
 from walrus.vocabulary import PUBLISHED
@@ -45,9 +45,11 @@ def window(root):
 def from_shards(root, model, first, steps):
     """The same forecast by the reader of the training."""
     reader = Reader(Dataset(root / ACOUSTICS), "test")
-    batch = reader.read([Place(1, first, 1)], reader.buffers(1, 4))
+    batch = reader.read([Window(1, first, 1)], reader.buffers(1, 4))
     real = ~batch.padded_C
-    frames = [(frame[0] * batch.scale_C[:, None, None, None])[real, ..., 0] for frame in roll(model, batch, steps)]
+    frames = [
+        (frame[0] * batch.scale_C[:, None, None, None])[real, ..., 0] for frame in roll(model, batch, steps)
+    ]
     return torch.stack(frames).numpy()
 
 
@@ -73,8 +75,8 @@ def test_a_window_of_ones_own_is_arrays_and_a_schema(checkpoint):
     )
     frames = np.random.default_rng(0).normal(size=(4, 3, 16, 8)) * 1e-9
     model = load(checkpoint)
-    small = np.stack(list(rollout(model, Window(schema, frames), 2)))
-    large = np.stack(list(rollout(model, Window(schema, frames * 2.0**60), 2)))
+    small = np.stack(list(rollout(model, FrameWindow(schema, frames), 2)))
+    large = np.stack(list(rollout(model, FrameWindow(schema, frames * 2.0**60), 2)))
     assert small.dtype == np.float32
     # The unit of a field means nothing to the model.
     np.testing.assert_allclose(large / 2.0**60, small, rtol=1e-6)
@@ -85,7 +87,9 @@ def test_what_does_not_fit_is_said_in_one_line(root, checkpoint, window, tmp_pat
     model = load(checkpoint)
     with pytest.raises(MismatchError, match="2 frames; this model looks back 4"):
         next(rollout(model, replace(window, frames_TCS=window.frames_TCS[:2]), 1))
-    with pytest.raises(MismatchError, match=r"frames have shape \(5, 2, 64, 48\); expected \(5, 3, 64, 48\) with pres"):
+    with pytest.raises(
+        MismatchError, match=r"frames have shape \(5, 2, 64, 48\); expected \(5, 3, 64, 48\) with pres"
+    ):
         replace(window, frames_TCS=window.frames_TCS[:, :2])
     with pytest.raises(MismatchError, match="constant fields are missing"):
         replace(window, static_CS=None)
@@ -93,7 +97,9 @@ def test_what_does_not_fit_is_said_in_one_line(root, checkpoint, window, tmp_pat
     broken[2, 1, 5, 6] = np.nan
     with pytest.raises(MismatchError, match="velocity_x is not finite everywhere"):
         replace(window, frames_TCS=broken)
-    with pytest.raises(MismatchError, match="no frames 20 to 24 of test trajectory 1; there are 2 of at most 24"):
+    with pytest.raises(
+        MismatchError, match="no frames 20 to 24 of test trajectory 1; there are 2 of at most 24"
+    ):
         stored(root / ACOUSTICS, "test", 1, 20, 5)
     with pytest.raises(ShardError, match=r"holds no model\.json"):
         load(tmp_path)

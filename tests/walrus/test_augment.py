@@ -53,7 +53,9 @@ def random_batch(grid=(3, 4, 5)) -> Batch:
         return torch.randn(*shape, generator=generator)
 
     sides = ((WALL, OPEN), (PERIODIC, PERIODIC), (OPEN, OPEN))
-    return batch_of(draw(2, *grid), draw(2, *grid, 3), draw(2, *grid, 3, 3), draw(*grid), draw(*grid, 3), sides)
+    return batch_of(
+        draw(2, *grid), draw(2, *grid, 3), draw(2, *grid, 3, 3), draw(*grid), draw(*grid, 3), sides
+    )
 
 
 def matrix(rotation: Rotation) -> np.ndarray:

@@ -1,7 +1,7 @@
 import torch
 
 from shards.schema import Boundary, FieldSpec, Grid, Schema
-from shards.shard import spread
+from shards.shard import copy_channels
 from walrus.batch import Embedding, embed
 
 WALL_OPEN = (Boundary.WALL, Boundary.OPEN)
@@ -26,7 +26,7 @@ def batch_of(schema):
     scale = (1.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.5)
     embedding = Embedding.of(schema.variable_fields, schema.grid)
     placed = torch.zeros(2, 4, len(embedding.sources), 3, 2)
-    spread(fields.swapaxes(0, 2).numpy(), placed.swapaxes(0, 2).numpy(), embedding.runs)
+    copy_channels(fields.swapaxes(0, 2).numpy(), placed.swapaxes(0, 2).numpy(), embedding.runs)
     return fields, embed("flow", schema, scale, (4.0,), placed, static, cells)
 
 
@@ -35,7 +35,14 @@ def test_two_dimensional_vectors_and_tensors_get_zero_components_in_their_places
     tensor = tuple(f"D_{a}{b}" for a in "xyz" for b in "xyz")
     assert batch.channels == ("pressure", "velocity_x", "velocity_y", "velocity_z", *tensor)
     assert batch.fields_BTCHWD.shape == (2, 4, 13, 3, 2, 1)
-    for name, stored in (("pressure", 0), ("velocity_y", 2), ("D_xx", 3), ("D_xy", 4), ("D_yx", 5), ("D_yy", 6)):
+    for name, stored in (
+        ("pressure", 0),
+        ("velocity_y", 2),
+        ("D_xx", 3),
+        ("D_xy", 4),
+        ("D_yx", 5),
+        ("D_yy", 6),
+    ):
         placed = batch.fields_BTCHWD[:, :, batch.channels.index(name), ..., 0]
         torch.testing.assert_close(placed, fields[:, :, stored], rtol=0, atol=0)
     padded = [name for name, pads in zip(batch.channels, batch.padded_C.tolist(), strict=True) if pads]

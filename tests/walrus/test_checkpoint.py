@@ -57,7 +57,9 @@ def test_weights_cut_short_are_refused(folder):
 def test_weights_of_another_size_are_refused(folder):
     save_model(folder, description(model=ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=1)), {})
     save_model(
-        folder, description(), Walrus(ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=1), 67).state_dict()
+        folder,
+        description(),
+        Walrus(ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=1), 67).state_dict(),
     )
     with pytest.raises(MismatchError, match=r"does not fit model\.json"):
         load_model(folder)

@@ -11,7 +11,7 @@ from shards.schema import Boundary
 from walrus.augment import ROTATIONS, rotate
 from walrus.batch import Batch, FieldSlice
 from walrus.normalize import (
-    Statistics,
+    WindowStatistics,
     advance,
     card_scales,
     dataset_statistics,
@@ -37,7 +37,7 @@ def test_statistics_input_and_prediction_equal_the_published_ones(golden):
     torch.testing.assert_close(statistics.scale_BC, tensors["input_rms"])
     torch.testing.assert_close(statistics.delta_BC, tensors["delta_rms"])
     torch.testing.assert_close(normalise(tensors["u"], statistics), tensors["normalised"])
-    variable = Statistics(statistics.scale_BC[:, :3], statistics.delta_BC[:, :3])
+    variable = WindowStatistics(statistics.scale_BC[:, :3], statistics.delta_BC[:, :3])
     found = advance(tensors["u"][:, :, :3], tensors["model_delta"], variable)
     # A sum of two products: processors that fuse them round it by one unit less.
     torch.testing.assert_close(found, tensors["prediction"], rtol=1e-5, atol=1e-5)
@@ -70,7 +70,10 @@ def test_a_whole_dataset_divides_every_window_by_the_rms_of_its_card(root):
     channels = (*batch.channels, *batch.static_channels)
     assert statistics.scale_BC.shape == (1, len(channels))
     # Two components on disk, three in space: all three count, as in the release.
-    velocity = sqrt((moments["velocity_x"].rms ** 2 + moments["velocity_y"].rms ** 2) / 3) / 2.0 ** powers["velocity"]
+    velocity = (
+        sqrt((moments["velocity_x"].rms ** 2 + moments["velocity_y"].rms ** 2) / 3)
+        / 2.0 ** powers["velocity"]
+    )
     expected = {"pressure": moments["pressure"].rms / 2.0 ** powers["pressure"]}
     expected |= {name: max(moments[name].rms / 2.0 ** powers[name], 1e-8) for name in batch.static_channels}
     expected |= {"velocity_x": velocity, "velocity_y": velocity}

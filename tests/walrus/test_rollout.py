@@ -17,7 +17,9 @@ SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1, branch_s
 
 @pytest.fixture(scope="module")
 def history(root):
-    dataset = Shards.open(root, ["acoustic_scattering_discontinuous"]).datasets["acoustic_scattering_discontinuous"]
+    dataset = Shards.open(root, ["acoustic_scattering_discontinuous"]).datasets[
+        "acoustic_scattering_discontinuous"
+    ]
     reader = Reader(dataset, "test")
     return reader.read([Window(0, 2, 1), Window(1, 4, 1)], reader.buffers(2, 4))
 
@@ -70,7 +72,9 @@ def test_with_free_patching_the_strides_change_from_step_to_step(model, history)
     first, second, third, fourth = (cycled.next_frame(history, step) for step in range(4))
     assert torch.equal(first, still.next_frame(history))
     assert torch.equal(first, fourth)
-    assert min((one - two).abs().max() for one, two in ((first, second), (second, third), (third, first))) > 1e-4
+    assert (
+        min((one - two).abs().max() for one, two in ((first, second), (second, third), (third, first))) > 1e-4
+    )
 
 
 def test_a_model_with_cell_flags_sees_the_obstacle(history):
@@ -79,5 +83,7 @@ def test_a_model_with_cell_flags_sees_the_obstacle(history):
     cells = torch.zeros_like(history.cells_BHWD)
     cells[:, 10:20, 5:9] = int(Cell.OBSTACLE)
     model = Model(network, PUBLISHED, 1e-5, jitters=False)
-    free, blocked = (model.next_frame(replace(history, cells_BHWD=mask)) for mask in (torch.zeros_like(cells), cells))
+    free, blocked = (
+        model.next_frame(replace(history, cells_BHWD=mask)) for mask in (torch.zeros_like(cells), cells)
+    )
     assert (free - blocked)[:, :, 30:].abs().max() > 1e-4

@@ -1,7 +1,7 @@
 """The forecasts that anybody can make, and the errors of several forecasts of one frame.
 
-Axes: F forecasts, M measure (the order of walrus.evaluation.metrics.MEASURES), T steps, C channel, S space. Tensors in
-physical units, float64.
+Axes: F forecasts, M measure (the order of walrus.evaluation.metrics.MEASURES), T steps, C channel, S space.
+Tensors in physical units, float64.
 """
 
 from __future__ import annotations

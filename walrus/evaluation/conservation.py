@@ -41,7 +41,7 @@ def _stretch(axis: str, at: Float64, kind: str) -> Float64:
 
 
 @dataclass(frozen=True, eq=False)
-class Ledger:
+class ConservedTotals:
     """Adds up what is conserved in a frame: names of the Q quantities, and each one's density per volume.
 
     `densities` turn channels [C, *S] into [components, *S]; the total of a vector is one number a component.
@@ -72,10 +72,11 @@ class Ledger:
         return total
 
 
-def ledger_of(channels: Sequence[str], grid: Grid, solid_S: npt.NDArray[np.bool_]) -> Ledger:
+def conserved_totals(channels: Sequence[str], grid: Grid, solid_S: npt.NDArray[np.bool_]) -> ConservedTotals:
     """What these channels say of mass, momentum and energy; cells inside a solid hold nothing.
 
-    Momentum is a field, or density times velocity; on a curved grid its components do not add up, and it is left out.
+    Momentum is a field, or density times velocity; on a curved grid its components do not add up, and it is
+    left out.
     """
     names: list[str] = []
     densities: list[Callable[[Frames], Float64]] = []
@@ -90,7 +91,7 @@ def ledger_of(channels: Sequence[str], grid: Grid, solid_S: npt.NDArray[np.bool_
     if "energy" in channels:
         names.append("energy")
         densities.append(_pick(channels, ("energy",)))
-    return Ledger(tuple(names), tuple(densities), np.where(solid_S, 0.0, cell_volumes(grid)))
+    return ConservedTotals(tuple(names), tuple(densities), np.where(solid_S, 0.0, cell_volumes(grid)))
 
 
 def _mass(channels: Sequence[str]) -> Callable[[Frames], Float64] | None:

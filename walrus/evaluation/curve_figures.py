@@ -2,7 +2,8 @@
 
 Every function returns the bytes of a PNG and leaves matplotlib's settings as they were.
 
-Axes: N trajectories, F forecaster, M measure, T steps, C channel, Q conserved quantity, R ring of wavenumbers.
+Axes: N trajectories, F forecaster, M measure, T steps, C channel, Q conserved quantity, R ring of
+wavenumbers.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from shards.drawing.canvas import INK, PALE, WIDTH, Page, log_axis, log_waves, sheet, style, words
+from shards.drawing.canvas import INK, PALE, WIDTH, Page, caption_words, log_axis, log_waves, sheet, style
 from walrus.evaluation.scores import FORECASTERS, Errors, Forecaster
 
 HUES: dict[Forecaster, str] = {"model": "#0b5cad", "persistence": "#818b94", "linear": "#c9681a"}
 DASHES: dict[Forecaster, str] = {"model": "solid", "persistence": "solid", "linear": "dashed"}
-NAMES: dict[Forecaster, str] = {"model": "model", "persistence": "persistence", "linear": "linear extrapolation"}
+NAMES: dict[Forecaster, str] = {
+    "model": "model",
+    "persistence": "persistence",
+    "linear": "linear extrapolation",
+}
 # Beyond these a picture only says "perfect" or "diverged"; their true size would hide the rest.
 ERROR_FLOOR, ERROR_CEILING = 1e-6, 30.0
 # Below this share of the largest ring a float32 field holds only its rounding.
@@ -48,7 +53,7 @@ def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
     with style():
         page = Page(WIDTH, 3.2)
         caption = f"VRMSE, mean over the fields; {_how_many(len(rollouts_FTC))}; dotted: a constant field"
-        page.title(words(task), caption)
+        page.title(caption_words(task), caption)
         axes = page.axes(0.55, 0.8, WIDTH - 0.75, 2.0)
         for i, forecaster in enumerate(FORECASTERS):
             line = _quartiles(axes, step, error_NFT[:, i], HUES[forecaster], NAMES[forecaster], 5 - i)
@@ -57,7 +62,9 @@ def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
         log_axis(axes, low, min(high, max(ERROR_CEILING, 100 * low)))
         axes.axhline(1, color=INK, linewidth=0.5, linestyle=(0, (1, 2)))
         _step_axis(axes, longest)
-        axes.legend(loc="lower right", bbox_to_anchor=(1.005, 1.0), ncols=3, columnspacing=1.6, handlelength=1.8)
+        axes.legend(
+            loc="lower right", bbox_to_anchor=(1.005, 1.0), ncols=3, columnspacing=1.6, handlelength=1.8
+        )
         return page.png()
 
 
@@ -67,17 +74,28 @@ def spectra(channels: Sequence[str], steps: Sequence[int], spectra_T2CR: Sequenc
     The mean over those trajectories, each [T, 2, C, R], that reach the step.
     """
     hues = [to_hex(colormaps["viridis"](place)) for place in np.linspace(0, 0.85, len(steps))]
-    mean_T2CR = [np.mean([each[t] for each in spectra_T2CR if len(each) > t], axis=0) for t in range(len(steps))]
+    mean_T2CR = [
+        np.mean([each[t] for each in spectra_T2CR if len(each) > t], axis=0) for t in range(len(steps))
+    ]
     wave_R = np.arange(1, mean_T2CR[0].shape[-1] + 1)
     with style():
-        caption = "variance in each ring of wavenumbers; pale: truth, dashed: forecast; mean over trajectories"
+        caption = (
+            "variance in each ring of wavenumbers; pale: truth, dashed: forecast; mean over trajectories"
+        )
         page, boxes = sheet("power spectra", caption, len(channels))
         for c, (axes, channel) in enumerate(zip(boxes, channels, strict=True)):
             for (truth_CR, guess_CR), step, hue in zip(mean_T2CR, steps, hues, strict=True):
                 axes.plot(wave_R, _positive(truth_CR[c]), color=hue, linewidth=3, alpha=0.35)
-                axes.plot(wave_R, _positive(guess_CR[c]), color=hue, linewidth=1.2, dashes=(3, 1), label=f"step {step}")
+                axes.plot(
+                    wave_R,
+                    _positive(guess_CR[c]),
+                    color=hue,
+                    linewidth=1.2,
+                    dashes=(3, 1),
+                    label=f"step {step}",
+                )
             _spectrum_axes(axes, np.stack([pair_2CR[0, c] for pair_2CR in mean_T2CR]))
-            axes.set_title(words(channel), loc="left", size=8)
+            axes.set_title(caption_words(channel), loc="left", size=8)
         boxes[0].legend(loc="lower left", fontsize=6, handlelength=1.6, labelspacing=0.25)
         return page.png()
 
@@ -98,7 +116,7 @@ def drift(quantities: Sequence[str], drifts_2TQ: Sequence[Errors]) -> bytes:
             reach = min(100 * DRIFT_CEILING, max(1.15 * float(reach), 1e-4))
             axes.set_ylim(-reach, reach)
             axes.axhline(0, color=INK, linewidth=0.5, linestyle=(0, (1, 2)))
-            axes.set_title(words(quantity), loc="left", size=8)
+            axes.set_title(caption_words(quantity), loc="left", size=8)
             axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.grid(axis="y", color=PALE, linewidth=0.4)
             axes.spines[["top", "right"]].set_visible(False)
@@ -124,7 +142,7 @@ def curve(curves: Sequence[Curve]) -> bytes:
             axes.plot(each.steps, each.losses, color=HUES["model"], alpha=0.25, linewidth=0.6)
             axes.plot(each.steps, _running_mean(each.losses), color=HUES["model"])
             log_axis(axes, low / 1.1, high * 1.1)
-            axes.set_title(words(each.task), loc="left", size=8)
+            axes.set_title(caption_words(each.task), loc="left", size=8)
             axes.set_xlabel("step" if row == rows - 1 else "")
             axes.set_xlim(0, max(last, 1))
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))

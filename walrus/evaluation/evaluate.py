@@ -10,9 +10,9 @@ from functools import cached_property
 from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.device import ran_out
-from walrus.evaluation.forecasts import Protocol, Track, Trial
+from walrus.evaluation.forecasts import ForecastProtocol, Forecasts, TrajectoryErrors
 from walrus.evaluation.published_scores import reported_windows
-from walrus.evaluation.recording import Film, spread
+from walrus.evaluation.recording import Recording, evenly_chosen_steps
 from walrus.evaluation.scores import Scores, horizons, scores
 from walrus.rollout import Model
 
@@ -20,32 +20,34 @@ FILM_STEPS = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Films:
+class Recordings:
     """The rollout of median error, its every channel at one step, and those of least and most error (if others)."""
 
-    typical: Film
-    fields: Film
-    best: Film | None
-    worst: Film | None
+    typical: Recording
+    fields: Recording
+    best: Recording | None
+    worst: Recording | None
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class Evaluation:
     """All that was found on one dataset, and how: scores, tracks, and the films of a few rollouts."""
 
     task: str
-    protocol: Protocol
+    protocol: ForecastProtocol
     jitters: bool
     seeds: tuple[int, ...]
     channels: tuple[str, ...]
     shape: tuple[int, ...]
     conserved: tuple[str, ...]
-    tracks: tuple[Track, ...]
-    films: Films
+    tracks: tuple[TrajectoryErrors, ...]
+    films: Recordings
 
     @cached_property
     def scores(self) -> Scores:
-        one_steps, rollouts = zip(*((track.one_step_FMKC, track.rollout_FMTC) for track in self.tracks), strict=True)
+        one_steps, rollouts = zip(
+            *((track.one_step_FMKC, track.rollout_FMTC) for track in self.tracks), strict=True
+        )
         return scores(self.channels, one_steps, rollouts)
 
     @cached_property
@@ -63,18 +65,18 @@ class Judgement:
         return tuple(sorted({track.start for track in self.tracks}))
 
 
-def judge(model: Model, dataset: Dataset, protocol: Protocol) -> Judgement:
+def evaluate(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> Evaluation:
     """Forecasts all trajectories of a split.
 
-    Raises MismatchError where none is longer than the history, the model does not know a channel, or memory does not
-    suffice; ShardError where a value is not finite.
+    Raises MismatchError where none is longer than the history, the model does not know a channel, or memory
+    does not suffice; ShardError where a value is not finite.
     """
-    trial = Trial(model, dataset, protocol)
+    trial = Forecasts(model, dataset, protocol)
     with _enough_memory(dataset, protocol):
         tracks = [trial.track(number) for number in trial.numbers]
         films = _films(trial, tracks)
     schema = dataset.card.schema
-    return Judgement(
+    return Evaluation(
         task=dataset.card.name,
         protocol=protocol,
         jitters=model.jitters,
@@ -88,7 +90,7 @@ def judge(model: Model, dataset: Dataset, protocol: Protocol) -> Judgement:
 
 
 @contextmanager
-def _enough_memory(dataset: Dataset, protocol: Protocol) -> Iterator[None]:
+def _enough_memory(dataset: Dataset, protocol: ForecastProtocol) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -104,20 +106,20 @@ def _enough_memory(dataset: Dataset, protocol: Protocol) -> Iterator[None]:
         ) from error
 
 
-def _films(trial: Trial, tracks: Sequence[Track]) -> Films:
+def _films(trial: Forecasts, tracks: Sequence[TrajectoryErrors]) -> Recordings:
     """The rollouts of median, least and most error, the first channel of each; every channel of the median one."""
     order = sorted(range(len(tracks)), key=lambda place: tracks[place].error)
     typical, best, worst = order[len(order) // 2], order[0], order[-1]
     first = trial.schema.channels[:1]
     steps = tracks[typical].rollout_FMTC.shape[2]
-    return Films(
-        typical=trial.film(trial.numbers[typical], first, spread(steps, FILM_STEPS)),
+    return Recordings(
+        typical=trial.film(trial.numbers[typical], first, evenly_chosen_steps(steps, FILM_STEPS)),
         fields=trial.film(trial.numbers[typical], trial.schema.channels, (min(20, steps),)),
         best=None if best == typical else _end(trial, tracks, best),
         worst=None if worst == typical else _end(trial, tracks, worst),
     )
 
 
-def _end(trial: Trial, tracks: Sequence[Track], place: int) -> Film:
-    steps = spread(tracks[place].rollout_FMTC.shape[2], FILM_STEPS)
+def _end(trial: Forecasts, tracks: Sequence[TrajectoryErrors], place: int) -> Recording:
+    steps = evenly_chosen_steps(tracks[place].rollout_FMTC.shape[2], FILM_STEPS)
     return trial.film(trial.numbers[place], trial.schema.channels[:1], steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from walrus.evaluation.curve_figures import drift, growth, spectra
-from walrus.evaluation.evaluate import Judgement
+from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.forecasts import SPECTRUM_STEPS, VRMSE
 from walrus.evaluation.rollout_figures import animation, panel, panels, volume
 
@@ -43,10 +43,13 @@ class Drawings:
         return (*(drawing for chapter in self.chapters for drawing in chapter.drawings), self.fields)
 
 
-def draw(judgement: Judgement) -> Drawings:
+def draw(judgement: Evaluation) -> Drawings:
     """All pictures of a dataset."""
     films = judgement.films
-    chapters = [Chapter(_typical(len(judgement.tracks)), _rollout(judgement)), Chapter("All rollouts", _all(judgement))]
+    chapters = [
+        Chapter(_typical(len(judgement.tracks)), _rollout(judgement)),
+        Chapter("All rollouts", _all(judgement)),
+    ]
     for name, film in (("least", films.best), ("largest", films.worst)):
         if film is not None:
             seen = Drawing(f"-{name}", f"the rollout of {name} error", panel(film, film.channels[0]))
@@ -62,7 +65,7 @@ def _typical(trajectories: int) -> str:
     return "Rollout of larger error" if trajectories == 2 else "Rollout of median error"
 
 
-def _rollout(judgement: Judgement) -> tuple[Drawing, ...]:
+def _rollout(judgement: Evaluation) -> tuple[Drawing, ...]:
     film = judgement.films.typical
     channel = film.channels[0]
     drawings = [Drawing("", "truth, forecast and error at several steps", panel(film, channel))]
@@ -75,7 +78,7 @@ def _rollout(judgement: Judgement) -> tuple[Drawing, ...]:
     return tuple(drawings)
 
 
-def _all(judgement: Judgement) -> tuple[Drawing, ...]:
+def _all(judgement: Evaluation) -> tuple[Drawing, ...]:
     """Error growth, spectra where the grid has some, and conservation where there is a density or the like."""
     tracks = judgement.tracks
     vrmses = [track.rollout_FMTC[:, VRMSE] for track in tracks]

@@ -1,6 +1,7 @@
 """A model on the trajectories of one split: each forecast once, and reduced frame by frame to small arrays.
 
-Memory holds some frames, never a trajectory. What is shown of a rollout is filmed while it is forecast a second time.
+Memory holds some frames, never a trajectory. What is shown of a rollout is filmed while it is forecast a
+second time.
 
 Axes: B batch, T time, K frames forecast one step ahead, G seed, F forecaster, M measure, C channel, S space,
 Q conserved quantity, R ring of wavenumbers.
@@ -16,19 +17,18 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic.dataclasses import dataclass as settings_dataclass
 from torch import Tensor
 
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
-from shards.schema import SPLITS, STRICT, AtLeastOne, Cell, Frames, Split
+from shards.schema import SPLITS, AtLeastOne, Cell, Frames, Split, checked
 from shards.spectrum import Modes, modes_of, power
 from walrus.batch import Batch, channels_of
 from walrus.device import device
 from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence
-from walrus.evaluation.conservation import Ledger, ledger_of
+from walrus.evaluation.conservation import ConservedTotals, conserved_totals
 from walrus.evaluation.metrics import MEASURES
-from walrus.evaluation.recording import Film, Scene, Shot, record
+from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, record
 from walrus.evaluation.scores import Errors
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
@@ -42,12 +42,13 @@ VRMSE = MEASURES.index("vrmse")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ForecastProtocol:
     """How forecasts are judged.
 
-    A rollout begins at frame `start` (counted from 0) of a trajectory that reaches it, else right after the `history`,
-    and takes at most `longest` steps. A model with jitter is run once for each of `seeds`, and its errors averaged.
-    At most `at_once` windows are forecast together one step ahead; they share a draw of the jitter.
+    A rollout begins at frame `start` (counted from 0) of a trajectory that reaches it, else right after the
+    `history`, and takes at most `longest` steps. A model with jitter is run once for each of `seeds`, and its
+    errors averaged. At most `at_once` windows are forecast together one step ahead; they share a draw of the
+    jitter.
     """
 
     history: int
@@ -58,12 +59,12 @@ class Protocol:
     split: Split = "test"
 
 
-@settings_dataclass(frozen=True, config=STRICT)
+@checked
 class EvaluationSettings:
     """Test forecasts: `start` is the first predicted frame of a rollout (the published choice is 17).
 
-    A model with patch jitter is run with so many `seeds`, and its errors averaged. At most `at_once` windows are
-    forecast together.
+    A model with patch jitter is run with so many `seeds`, and its errors averaged. At most `at_once` windows
+    are forecast together.
     """
 
     start: AtLeastOne = 17
@@ -71,13 +72,15 @@ class EvaluationSettings:
     seeds: AtLeastOne = 1
     at_once: AtLeastOne = 8
 
-    def protocol(self, history: int, split: Split = "test") -> Protocol:
+    def protocol(self, history: int, split: Split = "test") -> ForecastProtocol:
         """The same for a model with this history."""
-        return Protocol(history, self.start, self.longest, tuple(range(self.seeds)), self.at_once, split)
+        return ForecastProtocol(
+            history, self.start, self.longest, tuple(range(self.seeds)), self.at_once, split
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class TrajectoryErrors:
     """What is kept of one trajectory: errors of all forecasters, spectra and drift of truth and model (first seed).
 
     `spectrum_T2CR` holds the variance a ring at those of SPECTRUM_STEPS that it reaches, `drift_2TQ` the relative
@@ -97,13 +100,14 @@ class Track:
         return float(self.rollout_FMTC[0, VRMSE].mean())
 
 
-class Trial:
+class Forecasts:
     """One model on one split of a dataset: reads, forecasts, reduces.
 
-    Raises MismatchError where the split has no trajectory longer than the history, or the model lacks a channel.
+    Raises MismatchError where the split has no trajectory longer than the history, or the model lacks a
+    channel.
     """
 
-    def __init__(self, model: Model, dataset: Dataset, protocol: Protocol) -> None:
+    def __init__(self, model: Model, dataset: Dataset, protocol: ForecastProtocol) -> None:
         self.dataset, self.protocol = dataset, protocol
         self.schema = dataset.card.schema
         self.where = dataset.files.where()
@@ -119,7 +123,7 @@ class Trial:
     def modes(self) -> Modes:
         return modes_of(self.schema.grid, self.schema.boundaries)
 
-    def track(self, number: int) -> Track:
+    def track(self, number: int) -> TrajectoryErrors:
         """Forecasts one trajectory and keeps the errors."""
         first, steps = self._span(number)
         one_step_KFMC = list(self._one_step(number))
@@ -134,7 +138,7 @@ class Trial:
                 drifts.append(ledger.drift(start_CS, pair))
             if step in kept:
                 spectra.append([[power(field_S, self.modes) for field_S in frame_CS] for frame_CS in pair])
-        return Track(
+        return TrajectoryErrors(
             trajectory=self.reader.entries[number].key,
             start=first,
             one_step_FMKC=np.stack(one_step_KFMC, 2),
@@ -143,9 +147,9 @@ class Trial:
             drift_2TQ=np.stack(drifts, 1) if drifts else np.zeros((2, steps, 0)),
         )
 
-    def film(self, number: int, channels: Sequence[str], steps: Sequence[int]) -> Film:
+    def film(self, number: int, channels: Sequence[str], steps: Sequence[int]) -> Recording:
         """Forecasts the trajectory again, with the first seed, and films it up to the last of `steps`."""
-        scene = Scene(
+        scene = RolloutFacts(
             self.dataset.card.name,
             self.reader.entries[number].key,
             self.schema.channels,
@@ -155,16 +159,16 @@ class Trial:
         )
         return record(scene, islice(self._shots(number), max(steps)), steps, channels)
 
-    def ledger(self, number: int) -> Ledger:
-        return ledger_of(self.schema.channels, self.schema.grid, self._solid(number))
+    def ledger(self, number: int) -> ConservedTotals:
+        return conserved_totals(self.schema.channels, self.schema.grid, self._solid(number))
 
-    def _shots(self, number: int) -> Iterator[Shot]:
+    def _shots(self, number: int) -> Iterator[RolloutStep]:
         first, _ = self._span(number)
         times = self.dataset.document(self.reader.entries[number]).trajectory.time
         for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number, self.models[:1]), 1):
             error_C = frame_errors(truth_CS, forecasts_FCS[:1])[0, VRMSE]
             frames = truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()
-            yield Shot(step, times[first + step - 1], *frames, error_C)
+            yield RolloutStep(step, times[first + step - 1], *frames, error_C)
 
     def _span(self, number: int) -> tuple[int, int]:
         """The first frame of the rollout, and how many steps it takes."""
@@ -183,11 +187,16 @@ class Trial:
             truth_TCS = self._physical(seen)
             windows = _windows(seen, history, count)
             ahead = [
-                self._physical(_of_frames(seen, model.next_frame(windows, first - history))) for model in self.models
+                self._physical(_of_frames(seen, model.next_frame(windows, first - history)))
+                for model in self.models
             ]
             for step, truth_CS in enumerate(truth_TCS[history:]):
                 last_CS, before_CS = truth_TCS[history + step - 1], truth_TCS[history + step - 2]
-                guesses = [*(frames_KCS[step] for frames_KCS in ahead), last_CS, last_CS + (last_CS - before_CS)]
+                guesses = [
+                    *(frames_KCS[step] for frames_KCS in ahead),
+                    last_CS,
+                    last_CS + (last_CS - before_CS),
+                ]
                 yield self._mean_over_seeds(frame_errors(truth_CS, torch.stack(guesses)))
 
     def _rollout(self, number: int, models: Sequence[Model] | None = None) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,8 +1,8 @@
 """How wrong is a forecast: the published measures, for one field and one frame.
 
 Every function takes `truth` and `forecast` of one shape [..., *S], space being the last `dimensions` axes,
-and returns [...]: space is reduced, whatever stands before it (batch, time, channel) is kept. `all_measures` gives
-them all at once, in the order of `MEASURES`.
+and returns [...]: space is reduced, whatever stands before it (batch, time, channel) is kept. `all_measures`
+gives them all at once, in the order of `MEASURES`.
 
 VRMSE is 0 for a perfect forecast and about 1 for the best constant one. The small number in its denominator
 belongs to the published definition: a field of standard deviation below 3e-4 looks easier than it is.
@@ -99,9 +99,9 @@ def pearson(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> tor
     (cells - 1) / cells.
     """
     space = _space(dimensions)
-    covariance = ((truth - truth.mean(space, keepdim=True)) * (forecast - forecast.mean(space, keepdim=True))).mean(
-        space
-    )
+    covariance = (
+        (truth - truth.mean(space, keepdim=True)) * (forecast - forecast.mean(space, keepdim=True))
+    ).mean(space)
     return covariance / (truth.std(space) * forecast.std(space) + EPSILON)
 
 

@@ -7,10 +7,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from pydantic.dataclasses import dataclass
-
 from shards.program.settings import load
-from shards.schema import STRICT
+from shards.schema import checked
 from walrus.evaluation.scores import ONE_STEP
 
 CAPTION = "published, on the full test set"
@@ -19,7 +17,7 @@ CAPTION = "published, on the full test set"
 REPORTED = {1: (ONE_STEP, "1:20", "21:60"), 8: (ONE_STEP, "1:10", "11:30")}
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Jitter:
     """VRMSE of the pretrained model over whole trajectories, with patch jitter and without."""
 
@@ -27,7 +25,7 @@ class Jitter:
     off: float
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class PublishedScores:
     """Median VRMSE of a dataset by window and model; `table` is that of the paper."""
 
@@ -36,7 +34,7 @@ class PublishedScores:
     jitter: Jitter | None = None
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class _File:
     source: str
     datasets: dict[str, PublishedScores] = field(default_factory=dict)

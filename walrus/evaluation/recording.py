@@ -21,7 +21,7 @@ IMAGES = ("truth", "forecast", "error")
 
 
 @dataclass(frozen=True)
-class Scene:
+class RolloutFacts:
     """What is filmed: a trajectory of a task, the names of its channels, its grid, and True inside a solid."""
 
     task: str
@@ -33,7 +33,7 @@ class Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class RolloutStep:
     """One step of a rollout: its number (from 1), its time, both frames [C, *S] and the VRMSE [C] of the forecast."""
 
     step: int
@@ -44,13 +44,13 @@ class Shot:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class Recording:
     """Some steps and channels of a rollout, seen through each of `views`: one `images_ITCVU` a view.
 
     A cell inside a solid is not a number.
     """
 
-    scene: Scene
+    scene: RolloutFacts
     channels: tuple[str, ...]
     steps: tuple[int, ...]
     time_T: npt.NDArray[np.float64]
@@ -65,7 +65,9 @@ class Film:
         return self.channels.index(channel)
 
 
-def record(scene: Scene, shots: Iterable[Shot], steps: Sequence[int], channels: Sequence[str]) -> Film:
+def record(
+    scene: RolloutFacts, shots: Iterable[RolloutStep], steps: Sequence[int], channels: Sequence[str]
+) -> Recording:
     """Films these steps and channels; frames are let go as soon as their images are taken."""
     views = views_of(scene.grid, scene.boundaries)
     rows = [scene.channels.index(channel) for channel in channels]
@@ -74,7 +76,7 @@ def record(scene: Scene, shots: Iterable[Shot], steps: Sequence[int], channels: 
         if shot.step in steps:
             seen.append((shot.step, shot.time, shot.error_C[rows]))
             images.append(_images(scene, shot, rows, views))
-    return Film(
+    return Recording(
         scene,
         tuple(channels),
         tuple(step for step, _, _ in seen),
@@ -85,13 +87,13 @@ def record(scene: Scene, shots: Iterable[Shot], steps: Sequence[int], channels: 
     )
 
 
-def spread(frames: int, most: int) -> tuple[int, ...]:
+def evenly_chosen_steps(frames: int, most: int) -> tuple[int, ...]:
     """An even choice of at most so many of the steps 1 to `frames`, the ends among them."""
     return tuple(sorted({round(step) for step in np.linspace(1, frames, min(frames, most))}))
 
 
 def _images(
-    scene: Scene, shot: Shot, rows: Sequence[int], views: Sequence[View]
+    scene: RolloutFacts, shot: RolloutStep, rows: Sequence[int], views: Sequence[View]
 ) -> tuple[npt.NDArray[np.float32], ...]:
     """[I, C, V, U] for each view."""
     solid = np.where(scene.solid_S, np.nan, 0.0)

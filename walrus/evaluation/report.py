@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from shards.drawing.html_page import figure, heading, page, words
+from shards.drawing.html_page import escaped_words, figure, heading, page
 from walrus.evaluation.curve_figures import Curve, curve
-from walrus.evaluation.evaluate import Judgement
+from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.figures import Drawing, Drawings
 from walrus.evaluation.metrics import EPSILON, MEASURES, Measure
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
@@ -22,7 +22,7 @@ from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFacts:
     """What was run: a title, and facts (name, value) such as recipe, parameters, steps, wall time."""
 
     title: str
@@ -33,7 +33,7 @@ class Run:
 class Result:
     """What came out for one dataset, and its pictures."""
 
-    judgement: Judgement
+    judgement: Evaluation
     drawings: Drawings
 
     @property
@@ -42,7 +42,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """One line of a table: its name and its value for each of FORECASTERS."""
 
     name: str
@@ -58,12 +58,15 @@ class Row:
         return self.values[0] == self.best and self.values.count(self.best) == 1
 
 
-def write_report(path: Path, run: Run, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
+def write_report(path: Path, run: RunFacts, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
     """Write the report of a training run (with `curves`) or of an evaluation (without) to `path`.
 
     At least one result; each curve with at least one loss.
     """
-    parts = [_heading(run, results), _table([(result.task, _summary(result.judgement)) for result in results])]
+    parts = [
+        _heading(run, results),
+        _table([(result.task, _summary(result.judgement)) for result in results]),
+    ]
     if curves:
         parts.append(f"<h2>Training</h2>{figure(curve(curves), 'training loss of each task')}")
     parts += [_section(number, result) for number, result in enumerate(results)]
@@ -88,14 +91,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
-def _heading(run: Run, results: Sequence[Result]) -> str:
-    links = " ".join(f'<a href="#task-{i}">{words(result.task)}</a>' for i, result in enumerate(results))
+def _heading(run: RunFacts, results: Sequence[Result]) -> str:
+    links = " ".join(
+        f'<a href="#task-{i}">{escaped_words(result.task)}</a>' for i, result in enumerate(results)
+    )
     contents = f"<nav>{links}</nav>" if len(results) > 1 else ""
     lead = f'<p class="lead">{_verdict([_summary(result.judgement) for result in results])}</p>'
     return f"{heading(run.title, run.facts)}{lead}{contents}"
 
 
-def _verdict(tables: Sequence[Sequence[Row]]) -> str:
+def _verdict(tables: Sequence[Sequence[ScoreRow]]) -> str:
     one_step = sum(rows[0].model_wins for rows in tables)
     rollouts = [rows[1] for rows in tables if len(rows) > 1]
     wins = sum(row.model_wins for row in rollouts)
@@ -112,25 +117,29 @@ def _verdict(tables: Sequence[Sequence[Row]]) -> str:
     )
 
 
-def _summary(judgement: Judgement) -> list[Row]:
+def _summary(judgement: Evaluation) -> list[ScoreRow]:
     """One step ahead, and the two windows that the paper gives for such a dataset."""
     return [_row(judgement, window, _reached(judgement, window)) for window in judgement.reported]
 
 
-def _all_windows(judgement: Judgement, channel: str = ALL) -> list[Row]:
+def _all_windows(judgement: Evaluation, channel: str = ALL) -> list[ScoreRow]:
     """Every window; of those that end alike because the rollouts end there, one."""
     scores = judgement.scores
-    windows = {steps: window for window, steps in reversed(list(zip(scores.windows, scores.steps, strict=True)))}
+    windows = {
+        steps: window for window, steps in reversed(list(zip(scores.windows, scores.steps, strict=True)))
+    }
     names = {window: _steps(window, steps) for steps, window in windows.items()}
     return [_row(judgement, window, names[window], channel) for window in scores.windows if window in names]
 
 
-def _row(judgement: Judgement, window: str, name: str, channel: str = ALL, measure: Measure = "vrmse") -> Row:
+def _row(
+    judgement: Evaluation, window: str, name: str, channel: str = ALL, measure: Measure = "vrmse"
+) -> ScoreRow:
     values = [judgement.scores.value(window, forecaster, measure, channel) for forecaster in FORECASTERS]
-    return Row(name, tuple(values), higher_is_better=measure == "pearson")
+    return ScoreRow(name, tuple(values), higher_is_better=measure == "pearson")
 
 
-def _reached(judgement: Judgement, window: str) -> str:
+def _reached(judgement: Evaluation, window: str) -> str:
     return _steps(window, judgement.scores.steps[judgement.scores.windows.index(window)])
 
 
@@ -142,7 +151,7 @@ def _steps(window: str, steps: tuple[int, int] | None) -> str:
     return f"steps {first}–{last}" if last > first else f"step {first}"
 
 
-def _table(groups: Sequence[tuple[str, Sequence[Row]]], corner: str = "VRMSE") -> str:
+def _table(groups: Sequence[tuple[str, Sequence[ScoreRow]]], corner: str = "VRMSE") -> str:
     """The three forecasters for each group and row; the best of a line is marked."""
     heads = "".join(f'<th scope="col">{name}</th>' for name in FORECASTERS)
     bodies = "".join(f"<tbody>{_lines(name, rows)}</tbody>" for name, rows in groups)
@@ -150,11 +159,15 @@ def _table(groups: Sequence[tuple[str, Sequence[Row]]], corner: str = "VRMSE") -
     return f'<div class="table"><table>{head}{bodies}</table></div>'
 
 
-def _lines(name: str, rows: Sequence[Row]) -> str:
-    heads = [f'<th scope="rowgroup" rowspan="{len(rows)}">{words(name)}</th>', *[""] * (len(rows) - 1)]
+def _lines(name: str, rows: Sequence[ScoreRow]) -> str:
+    heads = [
+        f'<th scope="rowgroup" rowspan="{len(rows)}">{escaped_words(name)}</th>',
+        *[""] * (len(rows) - 1),
+    ]
     cells = ["".join(_cell(value, row.best) for value in row.values) for row in rows]
     return "".join(
-        f"<tr>{head}<td>{escape(row.name)}</td>{line}</tr>" for head, row, line in zip(heads, rows, cells, strict=True)
+        f"<tr>{head}<td>{escape(row.name)}</td>{line}</tr>"
+        for head, row, line in zip(heads, rows, cells, strict=True)
     )
 
 
@@ -174,7 +187,7 @@ def _section(number: int, result: Result) -> str:
     chapters = "\n".join(
         f"<h3>{escape(each.heading)}</h3>{_figures(result, each.drawings)}" for each in drawings.chapters
     )
-    return f"""<section id="task-{number}"><h2>{words(result.task)}</h2>
+    return f"""<section id="task-{number}"><h2>{escaped_words(result.task)}</h2>
 <p>{_protocol(judgement)}</p>
 {_beside(judgement)}
 {chapters}
@@ -184,7 +197,7 @@ def _section(number: int, result: Result) -> str:
 </section>"""
 
 
-def _protocol(judgement: Judgement) -> str:
+def _protocol(judgement: Evaluation) -> str:
     """How the forecasts were made, in two sentences."""
     tracks, protocol = judgement.tracks, judgement.protocol
     trajectories = "1 trajectory" if len(tracks) == 1 else f"{len(tracks)} trajectories"
@@ -201,10 +214,12 @@ def _protocol(judgement: Judgement) -> str:
 
 
 def _figures(result: Result, drawings: Sequence[Drawing]) -> str:
-    return "\n".join(figure(drawing.data, f"{words(result.task)}: {drawing.words}") for drawing in drawings)
+    return "\n".join(
+        figure(drawing.data, f"{escaped_words(result.task)}: {drawing.words}") for drawing in drawings
+    )
 
 
-def _measures(judgement: Judgement) -> list[tuple[str, list[Row]]]:
+def _measures(judgement: Evaluation) -> list[tuple[str, list[ScoreRow]]]:
     """Every measure one step ahead and over the first steps, all fields together."""
     groups = []
     for window in judgement.reported[:2]:
@@ -213,7 +228,7 @@ def _measures(judgement: Judgement) -> list[tuple[str, list[Row]]]:
     return groups
 
 
-def _beside(judgement: Judgement) -> str:
+def _beside(judgement: Evaluation) -> str:
     """The published figures of this dataset: of other data, so in a table of their own."""
     published = published_scores(judgement.task)
     if published is None:

@@ -1,8 +1,9 @@
 """Pictures of forecasts: truth, forecast and error side by side, as a sheet or as a film.
 
-Every function returns the bytes of a PNG or a GIF and leaves matplotlib's settings as they were. An image shows
-the first axis to the right and the second upward (a globe: longitude and latitude), lengths to scale, of a
-volume the middle plane. Its frame tells the boundary: thick = wall, dotted = open, thin = periodic. Grey is solid.
+Every function returns the bytes of a PNG or a GIF and leaves matplotlib's settings as they were. An image
+shows the first axis to the right and the second upward (a globe: longitude and latitude), lengths to scale,
+of a volume the middle plane. Its frame tells the boundary: thick = wall, dotted = open, thin = periodic. Grey
+is solid.
 
 Axes: I image (truth, forecast, error), T recorded steps, C channel; U V the horizontal and the
 vertical axis of an image.
@@ -21,10 +22,10 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from shards.drawing.canvas import GREY, INK, WIDTH, Page, style, words
+from shards.drawing.canvas import GREY, INK, WIDTH, Page, caption_words, style
 from shards.drawing.plane import Picture, Scale, View
 from shards.drawing.plane_image import bar, compass, draw
-from walrus.evaluation.recording import IMAGES, Film
+from walrus.evaluation.recording import IMAGES, Recording
 
 # Inches: a colour bar with its numbers, a gap of images.
 BAR, GAP = 0.62, 0.08
@@ -34,7 +35,7 @@ MOST_COLUMNS = 8
 PROFILES = 4
 
 
-def panel(film: Film, channel: str, places: Sequence[int] | None = None) -> bytes:
+def panel(film: Recording, channel: str, places: Sequence[int] | None = None) -> bytes:
     """PNG: truth, forecast and error (rows) of one channel at several recorded steps (columns).
 
     Without `places`, as many as fit, evenly spread. A line is drawn as its values over place and time.
@@ -54,7 +55,7 @@ def panel(film: Film, channel: str, places: Sequence[int] | None = None) -> byte
     scales = _scales(images_ITVU)
     with style():
         page = Page(left + len(places) * (width + gap) + BAR, top + 3 * (height + gap) + bottom)
-        _title(page, film, words(channel), view.cut)
+        _title(page, film, caption_words(channel), view.cut)
         for i, (name, scale) in enumerate(zip(IMAGES, scales, strict=True)):
             down = top + i * (height + gap)
             for j, place in enumerate(places):
@@ -70,7 +71,7 @@ def panel(film: Film, channel: str, places: Sequence[int] | None = None) -> byte
         return page.png()
 
 
-def panels(film: Film, place: int = -1) -> bytes:
+def panels(film: Recording, place: int = -1) -> bytes:
     """PNG: truth, forecast and error (columns) of every recorded channel (rows) at one recorded step."""
     view = film.views[0]
     left, top, bottom, gap = 0.4, 0.88, 0.4, 0.2
@@ -81,8 +82,10 @@ def panels(film: Film, place: int = -1) -> bytes:
         _title(page, film, "all fields", _when(film, place), view.cut)
         for row, channel in enumerate(film.channels):
             images = film.images_ITCVU[0][:, place, row]
-            boxes, _ = _triptych(page, view, images, _scales(images[:, None]), left, top + row * (height + gap), width)
-            boxes[0].set_ylabel(words(channel), color=INK, size=8)
+            boxes, _ = _triptych(
+                page, view, images, _scales(images[:, None]), left, top + row * (height + gap), width
+            )
+            boxes[0].set_ylabel(caption_words(channel), color=INK, size=8)
             boxes[2].set_xlabel(_wrong(film, place, row), labelpad=2, size=6)
             for axes, name in zip(boxes, IMAGES, strict=True):
                 axes.set_title(name if row == 0 else "", size=8.5)
@@ -90,7 +93,7 @@ def panels(film: Film, place: int = -1) -> bytes:
         return page.png()
 
 
-def volume(film: Film, channel: str, place: int = -1) -> bytes:
+def volume(film: Recording, channel: str, place: int = -1) -> bytes:
     """PNG of one channel of a volume at one recorded step: truth, forecast and error (rows) in every view (columns).
 
     The planes share their colours; the look through the volume, which sees only extremes, has its own.
@@ -104,7 +107,7 @@ def volume(film: Film, channel: str, place: int = -1) -> bytes:
     height = min(2.2, room / sum(1 / view.ratio for view in film.views))
     with style():
         page = Page(WIDTH, top + 3 * (height + GAP) + bottom)
-        _title(page, film, words(channel), _when(film, place), _wrong(film, place, row))
+        _title(page, film, caption_words(channel), _when(film, place), _wrong(film, place, row))
         across = left
         for k, view in enumerate(film.views):
             scales = shared if k in planes else _scales(images[k][:, None], shared[0])
@@ -113,7 +116,9 @@ def volume(film: Film, channel: str, place: int = -1) -> bytes:
                 down = top + i * (height + GAP)
                 axes = page.axes(across, down, width, height)
                 shown = draw(axes, view, images[k][i], scales[i])
-                axes.set_title(f"{view.cut}\n{view.names[0]} right, {view.names[1]} up" if i == 0 else "", size=7)
+                axes.set_title(
+                    f"{view.cut}\n{view.names[0]} right, {view.names[1]} up" if i == 0 else "", size=7
+                )
                 axes.set_ylabel(name if k == 0 else "", color=INK, size=8.5)
                 if k in (planes[-1], len(film.views) - 1) and i != 1:
                     tall = height if i else 2 * height + GAP
@@ -122,7 +127,7 @@ def volume(film: Film, channel: str, place: int = -1) -> bytes:
         return page.png()
 
 
-def animation(film: Film, channel: str, frames_per_second: int = 8) -> bytes:
+def animation(film: Recording, channel: str, frames_per_second: int = 8) -> bytes:
     """GIF: truth, forecast and error of one channel side by side, every recorded step."""
     view, row = film.views[0], film.row(channel)
     left, top, bottom = 0.15, 0.82, 0.3
@@ -132,13 +137,13 @@ def animation(film: Film, channel: str, frames_per_second: int = 8) -> bytes:
     pictures = []
     with style():
         page = Page(left + _across(width), top + width * view.ratio + bottom, GIF_DPI)
-        page.text(left, 0.12, words(film.scene.task), size=10, weight="bold")
+        page.text(left, 0.12, caption_words(film.scene.task), size=10, weight="bold")
         caption = page.text(left, 0.38, "", size=7.5, color=GREY)
         boxes, shown = _triptych(page, view, images_ITVU[:, 0], scales, left, top, width)
         for axes, name in zip(boxes, IMAGES, strict=True):
             axes.set_title(name, size=8.5)
         for place in range(len(film.steps)):
-            caption.set_text("   ".join([words(channel), _when(film, place), view.cut]))
+            caption.set_text("   ".join([caption_words(channel), _when(film, place), view.cut]))
             boxes[2].set_xlabel(_wrong(film, place, row))
             for artist, image in zip(shown, images_ITVU[:, place], strict=True):
                 artist.set_data(image)
@@ -146,7 +151,7 @@ def animation(film: Film, channel: str, frames_per_second: int = 8) -> bytes:
     return _gif(pictures, _palette(scales), frames_per_second)
 
 
-def _space_time(film: Film, channel: str) -> bytes:
+def _space_time(film: Recording, channel: str) -> bytes:
     """PNG of a line: truth, forecast and error over place (right) and time (up), and the curves of some steps."""
     view, row = film.views[0], film.row(channel)
     images_ITU = film.images_ITCVU[0][:, :, row].reshape(3, len(film.steps), -1)
@@ -157,7 +162,7 @@ def _space_time(film: Film, channel: str) -> bytes:
     name, places = view.names[0], _even(len(film.steps), PROFILES)
     with style():
         page = Page(left + _across(width), top + height + 0.75 + below + 0.5)
-        _title(page, film, words(channel))
+        _title(page, film, caption_words(channel))
         boxes, shown = _triptych(page, view, images_ITU[:, ::-1], scales, left, top, width, height)
         for axes, image, title in zip(boxes, shown, IMAGES, strict=True):
             image.set_extent(extent)
@@ -222,16 +227,16 @@ def _triptych(
     return boxes, shown
 
 
-def _title(page: Page, film: Film, *parts: str) -> None:
+def _title(page: Page, film: Recording, *parts: str) -> None:
     cells = " × ".join(str(size) for size in film.scene.grid.shape)
-    page.title(words(film.scene.task), *parts, f"{cells} cells", film.scene.trajectory)
+    page.title(caption_words(film.scene.task), *parts, f"{cells} cells", film.scene.trajectory)
 
 
-def _when(film: Film, place: int) -> str:
+def _when(film: Recording, place: int) -> str:
     return f"step {film.steps[place]},  t = {film.time_T[place]:.4g}"
 
 
-def _wrong(film: Film, place: int, row: int) -> str:
+def _wrong(film: Recording, place: int, row: int) -> str:
     error = float(film.error_TC[place, row])
     return f"VRMSE {error:#.3g}" if math.isfinite(error) else "diverged"
 
@@ -239,7 +244,10 @@ def _wrong(film: Film, place: int, row: int) -> str:
 def _palette(scales: Sequence[Scale]) -> Image.Image:
     """One palette for all pictures of an animation, so that no colour flickers: greys and both maps."""
     greys = np.linspace(0, 255, 24)[:, None].repeat(3, 1)
-    maps = [colormaps[name](np.linspace(0, 1, 116))[:, :3] * 255 for name in (scales[0].colours, scales[2].colours)]
+    maps = [
+        colormaps[name](np.linspace(0, 1, 116))[:, :3] * 255
+        for name in (scales[0].colours, scales[2].colours)
+    ]
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate([greys, *maps]).astype(np.uint8).tobytes())
     return palette
@@ -248,5 +256,7 @@ def _palette(scales: Sequence[Scale]) -> Image.Image:
 def _gif(pictures: Sequence[Image.Image], palette: Image.Image, frames_per_second: int) -> bytes:
     first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     stream = io.BytesIO()
-    first.save(stream, format="GIF", save_all=True, append_images=rest, duration=1000 // frames_per_second, loop=0)
+    first.save(
+        stream, format="GIF", save_all=True, append_images=rest, duration=1000 // frames_per_second, loop=0
+    )
     return stream.getvalue()

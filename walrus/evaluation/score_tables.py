@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from walrus.evaluation.evaluate import Judgement
+from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
 from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP, STATISTICS, Scores
@@ -19,16 +19,17 @@ NAMES = {"model": "model", "persistence": "persist.", "linear": "linear"}
 COLUMNS = ("task", "forecaster", "metric", "channel", "window", *STATISTICS)
 
 
-def document(judgements: Sequence[Judgement]) -> dict[str, Any]:
+def document(judgements: Sequence[Evaluation]) -> dict[str, Any]:
     """Every task's scores, and how they were made, as plain JSON.
 
     `scores` leads from forecaster over measure, window and statistic to one number for each of `channels`; the windows
-    tell the first and last step that the rollouts reach. What is not finite, because a forecast diverged, is null.
+    tell the first and last step that the rollouts reach. What is not finite, because a forecast diverged, is
+    null.
     """
     return {judgement.task: _document(judgement) for judgement in judgements}
 
 
-def _document(judgement: Judgement) -> dict[str, Any]:
+def _document(judgement: Evaluation) -> dict[str, Any]:
     protocol, scores = judgement.protocol, judgement.scores
     published = published_scores(judgement.task)
     result = {
@@ -40,12 +41,19 @@ def _document(judgement: Judgement) -> dict[str, Any]:
         "jitter": judgement.jitters,
         "seeds": list(judgement.seeds),
         "channels": list(scores.channels),
-        "windows": {window: list(steps or ()) for window, steps in zip(scores.windows, scores.steps, strict=True)},
+        "windows": {
+            window: list(steps or ()) for window, steps in zip(scores.windows, scores.steps, strict=True)
+        },
         "scores": _nested(scores),
         "conservation": _drifts(judgement),
     }
     if published is not None:
-        result["published"] = {"note": CAPTION, "source": source(), "table": published.table, "vrmse": published.vrmse}
+        result["published"] = {
+            "note": CAPTION,
+            "source": source(),
+            "table": published.table,
+            "vrmse": published.vrmse,
+        }
     return result
 
 
@@ -70,7 +78,7 @@ def _digits(value: float) -> float | None:
     return float(f"{value:.9g}") if math.isfinite(value) else None
 
 
-def _drifts(judgement: Judgement) -> dict[str, Any]:
+def _drifts(judgement: Evaluation) -> dict[str, Any]:
     """The median size of the relative change of each conserved quantity at the last step of each rollout."""
     last_N2Q = np.abs([track.drift_2TQ[:, -1] for track in judgement.tracks])
     return {
@@ -91,7 +99,7 @@ def to_csv(tables: Sequence[tuple[str, Scores]]) -> str:
     return text.getvalue()
 
 
-def to_latex(judgements: Sequence[Judgement]) -> str:
+def to_latex(judgements: Sequence[Evaluation]) -> str:
     """A table for a paper, a row a task: VRMSE of all fields together, the smallest of each window bold."""
     windows = list(dict.fromkeys(window for each in judgements for window in each.reported))
     heads = " & ".join(rf"\multicolumn{{3}}{{c}}{{{_head(window)}}}" for window in windows)
@@ -116,7 +124,7 @@ def _head(window: str) -> str:
     return "one step" if window == ONE_STEP else f"steps {window.replace(':', '--')}"
 
 
-def _latex_row(judgement: Judgement, windows: Sequence[str]) -> str:
+def _latex_row(judgement: Evaluation, windows: Sequence[str]) -> str:
     cells = [judgement.task.replace("_", r"\_")]
     for window in windows:
         if window not in judgement.reported:
@@ -131,7 +139,7 @@ def _plain(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else r"$\infty$"
 
 
-def table(tasks: dict[str, Any], name: str) -> str:
+def score_table(tasks: dict[str, Any], name: str) -> str:
     """The scores of `document`, a line a task: VRMSE one step ahead and over the rollout, beside the baselines."""
     width = max(len("dataset"), *(len(task) for task in tasks))
     head = f"{'':{width}}  {'one step':^30}  {'rollout':^36}".rstrip()
@@ -141,14 +149,18 @@ def table(tasks: dict[str, Any], name: str) -> str:
         window = next(window for window in found["windows"] if window != ONE_STEP)
         first, last = found["windows"][window]
         steps = f"{first}-{last}"
-        lines.append(f"{task:{width}} {_line(vrmse(found, ONE_STEP))}   {steps:>5}{_line(vrmse(found, window))}")
+        lines.append(
+            f"{task:{width}} {_line(median_vrmse(found, ONE_STEP))}   {steps:>5}{_line(median_vrmse(found, window))}"
+        )
     if len(tasks) > 1:
-        rows = [vrmse(found, ONE_STEP) for found in tasks.values()]
-        lines.append(f"{'mean':{width}} {_line([sum(column) / len(column) for column in zip(*rows, strict=True)])}")
+        rows = [median_vrmse(found, ONE_STEP) for found in tasks.values()]
+        lines.append(
+            f"{'mean':{width}} {_line([sum(column) / len(column) for column in zip(*rows, strict=True)])}"
+        )
     return "\n".join(lines)
 
 
-def vrmse(found: dict[str, Any], window: str) -> list[float]:
+def median_vrmse(found: dict[str, Any], window: str) -> list[float]:
     """The median VRMSE of each forecaster, all fields together, in one task of `document`."""
     place = found["channels"].index(ALL)
     values = [found["scores"][forecaster]["vrmse"][window]["median"][place] for forecaster in FORECASTERS]

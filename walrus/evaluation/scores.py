@@ -31,7 +31,7 @@ LOGARITHMIC_BINS = 4
 
 
 @dataclass(frozen=True)
-class Window:
+class StepRange:
     """The rollout steps `first` to `last`, counted from 1; of shorter rollouts those that exist."""
 
     first: int
@@ -92,13 +92,15 @@ class Scores:
                         yield Score(window, self.steps[w], forecaster, measure, channel, median, mean, std)
 
 
-def windows_of(longest: int) -> tuple[Window, ...]:
+def windows_of(longest: int) -> tuple[StepRange, ...]:
     """The published windows and the logarithmic ones that rollouts of `longest` steps reach, each once."""
-    everything = [Window(first, last) for first, last in PUBLISHED_WINDOWS] + list(logarithmic_windows(longest))
+    everything = [StepRange(first, last) for first, last in PUBLISHED_WINDOWS] + list(
+        logarithmic_windows(longest)
+    )
     return tuple(dict.fromkeys(window for window in everything if window.first <= longest))
 
 
-def logarithmic_windows(longest: int) -> Iterator[Window]:
+def logarithmic_windows(longest: int) -> Iterator[StepRange]:
     """Between 0 and the whole parts of powers of `longest`: of 83 steps 1, 2 to 3, 4 to 9, 10 to 27, 28 to 83.
 
     Source: arXiv 2511.15684, table 3, and the released metrics.
@@ -108,7 +110,7 @@ def logarithmic_windows(longest: int) -> Iterator[Window]:
         # The exponential of a logarithm may fall short of a whole number by a rounding.
         edge = int(math.exp(power) + 1e-9)
         if edge > before:
-            yield Window(before + 1, edge)
+            yield StepRange(before + 1, edge)
         before = edge
 
 

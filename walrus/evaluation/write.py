@@ -8,11 +8,11 @@ from pathlib import Path
 from shards.disk import write_atomically
 from shards.json_text import to_text
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.report import Result, Run, write_report
+from walrus.evaluation.report import Result, RunFacts, write_report
 from walrus.evaluation.score_tables import document, to_csv, to_latex
 
 
-def save(folder: Path, run: Run, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
+def save(folder: Path, run: RunFacts, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
     """Writes the pictures of each task, report.html, scores.csv, horizons.csv, scores.tex, and at last scores.json."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,9 @@ def convolve_back(x_NIHWD: Tensor, kernel_IOHWD: Tensor, stages: Stages) -> Tens
     return y.unsqueeze(dim)
 
 
-def _convolve_volume_back(x_NIHWD: Tensor, kernel_IOHWD: Tensor, strides: list[int], crops: list[int]) -> Tensor:
+def _convolve_volume_back(
+    x_NIHWD: Tensor, kernel_IOHWD: Tensor, strides: list[int], crops: list[int]
+) -> Tensor:
     if x_NIHWD.device.type != "cpu":
         return functional.conv_transpose3d(x_NIHWD, kernel_IOHWD, stride=strides, padding=crops)
     # The same sums as the gradient of a convolution, for which CPUs have a kernel: three times as fast.

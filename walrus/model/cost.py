@@ -1,13 +1,15 @@
 """What a window of a task costs a model: the arithmetic of its training pass, counted from shapes alone.
 
-A frame of S tokens takes, in each of the K blocks of width E and feed-forward width M, this many multiplications:
+A frame of S tokens takes, in each of the K blocks of width E and feed-forward width M, this many
+multiplications:
 
     linear layers     S (8 E^2 + 3/2 E M)
     space attention   2 S^2 E               quadratic in the tokens of a frame
     time attention    2 S T E               small: a window has few frames T
 
-and in the stem one for every kernel entry that meets a cell, forth in the encoder and back in the decoder. An operation
-is a multiplication or an addition, a training pass is a forward pass three times, and once more what is recomputed.
+and in the stem one for every kernel entry that meets a cell, forth in the encoder and back in the decoder. An
+operation is a multiplication or an addition, a training pass is a forward pass three times, and once more
+what is recomputed.
 """
 
 from __future__ import annotations
@@ -127,7 +129,11 @@ def _stem(model: ModelSettings, axes: Axes, channels_in: int) -> int:
 def _reaching(axis: Axis) -> int:
     """Rows between the convolutions of which some cell of the grid is made; the decoder leaves out the others."""
     rows = axis.first.rows(axis.cells)
-    return rows if axis.periodic else min(rows, math.ceil((axis.size + axis.first.kernel - 1) / axis.first.stride))
+    return (
+        rows
+        if axis.periodic
+        else min(rows, math.ceil((axis.size + axis.first.kernel - 1) / axis.first.stride))
+    )
 
 
 def _wrapped(rows: list[int], unwraps: Iterable[int]) -> int:

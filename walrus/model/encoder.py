@@ -1,6 +1,7 @@
 """Cells to tokens: two strided convolutions, whose first kernel holds a column for every known channel.
 
-Axes: B batch, N = T x B frames, C channel, F flags of a cell, I inner width, E width, H W D cells, h w d tokens.
+Axes: B batch, N = T x B frames, C channel, F flags of a cell, I inner width, E width, H W D cells, h w d
+tokens.
 """
 
 from __future__ import annotations
@@ -34,7 +35,12 @@ class Encoder(nn.Module):
         self.cells = nn.Parameter(torch.zeros(shape)) if settings.cell_flags else None
 
     def forward(
-        self, x_NCHWD: Tensor, flags_3HWD: Tensor, labels_C: Tensor, axes: Axes, cells_BFHWD: Tensor | None = None
+        self,
+        x_NCHWD: Tensor,
+        flags_3HWD: Tensor,
+        labels_C: Tensor,
+        axes: Axes,
+        cells_BFHWD: Tensor | None = None,
     ) -> Tensor:
         """Tokens [N, E, h, w, d] of placed fields, the flags of their padding, and those of their cells."""
         fields_ICHWD, flags_I3HWD = self._kernels(labels_C)
@@ -42,7 +48,9 @@ class Encoder(nn.Module):
         first = first_stages(axes)
         y = convolve(x_NCHWD, fields_ICHWD, first) + convolve(flags_3HWD[None], flags_I3HWD, first)
         if self.cells is not None and cells_BFHWD is not None:
-            y = (y.unflatten(0, (-1, len(cells_BFHWD))) + convolve(cells_BFHWD, self.cells, first)).flatten(0, 1)
+            y = (y.unflatten(0, (-1, len(cells_BFHWD))) + convolve(cells_BFHWD, self.cells, first)).flatten(
+                0, 1
+            )
         y = convolve(functional.silu(self.first_norm(y)), self.second, second_stages(axes))
         return functional.silu(self.second_norm(y))
 

@@ -1,7 +1,8 @@
 """Where every cell and token of an axis goes: strides, padding beyond a boundary, wrapping round a period.
 
-Integers only. Two convolutions, of kernel 8 and 4, turn cells into tokens; their strides are the model's way to
-spend the same number of tokens on any grid (arXiv 2511.15684, section 3.1: convolutional stride modulation).
+Integers only. Two convolutions, of kernel 8 and 4, turn cells into tokens; their strides are the model's way
+to spend the same number of tokens on any grid (arXiv 2511.15684, section 3.1: convolutional stride
+modulation).
 """
 
 from __future__ import annotations

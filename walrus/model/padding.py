@@ -42,7 +42,8 @@ def restore(y_NCHWD: Tensor, axes: Axes, shift: Shift, left_out: Shift = (0, 0, 
 def trim(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> tuple[Tensor, Shift]:
     """The rows that reach a cell of the grid through the last transposed convolution, and the cells left out before.
 
-    The rest would only fill the padding, which is dropped: nearly half of a bounded volume of 64 cells an axis.
+    The rest would only fill the padding, which is dropped: nearly half of a bounded volume of 64 cells an
+    axis.
     """
     left_out = []
     for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
@@ -77,7 +78,8 @@ def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
     """Three channels [3, H, W, D] on the padded grid: inside, beyond a wall, beyond an open side.
 
     Inside is (1, 0, 0). In the padding of a side the first is 0 and that of its kind 1; where the padding of
-    two axes meets, the kinds add. Padding that the shift pushes out at one end comes in at the other with its kind.
+    two axes meets, the kinds add. Padding that the shift pushes out at one end comes in at the other with its
+    kind.
     """
     inside_HWD = _along(axes, shift, like, None).prod(0)
     closed_HWD = _along(axes, shift, like, Boundary.WALL).sum(0)

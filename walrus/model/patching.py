@@ -1,7 +1,8 @@
 """How many cells a token covers along each axis: by the table, or another choice for every pass.
 
-A network that has seen many sizes of token can be asked for more or fewer of them, and a rollout that takes them in
-turn does not always make its error at the same places. Source: controllable patching (arXiv 2507.09264).
+A network that has seen many sizes of token can be asked for more or fewer of them, and a rollout that takes
+them in turn does not always make its error at the same places. Source: controllable patching (arXiv
+2507.09264).
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ def _coarser(size: int, finest: Strides, fewest: int) -> tuple[Strides, ...]:
     if fewest == 0:
         return ()
     least = finest[0] * finest[1]
-    fitting = [product for product in STRIDES if product > least and size % product == 0 and size // product >= fewest]
+    fitting = [
+        product
+        for product in STRIDES
+        if product > least and size % product == 0 and size // product >= fewest
+    ]
     return tuple(STRIDES[product] for product in fitting)
 
 
-def draw_patching(settings: ModelSettings, shape: tuple[int, int, int], generator: torch.Generator) -> Patching:
+def draw_patching(
+    settings: ModelSettings, shape: tuple[int, int, int], generator: torch.Generator
+) -> Patching:
     """One choice an axis, evenly; where there is but one nothing is drawn."""
     height, width, depth = (
         choices[int(torch.randint(len(choices), (), generator=generator))] if len(choices) > 1 else choices[0]

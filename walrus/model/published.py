@@ -1,7 +1,7 @@
 """Published weights, name by name: from the release's state to ours and back.
 
-Only names and a few shapes differ. One trained scalar, `encoder_dummy`, multiplies the fields before the first
-convolution there; here it lies in that convolution's field columns.
+Only names and a few shapes differ. One trained scalar, `encoder_dummy`, multiplies the fields before the
+first convolution there; here it lies in that convolution's field columns.
 """
 
 from __future__ import annotations
@@ -64,8 +64,12 @@ def published_names(settings: ModelSettings) -> dict[str, str]:
     table: dict[str, str] = {}
     for dimensions in settings.dimensions:
         stem = STEMS[dimensions]
-        table |= {f"embed.{dimensions}.{theirs}": f"encoders.{stem}.{ours}" for theirs, ours in ENCODER.items()}
-        table |= {f"debed.{dimensions}.{theirs}": f"decoders.{stem}.{ours}" for theirs, ours in DECODER.items()}
+        table |= {
+            f"embed.{dimensions}.{theirs}": f"encoders.{stem}.{ours}" for theirs, ours in ENCODER.items()
+        }
+        table |= {
+            f"debed.{dimensions}.{theirs}": f"decoders.{stem}.{ours}" for theirs, ours in DECODER.items()
+        }
     for number in range(settings.blocks):
         table |= {f"blocks.{number}.{theirs}": f"blocks.{number}.{ours}" for theirs, ours in BLOCK.items()}
     return table
@@ -149,7 +153,9 @@ def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
         )
     theirs: dict[str, Tensor] = {}
     for published, name in published_names(settings).items():
-        theirs[published] = state[name][..., None, None, None] if published.endswith(POINTWISE) else state[name]
+        theirs[published] = (
+            state[name][..., None, None, None] if published.endswith(POINTWISE) else state[name]
+        )
     device = next(iter(theirs.values())).device
     theirs[SCALAR] = torch.ones(1, device=device)
     if settings.position_grid:
@@ -167,7 +173,9 @@ def _frequencies_from(state: State, settings: ModelSettings) -> dict[str, Tensor
     """Learned frequencies; fixed ones are known, so they are only compared."""
     if settings.rotary == "learned":
         return {
-            f"blocks.{number}.rotary.frequencies_3R": torch.stack([state[name] for name in _axis_frequencies(number)])
+            f"blocks.{number}.rotary.frequencies_3R": torch.stack(
+                [state[name] for name in _axis_frequencies(number)]
+            )
             for number in range(settings.blocks)
         }
     known = published_frequencies(_pairs(settings), torch.device("cpu"))
@@ -204,4 +212,6 @@ def _shape(state: State, name: str, axes: int) -> tuple[int, ...]:
 
 
 def _few(names: set[str]) -> str:
-    return ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "nothing"
+    return (
+        ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "nothing"
+    )

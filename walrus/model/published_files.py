@@ -21,8 +21,8 @@ NESTING = ("app", "model")
 def read_release(path: Path) -> dict[str, Tensor]:
     """The weights by their published names, in single precision.
 
-    Takes a torch file (nested or bare) or safetensors. Raises ShardError where it cannot be read safely, MismatchError
-    where it holds anything but named tensors.
+    Takes a torch file (nested or bare) or safetensors. Raises ShardError where it cannot be read safely,
+    MismatchError where it holds anything but named tensors.
     """
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     for name in NESTING:

@@ -1,9 +1,9 @@
 """Where a token is, told to attention by turning pairs of channels of its queries and keys.
 
-Pairs of channels, a quarter of each head for H, then W, then D, turn by an angle proportional to the position; the
-rest of the head stays. Turning the tokens of a periodic axis round before a block is the same as turning their
-positions, so no activation is ever moved.
-Axes: S tokens, h w d tokens an axis, R pairs of channels, D head width.
+Pairs of channels, a quarter of each head for H, then W, then D, turn by an angle proportional to the
+position; the rest of the head stays. Turning the tokens of a periodic axis round before a block is the same
+as turning their positions, so no activation is ever moved. Axes: S tokens, h w d tokens an axis, R pairs of
+channels, D head width.
 """
 
 from __future__ import annotations

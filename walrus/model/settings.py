@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter, model_validator
-from pydantic.dataclasses import dataclass
 
-from shards.schema import STRICT, Natural
+from shards.schema import Natural, checked
 
 # What an encoder and a decoder are called that serve one or two real axes, or three.
 STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class ModelSettings:
     """Sizes and options of the network; the defaults are the published choices.
 
@@ -32,8 +31,8 @@ class ModelSettings:
     # Tokens that an axis may have at most, which sets the stride.
     plane_tokens: int = 32
     volume_tokens: int = 16
-    # Above 0, training draws the strides of each axis at random from those that leave so many tokens or more, and a
-    # rollout takes them in turn.
+    # Above 0, training draws the strides of each axis at random from those that leave so many tokens or more,
+    # and a rollout takes them in turn.
     fewest_tokens: Natural = 0
     causal: bool = True
     rotary: Literal["published", "learned", "harmonic"] = "published"
@@ -53,7 +52,9 @@ class ModelSettings:
         if min(self.hidden, self.heads, self.inner, self.mlp, self.blocks) < 1:
             raise ValueError("hidden, heads, inner, mlp and blocks must be at least 1")
         if self.hidden % self.heads or self.head_width < 8:
-            raise ValueError(f"hidden {self.hidden} over {self.heads} heads; expected a multiple, at least 8 wide each")
+            raise ValueError(
+                f"hidden {self.hidden} over {self.heads} heads; expected a multiple, at least 8 wide each"
+            )
         if self.mlp % 2:
             raise ValueError(f"mlp {self.mlp} must be even: half of it gates the other half")
         if self.position_grid and self.fewest_tokens:

@@ -39,7 +39,8 @@ class SpaceMixing(nn.Module):
             value_NASD,
         )
         attended_TBSE: Tensor = self.attention_out(attended_NASD.transpose(1, 2).reshape(x_TBSE.shape))
-        # Both sides of the product are kept for the backward pass anyway: what follows from them cell by cell is not.
+        # Both sides of the product are kept for the backward pass anyway: what follows from them cell by cell
+        # is not.
         fed_TBSE: Tensor = checkpoint(
             self._feed, content_TBSM, gate_TBSM, use_reentrant=False, preserve_rng_state=False
         )

@@ -61,15 +61,17 @@ class Walrus(nn.Module):
 
         `labels` are the vocabulary columns of the C channels, `boundaries` (lower, upper) of H, W and D. Without
         `shifts` there is no jitter, without `paths` no stochastic depth. With `last_only` just the change that
-        follows the last frame is decoded, [1, B, C, H, W, D]. `patching` replaces the strides of the table. `cells` are
-        the bits of the per-cell boundary mask (shards.schema.Cell), for a model with `cell_flags`.
-        Raises MismatchError where labels, grid or shifts do not fit.
+        follows the last frame is decoded, [1, B, C, H, W, D]. `patching` replaces the strides of the table.
+        `cells` are the bits of the per-cell boundary mask (shards.schema.Cell), for a model with
+        `cell_flags`. Raises MismatchError where labels, grid or shifts do not fit.
         """
         frames, windows, channels, *shape = x_TBCHWD.shape
         labels_C = torch.as_tensor(labels, device=x_TBCHWD.device)
         if len(labels_C) != channels:
             raise MismatchError(f"model: {len(labels_C)} labels for {channels} channels; give one a channel")
-        axes = plan_axes(self.settings, (shape[0], shape[1], shape[2]), boundaries, shifts is not None, patching)
+        axes = plan_axes(
+            self.settings, (shape[0], shape[1], shape[2]), boundaries, shifts is not None, patching
+        )
         if shifts is not None:
             shifts.check(axes)
         shift = STILL if shifts is None else shifts.cells
@@ -80,8 +82,12 @@ class Walrus(nn.Module):
         if self.settings.cell_flags and cells_BHWD is not None:
             cells_BFHWD = cell_flags(cells_BHWD, axes, shift, x_NCHWD)
         stem = self._stem(axes)
-        x_NEhwd = self._run(self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD)
-        x_TBSE = x_NEhwd.flatten(2).transpose(1, 2).contiguous().view(frames, windows, -1, self.settings.hidden)
+        x_NEhwd = self._run(
+            self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD
+        )
+        x_TBSE = (
+            x_NEhwd.flatten(2).transpose(1, 2).contiguous().view(frames, windows, -1, self.settings.hidden)
+        )
         x_TBSE = self.position(x_TBSE, axes) if self.position else x_TBSE
         x_TBSE = self._mix(x_TBSE, axes, shifts, paths)
         x_TBSE = x_TBSE[-1:] if last_only else x_TBSE

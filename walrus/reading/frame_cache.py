@@ -31,8 +31,8 @@ class _Slot:
 class FrameStore:
     """Room for `frames` decoded frames of one shape, the least recently used first out; safe to call from threads.
 
-    The memory is taken as it is first needed, and used again ever after: fresh memory costs twenty times the copy.
-    There must be more room than threads that read.
+    The memory is taken as it is first needed, and used again ever after: fresh memory costs twenty times the
+    copy. There must be more room than threads that read.
     """
 
     def __init__(self, frames: int, frame_shape: tuple[int, ...]) -> None:

@@ -1,10 +1,10 @@
 """The order of one pass over a task: every window start once, shuffled near and far as the storage likes it.
 
-Shards in random order form chapters of so many at once; the blocks of a chapter come in random order; the windows of a
-block are spread among those of several blocks, and go to the same place of consecutive micro-batches. So a shard is
-read in one chapter of a pass only, frames decoded for one window serve others soon after it and on the same rank, and
-no micro-batch holds two windows of one block (unless the chapter is too small). Blocks of one start and all shards at
-once are a plain shuffle.
+Shards in random order form chapters of so many at once; the blocks of a chapter come in random order; the
+windows of a block are spread among those of several blocks, and go to the same place of consecutive
+micro-batches. So a shard is read in one chapter of a pass only, frames decoded for one window serve others
+soon after it and on the same rank, and no micro-batch holds two windows of one block (unless the chapter is
+too small). Blocks of one start and all shards at once are a plain shuffle.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from walrus.randomness import Word, permutation, words
+from walrus.randomness import Word, permutation, random_words
 
 Numbers = npt.NDArray[np.int64]
 
@@ -81,7 +81,7 @@ def _runs(values: Numbers) -> list[tuple[int, int]]:
 
 def _spread(count: int, span: int, columns: int, seed: int, *name: Word) -> Numbers:
     """A permutation that deals `columns` stretches out in turn; within each nothing moves much further than `span`."""
-    chance = words(count, seed, *name).astype(np.float64) / 2**64
+    chance = random_words(count, seed, *name).astype(np.float64) / 2**64
     turns = np.arange(count) % columns
     dealt = np.empty(count, np.int64)
     dealt[np.argsort(turns, kind="stable")] = np.lexsort((np.arange(count) + span * chance, np.sort(turns)))

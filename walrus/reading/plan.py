@@ -1,7 +1,7 @@
 """What every step of a training run reads: a pure function (seed, step) -> micro-batches, with no hidden state.
 
-The plan knows nothing of ranks or workers, so a run goes on exactly on any number of them. Ranks and groups only share
-what a step reads among themselves (`Plan.of_group`, `Place.slice`).
+The plan knows nothing of ranks or workers, so a run goes on exactly on any number of them. Ranks and groups
+only share what a step reads among themselves (`StreamPlan.of_group`, `Rank.slice`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError
-from shards.schema import STRICT, AtLeastOne, History, Natural, NotNegative, Schema
+from shards.schema import AtLeastOne, History, Natural, NotNegative, Schema, checked
 from walrus.randomness import below, permutation
 from walrus.reading.pass_order import PLAIN, Order, pass_order
-from walrus.reading.ranks import Place, shared_evenly
+from walrus.reading.ranks import Rank, shared_evenly
 
 
 class WindowCost(Protocol):
@@ -42,14 +41,15 @@ class WindowCost(Protocol):
 CostOf = Callable[[Schema, int], WindowCost]
 
 
-@settings_dataclass(frozen=True, config=STRICT)
+@checked
 class StreamSettings:
     """How windows are drawn. A window holds `history` frames, by the number of real axes, and the one that follows.
 
-    A micro-batch has `windows_2d` or `windows_3d` windows of its task; the published ones cost alike, as a 2D window
-    costs half a 3D one (arXiv 2511.15684, section 4.2). With `micro_batch_tflop` each task has as many as come nearest
-    to so many 1e12 operations of a forward and a backward pass, a multiple of `slices`: so many ranks, or a divisor of
-    them, can share a micro-batch evenly. `--dry-run` shows what a window costs, with what is computed again.
+    A micro-batch has `windows_2d` or `windows_3d` windows of its task; the published ones cost alike, as a 2D
+    window costs half a 3D one (arXiv 2511.15684, section 4.2). With `micro_batch_tflop` each task has as many
+    as come nearest to so many 1e12 operations of a forward and a backward pass, a multiple of `slices`: so
+    many ranks, or a divisor of them, can share a micro-batch evenly. `--dry-run` shows what a window costs,
+    with what is computed again.
     """
 
     micro_batches: AtLeastOne = 4
@@ -61,11 +61,13 @@ class StreamSettings:
     history_3d: History = 3
     largest_stride: AtLeastOne = 5
     rotate: bool = True
-    # Windows that begin at so many consecutive frames share their stride and come soon after each other, so that frames
-    # decoded once serve several of them; apart by the windows of about `blocks_between` such blocks.
+    # Windows that begin at so many consecutive frames share their stride and come soon after each other, so
+    # that frames decoded once serve several of them; apart by the windows of about `blocks_between` such
+    # blocks.
     block: AtLeastOne = 1
     blocks_between: AtLeastOne = 4
-    # A pass reads so many shards at a time, each until it is done with, so that a remote one is fetched once; 0: all.
+    # A pass reads so many shards at a time, each until it is done with, so that a remote one is fetched once;
+    # 0: all.
     shards_at_once: Natural = 0
 
     def history(self, dimensions: int) -> int:
@@ -184,14 +186,14 @@ class MicroBatch:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StreamPlan:
     """The whole order of a run."""
 
     tasks: tuple[Task, ...]
     seed: int
     micro_batches: int
 
-    def check(self, place: Place) -> None:
+    def check(self, place: Rank) -> None:
         """Raises MismatchError where ranks and groups cannot share what every step reads."""
         self.of_group(0, place)
         for task in self.tasks:
@@ -201,14 +203,16 @@ class Plan:
         """The micro-batches of one optimiser step."""
         return tuple(self.micro_batch(number) for number in self._numbers(step))
 
-    def of_group(self, step: int, place: Place) -> tuple[MicroBatch, ...]:
+    def of_group(self, step: int, place: Rank) -> tuple[MicroBatch, ...]:
         """The micro-batches of a step that the group of this rank takes: as many as any other, of about equal cost.
 
         Raises MismatchError where the groups cannot share them.
         """
         numbers = self._numbers(step)
         costs = [self.task_of(number).micro_batch_cost for number in numbers]
-        return tuple(self.micro_batch(numbers[item]) for item in shared_evenly(costs, place.groups)[place.group])
+        return tuple(
+            self.micro_batch(numbers[item]) for item in shared_evenly(costs, place.groups)[place.group]
+        )
 
     def task_of(self, number: int) -> Task:
         """The task of a micro-batch, by a permuted cycle in which each occurs as often as its weight."""
@@ -240,7 +244,8 @@ class Plan:
         numbers, leaders = _pass(task, self.seed, turn)
         trajectory, first = task.place(int(numbers[place]))
         fits = (task.trajectory_frames[trajectory] - 1 - first) // task.history
-        # All windows of a block ask under the name of its first one, so they share their stride where it fits.
+        # All windows of a block ask under the name of its first one, so they share their stride where it
+        # fits.
         leader = turn * task.starts + int(leaders[place])
         stride = 1 + below(min(task.largest_stride, fits), self.seed, "stride", task.name, leader)
         return Window(trajectory, first, stride)

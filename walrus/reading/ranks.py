@@ -1,7 +1,7 @@
 """Where a rank stands: which sharding group it belongs to, and which of its ranks it is.
 
-Ranks of a group are neighbours, as those of MiCS are. They take equal slices of one micro-batch; the groups take
-different micro-batches. Neither changes what a step reads.
+Ranks of a group are neighbours, as those of MiCS are. They take equal slices of one micro-batch; the groups
+take different micro-batches. Neither changes what a step reads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Place:
+class Rank:
     """Rank `rank` of `ranks`, which form `groups` groups of as many neighbours each.
 
     Raises MismatchError where the ranks cannot be divided so.
@@ -59,14 +59,15 @@ class Place:
         return tuple(items[self.rank_in_group * share : (self.rank_in_group + 1) * share])
 
 
-ALONE = Place()
+ALONE = Rank()
 
 
 def shared_evenly(costs: Sequence[float], groups: int) -> tuple[tuple[int, ...], ...]:
     """The numbers of the items that each group takes: as many each, their costs as equal as a greedy choice makes them.
 
-    The costliest first, each to the group with the least so far that has room (longest processing time first: R. L.
-    Graham, Bounds on multiprocessing timing anomalies, 1969). Raises MismatchError where the counts cannot be equal.
+    The costliest first, each to the group with the least so far that has room (longest processing time first:
+    R. L. Graham, Bounds on multiprocessing timing anomalies, 1969). Raises MismatchError where the counts
+    cannot be equal.
     """
     if len(costs) % groups:
         raise MismatchError(
@@ -87,8 +88,8 @@ def shared_evenly(costs: Sequence[float], groups: int) -> tuple[tuple[int, ...],
 def count_groups(ranks: int, zero_stage: int, mics_shard_size: int, asked: int | None) -> int:
     """How many groups a run has: those of MiCS, else as many as are asked for, else one.
 
-    Raises MismatchError where several groups would have to go through the same modules together (stage 2, and stage 3
-    without MiCS), or MiCS says otherwise than what is asked for.
+    Raises MismatchError where several groups would have to go through the same modules together (stage 2, and
+    stage 3 without MiCS), or MiCS says otherwise than what is asked for.
     """
     if mics_shard_size:
         groups = ranks // mics_shard_size

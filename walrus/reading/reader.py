@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError
 from shards.program.byte_size import Size
 from shards.read import Dataset
 from shards.remote import CACHE, CACHE_BYTES, Cache
-from shards.schema import STRICT, AtLeastOne, Frames, Mask, Split
-from shards.shard import spread
+from shards.schema import AtLeastOne, Frames, Mask, Split, checked
+from shards.shard import copy_channels
 from walrus.batch import Batch, Embedding, embed
 from walrus.reading.frame_cache import FrameStore
 from walrus.reading.plan import Window
@@ -35,7 +34,7 @@ def scales(dataset: Dataset, constant: bool = False) -> tuple[float, ...]:
     return tuple(2.0**power for power in dataset.card.schema.per_channel(dataset.card.powers, constant))
 
 
-@settings_dataclass(frozen=True, config=STRICT)
+@checked
 class ReadSettings:
     """How shards are read on this machine; what is read does not depend on it.
 
@@ -66,8 +65,8 @@ class Buffers:
 class Reader:
     """Reads windows of one split of one dataset; raises MismatchError where the split is empty.
 
-    Up to `kept_frames` decoded frames are kept for the windows that share them; none is worth keeping where the
-    shards are `raw`. Safe to call from threads, which must be fewer than that.
+    Up to `kept_frames` decoded frames are kept for the windows that share them; none is worth keeping where
+    the shards are `raw`. Safe to call from threads, which must be fewer than that.
     """
 
     def __init__(self, dataset: Dataset, split: Split, kept_frames: int = 0) -> None:
@@ -122,7 +121,7 @@ class Reader:
         """The batch of these windows in stored units; it lies in `buffers` and is good until they are used again."""
         for number, window in enumerate(windows):
             self._read_fields(window, buffers.fields_BTCS[number])
-            spread(self._static(window.trajectory), buffers.static_BCS[number], self._static_channels)
+            copy_channels(self._static(window.trajectory), buffers.static_BCS[number], self._static_channels)
             np.copyto(buffers.cells_BS[number], self._cells(window.trajectory))
         return buffers.batch
 
@@ -134,7 +133,7 @@ class Reader:
             return
         for frame, out_CS in zip(frames, out_TCS, strict=True):
             with self._kept.frame((window.trajectory, frame), self._decode) as frame_CS:
-                spread(frame_CS, out_CS, self._channels)
+                copy_channels(frame_CS, out_CS, self._channels)
 
     def _decode(self, key: tuple[int, int], out_CS: Frames) -> None:
         trajectory, frame = key
@@ -162,7 +161,7 @@ def _memory(size: int) -> torch.Tensor:
     return torch.zeros(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
 
 
-class Room:
+class BatchMemory:
     """Memory for one batch at a time, of any dataset and size; it grows to the largest."""
 
     def __init__(self) -> None:

@@ -17,9 +17,9 @@ import torch
 from shards.read import Dataset
 from shards.remote import Root, open_dataset
 from walrus.batch import Batch, channels_of, embed
-from walrus.reading.plan import CostOf, MicroBatch, Plan, StreamSettings, make_task
-from walrus.reading.ranks import ALONE, Place
-from walrus.reading.reader import Reader, ReadSettings, Room, scales
+from walrus.reading.plan import CostOf, MicroBatch, StreamPlan, StreamSettings, make_task
+from walrus.reading.ranks import ALONE, Rank
+from walrus.reading.reader import BatchMemory, Reader, ReadSettings, scales
 
 AHEAD = 4
 DEFAULT = ReadSettings()
@@ -70,17 +70,19 @@ def trajectories(dataset: Dataset) -> tuple[list[int], list[int]]:
     return [entry.frames for entry in entries], [number[path] for path in paths]
 
 
-def make_plan(shards: Shards, weights: dict[str, int], stream: StreamSettings, seed: int, cost_of: CostOf) -> Plan:
+def plan_stream(
+    shards: Shards, weights: dict[str, int], stream: StreamSettings, seed: int, cost_of: CostOf
+) -> StreamPlan:
     """The plan of a run over the training splits of these datasets."""
     tasks = []
     for name, dataset in shards.datasets.items():
         frames, numbers = trajectories(dataset)
         tasks.append(make_task(name, weights[name], dataset.card.schema, frames, numbers, stream, cost_of))
-    return Plan(tuple(tasks), seed, stream.micro_batches)
+    return StreamPlan(tuple(tasks), seed, stream.micro_batches)
 
 
 def stream(
-    plan: Plan, shards: Shards, first_step: int, last_step: int, place: Place = ALONE
+    plan: StreamPlan, shards: Shards, first_step: int, last_step: int, place: Rank = ALONE
 ) -> Iterator[tuple[MicroBatch, Batch]]:
     """This rank's share of its group's micro-batches of steps `first_step` to `last_step` - 1, in order, read ahead.
 
@@ -89,16 +91,16 @@ def stream(
     readers = _readers(shards)
     frames = {task.name: task.history + 1 for task in plan.tasks}
 
-    def read(micro: MicroBatch, room: Room) -> Batch:
+    def read(micro: MicroBatch, room: BatchMemory) -> Batch:
         reader, windows = readers[micro.task], place.slice(micro.windows, micro.task)
         return reader.read(windows, room.buffers(reader, len(windows), frames[micro.task]))
 
-    def submit(micro: MicroBatch, room: Room) -> _Ahead:
+    def submit(micro: MicroBatch, room: BatchMemory) -> _Ahead:
         return _Ahead(micro, room, pool.submit(read, micro, room))
 
     todo = (micro for step in range(first_step, last_step) for micro in plan.of_group(step, place))
     with ThreadPoolExecutor(shards.reading.threads) as pool:
-        waiting = deque(submit(micro, Room()) for micro in islice(todo, AHEAD))
+        waiting = deque(submit(micro, BatchMemory()) for micro in islice(todo, AHEAD))
         while waiting:
             ahead = waiting.popleft()
             yield ahead.micro, ahead.batch.result()
@@ -108,7 +110,9 @@ def stream(
 
 def _readers(shards: Shards) -> dict[str, Reader]:
     """A reader of each training split; all keep as many decoded frames, in as much memory as the settings give."""
-    shapes = [dataset.card.schema.frame_shape for dataset in shards.datasets.values() if dataset.card.codec != "raw"]
+    shapes = [
+        dataset.card.schema.frame_shape for dataset in shards.datasets.values() if dataset.card.codec != "raw"
+    ]
     bytes_of_one = sum(4 * prod(shape) for shape in shapes)
     kept = shards.reading.frame_store // bytes_of_one if shapes else 0
     if kept <= shards.reading.threads:
@@ -124,5 +128,5 @@ class _Ahead:
     """A micro-batch being read."""
 
     micro: MicroBatch
-    room: Room
+    room: BatchMemory
     batch: Future[Batch]

@@ -35,7 +35,9 @@ class Launched:
             return None
         if len(found) < len(names):
             missing = ", ".join(name for name in names if name not in found)
-            raise MismatchError(f"environment: {', '.join(found)} without {missing}; a launcher sets all four")
+            raise MismatchError(
+                f"environment: {', '.join(found)} without {missing}; a launcher sets all four"
+            )
         if not (found["RANK"].isdigit() and found["WORLD_SIZE"].isdigit()):
             raise MismatchError(
                 f"environment: RANK={found['RANK']}, WORLD_SIZE={found['WORLD_SIZE']}; expected numbers"
@@ -85,8 +87,8 @@ def sum_over_ranks(values: list[float]) -> list[float]:
 class ShardingGroup:
     """The ranks that keep one copy of the state together: all of them, or `size` neighbours.
 
-    Answers as a model-parallel unit of DeepSpeed: the data-parallel world is the group, no model is cut. `replicas`
-    are the ranks, one of each group, that hold the same share.
+    Answers as a model-parallel unit of DeepSpeed: the data-parallel world is the group, no model is cut.
+    `replicas` are the ranks, one of each group, that hold the same share.
     """
 
     def __init__(self, size: int) -> None:

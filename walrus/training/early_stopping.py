@@ -13,14 +13,13 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from pydantic.dataclasses import dataclass as settings_dataclass
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.read import Dataset
-from shards.schema import STRICT, AtLeastOne, Natural
+from shards.schema import AtLeastOne, Natural, checked
 from walrus.evaluation.metrics import vrmse
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
@@ -33,8 +32,8 @@ BEST = "best.safetensors"
 SPACE = 3
 
 
-@settings_dataclass(frozen=True, config=STRICT)
-class WatchSettings:
+@checked
+class EarlyStoppingSettings:
     """Every so many optimiser steps (0: never, the last weights stay), short rollouts of the validation split.
 
     Training ends after `patience` of them without a better one.
@@ -54,10 +53,12 @@ class Validation:
     error: float
 
 
-class Watch:
+class EarlyStopping:
     """Judges the model between the steps of a run, and remembers the best in the folder of the run."""
 
-    def __init__(self, settings: WatchSettings, model: Model, dataset: Dataset, history: int, folder: Path) -> None:
+    def __init__(
+        self, settings: EarlyStoppingSettings, model: Model, dataset: Dataset, history: int, folder: Path
+    ) -> None:
         self.settings = settings
         self.model = model
         self.dataset = dataset
@@ -102,7 +103,9 @@ class Watch:
 
     def keep(self, weights: Mapping[str, Tensor]) -> None:
         """Remembers these weights as the best."""
-        write_atomically(self.folder / BEST, save({name: value.contiguous() for name, value in weights.items()}))
+        write_atomically(
+            self.folder / BEST, save({name: value.contiguous() for name, value in weights.items()})
+        )
 
     def best_weights(self) -> dict[str, Tensor]:
         """Those of the best validation."""
@@ -114,7 +117,7 @@ def read_validations(folder: Path) -> list[Validation]:
     return [Validation(**line) for line in read_lines(folder / LOG)]
 
 
-def is_done(folder: Path, settings: WatchSettings, steps: int) -> bool:
+def is_done(folder: Path, settings: EarlyStoppingSettings, steps: int) -> bool:
     """Whether a run that is watched has come to its end, by itself or by the schedule."""
     seen = read_validations(folder)
     return bool(settings.every and seen) and (seen[-1].step == steps or is_over(seen, settings))
@@ -125,13 +128,13 @@ def best_of(seen: list[Validation]) -> Validation:
     return min(seen, key=lambda validation: validation.error)
 
 
-def is_over(seen: list[Validation], settings: WatchSettings) -> bool:
+def is_over(seen: list[Validation], settings: EarlyStoppingSettings) -> bool:
     """Whether the last `patience` validations brought nothing better."""
     return bool(seen) and len(seen) - 1 - seen.index(best_of(seen)) >= settings.patience
 
 
 @torch.no_grad()
-def validation_error(model: Model, dataset: Dataset, history: int, settings: WatchSettings) -> float:
+def validation_error(model: Model, dataset: Dataset, history: int, settings: EarlyStoppingSettings) -> float:
     """VRMSE of rollouts from the first frames, mean over steps, real channels and trajectories; never NaN.
 
     Raises MismatchError where no validation trajectory is longer than the history.

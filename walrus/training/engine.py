@@ -14,28 +14,28 @@ from typing import Annotated, Any, Literal
 import torch
 import torch.distributed as dist
 from pydantic import Field, JsonValue, TypeAdapter, model_validator
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from shards.errors import SettingsError
-from shards.schema import STRICT, Natural, NotNegative, Positive
+from shards.schema import Natural, NotNegative, Positive, checked
 from walrus.training.distributed import ShardingGroup
-from walrus.training.run_checkpoint import WEIGHT, Fragment, Saved
+from walrus.training.run_checkpoint import WEIGHT, Fragment, RunCheckpoint
 from walrus.training.weight_average import WeightAverage
 from walrus.training.zero_partition import optimizer_state, slots, updates, weights
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class EngineSettings:
     """How weights are updated and where they lie: ZeRO stage 0 to 3, fp32 or bf16 autocast.
 
     `muon` is for the matrices of the blocks, whose rate is then `muon_factor` times that of the schedule; AdamW has
-    the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO 0), so `clip` must
-    leave room for that.
+    the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO 0), so
+    `clip` must leave room for that.
     """
 
     zero_stage: Literal[0, 1, 2, 3] = 1
-    # So many neighbouring ranks keep one copy of the state, as in MiCS (arXiv 2205.00119) and hybrid FSDP; 0: all.
+    # So many neighbouring ranks keep one copy of the state, as in MiCS (arXiv 2205.00119) and hybrid FSDP; 0:
+    # all.
     mics_shard_size: Natural = 0
     # Keep AdamW's moments and the weights that it updates in the memory of the CPU.
     offload: Literal["none", "optimizer"] = "none"
@@ -44,7 +44,8 @@ class EngineSettings:
     optimizer: Literal["adamw", "muon"] = "adamw"
     muon_factor: Positive = 10.0
     muon_momentum: NotNegative = 0.95
-    # The rate of the blocks in units of that of encoder and decoder, for a fine-tuning that spares what it starts from.
+    # The rate of the blocks in units of that of encoder and decoder, for a fine-tuning that spares what it
+    # starts from.
     blocks_factor: Positive = 1.0
     weight_decay: NotNegative = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
@@ -59,11 +60,17 @@ class EngineSettings:
     @model_validator(mode="after")
     def _possible(self) -> EngineSettings:
         if self.mics_shard_size and self.zero_stage != 3:
-            raise ValueError(f"mics_shard_size is for zero_stage 3, which shares parameters; found {self.zero_stage}")
-        if self.offload == "optimizer" and (self.zero_stage == 0 or self.optimizer == "muon" or self.mics_shard_size):
+            raise ValueError(
+                f"mics_shard_size is for zero_stage 3, which shares parameters; found {self.zero_stage}"
+            )
+        if self.offload == "optimizer" and (
+            self.zero_stage == 0 or self.optimizer == "muon" or self.mics_shard_size
+        ):
             raise ValueError("offload needs zero_stage 1, 2 or 3, optimizer adamw and no mics_shard_size")
         if self.compile and self.zero_stage == 3:
-            raise ValueError("compile cannot see the weights that zero_stage 3 gathers; take zero_stage 0, 1 or 2")
+            raise ValueError(
+                "compile cannot see the weights that zero_stage 3 gathers; take zero_stage 0, 1 or 2"
+            )
         return self
 
     def check_machine(self, gpu: bool) -> None:
@@ -103,7 +110,11 @@ class Engine:
     """Drives a module whose forward pass returns a loss; `saved` is the state to go on from."""
 
     def __init__(
-        self, module: nn.Module, settings: EngineSettings, micro_batches: int, saved: Saved | None = None
+        self,
+        module: nn.Module,
+        settings: EngineSettings,
+        micro_batches: int,
+        saved: RunCheckpoint | None = None,
     ) -> None:
         deepspeed = _deepspeed()
         allow_tf32(settings.tf32)
@@ -134,7 +145,8 @@ class Engine:
     def backward(self, loss: Tensor) -> None:
         """Adds this micro-batch's share to the gradient."""
         if self.settings.zero_stage == 1 and self.engine.is_gradient_accumulation_boundary():
-            # Stage 1 sums whatever gradients a rank has, one after the other: a group on another task has other stems.
+            # Stage 1 sums whatever gradients a rank has, one after the other: a group on another task has
+            # other stems.
             for parameter in self.engine.module.parameters():
                 if parameter.requires_grad and parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
@@ -162,8 +174,9 @@ class Engine:
             gradient /= self.group.count
         self.engine.step()
         if self.settings.zero_stage == 3:
-            # DeepSpeed overwrites a gradient in the first micro-batch of a step only: that of a stem which has no part
-            # in the first would be added to the one of the step before (docs/decisions/0003-one-task-a-micro-batch.md).
+            # DeepSpeed overwrites a gradient in the first micro-batch of a step only: that of a stem which
+            # has no part in the first would be added to the one of the step before
+            # (docs/decisions/0003-one-task-a-micro-batch.md).
             self.optimizer.grad_partitions_flat_buffer.zero_()
         if self.settings.zero_stage > 0:
             norm = math.inf if self.optimizer.overflow else float(self.engine.get_global_grad_norm())
@@ -183,12 +196,17 @@ class Engine:
     @property
     def updates(self) -> float:
         """How many steps the optimiser has counted."""
-        return max((float(count) for count in updates(self.optimizer, self.settings.zero_stage, self.slots)), default=0)
+        return max(
+            (float(count) for count in updates(self.optimizer, self.settings.zero_stage, self.slots)),
+            default=0,
+        )
 
     def fragments(self) -> list[Fragment]:
         """The state that this rank is to write: weights, optimiser, average; each element on some rank."""
         rank = dist.get_rank()
-        writers = 1 if self.settings.zero_stage == 0 else self.settings.mics_shard_size or dist.get_world_size()
+        writers = (
+            1 if self.settings.zero_stage == 0 else self.settings.mics_shard_size or dist.get_world_size()
+        )
         return self._state() if rank < writers else []
 
     def _state(self) -> list[Fragment]:
@@ -199,7 +217,7 @@ class Engine:
             *optimizer_state(self.optimizer, self.settings.zero_stage, self.slots),
         ]
 
-    def _restore(self, saved: Saved) -> None:
+    def _restore(self, saved: RunCheckpoint) -> None:
         """Puts back the optimiser's state and the average; what the checkpoint lacks begins anew."""
         averages = self.average.fragments if self.average is not None else []
         moments = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
@@ -221,7 +239,7 @@ def _let_groups_differ() -> None:
 
 
 @torch.no_grad()
-def _load_weights(names: Mapping[nn.Parameter, str], saved: Saved) -> None:
+def _load_weights(names: Mapping[nn.Parameter, str], saved: RunCheckpoint) -> None:
     """Before the engine cuts the parameters up, so that every stage begins from the same whole ones."""
     for parameter, name in names.items():
         if parameter.requires_grad:
@@ -235,7 +253,11 @@ def allow_tf32(allowed: bool) -> None:
 
 
 def _optimizer(module: nn.Module, settings: EngineSettings) -> torch.optim.Optimizer:
-    adam: dict[str, Any] = {"betas": settings.betas, "eps": settings.eps, "weight_decay": settings.weight_decay}
+    adam: dict[str, Any] = {
+        "betas": settings.betas,
+        "eps": settings.eps,
+        "weight_decay": settings.weight_decay,
+    }
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(by_rate(module, list(module.parameters()), settings), fused=True, **adam)
     from deepspeed.runtime.zero.muon.muon_optimizer import MuonWithAuxAdam
@@ -245,9 +267,16 @@ def _optimizer(module: nn.Module, settings: EngineSettings) -> torch.optim.Optim
         for parameter in parameters:
             # By this mark DeepSpeed knows, inside its flat partitions, what to make orthogonal.
             setattr(parameter, "use_muon", use_muon)  # noqa: B010
-    muon = {"momentum": settings.muon_momentum, "weight_decay": settings.weight_decay, "ns_method": "standard"}
+    muon = {
+        "momentum": settings.muon_momentum,
+        "weight_decay": settings.weight_decay,
+        "ns_method": "standard",
+    }
     groups = [
-        *({**group, "use_muon": True, "lr": 0.0, **muon} for group in by_rate(module, matrices, settings, True)),
+        *(
+            {**group, "use_muon": True, "lr": 0.0, **muon}
+            for group in by_rate(module, matrices, settings, True)
+        ),
         *({**group, "use_muon": False, "lr": 0.0, **adam} for group in by_rate(module, others, settings)),
     ]
     optimizer: torch.optim.Optimizer = MuonWithAuxAdam(groups, torch.optim.AdamW, {"fused": True})
@@ -259,7 +288,9 @@ def by_rate(
 ) -> list[dict[str, Any]]:
     """Those of the parameters that learn, in groups whose `factor` multiplies the rate of the schedule."""
     blocks = {id(parameter) for name, parameter in module.named_parameters() if ".blocks." in f".{name}"}
-    factors = {id(p): settings.blocks_factor if id(p) in blocks else 1.0 for p in parameters if p.requires_grad}
+    factors = {
+        id(p): settings.blocks_factor if id(p) in blocks else 1.0 for p in parameters if p.requires_grad
+    }
     scale = settings.muon_factor if muon else 1.0
     return [
         {"params": [p for p in parameters if factors.get(id(p)) == factor], "factor": scale * factor}

@@ -15,9 +15,9 @@ from shards.schema import Schema
 from walrus.device import device, ran_out
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.training.engine import EngineSettings
-from walrus.training.memory_estimate import Footprint, activations, footprint
+from walrus.training.memory_estimate import MemoryEstimate, activations, footprint
 from walrus.training.tuning import TuningSettings, prepare
 
 # The share of a machine's memory that a step may be planned to take; the rest is for what no estimate knows.
@@ -33,10 +33,10 @@ class Load:
     schema: Schema
     history: int
     windows: int
-    place: Place
+    place: Rank
 
 
-def step_footprint(model: ModelSettings, engine: EngineSettings, load: Load) -> Footprint:
+def step_footprint(model: ModelSettings, engine: EngineSettings, load: Load) -> MemoryEstimate:
     """The memory of a step on the device of a rank: weights at rest need no gradient and no optimiser."""
     every, learning = _parameters(model, load)
     kept = load.windows * (activations(model, load.schema, load.history) + _recomputed(model, load))
@@ -48,11 +48,11 @@ def step_footprint(model: ModelSettings, engine: EngineSettings, load: Load) -> 
 
 def fitted(
     model: ModelSettings, engine: EngineSettings, load: Load, memory: int
-) -> tuple[ModelSettings, EngineSettings, Footprint]:
+) -> tuple[ModelSettings, EngineSettings, MemoryEstimate]:
     """The settings as they are where a step fits into so many bytes, else the first thriftier ones that do.
 
-    First activations are computed again instead of kept, then the optimiser goes to the memory of the CPU. Where
-    nothing fits, the thriftiest are returned: the footprint says by how much.
+    First activations are computed again instead of kept, then the optimiser goes to the memory of the CPU.
+    Where nothing fits, the thriftiest are returned: the footprint says by how much.
     """
     choices = [(model, engine), (replace(model, checkpoint_every=1), engine)]
     if engine.optimizer == "adamw" and engine.zero_stage and not engine.mics_shard_size:
@@ -61,7 +61,7 @@ def fitted(
     return next((each for each in found if fits(each[2], memory)), found[-1])
 
 
-def fits(needed: Footprint, memory: int) -> bool:
+def fits(needed: MemoryEstimate, memory: int) -> bool:
     return needed.total <= MARGIN * memory
 
 
@@ -79,7 +79,8 @@ def _recomputed(model: ModelSettings, load: Load) -> float:
     if not model.checkpoint_every:
         return 0.0
     one, two = (
-        activations(replace(model, blocks=blocks, checkpoint_every=0), load.schema, load.history) for blocks in (1, 2)
+        activations(replace(model, blocks=blocks, checkpoint_every=0), load.schema, load.history)
+        for blocks in (1, 2)
     )
     return two - one
 
@@ -91,7 +92,7 @@ def machine_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def in_words(needed: Footprint) -> str:
+def in_words(needed: MemoryEstimate) -> str:
     """The footprint as a user reads it."""
     parts = {
         "weights": needed.weights,

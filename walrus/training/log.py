@@ -21,7 +21,7 @@ SENTENCES = "log.txt"
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepRecord:
     """One optimiser step of all ranks: mean loss, losses by task, rate, norm of the gradient, windows, tokens, seconds.
 
     `waited` is how long this rank waited for data.
@@ -93,7 +93,7 @@ class Log:
         self.file = path.open("a", encoding="utf-8")
         self.events = SummaryWriter(str(run / EVENTS), purge_step=first)
 
-    def write(self, progress: Progress) -> None:
+    def write(self, progress: StepRecord) -> None:
         self.file.write(json.dumps(progress.line) + "\n")
         self.file.flush()
         for name, value in progress.scalars.items():
@@ -118,4 +118,6 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON lines of a run, a last one that was cut left out; none where there is no file."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("}\n")]
+    return [
+        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("}\n")
+    ]

@@ -1,6 +1,7 @@
 """Low-rank adapters: what a matrix learns in fine-tuning, as a product of two thin ones beside it (arXiv 2106.09685).
 
-The matrix itself rests, so that only the thin ones need gradients and optimiser state. What a run leaves is merged.
+The matrix itself rests, so that only the thin ones need gradients and optimiser state. What a run leaves is
+merged.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 BASE, DOWN, UP = "base", "down", "up"
 
 
-class LowRank(nn.Module):
+class LoraLinear(nn.Module):
     """A linear layer at rest, and a product of rank `rank` that learns beside it; it begins as the layer itself."""
 
     def __init__(self, base: nn.Linear, rank: int) -> None:
@@ -36,7 +37,7 @@ def adapt(module: nn.Module, rank: int) -> None:
         if isinstance(child, nn.Linear)
     ]
     for parent, name, child in linear:
-        setattr(parent, name, LowRank(child, rank))
+        setattr(parent, name, LoraLinear(child, rank))
 
 
 def merged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from shards.schema import Cell
-from walrus.normalize import Statistics, normalise_change
+from walrus.normalize import WindowStatistics, normalise_change
 
 WEIGHT = 100.0
 # The first frame has no past to tell a rate of change from.
@@ -18,19 +18,19 @@ CONTEXT = 1
 def delta_loss(
     output_TBCHWD: Tensor,
     frames_TBCHWD: Tensor,
-    statistics: Statistics,
+    statistics: WindowStatistics,
     cells_BHWD: Tensor,
     padded_C: Tensor,
 ) -> Tensor:
     """100 times the mean absolute error of the changes in units of their RMS, a scalar.
 
     `output` are the network's T changes of the variable channels, `frames` the T + 1 frames they lead through.
-    The first change is left out, cells inside an obstacle count as right, channels that only pad a vector count
-    not at all. `statistics` may cover constant channels behind the variable ones.
-    Source: arXiv 2511.15684, equation 8.
+    The first change is left out, cells inside an obstacle count as right, channels that only pad a vector
+    count not at all. `statistics` may cover constant channels behind the variable ones. Source: arXiv
+    2511.15684, equation 8.
     """
     channels = output_TBCHWD.shape[2]
-    variable = Statistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
+    variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
     target_TBCHWD = normalise_change(frames_TBCHWD.diff(dim=0), variable)
     error_TBCHWD = (output_TBCHWD - target_TBCHWD)[CONTEXT:].abs()
     outside_BHWD = (cells_BHWD & int(Cell.OBSTACLE)) == 0

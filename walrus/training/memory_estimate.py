@@ -12,14 +12,14 @@ from walrus.batch import channels_of
 from walrus.model.cost import recomputed_share, window_cost
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.training.engine import EngineSettings
 
 FLOAT = 4
 
 
 @dataclass(frozen=True)
-class Footprint:
+class MemoryEstimate:
     """Bytes of one rank: its share of the state, and what the backward pass of its largest slice needs."""
 
     weights: float
@@ -38,21 +38,23 @@ def parameters(model: ModelSettings, vocabulary: int) -> int:
         return sum(parameter.numel() for parameter in Walrus(model, vocabulary).parameters())
 
 
-def footprint(count: int, engine: EngineSettings, place: Place, activations: float) -> Footprint:
+def footprint(count: int, engine: EngineSettings, place: Rank, activations: float) -> MemoryEstimate:
     """The memory of a rank for a model of `count` parameters; `activations` are those of its largest slice.
 
-    ZeRO stage 1 shares the optimiser's state among the ranks, stage 2 the gradients as well, stage 3 the weights as
-    well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. Muon keeps one moment, AdamW two; an
-    average of the weights lies beside them.
+    ZeRO stage 1 shares the optimiser's state among the ranks, stage 2 the gradients as well, stage 3 the
+    weights as well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. Muon keeps one
+    moment, AdamW two; an average of the weights lies beside them.
     """
     ranks = engine.mics_shard_size or place.ranks
     whole = FLOAT * count
     moments = 1 if engine.optimizer == "muon" else 2
-    return Footprint(
+    return MemoryEstimate(
         weights=whole / (ranks if engine.zero_stage == 3 else 1),
         gradients=whole / (ranks if engine.zero_stage >= 2 else 1),
         # From stage 1 on the optimiser updates a copy of the weights that it owns.
-        optimizer=whole * (moments + (engine.ema > 0) + (engine.zero_stage > 0)) / (ranks if engine.zero_stage else 1),
+        optimizer=whole
+        * (moments + (engine.ema > 0) + (engine.zero_stage > 0))
+        / (ranks if engine.zero_stage else 1),
         activations=activations,
     )
 
@@ -60,9 +62,10 @@ def footprint(count: int, engine: EngineSettings, place: Place, activations: flo
 def activations(model: ModelSettings, schema: Schema, history: int) -> float:
     """Bytes that the backward pass of one window needs, in single precision.
 
-    A block keeps 17 E + M + 12 numbers a head for each token, or, where it is computed again, its E inputs. The stem
-    keeps 3.4 E for each token, 7 I for each site between its convolutions (I its inner width), 2.6 for each channel of
-    each cell. Counted on small models: right to a fifth (tests/walrus/training/test_memory_estimate.py).
+    A block keeps 17 E + M + 12 numbers a head for each token, or, where it is computed again, its E inputs.
+    The stem keeps 3.4 E for each token, 7 I for each site between its convolutions (I its inner width), 2.6
+    for each channel of each cell. Counted on small models: right to a fifth
+    (tests/walrus/training/test_memory_estimate.py).
     """
     cost = window_cost(model, schema, history)
     tokens = cost.tokens

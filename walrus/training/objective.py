@@ -18,12 +18,12 @@ from walrus.model.random_draws import Paths, draw_paths, draw_shifts
 from walrus.model.walrus import Walrus
 from walrus.normalize import Scales, join_channels, normalise, statistics_of
 from walrus.randomness import generator_of
-from walrus.reading.ranks import ALONE, Place
+from walrus.reading.ranks import ALONE, Rank
 from walrus.training.loss import delta_loss
 from walrus.vocabulary import Vocabulary
 
 
-class Trainee(nn.Module):
+class TrainingObjective(nn.Module):
     """The network with its loss, as the engine drives it.
 
     `place` says which slice of each micro-batch comes; without `scales` each window is normalised by itself.
@@ -37,7 +37,7 @@ class Trainee(nn.Module):
         rotates: bool,
         jitters: bool,
         eps: float,
-        place: Place = ALONE,
+        place: Rank = ALONE,
         scales: Scales | None = None,
     ) -> None:
         super().__init__()
@@ -71,7 +71,11 @@ class Trainee(nn.Module):
             cells_BHWD=batch.cells_BHWD,
         )
         return delta_loss(
-            output_TBCHWD[:, :, : len(batch.channels)], frames_TBCHWD, statistics, batch.cells_BHWD, batch.padded_C
+            output_TBCHWD[:, :, : len(batch.channels)],
+            frames_TBCHWD,
+            statistics,
+            batch.cells_BHWD,
+            batch.padded_C,
         )
 
     def tokens(self, batch: Batch) -> int:

@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from shards.errors import MismatchError, SettingsError
-from walrus.training.run_checkpoint import Identity, Saved
+from walrus.training.run_checkpoint import Identity, RunCheckpoint
 
 CHECKPOINTS = "checkpoints"
 # The parts of a run's identity that may differ when asked for; the model may not, its weights would not fit.
 PARTS = ("data", "plan", "schedule", "engine", "training")
 
 
-def last_checkpoint(run: Path, identity: Identity, allowed: Collection[str]) -> tuple[Saved | None, list[str]]:
+def last_checkpoint(
+    run: Path, identity: Identity, allowed: Collection[str]
+) -> tuple[RunCheckpoint | None, list[str]]:
     """The state to go on from, None for a new run, and sentences on what is allowed to differ.
 
     Raises MismatchError where something else differs, SettingsError for an unknown part.
@@ -21,7 +23,7 @@ def last_checkpoint(run: Path, identity: Identity, allowed: Collection[str]) -> 
     unknown = sorted(set(allowed) - set(PARTS))
     if unknown:
         raise SettingsError(f"--allow {' '.join(unknown)}: there is {', '.join(PARTS)}")
-    saved = Saved.last(run / CHECKPOINTS)
+    saved = RunCheckpoint.last(run / CHECKPOINTS)
     if saved is None:
         return None, []
     changes = dict(_changes(saved.checkpoint.identity, identity))
@@ -31,7 +33,9 @@ def last_checkpoint(run: Path, identity: Identity, allowed: Collection[str]) -> 
             f"{run}: its checkpoint at step {saved.checkpoint.step} has another {'; another '.join(refused.values())}. "
             f"Give another --out{_cure(refused)}"
         )
-    return saved, [f"goes on at step {saved.checkpoint.step} with another {text}" for text in changes.values()]
+    return saved, [
+        f"goes on at step {saved.checkpoint.step} with another {text}" for text in changes.values()
+    ]
 
 
 def _cure(refused: Collection[str]) -> str:
@@ -47,5 +51,7 @@ def _changes(before: Identity, now: Identity) -> Iterator[tuple[str, str]]:
         keys = set(old) | set(values) if part == "data" else set(old) & set(values)
         changed = sorted(key for key in keys if old.get(key) != values.get(key))
         if changed:
-            details = ", ".join(f"{key} {old.get(key, 'absent')} -> {values.get(key, 'absent')}" for key in changed)
+            details = ", ".join(
+                f"{key} {old.get(key, 'absent')} -> {values.get(key, 'absent')}" for key in changed
+            )
             yield part, f"{part} ({details})"

@@ -3,8 +3,9 @@
     RUN/checkpoints/step-0001000/rank-00003.safetensors   the fragments that rank 3 had
     RUN/checkpoints/step-0001000/checkpoint.json          what the state belongs to; written last
 
-A fragment is a run of elements of one flattened tensor, called KIND/NAME@START: kind `weight`, `average`, or what the
-optimiser calls its own. A rank that loads reads the elements that it is to hold, from whichever files they lie in.
+A fragment is a run of elements of one flattened tensor, called KIND/NAME@START: kind `weight`, `average`, or
+what the optimiser calls its own. A rank that loads reads the elements that it is to hold, from whichever
+files they lie in.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from pydantic import JsonValue
-from pydantic.dataclasses import dataclass as document_dataclass
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,7 +27,7 @@ from torch import Tensor
 from shards.disk import settle, write_atomically
 from shards.errors import MismatchError
 from shards.json_text import dump, parse
-from shards.schema import STRICT, AtLeastOne, Natural
+from shards.schema import AtLeastOne, Natural, checked
 
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
@@ -47,7 +47,7 @@ class Fragment:
     values: Tensor
 
 
-@document_dataclass(frozen=True, config=STRICT)
+@checked
 class Checkpoint:
     """What a saved state belongs to. `updates` counts the optimiser's own steps."""
 
@@ -95,7 +95,7 @@ def _steps(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
 
 
-class Saved:
+class RunCheckpoint:
     """The last whole checkpoint of a run, to be read from."""
 
     def __init__(self, folder: Path) -> None:
@@ -103,7 +103,7 @@ class Saved:
         self.checkpoint = parse(Checkpoint, (folder / CHECKPOINT).read_bytes(), str(folder / CHECKPOINT))
 
     @classmethod
-    def last(cls, folder: Path) -> Saved | None:
+    def last(cls, folder: Path) -> RunCheckpoint | None:
         """None where there is none yet."""
         steps = _steps(folder)
         return cls(steps[-1]) if steps else None

@@ -1,18 +1,17 @@
 """The learning rate of each epoch: linear warm-up, inverse square root, cool-down to zero.
 
-Source: the released schedule, arXiv 2511.15684 appendix B; it steps down at the start of the cool-down, and so do we.
+Source: the released schedule, arXiv 2511.15684 appendix B; it steps down at the start of the cool-down, and
+so do we.
 """
 
 from __future__ import annotations
 
 from math import sqrt
 
-from pydantic.dataclasses import dataclass
-
-from shards.schema import STRICT, AtLeastOne, NotNegative, Positive
+from shards.schema import AtLeastOne, NotNegative, Positive, checked
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class ScheduleSettings:
     """Lengths in epochs of `steps_an_epoch` optimiser steps; `rate` is the peak."""
 

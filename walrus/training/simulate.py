@@ -1,8 +1,8 @@
 """How long ranks wait for each other when tasks cost differently, and what the plan's order does about it.
 
-Ranks of a sharding group gather the same parameters, so each waits for the slowest of them in every micro-batch; all
-groups meet where gradients are summed, at the end of a step. Nothing else is in the model: no time to read, to update,
-or (unless `exchange` says so) to send.
+Ranks of a sharding group gather the same parameters, so each waits for the slowest of them in every
+micro-batch; all groups meet where gradients are summed, at the end of a step. Nothing else is in the model:
+no time to read, to update, or (unless `exchange` says so) to send.
 
 Axes: S steps, M micro-batches of a rank and step, R ranks, G sharding groups.
 """
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from walrus.randomness import words
-from walrus.reading.plan import Plan, Task
-from walrus.reading.ranks import Place, shared_evenly
+from walrus.randomness import random_words
+from walrus.reading.plan import StreamPlan, Task
+from walrus.reading.ranks import Rank, shared_evenly
 
 Times = npt.NDArray[np.float64]
 
-# What the paper reports of its whole scheme against naive sharding under the same sampling: +262 % windows a second
-# (arXiv 2511.15684, section 4.2).
+# What the paper reports of its whole scheme against naive sharding under the same sampling: +262 % windows a
+# second (arXiv 2511.15684, section 4.2).
 PUBLISHED_GAIN = 3.62
 
 
@@ -54,21 +54,24 @@ def busy_share(times_SMR: Times, group_ranks: int, exchange: float = 0.0) -> flo
 def random_times(tasks: tuple[Task, ...], shape: tuple[int, int, int], seed: int) -> Times:
     """(a) Each rank draws a task of its own for every micro-batch, by weight, with one window of it: [S, M, R]."""
     ends = np.cumsum([task.weight for task in tasks])
-    chance = words(int(np.prod(shape)), seed, "random tasks").astype(np.float64) / 2**64
+    chance = random_words(int(np.prod(shape)), seed, "random tasks").astype(np.float64) / 2**64
     drawn = np.searchsorted(ends / ends[-1], chance, side="right").reshape(shape)
     return np.array([task.cost for task in tasks])[drawn]
 
 
-def grouped_times(plan: Plan, steps: int, groups: int) -> Times:
+def grouped_times(plan: StreamPlan, steps: int, groups: int) -> Times:
     """(b) All ranks of a group have one task; groups take micro-batches as they come, a window a rank: [S, M, G]."""
     costs = [
-        [plan.task_of(number).cost for number in range(step * plan.micro_batches, (step + 1) * plan.micro_batches)]
+        [
+            plan.task_of(number).cost
+            for number in range(step * plan.micro_batches, (step + 1) * plan.micro_batches)
+        ]
         for step in range(steps)
     ]
     return np.array(costs).reshape(steps, plan.micro_batches // groups, groups)
 
 
-def balanced_times(plan: Plan, steps: int, groups: int) -> Times:
+def balanced_times(plan: StreamPlan, steps: int, groups: int) -> Times:
     """(c) As the plan does: micro-batches with the windows it gives them, groups of about equal cost: [S, M, G]."""
     times = np.empty((steps, plan.micro_batches // groups, groups))
     for step in range(steps):
@@ -79,11 +82,13 @@ def balanced_times(plan: Plan, steps: int, groups: int) -> Times:
     return times
 
 
-def shares(plan: Plan, place: Place, steps: int) -> Shares:
+def shares(plan: StreamPlan, place: Rank, steps: int) -> Shares:
     """The three shares of a plan on these ranks and groups."""
     micros = plan.micro_batches // place.groups
     return Shares(
-        random=busy_share(random_times(plan.tasks, (steps, micros, place.ranks), plan.seed), place.group_ranks),
+        random=busy_share(
+            random_times(plan.tasks, (steps, micros, place.ranks), plan.seed), place.group_ranks
+        ),
         grouped=busy_share(grouped_times(plan, steps, place.groups), 1),
         balanced=busy_share(balanced_times(plan, steps, place.groups), 1),
     )

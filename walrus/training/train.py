@@ -12,27 +12,26 @@ from typing import Literal
 import torch
 import torch.distributed as dist
 from pydantic import JsonValue
-from pydantic.dataclasses import dataclass as settings_dataclass
 
 from shards.errors import MismatchError, StoppedError, WalrusError
-from shards.schema import STRICT, AtLeastOne, Positive
+from shards.schema import AtLeastOne, Positive, checked
 from walrus.batch import Batch
 from walrus.device import device
-from walrus.reading.plan import MicroBatch, Plan
+from walrus.reading.plan import MicroBatch, StreamPlan
 from walrus.reading.stream import Shards, stream
 from walrus.training.distributed import sum_over_ranks
-from walrus.training.early_stopping import Watch
+from walrus.training.early_stopping import EarlyStopping
 from walrus.training.engine import Engine, EngineSettings
-from walrus.training.log import Log, Progress
-from walrus.training.objective import Trainee
+from walrus.training.log import Log, StepRecord
+from walrus.training.objective import TrainingObjective
 from walrus.training.profile import traced
 from walrus.training.resume import CHECKPOINTS
-from walrus.training.run_checkpoint import AVERAGE, WEIGHT, Checkpoint, Identity, Saved, save
+from walrus.training.run_checkpoint import AVERAGE, WEIGHT, Checkpoint, Identity, RunCheckpoint, save
 from walrus.training.schedule import ScheduleSettings, learning_rate
 from walrus.training.signals import Notice, noticed
 
 
-@settings_dataclass(frozen=True, config=STRICT)
+@checked
 class TrainSettings:
     """What is left to say of a run beside its model, its data and its optimiser."""
 
@@ -54,13 +53,13 @@ class DivergedError(WalrusError, ArithmeticError):
     """A loss or a gradient is not finite."""
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[StepRecord], None]
 Batches = Iterator[tuple[MicroBatch, Batch]]
 
 
 def fit(
-    trainee: Trainee,
-    plan: Plan,
+    trainee: TrainingObjective,
+    plan: StreamPlan,
     shards: Shards,
     engine_settings: EngineSettings,
     schedule: ScheduleSettings,
@@ -69,14 +68,14 @@ def fit(
     report: Report,
     stop_at: int | None = None,
     identity: Identity | None = None,
-    saved: Saved | None = None,
+    saved: RunCheckpoint | None = None,
     trace: Path | None = None,
-    watch: Watch | None = None,
+    watch: EarlyStopping | None = None,
 ) -> dict[str, torch.Tensor]:
     """Trains to the end of the schedule (or to `stop_at`, or until `watch` has seen enough), going on from `saved`.
 
-    Returns all weights of the network, averaged ones where the engine averages, the best ones where they are watched,
-    on rank 0 (on the others nothing).
+    Returns all weights of the network, averaged ones where the engine averages, the best ones where they are
+    watched, on rank 0 (on the others nothing).
     `identity` is what a checkpoint is said to belong to. Raises DivergedError where a loss or a gradient is not finite,
     StoppedError after a signal, with a checkpoint left.
     """
@@ -120,7 +119,9 @@ def fit(
             if watch and watch.is_over:
                 break
             if stopped and step + 1 < last:
-                raise StoppedError(f"{run}: told to stop after step {step + 1}; the same command goes on from there")
+                raise StoppedError(
+                    f"{run}: told to stop after step {step + 1}; the same command goes on from there"
+                )
     if rank > 0:
         return {}
     return watch.best_weights() if watch else _weights(run, shapes, rest, engine_settings.ema > 0)
@@ -142,16 +143,24 @@ def _weights(
     run: Path, shapes: dict[str, torch.Size], rest: dict[str, torch.Tensor], averaged: bool
 ) -> dict[str, torch.Tensor]:
     """The network's weights of the last checkpoint, with those that were not trained."""
-    saved = Saved.last(run / CHECKPOINTS)
+    saved = RunCheckpoint.last(run / CHECKPOINTS)
     if saved is None:
-        raise MismatchError(f"{run}: holds no checkpoint after training; is the folder shared by all machines?")
+        raise MismatchError(
+            f"{run}: holds no checkpoint after training; is the folder shared by all machines?"
+        )
     values = saved.tensors(AVERAGE if averaged else WEIGHT, shapes) | rest
     return {name.removeprefix("network."): value for name, value in values.items()}
 
 
 def _step(
-    engine: Engine, trainee: Trainee, batches: Batches, plan: Plan, step: int, rate: float, steps: int
-) -> Progress:
+    engine: Engine,
+    trainee: TrainingObjective,
+    batches: Batches,
+    plan: StreamPlan,
+    step: int,
+    rate: float,
+    steps: int,
+) -> StepRecord:
     began = time.perf_counter()
     waited = 0.0
     tokens = 0
@@ -164,7 +173,8 @@ def _step(
         micro, batch = next(batches)
         waited += time.perf_counter() - asked
         loss = engine.loss(batch.to(device()), micro.number)
-        # Waits for the forward pass, so the batch's memory may be used again; the backward pass runs on meanwhile.
+        # Waits for the forward pass, so the batch's memory may be used again; the backward pass runs on
+        # meanwhile.
         parts[micro.number] = float(loss.detach())
         engine.backward(loss)
         tokens += trainee.tokens(batch)
@@ -182,7 +192,7 @@ def _step(
     by_task: dict[str, list[float]] = {}
     for micro, value in zip(micros, means, strict=True):
         by_task.setdefault(micro.task, []).append(value)
-    return Progress(
+    return StepRecord(
         step=step,
         steps=steps,
         loss=sum(means) / len(means),

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from pydantic.dataclasses import dataclass
-
 from shards.errors import SettingsError
-from shards.schema import STRICT, Natural, NotNegative
+from shards.schema import Natural, NotNegative, checked
 from walrus.batch import Batch
 from walrus.model.geometry import plan_axes
 from walrus.model.settings import ModelSettings
@@ -19,7 +17,7 @@ from walrus.model.walrus import Walrus
 from walrus.training.lora import adapt
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class TuningSettings:
     """How a base model is prepared; the rates of its parts are settings of the engine (`blocks_factor`).
 
@@ -36,11 +34,13 @@ class TuningSettings:
     drop_path: NotNegative = 0.0
 
 
-def tuned_settings(base: ModelSettings, tuning: TuningSettings, example: Batch, jitter: bool) -> ModelSettings:
+def tuned_settings(
+    base: ModelSettings, tuning: TuningSettings, example: Batch, jitter: bool
+) -> ModelSettings:
     """The network that goes on from `base` on data like the example.
 
-    Raises SettingsError for learned frequencies where the base has harmonics, MismatchError where it cannot take the
-    grid at all.
+    Raises SettingsError for learned frequencies where the base has harmonics, MismatchError where it cannot
+    take the grid at all.
     """
     rotary = base.rotary
     if tuning.learned_rotary:

@@ -1,6 +1,7 @@
 """A trained network that goes on as a larger one: more channel names, and parts that the trained one does not have.
 
-Old names keep their column and their effect, new ones start fresh; a new part has no effect before it has learned.
+Old names keep their column and their effect, new ones start fresh; a new part has no effect before it has
+learned.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ CLOSED_AND_OPEN = 2
 COLUMN_AXIS = {"first": 1, "second": 1, "bias": 0}
 
 
-def grow(weights: dict[str, Tensor], old: Vocabulary, fresh: dict[str, Tensor], new: Vocabulary) -> dict[str, Tensor]:
+def grow(
+    weights: dict[str, Tensor], old: Vocabulary, fresh: dict[str, Tensor], new: Vocabulary
+) -> dict[str, Tensor]:
     """`fresh`, the weights of a new network with the vocabulary `new`, with all that `weights` knows put in.
 
-    The encoder multiplies its field columns by sqrt(fields / channels) at run time; the copied columns are divided
-    by the growth of that factor. New rotary frequencies begin as the fixed ones, a position embedding at zero. So no
-    output for old names changes. Raises MismatchError unless `new` continues `old`, and where the networks differ in
-    more than that.
+    The encoder multiplies its field columns by sqrt(fields / channels) at run time; the copied columns are
+    divided by the growth of that factor. New rotary frequencies begin as the fixed ones, a position embedding
+    at zero. So no output for old names changes. Raises MismatchError unless `new` continues `old`, and where
+    the networks differ in more than that.
     """
     if new.names[: len(old)] != old.names:
-        raise MismatchError("vocabulary: the new one must begin with the old one; names keep their index for ever")
+        raise MismatchError(
+            "vocabulary: the new one must begin with the old one; names keep their index for ever"
+        )
     return {name: _grown(name, weights.get(name), value, old, new) for name, value in fresh.items()}
 
 

@@ -12,8 +12,8 @@ from walrus.training.run_checkpoint import AVERAGE, Fragment
 class WeightAverage:
     """Follows `weights`, the live ones of this rank: average += (1 - decay) (weight - average) after each step.
 
-    Early steps count for more, or a short run would average its initial weights: the decay of step n is at most
-    (1 + n) / (10 + n).
+    Early steps count for more, or a short run would average its initial weights: the decay of step n is at
+    most (1 + n) / (10 + n).
     """
 
     def __init__(self, decay: float, weights: list[Fragment]) -> None:

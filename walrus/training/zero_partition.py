@@ -1,7 +1,8 @@
 """Where the engine keeps the state of each parameter on this rank: its weight and what the optimiser has of it.
 
-DeepSpeed flattens the parameters of a group into one tensor and gives each rank a stretch of it: of the whole group
-under ZeRO 1 and 2, of every parameter under ZeRO 3. What lies where is read off its own tables here, and nowhere else.
+DeepSpeed flattens the parameters of a group into one tensor and gives each rank a stretch of it: of the whole
+group under ZeRO 1 and 2, of every parameter under ZeRO 3. What lies where is read off its own tables here,
+and nowhere else.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def _whole_slots(optimizer: Any) -> Iterator[Stretch]:
 
 
 def _group_slots(optimizer: Any) -> Iterator[Stretch]:
-    for parameters, flat in zip(optimizer.bit16_groups, optimizer.single_partition_of_fp32_groups, strict=True):
+    for parameters, flat in zip(
+        optimizer.bit16_groups, optimizer.single_partition_of_fp32_groups, strict=True
+    ):
         for parameter in parameters:
             mapping = parameter._hp_mapping
             if mapping is not None:
@@ -118,7 +121,9 @@ def _whole_momenta(optimizer: Any, names: Mapping[nn.Parameter, str]) -> Iterato
             continue
         state = optimizer.optimizer.state[flat]
         if MUON not in state:
-            state[MUON] = torch.zeros(sum(p.numel() for p in parameters), dtype=flat.dtype, device=flat.device)
+            state[MUON] = torch.zeros(
+                sum(p.numel() for p in parameters), dtype=flat.dtype, device=flat.device
+            )
         offset = 0
         for parameter in parameters:
             yield Fragment(MUON, names[parameter], 0, state[MUON].narrow(0, offset, parameter.numel()))

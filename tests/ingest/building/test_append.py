@@ -26,7 +26,9 @@ def append(command, waves, tmp_path):
     """walrus-ingest append of the waves."""
 
     def call(*options: object, start: Path = waves.source):
-        return command("append", waves.recipe, "--from", start, "--to", tmp_path / "root", "--workers", 1, *options)
+        return command(
+            "append", waves.recipe, "--from", start, "--to", tmp_path / "root", "--workers", 1, *options
+        )
 
     return call
 
@@ -36,10 +38,14 @@ def times(folder: Path) -> dict[Path, int]:
 
 
 @PACKAGINGS
-def test_new_files_join_and_nothing_that_is_there_is_touched(good, build, append, command, folder, packaging, physical):
+def test_new_files_join_and_nothing_that_is_there_is_touched(
+    good, build, append, command, folder, packaging, physical
+):
     build("--format", packaging)
     before, powers = times(folder), Dataset(folder).card.powers
-    path = good.write("train/zero", rows=2, frames=6, height=100 * np.random.default_rng(1).normal(size=(2, 6, 6, 4)))
+    path = good.write(
+        "train/zero", rows=2, frames=6, height=100 * np.random.default_rng(1).normal(size=(2, 6, 6, 4))
+    )
     with h5py.File(path, "r+") as file:
         values = file["t0_fields/height"][()].astype("f4")
         attributes = dict(file["t0_fields/height"].attrs)
@@ -161,7 +167,9 @@ def test_a_killed_append_is_finished_by_the_next(good, build, append, folder, tm
     assert tree(tmp_path / "resumed") == tree(folder)
 
 
-def test_one_killed_between_card_and_index_is_finished_by_the_next(good, build, append, folder, tree, monkeypatch):
+def test_one_killed_between_card_and_index_is_finished_by_the_next(
+    good, build, append, folder, tree, monkeypatch
+):
     build()
     good.write("train/new", rows=2, frames=6)
     index = (folder / "index.json").read_bytes()
@@ -178,11 +186,23 @@ def test_one_killed_between_card_and_index_is_finished_by_the_next(good, build, 
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda good, folder: shutil.rmtree(folder), "is no built dataset to add to; run walrus-ingest build first"),
-        (lambda good, folder: (folder / "index.json").unlink(), "is not finished; run walrus-ingest build, or finish"),
-        (lambda good, folder: good.recipe.write_text("licence = 'x'\n" + good.recipe.read_text()), "another recipe"),
+        (
+            lambda good, folder: shutil.rmtree(folder),
+            "is no built dataset to add to; run walrus-ingest build first",
+        ),
+        (
+            lambda good, folder: (folder / "index.json").unlink(),
+            "is not finished; run walrus-ingest build, or finish",
+        ),
+        (
+            lambda good, folder: good.recipe.write_text("licence = 'x'\n" + good.recipe.read_text()),
+            "another recipe",
+        ),
         (lambda good, folder: shutil.rmtree(folder / "parts"), "lacks records of its parts in parts/"),
-        (lambda good, folder: good.write("train/one", rows=1), "differs from the train/one.hdf5 that the dataset"),
+        (
+            lambda good, folder: good.write("train/one", rows=1),
+            "differs from the train/one.hdf5 that the dataset",
+        ),
     ],
 )
 def test_what_cannot_be_added_to_is_one_line(good, build, append, folder, harm, words):
@@ -199,6 +219,8 @@ def test_what_cannot_be_added_to_is_one_line(good, build, append, folder, harm, 
 def test_the_saved_recipe_is_the_recipe(good, build, command, folder, tmp_path):
     build()
     good.write("train/zero", rows=2, frames=6)
-    result = command("append", folder / "recipe.toml", "--from", good.source, "--to", tmp_path / "root", "--json")
+    result = command(
+        "append", folder / "recipe.toml", "--from", good.source, "--to", tmp_path / "root", "--json"
+    )
     assert result.exit_code == 0
     assert json.loads(result.stdout)["trajectories"] == 2

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build as build_plan
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.read import Dataset
 from shards.verify import faults
@@ -46,7 +46,7 @@ def test_index_is_written_last_and_withdrawn_first(good, folder, packaging):
     seen = []
 
     def run() -> None:
-        plan = make_plan(find_recipe(str(good.recipe)), good.source, packaging, "lz4")
+        plan = plan_build(find_recipe(str(good.recipe)), good.source, packaging, "lz4")
         build_plan(plan, folder.parent, 1, lambda done, total: seen.append((folder / "index.json").exists()))
         assert (folder / "index.json").exists()
 
@@ -86,7 +86,9 @@ def test_a_changed_input_redoes_its_own_trajectories_only(good, build, folder, p
         file["t0_fields/height"][1, 3, 2, 1] += 0.25
         expected = file["t0_fields/height"][1]
     assert build().exit_code == 0
-    changed = {path for path, when in times(folder).items() if before.get(path) != when and Path(path).is_file()}
+    changed = {
+        path for path, when in times(folder).items() if before.get(path) != when and Path(path).is_file()
+    }
     assert changed
     allowed = (f"{folder}/train/two-", f"{folder}/parts/train-00001", f"{folder}/card", f"{folder}/index")
     assert all(path.startswith(allowed) for path in changed)
@@ -104,7 +106,9 @@ def test_a_new_input_joins_those_that_are_there(good, build, folder, tmp_path, t
 
 def test_the_card_counts_and_has_the_moments_of_the_train_split_alone(good, build, folder):
     good.write(
-        "test/one", rows=2, height=np.asarray(h5py.File(good.source / "test/one.hdf5")["t0_fields/height"]) * 100
+        "test/one",
+        rows=2,
+        height=np.asarray(h5py.File(good.source / "test/one.hdf5")["t0_fields/height"]) * 100,
     )
     build()
     card = Dataset(folder).card
@@ -276,7 +280,18 @@ def test_a_full_disk_is_one_line_and_nothing_is_half_written(build, waves, full_
 
 
 def arguments(waves, root: Path, packaging: str, workers: int = 1) -> list[object]:
-    return ["build", waves.recipe, "--from", waves.source, "--to", root, "--format", packaging, "--workers", workers]
+    return [
+        "build",
+        waves.recipe,
+        "--from",
+        waves.source,
+        "--to",
+        root,
+        "--format",
+        packaging,
+        "--workers",
+        workers,
+    ]
 
 
 def drawn(moments: str, count: int, seed: int) -> list[int]:
@@ -308,11 +323,15 @@ def test_a_build_killed_at_any_moment_is_finished_by_the_next(good, build, strik
 
 @pytest.mark.slow
 @PACKAGINGS
-def test_a_rebuild_killed_at_any_moment_is_finished_by_the_next(good, build, strike, tmp_path, tree, packaging):
+def test_a_rebuild_killed_at_any_moment_is_finished_by_the_next(
+    good, build, strike, tmp_path, tree, packaging
+):
     """Of a finished dataset some trajectories are replaced: old and new are never taken for each other."""
     build("--format", packaging, root=tmp_path / "before")
     good.write(
-        "train/one", rows=3, height=3 * np.asarray(h5py.File(good.source / "train/one.hdf5")["t0_fields/height"])
+        "train/one",
+        rows=3,
+        height=3 * np.asarray(h5py.File(good.source / "train/one.hdf5")["t0_fields/height"]),
     )
     good.write("train/a", rows=1)
     shutil.copytree(tmp_path / "before", tmp_path / "whole")
@@ -355,7 +374,9 @@ def assert_ended(killed, aim: str) -> None:
 def survivors(session: int) -> list[int]:
     """Processes that a killed one left behind, and that still run after half a minute."""
     for _ in range(600):
-        alive = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if is_of_session(pid, session)]
+        alive = [
+            pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if is_of_session(pid, session)
+        ]
         if not alive:
             return []
         time.sleep(0.05)
@@ -391,7 +412,9 @@ def test_ctrl_c_is_one_line_from_a_worker_that_has_nothing_to_do_too(good, strik
     whole = strike(arguments(good, tmp_path / "whole", "webdataset", 2), tmp_path / "whole")
     documents = ("recipe.toml", "card.json", "index.json")
     moment = [place for place, letter in enumerate(whole.moments, 1) if letter == "r"][-len(documents) - 1]
-    struck = strike(arguments(good, tmp_path / "cut", "webdataset", 2), tmp_path / "cut", moment, signal.SIGINT)
+    struck = strike(
+        arguments(good, tmp_path / "cut", "webdataset", 2), tmp_path / "cut", moment, signal.SIGINT
+    )
     assert struck.code == 130
     assert len(struck.err.splitlines()) == 1
     assert not list((tmp_path / "cut").rglob("index.json"))

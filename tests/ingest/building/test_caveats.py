@@ -70,7 +70,10 @@ def test_a_field_without_one_chunk_is_refused(tmp_path, command, zarr_format):
     recipe.write_text(dump_toml(TABLES))
     result = command("plan", recipe, "--from", path, "--to", tmp_path)
     assert result.exit_code == 1
-    assert ":u: not one of its chunks is there, all would read as the fill value; fetch the store" in result.stderr
+    assert (
+        ":u: not one of its chunks is there, all would read as the fill value; fetch the store"
+        in result.stderr
+    )
 
 
 def test_chunks_of_a_zip_are_counted_like_those_of_a_folder(tmp_path):
@@ -103,7 +106,9 @@ def sharded(path: Path, location: str = "end", order: str = "little") -> Path:
 
 @pytest.mark.parametrize(("location", "order"), [("end", "little"), ("start", "little"), ("end", "big")])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_chunks_that_are_absent_inside_a_shard_are_counted_like_absent_files(tmp_path, location, order, zipped):
+def test_chunks_that_are_absent_inside_a_shard_are_counted_like_absent_files(
+    tmp_path, location, order, zipped
+):
     path = sharded(tmp_path / "a.zarr", location, order)
     if zipped:
         path = Path(shutil.make_archive(str(tmp_path / "b.zarr"), "zip", path))
@@ -246,13 +251,19 @@ def test_a_filter_that_rounds_is_told_at_plan_and_build_and_stands_in_the_card(t
         (U.astype("i4"), {"scaleoffset": True}, None),
         (U.astype("i4"), {"scaleoffset": 5}, "stored through the filter scale-offset in 5 bits"),
         (U, {"scaleoffset": 4}, "rounded by the filter scale-offset to 4 decimal digits"),
-        (U, {"compression": 32013, "allow_unknown_filter": True}, "stored through the filter zfp, which may round"),
+        (
+            U,
+            {"compression": 32013, "allow_unknown_filter": True},
+            "stored through the filter zfp, which may round",
+        ),
     ],
 )
 def test_only_a_filter_that_may_lose_something_is_told(tmp_path, values, options, words):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         shape = None if "allow_unknown_filter" in options else values
-        dataset = file.create_dataset("u", values.shape, values.dtype, data=shape, chunks=(1, 1, 4), **options)
+        dataset = file.create_dataset(
+            "u", values.shape, values.dtype, data=shape, chunks=(1, 1, 4), **options
+        )
         assert losses(dataset) == ((words,) if words else ())
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ingest.building.checks import Inspection, UnfitError, time_fault
+from ingest.building.checks import FrameChecker, UnfitError, time_fault
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
@@ -17,8 +17,8 @@ def schema(dtype: str = "float32") -> Schema:
     return Schema(fields, Grid(("x", "y"), ((0.0, 1.0, 2.0), (0.0, 1.0))), (PERIODIC, PERIODIC), dtype)
 
 
-def inspect(frames: np.ndarray, powers=(0, 0, 0)) -> tuple[Inspection, list[np.ndarray]]:
-    inspection = Inspection(schema(frames.dtype.name), ("p", "v_x", "v_y"), powers)
+def inspect(frames: np.ndarray, powers=(0, 0, 0)) -> tuple[FrameChecker, list[np.ndarray]]:
+    inspection = FrameChecker(schema(frames.dtype.name), ("p", "v_x", "v_y"), powers)
     return inspection, list(inspection.passes(iter((frames[:1], frames[1:]))))
 
 
@@ -57,7 +57,9 @@ def test_stored_frames_are_divided_by_two_to_the_k_of_their_channel(frames):
 @given(
     values=st.sampled_from(["f4", "f8"]).flatmap(
         lambda dtype: hnp.arrays(
-            dtype, (2, 3, 3, 2), elements=st.floats(-(2.0**40), 2.0**40, width=int(dtype[1]) * 8, allow_subnormal=True)
+            dtype,
+            (2, 3, 3, 2),
+            elements=st.floats(-(2.0**40), 2.0**40, width=int(dtype[1]) * 8, allow_subnormal=True),
         )
     ),
     powers=st.tuples(*[st.integers(-60, 60)] * 3),
@@ -107,7 +109,7 @@ def test_a_value_that_is_not_finite_is_found_with_its_channel_and_frame(frames, 
     with pytest.raises(UnfitError, match=rf"{('p', 'v_x')[channels[0]]} is not finite in frame 3"):
         inspect(frames)
     with pytest.raises(UnfitError, match="solid is not finite in a constant field"):
-        Inspection(schema(), ("solid",), (0,)).static(frames[3, channels[:1]])
+        FrameChecker(schema(), ("solid",), (0,)).static(frames[3, channels[:1]])
 
 
 @pytest.mark.filterwarnings("error")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ingest.building.finish import finish
-from ingest.building.plan import make_plan, recipe_digest
-from ingest.building.shares import Outline, share_out
+from ingest.building.plan import plan_build, recipe_digest
+from ingest.building.shares import BuildOutline, share_out
 from ingest.recipe import find_recipe
 from shards.json_text import dump, parse
 from shards.read import Dataset
@@ -29,16 +29,18 @@ def folder(tmp_path) -> Path:
 def test_shares_are_balanced_by_bytes_and_cover_every_part_once():
     sizes = [7, 100, 30, 30, 30, 1, 9, 55]
     owners = share_out(sizes, 3)
-    loads = [sum(size for size, owner in zip(sizes, owners, strict=True) if owner == job) for job in (1, 2, 3)]
+    loads = [
+        sum(size for size, owner in zip(sizes, owners, strict=True) if owner == job) for job in (1, 2, 3)
+    ]
     assert sorted(loads) == [77, 85, 100]
     assert share_out(sizes, 3) == owners
     assert share_out([5, 5], 4) == (1, 2)
 
 
 def test_an_outline_is_read_as_it_was_written(good):
-    plan = make_plan(find_recipe(str(good.recipe)), good.source, "zarr", "lz4")
-    outline = Outline.of(plan, 4)
-    again = parse(Outline, dump(Outline, outline), "")
+    plan = plan_build(find_recipe(str(good.recipe)), good.source, "zarr", "lz4")
+    outline = BuildOutline.of(plan, 4)
+    again = parse(BuildOutline, dump(BuildOutline, outline), "")
     assert again == outline
     assert recipe_digest(again.recipe) == recipe_digest(plan.recipe)
 
@@ -90,12 +92,18 @@ def test_a_job_says_what_it_did(good, build, folder):
     document = json.loads(build("--part", "1/2", "--json").stdout)
     assert (document["folder"], document["written_parts"], document["reused_parts"]) == (str(folder), 2, 0)
     assert f"{folder}: share 1/2, 2 parts; nothing to do" in build("--part", "1/2").stdout
-    assert "share 9/9, 0 parts; nothing to do" in build("--part", "9/9", root=folder.parents[1] / "other").stdout
+    assert (
+        "share 9/9, 0 parts; nothing to do" in build("--part", "9/9", root=folder.parents[1] / "other").stdout
+    )
 
 
 def test_jobs_that_planned_otherwise_are_refused_and_the_cure_helps(good, build, command, folder):
     build("--part", "1/2")
-    for options in (["--part", "2/3"], ["--part", "2/2", "--set", "note=other"], ["--part", "2/2", "--codec", "raw"]):
+    for options in (
+        ["--part", "2/3"],
+        ["--part", "2/2", "--set", "note=other"],
+        ["--part", "2/2", "--codec", "raw"],
+    ):
         result = build(*options)
         assert result.exit_code == 1
         (line,) = result.stderr.splitlines()
@@ -201,7 +209,7 @@ def test_two_processes_never_do_the_same_part(good, build, command, folder, othe
 
 
 def make_owner(good) -> tuple[int, ...]:
-    return Outline.of(make_plan(find_recipe(str(good.recipe)), good.source, "zarr", "lz4"), 4).owners()
+    return BuildOutline.of(plan_build(find_recipe(str(good.recipe)), good.source, "zarr", "lz4"), 4).owners()
 
 
 COMMAND = [sys.executable, "-c", "from ingest.cli import main; main()"]
@@ -213,7 +221,18 @@ def test_jobs_killed_and_run_again_at_once_give_the_same_bytes(
     good, build, command, strike, tmp_path, folder, tree, packaging
 ):
     build("--format", packaging, root=tmp_path / "whole")
-    base = ["build", good.recipe, "--from", good.source, "--to", folder.parent, "--format", packaging, "--workers", 1]
+    base = [
+        "build",
+        good.recipe,
+        "--from",
+        good.source,
+        "--to",
+        folder.parent,
+        "--format",
+        packaging,
+        "--workers",
+        1,
+    ]
     for job, moment in ((1, 15), (2, 30), (3, 40)):
         assert strike([*base, "--part", f"{job}/3"], folder, moment).code == -9
     again = [

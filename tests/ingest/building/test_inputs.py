@@ -73,7 +73,9 @@ def test_no_path_and_no_files_are_told_apart(tmp_path, recipe):
     with pytest.raises(SourceError, match="nowhere: no such file or folder"):
         find_inputs(recipe, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SourceError, match=r"empty: holds no file named \*\.hdf5 or \*\.h5; is it the folder of waves"):
+    with pytest.raises(
+        SourceError, match=r"empty: holds no file named \*\.hdf5 or \*\.h5; is it the folder of waves"
+    ):
         find_inputs(recipe, tmp_path / "empty")
 
 

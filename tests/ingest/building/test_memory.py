@@ -14,7 +14,7 @@ import ingest.building.rounding
 import ingest.building.scale
 from ingest.building.memory import PROCESS_BYTES, process_bytes, slab_within
 from ingest.building.part import SLAB_BYTES
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 
 PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
@@ -22,7 +22,7 @@ PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
 
 @PACKAGINGS
 def test_the_slab_keeps_all_processes_within_the_bound(good, packaging):
-    plan = make_plan(find_recipe(str(good.recipe)), good.source, packaging, "lz4")
+    plan = plan_build(find_recipe(str(good.recipe)), good.source, packaging, "lz4")
     assert slab_within(plan, None, 8) == slab_within(plan, 10**12, 8) == SLAB_BYTES
     for workers in (1, 2, 3):
         slab = slab_within(plan, 5 * 10**8, workers)

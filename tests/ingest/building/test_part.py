@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from ingest.building.part import RECORDS, build_part, read_record, record_path, unfit
-from ingest.building.plan import Plan, make_plan
+from ingest.building.plan import BuildPlan, plan_build
 from ingest.recipe import find_recipe
 from shards.moments import merge_all, of_frames
 
 
 @pytest.fixture(params=["zarr", "webdataset"])
-def plan(request, waves) -> Plan:
+def plan(request, waves) -> BuildPlan:
     height = np.ones((3, 5, 6, 4), "f4") * np.arange(5, dtype="f4").reshape(1, 5, 1, 1)
     height[1, 4, 2, 3] = np.nan
     waves.write("train/one", height=height)
-    return make_plan(find_recipe(str(waves.recipe)), waves.source, request.param, "lz4")
+    return plan_build(find_recipe(str(waves.recipe)), waves.source, request.param, "lz4")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_part_is_not_done_when_anything_of_it_is_missing(plan, dataset, damage
 
 def test_a_part_of_which_all_is_unfit_has_a_record_too(waves, dataset):
     waves.write("train/one", height=np.ones((3, 5, 6, 4), "f4"))
-    plan = make_plan(find_recipe(str(waves.recipe)), waves.source, "zarr", "lz4")
+    plan = plan_build(find_recipe(str(waves.recipe)), waves.source, "zarr", "lz4")
     record = build_part(plan, plan.parts[0], dataset)
     assert record.entries == ()
     assert {item.reason for item in record.quarantine} == {

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 import ingest.building.plan
-from ingest.building.plan import Plan, make_plan
+from ingest.building.plan import BuildPlan, plan_build
 from ingest.recipe import find_recipe
 from ingest.split import SplitRule
 from shards.errors import SourceError
 
 
-def plan(waves, packaging="zarr", codec="lz4", *assignments: str) -> Plan:
-    return make_plan(find_recipe(str(waves.recipe), assignments), waves.source, packaging, codec)
+def plan(waves, packaging="zarr", codec="lz4", *assignments: str) -> BuildPlan:
+    return plan_build(find_recipe(str(waves.recipe), assignments), waves.source, packaging, codec)
 
 
-def keys(made: Plan) -> list[tuple[str, str]]:
+def keys(made: BuildPlan) -> list[tuple[str, str]]:
     return [(t.split, t.key) for part in made.parts for t in part.trajectories]
 
 
@@ -75,7 +75,12 @@ def test_names_that_give_the_same_key_are_told_apart(waves):
     made = plan(waves)
     assert len(set(keys(made))) == 5
     assert {("train", "c-00000"), ("test", "c-00000")} < set(keys(made))
-    assert sorted(key[:4] for split, key in keys(made) if split == "train") == ["a-b-", "a-b-", "a-b-", "c-00"]
+    assert sorted(key[:4] for split, key in keys(made) if split == "train") == [
+        "a-b-",
+        "a-b-",
+        "a-b-",
+        "c-00",
+    ]
 
 
 def test_a_file_outside_the_split_folders_takes_no_key_of_one_inside(waves):
@@ -110,7 +115,10 @@ def test_the_recipe_decides_and_not_the_first_file(waves):
             del place[name]
             place.create_dataset(name, data=values).attrs.update(attributes)
         del file["dimensions/x"], file["boundary_conditions/x/mask"]
-        file["dimensions/x"], file["boundary_conditions/x/mask"] = np.arange(7) + 0.5, [True] + [False] * 5 + [True]
+        file["dimensions/x"], file["boundary_conditions/x/mask"] = (
+            np.arange(7) + 0.5,
+            [True] + [False] * 5 + [True],
+        )
     waves.write("train/c")
     waves.write("train/d")
     assert [item.path for item in plan(waves).refused] == [f"train/{name}.hdf5" for name in "acd"]
@@ -175,11 +183,13 @@ def test_a_trajectory_with_bad_times_is_refused_alone(good):
 
 def test_files_without_one_usable_trajectory_are_an_error(waves):
     waves.write("train/one", time=np.zeros(5))
-    with pytest.raises(SourceError, match=r"no trajectory can be used; the first: train/one.hdf5: time does not"):
+    with pytest.raises(
+        SourceError, match=r"no trajectory can be used; the first: train/one.hdf5: time does not"
+    ):
         plan(waves)
 
 
-def digests(made: Plan) -> dict[str, str]:
+def digests(made: BuildPlan) -> dict[str, str]:
     return {part.name: part.digest for part in made.parts}
 
 

@@ -106,7 +106,9 @@ def test_float64_becomes_float32_and_its_error_is_that_of_both(allowed):
 @pytest.mark.parametrize(
     ("change", "dtype"), [({}, "float32"), ({"offset": 1e6}, "float64"), ({"depth": 0.1}, "float64")]
 )
-def test_float64_stays_where_float32_would_lose_more_than_is_allowed(waves, build, command, folder, change, dtype):
+def test_float64_stays_where_float32_would_lose_more_than_is_allowed(
+    waves, build, command, folder, change, dtype
+):
     random = np.random.default_rng(2)
     height = random.normal(size=(3, 12, 6, 4)) + change.get("offset", 0)
     waves.write(
@@ -172,7 +174,9 @@ def test_fewer_bits_take_less_room(waves, build, tmp_path):
 
 
 @PACKAGINGS
-def test_rounded_bytes_are_the_same_from_jobs_workers_and_one(waves, build, command, folder, tmp_path, tree, packaging):
+def test_rounded_bytes_are_the_same_from_jobs_workers_and_one(
+    waves, build, command, folder, tmp_path, tree, packaging
+):
     for name in ("train/one", "valid/seven", "test/three"):
         noisy(waves, name)
     options = ("--format", packaging, "--keep-error", 0.02)
@@ -192,7 +196,12 @@ def test_what_is_added_keeps_the_same_bound(waves, build, command, folder):
     build("--keep-error", 0.01)
     before = Dataset(folder).card.errors
     noisy(waves, "train/seven", 1e3)
-    assert command("append", waves.recipe, "--from", waves.source, "--to", folder.parent, "--workers", 1).exit_code == 0
+    assert (
+        command(
+            "append", waves.recipe, "--from", waves.source, "--to", folder.parent, "--workers", 1
+        ).exit_code
+        == 0
+    )
     after = Dataset(folder).card.errors
     assert {n: e.allowed for n, e in after.items()} == {n: e.allowed for n, e in before.items()}
     assert all(error.reached <= error.allowed for error in after.values())

@@ -192,7 +192,10 @@ def test_a_header_list_of_absurd_length_is_not_read(tmp_path):
 def test_only_numbers_of_known_precision_are_read(tmp_path, value):
     with h5py.File(tmp_path / "odd.hdf5", "w") as file:
         file["data"] = value
-    with h5py.File(tmp_path / "odd.hdf5") as file, pytest.raises(SourceError, match="expected integers or floats"):
+    with (
+        h5py.File(tmp_path / "odd.hdf5") as file,
+        pytest.raises(SourceError, match="expected integers or floats"),
+    ):
         hdf5.numbers(file, "data")
 
 
@@ -276,7 +279,9 @@ def test_attributes_are_read_whatever_type_their_writer_chose(tmp_path):
 
 
 def test_a_well_file_without_boundaries_asks_for_a_correction(refusal):
-    recipe = Recipe("gray", "well", "Gray-Scott", fields=(RecipeField("A"), RecipeField("B")), axes=("x", "y"))
+    recipe = Recipe(
+        "gray", "well", "Gray-Scott", fields=(RecipeField("A"), RecipeField("B")), axes=("x", "y")
+    )
     message = refusal(DAMAGED / "no_boundary_conditions.hdf5", recipe)
     assert "no group says what closes the lower side of x" in message
     assert "[correction]" in message

@@ -76,7 +76,9 @@ def test_a_damaged_chunk_is_told(store, recipe, refusal):
     [(3, GzipCodec()), (3, BloscCodec()), (3, ZstdCodec()), (2, Blosc()), (2, Zlib()), (2, LZ4())],
 )
 @pytest.mark.parametrize("kept", [slice(0), slice(5), slice(15), slice(20), slice(-20), slice(-1)])
-def test_a_chunk_cut_short_is_told_whatever_compressed_it(tmp_path, recipe, refusal, zarr_format, compressor, kept):
+def test_a_chunk_cut_short_is_told_whatever_compressed_it(
+    tmp_path, recipe, refusal, zarr_format, compressor, kept
+):
     group = zarr.create_group(tmp_path / "a.zarr", zarr_format=zarr_format)
     group.create_array("u", data=np.random.default_rng(3).normal(size=(2, 3, 4)), compressors=compressor)
     chunk = next(tmp_path.rglob("0.0.0" if zarr_format == 2 else "c/0/0/0"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.inspecting.draft import draft
 from ingest.recipe import Recipe
@@ -19,7 +19,9 @@ from shards.read import Dataset
 
 ROOT = Path(__file__).parents[3]
 MORE = ROOT.parent / "shared" / "samples"
-needs_more = pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+needs_more = pytest.mark.skipif(
+    not MORE.exists(), reason="the larger sample set is not beside the repository"
+)
 N, T, X, Y, Z = 3, 4, 12, 10, 8
 
 
@@ -100,7 +102,10 @@ def test_without_lists_lengths_are_all_there_is_and_that_is_said(tmp_path, shape
 
 
 def test_one_dimension_needs_a_list(tmp_path):
-    alone, with_times = write(tmp_path / "a.h5", u=noise(T, X)), write(tmp_path / "b.h5", u=noise(T, X), t=lists()["t"])
+    alone, with_times = (
+        write(tmp_path / "a.h5", u=noise(T, X)),
+        write(tmp_path / "b.h5", u=noise(T, X), t=lists()["t"]),
+    )
     with pytest.raises(SourceError, match="no array looks like a field over time and space"):
         draft(alone)
     assert drafted(with_times).layout == "t x"
@@ -136,7 +141,11 @@ def test_fields_constants_vectors_channels_parameters_and_the_rest(tmp_path):
 
 
 def test_groups_of_runs_become_trajectories(tmp_path):
-    runs = {f"{run}/{name}": values for run in range(3) for name, values in {"u": noise(T, X, Y), **lists()}.items()}
+    runs = {
+        f"{run}/{name}": values
+        for run in range(3)
+        for name, values in {"u": noise(T, X, Y), **lists()}.items()
+    }
     recipe = drafted(write(tmp_path / "a.h5", **runs))
     assert (recipe.layout, recipe.fields[0].stored) == ("t x y", ("*/u",))
     assert recipe.time is not None
@@ -169,13 +178,21 @@ def test_a_list_a_trajectory_gives_the_ends_of_the_axis(tmp_path):
 
 def test_a_mask_and_a_grid_of_angles_are_asked_about(tmp_path):
     path = write(
-        tmp_path / "a.h5", u=noise(T, X, Y), solid=np.eye(X, Y, dtype="i1"), theta=np.arange(X), phi=np.arange(Y)
+        tmp_path / "a.h5",
+        u=noise(T, X, Y),
+        solid=np.eye(X, Y, dtype="i1"),
+        theta=np.arange(X),
+        phi=np.arange(Y),
     )
     assert drafted(path).kind == "equiangular"
-    assert re.search(r'# \[mask\]\n# stored = "solid"\n# solid = "nonzero"\n# layout = "theta phi"', draft(path))
+    assert re.search(
+        r'# \[mask\]\n# stored = "solid"\n# solid = "nonzero"\n# layout = "theta phi"', draft(path)
+    )
 
 
-@pytest.mark.parametrize(("file", "name"), [("Ma_0.7.h5", "Ma_0.7"), ("two words.hdf5", "two_words"), ("-.h5", "own")])
+@pytest.mark.parametrize(
+    ("file", "name"), [("Ma_0.7.h5", "Ma_0.7"), ("two words.hdf5", "two_words"), ("-.h5", "own")]
+)
 def test_the_dataset_is_named_after_the_file(tmp_path, file, name):
     assert drafted(write(tmp_path / file, u=noise(T, X, Y))).name == name
 
@@ -187,21 +204,27 @@ def test_any_name_gives_valid_toml(tmp_path, name):
 
 def test_arrays_that_cannot_be_read_are_named_where_nothing_else_is_a_field():
     path = ROOT / "tests/samples/damaged/zstd_compressed.hdf5"
-    with pytest.raises(SourceError, match="4 of its arrays cannot be read, the first: Vx needs HDF5 filter 32015"):
+    with pytest.raises(
+        SourceError, match="4 of its arrays cannot be read, the first: Vx needs HDF5 filter 32015"
+    ):
         draft(path)
 
 
 def built(recipe: Recipe, path: Path, root: Path) -> Dataset:
     """Built and compared bit for bit."""
-    dataset = Dataset(build(make_plan(recipe, path, "zarr", "lz4"), root, 1, lambda done, total: None).folder)
+    dataset = Dataset(
+        build(plan_build(recipe, path, "zarr", "lz4"), root, 1, lambda done, total: None).folder
+    )
     assert list(source_faults(dataset, path)) == []
     return dataset
 
 
 def test_only_what_a_person_must_decide_stops_a_build(tmp_path):
-    path = write(tmp_path / "a.h5", u=noise(N, T, X, Y), flow=noise(N, T, X, Y, 2), nu=noise(N, X, Y), **lists())
+    path = write(
+        tmp_path / "a.h5", u=noise(N, T, X, Y), flow=noise(N, T, X, Y, 2), nu=noise(N, X, Y), **lists()
+    )
     with pytest.raises(SourceError, match=r"no one says what closes x and y; state it in the \[boundaries\]"):
-        make_plan(drafted(path), path, "zarr", "lz4")
+        plan_build(drafted(path), path, "zarr", "lz4")
     dataset = built(decided(draft(path)), path, tmp_path / "root")
     assert len(dataset.index.trajectories) == N
     assert dataset.card.schema.channels == ("flow_x", "flow_y", "u")
@@ -215,7 +238,10 @@ def test_only_what_a_person_must_decide_stops_a_build(tmp_path):
         ("pdebench/2D_diff-react_NA_NA.h5", ("data_0", "data_1")),
         ("pdebench/2D_rdb_NA_NA.h5", ("data",)),
         ("pdebench/1D_diff-sorp_NA_NA.h5", ("data",)),
-        ("pdearena/Maxwell3D_train_61749_2.h5", tuple(f"{kind}_field_{axis}" for kind in "dh" for axis in "xyz")),
+        (
+            "pdearena/Maxwell3D_train_61749_2.h5",
+            tuple(f"{kind}_field_{axis}" for kind in "dh" for axis in "xyz"),
+        ),
         ("pdegym/CE-RM.nc", tuple(f"solution_{number}" for number in range(4))),
         ("flowbench/flow_past_object_Y.npz", ("data_0", "data_1", "data_2")),
     ],
@@ -281,7 +307,9 @@ def test_whether_values_meet_at_the_ends_of_an_axis_is_told(tmp_path):
 
 
 def test_what_is_taken_is_told_by_its_numbers(tmp_path):
-    text = draft(write(tmp_path / "a.h5", u=noise(N, T, X, Y).astype("f8"), Re=np.array([10.0, 20, 40]), **lists()))
+    text = draft(
+        write(tmp_path / "a.h5", u=noise(N, T, X, Y).astype("f8"), Re=np.array([10.0, 20, 40]), **lists())
+    )
     assert 'stored = "t"  # 4 frames, 0 to 0.75\n' in text
     assert 'x = { stored = "x" }  # 12 cells, 0.5 to 11.5\n' in text
     assert 'Re = "Re"  # 10 to 40\n' in text

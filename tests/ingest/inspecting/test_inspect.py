@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import zarr
 
-from ingest.inspecting.contents import Listed
+from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.inspect import Inspection, inspect
 from ingest.inspecting.text import inspection_lines
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 DAMAGED = SAMPLES / "damaged"
 MORE = Path(__file__).parents[4] / "shared" / "samples"
-needs_more = pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+needs_more = pytest.mark.skipif(
+    not MORE.exists(), reason="the larger sample set is not beside the repository"
+)
 N, T, X, Y = 2, 4, 6, 5
 
 
@@ -27,7 +29,7 @@ def write(path: Path, **arrays: np.ndarray) -> Path:
     return path
 
 
-def listed(found: Inspection) -> dict[str, Listed]:
+def listed(found: Inspection) -> dict[str, ArrayInfo]:
     return {each.path: each for each in found.arrays}
 
 
@@ -148,7 +150,12 @@ def test_an_unknown_file_is_shown_as_a_tree_with_its_storage_and_numbers(tmp_pat
         file.attrs["Re"], file.attrs["author"] = 40.0, "me"
     found = inspect(tmp_path / "a.h5")
     (only,) = found.arrays
-    assert (only.path, only.shape, only.dtype, only.storage.chunks) == ("run/flow/u", (T, X, Y), "float32", (1, X, Y))
+    assert (only.path, only.shape, only.dtype, only.storage.chunks) == (
+        "run/flow/u",
+        (T, X, Y),
+        "float32",
+        (1, X, Y),
+    )
     assert only.storage.filters == ("shuffle", "gzip")
     assert only.statistics is not None
     assert (only.statistics.read, only.statistics.not_finite) == (values.size, 1)
@@ -170,7 +177,12 @@ def test_the_same_arrays_are_listed_alike_from_every_kind_of_file(tmp_path):
     group = zarr.create_group(tmp_path / "a.zarr")
     for name, values in arrays.items():
         group.create_array(name, data=values)
-    paths = [write(tmp_path / "a.h5", **arrays), tmp_path / "a.npz", tmp_path / "a.zarr", tmp_path / "a.zarr/zarr.json"]
+    paths = [
+        write(tmp_path / "a.h5", **arrays),
+        tmp_path / "a.npz",
+        tmp_path / "a.zarr",
+        tmp_path / "a.zarr/zarr.json",
+    ]
     found = [inspect(path) for path in paths]
     assert [each.kind for each in found] == ["HDF5", "npz", "zarr", "zarr"]
     headers = [[(a.path, a.shape, a.dtype, a.statistics) for a in each.arrays] for each in found]

@@ -13,7 +13,7 @@ from PIL import Image
 
 import ingest.reporting.report
 from ingest.building.build import build as build_dataset
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import Recipe
 from ingest.reporting.report import report, size
 from shards.program.settings import make
@@ -81,7 +81,7 @@ def written(folder: Path, shape: tuple[int, ...], dtype: str = "f4", **changes: 
     }
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "a.npz", **values)
-    plan = make_plan(make(Recipe, tables | changes, "walk.toml"), folder / "a.npz", "zarr", "lz4")
+    plan = plan_build(make(Recipe, tables | changes, "walk.toml"), folder / "a.npz", "zarr", "lz4")
     return Dataset(build_dataset(plan, folder / "root", 1, lambda done, total: None).folder)
 
 
@@ -100,7 +100,9 @@ def test_the_report_needs_nothing_else(page, acoustic):
     assert all(value.startswith("data:image/png;base64,") for value in page.values("src"))
     assert page.values("href") == [acoustic.card.home]
     assert not {"script", "link", "iframe", "object"} & page.tags
-    assert not any(word in (acoustic.folder / "report.html").read_text("utf-8") for word in ("url(", "@import"))
+    assert not any(
+        word in (acoustic.folder / "report.html").read_text("utf-8") for word in ("url(", "@import")
+    )
 
 
 def test_every_picture_can_be_opened_and_is_described(page):
@@ -110,7 +112,14 @@ def test_every_picture_can_be_opened_and_is_described(page):
 
 def test_the_report_says_what_the_card_says(page, acoustic):
     card = acoustic.card
-    for text in (card.title, card.licence, card.citation, card.note, *card.differences, card.inputs[0].digest):
+    for text in (
+        card.title,
+        card.licence,
+        card.citation,
+        card.note,
+        *card.differences,
+        card.inputs[0].digest,
+    ):
         assert text in page.text
     assert "x wall to open, y wall to open" in page.text
     moments = card.moments["velocity_x"]
@@ -122,7 +131,9 @@ def test_the_report_says_what_the_card_says(page, acoustic):
 def test_compression_is_raw_over_stored(page, acoustic):
     trajectories, frames, raw, stored, ratio = page.row("train")
     raw_bytes = 192 * 3 * 64 * 48 * 4 + 8 * 2 * 64 * 48 * 4
-    stored_bytes = sum(path.stat().st_size for path in (acoustic.folder / "train").rglob("*") if path.is_file())
+    stored_bytes = sum(
+        path.stat().st_size for path in (acoustic.folder / "train").rglob("*") if path.is_file()
+    )
     assert (trajectories, frames, raw, stored) == ("8", "192", size(raw_bytes), size(stored_bytes))
     assert ratio == f"{raw_bytes / stored_bytes:.2f} ×"
 
@@ -235,6 +246,8 @@ def test_strings_are_escaped_and_only_an_address_becomes_a_link(tmp_path):
     assert page.values("href") == []
 
 
-@pytest.mark.parametrize(("count", "words"), [(0, "0 B"), (1000, "1000 B"), (2**20, "1 MiB"), (3.3 * 2**40, "3.3 TiB")])
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 B"), (1000, "1000 B"), (2**20, "1 MiB"), (3.3 * 2**40, "3.3 TiB")]
+)
 def test_sizes_read_as_a_person_would_say_them(count, words):
     assert size(count) == words

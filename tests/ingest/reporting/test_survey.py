@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.recipe import Recipe
-from ingest.reporting.survey import BINS, STEPS, TRAJECTORIES, VALUES, sample_size, spread, survey
+from ingest.reporting.survey import BINS, STEPS, TRAJECTORIES, VALUES, evenly_chosen, sample_size, survey
 from shards.program.settings import make
 from shards.read import Dataset
 
@@ -41,9 +41,11 @@ def vortex(folder: Path, heat: np.ndarray = HEAT, **changes: object) -> Dataset:
     stone[:2, 1, 2], stone[2, 4, 0] = 1, 1
     depth = np.arange(N * X * Y, dtype="f8").reshape(N, X, Y)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / "a.npz", flow=FLOW, heat=heat, depth=depth, stone=stone, Re=np.array([10.0, 20.0, 20.0]))
+    np.savez(
+        folder / "a.npz", flow=FLOW, heat=heat, depth=depth, stone=stone, Re=np.array([10.0, 20.0, 20.0])
+    )
     recipe = make(Recipe, TABLES | changes, "vortex.toml")
-    plan = make_plan(recipe, folder / "a.npz", "zarr", "lz4")
+    plan = plan_build(recipe, folder / "a.npz", "zarr", "lz4")
     return Dataset(build(plan, folder / "root", 1, lambda done, total: None).folder)
 
 
@@ -56,9 +58,9 @@ def test_a_sample_is_bounded_however_large_a_frame_is(values):
 
 
 def test_a_choice_is_even_and_holds_both_ends():
-    assert spread(range(100), 4) == [0, 33, 66, 99]
-    assert spread(range(3), 8) == [0, 1, 2]
-    assert spread([5], 8) == [5]
+    assert evenly_chosen(range(100), 4) == [0, 33, 66, 99]
+    assert evenly_chosen(range(3), 8) == [0, 1, 2]
+    assert evenly_chosen([5], 8) == [5]
 
 
 def test_changes_are_in_standard_deviations_of_the_card(tmp_path):
@@ -92,13 +94,17 @@ def test_one_wild_cell_does_not_squeeze_the_others_into_a_bin(tmp_path):
 def test_a_positive_field_over_decades_has_bins_of_equal_ratio(tmp_path):
     heat = survey(vortex(tmp_path, np.exp(3 * HEAT))).portraits[1]
     assert heat.logarithmic
-    assert np.diff(np.log(heat.edges_B)) == pytest.approx([np.log(heat.edges_B[-1] / heat.edges_B[0]) / BINS] * BINS)
+    assert np.diff(np.log(heat.edges_B)) == pytest.approx(
+        [np.log(heat.edges_B[-1] / heat.edges_B[0]) / BINS] * BINS
+    )
 
 
 def test_a_spectrum_is_a_share_of_the_variance_at_three_times(tmp_path):
     x = np.arange(X)[:, None] + np.zeros(Y)
     waves = np.array([3.0, 0, 0, 2.0, 0, 1.0, 9.0])[:, None, None] * np.cos(2 * np.pi * x / X)
-    seen = survey(vortex(tmp_path, np.stack([waves] * N), boundaries={axis: ["periodic"] * 2 for axis in "xy"}))
+    seen = survey(
+        vortex(tmp_path, np.stack([waves] * N), boundaries={axis: ["periodic"] * 2 for axis in "xy"})
+    )
     # The last frame has no next one: the sample ends one before.
     assert seen.portraits[1].spectrum_TK[:, 0] == pytest.approx(3 * np.array([9, 4, 1]) / 14)
 
@@ -130,7 +136,7 @@ def test_a_volume_is_looked_through_and_a_stone_hides_nothing(tmp_path):
         "mask": {"stored": "stone", "solid": "nonzero"},
         "scalars": {},
     }
-    plan = make_plan(make(Recipe, TABLES | changes, "heat.toml"), tmp_path / "a.npz", "zarr", "lz4")
+    plan = plan_build(make(Recipe, TABLES | changes, "heat.toml"), tmp_path / "a.npz", "zarr", "lz4")
     seen = survey(Dataset(build(plan, tmp_path / "root", 1, lambda done, total: None).folder))
     plane, through = seen.films
     assert seen.view is plane.view

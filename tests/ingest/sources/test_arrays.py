@@ -11,7 +11,7 @@ from numcodecs import Pickle
 from zarr.storage import ZipStore
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan
+from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.formats.arrays import whole
 from ingest.formats.open_any import open_arrays
@@ -144,7 +144,12 @@ def test_every_kind_of_file_gives_what_was_written(tmp_path, name):
 
 LAYOUTS = {
     "paged": {"fs_strategy": "page", "fs_page_size": 4096},
-    "paged and tracked": {"fs_strategy": "page", "fs_page_size": 4096, "fs_persist": True, "libver": "latest"},
+    "paged and tracked": {
+        "fs_strategy": "page",
+        "fs_page_size": 4096,
+        "fs_persist": True,
+        "libver": "latest",
+    },
     "without free space": {"fs_strategy": "none"},
     "user block": {"userblock_size": 512},
     "user block before pages": {"userblock_size": 4096, "fs_strategy": "page", "fs_page_size": 4096},
@@ -162,7 +167,9 @@ def test_how_a_file_is_laid_out_changes_no_bit(tmp_path, read_all, options):
     block = options.get("userblock_size", 0)
     with (tmp_path / "other.h5").open("r+b") as raw:
         raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(block)[:block])
-    for found, expected in zip(read_all(tmp_path / "other.h5", recipe()), read_all(plain, recipe()), strict=True):
+    for found, expected in zip(
+        read_all(tmp_path / "other.h5", recipe()), read_all(plain, recipe()), strict=True
+    ):
         assert found.tobytes() == expected.tobytes()
 
 
@@ -244,7 +251,10 @@ def test_packed_numbers_are_refused(tmp_path, refusal, name, value):
         ({"time": None}, "no one says when the frames are"),
         ({"time": {"stored": "x"}}, "expected one time a frame, 4"),
         ({"coordinates": {"x": {"stored": "x"}}}, "no one says where the 5 cells of y are"),
-        ({"coordinates": {"x": {"stored": "t"}, "y": {"lower": 0, "upper": 1}}}, "expected 3 cell centres of x"),
+        (
+            {"coordinates": {"x": {"stored": "t"}, "y": {"lower": 0, "upper": 1}}},
+            "expected 3 cell centres of x",
+        ),
         ({"boundaries": {"x": ["wall", "wall"]}}, "no one says what closes y"),
         ({"boundaries": {}}, "no one says what closes x and y"),
         ({"scalars": {"Re": "x"}}, "3 values; expected one, or one for each of 2"),
@@ -255,17 +265,28 @@ def test_packed_numbers_are_refused(tmp_path, refusal, name, value):
         ({"fields": [{"name": "u", "stored": ["flow[2]"]}]}, "no channel 2"),
         ({"fields": [{"name": "u", "stored": ["*/flow"]}]}, "no array */flow; found"),
         (
-            {"fields": [{"name": "u", "stored": ["flow[0]"]}, {"name": "v", "stored": ["fx"], "layout": "t x y"}]},
+            {
+                "fields": [
+                    {"name": "u", "stored": ["flow[0]"]},
+                    {"name": "v", "stored": ["fx"], "layout": "t x y"},
+                ]
+            },
             "arrays differ in their frames",
         ),
         ({"mask": {"stored": "distance", "solid": "zero", "layout": "n x y"}}, "none of the cells are zero"),
-        ({"mask": {"stored": "distance", "solid": "nonzero", "layout": "n x y"}}, "all of the cells are nonzero"),
+        (
+            {"mask": {"stored": "distance", "solid": "nonzero", "layout": "n x y"}},
+            "all of the cells are nonzero",
+        ),
         ({"mask": {"stored": "distance", "solid": "negative"}}, "shape (2, 3, 5); expected the 2 axes"),
     ],
 )
 def test_a_description_that_does_not_fit_is_told(tmp_path, change, words):
     path = write_hdf5(tmp_path / "a.h5", arrays())
-    with pytest.raises(OSError, match=r"a\.h5") as caught, find("arrays").open_file(path, recipe(**change)) as file:
+    with (
+        pytest.raises(OSError, match=r"a\.h5") as caught,
+        find("arrays").open_file(path, recipe(**change)) as file,
+    ):
         file.boundary(0)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -274,7 +295,9 @@ def test_a_description_that_does_not_fit_is_told(tmp_path, change, words):
 def test_arrays_must_agree_in_their_number_of_trajectories(tmp_path, refusal):
     values = arrays()
     values["fx"] = values["fx"][:1]
-    assert "differ in their number of trajectories" in refusal(write_hdf5(tmp_path / "a.h5", values), recipe())
+    assert "differ in their number of trajectories" in refusal(
+        write_hdf5(tmp_path / "a.h5", values), recipe()
+    )
 
 
 def test_the_folder_may_tell_the_split():
@@ -293,7 +316,8 @@ def test_an_array_encoded_by_pickle_is_never_opened(tmp_path, refusal, place):
     assert "pickle" in refusal(path, plain)
 
 
-# Files that other people laid out -------------------------------------------------------------------------------------
+# Files that other people laid out
+# -------------------------------------------------------------------------------------
 
 SAMPLES = {
     "pdebench/ns_sim_2d-1.h5": (
@@ -307,13 +331,18 @@ SAMPLES = {
             ],
             "time": {"stored": "t"},
         },
-        lambda raw, row: np.concatenate([raw["velocity"][row], raw["particles"][row]], axis=-1).transpose(0, 3, 1, 2),
+        lambda raw, row: np.concatenate([raw["velocity"][row], raw["particles"][row]], axis=-1).transpose(
+            0, 3, 1, 2
+        ),
     ),
     "pdebench/2D_diff-react_NA_NA.h5": (
         {
             "axes": ["x", "y"],
             "layout": "t y x c",
-            "fields": [{"name": "activator", "stored": ["*/data[0]"]}, {"name": "inhibitor", "stored": ["*/data[1]"]}],
+            "fields": [
+                {"name": "activator", "stored": ["*/data[0]"]},
+                {"name": "inhibitor", "stored": ["*/data[1]"]},
+            ],
             "time": {"stored": "*/grid/t"},
         },
         lambda raw, row: raw[f"{row:04d}/data"][()].transpose(0, 3, 2, 1),
@@ -401,7 +430,7 @@ def test_short_and_empty_files_say_how_many_frames_they_hold(tmp_path, name, cou
 def test_a_folder_of_any_kind_is_built_and_verified(tmp_path, name):
     values = arrays()
     WRITERS[name](tmp_path / name, values)
-    plan = make_plan(fitting(name), tmp_path, "zarr", "lz4")
+    plan = plan_build(fitting(name), tmp_path, "zarr", "lz4")
     dataset = Dataset(build(plan, tmp_path / "root", 1, lambda done, total: None).folder)
     assert len(dataset.index.trajectories) == N
     assert list(source_faults(dataset, tmp_path)) == []

@@ -17,7 +17,18 @@ SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples" / "bubbleml"
 T, X, Y = 4, 6, 3
 RECIPE = find_recipe("bubbleml_poolboiling_subcooled")
 BARE = replace(RECIPE, scalars={})
-FIELDS = ("dfun", "temperature", "velx", "vely", "pressure", "normx", "normy", "massflux", "divergence", "density")
+FIELDS = (
+    "dfun",
+    "temperature",
+    "velx",
+    "vely",
+    "pressure",
+    "normx",
+    "normy",
+    "massflux",
+    "divergence",
+    "density",
+)
 PARAMETERS = {
     "geometry": "CARTESIAN",
     "xl_boundary_type": "NOSLIP_INS",
@@ -65,7 +76,9 @@ def write_v1(path: Path) -> Path:
     with h5py.File(path, "r+") as file:
         pairs = [(f"{name:80}".encode(), value) for name, value in (("mph_stefan", 0.5), ("ht_prandtl", 8.4))]
         file["real-runtime-params"] = np.array(pairs, [("name", "S80"), ("value", "<f8")])
-        file["int-runtime-params"] = np.array([(f"{'nblockx':80}".encode(), 4)], [("name", "S80"), ("value", "<i4")])
+        file["int-runtime-params"] = np.array(
+            [(f"{'nblockx':80}".encode(), 4)], [("name", "S80"), ("value", "<i4")]
+        )
     return path
 
 
@@ -119,7 +132,10 @@ def test_version_1_reads_as_h5py_reads_it(tmp_path, read_all):
             {
                 "time": TimeRule(step=0.1),
                 "scalars": {},
-                "coordinates": {"x": CoordinateRule(lower=-8, upper=8), "y": CoordinateRule(lower=0, upper=16)},
+                "coordinates": {
+                    "x": CoordinateRule(lower=-8, upper=8),
+                    "y": CoordinateRule(lower=0, upper=16),
+                },
             },
         ),
     ],

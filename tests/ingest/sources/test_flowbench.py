@@ -136,7 +136,9 @@ def test_the_obstacle_is_marked_also_where_the_recipe_takes_no_mask(tmp_path):
 
 def test_the_signed_distance_may_be_a_field(tmp_path):
     distance = RecipeField("signed_distance", constant=True, stored=("input_geometry/data",))
-    with find("flowbench").open_file(write(tmp_path), replace(RECIPE, fields=(*RECIPE.fields, distance))) as file:
+    with find("flowbench").open_file(
+        write(tmp_path), replace(RECIPE, fields=(*RECIPE.fields, distance))
+    ) as file:
         assert (file.static(0)[1] == np.where(SOLID, -0.5, 0.5).T).all()
 
 
@@ -177,7 +179,8 @@ def test_prepared_tensors_need_only_a_recipe(tmp_path, read_all):
     np.testing.assert_array_equal(np.stack(read), tensors)
 
 
-# Archives of strangers ------------------------------------------------------------------------------------------------
+# Archives of strangers
+# ------------------------------------------------------------------------------------------------
 
 
 def archive(path: Path, content: bytes, name: str = "data.npy") -> Path:

@@ -79,7 +79,9 @@ def test_every_value_of_the_samples_is_what_h5py_reads(path, read_all):
 
 
 @pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
-@pytest.mark.parametrize("name", ["NavierStokes2D_train_198010_0.22194_32", "NavierStokes2D_train_452245_0.50000_4"])
+@pytest.mark.parametrize(
+    "name", ["NavierStokes2D_train_198010_0.22194_32", "NavierStokes2D_train_452245_0.50000_4"]
+)
 def test_further_files_read_as_h5py_reads_them(name, read_all):
     path = MORE / f"{name}.h5"
     np.testing.assert_array_equal(np.stack(read_all(path, KEPT)), expected_frames(path))
@@ -203,7 +205,9 @@ def test_axes_that_lie_otherwise_than_the_recipe_says_are_refused(tiny, refusal)
     assert "expected one shape (trajectory, time, y 5, x 4)" in refusal(tiny, replace(KEPT, axes=("y", "x")))
 
 
-@pytest.mark.parametrize(("name", "shape"), [("t", (N, T + 1)), ("dt", (N + 1,)), ("dt", ()), ("buo_y", (1,))])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("t", (N, T + 1)), ("dt", (N + 1,)), ("dt", ()), ("buo_y", (1,))]
+)
 def test_times_and_parameters_belong_to_the_rows(tiny, refusal, name, shape):
     redo(tiny, name, np.zeros(shape))
     assert f"/valid/{name}: shape {shape}; expected" in refusal(tiny, KEPT)

@@ -38,7 +38,9 @@ def example(folder: Path) -> tuple[Path, Recipe]:
 @pytest.fixture
 def values():
     random = np.random.default_rng(3)
-    return {name: random.normal(size=(N, T, X, Y)).astype("f4") for name in ("Vx", "Vy", "density", "pressure")}
+    return {
+        name: random.normal(size=(N, T, X, Y)).astype("f4") for name in ("Vx", "Vy", "density", "pressure")
+    }
 
 
 @pytest.fixture
@@ -194,13 +196,19 @@ def test_a_coordinate_of_two_axes_is_refused(tiny, refusal):
 def test_a_vector_needs_the_name_of_each_component(tiny, refusal):
     with edit(tiny) as file:
         del file["Vy"]
-    fields = (RecipeField("velocity", rank=1, stored=("Vx",)), RecipeField("density"), RecipeField("pressure"))
+    fields = (
+        RecipeField("velocity", rank=1, stored=("Vx",)),
+        RecipeField("density"),
+        RecipeField("pressure"),
+    )
     assert "velocity is one array; expected 2 arrays" in refusal(tiny, replace(FLAT, fields=fields))
 
 
 def test_a_constant_field_is_not_pdebenchs(tiny, refusal):
     fields = (*FLAT.fields[:2], RecipeField("pressure", constant=True))
-    assert "pressure is constant; expected 1 arrays that change" in refusal(tiny, replace(FLAT, fields=fields))
+    assert "pressure is constant; expected 1 arrays that change" in refusal(
+        tiny, replace(FLAT, fields=fields)
+    )
 
 
 def test_a_parameter_that_is_no_number_is_refused(tiny, refusal):

@@ -16,7 +16,9 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 MORE = Path(__file__).parents[3].parent / "shared" / "samples"
 SYSTEMS = ("shear_flow", "gray_scott_reaction_diffusion", "acoustic_scattering_discontinuous", "MHD_64")
 FILES = [
-    (name, path.relative_to(SAMPLES)) for name in SYSTEMS for path in sorted((SAMPLES / "well" / name).rglob("*.hdf5"))
+    (name, path.relative_to(SAMPLES))
+    for name in SYSTEMS
+    for path in sorted((SAMPLES / "well" / name).rglob("*.hdf5"))
 ]
 PERIODIC, OPEN, WALL = Boundary.PERIODIC, Boundary.OPEN, Boundary.WALL
 B, T, X, Y = 2, 3, 4, 5
@@ -115,7 +117,8 @@ def redo(file, name, data, **attributes):
             file[name].attrs[key] = value
 
 
-# Against plain h5py -------------------------------------------------------------------------------------------------
+# Against plain h5py
+# -------------------------------------------------------------------------------------------------
 
 
 def expected_frames(path, names):
@@ -179,7 +182,8 @@ def test_further_layouts_read_as_h5py_reads_them(name, read_all):
         assert file.schema.boundaries == sides
 
 
-# A sound file -------------------------------------------------------------------------------------------------------
+# A sound file
+# -------------------------------------------------------------------------------------------------------
 
 
 def test_a_tiny_file_gives_all_that_was_written(tiny, values):
@@ -303,7 +307,8 @@ def test_an_integer_that_a_float_cannot_hold_is_refused(tiny, values, refusal, r
     assert "first -16777217, are too large for float32" in refusal(tiny, TINY)
 
 
-# Fields and shapes that disagree ------------------------------------------------------------------------------------
+# Fields and shapes that disagree
+# ------------------------------------------------------------------------------------
 
 
 def test_a_field_beside_the_recipe_is_named(tiny, refusal):
@@ -338,7 +343,9 @@ def test_components_stored_apart_are_not_the_wells_way(tiny, refusal):
 
 
 def test_the_axes_must_come_in_the_order_of_the_recipe(tiny, refusal):
-    assert "spatial_dims ['x', 'y']; expected the axes ['y', 'x']" in refusal(tiny, replace(TINY, axes=("y", "x")))
+    assert "spatial_dims ['x', 'y']; expected the axes ['y', 'x']" in refusal(
+        tiny, replace(TINY, axes=("y", "x"))
+    )
 
 
 @pytest.mark.parametrize("name", ["pressure", "mask"])
@@ -430,7 +437,8 @@ def test_a_parameter_has_one_value_or_one_a_trajectory(tiny, refusal):
     assert "/scalars/seed: shape (3,)" in refusal(tiny, TINY)
 
 
-# Boundaries ---------------------------------------------------------------------------------------------------------
+# Boundaries
+# ---------------------------------------------------------------------------------------------------------
 
 
 def sides_and_bits(path, recipe=TINY):
@@ -465,7 +473,9 @@ def test_an_empty_wall_or_open_mask_asks_for_a_correction(tiny, refusal, name):
     with edit(tiny) as file:
         redo(file, f"boundary_conditions/{name}/mask", np.zeros(Y, bool))
     message = refusal(tiny, TINY)
-    assert f"/boundary_conditions/{name}: a {'WALL' if name == 'y0' else 'OPEN'} boundary whose mask" in message
+    assert (
+        f"/boundary_conditions/{name}: a {'WALL' if name == 'y0' else 'OPEN'} boundary whose mask" in message
+    )
     assert "[correction]" in message
     sides, bits = sides_and_bits(tiny, correction(y=("open", "wall")))
     assert sides == ((PERIODIC, PERIODIC), (OPEN, WALL))
@@ -483,7 +493,10 @@ def test_groups_that_contradict_each_other_ask_for_a_correction(tiny, refusal):
     with edit(tiny) as file:
         close(file, "y_more", "OPEN", ["y"], ends(Y))
     message = refusal(tiny, TINY)
-    assert "/boundary_conditions/y_more: makes the lower side of y OPEN where another group makes it WALL" in message
+    assert (
+        "/boundary_conditions/y_more: makes the lower side of y OPEN where another group makes it WALL"
+        in message
+    )
     assert sides_and_bits(tiny, correction(y=("wall", "wall")))[0][1] == (WALL, WALL)
 
 

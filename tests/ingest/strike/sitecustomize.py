@@ -1,8 +1,8 @@
 """Ends a build at one exact moment of its work on files; every Python with this folder in its path loads this.
 
-STRIKE_FILES is the folder whose first change starts the count; STRIKE_COUNTER a file that grows by one letter a moment,
-of whichever process; STRIKE_AT the moment that is struck, before what it is about to do; STRIKE_SIGNAL what with, and
-STRIKE_AIM whom: the group of processes, its leader or the process itself.
+STRIKE_FILES is the folder whose first change starts the count; STRIKE_COUNTER a file that grows by one letter
+a moment, of whichever process; STRIKE_AT the moment that is struck, before what it is about to do;
+STRIKE_SIGNAL what with, and STRIKE_AIM whom: the group of processes, its leader or the process itself.
 """
 
 import os
@@ -33,7 +33,11 @@ def install() -> None:
 def _profile(frame: object, event: str, function: object) -> None:
     name = getattr(function, "__name__", "")
     # Not os.write, by which processes talk to each other.
-    if event != "c_call" or name not in MOMENTS or (name == "write" and isinstance(function.__self__, ModuleType)):
+    if (
+        event != "c_call"
+        or name not in MOMENTS
+        or (name == "write" and isinstance(function.__self__, ModuleType))
+    ):
         return
     if _count(MOMENTS[name]) == int(os.environ["STRIKE_AT"]):
         aims = {"group": 0, "leader": os.getpgrp(), "self": os.getpid()}

@@ -1,16 +1,23 @@
 """Sizes as people write them."""
 
 import pytest
-from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
 from shards.program.byte_size import Size, byte_count
 from shards.program.settings import make
+from shards.schema import checked
 
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("4GB", 4 * 10**9), ("500 MiB", 500 * 2**20), ("1.5gib", 3 * 2**29), ("7", 7), ("2kb", 2000), ("1TB", 10**12)],
+    [
+        ("4GB", 4 * 10**9),
+        ("500 MiB", 500 * 2**20),
+        ("1.5gib", 3 * 2**29),
+        ("7", 7),
+        ("2kb", 2000),
+        ("1TB", 10**12),
+    ],
 )
 def test_sizes_are_read_as_people_write_them(text, count):
     assert byte_count(text) == count
@@ -22,12 +29,15 @@ def test_what_is_no_size_is_refused(text):
         byte_count(text)
 
 
-@dataclass
+@checked
 class Settings:
     room: Size
 
 
 def test_a_setting_in_bytes_may_have_a_unit():
-    assert make(Settings, {"room": "1.5 GB"}, "here").room == make(Settings, {"room": 1_500_000_000}, "here").room
+    assert (
+        make(Settings, {"room": "1.5 GB"}, "here").room
+        == make(Settings, {"room": 1_500_000_000}, "here").room
+    )
     with pytest.raises(SettingsError, match="here: room"):
         make(Settings, {"room": -1}, "here")

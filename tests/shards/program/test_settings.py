@@ -6,11 +6,10 @@ from dataclasses import asdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic.dataclasses import dataclass
 
 from shards.errors import SettingsError
 from shards.program.settings import dump_toml, load, make, override, read_toml
-from shards.schema import STRICT
+from shards.schema import checked
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -22,19 +21,19 @@ VALUES = st.recursive(
 )
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Speed:
     largest: float = 1.0
     warm_up: int = 10
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Layer:
     width: int
     speeds: tuple[Speed, ...] = ()
 
 
-@dataclass(frozen=True, config=STRICT)
+@checked
 class Run:
     name: str
     layer: Layer
@@ -91,7 +90,9 @@ def test_an_assignment_overrides_a_key_at_any_depth(path, assignment, expected):
 def test_one_of_several_tables_is_chosen_by_its_name():
     tables = {"fields": [{"name": "A"}, {"name": "B", "power": 3}]}
     assert override(tables, ["fields.B.power=0"]) == {"fields": [{"name": "A"}, {"name": "B", "power": 0}]}
-    assert override(tables, ["fields.B.power=", "fields.1.name=C"]) == {"fields": [{"name": "A"}, {"name": "C"}]}
+    assert override(tables, ["fields.B.power=", "fields.1.name=C"]) == {
+        "fields": [{"name": "A"}, {"name": "C"}]
+    }
     assert tables["fields"][1] == {"name": "B", "power": 3}
     with pytest.raises(SettingsError, match=r"--set fields\.C\.power=0: no table C; there is A, B"):
         override(tables, ["fields.C.power=0"])
@@ -130,7 +131,9 @@ def test_every_fault_is_told_in_one_line():
         make(Run, {"nome": 1, "layer": {}}, "run.toml")
     message = str(caught.value)
     assert message.startswith("run.toml: ")
-    assert all(words in message for words in ("name is missing", "layer.width is missing", "unknown key nome"))
+    assert all(
+        words in message for words in ("name is missing", "layer.width is missing", "unknown key nome")
+    )
     assert "\n" not in message
 
 

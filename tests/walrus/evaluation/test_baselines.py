@@ -68,11 +68,15 @@ def test_a_forecast_that_is_not_finite_is_infinitely_wrong_and_not_correlated() 
 def test_the_baselines_reproduce_the_published_difficulty_of_the_samples(
     system: str, repeat: float, line: float
 ) -> None:
-    runs = [run for file in sorted((SAMPLES / system / "data" / "test").glob("*.hdf5")) for run in runs_of(file)]
+    runs = [
+        run for file in sorted((SAMPLES / system / "data" / "test").glob("*.hdf5")) for run in runs_of(file)
+    ]
     still, straight = [], []
     for run in runs:
         still += [vrmse(run[t], run[t - 1]) for t in range(1, len(run))]
-        straight.append(np.mean([vrmse(run[t], next(linear(run[t - 2], run[t - 1], 1))) for t in range(2, len(run))]))
+        straight.append(
+            np.mean([vrmse(run[t], next(linear(run[t - 2], run[t - 1], 1))) for t in range(2, len(run))])
+        )
     assert np.mean(still) == pytest.approx(repeat, abs=5e-4)
     assert np.mean(straight) == pytest.approx(line, abs=5e-4)
 

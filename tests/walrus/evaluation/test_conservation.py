@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shards.schema import Grid
-from walrus.evaluation.conservation import cell_volumes, ledger_of
+from walrus.evaluation.conservation import cell_volumes, conserved_totals
 
 
 def centres(low: float, high: float, cells: int) -> tuple[float, ...]:
@@ -31,7 +31,10 @@ def test_uneven_cells_weigh_by_their_width() -> None:
 @pytest.mark.parametrize(
     ("grid", "expected"),
     [
-        (Grid(("theta", "phi"), (centres(0, math.pi, 60), centres(0, 2 * math.pi, 8)), "equiangular"), 4 * math.pi),
+        (
+            Grid(("theta", "phi"), (centres(0, math.pi, 60), centres(0, 2 * math.pi, 8)), "equiangular"),
+            4 * math.pi,
+        ),
         (
             Grid(
                 ("r", "theta", "phi"),
@@ -56,7 +59,7 @@ def test_the_cells_of_a_globe_fill_it(grid: Grid, expected: float) -> None:
 
 
 def test_mass_and_momentum_follow_from_density_and_velocity() -> None:
-    ledger = ledger_of(("velocity_x", "velocity_y", "density"), BOX, NO_SOLID)
+    ledger = conserved_totals(("velocity_x", "velocity_y", "density"), BOX, NO_SOLID)
     frame = np.stack([np.full((6, 4), 2.0), np.full((6, 4), -1.0), np.full((6, 4), 5.0)])
     assert ledger.names == ("mass", "momentum x", "momentum y")
     np.testing.assert_allclose(ledger.totals(frame), [15, 30, -15])
@@ -64,18 +67,18 @@ def test_mass_and_momentum_follow_from_density_and_velocity() -> None:
 
 
 def test_a_field_of_momentum_is_taken_as_it_is_and_energy_counts() -> None:
-    ledger = ledger_of(("energy", "momentum_x", "momentum_y"), BOX, NO_SOLID)
+    ledger = conserved_totals(("energy", "momentum_x", "momentum_y"), BOX, NO_SOLID)
     assert ledger.names == ("momentum x", "momentum y", "energy")
     np.testing.assert_allclose(ledger.totals(np.ones((3, 6, 4)) * [[[7]], [[1]], [[2]]]), [3, 6, 21])
 
 
 def test_a_logarithm_of_density_is_undone() -> None:
-    ledger = ledger_of(("log10_density",), BOX, NO_SOLID)
+    ledger = conserved_totals(("log10_density",), BOX, NO_SOLID)
     np.testing.assert_allclose(ledger.totals(np.full((1, 6, 4), 2.0)), [300])
 
 
 def test_the_height_of_shallow_water_is_its_mass() -> None:
-    ledger = ledger_of(("height", "velocity_x", "velocity_y"), BOX, NO_SOLID)
+    ledger = conserved_totals(("height", "velocity_x", "velocity_y"), BOX, NO_SOLID)
     frame = np.stack([np.full((6, 4), value) for value in (2.0, 3.0, -1.0)])
     assert ledger.names == ("mass", "momentum x", "momentum y")
     volume = cell_volumes(BOX).sum()
@@ -85,17 +88,17 @@ def test_the_height_of_shallow_water_is_its_mass() -> None:
 def test_a_solid_holds_nothing() -> None:
     solid = NO_SOLID.copy()
     solid[:3] = True
-    np.testing.assert_allclose(ledger_of(("density",), BOX, solid).totals(np.ones((1, 6, 4))), [1.5])
+    np.testing.assert_allclose(conserved_totals(("density",), BOX, solid).totals(np.ones((1, 6, 4))), [1.5])
 
 
 def test_what_is_not_there_is_not_counted() -> None:
-    assert ledger_of(("velocity_x", "velocity_y", "pressure"), BOX, NO_SOLID).names == ()
+    assert conserved_totals(("velocity_x", "velocity_y", "pressure"), BOX, NO_SOLID).names == ()
     globe = Grid(("theta", "phi"), (centres(0, math.pi, 6), centres(0, 6, 4)), "equiangular")
-    names = ledger_of(("density", "velocity_theta", "velocity_phi"), globe, NO_SOLID).names
+    names = conserved_totals(("density", "velocity_theta", "velocity_phi"), globe, NO_SOLID).names
     assert names == ("mass",)
 
 
 def test_drift_is_relative_to_the_size_at_the_start() -> None:
-    ledger = ledger_of(("density",), BOX, NO_SOLID)
+    ledger = conserved_totals(("density",), BOX, NO_SOLID)
     start = np.full((1, 6, 4), 4.0)
     np.testing.assert_allclose(ledger.drift(start, [start, 1.5 * start]), [[0], [0.5]])

@@ -10,8 +10,8 @@ import torch
 
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
-from walrus.evaluation.evaluate import judge
-from walrus.evaluation.forecasts import Protocol, Trial
+from walrus.evaluation.evaluate import evaluate
+from walrus.evaluation.forecasts import ForecastProtocol, Forecasts
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.scores import FORECASTERS
 from walrus.model.settings import ModelSettings
@@ -21,7 +21,7 @@ from walrus.rollout import Model, rollout
 from walrus.vocabulary import PUBLISHED, Vocabulary
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
-SHORT = Protocol(history=3, start=5, longest=4)
+SHORT = ForecastProtocol(history=3, start=5, longest=4)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def shear(root):
 
 @pytest.mark.parametrize("name", ["shear_flow", "acoustic_scattering_discontinuous", "MHD_64"])
 def test_a_model_that_predicts_no_change_scores_as_persistence(root, still, name):
-    judged = judge(still, Dataset(root / name), SHORT)
+    judged = evaluate(still, Dataset(root / name), SHORT)
     for window in judged.scores.windows:
         model, persistence = (judged.scores.value(window, each) for each in ("model", "persistence"))
         assert model == pytest.approx(persistence, rel=1e-6)
@@ -49,7 +49,7 @@ def test_a_model_that_predicts_no_change_scores_as_persistence(root, still, name
 
 def test_the_scores_equal_an_independent_numpy_computation(shear, lively, samples):
     """Rollout and baselines of the second trajectory, from the source file and the model's own frames."""
-    trial = Trial(lively, shear, SHORT)
+    trial = Forecasts(lively, shear, SHORT)
     found = trial.track(1).rollout_FMTC
     origin = shear.document(shear.entries("test")[1]).trajectory.origin
     with h5py.File(samples / "well/shear_flow" / origin.file) as file:
@@ -71,7 +71,9 @@ def test_the_scores_equal_an_independent_numpy_computation(shear, lively, sample
     for f, forecaster in enumerate(FORECASTERS):
         for step in range(4):
             for channel in range(4):
-                expected = by_hand(frames[5 + step, channel], guesses[forecaster][step, channel].astype(np.float64))
+                expected = by_hand(
+                    frames[5 + step, channel], guesses[forecaster][step, channel].astype(np.float64)
+                )
                 np.testing.assert_allclose(found[f, :, step, channel], expected, rtol=1e-6, atol=1e-12)
 
 
@@ -100,7 +102,7 @@ def by_hand(u, v):
 
 
 def test_the_film_is_of_the_true_frames(shear, still, samples):
-    judged = judge(still, shear, SHORT)
+    judged = evaluate(still, shear, SHORT)
     film = judged.films.typical
     entry = next(entry for entry in shear.entries("test") if entry.key == film.scene.trajectory)
     trajectory = shear.document(entry).trajectory
@@ -117,11 +119,12 @@ def test_the_film_is_of_the_true_frames(shear, still, samples):
 def test_errors_are_averaged_over_the_seeds_of_a_model_with_jitter(root, lively):
     dataset = Dataset(root / "MHD_64")
     parts = [
-        Trial(lively, dataset, replace(SHORT, seeds=seeds)).track(0).rollout_FMTC for seeds in ((0,), (1,), (0, 1))
+        Forecasts(lively, dataset, replace(SHORT, seeds=seeds)).track(0).rollout_FMTC
+        for seeds in ((0,), (1,), (0, 1))
     ]
     np.testing.assert_allclose(parts[2], (parts[0] + parts[1]) / 2, rtol=1e-6)
     assert not np.allclose(parts[0][0], parts[1][0])
-    calm = Trial(replace(lively, jitters=False), dataset, replace(SHORT, seeds=(0, 1)))
+    calm = Forecasts(replace(lively, jitters=False), dataset, replace(SHORT, seeds=(0, 1)))
     assert len(calm.models) == 1
 
 
@@ -129,30 +132,32 @@ def test_memory_holds_some_frames_and_never_a_trajectory(shear, lively, monkeypa
     asked = []
     buffers = Reader.buffers
     monkeypatch.setattr(Reader, "buffers", lambda self, *size: asked.append(size) or buffers(self, *size))
-    judge(lively, shear, replace(SHORT, at_once=2))
+    evaluate(lively, shear, replace(SHORT, at_once=2))
     assert max(frames for _, frames in asked) == SHORT.history + 2
 
 
 def test_fewer_windows_at_once_change_nothing_without_jitter(root, lively):
     calm, dataset = replace(lively, jitters=False), Dataset(root / "MHD_64")
-    one, many = (Trial(calm, dataset, replace(SHORT, at_once=count)).track(0) for count in (1, 8))
+    one, many = (Forecasts(calm, dataset, replace(SHORT, at_once=count)).track(0) for count in (1, 8))
     np.testing.assert_allclose(one.one_step_FMKC, many.one_step_FMKC, rtol=1e-3)
 
 
 def test_a_start_beyond_the_trajectory_falls_back_to_the_history(root, still):
-    judged = judge(still, Dataset(root / "MHD_64"), Protocol(history=3))
+    judged = evaluate(still, Dataset(root / "MHD_64"), ForecastProtocol(history=3))
     assert judged.starts == (3,)
     assert judged.tracks[0].rollout_FMTC.shape[2] == 9
 
 
 def test_trajectories_shorter_than_the_history_are_refused(root, still):
     with pytest.raises(MismatchError, match="longer than the history of 12 frames, the longest has 12"):
-        judge(still, Dataset(root / "MHD_64"), Protocol(history=12))
+        evaluate(still, Dataset(root / "MHD_64"), ForecastProtocol(history=12))
 
 
 def test_an_empty_split_is_refused(tmp_path, root, still):
-    with pytest.raises(MismatchError, match=r"has no test trajectories \(2 train, 0 valid, 0 test\); take another"):
-        judge(still, WithoutTest(root / "MHD_64"), SHORT)
+    with pytest.raises(
+        MismatchError, match=r"has no test trajectories \(2 train, 0 valid, 0 test\); take another"
+    ):
+        evaluate(still, WithoutTest(root / "MHD_64"), SHORT)
 
 
 class WithoutTest(Dataset):
@@ -163,18 +168,18 @@ class WithoutTest(Dataset):
 def test_a_channel_that_the_model_does_not_know_is_refused(shear, still):
     narrow = Vocabulary(tuple(name for name in PUBLISHED.names if name != "tracer"))
     with pytest.raises(MismatchError, match=r"the model does not know tracer; fine-tune it"):
-        judge(replace(still, vocabulary=narrow), shear, SHORT)
+        evaluate(replace(still, vocabulary=narrow), shear, SHORT)
 
 
 def test_a_grid_of_another_dimension_is_refused(root):
     network = Walrus(replace(SETTINGS, dimensions=(2,)), 67).eval()
     with pytest.raises(MismatchError, match=r"grid of 3 real axes"):
-        judge(Model(network, PUBLISHED, 1e-5), Dataset(root / "MHD_64"), SHORT)
+        evaluate(Model(network, PUBLISHED, 1e-5), Dataset(root / "MHD_64"), SHORT)
 
 
 def test_values_that_are_not_finite_are_told_and_no_fault_of_the_model(root, still):
     with pytest.raises(ShardError, match=r"frame 7: values are not finite; build"):
-        judge(still, Damaged(root / "shear_flow"), SHORT)
+        evaluate(still, Damaged(root / "shear_flow"), SHORT)
 
 
 class Damaged(Dataset):
@@ -185,13 +190,17 @@ class Damaged(Dataset):
                 out_TCS[place, 1, 3, 3] = np.nan
 
 
-@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError, RuntimeError("can't allocate memory: 8 bytes")])
+@pytest.mark.parametrize(
+    "error", [MemoryError, torch.OutOfMemoryError, RuntimeError("can't allocate memory: 8 bytes")]
+)
 def test_running_out_of_memory_says_what_to_reduce(shear, still, monkeypatch, error):
     def full(*_, **__):
         raise error
 
     monkeypatch.setattr(Walrus, "forward", full)
-    with pytest.raises(MismatchError, match=r"3 frames of 4 channels on 32 x 64 cells; forecast fewer windows"):
-        judge(still, shear, SHORT)
+    with pytest.raises(
+        MismatchError, match=r"3 frames of 4 channels on 32 x 64 cells; forecast fewer windows"
+    ):
+        evaluate(still, shear, SHORT)
     with pytest.raises(MismatchError, match="take a device with more memory"):
-        judge(still, shear, replace(SHORT, at_once=1))
+        evaluate(still, shear, replace(SHORT, at_once=1))

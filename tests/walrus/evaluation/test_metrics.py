@@ -59,7 +59,10 @@ def test_the_mean_of_the_truth_scores_about_one(shape: tuple[int, ...]) -> None:
 def test_vrmse_does_not_change_with_unit_and_origin() -> None:
     truth, forecast = pair((12, 7))
     torch.testing.assert_close(
-        metrics.vrmse(-40 * truth + 3, -40 * forecast + 3, 2), metrics.vrmse(truth, forecast, 2), rtol=1e-6, atol=0
+        metrics.vrmse(-40 * truth + 3, -40 * forecast + 3, 2),
+        metrics.vrmse(truth, forecast, 2),
+        rtol=1e-6,
+        atol=0,
     )
 
 
@@ -91,7 +94,9 @@ def test_the_relative_spectral_error_of_a_doubled_field_is_one_in_every_bin() ->
     torch.testing.assert_close(relative, torch.ones_like(relative), rtol=1e-4, atol=0)
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the golden data are not here; WALRUS_GOLDEN names their folder")
+@pytest.mark.skipif(
+    not GOLDEN.exists(), reason="the golden data are not here; WALRUS_GOLDEN names their folder"
+)
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_the_measures_reproduce_the_golden_values(dimensions: int) -> None:
     stored = load_file(GOLDEN / "components" / "components.safetensors")

@@ -11,7 +11,12 @@ def test_every_system_of_the_catalogue_has_published_scores():
 def test_the_figures_are_those_of_the_tables():
     shear = published_scores("shear_flow")
     assert shear.table == 1
-    assert shear.vrmse["21:60"] == {"MPP-AViT-L": 0.1814, "Poseidon-L": 0.2408, "DPOT-H": 0.2880, "Walrus": 0.0810}
+    assert shear.vrmse["21:60"] == {
+        "MPP-AViT-L": 0.1814,
+        "Poseidon-L": 0.2408,
+        "DPOT-H": 0.2880,
+        "Walrus": 0.0810,
+    }
     assert (shear.jitter.on, shear.jitter.off) == (0.16, 0.27)
     conditioned = published_scores("pdearena_conditioned_ins")
     assert conditioned.table == 8

@@ -5,20 +5,20 @@ import pytest
 
 from shards.errors import MismatchError
 from shards.schema import Boundary, Grid
-from walrus.evaluation.recording import Film, Scene, Shot, record, spread
+from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, evenly_chosen_steps, record
 
 SHAPE = (6, 4, 5)
 GRID = Grid(("x", "y", "z"), tuple(tuple(float(i) for i in range(size)) for size in SHAPE))
 SOLID = np.zeros(SHAPE, bool)
 SOLID[2, 1] = True
-SCENE = Scene("flow", "run-00000", ("u", "v", "w"), GRID, ((Boundary.OPEN,) * 2,) * 3, SOLID)
+SCENE = RolloutFacts("flow", "run-00000", ("u", "v", "w"), GRID, ((Boundary.OPEN,) * 2,) * 3, SOLID)
 RANDOM = np.random.default_rng(4)
 TRUTH, GUESS = RANDOM.normal(size=(2, 7, 3, *SHAPE))
 
 
-def filmed(steps: tuple[int, ...] = (2, 5), channels: tuple[str, ...] = ("w", "u")) -> Film:
+def filmed(steps: tuple[int, ...] = (2, 5), channels: tuple[str, ...] = ("w", "u")) -> Recording:
     errors = np.arange(21.0).reshape(7, 3)
-    shots = (Shot(t + 1, 0.1 * t, TRUTH[t], GUESS[t], errors[t]) for t in range(7))
+    shots = (RolloutStep(t + 1, 0.1 * t, TRUTH[t], GUESS[t], errors[t]) for t in range(7))
     return record(SCENE, shots, steps, channels)
 
 
@@ -54,6 +54,8 @@ def test_a_channel_that_was_not_filmed_is_refused() -> None:
         filmed().row("v")
 
 
-@pytest.mark.parametrize(("frames", "most", "steps"), [(5, 9, (1, 2, 3, 4, 5)), (9, 3, (1, 5, 9)), (1, 4, (1,))])
+@pytest.mark.parametrize(
+    ("frames", "most", "steps"), [(5, 9, (1, 2, 3, 4, 5)), (9, 3, (1, 5, 9)), (1, 4, (1,))]
+)
 def test_steps_are_spread_evenly_with_both_ends(frames: int, most: int, steps: tuple[int, ...]) -> None:
-    assert spread(frames, most) == steps
+    assert evenly_chosen_steps(frames, most) == steps

@@ -13,11 +13,11 @@ from PIL import Image
 from shards.schema import Boundary, Grid
 from walrus.evaluation.baselines import frame_errors
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.evaluate import Films, Judgement
+from walrus.evaluation.evaluate import Evaluation, Recordings
 from walrus.evaluation.figures import draw
-from walrus.evaluation.forecasts import Protocol, Track
-from walrus.evaluation.recording import Scene, Shot, record
-from walrus.evaluation.report import Result, Run, count, duration, write_report
+from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
+from walrus.evaluation.recording import RolloutFacts, RolloutStep, record
+from walrus.evaluation.report import Result, RunFacts, count, duration, write_report
 
 VOID = {"meta", "img"}
 PERIODIC = Boundary.PERIODIC
@@ -59,7 +59,9 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
     frames = np.random.default_rng(2).normal(size=(9, len(channels), 6, 4)).cumsum(0)
     truth, guess = frames[4:], damping * frames[4:]
     grid = Grid(("x", "y"), (tuple(range(6)), tuple(range(4))))
-    scene = Scene(task, "run-00000", channels, grid, ((Boundary.WALL, Boundary.OPEN), (PERIODIC,) * 2), NO_SOLID)
+    scene = RolloutFacts(
+        task, "run-00000", channels, grid, ((Boundary.WALL, Boundary.OPEN), (PERIODIC,) * 2), NO_SOLID
+    )
     last = frames[3]
     errors = np.stack(
         [
@@ -71,11 +73,15 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
         ],
         2,
     )
-    shots = [Shot(t + 1, float(t), truth[t], guess[t], errors[0, 0, t]) for t in range(5)]
-    track = Track("run-00000", 4, errors, errors, np.ones((2, 2, len(channels), 3)), np.zeros((2, 5, 1)))
+    shots = [RolloutStep(t + 1, float(t), truth[t], guess[t], errors[0, 0, t]) for t in range(5)]
+    track = TrajectoryErrors(
+        "run-00000", 4, errors, errors, np.ones((2, 2, len(channels), 3)), np.zeros((2, 5, 1))
+    )
     film = record(scene, shots, (1, 3, 5), channels[:1])
-    films = Films(film, record(scene, shots, (5,), channels), None, film)
-    judgement = Judgement(task, Protocol(4), True, (0,), channels, (6, 4), ("mass",), (track,), films)
+    films = Recordings(film, record(scene, shots, (5,), channels), None, film)
+    judgement = Evaluation(
+        task, ForecastProtocol(4), True, (0,), channels, (6, 4), ("mass",), (track,), films
+    )
     return Result(judgement, draw(judgement))
 
 
@@ -87,7 +93,9 @@ def calm() -> Result:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory, calm: Result) -> str:
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
-    run = Run('Pretraining <script>alert("1")</script>', (("recipe", "tiny & <small>"), ("steps", count(2000))))
+    run = RunFacts(
+        'Pretraining <script>alert("1")</script>', (("recipe", "tiny & <small>"), ("steps", count(2000)))
+    )
     results = [calm, result("<b>wild</b>", -30.0)]
     write_report(path, run, results, [Curve("shear_flow", [1, 2, 3], [9.0, 7.0, 5.0])])
     return path.read_text("utf-8")
@@ -134,7 +142,10 @@ def test_the_verdict_counts_the_datasets_won(report: str) -> None:
 
 def test_how_the_forecasts_were_made_is_said(report: str) -> None:
     text = " ".join("".join(Page(report).text).split())
-    assert "1 trajectory of the test split, 2 fields on 6 × 4 cells. Rollouts see 4 frames, begin at frame 4" in text
+    assert (
+        "1 trajectory of the test split, 2 fields on 6 × 4 cells. Rollouts see 4 frames, begin at frame 4"
+        in text
+    )
     assert "run 5 steps; patch jitter on, seed 0." in text
 
 
@@ -146,10 +157,12 @@ def test_published_figures_stand_apart_and_only_where_there_are_some(report: str
 
 
 def test_an_evaluation_of_one_dataset_says_in_words_who_wins(tmp_path: Path, calm: Result) -> None:
-    write_report(tmp_path / "report.html", Run("Evaluation", ()), [calm])
+    write_report(tmp_path / "report.html", RunFacts("Evaluation", ()), [calm])
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert "Training" not in page.text
-    assert "The model beats persistence and linear extrapolation one step ahead, and beats them" in "".join(page.text)
+    assert "The model beats persistence and linear extrapolation one step ahead, and beats them" in "".join(
+        page.text
+    )
     assert len(page.values("src")) == 7
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from shards.errors import MismatchError
 from shards.schema import Boundary, Frames, Grid
-from walrus.evaluation.recording import Film, Scene, Shot, record
+from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, record
 from walrus.evaluation.rollout_figures import animation, panel, panels, volume
 
 LOW, HIGH, GREY = (68, 1, 84), (253, 231, 37), (170, 177, 184)  # both ends of viridis, and a solid
@@ -24,26 +24,26 @@ def grid(*shape: int) -> Grid:
     return Grid(("x", "y", "z")[: len(shape)], tuple(tuple(i + 0.5 for i in range(size)) for size in shape))
 
 
-def planted(cells: tuple[int, ...], shape: tuple[int, ...], frames: int = 4) -> Film:
+def planted(cells: tuple[int, ...], shape: tuple[int, ...], frames: int = 4) -> Recording:
     """A field that is 0 but for one cell, which is 1 in truth and forecast alike."""
     frames_TCS = np.zeros((frames, 1, *shape))
     frames_TCS[(..., *cells)] = 1
     return film_of(frames_TCS, frames_TCS, grid(*shape))
 
 
-def film_of(truth_TCS: Frames, forecast_TCS: Frames, where: Grid, solid_S: Solid | None = None) -> Film:
+def film_of(truth_TCS: Frames, forecast_TCS: Frames, where: Grid, solid_S: Solid | None = None) -> Recording:
     names = tuple(f"field_{i}" for i in range(truth_TCS.shape[1]))
     solid_S = np.zeros(where.shape, bool) if solid_S is None else solid_S
-    scene = Scene("some_system", "run-00000", names, where, (OPEN,) * len(where.axes), solid_S)
+    scene = RolloutFacts("some_system", "run-00000", names, where, (OPEN,) * len(where.axes), solid_S)
     error_C = np.full(len(names), 0.1)
     shots = (
-        Shot(step, 0.5 * step, truth, forecast, error_C)
+        RolloutStep(step, 0.5 * step, truth, forecast, error_C)
         for step, (truth, forecast) in enumerate(zip(truth_TCS, forecast_TCS, strict=True), 1)
     )
     return record(scene, shots, range(1, len(truth_TCS) + 1), names)
 
 
-def moving(*shape: int, channels: int = 2, frames: int = 7) -> Film:
+def moving(*shape: int, channels: int = 2, frames: int = 7) -> Recording:
     frames_TCS = np.random.default_rng(1).normal(size=(frames, channels, *shape)).cumsum(0)
     return film_of(frames_TCS, 0.9 * frames_TCS, grid(*shape))
 
@@ -99,7 +99,9 @@ def test_a_volume_shows_its_middle_plane() -> None:
 
 
 def test_a_look_through_a_volume_shows_what_no_middle_plane_does() -> None:
-    hidden, nothing = (pixels(volume(planted(cells, (12, 7, 5)), "field_0")) for cells in ((9, 1, 3), (2, 5, 4)))
+    hidden, nothing = (
+        pixels(volume(planted(cells, (12, 7, 5)), "field_0")) for cells in ((9, 1, 3), (2, 5, 4))
+    )
     # Three planes to the left see nothing of either; both differ to the right.
     rows, columns = np.nonzero((hidden != nothing).any(-1))
     assert len(rows) > 100

@@ -8,25 +8,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from walrus.evaluation.evaluate import Judgement
-from walrus.evaluation.forecasts import Protocol, Track
+from walrus.evaluation.evaluate import Evaluation
+from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
 from walrus.evaluation.metrics import MEASURES
-from walrus.evaluation.score_tables import document, table, to_csv, to_latex
+from walrus.evaluation.score_tables import document, score_table, to_csv, to_latex
 
 
-def judgement(task: str, model: float, steps: int = 8) -> Judgement:
+def judgement(task: str, model: float, steps: int = 8) -> Evaluation:
     """Two trajectories; the model errs by `model` and three times that, persistence by 0.5, the line by 0.7."""
     tracks = []
     for name, factor in (("a", 1.0), ("b", 3.0)):
         errors = np.ones((3, len(MEASURES), steps, 2)) * np.reshape([model * factor, 0.5, 0.7], (3, 1, 1, 1))
         drift = np.full((2, steps, 1), -0.25) * np.reshape([0.0, factor], (2, 1, 1))
-        tracks.append(Track(name, 4, errors, errors, np.ones((2, 2, 2, 3)), drift))
-    protocol = Protocol(history=4, start=4, seeds=(0, 1))
-    return Judgement(task, protocol, True, (0, 1), ("u", "v"), (6, 4), ("mass",), tuple(tracks), SimpleNamespace())
+        tracks.append(TrajectoryErrors(name, 4, errors, errors, np.ones((2, 2, 2, 3)), drift))
+    protocol = ForecastProtocol(history=4, start=4, seeds=(0, 1))
+    return Evaluation(
+        task, protocol, True, (0, 1), ("u", "v"), (6, 4), ("mass",), tuple(tracks), SimpleNamespace()
+    )
 
 
 @pytest.fixture(scope="module")
-def two() -> list[Judgement]:
+def two() -> list[Evaluation]:
     return [judgement("shear_flow", 0.1, 30), judgement("own_flow", 0.4)]
 
 
@@ -69,7 +71,10 @@ def test_the_latex_table_is_balanced_and_marks_the_smallest(two) -> None:
         r"shear\_flow & \textbf{0.200} & 0.500 & 0.700 & \textbf{0.200} & 0.500 & 0.700 & "
         r"\textbf{0.200} & 0.500 & 0.700 \\"
     )
-    assert rows[1] == r"own\_flow & 0.800 & \textbf{0.500} & 0.700 & 0.800 & \textbf{0.500} & 0.700 & -- & -- & -- \\"
+    assert (
+        rows[1]
+        == r"own\_flow & 0.800 & \textbf{0.500} & 0.700 & 0.800 & \textbf{0.500} & 0.700 & -- & -- & -- \\"
+    )
 
 
 def test_a_downstream_system_is_told_in_the_windows_that_the_paper_gives_for_it() -> None:
@@ -84,7 +89,7 @@ def test_a_downstream_system_is_told_in_the_windows_that_the_paper_gives_for_it(
 def test_a_diverged_forecast_is_infinite_in_every_form_that_knows_infinity() -> None:
     lost = [judgement("lost", np.inf)]
     assert r"$\infty$" in to_latex(lost)
-    assert "inf" in table(document(lost), "model")
+    assert "inf" in score_table(document(lost), "model")
     assert ",inf," in to_csv([("lost", lost[0].scores)])
     assert document(lost)["lost"]["scores"]["model"]["vrmse"]["1:10"]["median"] == [None] * 3
     json.dumps(document(lost), allow_nan=False)
@@ -92,14 +97,25 @@ def test_a_diverged_forecast_is_infinite_in_every_form_that_knows_infinity() -> 
 
 @pytest.mark.parametrize("error", [617.28, 6172.8, 6.1728e8])
 def test_a_large_error_keeps_its_first_digits_and_its_column(two, error: float) -> None:
-    head, line, *_ = table(document([judgement("shear_flow", error), *two[1:]]), "model").splitlines()[1:]
+    head, line, *_ = score_table(document([judgement("shear_flow", error), *two[1:]]), "model").splitlines()[
+        1:
+    ]
     assert float(line.split()[1]) == pytest.approx(2 * error, rel=0.01)
     assert len(line) == len(head)
 
 
 def test_the_table_has_a_line_a_task_and_a_mean(two) -> None:
-    lines = table(document(two), "model").splitlines()
+    lines = score_table(document(two), "model").splitlines()
     assert len(lines) == 5
-    assert lines[2].split() == ["shear_flow", "0.2000", "0.5000", "0.7000", "1-20", "0.2000", "0.5000", "0.7000"]
+    assert lines[2].split() == [
+        "shear_flow",
+        "0.2000",
+        "0.5000",
+        "0.7000",
+        "1-20",
+        "0.2000",
+        "0.5000",
+        "0.7000",
+    ]
     assert lines[3].split()[4] == "1-8"
     assert lines[4].split() == ["mean", "0.5000", "0.5000", "0.7000"]

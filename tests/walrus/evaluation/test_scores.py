@@ -21,7 +21,9 @@ def test_logarithmic_windows_are_those_of_the_paper() -> None:
 @pytest.mark.parametrize("longest", [1, 2, 3, 5, 16, 60, 81, 200, 625])
 def test_logarithmic_windows_cover_every_step_once(longest: int) -> None:
     windows = list(logarithmic_windows(longest))
-    assert [step for window in windows for step in range(window.first, window.last + 1)] == list(range(1, longest + 1))
+    assert [step for window in windows for step in range(window.first, window.last + 1)] == list(
+        range(1, longest + 1)
+    )
 
 
 def test_windows_that_no_rollout_reaches_are_left_out_and_none_comes_twice() -> None:

@@ -43,7 +43,9 @@ def test_a_volume_and_its_gradients_are_those_of_the_transposed_convolution():
     expected = functional.conv_transpose3d(x, kernel, stride=(2, 4, 6), padding=(7, 6, 3))
     torch.testing.assert_close(y, expected)
     weights = torch.randn_like(y)
-    for found, known in zip(*(torch.autograd.grad(z, (x, kernel), weights) for z in (y, expected)), strict=True):
+    for found, known in zip(
+        *(torch.autograd.grad(z, (x, kernel), weights) for z in (y, expected)), strict=True
+    ):
         torch.testing.assert_close(found, known)
 
 

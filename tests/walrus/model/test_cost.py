@@ -46,8 +46,8 @@ def counted(model, shape, sides, frames, windows):
     ],
 )
 def test_the_formula_counts_what_torch_counts(shape, sides, frames):
-    # The flags of the padding are convolved once a pass, so a second window costs a window and nothing else. Where the
-    # jitter moves a bounded grid, a row of the decoder more or less has part in it.
+    # The flags of the padding are convolved once a pass, so a second window costs a window and nothing else.
+    # Where the jitter moves a bounded grid, a row of the decoder more or less has part in it.
     one, two = (counted(SMALL, shape, sides, frames, windows) for windows in (1, 2))
     bounded = any(side is not PERIODIC for side in sides)
     found = window_cost(SMALL, schema(shape, sides), frames).forward

@@ -11,7 +11,7 @@ from walrus.model.geometry import plan_axes
 from walrus.model.padding import boundary_flags, place, wrap
 from walrus.model.published import to_published
 from walrus.model.walrus import STILL
-from walrus.normalize import Statistics, advance, normalise, normalise_change, window_statistics
+from walrus.normalize import WindowStatistics, advance, normalise, normalise_change, window_statistics
 from walrus.training.loss import delta_loss
 
 FAST = (
@@ -147,7 +147,9 @@ def intermediates(model, case) -> dict[str, Tensor]:
         "block0_out": grid(seen["block"]),
         "decoder_in": seen["decoder.in"].unflatten(0, frames),
         "decoder_stage1_raw": seen["stage"].unflatten(0, frames),
-        "decoder_out": released_frame(torch.where(inside_HWD == 1, place(seen["decoder"], axes, shift), torch.nan)),
+        "decoder_out": released_frame(
+            torch.where(inside_HWD == 1, place(seen["decoder"], axes, shift), torch.nan)
+        ),
     }
 
 
@@ -177,7 +179,7 @@ def test_a_training_step_gives_the_published_loss_and_gradients(golden, dtype, n
     atol = tolerance["float64_rel_to_prediction_rms" if exact else "float32_rel_to_prediction_rms"]
     torch.testing.assert_close(case.picked(output[1:]).double(), stored, rtol=0, atol=atol * 0.47)
     if exact:
-        variable = Statistics(statistics.scale_BC[:, :4], statistics.delta_BC[:, :4])
+        variable = WindowStatistics(statistics.scale_BC[:, :4], statistics.delta_BC[:, :4])
         target = case.picked(normalise_change(frames.diff(dim=0)[1:], variable))
         torch.testing.assert_close(target, case.tensors["target_f64"].permute(1, 0, 5, 2, 3, 4))
 

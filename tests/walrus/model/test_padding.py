@@ -29,7 +29,9 @@ def test_padding_flags_and_shift_equal_the_published_ones(golden, name):
         sides = (Boundary(codes[0]), Boundary(codes[1]))
         planned = plan_axis(64, sides, tuple(strides), layout["cell_shift"] is not None, released=True)
         # These arrays are smaller than any grid whose size the strides would divide.
-        axes.append(Axis(size, sides, pad=planned.pad, overlap=planned.overlap) if size > 1 else Axis(1, sides))
+        axes.append(
+            Axis(size, sides, pad=planned.pad, overlap=planned.overlap) if size > 1 else Axis(1, sides)
+        )
     axes = tuple(axes)
     placed = torch.cat([place(x, axes, shift), boundary_flags(axes, shift, x)[None]], 1)
     assert torch.equal(placed, tensors["y"].flatten(0, 1))
@@ -47,7 +49,9 @@ def test_restore_undoes_place_bit_by_bit(flat, released):
         shape[flat] = 1
     x = torch.randn(2, 3, *shape)
     for sides in itertools.product(SIDES, repeat=3):
-        axes = tuple(plan_axis(n, s, (2, 2), jitter=True, released=released) for n, s in zip(shape, sides, strict=True))
+        axes = tuple(
+            plan_axis(n, s, (2, 2), jitter=True, released=released) for n, s in zip(shape, sides, strict=True)
+        )
         shift = tuple(0 if n == 1 else s for n, s in zip(shape, (3, -6, 5), strict=True))
         assert torch.equal(restore(place(x, axes, shift), axes, shift), x)
 
@@ -67,7 +71,11 @@ def test_flags_tell_inside_wall_edge_open_edge_and_corner():
 
 
 def test_cell_flags_lie_where_the_cells_lie_and_the_seam_has_none():
-    axes = (plan_axis(8, (WALL, WALL), (2, 2), jitter=True), plan_axis(12, SIDES[3], (2, 2), False), Axis(1, SIDES[3]))
+    axes = (
+        plan_axis(8, (WALL, WALL), (2, 2), jitter=True),
+        plan_axis(12, SIDES[3], (2, 2), False),
+        Axis(1, SIDES[3]),
+    )
     cells = torch.zeros(2, 8, 12, 1, dtype=torch.uint8)
     cells[0, 2, 11] = Cell.OBSTACLE | Cell.PERIODIC
     cells[1, 0, 5] = Cell.OPEN

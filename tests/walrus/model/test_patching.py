@@ -38,7 +38,9 @@ def test_published_presets_have_the_strides_of_the_table_and_draw_nothing(preset
     generator = torch.Generator().manual_seed(0)
     before = generator.get_state()
     settings, shape = PRESETS[preset], (512, 128, 1)
-    assert draw_patching(settings, shape, generator) == patching_of(settings, shape) == ((4, 4), (2, 2), (2, 2))
+    assert (
+        draw_patching(settings, shape, generator) == patching_of(settings, shape) == ((4, 4), (2, 2), (2, 2))
+    )
     assert cycle_patching(settings, shape, 7) == patching_of(settings, shape)
     assert torch.equal(generator.get_state(), before)
 

@@ -12,7 +12,9 @@ from walrus.model.walrus import Walrus
 SETTINGS = ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=1)
 
 
-@pytest.mark.parametrize(("case", "finetuned"), [("plane_wall_128", False), ("finetuned_wall_open_128x256", True)])
+@pytest.mark.parametrize(
+    ("case", "finetuned"), [("plane_wall_128", False), ("finetuned_wall_open_128x256", True)]
+)
 @torch.no_grad()
 def test_a_published_file_gives_the_published_numbers(golden, tmp_path, case, finetuned):
     torch.save({"app": {"model": golden.published_state(finetuned), "epoch": 200}}, tmp_path / "walrus.pt")

@@ -123,7 +123,9 @@ def test_a_draw_shifted_against_the_field_gives_the_same_forecast(grid, rotary):
     height, width, depth = shifts.cells
     moved = Shifts((height - 3, width + 2, depth), shifts.tokens)
     y = model(x, LABELS, boundaries, shifts)
-    torch.testing.assert_close(model(x.roll((3, -2), (3, 4)), LABELS, boundaries, moved), y.roll((3, -2), (3, 4)))
+    torch.testing.assert_close(
+        model(x.roll((3, -2), (3, 4)), LABELS, boundaries, moved), y.roll((3, -2), (3, 4))
+    )
 
 
 # The number of cells along W, and with it the two strides, for four tokens an axis.
@@ -325,7 +327,12 @@ class Precisions(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        if function._schema.name in ("aten::convolution", "aten::convolution_backward", "aten::addmm", "aten::mm"):
+        if function._schema.name in (
+            "aten::convolution",
+            "aten::convolution_backward",
+            "aten::addmm",
+            "aten::mm",
+        ):
             tensor = result if isinstance(result, torch.Tensor) else result[0]
             self.products.append(tensor.dtype)
         return result
@@ -361,7 +368,10 @@ def test_all_blocks_and_draws_share_one_compiled_graph_without_a_break(backend):
         block.compile(fullgraph=True, backend=counting)
     x, boundaries, generator = window(16, 20, 1), (CLOSED, ROUND, ROUND), torch.Generator().manual_seed(0)
     for _ in range(3):
-        shifts, paths = draw_shifts(settings, (16, 20, 1), boundaries, generator), draw_paths(settings, 3, 2, generator)
+        shifts, paths = (
+            draw_shifts(settings, (16, 20, 1), boundaries, generator),
+            draw_paths(settings, 3, 2, generator),
+        )
         known, found = (model(x, LABELS, boundaries, shifts, paths) for model in (plain, compiled))
         torch.testing.assert_close(found, known)
     known.sum().backward()

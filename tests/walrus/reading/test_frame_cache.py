@@ -58,7 +58,9 @@ def test_a_frame_that_is_read_is_never_overwritten():
     store, decode = FrameStore(5, SHAPE), Decoder()
     keys = [(0, int(frame)) for frame in np.random.default_rng(0).integers(12, size=300)]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda key: read(store, decode, key), keys)) == [float(frame) for _, frame in keys]
+        assert list(pool.map(lambda key: read(store, decode, key), keys)) == [
+            float(frame) for _, frame in keys
+        ]
 
 
 def test_memory_is_that_of_the_frames_that_fit():

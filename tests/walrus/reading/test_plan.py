@@ -12,12 +12,12 @@ from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.model.cost import cost_of, window_cost
 from walrus.model.settings import PRESETS
 from walrus.reading.pass_order import Order
-from walrus.reading.plan import Plan, StreamSettings, Task, Window, make_task
-from walrus.reading.ranks import Place
+from walrus.reading.plan import StreamPlan, StreamSettings, Task, Window, make_task
+from walrus.reading.ranks import Rank
 
 FLOW = Task("flow", 1, (12, 9, 30), history=4, windows=3, largest_stride=5)
 WAVE = Task("wave", 2, (8,), history=3, windows=2, largest_stride=2)
-PLAN = Plan((FLOW, WAVE), seed=5, micro_batches=4)
+PLAN = StreamPlan((FLOW, WAVE), seed=5, micro_batches=4)
 
 
 def micro_batches(count, plan=PLAN):
@@ -25,17 +25,17 @@ def micro_batches(count, plan=PLAN):
 
 
 def test_any_step_is_the_same_with_and_without_the_steps_before():
-    again = Plan((FLOW, WAVE), seed=5, micro_batches=4)
+    again = StreamPlan((FLOW, WAVE), seed=5, micro_batches=4)
     assert again.step(37) == PLAN.step(37)
     assert [m.number for m in PLAN.step(37)] == [148, 149, 150, 151]
 
 
 def test_ranks_and_groups_that_cannot_share_some_task_are_refused_before_it_comes():
-    PLAN.check(Place(1, 4, 4))
+    PLAN.check(Rank(1, 4, 4))
     with pytest.raises(MismatchError, match="flow: a micro-batch of 3 windows cannot be shared by 2 ranks"):
-        PLAN.check(Place(0, 2))
+        PLAN.check(Rank(0, 2))
     with pytest.raises(MismatchError, match="4 micro-batches, which 3 groups cannot share"):
-        PLAN.check(Place(0, 3, 3))
+        PLAN.check(Rank(0, 3, 3))
 
 
 def test_weights_are_exact_over_every_cycle():
@@ -45,7 +45,9 @@ def test_weights_are_exact_over_every_cycle():
 
 
 def test_the_order_within_a_cycle_changes():
-    orders = {tuple(PLAN.micro_batch(3 * cycle + position).task for position in range(3)) for cycle in range(20)}
+    orders = {
+        tuple(PLAN.micro_batch(3 * cycle + position).task for position in range(3)) for cycle in range(20)
+    }
     assert len(orders) == 3
 
 
@@ -98,7 +100,8 @@ def schema(*shape):
 
 
 def test_the_published_setting_is_windows_by_dimension():
-    # Groups of 4 of 96 ranks: four micro-batches a group and step, 2 windows of a 2D task a rank, 1 of a 3D one.
+    # Groups of 4 of 96 ranks: four micro-batches a group and step, 2 windows of a 2D task a rank, 1 of a 3D
+    # one.
     stream = StreamSettings(micro_batches=96, windows_2d=8, windows_3d=4)
     plane, volume = (
         make_task("flow", 1, schema(*shape), (20,), (0,), stream, cost_of(PRESETS["walrus"]))
@@ -107,8 +110,8 @@ def test_the_published_setting_is_windows_by_dimension():
     assert (plane.windows, volume.windows) == (8, 4)
     # A window of 3 frames of 4096 tokens costs a good twice one of 6 frames of 1024: attention is quadratic.
     assert 2 < volume.cost / plane.cost < 3
-    plan = Plan((plane, volume), 0, stream.micro_batches)
-    assert len(plan.of_group(0, Place(95, 96, 24))) == 4
+    plan = StreamPlan((plane, volume), 0, stream.micro_batches)
+    assert len(plan.of_group(0, Rank(95, 96, 24))) == 4
 
 
 def test_a_target_cost_gives_each_task_its_windows():
@@ -132,7 +135,13 @@ def test_what_is_computed_again_costs_time_and_changes_no_micro_batch():
     stream = StreamSettings(micro_batch_tflop=0.1)
     kept, again = (
         make_task(
-            "flow", 1, schema(64, 48), (20,), (0,), stream, cost_of(replace(PRESETS["tiny"], checkpoint_every=every))
+            "flow",
+            1,
+            schema(64, 48),
+            (20,),
+            (0,),
+            stream,
+            cost_of(replace(PRESETS["tiny"], checkpoint_every=every)),
         )
         for every in (0, 1)
     )
@@ -144,7 +153,7 @@ BLOCKS = Task("flow", 1, (40, 33, 7, 50), 4, 3, 5, order=Order(block=8, blocks_b
 
 
 def starts_of(task, count, seed=5):
-    plan = Plan((task,), seed, 1)
+    plan = StreamPlan((task,), seed, 1)
     return [window for number in range(count) for window in plan.micro_batch(number).windows]
 
 

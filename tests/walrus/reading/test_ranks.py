@@ -3,11 +3,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.errors import MismatchError
-from walrus.reading.ranks import Place, count_groups, shared_evenly
+from walrus.reading.ranks import Rank, count_groups, shared_evenly
 
 
 def test_ranks_of_a_group_are_neighbours():
-    places = [Place(rank, 6, 3) for rank in range(6)]
+    places = [Rank(rank, 6, 3) for rank in range(6)]
     assert [place.group for place in places] == [0, 0, 1, 1, 2, 2]
     assert [place.rank_in_group for place in places] == [0, 1, 0, 1, 0, 1]
     assert {place.group_ranks for place in places} == {2}
@@ -15,7 +15,7 @@ def test_ranks_of_a_group_are_neighbours():
 
 def test_ranks_that_do_not_fill_their_groups_are_refused():
     with pytest.raises(MismatchError, match="6 ranks cannot form 4 equal groups"):
-        Place(0, 6, 4)
+        Rank(0, 6, 4)
 
 
 @settings(max_examples=30)
@@ -23,17 +23,19 @@ def test_ranks_that_do_not_fill_their_groups_are_refused():
 def test_ranks_of_a_group_slice_a_micro_batch_without_loss_or_repeat(ranks, groups):
     windows = tuple(range(6))
     for group in range(groups):
-        members = [Place(group * ranks + rank, groups * ranks, groups) for rank in range(ranks)]
+        members = [Rank(group * ranks + rank, groups * ranks, groups) for rank in range(ranks)]
         assert tuple(w for place in members for w in place.slice(windows, "flow")) == windows
 
 
 def test_an_uneven_slice_is_refused_with_the_cure():
     with pytest.raises(MismatchError, match="flow: a micro-batch of 3 windows cannot be shared by 2 ranks"):
-        Place(0, 4, 2).slice((1, 2, 3), "flow")
+        Rank(0, 4, 2).slice((1, 2, 3), "flow")
 
 
 @settings(max_examples=60)
-@given(costs=st.lists(st.floats(1, 50), min_size=12, max_size=12), groups=st.sampled_from([1, 2, 3, 4, 6, 12]))
+@given(
+    costs=st.lists(st.floats(1, 50), min_size=12, max_size=12), groups=st.sampled_from([1, 2, 3, 4, 6, 12])
+)
 def test_groups_take_as_many_items_each_and_every_item_once(costs, groups):
     shares = shared_evenly(costs, groups)
     assert [len(share) for share in shares] == [12 // groups] * groups

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ingest.building.build import build
-from ingest.building.plan import make_plan as plan_build
+from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.errors import SettingsError, ShardError
 from shards.program.settings import make
@@ -17,8 +17,8 @@ from shards.read import Dataset
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
 from walrus.reading.plan import StreamSettings, Window
-from walrus.reading.reader import Reader, ReadSettings, Room
-from walrus.reading.stream import Shards, make_plan, stream
+from walrus.reading.reader import BatchMemory, Reader, ReadSettings
+from walrus.reading.stream import Shards, plan_stream, stream
 
 NAMES = ["shear_flow", "acoustic_scattering_discontinuous", "MHD_64"]
 SETTINGS = StreamSettings(
@@ -28,7 +28,7 @@ WINDOWS = [Window(0, 2, 1), Window(1, 0, 2), Window(0, 3, 1), Window(0, 0, 3), W
 
 
 def plan_of(shards: Shards):
-    return make_plan(shards, dict.fromkeys(shards.datasets, 1), SETTINGS, 3, cost_of(PRESETS["tiny"]))
+    return plan_stream(shards, dict.fromkeys(shards.datasets, 1), SETTINGS, 3, cost_of(PRESETS["tiny"]))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,10 @@ def raw_root(samples, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("raw")
     for name in NAMES[:2]:
         build(
-            plan_build(find_recipe(name), samples / "well" / name, "zarr", "raw"), folder, 1, lambda done, total: None
+            plan_build(find_recipe(name), samples / "well" / name, "zarr", "raw"),
+            folder,
+            1,
+            lambda done, total: None,
         )
     return folder
 
@@ -46,7 +49,10 @@ def raw_root(samples, tmp_path_factory) -> Path:
 def test_raw_and_compressed_shards_kept_frames_and_fresh_ones_give_the_same_batch(root, raw_root, name):
     plain = Reader(Dataset(root / name), "train")
     expected = plain.read(WINDOWS, plain.buffers(len(WINDOWS), 5))
-    kept, raw = Reader(Dataset(root / name), "train", kept_frames=6), Reader(Dataset(raw_root / name), "train")
+    kept, raw = (
+        Reader(Dataset(root / name), "train", kept_frames=6),
+        Reader(Dataset(raw_root / name), "train"),
+    )
     for reader in (kept, raw):
         batch = reader.read(WINDOWS, reader.buffers(len(WINDOWS), 5))
         for field in ("fields_BTCHWD", "static_BCHWD", "cells_BHWD"):
@@ -60,7 +66,7 @@ def test_raw_and_compressed_shards_kept_frames_and_fresh_ones_give_the_same_batc
 
 
 def test_memory_that_held_another_dataset_has_zeros_where_channels_only_pad(root):
-    room = Room()
+    room = BatchMemory()
     readers = {name: Reader(Dataset(root / name), "train") for name in NAMES}
     for name in (*NAMES, *NAMES[::-1]):
         reader = readers[name]
@@ -124,7 +130,9 @@ def test_a_frame_that_cannot_be_decoded_names_shard_trajectory_and_frame(root, t
     path.write_bytes(content)
     for kept in (0, 50):
         reader = Reader(Dataset(tmp_path / "shear_flow"), "train", kept)
-        with pytest.raises(ShardError, match=rf"{member.path}: trajectory {entry.key}, frame 3: a chunk declares"):
+        with pytest.raises(
+            ShardError, match=rf"{member.path}: trajectory {entry.key}, frame 3: a chunk declares"
+        ):
             reader.read([Window(0, 1, 1)], reader.buffers(1, 4))
     shards = replace(Shards.open(tmp_path, ["shear_flow"]), reading=ReadSettings(frame_store=0))
     with pytest.raises(ShardError, match="frame 3: a chunk declares"):

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
 from walrus.reading.pass_order import PLAIN, Order
-from walrus.reading.plan import Plan, StreamSettings, Task
-from walrus.reading.ranks import Place
+from walrus.reading.plan import StreamPlan, StreamSettings, Task
+from walrus.reading.ranks import Rank
 from walrus.reading.reader import ReadSettings
-from walrus.reading.stream import Shards, make_plan, stream
+from walrus.reading.stream import Shards, plan_stream, stream
 
 ORDERS = (PLAIN, Order(block=4, blocks_between=2, shards_at_once=2))
 WORLDS = [(ranks, groups) for ranks in (1, 2, 4, 8) for groups in (1, 2, 4) if ranks % groups == 0]
@@ -27,7 +27,7 @@ RUN = Path(__file__).parents[1] / "training" / "training_run.py"
 
 def plan(order=PLAIN, seed=3):
     """Three tasks of unequal weight, length, windows and cost; made anew, as each process makes it."""
-    return Plan(
+    return StreamPlan(
         (
             Task("plane", 3, (23, 40, 17), 6, 16, 5, (0, 1, 2), order, cost=1.0),
             Task("thin", 1, (60,), 4, 8, 3, (0,), order, cost=2.5),
@@ -40,9 +40,12 @@ def plan(order=PLAIN, seed=3):
 
 def shares(run, step, ranks, groups):
     """What each rank reads in a step: (micro-batch, task, its windows) in order."""
-    places = [Place(rank, ranks, groups) for rank in range(ranks)]
+    places = [Rank(rank, ranks, groups) for rank in range(ranks)]
     return [
-        [(micro.number, micro.task, place.slice(micro.windows, micro.task)) for micro in run.of_group(step, place)]
+        [
+            (micro.number, micro.task, place.slice(micro.windows, micro.task))
+            for micro in run.of_group(step, place)
+        ]
         for place in places
     ]
 
@@ -92,7 +95,9 @@ def test_no_window_is_dropped_or_repeated_within_a_pass(order):
         for micro in run.step(step):
             drawn[micro.task] += [(window.trajectory, window.first) for window in micro.windows]
     for task in run.tasks:
-        every = {(t, f) for t, frames in enumerate(task.trajectory_frames) for f in range(frames - task.history)}
+        every = {
+            (t, f) for t, frames in enumerate(task.trajectory_frames) for f in range(frames - task.history)
+        }
         passes = len(drawn[task.name]) // task.starts
         assert passes >= 2
         for turn in range(passes):
@@ -108,7 +113,15 @@ def test_all_ranks_of_a_group_are_on_the_same_task_with_as_many_windows(ranks, g
         read = shares(run, step, ranks, groups)
         for group in range(groups):
             members = read[group * ranks // groups : (group + 1) * ranks // groups]
-            assert len({tuple((number, task, len(windows)) for number, task, windows in rank) for rank in members}) == 1
+            assert (
+                len(
+                    {
+                        tuple((number, task, len(windows)) for number, task, windows in rank)
+                        for rank in members
+                    }
+                )
+                == 1
+            )
         assert {len(rank) for rank in read} == {8 // groups}
 
 
@@ -118,8 +131,12 @@ def test_groups_cost_alike_within_a_step():
     in_order, balanced = [], []
     for step in range(20):
         micros = run.step(step)
-        in_order.append(max(sum(costs[m.task] for m in micros[4 * group : 4 * group + 4]) for group in range(2)))
-        balanced.append(max(sum(costs[m.task] for m in run.of_group(step, Place(group, 2, 2))) for group in range(2)))
+        in_order.append(
+            max(sum(costs[m.task] for m in micros[4 * group : 4 * group + 4]) for group in range(2))
+        )
+        balanced.append(
+            max(sum(costs[m.task] for m in run.of_group(step, Rank(group, 2, 2))) for group in range(2))
+        )
     ideal = sum(sum(costs[m.task] for m in run.step(step)) for step in range(20)) / 2
     assert sum(balanced) / ideal < 1.09 < sum(in_order) / ideal
 
@@ -133,15 +150,17 @@ def test_weights_are_exact_over_a_cycle():
 
 def test_the_bytes_read_are_the_same_for_any_threads_ranks_and_groups(root):
     names = ["acoustic_scattering_discontinuous", "MHD_64"]
-    settings = StreamSettings(micro_batches=4, windows_2d=4, windows_3d=2, history_3d=3, block=2, blocks_between=1)
+    settings = StreamSettings(
+        micro_batches=4, windows_2d=4, windows_3d=2, history_3d=3, block=2, blocks_between=1
+    )
 
     def ledger(threads, ranks, groups):
         shards = Shards.open(root, names, replace(ReadSettings(), threads=threads))
-        run = make_plan(shards, dict.fromkeys(names, 1), settings, 3, cost_of(PRESETS["tiny"]))
+        run = plan_stream(shards, dict.fromkeys(names, 1), settings, 3, cost_of(PRESETS["tiny"]))
         parts = [
             (micro.number, rank, micro.task, batch.fields_BTCHWD.numpy().tobytes())
             for rank in range(ranks)
-            for micro, batch in stream(run, shards, 1, 3, Place(rank, ranks, groups))
+            for micro, batch in stream(run, shards, 1, 3, Rank(rank, ranks, groups))
         ]
         return hashlib.sha256(b"".join(data for *_, data in sorted(parts))).hexdigest()
 

@@ -6,12 +6,14 @@ from shards.errors import MismatchError, ShardError
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
 from walrus.reading.plan import StreamSettings, Window
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.reading.reader import Reader, scales
-from walrus.reading.stream import Shards, make_plan, stream
+from walrus.reading.stream import Shards, plan_stream, stream
 
 NAMES = ["shear_flow", "acoustic_scattering_discontinuous", "MHD_64"]
-SETTINGS = StreamSettings(micro_batches=3, windows_2d=4, windows_3d=2, history_2d=4, history_3d=3, largest_stride=3)
+SETTINGS = StreamSettings(
+    micro_batches=3, windows_2d=4, windows_3d=2, history_2d=4, history_3d=3, largest_stride=3
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def shards(root):
 
 @pytest.fixture(scope="module")
 def plan(shards):
-    return make_plan(shards, dict.fromkeys(NAMES, 1), SETTINGS, 3, cost_of(PRESETS["tiny"]))
+    return plan_stream(shards, dict.fromkeys(NAMES, 1), SETTINGS, 3, cost_of(PRESETS["tiny"]))
 
 
 def direct(dataset, window, frames):
@@ -54,13 +56,16 @@ def test_a_window_times_its_scale_is_the_physical_field(shards, samples):
     physical = batch.fields_BTCHWD[0] * batch.scale_C[:, None, None, None]
     with h5py.File(samples / "well/shear_flow" / document.trajectory.origin.file) as file:
         velocity = file["t1_fields/velocity"][document.trajectory.origin.row, 3:11:2]
-    np.testing.assert_array_equal(physical[:, batch.channels.index("velocity_y"), ..., 0].numpy(), velocity[..., 1])
+    np.testing.assert_array_equal(
+        physical[:, batch.channels.index("velocity_y"), ..., 0].numpy(), velocity[..., 1]
+    )
 
 
 def test_ranks_see_the_same_batches_in_slices(shards, plan):
     whole = [batch.fields_BTCHWD.clone() for _, batch in stream(plan, shards, 0, 3)]
     halves = [
-        [batch.fields_BTCHWD.clone() for _, batch in stream(plan, shards, 0, 3, Place(rank, 2))] for rank in (0, 1)
+        [batch.fields_BTCHWD.clone() for _, batch in stream(plan, shards, 0, 3, Rank(rank, 2))]
+        for rank in (0, 1)
     ]
     for together, first, second in zip(whole, *halves, strict=True):
         torch.testing.assert_close(together, torch.cat([first, second]), rtol=0, atol=0)

@@ -10,7 +10,15 @@ from shards.read import Dataset
 from walrus.evaluation.metrics import vrmse
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
-from walrus.training.early_stopping import LOG, Validation, Watch, WatchSettings, is_done, is_over, validation_error
+from walrus.training.early_stopping import (
+    LOG,
+    EarlyStopping,
+    EarlyStoppingSettings,
+    Validation,
+    is_done,
+    is_over,
+    validation_error,
+)
 
 HISTORY = 4
 
@@ -28,7 +36,7 @@ def alone(tmp_path):
 
 
 def test_a_model_that_predicts_no_change_has_the_error_of_persistence(dataset, still):
-    settings = WatchSettings(every=1, trajectories=1, steps=3)
+    settings = EarlyStoppingSettings(every=1, trajectories=1, steps=3)
     reader = Reader(dataset, "valid")
     whole = reader.read([Window(0, 0, 1)], reader.buffers(1, HISTORY + 3))
     frames = whole.fields_BTCHWD[0, :, :3] * whole.scale_C[:3, None, None, None]
@@ -37,20 +45,31 @@ def test_a_model_that_predicts_no_change_has_the_error_of_persistence(dataset, s
 
 
 def test_too_long_a_history_for_the_validation_split_is_refused(dataset, still):
-    with pytest.raises(MismatchError, match="no validation trajectory is longer than the history of 24 frames"):
-        validation_error(still, dataset, 24, WatchSettings(every=1))
+    with pytest.raises(
+        MismatchError, match="no validation trajectory is longer than the history of 24 frames"
+    ):
+        validation_error(still, dataset, 24, EarlyStoppingSettings(every=1))
 
 
 def test_it_is_over_after_so_many_validations_without_a_better_one():
-    settings = WatchSettings(every=10, patience=2)
+    settings = EarlyStoppingSettings(every=10, patience=2)
     errors = [0.5, 0.4, 0.45, math.inf, 0.3]
     seen = [Validation(10 * (number + 1), error) for number, error in enumerate(errors)]
-    assert [is_over(seen[:count], settings) for count in range(6)] == [False, False, False, False, True, False]
+    assert [is_over(seen[:count], settings) for count in range(6)] == [
+        False,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_the_best_weights_are_kept_and_a_stopped_run_forgets_what_came_after(dataset, tmp_path, alone, still):
     model = still
-    watch = Watch(WatchSettings(every=5, patience=1, trajectories=1, steps=2), model, dataset, HISTORY, tmp_path)
+    watch = EarlyStopping(
+        EarlyStoppingSettings(every=5, patience=1, trajectories=1, steps=2), model, dataset, HISTORY, tmp_path
+    )
     watch.begin(0)
     assert not watch.is_better(4, last=False)
     assert watch.is_better(5, last=False)
@@ -72,7 +91,7 @@ def test_the_best_weights_are_kept_and_a_stopped_run_forgets_what_came_after(dat
 
 
 def test_a_run_that_is_not_watched_is_never_done_by_it(tmp_path):
-    assert not is_done(tmp_path, WatchSettings(), 5)
+    assert not is_done(tmp_path, EarlyStoppingSettings(), 5)
     (tmp_path / LOG).write_text('{"step": 5, "error": Infinity}\n')
-    assert is_done(tmp_path, WatchSettings(every=5), 5)
-    assert not is_done(tmp_path, WatchSettings(), 5)
+    assert is_done(tmp_path, EarlyStoppingSettings(every=5), 5)
+    assert not is_done(tmp_path, EarlyStoppingSettings(), 5)

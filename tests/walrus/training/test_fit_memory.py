@@ -7,7 +7,7 @@ from shards.errors import MismatchError
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.training.engine import EngineSettings
 from walrus.training.fit_memory import Load, enough_memory, fits, fitted, in_words, step_footprint
 from walrus.training.tuning import TuningSettings
@@ -22,7 +22,7 @@ def schema_of(*shape):
     return Schema((FieldSpec("pressure"), FieldSpec("density")), grid, sides)
 
 
-LOAD = Load(67, TuningSettings(), schema_of(48, 40), history=4, windows=2, place=Place())
+LOAD = Load(67, TuningSettings(), schema_of(48, 40), history=4, windows=2, place=Rank())
 
 
 def test_adamw_takes_twelve_bytes_a_weight_beside_weights_and_gradients():
@@ -44,7 +44,11 @@ def test_less_memory_asks_first_for_recomputing_then_for_offloading():
     plain = step_footprint(MODEL, ENGINE, LOAD)
     thrifty = step_footprint(replace(MODEL, checkpoint_every=1), ENGINE, LOAD)
     assert thrifty.activations < 0.7 * plain.activations
-    for memory, every, offload in ((10**12, 0, "none"), (thrifty.total / 0.8, 1, "none"), (1, 1, "optimizer")):
+    for memory, every, offload in (
+        (10**12, 0, "none"),
+        (thrifty.total / 0.8, 1, "none"),
+        (1, 1, "optimizer"),
+    ):
         model, engine, found = fitted(MODEL, ENGINE, LOAD, int(memory))
         assert (model.checkpoint_every, engine.offload) == (every, offload)
         assert found == step_footprint(model, engine, LOAD)

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from walrus.training.log import Log, Progress, note, read_lines
+from walrus.training.log import Log, StepRecord, note, read_lines
 
 
 def progress(step):
-    return Progress(
+    return StepRecord(
         step=step,
         steps=10,
         loss=50.0 - step,
@@ -39,7 +39,9 @@ def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
     for name, value in progress(2).scalars.items():
         last = events.Scalars(name)[-1]
         assert (last.step, last.value) == (2, pytest.approx(value))
-    assert {"loss", "task/wave", "speed/tokens a second", "speed/waiting for data"} <= set(progress(2).scalars)
+    assert {"loss", "task/wave", "speed/tokens a second", "speed/waiting for data"} <= set(
+        progress(2).scalars
+    )
 
 
 @pytest.mark.parametrize("rest", ['{"step": 5, "lo', '{"step": 5, "losses": {"flow": 1.0}'])

@@ -4,7 +4,7 @@ import torch
 from shards.schema import Boundary
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.training.lora import LowRank, adapt, merged
+from walrus.training.lora import LoraLinear, adapt, merged
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2, branch_scale=1.0)
 SIDES = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundary.PERIODIC,) * 2)
@@ -35,7 +35,7 @@ def test_a_new_adapter_changes_no_output(network):
 
 def test_every_matrix_of_the_blocks_rests_and_its_adapter_learns(network):
     adapted(network)
-    layers = [module for module in network.modules() if isinstance(module, LowRank)]
+    layers = [module for module in network.modules() if isinstance(module, LoraLinear)]
     assert len(layers) == LINEAR * SETTINGS.blocks
     names = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
     assert names == {name for name, _ in network.named_parameters() if ".base." in name}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from shards.schema import Cell
-from walrus.normalize import Statistics
+from walrus.normalize import WindowStatistics
 from walrus.training.loss import delta_loss
 
 
@@ -13,7 +13,7 @@ def setting(frames=3, windows=2, channels=3, grid=(4, 5, 1)):
     delta_BC = torch.arange(1.0, 1 + windows * channels).view(windows, channels)
     steps = torch.arange(frames + 1.0)[:, None, None, None, None, None]
     u = steps * delta_BC[..., None, None, None] * torch.ones(frames + 1, windows, channels, *grid)
-    statistics = Statistics(torch.ones(windows, channels), delta_BC)
+    statistics = WindowStatistics(torch.ones(windows, channels), delta_BC)
     cells = torch.zeros(windows, *grid, dtype=torch.uint8)
     return u, statistics, cells, torch.zeros(channels, dtype=torch.bool)
 
@@ -54,6 +54,6 @@ def test_padded_components_do_not_dilute_the_mean():
 
 def test_statistics_may_cover_constant_channels_behind():
     u, statistics, cells, padded = setting()
-    longer = Statistics(torch.ones(2, 5), torch.cat([statistics.delta_BC, torch.full((2, 2), 9.0)], 1))
+    longer = WindowStatistics(torch.ones(2, 5), torch.cat([statistics.delta_BC, torch.full((2, 2), 9.0)], 1))
     output = torch.full((3, 2, 3, 4, 5, 1), 0.5)
     assert delta_loss(output, u, longer, cells, padded).item() == pytest.approx(50)

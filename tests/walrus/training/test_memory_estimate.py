@@ -6,7 +6,7 @@ import torch
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.reading.ranks import Place
+from walrus.reading.ranks import Rank
 from walrus.training.engine import EngineSettings
 from walrus.training.memory_estimate import activations, footprint, parameters
 
@@ -39,7 +39,8 @@ def test_activations_are_estimated_to_a_fifth(shape, every):
     model = replace(MODEL, checkpoint_every=every)
     grid = Grid(("x", "y", "z")[: len(shape)], tuple(tuple(map(float, range(size))) for size in shape))
     schema = Schema(tuple(FieldSpec(f"f{n}") for n in range(5)), grid, (PERIODIC,) * len(shape))
-    # Where encoder and decoder are computed again they are estimated whole: they are held one after the other.
+    # Where encoder and decoder are computed again they are estimated whole: they are held one after the
+    # other.
     low = 0.8 if every == 0 else 0.6
     assert low < kept(model, shape, 3, 5) / activations(model, schema, 3) < 1.25
 
@@ -49,8 +50,11 @@ def test_the_published_model_has_its_parameters():
 
 
 def test_zero_shares_what_its_stage_says():
-    place, whole = Place(0, 8, 2), 4000.0
-    kept_by = {stage: footprint(1000, EngineSettings(zero_stage=stage), place, 5.0).total - 5 for stage in (0, 1, 2, 3)}
+    place, whole = Rank(0, 8, 2), 4000.0
+    kept_by = {
+        stage: footprint(1000, EngineSettings(zero_stage=stage), place, 5.0).total - 5
+        for stage in (0, 1, 2, 3)
+    }
     assert kept_by == {
         0: 4 * whole,
         1: 2 * whole + 3 * whole / 8,

@@ -7,10 +7,10 @@ from shards.schema import Cell
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window
-from walrus.reading.ranks import ALONE, Place
+from walrus.reading.ranks import ALONE, Rank
 from walrus.reading.reader import Reader
 from walrus.reading.stream import Shards
-from walrus.training.objective import Trainee
+from walrus.training.objective import TrainingObjective
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2, drop_path=0.5, branch_scale=1.0)
@@ -19,14 +19,17 @@ SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2, drop_pat
 @pytest.fixture(scope="module")
 def reader(root):
     return Reader(
-        Shards.open(root, ["acoustic_scattering_discontinuous"]).datasets["acoustic_scattering_discontinuous"], "train"
+        Shards.open(root, ["acoustic_scattering_discontinuous"]).datasets[
+            "acoustic_scattering_discontinuous"
+        ],
+        "train",
     )
 
 
 def trainee(place=ALONE, model=SETTINGS, **settings):
     torch.manual_seed(0)
     values = {"seed": 1, "rotates": True, "jitters": True, "eps": 1e-5} | settings
-    return Trainee(Walrus(model, 67), PUBLISHED, place=place, **values)
+    return TrainingObjective(Walrus(model, 67), PUBLISHED, place=place, **values)
 
 
 def batch(reader, *trajectories):
@@ -45,8 +48,8 @@ def test_the_loss_follows_from_seed_and_number_alone(reader):
 
 def test_two_halves_on_two_ranks_make_the_whole_loss(reader):
     whole = trainee()(batch(reader, 0, 1, 2, 3), 9)
-    first = trainee(Place(0, 2))(batch(reader, 0, 1), 9)
-    second = trainee(Place(1, 2))(batch(reader, 2, 3), 9)
+    first = trainee(Rank(0, 2))(batch(reader, 0, 1), 9)
+    second = trainee(Rank(1, 2))(batch(reader, 2, 3), 9)
     assert float(((first + second) / 2).detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
 
 

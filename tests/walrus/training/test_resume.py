@@ -40,7 +40,9 @@ def test_a_new_run_has_no_checkpoint(tmp_path):
 def test_other_data_and_settings_are_refused_key_by_key_with_the_way_out(run):
     with pytest.raises(MismatchError) as refused:
         last_checkpoint(run, now(data={"flow": "ff:12:3f"}, schedule={"rate": 1e-3}), ())
-    assert "another data (flow 0a:12:3f -> ff:12:3f); another schedule (rate 0.0002 -> 0.001)" in str(refused.value)
+    assert "another data (flow 0a:12:3f -> ff:12:3f); another schedule (rate 0.0002 -> 0.001)" in str(
+        refused.value
+    )
     assert "--allow data --allow schedule" in str(refused.value)
 
 
@@ -51,7 +53,9 @@ def test_what_is_allowed_goes_on_and_is_said(run):
 
 
 def test_what_is_not_among_the_allowed_stays_refused(run):
-    with pytest.raises(MismatchError, match=r"another plan \(micro_batches 4 -> 8\)\. Give another --out, or allow"):
+    with pytest.raises(
+        MismatchError, match=r"another plan \(micro_batches 4 -> 8\)\. Give another --out, or allow"
+    ):
         last_checkpoint(run, now(data={"flow": "ff:12:3f"}, plan={"micro_batches": 8}), ("data",))
 
 

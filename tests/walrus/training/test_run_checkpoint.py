@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from shards.errors import MismatchError
 from shards.json_text import dump
-from walrus.training.run_checkpoint import Checkpoint, Fragment, Saved, save
+from walrus.training.run_checkpoint import Checkpoint, Fragment, RunCheckpoint, save
 
 SAVING = Path(__file__).with_name("saving_run.py")
 VALUES = torch.arange(35.0)
@@ -27,7 +27,7 @@ def written(folder, cuts, name="block.weight"):
         save_file(tensors, folder / f"rank-{rank:05d}.safetensors")
     checkpoint = Checkpoint(7, 2, 7.0, {"data": {"flow": "1:2"}})
     (folder / "checkpoint.json").write_text(dump(Checkpoint, checkpoint))
-    return Saved(folder)
+    return RunCheckpoint(folder)
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [12, 13], [5, 17, 34], list(range(1, 35))])
@@ -43,7 +43,7 @@ def test_fragments_that_overlap_are_read_once(tmp_path):
     saved = written(tmp_path / "step-0000007", [12])
     extra = {"weight/block.weight@6": VALUES[6:20].clone()}
     save_file(extra, saved.folder / "rank-00002.safetensors")
-    assert torch.equal(Saved(saved.folder).read("weight", "block.weight", 0, 35), VALUES)
+    assert torch.equal(RunCheckpoint(saved.folder).read("weight", "block.weight", 0, 35), VALUES)
 
 
 def test_what_is_not_there_is_named(tmp_path):
@@ -66,7 +66,9 @@ def test_a_file_cut_short_is_refused_with_what_to_do(tmp_path):
 
 @pytest.fixture
 def world(tmp_path):
-    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1
+    )
     yield
     torch.distributed.destroy_process_group()
 
@@ -78,13 +80,13 @@ def test_the_last_two_are_kept_and_what_was_half_written_goes(tmp_path, world):
         (folder / f".tmp-step-{step + 1:07d}").mkdir()
     assert sorted(path.name for path in folder.glob("step-*")) == ["step-0000006", "step-0000009"]
     assert not (folder / ".tmp-step-0000004").exists()
-    saved = Saved.last(folder)
+    saved = RunCheckpoint.last(folder)
     assert saved.checkpoint.step == 9
     assert torch.equal(saved.read("weight", "w", 0, 35), VALUES + 9)
 
 
 def test_there_is_no_checkpoint_at_first(tmp_path):
-    assert Saved.last(tmp_path / "checkpoints") is None
+    assert RunCheckpoint.last(tmp_path / "checkpoints") is None
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +98,11 @@ def struck(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("moment", "step"), [("os.mkdir", 2), ("open", 2), ("os.rename", 2), ("shutil.rmtree", 3)])
+@pytest.mark.parametrize(
+    ("moment", "step"), [("os.mkdir", 2), ("open", 2), ("os.rename", 2), ("shutil.rmtree", 3)]
+)
 def test_a_writer_killed_in_the_middle_leaves_a_whole_checkpoint(struck, moment, step):
     """Before its fragments, its document, its name; and after that, as the oldest was to be removed."""
-    saved = Saved.last(struck / moment / "checkpoints")
+    saved = RunCheckpoint.last(struck / moment / "checkpoints")
     assert saved.checkpoint.step == step
     assert torch.equal(saved.read("weight", "w", 0, 5), torch.arange(5.0) + step)

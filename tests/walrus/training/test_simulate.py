@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from walrus.reading.plan import Plan, Task
-from walrus.reading.ranks import Place
+from walrus.reading.plan import StreamPlan, Task
+from walrus.reading.ranks import Rank
 from walrus.training.simulate import (
     PUBLISHED_GAIN,
     balanced_times,
@@ -19,7 +19,8 @@ HEAVY = Task("heavy", 1, (50,), 4, 1, 1, cost=8.0)
 
 
 def test_ranks_wait_in_every_micro_batch_for_the_slowest_of_their_group_and_at_the_end_for_all():
-    # One step, two micro-batches, two groups of two ranks: max(4, 1) + max(1, 2) = 6 and max(3, 3) + max(1, 1) = 4.
+    # One step, two micro-batches, two groups of two ranks: max(4, 1) + max(1, 2) = 6 and max(3, 3) + max(1,
+    # 1) = 4.
     times_SMR = np.array([[[4.0, 1, 3, 3], [1, 2, 1, 1]]])
     assert busy_share(times_SMR, 2) == pytest.approx(16 / (4 * 6))
     assert busy_share(times_SMR, 1) == pytest.approx(16 / (4 * 5))
@@ -44,19 +45,19 @@ def test_the_ratio_for_a_gain_gives_that_gain():
 
 
 def test_equal_costs_never_wait():
-    plan = Plan((LIGHT, HEAVY), 0, 16)
+    plan = StreamPlan((LIGHT, HEAVY), 0, 16)
     assert busy_share(balanced_times(plan, 10, 8), 1) == 1.0
 
 
 def test_grouping_helps_and_balance_helps_more():
-    found = shares(Plan((LIGHT, HEAVY), 0, 32), Place(0, 32, 8), 60)
+    found = shares(StreamPlan((LIGHT, HEAVY), 0, 32), Rank(0, 32, 8), 60)
     assert found.random < found.grouped < found.balanced == 1.0
     # One group that is the world waits at no step's end.
-    assert shares(Plan((LIGHT, HEAVY), 0, 4), Place(0, 32, 1), 20).grouped == 1.0
+    assert shares(StreamPlan((LIGHT, HEAVY), 0, 4), Rank(0, 32, 1), 20).grouped == 1.0
 
 
 def test_grouped_times_are_the_tasks_of_the_plan_in_order():
-    plan = Plan((LIGHT, HEAVY), 4, 8)
+    plan = StreamPlan((LIGHT, HEAVY), 4, 8)
     times_SMG = grouped_times(plan, 3, 2)
     assert times_SMG.shape == (3, 4, 2)
     assert times_SMG.reshape(-1).tolist() == [plan.task_of(number).cost for number in range(24)]

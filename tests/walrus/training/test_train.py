@@ -93,7 +93,9 @@ def test_another_seed_has_other_losses(root, tmp_path, unbroken):
     assert losses(run(root, tmp_path, "--seed", 1)) != losses(unbroken[0])
 
 
-def test_a_run_killed_in_a_checkpoint_goes_on_from_the_one_before_and_equals_the_unbroken_one(root, averaged, cut_off):
+def test_a_run_killed_in_a_checkpoint_goes_on_from_the_one_before_and_equals_the_unbroken_one(
+    root, averaged, cut_off
+):
     assert losses(run(root, cut_off, "--ema", 0.5)) == losses(lines(averaged))
     assert (cut_off / "weights.safetensors").read_bytes() == (averaged / "weights.safetensors").read_bytes()
     assert checkpoints(cut_off) == ["step-0000003", "step-0000006"]
@@ -192,7 +194,9 @@ def test_two_ranks_told_to_stop_agree_on_the_step_and_one_rank_goes_on(root, tmp
 
 @pytest.mark.slow
 def test_one_rank_goes_on_as_two_with_the_momentum_of_muon(root, cut_off, unbroken):
-    for ours, theirs in zip(losses(run(root, cut_off, "--ema", 0.5, "--ranks", 2)), losses(unbroken[0]), strict=True):
+    for ours, theirs in zip(
+        losses(run(root, cut_off, "--ema", 0.5, "--ranks", 2)), losses(unbroken[0]), strict=True
+    ):
         assert ours == pytest.approx(theirs, rel=1e-3)
 
 

@@ -22,7 +22,13 @@ def example():
     grid = Grid(("x", "y"), (tuple(map(float, range(16))), tuple(map(float, range(24)))))
     schema = Schema((FieldSpec("pressure"), FieldSpec("velocity", 1)), grid, SIDES)
     return embed(
-        "flow", schema, (1.0,) * 3, (), torch.randn(1, 3, 4, 16, 24), torch.zeros(1, 0, 16, 24), torch.zeros(1, 16, 24)
+        "flow",
+        schema,
+        (1.0,) * 3,
+        (),
+        torch.randn(1, 3, 4, 16, 24),
+        torch.zeros(1, 0, 16, 24),
+        torch.zeros(1, 16, 24),
     )
 
 
@@ -48,7 +54,9 @@ def test_learned_frequencies_and_a_position_embedding_change_no_output_at_first(
 def test_what_is_added_learns(example):
     settings = tuned_settings(BASE, TuningSettings(learned_rotary=True, position=True), example, jitter=False)
     network = Walrus(settings, 67)
-    network(example.fields_BTCHWD.transpose(0, 1), (3, 4, 5, 6), example.boundaries).square().mean().backward()
+    network(
+        example.fields_BTCHWD.transpose(0, 1), (3, 4, 5, 6), example.boundaries
+    ).square().mean().backward()
     assert network.position.weight_hwdE.grad.abs().max() > 0
     assert network.blocks[0].rotary.frequencies_3R.grad[:2].abs().min() > 0
 
@@ -64,14 +72,18 @@ def test_frequencies_that_were_learned_before_are_kept(example):
 
 def test_harmonics_cannot_be_learned(example):
     with pytest.raises(SettingsError, match="rotary is harmonic"):
-        tuned_settings(replace(BASE, rotary="harmonic"), TuningSettings(learned_rotary=True), example, jitter=True)
+        tuned_settings(
+            replace(BASE, rotary="harmonic"), TuningSettings(learned_rotary=True), example, jitter=True
+        )
 
 
 def test_a_position_embedding_of_another_grid_is_refused(example):
     base = replace(BASE, position_grid=(3, 3, 1))
     settings = tuned_settings(base, TuningSettings(position=True), example, jitter=True)
     fresh = Walrus(settings, 67).state_dict()
-    with pytest.raises(MismatchError, match=r"position.weight_hwdE is \(3, 3, 1, 64\); expected \(5, 6, 1, 64\)"):
+    with pytest.raises(
+        MismatchError, match=r"position.weight_hwdE is \(3, 3, 1, 64\); expected \(5, 6, 1, 64\)"
+    ):
         grow(Walrus(base, 67).state_dict(), PUBLISHED, fresh, PUBLISHED)
 
 

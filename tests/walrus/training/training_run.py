@@ -18,25 +18,27 @@ from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import StreamSettings
-from walrus.reading.ranks import Place
-from walrus.reading.stream import Shards, make_plan
+from walrus.reading.ranks import Rank
+from walrus.reading.stream import Shards, plan_stream
 from walrus.rollout import Model
 from walrus.training.distributed import join_world, leave_world
-from walrus.training.early_stopping import Watch, WatchSettings
+from walrus.training.early_stopping import EarlyStopping, EarlyStoppingSettings
 from walrus.training.engine import EngineSettings
-from walrus.training.log import Progress
-from walrus.training.objective import Trainee
+from walrus.training.log import StepRecord
+from walrus.training.objective import TrainingObjective
 from walrus.training.resume import last_checkpoint
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings, fit
 from walrus.vocabulary import PUBLISHED
 
 MODEL = ModelSettings(hidden=32, heads=2, inner=4, mlp=64, blocks=2, drop_path=0.2, branch_scale=0.1)
-STREAM = StreamSettings(micro_batches=2, windows_2d=2, windows_3d=2, history_2d=3, history_3d=3, largest_stride=2)
+STREAM = StreamSettings(
+    micro_batches=2, windows_2d=2, windows_3d=2, history_2d=3, history_3d=3, largest_stride=2
+)
 SCHEDULE = ScheduleSettings(rate=3e-3, epochs=6, steps_an_epoch=1, warm_up=1, cool_down=2)
 
 
-def signal_at(step: int | None, progress: Progress) -> None:
+def signal_at(step: int | None, progress: StepRecord) -> None:
     """Sends this process the signal of a scheduler, after a step."""
     if progress.step == step:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -48,8 +50,10 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
     shards = Shards.open(options.root, options.tasks)
     torch.manual_seed(options.seed)
     network = Walrus(MODEL, len(PUBLISHED))
-    trainee = Trainee(network, PUBLISHED, options.seed, True, True, 1e-5, Place(rank, options.ranks, options.groups))
-    plan = make_plan(shards, dict.fromkeys(options.tasks, 1), STREAM, options.seed, cost_of(MODEL))
+    trainee = TrainingObjective(
+        network, PUBLISHED, options.seed, True, True, 1e-5, Rank(rank, options.ranks, options.groups)
+    )
+    plan = plan_stream(shards, dict.fromkeys(options.tasks, 1), STREAM, options.seed, cost_of(MODEL))
     engine = EngineSettings(
         zero_stage=options.stage,
         optimizer=options.optimizer,
@@ -67,7 +71,9 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
     watch = None
     if options.watch:
         model, dataset = Model(network, PUBLISHED, 1e-5), shards.datasets[options.tasks[0]]
-        watch = Watch(WatchSettings(every=options.watch), model, dataset, STREAM.history_2d, options.folder)
+        watch = EarlyStopping(
+            EarlyStoppingSettings(every=options.watch), model, dataset, STREAM.history_2d, options.folder
+        )
     saved, _ = last_checkpoint(options.folder, identity, options.allow)
     weights = fit(
         trainee,
