@@ -12,37 +12,51 @@ PACKAGES = ("shards", "ingest", "walrus", "pipelines")
 def modules() -> dict[str, Path]:
     """Dotted name of every module, a room's `__init__` under the name of the room, and its file."""
     files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    return {_name(path): path for path in files}
+    return {module_name(path.relative_to(ROOT).as_posix()): path for path in files}
 
 
-def _name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def module_name(path: str) -> str:
+    """The dotted name of a file.
+
+    >>> module_name("ingest/formats/npz.py"), module_name("ingest/formats/__init__.py")
+    ('ingest.formats.npz', 'ingest.formats')
+    """
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
-def imported_names(path: Path) -> set[str]:
+def imported_names(text: str) -> set[str]:
     """Every dotted name that a module imports, wherever in it; `from a import b` gives `a` and `a.b`."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: a relative import; import what you see"
+            assert not node.level, f"line {node.lineno}: a relative import; name the whole path"
             module = node.module or ""
             names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     return names
 
 
 def imports() -> dict[str, set[str]]:
-    """Of every module the modules of ours that it imports."""
-    known = modules()
+    """The modules of ours that each module of the working tree imports."""
+    return imports_of({_posix(path): path.read_text(encoding="utf-8") for path in modules().values()})
+
+
+def imports_of(sources: dict[str, str]) -> dict[str, set[str]]:
+    """The modules of ours that each module imports, from the path and the text of each."""
+    names = {path: module_name(path) for path in sources}
+    known = set(names.values())
     arrows = {}
-    for name, path in known.items():
-        found = imported_names(path) & set(known)
-        # `from ingest.formats import hdf5` names the room too, which is not what is meant.
-        arrows[name] = {
-            each for each in found - {name} if not any(other.startswith(f"{each}.") for other in found)
-        }
+    for path, text in sources.items():
+        found = imported_names(text) & known
+        # `from ingest.formats import hdf5` names the room too, which is not meant.
+        rooms = {each for each in found if any(other.startswith(f"{each}.") for other in found)}
+        arrows[names[path]] = found - rooms - {names[path]}
     return arrows
+
+
+def _posix(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def is_room(name: str) -> bool:

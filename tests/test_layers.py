@@ -134,7 +134,7 @@ def test_each_of_these_has_its_place(name, allowed):
     users = {
         module
         for module, path in modules().items()
-        if any(each.split(".")[0] == name for each in imported_names(path))
+        if any(each.split(".")[0] == name for each in imported_names(path.read_text(encoding="utf-8")))
     }
     assert users
     assert {

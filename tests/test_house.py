@@ -1,0 +1,50 @@
+"""The measures of tests/house.py, held within bounds."""
+
+from functools import cache
+
+import pytest
+
+from tests.house import PACKAGES, Text, boxes_of, imports_of, sources_of, text_of
+
+LONGEST_FILE = 350
+LONGEST_FUNCTION = 70
+
+
+@cache
+def text() -> Text:
+    return text_of(sources_of())
+
+
+def test_boxes_and_floors_are_counted_by_hand_in_a_small_house():
+    sources = {
+        "shards/a.py": "",
+        "shards/b.py": "import shards.a",
+        "shards/room/c.py": "from shards import b\nimport shards.room.d",
+        "shards/room/d.py": "import shards.a",
+    }
+    small = boxes_of("shards", imports_of(sources))
+    assert (small.count, small.floors, small.arrows, small.up) == (3, 3, 3, 0)
+    sources["shards/a.py"] = "import shards.room.c"
+    circle = boxes_of("shards", imports_of(sources))
+    assert (circle.arrows, circle.up) == (4, 1)
+
+
+def test_lines_are_counted_by_hand_in_a_small_file():
+    steps = "".join(f"    x{number} = {number}\n" for number in range(10))
+    pairs = "    return [x for x in () for y in ()]\n"
+    bare = f'"""A file.\n\nTwo lines."""\n\ndef bare():\n{steps}{pairs}'
+    explained = f"# Why.\n\ndef explained():  # because\n{steps}    return {{1: x for x in ()}}\n"
+    small = text_of({"shards/a.py": bare, "shards/b.py": explained})
+    assert (small.files, small.lines, small.comments, small.docstrings) == (2, 27, 2, 3)
+    assert (small.comprehensions, small.nested_comprehensions) == (2, ("shards/a.py:16",))
+    assert [each.place for each in small.unexplained] == ["shards/a.py:5 bare"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_box_imports_a_box_that_stands_on_it(package):
+    assert boxes_of(package, imports_of(sources_of())).up == 0
+
+
+def test_no_file_and_no_function_is_too_long():
+    assert text().longest_file <= LONGEST_FILE
+    assert [each for each in text().functions if each.lines > LONGEST_FUNCTION] == []
