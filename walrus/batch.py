@@ -65,6 +65,15 @@ class Batch:
             static_scale_C=self.static_scale_C.to(device),
         )
 
+    def pin_memory(self) -> Batch:
+        """The same in memory that a copy onto a GPU need not wait for."""
+        return replace(
+            self,
+            fields_BTCHWD=self.fields_BTCHWD.pin_memory(),
+            static_BCHWD=self.static_BCHWD.pin_memory(),
+            cells_BHWD=self.cells_BHWD.pin_memory(),
+        )
+
     @property
     def dimensions(self) -> int:
         """How many of the three axes are real."""

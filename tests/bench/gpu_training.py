@@ -1,0 +1,144 @@
+"""Stages of gpu_session.py that train on shards: does the loader feed the card, are losses those of a CPU?"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from gpu_common import Rows, Session
+
+from ingest.building.build import build
+from ingest.building.plan import plan_build
+from ingest.recipe import find_recipe
+from walrus.batch import Batch
+from walrus.model.cost import cost_of
+from walrus.model.settings import PRESETS
+from walrus.model.walrus import Walrus
+from walrus.reading.plan import MicroBatch, StreamSettings
+from walrus.reading.stream import Shards, plan_stream, stream
+from walrus.training.objective import TrainingObjective
+from walrus.vocabulary import PUBLISHED
+
+SAMPLES = Path(__file__).parents[1] / "samples" / "well"
+REFERENCE = Path(__file__).with_name("tiny_losses.json")
+SYSTEMS = ("shear_flow", "gray_scott_reaction_diffusion", "MHD_64")
+FED = 60
+STEPS, AVERAGED = 600, 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network with its loss and its optimiser, and the micro-batches that it is to see."""
+
+    objective: TrainingObjective
+    optimizer: torch.optim.Optimizer
+    batches: Iterator[tuple[MicroBatch, Batch]]
+
+    def learn(self, loss: torch.Tensor) -> None:
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), 100.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+def start(session: Session, preset: str, seed: int, steps: int) -> Run:
+    """A run on three sample systems, built first."""
+    root = session.out / "shards"
+    for name in SYSTEMS:
+        build(plan_build(find_recipe(name), SAMPLES / name, "zarr", "lz4"), root, 1, lambda done, total: None)
+    shards = Shards.open(root, SYSTEMS)
+    settings = StreamSettings(
+        1, windows_2d=2, windows_3d=2, history_2d=4, history_3d=4, largest_stride=1, rotate=False
+    )
+    plan = plan_stream(shards, dict.fromkeys(SYSTEMS, 1), settings, seed, cost_of(PRESETS[preset]))
+    vocabulary = PUBLISHED.extend(shards.channels)
+    torch.manual_seed(seed)
+    network = Walrus(PRESETS[preset], len(vocabulary))
+    objective = TrainingObjective(network, vocabulary, seed, rotates=False, jitters=True, eps=1e-5)
+    objective = objective.to(session.device)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3, betas=(0.9, 0.99))
+    return Run(objective, optimizer, stream(plan, shards, 0, steps))
+
+
+def loader(session: Session) -> dict[str, Any]:
+    """Windows from shards to the card next to a network that computes: how much of the time it waits for them."""
+    rows: Rows = []
+    for pinned in (False,) if session.rehearse else (False, True):
+        windows, waited, whole = _fed(session, pinned)
+        rows.append(
+            {
+                "batches": "pinned, on a stream of their own" if pinned else "pageable",
+                "windows/s": windows / whole,
+                "waiting for data %": 100 * waited / whole,
+            }
+        )
+    return {"rows": rows}
+
+
+def _fed(session: Session, pinned: bool) -> tuple[int, float, float]:
+    """Windows trained on, seconds of waiting, and seconds of all; the first micro-batch warms up."""
+    run = start(session, "tiny" if session.rehearse else "small", seed=3, steps=FED + 1)
+    copies = torch.cuda.Stream() if pinned else None
+    windows, waited, began = 0, 0.0, time.perf_counter()
+    for number in range(FED + 1):
+        asked = time.perf_counter()
+        micro, batch = next(run.batches)
+        with torch.cuda.stream(copies) if copies is not None else nullcontext():
+            there = (batch.pin_memory() if pinned else batch).to(session.device)
+        if copies is not None:
+            torch.cuda.current_stream().wait_stream(copies)
+        waited += time.perf_counter() - asked
+        with torch.autocast(session.device.type, torch.bfloat16):
+            loss = run.objective(there, micro.number)
+        run.learn(loss)
+        windows += len(micro.windows)
+        if number == 0:
+            session.synchronise()
+            windows, waited, began = 0, 0.0, time.perf_counter()
+    session.synchronise()
+    return windows, waited, time.perf_counter() - began
+
+
+def losses(session: Session) -> dict[str, Any]:
+    """`tiny` for 600 steps in single precision: the mean loss of each hundred, next to that of a CPU."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    expected = json.loads(REFERENCE.read_text(encoding="utf-8"))
+    rows: Rows = []
+    for steps, mean in mean_losses(session, AVERAGED if session.rehearse else STEPS).items():
+        ratio = mean / expected[steps]
+        rows.append(
+            {
+                "steps": steps,
+                "loss": mean,
+                "loss on a CPU": expected[steps],
+                "ratio": ratio,
+                "holds": abs(ratio - 1) < 0.1,
+            }
+        )
+    return {"rows": rows}
+
+
+def mean_losses(session: Session, steps: int) -> dict[str, float]:
+    """The mean loss of each hundred steps, by "first-last"."""
+    run = start(session, "tiny", seed=7, steps=steps)
+    found = []
+    for micro, batch in run.batches:
+        loss = run.objective(batch.to(session.device), micro.number)
+        run.learn(loss)
+        found.append(loss.detach())
+    values = torch.stack(found).cpu()
+    return {
+        f"{first}-{first + AVERAGED - 1}": values[first : first + AVERAGED].mean().item()
+        for first in range(0, steps, AVERAGED)
+    }
+
+
+def write_reference(session: Session) -> None:
+    """Writes the losses of this CPU, for later sessions on a card to be compared with."""
+    REFERENCE.write_text(json.dumps(mean_losses(session, STEPS), indent=1) + "\n", encoding="utf-8")
