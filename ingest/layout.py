@@ -15,7 +15,11 @@ TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
 
 
 def layout_fault(layout: str, axes: tuple[str, ...], constant: bool) -> str | None:
-    """What is wrong with a layout such as "n t x y c", if anything."""
+    """What is wrong with a layout such as "n t x y c", if anything.
+
+    >>> layout_fault("n t x", ("x", "y"), constant=False)
+    "expected each of the axes ['x', 'y'] once"
+    """
     words = layout.split()
     if {TRAJECTORY, TIME, CHANNEL} & set(axes):
         return f"the axes {list(axes)} take one of the letters n, t, c; name them otherwise"
@@ -33,14 +37,20 @@ def layout_fault(layout: str, axes: tuple[str, ...], constant: bool) -> str | No
 
 
 def split_channel(stored: str) -> tuple[str, int | None]:
-    """`solution[2]` is the path `solution` and channel 2."""
+    """Path and channel of what a recipe calls `stored`.
+
+    >>> split_channel("solution[2]")
+    ('solution', 2)
+    """
     named = re.fullmatch(r"(.+)\[(\d+)\]", stored)
     return (named[1], int(named[2])) if named else (stored, None)
 
 
 @checked
 class TimeRule:
-    """When the frames are: an array of the file, equal steps, or equal steps up to the last frame at `stop`."""
+    """When the frames are: an array of the file, equal steps, or equal steps up to the last frame at
+    `stop`.
+    """
 
     stored: str = ""
     start: float = 0.0
@@ -58,7 +68,11 @@ class TimeRule:
         return self
 
     def times(self, frames: int) -> tuple[float, ...]:
-        """[T] of a rule without an array."""
+        """[T] of a rule without an array.
+
+        >>> TimeRule(start=1.0, step=0.5).times(3)
+        (1.0, 1.5, 2.0)
+        """
         if self.stop is not None:
             return tuple(np.linspace(self.start, self.stop, frames).tolist())
         assert self.step is not None
@@ -82,7 +96,11 @@ class CoordinateRule:
         return self
 
     def centres(self, cells: int) -> tuple[float, ...]:
-        """[L] of a rule without an array."""
+        """[L] of a rule without an array.
+
+        >>> CoordinateRule(lower=0.0, upper=2.0).centres(4)
+        (0.25, 0.75, 1.25, 1.75)
+        """
         assert self.lower is not None
         assert self.upper is not None
         width = (self.upper - self.lower) / cells

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from dataclasses import field
 from importlib import resources
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -30,11 +32,13 @@ SidesOfAxes = dict[AxisName, tuple[Side, Side]]
 class RecipeField:
     """A field by its canonical name, and what the source calls it where that differs.
 
-    `stored` is one name for a scalar, or for a vector held as one array; a name a component where a source holds the
-    components apart; `name[2]` is the third channel of an array that holds several fields. `transform` is
-    applied to what is stored, and the name says so. `layout` names the axes of its arrays where they are not
-    those of the recipe.
-    `power` fixes k of the stored scale 2^k; left out, it is measured.
+    `stored` is one name for a scalar, or for a vector held as one array; a name per component where a source
+    holds the components apart; `name[2]` is the third channel of an array that holds several fields.
+    `transform` is applied to what is stored, and the name says so. `layout` names the axes of its arrays
+    where they are not those of the recipe. `power` fixes k of the stored scale 2^k; left out, it is measured.
+
+    >>> RecipeField("velocity", rank=1, stored=("vx", "vy")).spec.components(("x", "y"))
+    ('velocity_x', 'velocity_y')
     """
 
     name: str
@@ -130,9 +134,9 @@ class Expected:
 class Recipe:
     """One dataset: who reads it (`source`), what it must hold, whose it is.
 
-    `kind` of the grid and `boundaries` are what the dataset has: files that say otherwise are refused, unless a
-    correction overrules them; files that say nothing are believed to be so. `layout`, `time`, `coordinates`,
-    `scalars` and `mask` describe files that nobody else describes.
+    `kind` of the grid and `boundaries` are what the dataset has: files that say otherwise are refused,
+    unless a correction overrules them; files that say nothing are believed to be so. `layout`, `time`,
+    `coordinates`, `scalars` and `mask` describe files that nobody else describes.
     """
 
     name: str
@@ -151,7 +155,7 @@ class Recipe:
     kind: GridKind = "cartesian"
     boundaries: SidesOfAxes = field(default_factory=dict)
     correction: Correction | None = None
-    # Arrays that the files may hold beside the fields and that are knowingly not taken.
+    # Arrays that the files may hold next to the fields and that are knowingly not taken.
     leave_out: tuple[str, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     # Frames at the start of every trajectory that are not taken: the start-up of a solver.
@@ -173,6 +177,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _name_and_axes(self) -> Recipe:
+        # The name becomes a folder, the axes become names of arrays next to others.
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
         if (
@@ -187,6 +192,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _tables_speak_of_the_axes(self) -> Recipe:
+        # A table of an axis that does not exist would change nothing, and nobody would notice.
         corrected = set(self.correction.boundaries if self.correction else ())
         tables = (
             ("correction", corrected),
@@ -236,6 +242,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _fields_fit_the_axes(self) -> Recipe:
+        # A vector has a component per axis, a tensor one per pair; no channel name may occur twice.
         if not self.variable:
             raise ValueError("no field changes in time; a recipe needs at least one that is not constant")
         for each in self.fields:
@@ -245,8 +252,10 @@ class Recipe:
                 raise ValueError(
                     f"field {each.name} has {len(each.stored)} stored names; expected {expected}"
                 )
-        channels = [name for each in self.fields for name in each.spec.components(self.axes)]
-        twice = sorted({name for name in channels if channels.count(name) > 1})
+        channels: list[str] = []
+        for each in self.fields:
+            channels += each.spec.components(self.axes)
+        twice = sorted(name for name, count in Counter(channels).items() if count > 1)
         if twice:
             raise ValueError(f"two fields give the same channel name: {', '.join(twice)}")
         return self
@@ -256,7 +265,9 @@ class Recipe:
         return self.correction.sides(axis) if self.correction else None
 
     def sides(self, axis: str) -> Sides | None:
-        """What the recipe says of the two sides of an axis, as a correction or plainly; None where it says nothing."""
+        """What the recipe says of the two sides of an axis, as a correction or plainly; None where it says
+        nothing.
+        """
         return self.corrected(axis) or _sides(self.boundaries, axis)
 
     def excluded(self, path: Path) -> str | None:
@@ -276,7 +287,12 @@ class Recipe:
     def split_words(self) -> tuple[str, ...]:
         """What decides the splits, in words."""
         others = "the others" if self.held_out else "all"
-        return (*map(str, self.held_out), f"{others}: where their file lies, else {self.shares} in order")
+        return (*map(str, self.held_out), f"{others}: where their file is, otherwise {self.shares} in order")
+
+    @property
+    def stored_names(self) -> tuple[str, ...]:
+        """What the source calls the arrays of all fields, in order."""
+        return tuple(chain.from_iterable(each.stored_names for each in self.fields))
 
     @property
     def variable(self) -> tuple[RecipeField, ...]:

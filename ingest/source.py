@@ -1,4 +1,4 @@
-"""What a source is: a module of `ingest/sources` with four names, found by its file name.
+"""What a source is: a module of `ingest/sources` with five names, found by its file name.
 
 A source opens one file at a time and yields slabs of frames, never a whole file, in canonical form:
 channels stacked as the schema orders them, axes as the recipe names them, staggered fields moved to
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Protocol, cast
@@ -23,6 +24,27 @@ from ingest import transform
 from ingest.recipe import Recipe, RecipeField
 from shards.errors import SettingsError, SourceError
 from shards.schema import Frames, Grid, Mask, Schema, Sides, Split, cell_widths
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What files of a source hold: an array that matches one of the patterns, with as many axes (0: any).
+
+    >>> Mark("fields in groups by tensor rank", ("t[012]_fields/*",)).found({"t0_fields/density": 4})
+    't0_fields/density'
+    """
+
+    meaning: str
+    patterns: tuple[str, ...]
+    axes: int = 0
+
+    def found(self, axes: dict[str, int]) -> str | None:
+        """The first array that has this mark, out of those of a file with their number of axes."""
+        for pattern in self.patterns:
+            for name, count in axes.items():
+                if fnmatchcase(name, pattern) and self.axes in (0, count):
+                    return name
+        return None
 
 
 @dataclass(frozen=True)
@@ -68,9 +90,10 @@ class OpenFile(Protocol):
 
 
 class Source(Protocol):
-    """A module of `ingest/sources`."""
+    """A module of `ingest/sources`: its files, the marks they are known by, how they are read."""
 
     PATTERNS: tuple[str, ...]
+    MARKS: tuple[Mark, ...]
 
     def split(self, path: Path) -> Split | None:
         """The split that the place or the name of a file says; None: the recipe's rule decides."""
@@ -94,11 +117,13 @@ def sources() -> tuple[str, ...]:
 
 
 def find(name: str) -> Source:
-    """The source of this name, its files seen as their recipe asks; raises SettingsError with the names there are."""
+    """The source of this name, its files seen as their recipe asks; raises SettingsError with the names
+    there are.
+    """
     if name not in sources():
         raise SettingsError(f"no source named {name}; there is {', '.join(sources())}")
     module = cast(Source, import_module(f"ingest.sources.{name}"))
-    return _ByRecipe(module.PATTERNS, module)
+    return _ByRecipe(module.PATTERNS, module.MARKS, module)
 
 
 @dataclass
@@ -106,6 +131,7 @@ class _ByRecipe:
     """A source, and what recipes ask of all sources alike."""
 
     PATTERNS: tuple[str, ...]
+    MARKS: tuple[Mark, ...]
     module: Source
 
     def split(self, path: Path) -> Split | None:
@@ -129,7 +155,9 @@ class _ByRecipe:
 
 @dataclass(frozen=True)
 class _RecipeView:
-    """An open file without the skipped frames, its fields transformed, its parameters by their right names."""
+    """An open file without the skipped frames, its fields transformed, its parameters by their right
+    names.
+    """
 
     path: Path
     recipe: Recipe
@@ -170,14 +198,16 @@ def _seen_row(recipe: Recipe, row: Row) -> Row:
 
 
 def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:
-    """The grid, its cells cut at the ends of the recipe's domain; raises SourceError where a centre lies outside."""
+    """The grid, its cells cut at the ends of the recipe's domain; raises SourceError where a centre lies
+    outside.
+    """
     for axis, centres in zip(grid.axes, grid.coordinates, strict=True):
         lower, upper = recipe.domain.get(axis, (min(centres), max(centres)))
         if min(centres) < lower or max(centres) > upper:
             raise SourceError(
                 f"{path}: the cell centres of {axis} go from {min(centres):g} to {max(centres):g}; recipe "
-                f"{recipe.name} says that the domain is {lower:g} to {upper:g}; correct the recipe, or name the recipe "
-                "of this file"
+                f"{recipe.name} says that the domain is {lower:g} to {upper:g}; correct the recipe, or name "
+                "the recipe of this file"
             )
     pairs = zip(grid.axes, grid.coordinates, strict=True)
     return replace(
@@ -186,18 +216,20 @@ def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:
 
 
 def _require_as_stated(path: Path, recipe: Recipe, schema: Schema) -> None:
-    """Raises SourceError where the file contradicts the recipe on what is no matter of release: grid kind, sides."""
+    """Raises SourceError where the file contradicts the recipe on what is no matter of release: grid kind,
+    sides.
+    """
     if schema.grid.kind != recipe.kind:
         raise SourceError(
-            f"{path}: the grid is {schema.grid.kind}; recipe {recipe.name} says {recipe.kind}; correct the recipe, or "
-            "name the recipe of this file"
+            f"{path}: the grid is {schema.grid.kind}; recipe {recipe.name} says {recipe.kind}; correct the "
+            "recipe, or name the recipe of this file"
         )
     for axis, found in zip(recipe.axes, schema.boundaries, strict=True):
         stated = recipe.sides(axis)
         if stated not in (None, found):
             raise SourceError(
-                f"{path}: axis {axis} is {_words(found)}; recipe {recipe.name} says {_words(stated)}; name the recipe "
-                "of this file, or overrule the file in a [correction] with its reason"
+                f"{path}: axis {axis} is {_words(found)}; recipe {recipe.name} says {_words(stated)}; name "
+                "the recipe of this file, or overrule the file in a [correction] with its reason"
             )
 
 

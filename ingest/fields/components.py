@@ -39,8 +39,8 @@ def component_fields(group: h5py.Group, recipe: Recipe) -> tuple[ComponentField,
         if field.constant or len(field.stored_names) != expected:
             raise SourceError(
                 f"{where(group)}: recipe {recipe.name} says that {field.name} is "
-                f"{'constant' if field.constant else 'one array'}; expected {expected} arrays that change in time; "
-                "name each in `stored`"
+                f"{'constant' if field.constant else 'one array'}; expected {expected} arrays that change "
+                "in time; name each in `stored`"
             )
     return tuple(
         ComponentField(tuple(hdf5.numbers(group, name) for name in field.stored_names))
@@ -50,7 +50,9 @@ def component_fields(group: h5py.Group, recipe: Recipe) -> tuple[ComponentField,
 
 def common_shape(group: h5py.Group, fields: Iterable[ComponentField], grid: Grid) -> tuple[int, int]:
     """N and T, which all arrays share; raises SourceError where they do not, or are not on the grid."""
-    shapes = {dataset.name: dataset.shape for field in fields for dataset in field.components}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for field in fields:
+        shapes |= {dataset.name: dataset.shape for dataset in field.components}
     count_and_steps = {shape[:2] for shape in shapes.values()}
     if len(count_and_steps) > 1 or any(shape[2:] != grid.shape for shape in shapes.values()):
         held = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
@@ -63,7 +65,9 @@ def common_shape(group: h5py.Group, fields: Iterable[ComponentField], grid: Grid
 def component_schema(
     recipe: Recipe, grid: Grid, sides: tuple[Sides, ...], fields: Iterable[ComponentField]
 ) -> Schema:
-    stored = (dataset.dtype for field in fields for dataset in field.components)
-    return Schema(
-        tuple(field.spec for field in recipe.fields), grid, sides, schema_dtype(stored, recipe.dtype)
-    )
+    """The schema of the recipe's fields on this grid, in the type that their datasets need."""
+    stored: list[np.dtype[Any]] = []
+    for field in fields:
+        stored += [dataset.dtype for dataset in field.components]
+    dtype = schema_dtype(stored, recipe.dtype)
+    return Schema(tuple(field.spec for field in recipe.fields), grid, sides, dtype)

@@ -1,4 +1,6 @@
-"""A file that only its recipe describes: layout, times, coordinates, boundaries, parameters and masks from there."""
+"""A file that only its recipe describes: layout, times, coordinates, boundaries, parameters and masks from
+there.
+"""
 
 from __future__ import annotations
 
@@ -89,8 +91,8 @@ def _field(file: Arrays, field: RecipeField, recipe: Recipe, layout: str) -> Lai
     expected, found = len(field.spec.components(recipe.axes)), sum(part.components for part in parts)
     if found != expected:
         raise SourceError(
-            f"{parts[0].where}: holds {found} components; field {field.name} of rank {field.rank} has {expected}; name "
-            "a channel as `name[0]`, or correct rank or layout"
+            f"{parts[0].where}: holds {found} components; field {field.name} of rank {field.rank} has "
+            f"{expected}; name a channel as `name[0]`, or correct rank or layout"
         )
     return LaidOutField(parts)
 
@@ -100,7 +102,7 @@ def _trajectories(parts: Iterable[LaidOut]) -> int:
     if len(set(counts.values())) > 1:
         held = ", ".join(f"{where} {count}" for where, count in counts.items())
         raise SourceError(
-            f"{next(iter(counts))}: arrays differ in their number of trajectories ({held}); mend the file"
+            f"{next(iter(counts))}: arrays differ in their number of trajectories ({held}); fix the file"
         )
     return next(iter(counts.values()), 1)
 
@@ -115,16 +117,16 @@ def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float
     rule = recipe.coordinates.get(axis)
     if rule is None:
         raise SourceError(
-            f"{file.where}: no one says where the {cells} cells of {axis} are; state it as [coordinates.{axis}] in "
-            f"recipe {recipe.name}, by `stored`, or by `lower` and `upper`"
+            f"{file.where}: nothing says where the {cells} cells of {axis} are; state it as "
+            f"[coordinates.{axis}] in recipe {recipe.name}, by `stored`, or by `lower` and `upper`"
         )
     if not rule.stored:
         return rule.centres(cells)
     values = [whole(array) for array in find_arrays(file, rule.stored)]
     if any(each.shape != (cells,) or not np.array_equal(each, values[0], equal_nan=True) for each in values):
         raise SourceError(
-            f"{file.where}:{rule.stored}: shape {values[0].shape}, or not the same for all trajectories; expected "
-            f"{cells} cell centres of {axis}; describe them by lower and upper instead"
+            f"{file.where}:{rule.stored}: shape {values[0].shape}, or not the same for all trajectories; "
+            f"expected {cells} cell centres of {axis}; describe them by lower and upper instead"
         )
     return tuple(values[0].tolist())
 
@@ -143,7 +145,7 @@ def _steps(variable: list[LaidOut], row: int) -> int:
     if len(set(lengths.values())) > 1:
         held = ", ".join(f"{where} {length}" for where, length in lengths.items())
         raise SourceError(
-            f"{next(iter(lengths))}: row {row}: arrays differ in their frames ({held}); mend the file"
+            f"{next(iter(lengths))}: row {row}: arrays differ in their frames ({held}); fix the file"
         )
     return next(iter(lengths.values()))
 
@@ -152,8 +154,8 @@ def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[tuple[f
     rule = recipe.time
     if rule is None:
         raise SourceError(
-            f"{file.where}: no one says when the frames are; state it as [time] in recipe {recipe.name}, by `stored`, "
-            "by `step`, or by `stop`"
+            f"{file.where}: nothing says when the frames are; state it as [time] in recipe {recipe.name}, by "
+            "`stored`, by `step`, or by `stop`"
         )
     if not rule.stored:
         return [rule.times(frames) for frames in steps]
@@ -162,8 +164,8 @@ def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[tuple[f
     lists = lists * len(steps) if len(lists) == 1 else lists
     if [each.shape for each in lists] != [(frames,) for frames in steps]:
         raise SourceError(
-            f"{file.where}:{rule.stored}: shape {stored[0].shape}; expected one time a frame, {steps[0]}, for each of "
-            f"{len(steps)} trajectories; state step or stop instead"
+            f"{file.where}:{rule.stored}: shape {stored[0].shape}; expected one time a frame, {steps[0]}, "
+            f"for each of {len(steps)} trajectories; state step or stop instead"
         )
     return [tuple(each.tolist()) for each in lists]
 
@@ -181,8 +183,8 @@ def _scalar(file: Arrays, place: str, count: int) -> list[float]:
     values = np.concatenate([whole(array).reshape(-1) for array in find_arrays(file, path)])
     if values.size not in (1, count):
         raise SourceError(
-            f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} trajectories; "
-            "correct [scalars] of the recipe"
+            f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} "
+            "trajectories; correct [scalars] of the recipe"
         )
     return [float(value) for value in np.broadcast_to(values, (count,))]
 
@@ -198,14 +200,15 @@ class _Obstacle:
         values = self.stored.frames(row, 0, 1)[0, 0]
         if np.isnan(values).any():
             raise SourceError(
-                f"{self.stored.where}: not a number in {np.isnan(values).sum()} cells; expected a mask; mend the file"
+                f"{self.stored.where}: not a number in {np.isnan(values).sum()} cells; expected a mask; "
+                "fix the file"
             )
         kinds = {"nonzero": values != 0, "zero": values == 0, "negative": values < 0, "positive": values > 0}
         solid: npt.NDArray[np.bool_] = kinds[self.rule.solid]
         if not solid.any() or solid.all():
             raise SourceError(
-                f"{self.stored.where}: {'all' if solid.all() else 'none'} of the cells are {self.rule.solid}, hence "
-                "solid; expected some; correct `solid` of the recipe's [mask]"
+                f"{self.stored.where}: {'all' if solid.all() else 'none'} of the cells are "
+                f"{self.rule.solid}, so solid; expected some; correct `solid` of the recipe's [mask]"
             )
         return solid
 
@@ -218,7 +221,7 @@ def _obstacle(file: Arrays, recipe: Recipe, shape: tuple[int, ...], count: int) 
     require_lengths((stored,), shape)
     if stored.rows not in (None, count) or stored.components != 1:
         raise SourceError(
-            f"{stored.where}: {stored.rows} masks of {stored.components} channels; expected one for all, or one for "
-            f"each of {count} trajectories; correct the layout of the recipe's [mask]"
+            f"{stored.where}: {stored.rows} masks of {stored.components} channels; expected one for all, or "
+            f"one for each of {count} trajectories; correct the layout of the recipe's [mask]"
         )
     return _Obstacle(recipe.mask, stored)

@@ -21,8 +21,8 @@ def require_cells(where: str, axes: Sequence[str], shape: Sequence[int]) -> None
         raise SourceError(f"{where}: {lengths}; expected at least one cell an axis; fetch the file again")
     if max(shape) > AXIS_CELLS or math.prod(shape) > CELLS:
         raise SourceError(
-            f"{where}: {lengths}; expected at most {AXIS_CELLS} cells an axis and {CELLS} in all; correct the layout, "
-            "or cut the file"
+            f"{where}: {lengths}; expected at most {AXIS_CELLS} cells an axis and {CELLS} in all; correct "
+            "the layout, or cut the file"
         )
 
 
@@ -33,13 +33,11 @@ def grid_of(
     require_cells(where, axes, [len(values) for values in centres])
     for axis, values in zip(axes, centres, strict=True):
         if not np.isfinite(values).all():
-            raise SourceError(
-                f"{where}: the cell centres of {axis} are not all finite numbers; mend the file"
-            )
+            raise SourceError(f"{where}: the cell centres of {axis} are not all finite numbers; fix the file")
         steps = np.diff(values)
         if not (steps > 0).all() and not (steps < 0).all():
             raise SourceError(
-                f"{where}: the cell centres of {axis} neither increase nor decrease all along; expected each once and "
-                "in order; mend the file"
+                f"{where}: the cell centres of {axis} neither increase nor decrease all along; expected "
+                "each once and in order; fix the file"
             )
     return Grid(axes, centres, kind)

@@ -19,7 +19,9 @@ from shards.errors import SourceError
 
 @dataclass(frozen=True)
 class LaidOut:
-    """One array for all trajectories, or (found by a `*` in its path) one for each; `channel` picks one of axis c."""
+    """One array for all trajectories, or (found by a `*` in its path) one for each; `channel` picks one of
+    axis c.
+    """
 
     arrays: tuple[Array, ...]
     layout: tuple[str, ...]
@@ -90,22 +92,24 @@ class LaidOutField:
 
 
 def lay_out(file: Arrays, stored: str, layout: str, axes: tuple[str, ...]) -> LaidOut:
-    """The array that a recipe calls `stored` (`group/name`, `name[channel]`, `*/name`); raises SourceError."""
+    """The array that a recipe calls `stored` (`group/name`, `name[channel]`, `*/name`); raises
+    SourceError.
+    """
     path, channel = split_channel(stored)
     words = tuple(layout.split())
     arrays = find_arrays(file, path)
     for array in arrays:
         if len(array.shape) != len(words):
             raise SourceError(
-                f"{array.where}: shape {array.shape}; expected the {len(words)} axes {layout!r} of the recipe; "
-                "correct its layout"
+                f"{array.where}: shape {array.shape}; expected the {len(words)} axes {layout!r} of the "
+                "recipe; correct its layout"
             )
         # Lists of zeros, of parameters say, are often stored so; cells that all hold one value are no field,
         # no mask.
         if array.unwritten:
             raise SourceError(
-                f"{array.where}: not one of its chunks is there, all would read as the fill value; fetch the store "
-                "again, or write it with write_empty_chunks if that is what it holds"
+                f"{array.where}: not one of its chunks is there, all would read as the fill value; fetch "
+                "the store again, or write it with write_empty_chunks if that is what it holds"
             )
     if len(arrays) > 1 and TRAJECTORY in words:
         raise SourceError(
@@ -132,8 +136,8 @@ def _require_channel(found: LaidOut, channel: int) -> None:
     if found.layout.count(CHANNEL) != 1 or channel >= found.length(CHANNEL):
         held = dict(zip(found.layout, found.arrays[0].shape, strict=True))
         raise SourceError(
-            f"{found.where}: no channel {channel}; found the axes {held}; expected one axis c that long; correct "
-            "`stored` or `layout` of the recipe"
+            f"{found.where}: no channel {channel}; found the axes {held}; expected one axis c that long; "
+            "correct `stored` or `layout` of the recipe"
         )
 
 
@@ -148,8 +152,9 @@ def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
                     f"{axis} {length}" for axis, length in zip(part.axes, shape, strict=True)
                 )
                 raise SourceError(
-                    f"{part.arrays[row].where}: {held}; expected {expected}, as the other arrays; a staggered field "
-                    "must be brought to cell centres first, axes in another order need their layout"
+                    f"{part.arrays[row].where}: {held}; expected {expected}, as the other arrays; a "
+                    "staggered field must be brought to cell centres first, axes in another order need "
+                    "their layout"
                 )
 
 
@@ -168,6 +173,6 @@ def require_every_channel(fields: Iterable[LaidOutField]) -> None:
     for where, channels in named.items():
         if len(channels) != held[where]:
             raise SourceError(
-                f"{where}: holds {held[where]} channels, the recipe takes {sorted(channels)}; expected a field for "
-                "each; name the recipe of this file"
+                f"{where}: holds {held[where]} channels, the recipe takes {sorted(channels)}; expected a "
+                "field for each; name the recipe of this file"
             )

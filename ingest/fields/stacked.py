@@ -67,6 +67,7 @@ class StackedFile:
     def _stack(
         self, fields: tuple[StoredField, ...], shape: tuple[int, ...], row: int, start: int, stop: int
     ) -> Frames:
+        """The frames [T, C, *S] of these fields, one field after the other, in the type of the schema."""
         out = np.empty((stop - start, *shape), self.schema.dtype)
         channel = 0
         for field in fields:
@@ -78,7 +79,9 @@ class StackedFile:
 
 
 def schema_dtype(stored: Iterable[np.dtype[Any]], asked: Literal["source", "float32"]) -> DType:
-    """float64 where a field is float64 and the recipe keeps the precision of the source; float32 otherwise."""
+    """float64 where a field is float64 and the recipe keeps the precision of the source; float32
+    otherwise.
+    """
     double = any(dtype.kind == "f" and dtype.itemsize == 8 for dtype in stored)
     return "float64" if double and asked == "source" else "float32"
 
@@ -102,13 +105,14 @@ def convert(values: npt.NDArray[Any], dtype: DType, where: str) -> Frames:
         remedy = "store the field as floating point"
     if lost.any():
         raise SourceError(
-            f"{where}: {np.count_nonzero(lost)} values, first {values[lost][0]}, are too large for {dtype}; {remedy}"
+            f"{where}: {np.count_nonzero(lost)} values, first {values[lost][0]}, are too large for {dtype}; "
+            f"{remedy}"
         )
     return result
 
 
 def require_heeded(recipe: Recipe, *heeded: str) -> None:
-    """Raises SettingsError where a recipe describes what its source knows itself: it would go unheard."""
+    """Raises SettingsError where a recipe describes what its source knows itself: it would be ignored."""
     said: dict[str, object] = {
         "layout": recipe.layout or any(field.layout for field in recipe.fields),
         "time": recipe.time,
@@ -116,36 +120,40 @@ def require_heeded(recipe: Recipe, *heeded: str) -> None:
         "scalars": recipe.scalars,
         "mask": recipe.mask,
     }
-    unheard = [key for key, value in said.items() if value and key not in heeded]
-    if unheard:
+    ignored = [key for key, value in said.items() if value and key not in heeded]
+    if ignored:
         raise SettingsError(
-            f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(unheard)}, it knows better; "
+            f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(ignored)}, it reads "
+            "these from the file itself; "
             'take it out, or read the files with source = "arrays"'
         )
 
 
 def stated_sides(where: str, recipe: Recipe) -> tuple[Sides, ...]:
-    """(lower, upper) for each axis, of a file that does not tell; raises SourceError where the recipe does not either.
+    """(lower, upper) for each axis of a file that does not say; a side is never guessed.
 
-    A side that the recipe leaves out is never guessed.
+    Raises SourceError for a side of which the recipe says nothing.
     """
     sides = {axis: recipe.sides(axis) for axis in recipe.axes}
     silent = [axis for axis, pair in sides.items() if pair is None]
     if silent:
         raise SourceError(
-            f"{where}: no one says what closes {' and '.join(silent)}; state it in the [boundaries] of recipe "
+            f"{where}: nothing says what closes {' and '.join(silent)}; state it in the [boundaries] of "
+            "recipe "
             f'{recipe.name}, as {silent[0]} = ["wall", "open"]'
         )
     return tuple(pair for pair in sides.values() if pair is not None)
 
 
 def require_fields(where: str, found: Iterable[str], recipe: Recipe) -> None:
-    """Raises SourceError unless the file holds the recipe's fields, all of them, and no others but those left out."""
-    wanted = {split_channel(name)[0] for field in recipe.fields for name in field.stored_names}
+    """Raises SourceError unless the file holds the recipe's fields, all of them, and no others but those
+    left out.
+    """
+    wanted = {split_channel(name)[0] for name in recipe.stored_names}
     stored = set(found) - (set(recipe.leave_out) - wanted)
     faults = [
         f"{fault} {', '.join(sorted(names))}"
-        for fault, names in (("lacks", wanted - stored), ("has beside the recipe", stored - wanted))
+        for fault, names in (("lacks", wanted - stored), ("has in addition to the recipe", stored - wanted))
         if names
     ]
     if faults:

@@ -1,1 +1,17 @@
 """Files as arrays: HDF5, NetCDF4, npz and zarr, opened by content, checked, and read in slabs."""
+
+__all__ = [
+    "arrays",
+    "hdf5",
+    "hdf5_attributes",
+    "hdf5_errors",
+    "hdf5_storage",
+    "hdf5_tree",
+    "natural_sort",
+    "npz",
+    "open_any",
+    "quantization",
+    "zarr_chunks",
+    "zarr_marker",
+    "zarr_store",
+]

@@ -68,7 +68,9 @@ class ArrayFile(Arrays, Protocol):
     """A file that holds nothing but arrays, opened whoever made it."""
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
-        """Of arrays by path: what their values lost on their way into the file, or which of them never were there."""
+        """Of arrays by path: what their values lost on their way into the file, or which of them never were
+        there.
+        """
         ...
 
 
@@ -77,7 +79,8 @@ def whole(array: Array) -> npt.NDArray[np.float64]:
     size = math.prod(array.shape) * 8
     if size > hdf5.HEADER_BYTES:
         raise SourceError(
-            f"{array.where}: shape {array.shape} where a list of at most {hdf5.HEADER_BYTES} bytes is expected"
+            f"{array.where}: shape {array.shape} where a list of at most {hdf5.HEADER_BYTES} bytes is "
+            "expected"
         )
     return array.slab(*(slice(None) for _ in array.shape)).astype(np.float64)
 
@@ -91,16 +94,19 @@ def open_hdf5_arrays(path: Path) -> Iterator[Hdf5Arrays]:
 
 @contextmanager
 def look_into_hdf5(path: Path) -> Iterator[Hdf5Arrays]:
-    """The same, though it may point outside itself: what does so is named, and refused when it is asked for."""
+    """The same, though it may point outside itself: what does so is named, and refused when it is asked
+    for.
+    """
     with hdf5.open_to_look(path) as file:
         yield Hdf5Arrays(file, tree.outside_data(file))
 
 
 @dataclass(frozen=True)
 class Hdf5Arrays:
-    """Dimension scales without values, which NetCDF4 leaves in HDF5, are no arrays (edge case 24).
+    """Dimension scales without values, which NetCDF4 leaves in HDF5, are no arrays.
 
-    `refused` holds path and fault of what lies outside the file. Where there is any, soft links are not followed.
+    `refused` holds path and fault of what is outside the file. Where there is any, soft links are not
+    followed.
     """
 
     file: h5py.File
@@ -167,8 +173,8 @@ class Hdf5Array:
             return values
         if values.dtype.kind != "f":
             raise SourceError(
-                f"{self.where}: {np.count_nonzero(absent)} integers are marked as missing, as {values[absent][0]}; "
-                "expected a value in every cell; fill them, or leave the file out"
+                f"{self.where}: {np.count_nonzero(absent)} integers are marked as missing, as "
+                f"{values[absent][0]}; expected a value in every cell; fill them, or leave the file out"
             )
         values[absent] = np.nan
         return values
@@ -189,12 +195,12 @@ class _Missing:
 
 
 def _missing(dataset: h5py.Dataset) -> _Missing | None:
-    """None where every number is a value; raises SourceError for packed numbers (edge case 9)."""
+    """None where every number is a value; raises SourceError for packed numbers."""
     for name, neutral in (("scale_factor", 1.0), ("add_offset", 0.0)):
         if attributes.number(dataset, name) not in (None, neutral):
             raise SourceError(
-                f"{where(dataset)}: packed numbers ({name} is {attributes.number(dataset, name)}); expected the values "
-                "themselves; unpack the file (ncpdq -U)"
+                f"{where(dataset)}: packed numbers ({name} is {attributes.number(dataset, name)}); expected "
+                "the values themselves; unpack the file (ncpdq -U)"
             )
     marks = tuple(
         mark for name in ("_FillValue", "missing_value") for mark in attributes.number_list(dataset, name)

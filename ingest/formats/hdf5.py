@@ -1,8 +1,7 @@
-"""HDF5 files of strangers: opened, proven whole, and read in slabs.
+"""Untrusted HDF5 files: opened, proven whole, and read in slabs.
 
 A file is trusted with nothing: it may not point outside itself, and a dataset is read only when it is
-numeric, its filters are installed and every byte of it was written (formats of the sources: edge cases 1, 9,
-10, 13, 14).
+numeric, its filters are installed and every byte of it was written.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from ingest.formats.hdf5_storage import require_filters, require_written
 from ingest.formats.hdf5_tree import child_names, outside_data
 from shards.errors import SourceError
 
-# A chunk that holds a whole trajectory would else be decoded once for every frame read from it.
+# A chunk that holds a whole trajectory would otherwise be decoded once for every frame read from it.
 CHUNK_CACHE_BYTES = 64 * 2**20
 # Coordinates, times, scalars and masks are read whole; a header that claims more is no header.
 HEADER_BYTES = 256 * 2**20
@@ -31,7 +30,9 @@ HEADER_BYTES = 256 * 2**20
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """The file, read only and without a lock; raises SourceError where it is not HDF5 or points outside itself."""
+    """The file, read only and without a lock; raises SourceError where it is not HDF5 or points outside
+    itself.
+    """
     with open_to_look(path) as file:
         for place, fault in outside_data(file).items():
             raise SourceError(f"{where(file)}{place}: {fault}")
@@ -40,7 +41,9 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def open_to_look(path: Path) -> Iterator[h5py.File]:
-    """The file, though it may point outside itself: who opens it so may read nothing that `outside_data` names."""
+    """The file, though it may point outside itself: who opens it so may read nothing that `outside_data`
+    names.
+    """
     if not path.is_file():
         raise SourceError(f"{path}: not a file; expected an HDF5 file; check the path")
     try:
@@ -64,7 +67,8 @@ def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
         kind, shape = dataset.dtype, dataset.shape
     if shape is None or kind.kind not in "biuf" or kind.itemsize > 8:
         raise SourceError(
-            f"{where(dataset)}: holds {'nothing' if shape is None else kind}; expected integers or floats up to 64 bits"
+            f"{where(dataset)}: holds {'nothing' if shape is None else kind}; expected integers or floats "
+            "up to 64 bits"
         )
     require_filters(dataset)
     require_written(dataset)
@@ -82,7 +86,8 @@ def header_array(dataset: h5py.Dataset) -> npt.NDArray[np.float64]:
     size = math.prod(dataset.shape) * 8
     if size > HEADER_BYTES:
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape} where a list of at most {HEADER_BYTES} bytes is expected"
+            f"{where(dataset)}: shape {dataset.shape} where a list of at most {HEADER_BYTES} bytes is "
+            "expected"
         )
     return slab(dataset, ...).astype(np.float64)
 

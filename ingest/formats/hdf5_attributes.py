@@ -1,4 +1,4 @@
-"""Attributes of HDF5 files of strangers, whatever type their writer chose (edge case 6)."""
+"""Attributes of untrusted HDF5 files, whatever type their writer chose."""
 
 from __future__ import annotations
 

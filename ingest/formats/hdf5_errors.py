@@ -38,11 +38,13 @@ def reading(item: h5py.HLObject) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise SourceError(
-            f"{where(item)}: damaged, or of a type that h5py does not read ({_one_line(error)}); fetch the file again"
+            f"{where(item)}: damaged, or of a type that h5py does not read ({_one_line(error)}); fetch the "
+            "file again"
         ) from error
 
 
 def why_not_hdf5(path: Path, error: OSError) -> str:
+    """One line for a file that h5py refused: what it is by its size and first bytes, and what to do."""
     size = path.stat().st_size
     if size == 0:
         return f"{path}: found an empty file; expected HDF5; fetch the file again"
@@ -57,7 +59,7 @@ def why_not_hdf5(path: Path, error: OSError) -> str:
     for beginning, kind, remedy in _OTHER_KINDS:
         if start.startswith(beginning):
             return f"{path}: found {kind} of {size} bytes; expected HDF5; {remedy}"
-    return f"{path}: found {size} bytes that are not HDF5; fetch the file again, or name the source that reads it"
+    return f"{path}: found {size} bytes that are not HDF5; fetch it again, or name the source that reads it"
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,6 @@
-"""How a dataset of HDF5 was stored: whether all of it was written and can be decoded, and what its values lost."""
+"""How a dataset of HDF5 was stored: whether all of it was written and can be decoded, and what its values
+lost.
+"""
 
 from __future__ import annotations
 
@@ -46,13 +48,14 @@ def _pipeline(dataset: h5py.Dataset) -> list[tuple[int, int, tuple[int, ...], by
 
 
 def losses(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """What its values lost on their way into the file, or may have lost, in words (edge case 10)."""
+    """What its values lost on their way into the file, or may have lost, in words."""
     lossy = (_loss(code, settings) for code, _, settings, _ in _pipeline(dataset))
     with reading(dataset):
         return (*(words for words in lossy if words is not None), *roundings(dataset.attrs))
 
 
 def _loss(code: int, settings: tuple[int, ...]) -> str | None:
+    """What the filter of this number and these settings lost, in words; None for nothing."""
     if code == SCALE_OFFSET:
         kind, digits = settings[:2]
         if kind == INTEGERS:
@@ -99,11 +102,11 @@ def require_written(dataset: h5py.Dataset) -> None:
         chunk_bytes = math.prod(chunks) * dataset.dtype.itemsize
         if chunk_bytes > CHUNK_BYTES:
             raise SourceError(
-                f"{where(dataset)}: chunks of {chunk_bytes} bytes, each decoded whole; expected at most {CHUNK_BYTES}; "
-                "rechunk the file with h5repack"
+                f"{where(dataset)}: chunks of {chunk_bytes} bytes, each decoded whole; expected at most "
+                f"{CHUNK_BYTES}; rechunk the file with h5repack"
             )
     if written < expected:
         raise SourceError(
-            f"{where(dataset)}: {written} of {expected} {unit} were ever written, the rest would read as the fill "
-            "value; the file was not finished: fetch or write it again"
+            f"{where(dataset)}: {written} of {expected} {unit} were ever written, the rest would read as "
+            "the fill value; the file was not finished: fetch or write it again"
         )

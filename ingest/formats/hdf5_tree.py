@@ -1,6 +1,6 @@
-"""The groups and datasets of an HDF5 file of strangers: what they are called, and which of them lie outside the file.
+"""The groups and datasets of an untrusted HDF5 file: their names, and which of them are outside the file.
 
-Links are followed once, and never out of the file (edge case 13).
+Links are followed once, and never out of the file.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def outside_data(file: h5py.File) -> dict[str, str]:
 def _outside(link: Any, item: Any) -> str | None:
     if isinstance(link, h5py.ExternalLink):
         return (
-            f"an external link to {link.path} in {link.filename}; expected data in the file itself; copy it in with "
-            "h5repack or h5copy"
+            f"an external link to {link.path} in {link.filename}; expected data in the file itself; copy it "
+            "in with h5repack or h5copy"
         )
     return _outside_storage(item) if isinstance(item, h5py.Dataset) else None
 
@@ -50,6 +50,7 @@ def _members(top: h5py.Group) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _outside_storage(dataset: h5py.Dataset) -> str | None:
+    """What is wrong with a dataset whose values are in other files; None where they are in this one."""
     with reading(dataset):
         elsewhere = [name for name, *_ in dataset.external or ()]
         virtual = dataset.is_virtual
@@ -84,7 +85,9 @@ def child_group(parent: h5py.Group, name: str) -> h5py.Group | None:
 
 
 def dataset_names(group: h5py.Group) -> tuple[str, ...]:
-    """Names of all datasets below, alphabetical, subgroups as `group/name`; soft links count by what they reach."""
+    """Names of all datasets below, alphabetical, subgroups as `group/name`; soft links count by what they
+    reach.
+    """
     names = []
     for path, link, item in _members(group):
         with reading(group):
@@ -111,6 +114,7 @@ def item(group: h5py.Group, path: str) -> h5py.HLObject:
         found = group.get(path) if path else group
     if found is None:
         raise SourceError(
-            f"{where(group)}: no dataset or group {path}; found {', '.join(child_names(group)[:12]) or 'nothing'}"
+            f"{where(group)}: no dataset or group {path}; found "
+            f"{', '.join(child_names(group)[:12]) or 'nothing'}"
         )
     return found

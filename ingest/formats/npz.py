@@ -1,8 +1,8 @@
-"""npz files of strangers: zip archives of npy members, decoded from front to back in slabs.
+"""Untrusted npz files: zip archives of npy members, decoded from front to back in slabs.
 
 A member is a compressed stream without random access, so the last block read is kept: fields that share an
 array ask for the same frames one after the other. Nothing is unpickled, and a header is believed only where
-the size of its member agrees (edge cases 12, 13).
+the size of its member agrees.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def open_npz(path: Path) -> Iterator[Npz]:
         archive = zipfile.ZipFile(path)
     except _DAMAGE as error:
         raise SourceError(
-            f"{path}: {path.stat().st_size} bytes that are no whole zip archive ({error}); expected npz; fetch the "
-            "file again"
+            f"{path}: {path.stat().st_size} bytes that are no whole zip archive ({error}); expected npz; "
+            "fetch the file again"
         ) from error
     with archive:
         yield Npz(path, archive)
@@ -113,6 +113,7 @@ class NpzMember:
         return self._last[1]
 
     def _bytes(self, start: int, size: int) -> bytes:
+        """`size` bytes from byte `start` on; going back opens the stream again."""
         if self._stream is None or start < self._position:
             self._stream, self._position = self._archive.open(self._name), 0
         while self._position < start:
@@ -139,8 +140,8 @@ class NpzMember:
         expected = math.prod(shape) * dtype.itemsize
         if held != expected:
             raise SourceError(
-                f"{self.where}: shape {shape} of {dtype} needs {expected} bytes, the member holds {held}; the header "
-                "and the data disagree: fetch the file again"
+                f"{self.where}: shape {shape} of {dtype} needs {expected} bytes, the member holds {held}; "
+                "the header and the data disagree: fetch the file again"
             )
         return shape, dtype, start
 

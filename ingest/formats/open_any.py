@@ -1,4 +1,6 @@
-"""Files of strangers opened by what they hold: no name is believed, and nothing outside the file is opened."""
+"""Untrusted files, opened by what they hold: no name is believed, and nothing outside the file is
+opened.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def located(path: Path) -> Path:
     store = marker(path)
     if store is None:
         raise SourceError(
-            f"{path}: a folder without {' or '.join(MARKERS)}; expected a file, or a zarr store; name one of its files"
+            f"{path}: a folder without {' or '.join(MARKERS)}; expected a file, or a zarr store; name one "
+            "of its files"
         )
     return store
 

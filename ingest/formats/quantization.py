@@ -1,4 +1,6 @@
-"""What a file says in attributes of values that were rounded before they were stored: no filter tells it then."""
+"""What a file says in attributes of values that were rounded before they were stored: no filter tells it
+then.
+"""
 
 from __future__ import annotations
 

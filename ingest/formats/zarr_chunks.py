@@ -57,7 +57,9 @@ def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
 
 
 def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]) -> None:
-    """Raises ValueError where a file with chunks of this slab was cut, which a decoder would read past in silence."""
+    """Raises ValueError where a file with chunks of this slab was cut, which a decoder would read past in
+    silence.
+    """
     blosc = bool(array.compressors) and type(array.compressors[-1]).__name__ in BLOSC
     if not (array.shards or blosc):
         return
@@ -78,7 +80,9 @@ def _touched(index: int | slice, length: int, step: int) -> range:
 
 
 def _span(array: Any, key: str) -> tuple[int, ...] | None:
-    """How many chunks of the array the file of this name should hold along each axis; None where it is none of its."""
+    """How many chunks of the array the file of this name should hold along each axis; None where it is none
+    of its.
+    """
     place = tuple(map(int, re.findall(r"[0-9]{1,18}", key))) if array.shape else ()
     slots, grid = _slots(array), chunk_grid(array)
     if len(place) != len(grid) or array.metadata.encode_chunk_key(place) != key:

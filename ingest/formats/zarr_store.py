@@ -1,4 +1,4 @@
-"""zarr stores of strangers, versions 2 and 3: folders by the file that says so, or zip archives."""
+"""Untrusted zarr stores, versions 2 and 3: folders by the file that says so, or zip archives."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, Contents]]:
 
 
 def _keys(folder: Path) -> list[str]:
-    """Names of all that the store holds; a link to nowhere would read as absent, a device or a pipe without end."""
+    """Names of all that the store holds; a link to nowhere would read as absent, a device or a pipe without
+    end.
+    """
     places = [place for place in folder.rglob("*") if not place.is_dir()]
     strange = next((place for place in places if not place.is_file()), None)
     if strange is not None:
@@ -91,7 +93,7 @@ class Zarr:
             raise SourceError(
                 f"{array.where}: holds {array.dtype}; expected integers or floats up to 64 bits"
             )
-        # The one codec that would run what a stranger wrote.
+        # The one codec that would run code of the file.
         if "pickle" in _codecs(item):
             raise SourceError(
                 f"{array.where}: encoded by pickle, which is never opened here; store it as numbers"

@@ -3,58 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ingest.inspecting.contents import ArrayInfo, without_place
 from ingest.layout import split_channel
 from ingest.recipe import Recipe, catalogue, find_recipe
-from ingest.source import find
+from ingest.source import find, sources
 from shards.errors import MismatchError, SourceError
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What the files of a source have: an array that matches one of the patterns, with as many axes (0: any)."""
-
-    meaning: str
-    patterns: tuple[str, ...]
-    axes: int = 0
-
-    def found(self, shapes: dict[str, int]) -> str | None:
-        return next(
-            (
-                name
-                for pattern in self.patterns
-                for name, axes in shapes.items()
-                if fnmatchcase(name, pattern) and self.axes in (0, axes)
-            ),
-            None,
-        )
-
-
-MARKS: dict[str, tuple[Mark, ...]] = {
-    "well": (
-        Mark("coordinates in a group of their own", ("dimensions/*",)),
-        Mark("fields in groups by tensor rank", ("t[012]_fields/*",)),
-    ),
-    "pdebench": (
-        Mark("times at the root", ("t-coordinate",)),
-        Mark("cell centres at the root", ("x-coordinate",)),
-    ),
-    "pdearena": (
-        Mark("velocity on faces, in a group named as the split", ("train/vx", "valid/vx", "test/vx")),
-        Mark("the true time step of each run", ("train/dt", "valid/dt", "test/dt")),
-        Mark("the buoyancy of each run", ("train/buo_y", "valid/buo_y", "test/buo_y")),
-    ),
-    "pdegym": (Mark("one array of five axes for all fields", ("solution", "data"), 5),),
-    "bubbleml": (
-        Mark("the signed distance to the interface", ("dfun",)),
-        Mark("velocity by component", ("velx",)),
-        Mark("temperature", ("temperature",)),
-    ),
-    "flowbench": (Mark("one array of time, y, x and (u, v, p)", ("data",), 4),),
-}
 
 
 @dataclass(frozen=True)
@@ -83,12 +38,16 @@ class SourceMatch:
 def match_sources(path: Path, listed: tuple[ArrayInfo, ...]) -> tuple[SourceMatch, ...]:
     """Every source, those that the file fits first, then those that it has most of."""
     axes = {each.path: len(each.lengths) for each in listed}
-    found = [_with_recipes(_likeness(source, path, axes), path, listed) for source in MARKS]
+    found = [
+        _with_recipes(_likeness(source, path, axes), path, listed)
+        for source in sources()
+        if find(source).MARKS
+    ]
     return tuple(sorted(found, key=lambda each: (not each.fits, -len(each.reasons_for))))
 
 
 def _likeness(source: str, path: Path, axes: dict[str, int]) -> SourceMatch:
-    marks = [(mark, mark.found(axes)) for mark in MARKS[source]]
+    marks = [(mark, mark.found(axes)) for mark in find(source).MARKS]
     patterns = find(source).PATTERNS
     has = [f"holds {name}: {mark.meaning}" for mark, name in marks if name is not None]
     lacks = [f"lacks {' or '.join(mark.patterns)}: {mark.meaning}" for mark, name in marks if name is None]

@@ -1,1 +1,3 @@
-"""One file a family of benchmark files; the file's name is the source's name in a recipe."""
+"""One module per family of files: what its files are called, known by, and how they become trajectories."""
+
+__all__ = ["arrays", "bubbleml", "flowbench", "pdearena", "pdebench", "pdegym", "well"]

@@ -41,11 +41,16 @@ def parameters_beside(path: Path) -> Path | None:
 
 
 def read_parameters(file: h5py.File, path: Path) -> Parameters:
-    """All that is known of the simulation, empty where nothing lies beside or in the file; raises SourceError."""
+    """All that is known of the simulation, empty where nothing lies beside or in the file; raises
+    SourceError.
+    """
     beside = parameters_beside(path)
     if beside is not None:
         return _flat(_of_this_file(_load(beside), beside, path))
-    return {name: value for records in RECORDS for name, value in hdf5.records(file, records).items()}
+    found: dict[str, float | str] = {}
+    for records in RECORDS:
+        found |= hdf5.records(file, records)
+    return found
 
 
 def sides(parameters: Parameters, axis: str) -> Sides | None:
@@ -75,8 +80,9 @@ def _of_this_file(found: Any, beside: Path, path: Path) -> dict[str, Any]:
         stefan = [_stefan(each) for each in found]
         if len(found) != len(order) or any(not after > before for before, after in pairwise(stefan)):
             raise SourceError(
-                f"{beside}: parameters of {len(found)} simulations beside {len(order)} files, Stefan numbers {stefan}; "
-                f"expected one entry a file, in order of wall temperature; write {path.stem}.json instead"
+                f"{beside}: parameters of {len(found)} simulations beside {len(order)} files, Stefan "
+                f"numbers {stefan}; expected one entry a file, in order of wall temperature; write "
+                f"{path.stem}.json instead"
             )
         found = found[order.index(path)]
     if not isinstance(found, dict):

@@ -9,6 +9,7 @@ meaning, types come in either case, and writers exist that leave the mask of a p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import h5py
 import numpy as np
@@ -39,15 +40,18 @@ class _Group:
 
     def faces(self) -> list[Face]:
         """The faces of the box that this group closes."""
-        ends = [(axis, end) for axis in self.axes for end in (0, -1)]
+        ends = list(product(self.axes, (0, -1)))
         if self.mask is None:
             return ends
         enough = np.all if self.kind is Boundary.WALL else np.any
-        return [(axis, end) for axis, end in ends if enough(self.mask.take(end, axis=self.axes.index(axis)))]
+        cells = {(axis, end): self.mask.take(end, axis=self.axes.index(axis)) for axis, end in ends}
+        return [face for face in ends if enough(cells[face])]
 
 
 def boundaries(file: h5py.File, recipe: Recipe, shape: tuple[int, ...]) -> tuple[tuple[Sides, ...], Mask]:
-    """(lower, upper) for each axis and the bits [*S]; raises SourceError where the file leaves a face undecided."""
+    """(lower, upper) for each axis and the bits [*S]; raises SourceError where the file leaves a face
+    undecided.
+    """
     groups = _groups(file, recipe, shape)
     codes = _codes(groups, recipe)
     sides = tuple(recipe.corrected(axis) or _sides(file, codes, axis) for axis in recipe.axes)
@@ -63,6 +67,7 @@ def _groups(file: h5py.File, recipe: Recipe, shape: tuple[int, ...]) -> list[_Gr
 
 
 def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
+    """Kind, axes and mask of one boundary group, each checked; raises SourceError."""
     kinds = [text.upper() for text in texts(group, "bc_type") or ()]
     if len(kinds) != 1 or kinds[0] not in Boundary.__members__:
         raise SourceError(f"{where(group)}: bc_type {kinds}; expected one of WALL, OPEN, PERIODIC; {_REMEDY}")
@@ -70,7 +75,7 @@ def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
     if not axes or not set(axes) <= set(recipe.axes) or len(set(axes)) < len(axes):
         raise SourceError(
             f"{where(group)}: associated_dims {list(axes)}; expected some of {list(recipe.axes)}, each once; "
-            "mend the file"
+            "fix the file"
         )
     mask = None
     if "mask" in child_names(group):
@@ -78,18 +83,20 @@ def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
         expected = tuple(shape[recipe.axes.index(axis)] for axis in axes)
         if stored.shape != expected:
             raise SourceError(
-                f"{where(stored)}: shape {stored.shape}; expected {expected}, the lengths of {', '.join(axes)}"
+                f"{where(stored)}: shape {stored.shape}; expected {expected}, the lengths of "
+                f"{', '.join(axes)}"
             )
         marks = header_array(stored)
         if np.isnan(marks).any():
             raise SourceError(
-                f"{where(stored)}: holds values that are not a number; expected a mask; mend the file"
+                f"{where(stored)}: holds values that are not a number; expected a mask; fix the file"
             )
         mask = marks != 0
     if mask is None or not mask.any():
         if kinds[0] != "PERIODIC" and not all(recipe.corrected(axis) for axis in axes):
             raise SourceError(
-                f"{where(group)}: a {kinds[0]} boundary whose mask marks no cell, so its side is unknown; {_REMEDY}"
+                f"{where(group)}: a {kinds[0]} boundary whose mask marks no cell, so its side is unknown; "
+                f"{_REMEDY}"
             )
         mask = None
     return _Group(where(group), Boundary[kinds[0]], axes, mask)
@@ -110,8 +117,8 @@ def _codes(groups: list[_Group], recipe: Recipe) -> dict[Face, Boundary]:
                 continue
             if len(group.axes) == 1:
                 raise SourceError(
-                    f"{group.where}: makes {_words(face)} {group.kind.name} where another group makes it {known.name}; "
-                    f"{_REMEDY}"
+                    f"{group.where}: makes {_words(face)} {group.kind.name} where another group makes it "
+                    f"{known.name}; {_REMEDY}"
                 )
             if group.kind is Boundary.WALL:
                 codes[face] = group.kind
@@ -119,6 +126,7 @@ def _codes(groups: list[_Group], recipe: Recipe) -> dict[Face, Boundary]:
 
 
 def _sides(file: h5py.File, codes: dict[Face, Boundary], axis: str) -> Sides:
+    """Lower and upper side of an axis; raises SourceError for a side without a group, or half periodic."""
     for face in ((axis, 0), (axis, -1)):
         if face not in codes:
             raise SourceError(

@@ -1,4 +1,6 @@
-"""Anybody's arrays, described by a recipe: HDF5, NetCDF4, npz, and zarr (a store, or a zip of it), told by content."""
+"""Anybody's arrays, described by a recipe: HDF5, NetCDF4, npz, and zarr (a store, or a zip of it), told by
+content.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,13 @@ from ingest.fields.stacked import StackedFile
 from ingest.formats.open_any import open_arrays
 from ingest.formats.zarr_marker import MARKERS
 from ingest.recipe import Recipe
+from ingest.source import Mark
 from shards.errors import SourceError
 from shards.schema import SPLITS, Split
 
 PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npz", "*.zarr", "*.zarr.zip")
+# Any file will do: only the recipe knows what its arrays are.
+MARKS: tuple[Mark, ...] = ()
 
 
 def split(path: Path) -> Split | None:
@@ -33,11 +38,13 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """The file as the recipe describes it; raises SourceError where it is not so, or something is left open."""
+    """The file as the recipe describes it; raises SourceError where it is not so, or something is left
+    open.
+    """
     if not recipe.layout:
         raise SourceError(
-            f'{path}: recipe {recipe.name} states no layout; expected the axes of its arrays, such as layout = "n t '
-            f'{" ".join(recipe.axes)}"; n trajectory, t time, c component or channel'
+            f"{path}: recipe {recipe.name} states no layout; expected the axes of its arrays, as layout = "
+            f'"n t {" ".join(recipe.axes)}"; n trajectory, t time, c component or channel'
         )
     with open_arrays(path) as arrays:
         yield described_file(arrays, recipe, recipe.layout)

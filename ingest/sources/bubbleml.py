@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from ingest.fields.grid import grid_of
 from ingest.fields.stacked import StackedFile, require_fields, require_heeded
 from ingest.formats.arrays import Array, Hdf5Arrays, open_hdf5_arrays, whole
 from ingest.recipe import Recipe
-from ingest.source import Row
+from ingest.source import Mark, Row
 from ingest.sources._bubbleml_parameters import (
     RECORDS,
     Parameters,
@@ -32,6 +33,11 @@ from shards.errors import SourceError
 from shards.schema import Grid, Split
 
 PATTERNS = ("Twall_*.hdf5", "Twall-*.hdf5")
+MARKS = (
+    Mark("the signed distance to the interface", ("dfun",)),
+    Mark("velocity by component", ("velx",)),
+    Mark("temperature", ("temperature",)),
+)
 
 
 def split(path: Path) -> Split | None:
@@ -47,11 +53,13 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A BubbleML file as the recipe sees it; raises SourceError where times, cells or parameters stay unknown."""
+    """A BubbleML file as the recipe sees it; raises SourceError where times, cells or parameters stay
+    unknown.
+    """
     require_heeded(recipe, "layout", "time", "coordinates", "scalars")
     with open_hdf5_arrays(path) as arrays:
         parameters = read_parameters(arrays.file, path)
-        coordinates = {name for axis in recipe.axes for name in (axis, f"{axis}_centers", f"{axis}_faces")}
+        coordinates = set(map("".join, product(recipe.axes, ("", "_centers", "_faces"))))
         require_fields(arrays.where, set(arrays.names()) - coordinates - set(RECORDS), recipe)
         fields = described_fields(arrays, recipe, recipe.layout or " ".join(("t", *reversed(recipe.axes))))
         _require_boundaries(path, recipe, parameters)
@@ -88,8 +96,8 @@ def _centres(array: Array, axes: tuple[str, ...], index: int, shape: tuple[int, 
         if (first == first[:, :1]).all():
             return tuple(first[:, 0].astype(np.float64).tolist())
     raise SourceError(
-        f"{array.where}: shape {array.shape}, or not the same along other axes; expected {shape[index]} cell centres "
-        f"of {axes[index]}; state them in the recipe"
+        f"{array.where}: shape {array.shape}, or not the same along other axes; expected {shape[index]} "
+        f"cell centres of {axes[index]}; state them in the recipe"
     )
 
 
@@ -102,8 +110,8 @@ def _times(path: Path, recipe: Recipe, parameters: Parameters, frames: int) -> t
     # Either both ends are stored, or one of them is left out.
     if not any(np.isclose(count * step, stop - start, rtol=1e-3) for count in (frames - 1, frames)):
         raise SourceError(
-            f"{path}: {frames} frames; its parameters say t_initial {known[0]}, t_final {known[1]}, dt {known[2]}, "
-            f"which do not give as many; state [time] in recipe {recipe.name}"
+            f"{path}: {frames} frames; its parameters say t_initial {known[0]}, t_final {known[1]}, dt "
+            f"{known[2]}, which do not give as many; state [time] in recipe {recipe.name}"
         )
     return tuple((start + np.arange(frames) * step).tolist())
 
@@ -130,6 +138,6 @@ def _require_boundaries(path: Path, recipe: Recipe, parameters: Parameters) -> N
         if found is not None and recipe.corrected(axis) is None and stated not in (None, found):
             words = f"{found[0].name.lower()} below and {found[1].name.lower()} above"
             raise SourceError(
-                f"{path}: its parameters make axis {axis} {words}; recipe {recipe.name} says otherwise; name the "
-                "recipe of this file, or overrule it in a [correction] with its reason"
+                f"{path}: its parameters make axis {axis} {words}; recipe {recipe.name} says otherwise; "
+                "name the recipe of this file, or overrule it in a [correction] with its reason"
             )

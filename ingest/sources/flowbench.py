@@ -24,11 +24,12 @@ from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every
 from ingest.fields.stacked import StackedFile, StoredField, require_fields, require_heeded
 from ingest.formats.npz import Npz, NpzMember, open_npz
 from ingest.recipe import Recipe
-from ingest.source import Row
+from ingest.source import Mark, Row
 from shards.errors import SourceError
 from shards.schema import Split
 
 PATTERNS = ("Re_*.npz",)
+MARKS = (Mark("one array of time, y, x and (u, v, p)", ("data",), 4),)
 LAYOUT = "t y x c"
 GEOMETRY = "input_geometry"
 MASK, DISTANCE = f"{GEOMETRY}/mask", f"{GEOMETRY}/data"
@@ -54,7 +55,9 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A FlowBench file as the recipe sees it; raises SourceError where arrays or name are of another layout."""
+    """A FlowBench file as the recipe sees it; raises SourceError where arrays or name are of another
+    layout.
+    """
     require_heeded(recipe, "layout", "time", "coordinates", "scalars")
     reynolds = _reynolds(path)
     with ExitStack() as stack:
@@ -73,11 +76,11 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 def _require_arrays(path: Path, recipe: Recipe, arrays: _Run) -> None:
     """The geometry settles the obstacle, so it may lie there without being a field; other arrays may not."""
-    wanted = {name for field in recipe.fields for name in field.stored_names}
+    wanted = set(recipe.stored_names)
     if arrays.geometry is None and wanted & {MASK, DISTANCE}:
         raise SourceError(
-            f"{path}: no {GEOMETRY}.npz beside it; recipe {recipe.name} takes a field from there; fetch it, or leave "
-            "the field out"
+            f"{path}: no {GEOMETRY}.npz beside it; recipe {recipe.name} takes a field from there; fetch it, "
+            "or leave the field out"
         )
     require_fields(arrays.where, set(arrays.names()) - ({MASK, DISTANCE} - wanted), recipe)
 
@@ -149,24 +152,24 @@ class _Obstacle:
 def solid_cells(
     mask: npt.NDArray[np.bool_], distance: npt.NDArray[Any], speed: npt.NDArray[Any], where: str
 ) -> npt.NDArray[np.bool_]:
-    """The side of `mask` where nothing moves; raises SourceError where flow or distance do not tell it from the other.
+    """The side of `mask` where nothing moves, from the mask, the signed distance and the speed, each [*S].
 
-    All arrays are [*S].
+    Raises SourceError where flow or distance do not tell it from the other.
     """
     if mask.all() or not mask.any():
         raise SourceError(f"{where}: is the same in all cells; expected an object; fetch the geometry again")
     on, off = float(speed[mask].mean()), float(speed[~mask].mean())
     if not min(on, off) <= STILL * max(on, off):
         raise SourceError(
-            f"{where}: mean speed {on:.3g} where the mask is set, {off:.3g} elsewhere; expected next to none on one "
-            "side, the inside of the object; the geometry is of another run: fetch both again"
+            f"{where}: mean speed {on:.3g} where the mask is set, {off:.3g} elsewhere; expected next to "
+            "none on one side, the inside of the object; the geometry is of another run: fetch both again"
         )
     solid = mask if on < off else ~mask
     shared = max(_shared(solid, distance < 0), _shared(solid, distance > 0))
     if shared < SHARED:
         raise SourceError(
-            f"{where}: shares {shared:.0%} of its object with the signed distance, whatever the sign; expected nearly "
-            "all; mask and distance are of different objects: fetch the geometry again"
+            f"{where}: shares {shared:.0%} of its object with the signed distance, whatever the sign; "
+            "expected nearly all; mask and distance are of different objects: fetch the geometry again"
         )
     return solid
 

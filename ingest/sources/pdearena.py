@@ -25,11 +25,16 @@ from ingest.formats import hdf5
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
-from ingest.source import Row
+from ingest.source import Mark, Row
 from shards.errors import SourceError
 from shards.schema import SPLITS, Boundary, Sides, Split, side_mask
 
 PATTERNS = ("NavierStokes2D_*.h5",)
+MARKS = (
+    Mark("velocity on faces, in a group named as the split", ("train/vx", "valid/vx", "test/vx")),
+    Mark("the true time step of each run", ("train/dt", "valid/dt", "test/dt")),
+    Mark("the buoyancy of each run", ("train/buo_y", "valid/buo_y", "test/buo_y")),
+)
 BOX: Sides = (Boundary.WALL, Boundary.WALL)
 BUOYANCY = "buo_y"
 
@@ -47,7 +52,9 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A PDEArena file as the recipe sees it; raises SourceError where it is not a closed box of this layout."""
+    """A PDEArena file as the recipe sees it; raises SourceError where it is not a closed box of this
+    layout.
+    """
     require_heeded(recipe)
     with hdf5.open_hdf5(path) as file:
         group = _split_group(file, path)
@@ -88,8 +95,9 @@ class _FaceVector:
             # Not-a-number passes here: a broken run is the business of the checks, a wrong layout is ours.
             if (np.abs(along[0]) > 0).any():
                 raise SourceError(
-                    f"{where(self.faces.components[axis])}: row {row} is not zero on the lower wall; expected "
-                    "velocities on the faces of a closed box; this is another layout than PDEArena's"
+                    f"{where(self.faces.components[axis])}: row {row} is not zero on the lower wall; "
+                    "expected velocities on the faces of a closed box; this is another layout than "
+                    "PDEArena's"
                 )
             along[:-1] += along[1:]
             along /= 2
@@ -102,8 +110,9 @@ def _split_group(file: h5py.File, path: Path) -> h5py.Group:
     groups = tree.child_names(file)
     if with_name is None or groups != (with_name,):
         raise SourceError(
-            f"{path}: the name says {with_name or 'no split'}, the file holds {', '.join(groups) or 'nothing'}; "
-            "expected one group named as the split in the file name; rename the file"
+            f"{path}: the name says {with_name or 'no split'}, the file holds "
+            f"{', '.join(groups) or 'nothing'}; expected one group named as the split in the file name; "
+            "rename the file"
         )
     group = tree.child_group(file, with_name)
     assert group is not None
@@ -115,8 +124,8 @@ def _require_closed_box(group: h5py.Group, recipe: Recipe) -> None:
     for axis in recipe.axes:
         if recipe.corrected(axis) not in (None, BOX):
             raise SourceError(
-                f"{where(group)}: recipe {recipe.name} corrects axis {axis}; expected walls on all sides, which "
-                "PDEArena's generator always sets; take the correction out"
+                f"{where(group)}: recipe {recipe.name} corrects axis {axis}; expected walls on all sides, "
+                "which PDEArena's generator always sets; take the correction out"
             )
 
 
@@ -126,8 +135,8 @@ def _cell_centres(group: h5py.Group, axis: str) -> tuple[float, ...]:
     stored = hdf5.header_array(dataset)
     if stored.ndim != 2 or not stored.size or (stored != stored[0]).any():
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape}, or not the same for all rows; expected one list a row, all "
-            "alike; split the file by grid"
+            f"{where(dataset)}: shape {dataset.shape}, or not the same for all rows; expected one list a "
+            "row, all alike; split the file by grid"
         )
     lower, upper, cells = stored[0, 0], stored[0, -1], stored.shape[1]
     centres = lower + (np.arange(cells) + 0.5) * ((upper - lower) / cells)
@@ -150,6 +159,6 @@ def _column(group: h5py.Group, name: str, shape: tuple[int, ...]) -> npt.NDArray
     dataset = hdf5.numbers(group, name)
     if dataset.shape != shape:
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape}; expected {shape}, as the fields; mend the file"
+            f"{where(dataset)}: shape {dataset.shape}; expected {shape}, as the fields; fix the file"
         )
     return hdf5.header_array(dataset)

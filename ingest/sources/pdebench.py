@@ -21,11 +21,15 @@ from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
-from ingest.source import Row
+from ingest.source import Mark, Row
 from shards.errors import SourceError
 from shards.schema import Boundary, Sides, Split, side_mask
 
 PATTERNS = ("*.hdf5", "*.h5")
+MARKS = (
+    Mark("times at the root", ("t-coordinate",)),
+    Mark("cell centres at the root", ("x-coordinate",)),
+)
 PARAMETERS = ("M", "eta", "zeta")
 
 
@@ -41,7 +45,9 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A PDEBench file as the recipe sees it; raises SourceError where arrays disagree or no one knows the boundary."""
+    """A PDEBench file as the recipe sees it; raises SourceError where arrays disagree or no one knows the
+    boundary.
+    """
     require_heeded(recipe)
     with hdf5.open_hdf5(path) as file:
         _require_variables_at_root(file, recipe)
@@ -63,7 +69,8 @@ def _require_variables_at_root(file: h5py.File, recipe: Recipe) -> None:
     found = tree.dataset_names(file)
     if any("/" in name for name in found):
         raise SourceError(
-            f"{file.filename}: holds groups ({found[0]}, ...); expected one array a variable at the root; read this "
+            f"{file.filename}: holds groups ({found[0]}, ...); expected one array a variable at the root; "
+            "read this "
             'layout with source = "arrays"'
         )
     require_fields(where(file), {name for name in found if not name.endswith("-coordinate")}, recipe)
@@ -81,7 +88,8 @@ def _times(file: h5py.File, steps: int) -> tuple[float, ...]:
     dataset = hdf5.numbers(file, "t-coordinate")
     if dataset.shape not in ((steps,), (steps + 1,)):
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape}; expected {steps} or {steps + 1} times for {steps} frames"
+            f"{where(dataset)}: shape {dataset.shape}; expected {steps} or {steps + 1} times for {steps} "
+            "frames"
         )
     return tuple(hdf5.header_array(dataset)[:steps].tolist())
 

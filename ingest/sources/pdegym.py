@@ -1,4 +1,4 @@
-"""PDEGym: one NetCDF4 variable [N, T, C, *S] for all fields; the meaning of its channels stands in the recipe alone.
+"""PDEGym: one NetCDF4 variable [N, T, C, *S] for all fields; only the recipe says what its channels mean.
 
 Since no file tells what a channel is, nor what closes the box, values are held to physics: densities and
 pressures are positive, and nothing jumps at a periodic seam more than elsewhere. N trajectory, T time, C
@@ -20,10 +20,12 @@ from ingest.fields.laid_out import require_every_channel
 from ingest.fields.stacked import StackedFile, require_fields, require_heeded
 from ingest.formats.arrays import open_hdf5_arrays
 from ingest.recipe import Recipe
+from ingest.source import Mark
 from shards.errors import SourceError
 from shards.schema import Boundary, Frames, Mask, Split
 
 PATTERNS = ("*.nc",)
+MARKS = (Mark("one array of five axes for all fields", ("solution", "data"), 5),)
 LAYOUT = "n t c x y"
 POSITIVE = ("density", "pressure")
 # Shocks that lie in the seam jump as much as shocks elsewhere; open sides jump more.
@@ -42,7 +44,9 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A PDEGym file as the recipe sees it; raises SourceError where channels are left over, or it repeats another."""
+    """A PDEGym file as the recipe sees it; raises SourceError where channels are left over, or it repeats
+    another.
+    """
     require_heeded(recipe, "layout", "time", "coordinates", "scalars")
     _refuse_a_part_beside_the_whole(path)
     with open_hdf5_arrays(path) as arrays:
@@ -59,17 +63,20 @@ class _PhysicalFile(StackedFile):
     """A file whose channels and boundaries are checked as they are read."""
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
+        # The file does not name its channels: a density below 0 shows that they are in another order.
         values = super().frames(row, start, stop)
         for name in (each for each in POSITIVE if each in self.schema.channels):
             channel = values[:, self.schema.channels.index(name)]
             if (channel <= 0).any():
                 raise SourceError(
-                    f"{self.variable[0].where}: row {row}: {name} has {np.count_nonzero(channel <= 0)} values <= 0 in "
-                    f"frames {start} to {stop - 1}; expected more than 0: a failed run, or channels in another order"
+                    f"{self.variable[0].where}: row {row}: {name} has {np.count_nonzero(channel <= 0)} "
+                    f"values <= 0 in frames {start} to {stop - 1}; expected more than 0: a failed run, or "
+                    "channels in another order"
                 )
         return values
 
     def boundary(self, row: int) -> Mask:
+        # The middle frame: at the start many systems are the same at both ends, whatever closes the box.
         cells = super().boundary(row)
         middle = len(self.rows[row].time) // 2
         frame = super().frames(row, middle, middle + 1)[0]
@@ -77,8 +84,8 @@ class _PhysicalFile(StackedFile):
             if Boundary.PERIODIC in sides and _torn(frame, axis + 1):
                 raise SourceError(
                     f"{self.variable[0].where}: row {row}: frame {middle} jumps from one end of axis "
-                    f"{self.schema.grid.axes[axis]} to the other; expected a periodic seam; correct the boundaries of "
-                    "the recipe"
+                    f"{self.schema.grid.axes[axis]} to the other; expected a periodic seam; correct the "
+                    "boundaries of the recipe"
                 )
         return cells
 
@@ -93,7 +100,9 @@ def _torn(frame: Frames, axis: int) -> bool:
 
 
 def _refuse_a_part_beside_the_whole(path: Path) -> None:
-    """The hub holds `solution_0.nc`, `solution_1.nc`, and a script that joins them: both would be every row twice."""
+    """The hub holds `solution_0.nc`, `solution_1.nc`, and a script that joins them: both would be every row
+    twice.
+    """
     if not re.fullmatch(r"solution_\d+", path.stem):
         return
     others = sorted(
@@ -101,6 +110,6 @@ def _refuse_a_part_beside_the_whole(path: Path) -> None:
     )
     if others:
         raise SourceError(
-            f"{path}: a part beside {others[0]}, which was joined from the parts; expected one or the other; move one "
-            "away"
+            f"{path}: a part beside {others[0]}, which was joined from the parts; expected one or the "
+            "other; move one away"
         )

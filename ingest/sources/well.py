@@ -25,12 +25,16 @@ from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe, RecipeField
-from ingest.source import Row
+from ingest.source import Mark, Row
 from ingest.sources._well_boundaries import boundaries
 from shards.errors import SourceError
 from shards.schema import SPLITS, Grid, GridKind, Schema, Split
 
 PATTERNS = ("*.hdf5", "*.h5")
+MARKS = (
+    Mark("coordinates in a group of their own", ("dimensions/*",)),
+    Mark("fields in groups by tensor rank", ("t[012]_fields/*",)),
+)
 KINDS: tuple[GridKind, ...] = ("cartesian", "equiangular", "spherical")
 LOG_RADIUS = "log_r"
 log = logging.getLogger(__name__)
@@ -99,12 +103,14 @@ class _Field:
 
 
 def _grid(file: h5py.File, recipe: Recipe) -> Grid:
+    """Axes, cell centres and kind of the grid, from group `dimensions` and attribute `grid_type`."""
     dimensions = tree.child_group(file, "dimensions")
     axes = attributes.texts(dimensions, "spatial_dims") if dimensions is not None else None
     if dimensions is None or axes != recipe.axes:
         raise SourceError(
-            f"{where(file)}dimensions: spatial_dims {list(axes or ())}; expected the axes {list(recipe.axes)} of "
-            f"recipe {recipe.name}, in this order; correct the recipe, or name the recipe of this file"
+            f"{where(file)}dimensions: spatial_dims {list(axes or ())}; expected the axes "
+            f"{list(recipe.axes)} of recipe {recipe.name}, in this order; correct the recipe, or name the "
+            "recipe of this file"
         )
     stated = (attributes.texts(file, "grid_type") or ("cartesian",))[0].lower()
     kind = next((known for known in KINDS if known == stated), None)
@@ -132,8 +138,8 @@ def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:
         or not all(np.array_equal(row, values[0], equal_nan=True) for row in values)
     ):
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape}, or not the same for all trajectories; expected one list of "
-            "cell centres; split the file by grid"
+            f"{where(dataset)}: shape {dataset.shape}, or not the same for all trajectories; expected one "
+            "list of cell centres; split the file by grid"
         )
     return tuple(values[0].tolist())
 
@@ -149,8 +155,8 @@ def _require_recipe_fields(file: h5py.File, recipe: Recipe) -> None:
         for field in recipe.fields:
             if field.rank != rank and names & set(field.stored_names):
                 raise SourceError(
-                    f"{where(group)}: holds {field.stored_names[0]} as rank {rank}; recipe {recipe.name} says "
-                    f"rank {field.rank}; correct the recipe"
+                    f"{where(group)}: holds {field.stored_names[0]} as rank {rank}; recipe {recipe.name} "
+                    f"says rank {field.rank}; correct the recipe"
                 )
         found |= names
     require_fields(where(file), found, recipe)
@@ -198,8 +204,9 @@ def _require_shape(field: _Field) -> None:
         names = ["B"] * field.sample + ["T"] * field.time + [str(length) for length in field.stored_lengths]
         expected = " x ".join(names + [str(axes)] * field.rank)
         raise SourceError(
-            f"{field.where}: shape {field.dataset.shape}; its flags (sample_varying {field.sample}, time_varying "
-            f"{field.time}, dim_varying {list(field.varying)}) and the coordinates say {expected}; mend the file"
+            f"{field.where}: shape {field.dataset.shape}; its flags (sample_varying {field.sample}, "
+            f"time_varying {field.time}, dim_varying {list(field.varying)}) and the coordinates say "
+            f"{expected}; fix the file"
         )
 
 
@@ -209,7 +216,8 @@ def _trajectories(file: h5py.File, fields: list[_Field]) -> int:
     if len(set(lengths.values())) > 1:
         held = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise SourceError(
-            f"{where(file)}: fields differ in their number of trajectories ({held}); expected the same; mend the file"
+            f"{where(file)}: fields differ in their number of trajectories ({held}); expected the same; "
+            "fix the file"
         )
     count = next(iter(lengths.values()), 1)
     stated = attributes.number(file, "n_trajectories")
@@ -231,8 +239,8 @@ def _times(file: h5py.File, count: int, fields: list[_Field]) -> list[tuple[floa
     if dataset.shape[:-1] not in ((), (count,)) or not dataset.shape or wrong:
         held = ", ".join(f"{name} {length}" for name, length in steps.items())
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape}; the fields hold {count} trajectories of frames: {held}; "
-            "expected one time a frame; mend the file"
+            f"{where(dataset)}: shape {dataset.shape}; the fields hold {count} trajectories of frames: "
+            f"{held}; expected one time a frame; fix the file"
         )
     values = hdf5.header_array(dataset)
     return [tuple(row) for row in np.broadcast_to(values, (count, values.shape[-1])).tolist()]
@@ -253,7 +261,7 @@ def _scalars(file: h5py.File, count: int) -> list[dict[str, float]]:
         if values.size not in (1, count) or len(dataset.shape) > 1:
             raise SourceError(
                 f"{where(dataset)}: shape {dataset.shape}; expected one value, or one for each of {count} "
-                "trajectories; mend the file"
+                "trajectories; fix the file"
             )
         columns[name] = np.broadcast_to(values, (count,)).tolist()
     return [{name: values[row] for name, values in columns.items()} for row in range(count)]

@@ -34,6 +34,8 @@ def sample(request, tmp_path) -> tuple[Source, Path, Recipe]:
     assert tests.exists(), f"source {request.param} has no {tests.name} with a function example(folder)"
     path, recipe = load(tests).example(tmp_path)
     assert recipe.source == request.param
+    marks = find(request.param).MARKS
+    assert marks or request.param == "arrays", f"source {request.param} has no MARKS to be known by"
     return find(request.param), path, recipe
 
 

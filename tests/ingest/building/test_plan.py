@@ -124,7 +124,7 @@ def test_the_recipe_decides_and_not_the_first_file(waves):
     assert [item.path for item in plan(waves).refused] == [f"train/{name}.hdf5" for name in "acd"]
     asked = plan(waves, "zarr", "lz4", "expected.grid=[6, 4]")
     assert [item.path for item in asked.refused] == ["train/a.hdf5", "train/b.hdf5"]
-    assert "lacks depth and has beside the recipe wealth" in asked.refused[0].reason
+    assert "lacks depth and has in addition to the recipe wealth" in asked.refused[0].reason
     assert "grid (7, 4), expected (6, 4) as in train/c.hdf5" in asked.refused[1].reason
 
 

@@ -1,4 +1,6 @@
-"""What every HDF5 source refuses, and in which words: damaged files, data elsewhere, data that are not there."""
+"""What every HDF5 source refuses, and in which words: damaged files, data elsewhere, data that are not
+there.
+"""
 
 from contextlib import suppress
 from pathlib import Path

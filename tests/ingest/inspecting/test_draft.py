@@ -223,7 +223,9 @@ def test_only_what_a_person_must_decide_stops_a_build(tmp_path):
     path = write(
         tmp_path / "a.h5", u=noise(N, T, X, Y), flow=noise(N, T, X, Y, 2), nu=noise(N, X, Y), **lists()
     )
-    with pytest.raises(SourceError, match=r"no one says what closes x and y; state it in the \[boundaries\]"):
+    with pytest.raises(
+        SourceError, match=r"nothing says what closes x and y; state it in the \[boundaries\]"
+    ):
         plan_build(drafted(path), path, "zarr", "lz4")
     dataset = built(decided(draft(path)), path, tmp_path / "root")
     assert len(dataset.index.trajectories) == N

@@ -254,7 +254,7 @@ def test_a_staggered_field_is_never_stacked_with_cells(tiny, refusal):
 
 
 def test_an_array_that_the_recipe_does_not_know_is_named(tiny, refusal):
-    assert "has beside the recipe divergence" in refusal(
+    assert "has in addition to the recipe divergence" in refusal(
         tiny, replace(RECIPE, leave_out=RECIPE.leave_out[:4] + RECIPE.leave_out[5:])
     )
 

@@ -151,9 +151,9 @@ def test_only_the_name_tells_the_reynolds_number(tmp_path, refusal, name):
 def test_another_array_is_another_layout(tmp_path, refusal):
     path = write(tmp_path)
     np.savez(path, data=flow(), drag=np.zeros(3))
-    assert "has beside the recipe drag" in refusal(path, RECIPE)
+    assert "has in addition to the recipe drag" in refusal(path, RECIPE)
     np.savez(path, X=flow())
-    assert "lacks data and has beside the recipe X" in refusal(path, RECIPE)
+    assert "lacks data and has in addition to the recipe X" in refusal(path, RECIPE)
     np.savez(path, data=flow()[0])
     assert "shape (5, 12, 3); expected the 4 axes 't y x c'" in refusal(path, RECIPE)
 
@@ -233,6 +233,6 @@ def test_spoilt_bytes_and_half_an_archive_are_told(tmp_path, refusal):
 
 
 def test_names_that_climb_out_of_the_archive_are_only_names(tmp_path, refusal):
-    assert "has beside the recipe ../../data" in refusal(
+    assert "has in addition to the recipe ../../data" in refusal(
         archive(tmp_path / "Re_100.npz", npy("(1,)", bytes(8)), "../../data.npy"), FLOW_ONLY
     )

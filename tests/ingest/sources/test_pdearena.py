@@ -1,4 +1,6 @@
-"""PDEArena: values against plain h5py and averages written out, then each rule made to fail once on a tiny file."""
+"""PDEArena: values against plain h5py and averages written out, then each rule made to fail once on a tiny
+file.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +59,9 @@ def redo(path, name, data):
 
 
 def at_centres(faces, axis):
-    """Mean of a cell's two faces along one axis of [N, T, x, y]; the face left out at the upper end is zero."""
+    """Mean of a cell's two faces along one axis of [N, T, x, y]; the face left out at the upper end is
+    zero.
+    """
     closed = np.concatenate([faces, np.zeros_like(faces.take([0], axis))], axis)
     count = faces.shape[axis]
     return (closed.take(range(count), axis) + closed.take(range(1, count + 1), axis)) * 0.5
@@ -90,7 +94,7 @@ def test_further_files_read_as_h5py_reads_them(name, read_all):
 @pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
 def test_the_maxwell_cousin_is_refused(refusal):
     message = refusal(MORE / "Maxwell3D_train_61749_2.h5", KEPT)
-    assert "lacks u, vx, vy and has beside the recipe" in message
+    assert "lacks u, vx, vy and has in addition to the recipe" in message
 
 
 def test_times_are_dt_apart_and_cells_fill_the_box(tiny):
@@ -221,4 +225,4 @@ def test_a_coordinate_that_differs_between_rows_is_refused(tiny, refusal):
 def test_an_array_beside_the_recipe_is_named(tiny, refusal):
     with edit(tiny) as file:
         file["valid/pressure"] = np.zeros((N, T, X, Y))
-    assert "/valid: has beside the recipe pressure" in refusal(tiny, KEPT)
+    assert "/valid: has in addition to the recipe pressure" in refusal(tiny, KEPT)

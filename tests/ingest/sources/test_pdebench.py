@@ -177,7 +177,7 @@ def test_axes_that_lie_otherwise_than_the_recipe_says_are_refused(tiny, refusal)
 def test_variables_beside_the_recipe_or_lacking_are_named(tiny, refusal):
     with edit(tiny) as file:
         file.move("Vy", "Vz")
-    assert "lacks Vy and has beside the recipe Vz" in refusal(tiny, FLAT)
+    assert "lacks Vy and has in addition to the recipe Vz" in refusal(tiny, FLAT)
 
 
 def test_a_missing_coordinate_is_named(tiny, refusal):

@@ -78,7 +78,7 @@ def test_a_channel_that_the_file_lacks_is_refused(tmp_path, refusal):
 
 def test_a_variable_of_another_name_is_another_set(tmp_path, refusal):
     message = refusal(write(tmp_path / "CE-KH.nc", values(), "data"), RECIPE)
-    assert "lacks solution and has beside the recipe data" in message
+    assert "lacks solution and has in addition to the recipe data" in message
 
 
 def test_a_dimension_is_no_coordinate(tiny, refusal):

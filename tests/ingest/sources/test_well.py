@@ -314,7 +314,7 @@ def test_an_integer_that_a_float_cannot_hold_is_refused(tiny, values, refusal, r
 def test_a_field_beside_the_recipe_is_named(tiny, refusal):
     with edit(tiny) as file:
         put(file["t0_fields"], "entropy", np.zeros((B, T, X, Y)))
-    assert "has beside the recipe entropy" in refusal(tiny, TINY)
+    assert "has in addition to the recipe entropy" in refusal(tiny, TINY)
 
 
 def test_a_field_that_the_file_lacks_is_named(tiny, refusal):
