@@ -28,6 +28,7 @@ from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from pipelines.recipe import RunRecipe, find_run_recipe
 from shards.disk import write_atomically
+from shards.drawing.colours import BLUE, MUTED, ORANGE
 from shards.json_text import to_text
 from shards.program.machine import keep_freed_memory
 from walrus.checkpoint import Description, load_model, save_model
@@ -52,7 +53,7 @@ BASE_STEPS = 1000
 STEPS = (50, 150)
 RATE = 2e-3
 FIRST_STEPS = 5
-COLOURS = {"fine-tuned": "#0b5cad", "from scratch": "#c9681a", "persistence": "#818b94"}
+COLOURS = {"fine-tuned": BLUE, "from scratch": ORANGE, "persistence": MUTED}
 ARMS = ("fine-tuned", "from scratch")
 
 Rows = Sequence[dict[str, Any]]

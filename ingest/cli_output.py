@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ingest.building.build import Built, BuiltShare, TellProgress, quarantine_lines
 from shards.card import Card, Quarantined
+from shards.program.byte_size import size_in_words
 from shards.program.console import QUARANTINE, say, stderr
 
 T = TypeVar("T")
@@ -78,4 +79,4 @@ def counts(card: Card) -> str:
 
 
 def _did(written_parts: int, written_bytes: int) -> str:
-    return "nothing to do" if written_parts == 0 else f"{written_bytes / 2**20:.1f} MiB written"
+    return "nothing to do" if written_parts == 0 else f"{size_in_words(written_bytes)} written"

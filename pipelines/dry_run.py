@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.dataset_facts import DatasetFacts, facts_of, plan_of
 from pipelines.recipe import RunRecipe
+from shards.program.byte_size import size_in_words
 from shards.remote import Root
 from walrus.batch import channels_of
 from walrus.model.cost import window_cost
@@ -116,11 +117,11 @@ def tell_dry_run(document: dict[str, Any]) -> str:
         if len(micros) > MICRO_BATCHES_SHOWN:
             lines.append(f"step {step}: {len(micros) - MICRO_BATCHES_SHOWN} more (all with --json)")
     lines.append("")
-    memory = {part: f"{size / 1e9:.2f}" for part, size in document["memory"].items()}
+    memory = {part: size_in_words(size) for part, size in document["memory"].items()}
     lines += [
         f"A rank computes {document['tflop_a_step_and_rank']:.3g} TFLOP a step and waits for others "
         f"{100 * document['idle_share']:.1f} % of the time (predicted from the costs).",
-        f"Memory of a rank, about: {memory['total']} GB (weights {memory['weights']}, gradients {memory['gradients']}, "
+        f"Memory of a rank, about: {memory['total']} (weights {memory['weights']}, gradients {memory['gradients']}, "
         f"optimiser {memory['optimizer']}, activations {memory['activations']} in single precision).",
     ]
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from pipelines.run import Job
 from pipelines.train_and_evaluate import run_and_evaluate, tell
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError
+from shards.program.byte_size import size_in_words
 from shards.program.console import Assignments, Json, application, one_line_errors, say
 from shards.read import Dataset
 from shards.remote import Root
@@ -28,7 +29,7 @@ from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
-from walrus.training.fit_memory import Load, fits, fitted, in_words, machine_memory, size, step_footprint
+from walrus.training.fit_memory import Load, fits, fitted, in_words, machine_memory, step_footprint
 from walrus.training.memory_estimate import parameters
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
@@ -149,7 +150,9 @@ def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[Mod
     engine = recipe.engine
     asked = model, engine, step_footprint(model, engine, load)
     chosen, engine, found = fitted(model, engine, load, memory) if gpu else asked
-    say(f"memory: a step takes {in_words(found)}; {'the GPU' if gpu else 'this machine'} has {size(memory)}")
+    say(
+        f"memory: a step takes {in_words(found)}; {'the GPU' if gpu else 'this machine'} has {size_in_words(memory)}"
+    )
     if chosen.checkpoint_every != model.checkpoint_every:
         say("memory: activations are computed again in the backward pass, to fit")
     if engine.offload != recipe.engine.offload:

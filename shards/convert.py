@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from shards.disk import TEMPORARY
 from shards.errors import MismatchError
 from shards.index import Entry, FileRecord, Packaging
 from shards.publish import publish
 from shards.read import Dataset
 from shards.schema import SPLITS, Split
 from shards.verify import members
-from shards.write import TEMPORARY, Encoded, full_disk_is_an_error, part_writer
+from shards.write import Encoded, full_disk_is_an_error, part_writer
 
 TAR_BYTES = 2**30
 

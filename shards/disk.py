@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+# How the name of a file or folder begins that is not whole yet; nobody reads it.
+TEMPORARY = ".tmp-"
+
 
 def settle(path: Path) -> None:
     """Waits until the disk holds the content of a file, or the names in a folder."""
@@ -25,7 +28,7 @@ def send_to_disk(file: BinaryIO, start: int, length: int) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """The whole file or none of it, whatever happens: temporary name, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".tmp-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
         with temporary.open("wb") as file:
             file.write(content)

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 
+from shards.disk import TEMPORARY
 from shards.errors import SettingsError, ShardError
 from shards.index import FileRecord
 from shards.read import Dataset
@@ -33,7 +34,6 @@ CACHE_BYTES = 50 * 10**9
 # Seconds before each further attempt: a network that is away for a moment must not end a run of weeks.
 WAITS = (1.0, 4.0, 15.0)
 LOCKS = 64
-TEMPORARY = ".tmp-"
 
 
 def is_remote(root: Root) -> bool:

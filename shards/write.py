@@ -20,7 +20,7 @@ import numpy as np
 
 from shards import zarr_metadata
 from shards.checksum import joined
-from shards.disk import send_to_disk, settle
+from shards.disk import TEMPORARY, send_to_disk, settle
 from shards.errors import ShardError
 from shards.index import Entry, FileRange, FileRecord, Packaging, Segment
 from shards.json_text import dump
@@ -28,7 +28,6 @@ from shards.schema import Grid, Split
 from shards.trajectory_document import TrajectoryDocument
 
 Blocks = Iterable[bytes]
-TEMPORARY = ".tmp-"
 # So much at a time is sent on its way to the disk while the next is encoded, lest all of it be waited for at
 # the end.
 WRITEBACK_BYTES = 16 * 2**20

@@ -14,6 +14,7 @@ from ingest.building.plan import BuildPlan
 from ingest.source import find
 from shards.card import Count, Quarantined
 from shards.errors import SourceError
+from shards.program.byte_size import size_in_words
 from shards.program.machine import keep_freed_memory
 from shards.schema import SPLITS, Split, Trajectory
 from shards.shard import shard_stream
@@ -142,16 +143,16 @@ def preview_lines(found: BuildEstimate, workers: int) -> list[str]:
     """The preview as a person reads it."""
     counts = ", ".join(f"{c.trajectories} {split} ({c.frames} frames)" for split, c in found.counts.items())
     done = f", {found.done_parts} done" if found.done_parts else ""
-    encoded = "unknown" if found.encoded_bytes is None else f"about {_megabytes(found.encoded_bytes)}"
+    encoded = "unknown" if found.encoded_bytes is None else f"about {size_in_words(found.encoded_bytes)}"
     seconds = "unknown" if found.seconds is None else f"about {found.seconds:.3g} s"
     rows = [
         ("builds", str(found.folder)),
-        ("from", f"{found.input_files} files, {_megabytes(found.input_bytes)}"),
+        ("from", f"{found.input_files} files, {size_in_words(found.input_bytes)}"),
         ("trajectories", counts),
-        ("frames", f"{_megabytes(found.bytes)}, encoded {encoded}"),
+        ("frames", f"{size_in_words(found.bytes)}, encoded {encoded}"),
         ("parts", f"{found.parts}{done}"),
         ("writes", f"{found.shards} shards in {found.files} files and {found.folders} folders"),
-        ("memory", f"at most {_megabytes(found.memory_bytes)}"),
+        ("memory", f"at most {size_in_words(found.memory_bytes)}"),
         ("time", f"{seconds} on {workers} processes"),
         ("judged by", _basis(found.trial)),
     ]
@@ -162,8 +163,6 @@ def _basis(trial: SpeedTest) -> str:
     if trial.fault:
         return f"nothing: {trial.fault}"
     took = f"read, checked and encoded in {trial.seconds:.3g} s by one process"
-    return f"{trial.frames} frames of {trial.file} ({_megabytes(trial.bytes)}), {took}; writing is not in it"
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
+    return (
+        f"{trial.frames} frames of {trial.file} ({size_in_words(trial.bytes)}), {took}; writing is not in it"
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from ingest.building.part import SLAB_BYTES
 from ingest.building.plan import BuildPlan
 from shards.errors import SettingsError
+from shards.program.byte_size import enough
 
 # Peaks of resident memory, measured on frames of 0.05 to 32 MiB, rounded up (docs/decisions/0008-memory.md):
 # python and its libraries; frames alive beside the slabs (checks, the encoder); slabs being encoded, looked
@@ -35,8 +36,8 @@ def slab_within(plan: BuildPlan, memory: int | None, workers: int) -> int:
         need = parent + processes * process_bytes(plan, plan.read_frame_bytes)
         fewer = ", or use fewer --workers" if processes > 1 else ""
         raise SettingsError(
-            f"--memory {_megabytes(memory)} for {processes} processes: frames of "
-            f"{_megabytes(plan.read_frame_bytes)} need {_megabytes(need)}; give as much{fewer}"
+            f"--memory {enough(memory)} for {processes} processes: frames of "
+            f"{enough(plan.read_frame_bytes)} need {enough(need)}; give as much{fewer}"
         )
     return slab
 
@@ -45,7 +46,3 @@ def _beside_slabs(plan: BuildPlan) -> int:
     schema = plan.schema
     static = int(np.prod(schema.static_shape)) * np.dtype(plan.read_dtype).itemsize
     return PROCESS_BYTES + FRAMES * max(plan.read_frame_bytes, static)
-
-
-def _megabytes(count: int) -> str:
-    return f"{-(-count // 10**6)}MB"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 
 import numpy as np
@@ -12,14 +11,13 @@ from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
 from ingest.inspecting.statistics import ArrayStatistics
 from ingest.inspecting.text_table import printable, table, told
-
-UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+from shards.program.byte_size import size_in_words
 
 
 def inspection_lines(found: Inspection) -> list[str]:
     """The whole report."""
     count = f"{len(found.arrays)} array" + ("" if len(found.arrays) == 1 else "s")
-    lines = [printable(f"{found.file}: {found.kind}, {_bytes(found.bytes)}, {count}")]
+    lines = [printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
     lines += ["", *_tree(shown)] if shown else []
     lines += (
@@ -50,11 +48,11 @@ def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
             rows.append([f"{group}/{alike}"])
         before = group
         memory = (
-            _bytes(each.size * np.dtype(each.dtype).itemsize)
+            size_in_words(each.size * np.dtype(each.dtype).itemsize)
             if each.shape and each.dtype not in UNREAD
             else ""
         )
-        kept = "" if each.storage.bytes is None else _bytes(each.storage.bytes)
+        kept = "" if each.storage.bytes is None else size_in_words(each.storage.bytes)
         chunks, filters = _shape(each.storage.chunks), " ".join(each.storage.filters)
         rows.append(
             ["  " * bool(group) + name, _shape(each.shape), each.dtype, chunks, filters, kept, memory]
@@ -64,11 +62,6 @@ def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
 
 def _shape(shape: tuple[int, ...] | None) -> str:
     return "" if shape is None else "×".join(map(str, shape)) or "one number"
-
-
-def _bytes(count: int) -> str:
-    power = min(len(UNITS) - 1, int(math.log10(count)) // 3) if count else 0
-    return f"{count / 1000**power:.3g} {UNITS[power]}"
 
 
 def _measures(found: ArrayStatistics, size: int) -> list[str]:

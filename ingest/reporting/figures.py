@@ -19,27 +19,16 @@ from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.ticker import MaxNLocator
 
 from ingest.reporting.survey import FieldSummary, Snapshots, Survey
-from shards.drawing.canvas import (
-    GREY,
-    INK,
-    NARROW,
-    SOLID,
-    WIDTH,
-    Page,
-    caption_words,
-    log_axis,
-    log_waves,
-    sheet,
-    style,
-)
+from shards.drawing.canvas import NARROW, WIDTH, Page, caption_words, log_axis, log_waves, sheet, style
+from shards.drawing.colours import BLUE, EARLY, GREEN, GREY, INK, LATE, MIDDLE, ORANGE, SOLID
 from shards.drawing.plane import Scale
 from shards.drawing.plane_image import bar, compass, draw, frame
 from shards.schema import SPLITS, Schema, Split
 from shards.spectrum import Float64
 
-HUES = ("#0b5cad", "#c9681a", "#2a8c6e")
-SPLIT_HUES: dict[Split, str] = {"train": "#0b5cad", "valid": "#c9681a", "test": "#6e7781"}
-MOMENTS = (("first", "#a9cbec"), ("middle", "#4a8fd1"), ("last", "#0a3a6b"))
+HUES = (BLUE, ORANGE, GREEN)
+SPLIT_HUES: dict[Split, str] = {"train": BLUE, "valid": ORANGE, "test": GREY}
+MOMENTS = (("first", EARLY), ("middle", MIDDLE), ("last", LATE))
 # Inches: a colour bar with its numbers, a gap of images.
 BAR, GAP = 0.62, 0.08
 # Below this share of the variance a float32 field holds only its rounding.

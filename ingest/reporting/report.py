@@ -16,7 +16,8 @@ from ingest.reporting import figures
 from ingest.reporting.survey import PARAMETERS, PICTURES, REACH, Survey, survey
 from shards.card import Card, ChannelMoments
 from shards.disk import write_atomically
-from shards.drawing.html_page import figure, heading, page
+from shards.drawing.html_page import figure, heading, page, table, text_row
+from shards.program.byte_size import size_in_words
 from shards.publish import REPORT
 from shards.read import Dataset
 from shards.schema import SPLITS, Schema, Split
@@ -46,15 +47,6 @@ def report(dataset: Dataset) -> Path:
     with full_disk_is_an_error(path):
         write_atomically(path, page(card.title, "\n".join(filter(None, parts))).encode())
     return path
-
-
-def size(count: float) -> str:
-    """Bytes as a person says them: 512 B, 3.2 MiB, 1.8 TiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
-        count /= 1024
-    return f"{count:.3g} TiB"
 
 
 def _head(card: Card, seen: Survey) -> str:
@@ -108,8 +100,8 @@ def _sizes(dataset: Dataset) -> str:
         cells = (
             f"{counts[split].trajectories:,}",
             f"{counts[split].frames:,}",
-            size(raw),
-            size(stored),
+            size_in_words(raw),
+            size_in_words(stored),
             ratio,
         )
         rows.append((split, *cells))
@@ -210,19 +202,19 @@ def _origin(card: Card) -> str:
         parts.append(f"<p><b>Corrected.</b> {escape(card.correction)}</p>")
     parts.append(f"<p><b>Repeated frames.</b> {card.repeated_frames:,} frames equal the one before.</p>")
     parts.append(_quarantine(card))
-    rows = [(file.path, size(file.bytes), file.digest) for file in card.inputs[:MOST]]
+    rows = [(file.path, size_in_words(file.bytes), file.digest) for file in card.inputs[:MOST]]
     total = f"{len(card.inputs):,} input {'file' if len(card.inputs) == 1 else 'files'}"
-    whole = f"{total}, {size(sum(file.bytes for file in card.inputs))}"
-    table = _table(("file", "size", "digest"), rows, "prose") + _cut(len(card.inputs))
-    return "\n".join([*parts, f"<details><summary>{whole}</summary>{table}</details>"])
+    whole = f"{total}, {size_in_words(sum(file.bytes for file in card.inputs))}"
+    files = _table(("file", "size", "digest"), rows, "prose") + _cut(len(card.inputs))
+    return "\n".join([*parts, f"<details><summary>{whole}</summary>{files}</details>"])
 
 
 def _quarantine(card: Card) -> str:
     if not card.quarantine:
         return "<p><b>Quarantine.</b> Nothing was left out.</p>"
     rows = [(i.path, "all" if i.row is None else str(i.row), i.reason) for i in card.quarantine[:MOST]]
-    table = _table(("file", "row", "reason"), rows, "prose") + _cut(len(card.quarantine))
-    return f"<p><b>Quarantine.</b> {len(card.quarantine):,} left out:</p>{table}"
+    left_out = _table(("file", "row", "reason"), rows, "prose") + _cut(len(card.quarantine))
+    return f"<p><b>Quarantine.</b> {len(card.quarantine):,} left out:</p>{left_out}"
 
 
 def _notes(card: Card, seen: Survey) -> str:
@@ -245,16 +237,9 @@ codec {card.codec}, packaging and documents included. Values are stored divided 
 </ul></section>"""
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
-    """Text in cells; the first column names the row; cells of `prose` are read from the left and may break."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    body = "".join(f"<tr>{_row(*row)}</tr>" for row in rows)
-    table = f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="table">{table}</div>'
-
-
-def _row(name: str, *values: str) -> str:
-    return f'<th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(value)}</td>" for value in values)
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
+    """Text in cells; the first column names the row."""
+    return table(columns, [[text_row(*row) for row in rows]], kind)
 
 
 def _list(items: Sequence[str]) -> str:

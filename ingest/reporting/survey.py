@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from shards.card import Card
+from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.plane import Picture, View, views_of
 from shards.index import Entry
 from shards.read import Dataset
 from shards.schema import SPLITS, Cell, Frames, Split
 from shards.spectrum import Float64, Modes, modes_of, power
-
-T = TypeVar("T")
 
 # A sample: so many trajectories, so many frames of each with the frame that follows, so many values in all.
 TRAJECTORIES, STEPS, VALUES = 8, 32, 2**28
@@ -117,13 +115,6 @@ def sample_size(values: int) -> tuple[int, int]:
     """How many trajectories, and steps of each, for frames of so many values: at least one and four."""
     steps = max(4, min(STEPS, VALUES // (2 * TRAJECTORIES * values)))
     return max(1, min(TRAJECTORIES, VALUES // (2 * steps * values))), steps
-
-
-def evenly_chosen(items: Sequence[T], most: int) -> list[T]:
-    """At most so many, evenly spread, the first and the last among them."""
-    return [
-        items[i] for i in sorted({round(i) for i in np.linspace(0, len(items) - 1, min(len(items), most))})
-    ]
 
 
 class _FieldSums:

@@ -13,7 +13,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
-INK, GREY, PALE, SOLID = "#1f2328", "#6e7781", "#d8dee4", "#aab1b8"
+from shards.drawing.colours import GREY, INK, PALE
+
 # Inches: the width of a report, the least that a caption needs.
 WIDTH, NARROW = 9.6, 6.4
 DPI = 200

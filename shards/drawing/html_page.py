@@ -1,4 +1,4 @@
-"""The page that every report is: one HTML file with its style and its pictures inside, no script, no network."""
+"""The HTML page of every report: one file with its style and pictures inside, no script, no network."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
+from shards.drawing.colours import BLUE, INK, PALE
+
 # Pictures wider than this scroll sideways on a phone, the others shrink.
 _PHONE = 760
 
 
 def page(title: str, body: str) -> str:
-    """The whole file; `body` is HTML, `title` is text."""
-    return _PAGE.format(title=escape(title), style=_STYLE, body=body)
+    """The whole file; `body` is HTML, `title` is text. Browsers load and run nothing from outside of it."""
+    return _PAGE.format(title=escape(title), style=_LIGHT + _REST, body=body)
 
 
 def heading(title: str, facts: Sequence[tuple[str, str]]) -> str:
@@ -22,14 +24,35 @@ def heading(title: str, facts: Sequence[tuple[str, str]]) -> str:
 
 
 def figure(picture: bytes, words: str) -> str:
-    """A picture inside the page; the drawings have two dots a CSS pixel. `words` are escaped already."""
+    """A picture inside the page; a drawing has two dots per CSS pixel. `words` are escaped already."""
     if picture.startswith(b"GIF"):
         kind, width = "gif", int.from_bytes(picture[6:8], "little")
     else:
         kind, width = "png", int.from_bytes(picture[16:20], "big") // 2
     data = base64.b64encode(picture).decode("ascii")
     shape = "wide" if width > _PHONE else "small"
-    return f'<figure><img class="{shape}" src="data:image/{kind};base64,{data}" width="{width}" alt="{words}"></figure>'
+    source = f"data:image/{kind};base64,{data}"
+    return f'<figure><img class="{shape}" src="{source}" width="{width}" alt="{words}"></figure>'
+
+
+def table(columns: Sequence[str], groups: Sequence[Sequence[str]], kind: str = "") -> str:
+    """Rows of HTML, a body for each group of them, below the names of the columns, which are text.
+
+    In `prose` cells are read from the left and may break; `numbers` have no lines between rows.
+    """
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    bodies = "".join(f"<tbody>{''.join(rows)}</tbody>" for rows in groups)
+    return f'<div class="table"><table class="{kind}"><thead><tr>{head}</tr></thead>{bodies}</table></div>'
+
+
+def text_row(name: str, *values: str) -> str:
+    """A row of a table; the name of the row and its values are text.
+
+    >>> text_row("p < 1", "3")
+    '<tr><th scope="row">p &lt; 1</th><td>3</td></tr>'
+    """
+    cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+    return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
 
 
 def escaped_words(name: str) -> str:
@@ -41,14 +64,16 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{title}</title><style>{style}</style></head>
 <body><main>
 {body}
 </main></body></html>
 """
 
-_STYLE = """
-:root { --ink: #1f2328; --grey: #656d76; --line: #d8dee4; --back: #fff; --mark: #0b5cad; --tint: #eaf2fb }
+_LIGHT = f"""
+:root {{ --ink: {INK}; --grey: #656d76; --line: {PALE}; --back: #fff; --mark: {BLUE}; --tint: #eaf2fb }}"""
+_REST = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6edf3; --grey: #9198a1; --line: #30363d; --back: #0d1117; --mark: #6cb2ff; --tint: #12263c }
 }

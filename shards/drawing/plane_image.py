@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from shards.drawing.canvas import GREY, INK, SOLID, Page
+from shards.drawing.canvas import Page
+from shards.drawing.colours import GREY, INK, SOLID
 from shards.drawing.plane import Picture, Scale, View
 from shards.schema import Boundary
 

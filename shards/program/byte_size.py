@@ -1,7 +1,11 @@
-"""Sizes as people write them: 4GB, 500 MB, 1.5GiB."""
+"""Sizes in bytes as people write and read them: 4GB, 500 MB, 1.5GiB.
+
+What is printed is decimal (1 MB = 1,000,000 bytes), the unit of disks, of schedulers and of our own options.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated
 
@@ -9,20 +13,44 @@ from pydantic import BeforeValidator, Field
 
 from shards.errors import SettingsError
 
-_UNITS = {"": 1, "B": 1} | {
-    f"{letter}{i}B": (1024 if i else 1000) ** power
-    for power, letter in enumerate("KMGT", start=1)
-    for i in ("", "i")
-}
+PRINTED = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def byte_count(text: str) -> int:
-    """Bytes of 4GB, 500 MB, 1.5GiB; raises SettingsError for what is no size."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
-    unit = found and next((_UNITS[known] for known in _UNITS if known.upper() == found[2].upper()), None)
-    if not found or not unit:
+    """Bytes of a number and a unit; raises SettingsError for what is not a size.
+
+    >>> byte_count("4GB"), byte_count("1.5 GiB"), byte_count("700")
+    (4000000000, 1610612736, 700)
+    """
+    found = re.fullmatch(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(I?)B?", text.strip().upper())
+    if not found or (found[3] and not found[2]):
         raise SettingsError(f"{text} is not a size; expected a number and a unit, such as 4GB or 500MiB")
-    return int(float(found[1]) * unit)
+    base = 1024 if found[3] else 1000
+    return int(float(found[1]) * base ** _POWERS[found[2]])
+
+
+def size_in_words(count: float) -> str:
+    """Bytes to three digits.
+
+    >>> size_in_words(3_210_000), size_in_words(512), size_in_words(999_999_999)
+    ('3.21 MB', '512 B', '1 GB')
+    """
+    unit = 0
+    # 999.5 to three digits is 1000, which is 1 of the next unit.
+    while count >= 999.5 and unit < len(PRINTED) - 1:
+        count /= 1000
+        unit += 1
+    return f"{count:.3g} {PRINTED[unit]}"
+
+
+def enough(count: int) -> str:
+    """Whole megabytes that hold so many bytes, as an option takes them.
+
+    >>> enough(89_000_001)
+    '90MB'
+    """
+    return f"{math.ceil(count / 10**6)}MB"
 
 
 def _bytes(value: object) -> object:

@@ -1,8 +1,7 @@
-"""What earlier versions wrote stays readable, with the same values: a small dataset of each is kept next to this test."""
+"""Old datasets stay readable, with the same values: a small one of each version is kept next to this test."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from shutil import copytree
 
 import numpy as np
 import pytest

@@ -19,10 +19,11 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from shards.drawing.canvas import INK, PALE, WIDTH, Page, caption_words, log_axis, log_waves, sheet, style
+from shards.drawing.canvas import WIDTH, Page, caption_words, log_axis, log_waves, sheet, style
+from shards.drawing.colours import BLUE, INK, MUTED, ORANGE, PALE
 from walrus.evaluation.scores import FORECASTERS, Errors, Forecaster
 
-HUES: dict[Forecaster, str] = {"model": "#0b5cad", "persistence": "#818b94", "linear": "#c9681a"}
+HUES: dict[Forecaster, str] = {"model": BLUE, "persistence": MUTED, "linear": ORANGE}
 DASHES: dict[Forecaster, str] = {"model": "solid", "persistence": "solid", "linear": "dashed"}
 NAMES: dict[Forecaster, str] = {
     "model": "model",

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from shards.drawing.even_choice import evenly_chosen
 from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.device import ran_out
 from walrus.evaluation.forecasts import ForecastProtocol, Forecasts, TrajectoryErrors
 from walrus.evaluation.published_scores import reported_windows
-from walrus.evaluation.recording import Recording, evenly_chosen_steps
+from walrus.evaluation.recording import Recording
 from walrus.evaluation.scores import Scores, horizons, scores
 from walrus.rollout import Model
 
@@ -113,7 +114,7 @@ def _films(trial: Forecasts, tracks: Sequence[TrajectoryErrors]) -> Recordings:
     first = trial.schema.channels[:1]
     steps = tracks[typical].rollout_FMTC.shape[2]
     return Recordings(
-        typical=trial.film(trial.numbers[typical], first, evenly_chosen_steps(steps, FILM_STEPS)),
+        typical=trial.film(trial.numbers[typical], first, evenly_chosen(range(1, steps + 1), FILM_STEPS)),
         fields=trial.film(trial.numbers[typical], trial.schema.channels, (min(20, steps),)),
         best=None if best == typical else _end(trial, tracks, best),
         worst=None if worst == typical else _end(trial, tracks, worst),
@@ -121,5 +122,6 @@ def _films(trial: Forecasts, tracks: Sequence[TrajectoryErrors]) -> Recordings:
 
 
 def _end(trial: Forecasts, tracks: Sequence[TrajectoryErrors], place: int) -> Recording:
-    steps = evenly_chosen_steps(tracks[place].rollout_FMTC.shape[2], FILM_STEPS)
+    last = tracks[place].rollout_FMTC.shape[2]
+    steps = evenly_chosen(range(1, last + 1), FILM_STEPS)
     return trial.film(trial.numbers[place], trial.schema.channels[:1], steps)

@@ -87,11 +87,6 @@ def record(
     )
 
 
-def evenly_chosen_steps(frames: int, most: int) -> tuple[int, ...]:
-    """An even choice of at most so many of the steps 1 to `frames`, the ends among them."""
-    return tuple(sorted({round(step) for step in np.linspace(1, frames, min(frames, most))}))
-
-
 def _images(
     scene: RolloutFacts, shot: RolloutStep, rows: Sequence[int], views: Sequence[View]
 ) -> tuple[npt.NDArray[np.float32], ...]:

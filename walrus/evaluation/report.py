@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from shards.drawing.html_page import escaped_words, figure, heading, page
+from shards.drawing.html_page import escaped_words, figure, heading, page, table
 from walrus.evaluation.curve_figures import Curve, curve
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.figures import Drawing, Drawings
@@ -153,22 +153,19 @@ def _steps(window: str, steps: tuple[int, int] | None) -> str:
 
 def _table(groups: Sequence[tuple[str, Sequence[ScoreRow]]], corner: str = "VRMSE") -> str:
     """The three forecasters for each group and row; the best of a line is marked."""
-    heads = "".join(f'<th scope="col">{name}</th>' for name in FORECASTERS)
-    bodies = "".join(f"<tbody>{_lines(name, rows)}</tbody>" for name, rows in groups)
-    head = f"<thead><tr><th>{corner}</th><th></th>{heads}</tr></thead>"
-    return f'<div class="table"><table>{head}{bodies}</table></div>'
+    return table((corner, "", *FORECASTERS), [_lines(name, rows) for name, rows in groups])
 
 
-def _lines(name: str, rows: Sequence[ScoreRow]) -> str:
+def _lines(name: str, rows: Sequence[ScoreRow]) -> list[str]:
     heads = [
         f'<th scope="rowgroup" rowspan="{len(rows)}">{escaped_words(name)}</th>',
         *[""] * (len(rows) - 1),
     ]
     cells = ["".join(_cell(value, row.best) for value in row.values) for row in rows]
-    return "".join(
+    return [
         f"<tr>{head}<td>{escape(row.name)}</td>{line}</tr>"
         for head, row, line in zip(heads, rows, cells, strict=True)
-    )
+    ]
 
 
 def _cell(value: float, best: float) -> str:

@@ -22,7 +22,9 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from shards.drawing.canvas import GREY, INK, WIDTH, Page, caption_words, style
+from shards.drawing.canvas import WIDTH, Page, caption_words, style
+from shards.drawing.colours import BLUE, GREY, INK
+from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.plane import Picture, Scale, View
 from shards.drawing.plane_image import bar, compass, draw
 from walrus.evaluation.recording import IMAGES, Recording
@@ -48,7 +50,7 @@ def panel(film: Recording, channel: str, places: Sequence[int] | None = None) ->
     room = WIDTH - left - BAR
     if places is None:
         wanted = min(2.4, max(0.95, 1.5 / view.ratio))
-        places = _even(len(film.steps), max(2, min(MOST_COLUMNS, int(room / (wanted + gap)))))
+        places = evenly_chosen(range(len(film.steps)), max(2, min(MOST_COLUMNS, int(room / (wanted + gap)))))
     width = min(room / len(places) - gap, 2.6, 2.3 / view.ratio)
     height = width * view.ratio
     images_ITVU = film.images_ITCVU[0][:, list(places), row]
@@ -159,7 +161,7 @@ def _space_time(film: Recording, channel: str) -> bytes:
     left, top, height, below = 0.5, 0.9, 2.1, 1.4
     width = (WIDTH - left) / 3 - BAR
     extent = (*view.extent[:2], film.steps[0] - 0.5, film.steps[-1] + 0.5)
-    name, places = view.names[0], _even(len(film.steps), PROFILES)
+    name, places = view.names[0], evenly_chosen(range(len(film.steps)), PROFILES)
     with style():
         page = Page(left + _across(width), top + height + 0.75 + below + 0.5)
         _title(page, film, caption_words(channel))
@@ -175,7 +177,7 @@ def _space_time(film: Recording, channel: str) -> bytes:
         for j, place in enumerate(places):
             axes = page.axes(left + j * (wide + 0.2), top + height + 0.75, wide, below)
             axes.plot(cell_U, images_ITU[0, place], color=GREY, linewidth=2.4, alpha=0.6, label="truth")
-            axes.plot(cell_U, images_ITU[1, place], color="#0b5cad", linewidth=1.2, label="forecast")
+            axes.plot(cell_U, images_ITU[1, place], color=BLUE, linewidth=1.2, label="forecast")
             axes.set(title=f"{_when(film, place)}\n{_wrong(film, place, row)}", xlabel=name)
             axes.set_ylim(*_reach(images_ITU[0]))
             axes.tick_params(labelleft=j == 0)
@@ -189,10 +191,6 @@ def _reach(values: Picture) -> tuple[float, float]:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     room = 0.15 * (high - low) or 1.0
     return low - room, high + room
-
-
-def _even(count: int, most: int) -> list[int]:
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, most))})
 
 
 def _scales(images_ITVU: Picture, widest: Scale | None = None) -> tuple[Scale, Scale, Scale]:

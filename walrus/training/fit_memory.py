@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from shards.errors import MismatchError
+from shards.program.byte_size import size_in_words
 from shards.schema import Schema
 from walrus.device import device, ran_out
 from walrus.model.settings import ModelSettings
@@ -100,12 +101,8 @@ def in_words(needed: MemoryEstimate) -> str:
         "optimiser": needed.optimizer,
         "activations": needed.activations,
     }
-    return f"about {size(needed.total)} ({', '.join(f'{name} {size(part)}' for name, part in parts.items())})"
-
-
-def size(count: float) -> str:
-    """Bytes to three digits, in GB or MB."""
-    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+    words = [f"{name} {size_in_words(part)}" for name, part in parts.items()]
+    return f"about {size_in_words(needed.total)} ({', '.join(words)})"
 
 
 @contextmanager

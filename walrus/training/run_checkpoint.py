@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from shards.disk import settle, write_atomically
+from shards.disk import TEMPORARY, settle, write_atomically
 from shards.errors import MismatchError
 from shards.json_text import dump, parse
 from shards.schema import AtLeastOne, Natural, checked
@@ -63,11 +63,11 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
     The folder of the step gets its name when everything is in it, so whatever has a name is whole.
     """
     place = folder / f"step-{checkpoint.step:07d}"
-    building = place.with_name(f".tmp-{place.name}")
+    building = place.with_name(f"{TEMPORARY}{place.name}")
     rank = dist.get_rank()
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(".tmp-*"):
+        for leftover in folder.glob(f"{TEMPORARY}*"):
             shutil.rmtree(leftover)
         building.mkdir()
     dist.barrier()

@@ -46,7 +46,7 @@ def test_a_person_reads_sizes_times_and_what_they_are_judged_by(good, foretold, 
     text = {word: rest.strip() for word, rest in lines.items()}
     assert text["builds"] == f"{tmp_path}/root/waves"
     assert text["trajectories"] == "5 train (29 frames), 2 valid (10 frames), 2 test (10 frames)"
-    assert text["judged by"].startswith("5 frames of train/one.hdf5 (0.0 MB), read, checked and encoded in ")
+    assert text["judged by"].startswith("5 frames of train/one.hdf5 (1.44 kB), read, checked and encoded in ")
     assert text["time"].endswith(" s on 2 processes")
 
 

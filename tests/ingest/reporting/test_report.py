@@ -15,7 +15,8 @@ import ingest.reporting.report
 from ingest.building.build import build as build_dataset
 from ingest.building.plan import plan_build
 from ingest.recipe import Recipe
-from ingest.reporting.report import report, size
+from ingest.reporting.report import report
+from shards.program.byte_size import size_in_words
 from shards.program.settings import make
 from shards.read import Dataset
 
@@ -134,7 +135,12 @@ def test_compression_is_raw_over_stored(page, acoustic):
     stored_bytes = sum(
         path.stat().st_size for path in (acoustic.folder / "train").rglob("*") if path.is_file()
     )
-    assert (trajectories, frames, raw, stored) == ("8", "192", size(raw_bytes), size(stored_bytes))
+    assert (trajectories, frames, raw, stored) == (
+        "8",
+        "192",
+        size_in_words(raw_bytes),
+        size_in_words(stored_bytes),
+    )
     assert ratio == f"{raw_bytes / stored_bytes:.2f} ×"
 
 
@@ -244,10 +250,3 @@ def test_strings_are_escaped_and_only_an_address_becomes_a_link(tmp_path):
     assert page.text.count(evil) == 5
     assert "script" not in page.tags
     assert page.values("href") == []
-
-
-@pytest.mark.parametrize(
-    ("count", "words"), [(0, "0 B"), (1000, "1000 B"), (2**20, "1 MiB"), (3.3 * 2**40, "3.3 TiB")]
-)
-def test_sizes_read_as_a_person_would_say_them(count, words):
-    assert size(count) == words

@@ -8,7 +8,7 @@ import pytest
 from ingest.building.build import build
 from ingest.building.plan import plan_build
 from ingest.recipe import Recipe
-from ingest.reporting.survey import BINS, STEPS, TRAJECTORIES, VALUES, evenly_chosen, sample_size, survey
+from ingest.reporting.survey import BINS, STEPS, TRAJECTORIES, VALUES, sample_size, survey
 from shards.program.settings import make
 from shards.read import Dataset
 
@@ -55,12 +55,6 @@ def test_a_sample_is_bounded_however_large_a_frame_is(values):
     assert 1 <= trajectories <= TRAJECTORIES
     assert 4 <= steps <= STEPS
     assert 2 * trajectories * steps * values <= max(VALUES, 8 * values)
-
-
-def test_a_choice_is_even_and_holds_both_ends():
-    assert evenly_chosen(range(100), 4) == [0, 33, 66, 99]
-    assert evenly_chosen(range(3), 8) == [0, 1, 2]
-    assert evenly_chosen([5], 8) == [5]
 
 
 def test_changes_are_in_standard_deviations_of_the_card(tmp_path):

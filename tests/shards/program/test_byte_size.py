@@ -3,7 +3,7 @@
 import pytest
 
 from shards.errors import SettingsError
-from shards.program.byte_size import Size, byte_count
+from shards.program.byte_size import Size, byte_count, enough, size_in_words
 from shards.program.settings import make
 from shards.schema import checked
 
@@ -23,7 +23,7 @@ def test_sizes_are_read_as_people_write_them(text, count):
     assert byte_count(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-4GB", "4 parsecs", "0x10"])
+@pytest.mark.parametrize("text", ["", "GB", "-4GB", "4 parsecs", "0x10", "9" * 5000, "4IB"])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(SettingsError, match="is not a size; expected a number and a unit"):
         byte_count(text)
@@ -41,3 +41,24 @@ def test_a_setting_in_bytes_may_have_a_unit():
     )
     with pytest.raises(SettingsError, match="here: room"):
         make(Settings, {"room": -1}, "here")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (3.3e12, "3.3 TB"),
+        (5e20, "500 EB"),
+    ],
+)
+def test_sizes_are_printed_to_three_digits(count, words):
+    assert size_in_words(count) == words
+
+
+def test_a_size_that_is_advised_is_enough():
+    for count in (0, 1, 999_999, 1_000_001, 89_000_001):
+        assert count <= byte_count(enough(count)) < count + 10**6

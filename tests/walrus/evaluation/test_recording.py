@@ -5,7 +5,7 @@ import pytest
 
 from shards.errors import MismatchError
 from shards.schema import Boundary, Grid
-from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, evenly_chosen_steps, record
+from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, record
 
 SHAPE = (6, 4, 5)
 GRID = Grid(("x", "y", "z"), tuple(tuple(float(i) for i in range(size)) for size in SHAPE))
@@ -52,10 +52,3 @@ def test_a_look_through_sees_the_largest_error_and_not_the_difference_of_looks()
 def test_a_channel_that_was_not_filmed_is_refused() -> None:
     with pytest.raises(MismatchError, match=r"flow: no channel 'v', expected one of \('w', 'u'\)"):
         filmed().row("v")
-
-
-@pytest.mark.parametrize(
-    ("frames", "most", "steps"), [(5, 9, (1, 2, 3, 4, 5)), (9, 3, (1, 5, 9)), (1, 4, (1,))]
-)
-def test_steps_are_spread_evenly_with_both_ends(frames: int, most: int, steps: tuple[int, ...]) -> None:
-    assert evenly_chosen_steps(frames, most) == steps

@@ -1,0 +1,20 @@
+"""An even choice of a few items, where there is no room to show all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+def evenly_chosen(items: Sequence[T], most: int) -> list[T]:
+    """At most so many, evenly spread, the first and the last among them.
+
+    >>> evenly_chosen(range(100), 4)
+    [0, 33, 66, 99]
+    """
+    places = np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int)
+    return [items[place] for place in places]
