@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ingest.source",
     }
     | {"ingest.split", "shards", "shards.program"},
-    "ingest.reporting": {"shards", "shards.drawing"},
+    "ingest.reporting": {"shards", "shards.drawing", "shards.program.byte_size"},
     "walrus": {"walrus.data", "walrus.model", "shards", "shards.program"},
     "walrus.data": {"shards", "shards.program"},
     "walrus.model": {"walrus.data", "shards", "shards.program"},
