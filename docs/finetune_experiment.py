@@ -83,10 +83,17 @@ def learn(
         network = Walrus(settings, len(PUBLISHED))
         if base:
             network.load_state_dict(load_model(base)[1].network.state_dict())
-        trainee = TrainingObjective(network, PUBLISHED, seed, stream.rotate, training.jitter, training.eps)
+        objective = TrainingObjective(network, PUBLISHED, seed, stream.rotate, training.jitter, training.eps)
         plan = plan_stream(chosen, dict.fromkeys(names, 1), stream, seed, cost_of(settings))
         weights = fit(
-            trainee, plan, chosen, recipe.engine, schedule(steps), training, folder, lambda progress: None
+            objective,
+            plan=plan,
+            shards=chosen,
+            engine_settings=recipe.engine,
+            schedule=schedule(steps),
+            settings=training,
+            run=folder,
+            report=lambda record: None,
         )
         description = Description(
             model=settings,

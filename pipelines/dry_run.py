@@ -33,28 +33,28 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> di
     known = {choice.name: facts_of(choice, root) for choice in recipe.datasets}
     plan = plan_of(recipe, known, model)
     engine = recipe.engine
-    place = Rank(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, groups))
-    plan.check(place)
-    times_SMG = balanced_times(plan, STEPS_PREDICTED, place.groups)
+    rank = Rank(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, groups))
+    plan.check(rank)
+    times_SMG = balanced_times(plan, STEPS_PREDICTED, rank.groups)
     names = [name for each in known.values() for name in channels_of(each.schema)]
     count = parameters(model, len(PUBLISHED.extend(names)))
     largest = max(
-        task.windows // place.group_ranks * activations(model, known[task.name].schema, task.history)
+        task.windows // rank.group_ranks * activations(model, known[task.name].schema, task.history)
         for task in plan.tasks
     )
-    memory = footprint(count, engine, place, largest)
+    memory = footprint(count, engine, rank, largest)
     return {
         "title": recipe.title,
         "parameters": count,
         "steps": recipe.schedule.steps,
         "micro_batches": plan.micro_batches,
         "ranks": ranks,
-        "groups": place.groups,
+        "groups": rank.groups,
         "tasks": {task.name: _task(task, known[task.name], recipe) for task in plan.tasks},
         "first_steps": [
-            _step(plan, known, step, place) for step in range(min(STEPS_SHOWN, recipe.schedule.steps))
+            _step(plan, known, step, rank) for step in range(min(STEPS_SHOWN, recipe.schedule.steps))
         ],
-        "tflop_a_step_and_rank": float(np.mean(times_SMG.sum(1))) / place.group_ranks / 1e12,
+        "tflop_a_step_and_rank": float(np.mean(times_SMG.sum(1))) / rank.group_ranks / 1e12,
         "idle_share": 1 - busy_share(times_SMG, 1),
         "memory": {**asdict(memory), "total": memory.total},
     }
@@ -76,11 +76,11 @@ def _task(task: Task, known: DatasetFacts, recipe: RunRecipe) -> dict[str, Any]:
     }
 
 
-def _step(plan: StreamPlan, known: dict[str, DatasetFacts], step: int, place: Rank) -> list[dict[str, Any]]:
+def _step(plan: StreamPlan, known: dict[str, DatasetFacts], step: int, rank: Rank) -> list[dict[str, Any]]:
     group_of = {
         micro.number: group
-        for group in range(place.groups)
-        for micro in plan.of_group(step, Rank(group * place.group_ranks, place.ranks, place.groups))
+        for group in range(rank.groups)
+        for micro in plan.of_group(step, Rank(group * rank.group_ranks, rank.ranks, rank.groups))
     }
     return [_micro_batch(micro, group_of[micro.number]) for micro in plan.step(step)]
 

@@ -61,7 +61,7 @@ def finetune(
     check_fit(description, shards.datasets[dataset])
     schema = shards.datasets[dataset].card.schema
     recipe = finetune_recipe(template, dataset, base, description, samples, schema)
-    recipe = _without_watch(recipe, shards.datasets[dataset], description)
+    recipe = _without_early_stopping(recipe, shards.datasets[dataset], description)
     vocabulary = Vocabulary(description.vocabulary).extend(shards.channels)
     _tell_new(vocabulary.names[len(description.vocabulary) :], shards.channels)
     example = empty_batch(dataset, shards.datasets[dataset])
@@ -72,7 +72,7 @@ def finetune(
         schema=schema,
         history=recipe.stream.history(len(schema.grid.axes)),
         windows=max(1, recipe.stream.windows(schema, cost_of(model)) // ranks),
-        place=Rank(0, ranks),
+        rank=Rank(0, ranks),
     )
     model, recipe = fit_memory(model, recipe, load)
     job = Job(recipe, model, vocabulary.names, root, out, ranks, base, allow=tuple(allow), trace=trace)
@@ -162,14 +162,14 @@ def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[Mod
     return chosen, replace(recipe, engine=engine)
 
 
-def _without_watch(recipe: RunRecipe, dataset: Dataset, description: Description) -> RunRecipe:
+def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, description: Description) -> RunRecipe:
     """Early stopping needs validation trajectories; without them the schedule alone ends the run."""
     history = description.history(len(dataset.card.schema.grid.axes))
-    if not recipe.watch.every or any(entry.frames > history for entry in dataset.entries("valid")):
+    if not recipe.early_stopping.every or any(entry.frames > history for entry in dataset.entries("valid")):
         return recipe
     where = dataset.files.where()
     say(f"{where}: no validation trajectory is longer than {history} frames, so nothing ends the run early")
-    return replace(recipe, watch=replace(recipe.watch, every=0))
+    return replace(recipe, early_stopping=replace(recipe.early_stopping, every=0))
 
 
 def _tell_new(new: tuple[str, ...], channels: tuple[str, ...]) -> None:

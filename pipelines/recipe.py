@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from shards.errors import SettingsError
+from shards.errors import RenamedWarning, SettingsError
 from shards.program.settings import make, override, read_toml
 from shards.schema import AtLeastOne, checked
 from walrus.evaluation.forecasts import EvaluationSettings
@@ -20,6 +21,9 @@ from walrus.training.engine import EngineSettings
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings
 from walrus.training.tuning import TuningSettings
+
+# Tables by the names that they had in earlier versions.
+RENAMED_TABLES = {"watch": "early_stopping"}
 
 
 @checked
@@ -43,7 +47,7 @@ class RunRecipe:
     """A pretraining or fine-tuning run.
 
     `model` is a preset and `size` overrides single settings of it; or `base` is the folder of a trained model to
-    go on from, prepared as `tuning` says. `watch` ends a run that no longer gets better.
+    go on from, prepared as `tuning` says. `early_stopping` ends a run that no longer gets better.
     """
 
     title: str
@@ -57,14 +61,14 @@ class RunRecipe:
     engine: EngineSettings = EngineSettings()
     training: TrainSettings = TrainSettings()
     tuning: TuningSettings = TuningSettings()
-    watch: EarlyStoppingSettings = EarlyStoppingSettings()
+    early_stopping: EarlyStoppingSettings = EarlyStoppingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="after")
     def _possible(self) -> RunRecipe:
-        if self.engine.ema and self.watch.every:
+        if self.engine.ema and self.early_stopping.every:
             raise ValueError(
-                "watch judges the weights, not their average: set watch.every or engine.ema to 0"
+                "early_stopping scores the weights, not their average: set early_stopping.every or engine.ema to 0"
             )
         names = [choice.name for choice in self.datasets]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -100,4 +104,17 @@ def find_run_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Run
         raise SettingsError(
             f"no run recipe named {name_or_path}; there is {', '.join(known)}; or name a file .toml"
         )
-    return make(RunRecipe, override(read_toml(path), assignments), str(path))
+    return make(RunRecipe, _with_todays_tables(override(read_toml(path), assignments), path), str(path))
+
+
+def _with_todays_tables(tables: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The recipe with each renamed table under its new name; a note names the old one."""
+    today = dict(tables)
+    for old, new in RENAMED_TABLES.items():
+        found = today.pop(old, None)
+        if isinstance(found, dict):
+            warnings.warn(f"{path}: [{old}] is now called [{new}]", RenamedWarning, stacklevel=3)
+            today[new] = {**today.get(new, {}), **found}
+        elif found is not None:
+            raise SettingsError(f"{path}: {old} is a value; expected a table [{new}]")
+    return today

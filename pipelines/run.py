@@ -86,7 +86,7 @@ def is_finished(job: Job) -> bool:
     if not (job.run / DESCRIPTION).is_file():
         return False
     steps = job.recipe.schedule.steps
-    return load_description(job.run).step == steps or is_done(job.run, job.recipe.watch, steps)
+    return load_description(job.run).step == steps or is_done(job.run, job.recipe.early_stopping, steps)
 
 
 def is_recipe_kept(job: Job) -> bool:
@@ -125,7 +125,9 @@ def identity(job: Job, shards: Shards) -> Identity:
         "training": {
             **recipe.training.identity,
             **TypeAdapter(TuningSettings).dump_python(recipe.tuning, mode="json"),
-            "watch": TypeAdapter(EarlyStoppingSettings).dump_python(recipe.watch, mode="json"),
+            "early_stopping": TypeAdapter(EarlyStoppingSettings).dump_python(
+                recipe.early_stopping, mode="json"
+            ),
         },
         "model": {**job.model.identity, "vocabulary": list(job.vocabulary), "base": base},
     }
@@ -213,33 +215,33 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     groups = count_groups(ranks, recipe.engine.zero_stage, recipe.engine.mics_shard_size, job.groups)
     vocabulary = Vocabulary(job.vocabulary)
     description = _description(job, shards)
-    trainee = TrainingObjective(
+    objective = TrainingObjective(
         network=_network(job, vocabulary),
         vocabulary=vocabulary,
         seed=recipe.training.seed,
         rotates=recipe.stream.rotate,
         jitters=recipe.training.jitter,
         eps=recipe.training.eps,
-        place=Rank(rank, ranks, groups),
+        rank=Rank(rank, ranks, groups),
         scales=description.scales,
     )
-    watch = _watch(job, shards, description, trainee)
+    early_stopping = _early_stopping(job, shards, description, objective)
     try:
         with progress(shown=rank == 0) as report, enough_memory(job.run):
             values = fit(
-                trainee,
-                plan,
-                shards,
-                recipe.engine,
-                recipe.schedule,
-                recipe.training,
-                job.run,
-                report,
-                job.stop_at,
-                belongs,
-                saved,
-                job.trace,
-                watch,
+                objective,
+                plan=plan,
+                shards=shards,
+                engine_settings=recipe.engine,
+                schedule=recipe.schedule,
+                settings=recipe.training,
+                run=job.run,
+                report=report,
+                stop_at=job.stop_at,
+                identity=belongs,
+                saved=saved,
+                trace=job.trace,
+                early_stopping=early_stopping,
             )
     except WalrusError as error:
         if rank == 0:
@@ -248,8 +250,8 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
             leave_world()
         raise
     if rank == 0:
-        if watch:
-            description = replace(description, step=watch.best.step)
+        if early_stopping:
+            description = replace(description, step=early_stopping.best.step)
         save_model(job.run, description, merged(values))
         note(job.run, "ended: model.safetensors and model.json are written")
     leave_world()
@@ -286,18 +288,22 @@ def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
     return network
 
 
-def _watch(
-    job: Job, shards: Shards, description: Description, trainee: TrainingObjective
+def _early_stopping(
+    job: Job, shards: Shards, description: Description, objective: TrainingObjective
 ) -> EarlyStopping | None:
     """Validation on the first dataset, where the recipe asks for it."""
-    if not job.recipe.watch.every:
+    if not job.recipe.early_stopping.every:
         return None
     model = Model(
-        trainee.network, trainee.vocabulary, description.eps, description.jitters, scales=description.scales
+        objective.network,
+        objective.vocabulary,
+        description.eps,
+        description.jitters,
+        scales=description.scales,
     )
     dataset = next(iter(shards.datasets.values()))
     history = description.history(len(dataset.card.schema.grid.axes))
-    return EarlyStopping(job.recipe.watch, model, dataset, history, job.run)
+    return EarlyStopping(job.recipe.early_stopping, model, dataset, history, job.run)
 
 
 def _description(job: Job, shards: Shards) -> Description:

@@ -38,9 +38,9 @@ def simulate(recipe: RunRecipe, root: Root) -> dict[str, Any]:
 
 
 def _row(plan: StreamPlan, ranks: int, group_ranks: int) -> dict[str, Any]:
-    place = Rank(0, ranks, ranks // group_ranks)
-    micros = ACCUMULATION * place.groups
-    found = shares(replace(plan, micro_batches=micros), place, max(FEWEST_STEPS, SIMULATED // micros))
+    rank = Rank(0, ranks, ranks // group_ranks)
+    micros = ACCUMULATION * rank.groups
+    found = shares(replace(plan, micro_batches=micros), rank, max(FEWEST_STEPS, SIMULATED // micros))
     grouped, balanced = found.gains
     return {
         "ranks": ranks,

@@ -53,7 +53,7 @@ def test_the_default_recipe_keeps_history_jitter_and_eps_of_its_base(flow):
     assert (chosen.stream.history_2d, chosen.training.jitter, chosen.training.eps) == (5, False, 1e-4)
     assert chosen.schedule.steps == 204_000 / 4
     assert chosen.training.normalise == "sample"
-    assert chosen.watch.every == 500
+    assert chosen.early_stopping.every == 500
 
 
 def test_the_published_recipe_is_as_published(flow):
@@ -64,7 +64,7 @@ def test_the_published_recipe_is_as_published(flow):
     assert (chosen.training.normalise, chosen.training.eps) == ("dataset", 1e-8)
     assert (tuning.train, tuning.learned_rotary, tuning.position, tuning.drop_path) == ("all", True, False, 0)
     assert (chosen.stream.largest_stride, chosen.stream.rotate) == (1, False)
-    assert (chosen.engine.clip, chosen.engine.optimizer, chosen.watch.every) == (10, "adamw", 0)
+    assert (chosen.engine.clip, chosen.engine.optimizer, chosen.early_stopping.every) == (10, "adamw", 0)
 
 
 def test_base_and_data_that_do_not_go_together_are_refused_before_training(root, flow, tmp_path):

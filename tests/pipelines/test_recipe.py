@@ -4,7 +4,7 @@ import torch
 from ingest.recipe import find_recipe
 from pipelines.recipe import find_run_recipe, run_recipes
 from pipelines.run import resolved
-from shards.errors import SettingsError
+from shards.errors import RenamedWarning, SettingsError
 from walrus.model.walrus import Walrus
 from walrus.training.schedule import ScheduleSettings
 from walrus.vocabulary import PUBLISHED
@@ -67,8 +67,8 @@ def test_a_value_out_of_range_is_named():
 
 
 def test_settings_that_do_not_go_together_are_refused_in_one_line():
-    with pytest.raises(SettingsError, match=r"set watch\.every or engine\.ema to 0"):
-        find_run_recipe("tiny", ("watch.every=5", "engine.ema=0.99"))
+    with pytest.raises(SettingsError, match=r"set early_stopping\.every or engine\.ema to 0"):
+        find_run_recipe("tiny", ("early_stopping.every=5", "engine.ema=0.99"))
     with pytest.raises(SettingsError, match="datasets has flow twice; raise its weight"):
         find_run_recipe("tiny", ('datasets=[{name="flow"},{name="wave"},{name="flow"}]',))
 
@@ -78,3 +78,15 @@ def test_unknown_recipes_and_presets_are_refused_with_what_there_is():
         find_run_recipe("huge")
     with pytest.raises(SettingsError, match="no such preset; there is tiny, small, half, walrus"):
         assert find_run_recipe("tiny", ("model=huge",)).model_settings
+
+
+def test_a_table_by_its_old_name_is_read_with_a_note(tmp_path):
+    path = tmp_path / "old.toml"
+    path.write_text('title = "old"\ndatasets = []\n[watch]\nevery = 7\n')
+    with pytest.warns(RenamedWarning, match=r"\[watch\] is now called \[early_stopping\]"):
+        assert find_run_recipe(str(path)).early_stopping.every == 7
+    with pytest.warns(RenamedWarning):
+        chosen = find_run_recipe("finetune", ("watch.patience=3",))
+    assert (chosen.early_stopping.every, chosen.early_stopping.patience) == (500, 3)
+    with pytest.raises(SettingsError, match=r"watch is a value; expected a table \[early_stopping\]"):
+        find_run_recipe("tiny", ("watch=3",))

@@ -118,7 +118,7 @@ def read_validations(folder: Path) -> list[Validation]:
 
 
 def is_done(folder: Path, settings: EarlyStoppingSettings, steps: int) -> bool:
-    """Whether a run that is watched has come to its end, by itself or by the schedule."""
+    """Whether a run with early stopping has come to its end, by itself or by the schedule."""
     seen = read_validations(folder)
     return bool(settings.every and seen) and (seen[-1].step == steps or is_over(seen, settings))
 
@@ -156,7 +156,7 @@ def validation_error(model: Model, dataset: Dataset, history: int, settings: Ear
     if not errors:
         raise MismatchError(
             f"{dataset.files.where()}: no validation trajectory is longer than the history of {history} frames; "
-            "set watch.every to 0, or split the dataset otherwise"
+            "set early_stopping.every to 0, or split the dataset otherwise"
         )
     mean = sum(errors) / len(errors)
     return mean if math.isfinite(mean) else math.inf

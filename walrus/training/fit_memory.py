@@ -34,14 +34,14 @@ class Load:
     schema: Schema
     history: int
     windows: int
-    place: Rank
+    rank: Rank
 
 
 def step_footprint(model: ModelSettings, engine: EngineSettings, load: Load) -> MemoryEstimate:
     """The memory of a step on the device of a rank: weights at rest need no gradient and no optimiser."""
     every, learning = _parameters(model, load)
     kept = load.windows * (activations(model, load.schema, load.history) + _recomputed(model, load))
-    whole = footprint(every, engine, load.place, kept)
+    whole = footprint(every, engine, load.rank, kept)
     share = learning / every
     optimizer = 0.0 if engine.offload == "optimizer" else share * whole.optimizer
     return replace(whole, gradients=share * whole.gradients, optimizer=optimizer)

@@ -38,14 +38,14 @@ def parameters(model: ModelSettings, vocabulary: int) -> int:
         return sum(parameter.numel() for parameter in Walrus(model, vocabulary).parameters())
 
 
-def footprint(count: int, engine: EngineSettings, place: Rank, activations: float) -> MemoryEstimate:
+def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float) -> MemoryEstimate:
     """The memory of a rank for a model of `count` parameters; `activations` are those of its largest slice.
 
     ZeRO stage 1 shares the optimiser's state among the ranks, stage 2 the gradients as well, stage 3 the
     weights as well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. Muon keeps one
     moment, AdamW two; an average of the weights lies beside them.
     """
-    ranks = engine.mics_shard_size or place.ranks
+    ranks = engine.mics_shard_size or rank.ranks
     whole = FLOAT * count
     moments = 1 if engine.optimizer == "muon" else 2
     return MemoryEstimate(

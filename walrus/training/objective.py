@@ -26,7 +26,7 @@ from walrus.vocabulary import Vocabulary
 class TrainingObjective(nn.Module):
     """The network with its loss, as the engine drives it.
 
-    `place` says which slice of each micro-batch comes; without `scales` each window is normalised by itself.
+    `rank` says which slice of each micro-batch comes; without `scales` each window is normalised by itself.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class TrainingObjective(nn.Module):
         rotates: bool,
         jitters: bool,
         eps: float,
-        place: Rank = ALONE,
+        rank: Rank = ALONE,
         scales: Scales | None = None,
     ) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class TrainingObjective(nn.Module):
         self.rotates = rotates
         self.jitters = jitters
         self.eps = eps
-        self.place = place
+        self.rank = rank
         self.scales = scales or {}
 
     def forward(self, batch: Batch, number: int) -> Tensor:
@@ -86,7 +86,7 @@ class TrainingObjective(nn.Module):
 
     def _paths(self, frames: int, windows: int, generator: torch.Generator) -> Paths:
         """This rank's share of the draw for the whole micro-batch, so that it is the same for any number of ranks."""
-        rank, ranks = self.place.rank_in_group, self.place.group_ranks
+        rank, ranks = self.rank.rank_in_group, self.rank.group_ranks
         whole = draw_paths(self.network.settings, frames, windows * ranks, generator)
         mine = slice(rank * windows, (rank + 1) * windows)
         return Paths(whole.time_KB[:, mine], whole.space_KTB[:, :, mine])

@@ -62,8 +62,8 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
 
     The folder of the step gets its name when everything is in it, so whatever has a name is whole.
     """
-    place = folder / f"step-{checkpoint.step:07d}"
-    building = place.with_name(f"{TEMPORARY}{place.name}")
+    target = folder / f"step-{checkpoint.step:07d}"
+    building = target.with_name(f"{TEMPORARY}{target.name}")
     rank = dist.get_rank()
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
     dist.barrier()
     if rank == 0:
         write_atomically(building / CHECKPOINT, dump(Checkpoint, checkpoint).encode())
-        building.replace(place)
+        building.replace(target)
         settle(folder)
         for old in _steps(folder)[:-KEPT]:
             shutil.rmtree(old)
@@ -137,7 +137,7 @@ class RunCheckpoint:
         places = self._index.get(f"{kind}/{name}", [])
         at = start
         while at < start + count:
-            number = bisect_right(places, at, key=lambda place: place[0]) - 1
+            number = bisect_right(places, at, key=lambda stretch: stretch[0]) - 1
             if number < 0 or places[number][1] <= at:
                 raise MismatchError(
                     f"{self.folder}: holds no {kind} of {name} at element {at}; it belongs to another model"

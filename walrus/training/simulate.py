@@ -82,15 +82,13 @@ def balanced_times(plan: StreamPlan, steps: int, groups: int) -> Times:
     return times
 
 
-def shares(plan: StreamPlan, place: Rank, steps: int) -> Shares:
+def shares(plan: StreamPlan, rank: Rank, steps: int) -> Shares:
     """The three shares of a plan on these ranks and groups."""
-    micros = plan.micro_batches // place.groups
+    micros = plan.micro_batches // rank.groups
     return Shares(
-        random=busy_share(
-            random_times(plan.tasks, (steps, micros, place.ranks), plan.seed), place.group_ranks
-        ),
-        grouped=busy_share(grouped_times(plan, steps, place.groups), 1),
-        balanced=busy_share(balanced_times(plan, steps, place.groups), 1),
+        random=busy_share(random_times(plan.tasks, (steps, micros, rank.ranks), plan.seed), rank.group_ranks),
+        grouped=busy_share(grouped_times(plan, steps, rank.groups), 1),
+        balanced=busy_share(balanced_times(plan, steps, rank.groups), 1),
     )
 
 

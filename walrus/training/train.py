@@ -1,4 +1,4 @@
-"""fit(): the only training loop. Pretraining and fine-tuning differ in what they hand to it."""
+"""fit(): the training loop of pretraining and fine-tuning; they differ in the arguments."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +34,7 @@ from walrus.training.signals import Notice, noticed
 
 @checked
 class TrainSettings:
-    """What is left to say of a run beside its model, its data and its optimiser."""
+    """What a run needs besides its model, its data and its optimiser."""
 
     seed: int = 0
     jitter: bool = True
@@ -57,8 +58,33 @@ Report = Callable[[StepRecord], None]
 Batches = Iterator[tuple[MicroBatch, Batch]]
 
 
+@dataclass(frozen=True)
+class CheckpointWeights:
+    """The weights of a network as the last checkpoint of a run has them.
+
+    `shapes` are those of the parameters that are trained; `rest` is what no checkpoint holds, as it does not
+    change. `kind` is WEIGHT or AVERAGE.
+    """
+
+    run: Path
+    shapes: dict[str, torch.Size]
+    rest: dict[str, torch.Tensor]
+    kind: str
+
+    def read(self) -> dict[str, torch.Tensor]:
+        """All weights by the names that the network gives them."""
+        saved = RunCheckpoint.last(self.run / CHECKPOINTS)
+        if saved is None:
+            raise MismatchError(
+                f"{self.run}: holds no checkpoint after training; is the folder shared by all machines?"
+            )
+        values = saved.tensors(self.kind, self.shapes) | self.rest
+        return {name.removeprefix("network."): value for name, value in values.items()}
+
+
 def fit(
-    trainee: TrainingObjective,
+    objective: TrainingObjective,
+    *,
     plan: StreamPlan,
     shards: Shards,
     engine_settings: EngineSettings,
@@ -70,61 +96,71 @@ def fit(
     identity: Identity | None = None,
     saved: RunCheckpoint | None = None,
     trace: Path | None = None,
-    watch: EarlyStopping | None = None,
+    early_stopping: EarlyStopping | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Trains to the end of the schedule (or to `stop_at`, or until `watch` has seen enough), going on from `saved`.
+    """Trains from `saved`, or from the start, to the end of the schedule.
 
-    Returns all weights of the network, averaged ones where the engine averages, the best ones where they are
-    watched, on rank 0 (on the others nothing).
-    `identity` is what a checkpoint is said to belong to. Raises DivergedError where a loss or a gradient is not finite,
-    StoppedError after a signal, with a checkpoint left.
+    It ends before that at step `stop_at`, or when `early_stopping` sees no progress any more. `identity` is
+    written into each checkpoint: a run that differs from it cannot go on from there.
+
+    Returns all weights of the network on rank 0, nothing on the others: the best ones where there is early
+    stopping, averaged ones where the engine averages. Raises DivergedError where a loss or a gradient is not
+    finite, and StoppedError after a signal, with a checkpoint left.
     """
-    rank = dist.get_rank()
+    is_first = dist.get_rank() == 0
     engine_settings.check_machine(torch.cuda.is_available())
-    plan.check(trainee.place)
+    plan.check(objective.rank)
     first = saved.checkpoint.step if saved is not None else 0
     last = min(schedule.steps, stop_at or schedule.steps)
     if first > last:
         raise MismatchError(
-            f"{run}: its checkpoint at step {first} is beyond the last step, {last}; give another --out, or more steps"
+            f"{run}: its checkpoint at step {first} is beyond the last step, {last}; "
+            "give another --out, or more steps"
         )
-    shapes = {name: value.shape for name, value in trainee.named_parameters() if value.requires_grad}
-    rest = {name: value.clone() for name, value in trainee.state_dict().items() if name not in shapes}
-    trainee.to(device())
+
+    shapes = {name: value.shape for name, value in objective.named_parameters() if value.requires_grad}
+    rest = {name: value.clone() for name, value in objective.state_dict().items() if name not in shapes}
+    weights = CheckpointWeights(run, shapes, rest, AVERAGE if engine_settings.ema else WEIGHT)
+    objective.to(device())
     if engine_settings.compile:
-        for block in trainee.network.blocks:
+        for block in objective.network.blocks:
             block.compile()
-    engine = Engine(trainee, engine_settings, len(plan.of_group(0, trainee.place)), saved)
-    log = Log(run, first) if rank == 0 else None
-    batches = stream(plan, shards, first, last, trainee.place)
-    if watch:
-        watch.begin(first)
-        if rank == 0 and watch.was_best_at(first):
+    engine = Engine(objective, engine_settings, len(plan.of_group(0, objective.rank)), saved)
+
+    log = Log(run, first) if is_first else None
+    batches = stream(plan, shards, first, last, objective.rank)
+    if early_stopping:
+        early_stopping.begin(first)
+        if is_first and early_stopping.was_best_at(first):
             # The run may have been killed after this checkpoint and before the weights were kept.
-            watch.keep(_weights(run, shapes, rest, engine_settings.ema > 0))
-    trainee.train()
-    with log or nullcontext(), noticed() as notice, traced(trace, rank) as look:
+            early_stopping.keep(weights.read())
+    objective.train()
+    with log or nullcontext(), noticed() as notice, traced(trace, dist.get_rank()) as look:
         for step in range(first, last):
-            progress = _step(engine, trainee, batches, plan, step, learning_rate(schedule, step), last)
+            record = _step(
+                engine, objective, batches, plan, step=step, rate=learning_rate(schedule, step), steps=last
+            )
             if log:
-                log.write(progress)
-                report(progress)
+                log.write(record)
+                report(record)
             look()
+
+            done = step + 1
             stopped = _anyone_stopped(notice)
-            better = watch is not None and watch.is_better(step + 1, step + 1 == last)
-            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == last or stopped or better:
-                _save(engine, run, step + 1, identity or {})
-            if watch and better and rank == 0:
-                watch.keep(_weights(run, shapes, rest, engine_settings.ema > 0))
-            if watch and watch.is_over:
+            is_best = early_stopping is not None and early_stopping.is_better(done, done == last)
+            if done % settings.checkpoint_every == 0 or done == last or stopped or is_best:
+                _save(engine, run, done, identity or {})
+            if early_stopping and is_best and is_first:
+                early_stopping.keep(weights.read())
+            if early_stopping and early_stopping.is_over:
                 break
-            if stopped and step + 1 < last:
+            if stopped and done < last:
                 raise StoppedError(
-                    f"{run}: told to stop after step {step + 1}; the same command goes on from there"
+                    f"{run}: told to stop after step {done}; the same command goes on from there"
                 )
-    if rank > 0:
+    if not is_first:
         return {}
-    return watch.best_weights() if watch else _weights(run, shapes, rest, engine_settings.ema > 0)
+    return early_stopping.best_weights() if early_stopping else weights.read()
 
 
 def _save(engine: Engine, run: Path, step: int, identity: Identity) -> None:
@@ -139,55 +175,48 @@ def _anyone_stopped(notice: Notice) -> bool:
     return signals > 0
 
 
-def _weights(
-    run: Path, shapes: dict[str, torch.Size], rest: dict[str, torch.Tensor], averaged: bool
-) -> dict[str, torch.Tensor]:
-    """The network's weights of the last checkpoint, with those that were not trained."""
-    saved = RunCheckpoint.last(run / CHECKPOINTS)
-    if saved is None:
-        raise MismatchError(
-            f"{run}: holds no checkpoint after training; is the folder shared by all machines?"
-        )
-    values = saved.tensors(AVERAGE if averaged else WEIGHT, shapes) | rest
-    return {name.removeprefix("network."): value for name, value in values.items()}
-
-
 def _step(
     engine: Engine,
-    trainee: TrainingObjective,
+    objective: TrainingObjective,
     batches: Batches,
     plan: StreamPlan,
+    *,
     step: int,
     rate: float,
     steps: int,
 ) -> StepRecord:
+    """One optimiser step: the micro-batches of this rank's group, then the update with all ranks' gradients.
+
+    Raises DivergedError where a loss or the gradient is not finite; no weight has changed then.
+    """
     began = time.perf_counter()
     waited = 0.0
     tokens = 0
-    micros, place = plan.step(step), trainee.place
-    # Other groups add theirs at the end of the step.
-    parts = dict.fromkeys((micro.number for micro in micros), 0.0)
-    own = len(micros) // place.groups
+    micros, rank = plan.step(step), objective.rank
+    # The losses of this rank by micro-batch; those of other groups stay 0, and are added at the end.
+    losses = dict.fromkeys((micro.number for micro in micros), 0.0)
+    own = len(micros) // rank.groups
     for position in range(own):
         asked = time.perf_counter()
         micro, batch = next(batches)
         waited += time.perf_counter() - asked
         loss = engine.loss(batch.to(device()), micro.number)
-        # Waits for the forward pass, so the batch's memory may be used again; the backward pass runs on
-        # meanwhile.
-        parts[micro.number] = float(loss.detach())
+        # This waits for the forward pass, so the memory of the batch may be used again. The backward pass
+        # runs on meanwhile.
+        losses[micro.number] = float(loss.detach())
         engine.backward(loss)
-        tokens += trainee.tokens(batch)
+        tokens += objective.tokens(batch)
         if position + 1 < own:
             engine.count()
-    *totals, tokens_of_all = sum_over_ranks([*parts.values(), float(tokens)])
-    means = [total / place.group_ranks for total in totals]
+
+    *totals, tokens_of_all = sum_over_ranks([*losses.values(), float(tokens)])
+    means = [total / rank.group_ranks for total in totals]
     _check_losses(step, micros, means)
     norm = engine.step(rate)
     if not math.isfinite(norm):
         raise DivergedError(
-            f"step {step}, the gradient of {'; '.join(map(_name, micros))}: its norm is {norm}, though the losses are "
-            "finite; lower the learning rate, or look at these windows"
+            f"step {step}, the gradient of {'; '.join(map(_name, micros))}: its norm is {norm}, though the "
+            "losses are finite; lower the learning rate, or look at these windows"
         )
     by_task: dict[str, list[float]] = {}
     for micro, value in zip(micros, means, strict=True):
@@ -207,10 +236,12 @@ def _step(
 
 
 def _check_losses(step: int, micros: tuple[MicroBatch, ...], losses: list[float]) -> None:
+    """Raises DivergedError with the name of the first micro-batch whose loss is not finite."""
     for micro, loss in zip(micros, losses, strict=True):
         if not math.isfinite(loss):
             raise DivergedError(
-                f"step {step}, {_name(micro)}: the loss is {loss}; lower the learning rate, or look at these windows"
+                f"step {step}, {_name(micro)}: the loss is {loss}; lower the learning rate, or look at these "
+                "windows"
             )
 
 

@@ -67,30 +67,30 @@ def test_it_is_over_after_so_many_validations_without_a_better_one():
 
 def test_the_best_weights_are_kept_and_a_stopped_run_forgets_what_came_after(dataset, tmp_path, alone, still):
     model = still
-    watch = EarlyStopping(
+    stopping = EarlyStopping(
         EarlyStoppingSettings(every=5, patience=1, trajectories=1, steps=2), model, dataset, HISTORY, tmp_path
     )
-    watch.begin(0)
-    assert not watch.is_better(4, last=False)
-    assert watch.is_better(5, last=False)
-    watch.keep({"weight": torch.tensor([1.0])})
+    stopping.begin(0)
+    assert not stopping.is_better(4, last=False)
+    assert stopping.is_better(5, last=False)
+    stopping.keep({"weight": torch.tensor([1.0])})
     with torch.no_grad():
         model.network.decoders["plane"].bias.fill_(100)
-    assert not watch.is_better(7, last=True)
-    assert watch.is_over
-    assert watch.best.step == 5
-    assert watch.best_weights()["weight"].tolist() == [1.0]
+    assert not stopping.is_better(7, last=True)
+    assert stopping.is_over
+    assert stopping.best.step == 5
+    assert stopping.best_weights()["weight"].tolist() == [1.0]
     assert model.network.training
     assert [json.loads(line)["step"] for line in (tmp_path / LOG).read_text().splitlines()] == [5, 7]
-    assert is_done(tmp_path, watch.settings, 100)
-    watch.begin(6)
-    assert [seen.step for seen in watch.seen] == [5]
-    assert not watch.is_over
-    assert watch.was_best_at(5)
-    assert not watch.was_best_at(6)
+    assert is_done(tmp_path, stopping.settings, 100)
+    stopping.begin(6)
+    assert [seen.step for seen in stopping.seen] == [5]
+    assert not stopping.is_over
+    assert stopping.was_best_at(5)
+    assert not stopping.was_best_at(6)
 
 
-def test_a_run_that_is_not_watched_is_never_done_by_it(tmp_path):
+def test_a_run_without_early_stopping_is_never_done_by_it(tmp_path):
     assert not is_done(tmp_path, EarlyStoppingSettings(), 5)
     (tmp_path / LOG).write_text('{"step": 5, "error": Infinity}\n')
     assert is_done(tmp_path, EarlyStoppingSettings(every=5), 5)

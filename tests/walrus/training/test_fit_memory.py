@@ -22,7 +22,7 @@ def schema_of(*shape):
     return Schema((FieldSpec("pressure"), FieldSpec("density")), grid, sides)
 
 
-LOAD = Load(67, TuningSettings(), schema_of(48, 40), history=4, windows=2, place=Rank())
+LOAD = Load(67, TuningSettings(), schema_of(48, 40), history=4, windows=2, rank=Rank())
 
 
 def test_adamw_takes_twelve_bytes_a_weight_beside_weights_and_gradients():

@@ -50,9 +50,9 @@ def test_the_published_model_has_its_parameters():
 
 
 def test_zero_shares_what_its_stage_says():
-    place, whole = Rank(0, 8, 2), 4000.0
+    rank, whole = Rank(0, 8, 2), 4000.0
     kept_by = {
-        stage: footprint(1000, EngineSettings(zero_stage=stage), place, 5.0).total - 5
+        stage: footprint(1000, EngineSettings(zero_stage=stage), rank, 5.0).total - 5
         for stage in (0, 1, 2, 3)
     }
     assert kept_by == {
@@ -62,7 +62,7 @@ def test_zero_shares_what_its_stage_says():
         3: 5 * whole / 8,
     }
     mics = EngineSettings(zero_stage=3, mics_shard_size=4)
-    assert footprint(1000, mics, place, 0.0).weights == whole / 4
+    assert footprint(1000, mics, rank, 0.0).weights == whole / 4
     muon = EngineSettings(zero_stage=1, optimizer="muon")
-    assert footprint(1000, muon, place, 0.0).optimizer == 2 * whole / 8
-    assert footprint(1000, replace(muon, ema=0.99), place, 0.0).optimizer == 3 * whole / 8
+    assert footprint(1000, muon, rank, 0.0).optimizer == 2 * whole / 8
+    assert footprint(1000, replace(muon, ema=0.99), rank, 0.0).optimizer == 3 * whole / 8

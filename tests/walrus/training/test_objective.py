@@ -26,10 +26,10 @@ def reader(root):
     )
 
 
-def trainee(place=ALONE, model=SETTINGS, **settings):
+def objective(rank=ALONE, model=SETTINGS, **settings):
     torch.manual_seed(0)
     values = {"seed": 1, "rotates": True, "jitters": True, "eps": 1e-5} | settings
-    return TrainingObjective(Walrus(model, 67), PUBLISHED, place=place, **values)
+    return TrainingObjective(Walrus(model, 67), PUBLISHED, rank=rank, **values)
 
 
 def batch(reader, *trajectories):
@@ -39,22 +39,22 @@ def batch(reader, *trajectories):
 def test_the_loss_follows_from_seed_and_number_alone(reader):
     windows = batch(reader, 0, 1)
     torch.manual_seed(123)
-    first = trainee()(windows, 5)
+    first = objective()(windows, 5)
     torch.rand(17)
-    assert float(trainee()(windows, 5).detach()) == float(first.detach())
-    assert float(trainee()(windows, 6).detach()) != float(first.detach())
-    assert float(trainee(seed=2)(windows, 5).detach()) != float(first.detach())
+    assert float(objective()(windows, 5).detach()) == float(first.detach())
+    assert float(objective()(windows, 6).detach()) != float(first.detach())
+    assert float(objective(seed=2)(windows, 5).detach()) != float(first.detach())
 
 
 def test_two_halves_on_two_ranks_make_the_whole_loss(reader):
-    whole = trainee()(batch(reader, 0, 1, 2, 3), 9)
-    first = trainee(Rank(0, 2))(batch(reader, 0, 1), 9)
-    second = trainee(Rank(1, 2))(batch(reader, 2, 3), 9)
+    whole = objective()(batch(reader, 0, 1, 2, 3), 9)
+    first = objective(Rank(0, 2))(batch(reader, 0, 1), 9)
+    second = objective(Rank(1, 2))(batch(reader, 2, 3), 9)
     assert float(((first + second) / 2).detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
 
 
 def test_every_parameter_of_the_stem_in_use_gets_a_finite_gradient(reader):
-    model = trainee(rotates=False)
+    model = objective(rotates=False)
     model(batch(reader, 0, 1), 0).backward()
     for name, parameter in model.network.named_parameters():
         if "volume" in name or "key_norm.bias" in name:
@@ -67,7 +67,8 @@ def test_every_parameter_of_the_stem_in_use_gets_a_finite_gradient(reader):
 def test_with_free_patching_the_number_of_the_micro_batch_draws_the_strides(reader):
     windows, free = batch(reader, 0, 1), replace(SETTINGS, drop_path=0, fewest_tokens=4)
     plain, varied = (
-        trainee(model=model, rotates=False, jitters=False) for model in (replace(SETTINGS, drop_path=0), free)
+        objective(model=model, rotates=False, jitters=False)
+        for model in (replace(SETTINGS, drop_path=0), free)
     )
     losses = [float(varied(windows, number).detach()) for number in range(20)]
     # Only the pass with the finest strides on both axes has the loss of the fixed model.
@@ -81,7 +82,7 @@ def test_a_model_with_cell_flags_learns_from_the_obstacles_of_its_windows(reader
     windows = batch(reader, 0, 1)
     cells = torch.zeros_like(windows.cells_BHWD)
     cells[:, 10:20, 5:9] = int(Cell.OBSTACLE)
-    model = trainee(model=replace(SETTINGS, cell_flags=True), rotates=False)
+    model = objective(model=replace(SETTINGS, cell_flags=True), rotates=False)
     model(replace(windows, cells_BHWD=cells), 0).backward()
     gradient_IFHWD = model.network.encoders["plane"].cells.grad
     assert gradient_IFHWD[:, 2].abs().max() > 0

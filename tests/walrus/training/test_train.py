@@ -109,8 +109,10 @@ def test_a_schedule_that_ended_before_the_checkpoint_is_refused(root, averaged, 
 
 
 @pytest.mark.slow
-def test_a_watched_run_killed_before_it_kept_the_best_weights_takes_them_from_the_checkpoint(root, tmp_path):
-    run(root, tmp_path, "--watch", 3)
+def test_a_run_with_early_stopping_killed_before_it_kept_the_best_weights_takes_them_from_the_checkpoint(
+    root, tmp_path
+):
+    run(root, tmp_path, "--early-stopping", 3)
     best = tmp_path / "best.safetensors"
     unbroken = best.read_bytes()
     seen = [json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()]
@@ -119,7 +121,7 @@ def test_a_watched_run_killed_before_it_kept_the_best_weights_takes_them_from_th
         if folder.name != f"step-{step:07d}":
             shutil.rmtree(folder)
     best.unlink()
-    run(root, tmp_path, "--watch", 3)
+    run(root, tmp_path, "--early-stopping", 3)
     assert best.read_bytes() == unbroken
 
 

@@ -50,7 +50,7 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
     shards = Shards.open(options.root, options.tasks)
     torch.manual_seed(options.seed)
     network = Walrus(MODEL, len(PUBLISHED))
-    trainee = TrainingObjective(
+    objective = TrainingObjective(
         network, PUBLISHED, options.seed, True, True, 1e-5, Rank(rank, options.ranks, options.groups)
     )
     plan = plan_stream(shards, dict.fromkeys(options.tasks, 1), STREAM, options.seed, cost_of(MODEL))
@@ -68,27 +68,31 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
         "engine": engine.identity,
         "training": settings.identity,
     }
-    watch = None
-    if options.watch:
+    stopping = None
+    if options.early_stopping:
         model, dataset = Model(network, PUBLISHED, 1e-5), shards.datasets[options.tasks[0]]
-        watch = EarlyStopping(
-            EarlyStoppingSettings(every=options.watch), model, dataset, STREAM.history_2d, options.folder
+        stopping = EarlyStopping(
+            EarlyStoppingSettings(every=options.early_stopping),
+            model,
+            dataset,
+            STREAM.history_2d,
+            options.folder,
         )
     saved, _ = last_checkpoint(options.folder, identity, options.allow)
     weights = fit(
-        trainee,
-        plan,
-        shards,
-        engine,
-        replace(SCHEDULE, rate=options.rate),
-        settings,
-        options.folder,
-        partial(signal_at, options.signal_at),
-        options.stop_at,
-        identity,
-        saved,
-        options.trace,
-        watch,
+        objective,
+        plan=plan,
+        shards=shards,
+        engine_settings=engine,
+        schedule=replace(SCHEDULE, rate=options.rate),
+        settings=settings,
+        run=options.folder,
+        report=partial(signal_at, options.signal_at),
+        stop_at=options.stop_at,
+        identity=identity,
+        saved=saved,
+        trace=options.trace,
+        early_stopping=stopping,
     )
     if rank == 0:
         save_file(weights, options.folder / "weights.safetensors")
@@ -111,7 +115,7 @@ def main() -> None:
     parser.add_argument("--autocast", default="")
     parser.add_argument("--allow", nargs="*", default=[])
     parser.add_argument("--trace", type=Path)
-    parser.add_argument("--watch", type=int, default=0)
+    parser.add_argument("--early-stopping", type=int, default=0)
     parser.add_argument("--rate", type=float, default=SCHEDULE.rate)
     parser.add_argument("--signal-at", type=int)
     parser.add_argument("--tasks", nargs="+", default=["acoustic_scattering_discontinuous", "MHD_64"])
