@@ -46,6 +46,10 @@ class Dataset:
         self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
         self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
 
+    def __reduce__(self) -> tuple[type[Dataset], tuple[Files]]:
+        # Another process opens and maps the files itself.
+        return Dataset, (self.files,)
+
     @property
     def folder(self) -> Path:
         """Where it lies on this machine; raises ShardError where it does not."""

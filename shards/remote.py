@@ -46,9 +46,17 @@ def open_dataset(root: Root, name: str, cache: Cache | None = None) -> Dataset:
 
     Raises ShardError where it is not built, or cannot be reached.
     """
-    if is_remote(root):
-        return Dataset(RemoteFiles(f"{str(root).rstrip('/')}/{name}", cache or Cache()))
-    return Dataset(Path(root) / name)
+    return open_place(f"{str(root).rstrip('/')}/{name}" if is_remote(root) else Path(root) / name, cache)
+
+
+def open_place(place: Root, cache: Cache | None = None) -> Dataset:
+    """The dataset in this folder, or behind this URL, whose shards then go through the cache.
+
+    Raises ShardError where it is not built, or cannot be reached.
+    """
+    if is_remote(place):
+        return Dataset(RemoteFiles(str(place).rstrip("/"), cache or Cache()))
+    return Dataset(Path(place))
 
 
 @dataclass(frozen=True)

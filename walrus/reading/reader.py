@@ -7,25 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from shards.errors import MismatchError
 from shards.program.byte_size import Size
 from shards.read import Dataset
 from shards.remote import CACHE, CACHE_BYTES, Cache
 from shards.schema import AtLeastOne, Frames, Mask, Split, checked
-from shards.shard import copy_channels
 from walrus.batch import Batch, Embedding, embed
-from walrus.reading.frame_cache import FrameStore
 from walrus.reading.plan import Window
+from walrus.reading.window_reader import WindowReader
 
-# Trajectories whose constant fields and boundaries stay decoded: blocks of windows share them.
-KEPT_TRAJECTORIES = 4
 ALIGNMENT = 64
 
 
@@ -63,24 +57,17 @@ class Buffers:
 
 
 class Reader:
-    """Reads windows of one split of one dataset; raises MismatchError where the split is empty.
+    """Reads windows of one split of one dataset as batches; raises MismatchError where the split is empty.
 
-    Up to `kept_frames` decoded frames are kept for the windows that share them; none is worth keeping where
-    the shards are `raw`. Safe to call from threads, which must be fewer than that.
+    Up to `kept_frames` decoded frames are kept for the windows that share them (`WindowReader`).
     """
 
     def __init__(self, dataset: Dataset, split: Split, kept_frames: int = 0) -> None:
-        if not dataset.entries(split):
-            raise MismatchError(f"{dataset.files.where()}: has no {split} trajectories")
-        self.dataset = dataset
-        self.entries = dataset.entries(split)
         schema = dataset.card.schema
         self._variable = Embedding.of(schema.variable_fields, schema.grid)
         self._constant = Embedding.of(schema.constant_fields, schema.grid)
-        self._channels, self._static_channels = self._variable.runs, self._constant.runs
-        self._kept = FrameStore(kept_frames, schema.frame_shape) if kept_frames else None
-        self._static = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.static(self.entries[number]))
-        self._cells = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.boundary(self.entries[number]))
+        self._windows = WindowReader(dataset, split, kept_frames, self._variable.runs, self._constant.runs)
+        self.dataset, self.entries = dataset, self._windows.entries
 
     def buffers(self, windows: int, frames: int) -> Buffers:
         """New memory for this many windows of this many frames."""
@@ -119,25 +106,10 @@ class Reader:
 
     def read(self, windows: Sequence[Window], buffers: Buffers) -> Batch:
         """The batch of these windows in stored units; it lies in `buffers` and is good until they are used again."""
-        for number, window in enumerate(windows):
-            self._read_fields(window, buffers.fields_BTCS[number])
-            copy_channels(self._static(window.trajectory), buffers.static_BCS[number], self._static_channels)
-            np.copyto(buffers.cells_BS[number], self._cells(window.trajectory))
+        arrays = (buffers.fields_BTCS, buffers.static_BCS, buffers.cells_BS)
+        for window, fields_TCS, static_CS, cells_S in zip(windows, *arrays, strict=True):
+            self._windows.read_into(window, fields_TCS, static_CS, cells_S)
         return buffers.batch
-
-    def _read_fields(self, window: Window, out_TCS: Frames) -> None:
-        entry = self.entries[window.trajectory]
-        frames = range(window.first, window.first + window.stride * len(out_TCS), window.stride)
-        if self._kept is None:
-            self.dataset.read_frames(entry, frames, out_TCS, self._channels)
-            return
-        for frame, out_CS in zip(frames, out_TCS, strict=True):
-            with self._kept.frame((window.trajectory, frame), self._decode) as frame_CS:
-                copy_channels(frame_CS, out_CS, self._channels)
-
-    def _decode(self, key: tuple[int, int], out_CS: Frames) -> None:
-        trajectory, frame = key
-        self.dataset.read_frames(self.entries[trajectory], [frame], out_CS[None])
 
     def _shapes(self, windows: int, frames: int) -> tuple[tuple[int, ...], ...]:
         grid = self.dataset.card.schema.grid.shape

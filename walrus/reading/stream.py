@@ -6,11 +6,13 @@ Axes: B batch, T time, C channel, S space.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from math import prod
+from typing import TypeVar
 
 import torch
 
@@ -20,6 +22,8 @@ from walrus.batch import Batch, channels_of, embed
 from walrus.reading.plan import CostOf, MicroBatch, StreamPlan, StreamSettings, make_task
 from walrus.reading.ranks import ALONE, Rank
 from walrus.reading.reader import BatchMemory, Reader, ReadSettings, scales
+
+T = TypeVar("T")
 
 AHEAD = 4
 DEFAULT = ReadSettings()
@@ -88,45 +92,45 @@ def stream(
 
     A batch is good until the next one is asked for.
     """
-    readers = _readers(shards)
+    readers = {
+        name: Reader(dataset, "train", kept)
+        for (name, dataset), kept in zip(shards.datasets.items(), kept_frames(shards), strict=True)
+    }
     frames = {task.name: task.history + 1 for task in plan.tasks}
+    rooms = deque(BatchMemory() for _ in range(AHEAD))
 
-    def read(micro: MicroBatch, room: BatchMemory) -> Batch:
+    def read(micro: MicroBatch, room: BatchMemory) -> tuple[MicroBatch, Batch, BatchMemory]:
         reader, windows = readers[micro.task], place.slice(micro.windows, micro.task)
-        return reader.read(windows, room.buffers(reader, len(windows), frames[micro.task]))
+        batch = reader.read(windows, room.buffers(reader, len(windows), frames[micro.task]))
+        return micro, batch, room
 
-    def submit(micro: MicroBatch, room: BatchMemory) -> _Ahead:
-        return _Ahead(micro, room, pool.submit(read, micro, room))
+    jobs = (
+        partial(read, micro, rooms.popleft())
+        for step in range(first_step, last_step)
+        for micro in plan.of_group(step, place)
+    )
+    for micro, batch, room in read_ahead(jobs, shards.reading.threads):
+        yield micro, batch
+        room.free()
+        rooms.append(room)
 
-    todo = (micro for step in range(first_step, last_step) for micro in plan.of_group(step, place))
-    with ThreadPoolExecutor(shards.reading.threads) as pool:
-        waiting = deque(submit(micro, BatchMemory()) for micro in islice(todo, AHEAD))
+
+def read_ahead(jobs: Iterator[Callable[[], T]], threads: int) -> Iterator[T]:
+    """The results of the jobs, in order; threads are up to `AHEAD` of them ahead."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(job) for job in islice(jobs, AHEAD))
         while waiting:
-            ahead = waiting.popleft()
-            yield ahead.micro, ahead.batch.result()
-            ahead.room.free()
-            waiting.extend(submit(micro, ahead.room) for micro in islice(todo, 1))
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(job) for job in islice(jobs, 1))
 
 
-def _readers(shards: Shards) -> dict[str, Reader]:
-    """A reader of each training split; all keep as many decoded frames, in as much memory as the settings give."""
-    shapes = [
-        dataset.card.schema.frame_shape for dataset in shards.datasets.values() if dataset.card.codec != "raw"
-    ]
-    bytes_of_one = sum(4 * prod(shape) for shape in shapes)
-    kept = shards.reading.frame_store // bytes_of_one if shapes else 0
+def kept_frames(shards: Shards) -> tuple[int, ...]:
+    """How many decoded frames of each dataset are kept, none of a `raw` one; all others share the memory for it."""
+    compressed = [dataset.card.codec != "raw" for dataset in shards.datasets.values()]
+    shapes = [dataset.card.schema.frame_shape for dataset in shards.datasets.values()]
+    bytes_of_one = sum(4 * prod(shape) for shape, kept in zip(shapes, compressed, strict=True) if kept)
+    kept = shards.reading.frame_store // bytes_of_one if bytes_of_one else 0
+    # A store must have more room than threads that read.
     if kept <= shards.reading.threads:
         kept = 0
-    return {
-        name: Reader(dataset, "train", 0 if dataset.card.codec == "raw" else kept)
-        for name, dataset in shards.datasets.items()
-    }
-
-
-@dataclass(frozen=True)
-class _Ahead:
-    """A micro-batch being read."""
-
-    micro: MicroBatch
-    room: BatchMemory
-    batch: Future[Batch]
+    return tuple(kept * is_compressed for is_compressed in compressed)

@@ -1,0 +1,228 @@
+"""What a model of anybody's gets: the tensors of one window, or of a batch of windows of one dataset.
+
+Axes: B batch (of a batch alone, in front), T time, C channel, S space (as many as the grid has).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+from shards.card import Card
+from shards.errors import MismatchError
+from shards.read import Dataset
+from shards.schema import Frames, Schema, Split
+from shards.trajectory_document import TrajectoryDocument
+from walrus.data.memory import Memory
+from walrus.reading.plan import Window
+from walrus.reading.window_reader import WindowReader
+
+# physical: as in the source. stored: divided by 2^k, near the RMS. rms: divided by the RMS of the training
+# split. standard: its mean taken off, divided by its standard deviation.
+Units = Literal["physical", "stored", "rms", "standard"]
+KEPT_DOCUMENTS = 1024
+ALIGNMENT = 64
+
+
+class Sample(NamedTuple):
+    """One window, or a batch of windows of one dataset, which has a batch axis in front of every tensor.
+
+    `fields` [T, C, *S] are the variable channels and `static` [C, *S] the constant ones (C may be 0), float32
+    in the units that were asked for. `boundary` [*S] holds the bits of each cell (shards.schema.Cell), uint8;
+    `time` [T] is in the unit of the source, float64; `scalars` are the parameters of the simulation, float64,
+    NaN where a trajectory of the batch has no such one. 2D data stay 2D.
+    """
+
+    fields: Tensor
+    static: Tensor
+    boundary: Tensor
+    time: Tensor
+    scalars: dict[str, Tensor]
+    dataset: str
+    channels: tuple[str, ...]
+    static_channels: tuple[str, ...]
+
+    def of_window(self, number: int) -> Sample:
+        """One window of a batch; the tensors are views."""
+        return self._replace(
+            fields=self.fields[number],
+            static=self.static[number],
+            boundary=self.boundary[number],
+            time=self.time[number],
+            scalars={name: values[number] for name, values in self.scalars.items()},
+        )
+
+
+class Samples(Sequence[Sample]):
+    """The windows of a batch that was read at once; DataLoader takes it whole."""
+
+    def __init__(self, batch: Sample) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(self.batch.fields)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self.batch.of_window(number)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self.batch.of_window(number) for number in range(len(self)))
+
+
+def collate(samples: Sequence[Sample], **_: Any) -> Sample:
+    """The batch of these samples, not copied where they were read at once.
+
+    Raises MismatchError where they are of several datasets.
+    """
+    if isinstance(samples, Samples):
+        return samples.batch
+    first = samples[0]
+    others = {sample.dataset for sample in samples} - {first.dataset}
+    if others:
+        raise MismatchError(
+            f"a batch holds windows of {first.dataset} and {', '.join(sorted(others))}, whose channels differ; "
+            "give the DataLoader batch_sampler=BatchesOfOneDataset(windows, batch_size)"
+        )
+    names = sorted({name for sample in samples for name in sample.scalars})
+    missing = torch.tensor(torch.nan, dtype=torch.float64)
+    return first._replace(
+        fields=default_collate([sample.fields for sample in samples]),
+        static=default_collate([sample.static for sample in samples]),
+        boundary=default_collate([sample.boundary for sample in samples]),
+        time=default_collate([sample.time for sample in samples]),
+        scalars={
+            name: default_collate([sample.scalars.get(name, missing) for sample in samples]) for name in names
+        },
+    )
+
+
+# So a plain DataLoader takes our samples, and a batch as it was read.
+default_collate_fn_map[Sample] = collate
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Stored values times `scale` plus `offset`, [C, 1, ...] each; None where nothing is to be done."""
+
+    scale: Frames | None
+    offset: Frames | None
+
+    @classmethod
+    def of(cls, card: Card, units: Units, constant: bool = False) -> Conversion:
+        schema = card.schema
+        channels = schema.static_channels if constant else schema.channels
+        powers = schema.per_channel(card.powers, constant)
+        scale = np.exp2(np.array(powers, np.float64)) if units != "stored" else np.ones(len(channels))
+        offset = np.zeros(len(channels))
+        if units in ("rms", "standard"):
+            moments = [card.moments[name] for name in channels]
+            width = np.array([each.rms if units == "rms" else each.std for each in moments])
+            # A channel that is zero, or constant, everywhere is left as large as it is.
+            width[width == 0] = 1
+            scale /= width
+            if units == "standard":
+                offset = -np.array([each.mean for each in moments]) / width
+        return cls(_column(scale, 1, schema), _column(offset, 0, schema))
+
+    def apply(self, values_CS: Frames) -> None:
+        """In place, to [..., C, *S]."""
+        if self.scale is not None:
+            np.multiply(values_CS, self.scale, out=values_CS)
+        if self.offset is not None:
+            np.add(values_CS, self.offset, out=values_CS)
+
+
+def _column(values_C: Frames, neutral: float, schema: Schema) -> Frames | None:
+    if (values_C == neutral).all():
+        return None
+    return values_C.astype(np.float32).reshape(-1, *(1 for _ in schema.grid.axes))
+
+
+class SampleReader:
+    """Reads windows of one split of one dataset as a batch, in memory that comes back when it is not used any more.
+
+    Safe to call from threads.
+    """
+
+    def __init__(
+        self, dataset: Dataset, split: Split, units: Units, memory: Memory, kept_frames: int = 0
+    ) -> None:
+        self._reader = WindowReader(dataset, split, kept_frames)
+        self._memory = memory
+        self.card = dataset.card
+        self.entries = self._reader.entries
+        self._document = lru_cache(KEPT_DOCUMENTS)(
+            lambda number: _facts(dataset.document(self.entries[number]))
+        )
+        self._variable = Conversion.of(dataset.card, units)
+        self._constant = Conversion.of(dataset.card, units, constant=True)
+
+    def read(self, windows: Sequence[Window], frames: int) -> Sample:
+        """The batch of these windows of so many frames; raises ShardError where one is damaged."""
+        schema = self.card.schema
+        shapes = ((len(windows), frames, *schema.frame_shape), (len(windows), *schema.static_shape))
+        fields, static, boundary = self._tensors(*shapes, (len(windows), *schema.grid.shape))
+        time = np.empty((len(windows), frames))
+        facts = [self._document(window.trajectory) for window in windows]
+        arrays = (fields.numpy(), static.numpy(), boundary.numpy())
+        for number, (window, fields_TCS, static_CS, cells_S) in enumerate(zip(windows, *arrays, strict=True)):
+            self._reader.read_into(window, fields_TCS, static_CS, cells_S)
+            # Of one window at a time: it is still in the cache.
+            self._variable.apply(fields_TCS)
+            self._constant.apply(static_CS)
+            last = window.first + window.stride * frames
+            time[number] = facts[number].time[window.first : last : window.stride]
+        return Sample(
+            fields,
+            static,
+            boundary,
+            torch.from_numpy(time),
+            _scalars([each.scalars for each in facts]),
+            self.card.name,
+            *self._names,
+        )
+
+    @cached_property
+    def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self.card.schema.channels, self.card.schema.static_channels
+
+    def _tensors(self, *shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
+        """Fields, constant fields (float32) and boundary bits (uint8) in one piece of memory."""
+        dtypes = (torch.float32, torch.float32, torch.uint8)
+        sizes = [prod(shape) * dtype.itemsize for shape, dtype in zip(shapes, dtypes, strict=True)]
+        rooms = [-(-size // ALIGNMENT) * ALIGNMENT for size in sizes]
+        parts = self._memory.lend(sum(rooms)).split(rooms)
+        return tuple(
+            part[:size].view(dtype).view(shape)
+            for part, size, dtype, shape in zip(parts, sizes, dtypes, shapes, strict=True)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Facts:
+    """What the document of a trajectory says of its windows."""
+
+    time: Frames
+    scalars: dict[str, float]
+
+
+def _facts(document: TrajectoryDocument) -> _Facts:
+    return _Facts(np.array(document.trajectory.time), document.trajectory.scalars)
+
+
+def _scalars(of_windows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
+    """By name, [B]."""
+    names = sorted({name for scalars in of_windows for name in scalars})
+    return {
+        name: torch.tensor([scalars.get(name, np.nan) for scalars in of_windows], dtype=torch.float64)
+        for name in names
+    }

@@ -1,0 +1,171 @@
+"""The stream that pretraining draws, for any model: an iterable data set of torch that resumes exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
+from math import prod
+
+from torch.utils.data import IterableDataset, get_worker_info
+
+from shards.errors import MismatchError, SettingsError
+from shards.schema import AtLeastOne, Natural, Schema, checked
+from walrus.data.memory import Memory
+from walrus.data.sample import Sample, SampleReader, Units
+from walrus.data.windows import Place, opened, rank_of_this_process
+from walrus.reading.plan import CostOf, MicroBatch, StreamPlan, StreamSettings
+from walrus.reading.ranks import Rank
+from walrus.reading.reader import ReadSettings
+from walrus.reading.stream import Shards, kept_frames, plan_stream, read_ahead
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a window costs where nobody says it: its values."""
+
+    training: float
+
+    @property
+    def spent(self) -> float:
+        return self.training
+
+
+def values_of(schema: Schema, history: int) -> Values:
+    return Values(float(prod(schema.frame_shape) * (history + 1)))
+
+
+@checked
+class Position:
+    """Where a stream is: this worker has given `taken` micro-batches since the beginning of `step`.
+
+    `share` counts the micro-batches of a step that one rank takes, `workers` those who share them.
+    """
+
+    step: Natural = 0
+    taken: Natural = 0
+    share: AtLeastOne = 1
+    workers: AtLeastOne = 1
+
+
+class Stream(IterableDataset[Sample]):
+    """Micro-batches of windows of the training splits, one dataset each: read with `DataLoader(batch_size=None)`.
+
+    What a step reads is a pure function of seed and step, on any number of ranks and workers: `settings` says
+    how many micro-batches a step has and how windows are drawn, `weights` how often each dataset comes (by
+    name; equal by default). `cost_of(schema, history)` is the cost of a window for your model, an object with
+    `training` and `spent` operations; it fills micro-batches to `settings.micro_batch_tflop` and makes the
+    groups of ranks equal. `place` is by default what torch.distributed says, each rank a group of its own:
+    then `settings.micro_batches` is a multiple of the ranks.
+
+    An iteration is `steps` steps, or has no end. It begins at step 0, at what `set_epoch` or
+    `load_state_dict` said: `{"step": 7}` is enough, on any number of ranks and workers. Raises MismatchError
+    where datasets, settings and ranks do not fit each other.
+    """
+
+    def __init__(
+        self,
+        datasets: Place | Sequence[Place],
+        settings: StreamSettings | None = None,
+        *,
+        seed: int = 0,
+        weights: Mapping[str, int] | None = None,
+        cost_of: CostOf | None = None,
+        units: Units = "physical",
+        steps: int | None = None,
+        place: Rank | None = None,
+        reading: ReadSettings | None = None,
+    ) -> None:
+        self.settings = settings or StreamSettings()
+        if self.settings.micro_batch_tflop and cost_of is None:
+            raise SettingsError(
+                "settings.micro_batch_tflop: needs cost_of, the cost of a window for your model"
+            )
+        self.datasets = {dataset.card.name: dataset for dataset in opened(datasets)}
+        self.seed, self.units, self.steps = seed, units, steps
+        self.weights = _weights(weights, tuple(self.datasets))
+        self.cost_of = cost_of or values_of
+        self.place = place or rank_of_this_process()
+        self.reading = reading or ReadSettings()
+        shards = Shards(self.datasets, self.reading)
+        self.plan: StreamPlan = plan_stream(shards, self.weights, self.settings, seed, self.cost_of)
+        self.plan.check(self.place)
+        self._share = self.settings.micro_batches // self.place.groups
+        self._position = Position(share=self._share)
+        self._taken, self._workers = 0, 1
+
+    def __iter__(self) -> Iterator[Sample]:
+        worker = get_worker_info()
+        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        begin = self._position
+        if begin.taken and (begin.share, begin.workers) != (self._share, workers):
+            raise MismatchError(
+                f"stream: the state was taken within step {begin.step}, by {begin.workers} workers with "
+                f"{begin.share} micro-batches a step each; found {workers} and {self._share}; "
+                "give load_state_dict the number of whole steps that are done"
+            )
+        self._taken, self._workers = begin.taken, workers
+        for sample in self._read(
+            islice(self._micro_batches(), number + begin.taken * workers, None, workers)
+        ):
+            self._taken += 1
+            yield sample
+
+    def set_epoch(self, epoch: int) -> None:
+        """The next iteration is that of this epoch: it begins after `epoch` times `steps` steps."""
+        if self.steps is None:
+            raise SettingsError("stream: an epoch needs an end; give steps")
+        self.load_state_dict({"step": epoch * self.steps})
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the stream is: whole steps, and what this worker has given since.
+
+        A loader whose workers read ahead knows better how far its user is: torchdata's StatefulDataLoader, or
+        the count of your own steps.
+        """
+        step, taken, workers = self._position.step, self._taken, self._workers
+        if workers == 1:
+            step, taken = step + taken // self._share, taken % self._share
+        return {"step": step, "taken": taken, "share": self._share, "workers": workers}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Has the next iteration go on from there; raises SettingsError where it is no such state."""
+        unknown = set(state) - {"step", "taken", "share", "workers"}
+        if unknown or "step" not in state:
+            raise SettingsError(
+                f"stream: found a state of {', '.join(state)}; expected step, as state_dict gives it"
+            )
+        self._position = Position(**{"share": self._share, **state})
+        self._taken, self._workers = self._position.taken, self._position.workers
+
+    def _micro_batches(self) -> Iterator[MicroBatch]:
+        """Those of this rank, in order, from the step of the position on."""
+        first = self._position.step
+        if self.steps is None:
+            steps: Iterator[int] = count(first)
+        else:
+            steps = iter(range(first, (first // self.steps + 1) * self.steps))
+        return (micro for step in steps for micro in self.plan.of_group(step, self.place))
+
+    def _read(self, micro_batches: Iterator[MicroBatch]) -> Iterator[Sample]:
+        memory, shards = Memory(), Shards(self.datasets, self.reading)
+        readers = {
+            name: SampleReader(dataset, "train", self.units, memory, kept)
+            for (name, dataset), kept in zip(self.datasets.items(), kept_frames(shards), strict=True)
+        }
+        frames = {task.name: task.history + 1 for task in self.plan.tasks}
+
+        def job(micro: MicroBatch) -> Callable[[], Sample]:
+            windows = self.place.slice(micro.windows, micro.task)
+            return partial(readers[micro.task].read, windows, frames[micro.task])
+
+        return read_ahead(map(job, micro_batches), self.reading.threads)
+
+
+def _weights(weights: Mapping[str, int] | None, names: tuple[str, ...]) -> dict[str, int]:
+    if weights is None:
+        return dict.fromkeys(names, 1)
+    if set(weights) != set(names):
+        raise SettingsError(f"weights: found {', '.join(weights)}; expected one each of {', '.join(names)}")
+    return {name: weights[name] for name in names}

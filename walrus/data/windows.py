@@ -1,0 +1,183 @@
+"""Every window of some datasets, by number: a map-style data set of torch.
+
+Axes: T time, C channel, S space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import Sampler
+
+from shards.errors import MismatchError, SettingsError
+from shards.read import Dataset
+from shards.remote import open_place
+from shards.schema import Split
+from walrus.data.memory import Memory
+from walrus.data.sample import Sample, SampleReader, Samples, Units
+from walrus.randomness import permutation
+from walrus.reading.plan import Window
+from walrus.reading.ranks import Rank
+
+Place = Path | str | Dataset
+
+
+def opened(places: Place | Sequence[Place]) -> tuple[Dataset, ...]:
+    """The datasets at these folders or URLs; raises ShardError where one is not built."""
+    several = [places] if isinstance(places, Path | str | Dataset) else places
+    return tuple(place if isinstance(place, Dataset) else open_place(place) for place in several)
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """The numbers of the windows of one dataset: by trajectory, then by stride, then by first frame.
+
+    `ends` counts the windows up to the end of each pair of trajectory and stride.
+    """
+
+    ends: np.ndarray[Any, np.dtype[np.int64]]
+    strides: tuple[int, ...]
+    every: int
+
+    @classmethod
+    def of(
+        cls, trajectory_frames: Sequence[int], frames: int, strides: tuple[int, ...], every: int
+    ) -> _Numbers:
+        room = np.subtract.outer(np.array(trajectory_frames), (frames - 1) * np.array(strides))
+        return cls(np.maximum(0, -(-room // every)).ravel().cumsum(), strides, every)
+
+    def window(self, number: int) -> Window:
+        pair = int(np.searchsorted(self.ends, number, "right"))
+        trajectory, stride = divmod(pair, len(self.strides))
+        within = number - (int(self.ends[pair - 1]) if pair else 0)
+        return Window(trajectory, within * self.every, self.strides[stride])
+
+
+class Windows(TorchDataset[Sample]):
+    """All windows of one split of some datasets: `frames` frames, so many apart as each of the `strides`.
+
+    A window begins at every `every`-th frame. `datasets` are folders, URLs or opened ones. DataLoader gets a
+    batch read at once, in memory that is used again when nobody holds it any more; batches of several
+    datasets need `BatchesOfOneDataset`. Raises ShardError where a dataset is not built, MismatchError where
+    one has no such window, SettingsError where a number is below 1.
+    """
+
+    def __init__(
+        self,
+        datasets: Place | Sequence[Place],
+        split: Split = "train",
+        frames: int = 2,
+        strides: Sequence[int] = (1,),
+        every: int = 1,
+        units: Units = "physical",
+    ) -> None:
+        if min(frames, every, *strides) < 1 or not strides:
+            raise SettingsError(
+                f"frames {frames}, strides {[*strides]}, every {every}: expected 1 or more of each"
+            )
+        self.datasets = opened(datasets)
+        self.split, self.frames, self.strides = split, frames, tuple(strides)
+        self.every, self.units = every, units
+        self._numbers = tuple(self._numbers_of(dataset) for dataset in self.datasets)
+        self.ends = np.cumsum([numbers.ends[-1] for numbers in self._numbers]).tolist()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the datasets itself.
+        return Windows, (self.datasets, self.split, self.frames, self.strides, self.every, self.units)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, number: int) -> Sample:
+        return self.__getitems__([number])[0]
+
+    def __getitems__(self, numbers: Sequence[int]) -> Sequence[Sample]:
+        """The windows of these numbers, read at once where they are of one dataset."""
+        places = [self.place(number) for number in numbers]
+        if len({dataset for dataset, _ in places}) == 1:
+            reader = self._readers[places[0][0]]
+            return Samples(reader.read([window for _, window in places], self.frames))
+        return [self._readers[dataset].read([window], self.frames).of_window(0) for dataset, window in places]
+
+    def place(self, number: int) -> tuple[int, Window]:
+        """Which of the datasets a window is of, and where it is there; raises IndexError where there is none."""
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"window {number} of {len(self)}")
+        number %= len(self)
+        dataset = int(np.searchsorted(self.ends, number, "right"))
+        return dataset, self._numbers[dataset].window(number - (self.ends[dataset - 1] if dataset else 0))
+
+    @cached_property
+    def _readers(self) -> tuple[SampleReader, ...]:
+        memory = Memory()
+        return tuple(SampleReader(dataset, self.split, self.units, memory) for dataset in self.datasets)
+
+    def _numbers_of(self, dataset: Dataset) -> _Numbers:
+        lengths = [entry.frames for entry in dataset.entries(self.split)]
+        numbers = _Numbers.of(lengths, self.frames, self.strides, self.every) if lengths else None
+        if numbers is None or not numbers.ends[-1]:
+            raise MismatchError(
+                f"{dataset.files.where()}: no {self.split} window of {self.frames} frames with stride "
+                f"{min(self.strides)}; there are {len(lengths)} trajectories of at most {max(lengths, default=0)} "
+                "frames; ask for fewer frames"
+            )
+        return numbers
+
+
+class BatchesOfOneDataset(Sampler[list[int]]):
+    """Batches of `batch_size` window numbers, shuffled, each of one dataset: the `batch_sampler` of a DataLoader.
+
+    The order is a pure function of `seed` and epoch (`set_epoch`). `place` takes this rank's share of the
+    batches, by default the one that torch.distributed says; all ranks get as many. A dataset's last windows
+    that do not fill a batch are left out.
+    """
+
+    def __init__(self, windows: Windows, batch_size: int, seed: int = 0, place: Rank | None = None) -> None:
+        self.windows, self.batch_size, self.seed = windows, batch_size, seed
+        self.place = place or rank_of_this_process()
+        self.epoch = 0
+        if not len(self):
+            raise MismatchError(
+                f"{len(windows)} windows do not fill a batch of {batch_size} on each of {self.place.ranks} ranks; "
+                "lower batch_size"
+            )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Another epoch has another order."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return sum(end // self.batch_size for end in self._sizes) // self.place.ranks
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = []
+        for dataset, (size, end) in enumerate(zip(self._sizes, self.windows.ends, strict=True)):
+            order = end - size + permutation(size, self.seed, "windows", dataset, self.epoch)
+            whole = order[: size // self.batch_size * self.batch_size]
+            batches += whole.reshape(-1, self.batch_size).tolist()
+        turns = permutation(len(batches), self.seed, "batches", self.epoch)[
+            self.place.rank :: self.place.ranks
+        ]
+        return (batches[turn] for turn in turns[: len(self)])
+
+    @property
+    def _sizes(self) -> list[int]:
+        """The windows of each dataset."""
+        sizes: list[int] = np.diff(self.windows.ends, prepend=0).tolist()
+        return sizes
+
+
+def rank_of_this_process() -> Rank:
+    """That of torch.distributed where it has begun, every rank a group of its own; otherwise the only one."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return Rank()
+    ranks = distributed.get_world_size()
+    return Rank(distributed.get_rank(), ranks, ranks)
