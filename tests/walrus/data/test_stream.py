@@ -1,5 +1,6 @@
 """The stream of pretraining for any model: the same windows on any number of ranks and workers, exact to resume."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -167,7 +168,9 @@ def test_torchdata_resumes_it_anywhere(places, whole, workers):
 
 
 SCRIPT = """
+import json
 import sys
+from pathlib import Path
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -179,14 +182,15 @@ torch.manual_seed(0)
 model = DistributedDataParallel(nn.Conv2d(3, 3, 3, padding=1))
 settings = StreamSettings(micro_batches=2, windows_2d=2, history_2d=2, largest_stride=1)
 stream = Stream(sys.argv[1], settings, units="rms", steps=3)
-optimiser = torch.optim.SGD(model.parameters(), 0.1)
+optimiser, losses = torch.optim.SGD(model.parameters(), 0.1), []
 for sample in DataLoader(stream, batch_size=None, num_workers=1):
     loss = (model(sample.fields[:, -2]) - sample.fields[:, -1]).square().mean()
     loss.backward()
     optimiser.step()
     optimiser.zero_grad()
-    print("loss", torch.distributed.get_rank(), loss.item())
-print("weight", torch.distributed.get_rank(), model.module.weight.sum().item())
+    losses.append(loss.item())
+result = {"losses": losses, "weight": model.module.weight.sum().item()}
+Path(f"{sys.argv[2]}/{torch.distributed.get_rank()}.json").write_text(json.dumps(result))
 """
 
 
@@ -195,12 +199,14 @@ def test_two_ranks_of_plain_ddp_train_from_it(acoustics, tmp_path):
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, str(script), str(acoustics)], capture_output=True, text=True, cwd=ROOT, timeout=120
+        [*command, str(script), str(acoustics), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
-    losses = {rank: [line[2] for line in lines if line[:2] == ["loss", rank]] for rank in "01"}
-    assert len(losses["0"]) == len(losses["1"]) == 3
-    assert losses["0"] != losses["1"]
-    weights = {line[1]: line[2] for line in lines if line[0] == "weight"}
-    assert weights["0"] == weights["1"]
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert len(first["losses"]) == 3
+    assert first["losses"] != second["losses"]
+    assert first["weight"] == second["weight"]
