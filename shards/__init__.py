@@ -1,1 +1,31 @@
-"""The words and the files: what a dataset is, how its shards are written and read. No torch, no HDF5."""
+"""The shard format: what a dataset is, and how its shards are written, read and checked.
+
+No torch and no HDF5 here. What commands share is in `program`, what pictures share in `drawing`: the format
+itself needs neither typer nor matplotlib.
+"""
+
+__all__ = [
+    "card",
+    "checksum",
+    "codec",
+    "convert",
+    "disk",
+    "drawing",
+    "errors",
+    "files",
+    "index",
+    "json_text",
+    "moments",
+    "program",
+    "publish",
+    "read",
+    "remote",
+    "schema",
+    "shard",
+    "spectrum",
+    "trajectory_document",
+    "verify",
+    "webdataset_sample",
+    "write",
+    "zarr_metadata",
+]

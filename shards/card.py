@@ -66,13 +66,18 @@ class KeptError:
 
 @checked
 class Count:
+    """How much a split holds."""
+
     trajectories: int = 0
     frames: int = 0
 
 
 @checked
 class Card:
-    """A dataset: `powers` holds k for each field, values are stored divided by 2^k; `chunk` is [C, *S] of a chunk."""
+    """A dataset: `powers` holds k of each field, whose values are stored divided by 2^k.
+
+    `chunk` is the shape [C, *S] of a chunk.
+    """
 
     name: FolderName
     title: str

@@ -1,4 +1,4 @@
-"""CRC-32C of bytes that were summed apart: no byte need be read twice."""
+"""The CRC-32C of two runs of bytes together, from that of each: no byte is read twice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def joined(first: int, second: int, length: int) -> int:
     """The crc32c of two runs of bytes, from the crc32c of each and the `length` of the second.
 
     The first is followed by `length` bytes: it is multiplied by x^(8 length), and the second added.
+
+    >>> import google_crc32c
+    >>> first, second = google_crc32c.value(b"frame 0"), google_crc32c.value(b"frame 1")
+    >>> joined(first, second, 7) == google_crc32c.value(b"frame 0frame 1")
+    True
     """
     for power in range(length.bit_length()):
         if length >> power & 1:

@@ -1,4 +1,4 @@
-"""One packaging into the other: the encoded bytes are copied, never encoded again."""
+"""Copies a dataset into the other packaging: the encoded bytes are copied, never encoded again."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def convert(dataset: Dataset, packaging: Packaging, root: Path) -> Path:
 
 
 def _copy(dataset: Dataset, packaging: Packaging, folder: Path) -> None:
+    """Every trajectory, the recipe, and last the card and the index."""
     files: list[FileRecord] = []
     entries: list[Entry] = []
     grid = dataset.card.schema.grid

@@ -1,4 +1,4 @@
-"""What survives a loss of power: a name or content counts once the disk has it, not once it is written."""
+"""Makes writes durable: fsync of files and folders, files that appear whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user can get wrong, or be handed wrong. Everything else is our bug and keeps its traceback.
+"""Errors in what a user gives or is given. Any other error is our bug and keeps its traceback.
 
 A message says where, what was found, what was expected and what to do, in one line.
 """
@@ -25,7 +25,7 @@ class MismatchError(WalrusError, ValueError):
 
 
 class StoppedError(WalrusError, InterruptedError):
-    """A run was told to stop and has left its state: the same command goes on; a scheduler may start it again."""
+    """A run was told to stop and has saved its state: the same command continues it."""
 
 
 class RenamedWarning(FutureWarning):

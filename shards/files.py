@@ -1,4 +1,4 @@
-"""Where the files of a dataset lie: in a folder here, or behind a URL (shards/remote.py)."""
+"""Where the files of a dataset are: in a folder of this machine, or behind a URL (shards/remote.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exists in a built dataset, and the proof that it is whole; written last.
+"""Every file and trajectory of a built dataset with its checksum; written last.
 
 A member is a run of bytes in a file: a whole object of a zarr store, or a member of a tar. Reading needs no
 more than the index and the card: the same code reads both packagings, by mmap or by byte range.

@@ -14,11 +14,21 @@ T = TypeVar("T")
 
 
 def to_text(value: Any) -> str:
-    """JSON with one line a key, and lists of plain values on one line."""
+    """JSON with one line per key, and lists of plain values on one line.
+
+    >>> print(to_text({"shape": [64, 48], "fields": {"u": 1}}), end="")
+    {
+     "shape": [64, 48],
+     "fields": {
+      "u": 1
+     }
+    }
+    """
     return "".join(_pieces(value, 0)) + "\n"
 
 
 def _pieces(value: Any, depth: int) -> Iterator[str]:
+    """The text of a value that begins at this depth; a list is broken only where it holds lists or tables."""
     inner, outer = " " * (depth + 1), " " * depth
     if isinstance(value, dict) and value:
         yield "{\n"
@@ -37,8 +47,9 @@ def _pieces(value: Any, depth: int) -> Iterator[str]:
 
 
 def _flat(value: Any) -> bool:
-    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return not any(isinstance(entry, dict | list) for entry in entries)
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or not any(isinstance(entry, dict | list) for entry in value)
 
 
 def dump(cls: type[T], value: T) -> str:

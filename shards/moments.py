@@ -1,4 +1,4 @@
-"""Exact moments of a channel, one pass, mergeable in any grouping: count, mean, variance, range, one-step change.
+"""Exact moments of a channel in one pass, mergeable: count, mean, variance, range, one-step change.
 
 Float64 throughout. Squares are summed about the first value of each block of cells and joined by Chan's
 formula (Chan, Golub and LeVeque 1979): a mean 1e8 times the standard deviation costs no digits, an outlier in
@@ -49,7 +49,12 @@ NONE = Moments(0, 0.0, 0.0, math.inf, -math.inf)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """The moments of both together."""
+    """The moments of both together.
+
+    >>> both = merge(Moments(2, 1.0, 2.0, 0.0, 2.0), Moments(1, 4.0, 0.0, 4.0, 4.0))
+    >>> both.count, both.mean, both.squares, both.highest
+    (3, 2.0, 8.0, 4.0)
+    """
     if not a.count or not b.count:
         return a if a.count else b
     count = a.count + b.count
@@ -71,10 +76,14 @@ def merge_all(groups: list[tuple[Moments, ...]]) -> tuple[Moments, ...]:
 
 
 def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moments, ...]]:
-    """Moments of each channel of each of the frames [T, C, *S], with the change since the frame before; NaN cells do
-    not count.
+    """Moments of each channel of each frame [T, C, *S], with the change since the frame before.
 
-    `before` [C, *S] comes before the first. What is found of a frame does not depend on those it is given with.
+    NaN cells do not count. `before` [C, *S] comes before the first frame. What is found of a frame does not
+    depend on the frames it is given with.
+
+    >>> (first,), (second,) = of_frames(np.array([[[1.0, 3.0]], [[2.0, 4.0]]]))
+    >>> first.mean, first.std, first.change_count, second.change_rms
+    (2.0, 1.0, 0, 1.0)
     """
     values = frames.reshape(*frames.shape[:2], -1)
     earlier = None if before is None else before.reshape(values.shape[1:])
@@ -113,15 +122,15 @@ def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:
 
 
 def _total(of_blocks: Frames) -> Frames:
-    """[T, C], one block after the other: numpy's own sum takes another order where there is one number a block."""
+    """[T, C], block after block: numpy sums single numbers in another order."""
     return reduce(np.add, of_blocks)
 
 
 def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tuple[Frames, ...]:
-    """Lowest, highest, sum and sum of squares less the first cell, and squares of change: [blocks, T, C] each.
+    """Lowest, highest, sum and sum of squares less the first cell, and squares of change.
 
-    The first cell lies among the values, so that what is left of them is not much larger than their
-    deviation.
+    Each is [blocks, T, C]. The first cell is among the values, so that what is left of them is not much larger
+    than their deviation.
     """
     frames, channels, _ = values.shape
     lowest, highest = (np.empty((len(blocks), frames, channels), values.dtype) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The last act of every build: the card, then the index. Without an index there is no dataset."""
+"""Writes the card, then the index: the last step of every build. Without an index there is no dataset."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ REPORT = "report.html"
 def publish(
     folder: Path, card: Card, packaging: Packaging, files: tuple[FileRecord, ...], entries: tuple[Entry, ...]
 ) -> int:
-    """Writes card.json and index.json where they differ from what lies there; the number of bytes written.
+    """Writes card.json and index.json where they changed; returns the number of bytes written.
 
-    A report of what the dataset was before is taken away first.
+    A report on what the dataset was before is removed first.
     """
     card_text = dump(Card, card).encode()
     index = DatasetIndex(card.name, packaging, google_crc32c.value(card_text), files, entries)

@@ -1,7 +1,7 @@
-"""Frames out of shards: the file is mapped, the frame found by the shard index and decoded where it is wanted.
+"""Reads frames from shards: maps the file, finds the frame by the shard index, decodes it in place.
 
-Nothing here allocates what it returns into: fresh memory costs twenty times the copy. Safe to call from
-threads.
+Nothing here allocates what it returns into: fresh memory costs twenty times the copy
+(docs/decisions/0013-reading-frames.md). Threads may share a dataset.
 
 Axes: T time, C channel, S space.
 """
@@ -32,7 +32,7 @@ KEPT_INDICES = 1024
 
 
 class Dataset:
-    """A built dataset: its card, its index, and its frames; raises ShardError where it is absent or damaged."""
+    """A built dataset: its card, its index, its frames. Raises ShardError where it is absent or damaged."""
 
     def __init__(self, place: Path | Files) -> None:
         self.files: Files = LocalFiles(place) if isinstance(place, Path) else place
@@ -52,7 +52,7 @@ class Dataset:
 
     @property
     def folder(self) -> Path:
-        """Where it lies on this machine; raises ShardError where it does not."""
+        """Its folder on this machine; raises ShardError where it is behind a URL."""
         if not isinstance(self.files, LocalFiles):
             raise ShardError(f"{self.files.where()}: is not on this machine; copy the folder here first")
         return self.files.folder
@@ -102,7 +102,7 @@ class Dataset:
         return parse(TrajectoryDocument, text, where)
 
     def bytes_of(self, member: FileRange) -> memoryview:
-        """The member as it lies in its file; raises ShardError where the file is shorter."""
+        """The member without a copy; raises ShardError where the file is shorter."""
         whole = self._map(member.path)
         if member.offset + member.length > len(whole):
             raise ShardError(
@@ -138,6 +138,7 @@ class Dataset:
         return {record.path: record for record in self.index.files}
 
     def _map_file(self, path: str) -> mmap.mmap:
+        """The whole file; only those of the index are opened."""
         where = self.files.where(path)
         if path not in self._records:
             raise ShardError(
@@ -163,7 +164,7 @@ class _GroupDocument:
 
 
 def _runs(entry: Entry, frames: Sequence[int]) -> Iterator[tuple[Segment, int, int]]:
-    """(segment, its first frame that is wanted, how many follow it) for each run of frames that lie side by side."""
+    """(segment, its first wanted frame, their number) for each run of frames that are next to each other."""
     done = 0
     segment = entry.segments[0]
     while done < len(frames):

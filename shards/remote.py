@@ -1,8 +1,8 @@
-"""Datasets behind a URL (s3, gs, http, hf, ... by fsspec): shards are fetched whole into a bounded folder here.
+"""Datasets behind a URL (s3, gs, http, hf, ... by fsspec): shards are fetched whole into a bounded cache.
 
-Any number of processes may share the folder. A file appears in it whole and checked, or not at all; room is
-made by removing what was opened longest ago. A process that has a removed file mapped keeps its bytes until
-it lets go.
+Any number of processes may share the cache. A file appears in it whole and checked, or not at all; what was
+opened longest ago is removed to make room. A process that has a removed file mapped keeps its bytes until it
+unmaps it (docs/decisions/0014-remote-shards.md).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def open_place(place: Root, cache: Cache | None = None) -> Dataset:
 
 @dataclass(frozen=True)
 class RemoteFiles:
-    """A folder behind a URL; the documents are read where they lie, all other files through the cache."""
+    """A folder behind a URL; documents are read in place, all other files through the cache."""
 
     url: str
     cache: Cache
@@ -94,7 +94,7 @@ class RemoteFiles:
             )
 
     def _attempt(self, path: str, act: Callable[[str], T]) -> T:
-        """Acts on the file system, again after a while where it fails; raises ShardError with its last word."""
+        """Acts on the file system, several times where it fails; raises ShardError with the last error."""
         place = self._folder if not path else f"{self._folder}/{path}"
         for wait in (*WAITS, None):
             try:
@@ -171,7 +171,7 @@ class Cache:
     size: int = CACHE_BYTES
 
     def open(self, name: str, length: int, fetch: Callable[[Path], None]) -> BinaryIO:
-        """The file of this name; `fetch` writes it where it is not here. Raises ShardError where it cannot fit."""
+        """The file of this name; `fetch` writes it where it is absent. Raises ShardError if it cannot fit."""
         while True:
             found = self._find(name)
             if found:

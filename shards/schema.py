@@ -1,4 +1,4 @@
-"""The words of the project: field, grid, boundary, schema, trajectory.
+"""What data are made of: field, grid, boundary, schema, trajectory.
 
 Axes: T time, C channel, S space (as many as the grid has). All classes are frozen and checked when made.
 """
@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from enum import IntEnum, IntFlag
-from itertools import product
+from itertools import chain, product
 from typing import Annotated, Literal, TypeVar, cast, dataclass_transform
 
 import numpy as np
@@ -99,7 +99,11 @@ class FieldSpec:
     unit: str = ""
 
     def components(self, axes: tuple[str, ...]) -> tuple[str, ...]:
-        """Channel names: `pressure`; `velocity_x`, `velocity_y`; `D_xx`, `D_xy`, ... (row by row)."""
+        """Channel names: those of a tensor row by row.
+
+        >>> FieldSpec("velocity", rank=1).components(("x", "y"))
+        ('velocity_x', 'velocity_y')
+        """
         if self.rank == 0:
             return (self.name,)
         return tuple(f"{self.name}_{''.join(part)}" for part in product(axes, repeat=self.rank))
@@ -110,7 +114,11 @@ def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None =
 
     Evenly spaced centres, to the precision of float32, have equal cells. Elsewhere a cell reaches from one
     midpoint of neighbouring centres to the next, an outermost one as far outwards as inwards. A cell that is
-    alone has width 1. No cell reaches out of the `domain`, lower and upper end, where that is known.
+    alone has width 1. No cell reaches out of the `domain`, lower and upper end, where that is known
+    (docs/decisions/0012-cell-widths.md).
+
+    >>> cell_widths((0.0, 1.0, 3.0))
+    (1.0, 1.5, 2.0)
     """
     if len(centres) < 2:
         return (1.0,) * len(centres)
@@ -175,6 +183,7 @@ class Schema:
 
     @model_validator(mode="after")
     def _consistent(self) -> Schema:
+        """Axes and boundaries fit, and every channel has a name of its own."""
         if len(self.boundaries) != len(self.grid.axes):
             raise ValueError(f"{len(self.boundaries)} pairs of boundaries for {len(self.grid.axes)} axes")
         for axis, sides in zip(self.grid.axes, self.boundaries, strict=True):
@@ -208,10 +217,13 @@ class Schema:
     def per_channel(self, values: Mapping[str, T], constant: bool = False) -> tuple[T, ...]:
         """What is known of each field, once for each of its channels in a frame, or in the static array."""
         fields = self.constant_fields if constant else self.variable_fields
-        return tuple(values[field.name] for field in fields for _ in field.components(self.grid.axes))
+        result: list[T] = []
+        for field in fields:
+            result += [values[field.name]] * len(field.components(self.grid.axes))
+        return tuple(result)
 
     def _channels(self, fields: tuple[FieldSpec, ...]) -> tuple[str, ...]:
-        return tuple(name for field in fields for name in field.components(self.grid.axes))
+        return tuple(chain.from_iterable(field.components(self.grid.axes) for field in fields))
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -237,7 +249,7 @@ class Origin:
 
 @checked
 class Trajectory:
-    """One simulation: its name, its times [T] and its parameters; the arrays lie in the shards."""
+    """One simulation: its name, its times [T] and its parameters; the arrays are in the shards."""
 
     key: Key
     split: Split
@@ -251,12 +263,20 @@ class Trajectory:
 
 
 def trajectory_key(stem: str, row: int) -> str:
-    """A name safe in a path, a tar and a URL: no dot (webdataset cuts there), no slash."""
+    """A name safe in a path, a tar and a URL: no dot (webdataset cuts there), no slash.
+
+    >>> trajectory_key("Re=100 (run.1)", 7)
+    'Re-100-run-1-00007'
+    """
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-') or 'file'}-{row:05d}"
 
 
 def side_mask(shape: tuple[int, ...], boundaries: tuple[Sides, ...]) -> Mask:
-    """Per-cell boundary bits [*S] of a box whose sides are uniform: only the outermost cells carry a bit."""
+    """Per-cell boundary bits [*S] of a box whose sides are uniform: only the outermost cells carry a bit.
+
+    >>> side_mask((2, 3), ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC, Boundary.PERIODIC))).tolist()
+    [[5, 1, 5], [6, 2, 6]]
+    """
     bit = {Boundary.WALL: Cell.WALL, Boundary.OPEN: Cell.OPEN, Boundary.PERIODIC: Cell.PERIODIC}
     mask = np.zeros(shape, np.uint8)
     for axis, sides in enumerate(boundaries):

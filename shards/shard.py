@@ -27,7 +27,11 @@ WHOLE: Channels = (slice(None),)
 
 
 def chunk_shape(frame_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """[C, *S] of one chunk: a whole frame, or the largest even cut of its first axis of space that fits."""
+    """[C, *S] of one chunk: a whole frame, or the largest even cut of its first axis of space that fits.
+
+    >>> chunk_shape((4, 512, 128, 128), itemsize=4)
+    (4, 64, 128, 128)
+    """
     channels, first, *rest = frame_shape
     frame_bytes = int(np.prod(frame_shape)) * itemsize
     cuts = next(
@@ -39,7 +43,10 @@ def chunk_shape(frame_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 def shard_stream(
     frames: Iterator[Frames], slots: int, chunk: tuple[int, ...], codec: CodecName
 ) -> Iterator[bytes]:
-    """The bytes of a shard of `slots` chunks, chunk by chunk, index last; frames [C, *S] are taken as they come."""
+    """The bytes of a shard of `slots` chunks, chunk by chunk, index last.
+
+    Frames [C, *S] are taken as they come.
+    """
     ranges = np.full((slots, 2), MISSING, "<u8")
     offset = slot = 0
     for frame in frames:
@@ -79,7 +86,7 @@ def _cut(frame: Frames, chunk: tuple[int, ...]) -> Iterator[Frames]:
 
 
 def chunk_ranges(shard: memoryview, slots: int) -> npt.NDArray[np.uint64]:
-    """(offset, length) of each chunk [slots, 2]; raises ShardError where the index is damaged or out of range."""
+    """(offset, length) of each chunk [slots, 2]; raises ShardError where the index is damaged."""
     size = slots * 16
     if len(shard) < size + 4:
         raise ShardError(f"the shard has {len(shard)} bytes, too few for an index of {slots} chunks")
@@ -109,13 +116,13 @@ class Shard:
     codec: CodecName
 
     def chunk_into(self, slot: int, out: Frames | Mask) -> None:
-        """Decode a chunk into contiguous memory of its shape and dtype; raises ShardError where it is damaged."""
+        """Decode a chunk into contiguous memory of its shape and dtype; raises ShardError if damaged."""
         decode_into(self._chunk(slot), self.codec, out)
 
     def frame_into(
         self, frame: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames, channels: Channels = WHOLE
     ) -> None:
-        """Decode a frame from its chunks into these channels of `out_CS`; straight where they are as the chunk is."""
+        """Decode a frame from its chunks into these channels of `out_CS`."""
         height = chunk[1]
         pieces = out_CS.shape[1] // height
         for piece in range(pieces):
@@ -125,7 +132,7 @@ class Shard:
     def run_into(
         self, first: int, chunk: tuple[int, ...], dtype: DType, out_TCS: Frames, channels: Channels
     ) -> bool:
-        """Copy raw frames from `first` on at once; False, and nothing done, where they do not lie one after another."""
+        """Copy raw frames from `first` on at once; False, and nothing done, where they have gaps."""
         frame_bytes = int(np.prod(chunk)) * np.dtype(dtype).itemsize
         offsets, lengths = self.ranges[first : first + len(out_TCS)].T
         whole = self.codec == "raw" and chunk[1:] == out_TCS.shape[2:] and len(offsets) == len(out_TCS)
@@ -144,6 +151,7 @@ class Shard:
         out_CS: Frames,
         channels: Channels,
     ) -> None:
+        """Decode a chunk, straight into `out_CS` where its channels are one run of the same dtype."""
         target = out_CS[channels[0]]
         if self.codec == "raw":
             copy_channels(raw_values(self._chunk(slot), chunk, dtype), out_CS, channels)

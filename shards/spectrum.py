@@ -19,7 +19,7 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Modes:
-    """The Fourier modes of a grid: their ring (rounded wavenumber), their weight, the taper before the transform."""
+    """The Fourier modes of a grid: ring (rounded wavenumber), weight, and the taper before the transform."""
 
     ring_S: npt.NDArray[np.intp]
     weight_S: Float64

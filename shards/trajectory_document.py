@@ -1,4 +1,4 @@
-"""The document beside the arrays of a trajectory: enough to decode them without the card.
+"""The document next to the arrays of a trajectory: enough to decode them without the card.
 
 It is the JSON member of a tar sample, and the attribute `walrus` of a zarr group.
 """
@@ -17,9 +17,10 @@ from shards.shard import cuts_the_frame
 
 @checked
 class TrajectoryDocument:
-    """One trajectory, or the `frames` of it from `first` on; physical value = stored value x scale of its channel.
+    """One trajectory, or the `frames` of it from `first` on.
 
-    A shard has room for `shard_frames` frames of (shape[0] / chunk[1]) chunks; the last one may hold fewer.
+    Physical value = stored value x scale of its channel. A shard has room for `shard_frames` frames of
+    (shape[0] / chunk[1]) chunks each; the last one may hold fewer.
     """
 
     dataset: str
@@ -41,6 +42,7 @@ class TrajectoryDocument:
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> TrajectoryDocument:
+        """Frames, chunk and scales fit each other."""
         if self.first + self.frames > self.trajectory.frames:
             raise ValueError(
                 f"{self.frames} frames from {self.first} on, of a trajectory with {self.trajectory.frames}"
@@ -50,7 +52,7 @@ class TrajectoryDocument:
                 f"chunk {list(self.chunk)} does not cut frames [{len(self.channels)}, *{list(self.shape)}]"
             )
         if (len(self.scale), len(self.static_scale)) != (len(self.channels), len(self.static_channels)):
-            raise ValueError("not one scale a channel")
+            raise ValueError("not one scale per channel")
         return self
 
     def column(self, scale: tuple[float, ...]) -> Frames:

@@ -1,4 +1,4 @@
-"""Is a built dataset whole? Every byte against the index, every chunk through its decoder."""
+"""Checks that a built dataset is whole: every byte against the index, every chunk through its decoder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def faults(dataset: Dataset) -> Iterator[str]:
         for fault in _file_faults(dataset.folder, record):
             broken.add(record.path)
             yield fault
-    yield from _strangers(dataset)
+    yield from _unknown_files(dataset)
     for entry in dataset.index.trajectories:
         if broken.isdisjoint(member.path for member in members(entry)):
             yield from _entry_faults(dataset, entry)
@@ -54,26 +54,29 @@ def _file_faults(folder: Path, record: FileRecord) -> Iterator[str]:
         yield f"{path}: its checksum differs from the index, bytes have changed; delete it and build again"
 
 
-def _strangers(dataset: Dataset) -> Iterator[str]:
+def _unknown_files(dataset: Dataset) -> Iterator[str]:
     known = {record.path for record in dataset.index.files}
     for split in SPLITS:
         for path in sorted((dataset.folder / split).rglob("*")):
             if path.is_file() and path.relative_to(dataset.folder).as_posix() not in known:
-                yield f"{path}: is not in the index; not ours, or left over: delete it"
+                yield f"{path}: is not in the index; delete it"
 
 
 def _entry_faults(dataset: Dataset, entry: Entry) -> Iterator[str]:
+    """What is wrong with one trajectory: its bytes, its chunks, its document."""
     frame = np.empty((1, *dataset.card.schema.frame_shape), dataset.card.schema.dtype)
     try:
         for member in members(entry):
             if google_crc32c.value(bytes(dataset.bytes_of(member))) != member.crc32c:
-                yield f"{dataset.folder / member.path}: bytes at {member.offset} ({entry.key}) differ from the index"
+                where = dataset.folder / member.path
+                yield f"{where}: bytes at {member.offset} ({entry.key}) differ from the index; build again"
         for number in range(entry.frames):
             dataset.read_frames(entry, [number], frame)
         dataset.static(entry)
         dataset.boundary(entry)
         found = dataset.document(entry).trajectory
         if (found.key, found.split, found.frames) != (entry.key, entry.split, entry.frames):
-            yield f"{dataset.folder / entry.document.path}: describes {found.split}/{found.key}, not {entry.key}"
+            where = dataset.folder / entry.document.path
+            yield f"{where}: describes {found.split}/{found.key}, not {entry.key}; build again"
     except ShardError as error:
         yield str(error)

@@ -1,4 +1,4 @@
-"""A sample of the tar packaging, for those who iterate it with plain webdataset and none of our readers.
+"""Decodes a sample of the tar packaging, for those who iterate it with plain webdataset.
 
 webdataset.WebDataset("train/train-00000.tar", shardshuffle=False).map(decode_sample)
 """
@@ -21,7 +21,7 @@ from shards.trajectory_document import TrajectoryDocument
 
 @dataclass(frozen=True)
 class Sample:
-    """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S], where and what they are."""
+    """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S]."""
 
     document: TrajectoryDocument
     grid: Grid

@@ -1,4 +1,4 @@
-"""Encoded trajectories into files: a zarr group each, or samples of one tar. A file appears whole or not at all.
+"""Writes encoded trajectories: a zarr group each, or samples of one tar. A file appears whole or not at all.
 
 Both packagings get the same encoded bytes, so that converting one into the other copies and never re-encodes.
 """
@@ -28,8 +28,8 @@ from shards.schema import Grid, Split
 from shards.trajectory_document import TrajectoryDocument
 
 Blocks = Iterable[bytes]
-# So much at a time is sent on its way to the disk while the next is encoded, lest all of it be waited for at
-# the end.
+# So much at a time is sent on its way to the disk while the next is encoded; otherwise all of it would be
+# waited for at the end (docs/decisions/0009-what-a-build-waits-for.md).
 WRITEBACK_BYTES = 16 * 2**20
 DISK_ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -94,7 +94,7 @@ def _append(file: BinaryIO, blocks: Blocks) -> tuple[int, int]:
 
 @dataclass
 class ZarrPart:
-    """A zarr v3 group a trajectory, at `<dataset>/<split>/<key>`."""
+    """A zarr v3 group per trajectory, at `<dataset>/<split>/<key>`."""
 
     dataset: Path
     split: Split
@@ -102,6 +102,7 @@ class ZarrPart:
     records: list[FileRecord] = field(default_factory=list)
 
     def add(self, encoded: Encoded) -> Entry:
+        """A group under a temporary name, which it loses when all of it is written."""
         key = encoded.document.trajectory.key
         temporary = self.dataset / self.split / f"{TEMPORARY}{key}"
         shutil.rmtree(temporary, ignore_errors=True)
@@ -149,6 +150,7 @@ class _Group:
 
 
 def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
+    """The chunks of every array, then the documents that describe them; `zarr.json` of the group last."""
     document = encoded.document
     space = "/0" * len(document.shape)
     segments, first = [], 0
@@ -172,7 +174,10 @@ def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
 
 
 class TarPart:
-    """Samples of one tar: `<key>.fields.shard`, `.boundary.shard`, `.static.shard`, `.grid.json`, `.json` a segment."""
+    """Samples of one tar, one per segment.
+
+    Members are `<key>.fields.shard`, `.boundary.shard`, `.static.shard`, `.grid.json` and `.json`.
+    """
 
     def __init__(self, dataset: Path, path: str, grid: Grid) -> None:
         self.grid = dump(Grid, grid).encode()
@@ -196,6 +201,7 @@ class TarPart:
             raise
 
     def _add(self, encoded: Encoded) -> Entry:
+        """A sample per segment; the index points to mask, static fields and document of the first."""
         trajectory = encoded.document.trajectory
         segments: list[Segment] = []
         first = 0
@@ -218,7 +224,7 @@ class TarPart:
         )
 
     def _member(self, name: str, blocks: Blocks) -> FileRange:
-        """A member whose length, which stands before its bytes, is known after the last of them."""
+        """Writes the bytes first: the header before them holds a length that is known only after the last."""
         start, room = self.length, len(_header(name, 0))
         self.file.seek(start + room)
         length, crc = _append(self.file, blocks)

@@ -1,4 +1,4 @@
-"""The `zarr.json` documents of a trajectory's group (zarr v3): what lets zarr and xarray open it without our code."""
+"""The `zarr.json` documents of a trajectory (zarr v3): with them zarr and xarray open it without our code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def arrays(document: TrajectoryDocument, grid: Grid) -> dict[str, str]:
         names = {"channels": static_channels, "scale": list(document.static_scale)}
         result["static"] = _sharded(whole, whole, whole, document, ["static_channel", *axes], names)
     for axis, widths in zip(grid.axes, grid.widths, strict=True):
-        # An array of their own would cost two more files an axis, in every trajectory.
+        # An array of their own would cost two more files per axis, in every trajectory.
         result[axis] = _coordinate(axis, len(widths), {"width": list(widths)})
     return {path: to_text(array) for path, array in result.items()}
 
@@ -56,6 +56,7 @@ def _sharded(
     attributes: dict[str, Any],
     dtype: str = "",
 ) -> dict[str, Any]:
+    """An array whose outer chunk is a shard object of `inner` chunks (shards/shard.py)."""
     dtype = dtype or document.dtype
     sharding = {
         "name": "sharding_indexed",
@@ -82,6 +83,7 @@ def _array(
     dimension_names: list[str],
     attributes: dict[str, Any],
 ) -> dict[str, Any]:
+    """The metadata of one array; nothing is ever missing, so the fill value is never read."""
     return {
         "zarr_format": 3,
         "node_type": "array",

@@ -1,1 +1,3 @@
-"""Pictures and pages: the look that all of them share."""
+"""What all pictures and reports share: planes of a grid, their canvas and colours, the HTML page."""
+
+__all__ = ["canvas", "colours", "even_choice", "html_page", "plane", "plane_image"]

@@ -1,4 +1,4 @@
-"""The sheet that pictures are drawn on, and the one look of all of them."""
+"""The canvas of every picture: its size, its text, its axes, one style for all."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def style() -> AbstractContextManager[None]:
 
 
 class Page:
-    """A white sheet in inches, never narrower than a caption; things lie so far from its left and from its top."""
+    """A white sheet, never narrower than a caption; places are inches from its left and from its top."""
 
     def __init__(self, width: float, height: float, dpi: int = DPI) -> None:
         self.width, self.height = max(width, NARROW), height
@@ -72,7 +72,7 @@ class Page:
         )
 
     def title(self, title: str, *parts: str) -> None:
-        """A bold line, and below it what there is of `parts`."""
+        """A bold line, and below it those of `parts` that are not empty."""
         self.text(0.12, 0.12, title, size=11, weight="bold")
         self.text(0.12, 0.38, "   ".join(part for part in parts if part), size=7.5, color=GREY)
 
@@ -86,7 +86,7 @@ class Page:
 
 
 def sheet(title: str, caption: str, count: int) -> tuple[Page, list[Axes]]:
-    """A sheet with so many boxes, three a row (two where that fills it)."""
+    """A page with so many boxes, three in a row (two where that fills it)."""
     columns = 2 if count in (1, 2, 4) else 3
     left, top, gap, height, between = 0.55, 0.92, 0.5, 1.45, 0.62
     width = (WIDTH - left) / columns - gap

@@ -64,7 +64,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{title}</title><style>{style}</style></head>
 <body><main>
 {body}
@@ -72,10 +73,12 @@ _PAGE = """<!doctype html>
 """
 
 _LIGHT = f"""
-:root {{ --ink: {INK}; --grey: #656d76; --line: {PALE}; --back: #fff; --mark: {BLUE}; --tint: #eaf2fb }}"""
+:root {{ --ink: {INK}; --grey: #656d76; --line: {PALE}; --back: #fff; --mark: {BLUE};
+  --tint: #eaf2fb }}"""
 _REST = """
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --grey: #9198a1; --line: #30363d; --back: #0d1117; --mark: #6cb2ff; --tint: #12263c }
+  :root { --ink: #e6edf3; --grey: #9198a1; --line: #30363d; --back: #0d1117; --mark: #6cb2ff;
+    --tint: #12263c }
 }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--back); color: var(--ink);

@@ -20,9 +20,9 @@ Picture = npt.NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The plane of a grid that is shown: which axes (horizontal, vertical), which cells, how long, how closed.
+    """The plane of a grid that is shown: its axes (horizontal, vertical), cells, extent and boundaries.
 
-    `projects` is True where all planes of a volume are seen at once, as through glass.
+    `projects` is True where all planes of a volume are seen at once.
     """
 
     axes: tuple[int, int]
@@ -47,7 +47,10 @@ class View:
         return ratio if 1 / 6 <= ratio <= 6 else min(6.0, max(1 / 6, len(self.cells_V) / len(self.cells_U)))
 
     def image(self, values_S: npt.NDArray[np.generic]) -> Picture:
-        """The plane [V, U] of a field [*S]; of a projection the value of the largest magnitude along the third axis."""
+        """The plane [V, U] of a field [*S].
+
+        A projection shows the value of the largest magnitude along the third axis.
+        """
         plane = values_S.reshape(*values_S.shape, *[1] * (2 - values_S.ndim))
         if self.projects:
             plane = _largest(plane, ({0, 1, 2} - set(self.axes)).pop())
@@ -68,7 +71,7 @@ class Scale:
 
     @classmethod
     def of_field(cls, images: Sequence[Picture]) -> Scale:
-        """Diverging and symmetric if the field is signed, else from its low to its high values."""
+        """Diverging and symmetric if the field is signed, otherwise from its low to its high values."""
         low, high = _bounds(images)
         if min(-low, high) > 0.15 * max(-low, high):
             return cls(-max(-low, high), max(-low, high), SIGNED)
@@ -121,7 +124,7 @@ def views_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
 def _shown_axes(grid: Grid) -> tuple[int, int]:
     if grid.kind == "equiangular":
         return 1, 0
-    # A line lies; the axis behind the last one is a strip made up for it.
+    # A line is horizontal; the axis behind the last one is a strip made up for it.
     long = [axis for axis, size in enumerate(grid.shape) if size > 1]
     short = [axis for axis in range(max(2, len(grid.shape))) if axis not in long]
     across, up, *_ = [*long, *short]

@@ -1,6 +1,6 @@
-"""A plane of a grid drawn on a sheet: its colours, its frame, its colour bar and its compass.
+"""Draws a plane of a grid: its colours, its frame, its colour bar and the names of its axes.
 
-The frame tells the boundary: thick = wall, dotted = open, thin = periodic.
+The frame shows the boundary: thick = wall, dotted = open, thin = periodic.
 """
 
 from __future__ import annotations

@@ -1,1 +1,3 @@
-"""What every command of the project shares: its options and output, the machine, settings in TOML."""
+"""What all commands share: options and output, the machine, settings in TOML, sizes in bytes."""
+
+__all__ = ["byte_size", "console", "machine", "settings"]

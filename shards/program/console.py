@@ -1,4 +1,4 @@
-"""How every command speaks: results on stdout, progress on stderr, a mistake as one line, exit codes.
+"""What every command prints: results on stdout, progress on stderr, an error as one line; exit codes.
 
 Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stopped by a signal and to be
 started again, 130 interrupted.
@@ -33,7 +33,7 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def application(about: str) -> typer.Typer:
-    """A typer application in the house's manner."""
+    """A typer application as all our commands are."""
     return typer.Typer(
         help=about,
         add_completion=False,
@@ -45,7 +45,10 @@ def application(about: str) -> typer.Typer:
 
 @contextmanager
 def one_line_errors(command: str) -> Iterator[None]:
-    """Turns a WalrusError or Ctrl-C into one line on stderr and an exit code; our own bugs keep their traceback."""
+    """Turns a WalrusError or Ctrl-C into one line on stderr and an exit code.
+
+    Our own bugs keep their traceback.
+    """
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -55,7 +58,7 @@ def one_line_errors(command: str) -> Iterator[None]:
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
     except KeyboardInterrupt:
         print(
-            f"{command}: interrupted, nothing is half-written; the same command goes on from here",
+            f"{command}: interrupted; no partial files remain, run the same command to continue",
             file=sys.stderr,
         )
         raise typer.Exit(INTERRUPTED) from None

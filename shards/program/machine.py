@@ -1,4 +1,4 @@
-"""What this process may use of the machine that it runs on, and what it keeps of it."""
+"""Cores that this process may use, and memory that it keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def usable_cores() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Lets the process keep what it frees instead of returning it to the system; nothing where there is no glibc.
+    """Lets the process keep what it frees instead of returning it to the system; needs glibc.
 
     By default glibc maps every large array anew, and the page faults cost more than the arithmetic: writing a
     fresh array of 64 MB takes 48 ms, a kept one 6 ms (docs/lab.md).

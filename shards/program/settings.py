@@ -1,4 +1,4 @@
-"""One TOML file to one frozen dataclass: an unknown key is an error that names the nearest one."""
+"""Reads a TOML file into a frozen dataclass: an unknown key is an error that names the nearest one."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def override(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """The tables with each `a.b=value` put in; a value is TOML, or else a plain string, and `a.b=` takes the key out.
+    """The tables with each `a.b=value` put in; a value is TOML or a plain string; `a.b=` removes the key.
 
     Of a list of tables one is chosen by its name, or by its number: `fields.velocity.power=0`,
     `exclude.0.files=a*`.
+
+    >>> override({"schedule": {"rate": 0.1}}, ["schedule.rate=2e-3", "title=a test"])
+    {'schedule': {'rate': 0.002}, 'title': 'a test'}
     """
     result: Any = tables
     for assignment in assignments:
@@ -75,7 +78,7 @@ def _value(text: str) -> Any:
 
 
 def make(cls: type[T], tables: dict[str, Any], where: str) -> T:
-    """The dataclass with these values; raises SettingsError with one line a fault."""
+    """The dataclass with these values; raises SettingsError that names each fault."""
     try:
         return TypeAdapter(cls).validate_python(tables)
     except ValidationError as error:
@@ -103,15 +106,24 @@ def _fault(cls: type[Any], fault: Any) -> str:
 def _known_names(cls: type[Any]) -> set[str]:
     schema = TypeAdapter(cls).json_schema()
     tables = [schema, *schema.get("$defs", {}).values()]
-    return {name for table in tables for name in table.get("properties", {})}
+    return set().union(*(table.get("properties", {}) for table in tables))
 
 
 def dump_toml(tables: dict[str, Any]) -> str:
-    """TOML text of plain tables (str, int, float, bool, lists, tables; None is left out)."""
+    """TOML text of plain tables (str, int, float, bool, lists, tables; None is left out).
+
+    >>> print(dump_toml({"name": "waves", "axes": ["x"], "time": {"step": 0.5}}), end="")
+    name = "waves"
+    axes = ["x"]
+    <BLANKLINE>
+    [time]
+    step = 0.5
+    """
     return "\n".join(_table_lines(tables, ())) + "\n"
 
 
 def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+    """Plain values first: a key that follows a `[table]` would be of that table."""
     lines = []
     inner: list[tuple[str, Any]] = []
     for key, value in table.items():
@@ -144,6 +156,7 @@ def _key(key: str) -> str:
 
 
 def _literal(value: Any) -> str:
+    """A value on one line; of a string only quotes, backslashes and control characters are escaped."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

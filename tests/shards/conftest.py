@@ -61,7 +61,7 @@ def tmp_path(tmp_path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory) -> dict[str, Path]:
-    """Packaging to folder; 2 trajectories of 24 frames in shards of 5, 5, 5, 5 and 4, each frame in 4 chunks."""
+    """Packaging to folder; 2 trajectories of 24 frames in shards of 5, 5, 5, 5 and 4, 4 chunks a frame."""
     root = tmp_path_factory.mktemp("acoustic")
     return {packaging: build_acoustic(root / packaging, packaging) for packaging in ("zarr", "webdataset")}
 

@@ -62,7 +62,7 @@ def test_a_mean_a_hundred_million_times_the_deviation_costs_no_digits():
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("cells", [BLOCK - 1, BLOCK, 2 * BLOCK + 7])
 def test_moments_of_more_cells_than_a_block_are_those_of_numpy(dtype, cells):
-    """Channels of very different size, the second with cells that are not a number in the first block alone."""
+    """Channels of very different size, the second with NaN cells in the first block only."""
     rng = np.random.default_rng(3)
     frames = (np.array([[1.0], [1e6]]) + np.linspace(0, 3, cells) + rng.normal(size=(4, 2, cells))).astype(
         dtype

@@ -2,7 +2,8 @@
 
     python tests/shards/old_formats/build.py v1
 
-The folder is committed and never changed again: tests/shards/test_old_formats.py reads it with every later version.
+The folder is committed and never changed again: tests/shards/test_old_formats.py reads it with every later
+version.
 """
 
 from __future__ import annotations
