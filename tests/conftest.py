@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import run
@@ -12,6 +13,8 @@ from ingest.building.build import build
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 
+# netCDF4, once imported, offers its filters to h5py: whether one is missing would depend on the order of tests.
+os.environ.setdefault("HDF5_PLUGIN_PATH", os.devnull)
 SAMPLES = Path(__file__).parent / "samples"
 SYSTEMS = {
     "shear_flow": "well/shear_flow",

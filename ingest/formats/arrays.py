@@ -18,6 +18,7 @@ from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
 from ingest.formats.hdf5_storage import losses
+from ingest.formats.packing import NAMES, Attribute, Packing, packing
 from shards.errors import SourceError
 
 SlabIndex = int | slice
@@ -60,12 +61,20 @@ class Arrays(Protocol):
         ...
 
     def attribute(self, path: str, name: str) -> float | None:
-        """One number beside the array or group at `path` (empty: the file); None where absent."""
+        """One number among the attributes of the array or group at `path` (empty: the file); None where absent."""
         ...
 
 
 class ArrayFile(Arrays, Protocol):
     """A file that holds nothing but arrays, opened whoever made it."""
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        """All attributes of the array or group at `path` (empty: the file) that hold numbers or text."""
+        ...
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        """A name per axis of the array at `path`, as the file has it; empty text where it has none."""
+        ...
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
         """Of arrays by path: what their values lost on their way into the file, or which of them never were
@@ -135,21 +144,31 @@ class Hdf5Arrays:
                 "coordinates by lower and upper, times by step or stop"
             )
         dataset = hdf5.numbers(self.file, path)
-        return Hdf5Array(dataset, _missing(dataset))
+        return Hdf5Array(dataset, _packing(dataset))
 
     def attribute(self, path: str, name: str) -> float | None:
         return attributes.number(tree.item(self.file, path), name)
 
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return attributes.values(tree.item(self.file, path))
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return tree.dimension_names(hdf5.numbers(self.file, path))
+
     def caveats(self) -> dict[str, tuple[str, ...]]:
-        return {path: losses(dataset) for path, dataset in tree.own_datasets(self.file)}
+        told = {}
+        for path, dataset in tree.own_datasets(self.file):
+            rule = _packing(dataset) if hdf5.is_numeric(dataset) else None
+            told[path] = (*losses(dataset), *(rule.words if rule else ()))
+        return told
 
 
 @dataclass(frozen=True)
 class Hdf5Array:
-    """A dataset; what NetCDF marks as missing is read as not-a-number, for the checks to find."""
+    """A dataset; its numbers are decoded as its attributes say, what is missing is read as not-a-number."""
 
     dataset: h5py.Dataset
-    missing: _Missing | None
+    packing: Packing | None
     # What is not written whole is refused when it is asked for.
     unwritten: bool = False
 
@@ -163,56 +182,12 @@ class Hdf5Array:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = np.dtype(self.dataset.dtype)
-        return dtype
+        return self.packing.dtype if self.packing else np.dtype(self.dataset.dtype)
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
-        values = hdf5.slab(self.dataset, *index)
-        absent = self.missing.among(values) if self.missing else np.False_
-        if not absent.any():
-            return values
-        if values.dtype.kind != "f":
-            raise SourceError(
-                f"{self.where}: {np.count_nonzero(absent)} integers are marked as missing, as "
-                f"{values[absent][0]}; expected a value in every cell; fill them, or leave the file out"
-            )
-        values[absent] = np.nan
-        return values
+        stored = hdf5.slab(self.dataset, *index)
+        return self.packing.decode(stored) if self.packing else stored
 
 
-@dataclass(frozen=True)
-class _Missing:
-    """What a NetCDF variable declares to be no value: some numbers, and all beyond a range."""
-
-    marks: tuple[float, ...]
-    lowest: float
-    highest: float
-
-    def among(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        with np.errstate(over="ignore"):
-            marks = np.array(self.marks).astype(values.dtype if values.dtype.kind == "f" else np.float64)
-        return np.isin(values, marks) | (values < self.lowest) | (values > self.highest)
-
-
-def _missing(dataset: h5py.Dataset) -> _Missing | None:
-    """None where every number is a value; raises SourceError for packed numbers."""
-    for name, neutral in (("scale_factor", 1.0), ("add_offset", 0.0)):
-        if attributes.number(dataset, name) not in (None, neutral):
-            raise SourceError(
-                f"{where(dataset)}: packed numbers ({name} is {attributes.number(dataset, name)}); expected "
-                "the values themselves; unpack the file (ncpdq -U)"
-            )
-    marks = tuple(
-        mark for name in ("_FillValue", "missing_value") for mark in attributes.number_list(dataset, name)
-    )
-    lowest = (
-        *attributes.number_list(dataset, "valid_min"),
-        *attributes.number_list(dataset, "valid_range")[:1],
-    )
-    highest = (
-        *attributes.number_list(dataset, "valid_max"),
-        *attributes.number_list(dataset, "valid_range")[1:],
-    )
-    if not marks + lowest + highest:
-        return None
-    return _Missing(marks, max(lowest, default=-math.inf), min(highest, default=math.inf))
+def _packing(dataset: h5py.Dataset) -> Packing | None:
+    return packing(np.dtype(dataset.dtype), attributes.values(dataset, NAMES), where(dataset))

@@ -65,7 +65,7 @@ def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
         raise SourceError(f"{where(group)}: no dataset {name}; found {found}")
     with reading(dataset):
         kind, shape = dataset.dtype, dataset.shape
-    if shape is None or kind.kind not in "biuf" or kind.itemsize > 8:
+    if not is_numeric(dataset):
         raise SourceError(
             f"{where(dataset)}: holds {'nothing' if shape is None else kind}; expected integers or floats "
             "up to 64 bits"
@@ -73,6 +73,13 @@ def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
     require_filters(dataset)
     require_written(dataset)
     return dataset
+
+
+def is_numeric(dataset: h5py.Dataset) -> bool:
+    """Whether it holds integers or floats of at most 64 bits."""
+    with reading(dataset):
+        kind, shape = dataset.dtype, dataset.shape
+    return shape is not None and kind.kind in "biuf" and kind.itemsize <= 8
 
 
 def slab(dataset: h5py.Dataset, *index: int | slice | EllipsisType) -> npt.NDArray[Any]:

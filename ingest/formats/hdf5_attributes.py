@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import h5py
@@ -9,7 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.hdf5_errors import reading, where
+from ingest.formats.packing import Attribute
 from shards.errors import SourceError
+
+# How HDF5 ties dimension scales to datasets: references, of no use to a reader of names and numbers.
+LINKS = ("DIMENSION_LIST", "REFERENCE_LIST")
 
 
 def _attribute(item: h5py.HLObject, name: str) -> npt.NDArray[Any] | None:
@@ -19,6 +24,26 @@ def _attribute(item: h5py.HLObject, name: str) -> npt.NDArray[Any] | None:
     if value is None:
         return None
     return np.empty(0) if isinstance(value, h5py.Empty) else np.asarray(value).reshape(-1)
+
+
+def values(item: h5py.HLObject, names: Iterable[str] | None = None) -> dict[str, Attribute]:
+    """Attributes by name that hold numbers or text, all or those named; one number is given without its list."""
+    with reading(item):
+        wanted = [name for name in item.attrs if isinstance(name, str)] if names is None else names
+        held = [name for name in wanted if name in item.attrs and name not in LINKS]
+    found = {}
+    for name in held:
+        value = _attribute(item, name)
+        if value is None or not value.size:
+            continue
+        if value.dtype.kind in "biuf":
+            found[name] = value if value.size > 1 else value[0]
+        elif all(isinstance(each, str | bytes) for each in value):
+            words = [
+                each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in value
+            ]
+            found[name] = tuple(words) if len(words) > 1 else words[0]
+    return found
 
 
 def texts(item: h5py.HLObject, name: str) -> tuple[str, ...] | None:

@@ -118,3 +118,15 @@ def item(group: h5py.Group, path: str) -> h5py.HLObject:
             f"{', '.join(child_names(group)[:12]) or 'nothing'}"
         )
     return found
+
+
+def dimension_names(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """A name per axis: that of the dimension scale attached to it, otherwise its label, otherwise nothing."""
+    names = []
+    with reading(dataset):
+        if dataset.is_scale and len(dataset.shape) == 1:
+            return ((dataset.name or "").rpartition("/")[2],)
+        for dimension in dataset.dims:
+            scales = [scale.name for scale in dimension.values()]
+            names.append(scales[0].lstrip("/") if scales and scales[0] else dimension.label)
+    return tuple(names)

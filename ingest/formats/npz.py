@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import SlabIndex
+from ingest.formats.packing import Attribute
 from shards.errors import SourceError
 
 SKIP_BYTES = 2**20
@@ -64,6 +65,12 @@ class Npz:
 
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npz holds no attributes; name an array instead of {path}@{name}")
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return {}
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return tuple("" for _ in self.array(path).shape)
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import math
+import struct
 import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,14 @@ import zarr
 from zarr.storage import LocalStore, ZipStore
 
 from ingest.formats.arrays import SlabIndex
+from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from ingest.formats.zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
 from ingest.formats.zarr_marker import MARKERS
 from shards.errors import SourceError
 
+# Where xarray names the axes of an array of version 2.
+DIMENSIONS = "_ARRAY_DIMENSIONS"
 # Codecs that keep a value only nearly; zfpy has a lossless mode.
 LOSSY = ("zfpy", "bitround", "quantize", "fixedscaleoffset")
 # What zarr and its codecs raise for damage, or for metadata that they do not know.
@@ -112,6 +118,13 @@ class Zarr:
             )
         return float(value)
 
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        item = self._members().get(path) if path else self.group
+        return {} if item is None else _plain(item.attrs)
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return self.array(path).dimensions
+
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {
             path: ZarrArray(f"{self.where}:{path}", item, self.contents).caveats
@@ -132,13 +145,66 @@ def _codecs(array: Any) -> str:
     return str([metadata.get(key) for key in ("filters", "compressor", "codecs")]).lower()
 
 
+def _plain(attributes: Any) -> dict[str, Attribute]:
+    """Numbers and texts among attributes of JSON; what else it can hold says nothing of numbers."""
+    found: dict[str, Attribute] = {}
+    for name, value in dict(attributes).items():
+        values = value if isinstance(value, list) else [value]
+        if not values or isinstance(value, dict):
+            continue
+        if all(isinstance(each, str) for each in values):
+            found[name] = value if isinstance(value, str) else tuple(values)
+        elif all(isinstance(each, int | float) and abs(each) <= sys.float_info.max for each in values):
+            found[name] = value if not isinstance(value, list) else np.asarray(value)
+    return found
+
+
+def _dimensions(array: Any) -> tuple[str, ...] | None:
+    """Names of the axes: of version 3 in the metadata, of version 2 in an attribute that xarray writes."""
+    held = getattr(array.metadata, "dimension_names", None) or array.attrs.get(DIMENSIONS)
+    named = isinstance(held, list | tuple) and len(held) == len(array.shape)
+    return tuple(str(each or "") for each in held) if named else None
+
+
+def _fill_value(array: Any, attributes: dict[str, Attribute], where: str) -> Attribute | None:
+    """What stands for no value: in version 2 the fill value of an array that names its axes, as xarray has it.
+
+    Of version 3, the attribute; xarray writes that of floats as the base64 of eight bytes.
+    """
+    if array.metadata.zarr_format == 2:
+        return array.fill_value if _dimensions(array) else attributes.get("_FillValue")
+    held = attributes.get("_FillValue")
+    if not isinstance(held, str):
+        return held
+    try:
+        (value,) = struct.unpack("<d", base64.standard_b64decode(held))
+    except (ValueError, struct.error) as error:
+        raise SourceError(
+            f"{where}: attribute _FillValue is {held!r}; expected a number, or eight bytes as base64"
+        ) from error
+    return float(value)
+
+
 @dataclass(frozen=True)
 class ZarrArray:
-    """Chunks that are absent are the fill value, as the format has it."""
+    """Chunks that are absent are the fill value, as the format has it; numbers are decoded by attributes."""
 
     where: str
     array: Any
     contents: Contents
+
+    @cached_property
+    def packing(self) -> Packing | None:
+        attributes = _plain(self.array.attrs)
+        fill = _fill_value(self.array, attributes, self.where)
+        if fill is not None:
+            attributes["_FillValue"] = fill
+        return packing(np.dtype(self.array.dtype), attributes, self.where)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """A name per axis, empty text where there is none."""
+        return _dimensions(self.array) or tuple("" for _ in self.array.shape)
 
     @property
     def unwritten(self) -> bool:
@@ -149,7 +215,8 @@ class ZarrArray:
     def caveats(self) -> tuple[str, ...]:
         codecs = _codecs(self.array)
         lossy = tuple(f"stored through the codec {name}, which may round" for name in LOSSY if name in codecs)
-        told = (*lossy, *roundings(self.array.attrs))
+        packed = self.packing.words if self.packing else ()
+        told = (*lossy, *roundings(self.array.attrs), *packed)
         with self._reading():
             chunks, held = math.prod(chunk_grid(self.array)), sum(chunks_held(self.array, self.contents))
         if held == chunks:
@@ -163,15 +230,15 @@ class ZarrArray:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
-        return dtype
+        return self.packing.dtype if self.packing else np.dtype(self.array.dtype)
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         if math.prod(self.shape) == 0:
             return np.empty(self.shape, self.dtype)[index]
         with self._reading():
             require_whole(self.array, self.contents, index)
-            return np.array(self.array[index])
+            stored = np.array(self.array[index])
+        return self.packing.decode(stored) if self.packing else stored
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

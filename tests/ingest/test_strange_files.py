@@ -160,10 +160,7 @@ def test_axes_may_run_downwards(told, tmp_path):
     ],
 )
 def test_what_netcdf_marks_as_no_value_never_becomes_one(told, tmp_path, marks):
-    for kind, words in (
-        ("f4", "row 1: u is not finite in frame 2"),
-        ("i4", "1 integers are marked as missing"),
-    ):
+    for kind in ("f4", "i4"):
         path = write(
             tmp_path / "a.h5", good() | {"u": at((1, 2, 0, 0), -9999, (good()["u"] * 9).astype(kind))}
         )
@@ -172,7 +169,7 @@ def test_what_netcdf_marks_as_no_value_never_becomes_one(told, tmp_path, marks):
                 file["u"].attrs[name] = np.asarray(value, kind)
         code, (line,) = told(path)
         assert code == 3
-        assert words in line
+        assert "row 1: u is not finite in frame 2" in line
         (tmp_path / "root").rename(tmp_path / f"root-{kind}")
 
 
