@@ -54,6 +54,7 @@ from shards.program.byte_size import byte_count
 from shards.program.console import (
     Assignments,
     Json,
+    Version,
     application,
     one_line_errors,
     print_json,
@@ -64,6 +65,11 @@ from shards.read import Dataset
 from shards.verify import faults
 
 app = application("Benchmark files into uniform, verified shards.")
+
+
+@app.callback()
+def options(version: Version = False) -> None:
+    """Options of the program as a whole."""
 
 
 @app.command()
@@ -273,3 +279,7 @@ def _plan(
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,22 +1,17 @@
-"""walrus-evaluate: a trained model on the test trajectories of a dataset, in numbers and pictures."""
+"""walrus-evaluate: parses the command line, calls the work, prints the result.
+
+What computes is imported by the command, not by this module: a help text must not load torch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from pipelines.train_and_evaluate import describe, evaluate_all
-from shards.program.console import Json, application, one_line_errors, print_json
-from shards.remote import open_dataset
+from shards.program.console import Json, Version, application, one_line_errors, print_json
 from shards.schema import Split
-from walrus.checkpoint import load_model
-from walrus.evaluation.forecasts import EvaluationSettings
-from walrus.evaluation.report import RunFacts
-from walrus.evaluation.score_tables import document, score_table
-from walrus.evaluation.write import save
 
 app = application("A trained model on the test trajectories of a dataset: scores, pictures, report.html.")
 
@@ -27,13 +22,14 @@ def command(
         Path, typer.Argument(metavar="RUN", help="The folder of a run, or of its model files.")
     ],
     dataset: Annotated[str, typer.Argument(help="A dataset built below ROOT.")],
-    root: Annotated[str, typer.Option(help="Where the shards lie: a folder or a URL.")],
+    root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
     out: Annotated[
-        Path, typer.Option(file_okay=False, metavar="FOLDER", help="Where report, scores and pictures go.")
+        Path,
+        typer.Option(file_okay=False, metavar="FOLDER", help="Output folder of report, scores and pictures."),
     ],
     start: Annotated[int, typer.Option(min=1, help="First predicted frame of a rollout.")] = 17,
     longest: Annotated[int, typer.Option(min=1, help="Most steps of a rollout.")] = 60,
-    split: Annotated[Split, typer.Option(help="Whose trajectories.")] = "test",
+    split: Annotated[Split, typer.Option(help="Split to evaluate.")] = "test",
     jitter: Annotated[
         Literal["on", "off"] | None, typer.Option(help="Patch jitter; by default as the model was trained.")
     ] = None,
@@ -42,23 +38,33 @@ def command(
         int, typer.Option(min=1, help="Most windows to forecast together; fewer need less memory.")
     ] = 8,
     as_json: Json = False,
+    version: Version = False,
 ) -> None:
     """Evaluate a trained model on a dataset."""
     with one_line_errors("walrus-evaluate"):
-        description, model = load_model(checkpoint)
-        if jitter is not None:
-            model = replace(model, jitters=jitter == "on")
-        settings = EvaluationSettings(start, longest, seeds, at_once)
-        results = evaluate_all(model, description, [open_dataset(root, dataset)], settings, split)
-        facts = (("model", str(checkpoint)), *describe(description, model))
-        save(out, RunFacts(f"{checkpoint.name} on {dataset}", facts), results)
-        found = document([result.judgement for result in results])
+        from pipelines.evaluation import evaluate_model
+        from walrus.evaluation.forecasts import EvaluationSettings
+        from walrus.evaluation.score_tables import score_table, scores_document
+
+        scores = evaluate_model(
+            checkpoint,
+            dataset,
+            root,
+            out,
+            settings=EvaluationSettings(start, longest, seeds, at_once),
+            split=split,
+            jitters=None if jitter is None else jitter == "on",
+        )
         if as_json:
-            print_json(found)
+            print_json(scores_document(scores))
         else:
-            typer.echo(score_table(found, "model"))
+            typer.echo(score_table(scores, "model"))
             typer.echo(f"report and pictures: {out / 'report.html'}")
 
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,7 @@
-"""A run from its recipe to its scores: train and evaluate, each unless it is done, and print what was learned."""
+"""Trains and evaluates a run, each unless it is done, and prints the scores."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.figures import draw
 from walrus.evaluation.forecasts import EvaluationSettings
 from walrus.evaluation.report import Result, RunFacts, count, duration
-from walrus.evaluation.score_tables import score_table
+from walrus.evaluation.score_tables import TaskScores, read_scores, score_table, scores_document
 from walrus.evaluation.write import save
 from walrus.reading.stream import Shards
 from walrus.rollout import Model
@@ -31,8 +30,11 @@ from walrus.training.signals import stopping
 EVALUATION = "evaluation"
 
 
-def run_and_evaluate(job: Job, shards: Shards) -> dict[str, Any]:
-    """Trains unless that is done, evaluates unless that is done; the scores, none on a launcher's further ranks."""
+def run_and_evaluate(job: Job, shards: Shards) -> dict[str, TaskScores]:
+    """Trains and evaluates, each unless it is done; the scores by dataset.
+
+    Under a launcher the first rank alone evaluates; the others return no scores.
+    """
     launched = Launched.find()
     first = launched is None or launched.rank == 0
     scores = job.run / EVALUATION / "scores.json"
@@ -49,8 +51,7 @@ def run_and_evaluate(job: Job, shards: Shards) -> dict[str, Any]:
     if not scores.is_file():
         with stopping():
             _evaluate(job, shards)
-    loaded: dict[str, Any] = json.loads(scores.read_text(encoding="utf-8"))
-    return loaded
+    return read_scores(scores)
 
 
 def _evaluate(job: Job, shards: Shards) -> None:
@@ -68,14 +69,13 @@ def _evaluate(job: Job, shards: Shards) -> None:
 
 def curves(losses: Sequence[dict[str, Any]]) -> list[Curve]:
     """The training curve of each task."""
-    tasks = sorted({task for line in losses for task in line["losses"]})
-    points = {
-        task: [(line["step"], line["losses"][task]) for line in losses if task in line["losses"]]
-        for task in tasks
-    }
-    return [
-        Curve(task, [step for step, _ in seen], [loss for _, loss in seen]) for task, seen in points.items()
-    ]
+    steps: dict[str, list[int]] = {}
+    values: dict[str, list[float]] = {}
+    for line in losses:
+        for task, loss in line["losses"].items():
+            steps.setdefault(task, []).append(line["step"])
+            values.setdefault(task, []).append(loss)
+    return [Curve(task, steps[task], values[task]) for task in sorted(steps)]
 
 
 def evaluate_all(
@@ -108,12 +108,12 @@ def describe(description: Description, model: Model) -> tuple[tuple[str, str], .
     )
 
 
-def tell(scores: dict[str, Any], run: Path, as_json: bool) -> None:
-    """Prints the scores, and where the report and the pictures lie; nothing where there are none."""
+def print_scores(scores: dict[str, TaskScores], run: Path, as_json: bool) -> None:
+    """Prints the scores and the paths of report and pictures; nothing where there are no scores."""
     if not scores:
         return
     if as_json:
-        print_json(scores)
+        print_json(scores_document(scores))
         return
     typer.echo(score_table(scores, "model"))
     typer.echo(f"\nVRMSE: 0 is right, 1 is as good as the mean of the field.\nmodel     {run}")

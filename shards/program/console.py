@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -27,6 +28,18 @@ STOPPED = 75
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")
+]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"walrus-pde {metadata.version('walrus-pde')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
 ]
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -6,10 +6,10 @@ from typer.testing import CliRunner
 
 from ingest.recipe import find_recipe
 from pipelines.dataset_facts import facts_of, published
-from pipelines.dry_run import dry_run, tell_dry_run
+from pipelines.dry_run import dry_run, dry_run_text
 from pipelines.pretrain import app
 from pipelines.recipe import DatasetChoice, find_run_recipe
-from pipelines.simulate import simulate, tell_simulation
+from pipelines.simulate import simulate, simulation_text
 from shards.errors import MismatchError, SettingsError
 from walrus.model.cost import cost_of
 from walrus.reading.ranks import Rank
@@ -25,15 +25,16 @@ def recipe():
 
 
 def test_the_plan_told_is_the_plan_trained(root, recipe):
-    document = dry_run(recipe, root, 4, 2)
+    told = dry_run(recipe, root, 4, 2)
+    document = json.loads(json.dumps(told.document))
     shards = Shards.open(root, NAMES)
     plan = plan_stream(
         shards, {"shear_flow": 1, "MHD_64": 2}, recipe.stream, 0, cost_of(recipe.model_settings)
     )
-    for step, told in enumerate(document["first_steps"]):
+    for step, micros in enumerate(document["first_steps"]):
         for group in range(2):
             mine = plan.of_group(step, Rank(2 * group, 4, 2))
-            found = [micro for micro in told if micro["group"] == group]
+            found = [micro for micro in micros if micro["group"] == group]
             assert [micro["number"] for micro in found] == [micro.number for micro in mine]
             assert [micro["windows"] for micro in found] == [
                 [[w.trajectory, w.first, w.stride] for w in micro.windows] for micro in mine
@@ -43,8 +44,7 @@ def test_the_plan_told_is_the_plan_trained(root, recipe):
     # 2 windows of 5 frames of 7 channels on 16^3 cells in float32.
     assert task["bytes"] == 2 * 5 * 7 * 16**3 * 4
     assert task["weight"] == 2
-    assert "4 ranks in 2 groups" in tell_dry_run(document)
-    json.dumps(document)
+    assert "4 ranks in 2 groups" in dry_run_text(told)
 
 
 def test_ranks_that_cannot_share_are_refused_before_anything_runs(root, recipe):
@@ -75,7 +75,7 @@ def test_a_dataset_that_no_catalogue_has_is_known_by_its_own_recipe(tmp_path, sa
 
 
 def test_the_published_run_is_described_without_any_data(tmp_path):
-    document = dry_run(find_run_recipe("walrus"), tmp_path, 96, None)
+    document = dry_run(find_run_recipe("walrus"), tmp_path, 96, None).document
     assert len(document["tasks"]) == 19
     assert (document["groups"], document["parameters"]) == (24, 1_286_199_046)
     windows = {name: task["windows"] for name, task in document["tasks"].items()}
@@ -87,18 +87,19 @@ def test_the_published_run_is_described_without_any_data(tmp_path):
 
 
 def test_the_simulation_of_the_published_run_ranks_the_three_ways(tmp_path):
-    document = simulate(find_run_recipe("walrus"), tmp_path)
+    simulation = simulate(find_run_recipe("walrus"), tmp_path)
+    document = simulation.document
     for row in document["rows"]:
         assert row["busy_random"] < row["busy_grouped"] <= row["busy_balanced"] <= 1
         assert row["gain_balanced"] == pytest.approx(row["busy_balanced"] / row["busy_random"])
     assert {row["ranks"] for row in document["rows"]} == {8, 96, 1024}
     assert document["published"]["share"] == pytest.approx(5 / 19)
-    assert "+262 %" in tell_simulation(document)
+    assert "+262 %" in simulation_text(simulation)
 
 
 def test_a_recipe_of_planes_alone_has_no_published_gain(root, recipe):
     planes = replace(recipe, datasets=recipe.datasets[:1])
-    assert "does not apply" in tell_simulation(simulate(planes, root))
+    assert "does not apply" in simulation_text(simulate(planes, root))
 
 
 @pytest.mark.slow

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
+from shards.errors import MismatchError
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
@@ -19,58 +23,108 @@ NAMES = {"model": "model", "persistence": "persist.", "linear": "linear"}
 COLUMNS = ("task", "forecaster", "metric", "channel", "window", *STATISTICS)
 
 
-def document(judgements: Sequence[Evaluation]) -> dict[str, Any]:
-    """Every task's scores, and how they were made, as plain JSON.
+# One number for each channel, by statistic; those by window, by measure and by forecaster. None: not finite.
+Statistics = dict[str, tuple[float | None, ...]]
+Nested = dict[str, dict[str, dict[str, Statistics]]]
 
-    `scores` leads from forecaster over measure, window and statistic to one number for each of `channels`; the windows
-    tell the first and last step that the rollouts reach. What is not finite, because a forecast diverged, is
-    null.
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """VRMSE of a table of the paper, by window and model."""
+
+    note: str
+    source: str
+    table: int
+    vrmse: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """The scores of one task, and how they were made.
+
+    `scores` leads from forecaster to measure, window and statistic, and there to one number for each of
+    `channels`. `windows` has the first and the last step that the rollouts reach. What is not finite, since a
+    forecast diverged, is None.
     """
-    return {judgement.task: _document(judgement) for judgement in judgements}
+
+    split: str
+    trajectories: tuple[str, ...]
+    grid: tuple[int, ...]
+    history: int
+    start: tuple[int, ...]
+    jitter: bool
+    seeds: tuple[int, ...]
+    channels: tuple[str, ...]
+    windows: dict[str, tuple[int, ...]]
+    scores: Nested
+    conservation: dict[str, dict[str, float | None]]
+    published: PublishedTable | None = None
 
 
-def _document(judgement: Evaluation) -> dict[str, Any]:
+_SCORES = TypeAdapter(dict[str, TaskScores])
+
+
+def task_scores(judgements: Sequence[Evaluation]) -> dict[str, TaskScores]:
+    """The scores of every task, by its name."""
+    return {judgement.task: _of_task(judgement) for judgement in judgements}
+
+
+def _of_task(judgement: Evaluation) -> TaskScores:
+    """The scores of an evaluation, next to the published ones where there are any."""
     protocol, scores = judgement.protocol, judgement.scores
     published = published_scores(judgement.task)
-    result = {
-        "split": protocol.split,
-        "trajectories": [track.trajectory for track in judgement.tracks],
-        "grid": list(judgement.shape),
-        "history": protocol.history,
-        "start": list(judgement.starts),
-        "jitter": judgement.jitters,
-        "seeds": list(judgement.seeds),
-        "channels": list(scores.channels),
-        "windows": {
-            window: list(steps or ()) for window, steps in zip(scores.windows, scores.steps, strict=True)
-        },
-        "scores": _nested(scores),
-        "conservation": _drifts(judgement),
-    }
+    table = None
     if published is not None:
-        result["published"] = {
-            "note": CAPTION,
-            "source": source(),
-            "table": published.table,
-            "vrmse": published.vrmse,
-        }
-    return result
+        table = PublishedTable(CAPTION, source(), published.table, published.vrmse)
+    windows = zip(scores.windows, scores.steps, strict=True)
+    return TaskScores(
+        split=protocol.split,
+        trajectories=tuple(track.trajectory for track in judgement.tracks),
+        grid=tuple(judgement.shape),
+        history=protocol.history,
+        start=tuple(judgement.starts),
+        jitter=judgement.jitters,
+        seeds=tuple(judgement.seeds),
+        channels=tuple(scores.channels),
+        windows={window: tuple(steps or ()) for window, steps in windows},
+        scores=_nested(scores),
+        conservation=_drifts(judgement),
+        published=table,
+    )
 
 
-def _nested(scores: Scores) -> dict[str, Any]:
-    return {
-        forecaster: {
-            measure: {
-                window: {
-                    statistic: [_digits(value) for value in scores.values_WFMCA[w, f, m, :, a]]
+def scores_document(tasks: Mapping[str, TaskScores]) -> dict[str, Any]:
+    """The scores as plain JSON; a task without published figures has no key for them."""
+    document: dict[str, Any] = _SCORES.dump_python(dict(tasks), mode="json")
+    for task in document.values():
+        if task["published"] is None:
+            del task["published"]
+    return document
+
+
+def read_scores(path: Path) -> dict[str, TaskScores]:
+    """The scores that `scores_document` has left in a file; raises MismatchError where it holds others."""
+    try:
+        return _SCORES.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise MismatchError(
+            f"{path}: holds no scores of this version ({error}); remove it to evaluate again"
+        ) from error
+
+
+def _nested(scores: Scores) -> Nested:
+    """The array of scores as nested dictionaries, by the names of its axes."""
+    nested: Nested = {}
+    for f, forecaster in enumerate(FORECASTERS):
+        nested[forecaster] = {}
+        for m, measure in enumerate(MEASURES):
+            nested[forecaster][measure] = {}
+            for w, window in enumerate(scores.windows):
+                nested[forecaster][measure][window] = {
+                    statistic: tuple(map(_digits, scores.values_WFMCA[w, f, m, :, a]))
                     for a, statistic in enumerate(STATISTICS)
                 }
-                for w, window in enumerate(scores.windows)
-            }
-            for m, measure in enumerate(MEASURES)
-        }
-        for f, forecaster in enumerate(FORECASTERS)
-    }
+    return nested
 
 
 def _digits(value: float) -> float | None:
@@ -78,13 +132,14 @@ def _digits(value: float) -> float | None:
     return float(f"{value:.9g}") if math.isfinite(value) else None
 
 
-def _drifts(judgement: Evaluation) -> dict[str, Any]:
+def _drifts(judgement: Evaluation) -> dict[str, dict[str, float | None]]:
     """The median size of the relative change of each conserved quantity at the last step of each rollout."""
     last_N2Q = np.abs([track.drift_2TQ[:, -1] for track in judgement.tracks])
-    return {
-        quantity: dict(zip(("truth", "model"), map(_digits, np.median(last_N2Q[..., q], 0)), strict=True))
-        for q, quantity in enumerate(judgement.conserved)
-    }
+    drifts = {}
+    for q, quantity in enumerate(judgement.conserved):
+        truth, model = np.median(last_N2Q[..., q], axis=0)
+        drifts[quantity] = {"truth": _digits(truth), "model": _digits(model)}
+    return drifts
 
 
 def to_csv(tables: Sequence[tuple[str, Scores]]) -> str:
@@ -139,31 +194,27 @@ def _plain(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else r"$\infty$"
 
 
-def score_table(tasks: dict[str, Any], name: str) -> str:
-    """The scores of `document`, a line a task: VRMSE one step ahead and over the rollout, beside the baselines."""
+def score_table(tasks: Mapping[str, TaskScores], name: str) -> str:
+    """One line per task: VRMSE one step ahead and over the rollout, next to that of the baselines."""
     width = max(len("dataset"), *(len(task) for task in tasks))
     head = f"{'':{width}}  {'one step':^30}  {'rollout':^36}".rstrip()
     columns = f"{name:>8} {'persist.':>10} {'linear':>10}"
     lines = [head, f"{'dataset':{width}}  {columns}   steps {columns}"]
     for task, found in tasks.items():
-        window = next(window for window in found["windows"] if window != ONE_STEP)
-        first, last = found["windows"][window]
-        steps = f"{first}-{last}"
-        lines.append(
-            f"{task:{width}} {_line(median_vrmse(found, ONE_STEP))}   {steps:>5}{_line(median_vrmse(found, window))}"
-        )
+        window = next(window for window in found.windows if window != ONE_STEP)
+        steps = "-".join(map(str, found.windows[window]))
+        one_step, rollout = _line(median_vrmse(found, ONE_STEP)), _line(median_vrmse(found, window))
+        lines.append(f"{task:{width}} {one_step}   {steps:>5}{rollout}")
     if len(tasks) > 1:
-        rows = [median_vrmse(found, ONE_STEP) for found in tasks.values()]
-        lines.append(
-            f"{'mean':{width}} {_line([sum(column) / len(column) for column in zip(*rows, strict=True)])}"
-        )
+        one_step_TF = np.array([median_vrmse(found, ONE_STEP) for found in tasks.values()])
+        lines.append(f"{'mean':{width}} {_line(one_step_TF.mean(0).tolist())}")
     return "\n".join(lines)
 
 
-def median_vrmse(found: dict[str, Any], window: str) -> list[float]:
-    """The median VRMSE of each forecaster, all fields together, in one task of `document`."""
-    place = found["channels"].index(ALL)
-    values = [found["scores"][forecaster]["vrmse"][window]["median"][place] for forecaster in FORECASTERS]
+def median_vrmse(found: TaskScores, window: str) -> list[float]:
+    """The median VRMSE of each forecaster over all fields together."""
+    every = found.channels.index(ALL)
+    values = [found.scores[forecaster]["vrmse"][window]["median"][every] for forecaster in FORECASTERS]
     return [math.inf if value is None else float(value) for value in values]
 
 

@@ -9,7 +9,7 @@ from shards.disk import write_atomically
 from shards.json_text import to_text
 from walrus.evaluation.curve_figures import Curve
 from walrus.evaluation.report import Result, RunFacts, write_report
-from walrus.evaluation.score_tables import document, to_csv, to_latex
+from walrus.evaluation.score_tables import scores_document, task_scores, to_csv, to_latex
 
 
 def save(folder: Path, run: RunFacts, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
@@ -29,4 +29,4 @@ def save(folder: Path, run: RunFacts, results: Sequence[Result], curves: Sequenc
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
     write_report(folder / "report.html", run, results, curves)
-    write_atomically(folder / "scores.json", to_text(document(judgements)).encode())
+    write_atomically(folder / "scores.json", to_text(scores_document(task_scores(judgements))).encode())

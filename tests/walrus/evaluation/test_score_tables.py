@@ -11,7 +11,13 @@ import pytest
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
 from walrus.evaluation.metrics import MEASURES
-from walrus.evaluation.score_tables import document, score_table, to_csv, to_latex
+from walrus.evaluation.score_tables import (
+    score_table,
+    scores_document,
+    task_scores,
+    to_csv,
+    to_latex,
+)
 
 
 def judgement(task: str, model: float, steps: int = 8) -> Evaluation:
@@ -33,7 +39,7 @@ def two() -> list[Evaluation]:
 
 
 def test_the_document_says_what_and_how_and_survives_json(two) -> None:
-    found = json.loads(json.dumps(document(two)))
+    found = json.loads(json.dumps(scores_document(task_scores(two))))
     shear = found["shear_flow"]
     assert (shear["split"], shear["history"], shear["start"], shear["seeds"]) == ("test", 4, [4], [0, 1])
     assert shear["trajectories"] == ["a", "b"]
@@ -45,7 +51,7 @@ def test_the_document_says_what_and_how_and_survives_json(two) -> None:
 
 
 def test_published_figures_are_marked_as_such_and_absent_for_an_own_system(two) -> None:
-    found = document(two)
+    found = scores_document(task_scores(two))
     assert found["shear_flow"]["published"]["note"] == "published, on the full test set"
     assert found["shear_flow"]["published"]["vrmse"]["one-step"]["Walrus"] == 0.0012
     assert "published" not in found["own_flow"]
@@ -89,23 +95,25 @@ def test_a_downstream_system_is_told_in_the_windows_that_the_paper_gives_for_it(
 def test_a_diverged_forecast_is_infinite_in_every_form_that_knows_infinity() -> None:
     lost = [judgement("lost", np.inf)]
     assert r"$\infty$" in to_latex(lost)
-    assert "inf" in score_table(document(lost), "model")
+    assert "inf" in score_table(task_scores(lost), "model")
     assert ",inf," in to_csv([("lost", lost[0].scores)])
-    assert document(lost)["lost"]["scores"]["model"]["vrmse"]["1:10"]["median"] == [None] * 3
-    json.dumps(document(lost), allow_nan=False)
+    assert (
+        scores_document(task_scores(lost))["lost"]["scores"]["model"]["vrmse"]["1:10"]["median"] == [None] * 3
+    )
+    json.dumps(scores_document(task_scores(lost)), allow_nan=False)
 
 
 @pytest.mark.parametrize("error", [617.28, 6172.8, 6.1728e8])
 def test_a_large_error_keeps_its_first_digits_and_its_column(two, error: float) -> None:
-    head, line, *_ = score_table(document([judgement("shear_flow", error), *two[1:]]), "model").splitlines()[
-        1:
-    ]
+    head, line, *_ = score_table(
+        task_scores([judgement("shear_flow", error), *two[1:]]), "model"
+    ).splitlines()[1:]
     assert float(line.split()[1]) == pytest.approx(2 * error, rel=0.01)
     assert len(line) == len(head)
 
 
 def test_the_table_has_a_line_a_task_and_a_mean(two) -> None:
-    lines = score_table(document(two), "model").splitlines()
+    lines = score_table(task_scores(two), "model").splitlines()
     assert len(lines) == 5
     assert lines[2].split() == [
         "shear_flow",

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipelines.finetune import check_fit, count_of, finetune_recipe, fit_memory, load_base
+from pipelines.finetune import count_of
+from pipelines.finetuning import check_fit, finetune_recipe, fit_memory, load_base
 from pipelines.model_card import model_card
 from pipelines.recipe import find_run_recipe
 from shards.errors import MismatchError, SettingsError, ShardError
@@ -95,11 +96,11 @@ class WithoutTest(Dataset):
 def test_a_machine_that_is_too_small_is_told(flow, capsys, monkeypatch):
     chosen = recipe("finetune", flow)
     load = Load(67, chosen.tuning, flow.card.schema, 5, 4, Rank())
-    monkeypatch.setattr("pipelines.finetune.machine_memory", lambda: 10**9)
+    monkeypatch.setattr("pipelines.finetuning.machine_memory", lambda: 10**9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert fit_memory(BASE.model, chosen, load) == (BASE.model, chosen)
     assert "this machine has 1 GB" in capsys.readouterr().err
-    monkeypatch.setattr("pipelines.finetune.machine_memory", lambda: 10**6)
+    monkeypatch.setattr("pipelines.finetuning.machine_memory", lambda: 10**6)
     fit_memory(BASE.model, chosen, load)
     assert "that will hardly do" in capsys.readouterr().err
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

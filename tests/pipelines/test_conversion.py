@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from pipelines.convert import app, export_release, import_release
+from pipelines.conversion import export_release, import_release
+from pipelines.convert import app
 from shards.errors import MismatchError, SettingsError, ShardError, WalrusError
 from shards.read import Dataset
 from shards.schema import Boundary

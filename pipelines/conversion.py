@@ -1,0 +1,140 @@
+"""Conversion of a published checkpoint to the folder of a model, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from shards.errors import MismatchError
+from shards.program.settings import make, override
+from shards.read import Dataset
+from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_model, save_model
+from walrus.model.published import from_published, published_columns, published_settings, to_published
+from walrus.model.published_files import read_release, write_release
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.normalize import ChannelScale, card_scales
+from walrus.vocabulary import PUBLISHED
+
+RELEASE = "walrus.safetensors"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was converted, and the files that were written."""
+
+    description: Description
+    written: tuple[Path, ...]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "model": asdict(self.description.model),
+            "written": [str(path) for path in self.written],
+        }
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        model = self.description.model
+        names = len(self.description.vocabulary)
+        head = f"a model of {model.blocks} blocks, {model.hidden} wide, {names} channel names"
+        return "\n".join([head, *(f"written: {path}" for path in self.written)])
+
+
+def convert(
+    checkpoint: Path,
+    to: Path,
+    channels: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+    normalised_by: Path | None = None,
+) -> Conversion:
+    """Published weights to the folder of a model, or the folder of a model to published weights.
+
+    `channels`, `assignments` and `normalised_by` (a built dataset) are for published weights: see
+    `import_release`.
+    """
+    if checkpoint.is_dir():
+        description, _ = export_release(checkpoint, to)
+        return Conversion(description, (to / RELEASE,))
+    dataset = Dataset(normalised_by) if normalised_by else None
+    description = import_release(checkpoint, to, channels, assignments, dataset)
+    return Conversion(description, (to / WEIGHTS, to / DESCRIPTION))
+
+
+def import_release(
+    path: Path,
+    folder: Path,
+    channels: Sequence[str],
+    assignments: Sequence[str],
+    dataset: Dataset | None = None,
+) -> Description:
+    """Writes the model of a published checkpoint; the description as written.
+
+    `channels` name the columns beyond the published vocabulary, in their order. A fine-tuned checkpoint divides by the
+    RMS of its whole `dataset`. Raises MismatchError where a name, a shape or the number of columns is wrong.
+    """
+    state = read_release(path)
+    settings = published_settings(state)
+    vocabulary = (*PUBLISHED.names, *channels)
+    columns = published_columns(state, settings)
+    if columns != len(vocabulary):
+        raise MismatchError(
+            f"{path}: has columns for {columns} channels; expected the {len(PUBLISHED)} published ones and the "
+            f"{len(channels)} named by --channel; name those beyond the published ones, in their order"
+        )
+    weights = from_published(state, settings)
+    description = make(
+        Description, override(_published(settings, vocabulary, path, dataset), assignments), "--set"
+    )
+    _check_fit(description, weights)
+    save_model(folder, description, {name: tensor.contiguous() for name, tensor in weights.items()})
+    return description
+
+
+def _published(
+    settings: ModelSettings, vocabulary: tuple[str, ...], path: Path, dataset: Dataset | None
+) -> dict[str, Any]:
+    """How the release was trained and forecasts (arXiv 2511.15684, table 2, appendices A.1 and B.2)."""
+    card = dataset.card if dataset else None
+    return {
+        "model": asdict(settings),
+        "vocabulary": vocabulary,
+        "history_2d": 6,
+        "history_3d": 3,
+        "eps": 1e-8 if card else 1e-5,
+        "jitters": True,
+        "step": 0,
+        "seed": 0,
+        "datasets": (card.name,) if card else (),
+        "licences": {card.name: card.licence} if card else {},
+        "origin": path.name,
+        "scales": {card.name: TypeAdapter(dict[str, ChannelScale]).dump_python(card_scales(card))}
+        if card
+        else {},
+    }
+
+
+def _check_fit(description: Description, weights: dict[str, Tensor]) -> None:
+    with torch.device("meta"):
+        network = Walrus(description.model, len(description.vocabulary)).state_dict()
+    shapes = {name: tensor.shape for name, tensor in network.items()}
+    if shapes != {name: tensor.shape for name, tensor in weights.items()}:
+        raise MismatchError(
+            "--set: these settings ask for other weights; override only what leaves every tensor as it is"
+        )
+
+
+def export_release(folder: Path, to: Path) -> tuple[Description, dict[str, Tensor]]:
+    """Writes the published state of a model; raises MismatchError where the release could not run it."""
+    description, model = load_model(folder)
+    state = to_published(model.network.state_dict(), description.model)
+    write_release(to / RELEASE, state)
+    return description, state

@@ -1,0 +1,39 @@
+"""Evaluation of a trained model on one dataset: forecasts, scores, pictures and a report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.train_and_evaluate import describe, evaluate_all
+from shards.remote import Root, open_dataset
+from shards.schema import Split
+from walrus.checkpoint import load_model
+from walrus.evaluation.forecasts import EvaluationSettings
+from walrus.evaluation.report import RunFacts
+from walrus.evaluation.score_tables import TaskScores, task_scores
+from walrus.evaluation.write import save
+
+
+def evaluate_model(
+    checkpoint: Path,
+    dataset: str,
+    root: Root,
+    out: Path,
+    *,
+    settings: EvaluationSettings,
+    split: Split = "test",
+    jitters: bool | None = None,
+) -> dict[str, TaskScores]:
+    """Forecasts the trajectories of a split and writes the results to `out`; the scores by dataset.
+
+    `jitters` turns patch jitter on or off; None leaves it as the model was trained. Raises MismatchError
+    where the model does not know a channel of the dataset.
+    """
+    description, model = load_model(checkpoint)
+    if jitters is not None:
+        model = replace(model, jitters=jitters)
+    results = evaluate_all(model, description, [open_dataset(root, dataset)], settings, split)
+    facts = (("model", str(checkpoint)), *describe(description, model))
+    save(out, RunFacts(f"{checkpoint.name} on {dataset}", facts), results)
+    return task_scores([result.judgement for result in results])

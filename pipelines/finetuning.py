@@ -1,0 +1,187 @@
+"""Fine-tuning: adapts a trained model to one dataset, evaluates it there and writes a model card."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from pipelines.model_card import model_card
+from pipelines.recipe import DatasetChoice, RunRecipe
+from pipelines.run import Job
+from pipelines.train_and_evaluate import run_and_evaluate
+from shards.disk import write_atomically
+from shards.errors import MismatchError
+from shards.program.byte_size import size_in_words
+from shards.program.console import say
+from shards.read import Dataset
+from shards.remote import Root
+from shards.schema import SPLITS, Schema
+from walrus.checkpoint import Description, load_description
+from walrus.evaluation.score_tables import TaskScores, score_table
+from walrus.model.cost import cost_of
+from walrus.model.settings import ModelSettings
+from walrus.reading.ranks import Rank
+from walrus.reading.stream import Shards, empty_batch
+from walrus.training.fit_memory import Load, fits, fitted, in_words, machine_memory, step_footprint
+from walrus.training.memory_estimate import parameters
+from walrus.training.tuning import tuned_settings
+from walrus.vocabulary import Vocabulary
+
+CARD = "README.md"
+
+
+def finetune(
+    dataset: str,
+    root: Root,
+    *,
+    base: Path,
+    out: Path,
+    samples: int,
+    template: RunRecipe,
+    ranks: int = 1,
+    allow: tuple[str, ...] = (),
+    trace: Path | None = None,
+) -> dict[str, TaskScores]:
+    """Sets up, trains and evaluates, and writes the model card; the scores by dataset.
+
+    Raises MismatchError where base model and dataset do not go together.
+    """
+    description = load_base(base)
+    shards = Shards.open(root, [dataset], template.reading)
+    check_fit(description, shards.datasets[dataset])
+    schema = shards.datasets[dataset].card.schema
+    recipe = finetune_recipe(template, dataset, base, description, samples, schema)
+    recipe = _without_early_stopping(recipe, shards.datasets[dataset], description)
+    vocabulary = Vocabulary(description.vocabulary).extend(shards.channels)
+    _tell_new(vocabulary.names[len(description.vocabulary) :], shards.channels)
+    example = empty_batch(dataset, shards.datasets[dataset])
+    model = tuned_settings(description.model, recipe.tuning, example, recipe.training.jitter)
+    load = Load(
+        columns=len(vocabulary),
+        tuning=recipe.tuning,
+        schema=schema,
+        history=recipe.stream.history(len(schema.grid.axes)),
+        windows=max(1, recipe.stream.windows(schema, cost_of(model)) // ranks),
+        rank=Rank(0, ranks),
+    )
+    model, recipe = fit_memory(model, recipe, load)
+    job = Job(recipe, model, vocabulary.names, root, out, ranks, base, allow=allow, trace=trace)
+    scores = run_and_evaluate(job, shards)
+    if scores:
+        _write_card(job, shards, description, scores)
+    return scores
+
+
+def load_base(base: Path) -> Description:
+    """What the base model is; raises MismatchError for a file in its place, ShardError where there is no model."""
+    if base.is_file():
+        raise MismatchError(
+            f"{base}: is a file; expected the folder of a run or of converted weights; "
+            f"convert a published checkpoint first: walrus-convert {base} --to FOLDER"
+        )
+    return load_description(base)
+
+
+def check_fit(description: Description, dataset: Dataset) -> None:
+    """Raises MismatchError where a fine-tuning would fail, or could not be judged after it."""
+    schema, folder = dataset.card.schema, dataset.files.where()
+    axes = sum(size > 1 for size in schema.grid.shape)
+    if (3 if axes == 3 else 2) not in description.model.dimensions:
+        raise MismatchError(
+            f"{folder}: a grid of {axes} axes; the base model has dimensions {description.model.dimensions}; "
+            "start from a model trained on such data"
+        )
+    history = description.history(len(schema.grid.axes))
+    for split in ("train", "test"):
+        if not dataset.entries(split):
+            found = ", ".join(f"{len(dataset.entries(each))} {each}" for each in SPLITS)
+            raise MismatchError(
+                f"{folder}: has no {split} trajectories ({found}); say in its recipe which are for what ([split] or "
+                "[[held_out]]) and build it again"
+            )
+        longest = max(entry.frames for entry in dataset.entries(split))
+        if longest <= history:
+            raise MismatchError(
+                f"{folder}: the longest {split} trajectory has {longest} frames; the base model looks back {history} "
+                "and forecasts one more; give longer trajectories, or a base model with a shorter history"
+            )
+    unknown = [name for name, moments in dataset.card.moments.items() if not math.isfinite(moments.rms)]
+    if unknown:
+        raise MismatchError(
+            f"{folder}: {', '.join(unknown)} is not finite in training data; build it again from clean files"
+        )
+
+
+def finetune_recipe(
+    recipe: RunRecipe, dataset: str, base: Path, description: Description, samples: int, schema: Schema
+) -> RunRecipe:
+    """The recipe for this dataset: history and jitter of the base model, as many steps as `samples` windows ask for.
+
+    Where windows are normalised by themselves, as the base model's were, its eps stays as well.
+    """
+    stream = replace(recipe.stream, history_2d=description.history_2d, history_3d=description.history_3d)
+    a_step = stream.micro_batches * stream.windows(schema, cost_of(description.model))
+    steps_an_epoch = max(1, round(samples / (a_step * recipe.schedule.epochs)))
+    eps = description.eps if recipe.training.normalise == "sample" else recipe.training.eps
+    return replace(
+        recipe,
+        title=f"Fine-tuning on {dataset}",
+        datasets=(DatasetChoice(dataset),),
+        base=str(base),
+        stream=stream,
+        schedule=replace(recipe.schedule, steps_an_epoch=steps_an_epoch),
+        training=replace(recipe.training, jitter=description.jitters, eps=eps),
+    )
+
+
+def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[ModelSettings, RunRecipe]:
+    """The settings that fit the memory there is, said to the user; a CPU's are left as they are."""
+    memory, gpu = machine_memory(), torch.cuda.is_available()
+    engine = recipe.engine
+    asked = model, engine, step_footprint(model, engine, load)
+    chosen, engine, found = fitted(model, engine, load, memory) if gpu else asked
+    say(
+        f"memory: a step takes {in_words(found)}; {'the GPU' if gpu else 'this machine'} has {size_in_words(memory)}"
+    )
+    if chosen.checkpoint_every != model.checkpoint_every:
+        say("memory: activations are computed again in the backward pass, to fit")
+    if engine.offload != recipe.engine.offload:
+        say("memory: the optimiser lies in the memory of the CPU, to fit")
+    if not fits(found, memory):
+        say("memory: that will hardly do; lower stream.windows_2d and windows_3d, or set tuning.low_rank")
+    return chosen, replace(recipe, engine=engine)
+
+
+def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, description: Description) -> RunRecipe:
+    """Early stopping needs validation trajectories; without them the schedule alone ends the run."""
+    history = description.history(len(dataset.card.schema.grid.axes))
+    if not recipe.early_stopping.every or any(entry.frames > history for entry in dataset.entries("valid")):
+        return recipe
+    where = dataset.files.where()
+    say(f"{where}: no validation trajectory is longer than {history} frames, so nothing ends the run early")
+    return replace(recipe, early_stopping=replace(recipe.early_stopping, every=0))
+
+
+def _tell_new(new: tuple[str, ...], channels: tuple[str, ...]) -> None:
+    if new:
+        known = "the rest is known" if len(new) < len(channels) else "none of its fields is known"
+        say(f"new to the base model: {', '.join(new)}; {known}")
+
+
+def _write_card(job: Job, shards: Shards, base: Description, scores: dict[str, TaskScores]) -> None:
+    description = load_description(job.run)
+    count = parameters(description.model, len(description.vocabulary))
+    cards = [dataset.card for dataset in shards.datasets.values()]
+    text = model_card(
+        job.recipe,
+        description,
+        cards,
+        (Path(job.recipe.base).name, base),
+        count,
+        score_table(scores, "model"),
+    )
+    if not (job.run / CARD).is_file() or (job.run / CARD).read_text(encoding="utf-8") != text:
+        write_atomically(job.run / CARD, text.encode())

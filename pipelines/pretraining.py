@@ -1,0 +1,76 @@
+"""Pretraining from source files to scores: ingest, train, evaluate, report; finished work is reused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.building.build import build, quarantine_lines
+from ingest.building.plan import plan_build
+from ingest.recipe import find_recipe
+from pipelines.recipe import DatasetChoice, RunRecipe
+from pipelines.run import Job
+from pipelines.train_and_evaluate import run_and_evaluate
+from shards.errors import SourceError
+from shards.program.console import say
+from shards.program.machine import usable_cores
+from shards.remote import Root, is_remote
+from walrus.evaluation.score_tables import TaskScores
+from walrus.reading.stream import Shards
+from walrus.training.distributed import Launched
+from walrus.vocabulary import PUBLISHED
+
+
+def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> None:
+    """Builds every dataset whose source files are named; one that is built already costs a look."""
+    for choice in choices:
+        if not choice.path:
+            continue
+        if not Path(choice.path).exists():
+            if (root / choice.name / "index.json").is_file():
+                continue
+            raise SourceError(
+                f"{choice.path}: the source files of {choice.name} are not there (seen from {Path.cwd()})"
+            )
+        recipe = find_recipe(choice.recipe or choice.name, choice.set)
+        built = build(
+            plan_build(recipe, Path(choice.path), "zarr", "lz4"), root, workers, lambda done, total: None
+        )
+        state = "ingested" if built.written_parts else "found"
+        trajectories = sum(count.trajectories for count in built.card.counts.values())
+        say(f"{state} {built.folder}: {trajectories} trajectories")
+        for line in quarantine_lines(built.card.quarantine):
+            say(f"left out: {line}")
+
+
+def pretrain(
+    recipe: RunRecipe,
+    root: Root,
+    run: Path,
+    *,
+    ranks: int = 1,
+    groups: int | None = None,
+    allow: tuple[str, ...] = (),
+    trace: Path | None = None,
+) -> dict[str, TaskScores]:
+    """Ingests, trains and evaluates; the scores by dataset.
+
+    Datasets behind a URL must be built already. Under a launcher all datasets must be, and the first rank
+    alone returns scores.
+    """
+    if Launched.find() is None and not is_remote(root):
+        ingest_all(recipe.datasets, Path(root), usable_cores())
+    shards = Shards.open(root, [choice.name for choice in recipe.datasets], recipe.reading)
+    vocabulary = PUBLISHED.extend(shards.channels)
+    job = Job(
+        recipe,
+        recipe.model_settings,
+        vocabulary.names,
+        root,
+        run,
+        ranks,
+        groups=groups,
+        allow=allow,
+        trace=trace,
+    )
+    return run_and_evaluate(job, shards)
