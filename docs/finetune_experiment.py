@@ -24,6 +24,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from pipelines.recipe import RunRecipe, find_run_recipe
@@ -144,7 +145,7 @@ def ingest(recipe: RunRecipe, root: Path) -> Shards:
     names = []
     for name, assignments, path in sources:
         chosen = find_recipe(name, assignments)
-        build(plan_build(chosen, path, "zarr", "lz4"), root, 1, lambda done, total: None)
+        build(plan_build(chosen, path, "zarr", "lz4"), root, Resources(1))
         names.append(chosen.name)
     return Shards.open(root, names)
 

@@ -1,1 +1,18 @@
-"""The outside world into shards: sources, recipes, checks, build. Never loads torch."""
+"""Reads simulation files and writes verified shards; never loads torch."""
+
+__all__ = [
+    "building",
+    "cli",
+    "cli_options",
+    "cli_output",
+    "fields",
+    "formats",
+    "inspecting",
+    "layout",
+    "recipe",
+    "reporting",
+    "source",
+    "sources",
+    "split",
+    "transform",
+]

@@ -9,9 +9,10 @@ import typer
 from pydantic import TypeAdapter
 
 from ingest.building.append import Appended, append
-from ingest.building.build import Built, BuiltShare, Resources, build, build_share
+from ingest.building.build import Built, BuiltShare, build, build_share
 from ingest.building.estimate import BuildEstimate, preview, preview_lines
 from ingest.building.finish import finish
+from ingest.building.memory import Resources
 from ingest.building.plan import BuildPlan, plan_build
 from ingest.building.shares import share_of
 from ingest.building.verify import source_faults
@@ -105,7 +106,8 @@ def inspect_command(
         if recipe:
             write_draft(path, recipe)
             say(
-                f"drafted {recipe}: settle what it marks, then walrus-ingest build {recipe} --from {path} --to ROOT"
+                f"drafted {recipe}: decide what it marks, then walrus-ingest build {recipe} "
+                f"--from {path} --to ROOT"
             )
         print_result(document_of(Inspection, found), "\n".join(inspection_lines(found)), as_json)
 
@@ -126,8 +128,9 @@ def plan_command(
     """What a build would do and cost; nothing is written."""
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
-        means = Resources(workers, memory=bound)
-        found = preview(_plan(dataset, start, packaging, codec, keep_error, assignments, means), root, means)
+        resources = Resources(workers, memory=bound)
+        plan = _plan(dataset, start, packaging, codec, keep_error, assignments, resources)
+        found = preview(plan, root, resources)
         print_result(document_of(BuildEstimate, found), "\n".join(preview_lines(found, workers)), as_json)
         tell_caveats(found.caveats)
         end_with(found.left_out)
@@ -155,14 +158,14 @@ def build_command(
     share = parsed(share_of, part, "--part")
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
-        means = Resources(workers, scheduler, bound)
-        plan = _plan(dataset, start, packaging, codec, keep_error, assignments, means)
+        resources = Resources(workers, scheduler, bound)
+        plan = _plan(dataset, start, packaging, codec, keep_error, assignments, resources)
         tell_caveats(plan.caveats)
         with progress_bar(plan.recipe.name) as progress:
             built = (
-                build(plan, root, workers, progress, scheduler=scheduler, memory=bound)
+                build(plan, root, resources, progress)
                 if share is None
-                else build_share(plan, root, *share, progress, means)
+                else build_share(plan, root, share, resources, progress)
             )
         if isinstance(built, Built):
             tell_differences(built.card)
@@ -190,7 +193,7 @@ def append_command(
     with one_line_errors("walrus-ingest append"):
         recipe = find_recipe(dataset, tuple(assignments or ()))
         with progress_bar(recipe.name) as progress:
-            done = append(recipe, start, root, progress, Resources(workers, scheduler, bound))
+            done = append(recipe, start, root, Resources(workers, scheduler, bound), progress)
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
         print_result(document_of(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
         tell_caveats(done.caveats)
@@ -269,12 +272,12 @@ def _plan(
     codec: str,
     keep_error: float | None,
     assignments: list[str] | None,
-    means: Resources,
+    resources: Resources,
 ) -> BuildPlan:
-    """The plan, refused before a frame is read where the means do not reach."""
+    """The plan, refused before a frame is read where the resources do not suffice."""
     recipe = find_recipe(dataset, tuple(assignments or ()))
     kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
-    return plan_build(recipe, start, kind, name, keep_error=keep_error, admit=means.slab_bytes)
+    return plan_build(recipe, start, kind, name, keep_error=keep_error, resources=resources)
 
 
 def main() -> None:

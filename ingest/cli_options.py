@@ -1,4 +1,4 @@
-"""The options that commands share: what they are called, how they are explained, how their text is read."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ KeepError = Annotated[
     typer.Option(metavar="0.01", help="Round values by at most this share of the one-step change."),
 ]
 Scheduler = Annotated[
-    str | None, typer.Option(metavar="tcp://...", help="A dask cluster does the work, not --workers.")
+    str | None, typer.Option(metavar="tcp://...", help="Run on this dask cluster instead of local workers.")
 ]
 Memory = Annotated[
     str | None,
-    typer.Option(metavar="4GB", help="What all processes here may hold, or each worker of a cluster."),
+    typer.Option(metavar="4GB", help="Memory of all processes here, or of each worker of a cluster."),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", help="A built dataset.")]
 
 
 def choice(kind: Any, value: str, option: str) -> Any:
+    """A value that the Literal `kind` allows; raises BadParameter with the allowed ones."""
     allowed = kind.__args__
     if value not in allowed:
         raise typer.BadParameter(f"{value} is not one of {', '.join(allowed)}", param_hint=option)
@@ -41,7 +42,7 @@ def choice(kind: Any, value: str, option: str) -> Any:
 
 
 def parsed(parse: Callable[[str], T], value: str | None, option: str) -> T | None:
-    """What an option says, where it is given; what cannot be read is wrong usage."""
+    """The parsed text of an option, None without it; raises BadParameter where it cannot be parsed."""
     try:
         return None if value is None else parse(value)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""What a command prints: its result, as a line or as a document; its progress; what was left out, by its exit code."""
+"""Prints results, progress and what was left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @contextmanager
 def progress_bar(name: str) -> Iterator[TellProgress]:
-    """A bar that is told how many parts are done, and of how many."""
+    """A progress bar; the function that it gives takes the parts that are done, and all parts."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(name, total=None)

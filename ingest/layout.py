@@ -1,4 +1,4 @@
-"""The parts of a recipe that describe arrays: the order of their axes, their times, coordinates and masks."""
+"""Parts of a recipe that describe arrays: order of axes, times, coordinates, masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from shards.schema import checked
 
-# What a layout may name beside the axes of space: trajectory, time, component or channel.
+# What a layout may name next to the axes of space: trajectory, time, component or channel.
 TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
 
 
@@ -59,7 +59,8 @@ class TimeRule:
 
     @model_validator(mode="after")
     def _one_rule(self) -> TimeRule:
-        if bool(self.stored) + (self.step is not None) + (self.stop is not None) != 1:
+        given = [self.stored != "", self.step is not None, self.stop is not None]
+        if given.count(True) != 1:
             raise ValueError("expected one of stored, step and stop")
         if self.step is not None and self.step <= 0:
             raise ValueError(f"step {self.step}: expected more than 0")
@@ -81,7 +82,7 @@ class TimeRule:
 
 @checked
 class CoordinateRule:
-    """Where the cells of an axis are: an array of the file, or equal cells that fill `lower` to `upper`."""
+    """Where the cells of an axis are: an array of the file, or equal cells from `lower` to `upper`."""
 
     stored: str = ""
     lower: float | None = None
@@ -89,7 +90,8 @@ class CoordinateRule:
 
     @model_validator(mode="after")
     def _one_rule(self) -> CoordinateRule:
-        if bool(self.stored) == (self.lower is not None) or (self.lower is None) != (self.upper is None):
+        given = [self.stored != "", self.lower is not None, self.upper is not None]
+        if given not in ([True, False, False], [False, True, True]):
             raise ValueError("expected either stored, or lower and upper")
         if self.lower is not None and self.upper is not None and self.upper <= self.lower:
             raise ValueError(f"upper {self.upper}: expected more than lower {self.lower}")
@@ -109,7 +111,7 @@ class CoordinateRule:
 
 @checked
 class MaskRule:
-    """Which cells are solid: an array, and what it holds in them."""
+    """Which cells are solid: an array, and the values that it has there."""
 
     stored: str
     solid: Literal["nonzero", "zero", "negative", "positive"]

@@ -1,4 +1,4 @@
-"""How a dataset is ingested: one TOML file, from the catalogue or a user's own."""
+"""A recipe says how a dataset is ingested: one TOML file, from the catalogue or written by a user."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _require_periodic_on_both_sides(boundaries: SidesOfAxes) -> None:
 
 @checked
 class Correction:
-    """Metadata that the files hold wrong, put right by the recipe, and why.
+    """Metadata that are wrong in the files: their correction, and the reason.
 
     `boundaries` overrules what the files say of an axis, `scalars` gives parameters their right name.
     """
@@ -115,7 +115,7 @@ class Correction:
 
 @checked
 class Exclusion:
-    """Files that are known to be bad, by a pattern of their names, and why they are left out."""
+    """Files that are left out, by a pattern of their names, and the reason."""
 
     files: str
     reason: str
@@ -123,7 +123,7 @@ class Exclusion:
 
 @checked
 class Expected:
-    """What the published release holds; compared and reported, never enforced: releases differ."""
+    """What the published release has; differences are reported, never refused, since releases differ."""
 
     grid: tuple[int, ...] = ()
     frames: int | None = None
@@ -166,7 +166,7 @@ class Recipe:
     coordinates: dict[AxisName, CoordinateRule] = field(default_factory=dict)
     # Where an axis begins and ends, of files that tell only its cell centres: no cell reaches further.
     domain: dict[AxisName, tuple[float, float]] = field(default_factory=dict)
-    # Name of a parameter to where it is: an array, one number or one a trajectory, or `path@attribute`.
+    # Name of a parameter to where it is: an array, one number or one per trajectory, or `path@attribute`.
     scalars: dict[str, str] = field(default_factory=dict)
     mask: MaskRule | None = None
     # Trajectories that validate or test, by the names of their files or their parameters.
@@ -177,6 +177,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _name_and_axes(self) -> Recipe:
+        # Both become names of folders and arrays.
         # The name becomes a folder, the axes become names of arrays next to others.
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
@@ -192,6 +193,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _tables_speak_of_the_axes(self) -> Recipe:
+        # A table of an axis that does not exist would be ignored.
         # A table of an axis that does not exist would change nothing, and nobody would notice.
         corrected = set(self.correction.boundaries if self.correction else ())
         tables = (
@@ -242,6 +244,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _fields_fit_the_axes(self) -> Recipe:
+        # Each component has one stored name, or one array has them all; no two channels share a name.
         # A vector has a component per axis, a tensor one per pair; no channel name may occur twice.
         if not self.variable:
             raise ValueError("no field changes in time; a recipe needs at least one that is not constant")
@@ -280,7 +283,7 @@ class Recipe:
 
     @property
     def shares(self) -> SplitRule:
-        """How the trajectories are shared out of which neither the recipe nor their place says the split."""
+        """How trajectories are shared out whose split neither the recipe nor their place says."""
         return self.split or (SplitRule(1, 0, 0) if self.held_out else SplitRule())
 
     @property
@@ -314,7 +317,11 @@ def catalogue() -> dict[str, Path]:
 
 
 def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
-    """The recipe of a catalogue name, or of a TOML file; raises SettingsError with what there is."""
+    """The recipe of a catalogue name, or of a TOML file; raises SettingsError with what there is.
+
+    >>> find_recipe("shear_flow", ("title=Mine",)).title
+    'Mine'
+    """
     known = catalogue()
     path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
     if path is None:

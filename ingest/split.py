@@ -1,6 +1,6 @@
-"""Which trajectories train, validate and test: those held out by name or parameter, and how the others are shared out.
+"""Assigns trajectories to splits: some are held out by name or parameter, the others are shared out.
 
-Where the place of a file says its split, it is believed, unless the recipe holds the trajectory out.
+Where the folder or name of a file says its split, that decides, unless the recipe holds the trajectory out.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ SAME = 1e-6
 class SplitRule:
     """Shares of a source without splits: rows in order, train first, test last, each at least one row.
 
-    Whole numbers are the rows of the published release, kept as shares of their sum: a smaller release splits
-    alike.
+    Whole numbers are the rows of the published release, kept as shares of their sum: a smaller release is
+    split in the same proportion.
+
+    >>> SplitRule(train=700, valid=200, test=100).shared_out(5)
+    ['train', 'train', 'train', 'valid', 'test']
     """
 
     train: float = 0.8
@@ -49,11 +52,16 @@ class SplitRule:
 
     def shared_out(self, rows: int) -> list[Split]:
         """The split of each of these rows: shares in order, each at least one row where there are three."""
-        valid, test = (
-            max(round(rows * share), int(share > 0 and rows >= 3)) for share in (self.valid, self.test)
-        )
-        counts: dict[Split, int] = {"train": rows - valid - test, "valid": valid, "test": test}
-        return [split for split in SPLITS for _ in range(counts[split])]
+        valid, test = self._rows(rows, self.valid), self._rows(rows, self.test)
+        splits: list[Split] = ["train"] * (rows - valid - test)
+        splits += ["valid"] * valid
+        splits += ["test"] * test
+        return splits
+
+    @staticmethod
+    def _rows(rows: int, share: float) -> int:
+        least = 1 if share > 0 and rows >= 3 else 0
+        return max(round(rows * share), least)
 
     def __str__(self) -> str:
         shares = zip(SPLITS, (self.train, self.valid, self.test), strict=True)
@@ -62,7 +70,7 @@ class SplitRule:
 
 @checked
 class HeldOut:
-    """Trajectories kept from training: those whose file fits a pattern and whose parameters have one of these values.
+    """Trajectories kept from training, by a pattern of their file and by values of their parameters.
 
     A benchmark that validates and tests on the same runs names both `splits`; they are stored once for each.
     """
@@ -80,34 +88,53 @@ class HeldOut:
         return self
 
     def holds(self, place: Path, scalars: dict[str, float]) -> bool:
-        """Whether a trajectory of this file, with these parameters, is meant."""
-        return (not self.files or place.absolute().match(self.files)) and all(
-            name in scalars and any(math.isclose(scalars[name], value, rel_tol=SAME) for value in values)
-            for name, values in self.scalars.items()
-        )
+        """Whether a trajectory of this file, with these parameters, is meant.
+
+        >>> rule = HeldOut(("test",), scalars={"Re": (100.0, 400.0)})
+        >>> rule.holds(Path("a.h5"), {"Re": 400.0}), rule.holds(Path("a.h5"), {"Re": 200.0})
+        (True, False)
+        """
+        if self.files and not place.absolute().match(self.files):
+            return False
+        for name, values in self.scalars.items():
+            if name not in scalars or not _is_one_of(scalars[name], values):
+                return False
+        return True
 
     def holding_none_of(self, found: Sequence[tuple[Path, dict[str, float]]]) -> tuple[HeldOut, ...]:
-        """The parts of this rule, a value of a parameter each, that hold out none of these files and parameters."""
-        if not any(self.holds(place, scalars) for place, scalars in found):
+        """The parts of this rule, one per value of a parameter, that hold out none of these trajectories."""
+        if not self._holds_any(found):
             return (self,)
-        parts = (
-            replace(self, scalars=self.scalars | {name: (value,)})
-            for name, values in self.scalars.items()
-            for value in values
-        )
-        return tuple(
-            part for part in parts if not any(part.holds(place, scalars) for place, scalars in found)
-        )
+        empty = []
+        for name, values in self.scalars.items():
+            for value in values:
+                part = replace(self, scalars=self.scalars | {name: (value,)})
+                if not part._holds_any(found):
+                    empty.append(part)
+        return tuple(empty)
+
+    def _holds_any(self, found: Sequence[tuple[Path, dict[str, float]]]) -> bool:
+        return any(self.holds(place, scalars) for place, scalars in found)
 
     def __str__(self) -> str:
-        values = [
-            f"{name} {' or '.join(f'{each:g}' for each in found)}" for name, found in self.scalars.items()
-        ]
-        which = " with ".join(filter(None, (self.files and f"files {self.files}", " and ".join(values))))
-        return f"{which}: {' and '.join(self.splits)}"
+        values = []
+        for name, wanted in self.scalars.items():
+            either = " or ".join(f"{each:g}" for each in wanted)
+            values.append(f"{name} {either}")
+        which = [f"files {self.files}"] if self.files else []
+        if values:
+            which.append(" and ".join(values))
+        return f"{' with '.join(which)}: {' and '.join(self.splits)}"
+
+
+def _is_one_of(value: float, values: tuple[float, ...]) -> bool:
+    return any(math.isclose(value, each, rel_tol=SAME) for each in values)
 
 
 def held_out_for(rules: Sequence[HeldOut], place: Path, scalars: dict[str, float]) -> tuple[Split, ...]:
     """The splits that a trajectory is held out for; none where it is not."""
-    named = {split for rule in rules if rule.holds(place, scalars) for split in rule.splits}
+    named: set[Split] = set()
+    for rule in rules:
+        if rule.holds(place, scalars):
+            named.update(rule.splits)
     return tuple(split for split in SPLITS if split in named)

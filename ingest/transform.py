@@ -1,6 +1,6 @@
-"""Pointwise transforms that a recipe asks for: what is stored is a function of what the file holds.
+"""Pointwise transforms that a recipe asks for, such as log10.
 
-A transformed field has a name of its own (`log10_density`, `zeros_like_density`), so that no one takes it for
+A transformed field has a name of its own (`log10_density`, `zeros_like_density`), so that nobody takes it for
 the quantity in the file. Axes: T time, C channel, S space.
 """
 
@@ -20,11 +20,16 @@ PREFIXES: dict[TransformName, str] = {"log10": "log10_", "zeros": "zeros_like_"}
 def transform_fault(
     transform: TransformName | None, name: str, stored: tuple[str, ...], rank: int, constant: bool
 ) -> str | None:
-    """What is wrong with a transformed field of this name, if anything."""
+    """What is wrong with a transformed field of this name, if anything.
+
+    >>> transform_fault("log10", "density", ("rho",), rank=0, constant=False)
+    'field density is transformed by log10; expected a name that begins with log10_'
+    """
     if transform is None:
         return None
     if not name.startswith(PREFIXES[transform]):
-        return f"field {name} is transformed by {transform}; expected a name that begins with {PREFIXES[transform]}"
+        prefix = PREFIXES[transform]
+        return f"field {name} is transformed by {transform}; expected a name that begins with {prefix}"
     if stored == (name,):
         return f"field {name} is transformed by {transform}; name in `stored` what it is made from"
     if transform == "log10" and rank:
@@ -37,8 +42,8 @@ def transform_fault(
 def apply(transform: TransformName, values: Frames, where: str, first: int) -> None:
     """Replaces values [T, *S] in place; raises SourceError where one has no logarithm.
 
-    `first` is the number of the first of these frames in its trajectory, for the error. Not-a-number passes: a broken
-    frame is found and told by the checks.
+    `first` is the number of the first of these frames in its trajectory, for the error. NaN passes: the
+    checks find and report a broken frame.
     """
     if transform == "zeros":
         values[...] = 0

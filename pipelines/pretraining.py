@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.building.build import build, quarantine_lines
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from pipelines.recipe import DatasetChoice, RunRecipe
@@ -33,9 +34,7 @@ def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> No
                 f"{choice.path}: the source files of {choice.name} are not there (seen from {Path.cwd()})"
             )
         recipe = find_recipe(choice.recipe or choice.name, choice.set)
-        built = build(
-            plan_build(recipe, Path(choice.path), "zarr", "lz4"), root, workers, lambda done, total: None
-        )
+        built = build(plan_build(recipe, Path(choice.path), "zarr", "lz4"), root, Resources(workers))
         state = "ingested" if built.written_parts else "found"
         trajectories = sum(count.trajectories for count in built.card.counts.values())
         say(f"{state} {built.folder}: {trajectories} trajectories")

@@ -10,6 +10,7 @@ from subprocess import run
 import pytest
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 
@@ -34,9 +35,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of four sample systems: 2D periodic, 2D with walls and constant fields, 3D, 2D float64."""
     folder = tmp_path_factory.mktemp("root")
     for name, path in SYSTEMS.items():
-        build(
-            plan_build(find_recipe(name), SAMPLES / path, "zarr", "lz4"), folder, 1, lambda done, total: None
-        )
+        build(plan_build(find_recipe(name), SAMPLES / path, "zarr", "lz4"), folder, Resources(1))
     return folder
 
 

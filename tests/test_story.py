@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import find_recipe
@@ -28,7 +29,7 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
     # HDF5 -> shards, whole and bit for bit what the source holds.
     source = samples / "well/acoustic_scattering_discontinuous"
     recipe = find_recipe("acoustic_scattering_discontinuous")
-    built = build(plan_build(recipe, source, "webdataset", "lz4"), tmp_path, 1, lambda done, total: None)
+    built = build(plan_build(recipe, source, "webdataset", "lz4"), tmp_path, Resources(1))
     assert built.card.counts["train"].trajectories == 8
     shards = Shards.open(tmp_path, [recipe.name])
     dataset = shards.datasets[recipe.name]

@@ -1,1 +1,26 @@
-"""From source files to shards: plan, check, write, merge, verify."""
+"""Builds datasets from source files: plan, check, write, merge, verify."""
+
+__all__ = [
+    "agreement",
+    "append",
+    "build",
+    "caveats",
+    "checks",
+    "cluster",
+    "estimate",
+    "finish",
+    "frame_statistics",
+    "inputs",
+    "lock",
+    "memory",
+    "overwrite",
+    "part",
+    "plan",
+    "processes",
+    "rounding",
+    "scale",
+    "shares",
+    "stored_units",
+    "trajectories",
+    "verify",
+]

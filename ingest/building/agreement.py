@@ -1,7 +1,8 @@
-"""What the files of a dataset say of themselves, and which of them agree.
+"""Which input files belong together: their headers are read and compared.
 
-What the recipe states, each file has been held to when it was opened. The rest (grid, type, sides that no one
-states) must be the same in all: as in the dataset that they are added to, or as in the file that decides.
+What the recipe states is checked when each file is opened. The rest (grid, type, boundaries that the recipe
+leaves open) must be the same in all files: as in the dataset that they are
+added to, or as in one file that decides.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from shards.schema import DType, Grid, Schema, Split
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself; its schema in the type that frames are stored in, `read_dtype` is the file's."""
+    """What the header of a file says.
+
+    `schema` has the type that frames are stored in, `read_dtype` is that of the file.
+    """
 
     file: InputFile
     schema: Schema
@@ -53,10 +57,19 @@ class ExistingDataset:
         return replace(schema, dtype="float32") if rounds else schema
 
 
-def headers_of(
+@dataclass(frozen=True)
+class AgreedHeaders:
+    """Headers of the files that agree, the files that are left out, and the first error among these."""
+
+    headers: tuple[Header, ...]
+    refused: tuple[Quarantined, ...]
+    first_error: Exception | None
+
+
+def agreed_headers(
     recipe: Recipe, files: tuple[InputFile, ...], onto: ExistingDataset | None
-) -> tuple[list[Header], list[Quarantined], Exception | None]:
-    """Headers of the files that agree with the dataset, or with the file that decides, and the first error.
+) -> AgreedHeaders:
+    """Opens each file, and keeps those that agree with the dataset, or with the file that decides.
 
     A bad file stops nothing but itself.
     """
@@ -67,15 +80,22 @@ def headers_of(
             opened.append(_header(recipe, file, onto))
         except (SourceError, MismatchError) as error:
             faults[file.path] = error
-    headers, expected = [], _expected(recipe, opened, onto)
+    expected = _expected(recipe, opened, onto)
+    headers: list[Header] = []
     for header in opened:
         try:
-            _require_same(header, *expected)
+            _require_same(header, expected)
             headers.append(header)
         except MismatchError as error:
             faults[header.file.path] = error
-    refused = [Quarantined(f.path, None, without_file(faults[f.path], f)) for f in files if f.path in faults]
-    return headers, refused, next((faults[item.path] for item in refused), None)
+    refused = [file for file in files if file.path in faults]
+    return AgreedHeaders(
+        headers=tuple(headers),
+        refused=tuple(
+            Quarantined(file.path, None, without_file(faults[file.path], file)) for file in refused
+        ),
+        first_error=faults[refused[0].path] if refused else None,
+    )
 
 
 def _header(recipe: Recipe, file: InputFile, onto: ExistingDataset | None) -> Header:
@@ -84,46 +104,57 @@ def _header(recipe: Recipe, file: InputFile, onto: ExistingDataset | None) -> He
         return Header(file, schema, opened.rows, opened.schema.dtype)
 
 
-def _expected(
-    recipe: Recipe, headers: list[Header], onto: ExistingDataset | None
-) -> tuple[Schema | None, list[str] | None, str]:
-    """Schema, names of parameters where known, and where they are from.
+@dataclass(frozen=True)
+class _Expected:
+    """What the headers must agree with, where it is known, and where it is from."""
+
+    schema: Schema
+    parameters: list[str] | None
+    where: str
+
+
+def _expected(recipe: Recipe, headers: list[Header], onto: ExistingDataset | None) -> _Expected | None:
+    """What decides: the dataset that is added to, or one of the files; None where no file could be opened.
 
     What the recipe leaves open is as in the first file on the grid that it expects, or else in the first of
     all.
     """
     if onto is not None:
-        return onto.schema, onto.parameters, "the dataset"
+        return _Expected(onto.schema, onto.parameters, "the dataset")
     if not headers:
-        return None, None, "no file"
+        return None
     full = [header for header in headers if header.rows] or headers
     published = [header for header in full if header.schema.grid.shape == recipe.expected.grid]
     first = (published or full)[0]
-    return first.schema, first.parameters, first.file.path
+    return _Expected(first.schema, first.parameters, first.file.path)
 
 
-def _require_same(header: Header, expected: Schema | None, parameters: list[str] | None, where: str) -> None:
-    """Raises MismatchError where the file is of another schema, or has parameters of other names, where known."""
-    found, expected = header.schema, expected or header.schema
+def _require_same(header: Header, expected: _Expected | None) -> None:
+    """Raises MismatchError where the file has another schema, or parameters of other names."""
+    if expected is None:
+        return
+    schema, found = expected.schema, header.schema
+    parameters = expected.parameters if header.parameters is None else header.parameters
+    compared = (
+        ("grid", schema.grid.shape, found.grid.shape),
+        ("axes", schema.grid.axes, found.grid.axes),
+        ("boundaries", _side_names(schema), _side_names(found)),
+        ("dtype", schema.dtype, found.dtype),
+        ("parameters", expected.parameters, parameters),
+    )
     faults = [
-        f"{word} {b}, expected {a} as in {where}"
-        for word, a, b in (
-            ("grid", expected.grid.shape, found.grid.shape),
-            ("axes", expected.grid.axes, found.grid.axes),
-            ("boundaries", _names(expected), _names(found)),
-            ("dtype", expected.dtype, found.dtype),
-            ("parameters", parameters, parameters if header.parameters is None else header.parameters),
-        )
+        f"{word} {b}, expected {a} as in {expected.where}"
+        for word, a, b in compared
         if a is not None and a != b
     ]
-    if not faults and not _same_cells(expected.grid, found.grid):
-        faults = [f"coordinates other than in {where}"]
+    if not faults and not _same_cells(schema.grid, found.grid):
+        faults = [f"coordinates other than in {expected.where}"]
     if faults:
         raise MismatchError(f"{header.file.place}: {'; '.join(faults)}; ingest it as a dataset of its own")
 
 
 def _same_cells(a: Grid, b: Grid) -> bool:
-    """Equal coordinates, to a thousandth of their axis: files of one system may differ by rounding."""
+    """Are coordinates equal to a thousandth of their axis? Files of one system may differ by rounding."""
     lengths = [max(values) - min(values) for values in a.coordinates]
     # An axis of one cell has no length of its own.
     tolerances = [1e-3 * (length or max(lengths)) for length in lengths]
@@ -131,10 +162,10 @@ def _same_cells(a: Grid, b: Grid) -> bool:
     return all(np.allclose(x, y, rtol=0, atol=tolerance) for x, y, tolerance in pairs)
 
 
-def _names(schema: Schema) -> list[list[str]]:
-    return [[side.name.lower() for side in sides] for sides in schema.boundaries]
+def _side_names(schema: Schema) -> list[list[str]]:
+    return [[lower.name.lower(), upper.name.lower()] for lower, upper in schema.boundaries]
 
 
 def without_file(error: Exception, file: InputFile) -> str:
-    """What is wrong with a file, in words that do not depend on where it lies."""
+    """What is wrong with a file, in words that do not depend on its place."""
     return str(error).replace(f"{file.place}: ", "").replace(str(file.place), file.path)

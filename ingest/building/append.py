@@ -1,4 +1,4 @@
-"""Files added to a built dataset: no byte of what is there is read or written again but the card and the index."""
+"""Adds files to a built dataset; of what is there only the card and the index are written again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.building.agreement import ExistingDataset
-from ingest.building.build import Resources, TellProgress, do_parts
+from ingest.building.build import TellProgress, do_parts
 from ingest.building.finish import complete, merge
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.lock import lock
+from ingest.building.memory import Resources
 from ingest.building.overwrite import read_document
-from ingest.building.part import RECORDS, PartRecord
+from ingest.building.part import RECORDS, PartRecord, record_path
 from ingest.building.plan import BuildPlan, plan_onto, recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, PartOutline
 from ingest.recipe import Recipe
@@ -28,7 +29,7 @@ from shards.write import full_disk_is_an_error
 
 @dataclass(frozen=True)
 class Appended:
-    """What was added, what was left out of it and is to be known of it, and the card of the whole."""
+    """What was added, what was left out, what the user should know, and the card of the whole dataset."""
 
     folder: Path
     trajectories: int
@@ -38,26 +39,26 @@ class Appended:
     caveats: tuple[str, ...]
 
 
-def append(recipe: Recipe, start: Path, root: Path, progress: TellProgress, means: Resources) -> Appended:
+def append(recipe: Recipe, start: Path, root: Path, resources: Resources, progress: TellProgress) -> Appended:
     """Adds the files at `start` that the dataset does not hold yet; running twice adds nothing.
 
-    Raises ShardError where there is no finished dataset, MismatchError where its recipe or an input is
-    another one.
+    Raises ShardError where there is no finished dataset, MismatchError where its recipe or an input differs.
     """
     folder = root / recipe.name
     if not (folder / "card.json").is_file():
-        raise ShardError(f"{folder}: is no built dataset to add to; run walrus-ingest build first")
+        raise ShardError(f"{folder}: is not a built dataset; run walrus-ingest build first")
     with full_disk_is_an_error(folder), lock(folder):
-        # An append that was killed in its last act.
+        # An append that was killed while it merged.
         complete(folder)
-        return _append(recipe, start, folder, progress, means)
+        return _append(recipe, start, folder, resources, progress)
 
 
-def _append(recipe: Recipe, start: Path, folder: Path, progress: TellProgress, means: Resources) -> Appended:
-    card, index = (
-        read_document(Card, folder / "card.json"),
-        read_document(DatasetIndex, folder / "index.json"),
-    )
+def _append(
+    recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: TellProgress
+) -> Appended:
+    """The same for who holds the lock: plans the new files, does their parts, merges old and new records."""
+    card = read_document(Card, folder / "card.json")
+    index = read_document(DatasetIndex, folder / "index.json")
     if card is None or index is None:
         raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
     if recipe_digest(recipe) != card.recipe_digest:
@@ -75,29 +76,35 @@ def _append(recipe: Recipe, start: Path, folder: Path, progress: TellProgress, m
         return Appended(folder, 0, 0, card, plan.refused, plan.caveats)
     outline = _outline(plan, card, old)
     write_atomically(folder / UNFINISHED, dump(BuildOutline, outline).encode())
-    done = do_parts(plan, plan.parts, folder, progress, means, index_stays=True)
+    done = do_parts(plan, plan.parts, folder, resources, progress, index_stays=True)
     records = old | {part.name: record for part, record in zip(plan.parts, done.records, strict=True)}
     card, published = merge(outline, folder, [records[part.name] for part in outline.parts])
-    left_out = (*plan.refused, *(item for record in done.records for item in record.quarantine))
-    added = sum(len(record.entries) for record in done.records)
-    return Appended(folder, added, done.written_bytes + published, card, left_out, plan.caveats)
+    return Appended(
+        folder=folder,
+        trajectories=sum(len(record.entries) for record in done.records),
+        written_bytes=done.written_bytes + published,
+        card=card,
+        left_out=(*plan.refused, *done.quarantine),
+        caveats=plan.caveats,
+    )
 
 
 def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, PartRecord]:
-    """Name to record of the parts that the index is made of, in its order; those of a killed append are not."""
+    """Records of the parts of the index, by name, in its order; without those of a killed append."""
     built = {(entry.split, entry.key) for entry in index.trajectories}
-    bad = set(card.quarantine)
-    records = {path.stem: _record(path) for path in (folder / RECORDS).glob("*.json")}
-    old = {
-        name: record
-        for name, record in sorted(records.items(), key=lambda item: _place(item[0]))
-        if all((entry.split, entry.key) in built for entry in record.entries)
-        and bad.issuperset(record.quarantine)
-    }
-    if {(e.split, e.key) for record in old.values() for e in record.entries} != built:
+    names = sorted((path.stem for path in (folder / RECORDS).glob("*.json")), key=_place)
+    old: dict[str, PartRecord] = {}
+    found: set[tuple[str, str]] = set()
+    for name in names:
+        record = _record(record_path(folder, name))
+        holds = {(entry.split, entry.key) for entry in record.entries}
+        if holds <= built and set(record.quarantine) <= set(card.quarantine):
+            old[name] = record
+            found |= holds
+    if found != built:
         raise ShardError(
-            f"{folder}: lacks records of its parts in {RECORDS}/, as a converted copy does; append to the dataset that "
-            "was built, then convert again"
+            f"{folder}: lacks records of its parts in {RECORDS}/, as a converted copy does; append to the "
+            "dataset that was built, then convert again"
         )
     return old
 
@@ -119,21 +126,26 @@ def _new_files(recipe: Recipe, start: Path, card: Card) -> tuple[InputFile, ...]
     for file in new:
         if file.path in paths:
             raise MismatchError(
-                f"{file.place}: differs from the {file.path} that the dataset was built from; rename it if it is "
-                "another file, or use walrus-ingest build if it has changed"
+                f"{file.place}: differs from the {file.path} that the dataset was built from; rename it "
+                "if it is another file, or use walrus-ingest build if it has changed"
             )
     return new
 
 
 def _onto(dataset: Dataset, old: Iterable[str]) -> ExistingDataset:
+    """What new files must agree with; new parts are numbered after the `old` ones."""
     card, entries = dataset.card, dataset.index.trajectories
-    parameters = sorted(dataset.document(entries[0]).trajectory.scalars)
-    numbers = {
-        split: [number for place, number in map(_place, old) if SPLITS[place] == split] for split in SPLITS
-    }
-    parts = {split: max(found, default=-1) + 1 for split, found in numbers.items()}
-    keys = frozenset(entry.key for entry in entries)
-    return ExistingDataset(card.schema, parameters, card.powers, _allowed(card), keys, parts)
+    parts = dict.fromkeys(SPLITS, 0)
+    for place, number in map(_place, old):
+        parts[SPLITS[place]] = max(parts[SPLITS[place]], number + 1)
+    return ExistingDataset(
+        schema=card.schema,
+        parameters=sorted(dataset.document(entries[0]).trajectory.scalars),
+        powers=card.powers,
+        errors=_allowed(card),
+        keys=frozenset(entry.key for entry in entries),
+        parts=parts,
+    )
 
 
 def _allowed(card: Card) -> dict[str, KeptError]:
@@ -145,7 +157,9 @@ def _outline(plan: BuildPlan, card: Card, old: dict[str, PartRecord]) -> BuildOu
     new = BuildOutline.of(plan)
     before = [_part_outline(name, record, plan.schema.frame_bytes) for name, record in old.items()]
     parts = sorted((*before, *new.parts), key=lambda part: _place(part.name))
-    recorded = {item for record in old.values() for item in record.quarantine}
+    recorded: set[Quarantined] = set()
+    for record in old.values():
+        recorded.update(record.quarantine)
     refused = tuple(item for item in card.quarantine if item not in recorded)
     return replace(
         new,

@@ -1,4 +1,4 @@
-"""A whole build: plan, parts by as many processes as asked for, then card and index; or a share of the parts.
+"""Carries out a plan: all parts, then card and index; or one share of the parts.
 
 Running twice writes nothing; a killed run goes on where it stopped; a changed input redoes its parts only.
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from ingest.building.cluster import on_cluster
 from ingest.building.finish import merge
 from ingest.building.lock import lock
-from ingest.building.memory import slab_within
+from ingest.building.memory import Resources
 from ingest.building.overwrite import keep_what_is_there
 from ingest.building.part import PartRecord, read_record
 from ingest.building.plan import BuildPlan, Part
-from ingest.building.processes import RunParts, in_processes
+from ingest.building.processes import Results, in_processes
 from ingest.building.shares import BuildOutline, keep_outline
 from shards.card import Card, Quarantined
 from shards.disk import settle
@@ -56,70 +56,63 @@ class DoneParts:
     written_parts: int
     written_bytes: int
 
-
-@dataclass(frozen=True)
-class Resources:
-    """Who does the parts: processes here, or the cluster of a scheduler's address, and the bytes they may hold.
-
-    `memory` bounds all processes here together, or each worker of a cluster; None leaves it to the usual slab.
-    """
-
-    workers: int
-    scheduler: str | None = None
-    memory: int | None = None
-
-    def slab_bytes(self, plan: BuildPlan) -> int:
-        return slab_within(plan, self.memory, self.workers if self.scheduler is None else 1)
-
     @property
-    def run(self) -> RunParts:
-        if self.scheduler is None:
-            return partial(in_processes, workers=self.workers)
-        return partial(on_cluster, scheduler=self.scheduler)
+    def quarantine(self) -> tuple[Quarantined, ...]:
+        """What was left out of these parts."""
+        return tuple(chain.from_iterable(record.quarantine for record in self.records))
 
 
-def build(
-    plan: BuildPlan,
-    root: Path,
-    workers: int,
-    progress: TellProgress,
-    *,
-    scheduler: str | None = None,
-    memory: int | None = None,
-) -> Built:
-    """Carries the plan out below `root`, on the cluster of a scheduler's address or in processes here.
+def _no_progress(done: int, total: int) -> None:
+    """For a caller who wants to see none."""
 
-    Raises ShardError for a full disk, MismatchError where data would be lost, SettingsError where `memory` is
-    too small for one frame, WalrusError where workers fail.
+
+def build(plan: BuildPlan, root: Path, resources: Resources, progress: TellProgress = _no_progress) -> Built:
+    """Carries the plan out below `root`.
+
+    Raises ShardError for a full disk, MismatchError where data would be lost, SettingsError where the memory
+    is too small for one frame, WalrusError where workers fail.
     """
-    folder, means = root / plan.recipe.name, Resources(workers, scheduler, memory)
-    keep_what_is_there(plan, folder, plan.parts, means.slab_bytes(plan))
+    folder = root / plan.recipe.name
+    keep_what_is_there(plan, folder, plan.parts, resources.slab_bytes(plan.work))
     with full_disk_is_an_error(folder), lock(folder):
-        done = do_parts(plan, plan.parts, folder, progress, means)
+        done = do_parts(plan, plan.parts, folder, resources, progress)
         card, published = merge(BuildOutline.of(plan), folder, done.records)
-    reused = len(plan.parts) - done.written_parts
-    return Built(folder, done.written_parts, reused, done.written_bytes + published, card)
+    return Built(
+        folder=folder,
+        written_parts=done.written_parts,
+        reused_parts=len(plan.parts) - done.written_parts,
+        written_bytes=done.written_bytes + published,
+        card=card,
+    )
 
 
 def build_share(
-    plan: BuildPlan, root: Path, job: int, jobs: int, progress: TellProgress, means: Resources
+    plan: BuildPlan,
+    root: Path,
+    share: tuple[int, int],
+    resources: Resources,
+    progress: TellProgress = _no_progress,
 ) -> BuiltShare:
-    """Does the parts of job `job` of `jobs`, from 1 on, and leaves the rest to the others and to `finish`.
+    """Does the parts of a job, from 1 on, of so many jobs, and leaves the rest to the others and to `finish`.
 
     Raises as `build` does, and MismatchError where another job planned otherwise.
     """
+    job, jobs = share
     folder, outline = root / plan.recipe.name, BuildOutline.of(plan, jobs)
     mine = [number for number, owner in enumerate(outline.owners()) if owner == job]
     parts = [plan.parts[number] for number in mine]
     if not parts:
         return BuiltShare(folder, 0, 0, 0, ())
-    keep_what_is_there(plan, folder, parts, means.slab_bytes(plan))
+    keep_what_is_there(plan, folder, parts, resources.slab_bytes(plan.work))
     with full_disk_is_an_error(folder), lock(folder, mine) as held:
         keep_outline(folder, outline, held)
-        done = do_parts(plan, parts, folder, progress, means)
-    quarantine = tuple(item for record in done.records for item in record.quarantine)
+        done = do_parts(plan, parts, folder, resources, progress)
     return BuiltShare(
-        folder, done.written_parts, len(parts) - done.written_parts, done.written_bytes, quarantine
+        folder=folder,
+        written_parts=done.written_parts,
+        reused_parts=len(parts) - done.written_parts,
+        written_bytes=done.written_bytes,
+        quarantine=done.quarantine,
     )
 
 
@@ -127,25 +120,44 @@ def do_parts(
     plan: BuildPlan,
     parts: Sequence[Part],
     folder: Path,
+    resources: Resources,
     progress: TellProgress,
-    means: Resources,
     *,
     index_stays: bool = False,
 ) -> DoneParts:
-    """Does those of these parts that are not done, the index withdrawn before unless all that it names stays."""
+    """Does those of these parts that are not done yet.
+
+    The index is withdrawn before, unless all that it names stays.
+    """
     records = {part.name: record for part in parts if (record := read_record(folder, part)) is not None}
     missing = [part for part in parts if part.name not in records]
     if missing and not index_stays:
         (folder / "index.json").unlink(missing_ok=True)
         settle(folder)
     progress(len(records), len(parts))
-    for part, record in means.run(plan, missing, folder, means.slab_bytes(plan)):
+    written_bytes = 0
+    for part, record in _results(plan, missing, folder, resources):
         records[part.name] = record
+        written_bytes += sum(file.length for file in record.files)
         progress(len(records), len(parts))
-    written = sum(file.length for part in missing for file in records[part.name].files)
-    return DoneParts([records[part.name] for part in parts], len(missing), written)
+    return DoneParts([records[part.name] for part in parts], len(missing), written_bytes)
+
+
+def _results(plan: BuildPlan, parts: list[Part], folder: Path, resources: Resources) -> Results:
+    slab_bytes = resources.slab_bytes(plan.work)
+    if resources.scheduler is None:
+        return in_processes(plan, parts, folder, slab_bytes, resources.workers)
+    return on_cluster(plan, parts, folder, slab_bytes, resources.scheduler)
 
 
 def quarantine_lines(items: tuple[Quarantined, ...]) -> list[str]:
-    """One line for each thing that was left out."""
-    return [f"{i.path}" + ("" if i.row is None else f", row {i.row}") + f": {i.reason}" for i in items]
+    """One line for each thing that was left out.
+
+    >>> quarantine_lines((Quarantined("a.h5", 3, "u is not finite in frame 9"),))
+    ['a.h5, row 3: u is not finite in frame 9']
+    """
+    lines = []
+    for item in items:
+        row = "" if item.row is None else f", row {item.row}"
+        lines.append(f"{item.path}{row}: {item.reason}")
+    return lines

@@ -1,6 +1,6 @@
-"""What the user of a dataset should know of its input files, though it is no fault: values rounded, chunks absent.
+"""Notes on input files that are no faults: values that were rounded, chunks that are absent.
 
-Read from headers, of whatever source: sources read the numbers, and take them as they are.
+They are read from headers, whatever the source.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from shards.errors import SourceError
 NAMED = 4
 # The unit roundoff of float32, and half of its smallest number.
 ROUNDED = (
-    "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below 2^-126 by at "
-    "most 2^-150"
+    "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below "
+    "2^-126 by at most 2^-150"
 )
 
 
@@ -59,5 +59,13 @@ def _of_type(recipe: Recipe, file: InputFile) -> list[str]:
 
 
 def _listed(names: list[str], most: int, kind: str) -> str:
+    """Names in one line, no more than so many.
+
+    >>> _listed(["u", "v", "w"], 1, "array")
+    'u and 2 more arrays'
+    """
     more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more {kind}{'s' * (more > 1)}" if more > 0 else "")
+    named = ", ".join(names[:most])
+    if more <= 0:
+        return named
+    return f"{named} and {more} more {kind}" + ("s" if more > 1 else "")

@@ -1,7 +1,6 @@
-"""The parts of a build on a dask.distributed cluster, however that was started: SLURM, Kubernetes, SSH, one machine.
+"""Does parts on a dask.distributed cluster, started by SLURM, Kubernetes, SSH or on one machine.
 
-Workers read the sources and write the shards themselves, so both must lie where all of them see the same
-files.
+Workers read the sources and write the shards themselves: both must be on a file system that all of them see.
 """
 
 from __future__ import annotations
@@ -57,6 +56,7 @@ def _client(distributed: Any, scheduler: str) -> Iterator[Any]:
 
 
 def _require_sight(client: Any, scheduler: str, places: list[Path]) -> None:
+    """Raises SettingsError where there is no worker, or one that does not see these files and folders."""
     seen: dict[str, list[str]] = client.run(unseen, places)
     if not seen:
         raise SettingsError(
@@ -65,13 +65,13 @@ def _require_sight(client: Any, scheduler: str, places: list[Path]) -> None:
     for worker, missing in seen.items():
         if missing:
             raise SettingsError(
-                f"{missing[0]}: is not seen by the worker at {worker}; source and root must lie on a file system that "
-                "every worker mounts at the same place"
+                f"{missing[0]}: is not seen by the worker at {worker}; source and root must be on a file "
+                "system that every worker mounts at the same place"
             )
 
 
 def unseen(places: list[Path]) -> list[str]:
-    """Those of these files and folders that are not there, for whoever runs this."""
+    """Those of these files and folders that the process does not see."""
     return [str(place) for place in places if not place.exists()]
 
 
@@ -80,6 +80,6 @@ def _result(distributed: Any, job: Any) -> Any:
         return job.result()
     except distributed.KilledWorker as error:
         raise WalrusError(
-            "workers of the cluster died over one part, most often for want of memory; give them more, or start fewer "
-            "on a machine"
+            "workers of the cluster died over one part, most often for want of memory; give them more, or "
+            "start fewer on a machine"
         ) from error

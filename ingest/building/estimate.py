@@ -1,16 +1,18 @@
-"""What a build would do and cost, before anything is written: sizes, files, memory, time, what is done already."""
+"""Estimates size, files, memory and time of a build before anything is written."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from ingest.building.build import Resources
-from ingest.building.checks import FrameChecker, UnfitError
-from ingest.building.memory import PROCESS_BYTES, process_bytes
-from ingest.building.part import SLAB_BYTES, read_record, read_slabs
-from ingest.building.plan import BuildPlan
+from ingest.building.checks import UnfitError
+from ingest.building.frame_statistics import FrameStatistics
+from ingest.building.memory import PROCESS_BYTES, SLAB_BYTES, Resources, process_bytes
+from ingest.building.part import checked_frames, frame_units, read_record, read_slabs
+from ingest.building.plan import BuildPlan, Part
 from ingest.source import find
 from shards.card import Count, Quarantined
 from shards.errors import SourceError
@@ -36,9 +38,10 @@ class SpeedTest:
 
 @dataclass(frozen=True)
 class BuildEstimate:
-    """A build foretold. Bytes are of the frames before they are encoded, unless they say otherwise.
+    """Estimated size, time and memory of a build; bytes are of the frames before they are encoded.
 
-    `encoded_bytes` and `seconds` follow from the trial, None where it failed; `seconds` are of the parts still to do.
+    `encoded_bytes` and `seconds` follow from the trial, None where it failed; `seconds` are of the parts
+    still to do.
     `files` and `folders` together are the inodes that a quota counts.
     """
 
@@ -60,17 +63,19 @@ class BuildEstimate:
     caveats: tuple[str, ...]
 
 
-def preview(plan: BuildPlan, root: Path, means: Resources) -> BuildEstimate:
-    """The build of this plan below `root`; raises SettingsError where the memory is too small for one frame."""
+def preview(plan: BuildPlan, root: Path, resources: Resources) -> BuildEstimate:
+    """Estimates the build of this plan below `root`; raises SettingsError where the memory is too small."""
     folder = root / plan.recipe.name
-    trajectories = [t for part in plan.parts for t in part.trajectories]
+    trajectories = _trajectories(plan.parts)
     missing = [part for part in plan.parts if read_record(folder, part) is None]
     trial = try_out(plan, (missing or plan.parts)[0].trajectories[0])
     total = _bytes(plan, trajectories)
-    left = _bytes(plan, [t for part in missing for t in part.trajectories])
+    left = _bytes(plan, _trajectories(missing))
     rate = trial.seconds / trial.bytes if trial.bytes else None
-    processes = max(1, min(means.workers, len(missing)))
-    memory = processes * process_bytes(plan, means.slab_bytes(plan)) + (PROCESS_BYTES if processes > 1 else 0)
+    processes = max(1, min(resources.workers, len(missing)))
+    memory = processes * process_bytes(plan.work, resources.slab_bytes(plan.work))
+    if processes > 1:
+        memory += PROCESS_BYTES
     files, folders = _inodes(plan, trajectories)
     return BuildEstimate(
         folder=folder,
@@ -97,22 +102,28 @@ def try_out(plan: BuildPlan, trajectory: Trajectory) -> SpeedTest:
     file, schema = plan.input(trajectory.origin.file), plan.schema
     frames = min(trajectory.frames, max(2, TRIAL_BYTES // schema.frame_bytes))
     slots = frames * (schema.frame_shape[1] // plan.chunk[1])
-    inspection = FrameChecker(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
     keep_freed_memory()
     began = time.perf_counter()
     try:
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
             slabs = read_slabs(opened, trajectory.origin.row, frames, SLAB_BYTES // plan.read_frame_bytes)
-            values = inspection.passes(slabs)
+            values = checked_frames(slabs, frame_units(plan), FrameStatistics(schema.channels))
             encoded = sum(map(len, shard_stream(values, slots, plan.chunk, plan.codec)))
     except (SourceError, UnfitError) as error:
         return SpeedTest(file.path, fault=str(error))
     return SpeedTest(file.path, frames, frames * schema.frame_bytes, encoded, time.perf_counter() - began)
 
 
+def _trajectories(parts: Iterable[Part]) -> list[Trajectory]:
+    return list(chain.from_iterable(part.trajectories for part in parts))
+
+
 def _counts(trajectories: list[Trajectory]) -> dict[Split, Count]:
-    chosen = {split: [t.frames for t in trajectories if t.split == split] for split in SPLITS}
-    return {split: Count(len(frames), sum(frames)) for split, frames in chosen.items()}
+    counts = {}
+    for split in SPLITS:
+        frames = [trajectory.frames for trajectory in trajectories if trajectory.split == split]
+        counts[split] = Count(len(frames), sum(frames))
+    return counts
 
 
 def _bytes(plan: BuildPlan, trajectories: list[Trajectory]) -> int:
@@ -124,7 +135,7 @@ def _segments(plan: BuildPlan, trajectory: Trajectory) -> int:
 
 
 def _inodes(plan: BuildPlan, trajectories: list[Trajectory]) -> tuple[int, int]:
-    """Files and folders of the finished dataset: card, index, recipe, lock and records beside the shards."""
+    """Files and folders of the finished dataset: card, index, recipe, lock and records next to the shards."""
     splits = len({t.split for t in trajectories})
     files, folders = 4 + len(plan.parts), 2 + splits
     if plan.packaging == "webdataset":
@@ -140,7 +151,7 @@ def _inodes(plan: BuildPlan, trajectories: list[Trajectory]) -> tuple[int, int]:
 
 
 def preview_lines(found: BuildEstimate, workers: int) -> list[str]:
-    """The preview as a person reads it."""
+    """The estimate as a person reads it."""
     counts = ", ".join(f"{c.trajectories} {split} ({c.frames} frames)" for split, c in found.counts.items())
     done = f", {found.done_parts} done" if found.done_parts else ""
     encoded = "unknown" if found.encoded_bytes is None else f"about {size_in_words(found.encoded_bytes)}"

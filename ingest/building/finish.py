@@ -1,4 +1,4 @@
-"""The last act of a build: the records of all parts become the card and the index. No source file is needed."""
+"""Merges the records of all parts into card and index; no source file is needed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 
 from ingest.building.lock import lock
@@ -21,7 +22,7 @@ from shards.index import DatasetIndex, Entry
 from shards.moments import merge_all
 from shards.program.settings import dump_toml
 from shards.publish import publish
-from shards.schema import SPLITS
+from shards.schema import SPLITS, Split
 from shards.write import full_disk_is_an_error
 
 # As many missing parts as one line of a message names.
@@ -29,9 +30,9 @@ NAMED = 8
 
 
 def finish(folder: Path) -> tuple[Card, int]:
-    """Merges the parts that several jobs wrote; the card, and the bytes written: 0 where all was merged before.
+    """Merges the parts that several jobs wrote; returns the card and the bytes written, 0 if merged before.
 
-    Raises ShardError where a part is missing, with the job that does it, or where a job is still writing.
+    Raises ShardError where a part is missing, and names its job, or where a job is still writing.
     """
     _require_begun(folder)
     with full_disk_is_an_error(folder), lock(folder):
@@ -45,7 +46,7 @@ def finish(folder: Path) -> tuple[Card, int]:
 
 
 def complete(folder: Path) -> None:
-    """Merges what only lacks its merging, for who holds the lock."""
+    """Merges a dataset whose parts are all done, for who holds the lock."""
     outline = read_outline(folder)
     if outline is None:
         return
@@ -61,6 +62,7 @@ def _require_begun(folder: Path) -> None:
 
 
 def _records(outline: BuildOutline, folder: Path) -> list[PartRecord]:
+    """The record of each part; raises ShardError with the jobs whose parts are missing."""
     found = [read_record(folder, part) for part in outline.parts]
     missing = [number for number, record in enumerate(found) if record is None]
     if missing:
@@ -68,20 +70,23 @@ def _records(outline: BuildOutline, folder: Path) -> list[PartRecord]:
         named = [f"{outline.parts[n].name} (--part {jobs[n]}/{outline.jobs})" for n in missing[:NAMED]]
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise ShardError(
-            f"{folder}: {len(missing)} of {len(found)} parts are missing: {', '.join(named)}{more}; run walrus-ingest "
-            "build with these, then finish again"
+            f"{folder}: {len(missing)} of {len(found)} parts are missing: {', '.join(named)}{more}; "
+            "run walrus-ingest build with these, then finish again"
         )
     return [record for record in found if record is not None]
 
 
 def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) -> tuple[Card, int]:
-    """Card and index of the records, one for each part in order; the index comes last. The card and bytes written."""
-    entries = tuple(entry for record in records for entry in record.entries)
+    """Writes card and index of the records, one per part in order; returns the card and the bytes written.
+
+    The index comes last. Raises SourceError where no trajectory is left.
+    """
+    entries = tuple(chain.from_iterable(record.entries for record in records))
     if not entries:
-        reason = next(item for record in records for item in record.quarantine)
+        reason = next(chain.from_iterable(record.quarantine for record in records))
         shutil.rmtree(folder)
         raise SourceError(f"{reason.path}, row {reason.row}: {reason.reason}; no trajectory is left to build")
-    files = tuple(file for record in records for file in record.files)
+    files = tuple(chain.from_iterable(record.files for record in records))
     _remove_strays(outline, folder, {file.path for file in files})
     recipe = dump_toml(asdict(outline.recipe)).encode()
     written = 0
@@ -95,7 +100,7 @@ def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) ->
 
 
 def _remove_strays(outline: BuildOutline, folder: Path, known: set[str]) -> None:
-    """Files and records of parts that an earlier plan had and this one has not, and what a killed run left."""
+    """Removes what a killed run left, and files and records of parts that only an earlier plan had."""
     names = {part.name for part in outline.parts}
     for path in (folder / RECORDS).glob("*.json"):
         if path.stem not in names:
@@ -109,11 +114,12 @@ def _remove_strays(outline: BuildOutline, folder: Path, known: set[str]) -> None
 
 
 def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[Entry, ...]) -> Card:
+    """The card of these records; moments are of the train split where it has trajectories."""
     schema, recipe = outline.schema, outline.recipe
     train = [record for record in records if record.entries and record.entries[0].split == "train"] or records
     channels = (*schema.channels, *schema.static_channels)
     moments = (*merge_all([r.moments for r in train]), *merge_all([r.static_moments for r in train]))
-    counts = {split: [entry for entry in entries if entry.split == split] for split in SPLITS}
+    quarantine = chain(outline.refused, *(record.quarantine for record in records))
     return Card(
         name=recipe.name,
         title=recipe.title,
@@ -123,7 +129,7 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
         codec=outline.codec,
         chunk=outline.chunk,
         moments={channel: ChannelMoments.of(m) for channel, m in zip(channels, moments, strict=True)},
-        counts={split: Count(len(chosen), sum(e.frames for e in chosen)) for split, chosen in counts.items()},
+        counts=_counts(entries),
         licence=recipe.licence,
         citation=recipe.citation,
         home=recipe.home,
@@ -131,9 +137,8 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
         correction=recipe.correction.reason if recipe.correction else "",
         differences=_differences(outline, entries),
         repeated_frames=sum(record.repeated_frames for record in records),
-        quarantine=tuple(
-            dict.fromkeys((*outline.refused, *(item for each in records for item in each.quarantine)))
-        ),
+        # What is held out for two splits may be left out twice.
+        quarantine=tuple(dict.fromkeys(quarantine)),
         inputs=outline.inputs,
         recipe_digest=recipe_digest(recipe),
         split=(*recipe.split_words, *_twice(recipe, entries)),
@@ -142,8 +147,16 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
     )
 
 
+def _counts(entries: tuple[Entry, ...]) -> dict[Split, Count]:
+    counts = {}
+    for split in SPLITS:
+        frames = [entry.frames for entry in entries if entry.split == split]
+        counts[split] = Count(len(frames), sum(frames))
+    return counts
+
+
 def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
-    """What is held out for two splits lies in both, under one key: who adds up counts should know."""
+    """What is held out for two splits is in both, under one key: who adds up counts should know."""
     keys = Counter(entry.key for entry in entries) if recipe.held_out else Counter[str]()
     count = sum(times > 1 for times in keys.values())
     many = "1 trajectory is" if count == 1 else f"{count} trajectories are"
@@ -152,16 +165,17 @@ def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
 
 def _reached(outline: BuildOutline, records: Sequence[PartRecord]) -> dict[str, KeptError]:
     """What the fields were allowed, and the most that any of their components lost."""
-    largest = [max(errors) for errors in zip(*(r.errors for r in records if r.errors), strict=True)]
-    reached = dict(zip(outline.schema.channels, largest, strict=bool(largest)))
-    axes = outline.schema.grid.axes
-    return {
-        field.name: replace(
-            outline.errors[field.name], reached=max(reached.get(c, 0.0) for c in field.components(axes))
-        )
-        for field in outline.schema.fields
-        if field.name in outline.errors
-    }
+    reached = dict.fromkeys(outline.schema.channels, 0.0)
+    for record in records:
+        # Empty where all of a part was left out.
+        for channel, error in zip(reached, record.errors, strict=bool(record.errors)):
+            reached[channel] = max(reached[channel], error)
+    errors = {}
+    for field in outline.schema.fields:
+        if field.name in outline.errors:
+            most = max(reached[channel] for channel in field.components(outline.schema.grid.axes))
+            errors[field.name] = replace(outline.errors[field.name], reached=most)
+    return errors
 
 
 def _differences(outline: BuildOutline, entries: tuple[Entry, ...]) -> tuple[str, ...]:

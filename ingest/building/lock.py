@@ -1,8 +1,7 @@
-"""Who writes which part now, so that two builds at once in one folder never write the same.
+"""Locks the parts of a dataset, so that two builds at once never write the same (docs/decisions/0005).
 
-Byte n of `parts/lock` is locked by the process that does part n; the file stays empty. The system drops the
-lock of a process that dies, however it dies. Where a file system knows no locks, nothing is held and nobody
-refused.
+The process that does part n locks byte n of `parts/lock`; the file stays empty. The system drops the lock of
+a process that dies, however it dies. Where a file system knows no locks, nothing is held and nobody refused.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Lock:
     file: BinaryIO
 
     def take(self, start: int, length: int) -> None:
-        """Locks bytes, `length` 0 for all from `start` on; raises ShardError where another process has one of them."""
+        """Locks bytes, all from `start` on for length 0; raises ShardError where another process has one."""
         try:
             fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
         except OSError as error:
@@ -61,7 +60,7 @@ class Lock:
 
 @contextmanager
 def lock(folder: Path, parts: Iterable[int] | None = None) -> Iterator[Lock]:
-    """Holds these parts of a dataset, or all that it has and may get; raises ShardError where they are held."""
+    """Holds these parts of a dataset, None for all; raises ShardError where another process holds one."""
     # The records' folder comes first: by it a later run knows that the rest is a build's.
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
     with (folder / RECORDS / NAME).open("ab") as file:

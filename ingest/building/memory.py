@@ -1,48 +1,80 @@
-"""How much memory a process that does parts holds, and how large a slab it may read within a bound.
+"""What a build may use, how much memory a process holds that does parts, and how large a slab it may read.
 
 The bytes that are written depend on none of this: shards and chunks are cut as the data alone say.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from ingest.building.part import SLAB_BYTES
-from ingest.building.plan import BuildPlan
 from shards.errors import SettingsError
 from shards.program.byte_size import enough
 
+# Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next.
+SLAB_BYTES = 8 * 2**20
 # Peaks of resident memory, measured on frames of 0.05 to 32 MiB, rounded up (docs/decisions/0008-memory.md):
-# python and its libraries; frames alive beside the slabs (checks, the encoder); slabs being encoded, looked
+# python and its libraries; frames alive next to the slabs (checks, the encoder); slabs being encoded, looked
 # at, read, and copies.
 PROCESS_BYTES = 96 * 2**20
 FRAMES = 8
 SLABS = 5
 
 
-def process_bytes(plan: BuildPlan, slab_bytes: int) -> int:
-    """The most that one process holds that reads in slabs of this size."""
-    return _beside_slabs(plan) + SLABS * max(slab_bytes, plan.read_frame_bytes)
+@dataclass(frozen=True)
+class Resources:
+    """Who does the parts of a build, and how much memory they may hold.
+
+    `workers` processes of this machine, or the dask cluster at the address `scheduler`. `memory` in bytes
+    bounds all processes here together, or each worker of a cluster; None leaves it to the usual slab.
+    """
+
+    workers: int
+    scheduler: str | None = None
+    memory: int | None = None
+
+    def slab_bytes(self, work: Work) -> int:
+        """Bytes of the slabs that each process may read; raises SettingsError below one frame."""
+        return slab_within(work, self.memory, self.workers if self.scheduler is None else 1)
 
 
-def slab_within(plan: BuildPlan, memory: int | None, workers: int) -> int:
-    """Bytes of a slab with which all processes together stay below `memory`; raises SettingsError below one frame."""
+@dataclass(frozen=True)
+class Work:
+    """What decides the memory of a build: bytes of a frame and of the constant fields as read; its parts."""
+
+    frame_bytes: int
+    static_bytes: int
+    parts: int
+
+
+def process_bytes(work: Work, slab_bytes: int) -> int:
+    """The most that one process holds that reads in slabs of this size.
+
+    >>> process_bytes(Work(frame_bytes=2**20, static_bytes=0, parts=4), slab_bytes=8 * 2**20) // 2**20
+    144
+    """
+    return _next_to_slabs(work) + SLABS * max(slab_bytes, work.frame_bytes)
+
+
+def slab_within(work: Work, memory: int | None, workers: int) -> int:
+    """Bytes of a slab with which all processes stay below `memory`; raises SettingsError below one frame.
+
+    >>> slab_within(Work(frame_bytes=2**20, static_bytes=0, parts=4), 500 * 10**6, workers=2) // 2**20
+    8
+    """
     if memory is None:
         return SLAB_BYTES
-    processes = max(1, min(workers, len(plan.parts)))
+    processes = max(1, min(workers, work.parts))
     parent = PROCESS_BYTES if processes > 1 else 0
-    slab = min(SLAB_BYTES, ((memory - parent) // processes - _beside_slabs(plan)) // SLABS)
-    if slab < min(SLAB_BYTES, plan.read_frame_bytes):
-        need = parent + processes * process_bytes(plan, plan.read_frame_bytes)
+    slab = min(SLAB_BYTES, ((memory - parent) // processes - _next_to_slabs(work)) // SLABS)
+    if slab < min(SLAB_BYTES, work.frame_bytes):
+        need = parent + processes * process_bytes(work, work.frame_bytes)
         fewer = ", or use fewer --workers" if processes > 1 else ""
         raise SettingsError(
             f"--memory {enough(memory)} for {processes} processes: frames of "
-            f"{enough(plan.read_frame_bytes)} need {enough(need)}; give as much{fewer}"
+            f"{enough(work.frame_bytes)} need {enough(need)}; give as much{fewer}"
         )
     return slab
 
 
-def _beside_slabs(plan: BuildPlan) -> int:
-    schema = plan.schema
-    static = int(np.prod(schema.static_shape)) * np.dtype(plan.read_dtype).itemsize
-    return PROCESS_BYTES + FRAMES * max(plan.read_frame_bytes, static)
+def _next_to_slabs(work: Work) -> int:
+    return PROCESS_BYTES + FRAMES * max(work.frame_bytes, work.static_bytes)

@@ -1,4 +1,7 @@
-"""What a build may not cost: it clears away what it does not know, so it must know all that is there."""
+"""Refuses builds that would delete data.
+
+Merging removes unknown files, so everything in the folder must be accounted for first.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,10 @@ T = TypeVar("T")
 
 
 def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], slab_bytes: int) -> None:
-    """Raises MismatchError where doing these parts would lose what was built before, or what is not a build's."""
+    """Raises MismatchError where doing these parts would lose what was built before, or a user's files."""
     _require_ours(plan, folder)
-    index, card = (
-        read_document(DatasetIndex, folder / "index.json"),
-        read_document(Card, folder / "card.json"),
-    )
+    index = read_document(DatasetIndex, folder / "index.json")
+    card = read_document(Card, folder / "card.json")
     if index is not None and index.packaging != plan.packaging:
         raise MismatchError(
             f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root"
@@ -48,12 +49,13 @@ def read_document(cls: type[T], path: Path) -> T | None:
 
 
 def _require_ours(plan: BuildPlan, folder: Path) -> None:
+    """Raises MismatchError where the folder holds an input, or things that no build wrote."""
     inside = [
         file.path for file in plan.inputs if Path(realpath(file.place)).is_relative_to(realpath(folder))
     ]
     if inside:
         raise MismatchError(
-            f"{folder}: the input {inside[0]} lies in the folder to be built; name another root"
+            f"{folder}: the input {inside[0]} is in the folder to be built; name another root"
         )
     ours = any((folder / name).exists() for name in ("index.json", RECORDS))
     if folder.is_dir() and any(folder.iterdir()) and not ours:
@@ -61,8 +63,9 @@ def _require_ours(plan: BuildPlan, folder: Path) -> None:
 
 
 def _built(folder: Path, index: DatasetIndex | None) -> set[tuple[str, str]]:
-    """Split and key of all that is there; the first of several part runs withdraws the index, the records stay."""
-    return {(entry.split, entry.key) for entry in (index.trajectories if index else _recorded(folder))}
+    """Split and key of all that is there, by the records where a part run withdrew the index."""
+    entries = index.trajectories if index else _recorded(folder)
+    return {(entry.split, entry.key) for entry in entries}
 
 
 def _recorded(folder: Path) -> Iterator[Entry]:
@@ -70,8 +73,7 @@ def _recorded(folder: Path) -> Iterator[Entry]:
         try:
             yield from parse(PartRecord, path.read_bytes(), str(path)).entries
         except (ShardError, FileNotFoundError):
-            # Cut short, or taken away just now by the job that does this part: no record, and so nothing
-            # built.
+            # Cut short, or removed just now by the job that does this part: nothing is built.
             continue
 
 
@@ -90,7 +92,7 @@ def _lost_rows(
     """Trajectories that changed inputs would not give any more; these are read whole to know."""
     digests = {file.path: file.digest for file in plan.inputs}
     changed = {item.path for item in card.inputs if digests.get(item.path) != item.digest}
-    planned = [trajectory for part in parts for trajectory in part.trajectories]
+    planned = chain.from_iterable(part.trajectories for part in parts)
     again = [t for t in planned if t.origin.file in changed and (t.split, t.key) in built]
     bad_before = {(item.path, item.row) for item in card.quarantine}
     bad_rows = [

@@ -1,7 +1,7 @@
-"""One part of a build: its trajectories read slab by slab, checked, encoded, written; then a record of it.
+"""Writes one part of a build: reads its trajectories slab by slab, checks, encodes and writes them.
 
-The record is written last. It holds what the index and the card need of the part, and the digest under which
-it need not be done again.
+The record of the part is written last. It holds what index and card need, and the digest by which a later run
+knows that the part is done.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from pathlib import Path
 from typing import Protocol
 
 from ingest.building.agreement import without_file
-from ingest.building.checks import FrameChecker, UnfitError
+from ingest.building.checks import UnfitError, require_finite
+from ingest.building.frame_statistics import FrameStatistics, with_moments
 from ingest.building.inputs import InputFile
+from ingest.building.memory import SLAB_BYTES
 from ingest.building.plan import BuildPlan, Part
+from ingest.building.stored_units import StoredUnits
 from ingest.source import OpenFile, find
 from shards.card import Quarantined
 from shards.disk import settle, write_atomically
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
 from shards.json_text import dump, parse
-from shards.moments import NONE, Moments, merge_all
+from shards.moments import NONE, Moments, merge_all, of_frames
 from shards.program.machine import keep_freed_memory
 from shards.schema import Frames, Trajectory, checked
 from shards.shard import shard_stream, single_chunk_shard
 from shards.trajectory_document import TrajectoryDocument
 from shards.write import Encoded, part_writer
 
-# Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next
-# one.
-SLAB_BYTES = 8 * 2**20
 RECORDS = "parts"
 
 
 class PartName(Protocol):
-    """A part of which no more is known than its name and the digest of what decides its bytes."""
+    """The name of a part, and the digest of what decides its bytes."""
 
     @property
     def name(self) -> str: ...
@@ -66,15 +66,15 @@ class _Prepared:
     """A trajectory that is read and checked as it is written."""
 
     encoded: Encoded
-    frames: FrameChecker
-    static: FrameChecker
+    frames: FrameStatistics
+    static: tuple[Moments, ...]
 
 
 @dataclass(frozen=True)
 class _Written:
     entry: Entry
-    frames: FrameChecker
-    static: FrameChecker
+    frames: FrameStatistics
+    static: tuple[Moments, ...]
 
 
 def record_path(dataset: Path, part: str) -> Path:
@@ -82,7 +82,7 @@ def record_path(dataset: Path, part: str) -> Path:
 
 
 def read_record(dataset: Path, part: PartName) -> PartRecord | None:
-    """The record of a part that is done as planned, its files all in place; else None."""
+    """The record of a part that is done as planned, with its files all in place; otherwise None."""
     path = record_path(dataset, part.name)
     if not path.is_file():
         return None
@@ -101,7 +101,7 @@ def _has_length(path: Path, length: int) -> bool:
 
 
 def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
-    """Reads, checks and writes the trajectories of a part, then its record; raises ShardError for a full disk.
+    """Writes the trajectories of a part, then its record; raises ShardError for a full disk.
 
     The process keeps the memory that it frees from then on.
     """
@@ -127,7 +127,7 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
 
 
 def _withdraw(record: Path) -> None:
-    """Lest a loss of power bring it back, beside files that are not on the disk yet."""
+    """A loss of power must not bring it back, next to files that are not on the disk yet."""
     if record.exists():
         record.unlink()
         settle(record.parent)
@@ -136,7 +136,7 @@ def _withdraw(record: Path) -> None:
 def unfit(
     plan: BuildPlan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES
 ) -> Iterator[Quarantined]:
-    """Those of these trajectories that a build would leave out, found by reading them whole; nothing is written."""
+    """Those of these trajectories that a build would leave out; they are read whole, nothing is written."""
 
     def drain(prepared: _Prepared) -> None:
         for _, blocks in prepared.encoded.segments:
@@ -157,17 +157,19 @@ def _record(
     files: tuple[FileRecord, ...],
     quarantine: list[Quarantined],
 ) -> PartRecord:
+    """What the index and the card need of the trajectories that were written."""
     none = tuple(NONE for _ in plan.schema.channels)
     static_none = tuple(NONE for _ in plan.schema.static_channels)
+    errors_of_channels = zip(*(item.frames.errors for item in written), strict=True)
     return PartRecord(
-        part.digest,
-        tuple(item.entry for item in written),
-        files,
-        merge_all([none, *(item.frames.moments for item in written)]),
-        merge_all([static_none, *(item.static.moments for item in written)]),
-        sum(item.frames.repeated for item in written),
-        tuple(quarantine),
-        tuple(max(errors) for errors in zip(*(item.frames.errors for item in written), strict=True)),
+        digest=part.digest,
+        entries=tuple(item.entry for item in written),
+        files=files,
+        moments=merge_all([none, *(item.frames.moments for item in written)]),
+        static_moments=merge_all([static_none, *(item.static for item in written)]),
+        repeated_frames=sum(item.frames.repeated for item in written),
+        quarantine=tuple(quarantine),
+        errors=tuple(max(errors) for errors in errors_of_channels),
     )
 
 
@@ -195,22 +197,58 @@ def _pass_file(
 
 
 def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_bytes: int) -> _Prepared:
+    """A trajectory whose frames are read, checked and encoded when its shards are written."""
     schema, row = plan.schema, trajectory.origin.row
-    inspection = FrameChecker(schema, schema.channels, plan.channel_powers(constant=False), plan.allowed)
-    static = FrameChecker(schema, schema.static_channels, plan.channel_powers(constant=True))
+    statistics = FrameStatistics(schema.channels)
     slabs = read_slabs(opened, row, trajectory.frames, slab_bytes // plan.read_frame_bytes)
-    frames = inspection.passes(slabs)
-    constants = static.static(opened.static(row)) if schema.static_channels else None
+    frames = checked_frames(slabs, frame_units(plan), statistics)
+    static, static_moments = _constants(plan, opened, row)
     encoded = Encoded(
-        _document(plan, trajectory),
-        _segments(plan, trajectory, frames, inspection),
-        single_chunk_shard(opened.boundary(row), plan.codec),
-        None if constants is None else single_chunk_shard(constants, plan.codec),
+        document=_document(plan, trajectory),
+        segments=_segments(plan, trajectory, frames, statistics),
+        boundary=single_chunk_shard(opened.boundary(row), plan.codec),
+        static=static,
     )
-    return _Prepared(encoded, inspection, static)
+    return _Prepared(encoded, statistics, static_moments)
+
+
+def frame_units(plan: BuildPlan) -> StoredUnits:
+    """The units that the frames of a plan are stored in."""
+    return StoredUnits(
+        plan.schema.channels, plan.channel_powers(constant=False), plan.schema.dtype, plan.allowed
+    )
+
+
+def checked_frames(
+    slabs: Iterable[Frames], units: StoredUnits, statistics: FrameStatistics
+) -> Iterator[Frames]:
+    """Frames [C, *S] of slabs [T, C, *S] in stored units, added to the statistics as they pass.
+
+    Raises UnfitError at the first that is not finite, or that loses more than is allowed.
+    """
+    for number, (frame, moments) in enumerate(with_moments(slabs)):
+        where = f"frame {number}"
+        require_finite(units.channels, moments, frame[0].size, where)
+        stored, errors = units.store(frame, moments, where)
+        statistics.add(moments, errors)
+        yield stored
+
+
+def _constants(plan: BuildPlan, opened: OpenFile, row: int) -> tuple[bytes | None, tuple[Moments, ...]]:
+    """The constant fields as stored, None without any, and their moments; UnfitError where not fit."""
+    schema, where = plan.schema, "a constant field"
+    if not schema.static_channels:
+        return None, ()
+    values = opened.static(row)
+    (moments,) = of_frames(values[None])
+    require_finite(schema.static_channels, moments, values[0].size, where)
+    units = StoredUnits(schema.static_channels, plan.channel_powers(constant=True), schema.dtype)
+    stored, _ = units.store(values, moments, where)
+    return single_chunk_shard(stored, plan.codec), moments
 
 
 def _document(plan: BuildPlan, trajectory: Trajectory) -> TrajectoryDocument:
+    """What is stored next to the arrays of a trajectory."""
     schema = plan.schema
     return TrajectoryDocument(
         dataset=plan.recipe.name,
@@ -239,7 +277,7 @@ def read_slabs(opened: OpenFile, row: int, frames: int, slab_frames: int) -> Ite
 
 
 def _segments(
-    plan: BuildPlan, trajectory: Trajectory, frames: Iterator[Frames], inspection: FrameChecker
+    plan: BuildPlan, trajectory: Trajectory, frames: Iterator[Frames], statistics: FrameStatistics
 ) -> Iterator[tuple[int, Iterator[bytes]]]:
     """(frames, bytes) of each shard; ends in the check that needs the whole trajectory."""
     shard_frames = min(plan.shard_frames, trajectory.frames)
@@ -247,7 +285,7 @@ def _segments(
     for start in range(0, trajectory.frames, shard_frames):
         count = min(shard_frames, trajectory.frames - start)
         yield count, shard_stream(islice(frames, count), slots, plan.chunk, plan.codec)
-    still = inspection.still_fields(plan.schema)
+    still = statistics.still_fields(plan.schema)
     if still:
         raise UnfitError(
             f"{' and '.join(still)} never changes; declare it constant, or leave the trajectory out"

@@ -1,10 +1,10 @@
-"""Who does the parts of a build: this process, or several of this machine."""
+"""Does parts in this process, or in several of this machine."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -18,7 +18,6 @@ from ingest.building.plan import BuildPlan, Part
 from shards.errors import WalrusError
 
 Results = Iterator[tuple[Part, PartRecord]]
-RunParts = Callable[[BuildPlan, list[Part], Path, int], Results]
 
 
 def in_processes(plan: BuildPlan, parts: list[Part], folder: Path, slab_bytes: int, workers: int) -> Results:
@@ -51,7 +50,7 @@ def _result(job: Future[PartRecord]) -> PartRecord:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that share nothing: HDF5 does not survive a fork. What has not begun is dropped on an error."""
+    """Processes that share nothing, since HDF5 does not survive a fork; an error drops what has not begun."""
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
     try:
         yield pool
@@ -70,7 +69,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _follow_parent() -> None:
-    """In a worker: a killed parent leaves no one behind who still writes."""
+    """In a worker: ends it with its parent, so that nobody goes on writing after a kill."""
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Fewer bits where they do not matter: values rounded so that none is further from its source than is allowed.
+"""Rounds values to fewer bits, none further from its source than is allowed (docs/decisions/0007).
 
 What is allowed is a share of the RMS of the one-step change of the field, from a fixed sample of the train
 split. Each channel of each frame keeps the fewest bits that values of its size need for it, and the error is
@@ -9,7 +9,7 @@ space.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,31 +29,26 @@ BEYOND = 16
 FLOAT32 = np.finfo(np.float32)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rounding:
-    """Rounds one channel of frame after frame, held in units of `scale`; `reached` is the largest error so far."""
+    """Rounds one channel of a frame, held in units of `scale`, by at most `allowed` in physical units."""
 
     allowed: float
     scale: float
     dtype: DType
-    reached: float = 0.0
 
-    def apply(self, stored: Frames) -> Frames:
-        """[*S] in `dtype`, no value further from `stored` than is allowed; all bits where fewer do not do.
+    def apply(self, stored: Frames) -> tuple[Frames, float]:
+        """[*S] in `dtype`, no value further from `stored` than is allowed, and the largest error.
 
-        More is lost, as `reached` tells, where all bits of float32 are too few for float64.
+        The error is larger than allowed where all bits of float32 are too few for float64.
         """
-        for result in self._candidates(stored):
+        for bits in range(self._bits(float(np.abs(stored).max())), np.finfo(self.dtype).nmant):
+            result = self._cast(rounded(stored, bits))
             error = self._error(result, stored)
             if error <= self.allowed:
-                break
-        self.reached = max(self.reached, error)
-        return result
-
-    def _candidates(self, stored: Frames) -> Iterator[Frames]:
-        for bits in range(self._bits(float(np.abs(stored).max())), np.finfo(self.dtype).nmant):
-            yield self._cast(rounded(stored, bits))
-        yield self._cast(stored)
+                return result, error
+        result = self._cast(stored)
+        return result, self._error(result, stored)
 
     def _cast(self, stored: Frames) -> Frames:
         with np.errstate(over="ignore"):
@@ -84,8 +79,12 @@ class ErrorBounds:
     dtype: DType
 
 
-def kept(
-    recipe: Recipe, schema: Schema, files: tuple[InputFile, ...], trajectories: list[Trajectory], share: float
+def error_bounds(
+    recipe: Recipe,
+    schema: Schema,
+    files: tuple[InputFile, ...],
+    trajectories: Sequence[Trajectory],
+    share: float,
 ) -> ErrorBounds:
     """Allows each field `share` of its one-step change; raises SettingsError for no share."""
     if not 0 < share < math.inf:
@@ -110,7 +109,7 @@ def _fits(largest: float, allowed: float) -> bool:
 
 @dataclass
 class _SampleStatistics:
-    """The sample: mean squares of the change of each field, its largest value, whether float32 has the constants."""
+    """Mean squares of the change and largest value of each field; do constants fit float32?"""
 
     variable: tuple[RecipeField, ...]
     schema: Schema

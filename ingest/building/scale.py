@@ -1,9 +1,12 @@
-"""The power of two that a field is stored divided by: the nearest to its RMS in a fixed sample of the train split."""
+"""Finds the power of two that a field is divided by: the nearest to its RMS in a sample of the train split.
+
+The sample is fixed, so the power is the same in every build (docs/decisions/0001).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
@@ -22,7 +25,7 @@ SAMPLED_TRAJECTORIES = 16
 def sample(
     recipe: Recipe,
     files: tuple[InputFile, ...],
-    trajectories: list[Trajectory],
+    trajectories: Sequence[Trajectory],
     take: Callable[[OpenFile, Trajectory], None],
 ) -> None:
     """Hands `take` the trajectories of the sample, each with its file open."""
@@ -37,7 +40,7 @@ def sample(
 
 
 def powers(
-    recipe: Recipe, schema: Schema, files: tuple[InputFile, ...], trajectories: list[Trajectory]
+    recipe: Recipe, schema: Schema, files: tuple[InputFile, ...], trajectories: Sequence[Trajectory]
 ) -> dict[str, int]:
     """k of each field."""
     squares: dict[str, list[float]] = {field.name: [] for field in recipe.fields}
@@ -69,7 +72,11 @@ def add_squares(
 
 
 def root_mean(squares: list[float]) -> float:
-    """The RMS that these mean squares give together, those that are no number left out; 0 of none."""
+    """The RMS that these mean squares give together, without those that are not finite; 0 of none.
+
+    >>> root_mean([9.0, 16.0, float("nan"), 11.0])
+    3.4641016151377544
+    """
     finite = [value for value in squares if math.isfinite(value)]
     return math.sqrt(sum(finite) / len(finite)) if finite else 0.0
 

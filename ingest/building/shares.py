@@ -1,6 +1,6 @@
-"""What is known of a build before its first part: all that its last act needs, and no source file.
+"""A plan without its trajectories: what `finish` needs to merge parts written by several jobs.
 
-Where several processes each do a share of the parts, the outline lies in the dataset's folder until they are
+Where several processes each do a share of the parts, the outline is in the dataset's folder until they are
 merged.
 """
 
@@ -55,22 +55,28 @@ class BuildOutline:
 
     @classmethod
     def of(cls, plan: BuildPlan, jobs: int = 1) -> BuildOutline:
-        used = {trajectory.origin.file for part in plan.parts for trajectory in part.trajectories}
+        """The outline of a plan that is done in so many shares."""
+        used: set[str] = set()
+        for part in plan.parts:
+            used.update(trajectory.origin.file for trajectory in part.trajectories)
         return cls(
-            plan.recipe,
-            plan.schema,
-            plan.powers,
-            plan.packaging,
-            plan.codec,
-            plan.chunk,
-            tuple(Input(file.path, file.bytes, file.digest) for file in plan.inputs if file.path in used),
-            plan.refused,
-            tuple(
-                PartOutline(p.name, p.split, p.digest, p.frames * plan.schema.frame_bytes) for p in plan.parts
+            recipe=plan.recipe,
+            schema=plan.schema,
+            powers=plan.powers,
+            packaging=plan.packaging,
+            codec=plan.codec,
+            chunk=plan.chunk,
+            inputs=tuple(
+                Input(file.path, file.bytes, file.digest) for file in plan.inputs if file.path in used
             ),
-            jobs,
-            plan.errors,
-            plan.caveats,
+            refused=plan.refused,
+            parts=tuple(
+                PartOutline(part.name, part.split, part.digest, part.frames * plan.schema.frame_bytes)
+                for part in plan.parts
+            ),
+            jobs=jobs,
+            errors=plan.errors,
+            caveats=plan.caveats,
         )
 
     def owners(self) -> tuple[int, ...]:
@@ -79,16 +85,24 @@ class BuildOutline:
 
 
 def share_of(part: str) -> tuple[int, int]:
-    """(3, 16) of 3/16; raises SettingsError where it is no share."""
+    """The job and the number of jobs; raises SettingsError where the text is no share.
+
+    >>> share_of("3/16")
+    (3, 16)
+    """
     found = re.fullmatch(r"(\d+)/(\d+)", part)
     job, jobs = (int(number) for number in found.groups()) if found else (0, 0)
     if not 1 <= job <= jobs:
-        raise SettingsError(f"{part} is not a share; expected 1/16 to 16/16, say")
+        raise SettingsError(f"{part} is not a share; expected, for example, 1/16 to 16/16")
     return job, jobs
 
 
 def share_out(sizes: Sequence[int], jobs: int) -> tuple[int, ...]:
-    """The job, from 1 on, of each part: the largest first, each to the job that has least so far."""
+    """The job, from 1 on, of each part: the largest first, each to the job that has least so far.
+
+    >>> share_out([10, 40, 20, 15], jobs=2)
+    (2, 1, 2, 2)
+    """
     loads = [(0, job) for job in range(1, jobs + 1)]
     owner = [0] * len(sizes)
     for part in sorted(range(len(sizes)), key=lambda number: (-sizes[number], number)):
@@ -111,6 +125,6 @@ def keep_outline(folder: Path, outline: BuildOutline, lock: Lock) -> None:
             write_atomically(path, text)
         elif path.read_bytes() != text:
             raise MismatchError(
-                f"{path}: other part runs had other inputs, recipe, options or number of parts; give all the same, or "
-                "delete this file and run all parts again"
+                f"{path}: other part runs had other inputs, recipe, options or number of parts; give all the "
+                "same, or delete this file and run all parts again"
             )

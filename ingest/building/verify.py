@@ -1,4 +1,4 @@
-"""Shards against the files they came from: bit for bit, or within the error that the card declares."""
+"""Compares shards with their source files: bit for bit, or within the error that the card declares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest.building.inputs import find_inputs
-from ingest.building.part import SLAB_BYTES
+from ingest.building.memory import SLAB_BYTES
 from ingest.recipe import Recipe
 from ingest.source import OpenFile, find
 from shards.card import Card
@@ -21,7 +21,7 @@ from shards.schema import Frames
 
 
 def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
-    """One sentence for each trajectory that differs from what its source file gives now by more than is declared."""
+    """One sentence for each trajectory that differs from its source file by more than the card declares."""
     recipe = load(Recipe, dataset.folder / "recipe.toml")
     places = {file.path: file.place for file in find_inputs(recipe, start)}
     origins = {entry: dataset.document(entry).trajectory.origin for entry in dataset.index.trajectories}

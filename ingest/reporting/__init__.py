@@ -1,1 +1,7 @@
-"""report.html of a built dataset."""
+"""Describes a built dataset in one HTML page."""
+
+__all__ = [
+    "figures",
+    "report",
+    "survey",
+]

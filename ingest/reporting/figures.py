@@ -84,7 +84,7 @@ def constants(film: Snapshots, channels: Sequence[str]) -> bytes:
 
 
 def domain(survey: Survey, schema: Schema) -> bytes:
-    """The box: its cells as ticks, its boundaries as a frame, its obstacles grey; beside it each axis in words."""
+    """The box: cells as ticks, boundaries as a frame, obstacles grey; next to it each axis in words."""
     view, shapes = survey.view, survey.obstacles
     left, top, bottom, gap, told = 0.62, 0.92, 0.62, 0.42, 3.15
     width = min((WIDTH - left - told) / len(shapes) - gap, 5.2, 2.6 / view.ratio)

@@ -1,7 +1,7 @@
-"""report.html of a built dataset: what it is, what it looks like, what was left out, where it came from.
+"""Writes report.html of a built dataset: its fields and numbers, what was left out, where it came from.
 
-One file, no script, no network. It is a picture of the dataset, no part of it: the index does not list it, a
-check or a copy does as if it were not there, and a build or an append that changes the dataset takes it away.
+One file, no script, no network. It is not part of the dataset: the index does not list it, a check or a copy
+ignores it, and a build or an append that changes the dataset removes it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from shards.write import full_disk_is_an_error
 
 # Longer lists are cut, and say so: the card has them whole.
 MOST = 200
-# A parameter with so many values or fewer is told by its values, else by its range.
+# A parameter with so many values or fewer is shown by its values, otherwise by its range.
 FEW = 6
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def report(dataset: Dataset) -> Path:
-    """Write report.html into the dataset's folder, whole or not at all; raises ShardError for a damaged dataset."""
+    """Writes report.html into the dataset's folder, whole or not at all; raises ShardError for damage."""
     card, seen = dataset.card, survey(dataset)
     parts = [
         _head(card, seen),
@@ -50,6 +50,7 @@ def report(dataset: Dataset) -> Path:
 
 
 def _head(card: Card, seen: Survey) -> str:
+    """Title, the facts that identify the dataset, and a drawing of its domain."""
     schema = card.schema
     spans = zip(schema.grid.axes, schema.grid.coordinates, strict=True)
     widths = zip(schema.grid.axes, schema.grid.widths, strict=True)
@@ -177,11 +178,15 @@ def _parameters(seen: Survey) -> str:
     names = list(dict.fromkeys(name for _, scalars in seen.parameters for name in scalars))
     if not names:
         return ""
-    values = {name: [scalars[name] for _, scalars in seen.parameters if name in scalars] for name in names}
+    values = {name: _values_of(name, seen) for name in names}
     varied = [name for name in names if len(set(values[name])) > 1]
     strips = figure(figures.strips(seen, varied), "the parameters of each trajectory") if varied else ""
     rows = [(name.replace("_", " "), _range(values[name])) for name in names]
     return f"<h2>Parameters</h2>{strips}{_table(('parameter', 'values'), rows, 'prose')}"
+
+
+def _values_of(name: str, seen: Survey) -> list[float]:
+    return [scalars[name] for _, scalars in seen.parameters if name in scalars]
 
 
 def _range(values: Sequence[float]) -> str:
@@ -218,23 +223,25 @@ def _quarantine(card: Card) -> str:
 
 
 def _notes(card: Card, seen: Survey) -> str:
+    """How each number and picture is defined."""
     return f"""<section><h2>How the numbers are defined</h2><ul>
-<li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. First axis to the right,
-second upward; of a volume the middle plane, then the values of largest magnitude along the third axis. The times of one
-field share their colours, the outermost 0.2 % of the values saturate. The frame tells the boundary: thick is a wall,
-dotted is open, thin is periodic. Grey cells are solid or not finite. Short ticks along the domain are cell centres, at
-most 64 of them.</li>
-<li><b>Histograms</b> end {REACH:g} standard deviations from the mean, what lies beyond is in the outermost bin; a
-positive field that spans three decades has a log axis. Every cell counts, also those inside a solid.</li>
-<li><b>Power spectra</b>: the mean over trajectories at the first, the middle and the last step of the sample, all
-components together, over the variance in the mean of the three. Cells count as evenly spaced; an axis that is not
-periodic is tapered (Hann).</li>
-<li><b>Change a step</b>: √⟨(u(t + 1) − u(t))²⟩ over the standard deviation of the train split, all components
-together, a line a trajectory.</li>
+<li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. First axis to
+the right, second upward; of a volume the middle plane, then the values of largest magnitude along the third
+axis. The times of one field share their colours, the outermost 0.2 % of the values saturate. The frame
+shows the boundary: thick is a wall, dotted is open, thin is periodic. Grey cells are solid or not finite.
+Short ticks along the domain are cell centres, at most 64 of them.</li>
+<li><b>Histograms</b> end {REACH:g} standard deviations from the mean, the outermost bin holds what is
+beyond; a positive field that spans three decades has a log axis. Every cell counts, also those inside a
+solid.</li>
+<li><b>Power spectra</b>: the mean over trajectories at the first, the middle and the last step of the
+sample, all components together, over the variance in the mean of the three. Cells count as evenly spaced;
+an axis that is not periodic is tapered (Hann).</li>
+<li><b>Change a step</b>: √⟨(u(t + 1) − u(t))²⟩ over the standard deviation of the train split, all
+components together, a line a trajectory.</li>
 <li><b>Parameters</b> are read from at most {PARAMETERS} trajectories, evenly spread.</li>
-<li><b>Compression</b> is raw over stored; raw are all values as {card.schema.dtype}, stored is every file of the split,
-codec {card.codec}, packaging and documents included. Values are stored divided by a power of two.</li>
-</ul></section>"""
+<li><b>Compression</b> is raw over stored; raw are all values as {card.schema.dtype}, stored is every file
+of the split, codec {card.codec}, packaging and documents included. Values are stored divided by a power of
+two.</li></ul></section>"""
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:

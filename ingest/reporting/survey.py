@@ -1,4 +1,4 @@
-"""What a fixed, bounded sample of a dataset looks like, in physical units: the numbers of its report.
+"""Measures a fixed, bounded sample of a dataset, in physical units: the numbers of its report.
 
 Axes: N trajectory, T time, C channel, S space, B bin of a histogram, K wavenumber; U V the axes of an image.
 """
@@ -29,7 +29,7 @@ DECADES = 1e3
 
 @dataclass(frozen=True, eq=False)
 class Snapshots:
-    """A view of one trajectory: [T, C, V, U] at several times, NaN in obstacles; [C, V, U] of its constant fields."""
+    """A view of one trajectory: [T, C, V, U] at several times, constant fields [C, V, U]."""
 
     view: View
     key: str
@@ -40,7 +40,7 @@ class Snapshots:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """One trajectory: times [T], and there the rms of the one-step change over the standard deviation of the field."""
+    """Of one trajectory: times [T], and the rms of the one-step change over the standard deviation [T]."""
 
     time_T: Float64
     change_T: Float64
@@ -50,8 +50,8 @@ class Change:
 class FieldSummary:
     """One field over the sample.
 
-    `density_CB` is the share of values a unit between `edges_B`, `spectrum_TK` the share of the variance at the
-    first, the middle and the last step of the sample, `changes` hold one trajectory each.
+    `density_CB` is the share of values per unit between `edges_B`, `spectrum_TK` the share of the variance at
+    the first, the middle and the last step of the sample, `changes` hold one trajectory each.
     """
 
     name: str
@@ -65,9 +65,9 @@ class FieldSummary:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """The sample: how large it is, films, a portrait of each field, obstacles [V, U] of a view, parameters by split.
+    """The sample: its size, snapshots, a summary of each field, obstacles [V, U], parameters by split.
 
-    A volume has two films: the plane that stands for it, and a look through it.
+    A volume has two sets of snapshots: the plane that stands for it, and a look through it.
     """
 
     split: Split
@@ -106,21 +106,26 @@ def survey(dataset: Dataset) -> Survey:
         steps,
         _films(dataset, entries[0], shown),
         _obstacles(dataset, entries[:MASKS], views[0]),
-        tuple(tally.portrait() for tally in tallies),
+        tuple(tally.summary() for tally in tallies),
         tuple((split, document.trajectory.scalars) for split, document in parameters),
     )
 
 
 def sample_size(values: int) -> tuple[int, int]:
-    """How many trajectories, and steps of each, for frames of so many values: at least one and four."""
+    """How many trajectories, and steps of each, for frames of so many values: at least one and four.
+
+    >>> sample_size(64 * 64), sample_size(512**3)
+    ((8, 32), (1, 4))
+    """
     steps = max(4, min(STEPS, VALUES // (2 * TRAJECTORIES * values)))
     return max(1, min(TRAJECTORIES, VALUES // (2 * steps * values))), steps
 
 
 class _FieldSums:
-    """What is counted of one field: channels `first` to `last` of a frame."""
+    """Sums of one field, whose channels begin at `first`: histogram, spectrum and changes."""
 
     def __init__(self, card: Card, name: str, components: Sequence[str], first: int, modes: Modes) -> None:
+        # The bins are those of the moments in the card, before a frame is read.
         self.name, self.components, self.modes = name, tuple(components), modes
         self.channels = slice(first, first + len(components))
         moments = [card.moments[channel] for channel in components]
@@ -151,7 +156,8 @@ class _FieldSums:
         squares = [np.nanmean((after.astype(np.float64) - before) ** 2) for before, after in pairs]
         return float(np.sqrt(np.mean(squares))) / self.std if self.std else float("nan")
 
-    def portrait(self) -> FieldSummary:
+    def summary(self) -> FieldSummary:
+        """The sums as shares of all values, and of the variance."""
         widths = np.diff(self.edges_B)
         density_CB = self.count_CB / np.maximum(self.count_CB.sum(1, keepdims=True), 1) / widths
         total = self.power_TK.sum(1).mean()
@@ -222,7 +228,7 @@ def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snaps
     images: list[list[Float64]] = [[] for _ in views]
     for frame in frames:
         dataset.read_frames(entry, [frame], frame_TCS)
-        # Before it is projected: a stone must not hide what is before or behind it.
+        # Before it is projected: an obstacle must not hide what is in front of it or behind it.
         frame_TCS[:, :, solid_S] = np.nan
         for seen, view in zip(images, views, strict=True):
             seen.append(_planes(frame_TCS[0], document.scale, view))
@@ -242,5 +248,8 @@ def _planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
 
 def _obstacles(dataset: Dataset, entries: Sequence[Entry], view: View) -> tuple[Picture, ...]:
     """The solid cells of the sample's trajectories, each shape once."""
-    pictures = [view.image(dataset.boundary(entry) & np.uint8(Cell.OBSTACLE)) for entry in entries]
-    return tuple({picture.tobytes(): picture for picture in pictures}.values())
+    shapes: dict[bytes, Picture] = {}
+    for entry in entries:
+        picture = view.image(dataset.boundary(entry) & np.uint8(Cell.OBSTACLE))
+        shapes.setdefault(picture.tobytes(), picture)
+    return tuple(shapes.values())

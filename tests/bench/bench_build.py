@@ -33,6 +33,7 @@ import h5py
 import numpy as np
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.part import SLAB_BYTES
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
@@ -165,7 +166,7 @@ def bare_file(case: Case, path: Path, out: Path, codec: CodecName) -> None:
 def built(source: Path, root: Path, packaging: Packaging, codec: CodecName, workers: int) -> None:
     """The whole of `walrus-ingest build`: plan, parts, card and index."""
     plan = plan_build(find_recipe(str(source / "recipe.toml")), source, packaging, codec)
-    build(plan, root, workers, lambda done, total: None)
+    build(plan, root, Resources(workers))
 
 
 class Cost(NamedTuple):

@@ -14,6 +14,7 @@ import torch
 from gpu_common import Rows, Session
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from walrus.batch import Batch
@@ -51,7 +52,7 @@ def start(session: Session, preset: str, seed: int, steps: int) -> Run:
     """A run on three sample systems, built first."""
     root = session.out / "shards"
     for name in SYSTEMS:
-        build(plan_build(find_recipe(name), SAMPLES / name, "zarr", "lz4"), root, 1, lambda done, total: None)
+        build(plan_build(find_recipe(name), SAMPLES / name, "zarr", "lz4"), root, Resources(1))
     shards = Shards.open(root, SYSTEMS)
     settings = StreamSettings(
         1, windows_2d=2, windows_3d=2, history_2d=4, history_3d=4, largest_stride=1, rotate=False

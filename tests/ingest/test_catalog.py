@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import Recipe, catalogue, find_recipe
@@ -279,7 +280,7 @@ def built(name: str, folder: Path, packaging: Packaging = "webdataset") -> tuple
     recipe, source = find_recipe(name), folder / "source"
     source.mkdir()
     written = WRITERS[recipe.source](recipe, source)
-    result = build(plan_build(recipe, source, packaging, "raw"), folder / "root", 1, lambda done, total: None)
+    result = build(plan_build(recipe, source, packaging, "raw"), folder / "root", Resources(1))
     return Dataset(result.folder), written
 
 

@@ -20,6 +20,7 @@ import pytest
 import zarr
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import CoordinateRule, Correction, Recipe, TimeRule, find_recipe
@@ -445,7 +446,7 @@ def built(request, roots) -> Built:
     sample, root = request.param, roots / request.param.name
     folders = [
         build(
-            plan_build(sample.recipe(), SAMPLES / sample.start, kind, "lz4"), root / kind, 1, lambda *_: None
+            plan_build(sample.recipe(), SAMPLES / sample.start, kind, "lz4"), root / kind, Resources(1)
         ).folder
         for kind in ("zarr", "webdataset")
     ]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build as build_plan
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.recipe import find_recipe
@@ -86,7 +87,7 @@ def decades(waves):
 
 def built(decades, tmp_path) -> Dataset:
     plan = plan_build(find_recipe(str(decades.recipe)), decades.source, "zarr", "lz4")
-    return Dataset(build_plan(plan, tmp_path / "root", 1, lambda done, total: None).folder)
+    return Dataset(build_plan(plan, tmp_path / "root", Resources(1)).folder)
 
 
 def logarithm(path, name) -> np.ndarray:

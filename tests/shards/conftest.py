@@ -13,6 +13,7 @@ import pytest
 import ingest.building.plan
 import shards.shard
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.read import Dataset
@@ -41,7 +42,7 @@ def build_acoustic(
         patch.setattr(ingest.building.plan, "SHARD_BYTES", shard_frames * FRAME_BYTES)
         patch.setattr(shards.shard, "LARGEST_CHUNK", FRAME_BYTES // pieces)
         plan = plan_build(find_recipe(NAME), SOURCE / "data" / "valid", packaging, codec)
-        return build(plan, root, 1, lambda done, total: None).folder
+        return build(plan, root, Resources(1)).folder
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build as build_plan
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.read import Dataset
@@ -43,11 +44,14 @@ def test_a_second_run_writes_nothing(good, build, folder, packaging):
 
 @PACKAGINGS
 def test_index_is_written_last_and_withdrawn_first(good, folder, packaging):
-    seen = []
+    seen: list[bool] = []
+
+    def progress(done: int, total: int) -> None:
+        seen.append((folder / "index.json").exists())
 
     def run() -> None:
         plan = plan_build(find_recipe(str(good.recipe)), good.source, packaging, "lz4")
-        build_plan(plan, folder.parent, 1, lambda done, total: seen.append((folder / "index.json").exists()))
+        build_plan(plan, folder.parent, Resources(1), progress)
         assert (folder / "index.json").exists()
 
     run()

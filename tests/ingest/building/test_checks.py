@@ -6,7 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ingest.building.checks import FrameChecker, UnfitError, time_fault
+from ingest.building.checks import UnfitError, require_finite, time_fault
+from ingest.building.frame_statistics import FrameStatistics
+from ingest.building.part import checked_frames
+from ingest.building.stored_units import StoredUnits
+from shards.moments import of_frames
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
@@ -17,9 +21,13 @@ def schema(dtype: str = "float32") -> Schema:
     return Schema(fields, Grid(("x", "y"), ((0.0, 1.0, 2.0), (0.0, 1.0))), (PERIODIC, PERIODIC), dtype)
 
 
-def inspect(frames: np.ndarray, powers=(0, 0, 0)) -> tuple[FrameChecker, list[np.ndarray]]:
-    inspection = FrameChecker(schema(frames.dtype.name), ("p", "v_x", "v_y"), powers)
-    return inspection, list(inspection.passes(iter((frames[:1], frames[1:]))))
+CHANNELS = ("p", "v_x", "v_y")
+
+
+def inspect(frames: np.ndarray, powers=(0, 0, 0)) -> tuple[FrameStatistics, list[np.ndarray]]:
+    statistics = FrameStatistics(CHANNELS)
+    units = StoredUnits(CHANNELS, powers, frames.dtype.name)
+    return statistics, list(checked_frames((frames[:1], frames[1:]), units, statistics))
 
 
 @pytest.fixture
@@ -47,10 +55,10 @@ def test_time_must_increase(time, words):
 
 
 def test_stored_frames_are_divided_by_two_to_the_k_of_their_channel(frames):
-    inspection, stored = inspect(frames, (3, -2, -2))
+    statistics, stored = inspect(frames, (3, -2, -2))
     np.testing.assert_array_equal(np.stack(stored) * np.array([8, 0.25, 0.25]).reshape(3, 1, 1), frames)
-    assert inspection.moments[0].count == 24
-    assert inspection.moments[0].mean == pytest.approx(frames[:, 0].mean(dtype="f8"), rel=1e-14)
+    assert statistics.moments[0].count == 24
+    assert statistics.moments[0].mean == pytest.approx(frames[:, 0].mean(dtype="f8"), rel=1e-14)
 
 
 @settings(max_examples=100, deadline=None)
@@ -109,7 +117,7 @@ def test_a_value_that_is_not_finite_is_found_with_its_channel_and_frame(frames, 
     with pytest.raises(UnfitError, match=rf"{('p', 'v_x')[channels[0]]} is not finite in frame 3"):
         inspect(frames)
     with pytest.raises(UnfitError, match="solid is not finite in a constant field"):
-        FrameChecker(schema(), ("solid",), (0,)).static(frames[3, channels[:1]])
+        require_finite(("solid",), of_frames(frames[None, 3, channels[:1]])[0], 6, "a constant field")
 
 
 @pytest.mark.filterwarnings("error")
@@ -123,11 +131,11 @@ def test_a_value_whose_square_overflows_is_found(frames):
 def test_a_field_that_never_changes_is_named_a_component_that_does_not_is_no_fault(frames):
     frames[:, 0] = frames[0, 0]
     frames[:, 1] = frames[0, 1]
-    inspection, _ = inspect(frames)
-    assert inspection.still_fields(schema()) == ("p",)
+    statistics, _ = inspect(frames)
+    assert statistics.still_fields(schema()) == ("p",)
     frames[:, 2] = frames[0, 2]
-    inspection, _ = inspect(frames)
-    assert inspection.still_fields(schema()) == ("p", "v")
+    statistics, _ = inspect(frames)
+    assert statistics.still_fields(schema()) == ("p", "v")
 
 
 def test_frames_that_repeat_the_one_before_are_counted(frames):

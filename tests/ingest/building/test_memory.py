@@ -12,8 +12,7 @@ import pytest
 import ingest.building.memory
 import ingest.building.rounding
 import ingest.building.scale
-from ingest.building.memory import PROCESS_BYTES, process_bytes, slab_within
-from ingest.building.part import SLAB_BYTES
+from ingest.building.memory import PROCESS_BYTES, SLAB_BYTES, process_bytes, slab_within
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 
@@ -23,13 +22,13 @@ PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
 @PACKAGINGS
 def test_the_slab_keeps_all_processes_within_the_bound(good, packaging):
     plan = plan_build(find_recipe(str(good.recipe)), good.source, packaging, "lz4")
-    assert slab_within(plan, None, 8) == slab_within(plan, 10**12, 8) == SLAB_BYTES
+    assert slab_within(plan.work, None, 8) == slab_within(plan.work, 10**12, 8) == SLAB_BYTES
     for workers in (1, 2, 3):
-        slab = slab_within(plan, 5 * 10**8, workers)
+        slab = slab_within(plan.work, 5 * 10**8, workers)
         parent = PROCESS_BYTES if workers > 1 else 0
-        assert parent + workers * process_bytes(plan, slab) <= 5 * 10**8
-    part = replace(plan.parts[0], trajectories=plan.parts[0].trajectories[:1])
-    assert slab_within(replace(plan, parts=(part,)), 5 * 10**8, 8) == slab_within(plan, 5 * 10**8, 1)
+        assert parent + workers * process_bytes(plan.work, slab) <= 5 * 10**8
+    one_part = replace(plan.work, parts=1)
+    assert slab_within(one_part, 5 * 10**8, 8) == slab_within(plan.work, 5 * 10**8, 1)
 
 
 def test_less_than_one_frame_needs_is_one_line_and_nothing_is_written(good, build, tmp_path):

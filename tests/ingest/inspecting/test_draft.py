@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.inspecting.draft import draft
@@ -212,9 +213,7 @@ def test_arrays_that_cannot_be_read_are_named_where_nothing_else_is_a_field():
 
 def built(recipe: Recipe, path: Path, root: Path) -> Dataset:
     """Built and compared bit for bit."""
-    dataset = Dataset(
-        build(plan_build(recipe, path, "zarr", "lz4"), root, 1, lambda done, total: None).folder
-    )
+    dataset = Dataset(build(plan_build(recipe, path, "zarr", "lz4"), root, Resources(1)).folder)
     assert list(source_faults(dataset, path)) == []
     return dataset
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 import ingest.reporting.report
 from ingest.building.build import build as build_dataset
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import Recipe
 from ingest.reporting.report import report
@@ -83,7 +84,7 @@ def written(folder: Path, shape: tuple[int, ...], dtype: str = "f4", **changes: 
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "a.npz", **values)
     plan = plan_build(make(Recipe, tables | changes, "walk.toml"), folder / "a.npz", "zarr", "lz4")
-    return Dataset(build_dataset(plan, folder / "root", 1, lambda done, total: None).folder)
+    return Dataset(build_dataset(plan, folder / "root", Resources(1)).folder)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import Recipe
 from ingest.reporting.survey import BINS, STEPS, TRAJECTORIES, VALUES, sample_size, survey
@@ -46,7 +47,7 @@ def vortex(folder: Path, heat: np.ndarray = HEAT, **changes: object) -> Dataset:
     )
     recipe = make(Recipe, TABLES | changes, "vortex.toml")
     plan = plan_build(recipe, folder / "a.npz", "zarr", "lz4")
-    return Dataset(build(plan, folder / "root", 1, lambda done, total: None).folder)
+    return Dataset(build(plan, folder / "root", Resources(1)).folder)
 
 
 @pytest.mark.parametrize("values", [7, 2**19, 2**24, 2**27, 2**32])
@@ -131,7 +132,7 @@ def test_a_volume_is_looked_through_and_a_stone_hides_nothing(tmp_path):
         "scalars": {},
     }
     plan = plan_build(make(Recipe, TABLES | changes, "heat.toml"), tmp_path / "a.npz", "zarr", "lz4")
-    seen = survey(Dataset(build(plan, tmp_path / "root", 1, lambda done, total: None).folder))
+    seen = survey(Dataset(build(plan, tmp_path / "root", Resources(1)).folder))
     plane, through = seen.films
     assert seen.view is plane.view
     values = np.where(stone, np.nan, heat[0, 0])

@@ -11,6 +11,7 @@ from numcodecs import Pickle
 from zarr.storage import ZipStore
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.formats.arrays import whole
@@ -433,6 +434,6 @@ def test_a_folder_of_any_kind_is_built_and_verified(tmp_path, name):
     values = arrays()
     WRITERS[name](tmp_path / name, values)
     plan = plan_build(fitting(name), tmp_path, "zarr", "lz4")
-    dataset = Dataset(build(plan, tmp_path / "root", 1, lambda done, total: None).folder)
+    dataset = Dataset(build(plan, tmp_path / "root", Resources(1)).folder)
     assert len(dataset.index.trajectories) == N
     assert list(source_faults(dataset, tmp_path)) == []

@@ -54,14 +54,15 @@ def arrays() -> dict[str, np.ndarray]:
 def build_small(root: Path, packaging: str, codec: str) -> Path:
     """The dataset below `root`, in frames of one chunk and shards of one trajectory."""
     from ingest.building.build import build
-    from ingest.building.plan import plan_build
+    from ingest.building.memory import Resources
+from ingest.building.plan import plan_build
     from ingest.recipe import Recipe
     from shards.program.settings import make
 
     with TemporaryDirectory() as source:
         np.savez(Path(source) / "small.npz", **arrays())
         plan = plan_build(make(Recipe, TABLES, "small.toml"), Path(source), packaging, codec)
-        return build(plan, root, 1, lambda done, total: None).folder
+        return build(plan, root, Resources(1)).folder
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 
@@ -39,7 +40,7 @@ def place(root, samples, tmp_path_factory):
     (folder / "well").symlink_to(samples / "well")
     (folder / "data" / "shear_flow").symlink_to(root / "shear_flow")
     plan = plan_build(find_recipe(GRAY_SCOTT), samples / "well" / GRAY_SCOTT, "zarr", "lz4")
-    build(plan, folder / "data", 1, lambda done, total: None)
+    build(plan, folder / "data", Resources(1))
     return folder
 
 

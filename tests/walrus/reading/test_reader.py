@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.errors import SettingsError, ShardError
@@ -39,8 +40,7 @@ def raw_root(samples, tmp_path_factory) -> Path:
         build(
             plan_build(find_recipe(name), samples / "well" / name, "zarr", "raw"),
             folder,
-            1,
-            lambda done, total: None,
+            Resources(1),
         )
     return folder
 

@@ -1,0 +1,93 @@
+"""Which rows of the input files become trajectories: their splits, their keys, and why some are left out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.building.agreement import Header
+from ingest.building.checks import parameter_fault, time_fault
+from ingest.building.inputs import InputFile
+from ingest.recipe import Recipe
+from shards.card import Quarantined
+from shards.json_text import to_text
+from shards.schema import SPLITS, Origin, Split, Trajectory, trajectory_key
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UsableTrajectories:
+    """The trajectories to build, by split, in order of file and row; and the rows that are left out."""
+
+    trajectories: tuple[Trajectory, ...]
+    refused: tuple[Quarantined, ...]
+
+
+def usable_trajectories(
+    recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str]
+) -> UsableTrajectories:
+    """The rows whose times and parameters pass the checks; no key is one of those `taken`."""
+    splits = _splits(recipe, headers)
+    usable: list[Trajectory] = []
+    refused: list[Quarantined] = []
+    for header, stem in zip(headers, _stems(recipe, headers, taken), strict=True):
+        for number, row in enumerate(header.rows):
+            wanted, fault = next(splits), time_fault(row.time) or parameter_fault(row.scalars)
+            if fault:
+                refused.append(Quarantined(header.file.path, number, fault))
+                continue
+            key, origin = trajectory_key(stem, number), Origin(header.file.path, number)
+            usable += [Trajectory(key, split, origin, row.time, row.scalars) for split in wanted]
+    usable.sort(key=lambda trajectory: SPLITS.index(trajectory.split))
+    return UsableTrajectories(tuple(usable), tuple(refused))
+
+
+def warn_of_empty_rules(
+    recipe: Recipe, files: tuple[InputFile, ...], trajectories: tuple[Trajectory, ...]
+) -> None:
+    """Logs the rules that hold out nothing: a folder was renamed, or a file is missing."""
+    places = {file.path: file.place for file in files}
+    found = [(places[trajectory.origin.file], trajectory.scalars) for trajectory in trajectories]
+    empty: list[str] = []
+    for rule in recipe.held_out:
+        empty += [str(part) for part in rule.holding_none_of(found)]
+    if empty:
+        log.warning(
+            "%s: to be held out, but not among the inputs: %s; is a file missing, or a folder renamed?",
+            recipe.name,
+            "; ".join(empty),
+        )
+
+
+def _splits(recipe: Recipe, headers: tuple[Header, ...]) -> Iterator[tuple[Split, ...]]:
+    """The splits of each row in order: those it is held out for, or what its place says, or by its share."""
+    rows: list[tuple[Split | None, tuple[Split, ...]]] = []
+    for header in headers:
+        file = header.file
+        rows += [(file.split, recipe.held_out_for(file.place, row.scalars)) for row in header.rows]
+    rest = iter(recipe.shares.shared_out(sum(not held and place is None for place, held in rows)))
+    for place, held in rows:
+        yield held or (next(rest) if place is None else place,)
+
+
+def _stems(recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str]) -> list[str]:
+    """How the keys of each file begin; files that would give the same keys get a digest of their path."""
+    every_place_tells = not recipe.held_out and all(header.file.split for header in headers)
+    names = [
+        (header.file.split if every_place_tells else None, trajectory_key(header.file.stem, 0))
+        for header in headers
+    ]
+    count = Counter(names)
+    stems = []
+    for header, name in zip(headers, names, strict=True):
+        stem = header.file.stem
+        is_taken = any(trajectory_key(stem, row) in taken for row in range(len(header.rows)))
+        if count[name] > 1 or is_taken:
+            digest = hashlib.sha256(to_text(header.file.path).encode()).hexdigest()
+            stem = f"{stem}-{digest[:8]}"
+        stems.append(stem)
+    return stems
