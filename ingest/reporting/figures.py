@@ -179,10 +179,11 @@ def strips(survey: Survey, names: Sequence[str]) -> bytes:
 
 def boundary_words(schema: Schema) -> list[str]:
     """What closes each axis: x periodic, y wall to open."""
-    pairs = zip(schema.grid.axes, schema.boundaries, strict=True)
-    return [
-        f"{axis} {' to '.join(dict.fromkeys(side.name.lower() for side in sides))}" for axis, sides in pairs
-    ]
+    words = []
+    for axis, (lower, upper) in zip(schema.grid.axes, schema.boundaries, strict=True):
+        same = lower == upper
+        words.append(f"{axis} {lower.name.lower()}" + ("" if same else f" to {upper.name.lower()}"))
+    return words
 
 
 def width_words(widths: Sequence[float]) -> str:

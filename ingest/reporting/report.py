@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -134,15 +135,11 @@ def _moments(card: Card) -> str:
     """Exact moments of every channel; a constant field has no change."""
     split = "train split" if card.counts["train"].trajectories else "all splits"
     names = ("field", "mean", "std", "rms", "min", "max", "change rms", "change / std", "stored ÷")
-    rows = [
-        (
-            _name(channel, field.unit),
-            *_values(card.moments[channel]),
-            f"2{str(card.powers[field.name]).translate(RAISED)}",
-        )
-        for field in card.schema.fields
-        for channel in field.components(card.schema.grid.axes)
-    ]
+    rows = []
+    for field in card.schema.fields:
+        power = str(card.powers[field.name]).translate(RAISED)
+        for channel in field.components(card.schema.grid.axes):
+            rows.append((_name(channel, field.unit), *_values(card.moments[channel]), f"2{power}"))
     return (
         f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}{_errors(card)}"
     )
@@ -175,9 +172,10 @@ def _values(moments: ChannelMoments) -> tuple[str, ...]:
 
 def _parameters(seen: Survey) -> str:
     """A strip for each parameter that varies, all values in a table."""
-    names = list(dict.fromkeys(name for _, scalars in seen.parameters for name in scalars))
-    if not names:
+    if not any(scalars for _, scalars in seen.parameters):
         return ""
+    # In the order in which they appear, each once.
+    names = list(dict.fromkeys(chain.from_iterable(scalars for _, scalars in seen.parameters)))
     values = {name: _values_of(name, seen) for name in names}
     varied = [name for name in names if len(set(values[name])) > 1]
     strips = figure(figures.strips(seen, varied), "the parameters of each trajectory") if varied else ""
