@@ -135,11 +135,11 @@ def _moments(card: Card) -> str:
     """Exact moments of every channel; a constant field has no change."""
     split = "train split" if card.counts["train"].trajectories else "all splits"
     names = ("field", "mean", "std", "rms", "min", "max", "change rms", "change / std", "stored ÷")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for field in card.schema.fields:
         power = str(card.powers[field.name]).translate(RAISED)
-        for channel in field.components(card.schema.grid.axes):
-            rows.append((_name(channel, field.unit), *_values(card.moments[channel]), f"2{power}"))
+        channels = field.components(card.schema.grid.axes)
+        rows += [(_name(each, field.unit), *_values(card.moments[each]), f"2{power}") for each in channels]
     return (
         f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}{_errors(card)}"
     )
@@ -149,7 +149,7 @@ def _errors(card: Card) -> str:
     """What rounding cost each field that changes, where values were rounded."""
     if not card.errors:
         return ""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for field in card.schema.variable_fields:
         error, channels = card.errors[field.name], field.components(card.schema.grid.axes)
         change = float(np.sqrt(np.mean([card.moments[channel].change_rms ** 2 for channel in channels])))

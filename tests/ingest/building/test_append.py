@@ -188,7 +188,7 @@ def test_one_killed_between_card_and_index_is_finished_by_the_next(
     [
         (
             lambda good, folder: shutil.rmtree(folder),
-            "is no built dataset to add to; run walrus-ingest build first",
+            "is not a built dataset; run walrus-ingest build first",
         ),
         (
             lambda good, folder: (folder / "index.json").unlink(),

@@ -236,7 +236,7 @@ def test_an_input_is_never_in_the_way_of_the_build(good, build, tree):
     before = tree(place)
     result = build(start=place, root=place.parent)
     assert result.exit_code == 1
-    assert "lies in the folder to be built; name another root" in result.stderr
+    assert "is in the folder to be built; name another root" in result.stderr
     assert tree(place) == before
 
 
