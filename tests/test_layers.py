@@ -20,7 +20,7 @@ COMMANDS = {f"pipelines.{name}" for name in ("convert", "evaluate", "finetune", 
 # below it, "shards" for the files of the format alone: `shards.program` and `shards.drawing` are named where
 # they are meant.
 MAY_IMPORT: dict[str, set[str]] = {
-    "shards": {"shards.program"},
+    "shards": set(),
     "shards.program": FORMAT,
     "shards.drawing": FORMAT,
     "ingest": {"shards", "shards.program"},
