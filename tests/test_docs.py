@@ -204,3 +204,19 @@ def test_functions_of_the_walks_are_where_the_page_says():
 def test_the_table_of_the_rooms_is_that_of_the_imports():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert text.split(BEGIN)[1].split(END)[0].strip() == table(), "run `make docs`"
+
+
+def decisions():
+    return sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+
+
+def test_the_index_has_every_decision_with_its_code():
+    index = ROOT / "docs" / "decisions" / "README.md"
+    rows = re.findall(
+        r"^\| \[(\d{4})\]\((\S+)\) \| [^|]+ \| \d{4}-\d\d-\d\d \| (.*) \| \[(\S+)\]\(\S+\) \|$",
+        index.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert [name for _, name, _, _ in rows] == [path.name for path in decisions()]
+    assert [number for number, name, _, _ in rows if not name.startswith(number)] == []
+    assert [path for _, _, _, path in rows if path not in files()] == []
