@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from shards.schema import checked
 
 # What a layout may name next to the axes of space: trajectory, time, component or channel.
 TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
+# As a time: the number in the names of files, groups or arrays.
+STEP_ITSELF = "{step}"
 
 
 def layout_fault(layout: str, axes: tuple[str, ...], constant: bool) -> str | None:
@@ -31,8 +34,8 @@ def layout_fault(layout: str, axes: tuple[str, ...], constant: bool) -> str | No
         return f"found {', '.join(unknown)}; expected n, t, c and the axes {list(axes)}"
     if words.count(TRAJECTORY) > 1 or words.count(TIME) > 1 or words.count(CHANNEL) > 2:
         return "expected n and t at most once, c at most twice"
-    if (TIME in words) == constant:
-        return "a constant field has no axis t" if constant else "expected an axis t, the time"
+    if TIME not in words and not constant:
+        return "expected an axis t, the time"
     return None
 
 
@@ -52,6 +55,7 @@ class TimeRule:
     `stop`.
     """
 
+    # An array, `path@attribute`, or `{step}`: the number in the names of files or groups, times `step` if given.
     stored: str = ""
     start: float = 0.0
     step: float | None = None
@@ -59,14 +63,25 @@ class TimeRule:
 
     @model_validator(mode="after")
     def _one_rule(self) -> TimeRule:
+        by_number = self.stored == STEP_ITSELF and self.stop is None
         given = [self.stored != "", self.step is not None, self.stop is not None]
-        if given.count(True) != 1:
+        if not by_number and given.count(True) != 1:
             raise ValueError("expected one of stored, step and stop")
         if self.step is not None and self.step <= 0:
             raise ValueError(f"step {self.step}: expected more than 0")
         if self.stop is not None and self.stop <= self.start:
             raise ValueError(f"stop {self.stop}: expected more than start {self.start}")
         return self
+
+    def scaled(self, numbers: Iterable[float]) -> tuple[float, ...]:
+        """Times of the numbers that `stored` gives.
+
+        >>> TimeRule(stored="{step}", step=0.5).scaled([0, 10])
+        (0.0, 5.0)
+        """
+        if self.step is None:
+            return tuple(numbers)
+        return tuple(self.start + number * self.step for number in numbers)
 
     def times(self, frames: int) -> tuple[float, ...]:
         """[T] of a rule without an array.
@@ -111,8 +126,11 @@ class CoordinateRule:
 
 @checked
 class MaskRule:
-    """Which cells are solid: an array, and the values that it has there."""
+    """Which cells are solid: an array, and what it holds in them; not-a-number is seen in the first frame.
+
+    A mask that changes in time makes a cell solid that is solid in any frame.
+    """
 
     stored: str
-    solid: Literal["nonzero", "zero", "negative", "positive"]
+    solid: Literal["nonzero", "zero", "negative", "positive", "nan"]
     layout: str = ""

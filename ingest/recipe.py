@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ingest.layout import CoordinateRule, MaskRule, TimeRule, layout_fault
+from ingest.name_pattern import STEP, NamePattern, names_parts
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
@@ -148,7 +149,8 @@ class Recipe:
     citation: str = ""
     home: str = ""
     note: str = ""
-    # Pattern of file names below the given folder; empty means the patterns of the source.
+    # Pattern of file names below the given folder, with named parts where a run has several files, such as
+    # `{run}/out_{step}.h5`; empty means the patterns of the source.
     files: str = ""
     # "source" keeps the precision of the files; "float32" asks for rounding of a float64 source.
     dtype: Literal["source", "float32"] = "source"
@@ -169,6 +171,10 @@ class Recipe:
     # Name of a parameter to where it is: an array, one number or one per trajectory, or `path@attribute`.
     scalars: dict[str, str] = field(default_factory=dict)
     mask: MaskRule | None = None
+    # A field that never moves in a trajectory: leave the trajectory out, or keep it.
+    at_rest: Literal["refuse", "keep"] = "refuse"
+    # Cells that are cut below and above on each array that has the axis: ghost cells, a repeated end.
+    crop: dict[AxisName, tuple[Natural, Natural]] = field(default_factory=dict)
     # Trajectories that validate or test, by the names of their files or their parameters.
     held_out: tuple[HeldOut, ...] = ()
     # How the others are shared out; left out, all of them train where some are held out.
@@ -201,6 +207,7 @@ class Recipe:
             ("boundaries", self.boundaries),
             ("coordinates", self.coordinates),
             ("domain", self.domain),
+            ("crop", self.crop),
         )
         for word, named in tables:
             unknown = set(named) - set(self.axes)
@@ -228,6 +235,18 @@ class Recipe:
                 raise ValueError(
                     f"files {pattern!r}: expected a pattern below the given folder, without / and .."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _named_parts_are_known(self) -> Recipe:
+        # Only the source `arrays` joins files; in a path there is nothing to name but steps.
+        if names_parts(self.files) and self.source != "arrays":
+            raise ValueError(
+                f"files {self.files!r}: source {self.source} takes no named parts; write * instead"
+            )
+        for name in self.stored_names:
+            if set(NamePattern(name).parts) - {STEP}:
+                raise ValueError(f"stored {name!r}: expected no named part but {{step}}")
         return self
 
     @model_validator(mode="after")

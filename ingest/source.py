@@ -49,10 +49,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
-    """One trajectory of a file, known from the header alone: its times [T] and parameters."""
+    """One trajectory, known from the header alone: its times [T] and parameters.
+
+    `files` names the file of each frame where there are several; `notes` say what a user should know of how
+    it was put together.
+    """
 
     time: tuple[float, ...]
     scalars: dict[str, float]
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def require_frames(rows: tuple[Row, ...], row: int, start: int, stop: int) -> None:
@@ -194,7 +200,8 @@ class _RecipeView:
 def _seen_row(recipe: Recipe, row: Row) -> Row:
     names = recipe.correction.scalars if recipe.correction else {}
     scalars = {names.get(name, name): value for name, value in row.scalars.items()}
-    return Row(row.time[recipe.skip_frames :], scalars)
+    skipped = recipe.skip_frames
+    return Row(row.time[skipped:], scalars, row.files[skipped:], row.notes)
 
 
 def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:

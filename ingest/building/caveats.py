@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 
 from ingest.building.inputs import InputFile
 from ingest.formats.open_any import open_arrays
@@ -36,7 +37,7 @@ def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
 def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
     # A file that fails here fails again in its part, which leaves it out and says why.
     with suppress(SourceError):
-        return [*_of_arrays(recipe, file), *_of_type(recipe, file)]
+        return [*_of_arrays(recipe, file), *_of_type(recipe, file), *_of_rows(recipe, file)]
     return []
 
 
@@ -56,6 +57,12 @@ def _of_type(recipe: Recipe, file: InputFile) -> list[str]:
         return []
     with find(recipe.source).open_file(file.place, replace(recipe, dtype="source")) as opened:
         return [ROUNDED] if opened.schema.dtype == "float64" else []
+
+
+def _of_rows(recipe: Recipe, file: InputFile) -> list[str]:
+    """What was done to put trajectories together, each note once."""
+    with find(recipe.source).open_file(file.place, recipe) as opened:
+        return list(dict.fromkeys(chain.from_iterable(row.notes for row in opened.rows)))
 
 
 def _listed(names: list[str], most: int, kind: str) -> str:

@@ -8,8 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import numpy.typing as npt
+
 from shards.moments import NONE, Moments, merge, of_frames
 from shards.schema import Frames, Schema
+
+# Which cells [*S] are inside an obstacle.
+SolidCells = npt.NDArray[np.bool_]
 
 
 class FrameStatistics:
@@ -44,15 +50,22 @@ class FrameStatistics:
         )
 
 
-def with_moments(slabs: Iterable[Frames]) -> Iterator[tuple[Frames, tuple[Moments, ...]]]:
-    """Each frame [C, *S] of slabs [T, C, *S] with its moments.
+def without_solid(slab: Frames, solid: SolidCells | None) -> Frames:
+    """The slab [T, C, *S] with not-a-number, which does not count, in solid cells [*S]."""
+    return slab if solid is None else np.where(solid, np.asarray(np.nan, slab.dtype), slab)
+
+
+def with_moments(
+    slabs: Iterable[Frames], solid: SolidCells | None = None
+) -> Iterator[tuple[Frames, tuple[Moments, ...]]]:
+    """Each frame [C, *S] of slabs [T, C, *S] with the moments of its cells that are not solid.
 
     The moments of a slab are found in a thread, while the frames of the slab before are encoded and written.
     """
     with ThreadPoolExecutor(1) as thread:
         waiting = None
         for slab in slabs:
-            found = thread.submit(of_frames, slab, waiting[0][-1] if waiting else None)
+            found = thread.submit(of_frames, without_solid(slab, solid), waiting[0][-1] if waiting else None)
             if waiting:
                 yield from zip(waiting[0], waiting[1].result(), strict=True)
             waiting = slab, found

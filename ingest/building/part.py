@@ -13,9 +13,11 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from ingest.building.agreement import without_file
 from ingest.building.checks import UnfitError, require_finite
-from ingest.building.frame_statistics import FrameStatistics, with_moments
+from ingest.building.frame_statistics import FrameStatistics, SolidCells, with_moments, without_solid
 from ingest.building.inputs import InputFile
 from ingest.building.memory import SLAB_BYTES
 from ingest.building.plan import BuildPlan, Part
@@ -28,7 +30,7 @@ from shards.index import Entry, FileRecord
 from shards.json_text import dump, parse
 from shards.moments import NONE, Moments, merge_all, of_frames
 from shards.program.machine import keep_freed_memory
-from shards.schema import Frames, Trajectory, checked
+from shards.schema import Cell, Frames, Trajectory, checked
 from shards.shard import shard_stream, single_chunk_shard
 from shards.trajectory_document import TrajectoryDocument
 from shards.write import Encoded, part_writer
@@ -201,8 +203,9 @@ def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_byt
     schema, row = plan.schema, trajectory.origin.row
     statistics = FrameStatistics(schema.channels)
     slabs = read_slabs(opened, row, trajectory.frames, slab_bytes // plan.read_frame_bytes)
-    frames = checked_frames(slabs, frame_units(plan), statistics)
-    static, static_moments = _constants(plan, opened, row)
+    solid = _filled_cells(plan, opened, row)
+    frames = checked_frames(slabs, frame_units(plan), statistics, opened.rows[row].files, solid)
+    static, static_moments = _constants(plan, opened, row, solid)
     encoded = Encoded(
         document=_document(plan, trajectory),
         segments=_segments(plan, trajectory, frames, statistics),
@@ -219,29 +222,49 @@ def frame_units(plan: BuildPlan) -> StoredUnits:
     )
 
 
+def _filled_cells(plan: BuildPlan, opened: OpenFile, row: int) -> SolidCells | None:
+    """Cells [*S] inside of what the recipe's [mask] calls solid: what they hold is no value."""
+    if plan.recipe.mask is None:
+        return None
+    solid: SolidCells = (opened.boundary(row) & Cell.OBSTACLE) > 0
+    return solid
+
+
 def checked_frames(
-    slabs: Iterable[Frames], units: StoredUnits, statistics: FrameStatistics
+    slabs: Iterable[Frames],
+    units: StoredUnits,
+    statistics: FrameStatistics,
+    files: tuple[str, ...] = (),
+    solid: SolidCells | None = None,
 ) -> Iterator[Frames]:
     """Frames [C, *S] of slabs [T, C, *S] in stored units, added to the statistics as they pass.
 
-    Raises UnfitError at the first that is not finite, or that loses more than is allowed.
+    `files` names the file of each frame where there are several. Cells `solid` [*S] do not count.
+    Raises UnfitError at the first frame that is not finite, or that loses more than is allowed.
     """
-    for number, (frame, moments) in enumerate(with_moments(slabs)):
-        where = f"frame {number}"
-        require_finite(units.channels, moments, frame[0].size, where)
+    for number, (frame, moments) in enumerate(with_moments(slabs, solid)):
+        where = f"frame {number} ({files[number]})" if files else f"frame {number}"
+        require_finite(units.channels, moments, _cells(frame, solid), where)
         stored, errors = units.store(frame, moments, where)
         statistics.add(moments, errors)
         yield stored
 
 
-def _constants(plan: BuildPlan, opened: OpenFile, row: int) -> tuple[bytes | None, tuple[Moments, ...]]:
+def _cells(frame: Frames, solid: SolidCells | None) -> int:
+    """How many cells of a frame [C, *S] hold values."""
+    return int(frame[0].size) - (0 if solid is None else int(np.count_nonzero(solid)))
+
+
+def _constants(
+    plan: BuildPlan, opened: OpenFile, row: int, solid: SolidCells | None
+) -> tuple[bytes | None, tuple[Moments, ...]]:
     """The constant fields as stored, None without any, and their moments; UnfitError where not fit."""
     schema, where = plan.schema, "a constant field"
     if not schema.static_channels:
         return None, ()
     values = opened.static(row)
-    (moments,) = of_frames(values[None])
-    require_finite(schema.static_channels, moments, values[0].size, where)
+    (moments,) = of_frames(without_solid(values[None], solid))
+    require_finite(schema.static_channels, moments, _cells(values, solid), where)
     units = StoredUnits(schema.static_channels, plan.channel_powers(constant=True), schema.dtype)
     stored, _ = units.store(values, moments, where)
     return single_chunk_shard(stored, plan.codec), moments
@@ -286,7 +309,8 @@ def _segments(
         count = min(shard_frames, trajectory.frames - start)
         yield count, shard_stream(islice(frames, count), slots, plan.chunk, plan.codec)
     still = statistics.still_fields(plan.schema)
-    if still:
+    if still and plan.recipe.at_rest == "refuse":
         raise UnfitError(
-            f"{' and '.join(still)} never changes; declare it constant, or leave the trajectory out"
+            f'{" and ".join(still)} never changes; declare it constant, set at_rest = "keep", or leave '
+            "the trajectory out"
         )

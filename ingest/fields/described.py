@@ -5,16 +5,22 @@ there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.grid import grid_of, require_cells
-from ingest.fields.laid_out import LaidOut, LaidOutField, find_arrays, lay_out, require_lengths
-from ingest.fields.stacked import Obstacle, StackedFile, schema_dtype, stated_sides
-from ingest.formats.arrays import Arrays, whole
-from ingest.layout import CHANNEL, TIME, MaskRule
+from ingest.fields.coordinates import described_grid
+from ingest.fields.file_run import Wanted
+from ingest.fields.grid import require_cells
+from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_lengths
+from ingest.fields.obstacle import MOVES, described_obstacle
+from ingest.fields.stacked import Obstacle, StackedFile, StoredField, schema_dtype, stated_sides
+from ingest.fields.times import described_rows
+from ingest.formats.arrays import Arrays
+from ingest.layout import CHANNEL, TIME, split_channel
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from shards.errors import SourceError
@@ -30,8 +36,23 @@ def described_file(file: Arrays, recipe: Recipe, layout: str) -> StackedFile:
     fields = described_fields(file, recipe, layout)
     grid = described_grid(file, recipe, fields.shape)
     rows = described_rows(file, recipe, fields.steps)
-    obstacle = _obstacle(file, recipe, fields.shape, len(fields.steps))
-    return fields.stacked(grid, rows, obstacle)
+    obstacle = described_obstacle(file, recipe, fields.shape, len(fields.steps))
+    if obstacle is not None and obstacle.moves:
+        rows = tuple(replace(row, notes=(*row.notes, MOVES)) for row in rows)
+    return fields.stacked(grid, rows, obstacle, fill_solid=True)
+
+
+def wanted_of(recipe: Recipe) -> Wanted:
+    """What the recipe takes from each file of a run."""
+    fields: dict[str, tuple[str, ...]] = {}
+    for field in recipe.fields:
+        words = tuple(_layout(field, recipe, recipe.layout).split())
+        if TIME in words:
+            fields |= {split_channel(name)[0]: words for name in field.stored_names}
+    if recipe.mask is not None and TIME in recipe.mask.layout.split():
+        fields[split_channel(recipe.mask.stored)[0]] = tuple(recipe.mask.layout.split())
+    coordinates = (rule.stored for rule in recipe.coordinates.values() if rule.stored)
+    return Wanted(tuple(fields.items()), tuple(coordinates), recipe.time.stored if recipe.time else "")
 
 
 @dataclass(frozen=True)
@@ -44,50 +65,59 @@ class DescribedFields:
     shape: tuple[int, ...]
     steps: tuple[int, ...]
 
-    def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> StackedFile:
+    def stacked(
+        self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None, fill_solid: bool = False
+    ) -> StackedFile:
         """The file, closed on its sides as the recipe states."""
         sides = stated_sides(self.where, self.recipe)
-        stored = (
-            array.dtype for field in self.fields.values() for part in field.parts for array in part.arrays
-        )
+        stored: list[np.dtype[Any]] = []
+        for part in chain.from_iterable(field.parts for field in self.fields.values()):
+            stored += [array.dtype for array in part.arrays]
+        dtype = schema_dtype(stored, self.recipe.dtype)
         return StackedFile(
-            Schema(
-                tuple(f.spec for f in self.recipe.fields),
-                grid,
-                sides,
-                schema_dtype(stored, self.recipe.dtype),
-            ),
+            Schema(tuple(field.spec for field in self.recipe.fields), grid, sides, dtype),
             rows,
             tuple(self.fields[field.name] for field in self.recipe.variable),
-            tuple(self.fields[field.name] for field in self.recipe.constant),
+            tuple(_constant(self.fields[field.name]) for field in self.recipe.constant),
             side_mask(grid.shape, sides),
             obstacle,
+            fill_solid,
         )
 
 
 def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFields:
     """The fields, proven to lie on one grid and to have as many trajectories and frames."""
     fields = {field.name: _field(file, field, recipe, layout) for field in recipe.fields}
-    parts = [part for field in fields.values() for part in field.parts]
-    variable = [part for field in recipe.variable for part in fields[field.name].parts]
+    parts = list(chain.from_iterable(field.parts for field in fields.values()))
+    variable = list(chain.from_iterable(fields[field.name].parts for field in recipe.variable))
     shape = tuple(variable[0].length(axis) for axis in recipe.axes)
     require_cells(file.where, recipe.axes, shape)
     require_lengths(parts, shape)
-    steps = tuple(_steps(variable, row) for row in range(_trajectories(parts)))
+    count = _trajectories(parts)
+    if count > 1 and all(part.rows is None for part in variable):
+        constant = next(part for part in parts if part.rows is not None)
+        raise SourceError(
+            f"{constant.where}: the axis n of length {count} in a constant field alone would make {count} equal "
+            "trajectories; name the axis t if it repeats in time"
+        )
+    steps = tuple(_steps(variable, row) for row in range(count))
     return DescribedFields(file.where, recipe, fields, shape, steps)
+
+
+def _layout(field: RecipeField, recipe: Recipe, layout: str) -> str:
+    """The axes of a field's arrays: its own, those of the recipe, or of a constant field those of space."""
+    if field.layout or not field.constant:
+        return field.layout or layout
+    # One state for all trajectories, unless the recipe says otherwise.
+    words = [word for word in layout.split() if word in recipe.axes]
+    whole_vector = field.rank and len(field.stored_names) == 1
+    return " ".join([*words, CHANNEL] if whole_vector else words)
 
 
 def _field(file: Arrays, field: RecipeField, recipe: Recipe, layout: str) -> LaidOutField:
     """Raises SourceError where the arrays do not hold as many components as the field's rank asks for."""
-    if field.layout:
-        layout = field.layout
-    elif field.constant:
-        # One state for all trajectories, unless the recipe says otherwise.
-        whole_vector = field.rank and len(field.stored_names) == 1
-        layout = " ".join(
-            [*(word for word in layout.split() if word in recipe.axes), *([CHANNEL] * bool(whole_vector))]
-        )
-    parts = tuple(lay_out(file, name, layout, recipe.axes) for name in field.stored_names)
+    layout = _layout(field, recipe, layout)
+    parts = tuple(lay_out(file, name, layout, recipe.axes, recipe.crop) for name in field.stored_names)
     expected, found = len(field.spec.components(recipe.axes)), sum(part.components for part in parts)
     if found != expected:
         raise SourceError(
@@ -95,6 +125,34 @@ def _field(file: Arrays, field: RecipeField, recipe: Recipe, layout: str) -> Lai
             f"{expected}; name a channel as `name[0]`, or correct rank or layout"
         )
     return LaidOutField(parts)
+
+
+def _constant(field: LaidOutField) -> StoredField:
+    """A constant field, proven to be so where its arrays repeat it in time."""
+    return RepeatedField(field) if any(TIME in part.layout for part in field.parts) else field
+
+
+@dataclass(frozen=True)
+class RepeatedField:
+    """A constant field that is stored once per frame; satisfies ingest.fields.stacked.StoredField."""
+
+    stored: LaidOutField
+
+    @property
+    def where(self) -> str:
+        return self.stored.where
+
+    def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
+        """[1, C, *S]; raises SourceError for the first frame that differs."""
+        first = self.stored.frames(row, 0, 1)
+        part = next(part for part in self.stored.parts if TIME in part.layout)
+        for frame in range(1, part.length(TIME, row)):
+            if not np.array_equal(self.stored.frames(row, frame, frame + 1), first, equal_nan=True):
+                raise SourceError(
+                    f"{self.where}: row {row}: changes in frame {frame}; expected a constant field; take out "
+                    "constant = true"
+                )
+        return first
 
 
 def _trajectories(parts: Iterable[LaidOut]) -> int:
@@ -107,39 +165,6 @@ def _trajectories(parts: Iterable[LaidOut]) -> int:
     return next(iter(counts.values()), 1)
 
 
-def described_grid(file: Arrays, recipe: Recipe, shape: tuple[int, ...]) -> Grid:
-    """The cells of a grid of this shape, as the recipe's [coordinates] say."""
-    centres = (_centres(file, recipe, axis, cells) for axis, cells in zip(recipe.axes, shape, strict=True))
-    return grid_of(file.where, recipe.axes, tuple(centres), recipe.kind)
-
-
-def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float, ...]:
-    rule = recipe.coordinates.get(axis)
-    if rule is None:
-        raise SourceError(
-            f"{file.where}: nothing says where the {cells} cells of {axis} are; state it as "
-            f"[coordinates.{axis}] in recipe {recipe.name}, by `stored`, or by `lower` and `upper`"
-        )
-    if not rule.stored:
-        return rule.centres(cells)
-    values = [whole(array) for array in find_arrays(file, rule.stored)]
-    if any(each.shape != (cells,) or not np.array_equal(each, values[0], equal_nan=True) for each in values):
-        raise SourceError(
-            f"{file.where}:{rule.stored}: shape {values[0].shape}, or not the same for all trajectories; "
-            f"expected {cells} cell centres of {axis}; describe them by lower and upper instead"
-        )
-    return tuple(values[0].tolist())
-
-
-def described_rows(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
-    """Times and parameters of each trajectory, as the recipe's [time] and [scalars] say."""
-    columns = {name: _scalar(file, place, len(steps)) for name, place in recipe.scalars.items()}
-    times = _times(file, recipe, steps)
-    return tuple(
-        Row(time, {name: values[row] for name, values in columns.items()}) for row, time in enumerate(times)
-    )
-
-
 def _steps(variable: list[LaidOut], row: int) -> int:
     lengths = {part.where: part.length(TIME, row) for part in variable}
     if len(set(lengths.values())) > 1:
@@ -148,80 +173,3 @@ def _steps(variable: list[LaidOut], row: int) -> int:
             f"{next(iter(lengths))}: row {row}: arrays differ in their frames ({held}); fix the file"
         )
     return next(iter(lengths.values()))
-
-
-def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[tuple[float, ...]]:
-    rule = recipe.time
-    if rule is None:
-        raise SourceError(
-            f"{file.where}: nothing says when the frames are; state it as [time] in recipe {recipe.name}, by "
-            "`stored`, by `step`, or by `stop`"
-        )
-    if not rule.stored:
-        return [rule.times(frames) for frames in steps]
-    stored = [whole(array) for array in find_arrays(file, rule.stored)]
-    lists = list(stored[0]) if len(stored) == 1 and stored[0].ndim == 2 else stored
-    lists = lists * len(steps) if len(lists) == 1 else lists
-    if [each.shape for each in lists] != [(frames,) for frames in steps]:
-        raise SourceError(
-            f"{file.where}:{rule.stored}: shape {stored[0].shape}; expected one time a frame, {steps[0]}, "
-            f"for each of {len(steps)} trajectories; state step or stop instead"
-        )
-    return [tuple(each.tolist()) for each in lists]
-
-
-def _scalar(file: Arrays, place: str, count: int) -> list[float]:
-    """One value for all trajectories, or one for each."""
-    path, at, attribute = place.partition("@")
-    if at:
-        value = file.attribute(path, attribute)
-        if value is None:
-            raise SourceError(
-                f"{file.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe"
-            )
-        return [value] * count
-    values = np.concatenate([whole(array).reshape(-1) for array in find_arrays(file, path)])
-    if values.size not in (1, count):
-        raise SourceError(
-            f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} "
-            "trajectories; correct [scalars] of the recipe"
-        )
-    return [float(value) for value in np.broadcast_to(values, (count,))]
-
-
-@dataclass(frozen=True)
-class _Obstacle:
-    """An array that tells solid cells, and how."""
-
-    rule: MaskRule
-    stored: LaidOut
-
-    def solid(self, row: int) -> npt.NDArray[np.bool_]:
-        values = self.stored.frames(row, 0, 1)[0, 0]
-        if np.isnan(values).any():
-            raise SourceError(
-                f"{self.stored.where}: not a number in {np.isnan(values).sum()} cells; expected a mask; "
-                "fix the file"
-            )
-        kinds = {"nonzero": values != 0, "zero": values == 0, "negative": values < 0, "positive": values > 0}
-        solid: npt.NDArray[np.bool_] = kinds[self.rule.solid]
-        if not solid.any() or solid.all():
-            raise SourceError(
-                f"{self.stored.where}: {'all' if solid.all() else 'none'} of the cells are "
-                f"{self.rule.solid}, so solid; expected some; correct `solid` of the recipe's [mask]"
-            )
-        return solid
-
-
-def _obstacle(file: Arrays, recipe: Recipe, shape: tuple[int, ...], count: int) -> _Obstacle | None:
-    if recipe.mask is None:
-        return None
-    layout = recipe.mask.layout or " ".join(word for word in recipe.layout.split() if word in recipe.axes)
-    stored = lay_out(file, recipe.mask.stored, layout, recipe.axes)
-    require_lengths((stored,), shape)
-    if stored.rows not in (None, count) or stored.components != 1:
-        raise SourceError(
-            f"{stored.where}: {stored.rows} masks of {stored.components} channels; expected one for all, or "
-            f"one for each of {count} trajectories; correct the layout of the recipe's [mask]"
-        )
-    return _Obstacle(recipe.mask, stored)

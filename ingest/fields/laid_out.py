@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.file_run import FileRun
+from ingest.fields.series import SINGLE, Piece, joined, rows_of_steps
 from ingest.formats.arrays import Array, Arrays, SlabIndex
 from ingest.formats.natural_sort import natural
 from ingest.layout import CHANNEL, TIME, TRAJECTORY, split_channel
+from ingest.name_pattern import names_parts
 from shards.errors import SourceError
+
+Crop = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class LaidOut:
     layout: tuple[str, ...]
     axes: tuple[str, ...]
     channel: int | None
+    # Cells that are not taken, below and above on an axis.
+    crop: Crop = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -45,7 +53,8 @@ class LaidOut:
         return 1 if self.channel is not None else math.prod(lengths)
 
     def length(self, word: str, row: int = 0) -> int:
-        return dict(self._lengths(row))[word]
+        """How long an axis is, without the cells that are cut."""
+        return dict(self._lengths(row))[word] - sum(self.crop.get(word, (0, 0)))
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
         """[stop - start, C, *S]; an array without time gives its one state."""
@@ -73,6 +82,9 @@ class LaidOut:
             return row
         if word == TIME:
             return slice(start, stop)
+        if word in self.crop:
+            lower, _ = self.crop[word]
+            return slice(lower, lower + self.length(word, row))
         return self.channel if word == CHANNEL and self.channel is not None else slice(None)
 
 
@@ -91,13 +103,16 @@ class LaidOutField:
         return values[0] if len(values) == 1 else np.concatenate(values, axis=1)
 
 
-def lay_out(file: Arrays, stored: str, layout: str, axes: tuple[str, ...]) -> LaidOut:
-    """The array that a recipe calls `stored` (`group/name`, `name[channel]`, `*/name`); raises
-    SourceError.
+def lay_out(
+    file: Arrays, stored: str, layout: str, axes: tuple[str, ...], crop: Crop | None = None
+) -> LaidOut:
+    """The array that a recipe calls `stored`: `group/name`, `name[channel]`, `*/name`, `step_{step}/name`.
+
+    Raises SourceError where it is absent, has other axes than `layout` says, or holds no values.
     """
     path, channel = split_channel(stored)
     words = tuple(layout.split())
-    arrays = find_arrays(file, path)
+    arrays = _field_arrays(file, path, words)
     for array in arrays:
         if len(array.shape) != len(words):
             raise SourceError(
@@ -113,12 +128,27 @@ def lay_out(file: Arrays, stored: str, layout: str, axes: tuple[str, ...]) -> La
             )
     if len(arrays) > 1 and TRAJECTORY in words:
         raise SourceError(
-            f"{file.where}: {path} is an array a trajectory; expected no axis n in its layout {layout!r}"
+            f"{file.where}: {path} is an array per trajectory; expected no axis n in its layout {layout!r}"
         )
-    result = LaidOut(arrays, words, axes, channel)
+    result = LaidOut(arrays, words, axes, channel, crop or {})
     if channel is not None:
         _require_channel(result, channel)
+    _require_cells_left(result)
     return result
+
+
+def _field_arrays(file: Arrays, path: str, words: tuple[str, ...]) -> tuple[Array, ...]:
+    """One array per trajectory, or one for all; what is written step by step is joined along time."""
+    if isinstance(file, FileRun) and TIME in words:
+        if "*" in path:
+            raise SourceError(
+                f"{file.where}: {path} is an array per trajectory in a run of several files; name the runs by a part "
+                "of `files` instead"
+            )
+        return (file.over_time(path, words),)
+    if not names_parts(path):
+        return find_arrays(file, path)
+    return tuple(joined([Piece(array, SINGLE) for array in row], words) for row in rows_of_steps(file, path))
 
 
 def find_arrays(file: Arrays, path: str) -> tuple[Array, ...]:
@@ -130,6 +160,15 @@ def find_arrays(file: Arrays, path: str) -> tuple[Array, ...]:
     if not names:
         raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")
     return tuple(file.array(name) for name in sorted(names, key=natural))
+
+
+def _require_cells_left(found: LaidOut) -> None:
+    for axis in found.axes:
+        if axis in found.crop and found.length(axis) < 1:
+            raise SourceError(
+                f"{found.where}: crop of {axis} cuts {sum(found.crop[axis])} cells of "
+                f"{found.length(axis) + sum(found.crop[axis])}; correct crop in the recipe"
+            )
 
 
 def _require_channel(found: LaidOut, channel: int) -> None:
@@ -166,7 +205,7 @@ def require_every_channel(fields: Iterable[LaidOutField]) -> None:
     """
     named: dict[str, set[int]] = {}
     held: dict[str, int] = {}
-    for part in (part for field in fields for part in field.parts):
+    for part in chain.from_iterable(each.parts for each in fields):
         if part.channel is not None:
             named.setdefault(part.where, set()).add(part.channel)
             held[part.where] = part.length(CHANNEL)

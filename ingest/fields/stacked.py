@@ -15,6 +15,9 @@ from ingest.source import Row, require_frames
 from shards.errors import SettingsError, SourceError
 from shards.schema import Cell, DType, Frames, Mask, Schema, Sides
 
+# What stands in solid cells that hold no number.
+FILL = 0.0
+
 
 class StoredField(Protocol):
     """One field as a file holds it."""
@@ -47,14 +50,17 @@ class StackedFile:
     constant: tuple[StoredField, ...]
     mask: Mask
     obstacle: Obstacle | None = None
+    # Whether not-a-number in solid cells is no value, and stored as FILL.
+    fill_solid: bool = False
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
         require_frames(self.rows, row, start, stop)
-        return self._stack(self.variable, self.schema.frame_shape, row, start, stop)
+        values = self._stack(self.variable, self.schema.frame_shape, row, start, stop)
+        return self._filled(values, row)
 
     def static(self, row: int) -> Frames:
         require_frames(self.rows, row, 0, 0)
-        only: Frames = self._stack(self.constant, self.schema.static_shape, row, 0, 1)[0]
+        only: Frames = self._filled(self._stack(self.constant, self.schema.static_shape, row, 0, 1), row)[0]
         return only
 
     def boundary(self, row: int) -> Mask:
@@ -63,6 +69,14 @@ class StackedFile:
         if self.obstacle is not None:
             cells[self.obstacle.solid(row)] |= np.uint8(Cell.OBSTACLE)
         return cells
+
+    def _filled(self, values: Frames, row: int) -> Frames:
+        """The values [T, C, *S] with FILL where a solid cell holds no number; others are left for the checks."""
+        if self.fill_solid and self.obstacle is not None:
+            absent = np.isnan(values)
+            if absent.any():
+                values[absent & self.obstacle.solid(row)] = FILL
+        return values
 
     def _stack(
         self, fields: tuple[StoredField, ...], shape: tuple[int, ...], row: int, start: int, stop: int

@@ -5,13 +5,17 @@ content.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ingest.fields.described import described_file
+from ingest.fields.described import described_file, wanted_of
+from ingest.fields.file_run import FileRun
 from ingest.fields.stacked import StackedFile
+from ingest.formats.arrays import Arrays
 from ingest.formats.open_any import open_arrays
+from ingest.formats.run_files import files_of_run
 from ingest.formats.zarr_marker import MARKERS
+from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
 from ingest.source import Mark
 from shards.errors import SourceError
@@ -46,5 +50,17 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
             f"{path}: recipe {recipe.name} states no layout; expected the axes of its arrays, as layout = "
             f'"n t {" ".join(recipe.axes)}"; n trajectory, t time, c component or channel'
         )
-    with open_arrays(path) as arrays:
+    with _opened(path, recipe) as arrays:
         yield described_file(arrays, recipe, recipe.layout)
+
+
+@contextmanager
+def _opened(path: Path, recipe: Recipe) -> Iterator[Arrays]:
+    """The arrays of a file, or of the run that it belongs to where `files` has named parts."""
+    run = files_of_run(path, NamePattern(recipe.files)) if names_parts(recipe.files) else None
+    if run is None:
+        with open_arrays(path) as arrays:
+            yield arrays
+    else:
+        with closing(FileRun(run, wanted_of(recipe))) as files:
+            yield files

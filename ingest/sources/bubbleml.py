@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.fields.described import described_fields, described_grid
+from ingest.fields.coordinates import described_grid
+from ingest.fields.described import described_fields
 from ingest.fields.grid import grid_of
 from ingest.fields.stacked import StackedFile, require_fields, require_heeded
 from ingest.formats.arrays import Array, Hdf5Arrays, open_hdf5_arrays, whole

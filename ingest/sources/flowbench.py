@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.described import described_fields, described_grid, described_rows
+from ingest.fields.coordinates import described_grid
+from ingest.fields.described import described_fields
 from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
 from ingest.fields.stacked import StackedFile, StoredField, require_fields, require_heeded
+from ingest.fields.times import described_rows
 from ingest.formats.npz import Npz, NpzMember, open_npz
 from ingest.recipe import Recipe
 from ingest.source import Mark, Row

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.fields.described import described_fields, described_grid, described_rows
+from ingest.fields.coordinates import described_grid
+from ingest.fields.described import described_fields
 from ingest.fields.laid_out import require_every_channel
 from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.fields.times import described_rows
 from ingest.formats.arrays import open_hdf5_arrays
 from ingest.recipe import Recipe
 from ingest.source import Mark

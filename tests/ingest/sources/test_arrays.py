@@ -252,7 +252,7 @@ def test_packed_numbers_become_values(tmp_path, read_all, name, value, expected)
         ({"layout": "n t x y"}, "the 4 axes 'n t x y'"),
         ({"layout": "n t y x c"}, "as the other arrays"),
         ({"time": None}, "nothing says when the frames are"),
-        ({"time": {"stored": "x"}}, "expected one time a frame, 4"),
+        ({"time": {"stored": "x"}}, "expected one time per frame, 4"),
         ({"coordinates": {"x": {"stored": "x"}}}, "nothing says where the 5 cells of y are"),
         (
             {"coordinates": {"x": {"stored": "t"}, "y": {"lower": 0, "upper": 1}}},

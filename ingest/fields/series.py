@@ -1,0 +1,171 @@
+"""Arrays that follow each other in time, seen as one: states in files or groups of their own, restart pieces."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.arrays import Array, Arrays, SlabIndex
+from ingest.formats.natural_sort import natural
+from ingest.layout import TIME
+from ingest.name_pattern import STEP, NamePattern, missing_steps
+from shards.errors import SourceError
+
+SINGLE = range(1)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An array and the frames that are taken of it; without an axis of time, it is one frame."""
+
+    array: Array
+    frames: range
+
+
+@dataclass(frozen=True)
+class Series:
+    """Pieces joined along `axis`, or stacked there where they have no axis of time; satisfies Array."""
+
+    pieces: tuple[Piece, ...]
+    axis: int
+    stacked: bool
+
+    unwritten = False
+
+    @property
+    def where(self) -> str:
+        return self.pieces[0].array.where
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.result_type(*{piece.array.dtype for piece in self.pieces})
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        own = self.pieces[0].array.shape
+        inner = own[self.axis :] if self.stacked else own[self.axis + 1 :]
+        return (*own[: self.axis], self._ends[-1], *inner)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """For each piece, the number of frames up to its end."""
+        return list(accumulate(len(piece.frames) for piece in self.pieces))
+
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
+        asked = index[self.axis]
+        if isinstance(asked, int):
+            one = self.slab(*index[: self.axis], slice(asked, asked + 1), *index[self.axis + 1 :])
+            return one.squeeze(self._axis_of_result(index))
+        start, stop, _ = asked.indices(self.shape[self.axis])
+        parts = list(self._read(index, start, max(start, stop)))
+        if not parts:
+            return np.empty(self.shape, self.dtype)[
+                (*index[: self.axis], slice(0, 0), *index[self.axis + 1 :])
+            ]
+        return np.concatenate(parts, self._axis_of_result(index))
+
+    def _axis_of_result(self, index: Sequence[SlabIndex]) -> int:
+        """Where the axis of time is in a slab: axes before it that are picked by a number are gone."""
+        return sum(isinstance(each, slice) for each in index[: self.axis])
+
+    def _read(self, index: Sequence[SlabIndex], start: int, stop: int) -> Iterable[npt.NDArray[Any]]:
+        """Frames `start` to `stop`, piece by piece."""
+        while start < stop:
+            number = bisect_right(self._ends, start)
+            piece, end = self.pieces[number], self._ends[number]
+            first = start - (end - len(piece.frames))
+            count = min(stop, end) - start
+            before, after = index[: self.axis], index[self.axis + 1 :]
+            if self.stacked:
+                yield np.expand_dims(piece.array.slab(*before, *after), self._axis_of_result(index))
+            else:
+                at = piece.frames[first]
+                yield piece.array.slab(*before, slice(at, at + count), *after)
+            start += count
+
+
+def joined(pieces: Sequence[Piece], words: tuple[str, ...]) -> Array:
+    """The pieces as one array with the axes `words`; raises SourceError where one is not as the first.
+
+    Pieces that lack the axis of time are single frames.
+    """
+    first = pieces[0].array
+    if TIME not in words:
+        raise SourceError(f"{first.where}: an array per step; expected a layout with the axis t")
+    axis, stacked = words.index(TIME), len(first.shape) == len(words) - 1
+    if not stacked and len(first.shape) != len(words):
+        raise SourceError(
+            f"{first.where}: shape {first.shape}; expected the axes {' '.join(words)!r} of the recipe, with or "
+            "without t; correct its layout"
+        )
+    expected = _without(first.shape, axis, stacked)
+    for piece in pieces:
+        shape = piece.array.shape
+        if len(shape) != len(first.shape) or _without(shape, axis, stacked) != expected:
+            raise SourceError(
+                f"{piece.array.where}: shape {shape}; expected {first.shape} as in {first.where}; leave this run out, "
+                "or write the file again"
+            )
+    return Series(tuple(pieces), axis, stacked)
+
+
+def _without(shape: tuple[int, ...], axis: int, stacked: bool) -> tuple[int, ...]:
+    return shape if stacked else shape[:axis] + shape[axis + 1 :]
+
+
+def steps_in(names: Iterable[str], path: str) -> dict[str, str]:
+    """The names that fit a path with `{step}`, in the order of their steps, each with its step.
+
+    >>> steps_in(["b/10", "b/9", "c/9"], "b/{step}")
+    {'b/9': '9', 'b/10': '10'}
+    """
+    found = NamePattern(path).matches(names)
+    ordered = sorted(found, key=lambda name: (float(found[name][STEP]), natural(name)))
+    return {name: found[name][STEP] for name in ordered}
+
+
+def arrays_by_step(file: Arrays, path: str) -> tuple[Array, ...]:
+    """The arrays that a path with `{step}` names, in the order of their steps; raises SourceError for none."""
+    names = steps_in(file.names(), path)
+    if not names:
+        raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")
+    return tuple(file.array(name) for name in names)
+
+
+def rows_of_steps(file: Arrays, path: str) -> list[tuple[Array, ...]]:
+    """The arrays that a path with `{step}` names, by trajectory where it holds a `*` too."""
+    stars = (f"{{trajectory_{number}}}" for number in range(path.count("*")))
+    pattern = NamePattern("".join(next(stars) if letter == "*" else letter for letter in path))
+    rows: dict[tuple[str, ...], None] = {}
+    for parts in pattern.matches(file.names()).values():
+        rows[tuple(text for name, text in parts.items() if name != STEP)] = None
+    if not rows:
+        raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")
+    return [
+        arrays_by_step(file, _filled(path, row))
+        for row in sorted(rows, key=lambda row: list(map(natural, row)))
+    ]
+
+
+def _filled(path: str, texts: tuple[str, ...]) -> str:
+    """The path with a text in place of each `*`."""
+    for text in texts:
+        path = path.replace("*", text, 1)
+    return path
+
+
+def require_every_step(where: str, steps: Sequence[str], times: Sequence[float] | None) -> None:
+    """Raises SourceError where the numbers of files or groups, and their times if known, pass over one."""
+    lost = missing_steps([float(step) for step in steps])
+    if lost is None or (times is not None and missing_steps(list(times)) is None):
+        return
+    raise SourceError(
+        f"{where}: step {lost:g} is missing between the others; fetch it, or leave this run out"
+    )

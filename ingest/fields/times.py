@@ -1,0 +1,103 @@
+"""Times and parameters of each trajectory: as the recipe says, from arrays, attributes or names of the file."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.fields.file_run import FileRun, stored_times
+from ingest.fields.laid_out import find_arrays
+from ingest.fields.series import require_every_step, steps_in
+from ingest.formats.arrays import Arrays, whole
+from ingest.layout import split_channel
+from ingest.name_pattern import names_parts
+from ingest.recipe import Recipe
+from ingest.source import Row
+from shards.errors import SourceError
+
+Times = tuple[float, ...]
+
+
+def described_rows(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
+    """Times and parameters of each trajectory, as the recipe's [time] and [scalars] say."""
+    columns = {name: _scalar(file, place, len(steps)) for name, place in recipe.scalars.items()}
+    files, notes = (file.files, tuple(file.notes)) if isinstance(file, FileRun) else ((), ())
+    return tuple(
+        Row(time, {name: values[row] for name, values in columns.items()}, files, notes)
+        for row, time in enumerate(_times(file, recipe, steps))
+    )
+
+
+def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
+    """Times of each trajectory, of which each has as many as `steps` says; raises SourceError for other numbers."""
+    rule = recipe.time
+    if rule is None:
+        raise SourceError(
+            f"{file.where}: nothing says when the frames are; state it as [time] in recipe {recipe.name}, by "
+            "`stored`, `step` or `stop`"
+        )
+    _require_steps_in_file(file, recipe)
+    if not rule.stored:
+        return [rule.times(frames) for frames in steps]
+    lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps)]
+    lists = lists * len(steps) if len(lists) == 1 else lists
+    if [len(each) for each in lists] != list(steps):
+        raise SourceError(
+            f"{file.where}:{rule.stored}: {len(lists[0])} times; expected one time per frame, {steps[0]}, for each of "
+            f"{len(steps)} trajectories; state step or stop instead"
+        )
+    return lists
+
+
+def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
+    """Times as the file has them: one list for all trajectories, or one for each."""
+    if isinstance(file, FileRun):
+        return [file.times or ()]
+    if names_parts(stored) or "@" in stored:
+        return [stored_times(file, stored, step_paths(recipe))]
+    return [tuple(each.tolist()) for each in _lists(file, stored, steps)]
+
+
+def _lists(file: Arrays, stored: str, steps: tuple[int, ...]) -> list[npt.NDArray[np.float64]]:
+    """The lists [T] of an array [T], [T, 1] or [N, T], or of an array per trajectory."""
+    found = [whole(array) for array in find_arrays(file, stored)]
+    if len(found) == 1 and found[0].ndim == 2 and found[0].shape[0] == len(steps) > 1:
+        return list(found[0])
+    return [
+        values.reshape(-1) if max(values.shape, default=0) == values.size else np.empty(0) for values in found
+    ]
+
+
+def step_paths(recipe: Recipe) -> tuple[str, ...]:
+    """Paths of fields that name an array per step."""
+    paths = (split_channel(name)[0] for name in recipe.stored_names)
+    return tuple(path for path in paths if names_parts(path))
+
+
+def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
+    """Raises SourceError where the steps in one file pass over a number, and their times do as well."""
+    paths = [path for path in step_paths(recipe) if "*" not in path]
+    if isinstance(file, FileRun) or not paths:
+        return
+    stored = recipe.time.stored if recipe.time else ""
+    times = stored_times(file, stored, tuple(paths)) if stored else None
+    require_every_step(f"{file.where}:{paths[0]}", list(steps_in(file.names(), paths[0]).values()), times)
+
+
+def _scalar(file: Arrays, place: str, count: int) -> list[float]:
+    """One value for all trajectories, or one for each."""
+    path, at, attribute = place.partition("@")
+    if at:
+        value = file.attribute(path, attribute)
+        if value is None:
+            raise SourceError(
+                f"{file.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe"
+            )
+        return [value] * count
+    values = np.concatenate([whole(array).reshape(-1) for array in find_arrays(file, path)])
+    if values.size not in (1, count):
+        raise SourceError(
+            f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} trajectories; "
+            "correct [scalars] of the recipe"
+        )
+    return [float(value) for value in np.broadcast_to(values, (count,))]

@@ -1,0 +1,92 @@
+"""Which files belong to one run, by a pattern of their names with named parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.formats.natural_sort import natural
+from ingest.formats.zarr_marker import MARKERS
+from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, VARIABLE, NamePattern
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A file (of a zarr store, the folder), and the text of each named part of its name."""
+
+    path: Path
+    parts: dict[str, str]
+
+    @property
+    def step(self) -> str | None:
+        return self.parts.get(STEP)
+
+    @property
+    def moment(self) -> tuple[str, str]:
+        """What the files of one moment, which hold different variables, have in common."""
+        return self.parts.get(PIECE, ""), self.parts.get(STEP, "")
+
+    @property
+    def variable(self) -> str:
+        return self.parts.get(VARIABLE, "")
+
+
+@dataclass(frozen=True)
+class FilesOfRun:
+    """The files of one run in the order of time; `name` tells it from other runs of the same folder."""
+
+    base: Path
+    name: str
+    files: tuple[RunFile, ...]
+
+    @property
+    def first(self) -> Path:
+        return self.files[0].path
+
+
+def runs_below(root: Path, pattern: NamePattern) -> list[FilesOfRun]:
+    """All runs below a folder, in natural order of their first files."""
+    runs: dict[tuple[Path, tuple[str, ...]], list[RunFile]] = {}
+    for path in root.rglob(pattern.glob):
+        file = _fitting(path, pattern)
+        if file is not None:
+            runs.setdefault(_run_of(file, pattern), []).append(file)
+    found = [_ordered(key, files) for key, files in runs.items()]
+    return sorted(found, key=lambda run: natural(run.first.as_posix()))
+
+
+def files_of_run(path: Path, pattern: NamePattern) -> FilesOfRun | None:
+    """The run that a file belongs to; None where its name does not fit the pattern."""
+    place = path.parent if path.name in MARKERS else path
+    own = _fitting(place, pattern)
+    if own is None:
+        return None
+    key = _run_of(own, pattern)
+    found = [_fitting(other, pattern) for other in key[0].glob(pattern.glob)]
+    return _ordered(key, [file for file in found if file is not None and _run_of(file, pattern) == key])
+
+
+def _fitting(path: Path, pattern: NamePattern) -> RunFile | None:
+    names = path.parts[-1 - pattern.depth :]
+    if any(name.startswith(".") for name in names):
+        return None
+    parts = pattern.match("/".join(names))
+    return None if parts is None else RunFile(path, parts)
+
+
+def _run_of(file: RunFile, pattern: NamePattern) -> tuple[Path, tuple[str, ...]]:
+    """The folder that the pattern starts from, and the parts that name the run."""
+    named = tuple(file.parts[name] for name in pattern.parts if name not in OF_ONE_RUN)
+    return file.path.parents[pattern.depth], named
+
+
+def _ordered(key: tuple[Path, tuple[str, ...]], files: list[RunFile]) -> FilesOfRun:
+    """In the order of time: pieces by their names, states by their numbers."""
+    base, named = key
+    ordered = sorted(files, key=_place_in_time)
+    return FilesOfRun(base, "-".join(named) or base.name, tuple(ordered))
+
+
+def _place_in_time(file: RunFile) -> tuple[object, ...]:
+    piece = natural(file.parts.get(PIECE, ""))
+    return piece, float(file.step or 0), natural(file.variable), natural(file.path.name)

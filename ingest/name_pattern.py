@@ -1,0 +1,108 @@
+"""Names with named parts: `{run}/out_{step}.h5` for files, `step_{step}/rho` for arrays in a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+# Parts that tell what belongs to one run: its states, its restart pieces, its variables. Others name the run.
+STEP, PIECE, VARIABLE = "step", "piece", "variable"
+OF_ONE_RUN = (STEP, PIECE, VARIABLE)
+
+_PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
+
+
+@dataclass(frozen=True)
+class NamePattern:
+    """A pattern of names: `{step}` is a number, other parts any text, `*` and `?` as in file patterns.
+
+    No part reaches across a `/`; a part that occurs twice is the same text in both places.
+
+    >>> NamePattern("{run}/out_{step}.h5").match("re_100/out_0020.h5")
+    {'run': 're_100', 'step': '0020'}
+    """
+
+    text: str
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts, each once, in order."""
+        return tuple(dict.fromkeys(_PART.findall(self.text)))
+
+    @property
+    def glob(self) -> str:
+        """The pattern with a `*` for each part."""
+        return _PART.sub("*", self.text)
+
+    @property
+    def depth(self) -> int:
+        """How many folders it goes through."""
+        return self.text.count("/")
+
+    def match(self, name: str) -> dict[str, str] | None:
+        """The text of each part of a name that fits; None for one that does not."""
+        found = self._regex.fullmatch(name)
+        return found.groupdict() if found else None
+
+    def matches(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The names that fit, with their parts."""
+        found = {name: self.match(name) for name in names}
+        return {name: parts for name, parts in found.items() if parts is not None}
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        """The same as a regular expression with a group per part."""
+        pieces: list[str] = []
+        seen: set[str] = set()
+        for number, piece in enumerate(_PART.split(self.text)):
+            # Text and names of parts take turns.
+            if number % 2 == 0:
+                pieces += [_WILDCARDS.get(letter, re.escape(letter)) for letter in piece]
+            elif piece in seen:
+                pieces.append(f"(?P={piece})")
+            else:
+                pieces.append(f"(?P<{piece}>{_NUMBER if piece == STEP else '[^/]+?'})")
+                seen.add(piece)
+        return re.compile("".join(pieces))
+
+
+def names_parts(text: str) -> bool:
+    """Whether a pattern has named parts.
+
+    >>> names_parts("out_*.h5"), names_parts("out_{step}.h5")
+    (False, True)
+    """
+    return _PART.search(text) is not None
+
+
+def missing_steps(steps: list[float]) -> float | None:
+    """The first number that a series of steps passes over, where most of its strides are equal; otherwise None.
+
+    The last stride may be shorter: a solver also writes where it ends.
+
+    >>> missing_steps([0, 10, 20, 40, 50, 60])
+    30
+    >>> missing_steps([0, 7, 10, 40]) is None
+    True
+    """
+    strides = [after - before for before, after in pairwise(steps)]
+    if len(strides) < 3:
+        return None
+    usual = sorted(strides)[len(strides) // 2]
+    common = sum(_close(stride, usual) for stride in strides)
+    if usual <= 0 or common < 0.6 * len(strides):
+        return None
+    for before, stride in zip(steps, strides, strict=False):
+        times = stride / usual
+        if times > 1.5 and _close(times, round(times)):
+            return before + usual
+    return None
+
+
+def _close(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-6 * max(abs(a), abs(b))

@@ -1,0 +1,169 @@
+"""Runs of many files: what is wrong with one of them costs that run alone, and is said with its name."""
+
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ingest.building.build import Resources, build
+from ingest.building.inputs import find_inputs
+from ingest.building.plan import plan_build
+from ingest.fields import file_run
+from ingest.recipe import Recipe
+from ingest.source import find
+from shards.program.settings import make
+from tests.ingest import solvers
+from tests.ingest.solvers import TIME, U
+
+TABLES = {
+    "name": "wave",
+    "source": "arrays",
+    "title": "A wave along x",
+    "axes": ["x", "y"],
+    "layout": "t x y",
+    "files": "{run}/out_{step}.h5",
+    "fields": [{"name": "density", "stored": ["state/density"]}],
+    "time": {"stored": "@time"},
+    "coordinates": {"x": {"lower": 0.0, "upper": 2.0}, "y": {"lower": 0.0, "upper": 1.0}},
+    "boundaries": {"x": ["periodic", "periodic"], "y": ["wall", "wall"]},
+}
+PIECES = {"files": "{run}_his_{piece}.nc", "fields": [{"name": "u"}], "time": {"stored": "time"}}
+
+
+def recipe(**changes) -> Recipe:
+    return make(Recipe, TABLES | changes, "wave.toml")
+
+
+def opened_rows(folder: Path, described: Recipe):
+    (found,) = find_inputs(described, folder)
+    with find("arrays").open_file(found.place, described) as opened:
+        return opened.rows, opened.frames(0, 0, len(opened.rows[0].time))
+
+
+def spoil(path: Path, change) -> None:
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+
+def without(name: str):
+    return lambda path: spoil(path, lambda file: file.__delitem__(name))
+
+
+def not_a_number(path: Path) -> None:
+    spoil(path, lambda file: file["state/density"].__setitem__((4, 2), np.nan))
+
+
+def another_grid(path: Path) -> None:
+    path.unlink()
+    solvers.write_hdf5(path, {"state/density": np.ones((9, 8))}, time=0.5)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+FAULTS = [
+    (Path.unlink, "step 20 is missing between the others"),
+    (another_grid, "out_0020.h5:state/density: shape (9, 8); expected (9, 7) as in"),
+    (cut, "out_0020.h5: truncated"),
+    (without("state/density"), "out_0020.h5"),
+    (not_a_number, "density is not finite in frame 2 (out_0020.h5)"),
+    (
+        lambda path: spoil(path, lambda file: file.attrs.__delitem__("time")),
+        "out_0020.h5:: no attribute time",
+    ),
+]
+
+
+@pytest.mark.parametrize(("harm", "words"), FAULTS, ids=["missing", "grid", "cut", "lacks", "nan", "time"])
+def test_a_bad_file_in_the_middle_costs_its_run_only_and_is_named(tmp_path, harm, words):
+    for name in ("a", "b", "c"):
+        solvers.state_files(tmp_path / "in" / name)
+    harm(tmp_path / "in" / "b" / "out_0020.h5")
+    done = build(plan_build(recipe(), tmp_path / "in", "zarr", "lz4"), tmp_path / "out", Resources(1))
+    (left_out,) = done.card.quarantine
+    assert left_out.path == "b/out_0000.h5"
+    assert words in left_out.reason
+
+
+def test_frames_that_two_pieces_hold_are_taken_from_the_later_one_and_told(tmp_path):
+    (row,), frames = opened_rows(solvers.restart_pieces(tmp_path), recipe(**PIECES))
+    np.testing.assert_array_equal(row.time, TIME)
+    np.testing.assert_array_equal(frames[:, 0], U)
+    assert row.files == ("basin_his_0001.nc",) * 2 + ("basin_his_0002.nc",) * 4
+    (note,) = row.notes
+    assert "2 frames of basin_his_0001.nc from t = 0.5 on are in basin_his_0002.nc too" in note
+
+
+def test_a_gap_between_pieces_is_told(tmp_path):
+    (row,), frames = opened_rows(solvers.restart_pieces(tmp_path, ((0, 2), (4, 6))), recipe(**PIECES))
+    assert len(frames) == 4
+    assert row.notes == ("no frames between t = 0.25 (basin_his_0001.nc) and 1 (basin_his_0002.nc)",)
+
+
+def test_pieces_without_stored_times_are_joined_as_they_are(tmp_path):
+    described = recipe(**PIECES | {"time": {"step": 0.5}})
+    (row,), frames = opened_rows(solvers.restart_pieces(tmp_path, ((0, 2), (2, 6))), described)
+    np.testing.assert_array_equal(frames[:, 0], U)
+    assert row.files == ("basin_his_0001.nc",) * 2 + ("basin_his_0002.nc",) * 4
+    assert row.time == (0, 0.5, 1, 1.5, 2, 2.5)
+
+
+def test_files_of_one_run_must_have_one_grid(tmp_path):
+    for number, shift in enumerate((0.0, 0.1)):
+        arrays = {"u": (("time", "x"), U[2 * number : 2 * number + 2, :, 0])}
+        cells = {
+            "time": (("time",), TIME[2 * number : 2 * number + 2]),
+            "x": (("x",), solvers.CENTRES_X + shift),
+        }
+        solvers.write_netcdf(tmp_path / f"basin_his_{number}.nc", arrays | cells)
+    line = {"axes": ["x"], "layout": "t x", "boundaries": {"x": ["wall", "wall"]}}
+    described = recipe(**PIECES, **line, coordinates={"x": {"stored": "x"}})
+    with pytest.raises(Exception, match=r"basin_his_1.nc: other cell centres than in .*basin_his_0.nc"):
+        opened_rows(tmp_path, described)
+
+
+def test_variables_of_other_times_are_not_one_run(tmp_path):
+    solvers.variable_files(tmp_path)
+    arrays = {"p": (("time", "x", "y"), U), "time": (("time",), TIME + 0.1)}
+    solvers.write_netcdf(tmp_path / "p.nc", arrays)
+    described = recipe(files="{variable}.nc", fields=[{"name": "u"}, {"name": "p"}], time={"stored": "time"})
+    with pytest.raises(Exception, match="expected the same times and coordinates in all files of a run"):
+        opened_rows(tmp_path, described)
+
+
+def test_a_change_of_any_file_of_a_run_is_a_change_of_the_run(tmp_path):
+    solvers.state_files(tmp_path / "a")
+    before = find_inputs(recipe(), tmp_path)
+    not_a_number(tmp_path / "a" / "out_0020.h5")
+    after = find_inputs(recipe(), tmp_path)
+    assert [each.path for each in before] == ["a/out_0000.h5"]
+    assert before[0].digest != after[0].digest
+
+
+def test_a_split_is_the_folder_of_its_runs(tmp_path):
+    solvers.state_files(tmp_path / "test" / "a")
+    (found,) = find_inputs(recipe(), tmp_path)
+    assert (found.run, found.split) == ("a", "test")
+
+
+def test_few_files_are_open_at_a_time(tmp_path):
+    count = 3 * file_run.OPEN
+    for k in range(count):
+        solvers.write_hdf5(tmp_path / "a" / f"out_{k}.h5", {"state/density": U[0] + k}, time=float(k))
+    described = recipe()
+    (found,) = find_inputs(described, tmp_path)
+
+    with find("arrays").open_file(found.place, described) as opened:
+        frames = opened.frames(0, 0, count)
+        assert 0 < handles() <= file_run.OPEN
+    assert handles() == 0
+    np.testing.assert_array_equal(frames[:, 0, 0, 0], U[0, 0, 0] + np.arange(count))
+
+
+def handles() -> int:
+    """How many HDF5 files this process holds open."""
+    links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
+    return sum(os.readlink(link).endswith(".h5") for link in links if link.is_symlink())
