@@ -1,26 +1,36 @@
-"""The arrays of a file by their headers: path, shape, type, how they are stored, and what is wrong with them."""
+"""The arrays of a file by their headers: path, shape, type, storage, and what is wrong with them."""
 
 from __future__ import annotations
 
 import math
+import re
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ingest.formats import hdf5_storage as storage
 from ingest.formats import hdf5_tree as tree
-from ingest.formats.arrays import Array, Arrays, Hdf5Arrays
-from ingest.formats.zarr_store import Zarr, ZarrArray
+from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
+from ingest.formats.npz import NpzMember
+from ingest.formats.zarr_store import ZarrArray
+from ingest.inspecting.numbered import find_series
 from ingest.inspecting.statistics import ArrayStatistics
 from shards.errors import SourceError
 
+# Filters of HDF5 by their registered numbers.
 FILTERS = {
-    1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf", 32001: "blosc",
-    32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd", 32026: "blosc2",
+    1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf",
+    32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd", 32026: "blosc2",
 }  # fmt: skip
 # In place of a type that numpy has no name for.
-RECORD, UNKNOWN = UNREAD = ("record", "?")
+RECORD = "record"
+UNKNOWN = "?"
+UNREAD = (RECORD, UNKNOWN)
+# Attributes that say what an array is; the others are many and say nothing of that.
+TELLING = ("units", "unit", "axis", "standard_name", "positive", "long_name")
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,12 @@ class Storage:
 
 @dataclass(frozen=True)
 class ArrayInfo:
-    """An array by its header; `groups` counts the groups at the root that hold arrays of the same names as its own."""
+    """An array by its header.
+
+    `groups` counts the groups at the root that hold arrays of the same names as its own, one for each run;
+    `steps` the arrays of `pattern`, one for each frame of a run. `dimensions` names its axes as the file does,
+    `unlimited` numbers those that may grow.
+    """
 
     path: str
     shape: tuple[int, ...] | None
@@ -43,33 +58,82 @@ class ArrayInfo:
     fault: str | None = None
     groups: int = 1
     statistics: ArrayStatistics | None = None
+    dimensions: tuple[str, ...] = ()
+    attributes: dict[str, str] = field(default_factory=dict)
+    unlimited: tuple[int, ...] = ()
+    pattern: str = ""
+    steps: int = 1
 
     @property
     def stored(self) -> str:
-        """What a recipe calls it: `*/name` for an array a group."""
+        """What a recipe calls it.
+
+        >>> ArrayInfo("run_1/u", (4, 9), "float32", Storage(), groups=3).stored
+        '*/u'
+        >>> ArrayInfo("0/u", (4, 9), "float32", Storage(), pattern="{step}/u", steps=3).stored
+        '{step}/u'
+        """
+        if self.pattern:
+            return self.pattern
         return f"*/{self.path.partition('/')[2]}" if self.groups > 1 else self.path
 
     @property
+    def name(self) -> str:
+        """The last word of the path that is no number.
+
+        >>> ArrayInfo("timeseries/b/50", (9,), "float32", Storage(), pattern="timeseries/b/{step}").name
+        'b'
+        """
+        words = [re.sub(r"[-_.]?{step}[-_.]?", "", word) for word in (self.pattern or self.path).split("/")]
+        # PLUTO, pyro and others keep each field in a group with one array `data`.
+        while len(words) > 1 and (not words[-1] or (words[-1] == "data" and self.pattern == "")):
+            words.pop()
+        return words[-1] or words[0] or "field"
+
+    @property
+    def unit(self) -> str:
+        """As the file states it; "1" stands for none."""
+        said = self.attributes.get("units", "") or self.attributes.get("unit", "")
+        return "" if said.strip() in ("1", "none", "dimensionless", "-", "") else said.strip()
+
+    @property
     def lengths(self) -> tuple[int, ...]:
-        return self.shape or ()
+        """Its shape, the states of a series in front."""
+        shape = self.shape or ()
+        return (self.steps, *shape) if self.pattern else shape
 
     @property
     def size(self) -> int:
         return math.prod(self.lengths)
 
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Lengths without those of 1 behind the first: a column is a list."""
+        first, *others = self.lengths or (1,)
+        return (first, *(length for length in others if length != 1))
 
-def list_arrays(arrays: Arrays, path: Path) -> tuple[ArrayInfo, ...]:
-    """The arrays by their headers; of groups at the root that are built alike, those of the first."""
-    alike: dict[tuple[str, ...], list[str]] = {}
+
+def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
+    """The arrays by their headers; of states, and of groups at the root that are built alike, the first."""
     names = arrays.names()
-    for group, inner in _by_group(names).items():
+    series = find_series(arrays, names)
+    in_series = {name for each in series for name in each.members}
+    alone = tuple(name for name in names if name not in in_series)
+
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for group, inner in _by_group(alone).items():
         alike.setdefault(inner, []).append(group)
     firsts = {groups[0]: len(groups) for groups in alike.values()}
-    return tuple(
+
+    listed = [
         replace(_listed(arrays, name, path), groups=firsts.get(_group(name), 1))
-        for name in names
+        for name in alone
         if "/" not in name or _group(name) in firsts
-    )
+    ]
+    for each in series:
+        first = _listed(arrays, each.first, path)
+        listed.append(replace(first, pattern=each.pattern, steps=len(each.members)))
+    return tuple(sorted(listed, key=lambda each: each.path))
 
 
 def _group(name: str) -> str:
@@ -77,6 +141,7 @@ def _group(name: str) -> str:
 
 
 def _by_group(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The names below each group of the root."""
     found: dict[str, list[str]] = {}
     for name in names:
         group, slash, inner = name.partition("/")
@@ -85,13 +150,36 @@ def _by_group(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {group: tuple(inner) for group, inner in found.items()}
 
 
-def _listed(arrays: Arrays, name: str, path: Path) -> ArrayInfo:
+def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
+    """One array; where it cannot be read, with what is wrong."""
     try:
         array = arrays.array(name)
-        return ArrayInfo(name, array.shape, str(array.dtype), _storage(arrays, array, name, path))
+        found = ArrayInfo(name, array.shape, str(array.dtype), _storage(arrays, array, name, path))
     except SourceError as error:
         shape, dtype, storage = _of_unreadable(arrays, name)
         return ArrayInfo(name, shape, dtype, storage, without_place(error, path, name))
+    try:
+        dimensions, attributes = arrays.dimensions(name), arrays.attributes(name)
+    except SourceError:
+        # Names that cannot be read are as good as none.
+        return found
+    telling = {
+        key: value for key in TELLING if isinstance(value := attributes.get(key), str) and value.isprintable()
+    }
+    labels = attributes.get("DIMENSION_LABELS")
+    if isinstance(labels, tuple) and len(labels) == len(array.shape):
+        dimensions = tuple(
+            scale or label for scale, label in zip(dimensions or labels, map(str, labels), strict=True)
+        )
+    return replace(found, dimensions=dimensions, attributes=telling, unlimited=_unlimited(arrays, name))
+
+
+def _unlimited(arrays: ArrayFile, name: str) -> tuple[int, ...]:
+    """The axes that may grow, where a kind of file tells."""
+    if not isinstance(arrays, Hdf5Arrays):
+        return ()
+    longest = tree.item(arrays.file, name).maxshape or ()
+    return tuple(axis for axis, length in enumerate(longest) if length is None)
 
 
 def without_place(error: Exception, path: Path | str, name: str) -> str:
@@ -120,11 +208,12 @@ def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
     if isinstance(array, ZarrArray):
         codecs = tuple(type(each).__name__.lower().removesuffix("codec") for each in array.array.compressors)
         return Storage(None, tuple(array.array.shards or array.array.chunks), codecs)
+    if not isinstance(array, NpzMember):
+        return Storage()
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo(f"{name}.npy")
-    return Storage(
-        member.compress_size, None, () if member.compress_type == zipfile.ZIP_STORED else ("deflate",)
-    )
+    filters = () if member.compress_type == zipfile.ZIP_STORED else ("deflate",)
+    return Storage(member.compress_size, None, filters)
 
 
 def _hdf5_storage(dataset: Any) -> Storage:
@@ -132,26 +221,14 @@ def _hdf5_storage(dataset: Any) -> Storage:
     return Storage(dataset.id.get_storage_size(), dataset.chunks, filters)
 
 
-def root_numbers(arrays: Arrays) -> dict[str, float]:
+def root_numbers(arrays: ArrayFile) -> dict[str, float]:
     """The attributes of the file that are one number each; raises SourceError where attributes are damaged."""
-    return {name: value for name in _root_attributes(arrays) if (value := _number(arrays, name)) is not None}
-
-
-def _root_attributes(arrays: Arrays) -> list[str]:
-    if isinstance(arrays, Hdf5Arrays):
-        try:
-            # h5py gives names that are not UTF-8 as bytes; no recipe could write them.
-            return sorted(name for name in arrays.file.attrs if isinstance(name, str))
-        except (OSError, RuntimeError) as error:
-            raise SourceError(
-                f"{arrays.where}: its attributes are damaged ({error}); fetch the file again"
-            ) from error
-    return sorted(arrays.group.attrs) if isinstance(arrays, Zarr) else []
-
-
-def _number(arrays: Arrays, name: str) -> float | None:
-    try:
-        value = arrays.attribute("", name)
-    except SourceError:
-        return None
-    return value if value is not None and math.isfinite(value) else None
+    found = {}
+    for name, value in sorted(arrays.attributes("").items()):
+        number = None if isinstance(value, str | tuple) else np.asarray(value)
+        # Names that begin so are the libraries' own.
+        if number is None or number.size != 1 or name.startswith("_"):
+            continue
+        if number.dtype.kind in "biuf" and math.isfinite(number.item()):
+            found[name] = float(number.item())
+    return found

@@ -1,4 +1,4 @@
-"""The fields that guessed arrays make up: vectors joined from their components, stacks parted into channels."""
+"""The fields that placed arrays make up: vectors joined from their components, stacks split into channels."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ingest.inspecting.infer_layout import AXIS_NAME, InferredLayout, PlacedArray, Words
+from ingest.inspecting.axis_names import SPACE_NAME, letter
+from ingest.inspecting.infer_layout import InferredLayout, PlacedArray, Words
+from ingest.inspecting.layout_by_lengths import STACKS
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from shards.schema import FieldSpec
 
-VECTORS = {"v": "velocity", "vel": "velocity", "b": "magnetic_field", "m": "momentum", "mom": "momentum"}
-# Arrays of these names hold several fields: their channels are no vector.
-STACKS = ("data", "solution", "fields", "state", "output")
+VECTORS = {
+    "": "velocity", "v": "velocity", "vel": "velocity", "wind": "velocity", "b": "magnetic_field", "bcc": "magnetic_field",
+    "m": "momentum", "mom": "momentum",
+}  # fmt: skip
+MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
+# Components by the habits of codes, apart from those that end or begin with the name of an axis.
+_UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)
+_NUMBERED = re.compile(r"(vel|mom|bcc|b|v|u|m)([123])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class DraftField:
-    """A field of the draft: its name, rank, and where each component lies."""
+    """A field of the draft: its name, rank, unit, and where each component is."""
 
     name: str
     rank: int
@@ -24,64 +32,135 @@ class DraftField:
     layout: Words
     constant: bool
     doubt: str = ""
+    unit: str = ""
 
 
-def named_fields(guess: InferredLayout) -> list[DraftField]:
-    """Fields by canonical names: components stored apart are joined, channels of one array are parted."""
-    names = _names(guess.fields)
-    fields = list(_vectors(guess, names))
+def draft_fields(layout: InferredLayout) -> list[DraftField]:
+    """Fields by names that are unique, masks left out; components stored apart are joined to vectors."""
+    placed = [each for each in layout.fields if not is_mask(each)]
+    fields = list(_vectors(placed, layout))
     joined = {path for vector in fields for path in vector.stored}
-    for each, name in names.items():
+    for each in placed:
         if each.array.stored not in joined:
-            fields += _fields_of(each, name, len(guess.axes))
-    return [replace(field, doubt=field.doubt or _doubt(field, guess)) for field in fields]
+            fields += _fields_of(each, len(layout.axes))
+    return _unique([replace(field, doubt=field.doubt or _doubt(field, layout)) for field in fields], layout.axes)
 
 
-def _doubt(field: DraftField, guess: InferredLayout) -> str:
-    if AXIS_NAME.fullmatch(field.name):
+def is_mask(each: PlacedArray) -> bool:
+    """Whether its name says that it tells solid cells, next to other fields."""
+    return bool(MASK_NAME.search(each.array.name)) and CHANNEL not in each.words
+
+
+def _doubt(field: DraftField, layout: InferredLayout) -> str:
+    """What a person should look at, if anything."""
+    if SPACE_NAME.fullmatch(field.name):
         return "named as an axis; coordinates are no field: take it out if it is one"
-    alike = guess.lengths.get(TRAJECTORY) == guess.lengths[TIME]
+    alike = layout.lengths.get(TRAJECTORY) == layout.lengths[TIME]
     if alike and (TRAJECTORY in field.layout) != (TIME in field.layout):
         return "as many trajectories as frames; perhaps n and t are the other way round"
     return ""
 
 
-def _names(fields: tuple[PlacedArray, ...]) -> dict[PlacedArray, str]:
-    """The last word of each path, or all of it where last words repeat."""
-    last = {each: _plain(each.array.path.rpartition("/")[2]) for each in fields}
-    unique = len(set(last.values())) == len(last)
-    return last if unique else {each: _plain(each.array.stored.removeprefix("*/")) for each in fields}
-
-
 def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_") or "field"
+    """Letters of all alphabets, digits and `_`: other characters are no part of a channel's name.
+
+    >>> _plain("Azᶜᶜᵃ"), _plain("a[1]"), _plain("*")
+    ('Azᶜᶜᵃ', 'a_1', 'field')
+    """
+    return re.sub(r"\W+", "_", name).strip("_") or "field"
 
 
-def _vectors(guess: InferredLayout, names: dict[PlacedArray, str]) -> Iterator[DraftField]:
-    """Arrays without components of one kind, whose names differ in the axis alone."""
-    groups: dict[tuple[str, Words], dict[str, str]] = {}
-    for each, name in names.items():
-        for axis in guess.axes:
-            found = re.fullmatch(rf"(?:(.+?)_?{axis}|{axis}_(.+))", name, re.IGNORECASE)
-            if found and CHANNEL not in each.words:
-                stem = found[1] or found[2]
-                groups.setdefault((stem, each.words), {}).setdefault(axis, each.array.stored)
-    for (stem, words), parts in groups.items():
-        if len(guess.axes) > 1 and set(parts) == set(guess.axes):
-            stored = tuple(parts[axis] for axis in guess.axes)
-            yield DraftField(VECTORS.get(stem.lower(), stem), 1, stored, words, TIME not in words)
+def _unique(fields: list[DraftField], axes: Words) -> list[DraftField]:
+    """No two fields give a channel of the same name: the later takes its whole path, then a number."""
+    taken: set[str] = set()
+    result = []
+    for field in fields:
+        whole = _plain(re.sub(r"^\*/|{step}/?", "", field.stored[0]))
+        number = 1
+        name = field.name
+        while not taken.isdisjoint(_channels(name, field.rank, axes)):
+            name = whole if number == 1 else f"{whole}_{number}"
+            number += 1
+        taken.update(_channels(name, field.rank, axes))
+        result.append(replace(field, name=name))
+    return result
 
 
-def _fields_of(each: PlacedArray, name: str, dimensions: int) -> Iterator[DraftField]:
-    path, count = each.array.stored, each.channels
-    one = CHANNEL not in each.words or count == 1
+def _channels(name: str, rank: int, axes: Words) -> tuple[str, ...]:
+    return FieldSpec(name, rank).components(axes)  # type: ignore[arg-type]
+
+
+def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[DraftField]:
+    """Arrays of one kind and unit whose names differ in the axis alone, one for each axis."""
+    groups: dict[tuple[str, Words, str, str], dict[str, PlacedArray]] = {}
+    for each in placed:
+        if each.channels != 1:
+            continue
+        group = each.array.stored.rpartition("/")[0] if each.array.name != "data" else ""
+        for stem, axis in _component(each.array.name, layout.axes):
+            key = (stem, each.words, each.array.unit, group if stem in VECTORS else "")
+            groups.setdefault(key, {}).setdefault(axis, each)
+    used: set[str] = set()
+    for (stem, words, unit, _), parts in groups.items():
+        stored = tuple(parts[axis].array.stored for axis in layout.axes if axis in parts)
+        if len(layout.axes) < 2 or len(stored) < len(layout.axes) or not used.isdisjoint(stored):
+            continue
+        used.update(stored)
+        name = VECTORS.get(stem.lower(), _plain(stem))
+        names = [parts[axis].array.name for axis in layout.axes]
+        doubt = "" if all(_ends_with_axis(each, layout.axes) for each in names) else (
+            f"{', '.join(names)} taken for the components along {', '.join(layout.axes)}"
+        )
+        yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit)
+
+
+def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
+    """What a name may be the component of, and along which axis."""
+    letters = {found: axis for axis in axes if (found := letter(axis))}
+    for axis in axes:
+        found = re.fullmatch(rf"(?:(.+?)[-_]?{axis}|{axis}[-_](.+))", name, re.IGNORECASE)
+        if found:
+            yield found[1] or found[2], axis
+            return
+    found = re.fullmatch(r"(?:(.+?)[-_]?([xyz])|([xyz])[-_](.+))", name, re.IGNORECASE)
+    if found:
+        direction = (found[2] or found[3]).lower()
+        if direction in letters:
+            yield found[1] or found[4], letters[direction]
+            return
+    found = _UVW.fullmatch(name)
+    if found:
+        direction = "xyz"["uvw".index(found[1].lower())]
+        if direction in letters:
+            yield found[2] or "", letters[direction]
+        return
+    found = _NUMBERED.fullmatch(name)
+    if found and len(axes) >= int(found[2]):
+        direction = "xyz"[int(found[2]) - 1]
+        yield found[1], letters.get(direction, axes[int(found[2]) - 1])
+
+
+def _ends_with_axis(name: str, axes: Words) -> bool:
+    return any(name.lower().endswith(axis.lower()) or name.lower().startswith(axis.lower()) for axis in axes)
+
+
+def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
+    """A scalar, a vector or a tensor held as one array, or a field for each channel."""
+    path, count, name = each.array.stored, each.channels, _plain(each.array.name)
+    constant, unit = each.constant, each.array.unit
+    one = count == 1
     rank = 0 if one else {dimensions: 1, dimensions**2: 2}.get(count, -1)
     if rank > 0 and (name.lower() in STACKS or dimensions == 1):
         rank = -1
+    if rank == 2 and each.words.count(CHANNEL) == 1 and each.words.index(CHANNEL) < len(each.words) - 1:
+        # Four layers or species in front of the grid are no tensor.
+        rank = -1
     if rank >= 0:
         doubt = "" if one else f"{count} components taken for a {'vector' if rank == 1 else 'tensor'}"
-        yield DraftField(name, rank, (path,), each.words, each.constant, doubt)
+        name = VECTORS.get(name.lower(), name) if rank == 1 else name
+        yield DraftField(name, rank, (path,), each.words, constant, doubt, unit)
         return
     for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
         doubt = f"channel {channel} of {count}: name it"
-        yield DraftField(f"{name}_{channel}", 0, (f"{path}[{channel}]",), each.words, each.constant, doubt)
+        stored = (f"{path}[{channel}]",)
+        yield DraftField(f"{name}_{channel}", 0, stored, each.words, constant, doubt, unit)

@@ -1,0 +1,135 @@
+"""What names of dimensions say: which axis is time, a trajectory, a component, a coordinate of space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from shards.schema import TAKEN
+
+Role = Literal["n", "t", "c", "space", "other", ""]
+
+TIME_NAME = re.compile(
+    r"(sim|ocean|model|valid|physical|output)?_?(t|times?)([-_](coordinates?|counter|axis|instant|centered))?"
+    r"|xtime|timestamps?|frames?|snapshots?|t_?(eval|out|array|list|grid)|time_?steps?|tt",
+    re.IGNORECASE,
+)
+RUN_NAME = re.compile(
+    r"n|runs?|samples?|traj(ectory|ectories|s)?|ensembles?|ens|members?|realizations?|realisations?|batch(es)?"
+    r"|simulations?|sims?|cases?|seeds?|number",
+    re.IGNORECASE,
+)
+COMPONENT_NAME = re.compile(
+    r"c|channels?|components?|comps?|var(iable)?s?|fields?|features?|vectors?|num_eqn", re.IGNORECASE
+)
+# Axes of what is no grid, or a grid in pieces.
+OTHER_NAME = re.compile(
+    r"particles?|atoms?|nodes?|ncells?|points?|n?faces?|edges?|vertices|bnds|bounds|nv|obs|blocks?|nblocks?"
+    r"|str(ing)?_?len(gth)?|datestrlen",
+    re.IGNORECASE,
+)
+# What libraries call a dimension that nobody named.
+UNNAMED = re.compile(r"|(phony_)?dim_?\d+|fakedim\d+|axis_?\d+|[0-9.]+", re.IGNORECASE)
+
+SPACE_NAMES = (
+    *("x", "y", "z", "r", "log_r", "theta", "phi"),
+    *("lev", "level", "plev", "depth", "altitude", "lat", "latitude", "lon", "longitude"),
+)
+_SUFFIX = r"[-_](coordinates?|cent(?:er|re)s?|coords?|cells?|grid|axis|rho|faces?)|s"
+SPACE_NAME = re.compile(rf"({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
+# Cell centres by the habits of codes: xh, xc, xt, x1v, x_1.
+SOLVER_NAME = re.compile(r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v)|x([123])v", re.IGNORECASE)
+
+_LETTERS = (
+    ("x", re.compile(r"x.*|lon.*|west_east.*|rlon|ni|i|nx|xi_.*|east.*", re.IGNORECASE)),
+    ("y", re.compile(r"y.*|lat.*|south_north.*|rlat|nj|j|ny|eta_.*|north.*", re.IGNORECASE)),
+    (
+        "z",
+        re.compile(
+            r"z.*|lev.*|plev.*|depth.*|alt.*|height.*|bottom_top.*|k|nk|nz|s_(rho|w)|st_ocean|isobaric.*",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+def axis_word(dimension: str) -> str:
+    """A name for the axis of a recipe, out of the name of a dimension.
+
+    >>> axis_word("scales/x/1.0"), axis_word("st_ocean"), axis_word("t")
+    ('x', 'st_ocean', 't_axis')
+    """
+    parts = [part for part in dimension.split("/") if part and not re.fullmatch(r"[0-9.]+", part)]
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", parts[-1] if parts else "").strip("_")
+    if not plain or not plain[0].isalpha():
+        plain = f"axis_{plain}".rstrip("_")
+    reserved = plain in TAKEN or plain.lower() in (TRAJECTORY, TIME, CHANNEL, "b")
+    return f"{plain}_axis" if reserved else plain
+
+
+def role(dimension: str, attributes: Mapping[str, str]) -> Role:
+    """What a dimension is, by its name and by the attributes of its coordinate; empty where it has no name.
+
+    >>> role("ocean_time", {}), role("yh", {}), role("member", {}), role("", {})
+    ('t', 'space', 'n', '')
+    >>> role("when", {"units": "days since 2000-01-01"})
+    't'
+    """
+    said = _role_by_attributes(attributes)
+    if said:
+        return said
+    last = dimension.rpartition("/")[2]
+    word = axis_word(dimension) if not UNNAMED.fullmatch(dimension) else ""
+    if not word:
+        return ""
+    for name in (last, word.removesuffix("_axis")):
+        if TIME_NAME.fullmatch(name):
+            return "t"
+        if RUN_NAME.fullmatch(name):
+            return "n"
+        if COMPONENT_NAME.fullmatch(name):
+            return "c"
+        if OTHER_NAME.fullmatch(name):
+            return "other"
+    return "space"
+
+
+def _role_by_attributes(attributes: Mapping[str, str]) -> Role:
+    """What the conventions of climate files (CF) say of a coordinate."""
+    axis = attributes.get("axis", "").upper()
+    standard = attributes.get("standard_name", "")
+    if axis == "T" or standard == "time" or " since " in attributes.get("units", ""):
+        return "t"
+    if axis == "E" or standard == "realization":
+        return "n"
+    if axis in ("X", "Y", "Z") or attributes.get("positive", "") in ("up", "down"):
+        return "space"
+    return ""
+
+
+def letter(axis: str) -> str:
+    """The direction that an axis has: x, y, z, or empty.
+
+    >>> letter("xh"), letter("latitude"), letter("st_ocean"), letter("theta")
+    ('x', 'y', 'z', '')
+    """
+    if axis in ("r", "theta", "phi", "log_r"):
+        return ""
+    return next((word for word, pattern in _LETTERS if pattern.fullmatch(axis)), "")
+
+
+def space_name(name: str) -> str:
+    """The axis that an array without named dimensions lists, by its own name; empty where it lists none.
+
+    >>> space_name("x-coordinate"), space_name("X"), space_name("x2v"), space_name("rho")
+    ('x', 'x', 'y', '')
+    """
+    found = SPACE_NAME.fullmatch(name)
+    if found:
+        return found[1].lower()
+    found = SOLVER_NAME.fullmatch(name)
+    if not found:
+        return ""
+    return found[1].lower() if found[1] else "xyz"[int(found[2]) - 1]

@@ -1,0 +1,215 @@
+"""Times, coordinates and boundaries of a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.arrays import ArrayFile, whole
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.draft_table import inline_table, line
+from ingest.inspecting.folder import FolderContents
+from ingest.inspecting.frames import FrameReader
+from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.numbered import HOLE, Series, time_attribute
+from ingest.inspecting.periodicity import APART, Ends, axis_ends
+from ingest.inspecting.text_table import printable
+from ingest.layout import TIME, TRAJECTORY
+from shards.errors import SourceError
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AxisLines:
+    """The tables [time], [coordinates] and [boundaries]."""
+
+    arrays: ArrayFile
+    layout: InferredLayout
+    folder: FolderContents | None
+
+    def time(self) -> list[str]:
+        """By a list, by an attribute or number of each state, otherwise left open."""
+        frames = self.layout.lengths[TIME]
+        if self._states:
+            stored, note = self._time_of_states()
+            return ["", "[time]", f"{line('stored', stored)}  # {note}"]
+        time = self.layout.lists.time
+        times = self._values(time)
+        if time is not None and times is not None and _one_way(times) and times[0] < times[-1]:
+            if len(times) == frames:
+                return ["", "[time]", f"{line('stored', time.stored)}  # {_span(times, 'frame', time.unit)}"]
+            if len(times) == frames + 1 > 2 and _even(times):
+                note = f"# {printable(time.path)} holds {len(times)} times for {frames} frames: the last is left out."
+                start, stop = float(times[0]), float(times[-2])
+                return ["", note, "[time]", line("start", start), line("stop", stop)]
+        said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
+        return ["", said, "# [time]", "# step = 1.0"]
+
+    @property
+    def _states(self) -> bool:
+        """Whether frames are arrays, groups or files of their own."""
+        of_files = self.folder is not None and self.folder.kind in ("states", "pieces")
+        return of_files or any(each.array.pattern for each in self.layout.variable)
+
+    def _time_of_states(self) -> tuple[str, str]:
+        """What `stored` says of the times of states, and a comment."""
+        time = self.layout.lists.time
+        if self.folder is not None and self.folder.kind in ("states", "pieces"):
+            if time is not None:
+                return time.stored, f"the times of each file{_in_unit(time.unit)}"
+            name = time_attribute(self.arrays, "")
+            if name:
+                return f"@{name}", f"the attribute {name} of each file"
+            group = self.layout.variable[0].array.path.partition("/")[0]
+            name = time_attribute(self.arrays, group)
+            if name:
+                return f"{group}@{name}", f"the attribute {name} of {printable(group)} in each file"
+            return HOLE, "CHECK: the number in the names of the files; step = 0.01 as well, if it counts steps"
+        if time is not None and time.pattern:
+            return time.stored, f"one time a frame{_in_unit(time.unit)}"
+        array = next(each.array for each in self.layout.variable if each.array.pattern)
+        group = Series(array.pattern, (array.path,)).group
+        first = "/".join(array.path.split("/")[: group.count("/") + 1])
+        name = time_attribute(self.arrays, first) if group else ""
+        if name:
+            return f"{group}@{name}", f"the attribute {name} of each group"
+        return HOLE, "CHECK: the number in the names; step = 0.01 as well, if it counts steps"
+
+    def _values(self, listed: ArrayInfo | None) -> Values | None:
+        """A list, of the first trajectory where there is one for each."""
+        if listed is None or listed.pattern:
+            return None
+        try:
+            values = whole(self.arrays.array(listed.path))
+        except SourceError:
+            return None
+        if values.size == max(values.shape, default=1):
+            return values.reshape(-1)
+        return values[0] if values.ndim == 2 else None
+
+    def coordinates(self) -> list[str]:
+        """A rule per axis, a comment where the file does not tell; then what repeats at the ends."""
+        rules = [self._coordinate(axis) for axis in self.layout.axes]
+        said = "# DECIDE: where the outermost cells end, below and above; uncomment and correct."
+        repeated = [axis for axis, ends in self._ends.items() if ends.repeated]
+        lines = list(self._crop(repeated))
+        lines += ["", "[coordinates]", *([said] if any(rule.startswith("#") for rule in rules) else []), *rules]
+        return lines
+
+    def _crop(self, axes: list[str]) -> Iterator[str]:
+        """A periodic end that is stored twice, told where it would be a cell too many."""
+        if axes:
+            yield ""
+            yield f"# DECIDE: the last cells of {', '.join(axes)} repeat the first: uncomment to cut them."
+            yield f"# {inline_table('crop', {axis: [0, 1] for axis in axes})}"
+
+    def _coordinate(self, axis: str) -> str:
+        listed = self.layout.lists.space.get(axis)
+        cells = self.layout.lengths[axis]
+        unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
+        if listed is None:
+            return self._by_spacing(axis) or unknown
+        if len(listed.values) > 1 and not self._is_of_trajectories(listed):
+            return self._by_meshgrid(axis, listed) or unknown
+        centres = self._values(listed)
+        if centres is None or len(centres) != cells or not _one_way(centres):
+            return unknown
+        if not self._is_of_trajectories(listed):
+            note = _span(centres, "cell", listed.unit)
+            return f"{inline_table(axis, {'stored': listed.stored})}  # {note}"
+        if not _even(centres) or centres[0] > centres[-1]:
+            return unknown
+        half = float(centres[-1] - centres[0]) / (cells - 1) / 2
+        ends = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
+        note = f"CHECK: the first list of {printable(listed.path)}, taken for equally spaced cell centres"
+        return f"{inline_table(axis, dict(ends))}  # {note}"
+
+    def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
+        """Whether a list has a row per trajectory."""
+        runs = self.layout.lengths.get(TRAJECTORY)
+        return len(listed.lengths) == 2 and runs is not None and listed.lengths[0] == runs
+
+    def _by_meshgrid(self, axis: str, listed: ArrayInfo) -> str:
+        """The rule of an array as large as the grid; empty where it does not depend on the axis alone."""
+        space = tuple(self.layout.lengths[word] for word in self.layout.words if word in self.layout.axes)
+        try:
+            values = whole(self.arrays.array(listed.path))
+        except SourceError:
+            return ""
+        if values.shape[-len(space) :] != space:
+            return ""
+        order = [word for word in self.layout.words if word in self.layout.axes]
+        along = np.moveaxis(values.reshape(-1, *space)[0], order.index(axis), 0).reshape(space[order.index(axis)], -1)
+        if not (along == along[:, :1]).all() or not _one_way(along[:, 0]):
+            return ""
+        return f"{inline_table(axis, {'stored': listed.stored})}  # {_span(along[:, 0], 'cell', listed.unit)}"
+
+    def _by_spacing(self, axis: str) -> str:
+        """Lower and upper end as openPMD states them: offset and spacing of the mesh, in SI units."""
+        array = self.layout.variable[0].array
+        held: dict[str, Any] = {}
+        for path in (array.path.rpartition("/")[0], array.path):
+            try:
+                held |= self.arrays.attributes(path)
+            except SourceError:
+                continue
+        spacing = np.asarray(held.get("gridSpacing", ())).reshape(-1)
+        number = self.layout.axes.index(axis)
+        if spacing.dtype.kind not in "iuf" or len(spacing) != len(self.layout.axes):
+            return ""
+        offset = np.asarray(held.get("gridGlobalOffset", np.zeros(len(spacing)))).reshape(-1)
+        unit = float(np.asarray(held.get("gridUnitSI", 1.0)).reshape(-1)[0])
+        lower = float(offset[number]) * unit if len(offset) == len(spacing) else 0.0
+        upper = lower + float(spacing[number]) * unit * self.layout.lengths[axis]
+        if not lower < upper < np.inf:
+            return ""
+        return f"{inline_table(axis, {'lower': lower, 'upper': upper})}  # CHECK: gridSpacing and gridGlobalOffset, in m"
+
+    @cached_property
+    def _ends(self) -> dict[str, Ends]:
+        return axis_ends(FrameReader(self.arrays, self.layout))
+
+    def boundaries(self) -> list[str]:
+        """Left open, with what the numbers show."""
+        lines = [
+            "",
+            "[boundaries]",
+            "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct.",
+        ]
+        for axis, ends in self._ends.items():
+            side = "wall" if ends.jump is not None and ends.jump >= APART and not ends.repeated else "periodic"
+            lines.append(f"# {line(axis, [side, side])}" + (f"  # {ends.words}" if ends.words else ""))
+        return lines
+
+
+def _in_unit(unit: str) -> str:
+    return f", in {printable(unit)}" if unit else ""
+
+
+def _span(values: Values, what: str, unit: str) -> str:
+    """Number, ends, unit of a list, and what is unusual of it."""
+    words = f"{len(values)} {what}s, {values[0]:.6g} to {values[-1]:.6g}"
+    words += f" {printable(unit)}" if unit else ""
+    if len(values) > 2 and not _even(values):
+        steps = np.abs(np.diff(values))
+        words += f"; steps differ, {steps.min():.4g} to {steps.max():.4g}"
+    if len(values) > 1 and values[0] > values[-1]:
+        words += "; runs downwards, kept so"
+    return words
+
+
+def _one_way(values: Values) -> bool:
+    """Whether all numbers are finite and go up, or all go down."""
+    steps = np.diff(values)
+    return bool(np.isfinite(values).all() and ((steps > 0).all() or (steps < 0).all()))
+
+
+def _even(values: Values) -> bool:
+    steps = np.diff(values)
+    return bool(np.allclose(steps, steps[0], rtol=1e-3))

@@ -1,0 +1,36 @@
+"""What a dataset is called: the system, not the number of a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ingest.formats.zarr_marker import MARKERS
+
+# Words for a file that say nothing of the system.
+_PLAIN = re.compile(
+    r"(?:(?:run|runs|sim|simulation|traj|trajectory|sample|seed|case|out|output|outputs|data|dataset|snap|snapshot|snapshots"
+    r"|state|states|field|fields|file|result|results|solution|plt|plt_cnt|chk|his|rst|restart|frame|frames|dump|step|prim"
+    r"|s|t|slices|train|valid|test)[-_.]?)*",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[-_.]?(?<!\d\.)(?<!\d)\d+$")
+
+
+def dataset_name(path: Path) -> str:
+    """A folder name out of that of a file, without run numbers; of the folder, where the file has no other word.
+
+    >>> dataset_name(Path("channel/run_000.h5")), dataset_name(Path("Ma_0.7.h5")), dataset_name(Path("/-.h5"))
+    ('channel', 'Ma_0.7', 'own')
+    """
+    if path.name in MARKERS:
+        path = path.parent
+    for place in (path, path.parent, path.parent.parent):
+        name = re.sub(r"(\.zarr)?\.[A-Za-z][A-Za-z0-9]*$", "", place.name)
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")
+        before = ""
+        while name != before:
+            before, name = name, _NUMBER.sub("", name).strip("_.-")
+        if name and not _PLAIN.fullmatch(name):
+            return name
+    return "own"

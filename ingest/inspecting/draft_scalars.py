@@ -1,0 +1,45 @@
+"""The parameters of a draft: numbers that look like physics are taken, others are listed."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.formats.arrays import ArrayFile, whole
+from ingest.inspecting.contents import root_numbers
+from ingest.inspecting.draft_table import line
+from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.parameters import looks_like_physics
+from ingest.inspecting.text_table import printable
+from shards.errors import SourceError
+
+
+def scalar_lines(arrays: ArrayFile, layout: InferredLayout) -> list[str]:
+    """The table [scalars], each key once; what is a counter or a setting of the program is a comment."""
+    found: dict[str, tuple[str, str, bool]] = {}
+    for name, value in root_numbers(arrays).items():
+        found[name] = (f"@{name}", f"{value:g}", looks_like_physics(name, value))
+    for each in layout.scalars:
+        if each.pattern:
+            continue
+        last = each.path.rpartition("/")[2]
+        try:
+            values = whole(arrays.array(each.path)).reshape(-1)
+        except SourceError:
+            continue
+        low, high = float(values.min()), float(values.max())
+        if not low <= high:
+            continue
+        name = last if last not in found else re.sub(r"\W+", "_", each.path)
+        if name in found:
+            # An attribute and an array of one name: the array is what a solver reads back.
+            found.pop(name)
+        span = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+        found[name] = (each.stored, span, looks_like_physics(last, low))
+
+    taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in found.items() if physics]
+    left = [printable(f"{name} = {span}") for name, (_, span, physics) in found.items() if not physics]
+    comment = [f"# Not taken, of the program rather than the physics: {', '.join(left[:20])}"] if left else []
+    if not taken:
+        return ["", *comment] if comment else []
+    said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
+    return ["", "[scalars]", said, *taken, *comment]

@@ -1,0 +1,24 @@
+"""Lines of TOML, as a draft writes them."""
+
+from __future__ import annotations
+
+from shards.program.settings import dump_toml
+
+
+def line(key: str, value: object) -> str:
+    """One key with its value.
+
+    >>> line("layout", "t x y")
+    'layout = "t x y"'
+    """
+    return dump_toml({key: value}).strip()
+
+
+def inline_table(key: str, values: dict[str, object]) -> str:
+    """A table in one line.
+
+    >>> inline_table("x", {"lower": 0.0, "upper": 1.0})
+    'x = { lower = 0.0, upper = 1.0 }'
+    """
+    inside = ", ".join(line(name, value) for name, value in values.items())
+    return f"{line(key, 0).removesuffix('0')}{{ {inside} }}"

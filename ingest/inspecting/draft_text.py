@@ -1,0 +1,221 @@
+"""The text of a draft: a comment stands wherever a person must look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+
+
+from ingest.formats.arrays import ArrayFile
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.draft_axes import AxisLines
+from ingest.inspecting.draft_name import dataset_name
+from ingest.inspecting.draft_scalars import scalar_lines
+from ingest.inspecting.draft_table import line
+from ingest.inspecting.folder import FolderContents
+from ingest.inspecting.frames import FrameReader
+from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
+from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
+from ingest.inspecting.solvers import Solver
+from ingest.inspecting.text_table import printable
+from ingest.layout import split_channel
+
+from ingest.split import SplitRule
+from shards.schema import GridKind
+
+KINDS: dict[GridKind, set[str]] = {
+    "log-spherical": {"log_r"},
+    "spherical": {"r", "theta"},
+    "equiangular": {"theta", "phi"},
+}
+
+
+@dataclass(frozen=True)
+class DraftText:
+    """A recipe for the arrays of a file, or of the files of a folder like it."""
+
+    path: Path
+    arrays: ArrayFile
+    layout: InferredLayout
+    solver: Solver | None = None
+    folder: FolderContents | None = None
+
+    def text(self) -> str:
+        """The TOML."""
+        fields = draft_fields(self.layout)
+        axes = AxisLines(self.arrays, self.layout, self.folder)
+        lines = [*self._head(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
+        lines += scalar_lines(self.arrays, self.layout)
+        lines += self._mask()
+        lines += self._held_out()
+        for field in fields:
+            lines += self._field(field)
+        lines += self._left_out(fields)
+        return "\n".join(lines) + "\n"
+
+    @cached_property
+    def _reader(self) -> FrameReader:
+        return FrameReader(self.arrays, self.layout)
+
+    def _head(self) -> Iterator[str]:
+        name = dataset_name(self.path)
+        yield "#:schema ./recipe.schema.json"
+        yield (
+            f"# Drafted from {printable(self.path.name)}. Read every line; DECIDE marks what no file can tell, "
+            "CHECK what was guessed."
+        )
+        yield "# Keys: docs/recipe.md. For an editor that completes them: walrus-ingest schema > recipe.schema.json"
+        if self.solver is not None and self.solver.template:
+            yield (
+                f"# Such files are written by {self.solver.name}: see docs/solvers.md, "
+                f"and template {self.solver.template} (walrus-ingest ls {self.solver.template})."
+            )
+        yield line("name", name)
+        yield line("source", "arrays")
+        yield f"{line('title', f'{name}: say what system this is')}  # DECIDE"
+        yield f"{line('licence', 'unknown')}  # DECIDE: may others use the data?"
+        yield from self._files()
+        yield line("axes", list(self.layout.axes))
+        yield from self._kind()
+        yield from self._layout()
+        if any(field.array.dtype == "float64" for field in self.layout.fields):
+            yield '# Fields are float64: dtype = "float32", as a line here, rounds them to half the size.'
+        if self._reader.line_wins():
+            yield (
+                "# Frames are close: continuing the last two along a line foretells the next ten times better than"
+            )
+            yield "# repeating the last. Fewer frames teach more: train with a larger stride."
+
+    def _files(self) -> Iterator[str]:
+        if self.folder is None:
+            if not any(self.path.match(pattern) for pattern in PATTERNS_OF_ARRAYS) and self.path.is_file():
+                yield f"{line('files', f'*{self.path.suffix}' if self.path.suffix else self.path.name)}"
+            return
+        yield f"# {printable(self.folder.words)}"
+        yield line("files", self.folder.pattern)
+        if self.folder.others:
+            yield f"# Not taken: {printable(', '.join(self.folder.others[:9]))}"
+
+    def _kind(self) -> Iterator[str]:
+        kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)
+        if kind:
+            yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
+
+    def _layout(self) -> Iterator[str]:
+        layout = self.layout
+        words = line("layout", " ".join(layout.words))
+        grid = ", ".join(f"{axis} {layout.lengths[axis]}" for axis in layout.axes)
+        meaning = f"n trajectory, t time, c component or channel; {grid}"
+        for axes, paths in layout.other_grids.items():
+            yield (
+                f"# CHECK: fields on another grid, [{printable(axes)}], are not taken: {printable(', '.join(paths[:9]))};"
+            )
+            yield "# they need a recipe of their own, or to be brought to the cells of this grid."
+        if layout.time_told_by:
+            yield f"# {layout.told_by or self._doubt_of_axes()}"
+            yield f"# Time is told by {printable(layout.time_told_by)}."
+            yield f"{words}  # {meaning}"
+            return
+        frames = layout.lengths["t"]
+        yield (
+            f"# DECIDE: no list of times, no name and no attribute says which axis is time. If it is that of {frames},"
+        )
+        yield "# uncomment; otherwise write the order of the axes as they are stored. One state is no series."
+        yield f"# {words}"
+
+    def _doubt_of_axes(self) -> str:
+        cells = [self.layout.lengths[axis] for axis in self.layout.axes]
+        if len(cells) > 1 and len(set(cells)) < len(cells):
+            return "CHECK: axes of equal length; the file does not tell which of them is which."
+        return "CHECK: guessed from lengths alone; perhaps the order is another."
+
+    def _held_out(self) -> list[str]:
+        """How to keep trajectories from training: the usual shares know nothing of parameters."""
+        return [
+            "",
+            f"# Trajectories are shared out in order, {SplitRule()}, but where their folder is named so.",
+            "# What shall be kept from training instead is said by file, by parameter, or by both, such as:",
+            "#   [[held_out]]",
+            '#   splits = ["test"]',
+            '#   files = "run_9*.h5"',
+            "#   scalars = { Reynolds = [100.0, 200.0] }",
+        ]
+
+    def _mask(self) -> list[str]:
+        masks = [each for each in self.layout.fields if is_mask(each)]
+        variable = [each for each in self.layout.variable if not is_mask(each)]
+        holes = {each.array.stored: count for each in variable if (count := self._reader.missing(each))}
+        if masks:
+            first = min(masks, key=lambda each: len(each.words))
+            others = [each.array.stored for each in masks if each is not first]
+            rule = {"stored": first.array.stored, "solid": "nonzero", "layout": " ".join(first.words)}
+            said = (
+                f"# DECIDE: if {printable(first.array.name)} tells solid cells, which: nonzero, zero, negative or "
+                "positive? Uncomment."
+            )
+            also = [f"# (or one of {printable(', '.join(others))})"] if others else []
+        elif holes:
+            stored, count = next(iter(holes.items()))
+            place = next(each for each in variable if each.array.stored == stored)
+            rule = {"stored": stored, "solid": "nan", "layout": " ".join(place.words)}
+            said = f"# DECIDE: {printable(stored)} is missing in {count} cells: uncomment if they are land or a body."
+            also = []
+        else:
+            return []
+        return ["", said, *also, "# [mask]", *(f"# {line(key, value)}" for key, value in rule.items())]
+
+    def _field(self, field: DraftField) -> Iterator[str]:
+        at_rest = not field.constant and self._rests(field)
+        doubt = field.doubt
+        if at_rest:
+            doubt = "; ".join([*([doubt] if doubt else []), "the same in all frames that were looked at"])
+        yield ""
+        yield "[[fields]]"
+        yield line("name", field.name) + (f"  # CHECK: {printable(doubt)}" if doubt else "")
+        if field.rank:
+            yield line("rank", field.rank)
+        if field.constant or at_rest:
+            yield line("constant", True)
+        if field.unit:
+            yield line("unit", field.unit)
+        if field.stored != (field.name,):
+            yield line("stored", list(field.stored))
+        if field.constant or at_rest:
+            yield line("layout", " ".join(field.layout))
+        elif field.layout != self.layout.words:
+            # Without knowing which axis is time, no layout is stated.
+            comment = "" if self.layout.time_told_by else "# "
+            yield comment + line("layout", " ".join(field.layout))
+
+    def _rests(self, field: DraftField) -> bool:
+        """Whether a field never changes, next to others that do."""
+        parts = [self._placed[split_channel(path)[0]] for path in field.stored]
+        resting = [each.array.stored for each in self.layout.variable if self._is_at_rest[each.array.stored]]
+        if not self.layout.time_told_by or len(resting) == len(self.layout.variable):
+            return False
+        return all(self._is_at_rest[part.array.stored] for part in parts)
+
+    @cached_property
+    def _placed(self) -> dict[str, PlacedArray]:
+        return {each.array.stored: each for each in self.layout.fields}
+
+    @cached_property
+    def _is_at_rest(self) -> dict[str, bool]:
+        return {each.array.stored: self._reader.rests(each) for each in self.layout.variable}
+
+    def _left_out(self, fields: list[DraftField]) -> list[str]:
+        taken = {split_channel(path)[0] for field in fields for path in field.stored}
+        elsewhere = {path for paths in self.layout.other_grids.values() for path in paths}
+        rest: list[ArrayInfo] = [each for each in self.layout.rest if each.path not in elsewhere]
+        rest += [
+            each.array for each in self.layout.fields if each.array.stored not in taken and not is_mask(each)
+        ]
+        held = [
+            f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest
+        ]
+        return ["", "# Not taken, being no field on this grid:", *held] if held else []
+
+

@@ -1,0 +1,82 @@
+"""The layout of a file: which way of telling it applies, and which files hold no series at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ingest.formats.arrays import ArrayFile
+from ingest.inspecting.axis_names import TIME_NAME
+from ingest.inspecting.contents import ArrayInfo, root_numbers
+from ingest.inspecting.infer_layout import InferredLayout, no_field, one_state
+from ingest.inspecting.layout_by_lengths import layout_by_lengths
+from ingest.inspecting.layout_by_names import is_one_state_by_names, layout_by_names
+from ingest.inspecting.numbered import time_attribute
+from ingest.inspecting.solvers import Solver, refusal, solver_of
+from ingest.layout import TIME
+from shards.errors import SourceError
+
+
+def infer_layout(
+    arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int = 1
+) -> InferredLayout:
+    """Which array is what, from names, dimensions and lengths; `files` counts those that hold a state each.
+
+    Raises SourceError where no array is a field over time, with what the file is instead.
+    """
+    solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
+    if solver is not None:
+        _require_grid(solver, arrays, listed, where, files)
+    usable = [_as_state(each, files) for each in listed if each.fault is None and each.size]
+    found = layout_by_names(usable)
+    if found is None and files == 1 and is_one_state_by_names(usable):
+        raise one_state(where, time_of_state(arrays, listed))
+    found = found or layout_by_lengths(usable, root_numbers(arrays))
+    if found is None:
+        raise no_field(listed, where)
+    if files == 1:
+        when = time_of_state(arrays, listed)
+        if found.lengths[TIME] == 1 or (when and not found.time_told_by):
+            raise one_state(where, when)
+    broken = tuple(each for each in listed if each.fault is not None or not each.size)
+    return replace(found, rest=(*found.rest, *broken))
+
+
+def _require_grid(
+    solver: Solver, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int
+) -> None:
+    """Raises SourceError for particles and meshes, and for a file that is one state of a known program."""
+    reason = refusal(solver)
+    if reason:
+        raise SourceError(f"{where}: {reason}")
+    if files > 1:
+        return
+    when = time_of_state(arrays, listed)
+    if solver.holds == "blocks":
+        raise one_state(f"{where}: {solver.name}: blocks of a grid", when)
+    if solver.holds == "state":
+        raise one_state(f"{where}: {solver.name}", when)
+    # openPMD names the iterations of a file by numbers: one of them is a state.
+    if solver.name == "openPMD" and not any(each.pattern for each in listed):
+        raise one_state(f"{where}: {solver.name}", when)
+
+
+def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:
+    """An array of a file that holds one state: the files are its axis of time, unless it has one of its own."""
+    if files == 1 or each.pattern or len(each.values) < 2:
+        return each
+    if any(TIME_NAME.fullmatch(name) for name in each.dimensions):
+        return each
+    return replace(each, pattern=each.path, steps=files)
+
+
+def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
+    """When a single state is, in words; empty where nothing says so."""
+    groups = {""} | {each.path.partition("/")[0] for each in listed if "/" in each.path}
+    for group in sorted(groups):
+        name = time_attribute(arrays, group)
+        if name:
+            return f" ({name} = {arrays.attribute(group, name):g})"
+    for each in listed:
+        if each.size == 1 and not each.pattern and TIME_NAME.fullmatch(each.name) and not each.fault:
+            return f" ({each.path} holds one time)"
+    return ""

@@ -1,0 +1,219 @@
+"""The layout of a file whose dimensions have no names: from lists of times and coordinates, and from lengths.
+
+Of all orders that people use, each gets a score; the best is taken. Without a list, a series or a counter that
+says which axis is time, the result is only a proposal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from ingest.inspecting.axis_names import SPACE_NAMES, TIME_NAME, space_name
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
+from ingest.layout import CHANNEL, TIME, TRAJECTORY
+
+# A longer axis holds cells rather than components; a shorter one holds components rather than cells.
+MOST_COMPONENTS = 9
+MOST_CHANNELS = 256
+FEWEST_CELLS = 5
+LONGEST_LIST = 10**6
+# A layout that scores less is none.
+WORST = -1.0
+# Arrays of these names hold several fields: their channels are no vector.
+STACKS = ("data", "solution", "fields", "state", "output")
+# Attributes that count frames.
+COUNTERS = re.compile(
+    r"n_?t|n(um)?_?(frames|steps|timesteps|snapshots|times|outputs)|time_?steps|writes|T", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One way to see an array, and how much speaks for it."""
+
+    score: float
+    axes: Words
+    words: Words
+
+
+def layout_by_lengths(usable: list[ArrayInfo], numbers: Mapping[str, float]) -> InferredLayout | None:
+    """The layout that most arrays fit, None where no array is a field; `numbers` are attributes of the file."""
+    lists = _lists(usable)
+    others = [each for each in usable if each not in lists.all and each.lengths]
+    best = _most_telling(others, lists)
+    if best is None:
+        return None
+
+    model, candidate = best
+    lengths = PlacedArray(model, candidate.words).lengths
+    fields, left = [], []
+    for each in usable:
+        words = () if each in lists.all else _fit(each, candidate, lengths)
+        if words:
+            fields.append(PlacedArray(each, words))
+        elif each not in lists.all:
+            left.append(each)
+    scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
+    rest = tuple(each for each in left if each not in scalars)
+    told_by = "Told by the lengths of the coordinates." if lists.space else ""
+    time_told_by = _time_told_by(model, candidate, lengths, lists, numbers)
+    return InferredLayout(
+        candidate.axes, candidate.words, lengths, lists, tuple(fields), scalars, rest, told_by, time_told_by
+    )
+
+
+def _lists(usable: list[ArrayInfo]) -> Lists:
+    """Lists known by their names; columns and meshgrids count as lists."""
+    space: dict[str, ArrayInfo] = {}
+    time = None
+    for each in usable:
+        last = each.path.rpartition("/")[2]
+        if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
+            continue
+        if TIME_NAME.fullmatch(each.name) and len(each.values) <= 2 and (each.size > 1 or each.pattern):
+            time = time or each
+        elif space_name(last) and each.lengths[-1] > 0 and each.size > 1:
+            space.setdefault(space_name(last), each)
+    ordered = {axis: space[axis] for axis in sorted(space, key=SPACE_NAMES.index)}
+    return Lists(ordered if len(space) <= 3 else {}, time)
+
+
+def _most_telling(others: list[ArrayInfo], lists: Lists) -> tuple[ArrayInfo, _Candidate] | None:
+    """The array whose layout most others fit, and that layout: the largest may be tensor or staggered."""
+    best = None
+    best_key: tuple[int, float, int] = (0, 0.0, 0)
+    for array in {each.lengths: each for each in others}.values():
+        candidate = _best_candidate(array, lists)
+        if candidate is None:
+            continue
+        lengths = PlacedArray(array, candidate.words).lengths
+        fitting = sum(TIME in _fit(each, candidate, lengths) for each in others)
+        key = (fitting, candidate.score, array.size)
+        if key > best_key:
+            best, best_key = (array, candidate), key
+    return best
+
+
+def _best_candidate(array: ArrayInfo, lists: Lists) -> _Candidate | None:
+    """Of all orders of the axes, the one that most speaks for."""
+    grouped = array.groups > 1 or bool(array.pattern)
+    fewest = 2 if lists.all or grouped else 3
+    best = None
+    for axes, words in _orders(array, lists):
+        if len(words) != len(array.lengths) or len(words) < fewest:
+            continue
+        score = _score(array, words, axes, lists)
+        if score > (best.score if best else WORST):
+            best = _Candidate(score, axes, words)
+    return best
+
+
+def _orders(array: ArrayInfo, lists: Lists) -> Iterator[tuple[Words, Words]]:
+    """Axes of space and the words of all axes, in the orders that people use; the usual ones first."""
+    choices = [lists.axes] if lists.axes else [("x", "y"), ("x", "y", "z"), ("x",)]
+    one_run = array.groups > 1 or bool(array.pattern)
+    leads: list[Words] = [()] if one_run else [(), (TRAJECTORY,)]
+    for axes, lead, channels, early, step in product(choices, leads, (0, 1, 2), (False, True), (1, -1)):
+        yield axes, _in_order((*lead, TIME), axes[::step], channels, early)
+    if not array.pattern:
+        for axes, lead, step in product(choices, leads, (1, -1)):
+            yield axes, (*lead, *axes[::step], TIME)
+
+
+def _in_order(lead: Words, space: Words, channels: int, early: bool) -> Words:
+    """Components before the axes of space, or behind them."""
+    components = (CHANNEL,) * channels
+    return (*lead, *components, *space) if early else (*lead, *space, *components)
+
+
+def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
+    """How much lengths speak for these names: lists most, then likely numbers of cells and components."""
+    lengths = PlacedArray(array, words).lengths
+    score = _time_score(array, words, lengths, lists.time)
+    score += sum(_list_score(each, axis, words, lengths) for axis, each in lists.space.items())
+    cells = [lengths[axis] for axis in axes]
+    # Most files are of two dimensions: a few cells more in common do not make a third.
+    score += 0.3 * (len(axes) == 2)
+    score += len(axes) * min(cells) / max(cells) / 2 - 2.0 * sum(length < FEWEST_CELLS for length in cells)
+    components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
+    if components:
+        likely = components[0] <= MOST_COMPONENTS
+        if len(components) == 2:
+            likely = set(components) == {len(axes)}
+        elif array.name.lower() in STACKS and words[words.index(CHANNEL) - 1] == TIME:
+            likely = components[0] <= MOST_CHANNELS
+        score += 1.0 if likely else -5.0
+    return score
+
+
+def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInfo | None) -> float:
+    """For the length of a list of times, and for an axis that may grow."""
+    score = 0.0
+    if len(array.unlimited) == 1 and not array.pattern:
+        score += 3.0 if words[array.unlimited[0]] == TIME else -3.0
+    if words[-1] == TIME:
+        # An unusual order: something must speak for it.
+        score -= 1.0
+    if time is None:
+        return score
+    # One time more than there are frames is a habit of generators.
+    score += {0: 4.0, 1: 3.0}.get(_length(time) - lengths[TIME], -4.0)
+    if len(time.values) == 2 and not time.pattern:
+        score += 2.0 if time.values[0] == lengths.get(TRAJECTORY) else -2.0
+    return score
+
+
+def _list_score(each: ArrayInfo, axis: str, words: Words, lengths: Lengths) -> float:
+    """For a list as long as the axis; a meshgrid has the lengths of all axes, in the order of the file."""
+    cells = tuple(length for word, length in lengths.items() if word not in (TIME, TRAJECTORY))
+    if len(each.values) > 1 and each.values[-len(cells) :] == cells:
+        return 2.0
+    return 2.0 if _length(each) == lengths[axis] else -4.0
+
+
+def _length(each: ArrayInfo) -> int:
+    """Of a list, or of the lists of several trajectories: the last axis, but that of a column."""
+    return each.values[0] if len(each.values) == 1 else each.values[-1]
+
+
+def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
+    """The words of another array on the same grid, as many of them as fit; empty where it is not on the grid."""
+    words = candidate.words
+    space = tuple(word for word in words if word in candidate.axes)
+    if words[-1] == TIME:
+        choices: list[Words] = [words, (*space, TIME), space]
+    else:
+        early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
+        leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
+        choices = [
+            _in_order(lead, space, channels, early) for lead, channels in product(leads, (0, 1, 2))
+        ]
+    for fit in choices:
+        if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in words):
+            continue
+        if array.pattern and fit[0] != TIME:
+            continue
+        pairs = zip(fit, array.lengths, strict=True)
+        if all(word == CHANNEL or lengths[word] == length for word, length in pairs):
+            return fit
+    return ()
+
+
+def _time_told_by(
+    model: ArrayInfo, candidate: _Candidate, lengths: Lengths, lists: Lists, numbers: Mapping[str, float]
+) -> str:
+    """What says that the axis t is time; empty where nothing does."""
+    if model.pattern:
+        return "a state for each number in the names"
+    if lists.time is not None and _length(lists.time) - lengths[TIME] in (0, 1):
+        return f"the list of times {lists.time.path}"
+    if model.unlimited == (candidate.words.index(TIME),):
+        return "the axis that may grow"
+    counter = next(
+        (name for name, value in numbers.items() if COUNTERS.fullmatch(name) and value == lengths[TIME]), ""
+    )
+    return f"the attribute {counter}" if counter else ""

@@ -1,0 +1,188 @@
+"""The layout of a file whose dimensions have names: NetCDF, xarray, HDF5 with scales or labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ingest.inspecting.axis_names import TIME_NAME, axis_word, role
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
+from ingest.inspecting.numbered import HOLE
+from ingest.layout import CHANNEL, TIME, TRAJECTORY
+
+
+@dataclass(frozen=True)
+class _Named:
+    """An array and, per axis, what it is: a letter of the layout or the name of the dimension of space."""
+
+    array: ArrayInfo
+    words: Words
+    dimensions: Words
+
+    @property
+    def space(self) -> frozenset[str]:
+        return frozenset(word for word in self.words if word not in (TIME, TRAJECTORY, CHANNEL))
+
+
+def layout_by_names(usable: list[ArrayInfo]) -> InferredLayout | None:
+    """The layout, None where dimensions have no names or no field changes along one that is time."""
+    coordinates = {each.path: each for each in usable if _is_coordinate(each)}
+    named = [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
+    fields = [each for each in named if TIME in each.words and each.space and len(each.space) <= 3]
+    if not fields:
+        return None
+
+    grids = _grids(fields)
+    grid = max(grids, key=lambda space: sum(each.array.size for each in grids[space]))
+    chosen = grids[grid]
+    words = Counter(each.words for each in chosen).most_common(1)[0][0]
+    model = next(each for each in chosen if each.words == words)
+    names = _unique_axes([word for word in words if word in grid])
+    lengths = _renamed(PlacedArray(model.array, words).lengths, names)
+
+    taken = [*chosen, *(each for each in named if TIME not in each.words and each.space == grid)]
+    placed = tuple(PlacedArray(each.array, _words(each, names)) for each in taken if _fits(each, lengths, names))
+    lists = _lists(model, words, names, usable, coordinates)
+    others = {
+        ", ".join(axis_word(word) for word in each[0].words): tuple(one.array.path for one in each)
+        for space, each in grids.items()
+        if space != grid
+    }
+    left = [
+        each
+        for each in usable
+        if each not in lists.all and not any(each is one.array for one in placed)
+    ]
+    scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
+    rest = tuple(each for each in left if each not in scalars)
+    return InferredLayout(
+        axes=tuple(names.values()),
+        words=tuple(names.get(word, word) for word in words),
+        lengths=lengths,
+        lists=lists,
+        fields=placed,
+        scalars=scalars,
+        rest=rest,
+        told_by="Told by the names of the dimensions.",
+        time_told_by=_time_told_by(model, words),
+        other_grids=others,
+    )
+
+
+def is_one_state_by_names(usable: list[ArrayInfo]) -> bool:
+    """Whether dimensions have names, all of space: nothing in the file goes on in time."""
+    coordinates = {each.path: each for each in usable if _is_coordinate(each)}
+    named = [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
+    large = [each for each in named if len(each.space) >= 2]
+    return bool(large) and not any(TIME in each.words for each in named)
+
+
+def _is_coordinate(each: ArrayInfo) -> bool:
+    """A list named as its own dimension."""
+    if len(each.dimensions) != 1 or each.pattern:
+        return False
+    last = each.path.rpartition("/")[2]
+    return each.dimensions[0] in (each.path, last)
+
+
+def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _Named | None:
+    """The words of an array's axes; None where one has no name and is not short."""
+    if not each.dimensions or not any(each.dimensions):
+        return None
+    words = [TIME] if each.pattern else []
+    dimensions = [HOLE] if each.pattern else []
+    for number, dimension in enumerate(each.dimensions):
+        coordinate = _coordinate_of(dimension, each.path, coordinates)
+        found = role(dimension, coordinate.attributes if coordinate else {})
+        length = (each.shape or ())[number]
+        if each.unlimited == (number,) and found in ("", "space") and TIME not in words and not coordinate:
+            found = "t"
+        if found == "other" or (found == "" and length > 9):
+            return None
+        # An axis of one cell is no axis: it is laid out as a component.
+        if found in ("", "c") or (found == "space" and length == 1):
+            words.append(CHANNEL)
+        else:
+            words.append({"t": TIME, "n": TRAJECTORY}.get(found, dimension))
+        dimensions.append(dimension)
+    repeated = any(count > 1 for word, count in Counter(words).items() if word != CHANNEL)
+    if repeated or words.count(CHANNEL) > 2:
+        return None
+    return _Named(each, tuple(words), tuple(dimensions))
+
+
+def _coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) -> ArrayInfo | None:
+    """The list of a dimension: of the same group, or of a group above."""
+    group = path.rpartition("/")[0]
+    for place in (f"{group}/{dimension}" if group else dimension, dimension):
+        if place in coordinates:
+            return coordinates[place]
+    return None
+
+
+def _grids(fields: list[_Named]) -> dict[frozenset[str], list[_Named]]:
+    grids: dict[frozenset[str], list[_Named]] = {}
+    for each in fields:
+        grids.setdefault(each.space, []).append(each)
+    return grids
+
+
+def _unique_axes(dimensions: list[str]) -> dict[str, str]:
+    """A name of its own for each axis, in the order of the file."""
+    names: dict[str, str] = {}
+    for dimension in dimensions:
+        word = axis_word(dimension)
+        number = 1
+        while word in names.values():
+            number += 1
+            word = f"{axis_word(dimension)}_{number}"
+        names[dimension] = word
+    return names
+
+
+def _renamed(lengths: Lengths, names: dict[str, str]) -> Lengths:
+    return {names.get(word, word): length for word, length in lengths.items()}
+
+
+def _words(each: _Named, names: dict[str, str]) -> Words:
+    return tuple(names.get(word, word) for word in each.words)
+
+
+def _fits(each: _Named, lengths: Lengths, names: dict[str, str]) -> bool:
+    """Whether dimensions of one name have one length: in a file that is untrusted they need not."""
+    found = _renamed(PlacedArray(each.array, each.words).lengths, names)
+    return all(lengths.get(word) == length for word, length in found.items())
+
+
+def _lists(
+    model: _Named, words: Words, names: dict[str, str], usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]
+) -> Lists:
+    """Coordinates by the names of the axes of the recipe, and the list of times."""
+    space = {}
+    time = None
+    for word, dimension in zip(words, model.dimensions, strict=True):
+        listed = _coordinate_of(dimension, model.array.path, coordinates)
+        if listed is not None and word in names:
+            space[names[word]] = listed
+        elif word == TIME:
+            time = listed or _other_times(dimension, model, usable)
+    return Lists(space, time)
+
+
+def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> ArrayInfo | None:
+    """Times under another name than that of their dimension: XTIME along Time, `{step}/time` of states."""
+    if dimension == HOLE:
+        steps = [each for each in usable if each.pattern and each.steps == model.array.steps]
+        return next((each for each in steps if TIME_NAME.fullmatch(each.name) and each.size == each.steps), None)
+    along = [each for each in usable if each.dimensions == (dimension,)]
+    told = [each for each in along if TIME_NAME.fullmatch(each.name) or role("", each.attributes) == "t"]
+    return next(iter(told), None)
+
+
+def _time_told_by(model: _Named, words: Words) -> str:
+    dimension = model.dimensions[words.index(TIME)]
+    if dimension == HOLE:
+        return "a state for each number in the names"
+    return f"the dimension {dimension}"
+

@@ -1,0 +1,85 @@
+"""Programs whose files are known by marks: which template reads them, and which of them hold no series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+Holds = Literal["series", "state", "blocks", "particles", "mesh"]
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A program, the arrays and attributes that its files have, and what one file holds.
+
+    `template` is a recipe in `ingest/templates`, and a section of docs/solvers.md is called `name`.
+    """
+
+    name: str
+    template: str
+    arrays: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+    holds: Holds = "series"
+
+    def wrote(self, names: list[str], attributes: set[str]) -> bool:
+        """Whether the file has every mark."""
+        if not set(self.attributes) <= attributes:
+            return False
+        return all(any(fnmatchcase(name, pattern) for name in names) for pattern in self.arrays)
+
+
+# The first that fits is named: those with more marks stand before those with fewer.
+SOLVERS = (
+    Solver("Athena++", "athena", ("LogicalLocations", "x1v"), ("NumMeshBlocks",), "blocks"),
+    Solver("FLASH", "flash", ("block size", "coordinates", "refine level"), holds="blocks"),
+    Solver("LagrangeBench", "", ("*/position", "*/particle_type"), holds="particles"),
+    Solver("Gadget", "", ("PartType[0-9]/Coordinates",), holds="particles"),
+    Solver("openPMD particles", "", ("data/*/particles/*/position/*",), ("openPMD",), holds="particles"),
+    Solver("MPAS", "", ("latCell", "lonCell"), holds="mesh"),
+    Solver("FVCOM, ICON", "", ("clon", "clat"), holds="mesh"),
+    Solver("PyClaw", "pyclaw", ("patch*/q",), holds="state"),
+    Solver("openPMD", "openpmd", ("data/*/meshes/*",)),
+    Solver("Dedalus", "dedalus", ("scales/sim_time", "tasks/*")),
+    Solver("pyro", "pyro", ("state/*/data",), holds="state"),
+    Solver("PLUTO", "pluto", ("Timestep_*/vars/*",), holds="state"),
+    Solver("Oceananigans", "oceananigans", ("timeseries/t/*", "grid/*")),
+    Solver("Pencil Code", "pencil", ("*/data", "*/time", "last")),
+    Solver("WRF", "wrf", ("XLAT", "U", "V")),
+    Solver("ROMS, CROCO", "roms", ("zeta", "mask_rho")),
+    Solver("MOM", "mom", ("st_ocean",)),
+    Solver("veros", "veros", ("xt", "yt", "temp")),
+    Solver("fluidsim", "fluidsim", ("state_phys/*",), holds="state"),
+    Solver("py-pde", "py_pde", ("data", "times"), ("class",)),
+)
+
+_REFUSALS: dict[Holds, str] = {
+    "particles": "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first",
+    "mesh": "cells of an unstructured mesh; expected a grid with axes; interpolate them to one first (ESMF, CDO remapbil)",
+}
+
+
+def solver_of(names: list[str], attributes: set[str]) -> Solver | None:
+    """The program that writes such files, None where no marks are known.
+
+    >>> solver_of(["scales/sim_time", "tasks/u"], set()).name
+    'Dedalus'
+    """
+    return next((solver for solver in SOLVERS if solver.wrote(names, attributes)), None)
+
+
+def refusal(solver: Solver) -> str:
+    """Why the files of a program are no fields on a grid; empty where they may be.
+
+    >>> refusal(Solver("Gadget", "", (), holds="particles")).split(",")[0]
+    'Gadget: particles'
+    """
+    words = _REFUSALS.get(solver.holds, "")
+    return f"{solver.name}: {words}" if words else ""
+
+
+def template_path(solver: Solver) -> Path:
+    """The file of its template."""
+    return Path(str(resources.files("ingest") / "templates" / f"{solver.template}.toml"))
