@@ -17,7 +17,7 @@ TIME_NAME = re.compile(
     re.IGNORECASE,
 )
 RUN_NAME = re.compile(
-    r"n|runs?|samples?|traj(ectory|ectories|s)?|ensembles?|ens|members?|realizations?|realisations?|batch(es)?"
+    r"n|runs?|samples?|traj(ectory|ectories|s)?|ensembles?|ens|members?|reali[sz]ations?|batch(es)?"
     r"|simulations?|sims?|cases?|seeds?|number",
     re.IGNORECASE,
 )

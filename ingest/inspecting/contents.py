@@ -47,8 +47,8 @@ class ArrayInfo:
     """An array by its header.
 
     `groups` counts the groups at the root that hold arrays of the same names as its own, one for each run;
-    `steps` the arrays of `pattern`, one for each frame of a run. `dimensions` names its axes as the file does,
-    `unlimited` numbers those that may grow.
+    `steps` the arrays of `pattern`, one for each frame of a run. `dimensions` names its axes as the file
+    does, `unlimited` numbers those that may grow.
     """
 
     path: str
@@ -85,10 +85,14 @@ class ArrayInfo:
         'b'
         """
         words = [re.sub(r"[-_.]?{step}[-_.]?", "", word) for word in (self.pattern or self.path).split("/")]
-        # PLUTO, pyro and others keep each field in a group with one array `data`.
-        while len(words) > 1 and (not words[-1] or (words[-1] == "data" and self.pattern == "")):
+        words = [word for word in words if word and not word.isdigit()]
+        # pyro and others keep each field in a group with one array `data`.
+        if len(words) > 1 and words[-1] == "data":
             words.pop()
-        return words[-1] or words[0] or "field"
+        # openPMD keeps the components of a field in its group, named as the axes.
+        if len(words) > 1 and words[-1] in ("x", "y", "z", "r"):
+            return "_".join(words[-2:])
+        return words[-1] if words else "field"
 
     @property
     def unit(self) -> str:

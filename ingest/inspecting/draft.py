@@ -1,7 +1,7 @@
 """Drafts a recipe for a file or a folder that no source knows.
 
-What the files tell is written, what a person must decide is left open. A draft is read by the reader of recipes
-before it is written.
+What the files tell is written, what a person must decide is left open. A draft is read by the reader of
+recipes before it is written.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from ingest.formats.open_any import located, open_arrays
 from ingest.formats.zarr_marker import marker
-from ingest.inspecting.contents import list_arrays
 from ingest.inspecting.draft_text import DraftText
 from ingest.inspecting.draft_well import draft_well
 from ingest.inspecting.folder import FolderContents, look_through
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.solvers import solver_of
+from ingest.inspecting.united import open_together
 from ingest.recipe import Recipe
 from shards.errors import SettingsError, SourceError
 from shards.program.settings import make
@@ -52,13 +51,12 @@ def draft(path: Path) -> str:
 
 
 def _drafted(path: Path, folder: FolderContents | None) -> str:
-    first = located(folder.first if folder else path)
-    with open_arrays(first) as arrays:
-        listed = list_arrays(arrays, first)
+    paths = (folder.members or (folder.first,)) if folder else (path,)
+    with open_together(paths) as (arrays, listed):
         names = [each.path for each in listed]
-        well = draft_well(path, first, arrays, names)
+        well = draft_well(path, arrays, names)
         if well:
             return well
-        layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         solver = solver_of(names, set(arrays.attributes("")))
+        layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         return DraftText(path, arrays, layout, solver, folder).text()

@@ -45,7 +45,8 @@ class AxisLines:
             if len(times) == frames:
                 return ["", "[time]", f"{line('stored', time.stored)}  # {_span(times, 'frame', time.unit)}"]
             if len(times) == frames + 1 > 2 and _even(times):
-                note = f"# {printable(time.path)} holds {len(times)} times for {frames} frames: the last is left out."
+                held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
+                note = f"# {held}: the last is left out."
                 start, stop = float(times[0]), float(times[-2])
                 return ["", note, "[time]", line("start", start), line("stop", stop)]
         said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
@@ -70,7 +71,10 @@ class AxisLines:
             name = time_attribute(self.arrays, group)
             if name:
                 return f"{group}@{name}", f"the attribute {name} of {printable(group)} in each file"
-            return HOLE, "CHECK: the number in the names of the files; step = 0.01 as well, if it counts steps"
+            return (
+                HOLE,
+                "CHECK: the number in the names of the files; step = 0.01 as well, if it counts steps",
+            )
         if time is not None and time.pattern:
             return time.stored, f"one time a frame{_in_unit(time.unit)}"
         array = next(each.array for each in self.layout.variable if each.array.pattern)
@@ -99,7 +103,12 @@ class AxisLines:
         said = "# DECIDE: where the outermost cells end, below and above; uncomment and correct."
         repeated = [axis for axis, ends in self._ends.items() if ends.repeated]
         lines = list(self._crop(repeated))
-        lines += ["", "[coordinates]", *([said] if any(rule.startswith("#") for rule in rules) else []), *rules]
+        lines += [
+            "",
+            "[coordinates]",
+            *([said] if any(rule.startswith("#") for rule in rules) else []),
+            *rules,
+        ]
         return lines
 
     def _crop(self, axes: list[str]) -> Iterator[str]:
@@ -145,7 +154,9 @@ class AxisLines:
         if values.shape[-len(space) :] != space:
             return ""
         order = [word for word in self.layout.words if word in self.layout.axes]
-        along = np.moveaxis(values.reshape(-1, *space)[0], order.index(axis), 0).reshape(space[order.index(axis)], -1)
+        along = np.moveaxis(values.reshape(-1, *space)[0], order.index(axis), 0).reshape(
+            space[order.index(axis)], -1
+        )
         if not (along == along[:, :1]).all() or not _one_way(along[:, 0]):
             return ""
         return f"{inline_table(axis, {'stored': listed.stored})}  # {_span(along[:, 0], 'cell', listed.unit)}"
@@ -169,7 +180,8 @@ class AxisLines:
         upper = lower + float(spacing[number]) * unit * self.layout.lengths[axis]
         if not lower < upper < np.inf:
             return ""
-        return f"{inline_table(axis, {'lower': lower, 'upper': upper})}  # CHECK: gridSpacing and gridGlobalOffset, in m"
+        rule = inline_table(axis, {"lower": lower, "upper": upper})
+        return f"{rule}  # CHECK: gridSpacing and gridGlobalOffset, in m"
 
     @cached_property
     def _ends(self) -> dict[str, Ends]:
@@ -183,7 +195,9 @@ class AxisLines:
             "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct.",
         ]
         for axis, ends in self._ends.items():
-            side = "wall" if ends.jump is not None and ends.jump >= APART and not ends.repeated else "periodic"
+            side = (
+                "wall" if ends.jump is not None and ends.jump >= APART and not ends.repeated else "periodic"
+            )
             lines.append(f"# {line(axis, [side, side])}" + (f"  # {ends.words}" if ends.words else ""))
         return lines
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from ingest.formats.zarr_marker import MARKERS
 
 # Words for a file that say nothing of the system.
-_PLAIN = re.compile(
-    r"(?:(?:run|runs|sim|simulation|traj|trajectory|sample|seed|case|out|output|outputs|data|dataset|snap|snapshot|snapshots"
-    r"|state|states|field|fields|file|result|results|solution|plt|plt_cnt|chk|his|rst|restart|frame|frames|dump|step|prim"
-    r"|s|t|slices|train|valid|test)[-_.]?)*",
-    re.IGNORECASE,
+_PLAIN = (
+    "run runs sim simulation traj trajectory sample seed case out output outputs data dataset snap "
+    "snapshot snapshots state states field fields file result results solution plt cnt chk his rst "
+    "restart frame frames dump step prim slices train valid test s t"
 )
-_NUMBER = re.compile(r"[-_.]?(?<!\d\.)(?<!\d)\d+$")
+PLAIN = frozenset(_PLAIN.split())
+_NUMBER = re.compile(r"[-_.](?<!\d\.)\d+$")
 
 
 def dataset_name(path: Path) -> str:
-    """A folder name out of that of a file, without run numbers; of the folder, where the file has no other word.
+    """A name out of that of a file, without run numbers; that of its folder, where it has no other word.
 
     >>> dataset_name(Path("channel/run_000.h5")), dataset_name(Path("Ma_0.7.h5")), dataset_name(Path("/-.h5"))
     ('channel', 'Ma_0.7', 'own')
@@ -31,6 +31,7 @@ def dataset_name(path: Path) -> str:
         before = ""
         while name != before:
             before, name = name, _NUMBER.sub("", name).strip("_.-")
-        if name and not _PLAIN.fullmatch(name):
+        words = [word for word in re.split(r"[-_.]|\d+", name.lower()) if word]
+        if words and not PLAIN.issuperset(words):
             return name
     return "own"

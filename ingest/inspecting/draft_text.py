@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-
-
 from ingest.formats.arrays import ArrayFile
+from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_axes import AxisLines
 from ingest.inspecting.draft_name import dataset_name
@@ -22,7 +21,7 @@ from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
 from ingest.inspecting.solvers import Solver
 from ingest.inspecting.text_table import printable
 from ingest.layout import split_channel
-
+from ingest.source import find
 from ingest.split import SplitRule
 from shards.schema import GridKind
 
@@ -64,10 +63,10 @@ class DraftText:
         name = dataset_name(self.path)
         yield "#:schema ./recipe.schema.json"
         yield (
-            f"# Drafted from {printable(self.path.name)}. Read every line; DECIDE marks what no file can tell, "
+            f"# Drafted from {printable(self.path.name)}. Read every line: DECIDE marks what no file tells, "
             "CHECK what was guessed."
         )
-        yield "# Keys: docs/recipe.md. For an editor that completes them: walrus-ingest schema > recipe.schema.json"
+        yield "# Keys: docs/recipe.md. Editors complete them: walrus-ingest schema > recipe.schema.json"
         if self.solver is not None and self.solver.template:
             yield (
                 f"# Such files are written by {self.solver.name}: see docs/solvers.md, "
@@ -85,13 +84,14 @@ class DraftText:
             yield '# Fields are float64: dtype = "float32", as a line here, rounds them to half the size.'
         if self._reader.line_wins():
             yield (
-                "# Frames are close: continuing the last two along a line foretells the next ten times better than"
+                "# Frames are close: a line through the last two foretells the next ten times better than the"
             )
-            yield "# repeating the last. Fewer frames teach more: train with a larger stride."
+            yield "# last alone. Fewer frames teach more: train with a larger stride."
 
     def _files(self) -> Iterator[str]:
         if self.folder is None:
-            if not any(self.path.match(pattern) for pattern in PATTERNS_OF_ARRAYS) and self.path.is_file():
+            usual = any(self.path.match(pattern) for pattern in find("arrays").PATTERNS)
+            if self.path.is_file() and not usual and self.path.name not in MARKERS:
                 yield f"{line('files', f'*{self.path.suffix}' if self.path.suffix else self.path.name)}"
             return
         yield f"# {printable(self.folder.words)}"
@@ -110,9 +110,8 @@ class DraftText:
         grid = ", ".join(f"{axis} {layout.lengths[axis]}" for axis in layout.axes)
         meaning = f"n trajectory, t time, c component or channel; {grid}"
         for axes, paths in layout.other_grids.items():
-            yield (
-                f"# CHECK: fields on another grid, [{printable(axes)}], are not taken: {printable(', '.join(paths[:9]))};"
-            )
+            yield f"# CHECK: fields on another grid, [{printable(axes)}], are not taken:"
+            yield f"# {printable(', '.join(paths[:9]))};"
             yield "# they need a recipe of their own, or to be brought to the cells of this grid."
         if layout.time_told_by:
             yield f"# {layout.told_by or self._doubt_of_axes()}"
@@ -121,7 +120,8 @@ class DraftText:
             return
         frames = layout.lengths["t"]
         yield (
-            f"# DECIDE: no list of times, no name and no attribute says which axis is time. If it is that of {frames},"
+            "# DECIDE: no list of times, no name and no attribute says which axis is time. "
+            f"If that of {frames},"
         )
         yield "# uncomment; otherwise write the order of the axes as they are stored. One state is no series."
         yield f"# {words}"
@@ -153,15 +153,16 @@ class DraftText:
             others = [each.array.stored for each in masks if each is not first]
             rule = {"stored": first.array.stored, "solid": "nonzero", "layout": " ".join(first.words)}
             said = (
-                f"# DECIDE: if {printable(first.array.name)} tells solid cells, which: nonzero, zero, negative or "
-                "positive? Uncomment."
+                f"# DECIDE: if {printable(first.array.name)} tells solid cells, uncomment; "
+                "which: nonzero, zero, negative or positive?"
             )
             also = [f"# (or one of {printable(', '.join(others))})"] if others else []
         elif holes:
             stored, count = next(iter(holes.items()))
             place = next(each for each in variable if each.array.stored == stored)
             rule = {"stored": stored, "solid": "nan", "layout": " ".join(place.words)}
-            said = f"# DECIDE: {printable(stored)} is missing in {count} cells: uncomment if they are land or a body."
+            where = f"{printable(stored)} is missing in {count} cells"
+            said = f"# DECIDE: {where}: uncomment if that is land or a body."
             also = []
         else:
             return []
@@ -192,7 +193,7 @@ class DraftText:
 
     def _rests(self, field: DraftField) -> bool:
         """Whether a field never changes, next to others that do."""
-        parts = [self._placed[split_channel(path)[0]] for path in field.stored]
+        parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
         resting = [each.array.stored for each in self.layout.variable if self._is_at_rest[each.array.stored]]
         if not self.layout.time_told_by or len(resting) == len(self.layout.variable):
             return False
@@ -217,5 +218,3 @@ class DraftText:
             f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest
         ]
         return ["", "# Not taken, being no field on this grid:", *held] if held else []
-
-

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import ArrayFile, Hdf5Arrays
+from ingest.formats.hdf5_attributes import texts
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_table import line
-from ingest.formats.hdf5_attributes import texts
-from ingest.formats import hdf5_tree as tree
 
 _GROUP = re.compile(r"t([012])_fields/([^/]+)")
 
 
-def draft_well(path: Path, first: Path, arrays: ArrayFile, names: list[str]) -> str:
+def draft_well(path: Path, arrays: ArrayFile, names: list[str]) -> str:
     """The recipe, empty where the file has another layout.
 
     Fields, ranks and constant fields are in the file, boundaries too: the source reads them there.
@@ -27,7 +27,7 @@ def draft_well(path: Path, first: Path, arrays: ArrayFile, names: list[str]) -> 
     axes = texts(tree.item(arrays.file, "dimensions"), "spatial_dims") or ()
     if not axes:
         return ""
-    name = dataset_name(first)
+    name = dataset_name(path)
     lines = [
         "#:schema ./recipe.schema.json",
         f"# Drafted from {path.name}, which has the layout of The Well.",

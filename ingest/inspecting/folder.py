@@ -76,9 +76,7 @@ def look_through(folder: Path) -> FolderContents:
         families.setdefault(_skeleton(path.relative_to(folder)), []).append(path)
     skeleton = max(families, key=lambda each: len(families[each]))
     members = sorted(families[skeleton], key=lambda path: natural(path.as_posix()))
-    others = tuple(
-        path.relative_to(folder).as_posix() for path in found if path not in set(members)
-    )
+    others = tuple(path.relative_to(folder).as_posix() for path in found if path not in set(members))
     if len(members) > 1 and "{}" in skeleton:
         return _numbered_files(folder, members, others)
     return _named_files(folder, found)
@@ -143,7 +141,9 @@ def _numbered_files(folder: Path, members: list[Path], others: tuple[str, ...]) 
         if number == last:
             pieces.append(f"{{{hole}}}" if hole else "*")
         elif number in varying:
-            pieces.append(f"{{run{'' if number == varying[0] and not above else number + 2}}}" if hole else "*")
+            pieces.append(
+                f"{{run{'' if number == varying[0] and not above else number + 2}}}" if hole else "*"
+            )
         else:
             pieces.append(found[0])
     pattern = above + "".join([*pieces, names[0][end:]])
@@ -215,9 +215,14 @@ def _named_files(folder: Path, found: list[Path]) -> FolderContents:
 def _common(files: list[Path]) -> str:
     """The stems with a hole where they differ: `u`, `v` or `flow_u`, `flow_v`."""
     stems = [path.stem for path in files]
-    start = os.path.commonprefix(stems)
-    end = os.path.commonprefix([stem[len(start) :][::-1] for stem in stems])[::-1]
-    return f"{start}{{variable}}{end}"
+    shortest = min(map(len, stems))
+    start = 0
+    while start < shortest and len({stem[start] for stem in stems}) == 1:
+        start += 1
+    end = 0
+    while end < shortest - start and len({stem[len(stem) - 1 - end] for stem in stems}) == 1:
+        end += 1
+    return f"{stems[0][:start]}{{variable}}{stems[0][len(stems[0]) - end :]}"
 
 
 def _hold_different_arrays(files: list[Path]) -> bool:

@@ -41,9 +41,8 @@ class FrameReader:
             cells = field.channels * math.prod(self.layout.lengths[axis] for axis in self.layout.axes)
             if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
                 return None
-            index: list[SlabIndex] = []
-            for word in words:
-                index.append({TRAJECTORY: 0, TIME: number}.get(word, slice(None)))
+            at: dict[str, SlabIndex] = {TRAJECTORY: 0, TIME: number}
+            index = [at.get(word, slice(None)) for word in words]
             values = array.slab(*index).astype(np.float64)
         except SourceError:
             # The list of arrays says what is wrong with this one.
@@ -71,7 +70,9 @@ class FrameReader:
         return 0 if first is None else int(np.isnan(first).any(axis=0).sum())
 
     def line_wins(self) -> bool:
-        """Whether the last two frames, continued along a line, foretell the next far better than the last alone."""
+        """Whether the last two frames, continued along a line, foretell the next far better than the last
+        alone.
+        """
         middle = self.layout.lengths[TIME] // 2
         moving = [each for each in self.layout.variable if not each.array.pattern]
         if not moving or self.layout.lengths[TIME] < 4:

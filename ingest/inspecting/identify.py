@@ -1,4 +1,6 @@
-"""Whose files a file is like: the source and the recipes that read it, with reasons for and against each source."""
+"""Whose files a file is like: the source and the recipes that read it, with reasons for and against each
+source.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class Refusal:
 
 @dataclass(frozen=True)
 class SourceMatch:
-    """How a file compares with the files of one source; `recipes` of the catalogue read it, the likeliest first."""
+    """How a file compares with the files of one source; `recipes` of the catalogue read it, the likeliest
+    first.
+    """
 
     source: str
     reasons_for: tuple[str, ...]

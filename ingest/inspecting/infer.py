@@ -27,12 +27,16 @@ def infer_layout(
     if solver is not None:
         _require_grid(solver, arrays, listed, where, files)
     usable = [_as_state(each, files) for each in listed if each.fault is None and each.size]
+    if solver is not None and solver.name == "openPMD":
+        usable = [_with_axis_labels(arrays, each) for each in usable]
     found = layout_by_names(usable)
     if found is None and files == 1 and is_one_state_by_names(usable):
         raise one_state(where, time_of_state(arrays, listed))
     found = found or layout_by_lengths(usable, root_numbers(arrays))
     if found is None:
         raise no_field(listed, where)
+    if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):
+        found = replace(found, told_by="CHECK: axes without labels, named in their order in the file.")
     if files == 1:
         when = time_of_state(arrays, listed)
         if found.lengths[TIME] == 1 or (when and not found.time_told_by):
@@ -58,6 +62,24 @@ def _require_grid(
     # openPMD names the iterations of a file by numbers: one of them is a state.
     if solver.name == "openPMD" and not any(each.pattern for each in listed):
         raise one_state(f"{where}: {solver.name}", when)
+
+
+def _labelled(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> bool:
+    """Whether the first mesh of openPMD names its axes."""
+    mesh = next(each.path for each in listed if "/meshes/" in each.path)
+    return any("axisLabels" in arrays.attributes(path) for path in (mesh, mesh.rpartition("/")[0]))
+
+
+def _with_axis_labels(arrays: ArrayFile, each: ArrayInfo) -> ArrayInfo:
+    """A mesh of openPMD with its axisLabels; without any its axes are x, y, z: none of them is time."""
+    if any(each.dimensions) or len(each.values) < 1:
+        return each
+    for path in (each.path, each.path.rpartition("/")[0]):
+        labels = arrays.attributes(path).get("axisLabels", ())
+        words = (labels,) if isinstance(labels, str) else labels
+        if isinstance(words, tuple) and len(words) == len(each.shape or ()):
+            return replace(each, dimensions=tuple(map(str, words)))
+    return replace(each, dimensions=("x", "y", "z")[: len(each.shape or ())])
 
 
 def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:

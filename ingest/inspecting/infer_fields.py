@@ -13,8 +13,8 @@ from ingest.layout import CHANNEL, TIME, TRAJECTORY
 from shards.schema import FieldSpec
 
 VECTORS = {
-    "": "velocity", "v": "velocity", "vel": "velocity", "wind": "velocity", "b": "magnetic_field", "bcc": "magnetic_field",
-    "m": "momentum", "mom": "momentum",
+    "": "velocity", "v": "velocity", "vel": "velocity", "wind": "velocity", "b": "magnetic_field",
+    "bcc": "magnetic_field",     "m": "momentum", "mom": "momentum",
 }  # fmt: skip
 MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
 # Components by the habits of codes, apart from those that end or begin with the name of an axis.
@@ -43,7 +43,9 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
     for each in placed:
         if each.array.stored not in joined:
             fields += _fields_of(each, len(layout.axes))
-    return _unique([replace(field, doubt=field.doubt or _doubt(field, layout)) for field in fields], layout.axes)
+    return _unique(
+        [replace(field, doubt=field.doubt or _doubt(field, layout)) for field in fields], layout.axes
+    )
 
 
 def is_mask(each: PlacedArray) -> bool:
@@ -74,7 +76,8 @@ def _unique(fields: list[DraftField], axes: Words) -> list[DraftField]:
     """No two fields give a channel of the same name: the later takes its whole path, then a number."""
     taken: set[str] = set()
     result = []
-    for field in fields:
+    # The nearer to the root, the better the claim to a short name.
+    for field in sorted(fields, key=lambda field: field.stored[0].count("/")):
         whole = _plain(re.sub(r"^\*/|{step}/?", "", field.stored[0]))
         number = 1
         name = field.name
@@ -108,15 +111,18 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         used.update(stored)
         name = VECTORS.get(stem.lower(), _plain(stem))
         names = [parts[axis].array.name for axis in layout.axes]
-        doubt = "" if all(_ends_with_axis(each, layout.axes) for each in names) else (
-            f"{', '.join(names)} taken for the components along {', '.join(layout.axes)}"
+        doubt = (
+            ""
+            if all(_ends_with_axis(each, layout.axes) for each in names)
+            else (f"{', '.join(names)} taken for the components along {', '.join(layout.axes)}")
         )
         yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit)
 
 
 def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
     """What a name may be the component of, and along which axis."""
-    letters = {found: axis for axis in axes if (found := letter(axis))}
+    letters = {letter(axis): axis for axis in axes if letter(axis)}
+    found: re.Match[str] | None
     for axis in axes:
         found = re.fullmatch(rf"(?:(.+?)[-_]?{axis}|{axis}[-_](.+))", name, re.IGNORECASE)
         if found:

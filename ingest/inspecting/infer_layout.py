@@ -21,7 +21,9 @@ Lengths = dict[str, int]
 
 @dataclass(frozen=True)
 class Lists:
-    """The small arrays that tell axes and times, by the name of their axis: [L], or [N, L] for each trajectory."""
+    """The small arrays that tell axes and times, by the name of their axis: [L], or [N, L] for each
+    trajectory.
+    """
 
     space: dict[str, ArrayInfo]
     time: ArrayInfo | None

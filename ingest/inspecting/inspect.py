@@ -1,4 +1,4 @@
-"""What a file of a stranger holds and what its numbers are, for a person about to build a dataset from it.
+"""What an unknown file holds and what its numbers are, for a person about to build a dataset from it.
 
 Headers are read, and of the numbers a few blocks of bounded size. Nothing outside the file is opened.
 """
@@ -37,7 +37,9 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """The whole report; raises SourceError where the file cannot be opened. What lies outside it is named, not read."""
+    """The whole report; raises SourceError where the file cannot be opened. What lies outside it is named,
+    not read.
+    """
     place = located(path)
     with look_into(place) as arrays:
         listed = list_arrays(arrays, place)

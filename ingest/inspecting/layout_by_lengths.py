@@ -1,12 +1,13 @@
 """The layout of a file whose dimensions have no names: from lists of times and coordinates, and from lengths.
 
-Of all orders that people use, each gets a score; the best is taken. Without a list, a series or a counter that
-says which axis is time, the result is only a proposal.
+Of all orders that people use, each gets a score; the best is taken. Without a list, a series or a counter
+that says which axis is time, the result is only a proposal.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -24,7 +25,7 @@ LONGEST_LIST = 10**6
 # A layout that scores less is none.
 WORST = -1.0
 # Arrays of these names hold several fields: their channels are no vector.
-STACKS = ("data", "solution", "fields", "state", "output")
+STACKS = ("data", "solution", "fields", "state", "output", "q", "prim", "cons")
 # Attributes that count frames.
 COUNTERS = re.compile(
     r"n_?t|n(um)?_?(frames|steps|timesteps|snapshots|times|outputs)|time_?steps|writes|T", re.IGNORECASE
@@ -70,13 +71,18 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
     """Lists known by their names; columns and meshgrids count as lists."""
     space: dict[str, ArrayInfo] = {}
     time = None
+    grids = Counter(each.values for each in usable if space_name(each.path.rpartition("/")[2]))
     for each in usable:
         last = each.path.rpartition("/")[2]
         if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
             continue
         if TIME_NAME.fullmatch(each.name) and len(each.values) <= 2 and (each.size > 1 or each.pattern):
             time = time or each
-        elif space_name(last) and each.lengths[-1] > 0 and each.size > 1:
+        elif (
+            space_name(last)
+            and each.size > 1
+            and (len(each.values) < 2 or grids[each.values] > 1 or last in "xyz")
+        ):
             space.setdefault(space_name(last), each)
     ordered = {axis: space[axis] for axis in sorted(space, key=SPACE_NAMES.index)}
     return Lists(ordered if len(space) <= 3 else {}, time)
@@ -137,14 +143,17 @@ def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
     score += sum(_list_score(each, axis, words, lengths) for axis, each in lists.space.items())
     cells = [lengths[axis] for axis in axes]
     # Most files are of two dimensions: a few cells more in common do not make a third.
-    score += 0.3 * (len(axes) == 2)
+    if len(axes) == 2:
+        score += 0.3
+    elif len(axes) == 1 and not lists.space and len(words) > 2:
+        score -= 1.5
     score += len(axes) * min(cells) / max(cells) / 2 - 2.0 * sum(length < FEWEST_CELLS for length in cells)
     components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
     if components:
         likely = components[0] <= MOST_COMPONENTS
         if len(components) == 2:
             likely = set(components) == {len(axes)}
-        elif array.name.lower() in STACKS and words[words.index(CHANNEL) - 1] == TIME:
+        elif array.name.lower() in STACKS and len(axes) > 1 and words[words.index(CHANNEL) - 1] == TIME:
             likely = components[0] <= MOST_CHANNELS
         score += 1.0 if likely else -5.0
     return score
@@ -189,9 +198,7 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
     else:
         early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
         leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
-        choices = [
-            _in_order(lead, space, channels, early) for lead, channels in product(leads, (0, 1, 2))
-        ]
+        choices = [_in_order(lead, space, channels, early) for lead, channels in product(leads, (0, 1, 2))]
     for fit in choices:
         if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in words):
             continue

@@ -28,7 +28,9 @@ class _Named:
 def layout_by_names(usable: list[ArrayInfo]) -> InferredLayout | None:
     """The layout, None where dimensions have no names or no field changes along one that is time."""
     coordinates = {each.path: each for each in usable if _is_coordinate(each)}
-    named = [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
+    named = [
+        found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))
+    ]
     fields = [each for each in named if TIME in each.words and each.space and len(each.space) <= 3]
     if not fields:
         return None
@@ -42,18 +44,16 @@ def layout_by_names(usable: list[ArrayInfo]) -> InferredLayout | None:
     lengths = _renamed(PlacedArray(model.array, words).lengths, names)
 
     taken = [*chosen, *(each for each in named if TIME not in each.words and each.space == grid)]
-    placed = tuple(PlacedArray(each.array, _words(each, names)) for each in taken if _fits(each, lengths, names))
+    placed = tuple(
+        PlacedArray(each.array, _words(each, names)) for each in taken if _fits(each, lengths, names)
+    )
     lists = _lists(model, words, names, usable, coordinates)
     others = {
-        ", ".join(axis_word(word) for word in each[0].words): tuple(one.array.path for one in each)
+        ", ".join(word.rpartition("/")[2] for word in each[0].words): tuple(one.array.path for one in each)
         for space, each in grids.items()
         if space != grid
     }
-    left = [
-        each
-        for each in usable
-        if each not in lists.all and not any(each is one.array for one in placed)
-    ]
+    left = [each for each in usable if each not in lists.all and not any(each is one.array for one in placed)]
     scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
     rest = tuple(each for each in left if each not in scalars)
     return InferredLayout(
@@ -73,7 +73,9 @@ def layout_by_names(usable: list[ArrayInfo]) -> InferredLayout | None:
 def is_one_state_by_names(usable: list[ArrayInfo]) -> bool:
     """Whether dimensions have names, all of space: nothing in the file goes on in time."""
     coordinates = {each.path: each for each in usable if _is_coordinate(each)}
-    named = [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
+    named = [
+        found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))
+    ]
     large = [each for each in named if len(each.space) >= 2]
     return bool(large) and not any(TIME in each.words for each in named)
 
@@ -156,7 +158,11 @@ def _fits(each: _Named, lengths: Lengths, names: dict[str, str]) -> bool:
 
 
 def _lists(
-    model: _Named, words: Words, names: dict[str, str], usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]
+    model: _Named,
+    words: Words,
+    names: dict[str, str],
+    usable: list[ArrayInfo],
+    coordinates: dict[str, ArrayInfo],
 ) -> Lists:
     """Coordinates by the names of the axes of the recipe, and the list of times."""
     space = {}
@@ -174,7 +180,9 @@ def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> Arra
     """Times under another name than that of their dimension: XTIME along Time, `{step}/time` of states."""
     if dimension == HOLE:
         steps = [each for each in usable if each.pattern and each.steps == model.array.steps]
-        return next((each for each in steps if TIME_NAME.fullmatch(each.name) and each.size == each.steps), None)
+        return next(
+            (each for each in steps if TIME_NAME.fullmatch(each.name) and each.size == each.steps), None
+        )
     along = [each for each in usable if each.dimensions == (dimension,)]
     told = [each for each in along if TIME_NAME.fullmatch(each.name) or role("", each.attributes) == "t"]
     return next(iter(told), None)
@@ -185,4 +193,3 @@ def _time_told_by(model: _Named, words: Words) -> str:
     if dimension == HOLE:
         return "a state for each number in the names"
     return f"the dimension {dimension}"
-

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ingest.formats.arrays import ArrayFile
 from ingest.formats.natural_sort import natural
 from ingest.inspecting.axis_names import TIME_NAME
@@ -14,11 +16,13 @@ from shards.errors import SourceError
 HOLE = "{step}"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _STEP_WORD = re.compile(
-    r"(time)?_?steps?|iter(ation)?s?|cycles?|frames?|snap(shot)?s?|states?|times?|t|it|ts|dumps?|outputs?|data|plt|rec"
-    r"|timestep",
+    r"(time)?_?steps?|iter(ation)?s?|cycles?|frames?|snap(shot)?s?|states?|times?|t|it|ts|dumps?|outputs?"
+    r"|data|plt|rec|timestep",
     re.IGNORECASE,
 )
-_RUN_WORD = re.compile(r"runs?|sims?|traj(ectory)?|samples?|seeds?|cases?|trials?|members?|ens", re.IGNORECASE)
+_RUN_WORD = re.compile(
+    r"runs?|sims?|traj(ectory)?|samples?|seeds?|cases?|trials?|members?|ens", re.IGNORECASE
+)
 # Arrays of the root or of one group that are numbered: fewer may be components or species.
 FEWEST_STATES = 10
 
@@ -103,7 +107,9 @@ def _is_states_by_name(arrays: ArrayFile, series: Series, word: str) -> bool:
 
 
 def _alike(arrays: ArrayFile, series: Series) -> bool:
-    """Whether first and last have one shape: an array that grows or a number that means something else has not."""
+    """Whether first and last have one shape: an array that grows or a number that means something else has
+    not.
+    """
     try:
         return arrays.array(series.members[0]).shape == arrays.array(series.members[-1]).shape
     except SourceError:
@@ -130,10 +136,8 @@ def time_attribute(arrays: ArrayFile, path: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    try:
-        return not isinstance(value, str) and float(value) == float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
+    number = np.asarray(value)
+    return number.size == 1 and number.dtype.kind in "iuf" and bool(np.isfinite(number).all())
 
 
 def _size(arrays: ArrayFile, name: str) -> int:

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import re
 
-# Named as what a paper would state: taken whatever their type.
-_PHYSICS = re.compile(
-    r"re|ra|pr|ma|pe|sc|fr|ro|ek|we|ca|st|at|gamma|nu|mu|kappa|eta|alpha|beta|sigma|epsilon|eps|lambda|omega|rho_?0?"
-    r"|chi|delta|zeta|theta_?0|g|f_?0|[a-z]*(reynolds|rayleigh|prandtl|mach|peclet|schmidt|froude|rossby|weber|atwood)"
-    r"[a-z_]*|[a-z_]*(viscosity|diffusivity|conductivity|density|temperature|gravity|velocity|pressure|resistivity)"
-    r"[a-z_]*",
-    re.IGNORECASE,
+# Named as a paper would state them: taken whatever their type.
+_PHYSICS = (
+    "re ra pr ma pe sc fr ro ek we ca gamma nu mu kappa eta alpha beta sigma epsilon eps lambda omega rho "
+    "rho0 rho_0 chi delta zeta g f f0 f_0 reynolds rayleigh prandtl mach peclet schmidt froude rossby "
+    "weber atwood viscosity diffusivity conductivity density temperature gravity velocity pressure "
+    "resistivity"
 )
-# Counters, sizes, switches, versions, times: words anywhere in the name.
-_PROGRAM = re.compile(
-    r"(?:^|[-_])(?:n|num|nb|no|id|n?step|n?steps|ncycles?|n?iter|iteration|cycle|rank|size|count|index|level|levels|order|seed|version"
-    r"|writes?|set|number|handler|mpi|ghost|ng|grid|dim|dims|ndim|date|year|month|day|time|dt|cfl|start|end|stop|max|min"
-    r"|file|files|frame|frames|format|type|flag|precision|bits|machine|cpu|gpu|wall|walltime|constant|eqn|aux|halo|offset"
-    r"|rank|refine|blocks?|unit|units|unitsi|scale|tile|chunk|proc|procs|periodic|t|i|j|k|position)(?:$|[-_])"
-    r"|^n[xyztr]\d?$|^[nh][xyz]$|^num[a-z]|^n[A-Z]|timestep|counter",
-    re.IGNORECASE,
+PHYSICS = frozenset(_PHYSICS.split())
+# Words for counters, sizes, switches, versions and times of a program.
+_PROGRAM = (
+    "n num nb no id step steps nsteps cycle cycles ncycles iter iteration rank size count index level "
+    "levels order seed version write writes set number handler mpi ghost ng grid dim dims ndim date year "
+    "month day time dt cfl start end stop max min file files frame frames format type flag precision bits "
+    "machine cpu gpu wall walltime constant eqn aux halo offset refine block blocks unit units scale tile "
+    "chunk proc procs periodic t i j k position last first nx ny nz nr nt hx hy hz timestep counter"
 )
+PROGRAM = frozenset(_PROGRAM.split())
 
 
 def looks_like_physics(name: str, value: float) -> bool:
     """Whether a number is likely a parameter of the system rather than of the program.
 
-    >>> [looks_like_physics(name, 8.0) for name in ("Re", "gamma", "writes", "mpi_rank")]
+    >>> [looks_like_physics(name, 8.0) for name in ("Re", "kinematic_viscosity", "mpi_rank", "NumCycles")]
     [True, True, False, False]
     >>> looks_like_physics("hc", 200.5)
     True
     """
-    if _PHYSICS.fullmatch(name):
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)]
+    if name.lower() in PHYSICS or (len(words) > 1 and words[-1] in PHYSICS and len(words[-1]) > 3):
         return True
-    if _PROGRAM.search(name):
+    if name.lower() in PROGRAM or not PROGRAM.isdisjoint(words):
         return False
-    return True if value != int(value) else len(name) <= 4 and abs(value) < 1e6
+    whole = value == int(value)
+    return not whole or (len(name) <= 4 and abs(value) < 1e6)

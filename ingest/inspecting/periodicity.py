@@ -23,8 +23,8 @@ NEAR = 1.5
 class Ends:
     """What the two ends of an axis have to do with each other.
 
-    `jump` is the mean jump from the last cell to the first, in steps from these to their neighbours; None where
-    nothing varies along the axis. `repeated`: the last cells hold what the first hold.
+    `jump` is the mean jump from the last cell to the first, in steps from these to their neighbours; None
+    where nothing varies along the axis. `repeated`: the last cells hold what the first hold.
     """
 
     jump: float | None = None
@@ -42,30 +42,39 @@ class Ends:
         if self.jump is None or NEAR < self.jump < APART:
             return ""
         if self.jump >= APART:
-            return f"hardly periodic: from end to end values jump {self.jump:.0f} times as far as next to them"
-        return (
-            "perhaps periodic, or alike at both ends: values step no further from end to end than next to them"
-        )
+            return (
+                f"hardly periodic: from end to end values jump {self.jump:.0f} times as far as next to them"
+            )
+        return "perhaps periodic: values step no further from end to end than next to the ends"
 
 
 def axis_ends(reader: FrameReader) -> dict[str, Ends]:
     """Of each axis, in the middle frame of the first trajectory and the channel that jumps most."""
     layout = reader.layout
-    middle = layout.lengths[TIME] // 2
-    frames = [reader.frame(field, middle) for field in layout.variable]
-    channels = [channel for frame in frames if frame is not None for channel in frame]
+    last = layout.lengths[TIME] - 1
+    channels = _channels(reader, last // 2 + last % 2)
+    # A wave that is symmetric in one frame is not in others.
+    more = [*channels, *_channels(reader, min(1, last)), *_channels(reader, last)]
     found = {}
     for number, axis in enumerate(layout.axes):
         jumps = [_jump(channel, number) for channel in channels]
         told = [jump for jump in jumps if jump is not None]
-        repeated = bool(told) and all(_repeats(channel, number) for channel in channels)
+        repeated = bool(told) and all(_repeats(channel, number) for channel in more)
         found[axis] = Ends(max(told, default=None), repeated)
     return found
 
 
+def _channels(reader: FrameReader, number: int) -> list[Frames]:
+    """The channels [*S] of all variable fields in one frame."""
+    frames = [reader.frame(field, number) for field in reader.layout.variable]
+    return [channel for frame in frames if frame is not None for channel in frame]
+
+
 def _repeats(values: Frames, axis: int) -> bool:
     along = np.moveaxis(values, axis, 0)
-    scale = float(np.abs(along).max()) if np.isfinite(along).all() else math.nan
+    if not np.isfinite(along).all():
+        return False
+    scale = float(np.abs(along).max())
     return bool(np.allclose(along[0], along[-1], rtol=0, atol=1e-9 * scale))
 
 

@@ -56,8 +56,12 @@ SOLVERS = (
 )
 
 _REFUSALS: dict[Holds, str] = {
-    "particles": "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first",
-    "mesh": "cells of an unstructured mesh; expected a grid with axes; interpolate them to one first (ESMF, CDO remapbil)",
+    "particles": (
+        "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first"
+    ),
+    "mesh": (
+        "cells of an unstructured mesh; expected a grid with axes; interpolate to one first (CDO remapbil)"
+    ),
 }
 
 

@@ -32,7 +32,9 @@ class ArrayStatistics:
 
 
 def statistics(array: Array, chunks: tuple[int, ...] | None) -> ArrayStatistics:
-    """Of a small array whole, of a large one of three blocks, or of one where three would mean decoding all of it."""
+    """Of a small array whole, of a large one of three blocks, or of one where three would mean decoding all
+    of it.
+    """
     places = list(_blocks(array.shape, min(BLOCK, CHUNKS * math.prod(chunks) if chunks else BLOCK)))
     if isinstance(array, NpzMember) and math.prod(array.shape) * array.dtype.itemsize > DECODED_BYTES:
         places = places[:1]

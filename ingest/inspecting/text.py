@@ -121,11 +121,13 @@ def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
     if fitting and fitting.recipes:
         return told("next", _build_command(fitting.recipes[0], file), whole=True)
     if max((len(each.lengths) for each in found.arrays), default=0) < 3:
-        advice = "no array has three axes: if the file is one state of a run, join its states into arrays [time, x, y]"
+        advice = "no array has three axes: if the file is one state of a run, name the folder of its states"
         return told("next", advice)
     advice = "draft a recipe that describes its arrays, decide what it leaves open, and build:"
     if fitting:
-        advice = f'write a recipe with source = "{fitting.source}" if it is another system of that kind; else {advice}'
+        advice = (
+            f'for another system of that kind the draft says source = "{fitting.source}"; otherwise {advice}'
+        )
     commands = (
         f"walrus-ingest inspect {file} --recipe own.toml",
         "$EDITOR own.toml",

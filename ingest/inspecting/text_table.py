@@ -33,7 +33,7 @@ def _cut(cell: str, width: int) -> str:
 
 
 def told(word: str, text: str, whole: bool = False) -> list[str]:
-    """A word and what there is to say of it, beside each other; a whole text keeps to one line."""
+    """A word and what there is to say of it, next to each other; a whole text keeps to one line."""
     text = printable(text)
     first, *others = [text] if whole else textwrap.wrap(text, WIDTH - MARGIN, break_on_hyphens=False) or [""]
     return [f"{word:{MARGIN}}{first}", *(" " * MARGIN + line for line in others)]

@@ -17,7 +17,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 DAMAGED = SAMPLES / "damaged"
 MORE = Path(__file__).parents[4] / "shared" / "samples"
 needs_more = pytest.mark.skipif(
-    not MORE.exists(), reason="the larger sample set is not beside the repository"
+    not MORE.exists(), reason="the larger sample set is not next to the repository"
 )
 N, T, X, Y = 2, 4, 6, 5
 
@@ -298,7 +298,7 @@ def test_what_no_source_knows_is_said_to_be_unknown_with_help(told, pattern):
     for path in MORE.glob(pattern):
         text = " ".join(told(path).split())
         assert "looks like nothing that a source knows" in text
-        assert "--recipe own.toml" in text or "join its states" in text
+        assert "--recipe own.toml" in text or "folder of its states" in text
 
 
 @needs_more
