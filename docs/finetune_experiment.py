@@ -128,11 +128,15 @@ def outcomes(folder: Path) -> Iterator[dict[str, Any]]:
                 )
                 protocol = ForecastProtocol(recipe.stream.history_2d, recipe.evaluation.start, longest=20)
                 row = {"system": system, "steps": steps, "arm": arm, "seed": seed}
-                trial = Forecasts(model, shards.datasets[system], protocol)
-                tracks = [trial.track(number) for number in trial.numbers]
+                forecasts = Forecasts(model, shards.datasets[system], protocol)
+                trajectories = [forecasts.errors(number) for number in forecasts.numbers]
                 for number, name in enumerate(FORECASTERS):
-                    one_step = np.mean([track.one_step_FMKC[number, VRMSE].mean() for track in tracks])
-                    error_TC = np.median([track.rollout_FMTC[number, VRMSE] for track in tracks], 0)
+                    one_step = np.mean(
+                        [trajectory.one_step_FMKC[number, VRMSE].mean() for trajectory in trajectories]
+                    )
+                    error_TC = np.median(
+                        [trajectory.rollout_FMTC[number, VRMSE] for trajectory in trajectories], 0
+                    )
                     row[name] = {"one_step": float(one_step), "rollout": error_TC.mean(1).tolist()}
                 write_atomically(done, to_text(row).encode())
             yield json.loads(done.read_text())

@@ -28,10 +28,10 @@ HEAD = """| dataset | steps | without | with, each seed | mean ± std | with / w
 
 def rollout_error(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> tuple[float, int]:
     """The error, and how many steps the longest rollout has."""
-    trial = Forecasts(model, dataset, protocol)
-    tracks = [trial.track(number) for number in trial.numbers]
-    return float(np.median([track.error for track in tracks])), max(
-        track.rollout_FMTC.shape[2] for track in tracks
+    forecasts = Forecasts(model, dataset, protocol)
+    trajectories = [forecasts.errors(number) for number in forecasts.numbers]
+    return float(np.median([trajectory.error for trajectory in trajectories])), max(
+        trajectory.rollout_FMTC.shape[2] for trajectory in trajectories
     )
 
 

@@ -36,4 +36,4 @@ def evaluate_model(
     results = evaluate_all(model, description, [open_dataset(root, dataset)], settings, split)
     facts = (("model", str(checkpoint)), *describe(description, model))
     save(out, RunFacts(f"{checkpoint.name} on {dataset}", facts), results)
-    return task_scores([result.judgement for result in results])
+    return task_scores([result.evaluation for result in results])

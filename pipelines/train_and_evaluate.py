@@ -89,9 +89,9 @@ def evaluate_all(
     results = []
     for dataset in datasets:
         history = description.history(len(dataset.card.schema.grid.axes))
-        judgement = evaluate(model, dataset, settings.protocol(history, split))
-        results.append(Result(judgement, draw(judgement)))
-        say(f"evaluated {dataset.card.name}: {len(judgement.tracks)} {split} trajectories")
+        evaluation = evaluate(model, dataset, settings.protocol(history, split))
+        results.append(Result(evaluation, draw(evaluation)))
+        say(f"evaluated {dataset.card.name}: {len(evaluation.trajectories)} {split} trajectories")
     return results
 
 

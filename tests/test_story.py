@@ -59,5 +59,5 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
     model = Model(trainee.network.eval(), PUBLISHED, eps=1e-5)
     judged = evaluate(model, dataset, ForecastProtocol(history=3, start=4, longest=6))
     assert 0 < judged.scores.value("one-step") < 1
-    picture = Image.open(io.BytesIO(panel(judged.films.typical, "pressure")))
+    picture = Image.open(io.BytesIO(panel(judged.recordings.typical, "pressure")))
     assert picture.width > picture.height > 400

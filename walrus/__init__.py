@@ -1,1 +1,6 @@
-"""Windows to tensors to forecasts: the stream, the model, its training and its measures."""
+"""Data loading, model, training and evaluation: from shards to forecasts.
+
+Start with `walrus.api`; each room below names its public classes and functions in `__all__`.
+"""
+
+__all__ = ["api", "evaluation", "model", "reading", "training"]

@@ -1,4 +1,4 @@
-"""A trained model in Python, from arrays to arrays; no DeepSpeed is needed.
+"""Load a trained model and forecast from arrays to arrays, without DeepSpeed.
 
     from walrus.api import load, rollout, stored
 
@@ -33,12 +33,13 @@ from walrus.rollout import rollout as roll
 
 @dataclass(frozen=True, eq=False)
 class FrameWindow:
-    """Frames of one trajectory in physical units, and where they live.
+    """Frames of one trajectory in physical units, with their schema.
 
-    `frames_TCS` holds the variable channels in the order of `schema.channels`, `static_CS` the constant ones in that of
-    `schema.static_channels`; `cells_S` are the bits of the per-cell boundary mask (shards.schema.Cell), by default
-    those of a box with the schema's sides. `dataset` names the statistics of a model that has those of whole
-    datasets. Raises MismatchError where a shape does not fit the schema, or a value is not finite.
+    `frames_TCS` [T, C, *S] holds the variable channels in the order of `schema.channels`, `static_CS` [C,
+    *S] the constant ones in the order of `schema.static_channels`. `cells_S` [*S] are the bits of the
+    per-cell boundary mask (shards.schema.Cell), by default those of a box with the schema's sides. `dataset`
+    selects the statistics of a model that was fine-tuned with those of whole datasets. Raises MismatchError
+    where a shape does not fit the schema, or a value is not finite.
     """
 
     schema: Schema
@@ -60,6 +61,7 @@ class FrameWindow:
     def _check(
         self, what: str, values: Frames | None, shape: tuple[int, ...], channels: tuple[str, ...]
     ) -> None:
+        """Raises MismatchError where an array is missing, has another shape, or is not finite everywhere."""
         if values is None or values.shape != shape:
             found = "are missing" if values is None else f"have shape {values.shape}"
             raise MismatchError(f"window: the {what} {found}; expected {shape} with {', '.join(channels)}")
@@ -67,7 +69,7 @@ class FrameWindow:
         for channel, field in zip(channels, channel_first, strict=True):
             if not np.isfinite(field).all():
                 raise MismatchError(
-                    f"window: {channel} is not finite everywhere; leave such frames out, or fill them"
+                    f"window: {channel} has values that are not finite; leave such frames out, or fill them"
                 )
 
 
@@ -79,12 +81,12 @@ class Pretrained:
     description: Description
 
     def history(self, dimensions: int) -> int:
-        """How many frames it looks back on a grid of so many axes."""
+        """How many frames the model needs on a grid of this many axes."""
         return self.description.history(dimensions)
 
 
 def load(checkpoint: Path | str) -> Pretrained:
-    """The model of a run's folder, or of a converted one; on the GPU where there is one.
+    """Load the model of a run's folder, or of a converted one, onto the GPU where there is one.
 
     Raises ShardError where it is absent, MismatchError where its files disagree.
     """
@@ -94,7 +96,7 @@ def load(checkpoint: Path | str) -> Pretrained:
 
 
 def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> FrameWindow:
-    """Frames `first`, `first` + 1, ... of a trajectory of a built dataset.
+    """Read frames `first`, `first` + 1, ... of a trajectory of a built dataset.
 
     Raises ShardError where the dataset is not built, MismatchError where it has no such frames.
     """
@@ -103,8 +105,8 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
     if not 0 <= trajectory < len(entries) or not 0 <= first < first + frames <= entries[trajectory].frames:
         longest = max((entry.frames for entry in entries), default=0)
         raise MismatchError(
-            f"{folder}: no frames {first} to {first + frames - 1} of {split} trajectory {trajectory}; there are "
-            f"{len(entries)} of at most {longest} frames"
+            f"{folder}: no frames {first} to {first + frames - 1} of {split} trajectory {trajectory}; "
+            f"there are {len(entries)} trajectories of at most {longest} frames; ask for frames among those"
         )
     entry, powers = entries[trajectory], dataset.card.powers
     frames_TCS = np.empty((frames, *schema.frame_shape), schema.dtype)
@@ -117,15 +119,15 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
 
 
 def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator[Frames]:
-    """The `steps` frames that follow the window, [C, *S] each, float32 in physical units.
+    """Forecast the `steps` frames that follow the window, [C, *S] each, float32 in physical units.
 
-    Of a longer window the last frames count, as many as the model looks back. Raises MismatchError where
+    Of a longer window only the last frames are used, as many as the model needs. Raises MismatchError where
     there are fewer, or the model does not know a channel.
     """
     history = pretrained.history(len(window.schema.grid.axes))
     if len(window.frames_TCS) < history:
         raise MismatchError(
-            f"window: {len(window.frames_TCS)} frames; this model looks back {history}; give as many"
+            f"window: {len(window.frames_TCS)} frames; expected {history} for this model; give as many"
         )
     batch = _batch(window, history)
     real_C, unit_C = (~batch.padded_C).cpu(), batch.scale_C.cpu()
@@ -136,15 +138,15 @@ def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator
 
 
 def _batch(window: FrameWindow, history: int) -> Batch:
-    """The window as the model takes it: in units near the RMS of each channel, as shards have them."""
+    """The window as the model takes it: in units near the RMS of each channel, as in shards."""
     schema = window.schema
     frames_TCS = window.frames_TCS[-history:]
     static_CS = np.zeros(schema.static_shape) if window.static_CS is None else window.static_CS
     cells_S = side_mask(schema.grid.shape, schema.boundaries) if window.cells_S is None else window.cells_S
+
     powers, static_powers = _powers(frames_TCS.swapaxes(0, 1)), _powers(static_CS)
-    variable, constant = (
-        Embedding.of(fields, schema.grid) for fields in (schema.variable_fields, schema.constant_fields)
-    )
+    variable = Embedding.of(schema.variable_fields, schema.grid)
+    constant = Embedding.of(schema.constant_fields, schema.grid)
     return embed(
         window.dataset,
         schema,
@@ -157,9 +159,12 @@ def _batch(window: FrameWindow, history: int) -> Batch:
 
 
 def _powers(fields_C: Frames) -> tuple[int, ...]:
-    """k of the power of two nearest the RMS of each channel; 0 where that is zero."""
-    squares = (np.square(field, dtype=np.float64).mean() for field in fields_C)
-    return tuple(round(math.log2(math.sqrt(square))) if square > 0 else 0 for square in squares)
+    """The exponent of the power of two nearest the RMS of each channel; 0 where the RMS is zero."""
+    powers = []
+    for field in fields_C:
+        mean_square = np.square(field, dtype=np.float64).mean()
+        powers.append(round(math.log2(math.sqrt(mean_square))) if mean_square > 0 else 0)
+    return tuple(powers)
 
 
 def _units(powers: Sequence[int], schema: Schema) -> Frames:
@@ -169,7 +174,7 @@ def _units(powers: Sequence[int], schema: Schema) -> Frames:
 
 
 def _placed(values: Frames, channel_axis: int, embedding: Embedding) -> torch.Tensor:
-    """The channels at their places in a batch of one window, zeros between."""
+    """The channels in their order in a batch of one window, zeros in those that only pad."""
     shape = list(values.shape)
     shape[channel_axis] = len(embedding.sources)
     placed = np.zeros(shape, np.float32)

@@ -1,4 +1,4 @@
-"""The 24 ways to turn a box by right angles, on data: axes move, vectors and tensors turn with them.
+"""Rotate batches by right angles: axes move, vectors and tensors turn with them.
 
 Axes: B batch, T time, C channel, H W D space.
 """
@@ -22,13 +22,19 @@ Flip = tuple[bool, bool, bool]
 
 @dataclass(frozen=True)
 class Rotation:
-    """New axis i is old axis `permutation[i]`, reversed where `flip[i]`."""
+    """New axis i is old axis `permutation[i]`, reversed where `flip[i]`.
+
+    >>> quarter = Rotation((1, 0, 2), (True, False, False))
+    >>> quarter.determinant, quarter.inverse
+    (1, Rotation(permutation=(1, 0, 2), flip=(False, True, False)))
+    """
 
     permutation: Permutation
     flip: Flip
 
     @property
     def sign(self) -> tuple[int, int, int]:
+        """-1 for each new axis that is reversed, otherwise 1."""
         first, second, third = self.flip
         return 1 - 2 * first, 1 - 2 * second, 1 - 2 * third
 
@@ -44,28 +50,35 @@ class Rotation:
         return Rotation((first, second, third), (self.flip[first], self.flip[second], self.flip[third]))
 
 
-ROTATIONS = tuple(
-    rotation
-    for first, second, third in permutations((0, 1, 2))
-    for flips in product((False, True), repeat=3)
-    if (rotation := Rotation((first, second, third), (flips[0], flips[1], flips[2]))).determinant == 1
-)
+def _rotations() -> tuple[Rotation, ...]:
+    """The 24 rotations of a cube, the identity first."""
+    found = []
+    for first, second, third in permutations((0, 1, 2)):
+        for lower, middle, upper in product((False, True), repeat=3):
+            rotation = Rotation((first, second, third), (lower, middle, upper))
+            if rotation.determinant == 1:
+                found.append(rotation)
+    return tuple(found)
+
+
+ROTATIONS = _rotations()
 IDENTITY = ROTATIONS[0]
 
 
 def draw_rotation(generator: torch.Generator) -> Rotation:
-    """One of the 24, evenly."""
+    """Draw one of the 24 rotations, each equally likely."""
     return ROTATIONS[int(torch.randint(len(ROTATIONS), (), generator=generator))]
 
 
 def has_frame(batch: Batch) -> bool:
-    """Whether every vector and tensor has its x, y and z components, so that a turned frame exists."""
-    named = [(batch.layout, batch.channels), (batch.static_layout, batch.static_channels)]
-    return all(_is_cartesian(field, channels) for layout, channels in named for field in layout)
+    """Whether every vector and tensor has its x, y and z components, so that it can be rotated."""
+    variable = all(_is_cartesian(field, batch.channels) for field in batch.layout)
+    constant = all(_is_cartesian(field, batch.static_channels) for field in batch.static_layout)
+    return variable and constant
 
 
 def rotate(batch: Batch, rotation: Rotation) -> Batch:
-    """The same physics in a turned frame; the names of the channels stay, as they speak of the new axes.
+    """The same physics in a rotated frame; channel names stay and refer to the new axes.
 
     Components along an axis of size 1 are the padded ones, before and after.
     Raises MismatchError where a vector or tensor has other components than x, y and z: see `has_frame`.
@@ -109,7 +122,10 @@ def _turn_channels(x_CHWD: Tensor, rotation: Rotation, source_C: list[int], sign
 def _component_law(
     rotation: Rotation, layout: tuple[FieldSlice, ...], channels: tuple[str, ...]
 ) -> tuple[list[int], list[int]]:
-    """For each new channel the old one it comes from, and its sign: v'_i = s_i v_p(i), T'_ij = s_i s_j T_p(i)p(j)."""
+    """For each new channel the old one it comes from, and its sign.
+
+    A vector turns as v'_i = s_i v_p(i), a tensor as T'_ij = s_i s_j T_p(i)p(j).
+    """
     source_C, sign_C = list(range(len(channels))), [1] * len(channels)
     for field in layout:
         if not _is_cartesian(field, channels):
@@ -127,12 +143,12 @@ def _component_law(
 
 def _is_cartesian(field: FieldSlice, channels: tuple[str, ...]) -> bool:
     components = channels[field.start : field.stop]
-    axes = {letter for name in components for letter in name.removeprefix(f"{field.name}_")}
-    return field.rank == 0 or (len(components) == 3**field.rank and axes == set(SPACE_AXES))
+    letters = "".join(name.removeprefix(f"{field.name}_") for name in components)
+    return field.rank == 0 or (len(components) == 3**field.rank and set(letters) == set(SPACE_AXES))
 
 
 def _row_major(index: list[int]) -> int:
-    place = 0
+    position = 0
     for axis in index:
-        place = 3 * place + axis
-    return place
+        position = 3 * position + axis
+    return position

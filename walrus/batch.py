@@ -1,7 +1,7 @@
-"""The torch twin of a micro-batch of windows: one task, everything the network and the loss need.
+"""A micro-batch as torch tensors: windows of one task, with all that the network and the loss need.
 
-Axes: B batch, T time, C channel, H W D space. Data of one or two dimensions lie in three, with axes of size 1
-behind; vectors and tensors then have their missing components as zero channels, marked in `padded_C`.
+Axes: B batch, T time, C channel, H W D space. Data of one or two dimensions get further axes of size 1;
+vectors and tensors get their missing components as zero channels, marked in `padded_C`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ SPACE_AXES = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Embedding:
-    """Where the channels of a dataset lie in a batch: `sources` is their number on disk, None where they only pad."""
+    """The channels of a batch: `sources` holds the number of each on disk, None where it only pads."""
 
     channels: tuple[str, ...]
     layout: tuple[FieldSlice, ...]
@@ -93,7 +93,16 @@ class Embedding:
 
     @classmethod
     def of(cls, fields: Iterable[FieldSpec], grid: Grid) -> Embedding:
-        """Vectors and tensors of a cartesian grid get three components an index; curvilinear ones stay as they are."""
+        """Vectors and tensors of a cartesian grid get all three axes; others keep their components.
+
+        >>> from shards.schema import FieldSpec, Grid
+        >>> grid = Grid(axes=("x", "y"), coordinates=((0.0, 1.0, 2.0), (0.0, 1.0)))
+        >>> embedding = Embedding.of([FieldSpec("pressure", 0), FieldSpec("velocity", 1)], grid)
+        >>> embedding.channels
+        ('pressure', 'velocity_x', 'velocity_y', 'velocity_z')
+        >>> embedding.sources, embedding.runs
+        ((0, 1, 2, None), (slice(0, 3, None),))
+        """
         axes = _axes_of_space(grid)
         channels: list[str] = []
         sources: list[int | None] = []
@@ -117,22 +126,26 @@ class Embedding:
 
     @property
     def runs(self) -> tuple[slice, ...]:
-        """Where the channels on disk go to, in order: runs of channels of the batch; what lies between only pads."""
-        real = [place for place, source in enumerate(self.sources) if source is not None]
-        starts = [place for place in real if place - 1 not in real]
-        ends = [place + 1 for place in real if place + 1 not in real]
+        """Runs of channels of the batch that take the channels on disk in order.
+
+        What is between only pads.
+        """
+        real = [channel for channel, source in enumerate(self.sources) if source is not None]
+        starts = [channel for channel in real if channel - 1 not in real]
+        ends = [channel + 1 for channel in real if channel + 1 not in real]
         return tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
 
     @property
     def pads(self) -> tuple[int, ...]:
         """The channels of the batch that only pad."""
-        return tuple(place for place, source in enumerate(self.sources) if source is None)
+        return tuple(channel for channel, source in enumerate(self.sources) if source is None)
 
 
 def channels_of(schema: Schema) -> tuple[str, ...]:
-    """The names of all channels that a batch of such data holds: variable, then constant ones, padding included."""
-    parts = (schema.variable_fields, schema.constant_fields)
-    return tuple(name for fields in parts for name in Embedding.of(fields, schema.grid).channels)
+    """The names of all channels in a batch of such data: variable, then constant ones, padding included."""
+    variable = Embedding.of(schema.variable_fields, schema.grid)
+    constant = Embedding.of(schema.constant_fields, schema.grid)
+    return (*variable.channels, *constant.channels)
 
 
 def _axes_of_space(grid: Grid) -> tuple[str, ...]:
@@ -151,11 +164,9 @@ def embed(
     static_BCS: torch.Tensor,
     cells_BS: torch.Tensor,
 ) -> Batch:
-    """The batch of windows whose channels lie in their places: missing axes appended as size 1 and periodic.
+    """The batch of windows whose channels are in order: missing axes are appended as size 1 and periodic.
 
-    Shares the memory of its arguments.
-
-    Source: arXiv 2511.15684, section 4.1.
+    Shares the memory of its arguments. Source: arXiv 2511.15684, section 4.1.
     """
     variable = Embedding.of(schema.variable_fields, schema.grid)
     constant = Embedding.of(schema.constant_fields, schema.grid)

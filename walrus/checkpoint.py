@@ -1,4 +1,4 @@
-"""What a trained model is on disk: `model.safetensors` and, beside it, `model.json` that says how to rebuild it.
+"""Save and load a trained model: `model.safetensors`, and `model.json` that says how to rebuild it.
 
 No pickle: it loads on a machine without DeepSpeed and cannot run code.
 """
@@ -28,10 +28,11 @@ DESCRIPTION = "model.json"
 
 @checked
 class Description:
-    """All that a model needs beside its weights, and where it comes from.
+    """All that a model needs besides its weights, and where it comes from.
 
-    `origin` is the published file that was converted; empty for a model trained here. `scales` of each dataset and
-    channel replace the statistics of the single window where it was trained so (walrus.normalize).
+    `origin` is the published file that was converted; empty for a model trained here. `scales` of each
+    dataset and channel replace the statistics of the single window where it was trained with them
+    (walrus.normalize).
     """
 
     model: ModelSettings
@@ -48,26 +49,29 @@ class Description:
     scales: dict[str, dict[str, ChannelScale]] = field(default_factory=dict)
 
     def history(self, dimensions: int) -> int:
-        """How many frames it looks back on a grid of so many axes."""
+        """How many frames the model needs on a grid of this many axes."""
         return self.history_3d if dimensions == 3 else self.history_2d
 
 
 def save_model(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
-    """Writes both files, weights first."""
+    """Write both files, weights first."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / WEIGHTS, save(weights))
     write_atomically(folder / DESCRIPTION, dump(Description, description).encode())
 
 
 def load_description(folder: Path) -> Description:
-    """What the model of a run's folder is; raises ShardError where there is none."""
+    """Read the description of the model in a run's folder; raises ShardError where there is none."""
     if not (folder / DESCRIPTION).is_file():
-        raise ShardError(f"{folder}: holds no {DESCRIPTION}; name the folder of a finished run")
+        raise ShardError(f"{folder}: has no {DESCRIPTION}; name the folder of a finished run")
     return parse(Description, (folder / DESCRIPTION).read_bytes(), str(folder / DESCRIPTION))
 
 
 def load_model(folder: Path) -> tuple[Description, Model]:
-    """The model of a run's folder; raises ShardError where it is absent, MismatchError where the files disagree."""
+    """Load the model of a run's folder.
+
+    Raises ShardError where it is absent, MismatchError where the files disagree.
+    """
     description = load_description(folder)
     vocabulary = Vocabulary(description.vocabulary)
     network = Walrus(description.model, len(vocabulary))

@@ -1,4 +1,4 @@
-"""Where this process computes, and how it is told that the memory there does not suffice."""
+"""Choose the device of this process, and recognise torch's out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import torch
 
 
 def device() -> torch.device:
-    """Where this process computes."""
+    """The GPU of this process's LOCAL_RANK, or the CPU where there is no GPU."""
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
 
 
 def ran_out(error: MemoryError | RuntimeError) -> bool:
-    """Whether this says that memory does not suffice: torch has an error of its own for a GPU, for a CPU only words."""
+    """Whether the error says that memory is used up.
+
+    torch has a class for this on a GPU; on a CPU only the message shows it.
+    """
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

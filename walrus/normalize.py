@@ -1,4 +1,4 @@
-"""Fields to numbers of order one and back: divide by the RMS, predict the change in units of its own RMS.
+"""Normalise fields and back: divide by the RMS, predict the change in units of its own RMS.
 
 No mean is removed, so zero stays zero and a field's sign keeps its meaning.
 Axes: B batch, T time, C channel, H W D space.
@@ -26,7 +26,7 @@ class ChannelScale:
     change_rms: NotNegative
 
 
-# By dataset, then by channel. A model that has none takes each window by itself.
+# By dataset, then by channel. A model without any normalises each window by itself.
 Scales = Mapping[str, Mapping[str, ChannelScale]]
 
 
@@ -39,7 +39,7 @@ class WindowStatistics:
 
 
 def join_channels(batch: Batch) -> Tensor:
-    """What the network sees of a batch, [T, B, C, H, W, D]: variable channels, then the constant ones repeated."""
+    """What the network sees, [T, B, C, H, W, D]: variable channels, then the constant ones repeated."""
     fields_TBCHWD = batch.fields_BTCHWD.transpose(0, 1)
     static_TBCHWD = batch.static_BCHWD.expand(len(fields_TBCHWD), *batch.static_BCHWD.shape)
     return torch.cat([fields_TBCHWD, static_TBCHWD], 2)
@@ -57,12 +57,12 @@ def window_statistics(u_TBCHWD: Tensor, eps: float) -> WindowStatistics:
 
 
 def card_scales(card: Card) -> dict[str, ChannelScale]:
-    """What the card knows of each channel; the training split alone counts."""
+    """RMS of each channel and of its change by the card, which counts the training split only."""
     return {name: ChannelScale(moments.rms, moments.change_rms) for name, moments in card.moments.items()}
 
 
 def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) -> WindowStatistics:
-    """What `u`, the channels of the batch joined, is divided by: its own statistics, or those of its dataset.
+    """What `u`, the joined channels of the batch, is divided by: its own statistics, or those of its dataset.
 
     Raises MismatchError where there are scales, but none of this dataset or of one of its channels.
     """
@@ -70,8 +70,8 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
         return window_statistics(u_TBCHWD, eps)
     if batch.task not in scales:
         raise MismatchError(
-            f"normalisation: the model has the scales of {', '.join(scales)}; found {batch.task or 'no name'}; "
-            "name one of these datasets, or fine-tune on this one"
+            f"normalisation: found data of {batch.task or 'no named dataset'}; the model has the scales of "
+            f"{', '.join(scales)}; name one of these datasets, or fine-tune on this one"
         )
     variable = len(batch.channels)
     constant = tuple(
@@ -86,7 +86,7 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
                 f"normalisation: {field.name} of {batch.task} has no scale; the model has those of "
                 f"{', '.join(scales[batch.task])}; give the fields it was fine-tuned on"
             )
-    # Components that only pad a vector have none, and count as zero.
+    # Components that only pad a vector have no scale, and count as zero.
     rms = [0.0 if scale is None else scale.rms for scale in known]
     change_rms = [0.0 if scale is None else scale.change_rms for scale in known]
     unit_C = torch.cat([batch.scale_C, batch.static_scale_C])
@@ -97,7 +97,7 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
 def dataset_statistics(
     rms: Sequence[float], delta_rms: Sequence[float], layout: Sequence[FieldSlice], eps: float
 ) -> WindowStatistics:
-    """Statistics of a whole dataset, [1, C]; the components of a vector or tensor share their root mean square."""
+    """Statistics of a whole dataset, [1, C]; the components of a vector or tensor share one RMS."""
     return WindowStatistics(
         _merged(rms, layout).clamp(min=eps)[None], _merged(delta_rms, layout).clamp(min=eps)[None]
     )
@@ -128,6 +128,7 @@ def _rms(u_TBCHWD: Tensor) -> Tensor:
 
 
 def _merged(rms: Sequence[float], layout: Sequence[FieldSlice]) -> Tensor:
+    """[C] with the root mean square of its components for every component of a vector or tensor."""
     merged_C = torch.tensor(rms)
     for field in layout:
         part = merged_C[field.start : field.stop]

@@ -1,4 +1,4 @@
-"""Random numbers by counter: a pure function of a seed and some words, the same on every machine and version.
+"""Counter-based random numbers: a pure function of a seed and a name, equal on every machine and version.
 
 Only raw 64-bit output of Philox is used, which numpy keeps stable; its distributions may change.
 """
@@ -15,19 +15,31 @@ Word = int | str
 
 
 def random_words(count: int, seed: int, *name: Word) -> npt.NDArray[np.uint64]:
-    """`count` independent 64-bit words that belong to this seed and name."""
+    """`count` independent 64-bit words that belong to this seed and name.
+
+    >>> (random_words(2, 7, "stride", 3) & 0xFFFF).tolist()
+    [60738, 42817]
+    """
     key = hashlib.sha256(repr((seed, *name)).encode()).digest()
     raw = np.random.Philox(key=int.from_bytes(key[:16], "little")).random_raw(count)
     return np.asarray(raw, np.uint64)
 
 
 def permutation(count: int, seed: int, *name: Word) -> npt.NDArray[np.int64]:
-    """The numbers 0 to count - 1 in random order."""
+    """The numbers 0 to count - 1 in random order.
+
+    >>> permutation(5, 7, "pass").tolist()
+    [0, 4, 3, 2, 1]
+    """
     return np.argsort(random_words(count, seed, *name), kind="stable")
 
 
 def below(bound: int, seed: int, *name: Word) -> int:
-    """A number in [0, bound); the bias of at most bound / 2^64 is of no account."""
+    """A number in [0, bound); its bias of at most bound / 2^64 is negligible.
+
+    >>> [below(6, 7, "dice", roll) for roll in range(8)]
+    [5, 0, 3, 4, 2, 4, 3, 5]
+    """
     return int(random_words(1, seed, *name)[0]) * bound >> 64
 
 

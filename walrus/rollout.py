@@ -1,4 +1,4 @@
-"""Forecasts: one frame a step, each fed back as if it were the truth.
+"""Forecast step by step: each predicted frame is fed back as if it were the truth.
 
 Axes: B batch, T time, C channel, H W D space.
 """
@@ -23,9 +23,10 @@ from walrus.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network ready to forecast. Jitter is part of the published inference; `seed` makes it repeatable.
+    """A trained network ready to forecast.
 
-    With `scales` it divides by the RMS of the whole dataset, as it was trained to.
+    Patch jitter is part of the published inference; `seed` makes it repeatable. With `scales` fields are
+    divided by the RMS of the whole dataset, as in training.
     """
 
     network: Walrus
@@ -67,7 +68,7 @@ class Model:
 
 
 def rollout(model: Model, history: Batch, steps: int) -> Iterator[Tensor]:
-    """The `steps` frames that follow `history`, [B, C, H, W, D] each; the window slides over its own forecasts."""
+    """Forecast the `steps` frames that follow `history`, [B, C, H, W, D] each; the window moves along."""
     for step in range(steps):
         frame_BCHWD = model.next_frame(history, step)
         fields_BTCHWD = torch.cat([history.fields_BTCHWD[:, 1:], frame_BCHWD[:, None]], 1)

@@ -1,4 +1,4 @@
-"""Which channel names the network knows, and the column of its first and last kernel that each one owns."""
+"""The channel names that the network knows, and the column of its first and last kernel for each."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from itertools import product
 
 from shards.errors import MismatchError
 
-# Columns 0, 1 and 2 serve the padding beyond a boundary: they are no fields.
+# Columns 0, 1 and 2 mark the padding beyond a boundary: they are no fields.
 SERVICE_CHANNELS = ("closed_boundary", "open_boundary", "bias_correction")
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Channel names in the order of their columns; a name keeps its index for ever, new ones are appended."""
+    """Channel names in the order of their columns; a name keeps its column forever, new ones are appended.
+
+    >>> len(PUBLISHED), PUBLISHED.labels(["pressure", "velocity_x"])
+    (67, (3, 4))
+    >>> PUBLISHED.extend(["pressure", "salinity"]).labels(["salinity"])
+    (67,)
+    """
 
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if self.names[:3] != SERVICE_CHANNELS:
             raise MismatchError(
-                f"vocabulary: begins with {self.names[:3]}; expected {SERVICE_CHANNELS}; extend PUBLISHED instead"
+                f"vocabulary: begins with {self.names[:3]}; expected {SERVICE_CHANNELS}; "
+                "extend PUBLISHED instead"
             )
         if len(set(self.names)) != len(self.names):
             twice = sorted({name for name in self.names if self.names.count(name) > 1})

@@ -1,4 +1,7 @@
-"""Numbers of the published model, from `shared/golden` beside the repository; absent, their tests are skipped."""
+"""Numbers of the published model, from `shared/golden` next to the repository.
+
+Without it these tests skip.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forecasts that anybody can make, and the errors of several forecasts of one frame.
+"""Two baselines, persistence and linear extrapolation, and the errors of several forecasts of one frame.
 
 Axes: F forecasts, M measure (the order of walrus.evaluation.metrics.MEASURES), T steps, C channel, S space.
 Tensors in physical units, float64.
@@ -14,18 +14,22 @@ from torch import Tensor
 from walrus.evaluation.metrics import all_measures
 from walrus.evaluation.scores import Errors
 
-# Frames that the straight line looks back.
+# Frames that linear extrapolation needs.
 LOOKBACK = 2
 
 
 def persistence(last_CS: Tensor, steps: int) -> Iterator[Tensor]:
-    """The last known frame, again and again."""
+    """Repeat the last known frame."""
     for _ in range(steps):
         yield last_CS
 
 
 def linear(before_CS: Tensor, last_CS: Tensor, steps: int) -> Iterator[Tensor]:
-    """The last two known frames, continued along a straight line."""
+    """Continue the last two known frames along a straight line.
+
+    >>> [float(frame) for frame in linear(torch.tensor(1.0), torch.tensor(3.0), steps=2)]
+    [5.0, 7.0]
+    """
     for step in range(1, steps + 1):
         yield last_CS + step * (last_CS - before_CS)
 

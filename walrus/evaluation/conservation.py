@@ -1,4 +1,4 @@
-"""What a closed system keeps: mass, momentum and energy, summed over all cells by their volume.
+"""Totals that a closed system conserves: mass, momentum and energy, summed over cells by their volume.
 
 Axes: S space, C channel, T time, Q conserved quantity. numpy in physical units.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -20,17 +19,20 @@ Float64 = npt.NDArray[np.float64]
 def cell_volumes(grid: Grid) -> Float64:
     """[*S] the volume of each cell (area in 2D, length in 1D), in the unit of the coordinates.
 
-    On a curved grid r^2 sin(theta) belongs to it; without an axis of radii the radius is 1.
+    On a curvilinear grid it has the factor r^2 sin(theta); without an axis of radii the radius is 1.
+
+    >>> cell_volumes(Grid(axes=("x", "y"), coordinates=((0.5, 1.5), (1.0, 3.0, 5.0)))).tolist()
+    [[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
     """
-    parts = zip(grid.axes, grid.coordinates, grid.widths, strict=True)
-    volumes: Float64 = reduce(
-        np.multiply.outer,
-        [_stretch(axis, np.array(at), grid.kind) * np.array(width) for axis, at, width in parts],
-    )
+    volumes: Float64 = np.ones(())
+    for axis, centres, widths in zip(grid.axes, grid.coordinates, grid.widths, strict=True):
+        lengths = _stretch(axis, np.array(centres), grid.kind) * np.array(widths)
+        volumes = np.multiply.outer(volumes, lengths)
     return volumes
 
 
 def _stretch(axis: str, at: Float64, kind: str) -> Float64:
+    """The factor of an axis in the volume element of its coordinates."""
     if kind != "cartesian" and axis == "theta":
         return np.sin(at)
     if kind != "cartesian" and axis == "r":
@@ -42,9 +44,9 @@ def _stretch(axis: str, at: Float64, kind: str) -> Float64:
 
 @dataclass(frozen=True, eq=False)
 class ConservedTotals:
-    """Adds up what is conserved in a frame: names of the Q quantities, and each one's density per volume.
+    """Sums what is conserved over a frame: names of the Q quantities, and the density of each per volume.
 
-    `densities` turn channels [C, *S] into [components, *S]; the total of a vector is one number a component.
+    `densities` turn channels [C, *S] into [components, *S]; a vector has one total per component.
     """
 
     names: tuple[str, ...]
@@ -56,13 +58,16 @@ class ConservedTotals:
         return np.concatenate([self._sum(density(frame_CS)) for density in self.densities])
 
     def sizes(self, frame_CS: Frames) -> Float64:
-        """[Q] the sum over space of each quantity's magnitude: what its change is to be compared with."""
-        values = [density(frame_CS) for density in self.densities]
-        sizes = [self._sum(np.sqrt((part**2).sum(0, keepdims=True))) for part in values]
-        return np.concatenate([size.repeat(len(part)) for size, part in zip(sizes, values, strict=True)])
+        """[Q] the sum over space of each quantity's magnitude, the same for all components of a vector."""
+        sizes = []
+        for density in self.densities:
+            components = density(frame_CS)
+            magnitude = np.sqrt((components**2).sum(0, keepdims=True))
+            sizes.append(self._sum(magnitude).repeat(len(components)))
+        return np.concatenate(sizes)
 
     def drift(self, start_CS: Frames, frames_TCS: Iterable[Frames]) -> Float64:
-        """[T, Q] the change of each total since `start_CS`, over its size there; 0 = conserved."""
+        """[T, Q] the change of each total since `start_CS`, relative to its size there; 0 = conserved."""
         begin, size = self.totals(start_CS), self.sizes(start_CS)
         with np.errstate(all="ignore"):
             return np.stack([(self.totals(frame) - begin) / size for frame in frames_TCS])
@@ -73,10 +78,10 @@ class ConservedTotals:
 
 
 def conserved_totals(channels: Sequence[str], grid: Grid, solid_S: npt.NDArray[np.bool_]) -> ConservedTotals:
-    """What these channels say of mass, momentum and energy; cells inside a solid hold nothing.
+    """The totals of mass, momentum and energy that these channels give; cells inside a solid do not count.
 
-    Momentum is a field, or density times velocity; on a curved grid its components do not add up, and it is
-    left out.
+    Momentum is a field, or density times velocity. On a curvilinear grid its components cannot be summed,
+    and it is left out.
     """
     names: list[str] = []
     densities: list[Callable[[Frames], Float64]] = []
@@ -95,7 +100,7 @@ def conserved_totals(channels: Sequence[str], grid: Grid, solid_S: npt.NDArray[n
 
 
 def _mass(channels: Sequence[str]) -> Callable[[Frames], Float64] | None:
-    # In shallow water the height stands for a mass per area.
+    # In shallow water the height is a mass per area.
     for name in ("density", "height"):
         if name in channels:
             return _pick(channels, (name,))
@@ -108,13 +113,17 @@ def _mass(channels: Sequence[str]) -> Callable[[Frames], Float64] | None:
 def _momentum(
     channels: Sequence[str], grid: Grid, mass: Callable[[Frames], Float64] | None
 ) -> Callable[[Frames], Float64] | None:
+    """The density of momentum: a field of that name, or mass times velocity."""
     if grid.kind != "cartesian":
         return None
-    names = {field: [f"{field}_{axis}" for axis in grid.axes] for field in ("momentum", "velocity")}
-    if set(names["momentum"]) <= set(channels):
-        return _pick(channels, names["momentum"])
-    if mass is not None and set(names["velocity"]) <= set(channels):
-        velocity = _pick(channels, names["velocity"])
+
+    momenta = [f"momentum_{axis}" for axis in grid.axes]
+    if set(momenta) <= set(channels):
+        return _pick(channels, momenta)
+
+    velocities = [f"velocity_{axis}" for axis in grid.axes]
+    if mass is not None and set(velocities) <= set(channels):
+        velocity = _pick(channels, velocities)
         return lambda frame_CS: mass(frame_CS) * velocity(frame_CS)
     return None
 

@@ -1,9 +1,7 @@
-"""Curves of an evaluation: error growth, spectra, conservation drift, training loss.
+"""Draw the curves of an evaluation: error growth, spectra, conservation drift, training loss.
 
-Every function returns the bytes of a PNG and leaves matplotlib's settings as they were.
-
-Axes: N trajectories, F forecaster, M measure, T steps, C channel, Q conserved quantity, R ring of
-wavenumbers.
+Every function returns the bytes of a PNG and leaves matplotlib's settings as they were. Axes: N
+trajectories, F forecaster, M measure, T steps, C channel, Q conserved quantity, R ring of wavenumbers.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ class Curve:
 
 
 def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
-    """VRMSE against the rollout step; median and quartiles over the trajectories, each [F, T, C]."""
+    """VRMSE against the rollout step: median and quartiles over the trajectories, [F, T, C] each."""
     error_NFT = _stack([error_FTC.mean(2) for error_FTC in rollouts_FTC]).clip(ERROR_FLOOR, 1e6)
     longest = error_NFT.shape[2]
     step = np.arange(1, longest + 1)
@@ -70,14 +68,15 @@ def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
 
 
 def spectra(channels: Sequence[str], steps: Sequence[int], spectra_T2CR: Sequence[Errors]) -> bytes:
-    """The isotropic power spectrum of each channel, truth (pale) and forecast (dashed), at several rollout steps.
+    """Isotropic power spectra of each channel, truth (pale) and forecast (dashed), at several rollout steps.
 
-    The mean over those trajectories, each [T, 2, C, R], that reach the step.
+    The mean over those trajectories, [T, 2, C, R] each, that reach the step.
     """
-    hues = [to_hex(colormaps["viridis"](place)) for place in np.linspace(0, 0.85, len(steps))]
-    mean_T2CR = [
-        np.mean([each[t] for each in spectra_T2CR if len(each) > t], axis=0) for t in range(len(steps))
-    ]
+    hues = [to_hex(colormaps["viridis"](share)) for share in np.linspace(0, 0.85, len(steps))]
+    mean_T2CR = []
+    for t in range(len(steps)):
+        reaching = [spectrum[t] for spectrum in spectra_T2CR if len(spectrum) > t]
+        mean_T2CR.append(np.mean(reaching, axis=0))
     wave_R = np.arange(1, mean_T2CR[0].shape[-1] + 1)
     with style():
         caption = (
@@ -102,7 +101,7 @@ def spectra(channels: Sequence[str], steps: Sequence[int], spectra_T2CR: Sequenc
 
 
 def drift(quantities: Sequence[str], drifts_2TQ: Sequence[Errors]) -> bytes:
-    """How each conserved quantity changes over a rollout, in percent; truth and model, median and quartiles."""
+    """The change in percent of each conserved quantity, truth and model: median and quartiles per step."""
     drift_N2TQ = [100 * each for each in drifts_2TQ]
     longest = max(each.shape[1] for each in drift_N2TQ)
     step = np.arange(1, longest + 1)
@@ -162,7 +161,7 @@ def _quartiles(axes: Axes, step: Errors, error_NT: Errors, hue: str, name: str, 
 
 
 def _stack(parts: Sequence[Errors]) -> Errors:
-    """[N, 2 or F, T] of unequally long rollouts; what is missing is not a number, what is infinite is huge."""
+    """[N, 2 or F, T] of rollouts of unequal length: NaN where one has ended, huge where it is infinite."""
     longest = max(part.shape[1] for part in parts)
     stacked = np.full((len(parts), len(parts[0]), longest), np.nan)
     for row, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""A model on the test trajectories of one dataset: all that was found, ready to be written down and drawn."""
+"""Evaluate a model on the trajectories of one dataset: scores, errors of each, and recordings to draw."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from walrus.evaluation.recording import Recording
 from walrus.evaluation.scores import Scores, horizons, scores
 from walrus.rollout import Model
 
-FILM_STEPS = 60
+RECORDED_STEPS = 60
 
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """The rollout of median error, its every channel at one step, and those of least and most error (if others)."""
+    """The rollout of median error, all its channels at one step, and those of least and most error if others."""
 
     typical: Recording
     fields: Recording
@@ -32,7 +32,7 @@ class Recordings:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All that was found on one dataset, and how: scores, tracks, and the films of a few rollouts."""
+    """The result of one dataset: how it was made, errors of each trajectory, recordings of a few rollouts."""
 
     task: str
     protocol: ForecastProtocol
@@ -41,57 +41,57 @@ class Evaluation:
     channels: tuple[str, ...]
     shape: tuple[int, ...]
     conserved: tuple[str, ...]
-    tracks: tuple[TrajectoryErrors, ...]
-    films: Recordings
+    trajectories: tuple[TrajectoryErrors, ...]
+    recordings: Recordings
 
     @cached_property
     def scores(self) -> Scores:
-        one_steps, rollouts = zip(
-            *((track.one_step_FMKC, track.rollout_FMTC) for track in self.tracks), strict=True
-        )
+        one_steps = [trajectory.one_step_FMKC for trajectory in self.trajectories]
+        rollouts = [trajectory.rollout_FMTC for trajectory in self.trajectories]
         return scores(self.channels, one_steps, rollouts)
 
     @cached_property
     def horizons(self) -> Scores:
-        return horizons(self.channels, [track.rollout_FMTC for track in self.tracks])
+        return horizons(self.channels, [trajectory.rollout_FMTC for trajectory in self.trajectories])
 
     @property
     def reported(self) -> tuple[str, ...]:
-        """Of the windows that were scored, those that the paper gives for such a dataset."""
+        """The windows that the paper gives for such a dataset, as far as they were scored."""
         return tuple(window for window in reported_windows(self.task) if window in self.scores.windows)
 
     @property
     def starts(self) -> tuple[int, ...]:
-        """The first frames of the rollouts, each once."""
-        return tuple(sorted({track.start for track in self.tracks}))
+        """The first frames of the rollouts, without repetition."""
+        return tuple(sorted({trajectory.start for trajectory in self.trajectories}))
 
 
 def evaluate(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> Evaluation:
-    """Forecasts all trajectories of a split.
+    """Forecast all trajectories of a split.
 
     Raises MismatchError where none is longer than the history, the model does not know a channel, or memory
-    does not suffice; ShardError where a value is not finite.
+    is too small; ShardError where a value is not finite.
     """
-    trial = Forecasts(model, dataset, protocol)
+    forecasts = Forecasts(model, dataset, protocol)
     with _enough_memory(dataset, protocol):
-        tracks = [trial.track(number) for number in trial.numbers]
-        films = _films(trial, tracks)
+        trajectories = [forecasts.errors(number) for number in forecasts.numbers]
+        recordings = _recordings(forecasts, trajectories)
     schema = dataset.card.schema
     return Evaluation(
         task=dataset.card.name,
         protocol=protocol,
         jitters=model.jitters,
-        seeds=tuple(each.seed for each in trial.models),
+        seeds=tuple(each.seed for each in forecasts.models),
         channels=schema.channels,
         shape=schema.grid.shape,
-        conserved=trial.ledger(trial.numbers[0]).names,
-        tracks=tuple(tracks),
-        films=films,
+        conserved=forecasts.conserved(forecasts.numbers[0]).names,
+        trajectories=tuple(trajectories),
+        recordings=recordings,
     )
 
 
 @contextmanager
 def _enough_memory(dataset: Dataset, protocol: ForecastProtocol) -> Iterator[None]:
+    """Turns an out-of-memory error into one that says what to do."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -107,21 +107,23 @@ def _enough_memory(dataset: Dataset, protocol: ForecastProtocol) -> Iterator[Non
         ) from error
 
 
-def _films(trial: Forecasts, tracks: Sequence[TrajectoryErrors]) -> Recordings:
-    """The rollouts of median, least and most error, the first channel of each; every channel of the median one."""
-    order = sorted(range(len(tracks)), key=lambda place: tracks[place].error)
+def _recordings(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors]) -> Recordings:
+    """The rollouts of median, least and most error, the first channel of each; of the median one all channels."""
+    order = sorted(range(len(trajectories)), key=lambda index: trajectories[index].error)
     typical, best, worst = order[len(order) // 2], order[0], order[-1]
-    first = trial.schema.channels[:1]
-    steps = tracks[typical].rollout_FMTC.shape[2]
+    first = forecasts.schema.channels[:1]
+    steps = trajectories[typical].rollout_FMTC.shape[2]
     return Recordings(
-        typical=trial.film(trial.numbers[typical], first, evenly_chosen(range(1, steps + 1), FILM_STEPS)),
-        fields=trial.film(trial.numbers[typical], trial.schema.channels, (min(20, steps),)),
-        best=None if best == typical else _end(trial, tracks, best),
-        worst=None if worst == typical else _end(trial, tracks, worst),
+        typical=forecasts.recording(
+            forecasts.numbers[typical], first, evenly_chosen(range(1, steps + 1), RECORDED_STEPS)
+        ),
+        fields=forecasts.recording(forecasts.numbers[typical], forecasts.schema.channels, (min(20, steps),)),
+        best=None if best == typical else _end(forecasts, trajectories, best),
+        worst=None if worst == typical else _end(forecasts, trajectories, worst),
     )
 
 
-def _end(trial: Forecasts, tracks: Sequence[TrajectoryErrors], place: int) -> Recording:
-    last = tracks[place].rollout_FMTC.shape[2]
-    steps = evenly_chosen(range(1, last + 1), FILM_STEPS)
-    return trial.film(trial.numbers[place], trial.schema.channels[:1], steps)
+def _end(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors], index: int) -> Recording:
+    last = trajectories[index].rollout_FMTC.shape[2]
+    steps = evenly_chosen(range(1, last + 1), RECORDED_STEPS)
+    return forecasts.recording(forecasts.numbers[index], forecasts.schema.channels[:1], steps)

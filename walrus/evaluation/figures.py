@@ -1,4 +1,4 @@
-"""The pictures of one evaluated dataset, each drawn once: for the report and for the folder beside it."""
+"""Draw the pictures of one evaluated dataset, once for the report and the folder next to it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from walrus.evaluation.rollout_figures import animation, panel, panels, volume
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A PNG or GIF: the name it has in a folder (`suffix` follows the task's), and what it shows in words."""
+    """A PNG or GIF: the end of its file name (after the task), and its caption."""
 
     suffix: str
     words: str
     data: bytes
 
     @property
-    def is_film(self) -> bool:
+    def is_animation(self) -> bool:
         return self.data.startswith(b"GIF")
 
 
@@ -33,61 +33,67 @@ class Chapter:
 
 @dataclass(frozen=True, eq=False)
 class Drawings:
-    """Those of one dataset, in the order of the report; `fields` shows every channel."""
+    """All drawings of one dataset, in the order of the report; `fields` shows every channel."""
 
     chapters: tuple[Chapter, ...]
     fields: Drawing
 
     @property
     def every(self) -> tuple[Drawing, ...]:
-        return (*(drawing for chapter in self.chapters for drawing in chapter.drawings), self.fields)
+        drawings: list[Drawing] = []
+        for chapter in self.chapters:
+            drawings += chapter.drawings
+        return (*drawings, self.fields)
 
 
-def draw(judgement: Evaluation) -> Drawings:
-    """All pictures of a dataset."""
-    films = judgement.films
+def draw(evaluation: Evaluation) -> Drawings:
+    """Draw all pictures of a dataset."""
+    recordings = evaluation.recordings
     chapters = [
-        Chapter(_typical(len(judgement.tracks)), _rollout(judgement)),
-        Chapter("All rollouts", _all(judgement)),
+        Chapter(_typical(len(evaluation.trajectories)), _rollout(evaluation)),
+        Chapter("All rollouts", _all(evaluation)),
     ]
-    for name, film in (("least", films.best), ("largest", films.worst)):
-        if film is not None:
-            seen = Drawing(f"-{name}", f"the rollout of {name} error", panel(film, film.channels[0]))
+    for name, recording in (("least", recordings.best), ("largest", recordings.worst)):
+        if recording is not None:
+            seen = Drawing(
+                f"-{name}", f"the rollout of {name} error", panel(recording, recording.channels[0])
+            )
             chapters.append(Chapter(f"Rollout of {name} error", (seen,)))
-    fields = Drawing("-fields", "truth, forecast and error of every field", panels(films.fields))
+    fields = Drawing("-fields", "truth, forecast and error of every field", panels(recordings.fields))
     return Drawings(tuple(chapters), fields)
 
 
 def _typical(trajectories: int) -> str:
-    """The rollout of median error, which of two is the larger."""
+    """The heading of the rollout of median error; of two rollouts that is the larger error."""
     if trajectories == 1:
         return "The rollout"
     return "Rollout of larger error" if trajectories == 2 else "Rollout of median error"
 
 
-def _rollout(judgement: Evaluation) -> tuple[Drawing, ...]:
-    film = judgement.films.typical
-    channel = film.channels[0]
-    drawings = [Drawing("", "truth, forecast and error at several steps", panel(film, channel))]
-    if len(film.views) > 1:
-        place = film.steps.index(min(film.steps, key=lambda step: abs(step - 20)))
-        sight = volume(film, channel, place)
+def _rollout(evaluation: Evaluation) -> tuple[Drawing, ...]:
+    """The typical rollout at several steps, as planes of a volume near step 20, and as an animation."""
+    recording = evaluation.recordings.typical
+    channel = recording.channels[0]
+    drawings = [Drawing("", "truth, forecast and error at several steps", panel(recording, channel))]
+    if len(recording.views) > 1:
+        nearest = min(recording.steps, key=lambda step: abs(step - 20))
+        sight = volume(recording, channel, recording.steps.index(nearest))
         drawings.append(Drawing("-volume", "three planes of the volume, and a look through it", sight))
-    if not film.views[0].is_line:
-        drawings.append(Drawing("", "the rollout as an animation", animation(film, channel)))
+    if not recording.views[0].is_line:
+        drawings.append(Drawing("", "the rollout as an animation", animation(recording, channel)))
     return tuple(drawings)
 
 
-def _all(judgement: Evaluation) -> tuple[Drawing, ...]:
-    """Error growth, spectra where the grid has some, and conservation where there is a density or the like."""
-    tracks = judgement.tracks
-    vrmses = [track.rollout_FMTC[:, VRMSE] for track in tracks]
-    drawings = [Drawing("-error", "error against rollout step", growth(judgement.task, vrmses))]
-    steps = SPECTRUM_STEPS[: max(len(track.spectrum_T2CR) for track in tracks)]
-    if tracks[0].spectrum_T2CR.shape[-1] > 1:
-        found = spectra(judgement.channels, steps, [track.spectrum_T2CR for track in tracks])
+def _all(evaluation: Evaluation) -> tuple[Drawing, ...]:
+    """Error growth, spectra if the grid has any, and conservation if some quantity is conserved."""
+    trajectories = evaluation.trajectories
+    vrmses = [trajectory.rollout_FMTC[:, VRMSE] for trajectory in trajectories]
+    drawings = [Drawing("-error", "error against rollout step", growth(evaluation.task, vrmses))]
+    steps = SPECTRUM_STEPS[: max(len(trajectory.spectrum_T2CR) for trajectory in trajectories)]
+    if trajectories[0].spectrum_T2CR.shape[-1] > 1:
+        found = spectra(evaluation.channels, steps, [trajectory.spectrum_T2CR for trajectory in trajectories])
         drawings.append(Drawing("-spectra", "power spectra of truth and forecast", found))
-    if judgement.conserved:
-        changes = drift(judgement.conserved, [track.drift_2TQ for track in tracks])
+    if evaluation.conserved:
+        changes = drift(evaluation.conserved, [trajectory.drift_2TQ for trajectory in trajectories])
         drawings.append(Drawing("-conservation", "drift of what a closed system conserves", changes))
     return tuple(drawings)

@@ -1,7 +1,7 @@
-"""A model on the trajectories of one split: each forecast once, and reduced frame by frame to small arrays.
+"""Forecast the trajectories of one split, and reduce each frame by frame to small arrays of errors.
 
-Memory holds some frames, never a trajectory. What is shown of a rollout is filmed while it is forecast a
-second time.
+Memory holds some frames, never a trajectory. Pictures of a rollout are recorded while it is forecast a second
+time.
 
 Axes: B batch, T time, K frames forecast one step ahead, G seed, F forecaster, M measure, C channel, S space,
 Q conserved quantity, R ring of wavenumbers.
@@ -43,12 +43,12 @@ VRMSE = MEASURES.index("vrmse")
 
 @dataclass(frozen=True)
 class ForecastProtocol:
-    """How forecasts are judged.
+    """Which forecasts are made.
 
-    A rollout begins at frame `start` (counted from 0) of a trajectory that reaches it, else right after the
-    `history`, and takes at most `longest` steps. A model with jitter is run once for each of `seeds`, and its
-    errors averaged. At most `at_once` windows are forecast together one step ahead; they share a draw of the
-    jitter.
+    A rollout begins at frame `start` (counted from 0) of a trajectory that reaches it, otherwise right after
+    the `history`, and takes at most `longest` steps. A model with jitter is run once for each of `seeds`,
+    and its errors are averaged. At most `at_once` windows are forecast together one step ahead; they share a
+    draw of the jitter.
     """
 
     history: int
@@ -63,8 +63,8 @@ class ForecastProtocol:
 class EvaluationSettings:
     """Test forecasts: `start` is the first predicted frame of a rollout (the published choice is 17).
 
-    A model with patch jitter is run with so many `seeds`, and its errors averaged. At most `at_once` windows
-    are forecast together.
+    A model with patch jitter is run with this many `seeds`, and its errors are averaged. At most `at_once`
+    windows are forecast together.
     """
 
     start: AtLeastOne = 17
@@ -73,7 +73,7 @@ class EvaluationSettings:
     at_once: AtLeastOne = 8
 
     def protocol(self, history: int, split: Split = "test") -> ForecastProtocol:
-        """The same for a model with this history."""
+        """The protocol of these settings for a model with this history."""
         return ForecastProtocol(
             history, self.start, self.longest, tuple(range(self.seeds)), self.at_once, split
         )
@@ -81,10 +81,10 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, eq=False)
 class TrajectoryErrors:
-    """What is kept of one trajectory: errors of all forecasters, spectra and drift of truth and model (first seed).
+    """The errors of all forecasters on one trajectory, and spectra and drift of truth and model (first seed).
 
-    `spectrum_T2CR` holds the variance a ring at those of SPECTRUM_STEPS that it reaches, `drift_2TQ` the relative
-    change of each conserved quantity since the last known frame.
+    `spectrum_T2CR` holds the variance per ring at those of SPECTRUM_STEPS that it reaches, `drift_2TQ` the
+    relative change of each conserved quantity since the last known frame.
     """
 
     trajectory: str
@@ -96,12 +96,12 @@ class TrajectoryErrors:
 
     @property
     def error(self) -> float:
-        """VRMSE of the model's rollout, mean over steps and channels."""
+        """VRMSE of the model's rollout, the mean over steps and channels."""
         return float(self.rollout_FMTC[0, VRMSE].mean())
 
 
 class Forecasts:
-    """One model on one split of a dataset: reads, forecasts, reduces.
+    """The forecasts of one model on one split of a dataset.
 
     Raises MismatchError where the split has no trajectory longer than the history, or the model lacks a
     channel.
@@ -123,21 +123,21 @@ class Forecasts:
     def modes(self) -> Modes:
         return modes_of(self.schema.grid, self.schema.boundaries)
 
-    def track(self, number: int) -> TrajectoryErrors:
-        """Forecasts one trajectory and keeps the errors."""
+    def errors(self, number: int) -> TrajectoryErrors:
+        """Forecast one trajectory, and keep its errors."""
         first, steps = self._span(number)
         one_step_KFMC = list(self._one_step(number))
         kept = [step for step in SPECTRUM_STEPS if step <= steps]
-        ledger = self.ledger(number)
+        totals = self.conserved(number)
         start_CS = self._numpy(self._read(number, first - 1, 1))[0]
         errors, spectra, drifts = [], [], []
         for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number), 1):
             errors.append(self._mean_over_seeds(frame_errors(truth_CS, forecasts_FCS)))
             pair = [truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()]
-            if ledger.names:
-                drifts.append(ledger.drift(start_CS, pair))
+            if totals.names:
+                drifts.append(totals.drift(start_CS, pair))
             if step in kept:
-                spectra.append([[power(field_S, self.modes) for field_S in frame_CS] for frame_CS in pair])
+                spectra.append([self._spectra(frame_CS) for frame_CS in pair])
         return TrajectoryErrors(
             trajectory=self.reader.entries[number].key,
             start=first,
@@ -147,9 +147,12 @@ class Forecasts:
             drift_2TQ=np.stack(drifts, 1) if drifts else np.zeros((2, steps, 0)),
         )
 
-    def film(self, number: int, channels: Sequence[str], steps: Sequence[int]) -> Recording:
-        """Forecasts the trajectory again, with the first seed, and films it up to the last of `steps`."""
-        scene = RolloutFacts(
+    def _spectra(self, frame_CS: Frames) -> list[Errors]:
+        return [power(field_S, self.modes) for field_S in frame_CS]
+
+    def recording(self, number: int, channels: Sequence[str], steps: Sequence[int]) -> Recording:
+        """Forecast the trajectory again with the first seed, and record these steps and channels."""
+        facts = RolloutFacts(
             self.dataset.card.name,
             self.reader.entries[number].key,
             self.schema.channels,
@@ -157,12 +160,13 @@ class Forecasts:
             self.schema.boundaries,
             self._solid(number),
         )
-        return record(scene, islice(self._shots(number), max(steps)), steps, channels)
+        return record(facts, islice(self._rollout_steps(number), max(steps)), steps, channels)
 
-    def ledger(self, number: int) -> ConservedTotals:
+    def conserved(self, number: int) -> ConservedTotals:
+        """The totals that the channels of the dataset give, without the solid cells of this trajectory."""
         return conserved_totals(self.schema.channels, self.schema.grid, self._solid(number))
 
-    def _shots(self, number: int) -> Iterator[RolloutStep]:
+    def _rollout_steps(self, number: int) -> Iterator[RolloutStep]:
         first, _ = self._span(number)
         times = self.dataset.document(self.reader.entries[number]).trajectory.time
         for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number, self.models[:1]), 1):
@@ -171,7 +175,7 @@ class Forecasts:
             yield RolloutStep(step, times[first + step - 1], *frames, error_C)
 
     def _span(self, number: int) -> tuple[int, int]:
-        """The first frame of the rollout, and how many steps it takes."""
+        """The first frame of the rollout, and its number of steps."""
         frames, history = self.reader.entries[number].frames, self.protocol.history
         first = self.protocol.start if history <= self.protocol.start < frames else history
         return first, min(frames - first, self.protocol.longest)
@@ -200,37 +204,37 @@ class Forecasts:
                 yield self._mean_over_seeds(frame_errors(truth_CS, torch.stack(guesses)))
 
     def _rollout(self, number: int, models: Sequence[Model] | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Truth [C, *S] and forecasts [G + 2, C, *S] of each step: of every seed, of persistence, of the line."""
+        """Truth [C, *S] and forecasts [G + 2, C, *S] of each step: each seed, then the two baselines."""
         history = self.protocol.history
         first, steps = self._span(number)
         seen = self._read(number, first - history, history)
         before_CS, last_CS = self._physical(seen)[-LOOKBACK:]
         rollouts = [rollout(model, seen, steps) for model in (models or self.models)]
         guesses = zip(*rollouts, persistence(last_CS, steps), linear(before_CS, last_CS, steps), strict=True)
-        for step, (*frames_BCHWD, same_CS, line_CS) in enumerate(guesses):
+        for step, (*frames_BCHWD, persistent_CS, linear_CS) in enumerate(guesses):
             truth_CS = self._physical(self._read(number, first + step, 1))[0]
             forecasts = [self._physical(_of_frames(seen, frame))[0] for frame in frames_BCHWD]
-            yield truth_CS, torch.stack([*forecasts, same_CS, line_CS])
+            yield truth_CS, torch.stack([*forecasts, persistent_CS, linear_CS])
 
     def _mean_over_seeds(self, errors_FMC: Errors) -> Errors:
-        """[G + 2, M, C] to the three forecasters."""
+        """[G + 2, M, C] reduced to the three forecasters."""
         seeds = len(self.models)
         return np.concatenate([errors_FMC[:seeds].mean(0, keepdims=True), errors_FMC[seeds:]])
 
     def _read(self, number: int, first: int, frames: int) -> Batch:
-        """So many frames from `first` on, in stored units; raises ShardError for a value that is not finite."""
+        """Frames from `first` on, in stored units; raises ShardError for a value that is not finite."""
         batch = self.reader.read([Window(number, first, 1)], self.reader.buffers(1, frames)).to(device())
         finite_T = batch.fields_BTCHWD[0].isfinite().flatten(1).all(1)
         if not finite_T.all():
             frame = first + int(finite_T.int().argmin())
             raise ShardError(
-                f"{self.where}: trajectory {self.reader.entries[number].key}, frame {frame}: values are not finite; "
-                "build the dataset again: walrus-ingest leaves such trajectories out"
+                f"{self.where}: trajectory {self.reader.entries[number].key}, frame {frame}: values are not "
+                "finite; build the dataset again: walrus-ingest leaves such trajectories out"
             )
         return batch
 
     def _physical(self, batch: Batch) -> Tensor:
-        """Frames [T, C, *S] of the one window of a batch in physical units, float64, without what only pads."""
+        """Frames [T, C, *S] of the one window of a batch, float64 in physical units, padded channels left out."""
         real_C = ~batch.padded_C
         scaled = batch.fields_BTCHWD[0].double() * batch.scale_C.double()[:, None, None, None]
         return scaled[:, real_C].reshape(len(scaled), *self.schema.frame_shape)
@@ -253,8 +257,8 @@ class Forecasts:
             raise MismatchError(f"{self.where}: has no {split} trajectories ({found}); take another split")
         if max(frames) <= history:
             raise MismatchError(
-                f"{self.where}: no {split} trajectory is longer than the history of {history} frames, the longest has "
-                f"{max(frames)}; use a model with a shorter history"
+                f"{self.where}: the longest {split} trajectory has {max(frames)} frames; expected more than "
+                f"the history of {history}; use a model with a shorter history"
             )
         return tuple(number for number, count in enumerate(frames) if count > history)
 
@@ -280,5 +284,5 @@ def _windows(seen: Batch, history: int, count: int) -> Batch:
 
 
 def _of_frames(seen: Batch, frames_BCHWD: Tensor) -> Batch:
-    """The frames of a batch as the times of one window."""
+    """Frames [T, C, H, W, D] as those of the one window of a batch."""
     return replace(seen, fields_BTCHWD=frames_BCHWD[None])

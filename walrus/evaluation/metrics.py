@@ -1,8 +1,8 @@
-"""How wrong is a forecast: the published measures, for one field and one frame.
+"""Measure the error of a forecast: the published measures, for one field and one frame.
 
-Every function takes `truth` and `forecast` of one shape [..., *S], space being the last `dimensions` axes,
-and returns [...]: space is reduced, whatever stands before it (batch, time, channel) is kept. `all_measures`
-gives them all at once, in the order of `MEASURES`.
+Every function takes `truth` and `forecast` of one shape [..., *S], where space is the last `dimensions` axes,
+and returns [...]: space is reduced, the axes before it (batch, time, channel) are kept. `all_measures` gives
+all of them, in the order of `MEASURES`.
 
 VRMSE is 0 for a perfect forecast and about 1 for the best constant one. The small number in its denominator
 belongs to the published definition: a field of standard deviation below 3e-4 looks easier than it is.
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def all_measures(truth: torch.Tensor, forecasts: torch.Tensor, dimensions: int) -> torch.Tensor:
-    """Every one of MEASURES for several forecasts [F, ..., *S] of one truth [..., *S]: [F, ..., M].
+    """All MEASURES for several forecasts [F, ..., *S] of one truth [..., *S]: [F, ..., M].
 
     Where a forecast is not finite its errors are infinite and its correlation is 0.
     """
@@ -83,7 +83,12 @@ def rmse(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.
 
 
 def mae(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
-    """<|u - v|>, in the unit of the field."""
+    """<|u - v|>, in the unit of the field.
+
+    >>> truth, forecast = torch.tensor([[0.0, 2.0], [4.0, 6.0]]), torch.tensor([[1.0, 2.0], [4.0, 9.0]])
+    >>> mae(truth, forecast, dimensions=2), linf(truth, forecast, dimensions=1)
+    (tensor(1.), tensor([1., 3.]))
+    """
     return (truth - forecast).abs().mean(_space(dimensions))
 
 
@@ -95,7 +100,7 @@ def linf(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.
 def pearson(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:
     """Correlation of truth and forecast over space, -1 to 1; 0 where one of them is uniform.
 
-    As published, a biased covariance stands over unbiased deviations: a perfect forecast scores
+    As published, a biased covariance is divided by unbiased deviations: a perfect forecast scores
     (cells - 1) / cells.
     """
     space = _space(dimensions)
@@ -108,10 +113,10 @@ def pearson(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> tor
 def spectral_error(
     truth: torch.Tensor, forecast: torch.Tensor, dimensions: int, bins: int = SPECTRAL_BINS
 ) -> torch.Tensor:
-    """The mean square error, split by the length of the wave vector: [..., bins], which sum to the MSE.
+    """The mean square error, split by the length k of the wave vector: [..., bins], which sum to the MSE.
 
-    The bins are isotropic and even in log k, from the longest wave of the longest axis to the corner of the
-    resolved wave vectors; the first one also holds the mean.
+    The bins are isotropic and of equal width in log k, from the longest wave of the longest axis to the
+    largest resolved wave vector; the first bin also holds the mean.
     """
     return _band_energy(truth - forecast, dimensions, bins)
 
@@ -133,7 +138,7 @@ def _mse(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.
 
 
 def _band_energy(field: torch.Tensor, dimensions: int, bins: int) -> torch.Tensor:
-    """Mean square of `field`, by Parseval the sum over all wave vectors, gathered in bands of |k|."""
+    """Mean square of `field` per band of |k|; by Parseval's theorem the bands sum to the mean square."""
     cells = math.prod(field.shape[-dimensions:])
     wave: torch.Tensor = torch.fft.fftn(field, dim=_space(dimensions)) / cells
     energy = wave.abs().square()
@@ -143,7 +148,7 @@ def _band_energy(field: torch.Tensor, dimensions: int, bins: int) -> torch.Tenso
 
 
 def _band(shape: tuple[int, ...], bins: int) -> torch.Tensor:
-    """The band [*S] of every wave vector, in radians a cell."""
+    """The band [*S] of every wave vector, in radians per cell."""
     axes = [2 * math.pi * torch.fft.fftfreq(size, dtype=torch.float64) for size in shape]
     squares = torch.stack([part.square() for part in torch.meshgrid(*axes, indexing="ij")])
     lowest, highest = 2 * math.pi / max(shape), math.pi * math.sqrt(len(shape))

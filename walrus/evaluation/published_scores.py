@@ -1,4 +1,4 @@
-"""What others published on a dataset, to be read beside one's own scores: their test set is the full one."""
+"""Published scores of a dataset, to show next to one's own: they are of the full test set."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def published_scores(dataset: str) -> PublishedScores | None:
 
 
 def reported_windows(dataset: str) -> tuple[str, ...]:
-    """The windows that the paper gives for a dataset; for one it does not know, those of its pretraining datasets."""
+    """The windows that the paper gives for a dataset; for others, those of its pretraining datasets."""
     published = published_scores(dataset)
     return REPORTED[1 if published is None else published.table]
 
 
 def source() -> str:
-    """Where the figures stand."""
+    """Where the figures are published."""
     return _file().source
 
 

@@ -1,4 +1,4 @@
-"""What pictures need of a rollout: truth, forecast and error as images, recorded while the frames pass.
+"""Record a rollout for pictures: truth, forecast and error as images, taken while it is forecast.
 
 Axes: I image (truth, forecast, error: the order of `IMAGES`), T recorded steps, C channel, S space; U V the
 horizontal and the vertical axis of an image.
@@ -22,7 +22,7 @@ IMAGES = ("truth", "forecast", "error")
 
 @dataclass(frozen=True)
 class RolloutFacts:
-    """What is filmed: a trajectory of a task, the names of its channels, its grid, and True inside a solid."""
+    """Facts of a recorded trajectory: task, names of the channels, grid, and True inside a solid."""
 
     task: str
     trajectory: str
@@ -34,7 +34,7 @@ class RolloutFacts:
 
 @dataclass(frozen=True, eq=False)
 class RolloutStep:
-    """One step of a rollout: its number (from 1), its time, both frames [C, *S] and the VRMSE [C] of the forecast."""
+    """One step of a rollout: number (from 1), time, both frames [C, *S], and VRMSE [C] of the forecast."""
 
     step: int
     time: float
@@ -45,12 +45,12 @@ class RolloutStep:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Some steps and channels of a rollout, seen through each of `views`: one `images_ITCVU` a view.
+    """Some steps and channels of a rollout, with one `images_ITCVU` for each of `views`.
 
-    A cell inside a solid is not a number.
+    A cell inside a solid is NaN.
     """
 
-    scene: RolloutFacts
+    facts: RolloutFacts
     channels: tuple[str, ...]
     steps: tuple[int, ...]
     time_T: npt.NDArray[np.float64]
@@ -59,25 +59,28 @@ class Recording:
     images_ITCVU: tuple[npt.NDArray[np.float32], ...]
 
     def row(self, channel: str) -> int:
-        """The place of a channel; raises MismatchError for one that was not filmed."""
+        """The row of a channel; raises MismatchError for one that was not recorded."""
         if channel not in self.channels:
-            raise MismatchError(f"{self.scene.task}: no channel {channel!r}, expected one of {self.channels}")
+            raise MismatchError(
+                f"{self.facts.task}: found no recorded channel {channel!r}; expected one of {self.channels}; "
+                "name one of these, or record it"
+            )
         return self.channels.index(channel)
 
 
 def record(
-    scene: RolloutFacts, shots: Iterable[RolloutStep], steps: Sequence[int], channels: Sequence[str]
+    facts: RolloutFacts, rollout: Iterable[RolloutStep], steps: Sequence[int], channels: Sequence[str]
 ) -> Recording:
-    """Films these steps and channels; frames are let go as soon as their images are taken."""
-    views = views_of(scene.grid, scene.boundaries)
-    rows = [scene.channels.index(channel) for channel in channels]
+    """Record these steps and channels; a frame is dropped as soon as its images are taken."""
+    views = views_of(facts.grid, facts.boundaries)
+    rows = [facts.channels.index(channel) for channel in channels]
     seen, images = [], []
-    for shot in shots:
-        if shot.step in steps:
-            seen.append((shot.step, shot.time, shot.error_C[rows]))
-            images.append(_images(scene, shot, rows, views))
+    for current in rollout:
+        if current.step in steps:
+            seen.append((current.step, current.time, current.error_C[rows]))
+            images.append(_images(facts, current, rows, views))
     return Recording(
-        scene,
+        facts,
         tuple(channels),
         tuple(step for step, _, _ in seen),
         np.array([time for _, time, _ in seen]),
@@ -88,15 +91,19 @@ def record(
 
 
 def _images(
-    scene: RolloutFacts, shot: RolloutStep, rows: Sequence[int], views: Sequence[View]
+    facts: RolloutFacts, current: RolloutStep, rows: Sequence[int], views: Sequence[View]
 ) -> tuple[npt.NDArray[np.float32], ...]:
     """[I, C, V, U] for each view."""
-    solid = np.where(scene.solid_S, np.nan, 0.0)
-    truth, forecast = shot.truth_CS[rows] + solid, shot.forecast_CS[rows] + solid
+    solid = np.where(facts.solid_S, np.nan, 0.0)
+    truth_CS, forecast_CS = current.truth_CS[rows] + solid, current.forecast_CS[rows] + solid
     # A forecast that diverged may exceed float32.
     with np.errstate(over="ignore", invalid="ignore"):
-        fields = (truth, forecast, forecast - truth)
-        return tuple(
-            np.array([[view.image(field) for field in field_CS] for field_CS in fields]).astype(np.float32)
-            for view in views
-        )
+        fields_ICS = np.stack([truth_CS, forecast_CS, forecast_CS - truth_CS])
+        return tuple(_seen_through(view, fields_ICS) for view in views)
+
+
+def _seen_through(view: View, fields_ICS: Frames) -> npt.NDArray[np.float32]:
+    """The images [I, C, V, U] of all fields in one view."""
+    images = [view.image(field_S) for field_S in fields_ICS.reshape(-1, *fields_ICS.shape[2:])]
+    stacked = np.stack(images).astype(np.float32)
+    return stacked.reshape(*fields_ICS.shape[:2], *stacked.shape[1:])

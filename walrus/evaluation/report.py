@@ -1,4 +1,4 @@
-"""One HTML file that says what a run is worth: scores beside the baselines, training curves, pictures.
+"""Write one HTML file about a run: scores next to the baselines, training curves, pictures.
 
 Everything is inside the file: style, pictures as base64, no script, no network. The same report serves a
 training run (with curves) and an evaluation (without).
@@ -23,7 +23,7 @@ from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What was run: a title, and facts (name, value) such as recipe, parameters, steps, wall time."""
+    """A title, and facts of a run (name, value) such as recipe, parameters, steps, wall time."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -31,14 +31,14 @@ class RunFacts:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What came out for one dataset, and its pictures."""
+    """The evaluation of one dataset, and its pictures."""
 
-    judgement: Evaluation
+    evaluation: Evaluation
     drawings: Drawings
 
     @property
     def task(self) -> str:
-        return self.judgement.task
+        return self.evaluation.task
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def write_report(path: Path, run: RunFacts, results: Sequence[Result], curves: S
     """
     parts = [
         _heading(run, results),
-        _table([(result.task, _summary(result.judgement)) for result in results]),
+        _table([(result.task, _summary(result.evaluation)) for result in results]),
     ]
     if curves:
         parts.append(f"<h2>Training</h2>{figure(curve(curves), 'training loss of each task')}")
@@ -96,11 +96,12 @@ def _heading(run: RunFacts, results: Sequence[Result]) -> str:
         f'<a href="#task-{i}">{escaped_words(result.task)}</a>' for i, result in enumerate(results)
     )
     contents = f"<nav>{links}</nav>" if len(results) > 1 else ""
-    lead = f'<p class="lead">{_verdict([_summary(result.judgement) for result in results])}</p>'
+    lead = f'<p class="lead">{_verdict([_summary(result.evaluation) for result in results])}</p>'
     return f"{heading(run.title, run.facts)}{lead}{contents}"
 
 
 def _verdict(tables: Sequence[Sequence[ScoreRow]]) -> str:
+    """A sentence on whether the model beats both baselines; each table has its one-step row first."""
     one_step = sum(rows[0].model_wins for rows in tables)
     rollouts = [rows[1] for rows in tables if len(rows) > 1]
     wins = sum(row.model_wins for row in rollouts)
@@ -112,35 +113,35 @@ def _verdict(tables: Sequence[Sequence[ScoreRow]]) -> str:
             f"<b>{verbs[1]}</b> them over the first steps of a rollout."
         )
     return (
-        f"The model beats persistence and linear extrapolation on <b>{one_step} of {len(tables)}</b> datasets "
-        f"one step ahead, and on <b>{wins} of {len(rollouts)}</b> over the first steps of a rollout."
+        f"The model beats persistence and linear extrapolation on <b>{one_step} of {len(tables)}</b> "
+        f"datasets one step ahead, and on <b>{wins} of {len(rollouts)}</b> over the first steps of a rollout."
     )
 
 
-def _summary(judgement: Evaluation) -> list[ScoreRow]:
+def _summary(evaluation: Evaluation) -> list[ScoreRow]:
     """One step ahead, and the two windows that the paper gives for such a dataset."""
-    return [_row(judgement, window, _reached(judgement, window)) for window in judgement.reported]
+    return [_row(evaluation, window, _reached(evaluation, window)) for window in evaluation.reported]
 
 
-def _all_windows(judgement: Evaluation, channel: str = ALL) -> list[ScoreRow]:
-    """Every window; of those that end alike because the rollouts end there, one."""
-    scores = judgement.scores
+def _all_windows(evaluation: Evaluation, channel: str = ALL) -> list[ScoreRow]:
+    """Every window; of those with equal steps, because the rollouts end there, only the first."""
+    scores = evaluation.scores
     windows = {
         steps: window for window, steps in reversed(list(zip(scores.windows, scores.steps, strict=True)))
     }
     names = {window: _steps(window, steps) for steps, window in windows.items()}
-    return [_row(judgement, window, names[window], channel) for window in scores.windows if window in names]
+    return [_row(evaluation, window, names[window], channel) for window in scores.windows if window in names]
 
 
 def _row(
-    judgement: Evaluation, window: str, name: str, channel: str = ALL, measure: Measure = "vrmse"
+    evaluation: Evaluation, window: str, name: str, channel: str = ALL, measure: Measure = "vrmse"
 ) -> ScoreRow:
-    values = [judgement.scores.value(window, forecaster, measure, channel) for forecaster in FORECASTERS]
+    values = [evaluation.scores.value(window, forecaster, measure, channel) for forecaster in FORECASTERS]
     return ScoreRow(name, tuple(values), higher_is_better=measure == "pearson")
 
 
-def _reached(judgement: Evaluation, window: str) -> str:
-    return _steps(window, judgement.scores.steps[judgement.scores.windows.index(window)])
+def _reached(evaluation: Evaluation, window: str) -> str:
+    return _steps(window, evaluation.scores.steps[evaluation.scores.windows.index(window)])
 
 
 def _steps(window: str, steps: tuple[int, int] | None) -> str:
@@ -174,39 +175,40 @@ def _cell(value: float, best: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits, as a table of errors wants them; a forecast that blew up is called so."""
+    """Three digits; "diverged" where the error is not finite."""
     return f"{value:#.3g}" if math.isfinite(value) else "diverged"
 
 
 def _section(number: int, result: Result) -> str:
-    judgement, drawings = result.judgement, result.drawings
-    fields = [(channel, _all_windows(judgement, channel)) for channel in judgement.channels]
+    evaluation, drawings = result.evaluation, result.drawings
+    fields = [(channel, _all_windows(evaluation, channel)) for channel in evaluation.channels]
     chapters = "\n".join(
         f"<h3>{escape(each.heading)}</h3>{_figures(result, each.drawings)}" for each in drawings.chapters
     )
     return f"""<section id="task-{number}"><h2>{escaped_words(result.task)}</h2>
-<p>{_protocol(judgement)}</p>
-{_beside(judgement)}
+<p>{_protocol(evaluation)}</p>
+{_beside(evaluation)}
 {chapters}
 <details><summary>Every field</summary>{_figures(result, (drawings.fields,))}{_table(fields)}</details>
-<details><summary>Every window and measure</summary>{_table([("all fields", _all_windows(judgement))])}
-{_table(_measures(judgement), "measure")}</details>
+<details><summary>Every window and measure</summary>{_table([("all fields", _all_windows(evaluation))])}
+{_table(_measures(evaluation), "measure")}</details>
 </section>"""
 
 
-def _protocol(judgement: Evaluation) -> str:
-    """How the forecasts were made, in two sentences."""
-    tracks, protocol = judgement.tracks, judgement.protocol
-    trajectories = "1 trajectory" if len(tracks) == 1 else f"{len(tracks)} trajectories"
-    fields = "1 field" if len(judgement.channels) == 1 else f"{len(judgement.channels)} fields"
-    steps = sorted({track.rollout_FMTC.shape[2] for track in tracks})
+def _protocol(evaluation: Evaluation) -> str:
+    """Two sentences on how the forecasts were made."""
+    protocol, count = evaluation.protocol, len(evaluation.trajectories)
+    trajectories = "1 trajectory" if count == 1 else f"{count} trajectories"
+    fields = "1 field" if len(evaluation.channels) == 1 else f"{len(evaluation.channels)} fields"
+    steps = sorted({trajectory.rollout_FMTC.shape[2] for trajectory in evaluation.trajectories})
     lengths = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
-    seeds = ", ".join(map(str, judgement.seeds))
-    jitter = f"patch jitter on, seed {seeds}" if judgement.jitters else "patch jitter off"
-    cells, starts = " × ".join(map(str, judgement.shape)), ", ".join(map(str, judgement.starts))
+    seeds = ", ".join(map(str, evaluation.seeds))
+    jitter = f"patch jitter on, seed {seeds}" if evaluation.jitters else "patch jitter off"
+    cells, starts = " × ".join(map(str, evaluation.shape)), ", ".join(map(str, evaluation.starts))
     return (
-        f"{trajectories} of the {protocol.split} split, {fields} on {cells} cells. Rollouts see {protocol.history} "
-        f"frames, begin at frame {starts} (counted from 0) and run {lengths} steps; {jitter}."
+        f"{trajectories} of the {protocol.split} split, {fields} on {cells} cells. Rollouts use "
+        f"{protocol.history} frames, begin at frame {starts} (counted from 0) and have {lengths} steps; "
+        f"{jitter}."
     )
 
 
@@ -216,18 +218,18 @@ def _figures(result: Result, drawings: Sequence[Drawing]) -> str:
     )
 
 
-def _measures(judgement: Evaluation) -> list[tuple[str, list[ScoreRow]]]:
-    """Every measure one step ahead and over the first steps, all fields together."""
+def _measures(evaluation: Evaluation) -> list[tuple[str, list[ScoreRow]]]:
+    """Every measure one step ahead and over the first steps, the mean over all fields."""
     groups = []
-    for window in judgement.reported[:2]:
-        rows = [_row(judgement, window, measure.replace("_", " "), measure=measure) for measure in MEASURES]
-        groups.append((_reached(judgement, window), rows))
+    for window in evaluation.reported[:2]:
+        rows = [_row(evaluation, window, measure.replace("_", " "), measure=measure) for measure in MEASURES]
+        groups.append((_reached(evaluation, window), rows))
     return groups
 
 
-def _beside(judgement: Evaluation) -> str:
+def _beside(evaluation: Evaluation) -> str:
     """The published figures of this dataset: of other data, so in a table of their own."""
-    published = published_scores(judgement.task)
+    published = published_scores(evaluation.task)
     if published is None:
         return ""
     models = list(dict.fromkeys(model for values in published.vrmse.values() for model in values))[::-1]
@@ -238,8 +240,8 @@ def _beside(judgement: Evaluation) -> str:
         + "</tr>"
         for window, values in published.vrmse.items()
     )
-    return f"""<p>VRMSE as {CAPTION} (median; {escape(source())}). Those are other trajectories than the ones here,
-perhaps on another grid: for orientation, no comparison.</p>
+    return f"""<p>VRMSE as {CAPTION} (median; {escape(source())}). These figures are of other trajectories,
+perhaps on another grid: they give an orientation, not a comparison.</p>
 <div class="table"><table class="numbers"><thead><tr><th>{CAPTION}</th>{head}</tr></thead>
 <tbody>{body}</tbody></table></div>"""
 
@@ -249,26 +251,30 @@ def _published_window(window: str) -> str:
 
 
 def _notes(results: Sequence[Result]) -> str:
-    several = any(len(result.judgement.seeds) > 1 for result in results)
+    """The definitions of all numbers and pictures of the report."""
+    several = any(len(result.evaluation.seeds) > 1 for result in results)
     seeds = " Errors of the model are means over the seeds; pictures show the first." if several else ""
     return f"""<section><h2>How the numbers are defined</h2><ul>
-<li><b>VRMSE</b> of one field and one frame is √( ⟨(u − v)²⟩ / (var u + ε) ): u the truth, v the forecast,
-mean and unbiased variance over space, ε = {EPSILON:g}. 0 is perfect, a constant field at the mean scores 1.
-Every cell counts, also those inside a solid; of a volume all cells count, though a picture shows planes.</li>
-<li><b>One step</b>: each frame of a trajectory that has enough history is forecast from true frames. The baselines
-forecast the same frames.</li>
-<li><b>Steps a–b</b>: a rollout fed with its own output. Everywhere the mean over fields and frames, then the median
-over trajectories; scores.csv has mean and standard deviation too, horizons.csv every single step. Each component of a
-vector counts as a field.{seeds}</li>
-<li><b>Persistence</b> repeats the last known frame, <b>linear</b> continues the last two along a straight line.
-The best of a line is marked.</li>
-<li><b>Spectral errors</b> are the mean square error in three bins of |k|, even in its logarithm; relative ones are over
-the energy of the truth in the same bin. <b>Power spectra</b> take cells as evenly spaced; an axis that is not periodic
-is tapered (Hann).</li>
-<li><b>Conservation</b>: density, momentum (or density × velocity) and energy, summed by the volume of each cell outside
-solids, compared with the last known frame. Truth drifts too where a boundary is open or a force acts.</li>
-<li><b>Pictures</b>: the trajectory of median error, then those of least and largest. First axis to the right, second
-upward. Truth and forecast share the colours of the truth: its outermost 0.2 % saturate, as does a forecast beyond it;
-error = forecast − truth. A look through a volume shows the value of largest magnitude along the line of sight. The
-frame tells the boundary: thick is a wall, dotted is open, thin is periodic. Grey cells are solid or not finite.</li>
+<li><b>VRMSE</b> of one field and one frame is √( ⟨(u − v)²⟩ / (var u + ε) ): u is the truth, v the forecast,
+mean and unbiased variance are over space, ε = {EPSILON:g}. A perfect forecast scores 0, a constant field at
+the mean scores 1. Every cell counts, also those inside a solid; of a volume all cells count, though a
+picture shows planes.</li>
+<li><b>One step</b>: each frame of a trajectory that has enough history is forecast from true frames. The
+baselines forecast the same frames.</li>
+<li><b>Steps a–b</b>: a rollout fed with its own output. Scores are the mean over fields and frames, then the
+median over trajectories; scores.csv also has mean and standard deviation, horizons.csv every single step.
+Each component of a vector counts as a field.{seeds}</li>
+<li><b>Persistence</b> repeats the last known frame, <b>linear</b> continues the last two along a straight
+line. The best of a line is marked.</li>
+<li><b>Spectral errors</b> are the mean square error in three bins of |k|, of equal width in its logarithm;
+relative ones are divided by the energy of the truth in the same bin. <b>Power spectra</b> take cells as
+evenly spaced; an axis that is not periodic is tapered (Hann).</li>
+<li><b>Conservation</b>: density, momentum (or density × velocity) and energy, summed by the volume of each
+cell outside solids, compared with the last known frame. Truth drifts too where a boundary is open or a force
+acts.</li>
+<li><b>Pictures</b>: the trajectory of median error, then those of least and largest error. First axis to the
+right, second upward. Truth and forecast share the colours of the truth: its outermost 0.2 % saturate, as does
+a forecast beyond it; error = forecast − truth. A projection through a volume shows the value of largest
+magnitude along the line of sight. The frame shows the boundary: thick is a wall, dotted is open, thin is
+periodic. Grey cells are solid or not finite.</li>
 </ul></section>"""

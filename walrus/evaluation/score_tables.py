@@ -17,7 +17,7 @@ from shards.errors import MismatchError
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
-from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP, STATISTICS, Scores
+from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP, STATISTICS, Errors, Scores
 
 NAMES = {"model": "model", "persistence": "persist.", "linear": "linear"}
 COLUMNS = ("task", "forecaster", "metric", "channel", "window", *STATISTICS)
@@ -64,31 +64,31 @@ class TaskScores:
 _SCORES = TypeAdapter(dict[str, TaskScores])
 
 
-def task_scores(judgements: Sequence[Evaluation]) -> dict[str, TaskScores]:
+def task_scores(evaluations: Sequence[Evaluation]) -> dict[str, TaskScores]:
     """The scores of every task, by its name."""
-    return {judgement.task: _of_task(judgement) for judgement in judgements}
+    return {evaluation.task: _of_task(evaluation) for evaluation in evaluations}
 
 
-def _of_task(judgement: Evaluation) -> TaskScores:
+def _of_task(evaluation: Evaluation) -> TaskScores:
     """The scores of an evaluation, next to the published ones where there are any."""
-    protocol, scores = judgement.protocol, judgement.scores
-    published = published_scores(judgement.task)
+    protocol, scores = evaluation.protocol, evaluation.scores
+    published = published_scores(evaluation.task)
     table = None
     if published is not None:
         table = PublishedTable(CAPTION, source(), published.table, published.vrmse)
     windows = zip(scores.windows, scores.steps, strict=True)
     return TaskScores(
         split=protocol.split,
-        trajectories=tuple(track.trajectory for track in judgement.tracks),
-        grid=tuple(judgement.shape),
+        trajectories=tuple(trajectory.trajectory for trajectory in evaluation.trajectories),
+        grid=tuple(evaluation.shape),
         history=protocol.history,
-        start=tuple(judgement.starts),
-        jitter=judgement.jitters,
-        seeds=tuple(judgement.seeds),
+        start=tuple(evaluation.starts),
+        jitter=evaluation.jitters,
+        seeds=tuple(evaluation.seeds),
         channels=tuple(scores.channels),
         windows={window: tuple(steps or ()) for window, steps in windows},
         scores=_nested(scores),
-        conservation=_drifts(judgement),
+        conservation=_drifts(evaluation),
         published=table,
     )
 
@@ -120,30 +120,32 @@ def _nested(scores: Scores) -> Nested:
         for m, measure in enumerate(MEASURES):
             nested[forecaster][measure] = {}
             for w, window in enumerate(scores.windows):
-                nested[forecaster][measure][window] = {
-                    statistic: tuple(map(_digits, scores.values_WFMCA[w, f, m, :, a]))
-                    for a, statistic in enumerate(STATISTICS)
-                }
+                nested[forecaster][measure][window] = _by_statistic(scores.values_WFMCA[w, f, m])
     return nested
 
 
+def _by_statistic(values_CA: Errors) -> Statistics:
+    named = zip(STATISTICS, values_CA.T, strict=True)
+    return {statistic: tuple(map(_digits, values_C)) for statistic, values_C in named}
+
+
 def _digits(value: float) -> float | None:
-    """Nine digits: more than a measurement of float32 fields has. JSON knows no infinity."""
+    """Nine digits, more than a measurement of float32 fields has; None for infinity, which JSON lacks."""
     return float(f"{value:.9g}") if math.isfinite(value) else None
 
 
-def _drifts(judgement: Evaluation) -> dict[str, dict[str, float | None]]:
+def _drifts(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:
     """The median size of the relative change of each conserved quantity at the last step of each rollout."""
-    last_N2Q = np.abs([track.drift_2TQ[:, -1] for track in judgement.tracks])
+    last_N2Q = np.abs([trajectory.drift_2TQ[:, -1] for trajectory in evaluation.trajectories])
     drifts = {}
-    for q, quantity in enumerate(judgement.conserved):
+    for q, quantity in enumerate(evaluation.conserved):
         truth, model = np.median(last_N2Q[..., q], axis=0)
         drifts[quantity] = {"truth": _digits(truth), "model": _digits(model)}
     return drifts
 
 
 def to_csv(tables: Sequence[tuple[str, Scores]]) -> str:
-    """A line a number: task, forecaster, metric, channel, window, and its statistics over the trajectories."""
+    """One line per score: task, forecaster, metric, channel, window, statistics over the trajectories."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -154,21 +156,25 @@ def to_csv(tables: Sequence[tuple[str, Scores]]) -> str:
     return text.getvalue()
 
 
-def to_latex(judgements: Sequence[Evaluation]) -> str:
-    """A table for a paper, a row a task: VRMSE of all fields together, the smallest of each window bold."""
-    windows = list(dict.fromkeys(window for each in judgements for window in each.reported))
+def to_latex(evaluations: Sequence[Evaluation]) -> str:
+    """A table for a paper, one row per task: VRMSE of all fields, the smallest of each window bold."""
+    reported: dict[str, None] = {}
+    for evaluation in evaluations:
+        reported |= dict.fromkeys(evaluation.reported)
+    windows = list(reported)
     heads = " & ".join(rf"\multicolumn{{3}}{{c}}{{{_head(window)}}}" for window in windows)
     names = " & ".join(NAMES[forecaster].replace("persist.", "persist.\\") for forecaster in FORECASTERS)
     rules = " ".join(rf"\cmidrule(lr){{{3 * i + 2}-{3 * i + 4}}}" for i in range(len(windows)))
     lines = [
-        "% VRMSE: mean over fields and steps (of a shorter rollout those it has), median over test trajectories.",
+        "% VRMSE: mean over fields and steps (in shorter rollouts those that exist), "
+        "median over test trajectories.",
         "% Needs \\usepackage{booktabs}.",
         rf"\begin{{tabular}}{{l{'rrr' * len(windows)}}}",
         r"\toprule",
         rf" & {heads} \\ {rules}",
         rf"dataset & {' & '.join([names] * len(windows))} \\",
         r"\midrule",
-        *(_latex_row(judgement, windows) for judgement in judgements),
+        *(_latex_row(evaluation, windows) for evaluation in evaluations),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -179,13 +185,13 @@ def _head(window: str) -> str:
     return "one step" if window == ONE_STEP else f"steps {window.replace(':', '--')}"
 
 
-def _latex_row(judgement: Evaluation, windows: Sequence[str]) -> str:
-    cells = [judgement.task.replace("_", r"\_")]
+def _latex_row(evaluation: Evaluation, windows: Sequence[str]) -> str:
+    cells = [evaluation.task.replace("_", r"\_")]
     for window in windows:
-        if window not in judgement.reported:
+        if window not in evaluation.reported:
             cells += ["--"] * len(FORECASTERS)
             continue
-        values = [judgement.scores.value(window, forecaster) for forecaster in FORECASTERS]
+        values = [evaluation.scores.value(window, forecaster) for forecaster in FORECASTERS]
         cells += [rf"\textbf{{{_plain(v)}}}" if v == min(values) else _plain(v) for v in values]
     return rf"{' & '.join(cells)} \\"
 
@@ -219,6 +225,6 @@ def median_vrmse(found: TaskScores, window: str) -> list[float]:
 
 
 def _line(values: Sequence[float]) -> str:
-    """Columns of 9, 10 and 10 places; what is too large for them keeps fewer digits, not fewer places."""
+    """Columns of width 9, 10 and 10; a number too large for them is written with an exponent."""
     texts = [f"{value:.4f}" if value < 1e3 else f"{value:.3g}" for value in values]
     return " ".join(f"{text:>{width}}" for text, width in zip(texts, (9, 10, 10), strict=True))

@@ -1,4 +1,4 @@
-"""Errors of many forecasts, summed up: a mean over the steps of a window, then statistics over the trajectories.
+"""Reduce errors to scores: a mean over the steps of a window, then statistics over the trajectories.
 
 Axes: N trajectories, W windows, F forecaster (the order of FORECASTERS), M measure (the order of MEASURES),
 T steps of a rollout, K frames forecast one step ahead, C channel, A statistic (the order of STATISTICS).
@@ -32,7 +32,7 @@ LOGARITHMIC_BINS = 4
 
 @dataclass(frozen=True)
 class StepRange:
-    """The rollout steps `first` to `last`, counted from 1; of shorter rollouts those that exist."""
+    """Rollout steps `first` to `last`, counted from 1; in shorter rollouts those that exist."""
 
     first: int
     last: int
@@ -44,7 +44,7 @@ class StepRange:
 
 @dataclass(frozen=True)
 class Score:
-    """One number of an evaluation with its spread over the trajectories; `channel` may be ALL, their mean.
+    """One score with its statistics over the trajectories; `channel` may be ALL, the mean over the channels.
 
     `steps` are the first and the last step that some trajectory reaches; one-step scores have none.
     """
@@ -93,17 +93,19 @@ class Scores:
 
 
 def windows_of(longest: int) -> tuple[StepRange, ...]:
-    """The published windows and the logarithmic ones that rollouts of `longest` steps reach, each once."""
-    everything = [StepRange(first, last) for first, last in PUBLISHED_WINDOWS] + list(
-        logarithmic_windows(longest)
-    )
-    return tuple(dict.fromkeys(window for window in everything if window.first <= longest))
+    """The published and the logarithmic windows that rollouts of `longest` steps reach, each once."""
+    published = [StepRange(first, last) for first, last in PUBLISHED_WINDOWS]
+    windows = [*published, *logarithmic_windows(longest)]
+    return tuple(dict.fromkeys(window for window in windows if window.first <= longest))
 
 
 def logarithmic_windows(longest: int) -> Iterator[StepRange]:
-    """Between 0 and the whole parts of powers of `longest`: of 83 steps 1, 2 to 3, 4 to 9, 10 to 27, 28 to 83.
+    """Windows of equal width in the logarithm of the step, up to `longest`.
 
     Source: arXiv 2511.15684, table 3, and the released metrics.
+
+    >>> [window.name for window in logarithmic_windows(83)]
+    ['1:1', '2:3', '4:9', '10:27', '28:83']
     """
     before = 0
     for power in np.linspace(0, math.log(longest), LOGARITHMIC_BINS + 1):
@@ -115,36 +117,38 @@ def logarithmic_windows(longest: int) -> Iterator[StepRange]:
 
 
 def scores(channels: Sequence[str], one_steps: Sequence[Errors], rollouts: Sequence[Errors]) -> Scores:
-    """The scores of a task: one step ahead, then every window; from one [F, M, K, C] and [F, M, T, C] a trajectory."""
+    """The scores of a task one step ahead and for every window.
+
+    `one_steps` has [F, M, K, C] and `rollouts` [F, M, T, C] for each trajectory.
+    """
     longest = max(error.shape[2] for error in rollouts)
     windows = windows_of(longest)
-    parts = [[error[:, :, w.first - 1 : w.last] for error in rollouts] for w in windows]
+    values = [_statistics(one_steps)] + [_statistics(_within(window, rollouts)) for window in windows]
     steps = tuple((window.first, min(window.last, longest)) for window in windows)
     return Scores(
-        (ONE_STEP, *(window.name for window in windows)),
-        (None, *steps),
-        (ALL, *channels),
-        np.stack([_statistics(samples) for samples in (one_steps, *parts)]),
+        (ONE_STEP, *(window.name for window in windows)), (None, *steps), (ALL, *channels), np.stack(values)
     )
 
 
 def horizons(channels: Sequence[str], rollouts: Sequence[Errors]) -> Scores:
     """The scores of every single step of the rollouts."""
     longest = max(error.shape[2] for error in rollouts)
-    parts = [[error[:, :, step : step + 1] for error in rollouts] for step in range(longest)]
-    numbers = range(1, longest + 1)
+    steps = range(1, longest + 1)
+    values = [_statistics(_within(StepRange(step, step), rollouts)) for step in steps]
     return Scores(
-        tuple(map(str, numbers)),
-        tuple((step, step) for step in numbers),
-        (ALL, *channels),
-        np.stack([_statistics(samples) for samples in parts]),
+        tuple(map(str, steps)), tuple((step, step) for step in steps), (ALL, *channels), np.stack(values)
     )
 
 
+def _within(window: StepRange, rollouts: Sequence[Errors]) -> list[Errors]:
+    """The steps of a window, [F, M, steps, C] of each trajectory; none where it does not reach them."""
+    return [error[:, :, window.first - 1 : window.last] for error in rollouts]
+
+
 def _statistics(samples: Sequence[Errors]) -> Errors:
-    """[F, M, C, A] of errors [F, M, steps, C], one a trajectory; those that do not reach the window do not count."""
+    """[F, M, C, A] of errors [F, M, steps, C] of each trajectory; one without steps does not count."""
     mean_NFMC = np.stack([error.mean(2) for error in samples if error.shape[2]])
     mean_NFMC = np.concatenate([mean_NFMC.mean(-1, keepdims=True), mean_NFMC], -1)
-    # A forecast that diverged is infinitely wrong: its mean is infinite, its spread is none.
+    # The error of a forecast that diverged is infinite, and so is its mean; it has no standard deviation.
     with np.errstate(invalid="ignore"):
         return np.stack([np.median(mean_NFMC, 0), mean_NFMC.mean(0), mean_NFMC.std(0)], -1)

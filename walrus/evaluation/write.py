@@ -1,4 +1,4 @@
-"""An evaluation as a folder of files: pictures, report, scores."""
+"""Write an evaluation as a folder of pictures, report and scores."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from walrus.evaluation.score_tables import scores_document, task_scores, to_csv,
 
 
 def save(folder: Path, run: RunFacts, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
-    """Writes the pictures of each task, report.html, scores.csv, horizons.csv, scores.tex, and at last scores.json."""
+    """Write pictures of each task, scores.csv, horizons.csv, scores.tex, report.html; at last scores.json."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     for result in results:
         for drawing in result.drawings.every:
-            kind = "gif" if drawing.is_film else "png"
+            kind = "gif" if drawing.is_animation else "png"
             write_atomically(pictures / f"{result.task}{drawing.suffix}.{kind}", drawing.data)
-    judgements = [result.judgement for result in results]
+    evaluations = [result.evaluation for result in results]
     texts = {
-        "scores.csv": to_csv([(each.task, each.scores) for each in judgements]),
-        "horizons.csv": to_csv([(each.task, each.horizons) for each in judgements]),
-        "scores.tex": to_latex(judgements),
+        "scores.csv": to_csv([(each.task, each.scores) for each in evaluations]),
+        "horizons.csv": to_csv([(each.task, each.horizons) for each in evaluations]),
+        "scores.tex": to_latex(evaluations),
     }
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
     write_report(folder / "report.html", run, results, curves)
-    write_atomically(folder / "scores.json", to_text(scores_document(task_scores(judgements))).encode())
+    write_atomically(folder / "scores.json", to_text(scores_document(task_scores(evaluations))).encode())

@@ -1,1 +1,6 @@
-"""The Walrus architecture, a file a concept."""
+"""The Walrus network (arXiv 2511.15684), one file per concept."""
+
+from walrus.model.settings import PRESETS, ModelSettings
+from walrus.model.walrus import Walrus
+
+__all__ = ["PRESETS", "ModelSettings", "Walrus"]

@@ -1,4 +1,4 @@
-"""One block: the past of every token, then the other tokens of its frame.
+"""One block: attention along time at every token, then attention among the tokens of each frame.
 
 Axes: T time, B batch, S tokens, E width.
 """
@@ -16,7 +16,7 @@ from walrus.model.time_mixing import TimeMixing
 
 
 class Block(nn.Module):
-    """Two residual branches; a new block is the identity but for `branch_scale`."""
+    """Two residual branches; a new block is the identity except for `branch_scale`."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -37,7 +37,10 @@ class Block(nn.Module):
         path_B: Tensor | None = None,
         path_TB: Tensor | None = None,
     ) -> Tensor:
-        """`turned_3` says how far the tokens of each axis have been turned round; the paths scale the branches."""
+        """Tokens after the block.
+
+        `turned_3` counts how far each axis has been rolled, the paths scale branches.
+        """
         y_TBSE: Tensor = self.time(x_TBSE, bucket_QK)
         x_TBSE = x_TBSE + (y_TBSE if path_B is None else y_TBSE * path_B[:, None, None])
         y_TBSE = self.space(x_TBSE, self.rotary(axes, turned_3, x_TBSE))

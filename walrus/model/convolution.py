@@ -1,4 +1,4 @@
-"""Strided convolution and its transpose on grids of one to three real axes, with one kernel for all of them.
+"""Strided convolution and its transpose, with one kernel for grids of one to three real axes.
 
 Axes: N frames, C channel, I O channels in and out, H W D cells.
 """
@@ -38,7 +38,10 @@ def convolve(x_NIHWD: Tensor, kernel_OIHWD: Tensor, stages: Stages) -> Tensor:
 
 
 def convolve_back(x_NIHWD: Tensor, kernel_IOHWD: Tensor, stages: Stages) -> Tensor:
-    """The transposed convolution; along an axis of size 1 the kernel is averaged, the mean of a constant column."""
+    """The transposed convolution.
+
+    Along an axis of size 1 the kernel is averaged: the mean of a constant column.
+    """
     for dim, stage in enumerate(stages, start=2):
         x_NIHWD = wrap(x_NIHWD, dim, stage.unwrap, stage.unwrap)
     flat = _flat_axes(stages)

@@ -1,4 +1,4 @@
-"""What a window of a task costs a model: the arithmetic of its training pass, counted from shapes alone.
+"""Count the operations of a training pass over one window, from shapes alone.
 
 A frame of S tokens takes, in each of the K blocks of width E and feed-forward width M, this many
 multiplications:
@@ -7,21 +7,21 @@ multiplications:
     space attention   2 S^2 E               quadratic in the tokens of a frame
     time attention    2 S T E               small: a window has few frames T
 
-and in the stem one for every kernel entry that meets a cell, forth in the encoder and back in the decoder. An
-operation is a multiplication or an addition, a training pass is a forward pass three times, and once more
-what is recomputed.
+and in the stem one for every kernel entry that meets a cell, in the encoder and again in the decoder. An
+operation is a multiplication or an addition; a training pass costs three forward passes, and what is
+recomputed once more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from shards.schema import Boundary, Schema
 from walrus.batch import channels_of
-from walrus.model.geometry import Axes, Axis, first_stages, plan_axes, second_stages
+from walrus.model.geometry import Axes, Axis, Stages, first_stages, plan_axes, second_stages
 from walrus.model.settings import ModelSettings
 
 BACKWARD = 2
@@ -29,9 +29,10 @@ BACKWARD = 2
 
 @dataclass(frozen=True)
 class Cost:
-    """Tokens of one window, sites between the convolutions of its stem, operations of its forward pass by part.
+    """Tokens of one window, and operations of its forward pass by part.
 
-    `recomputed` are those that the backward pass does a second time, to save memory.
+    Sites are between the two convolutions of the stem. `recomputed` are the operations that the backward pass
+    does a second time, to save memory.
     """
 
     frames: int
@@ -58,17 +59,17 @@ class Cost:
 
     @property
     def training(self) -> float:
-        """The operations of a forward and a backward pass, whatever is kept or computed again."""
+        """The operations of a forward and a backward pass, without those that are computed again."""
         return (1 + BACKWARD) * self.forward
 
     @property
     def spent(self) -> float:
-        """Those of training, and what the model computes again to save memory."""
+        """The operations of training, and those that are computed again to save memory."""
         return self.training + self.recomputed
 
 
 def thrifty(model: ModelSettings) -> bool:
-    """Whether anything is computed again in the backward pass; then encoder and decoder are."""
+    """Whether the backward pass computes anything again; if so, encoder and decoder are among it."""
     return model.checkpoint_every > 0
 
 
@@ -78,7 +79,7 @@ def recomputed_share(model: ModelSettings) -> float:
 
 
 def window_cost(model: ModelSettings, schema: Schema, history: int) -> Cost:
-    """The cost of a window of `history` frames and the one they lead to, with patch jitter and the table's strides.
+    """The cost of a window of `history` frames and the next one, with patch jitter and the usual strides.
 
     Raises MismatchError where the model cannot take the grid.
     """
@@ -98,7 +99,7 @@ def window_cost(model: ModelSettings, schema: Schema, history: int) -> Cost:
 
 
 def cost_of(model: ModelSettings) -> Callable[[Schema, int], Cost]:
-    """What a plan asks for: the cost of a window of any task, for this model."""
+    """The function that a plan needs: the cost of a window of any task, for this model."""
     return partial(window_cost, model)
 
 
@@ -113,28 +114,22 @@ def _stem(model: ModelSettings, axes: Axes, channels_in: int) -> int:
     """Multiplications of encoder and decoder on one frame."""
     first, second = first_stages(axes), second_stages(axes)
     rows, tokens = [axis.first.rows(axis.cells) for axis in axes], [axis.tokens for axis in axes]
-    kernels = [math.prod(stage.kernel for stage in stages) for stages in (first, second)]
-    encoder = math.prod(rows) * channels_in * model.inner * kernels[0]
-    encoder += math.prod(tokens) * model.inner * model.hidden * kernels[1]
-    decoder = _wrapped(tokens, (stage.unwrap for stage in second)) * model.hidden * model.inner * kernels[1]
-    decoder += (
-        _wrapped([_reaching(axis) for axis in axes], (stage.unwrap for stage in first))
-        * model.inner
-        * channels_in
-        * kernels[0]
-    )
+    near_cells = channels_in * model.inner * math.prod(stage.kernel for stage in first)
+    near_tokens = model.inner * model.hidden * math.prod(stage.kernel for stage in second)
+    encoder = math.prod(rows) * near_cells + math.prod(tokens) * near_tokens
+    decoder = _wrapped([_reaching(axis) for axis in axes], first) * near_cells
+    decoder += _wrapped(tokens, second) * near_tokens
     return encoder + decoder
 
 
 def _reaching(axis: Axis) -> int:
-    """Rows between the convolutions of which some cell of the grid is made; the decoder leaves out the others."""
+    """Rows between the convolutions that reach a cell of the grid; the decoder leaves out the others."""
     rows = axis.first.rows(axis.cells)
-    return (
-        rows
-        if axis.periodic
-        else min(rows, math.ceil((axis.size + axis.first.kernel - 1) / axis.first.stride))
-    )
+    if axis.periodic:
+        return rows
+    return min(rows, math.ceil((axis.size + axis.first.kernel - 1) / axis.first.stride))
 
 
-def _wrapped(rows: list[int], unwraps: Iterable[int]) -> int:
-    return math.prod(count + 2 * unwrap for count, unwrap in zip(rows, unwraps, strict=True))
+def _wrapped(rows: list[int], stages: Stages) -> int:
+    """Rows that a transposed convolution takes, with those borrowed round the period."""
+    return math.prod(count + 2 * stage.unwrap for count, stage in zip(rows, stages, strict=True))

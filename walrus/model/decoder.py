@@ -1,4 +1,4 @@
-"""Tokens to cells: the encoder's two convolutions transposed, in reverse, with a column for every known channel.
+"""Tokens to cells: two transposed convolutions, the second with a kernel column for every known channel.
 
 Axes: N frames, C channel, E width, h w d tokens, H W D cells.
 """
@@ -31,7 +31,7 @@ class Decoder(nn.Module):
         self.bias = nn.Parameter(torch.empty(vocabulary_size).uniform_(-bound, bound))
 
     def forward(self, x_NEhwd: Tensor, labels_C: Tensor, axes: Axes, shift: Shift) -> Tensor:
-        """The fields [N, C, H, W, D] of the labels, back in their unpadded place."""
+        """The fields [N, C, H, W, D] of the labels, on the grid without padding."""
         y = convolve_back(x_NEhwd, self.first, second_stages(axes))
         y = functional.silu(self.first_norm(y))
         y, left_out = trim(y, axes, shift)

@@ -1,4 +1,4 @@
-"""Cells to tokens: two strided convolutions, whose first kernel holds a column for every known channel.
+"""Cells to tokens: two strided convolutions, the first with a kernel column for every known channel.
 
 Axes: B batch, N = T x B frames, C channel, F flags of a cell, I inner width, E width, H W D cells, h w d
 tokens.
@@ -48,14 +48,16 @@ class Encoder(nn.Module):
         first = first_stages(axes)
         y = convolve(x_NCHWD, fields_ICHWD, first) + convolve(flags_3HWD[None], flags_I3HWD, first)
         if self.cells is not None and cells_BFHWD is not None:
-            y = (y.unflatten(0, (-1, len(cells_BFHWD))) + convolve(cells_BFHWD, self.cells, first)).flatten(
-                0, 1
-            )
+            y_TBIHWD = y.unflatten(0, (-1, len(cells_BFHWD)))
+            y = (y_TBIHWD + convolve(cells_BFHWD, self.cells, first)).flatten(0, 1)
         y = convolve(functional.silu(self.first_norm(y)), self.second, second_stages(axes))
         return functional.silu(self.second_norm(y))
 
     def _kernels(self, labels_C: Tensor) -> tuple[Tensor, Tensor]:
-        """Columns of the fields, and of the flags inside, closed, open; few channels excite a unit like all would."""
+        """Kernel columns of the fields, and of the flags inside, closed, open.
+
+        Fields and the first flag are scaled so that few channels give an output as large as all would.
+        """
         scale = math.sqrt(self.fields / len(labels_C))
         inside, boundaries = self.first[:, 2:3] * scale, self.first[:, :2]
         return self.first.index_select(1, labels_C) * scale, torch.cat([inside, boundaries], 1)

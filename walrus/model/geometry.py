@@ -1,7 +1,7 @@
-"""Where every cell and token of an axis goes: strides, padding beyond a boundary, wrapping round a period.
+"""Geometry of each axis: strides, padding beyond a boundary, wrapping round a period.
 
-Integers only. Two convolutions, of kernel 8 and 4, turn cells into tokens; their strides are the model's way
-to spend the same number of tokens on any grid (arXiv 2511.15684, section 3.1: convolutional stride
+Integers only. Two convolutions, of kernel 8 and 4, turn cells into tokens; their strides are chosen so that
+any grid gets about the same number of tokens (arXiv 2511.15684, section 3.1: convolutional stride
 modulation).
 """
 
@@ -25,7 +25,7 @@ Patching = tuple[Strides, Strides, Strides]
 
 @dataclass(frozen=True)
 class Stage:
-    """One convolution and the transposed one that answers it, along one axis; the default leaves it alone.
+    """One convolution and its transposed counterpart along one axis; the default changes nothing.
 
     `wrap` rows are borrowed round the period on each side before the convolution; `unwrap` rows before the
     transposed one, which then drops `crop` rows on each side.
@@ -43,10 +43,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of the grid on its way to tokens.
+    """One axis of the grid, and how it is turned into tokens.
 
-    `pad` counts the cells added beyond the lower and upper boundary (zeros, flagged), `overlap` those repeated
-    round the period. An axis of size 1 passes through untouched.
+    `pad` counts the cells added beyond the lower and upper boundary (zeros, flagged), `overlap` the cells
+    repeated round the period. An axis of size 1 stays as it is.
     """
 
     size: int
@@ -78,12 +78,12 @@ Stages = tuple[Stage, Stage, Stage]
 
 
 def first_stages(axes: Axes) -> Stages:
-    """What the convolution next to the cells does along H, W and D."""
+    """The convolution next to the cells, along H, W and D."""
     return axes[0].first, axes[1].first, axes[2].first
 
 
 def second_stages(axes: Axes) -> Stages:
-    """What the convolution next to the tokens does along H, W and D."""
+    """The convolution next to the tokens, along H, W and D."""
     return axes[0].second, axes[1].second, axes[2].second
 
 
@@ -115,7 +115,11 @@ def patching_of(settings: ModelSettings, shape: tuple[int, int, int]) -> Patchin
 
 
 def choose_strides(size: int, target: int) -> Strides:
-    """The two strides of the smallest product that leaves at most `target` tokens."""
+    """The two strides of the smallest product that leaves at most `target` tokens.
+
+    >>> choose_strides(256, target=32), choose_strides(384, target=32)
+    ((4, 2), (6, 2))
+    """
     for product, strides in STRIDES.items():
         if size <= product * target:
             return strides
@@ -126,7 +130,14 @@ def choose_strides(size: int, target: int) -> Strides:
 
 
 def plan_axis(size: int, sides: Sides, strides: Strides, jitter: bool, released: bool = False) -> Axis:
-    """One axis with given strides."""
+    """One axis with given strides.
+
+    >>> walls = plan_axis(256, (Boundary.WALL, Boundary.WALL), (4, 2), jitter=True)
+    >>> walls.pad, walls.tokens
+    ((10, 10), 33)
+    >>> plan_axis(256, (Boundary.PERIODIC, Boundary.PERIODIC), (4, 2), jitter=True).tokens
+    32
+    """
     if size == 1:
         return Axis(size, sides)
     if Boundary.PERIODIC not in sides:
@@ -145,32 +156,33 @@ def _bounded(size: int, sides: Sides, strides: Strides, jitter: bool) -> Axis:
     token = strides[0] * strides[1]
     pad = _margin(strides) + (token // 2 if jitter else 0)
     first, second = Stage(FIRST_KERNEL, strides[0]), Stage(SECOND_KERNEL, strides[1])
-    # What a size lacks to be a multiple of the stride is padded above, under the same flag.
+    # A size that is no multiple of the stride gets more padding above, under the same flag.
     return Axis(size, sides, first, second, pad=(pad, pad + -size % token))
 
 
 def _wrapped(kernel: int, stride: int) -> Stage:
-    """Every row exists once: borrow what the kernel overhangs, and on the way back the rows that reach in."""
+    """A stage of a period: both ways it borrows the rows that reach in from beyond each end."""
     overhang = (kernel - stride) // 2
     unwrap = ceil(overhang / stride)
     return Stage(kernel, stride, overhang, unwrap, overhang + unwrap * stride)
 
 
 def _overlapped(size: int, sides: Sides, strides: Strides) -> Axis:
-    """A period that is no multiple of the stride: repeat as many cells as any token that reaches in can see."""
+    """A period that is no multiple of the stride: repeat all cells that a token which reaches in can see."""
     token, margin = strides[0] * strides[1], _margin(strides)
     lower = margin + token * ceil(margin / token)
     upper = lower + -size % token
     if upper > size:
         raise MismatchError(
-            f"model: a periodic axis of {size} cells; expected a multiple of {token}, or at least {upper}; regrid it"
+            f"model: a periodic axis of {size} cells; expected a multiple of {token}, or at least {upper}; "
+            "regrid it"
         )
     first, second = Stage(FIRST_KERNEL, strides[0]), Stage(SECOND_KERNEL, strides[1])
     return Axis(size, sides, first, second, overlap=(lower, upper))
 
 
 def _released(size: int, sides: Sides, strides: Strides) -> Axis:
-    """As the release does: wrap the cells once, and each transposed convolution's own, already wrapped, input."""
+    """As in the release: wrap the cells once, and again the input of each transposed convolution."""
     first, second = (
         Stage(kernel, stride, 0, (kernel - stride) // stride, (kernel - stride) // stride * stride)
         for kernel, stride in zip((FIRST_KERNEL, SECOND_KERNEL), strides, strict=True)
@@ -180,5 +192,5 @@ def _released(size: int, sides: Sides, strides: Strides) -> Axis:
 
 
 def _margin(strides: Strides) -> int:
-    """How far a token sees beyond its own cells on each side."""
+    """Cells that a token sees beyond its own on each side."""
     return (FIRST_KERNEL - strides[0]) // 2 + strides[0] * (SECOND_KERNEL - strides[1]) // 2

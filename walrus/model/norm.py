@@ -1,4 +1,4 @@
-"""Root mean square over the cells of one frame, channel by channel.
+"""Normalise each channel by its root mean square over the cells of one frame.
 
 The paper says group norm; the released weights belong to this one. No mean is removed: zero stays zero.
 Axes: N frames, T time, B batch, C channel, H W D cells, S tokens, E width.
@@ -35,7 +35,7 @@ class TokenNorm(nn.Module):
 
 
 def _precise(x: Tensor) -> Tensor:
-    """In single precision at least, and so is all that a norm returns: the residual stream begins with one."""
+    """At least single precision, as is what a norm returns: the residual stream begins with a norm."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

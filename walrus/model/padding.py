@@ -1,4 +1,4 @@
-"""Cells beyond the boundary: put a grid into its padded place, flag the padding, and cut the grid out again.
+"""Pad a grid beyond its boundaries, flag the padding, and cut the grid out again.
 
 Axes: N frames, B batch, C channel, F flags of a cell, H W D cells.
 """
@@ -13,12 +13,12 @@ from shards.schema import Boundary, Cell
 from walrus.model.geometry import Axes, Axis
 from walrus.model.random_draws import Shift
 
-# The seam of a period is no place in the physics.
+# The seam of a period has no flag: physics has no seam there.
 CELL_FLAGS = (Cell.WALL, Cell.OPEN, Cell.OBSTACLE)
 
 
 def place(x_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
-    """The grid moved by `shift` cells: bounded axes inside zeros, periodic ones turned round their period."""
+    """The padded grid, moved by `shift` cells: bounded axes inside zeros, periodic ones rolled."""
     margins: list[int] = []
     for axis, moved in zip(reversed(axes), reversed(shift), strict=True):
         margins += [axis.pad[0] + moved, axis.pad[1] - moved] if not axis.periodic else [0, 0]
@@ -30,7 +30,7 @@ def place(x_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
 
 
 def restore(y_NCHWD: Tensor, axes: Axes, shift: Shift, left_out: Shift = (0, 0, 0)) -> Tensor:
-    """The exact inverse of `place`; of a bounded axis the first `left_out` cells may be missing."""
+    """The exact inverse of `place`; of a bounded axis the first `left_out` cells may already be missing."""
     for dim, (axis, moved, missing) in enumerate(zip(axes, shift, left_out, strict=True), start=2):
         if axis.periodic:
             y_NCHWD = _turn(y_NCHWD.narrow(dim, axis.overlap[0], axis.size), dim, -moved)
@@ -40,10 +40,10 @@ def restore(y_NCHWD: Tensor, axes: Axes, shift: Shift, left_out: Shift = (0, 0, 
 
 
 def trim(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> tuple[Tensor, Shift]:
-    """The rows that reach a cell of the grid through the last transposed convolution, and the cells left out before.
+    """The rows that reach a cell of the grid through the last transposed convolution, and the cells left out.
 
-    The rest would only fill the padding, which is dropped: nearly half of a bounded volume of 64 cells an
-    axis.
+    The other rows would only fill the padding, which is dropped: nearly half of a bounded volume of 64^3
+    cells.
     """
     left_out = []
     for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
@@ -63,7 +63,11 @@ def _reaching_rows(axis: Axis, shift: int) -> range:
 
 
 def wrap(x: Tensor, dim: int, lower: int, upper: int) -> Tensor:
-    """`x` with its last `lower` rows repeated before and its first `upper` rows after."""
+    """`x` with its last `lower` rows repeated before it and its first `upper` rows after it.
+
+    >>> wrap(torch.arange(5), 0, lower=2, upper=1).tolist()
+    [3, 4, 0, 1, 2, 3, 4, 0]
+    """
     if lower == upper == 0:
         return x
     size = x.shape[dim]
@@ -88,19 +92,19 @@ def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
 
 
 def cell_flags(cells_BHWD: Tensor, axes: Axes, shift: Shift, like: Tensor) -> Tensor:
-    """A channel a bit of the per-cell boundary mask [B, F, H, W, D] on the padded grid; the padding has none."""
+    """One channel per bit of the per-cell boundary mask, [B, F, H, W, D] padded; the padding has no bits."""
     bits_F = torch.tensor(CELL_FLAGS, dtype=cells_BHWD.dtype, device=cells_BHWD.device)
     raised_BFHWD = (cells_BHWD[:, None] & bits_F[:, None, None, None]) != 0
     return place(raised_BFHWD.to(like.dtype), axes, shift)
 
 
 def _along(axes: Axes, shift: Shift, like: Tensor, kind: Boundary | None) -> Tensor:
-    """One indicator an axis, spread over the grid [3, H, W, D]: padding of this kind, or not padding at all."""
+    """[3, H, W, D] for each axis whether a cell is padding of this kind, or with None no padding at all."""
     grid = [axis.cells for axis in axes]
     spread = []
-    for place_of_axis, (axis, moved) in enumerate(zip(axes, shift, strict=True)):
+    for number, (axis, moved) in enumerate(zip(axes, shift, strict=True)):
         shape = [1, 1, 1]
-        shape[place_of_axis] = axis.cells
+        shape[number] = axis.cells
         spread.append(_indicator(axis, moved, like, kind).view(shape).expand(grid))
     return torch.stack(spread)
 

@@ -1,8 +1,7 @@
-"""How many cells a token covers along each axis: by the table, or another choice for every pass.
+"""Choose how many cells a token covers along each axis: by the table, or another size for every pass.
 
-A network that has seen many sizes of token can be asked for more or fewer of them, and a rollout that takes
-them in turn does not always make its error at the same places. Source: controllable patching (arXiv
-2507.09264).
+A network that was trained on several token sizes can use any of them, and a rollout that takes them in turn
+does not always make its error at the same places. Source: controllable patching (arXiv 2507.09264).
 """
 
 from __future__ import annotations
@@ -42,12 +41,15 @@ def _coarser(size: int, finest: Strides, fewest: int) -> tuple[Strides, ...]:
 def draw_patching(
     settings: ModelSettings, shape: tuple[int, int, int], generator: torch.Generator
 ) -> Patching:
-    """One choice an axis, evenly; where there is but one nothing is drawn."""
-    height, width, depth = (
-        choices[int(torch.randint(len(choices), (), generator=generator))] if len(choices) > 1 else choices[0]
-        for choices in patching_choices(settings, shape)
-    )
+    """One choice for each axis, all equally likely; an axis with a single choice draws no number."""
+    height, width, depth = (_draw(choices, generator) for choices in patching_choices(settings, shape))
     return height, width, depth
+
+
+def _draw(choices: tuple[Strides, ...], generator: torch.Generator) -> Strides:
+    if len(choices) == 1:
+        return choices[0]
+    return choices[int(torch.randint(len(choices), (), generator=generator))]
 
 
 def cycle_patching(settings: ModelSettings, shape: tuple[int, int, int], step: int) -> Patching:

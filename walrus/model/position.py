@@ -1,7 +1,7 @@
-"""A learned vector for every place of one fixed token grid.
+"""A learned vector for every position of one fixed token grid.
 
-Useful where the frame matters and never changes, as in convection between fixed plates; it ties the model to
-that grid. Axes: T time, B batch, h w d tokens an axis, S = h x w x d, E width.
+Useful where absolute position matters, as in convection between fixed plates; it ties the model to that
+grid. Axes: T time, B batch, h w d tokens an axis, S = h x w x d, E width.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class GridPosition(nn.Module):
         self.weight_hwdE = nn.Parameter(5e-3 * torch.randn(*grid, width))
 
     def forward(self, x_TBSE: Tensor, axes: Axes) -> Tensor:
-        """Raises MismatchError where the tokens lie on another grid."""
+        """Tokens plus their vectors; raises MismatchError where the tokens are on another grid."""
         grid, tokens = tuple(self.weight_hwdE.shape[:3]), tuple(axis.tokens for axis in axes)
         if grid != tokens:
             raise MismatchError(
-                f"model: {tokens} tokens; its position_grid is {grid}, for one grid with jitter on or off as in "
-                "training; use data of that shape, or a model without position_grid"
+                f"model: found {tokens} tokens; expected its position_grid {grid}, made for one grid "
+                "with jitter on or off as in training; use such data, or a model without position_grid"
             )
         return x_TBSE + self.weight_hwdE.flatten(0, 2)

@@ -1,4 +1,4 @@
-"""Published weights, name by name: from the release's state to ours and back.
+"""Convert published weights to ours and back, name by name.
 
 Only names and a few shapes differ. One trained scalar, `encoder_dummy`, multiplies the fields before the
 first convolution there; here it lies in that convolution's field columns.
@@ -83,8 +83,8 @@ def published_settings(state: State) -> ModelSettings:
     dimensions = tuple(count for count in STEMS if f"embed.{count}.proj1.weight" in state)
     if not dimensions or SCALAR not in state:
         raise MismatchError(
-            f"published weights: {len(state)} tensors, without {SCALAR} or embed.2.proj1.weight; expected the "
-            "model part of a Walrus checkpoint"
+            f"published weights: {len(state)} tensors, without {SCALAR} or embed.2.proj1.weight; "
+            "expected the model part of a Walrus checkpoint; give that"
         )
     hidden, inner, *_ = _shape(state, f"embed.{dimensions[0]}.proj2.weight", 5)
     _, heads = _shape(state, "blocks.0.time_mixing.rel_pos_bias.relative_attention_bias.weight", 2)
@@ -118,19 +118,20 @@ def check_published(state: State, settings: ModelSettings) -> None:
     expected = published_shapes(settings, published_columns(state, settings))
     if set(expected) != set(state):
         raise MismatchError(
-            f"published weights: {_few(set(expected) - set(state))} missing, {_few(set(state) - set(expected))} "
-            "unknown; expected the names of these settings; take those of published_settings"
+            f"published weights: {_few(set(expected) - set(state))} missing, "
+            f"{_few(set(state) - set(expected))} unknown; expected the names of these settings; "
+            "take those of published_settings"
         )
     for name, shape in expected.items():
         if state[name].shape != shape:
             raise MismatchError(
-                f"published weights: {name} has the shape {tuple(state[name].shape)}; expected {tuple(shape)}; "
-                "give the weights of one model"
+                f"published weights: {name} has the shape {tuple(state[name].shape)}; "
+                f"expected {tuple(shape)}; give the weights of one model"
             )
 
 
 def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """Our state of a published one; raises MismatchError where a name or a shape is not as it must be."""
+    """Our state of a published one; raises MismatchError where a name or a shape is not as expected."""
     check_published(state, settings)
     ours = {
         name: state[published].flatten(1) if published.endswith(POINTWISE) else state[published]
@@ -145,11 +146,14 @@ def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 
 
 def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """The published state of ours, with the scalar at 1; raises MismatchError for options that it has no name for."""
+    """The published state of ours, with the scalar at 1.
+
+    Raises MismatchError for options that it has no name for.
+    """
     if settings.rotary == "harmonic" or settings.cell_flags:
         raise MismatchError(
-            f"published weights: rotary = {settings.rotary}, cell_flags = {settings.cell_flags}; expected rotary "
-            "published or learned and no cell_flags; the release cannot run this model"
+            f"published weights: rotary = {settings.rotary}, cell_flags = {settings.cell_flags}; "
+            "expected rotary published or learned and no cell_flags; the release cannot run this model"
         )
     theirs: dict[str, Tensor] = {}
     for published, name in published_names(settings).items():
@@ -172,19 +176,18 @@ def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 def _frequencies_from(state: State, settings: ModelSettings) -> dict[str, Tensor]:
     """Learned frequencies; fixed ones are known, so they are only compared."""
     if settings.rotary == "learned":
-        return {
-            f"blocks.{number}.rotary.frequencies_3R": torch.stack(
-                [state[name] for name in _axis_frequencies(number)]
-            )
-            for number in range(settings.blocks)
-        }
+        learned = {}
+        for number in range(settings.blocks):
+            frequencies = [state[name] for name in _axis_frequencies(number)]
+            learned[f"blocks.{number}.rotary.frequencies_3R"] = torch.stack(frequencies)
+        return learned
     known = published_frequencies(_pairs(settings), torch.device("cpu"))
     for number in range(settings.blocks):
         found = state[_shared_frequencies(number)]
         if not torch.allclose(found.float().cpu(), known, rtol=1e-6):
             raise MismatchError(
-                f"published weights: {_shared_frequencies(number)} holds {found.tolist()}; expected {known.tolist()}; "
-                "such a checkpoint needs rotary = learned"
+                f"published weights: {_shared_frequencies(number)} has {found.tolist()}; "
+                f"expected {known.tolist()}; such a checkpoint needs rotary = learned"
             )
     return {}
 
@@ -205,8 +208,8 @@ def _shape(state: State, name: str, axes: int) -> tuple[int, ...]:
     found = tuple(state[name].shape) if name in state else None
     if found is None or len(found) != axes:
         raise MismatchError(
-            f"published weights: {name} has the shape {found}; expected {axes} axes; give the whole model part of a "
-            "Walrus checkpoint"
+            f"published weights: {name} has the shape {found}; expected {axes} axes; "
+            "give the whole model part of a Walrus checkpoint"
         )
     return found
 

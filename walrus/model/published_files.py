@@ -1,4 +1,4 @@
-"""Checkpoint files of the release: read without executing anything in them, written as safetensors."""
+"""Read checkpoint files of the release without running code in them; write them as safetensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
 
-# Where the weights lie in a file of the release; a bare state is taken as well.
+# Where the weights are in a file of the release; a bare state is read as well.
 NESTING = ("app", "model")
 
 
@@ -30,8 +30,8 @@ def read_release(path: Path) -> dict[str, Tensor]:
             content = content[name]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise MismatchError(
-            f"{path}: holds no table of tensors, neither at the top nor in {' -> '.join(NESTING)}; expected the state "
-            "of a Walrus; name another file"
+            f"{path}: has no table of tensors, neither at the top nor in {' -> '.join(NESTING)}; "
+            "expected the state of a Walrus; name another file"
         )
     return {str(name): tensor.float() for name, tensor in content.items()}
 
@@ -54,7 +54,8 @@ def _read_torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise ShardError(
-            f"{path}: holds objects besides tensors, which could run code; save the state dict alone and convert that"
+            f"{path}: has objects besides tensors, which could run code; "
+            "save only the state dict and convert that"
         ) from error
     except (OSError, RuntimeError) as error:
         raise ShardError(f"{path}: cannot be read as a torch file ({error})") from error

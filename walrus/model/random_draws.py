@@ -1,4 +1,4 @@
-"""Everything random in a forward pass, drawn beforehand as plain values: a pass is a function of its arguments.
+"""Draw all that is random in a forward pass before it, as plain values: jitter and stochastic depth.
 
 Axes: K blocks, T time, B batch.
 """
@@ -19,9 +19,10 @@ Shift = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Shifts:
-    """Patch jitter of one pass: `cells` moves the grid under the tokens, `tokens[k]` turns the periods before block k.
+    """Patch jitter of one pass.
 
-    Source: arXiv 2511.15684, section 3.2 and algorithm 1.
+    `cells` moves the grid under the tokens, `tokens[k]` rolls the periodic axes before block k. Source: arXiv
+    2511.15684, section 3.2 and algorithm 1.
     """
 
     cells: Shift
@@ -44,14 +45,18 @@ def draw_shifts(
     generator: torch.Generator,
     patching: Patching | None = None,
 ) -> Shifts:
-    """One draw for a grid (H, W, D) and its patching; the generator (on the CPU) is the only source of chance."""
+    """One draw for a grid (H, W, D) and its patching.
+
+    The generator (on the CPU) is the only source of randomness.
+    """
     axes = plan_axes(settings, shape, boundaries, jitter=True, patching=patching)
     cells = _triple([_symmetric(_reach(axis), generator) for axis in axes])
-    tokens = tuple(
-        _triple([_below(axis.tokens if axis.periodic else 1, generator) for axis in axes])
-        for _ in range(settings.blocks)
-    )
+    tokens = tuple(_draw_rolls(axes, generator) for _ in range(settings.blocks))
     return Shifts(cells, tokens)
+
+
+def _draw_rolls(axes: Axes, generator: torch.Generator) -> Shift:
+    return _triple([_below(axis.tokens if axis.periodic else 1, generator) for axis in axes])
 
 
 def _reach(axis: Axis) -> int:
@@ -74,9 +79,9 @@ def _triple(values: list[int]) -> Shift:
 
 @dataclass(frozen=True)
 class Paths:
-    """Stochastic depth of one pass: the factor (0, or 1 over the chance to be kept) of each residual branch.
+    """Stochastic depth of one pass: the factor of each residual branch, 0 or 1 / (probability to be kept).
 
-    A window keeps or drops the time branch of a block whole; each of its frames the space branch.
+    The time branch of a block is kept or dropped per window, the space branch per frame.
     """
 
     time_KB: Tensor
@@ -88,7 +93,10 @@ class Paths:
 
 
 def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: torch.Generator) -> Paths:
-    """One draw; the chance to drop a branch rises linearly from 0 in the first block to `drop_path` in the last."""
+    """One draw.
+
+    The probability to drop a branch rises linearly from 0 in the first block to `drop_path` in the last.
+    """
     keep_K = 1 - torch.linspace(0, settings.drop_path, settings.blocks)
     time_KB = torch.rand(settings.blocks, windows, generator=generator)
     space_KTB = torch.rand(settings.blocks, frames, windows, generator=generator)

@@ -1,9 +1,8 @@
-"""Where a token is, told to attention by turning pairs of channels of its queries and keys.
+"""Rotary position embedding: pairs of channels of queries and keys turn by an angle proportional to position.
 
-Pairs of channels, a quarter of each head for H, then W, then D, turn by an angle proportional to the
-position; the rest of the head stays. Turning the tokens of a periodic axis round before a block is the same
-as turning their positions, so no activation is ever moved. Axes: S tokens, h w d tokens an axis, R pairs of
-channels, D head width.
+A quarter of each head turns by the position along H, the next by W, then D; the last quarter stays. Rolling
+the tokens of a periodic axis before a block equals rolling their positions, so no activation is ever moved.
+Axes: S tokens, h w d tokens per axis, R pairs of channels, D head width.
 """
 
 from __future__ import annotations
@@ -20,7 +19,12 @@ from walrus.model.settings import ModelSettings
 
 
 def rotate_pairs(x_SD: Tensor, phases_SR: Tensor) -> Tensor:
-    """Each pair of neighbouring channels of [..., S, D], as a complex number, times its phase."""
+    """Each pair of neighbouring channels of [..., S, D], as a complex number, times its phase.
+
+    >>> quarter_turn = torch.tensor([[1j]])
+    >>> rotate_pairs(torch.tensor([[3.0, 4.0]]), quarter_turn).tolist()
+    [[-4.0, 3.0]]
+    """
     pairs_SR = torch.view_as_complex(x_SD.to(phases_SR.real.dtype).reshape(*x_SD.shape[:-1], -1, 2))
     return torch.view_as_real(pairs_SR * phases_SR).flatten(-2)
 
@@ -38,15 +42,15 @@ class Rotary(nn.Module, ABC):
         """Angles [tokens, pairs] along axis `number`."""
 
     def forward(self, axes: Axes, turned_3: Tensor, like: Tensor) -> Tensor:
-        """Phases [S, R] of tokens turned round by so many positions along each axis; complex, single at least."""
+        """Phases [S, R], complex, of tokens that are rolled by `turned_3` positions along each axis."""
         precision = like.new_empty((), dtype=torch.promote_types(like.dtype, torch.float32))
         grid = [axis.tokens for axis in axes]
         spread = []
         for number, axis in enumerate(axes):
             shape = [1, 1, 1, self.pairs]
             shape[number] = axis.tokens
-            place_n = (torch.arange(axis.tokens, device=like.device) + turned_3[number]) % axis.tokens
-            angles_nR = self.angles(axis, number, precision)[place_n]
+            position_n = (torch.arange(axis.tokens, device=like.device) + turned_3[number]) % axis.tokens
+            angles_nR = self.angles(axis, number, precision)[position_n]
             spread.append(angles_nR.view(shape).expand(*grid, self.pairs))
         angles_SR = torch.cat(spread, -1).flatten(0, 2)
         angles_SR = functional.pad(angles_SR, (0, self.head_width // 2 - angles_SR.shape[-1]))
@@ -72,10 +76,10 @@ class LearnedRotary(Rotary):
 
 
 class HarmonicRotary(Rotary):
-    """Whole harmonics of the axis: of the full circle where it is periodic, of the half circle where it is not.
+    """Whole harmonics of the axis: of the full circle where it is periodic, otherwise of the half circle.
 
-    Truly periodic, the same at any resolution, and no harmonic turns by more than half a circle from token to
-    token: those beyond are silent. The published frequencies lie mostly in that aliased band.
+    Exactly periodic and equal at any resolution. Harmonics that would turn by more than half a circle from
+    token to token are left out; most of the published frequencies are in that aliased band.
     """
 
     def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
@@ -87,7 +91,11 @@ class HarmonicRotary(Rotary):
 
 
 def published_frequencies(pairs: int, device: torch.device | None = None) -> Tensor:
-    """pi to 128 pi, evenly; single precision, as stored in the release."""
+    """pi to 128 pi, evenly spaced; single precision, as stored in the release.
+
+    >>> (published_frequencies(3) / math.pi).tolist()
+    [1.0, 64.5, 128.0]
+    """
     return math.pi * torch.linspace(1, 128, pairs, dtype=torch.float32, device=device)
 
 
@@ -103,4 +111,5 @@ ROTARIES: dict[str, type[Rotary]] = {
 
 
 def build_rotary(settings: ModelSettings) -> Rotary:
+    """The rotary embedding that the settings name."""
     return ROTARIES[settings.rotary](settings.head_width)

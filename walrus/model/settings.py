@@ -1,4 +1,4 @@
-"""How large a Walrus is, and which of its few options are on."""
+"""Sizes and options of the network, and presets of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import JsonValue, TypeAdapter, model_validator
 
 from shards.schema import Natural, checked
 
-# What an encoder and a decoder are called that serve one or two real axes, or three.
+# Names of the encoder and decoder for grids of one or two real axes, and of three.
 STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
 
 
@@ -31,8 +31,8 @@ class ModelSettings:
     # Tokens that an axis may have at most, which sets the stride.
     plane_tokens: int = 32
     volume_tokens: int = 16
-    # Above 0, training draws the strides of each axis at random from those that leave so many tokens or more,
-    # and a rollout takes them in turn.
+    # Above 0, training draws the strides of each axis at random among those that leave at least this many
+    # tokens, and a rollout takes them in turn.
     fewest_tokens: Natural = 0
     causal: bool = True
     rotary: Literal["published", "learned", "harmonic"] = "published"
@@ -42,13 +42,14 @@ class ModelSettings:
     cell_flags: bool = False
     # Repeat the release's faults at periodic seams, to compare with its numbers.
     released_seams: bool = False
-    # A new block adds this share of a default output layer, so that it begins as the identity.
+    # Factor on the default output layers of a new block, so that it begins as the identity.
     branch_scale: float = 1.1e-6
     # Recompute blocks 0, k, 2k, ... and the encoder and decoder in the backward pass; 0 keeps everything.
     checkpoint_every: int = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelSettings:
+        """Raises ValueError, which names the fields, where sizes or options do not fit together."""
         if min(self.hidden, self.heads, self.inner, self.mlp, self.blocks) < 1:
             raise ValueError("hidden, heads, inner, mlp and blocks must be at least 1")
         if self.hidden % self.heads or self.head_width < 8:
@@ -71,7 +72,7 @@ class ModelSettings:
 
     @property
     def identity(self) -> dict[str, JsonValue]:
-        """The settings that a number depends on; what is recomputed is none of them."""
+        """The settings that results depend on: all but what is recomputed."""
         every: dict[str, JsonValue] = TypeAdapter(ModelSettings).dump_python(self, mode="json")
         return {name: value for name, value in every.items() if name != "checkpoint_every"}
 

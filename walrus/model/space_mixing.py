@@ -1,4 +1,4 @@
-"""Attention among all tokens of a frame, and beside it a gated feed-forward layer, from one projection.
+"""Attention among all tokens of a frame, in parallel with a gated feed-forward layer, from one projection.
 
 Axes: T time, B batch, N = T x B frames, S tokens, E width, A heads, D head width, R pairs of its channels,
 M gated width.
@@ -30,7 +30,7 @@ class SpaceMixing(nn.Module):
         self.mlp_out = nn.Linear(settings.mlp // 2, settings.hidden)
 
     def forward(self, x_TBSE: Tensor, phases_SR: Tensor) -> Tensor:
-        """What the block adds to its input."""
+        """The residual that the block adds to its input."""
         content_TBSM, gate_TBSM, query, key, value = self.fused(self.norm(x_TBSE)).split(self.sections, -1)
         value_NASD = self._heads(value)
         attended_NASD = functional.scaled_dot_product_attention(
@@ -39,8 +39,7 @@ class SpaceMixing(nn.Module):
             value_NASD,
         )
         attended_TBSE: Tensor = self.attention_out(attended_NASD.transpose(1, 2).reshape(x_TBSE.shape))
-        # Both sides of the product are kept for the backward pass anyway: what follows from them cell by cell
-        # is not.
+        # Content and gate are kept for the backward pass anyway; what is made from them is computed again.
         fed_TBSE: Tensor = checkpoint(
             self._feed, content_TBSM, gate_TBSM, use_reentrant=False, preserve_rng_state=False
         )

@@ -1,4 +1,4 @@
-"""Attention along time, at every token by itself, with a learned bias for each time lag.
+"""Attention along time at every token, with a learned bias for each time lag.
 
 Axes: T time (Q query, K key), B batch, S tokens, L = B x S places, E width, A heads, D head width.
 """
@@ -19,9 +19,12 @@ LONGEST_LAG = 32
 
 
 def lag_buckets(frames: int, causal: bool, device: torch.device) -> Tensor:
-    """The bucket [query, key] of each time lag: one a lag at first, then logarithmic, the last for all beyond.
+    """The bucket [query, key] of each time lag: first one per lag, then logarithmic, the last for all beyond.
 
-    Both signs share the buckets where the future is visible. Source: T5 (arXiv 1910.10683), section 2.1.
+    Where the future is visible each sign has half of the buckets. Source: T5 (arXiv 1910.10683), section 2.1.
+
+    >>> lag_buckets(21, causal=True, device=torch.device("cpu"))[20].tolist()
+    [21, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
     """
     time_T = torch.arange(frames, device=device)
     lag_QK = time_T[:, None] - time_T
@@ -63,7 +66,7 @@ class TimeMixing(nn.Module):
         self.out = nn.Linear(settings.hidden, settings.hidden)
 
     def forward(self, x_TBSE: Tensor, bucket_QK: Tensor) -> Tensor:
-        """What the block adds to its input."""
+        """The residual that the block adds to its input."""
         frames, windows, tokens, _ = x_TBSE.shape
         # Heads first, then query, key and value inside each: the order of the released weights.
         heads_TLAD = self.query_key_value(self.norm(x_TBSE)).view(frames, windows * tokens, self.heads, -1)

@@ -1,6 +1,6 @@
-"""The network: a window of normalised fields in, their normalised changes out.
+"""The Walrus network: from a window of normalised fields to their normalised changes.
 
-Axes: T time, B batch, N = T x B frames, C channel, F flags of a cell, H W D cells, h w d tokens an axis,
+Axes: T time, B batch, N = T x B frames, C channel, F flags of a cell, H W D cells, h w d tokens per axis,
 S = h x w x d, K blocks, E width.
 """
 
@@ -28,12 +28,13 @@ STILL: Shift = (0, 0, 0)
 
 
 class Walrus(nn.Module):
-    """The published architecture (arXiv 2511.15684): stride-modulated stem, space-time blocks, transposed stem.
+    """The published architecture (arXiv 2511.15684): strided stem, space-time blocks, transposed stem.
 
     `vocabulary_size` counts all names of the vocabulary, service channels included.
     """
 
     def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
+        # The order of these layers decides which random weights each gets.
         super().__init__()
         self.settings = settings
         self.encoders = nn.ModuleDict(
@@ -57,18 +58,20 @@ class Walrus(nn.Module):
         patching: Patching | None = None,
         cells_BHWD: Tensor | None = None,
     ) -> Tensor:
-        """The change of every channel from each frame to the next, in units of its own size, [T, B, C, H, W, D].
+        """The normalised change of every channel from each frame to the next, [T, B, C, H, W, D].
 
-        `labels` are the vocabulary columns of the C channels, `boundaries` (lower, upper) of H, W and D. Without
-        `shifts` there is no jitter, without `paths` no stochastic depth. With `last_only` just the change that
-        follows the last frame is decoded, [1, B, C, H, W, D]. `patching` replaces the strides of the table.
-        `cells` are the bits of the per-cell boundary mask (shards.schema.Cell), for a model with
+        `labels` are the vocabulary columns of the C channels, `boundaries` (lower, upper) of H, W and D.
+        Without `shifts` there is no jitter, without `paths` no stochastic depth. With `last_only` only the
+        change after the last frame is decoded, [1, B, C, H, W, D]. `patching` replaces the strides of the
+        table. `cells_BHWD` are the bits of the per-cell boundary mask (shards.schema.Cell), for a model with
         `cell_flags`. Raises MismatchError where labels, grid or shifts do not fit.
         """
         frames, windows, channels, *shape = x_TBCHWD.shape
         labels_C = torch.as_tensor(labels, device=x_TBCHWD.device)
         if len(labels_C) != channels:
-            raise MismatchError(f"model: {len(labels_C)} labels for {channels} channels; give one a channel")
+            raise MismatchError(
+                f"model: {len(labels_C)} labels for {channels} channels; give one per channel"
+            )
         axes = plan_axes(
             self.settings, (shape[0], shape[1], shape[2]), boundaries, shifts is not None, patching
         )
@@ -108,7 +111,7 @@ class Walrus(nn.Module):
         return x_TBSE
 
     def _turns(self, shifts: Shifts | None) -> list[Shift]:
-        """How far the tokens have been turned in all when they reach each block."""
+        """How far the tokens have been rolled in total when they reach each block."""
         if shifts is None:
             return [STILL] * len(self.blocks)
         return list(accumulate(shifts.tokens, _sum))
@@ -129,11 +132,11 @@ class Walrus(nn.Module):
 
     @staticmethod
     def _run(module: nn.Module, thrifty: bool, *inputs: object) -> Tensor:
-        """The module's output; where thrifty, its activations are computed again in the backward pass."""
+        """The output of a module; if `thrifty`, its activations are computed again in the backward pass."""
         if not thrifty:
             output: Tensor = module(*inputs)
             return output
-        # Nothing random happens inside: all chance is drawn beforehand.
+        # Nothing inside is random: walrus.model.random_draws draws everything before the pass.
         recomputed: Tensor = checkpoint(module, *inputs, use_reentrant=False, preserve_rng_state=False)
         return recomputed
 

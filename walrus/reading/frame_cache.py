@@ -1,4 +1,4 @@
-"""Decoded frames that several windows share: a frame is decoded once as long as it stays among the last used.
+"""Cache of decoded frames that several windows share, the least recently used frame out first.
 
 Axes: C channel, S space.
 """
@@ -20,7 +20,10 @@ Key = tuple[int, int]
 
 @dataclass(eq=False)
 class _Slot:
-    """Room for one frame; its lock is held while it is decoded, `users` are those who read it now."""
+    """Memory of one frame.
+
+    Its lock is held while the frame is decoded, `users` counts those who read it now.
+    """
 
     frame_CS: Frames
     lock: Lock = field(default_factory=Lock)
@@ -29,10 +32,10 @@ class _Slot:
 
 
 class FrameStore:
-    """Room for `frames` decoded frames of one shape, the least recently used first out; safe to call from threads.
+    """Keeps up to `frames` decoded frames of one shape; safe to call from threads.
 
-    The memory is taken as it is first needed, and used again ever after: fresh memory costs twenty times the
-    copy. There must be more room than threads that read.
+    Memory is taken when it is first needed, and then used again: new memory costs twenty times the copy.
+    There must be more frames than threads that read.
     """
 
     def __init__(self, frames: int, frame_shape: tuple[int, ...]) -> None:
@@ -43,10 +46,10 @@ class FrameStore:
 
     @contextmanager
     def frame(self, key: Key, decode: Callable[[Key, Frames], None]) -> Iterator[Frames]:
-        """The frame [C, *S] of a key, to be read within the block; `decode` fills it where it is not here yet."""
+        """The frame [C, *S] of a key, to be read within the block; `decode` fills it where it is missing."""
         slot = self._take(key)
         try:
-            # Others that want this frame wait here; where `decode` fails, the next one tries anew.
+            # Others that want this frame wait here; where `decode` fails, the next one tries again.
             with slot.lock:
                 if not slot.decoded:
                     decode(key, slot.frame_CS)
@@ -60,13 +63,13 @@ class FrameStore:
         with self._lock:
             slot = self._slots.get(key)
             if slot is None:
-                slot = self._slots[key] = _Slot(self._room())
+                slot = self._slots[key] = _Slot(self._memory())
             self._slots.move_to_end(key)
             slot.users += 1
             return slot
 
-    def _room(self) -> Frames:
-        """Memory for one more frame: new, or that of the least recently used one that nobody reads."""
+    def _memory(self) -> Frames:
+        """Memory for one more frame: new, or that of the least recently used frame that nobody reads."""
         if len(self._slots) < self.frames:
             return np.empty(self.frame_shape, np.float32)
         oldest = next(key for key, slot in self._slots.items() if slot.users == 0)

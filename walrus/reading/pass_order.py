@@ -1,10 +1,12 @@
-"""The order of one pass over a task: every window start once, shuffled near and far as the storage likes it.
+"""The order of one pass over a task: each window start once, shuffled so that decoded frames are reused.
 
-Shards in random order form chapters of so many at once; the blocks of a chapter come in random order; the
-windows of a block are spread among those of several blocks, and go to the same place of consecutive
-micro-batches. So a shard is read in one chapter of a pass only, frames decoded for one window serve others
-soon after it and on the same rank, and no micro-batch holds two windows of one block (unless the chapter is
-too small). Blocks of one start and all shards at once are a plain shuffle.
+1. Shards in random order form chapters of `shards_at_once`, so each is read in one chapter of a pass only.
+2. The blocks of a chapter (consecutive starts of one trajectory) come in random order.
+3. The windows of a block are spread among those of several blocks, and go to the same position of consecutive
+   micro-batches: frames decoded for one window serve others soon after it and on the same rank, and no
+   micro-batch holds two windows of one block (unless the chapter is too small).
+
+Blocks of one start and all shards at once are a plain shuffle.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Order:
-    """Starts in a block, blocks among which its windows are spread, shards in a chapter (0: all)."""
+    """Starts per block, blocks among which its windows are spread, shards per chapter (0: all)."""
 
     block: int = 1
     blocks_between: int = 4
@@ -36,10 +38,17 @@ PLAIN = Order()
 def pass_order(
     order: Order, starts: Sequence[int], shards: Sequence[int], columns: int, seed: int, *name: Word
 ) -> tuple[Numbers, Numbers]:
-    """The numbers of all starts, and for each the place in this order where its block would begin unspread.
+    """The numbers of all starts in this order, and for each the position of its block before the spread.
 
-    `starts` counts those of each trajectory, `shards` numbers the shard where it lies; a micro-batch takes `columns`.
+    `starts` counts those of each trajectory, `shards` gives its shard; a micro-batch takes `columns` starts.
+
+    >>> numbers, leaders = pass_order(Order(block=2), starts=[4, 3], shards=[0, 0], columns=1, seed=0)
+    >>> numbers.tolist()
+    [4, 0, 5, 2, 6, 1, 3]
+    >>> leaders.tolist()
+    [0, 2, 0, 5, 4, 2, 5]
     """
+    # Cut each trajectory into blocks: where each begins among all starts, and how long it is.
     counts = np.asarray(starts, np.int64)
     blocks = -(-counts // order.block)
     trajectory = np.repeat(np.arange(len(counts)), blocks)
@@ -47,15 +56,19 @@ def pass_order(
     first = (counts.cumsum() - counts)[trajectory] + within * order.block
     length = np.minimum(order.block, counts[trajectory] - within * order.block)
 
+    # Shuffle the blocks, then sort them by chapter, which keeps their random order within each.
     shuffled = permutation(len(trajectory), seed, "pass", *name)
     chapter = _chapters(order.shards_at_once, np.asarray(shards), seed, *name)[trajectory]
     shuffled = shuffled[np.argsort(chapter[shuffled], kind="stable")]
+
+    # Write out the starts of each block; its leader is the position of its first one.
     length = length[shuffled]
     begins = length.cumsum() - length
     leaders = np.repeat(begins, length)
     numbers = np.repeat(first[shuffled] - begins, length) + np.arange(len(leaders))
     if order.block == 1:
         return numbers, leaders
+
     of_start = np.repeat(chapter[shuffled], length)
     spread = np.empty_like(numbers)
     for begin, end in _runs(of_start):
@@ -74,15 +87,22 @@ def _chapters(at_once: int, shards: Numbers, seed: int, *name: Word) -> Numbers:
 
 
 def _runs(values: Numbers) -> list[tuple[int, int]]:
-    """Where each run of equal values begins and ends."""
+    """(begin, end) of each run of equal values."""
     cuts = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
     return list(pairwise(cuts))
 
 
 def _spread(count: int, span: int, columns: int, seed: int, *name: Word) -> Numbers:
-    """A permutation that deals `columns` stretches out in turn; within each nothing moves much further than `span`."""
-    chance = random_words(count, seed, *name).astype(np.float64) / 2**64
-    turns = np.arange(count) % columns
-    dealt = np.empty(count, np.int64)
-    dealt[np.argsort(turns, kind="stable")] = np.lexsort((np.arange(count) + span * chance, np.sort(turns)))
-    return dealt
+    """A permutation of 0 to count - 1 that gives column i of the micro-batches the i-th stretch of numbers.
+
+    Within a stretch the numbers are shuffled locally: none moves much further than `span`.
+    """
+    uniform = random_words(count, seed, *name).astype(np.float64) / 2**64
+    column_of_position = np.arange(count) % columns
+    position_by_column = np.argsort(column_of_position, kind="stable")
+    column_of_number = column_of_position[position_by_column]
+    shuffled_locally = np.arange(count) + span * uniform
+
+    spread = np.empty(count, np.int64)
+    spread[position_by_column] = np.lexsort((shuffled_locally, column_of_number))
+    return spread

@@ -1,7 +1,7 @@
-"""What every step of a training run reads: a pure function (seed, step) -> micro-batches, with no hidden state.
+"""Plan what each training step reads: a pure function (seed, step) -> micro-batches, without hidden state.
 
-The plan knows nothing of ranks or workers, so a run goes on exactly on any number of them. Ranks and groups
-only share what a step reads among themselves (`StreamPlan.of_group`, `Rank.slice`).
+The plan does not depend on ranks or workers, so a run resumes exactly on any number of them. Ranks and groups
+only divide what a step reads (`StreamPlan.of_group`, `Rank.slice`): docs/decisions/0015-groups.md.
 """
 
 from __future__ import annotations
@@ -24,32 +24,33 @@ from walrus.reading.ranks import Rank, shared_evenly
 
 
 class WindowCost(Protocol):
-    """What one window costs a model, in operations."""
+    """Cost of one window for a model, in operations."""
 
     @property
     def training(self) -> float:
-        """Of a forward and a backward pass."""
+        """Operations of a forward and a backward pass."""
         ...
 
     @property
     def spent(self) -> float:
-        """Those of training, and what is computed again to save memory."""
+        """Operations of training, and of what is computed again to save memory."""
         ...
 
 
-# The cost of a window of a task with this schema, of so many frames before the one to predict.
+# (schema, history) -> the cost of a window with this many frames before the one to predict.
 CostOf = Callable[[Schema, int], WindowCost]
 
 
 @checked
 class StreamSettings:
-    """How windows are drawn. A window holds `history` frames, by the number of real axes, and the one that follows.
+    """How windows are drawn.
 
-    A micro-batch has `windows_2d` or `windows_3d` windows of its task; the published ones cost alike, as a 2D
-    window costs half a 3D one (arXiv 2511.15684, section 4.2). With `micro_batch_tflop` each task has as many
-    as come nearest to so many 1e12 operations of a forward and a backward pass, a multiple of `slices`: so
-    many ranks, or a divisor of them, can share a micro-batch evenly. `--dry-run` shows what a window costs,
-    with what is computed again.
+    A window holds `history_2d` or `history_3d` frames and the one that follows. A micro-batch has
+    `windows_2d` or `windows_3d` windows of its task; the published numbers cost alike, as a 2D window costs
+    half a 3D one (arXiv 2511.15684, section 4.2). With `micro_batch_tflop` each task has the number of
+    windows whose forward and backward pass comes nearest to that many 1e12 operations, rounded to a multiple
+    of `slices`: that many ranks, or a divisor of it, can share a micro-batch evenly. `--dry-run` shows the
+    cost of a window.
     """
 
     micro_batches: AtLeastOne = 4
@@ -61,28 +62,27 @@ class StreamSettings:
     history_3d: History = 3
     largest_stride: AtLeastOne = 5
     rotate: bool = True
-    # Windows that begin at so many consecutive frames share their stride and come soon after each other, so
-    # that frames decoded once serve several of them; apart by the windows of about `blocks_between` such
-    # blocks.
+    # Windows that begin at `block` consecutive frames share their stride and come soon after each other, with
+    # the windows of about `blocks_between` blocks mixed, so that a frame decoded once serves several of them.
     block: AtLeastOne = 1
     blocks_between: AtLeastOne = 4
-    # A pass reads so many shards at a time, each until it is done with, so that a remote one is fetched once;
-    # 0: all.
+    # A pass finishes this many shards before it opens others, so that a remote one is fetched once; 0: all.
     shards_at_once: Natural = 0
 
     def history(self, dimensions: int) -> int:
+        """Frames before the one to predict, on a grid of this many axes."""
         return self.history_3d if dimensions == 3 else self.history_2d
 
     def windows(self, schema: Schema, cost_of: CostOf) -> int:
-        """The windows of a micro-batch of a task."""
+        """Windows per micro-batch of a task."""
         if not self.micro_batch_tflop:
             return self.windows_3d if len(schema.grid.axes) == 3 else self.windows_2d
-        # Not of what is spent: what a step reads must not depend on what is computed again to save memory.
+        # Not `spent`: what a step reads must not depend on what is computed again to save memory.
         wanted = 1e12 * self.micro_batch_tflop / self.cost(schema, cost_of).training
         return self.slices * max(1, round(wanted / self.slices))
 
     def cost(self, schema: Schema, cost_of: CostOf) -> WindowCost:
-        """That of one window; raises what `cost_of` raises, for too large a grid say."""
+        """Cost of one window; raises what `cost_of` raises, for example for a grid that is too large."""
         return cost_of(schema, self.history(len(schema.grid.axes)))
 
     @property
@@ -92,9 +92,9 @@ class StreamSettings:
 
 @dataclass(frozen=True)
 class Task:
-    """One dataset as the plan sees it: the frames of its training trajectories, how much of it a step takes.
+    """One dataset in the plan: frames of its training trajectories, and how they are drawn.
 
-    `shards` numbers the shard of each trajectory, `cost` is that of one window; it decides which group takes a
+    `shards` gives the shard of each trajectory. `cost`, of one window, decides which group takes a
     micro-batch, never what is in it.
     """
 
@@ -112,17 +112,17 @@ class Task:
         if not self.starts:
             longest = max(self.trajectory_frames, default=0)
             raise MismatchError(
-                f"{self.name}: no trajectory holds {self.history + 1} frames, the longest has {longest}; "
-                "shorten stream.history_2d or history_3d"
+                f"{self.name}: the longest trajectory has {longest} frames; expected at least "
+                f"{self.history + 1}; shorten stream.history_2d or history_3d"
             )
 
     def __hash__(self) -> int:
-        # Asked for at every window: thousands of trajectories would take their time.
+        # Used for every window: hashing thousands of trajectories would be slow.
         return hash((self.name, self.starts, self.order))
 
     @property
     def starts(self) -> int:
-        """How many (trajectory, first frame) pairs there are."""
+        """Number of (trajectory, first frame) pairs."""
         return self._ends[-1] if self._ends else 0
 
     @cached_property
@@ -133,8 +133,13 @@ class Task:
     def _ends(self) -> tuple[int, ...]:
         return tuple(accumulate(self.starts_of_trajectories))
 
-    def place(self, number: int) -> tuple[int, int]:
-        """(trajectory, first frame) of a start."""
+    def start(self, number: int) -> tuple[int, int]:
+        """(trajectory, first frame) of a start.
+
+        >>> task = Task("flow", 1, trajectory_frames=(6, 4, 7), history=4, windows=2, largest_stride=1)
+        >>> [task.start(number) for number in range(task.starts)]
+        [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2)]
+        """
         ends = self._ends
         trajectory = bisect_right(ends, number)
         return trajectory, number - (ends[trajectory - 1] if trajectory else 0)
@@ -187,35 +192,40 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """The whole order of a run."""
+    """What every step of a run reads.
+
+    >>> flow = Task("flow", 1, trajectory_frames=(6, 4, 7), history=4, windows=1, largest_stride=1)
+    >>> plan = StreamPlan((flow,), seed=0, micro_batches=2)
+    >>> [micro.windows[0] for micro in plan.step(0)]
+    [Window(trajectory=2, first=0, stride=1), Window(trajectory=2, first=2, stride=1)]
+    """
 
     tasks: tuple[Task, ...]
     seed: int
     micro_batches: int
 
-    def check(self, place: Rank) -> None:
-        """Raises MismatchError where ranks and groups cannot share what every step reads."""
-        self.of_group(0, place)
+    def check(self, rank: Rank) -> None:
+        """Raises MismatchError where ranks and groups cannot share evenly what each step reads."""
+        self.of_group(0, rank)
         for task in self.tasks:
-            place.slice(range(task.windows), task.name)
+            rank.slice(range(task.windows), task.name)
 
     def step(self, step: int) -> tuple[MicroBatch, ...]:
         """The micro-batches of one optimiser step."""
         return tuple(self.micro_batch(number) for number in self._numbers(step))
 
-    def of_group(self, step: int, place: Rank) -> tuple[MicroBatch, ...]:
-        """The micro-batches of a step that the group of this rank takes: as many as any other, of about equal cost.
+    def of_group(self, step: int, rank: Rank) -> tuple[MicroBatch, ...]:
+        """The micro-batches of a step for the group of this rank: all groups have as many, of similar cost.
 
         Raises MismatchError where the groups cannot share them.
         """
         numbers = self._numbers(step)
         costs = [self.task_of(number).micro_batch_cost for number in numbers]
-        return tuple(
-            self.micro_batch(numbers[item]) for item in shared_evenly(costs, place.groups)[place.group]
-        )
+        own = shared_evenly(costs, rank.groups)[rank.group]
+        return tuple(self.micro_batch(numbers[item]) for item in own)
 
     def task_of(self, number: int) -> Task:
-        """The task of a micro-batch, by a permuted cycle in which each occurs as often as its weight."""
+        """The task of a micro-batch, by a shuffled cycle in which each task occurs as often as its weight."""
         cycle, position = divmod(number, self._cycle_length)
         return self.tasks[int(self._cycle(cycle)[position])]
 
@@ -240,13 +250,12 @@ class StreamPlan:
         return _cycle(tuple(task.weight for task in self.tasks), self.seed, cycle)
 
     def _window(self, task: Task, draw: int) -> Window:
-        turn, place = divmod(draw, task.starts)
+        turn, position = divmod(draw, task.starts)
         numbers, leaders = _pass(task, self.seed, turn)
-        trajectory, first = task.place(int(numbers[place]))
+        trajectory, first = task.start(int(numbers[position]))
         fits = (task.trajectory_frames[trajectory] - 1 - first) // task.history
-        # All windows of a block ask under the name of its first one, so they share their stride where it
-        # fits.
-        leader = turn * task.starts + int(leaders[place])
+        # Windows of a block draw their stride by the name of its first one, so they share it where it fits.
+        leader = turn * task.starts + int(leaders[position])
         stride = 1 + below(min(task.largest_stride, fits), self.seed, "stride", task.name, leader)
         return Window(trajectory, first, stride)
 
@@ -260,6 +269,6 @@ def _cycle(weights: tuple[int, ...], seed: int, cycle: int) -> npt.NDArray[np.in
 
 @lru_cache(maxsize=64)
 def _pass(task: Task, seed: int, turn: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The order of all starts of a task in one pass over it, and the place of the first start of each one's block."""
+    """`pass_order` of a task, remembered: it is asked for at every window."""
     shards = task.shards or range(len(task.trajectory_frames))
     return pass_order(task.order, task.starts_of_trajectories, shards, task.windows, seed, task.name, turn)

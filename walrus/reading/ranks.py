@@ -1,7 +1,7 @@
-"""Where a rank stands: which sharding group it belongs to, and which of its ranks it is.
+"""Ranks and sharding groups: which micro-batches a group takes, and which windows of them a rank.
 
-Ranks of a group are neighbours, as those of MiCS are. They take equal slices of one micro-batch; the groups
-take different micro-batches. Neither changes what a step reads.
+Ranks of a group have consecutive numbers, as in MiCS. They take equal slices of one micro-batch; groups take
+different micro-batches. Neither changes what a step reads. See docs/decisions/0015-groups.md.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rank:
-    """Rank `rank` of `ranks`, which form `groups` groups of as many neighbours each.
+    """Rank `rank` of `ranks`, which form `groups` equal groups of consecutive ranks.
 
-    Raises MismatchError where the ranks cannot be divided so.
+    Raises MismatchError where the ranks cannot be divided evenly.
+
+    >>> rank = Rank(rank=5, ranks=8, groups=2)
+    >>> rank.group, rank.rank_in_group, rank.slice("abcd", "flow")
+    (1, 1, ('b',))
     """
 
     rank: int = 0
@@ -36,7 +40,7 @@ class Rank:
 
     @property
     def group_ranks(self) -> int:
-        """How many ranks a group has."""
+        """Number of ranks per group."""
         return self.ranks // self.groups
 
     @property
@@ -48,12 +52,15 @@ class Rank:
         return self.rank % self.group_ranks
 
     def slice(self, items: Sequence[T], owner: str) -> tuple[T, ...]:
-        """The items of a micro-batch that this rank takes; raises MismatchError where they cannot be shared evenly."""
+        """The items of a micro-batch for this rank.
+
+        Raises MismatchError where they cannot be shared evenly.
+        """
         if len(items) % self.group_ranks:
             raise MismatchError(
-                f"{owner}: a micro-batch of {len(items)} windows cannot be shared by {self.group_ranks} ranks; "
-                f"set stream.windows_2d and windows_3d, or stream.slices, to multiples of {self.group_ranks}, "
-                "or ask for more groups"
+                f"{owner}: a micro-batch of {len(items)} windows cannot be shared by {self.group_ranks} "
+                f"ranks; set stream.windows_2d and windows_3d, or stream.slices, to multiples of "
+                f"{self.group_ranks}, or ask for more groups"
             )
         share = len(items) // self.group_ranks
         return tuple(items[self.rank_in_group * share : (self.rank_in_group + 1) * share])
@@ -63,55 +70,58 @@ ALONE = Rank()
 
 
 def shared_evenly(costs: Sequence[float], groups: int) -> tuple[tuple[int, ...], ...]:
-    """The numbers of the items that each group takes: as many each, their costs as equal as a greedy choice makes them.
+    """The numbers of the items for each group: equally many, of costs as equal as a greedy choice gets.
 
-    The costliest first, each to the group with the least so far that has room (longest processing time first:
+    The most expensive first, each to the cheapest group that is not full (longest processing time first:
     R. L. Graham, Bounds on multiprocessing timing anomalies, 1969). Raises MismatchError where the counts
     cannot be equal.
+
+    >>> shared_evenly([5.0, 1.0, 3.0, 4.0], groups=2)
+    ((0, 1), (2, 3))
     """
     if len(costs) % groups:
         raise MismatchError(
             f"a step has {len(costs)} micro-batches, which {groups} groups cannot share evenly; "
             f"set stream.micro_batches to a multiple of {groups}"
         )
-    room = len(costs) // groups
+    items_per_group = len(costs) // groups
     taken: list[list[int]] = [[] for _ in range(groups)]
     loads = [(0.0, group) for group in range(groups)]
     for item in sorted(range(len(costs)), key=lambda item: (-costs[item], item)):
         load, group = heapq.heappop(loads)
         taken[group].append(item)
-        if len(taken[group]) < room:
+        if len(taken[group]) < items_per_group:
             heapq.heappush(loads, (load + costs[item], group))
     return tuple(tuple(sorted(items)) for items in taken)
 
 
 def count_groups(ranks: int, zero_stage: int, mics_shard_size: int, asked: int | None) -> int:
-    """How many groups a run has: those of MiCS, else as many as are asked for, else one.
+    """Number of groups of a run: that of MiCS, otherwise as asked for, otherwise one.
 
-    Raises MismatchError where several groups would have to go through the same modules together (stage 2, and
-    stage 3 without MiCS), or MiCS says otherwise than what is asked for.
+    Raises MismatchError where several groups would have to run the same modules together (stage 2, and stage
+    3 without MiCS), or where MiCS makes another number than is asked for.
     """
     if mics_shard_size:
         groups = ranks // mics_shard_size
         if ranks % mics_shard_size:
             raise MismatchError(
-                f"engine.mics_shard_size {mics_shard_size}: {ranks} ranks do not fill groups of so many; "
-                f"ask for a multiple of {mics_shard_size} ranks"
+                f"engine.mics_shard_size {mics_shard_size}: found {ranks} ranks; expected a multiple of "
+                f"{mics_shard_size}; start as many, or change the size"
             )
         if asked not in (None, groups):
             raise MismatchError(
-                f"engine.mics_shard_size {mics_shard_size} makes {groups} groups of {ranks} ranks, not {asked}; "
-                "leave the number of groups out"
+                f"engine.mics_shard_size {mics_shard_size}: makes {groups} groups of {ranks} ranks, "
+                f"not {asked}; leave the number of groups out"
             )
         return groups
     if zero_stage == 2 and (asked or 1) > 1:
         raise MismatchError(
-            f"engine.zero_stage 2 sums gradients in the order in which they come, another on each task; {asked} groups "
-            "need zero_stage 0 or 1, or 3 with mics_shard_size"
+            "engine.zero_stage 2: sums gradients in the order of their arrival, which differs between tasks; "
+            f"{asked} groups need zero_stage 0 or 1, or 3 with mics_shard_size"
         )
     if zero_stage == 3 and (asked or 1) > 1:
         raise MismatchError(
-            f"engine.zero_stage 3 gathers every parameter from all {ranks} ranks, so they are one group, not {asked}; "
-            f"set engine.mics_shard_size to {ranks // (asked or 1)}, or lower zero_stage"
+            f"engine.zero_stage 3: gathers every parameter from all {ranks} ranks, so they are one group, "
+            f"not {asked}; set engine.mics_shard_size to {ranks // (asked or 1)}, or lower zero_stage"
         )
     return asked or 1

@@ -1,4 +1,4 @@
-"""Windows of one dataset, decoded where the batch wants them: in memory that is used again and again.
+"""Read windows of one dataset into the memory of a batch, which is used again for the next one.
 
 Axes: B batch, T time, C channel, S space.
 """
@@ -32,8 +32,8 @@ def scales(dataset: Dataset, constant: bool = False) -> tuple[float, ...]:
 class ReadSettings:
     """How shards are read on this machine; what is read does not depend on it.
 
-    `threads` decode; `frame_store` bytes of decoded frames are kept for windows that share them. Remote shards are kept
-    in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes.
+    `threads` decode; `frame_store` bytes of decoded frames are kept for windows that share them. Remote
+    shards are kept in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes.
     """
 
     threads: AtLeastOne = 2
@@ -48,7 +48,7 @@ class ReadSettings:
 
 @dataclass(frozen=True)
 class Buffers:
-    """Memory for the windows of one batch, as arrays to decode into and as the batch; both are the same bytes."""
+    """Memory for the windows of one batch: arrays to decode into, and the batch that shares their bytes."""
 
     fields_BTCS: Frames
     static_BCS: Frames
@@ -70,21 +70,24 @@ class Reader:
         self.dataset, self.entries = dataset, self._windows.entries
 
     def buffers(self, windows: int, frames: int) -> Buffers:
-        """New memory for this many windows of this many frames."""
+        """New buffers for this many windows of this many frames."""
         return self.buffers_in(_memory(self.bytes(windows, frames)), windows, frames)
 
     def bytes(self, windows: int, frames: int) -> int:
-        """How much memory a batch takes."""
-        *_, (_, stop) = self._places(windows, frames)
+        """Memory of a batch, in bytes."""
+        *_, (_, stop) = self._ranges(windows, frames)
         return stop
 
     def buffers_in(self, memory: torch.Tensor, windows: int, frames: int) -> Buffers:
-        """The same in given memory (uint8), which holds zeros; else `clear_padding` is due."""
+        """The same in given memory (uint8).
+
+        Unless it holds zeros, call `clear_padding` before the first read.
+        """
         shapes = self._shapes(windows, frames)
         dtypes = (torch.float32, torch.float32, torch.uint8)
         fields, static, cells = (
             memory[start:stop][: prod(shape) * dtype.itemsize].view(dtype).view(shape)
-            for (start, stop), shape, dtype in zip(self._places(windows, frames), shapes, dtypes, strict=True)
+            for (start, stop), shape, dtype in zip(self._ranges(windows, frames), shapes, dtypes, strict=True)
         )
         batch = embed(
             self.dataset.card.name,
@@ -98,14 +101,14 @@ class Reader:
         return Buffers(fields.numpy(), static.numpy(), cells.numpy(), batch)
 
     def clear_padding(self, buffers: Buffers) -> None:
-        """Zeros in the channels that only pad: memory that held another batch has none."""
+        """Set the channels that only pad to zero, as memory that held another batch does not have them so."""
         for channel in self._variable.pads:
             buffers.fields_BTCS[:, :, channel] = 0
         for channel in self._constant.pads:
             buffers.static_BCS[:, channel] = 0
 
     def read(self, windows: Sequence[Window], buffers: Buffers) -> Batch:
-        """The batch of these windows in stored units; it lies in `buffers` and is good until they are used again."""
+        """Read these windows in stored units; the batch is in `buffers`, valid until they are used again."""
         arrays = (buffers.fields_BTCS, buffers.static_BCS, buffers.cells_BS)
         for window, fields_TCS, static_CS, cells_S in zip(windows, *arrays, strict=True):
             self._windows.read_into(window, fields_TCS, static_CS, cells_S)
@@ -119,7 +122,7 @@ class Reader:
             (windows, *grid),
         )
 
-    def _places(self, windows: int, frames: int) -> Iterator[tuple[int, int]]:
+    def _ranges(self, windows: int, frames: int) -> Iterator[tuple[int, int]]:
         """(start, stop) in bytes of fields, constant fields and cells in the memory of a batch."""
         start = 0
         for shape, itemsize in zip(self._shapes(windows, frames), (4, 4, 1), strict=True):
@@ -129,12 +132,12 @@ class Reader:
 
 
 def _memory(size: int) -> torch.Tensor:
-    """Zeros, in pages that a GPU can read by itself where there is one."""
+    """Zeros; with a GPU in pinned memory, from which it copies on its own."""
     return torch.zeros(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
 
 
 class BatchMemory:
-    """Memory for one batch at a time, of any dataset and size; it grows to the largest."""
+    """Memory for one batch at a time, of any dataset and size; it grows to the largest batch."""
 
     def __init__(self) -> None:
         self._memory = _memory(0)
@@ -143,7 +146,10 @@ class BatchMemory:
         self._copied: torch.cuda.Event | None = None
 
     def buffers(self, reader: Reader, windows: int, frames: int) -> Buffers:
-        """Buffers for a batch of this reader; what they held before is given up. Waits for a copy under way."""
+        """Buffers for a batch of this reader, over those of the batch before.
+
+        Waits for its copy to the GPU.
+        """
         if self._copied is not None:
             self._copied.synchronize()
         key = (reader.dataset.card.name, windows, frames)
@@ -159,7 +165,7 @@ class BatchMemory:
         return buffers
 
     def free(self) -> None:
-        """The batch is not needed any more, once the copies to the GPU that were asked for so far are done."""
+        """Declare the batch unused once the copies to the GPU that were started so far are done."""
         if torch.cuda.is_available():
             self._copied = torch.cuda.Event()
             self._copied.record()

@@ -59,30 +59,30 @@ def test_the_cells_of_a_globe_fill_it(grid: Grid, expected: float) -> None:
 
 
 def test_mass_and_momentum_follow_from_density_and_velocity() -> None:
-    ledger = conserved_totals(("velocity_x", "velocity_y", "density"), BOX, NO_SOLID)
+    totals = conserved_totals(("velocity_x", "velocity_y", "density"), BOX, NO_SOLID)
     frame = np.stack([np.full((6, 4), 2.0), np.full((6, 4), -1.0), np.full((6, 4), 5.0)])
-    assert ledger.names == ("mass", "momentum x", "momentum y")
-    np.testing.assert_allclose(ledger.totals(frame), [15, 30, -15])
-    np.testing.assert_allclose(ledger.sizes(frame), [15, 15 * math.sqrt(5), 15 * math.sqrt(5)])
+    assert totals.names == ("mass", "momentum x", "momentum y")
+    np.testing.assert_allclose(totals.totals(frame), [15, 30, -15])
+    np.testing.assert_allclose(totals.sizes(frame), [15, 15 * math.sqrt(5), 15 * math.sqrt(5)])
 
 
 def test_a_field_of_momentum_is_taken_as_it_is_and_energy_counts() -> None:
-    ledger = conserved_totals(("energy", "momentum_x", "momentum_y"), BOX, NO_SOLID)
-    assert ledger.names == ("momentum x", "momentum y", "energy")
-    np.testing.assert_allclose(ledger.totals(np.ones((3, 6, 4)) * [[[7]], [[1]], [[2]]]), [3, 6, 21])
+    totals = conserved_totals(("energy", "momentum_x", "momentum_y"), BOX, NO_SOLID)
+    assert totals.names == ("momentum x", "momentum y", "energy")
+    np.testing.assert_allclose(totals.totals(np.ones((3, 6, 4)) * [[[7]], [[1]], [[2]]]), [3, 6, 21])
 
 
 def test_a_logarithm_of_density_is_undone() -> None:
-    ledger = conserved_totals(("log10_density",), BOX, NO_SOLID)
-    np.testing.assert_allclose(ledger.totals(np.full((1, 6, 4), 2.0)), [300])
+    totals = conserved_totals(("log10_density",), BOX, NO_SOLID)
+    np.testing.assert_allclose(totals.totals(np.full((1, 6, 4), 2.0)), [300])
 
 
 def test_the_height_of_shallow_water_is_its_mass() -> None:
-    ledger = conserved_totals(("height", "velocity_x", "velocity_y"), BOX, NO_SOLID)
+    totals = conserved_totals(("height", "velocity_x", "velocity_y"), BOX, NO_SOLID)
     frame = np.stack([np.full((6, 4), value) for value in (2.0, 3.0, -1.0)])
-    assert ledger.names == ("mass", "momentum x", "momentum y")
+    assert totals.names == ("mass", "momentum x", "momentum y")
     volume = cell_volumes(BOX).sum()
-    np.testing.assert_allclose(ledger.totals(frame), [2 * volume, 6 * volume, -2 * volume])
+    np.testing.assert_allclose(totals.totals(frame), [2 * volume, 6 * volume, -2 * volume])
 
 
 def test_a_solid_holds_nothing() -> None:
@@ -99,6 +99,6 @@ def test_what_is_not_there_is_not_counted() -> None:
 
 
 def test_drift_is_relative_to_the_size_at_the_start() -> None:
-    ledger = conserved_totals(("density",), BOX, NO_SOLID)
+    totals = conserved_totals(("density",), BOX, NO_SOLID)
     start = np.full((1, 6, 4), 4.0)
-    np.testing.assert_allclose(ledger.drift(start, [start, 1.5 * start]), [[0], [0.5]])
+    np.testing.assert_allclose(totals.drift(start, [start, 1.5 * start]), [[0], [0.5]])

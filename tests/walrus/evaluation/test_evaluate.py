@@ -44,13 +44,13 @@ def test_a_model_that_predicts_no_change_scores_as_persistence(root, still, name
         assert model == pytest.approx(persistence, rel=1e-6)
     assert judged.scores.value("one-step", "linear") < judged.scores.value("one-step", "persistence")
     assert judged.starts == (5,)
-    assert all(track.rollout_FMTC.shape[2] == 4 for track in judged.tracks)
+    assert all(trajectory.rollout_FMTC.shape[2] == 4 for trajectory in judged.trajectories)
 
 
 def test_the_scores_equal_an_independent_numpy_computation(shear, lively, samples):
     """Rollout and baselines of the second trajectory, from the source file and the model's own frames."""
-    trial = Forecasts(lively, shear, SHORT)
-    found = trial.track(1).rollout_FMTC
+    forecasts = Forecasts(lively, shear, SHORT)
+    found = forecasts.errors(1).rollout_FMTC
     origin = shear.document(shear.entries("test")[1]).trajectory.origin
     with h5py.File(samples / "well/shear_flow" / origin.file) as file:
         scalars = [file[f"t0_fields/{name}"][origin.row] for name in ("tracer", "pressure")]
@@ -103,23 +103,23 @@ def by_hand(u, v):
 
 def test_the_film_is_of_the_true_frames(shear, still, samples):
     judged = evaluate(still, shear, SHORT)
-    film = judged.films.typical
-    entry = next(entry for entry in shear.entries("test") if entry.key == film.scene.trajectory)
+    recording = judged.recordings.typical
+    entry = next(entry for entry in shear.entries("test") if entry.key == recording.facts.trajectory)
     trajectory = shear.document(entry).trajectory
     with h5py.File(samples / "well/shear_flow" / trajectory.origin.file) as file:
         tracer = file["t0_fields/tracer"][trajectory.origin.row]
-    assert film.channels == ("tracer",)
-    assert film.steps == (1, 2, 3, 4)
-    assert film.time_T.tolist() == list(trajectory.time[5:9])
-    truth_TVU = film.images_ITCVU[0][0, :, 0]
+    assert recording.channels == ("tracer",)
+    assert recording.steps == (1, 2, 3, 4)
+    assert recording.time_T.tolist() == list(trajectory.time[5:9])
+    truth_TVU = recording.images_ITCVU[0][0, :, 0]
     np.testing.assert_array_equal(truth_TVU, tracer[5:9].transpose(0, 2, 1)[:, ::-1])
-    assert judged.films.fields.channels == judged.channels
+    assert judged.recordings.fields.channels == judged.channels
 
 
 def test_errors_are_averaged_over_the_seeds_of_a_model_with_jitter(root, lively):
     dataset = Dataset(root / "MHD_64")
     parts = [
-        Forecasts(lively, dataset, replace(SHORT, seeds=seeds)).track(0).rollout_FMTC
+        Forecasts(lively, dataset, replace(SHORT, seeds=seeds)).errors(0).rollout_FMTC
         for seeds in ((0,), (1,), (0, 1))
     ]
     np.testing.assert_allclose(parts[2], (parts[0] + parts[1]) / 2, rtol=1e-6)
@@ -138,14 +138,14 @@ def test_memory_holds_some_frames_and_never_a_trajectory(shear, lively, monkeypa
 
 def test_fewer_windows_at_once_change_nothing_without_jitter(root, lively):
     calm, dataset = replace(lively, jitters=False), Dataset(root / "MHD_64")
-    one, many = (Forecasts(calm, dataset, replace(SHORT, at_once=count)).track(0) for count in (1, 8))
+    one, many = (Forecasts(calm, dataset, replace(SHORT, at_once=count)).errors(0) for count in (1, 8))
     np.testing.assert_allclose(one.one_step_FMKC, many.one_step_FMKC, rtol=1e-3)
 
 
 def test_a_start_beyond_the_trajectory_falls_back_to_the_history(root, still):
     judged = evaluate(still, Dataset(root / "MHD_64"), ForecastProtocol(history=3))
     assert judged.starts == (3,)
-    assert judged.tracks[0].rollout_FMTC.shape[2] == 9
+    assert judged.trajectories[0].rollout_FMTC.shape[2] == 9
 
 
 def test_trajectories_shorter_than_the_history_are_refused(root, still):

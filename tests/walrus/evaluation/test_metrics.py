@@ -1,4 +1,4 @@
-"""The measures against an independent numpy computation, against their invariants, and against stored values."""
+"""The measures against an independent numpy computation, their invariants, and stored values."""
 
 import math
 import os

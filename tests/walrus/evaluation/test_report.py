@@ -59,7 +59,7 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
     frames = np.random.default_rng(2).normal(size=(9, len(channels), 6, 4)).cumsum(0)
     truth, guess = frames[4:], damping * frames[4:]
     grid = Grid(("x", "y"), (tuple(range(6)), tuple(range(4))))
-    scene = RolloutFacts(
+    facts = RolloutFacts(
         task, "run-00000", channels, grid, ((Boundary.WALL, Boundary.OPEN), (PERIODIC,) * 2), NO_SOLID
     )
     last = frames[3]
@@ -73,16 +73,16 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
         ],
         2,
     )
-    shots = [RolloutStep(t + 1, float(t), truth[t], guess[t], errors[0, 0, t]) for t in range(5)]
-    track = TrajectoryErrors(
+    rollout = [RolloutStep(t + 1, float(t), truth[t], guess[t], errors[0, 0, t]) for t in range(5)]
+    trajectory = TrajectoryErrors(
         "run-00000", 4, errors, errors, np.ones((2, 2, len(channels), 3)), np.zeros((2, 5, 1))
     )
-    film = record(scene, shots, (1, 3, 5), channels[:1])
-    films = Recordings(film, record(scene, shots, (5,), channels), None, film)
-    judgement = Evaluation(
-        task, ForecastProtocol(4), True, (0,), channels, (6, 4), ("mass",), (track,), films
+    recording = record(facts, rollout, (1, 3, 5), channels[:1])
+    recordings = Recordings(recording, record(facts, rollout, (5,), channels), None, recording)
+    evaluation = Evaluation(
+        task, ForecastProtocol(4), True, (0,), channels, (6, 4), ("mass",), (trajectory,), recordings
     )
-    return Result(judgement, draw(judgement))
+    return Result(evaluation, draw(evaluation))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_strings_are_escaped(report: str) -> None:
 
 def test_the_best_of_each_line_is_marked(report: str, calm: Result) -> None:
     best = Page(report).best
-    assert f"{calm.judgement.scores.value('one-step'):#.3g}" == best[0]
+    assert f"{calm.evaluation.scores.value('one-step'):#.3g}" == best[0]
     # The model is far off; persistence and the line share the rest.
     assert float(best[2]) > float(best[0])
 

@@ -34,13 +34,13 @@ def planted(cells: tuple[int, ...], shape: tuple[int, ...], frames: int = 4) -> 
 def film_of(truth_TCS: Frames, forecast_TCS: Frames, where: Grid, solid_S: Solid | None = None) -> Recording:
     names = tuple(f"field_{i}" for i in range(truth_TCS.shape[1]))
     solid_S = np.zeros(where.shape, bool) if solid_S is None else solid_S
-    scene = RolloutFacts("some_system", "run-00000", names, where, (OPEN,) * len(where.axes), solid_S)
+    facts = RolloutFacts("some_system", "run-00000", names, where, (OPEN,) * len(where.axes), solid_S)
     error_C = np.full(len(names), 0.1)
-    shots = (
+    rollout = (
         RolloutStep(step, 0.5 * step, truth, forecast, error_C)
         for step, (truth, forecast) in enumerate(zip(truth_TCS, forecast_TCS, strict=True), 1)
     )
-    return record(scene, shots, range(1, len(truth_TCS) + 1), names)
+    return record(facts, rollout, range(1, len(truth_TCS) + 1), names)
 
 
 def moving(*shape: int, channels: int = 2, frames: int = 7) -> Recording:
@@ -81,19 +81,19 @@ def test_lengths_are_to_scale() -> None:
 
 @pytest.mark.parametrize("frames", [1, 7])
 def test_the_animation_has_a_picture_for_every_step(frames: int) -> None:
-    film = Image.open(io.BytesIO(animation(moving(12, 7, frames=frames), "field_1")))
-    assert (film.format, film.n_frames) == ("GIF", frames)
+    recording = Image.open(io.BytesIO(animation(moving(12, 7, frames=frames), "field_1")))
+    assert (recording.format, recording.n_frames) == ("GIF", frames)
 
 
 def test_the_animation_shows_the_planted_cell_in_truth_and_forecast() -> None:
-    film = pixels(animation(planted((9, 1), (12, 7)), "field_0"))
-    _, columns = places(film, HIGH)
-    assert columns.min() < film.shape[1] / 3 < columns.max()
+    recording = pixels(animation(planted((9, 1), (12, 7)), "field_0"))
+    _, columns = places(recording, HIGH)
+    assert columns.min() < recording.shape[1] / 3 < columns.max()
 
 
 def test_a_volume_shows_its_middle_plane() -> None:
-    film = planted((9, 1, 2), (12, 7, 5))
-    inside = first_image(panel(film, "field_0", [0]))
+    recording = planted((9, 1, 2), (12, 7, 5))
+    inside = first_image(panel(recording, "field_0", [0]))
     assert len(places(inside, HIGH)[0]) > 0
     assert len(places(first_image(panel(planted((9, 1, 3), (12, 7, 5)), "field_0", [0])), HIGH)[0]) == 0
 
@@ -150,8 +150,8 @@ def test_an_unknown_channel_is_refused() -> None:
 
 
 def test_names_are_never_read_as_mathematics() -> None:
-    film = moving(12, 7, channels=1)
-    odd = replace(film, scene=replace(film.scene, task="a$b_{"), channels=("$x$",))
+    recording = moving(12, 7, channels=1)
+    odd = replace(recording, facts=replace(recording.facts, task="a$b_{"), channels=("$x$",))
     assert panel(odd, "$x$", [0])
 
 

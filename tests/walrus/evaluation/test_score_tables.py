@@ -1,4 +1,4 @@
-"""The scores of one small judgement as JSON, CSV, LaTeX and text."""
+"""The scores of one small evaluation as JSON, CSV, LaTeX and text."""
 
 import csv
 import io
@@ -20,22 +20,22 @@ from walrus.evaluation.score_tables import (
 )
 
 
-def judgement(task: str, model: float, steps: int = 8) -> Evaluation:
-    """Two trajectories; the model errs by `model` and three times that, persistence by 0.5, the line by 0.7."""
-    tracks = []
+def evaluation(task: str, model: float, steps: int = 8) -> Evaluation:
+    """Two trajectories: the model errs by `model` and three times that, persistence by 0.5, linear by 0.7."""
+    trajectories = []
     for name, factor in (("a", 1.0), ("b", 3.0)):
         errors = np.ones((3, len(MEASURES), steps, 2)) * np.reshape([model * factor, 0.5, 0.7], (3, 1, 1, 1))
         drift = np.full((2, steps, 1), -0.25) * np.reshape([0.0, factor], (2, 1, 1))
-        tracks.append(TrajectoryErrors(name, 4, errors, errors, np.ones((2, 2, 2, 3)), drift))
+        trajectories.append(TrajectoryErrors(name, 4, errors, errors, np.ones((2, 2, 2, 3)), drift))
     protocol = ForecastProtocol(history=4, start=4, seeds=(0, 1))
     return Evaluation(
-        task, protocol, True, (0, 1), ("u", "v"), (6, 4), ("mass",), tuple(tracks), SimpleNamespace()
+        task, protocol, True, (0, 1), ("u", "v"), (6, 4), ("mass",), tuple(trajectories), SimpleNamespace()
     )
 
 
 @pytest.fixture(scope="module")
 def two() -> list[Evaluation]:
-    return [judgement("shear_flow", 0.1, 30), judgement("own_flow", 0.4)]
+    return [evaluation("shear_flow", 0.1, 30), evaluation("own_flow", 0.4)]
 
 
 def test_the_document_says_what_and_how_and_survives_json(two) -> None:
@@ -84,7 +84,7 @@ def test_the_latex_table_is_balanced_and_marks_the_smallest(two) -> None:
 
 
 def test_a_downstream_system_is_told_in_the_windows_that_the_paper_gives_for_it() -> None:
-    text = to_latex([judgement("shear_flow", 0.1, 30), judgement("pdearena_conditioned_ins", 0.1, 30)])
+    text = to_latex([evaluation("shear_flow", 0.1, 30), evaluation("pdearena_conditioned_ins", 0.1, 30)])
     assert [window in text for window in ("1--20", "21--60", "1--10", "11--30")] == [True] * 4
     (row,) = [line for line in text.splitlines() if line.startswith("pdearena")]
     cells = [cell.strip(" \\") for cell in row.split("&")[1:]]
@@ -93,7 +93,7 @@ def test_a_downstream_system_is_told_in_the_windows_that_the_paper_gives_for_it(
 
 
 def test_a_diverged_forecast_is_infinite_in_every_form_that_knows_infinity() -> None:
-    lost = [judgement("lost", np.inf)]
+    lost = [evaluation("lost", np.inf)]
     assert r"$\infty$" in to_latex(lost)
     assert "inf" in score_table(task_scores(lost), "model")
     assert ",inf," in to_csv([("lost", lost[0].scores)])
@@ -106,7 +106,7 @@ def test_a_diverged_forecast_is_infinite_in_every_form_that_knows_infinity() -> 
 @pytest.mark.parametrize("error", [617.28, 6172.8, 6.1728e8])
 def test_a_large_error_keeps_its_first_digits_and_its_column(two, error: float) -> None:
     head, line, *_ = score_table(
-        task_scores([judgement("shear_flow", error), *two[1:]]), "model"
+        task_scores([evaluation("shear_flow", error), *two[1:]]), "model"
     ).splitlines()[1:]
     assert float(line.split()[1]) == pytest.approx(2 * error, rel=0.01)
     assert len(line) == len(head)

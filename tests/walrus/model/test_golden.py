@@ -154,7 +154,7 @@ def intermediates(model, case) -> dict[str, Tensor]:
 
 
 def training_outputs(golden, dtype):
-    """Predictions [T, B, C, ...] of the variable channels, padded ones zero, and everything the loss needs."""
+    """Predictions [T, B, C, ...] of the variable channels, padded ones zero, and all that the loss needs."""
     case = golden.case("training_step_128")
     shape = case.entry["shape"]
     u = case.field("u").to(dtype)

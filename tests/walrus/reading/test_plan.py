@@ -80,7 +80,7 @@ def test_a_task_without_a_long_enough_trajectory_is_refused():
 
 def test_trajectories_too_short_for_a_window_are_passed_over():
     task = Task("mixed", 1, (2, 6, 3, 5), history=4, windows=1, largest_stride=1)
-    assert [task.place(number) for number in range(task.starts)] == [(1, 0), (1, 1), (3, 0)]
+    assert [task.start(number) for number in range(task.starts)] == [(1, 0), (1, 1), (3, 0)]
 
 
 def test_a_plan_without_blocks_is_the_one_of_all_versions():

@@ -1,4 +1,4 @@
-"""The ledger of a run, (step -> task, windows): the same on any machines, whole, and in step within a group."""
+"""What each step reads (task, windows) is the same on any machines, complete, and in step within a group."""
 
 import hashlib
 import json
