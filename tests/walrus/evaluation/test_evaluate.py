@@ -57,7 +57,7 @@ def test_the_scores_equal_an_independent_numpy_computation(shear, lively, sample
         velocity = file["t1_fields/velocity"][origin.row]
     frames = np.stack([*scalars, velocity[..., 0], velocity[..., 1]], 1).astype(np.float64)
     seen = Reader(shear, "test")
-    batch = seen.read([], seen.buffers(1, 3))
+    batch = seen.buffers(1, 3).batch
     batch.fields_BTCHWD[0, :, ~batch.padded_C] = torch.from_numpy(
         frames[2:5, ..., None] / batch.scale_C[~batch.padded_C].numpy()[:, None, None, None]
     ).float()

@@ -50,5 +50,7 @@ def test_a_look_through_sees_the_largest_error_and_not_the_difference_of_looks()
 
 
 def test_a_channel_that_was_not_filmed_is_refused() -> None:
-    with pytest.raises(MismatchError, match=r"flow: no channel 'v', expected one of \('w', 'u'\)"):
+    with pytest.raises(
+        MismatchError, match=r"flow: found no recorded channel 'v'; expected one of \('w', 'u'\)"
+    ):
         recorded().row("v")
