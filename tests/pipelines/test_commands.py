@@ -130,9 +130,9 @@ def test_bad_requests_get_one_line(tmp_path):
     requests = [
         (
             ("finetune", "flow", "--root", tmp_path, "--from", tmp_path, "--out", tmp_path / "o"),
-            "holds no model.json",
+            "has no model.json",
         ),
-        (("evaluate", tmp_path, "flow", "--root", tmp_path, "--out", tmp_path / "o"), "holds no model.json"),
+        (("evaluate", tmp_path, "flow", "--root", tmp_path, "--out", tmp_path / "o"), "has no model.json"),
         (("pretrain", "huge", "--root", tmp_path, "--out", tmp_path / "o"), "no run recipe named huge"),
     ]
     for arguments, words in requests:

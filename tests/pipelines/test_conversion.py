@@ -125,10 +125,10 @@ class Trap:
         (
             lambda state, trap: {"app": {"model": state, "hook": Trap(trap)}},
             ShardError,
-            "holds objects besides tensors",
+            "has objects besides tensors",
         ),
-        (lambda state, trap: {"app": {"model": {"a": 1}}}, MismatchError, "holds no table of tensors"),
-        (lambda state, trap: [1, 2], MismatchError, "holds no table of tensors"),
+        (lambda state, trap: {"app": {"model": {"a": 1}}}, MismatchError, "has no table of tensors"),
+        (lambda state, trap: [1, 2], MismatchError, "has no table of tensors"),
         (lambda state, trap: {"weight": torch.zeros(2)}, MismatchError, "without encoder_dummy"),
         (
             lambda state, trap: state | {"debed.2.proj2.bias": torch.zeros(66)},

@@ -97,5 +97,5 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_without_a_model_is_refused(root: Path, tmp_path: Path) -> None:
     code, _, stderr = call(tmp_path, "MHD_64", "--root", root, "--out", tmp_path / "out")
     assert code == 1
-    assert "holds no model.json; name the folder of a finished run" in stderr
+    assert "has no model.json; name the folder of a finished run" in stderr
     assert len(stderr.splitlines()) == 1

@@ -149,7 +149,9 @@ def test_a_start_beyond_the_trajectory_falls_back_to_the_history(root, still):
 
 
 def test_trajectories_shorter_than_the_history_are_refused(root, still):
-    with pytest.raises(MismatchError, match="longer than the history of 12 frames, the longest has 12"):
+    with pytest.raises(
+        MismatchError, match="longest test trajectory has 12 frames; expected more than the history of 12"
+    ):
         evaluate(still, Dataset(root / "MHD_64"), ForecastProtocol(history=12))
 
 

@@ -143,16 +143,16 @@ def test_the_verdict_counts_the_datasets_won(report: str) -> None:
 def test_how_the_forecasts_were_made_is_said(report: str) -> None:
     text = " ".join("".join(Page(report).text).split())
     assert (
-        "1 trajectory of the test split, 2 fields on 6 × 4 cells. Rollouts see 4 frames, begin at frame 4"
+        "1 trajectory of the test split, 2 fields on 6 × 4 cells. Rollouts use 4 frames, begin at frame 4"
         in text
     )
-    assert "run 5 steps; patch jitter on, seed 0." in text
+    assert "have 5 steps; patch jitter on, seed 0." in text
 
 
 def test_published_figures_stand_apart_and_only_where_there_are_some(report: str) -> None:
     text = "".join(Page(report).text)
     assert text.count("published, on the full test set") == 2
-    assert "for orientation, no comparison" in text
+    assert "an orientation, not a comparison" in text
     assert "0.081" in text
 
 

@@ -124,7 +124,7 @@ def test_a_foreign_or_incomplete_state_is_refused(golden):
     with pytest.raises(MismatchError, match=r"nothing missing, extra unknown"):
         from_published(state | {"extra": torch.zeros(1)}, settings)
     frequencies = "blocks.1.space_mixing.rotary_emb.freqs"
-    with pytest.raises(MismatchError, match=r"freqs holds .*rotary = learned"):
+    with pytest.raises(MismatchError, match=r"freqs has .*rotary = learned"):
         from_published(state | {frequencies: state[frequencies] * 1.1}, settings)
     del state["blocks.1.space_mixing.ff_out.bias"]
     with pytest.raises(MismatchError, match=r"blocks.1.space_mixing.ff_out.bias missing"):

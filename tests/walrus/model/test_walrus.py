@@ -393,7 +393,7 @@ def test_a_fixed_position_grid_takes_no_other():
     settings = replace(SETTINGS, position_grid=(5, 4, 1))
     model = model_of(settings)
     assert model(window(20, 16, 1), LABELS, (CLOSED, ROUND, ROUND)).shape == (3, 2, 3, 20, 16, 1)
-    with pytest.raises(MismatchError, match=r"\(6, 4, 1\) tokens; its position_grid is \(5, 4, 1\)"):
+    with pytest.raises(MismatchError, match=r"\(6, 4, 1\) tokens; expected its position_grid \(5, 4, 1\)"):
         model(window(24, 16, 1), LABELS, (CLOSED, ROUND, ROUND))
 
 

@@ -74,7 +74,7 @@ def test_windows_stay_inside_their_trajectory_and_strides_fill_the_range():
 
 
 def test_a_task_without_a_long_enough_trajectory_is_refused():
-    with pytest.raises(MismatchError, match="no trajectory holds 7 frames, the longest has 6"):
+    with pytest.raises(MismatchError, match="the longest trajectory has 6 frames; expected at least 7"):
         Task("short", 1, (6, 5), history=6, windows=2, largest_stride=1)
 
 

@@ -59,11 +59,11 @@ def test_groups_follow_from_the_engine_or_from_what_is_asked_for():
     assert count_groups(8, 3, 2, None) == 4
     assert count_groups(8, 3, 2, 4) == 4
     assert count_groups(8, 3, 0, 1) == 1
-    with pytest.raises(MismatchError, match=r"zero_stage 2 .* 4 groups need"):
+    with pytest.raises(MismatchError, match=r"zero_stage 2: .* 4 groups need"):
         count_groups(8, 2, 0, 4)
     with pytest.raises(MismatchError, match=r"they are one group, not 4; set engine.mics_shard_size to 2"):
         count_groups(8, 3, 0, 4)
-    with pytest.raises(MismatchError, match="mics_shard_size 2 makes 4 groups of 8 ranks, not 2"):
+    with pytest.raises(MismatchError, match="mics_shard_size 2: makes 4 groups of 8 ranks, not 2"):
         count_groups(8, 3, 2, 2)
-    with pytest.raises(MismatchError, match="8 ranks do not fill groups of so many; ask for a multiple of 3"):
+    with pytest.raises(MismatchError, match="found 8 ranks; expected a multiple of 3"):
         count_groups(8, 3, 3, None)

@@ -46,7 +46,8 @@ def test_a_model_that_predicts_no_change_has_the_error_of_persistence(dataset, s
 
 def test_too_long_a_history_for_the_validation_split_is_refused(dataset, still):
     with pytest.raises(
-        MismatchError, match="no validation trajectory is longer than the history of 24 frames"
+        MismatchError,
+        match="the longest validation trajectory has 12 frames; expected more than the history of 24",
     ):
         validation_error(still, dataset, 24, EarlyStoppingSettings(every=1))
 
