@@ -75,7 +75,7 @@ def test_a_dataset_that_no_catalogue_has_is_known_by_its_own_recipe(tmp_path, sa
 
 
 def test_the_published_run_is_described_without_any_data(tmp_path):
-    document = dry_run(find_run_recipe("walrus"), tmp_path, 96, None).document
+    document = dry_run(find_run_recipe("walrus-published"), tmp_path, 96, None).document
     assert len(document["tasks"]) == 19
     assert (document["groups"], document["parameters"]) == (24, 1_286_199_046)
     windows = {name: task["windows"] for name, task in document["tasks"].items()}
@@ -87,7 +87,7 @@ def test_the_published_run_is_described_without_any_data(tmp_path):
 
 
 def test_the_simulation_of_the_published_run_ranks_the_three_ways(tmp_path):
-    simulation = simulate(find_run_recipe("walrus"), tmp_path)
+    simulation = simulate(find_run_recipe("walrus-published"), tmp_path)
     document = simulation.document
     for row in document["rows"]:
         assert row["busy_random"] < row["busy_grouped"] <= row["busy_balanced"] <= 1
@@ -105,7 +105,9 @@ def test_a_recipe_of_planes_alone_has_no_published_gain(root, recipe):
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [("--dry-run", "--ranks", 8), ("--simulate",), ()])
 def test_the_command_prints_one_document_and_writes_nothing(tmp_path, options):
-    done = CliRunner().invoke(app, list(map(str, ("walrus", "--root", tmp_path, *options, "--json"))))
+    done = CliRunner().invoke(
+        app, list(map(str, ("walrus-published", "--root", tmp_path, *options, "--json")))
+    )
     if options:
         assert done.exit_code == 0, done.stderr
         assert json.loads(done.stdout)["title"] == "Pretraining of Walrus as published"

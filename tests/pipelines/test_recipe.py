@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -18,19 +20,25 @@ def test_every_recipe_of_the_package_can_be_read(name):
         assert find_recipe(choice.name, choice.set).name == choice.name
 
 
-@pytest.mark.parametrize("name", ["tiny", "small", "half", "walrus"])
+@pytest.mark.parametrize("name", ["tiny", "small", "half", "walrus", "walrus-published"])
 def test_every_pretraining_recipe_builds_its_model(name):
     recipe = find_run_recipe(name)
     with torch.device("meta"):
         network = Walrus(recipe.model_settings, len(PUBLISHED))
-    counts = {"tiny": 2.98e6, "small": 78.5e6, "half": 644.0e6, "walrus": 1286.2e6}
+    counts = {
+        "tiny": 2.98e6,
+        "small": 78.5e6,
+        "half": 644.0e6,
+        "walrus": 1286.2e6,
+        "walrus-published": 1286.2e6,
+    }
     assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(
         counts[name], rel=0.05
     )
 
 
 def test_the_published_recipe_is_the_published_run():
-    recipe = find_run_recipe("walrus")
+    recipe = find_run_recipe("walrus-published")
     group = recipe.engine.mics_shard_size
     groups = 96 // group
     assert len(recipe.datasets) == 19
@@ -45,6 +53,20 @@ def test_the_published_recipe_is_the_published_run():
     assert (recipe.engine.weight_decay, recipe.engine.clip, recipe.engine.autocast) == (1e-4, 10.0, "")
     assert recipe.schedule == ScheduleSettings(rate=2e-4, epochs=201, steps_an_epoch=500)
     assert recipe.model_settings.drop_path == 0.05
+
+
+def test_the_fast_recipe_differs_from_the_published_one_in_its_engine_alone():
+    fast, published = find_run_recipe("walrus"), find_run_recipe("walrus-published")
+    assert replace(fast, title=published.title, engine=published.engine) == published
+    changed = replace(
+        fast.engine,
+        zero_stage=published.engine.zero_stage,
+        mics_shard_size=published.engine.mics_shard_size,
+        autocast=published.engine.autocast,
+        compile=published.engine.compile,
+        tf32=published.engine.tf32,
+    )
+    assert changed == published.engine
 
 
 def test_the_resolved_recipe_reads_back_as_itself(tmp_path):
@@ -74,7 +96,9 @@ def test_settings_that_do_not_go_together_are_refused_in_one_line():
 
 
 def test_unknown_recipes_and_presets_are_refused_with_what_there_is():
-    with pytest.raises(SettingsError, match=r"named huge; there is finetune.*, half, small, tiny, walrus;"):
+    with pytest.raises(
+        SettingsError, match=r"named huge; there is finetune.*, half, small, tiny, walrus-published, walrus;"
+    ):
         find_run_recipe("huge")
     with pytest.raises(SettingsError, match="no such preset; there is tiny, small, half, walrus"):
         assert find_run_recipe("tiny", ("model=huge",)).model_settings

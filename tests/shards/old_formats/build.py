@@ -55,7 +55,7 @@ def build_small(root: Path, packaging: str, codec: str) -> Path:
     """The dataset below `root`, in frames of one chunk and shards of one trajectory."""
     from ingest.building.build import build
     from ingest.building.memory import Resources
-from ingest.building.plan import plan_build
+    from ingest.building.plan import plan_build
     from ingest.recipe import Recipe
     from shards.program.settings import make
 

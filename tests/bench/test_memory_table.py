@@ -1,0 +1,38 @@
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from walrus.model.random_draws import draw_shifts
+from walrus.model.settings import PRESETS
+from walrus.model.walrus import Walrus
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from memory_table import BOUNDARIES, LABELS, VOCABULARY, kept_bytes
+
+
+@pytest.mark.parametrize("every", [0, 2])
+def test_bytes_counted_without_data_are_those_of_a_real_pass(every):
+    model, grid = replace(PRESETS["tiny"], checkpoint_every=every), (32, 24, 1)
+    network = Walrus(model, VOCABULARY).train()
+    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    shifts = draw_shifts(model, grid, BOUNDARIES, torch.Generator().manual_seed(1))
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = network(torch.randn(3, 2, len(LABELS), *grid), LABELS, BOUNDARIES, shifts).sum()
+    assert torch.isfinite(loss)
+    real = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in own)
+    assert kept_bytes(model, 3, 2, grid, half=False) == pytest.approx(real, rel=0.01)
+
+
+def test_autocast_keeps_less():
+    sizes = [kept_bytes(PRESETS["tiny"], 3, 1, (32, 24, 1), half) for half in (False, True)]
+    assert 0.5 < sizes[1] / sizes[0] < 0.9
