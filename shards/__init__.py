@@ -25,7 +25,9 @@ __all__ = [
     "spectrum",
     "trajectory_document",
     "verify",
+    "webdataset",
     "webdataset_sample",
     "write",
+    "xarray_backend",
     "zarr_metadata",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import google_crc32c
 
+from shards import zarr_metadata
 from shards.card import Card
 from shards.disk import write_atomically
 from shards.index import DatasetIndex, Entry, FileRecord, Packaging
@@ -17,13 +18,17 @@ REPORT = "report.html"
 def publish(
     folder: Path, card: Card, packaging: Packaging, files: tuple[FileRecord, ...], entries: tuple[Entry, ...]
 ) -> int:
-    """Writes card.json and index.json where they changed; returns the number of bytes written.
+    """Writes what lies above the trajectories where it changed; returns the number of bytes written.
 
+    That is card.json, index.json and, of `zarr`, the groups of the dataset and of each split.
     A report on what the dataset was before is removed first.
     """
     card_text = dump(Card, card).encode()
     index = DatasetIndex(card.name, packaging, google_crc32c.value(card_text), files, entries)
     texts = {folder / "card.json": card_text, folder / "index.json": dump(DatasetIndex, index).encode()}
+    if packaging == "zarr":
+        groups = zarr_metadata.parents(card, {entry.split for entry in entries})
+        texts = {folder / path: text.encode() for path, text in groups.items()} | texts
     new = {path: text for path, text in texts.items() if not path.is_file() or path.read_bytes() != text}
     if new:
         (folder / REPORT).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from shards.errors import ShardError
 from shards.index import Entry, FileRange, FileRecord
 from shards.read import Dataset
 from shards.schema import SPLITS
+from shards.zarr_metadata import parents
 
 BLOCK = 8 * 2**20
 
@@ -23,6 +24,7 @@ def faults(dataset: Dataset) -> Iterator[str]:
         for fault in _file_faults(dataset.folder, record):
             broken.add(record.path)
             yield fault
+    yield from _group_faults(dataset)
     yield from _unknown_files(dataset)
     for entry in dataset.index.trajectories:
         if broken.isdisjoint(member.path for member in members(entry)):
@@ -54,8 +56,16 @@ def _file_faults(folder: Path, record: FileRecord) -> Iterator[str]:
         yield f"{path}: its checksum differs from the index, bytes have changed; delete it and build again"
 
 
+def _group_faults(dataset: Dataset) -> Iterator[str]:
+    """The groups of zarr above the trajectories; datasets of before have none."""
+    for path, text in parents(dataset.card, SPLITS).items():
+        file = dataset.folder / path
+        if file.is_file() and file.read_bytes() != text.encode():
+            yield f"{file}: differs from what the card says; delete it and build again"
+
+
 def _unknown_files(dataset: Dataset) -> Iterator[str]:
-    known = {record.path for record in dataset.index.files}
+    known = {record.path for record in dataset.index.files} | set(parents(dataset.card, SPLITS))
     for split in SPLITS:
         for path in sorted((dataset.folder / split).rglob("*")):
             if path.is_file() and path.relative_to(dataset.folder).as_posix() not in known:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from shards.card import Card
 from shards.codec import zarr_codecs
 from shards.json_text import to_text
-from shards.schema import Grid
+from shards.schema import Grid, Split
 from shards.trajectory_document import TrajectoryDocument
 
+GROUP = "zarr.json"
 CRC = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
 
 
@@ -19,6 +22,15 @@ def group(document: TrajectoryDocument) -> str:
     """The group itself; the attribute `walrus` is the trajectory's document."""
     attributes = {"walrus": TypeAdapter(TrajectoryDocument).dump_python(document, mode="json")}
     return to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+
+def parents(card: Card, splits: Iterable[Split]) -> dict[str, str]:
+    """Path to document of the groups above the trajectories: the dataset, and each split."""
+    units = "values of fields and static are divided by scale, an attribute of each: multiply to have physical ones"
+    attributes = {"title": card.title, "units": units, "card": "card.json"}
+    told = {GROUP: to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})}
+    plain = to_text({"zarr_format": 3, "node_type": "group", "attributes": {}})
+    return told | {f"{split}/{GROUP}": plain for split in sorted(splits)}
 
 
 def arrays(document: TrajectoryDocument, grid: Grid) -> dict[str, str]:

@@ -145,6 +145,7 @@ def test_commands_import_no_commands():
         ("matplotlib", {"shards.drawing", "ingest.reporting", "walrus.evaluation"}),
         ("PIL", {"shards.drawing", "ingest.reporting", "walrus.evaluation"}),
         ("torch", {"walrus", "pipelines"}),
+        ("xarray", {"shards.xarray_backend"}),
     ],
 )
 def test_each_of_these_has_its_place(name, allowed):

@@ -1,0 +1,267 @@
+"""A dataset as xarray sees it: physical values by name, read when they are asked for.
+
+    xarray.open_dataset("data/shear_flow", engine="walrus", chunks={})
+    xarray.open_datatree("data/shear_flow", engine="walrus")
+
+Both packagings, folders and URLs. Axes: N trajectory, T time, C channel, S space.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from xarray import Dataset as XarrayDataset
+from xarray import DataTree, Variable
+from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.core import indexing
+
+from shards.errors import SettingsError
+from shards.index import Entry
+from shards.read import Dataset
+from shards.remote import is_remote, open_place
+from shards.schema import Cell, FieldSpec, Schema, Split
+from shards.trajectory_document import TrajectoryDocument
+
+Kind = Literal["variable", "constant", "boundary"]
+Key = tuple[int | slice, ...]
+Values = np.ndarray[Any, np.dtype[Any]]
+BITS = {f"bit_{bit.value}": name.lower() for name, bit in Cell.__members__.items()}
+
+
+class WalrusBackendEntrypoint(BackendEntrypoint):
+    """Opens a built dataset of Walrus-PDE: `engine="walrus"`."""
+
+    description = "Datasets that walrus-ingest built, in physical units"
+    open_dataset_parameters = ("filename_or_obj", "drop_variables", "split")
+    supports_groups = True
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Is it a folder with a card and an index?"""
+        if not isinstance(filename_or_obj, str | os.PathLike) or is_remote(str(filename_or_obj)):
+            return False
+        return all(
+            os.path.isfile(os.path.join(filename_or_obj, name)) for name in ("card.json", "index.json")
+        )
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        split: Split | None = None,
+    ) -> XarrayDataset:
+        """All trajectories, or those of one split, padded to the longest one.
+
+        Each component of each field is a variable (trajectory, time, *axes), constant ones lack `time`. Raises
+        ShardError where the dataset is not built, SettingsError where the split is empty.
+        """
+        dataset = open_place(_place(filename_or_obj))
+        entries = dataset.entries(split) if split else dataset.index.trajectories
+        if not entries:
+            raise SettingsError(f"{dataset.files.where()}: has no {split} trajectories; name another split")
+        opened = _described(dataset, entries)
+        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        return opened.drop_vars([name for name in dropped if name in opened.variables])
+
+    def open_groups_as_dict(
+        self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
+    ) -> dict[str, XarrayDataset]:
+        """A group for each trajectory, `/train/<key>`, with its own times: nothing is padded."""
+        dataset = open_place(_place(filename_or_obj))
+        groups = {"/": XarrayDataset(attrs=_attributes(dataset))}
+        for entry in dataset.index.trajectories:
+            opened = _described(dataset, (entry,)).isel(trajectory=0)
+            dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+            groups[f"/{entry.split}/{entry.key}"] = opened.drop_vars(
+                [name for name in dropped if name in opened.variables]
+            )
+        return groups
+
+    def open_datatree(
+        self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
+    ) -> DataTree:
+        """The same as a tree."""
+        return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, drop_variables=drop_variables))
+
+
+def _place(filename_or_obj: Any) -> str:
+    if not isinstance(filename_or_obj, str | os.PathLike):
+        raise SettingsError(
+            f"engine walrus: found {type(filename_or_obj).__name__}; expected a folder or a URL"
+        )
+    return os.fspath(filename_or_obj)
+
+
+def _described(dataset: Dataset, entries: Sequence[Entry]) -> XarrayDataset:
+    """Variables that are read when they are asked for, coordinates that are here."""
+    schema = dataset.card.schema
+    axes = schema.grid.axes
+    frames = max(entry.frames for entry in entries)
+    documents = [dataset.document(entry) for entry in entries]
+    constant_dims, dims = ("trajectory", *axes), ("trajectory", "time", *axes)
+    everything = LazyArray(dataset, tuple(entries), frames)
+    variables: dict[str, Variable] = {}
+    for number, (name, field) in enumerate(_channels(schema.variable_fields, axes)):
+        variables[name] = _field(dims, replace(everything, kind="variable", channel=number), field)
+    for number, (name, field) in enumerate(_channels(schema.constant_fields, axes)):
+        variables[name] = _field(constant_dims, replace(everything, kind="constant", channel=number), field)
+    variables["boundary"] = _lazy(constant_dims, everything, BITS)
+    attributes = _attributes(dataset)
+    if min(entry.frames for entry in entries) < frames:
+        attributes["padding"] = (
+            "trajectories have unequal numbers of frames; beyond `frames` all values are NaN"
+        )
+    coordinates = _coordinates(schema, entries, documents, frames) | _scalars(documents, set(variables))
+    return XarrayDataset(variables, coordinates, attributes)
+
+
+def _channels(fields: Iterable[FieldSpec], axes: tuple[str, ...]) -> list[tuple[str, FieldSpec]]:
+    """(name, field) of each component."""
+    return [(name, field) for field in fields for name in field.components(axes)]
+
+
+def _attributes(dataset: Dataset) -> dict[str, Any]:
+    card = dataset.card
+    told = {
+        "title": card.title,
+        "dataset": card.name,
+        "source": card.source,
+        "licence": card.licence,
+        "citation": card.citation,
+        "home": card.home,
+        "note": card.note,
+        "grid": card.schema.grid.kind,
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def _field(dims: tuple[str, ...], array: LazyArray, field: FieldSpec) -> Variable:
+    scaled = replace(array, scale=2.0 ** array.dataset.card.powers[field.name])
+    return _lazy(dims, scaled, {"units": field.unit} if field.unit else {})
+
+
+def _lazy(dims: tuple[str, ...], array: LazyArray, attributes: dict[str, Any]) -> Variable:
+    # With `chunks={}` dask reads a trajectory, or as many of its frames as a shard has, at a time.
+    chunks = dict(zip(dims, array.preferred_chunks, strict=True))
+    lazy = indexing.LazilyIndexedArray(array)
+    return Variable(dims, lazy, attributes, encoding={"preferred_chunks": chunks})
+
+
+def _coordinates(
+    schema: Schema, entries: Sequence[Entry], documents: Sequence[TrajectoryDocument], frames: int
+) -> dict[str, Variable]:
+    """Trajectories, times, cells: those that have the name of a dimension are its labels."""
+    coordinates = {
+        # A key alone may be in several splits.
+        "trajectory": Variable("trajectory", [f"{entry.split}/{entry.key}" for entry in entries]),
+        "split": Variable("trajectory", [entry.split for entry in entries]),
+        "frames": Variable(
+            "trajectory", [entry.frames for entry in entries], {"long_name": "number of frames"}
+        ),
+    }
+    times = np.full((len(entries), frames), np.nan)
+    for row, document in zip(times, documents, strict=True):
+        row[: document.trajectory.frames] = document.trajectory.time
+    if (times == times[0]).all():
+        coordinates["time"] = Variable("time", times[0])
+    else:
+        coordinates["trajectory_time"] = Variable(
+            ("trajectory", "time"), times, {"long_name": "time of each frame, another one in each trajectory"}
+        )
+    grid = schema.grid
+    for axis, centres, widths, sides in zip(
+        grid.axes, grid.coordinates, grid.widths, schema.boundaries, strict=True
+    ):
+        boundary = ", ".join(side.name.lower() for side in sides)
+        coordinates[axis] = Variable(axis, list(centres), {"boundary": boundary})
+        coordinates[f"{axis}_width"] = Variable(
+            axis, list(widths), {"long_name": f"cell widths along {axis}"}
+        )
+    return coordinates
+
+
+def _scalars(documents: Sequence[TrajectoryDocument], taken: set[str]) -> dict[str, Variable]:
+    """The parameters of each trajectory, NaN where it has no such one."""
+    names = dict.fromkeys(name for document in documents for name in document.trajectory.scalars)
+    return {
+        f"parameter_{name}" if name in taken | {"time", "frames", "split", "trajectory"} else name: Variable(
+            "trajectory", [document.trajectory.scalars.get(name, np.nan) for document in documents]
+        )
+        for name in names
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class LazyArray(BackendArray):
+    """One channel in physical units, or the boundary bits; `frames` counts those of the longest trajectory.
+
+    [N, T, *S] of a variable field, [N, *S] of a constant one and of the bits.
+
+    Frames are decoded one at a time, so no more memory is taken than for what is asked.
+    """
+
+    dataset: Dataset
+    entries: tuple[Entry, ...]
+    frames: int
+    kind: Kind = "boundary"
+    channel: int = 0
+    scale: float = 1.0
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype("uint8" if self.kind == "boundary" else self.dataset.card.schema.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        time = (self.frames,) if self.kind == "variable" else ()
+        return (len(self.entries), *time, *self.dataset.card.schema.grid.shape)
+
+    @property
+    def preferred_chunks(self) -> tuple[int, ...]:
+        time = (self.entries[0].segments[0].frames,) if self.kind == "variable" else ()
+        return (1, *time, *self.dataset.card.schema.grid.shape)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: Key) -> Values:
+        """What these integers and slices mean; an integer takes its axis away, as in numpy."""
+        outer = 2 if self.kind == "variable" else 1
+        numbers = [_numbers(part, size) for part, size in zip(key[:outer], self.shape, strict=False)]
+        cells = np.broadcast_to(np.uint8(0), self.dataset.card.schema.grid.shape)[key[outer:]].shape
+        found = np.empty((*map(len, numbers), *cells), self.dtype)
+        for place, row in enumerate(numbers[0]):
+            if self.kind == "variable":
+                self._read_frames(self.entries[row], numbers[1], key[outer:], found[place])
+            else:
+                found[place] = self._constant(self.entries[row])[key[outer:]]
+        chosen: Values = found[tuple(slice(None) if isinstance(part, slice) else 0 for part in key[:outer])]
+        return chosen
+
+    def _constant(self, entry: Entry) -> Values:
+        if self.kind == "boundary":
+            return self.dataset.boundary(entry)
+        scaled: Values = self.dataset.static(entry)[self.channel] * self.dtype.type(self.scale)
+        return scaled
+
+    def _read_frames(self, entry: Entry, numbers: range, space: Key, out: Values) -> None:
+        """[T, *S] of a trajectory into `out`; frames beyond its end are NaN."""
+        frame_1CS = np.empty((1, *self.dataset.card.schema.frame_shape), self.dtype)
+        for place, number in enumerate(numbers):
+            if number >= entry.frames:
+                out[place] = np.nan
+                continue
+            self.dataset.read_frames(entry, [number], frame_1CS)
+            out[place] = frame_1CS[0, self.channel][space] * self.dtype.type(self.scale)
+
+
+def _numbers(key: int | slice, size: int) -> range:
+    """The places that a key means, an integer as a range of one."""
+    if isinstance(key, slice):
+        return range(size)[key]
+    number = range(size)[key]
+    return range(number, number + 1)
