@@ -11,6 +11,7 @@ from shards.card import Card
 from shards.disk import write_atomically
 from shards.index import DatasetIndex, Entry, FileRecord, Packaging
 from shards.json_text import dump
+from shards.schema import SPLITS
 
 REPORT = "report.html"
 
@@ -26,12 +27,19 @@ def publish(
     card_text = dump(Card, card).encode()
     index = DatasetIndex(card.name, packaging, google_crc32c.value(card_text), files, entries)
     texts = {folder / "card.json": card_text, folder / "index.json": dump(DatasetIndex, index).encode()}
-    if packaging == "zarr":
-        groups = zarr_metadata.parents(card, {entry.split for entry in entries})
-        texts = {folder / path: text.encode() for path, text in groups.items()} | texts
+    groups = zarr_metadata.parents(card, SPLITS)
+    # They come before the index, which is written last.
+    texts = {folder / path: groups[path].encode() for path in group_paths(packaging, entries)} | texts
     new = {path: text for path, text in texts.items() if not path.is_file() or path.read_bytes() != text}
     if new:
         (folder / REPORT).unlink(missing_ok=True)
     for path, text in new.items():
         write_atomically(path, text)
     return sum(map(len, new.values()))
+
+
+def group_paths(packaging: Packaging, entries: tuple[Entry, ...]) -> set[str]:
+    """The documents of zarr's groups above the trajectories, which no index lists."""
+    if packaging != "zarr":
+        return set()
+    return {zarr_metadata.GROUP} | {f"{entry.split}/{zarr_metadata.GROUP}" for entry in entries}

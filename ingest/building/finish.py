@@ -21,7 +21,7 @@ from shards.errors import ShardError, SourceError
 from shards.index import DatasetIndex, Entry
 from shards.moments import merge_all
 from shards.program.settings import dump_toml
-from shards.publish import publish
+from shards.publish import group_paths, publish
 from shards.schema import SPLITS, Split
 from shards.write import full_disk_is_an_error
 
@@ -87,7 +87,8 @@ def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) ->
         shutil.rmtree(folder)
         raise SourceError(f"{reason.path}, row {reason.row}: {reason.reason}; no trajectory is left to build")
     files = tuple(chain.from_iterable(record.files for record in records))
-    _remove_strays(outline, folder, {file.path for file in files})
+    kept = {file.path for file in files} | group_paths(outline.packaging, entries)
+    _remove_strays(outline, folder, kept)
     recipe = dump_toml(asdict(outline.recipe)).encode()
     written = 0
     if not (folder / "recipe.toml").is_file() or (folder / "recipe.toml").read_bytes() != recipe:

@@ -15,6 +15,7 @@ import xarray
 import zarr
 
 from ingest.building.build import build
+from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from shards.errors import SettingsError, ShardError
@@ -139,7 +140,7 @@ def uneven(tmp_path) -> Path:
             file["x"], file["y"] = np.arange(8.0), np.arange(6.0)
     (tmp_path / "uneven.toml").write_text(RECIPE)
     plan = plan_build(find_recipe(str(tmp_path / "uneven.toml")), tmp_path, "zarr", "lz4")
-    return build(plan, tmp_path / "root", 1, lambda done, total: None).folder
+    return build(plan, tmp_path / "root", Resources(1)).folder
 
 
 def test_unequal_lengths_are_padded_and_told_or_a_tree(tmp_path, uneven):
