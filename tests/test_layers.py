@@ -137,7 +137,7 @@ def test_commands_import_no_commands():
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [
-        ("deepspeed", {"walrus.training.engine", "walrus.training.zero_partition"}),
+        ("deepspeed", {"walrus.training.deepspeed_fence"}),
         ("h5py", {"ingest.formats", "ingest.fields", "ingest.sources"}),
         ("zarr", {"ingest.formats"}),
         ("typer", {"shards.program", "ingest.cli", "ingest.cli_options", "ingest.cli_output", "pipelines"}),

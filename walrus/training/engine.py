@@ -1,14 +1,13 @@
-"""DeepSpeed ZeRO behind a handful of verbs; the one place that imports it.
+"""A training engine of few verbs, made of DeepSpeed ZeRO.
 
 Its JSON is derived from our settings; its samplers, schedules and checkpoints are not used.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import torch
@@ -18,10 +17,21 @@ from torch import Tensor, nn
 
 from shards.errors import SettingsError
 from shards.schema import Natural, NotNegative, Positive, checked
+from walrus.training.deepspeed_fence import (
+    check_optimizer,
+    gradient_of_rank,
+    let_groups_differ,
+    load_deepspeed,
+    mark_for_muon,
+    muon,
+    muon_groups,
+    overflowed,
+)
 from walrus.training.distributed import ShardingGroup
+from walrus.training.participation import ParticipatingAdamW, Participation
 from walrus.training.run_checkpoint import WEIGHT, Fragment, RunCheckpoint
 from walrus.training.weight_average import WeightAverage
-from walrus.training.zero_partition import optimizer_state, slots, updates, weights
+from walrus.training.zero_partition import MUON, optimizer_state, slots, weights
 
 
 @checked
@@ -90,22 +100,6 @@ class EngineSettings:
         return {name: value for name, value in every.items() if name not in placement}
 
 
-def _deepspeed() -> Any:
-    """DeepSpeed, imported late: data and forecasting work without it."""
-    if not torch.cuda.is_available():
-        # DeepSpeed compiles Muon's update; without a GPU that would need a C++ compiler and minutes.
-        torch.compiler.set_stance("force_eager")
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
-    import deepspeed
-    from deepspeed.ops import __compatible_ops__
-
-    # Otherwise the first start compiles an op with g++ that training never uses.
-    __compatible_ops__["deepspeed_shm_comm"] = False
-    deepspeed.utils.logger.setLevel(logging.ERROR)
-    return deepspeed
-
-
 class Engine:
     """Drives a module whose forward pass returns a loss; `saved` is the state to go on from."""
 
@@ -116,22 +110,27 @@ class Engine:
         micro_batches: int,
         saved: RunCheckpoint | None = None,
     ) -> None:
-        deepspeed = _deepspeed()
+        deepspeed = load_deepspeed()
         allow_tf32(settings.tf32)
         self.settings = settings
-        names = {parameter: name for name, parameter in module.named_parameters()}
+        trained = {name: value for name, value in module.named_parameters() if value.requires_grad}
+        self.names = {parameter: name for name, parameter in trained.items()}
+        self.participation = Participation(trained)
         if saved is not None:
-            _load_weights(names, saved)
+            _load_weights(trained, saved)
         self.group = ShardingGroup(settings.mics_shard_size) if settings.mics_shard_size else None
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=module,
-            optimizer=_optimizer(module, settings),
+            optimizer=_optimizer(module, settings, self.participation),
             config=deepspeed_config(settings, micro_batches),
             mpu=self.group,
         )
         if self.group is not None:
-            _let_groups_differ()
-        self.slots = slots(self.optimizer, settings.zero_stage, names)
+            let_groups_differ()
+        check_optimizer(self.optimizer, settings.zero_stage, self.names)
+        self.slots = slots(self.optimizer, settings.zero_stage, self.names)
+        for slot in self.slots:
+            self.participation.slots.setdefault(slot.flat, []).append(slot)
         self.average = WeightAverage(settings.ema, weights(self.slots)) if settings.ema else None
         self.steps = 0
         if saved is not None:
@@ -145,8 +144,8 @@ class Engine:
     def backward(self, loss: Tensor) -> None:
         """Adds this micro-batch's share to the gradient."""
         if self.settings.zero_stage == 1 and self.engine.is_gradient_accumulation_boundary():
-            # Stage 1 sums whatever gradients a rank has, one after the other: a group on another task has
-            # other stems.
+            # Stage 1 sums the gradients that a rank has, in their order: a group on another task has another
+            # stem. These zeros move no weight, as the optimiser leaves idle parameters out.
             for parameter in self.engine.module.parameters():
                 if parameter.requires_grad and parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
@@ -163,43 +162,69 @@ class Engine:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
+        self.participation.settle()
         if self.settings.zero_stage == 0:
             norm = self._clip()
             if not math.isfinite(norm):
                 return norm
         if self.group is not None:
             # Each group has the gradient of its own micro-batches by now.
-            gradient = self.optimizer.grad_partitions_flat_buffer
+            gradient = gradient_of_rank(self.optimizer)
             dist.all_reduce(gradient, group=self.group.replicas)
             gradient /= self.group.count
-        self.engine.step()
+        with self._momentum_kept():
+            self.engine.step()
         if self.settings.zero_stage == 3:
             # DeepSpeed overwrites a gradient in the first micro-batch of a step only: that of a stem which
             # has no part in the first would be added to the one of the step before
             # (docs/decisions/0003-one-task-a-micro-batch.md).
-            self.optimizer.grad_partitions_flat_buffer.zero_()
+            gradient_of_rank(self.optimizer).zero_()
         if self.settings.zero_stage > 0:
-            norm = math.inf if self.optimizer.overflow else float(self.engine.get_global_grad_norm())
-        if self.average is not None and math.isfinite(norm):
-            self.average.follow(self.steps)
+            norm = math.inf if overflowed(self.optimizer) else float(self.engine.get_global_grad_norm())
+        if math.isfinite(norm):
+            self.participation.count()
+            if self.average is not None:
+                self.average.follow(self.steps)
         self.steps += 1
         return norm
 
     def _clip(self) -> float:
-        """Clips whole gradients, as the other stages do theirs: a stem that had no part in the step has a zero one."""
-        parameters = [parameter for parameter in self.engine.module.parameters() if parameter.requires_grad]
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        return float(torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip))
+        """Clips whole gradients, as the other stages do theirs."""
+        return float(torch.nn.utils.clip_grad_norm_(list(self.names), self.settings.clip))
+
+    @contextmanager
+    def _momentum_kept(self) -> Iterator[None]:
+        """Keeps Muon's momentum of idle parameters over a step, and takes no part of it into the norm.
+
+        DeepSpeed gives Muon every matrix in each step: without a gradient it would move by its momentum.
+        """
+        idle = self.participation.idle
+        if self.settings.optimizer != "muon" or not idle:
+            yield
+            return
+        kept = {}
+        for piece in self._momenta(idle):
+            kept[piece.name, piece.start] = piece.values.clone()
+            piece.values.zero_()
+        if self.settings.zero_stage in (1, 2):
+            # These stages have made the updates already, at the end of the backward pass.
+            for parameters, _, updates in muon_groups(self.optimizer):
+                # Behind the updates there may be padding.
+                for parameter, update in zip(parameters, updates or (), strict=False):
+                    if self.names[parameter] in idle:
+                        update.zero_()
+        yield
+        for piece in self._momenta(idle):
+            piece.values.copy_(kept[piece.name, piece.start])
+
+    def _momenta(self, names: set[str]) -> list[Fragment]:
+        every = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
+        return [piece for piece in every if piece.kind == MUON and piece.name in names]
 
     @property
-    def updates(self) -> float:
-        """How many steps the optimiser has counted."""
-        return max(
-            (float(count) for count in updates(self.optimizer, self.settings.zero_stage, self.slots)),
-            default=0,
-        )
+    def updates(self) -> dict[str, int]:
+        """In how many steps each parameter has taken part."""
+        return dict(self.participation.counts)
 
     def fragments(self) -> list[Fragment]:
         """The state that this rank is to write: weights, optimiser, average; each element on some rank."""
@@ -226,24 +251,16 @@ class Engine:
                 for piece in pieces:
                     piece.values.copy_(saved.read(piece.kind, piece.name, piece.start, len(piece.values)))
                 if pieces is moments:
-                    for count in updates(self.optimizer, self.settings.zero_stage, self.slots):
-                        count.fill_(saved.checkpoint.updates)
+                    for name in self.participation.counts:
+                        self.participation.counts[name] = saved.checkpoint.updates_of(name)
         self.steps = saved.checkpoint.step
 
 
-def _let_groups_differ() -> None:
-    """DeepSpeed demands one order of modules of all ranks; here it is that of a group, and the plan sees to it."""
-    from deepspeed.runtime.zero import partitioned_param_coordinator
-
-    partitioned_param_coordinator.assert_ints_same_as_other_ranks = lambda ints: None
-
-
 @torch.no_grad()
-def _load_weights(names: Mapping[nn.Parameter, str], saved: RunCheckpoint) -> None:
+def _load_weights(trained: Mapping[str, nn.Parameter], saved: RunCheckpoint) -> None:
     """Before the engine cuts the parameters up, so that every stage begins from the same whole ones."""
-    for parameter, name in names.items():
-        if parameter.requires_grad:
-            parameter.copy_(saved.read(WEIGHT, name, 0, parameter.numel()).view_as(parameter))
+    for name, parameter in trained.items():
+        parameter.copy_(saved.read(WEIGHT, name, 0, parameter.numel()).view_as(parameter))
 
 
 def allow_tf32(allowed: bool) -> None:
@@ -252,35 +269,34 @@ def allow_tf32(allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = allowed
 
 
-def _optimizer(module: nn.Module, settings: EngineSettings) -> torch.optim.Optimizer:
+def _optimizer(
+    module: nn.Module, settings: EngineSettings, participation: Participation
+) -> torch.optim.Optimizer:
+    """AdamW, or Muon for matrices and AdamW for the other parameters, in groups of one rate each."""
     adam: dict[str, Any] = {
         "betas": settings.betas,
         "eps": settings.eps,
         "weight_decay": settings.weight_decay,
     }
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(by_rate(module, list(module.parameters()), settings), fused=True, **adam)
-    from deepspeed.runtime.zero.muon.muon_optimizer import MuonWithAuxAdam
+        groups = by_rate(module, list(module.parameters()), settings)
+        return ParticipatingAdamW([{**group, **adam} for group in groups], participation)
 
     matrices, others = matrices_and_others(module)
     for parameters, use_muon in ((matrices, True), (others, False)):
         for parameter in parameters:
-            # By this mark DeepSpeed knows, inside its flat partitions, what to make orthogonal.
-            setattr(parameter, "use_muon", use_muon)  # noqa: B010
-    muon = {
+            mark_for_muon(parameter, use_muon)
+    of_muon = {
         "momentum": settings.muon_momentum,
         "weight_decay": settings.weight_decay,
         "ns_method": "standard",
     }
-    groups = [
-        *(
-            {**group, "use_muon": True, "lr": 0.0, **muon}
-            for group in by_rate(module, matrices, settings, True)
-        ),
-        *({**group, "use_muon": False, "lr": 0.0, **adam} for group in by_rate(module, others, settings)),
-    ]
-    optimizer: torch.optim.Optimizer = MuonWithAuxAdam(groups, torch.optim.AdamW, {"fused": True})
-    return optimizer
+    groups = []
+    for group in by_rate(module, matrices, settings, muon=True):
+        groups.append({**group, "use_muon": True, "lr": 0.0, **of_muon})
+    for group in by_rate(module, others, settings):
+        groups.append({**group, "use_muon": False, "lr": 0.0, **adam})
+    return muon(groups, participation)
 
 
 def by_rate(

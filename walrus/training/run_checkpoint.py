@@ -49,12 +49,19 @@ class Fragment:
 
 @checked
 class Checkpoint:
-    """What a saved state belongs to. `updates` counts the optimiser's own steps."""
+    """What a saved state belongs to.
+
+    `updates` counts the optimiser's own steps for each parameter; earlier versions had one count for all.
+    """
 
     step: Natural
     ranks: AtLeastOne
-    updates: float
+    updates: dict[str, Natural] | float
     identity: dict[str, dict[str, JsonValue]]
+
+    def updates_of(self, name: str) -> int:
+        """In how many steps of the optimiser a parameter has taken part."""
+        return self.updates.get(name, 0) if isinstance(self.updates, dict) else int(self.updates)
 
 
 def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) -> None:

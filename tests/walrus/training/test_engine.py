@@ -94,7 +94,7 @@ def test_a_gradient_that_is_not_finite_is_told_and_changes_nothing_at_any_stage(
     for line in placed:
         assert line["finite"] == [True, True, False]
         assert all(math.isfinite(loss) for loss in line["losses"])
-        assert line["updates"] == 2
+        assert set(line["updates"].values()) == {2}
         # Two steps of AdamW at a rate of 0.01, along a gradient of ones.
         assert line["state"]["weight weight"] == pytest.approx([0.98] * 5)
 

@@ -1,0 +1,105 @@
+"""Steps of a module with two stems on two ranks, under every stage and optimiser; checkpoints in FOLDER."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
+
+from walrus.training.distributed import join_world, leave_world
+from walrus.training.engine import Engine, EngineSettings
+from walrus.training.run_checkpoint import Checkpoint, RunCheckpoint, save
+
+RANKS = 2
+RATE = 1e-2
+# Two micro-batches per step: in most of them one stem is idle.
+STEPS = (
+    *(("plane", "plane"), ("volume", "volume"), ("plane", "volume"), ("plane", "plane")),
+    *(("plane", "plane"), ("volume", "plane"), ("volume", "volume"), ("plane", "plane")),
+)
+WIDTH = {"plane": 5, "volume": 3}
+
+
+class TwoStems(nn.Module):
+    """Sides that two ranks do not share evenly; one stem has a part in a micro-batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stems = nn.ModuleDict({name: nn.Linear(width, 7) for name, width in WIDTH.items()})
+        self.trunk = nn.Linear(7, 4, bias=False)
+        self.scale = nn.Parameter(torch.linspace(0.5, 1.5, 4))
+
+    def forward(self, stem: str, x_BI: Tensor) -> Tensor:
+        y_BO: Tensor = self.trunk(self.stems[stem](x_BI).tanh()) * self.scale
+        return 10 * (y_BO - 1).square().mean()
+
+
+def module() -> TwoStems:
+    torch.manual_seed(0)
+    return TwoStems()
+
+
+def inputs(step: int, number: int, stem: str, rank: int) -> Tensor:
+    """What a rank reads of a micro-batch."""
+    generator = torch.Generator().manual_seed(1000 * step + 10 * number + rank)
+    return torch.randn(3, WIDTH[stem], generator=generator)
+
+
+def settings(stage: int, optimizer: str, shard: int) -> EngineSettings:
+    return EngineSettings(
+        zero_stage=stage,
+        optimizer="muon" if optimizer == "muon" else "adamw",
+        mics_shard_size=shard,
+        weight_decay=0.1,
+        # ZeRO 0 clips before Muon has made a gradient orthogonal, the others after that.
+        clip=1000.0 if optimizer == "muon" else 2.0,
+    )
+
+
+def train(folder: Path, rank: int, first: int, last: int, shard: int, chosen: EngineSettings) -> None:
+    """Goes on from the last checkpoint in a folder, if there is one, and leaves the next."""
+    groups = RANKS // shard if shard else 1
+    engine = Engine(module(), chosen, len(STEPS[0]) // groups, RunCheckpoint.last(folder))
+    norms = {}
+    for step in range(first, last):
+        micros = list(enumerate(STEPS[step]))
+        own = micros[rank::groups] if groups > 1 else micros
+        for position, (number, stem) in enumerate(own):
+            # Ranks of one group read different windows of a micro-batch, groups read different micro-batches.
+            engine.backward(engine.loss(stem, inputs(step, number, stem, 0 if groups > 1 else rank)))
+            if position + 1 < len(own):
+                engine.count()
+        norms[str(step)] = engine.step(RATE)
+    save(folder, Checkpoint(last, RANKS, engine.updates, {"norms": norms}), engine.fragments())
+
+
+def rank_main(rank: int, folder: Path, meeting: Path) -> None:
+    """Each optimiser begins under each stage, goes on under another one, and ends under the first."""
+    torch.set_num_threads(1)
+    join_world(rank, RANKS, meeting)
+    for optimizer in ("adamw", "muon"):
+        for stage in range(4):
+            chosen = settings(stage, optimizer, 0)
+            other = settings((stage + 2) % 4, optimizer, 0)
+            target = folder / f"{optimizer}-{stage}"
+            for first, last, each in ((0, 5, chosen), (5, 7, other), (7, 8, chosen)):
+                train(target, rank, first, last, 0, each)
+    for first, last in ((0, 7), (7, 8)):
+        train(folder / "groups", rank, first, last, 1, settings(3, "adamw", 1))
+    leave_world()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        spawn(rank_main, (options.folder, Path(folder) / "meeting"), nprocs=RANKS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""One owner for the folder of a run, whatever becomes of it."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from shards.errors import MismatchError
+from shards.json_text import dump
+from walrus.training.run_lock import LOCK, SILENCE, Owner, owned
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from walrus.training.run_lock import owned
+with owned(Path(sys.argv[1])):
+    print("holds", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "holds\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_owner_is_refused_with_the_name_of_the_first(tmp_path, other):
+    words = f"process {other.pid} on .* is writing this run; wait for it, stop it"
+    with pytest.raises(MismatchError, match=words), owned(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, other):
+    other.kill()
+    other.wait()
+    with owned(tmp_path):
+        assert f'"process": {os.getpid()}' in (tmp_path / LOCK).read_text()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_later_process_with_the_same_number_is_not_the_owner(tmp_path):
+    me = Owner.here()
+    stale = Owner(me.host, me.process, me.born + 1, me.since)
+    (tmp_path / LOCK).write_text(dump(Owner, stale))
+    with owned(tmp_path):
+        pass
+
+
+def test_another_host_is_believed_while_it_gives_signs_of_life(tmp_path):
+    lock = tmp_path / LOCK
+    lock.write_text(dump(Owner, Owner("far-away", 1, 5, "2026-01-02 03:04:05 UTC")))
+    with pytest.raises(MismatchError, match="process 1 on far-away since 2026-01-02"), owned(tmp_path):
+        pass
+    silent = time.time() - SILENCE - 1
+    os.utime(lock, (silent, silent))
+    with owned(tmp_path):
+        pass
+
+
+def test_a_damaged_lock_is_nobodys(tmp_path):
+    (tmp_path / LOCK).write_text("{")
+    with owned(tmp_path / "deep" / "run"), owned(tmp_path):
+        pass
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MismatchError, match="cannot be written"), owned(tmp_path / "file" / "run"):
+        pass

@@ -1,0 +1,203 @@
+"""DeepSpeed: the one module that imports it, and all names of its inside that this project uses.
+
+DeepSpeed flattens the parameters of a group into one tensor and gives each rank a stretch of it: of the whole
+group under ZeRO 1 and 2, of every parameter under ZeRO 3. Where each stretch is can only be read from tables
+that are not part of its interface. They are checked when an engine starts, so that a version without them ends
+in one sentence and not in the middle of a run (docs/decisions/0031-deepspeed-fence.md).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from shards.errors import MismatchError
+from walrus.training.participation import ParticipatingAdamW, Participation
+
+TRIED = "0.19.8"
+# What is used of modules.
+NAMES = {
+    "deepspeed.ops": ("__compatible_ops__",),
+    "deepspeed.runtime.zero.partitioned_param_coordinator": ("assert_ints_same_as_other_ranks",),
+    "deepspeed.runtime.zero.muon.muon_optimizer": ("MuonWithAuxAdam",),
+}
+# What is used of the optimiser of a ZeRO stage, and of each of its parameters.
+_GROUPED = (
+    "averaged_gradients",
+    "bit16_groups",
+    "optimizer",
+    "overflow",
+    "params_in_partition",
+    "single_partition_of_fp32_groups",
+)
+_CUT = (
+    "dp_process_group",
+    "fp16_groups",
+    "fp32_partitioned_groups_flat",
+    "grad_partitions_flat_buffer",
+    "optimizer",
+    "overflow",
+)
+OF_OPTIMIZER: dict[int, tuple[str, ...]] = {0: (), 1: _GROUPED, 2: _GROUPED, 3: _CUT}
+OF_PARAMETER: dict[int, tuple[str, ...]] = {
+    0: (),
+    1: ("_hp_mapping",),
+    2: ("_hp_mapping",),
+    3: ("ds_numel", "partition_numel"),
+}
+
+# Parameter, flat tensor, offset, start, count: see walrus.training.parameter_slot.Slot.
+Stretch = tuple[nn.Parameter, Tensor, int, int, int]
+
+
+def load_deepspeed() -> Any:
+    """DeepSpeed, imported late: data and forecasting work without it.
+
+    Raises MismatchError where this version lacks what is used of it.
+    """
+    if not torch.cuda.is_available():
+        # DeepSpeed compiles Muon's update; without a GPU that would need a C++ compiler and minutes.
+        torch.compiler.set_stance("force_eager")
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    deepspeed: Any = import_module("deepspeed")
+    for module, names in NAMES.items():
+        _require(import_module(module), names, module)
+
+    # Otherwise the first start compiles an op with g++ that training never uses.
+    import_module("deepspeed.ops").__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.utils.logger.setLevel(logging.ERROR)
+    return deepspeed
+
+
+def check_optimizer(optimizer: Any, zero_stage: int, parameters: Iterable[nn.Parameter]) -> None:
+    """Raises MismatchError where an optimiser that DeepSpeed has made lacks what is read from it."""
+    _require(optimizer, OF_OPTIMIZER[zero_stage], f"the optimiser of ZeRO {zero_stage}")
+    for parameter in parameters:
+        _require(parameter, OF_PARAMETER[zero_stage], f"a parameter under ZeRO {zero_stage}")
+
+
+def _require(owner: object, names: Iterable[str], what: str) -> None:
+    for name in names:
+        try:
+            # Some modules of DeepSpeed make an attribute when it is asked for.
+            getattr(owner, name)
+        except AttributeError as error:
+            raise MismatchError(
+                f"DeepSpeed {version('deepspeed')}: {what} has no {name}; "
+                f"install the version that was tried: deepspeed=={TRIED}"
+            ) from error
+
+
+def let_groups_differ() -> None:
+    """Allows each sharding group an order of modules of its own.
+
+    DeepSpeed demands one order of all ranks. Here it is that of a group, and the plan sees to it.
+    """
+    coordinator: Any = import_module("deepspeed.runtime.zero.partitioned_param_coordinator")
+    coordinator.assert_ints_same_as_other_ranks = lambda ints: None
+
+
+def muon(groups: list[dict[str, Any]], participation: Participation) -> torch.optim.Optimizer:
+    """DeepSpeed's Muon for the groups with `use_muon`, AdamW for the others; idle parameters stay as they are."""
+    base: Any = import_module("deepspeed.runtime.zero.muon.muon_optimizer").MuonWithAuxAdam
+
+    # DeepSpeed tells Muon by this word in the name of the class.
+    class ParticipatingMuon(base):  # type: ignore[misc]
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> None:
+            """DeepSpeed updates whole tensors: the idle stretches are put back as they were."""
+            idle = []
+            for group in self.param_groups:
+                for flat in group["params"] if group["use_muon"] else ():
+                    idle += [slot.of(flat) for slot in participation.idle_slots(flat)]
+            before = [weights.clone() for weights in idle]
+            super().step(closure)
+            for weights, kept in zip(idle, before, strict=True):
+                weights.copy_(kept)
+
+    optimizer: torch.optim.Optimizer = ParticipatingMuon(
+        groups, ParticipatingAdamW, {"participation": participation}
+    )
+    return optimizer
+
+
+def mark_for_muon(parameter: nn.Parameter, use_muon: bool) -> None:
+    """By this mark DeepSpeed knows, inside its flat partitions, what to make orthogonal."""
+    setattr(parameter, "use_muon", use_muon)  # noqa: B010
+
+
+def is_muon(parameter: nn.Parameter) -> bool:
+    return bool(getattr(parameter, "use_muon", False))
+
+
+def torch_optimizer(optimizer: Any, zero_stage: int) -> torch.optim.Optimizer:
+    """The optimiser that was given to DeepSpeed."""
+    inner: torch.optim.Optimizer = optimizer.optimizer if zero_stage else optimizer
+    return inner
+
+
+def overflowed(optimizer: Any) -> bool:
+    """Whether ZeRO 1, 2 or 3 has left out the last step, as a gradient was not finite."""
+    return bool(optimizer.overflow)
+
+
+def gradient_of_rank(optimizer: Any) -> Tensor:
+    """Under ZeRO 3: this rank's stretch of the gradient of all parameters."""
+    gradient: Tensor = optimizer.grad_partitions_flat_buffer
+    return gradient
+
+
+def stretches(optimizer: Any, zero_stage: int) -> Iterator[Stretch]:
+    """Where this rank has what of every trained parameter."""
+    find = {0: _whole, 1: _of_groups, 2: _of_groups, 3: _of_parameters}[zero_stage]
+    return find(optimizer)
+
+
+def _whole(optimizer: Any) -> Iterator[Stretch]:
+    """ZeRO 0: each rank has all parameters whole."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            yield parameter, parameter, 0, 0, parameter.numel()
+
+
+def _of_groups(optimizer: Any) -> Iterator[Stretch]:
+    """ZeRO 1 and 2: a group is one flat tensor, of which each rank has a stretch."""
+    rows = zip(optimizer.bit16_groups, optimizer.single_partition_of_fp32_groups, strict=True)
+    for parameters, flat in rows:
+        for parameter in parameters:
+            mapping = parameter._hp_mapping
+            if mapping is not None:
+                here, there = mapping.hp_fragment_address, mapping.lp_fragment_address
+                yield parameter, flat, here.start, there.start, here.numel
+
+
+def _of_parameters(optimizer: Any) -> Iterator[Stretch]:
+    """ZeRO 3: each rank has an equal stretch of every parameter; the last may be shorter."""
+    rank = dist.get_rank(optimizer.dp_process_group)
+    for parameters, flat in zip(optimizer.fp16_groups, optimizer.fp32_partitioned_groups_flat, strict=True):
+        offset = 0
+        for parameter in parameters:
+            length = parameter.partition_numel()
+            start = rank * length
+            yield parameter, flat, offset, start, min(length, parameter.ds_numel - start)
+            offset += length
+
+
+def muon_groups(optimizer: Any) -> Iterator[tuple[list[nn.Parameter], Tensor, list[Tensor] | None]]:
+    """ZeRO 1 and 2: the matrices that this rank has a stretch of, the flat tensor, and Muon's update of each.
+
+    There is no update between steps.
+    """
+    rows = zip(optimizer.params_in_partition, optimizer.single_partition_of_fp32_groups, strict=True)
+    for number, (parameters, flat) in enumerate(rows):
+        if parameters and is_muon(parameters[0]):
+            yield parameters, flat, optimizer.averaged_gradients.get(number)

@@ -1,0 +1,136 @@
+"""One owner for the folder of a run: a file with host, process and time, kept fresh while the run writes.
+
+It needs no locks of the file system, so it holds over NFS as well (docs/decisions/0032-one-owner-for-a-run.md).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shards.disk import TEMPORARY
+from shards.errors import MismatchError, ShardError
+from shards.json_text import dump, parse
+from shards.schema import Natural, checked
+
+LOCK = "running.json"
+# Seconds between two signs of life, and after how many without one another host's run counts as dead.
+BEAT, SILENCE = 20.0, 300.0
+
+
+@checked
+class Owner:
+    """Who writes a run. `born` tells a process from a later one with the same number; 0 where that is unknown."""
+
+    host: str
+    process: Natural
+    born: Natural
+    since: str
+
+    @classmethod
+    def here(cls) -> Owner:
+        """This process."""
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return cls(socket.gethostname(), os.getpid(), _born(os.getpid()), now)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether this is a process of this host that has ended."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            # It lives, under another user.
+            return False
+        return self.born != _born(self.process)
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host} since {self.since}"
+
+
+def _born(process: int) -> int:
+    """When a process started, in ticks since the machine did; 0 where there is no /proc."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    # The name of the program, in brackets, may hold blanks; what follows it is field 3 and on.
+    return int(text.rpartition(")")[2].split()[19])
+
+
+@contextmanager
+def owned(run: Path) -> Iterator[None]:
+    """Holds the folder of a run, which is made if need be.
+
+    The lock of a process of this host that has ended is taken over, and that of another host after minutes
+    without a sign of life. Raises MismatchError where another process has the folder, or where nothing can be
+    written there.
+    """
+    path, me = run / LOCK, Owner.here()
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        _take(run, path, me)
+    except OSError as error:
+        if isinstance(error, ShardError):
+            raise
+        raise MismatchError(f"{run}: cannot be written ({error.strerror}); give another --out") from error
+    ended = threading.Event()
+    beating = threading.Thread(target=_beat, args=(path, ended), daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beating.join()
+        with suppress(OSError, ShardError):
+            # Another run may have taken over in the meantime, if this one was asleep for long.
+            if parse(Owner, path.read_bytes(), str(path)) == me:
+                path.unlink()
+
+
+def _take(run: Path, path: Path, me: Owner) -> None:
+    """Makes the lock, by a link, which fails where there is one, also over NFS."""
+    mine = run / f"{TEMPORARY}{LOCK}-{me.host}-{me.process}"
+    mine.write_text(dump(Owner, me), encoding="utf-8")
+    try:
+        for _ in range(2):
+            try:
+                os.link(mine, path)
+                return
+            except FileExistsError:
+                _clear(run, path, mine)
+        raise MismatchError(f"{run}: another run has just begun here; give another --out, or wait for it")
+    finally:
+        mine.unlink()
+
+
+def _clear(run: Path, path: Path, mine: Path) -> None:
+    """Removes a lock whose owner has ended; raises MismatchError where it has not."""
+    try:
+        owner: Owner | None = parse(Owner, path.read_bytes(), str(path))
+        # Both times are of the file system, so the clocks of two hosts need not agree.
+        silence = mine.stat().st_mtime - path.stat().st_mtime
+    except FileNotFoundError:
+        return
+    except ShardError:
+        owner, silence = None, SILENCE
+    if owner is not None and not owner.is_dead and silence < SILENCE:
+        raise MismatchError(
+            f"{run}: {owner} is writing this run; wait for it, stop it, or give another --out"
+        )
+    path.unlink(missing_ok=True)
+
+
+def _beat(path: Path, ended: threading.Event) -> None:
+    """Touches the lock now and then."""
+    while not ended.wait(BEAT):
+        with suppress(OSError):
+            os.utime(path)
