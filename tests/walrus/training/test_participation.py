@@ -80,7 +80,7 @@ def reference(last, optimizer="adamw", shard=0):
 
 def check(folder, expected, rel):
     """Compares weights, moments and count of every parameter; the norm of the last step."""
-    names, adam, momenta, norms = expected
+    names, adam, momenta, _ = expected
     saved = RunCheckpoint.last(folder)
     for name, value in names.items():
 
