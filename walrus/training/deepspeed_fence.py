@@ -68,12 +68,13 @@ def load_deepspeed() -> Any:
         torch.compiler.set_stance("force_eager")
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
-    deepspeed: Any = import_module("deepspeed")
+    import deepspeed
+
     for module, names in NAMES.items():
         _require(import_module(module), names, module)
 
     # Otherwise the first start compiles an op with g++ that training never uses.
-    import_module("deepspeed.ops").__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.utils.logger.setLevel(logging.ERROR)
     return deepspeed
 
