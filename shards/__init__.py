@@ -13,6 +13,7 @@ __all__ = [
     "drawing",
     "errors",
     "files",
+    "format_version",
     "index",
     "json_text",
     "moments",

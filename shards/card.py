@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Literal
 
 from pydantic import model_validator
 
 from shards.codec import CodecName
+from shards.format_version import FORMAT, Format
 from shards.moments import Moments
 from shards.schema import FolderName, NotNegative, Schema, Split, checked
 from shards.shard import cuts_the_frame
@@ -98,13 +98,18 @@ class Card:
     quarantine: tuple[Quarantined, ...]
     inputs: tuple[Input, ...]
     recipe_digest: str
-    format: Literal[1] = 1
+    format: Format = FORMAT
     # What decided the split of each trajectory, in words.
     split: tuple[str, ...] = ()
     # Of each variable field where values were rounded; empty where every bit is kept.
     errors: dict[str, KeptError] = field(default_factory=dict)
     # What its user should know of the input files: values rounded by a lossy filter, chunks that were absent.
     caveats: tuple[str, ...] = ()
+
+    @property
+    def checked_chunks(self) -> bool:
+        """Does every chunk end in its checksum?"""
+        return self.format >= 2
 
     @model_validator(mode="after")
     def _chunk_cuts_a_frame(self) -> Card:

@@ -1,12 +1,37 @@
-"""The CRC-32C of two runs of bytes together, from that of each: no byte is read twice."""
+"""CRC-32C: of bytes anywhere, and of two runs of bytes together from that of each."""
 
 from __future__ import annotations
 
 from functools import cache
 
+import google_crc32c
+import numpy as np
+
 # Castagnoli's polynomial, bits reversed (RFC 3720, section 12.1): bit 31 is the coefficient of x^0.
 POLYNOMIAL = 0x82F63B78
 ONE = 1 << 31
+COMMENT = b"<!-- crc32c "
+
+
+def crc32c_of(data: bytes | memoryview) -> int:
+    """The crc32c of bytes, of a view too, without a copy."""
+    return int(google_crc32c.value(np.frombuffer(data, np.uint8)))
+
+
+def with_comment(page: bytes) -> bytes:
+    """A page of HTML that ends in a comment with the checksum of all before it."""
+    return page + COMMENT + b"%08x -->\n" % crc32c_of(page)
+
+
+def agrees_with_comment(page: bytes) -> bool:
+    """Is every byte of a page as it was written? One without the comment is believed.
+
+    >>> page = with_comment(b"<p>5</p>")
+    >>> agrees_with_comment(page), agrees_with_comment(page.replace(b"5", b"6"))
+    (True, False)
+    """
+    content, found, rest = page.rpartition(COMMENT)
+    return not found or rest == b"%08x -->\n" % crc32c_of(content)
 
 
 def joined(first: int, second: int, length: int) -> int:

@@ -98,13 +98,14 @@ def _require_sizes(encoded: memoryview, expected: int) -> None:
         )
 
 
-def zarr_codecs(codec: CodecName, itemsize: int) -> list[dict[str, Any]]:
-    """The zarr v3 codec chain that these bytes follow."""
+def zarr_codecs(codec: CodecName, itemsize: int, checked_chunks: bool) -> list[dict[str, Any]]:
+    """The zarr v3 codec chain of a chunk, with its checksum or, before format 2, without."""
     bytes_codec: dict[str, Any] = {"name": "bytes"}
     if itemsize > 1:
         bytes_codec["configuration"] = {"endian": "little"}
+    checksum = [{"name": "crc32c"}] if checked_chunks else []
     if codec == "raw":
-        return [bytes_codec]
+        return [bytes_codec, *checksum]
     configuration = {
         "typesize": itemsize,
         "cname": codec,
@@ -112,4 +113,4 @@ def zarr_codecs(codec: CodecName, itemsize: int) -> list[dict[str, Any]]:
         "shuffle": "bitshuffle",
         "blocksize": 0,
     }
-    return [bytes_codec, {"name": "blosc", "configuration": configuration}]
+    return [bytes_codec, {"name": "blosc", "configuration": configuration}, *checksum]

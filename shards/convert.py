@@ -13,6 +13,7 @@ from shards.index import Entry, FileRecord, Packaging
 from shards.publish import publish
 from shards.read import Dataset
 from shards.schema import SPLITS, Split
+from shards.shard import MISSING, chunk_ranges
 from shards.verify import members
 from shards.write import Encoded, full_disk_is_an_error, part_writer
 
@@ -28,6 +29,8 @@ def convert(dataset: Dataset, packaging: Packaging, root: Path) -> Path:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with full_disk_is_an_error(target):
+            root.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
             _copy(dataset, packaging, temporary)
             temporary.rename(target)
     except BaseException:
@@ -68,9 +71,24 @@ def _groups(dataset: Dataset, split: Split) -> Iterator[list[Entry]]:
 
 
 def _encoded(dataset: Dataset, entry: Entry) -> Encoded:
+    """The bytes of a trajectory, each checked against the index before they are copied."""
+    segments = [
+        (segment.frames, _blocks(dataset.checked_bytes_of(segment.fields), dataset.slots(entry)))
+        for segment in entry.segments
+    ]
     return Encoded(
         replace(dataset.document(entry), first=0, frames=entry.frames),
-        [(segment.frames, [bytes(dataset.bytes_of(segment.fields))]) for segment in entry.segments],
-        bytes(dataset.bytes_of(entry.boundary)),
-        None if entry.static is None else bytes(dataset.bytes_of(entry.static)),
+        segments,
+        bytes(dataset.checked_bytes_of(entry.boundary)),
+        None if entry.static is None else bytes(dataset.checked_bytes_of(entry.static)),
     )
+
+
+def _blocks(shard: memoryview, slots: int) -> Iterator[bytes]:
+    """The chunks of a shard in the order of their place, and its index."""
+    ranges = chunk_ranges(shard, slots)
+    end = 0
+    for offset, length in ranges[ranges[:, 0] != MISSING].tolist():
+        yield bytes(shard[end : offset + length])
+        end = offset + length
+    yield bytes(shard[end:])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
+import secrets
+import stat
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
 # How the name of a file or folder begins that is not whole yet; nobody reads it.
 TEMPORARY = ".tmp-"
+# A file system takes names of 255 bytes.
+LONGEST_NAME = 200
 
 
 def settle(path: Path) -> None:
@@ -26,11 +32,33 @@ def send_to_disk(file: BinaryIO, start: int, length: int) -> None:
         os.posix_fadvise(file.fileno(), start, length, os.POSIX_FADV_DONTNEED)
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """A file for reading; raises OSError for a pipe, a device or a folder, which might never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is not a file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def create_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file next to `path`, of a name that nobody can have put a link at; its mode is that of any new file."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name[:LONGEST_NAME]}-{secrets.token_hex(6)}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return temporary, os.fdopen(os.open(temporary, flags, 0o666), "w+b")
+
+
+def remove_temporary(path: Path) -> None:
+    """Removes what killed writers of `path` left; only for who knows that nobody is writing it."""
+    for leftover in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name[:LONGEST_NAME])}-*"):
+        leftover.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
-    """The whole file or none of it, whatever happens: temporary name, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    """The whole file or none of it, whatever happens: new file, fsync, rename, fsync of the folder."""
+    temporary, file = create_temporary(path)
     try:
-        with temporary.open("wb") as file:
+        with file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

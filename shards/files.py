@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from shards.disk import open_regular
 from shards.errors import ShardError
 from shards.index import FileRecord
+
+# An index of 300,000 trajectories is no larger; what is, is not ours, and would fill the memory.
+LARGEST_DOCUMENT = 512 * 10**6
 
 
 class Files(Protocol):
@@ -21,11 +25,15 @@ class Files(Protocol):
         ...
 
     def read(self, path: str) -> bytes:
-        """A small file; raises ShardError where it is absent."""
+        """A document; raises ShardError where it is absent, or larger than any document of ours."""
         ...
 
     def open(self, record: FileRecord) -> BinaryIO:
         """A file of the index, to be mapped; raises ShardError where it cannot be had."""
+        ...
+
+    def cure(self, record: FileRecord) -> str:
+        """What to do about a file whose bytes are damaged; a copy that we fetched is removed."""
         ...
 
 
@@ -42,7 +50,8 @@ class LocalFiles:
 
     def read(self, path: str) -> bytes:
         try:
-            return (self.folder / path).read_bytes()
+            with open_regular(self.folder / path) as file:
+                content = file.read(LARGEST_DOCUMENT + 1)
         except FileNotFoundError as error:
             state = "is not finished" if self.folder.is_dir() else "does not exist"
             raise ShardError(
@@ -50,12 +59,25 @@ class LocalFiles:
             ) from error
         except OSError as error:
             raise ShardError(f"{self.where(path)}: cannot be read ({error.strerror})") from error
+        require_size(content, self.where(path))
+        return content
 
     def open(self, record: FileRecord) -> BinaryIO:
         try:
-            return (self.folder / record.path).open("rb")
+            return open_regular(self.folder / record.path)
         except OSError as error:
             reason = error.strerror
             raise ShardError(
                 f"{self.where(record.path)}: cannot be opened ({reason}); run walrus-ingest verify"
             ) from error
+
+    def cure(self, record: FileRecord) -> str:
+        return "run walrus-ingest verify"
+
+
+def require_size(content: bytes, where: str) -> None:
+    """Raises ShardError for what is too large for a document."""
+    if len(content) > LARGEST_DOCUMENT:
+        raise ShardError(
+            f"{where}: is larger than {LARGEST_DOCUMENT} bytes, no document of a dataset; build it again"
+        )

@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
+from shards.errors import ShardError
+from shards.format_version import FORMAT, Format, format_of
+from shards.json_text import checked_content, dump_with_checksum, parse
 from shards.schema import AtLeastOne, FolderName, Key, Natural, Split, checked
 
 Packaging = Literal["zarr", "webdataset"]
@@ -43,6 +46,8 @@ class Segment:
     first: Natural
     frames: AtLeastOne
     fields: FileRange
+    # Of the checksums that the chunks end in: it tells another shard of the same length. Absent before format 2.
+    chunks_crc32c: int | None = None
 
 
 @checked
@@ -80,14 +85,28 @@ class FileRecord:
 
 @checked
 class DatasetIndex:
-    """Every trajectory and every file of a dataset, and the checksum of its card."""
+    """Every trajectory and every file of a dataset, and the checksums of its card and its recipe."""
 
     dataset: FolderName
     packaging: Packaging
     card_crc32c: int
     files: tuple[FileRecord, ...]
     trajectories: tuple[Entry, ...]
-    format: Literal[1] = 1
+    recipe_crc32c: int | None = None
+    format: Format = FORMAT
 
     def split(self, split: Split) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.trajectories if entry.split == split)
+
+
+def index_text(index: DatasetIndex) -> bytes:
+    """The text of index.json."""
+    return dump_with_checksum(DatasetIndex, index)
+
+
+def parse_index(text: bytes, where: str) -> DatasetIndex:
+    """The index in this text; raises ShardError where it is damaged or of a newer format."""
+    content = checked_content(text, where)
+    if format_of(content or text, where) >= 2 and content is None:
+        raise ShardError(f"{where}: its checksum is missing; delete it and build again")
+    return parse(DatasetIndex, content or text, where)

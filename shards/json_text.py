@@ -8,9 +8,13 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from shards.checksum import crc32c_of
 from shards.errors import ShardError
 
 T = TypeVar("T")
+# Between the last key of a document and its checksum, and after it. Only a key of the document itself has one blank.
+CHECKSUM = b',\n "crc32c": '
+END = "\n}\n"
 
 
 def to_text(value: Any) -> str:
@@ -55,6 +59,44 @@ def _flat(value: Any) -> bool:
 def dump(cls: type[T], value: T) -> str:
     """The text of a dataclass."""
     return to_text(TypeAdapter(cls).dump_python(value, mode="json"))
+
+
+def dump_with_checksum(cls: type[T], value: T) -> bytes:
+    """The text of a dataclass with its checksum."""
+    return text_with_checksum(dump(cls, value))
+
+
+def text_with_checksum(text: str) -> bytes:
+    """A document of `to_text`, whose last key `crc32c` is the checksum of all that comes before it.
+
+    >>> print(text_with_checksum(to_text({"format": 2})).decode(), end="")
+    {
+     "format": 2,
+     "crc32c": 3486176479
+    }
+    """
+    content = text.removesuffix(END).encode()
+    return content + CHECKSUM + f"{crc32c_of(content)}{END}".encode()
+
+
+def parse_with_checksum(cls: type[T], text: bytes, where: str) -> T:
+    """The dataclass in this text; raises ShardError where a byte of it has changed or it has no checksum."""
+    content = checked_content(text, where)
+    if content is None:
+        raise ShardError(f"{where}: its checksum is missing; delete it and build again")
+    return parse(cls, content, where)
+
+
+def checked_content(text: bytes, where: str) -> bytes | None:
+    """The document without its checksum, None where it has none; raises ShardError where a byte has changed."""
+    content, found, rest = text.rpartition(CHECKSUM)
+    if not found:
+        return None
+    if rest != f"{crc32c_of(content)}{END}".encode():
+        raise ShardError(
+            f"{where}: its checksum does not match, bytes have changed; delete it and build again"
+        )
+    return content + END.encode()
 
 
 def parse(cls: type[T], text: str | bytes, where: str) -> T:

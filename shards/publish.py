@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import google_crc32c
-
 from shards import zarr_metadata
 from shards.card import Card
-from shards.disk import write_atomically
-from shards.index import DatasetIndex, Entry, FileRecord, Packaging
+from shards.checksum import crc32c_of
+from shards.disk import remove_temporary, write_atomically
+from shards.index import DatasetIndex, Entry, FileRecord, Packaging, index_text
 from shards.json_text import dump
 from shards.schema import SPLITS
 
@@ -25,8 +24,17 @@ def publish(
     A report on what the dataset was before is removed first.
     """
     card_text = dump(Card, card).encode()
-    index = DatasetIndex(card.name, packaging, google_crc32c.value(card_text), files, entries)
-    texts = {folder / "card.json": card_text, folder / "index.json": dump(DatasetIndex, index).encode()}
+    recipe = folder / "recipe.toml"
+    index = DatasetIndex(
+        dataset=card.name,
+        packaging=packaging,
+        card_crc32c=crc32c_of(card_text),
+        files=files,
+        trajectories=entries,
+        recipe_crc32c=crc32c_of(recipe.read_bytes()) if recipe.is_file() else None,
+        format=card.format,
+    )
+    texts = {folder / "card.json": card_text, folder / "index.json": index_text(index)}
     groups = zarr_metadata.parents(card, SPLITS)
     # They come before the index, which is written last.
     texts = {folder / path: groups[path].encode() for path in group_paths(packaging, entries)} | texts
@@ -34,6 +42,7 @@ def publish(
     if new:
         (folder / REPORT).unlink(missing_ok=True)
     for path, text in new.items():
+        remove_temporary(path)
         write_atomically(path, text)
     return sum(map(len, new.values()))
 

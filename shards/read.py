@@ -14,17 +14,18 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
 from shards.card import Card
+from shards.checksum import crc32c_of
 from shards.errors import ShardError
 from shards.files import Files, LocalFiles
-from shards.index import DatasetIndex, Entry, FileRange, FileRecord, Segment
+from shards.format_version import format_of
+from shards.index import Entry, FileRange, FileRecord, Segment, parse_index
 from shards.json_text import parse
 from shards.schema import Frames, Mask, Split, excerpt
-from shards.shard import WHOLE, Channels, Shard, chunk_ranges
+from shards.shard import WHOLE, Channels, Shard, checksum_of_chunks, chunk_ranges
 from shards.trajectory_document import TrajectoryDocument
 
 # Parsed indices of shards; one costs 16 bytes a chunk, and to parse it anew some 20 microseconds.
@@ -36,13 +37,16 @@ class Dataset:
 
     def __init__(self, place: Path | Files) -> None:
         self.files: Files = LocalFiles(place) if isinstance(place, Path) else place
-        self.index = parse(DatasetIndex, self.files.read("index.json"), self.files.where("index.json"))
-        text = self.files.read("card.json")
-        if google_crc32c.value(text) != self.index.card_crc32c:
-            raise ShardError(
-                f"{self.files.where('card.json')}: was changed after the build; run walrus-ingest build again"
-            )
-        self.card = parse(Card, text, self.files.where("card.json"))
+        text = self.files.read("index.json")
+        self._identity = crc32c_of(text)
+        self.index = parse_index(text, self.files.where("index.json"))
+        text, where = self.files.read("card.json"), self.files.where("card.json")
+        if crc32c_of(text) != self.index.card_crc32c:
+            raise ShardError(f"{where}: was changed after the build; run walrus-ingest build again")
+        format_of(text, where)
+        self.card = parse(Card, text, where)
+        # Members of a dataset of format 1 that this process has checked, by path and offset.
+        self._checked: set[tuple[str, int]] = set()
         self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
         self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
 
@@ -60,6 +64,24 @@ class Dataset:
     def entries(self, split: Split) -> tuple[Entry, ...]:
         return self.index.split(split)
 
+    def require_unchanged(self) -> None:
+        """Raises ShardError where the dataset was built anew, or removed, since it was opened.
+
+        Files that were appended change nothing of what is read here.
+        """
+        where = self.files.where()
+        try:
+            text = self.files.read("index.json")
+            if crc32c_of(text) == self._identity:
+                return
+            files = set(parse_index(text, self.files.where("index.json")).files)
+        except ShardError as error:
+            raise ShardError(f"{where}: is no longer the dataset that was opened ({error})") from error
+        if not files.issuperset(self.index.files):
+            raise ShardError(
+                f"{where}: was built anew while it was read, its values may differ; start again with the new one"
+            )
+
     def read_frames(
         self, entry: Entry, frames: Sequence[int], out_TCS: Frames, channels: Channels = WHOLE
     ) -> None:
@@ -72,8 +94,6 @@ class Dataset:
                 shard, opened = self._shard(entry, segment), segment
             out = out_TCS[done : done + count]
             done += count
-            if count > 1 and shard.run_into(first, chunk, dtype, out, channels):
-                continue
             for number in range(count):
                 try:
                     shard.frame_into(first + number, chunk, dtype, out[number], channels)
@@ -96,7 +116,7 @@ class Dataset:
 
     def document(self, entry: Entry) -> TrajectoryDocument:
         """Times, parameters and origin of a trajectory."""
-        text, where = bytes(self.bytes_of(entry.document)), self.files.where(entry.document.path)
+        text, where = bytes(self.checked_bytes_of(entry.document)), self.files.where(entry.document.path)
         if self.index.packaging == "zarr":
             return parse(_GroupDocument, text, where).attributes.walrus
         return parse(TrajectoryDocument, text, where)
@@ -111,27 +131,55 @@ class Dataset:
             )
         return memoryview(whole)[member.offset : member.offset + member.length]
 
+    def checked_bytes_of(self, member: FileRange) -> memoryview:
+        """The member, after all of it was read; raises ShardError where its bytes are not those of the index."""
+        data = self.bytes_of(member)
+        if crc32c_of(data) != member.crc32c:
+            where = self.files.where(member.path)
+            raise ShardError(f"{where}: bytes at {member.offset} differ from the index; {self._cure(member)}")
+        return data
+
+    def slots(self, entry: Entry) -> int:
+        """Chunks that each of its shards has room for."""
+        return entry.segments[0].frames * (self.card.schema.grid.shape[0] // self.card.chunk[1])
+
     def _shard(self, entry: Entry, segment: Segment) -> Shard:
-        card = self.card
-        slots = entry.segments[0].frames * (card.schema.grid.shape[0] // card.chunk[1])
         try:
-            return Shard(self.bytes_of(segment.fields), self._ranges(segment.fields, slots), card.codec)
+            ranges = self._ranges(segment, self.slots(entry))
+            return Shard(self.bytes_of(segment.fields), ranges, self.card.codec, self.card.checked_chunks)
         except ShardError as error:
             raise self._fault(entry, segment, segment.first, error) from error
 
     def _fault(self, entry: Entry, segment: Segment, frame: int, error: ShardError) -> ShardError:
         where = f"{self.files.where(segment.fields.path)}: trajectory {entry.key}, frame {frame}"
-        return ShardError(f"{where}: {error}; run walrus-ingest verify")
+        return ShardError(f"{where}: {error}; {self._cure(segment.fields)}")
+
+    def _cure(self, member: FileRange) -> str:
+        record = self._records.get(member.path)
+        self._map.cache_clear()
+        return "build the dataset again" if record is None else self.files.cure(record)
 
     def _read_single(self, member: FileRange, out: Frames | Mask) -> None:
-        data = self.bytes_of(member)
+        data = self.checked_bytes_of(member)
         try:
-            Shard(data, chunk_ranges(data, 1), self.card.codec).chunk_into(0, out)
+            Shard(data, chunk_ranges(data, 1), self.card.codec, self.card.checked_chunks).chunk_into(0, out)
         except ShardError as error:
-            raise ShardError(f"{self.files.where(member.path)}: {error}; run walrus-ingest verify") from error
+            raise ShardError(f"{self.files.where(member.path)}: {error}; {self._cure(member)}") from error
 
-    def _read_ranges(self, member: FileRange, slots: int) -> npt.NDArray[np.uint64]:
-        return chunk_ranges(self.bytes_of(member), slots)
+    def _read_ranges(self, segment: Segment, slots: int) -> npt.NDArray[np.uint64]:
+        """The index of a shard, once it is known to be the shard that the index of the dataset means.
+
+        Before format 2 chunks have no checksums: all bytes are read the first time.
+        """
+        member = segment.fields
+        if segment.chunks_crc32c is None and (member.path, member.offset) not in self._checked:
+            self.checked_bytes_of(member)
+            self._checked.add((member.path, member.offset))
+        data = self.bytes_of(member)
+        ranges = chunk_ranges(data, slots)
+        if segment.chunks_crc32c is not None and checksum_of_chunks(data, ranges) != segment.chunks_crc32c:
+            raise ShardError("the checksums of its chunks are not those of the index, it is another file")
+        return ranges
 
     @cached_property
     def _records(self) -> dict[str, FileRecord]:
@@ -146,9 +194,15 @@ class Dataset:
             )
         with self.files.open(self._records[path]) as file:
             try:
-                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except (OSError, ValueError) as error:
                 raise ShardError(f"{where}: cannot be mapped ({error}); run walrus-ingest verify") from error
+        if len(mapped) != self._records[path].length:
+            raise ShardError(
+                f"{where}: has {len(mapped)} bytes, the index says {self._records[path].length}; "
+                "the file was cut or replaced, build it again"
+            )
+        return mapped
 
 
 @excerpt

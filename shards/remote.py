@@ -16,12 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
 
-from shards.disk import TEMPORARY
+from shards.disk import TEMPORARY, open_regular
 from shards.errors import SettingsError, ShardError
+from shards.files import LARGEST_DOCUMENT
 from shards.index import FileRecord
 from shards.read import Dataset
 from shards.verify import file_crc32c
@@ -33,6 +36,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "walr
 CACHE_BYTES = 50 * 10**9
 # Seconds before each further attempt: a network that is away for a moment must not end a run of weeks.
 WAITS = (1.0, 4.0, 15.0)
+# Seconds in which a server has to say something; a file may take as long as it takes.
+SILENCE = 60.0
 LOCKS = 64
 
 
@@ -46,7 +51,11 @@ def open_dataset(root: Root, name: str, cache: Cache | None = None) -> Dataset:
 
     Raises ShardError where it is not built, or cannot be reached.
     """
-    return open_place(f"{str(root).rstrip('/')}/{name}" if is_remote(root) else Path(root) / name, cache)
+    if not is_remote(root):
+        return open_place(Path(root) / name, cache)
+    parts = urlsplit(str(root))
+    url = urlunsplit((parts.scheme, parts.netloc, _below(parts.path, name), parts.query, ""))
+    return open_place(url, cache)
 
 
 def open_place(place: Root, cache: Cache | None = None) -> Dataset:
@@ -55,7 +64,7 @@ def open_place(place: Root, cache: Cache | None = None) -> Dataset:
     Raises ShardError where it is not built, or cannot be reached.
     """
     if is_remote(place):
-        return Dataset(RemoteFiles(str(place).rstrip("/"), cache or Cache()))
+        return Dataset(RemoteFiles(str(place), cache or Cache()))
     return Dataset(Path(place))
 
 
@@ -69,23 +78,34 @@ class RemoteFiles:
     maps: int = 4
 
     def where(self, path: str = "") -> str:
-        return f"{self.url}/{path}" if path else self.url
+        """Without user, password and what follows a question mark: a signed URL has its token there."""
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, host, _below(parts.path, path), "", ""))
 
     def read(self, path: str) -> bytes:
-        content: bytes = self._attempt(path, lambda place: self._system.cat_file(place))
-        return content
+        with TemporaryDirectory() as place:
+            copy = Path(place) / "document"
+            self._attempt(path, lambda url: self._get(url, copy, LARGEST_DOCUMENT))
+            return copy.read_bytes()
 
     def open(self, record: FileRecord) -> BinaryIO:
+        return self.cache.open(self._name(record), record.length, lambda path: self._fetch(record, path))
+
+    def cure(self, record: FileRecord) -> str:
+        self.cache.remove(self._name(record))
+        return "its copy was removed from the cache, run again"
+
+    def _name(self, record: FileRecord) -> str:
         key = f"{self.where(record.path)} {record.length} {record.crc32c}"
-        name = hashlib.sha256(key.encode()).hexdigest()[:32]
-        return self.cache.open(name, record.length, lambda path: self._fetch(record, path))
+        return hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def _fetch(self, record: FileRecord, path: Path) -> None:
         self._attempt(record.path, lambda place: self._copy(record, place, path))
 
     def _copy(self, record: FileRecord, place: str, path: Path) -> None:
         """Fetches into `path`; raises ShardError where these are not the bytes of the index."""
-        self._system.get_file(place, str(path), callback=_NoMoreThan(record.length))
+        self._get(place, path, record.length)
         length, crc32c = path.stat().st_size, file_crc32c(path)
         if (length, crc32c) != (record.length, record.crc32c):
             raise ShardError(
@@ -93,9 +113,12 @@ class RemoteFiles:
                 f"says {record.length} and {record.crc32c:08x}; copy the dataset there again"
             )
 
+    def _get(self, place: str, path: Path, most: int) -> None:
+        self._system.get_file(place, str(path), callback=_NoMoreThan(most))
+
     def _attempt(self, path: str, act: Callable[[str], T]) -> T:
         """Acts on the file system, several times where it fails; raises ShardError with the last error."""
-        place = self._folder if not path else f"{self._folder}/{path}"
+        place = self._place(path)
         for wait in (*WAITS, None):
             try:
                 return act(place)
@@ -108,7 +131,7 @@ class RemoteFiles:
                 if wait is None:
                     if isinstance(error, ShardError):
                         raise
-                    reason = " ".join(str(error).split()) or type(error).__name__
+                    reason = self._without_secrets(" ".join(str(error).split())) or type(error).__name__
                     raise ShardError(
                         f"{self.where(path)}: cannot be fetched ({reason}) in {len(WAITS) + 1} attempts; "
                         "check the network and run again"
@@ -118,19 +141,40 @@ class RemoteFiles:
 
     @cached_property
     def _system(self) -> Any:
-        return self._opened[0]
+        """The file system of the URL. Time limits are on silence: a large file is not cut off while it comes."""
+        options: dict[str, Any] = {}
+        if self._is_http:
+            from aiohttp import ClientTimeout
 
-    @cached_property
-    def _folder(self) -> str:
-        return self._opened[1]
-
-    @cached_property
-    def _opened(self) -> tuple[Any, str]:
+            silence = ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
+            options["client_kwargs"] = {"timeout": silence}
         try:
-            system, folder = fsspec.core.url_to_fs(self.url)
+            return fsspec.core.url_to_fs(self.url, **options)[0]
         except (ImportError, ValueError) as error:
-            raise SettingsError(f"{self.url}: {error}; install what its file system needs") from error
-        return system, folder.rstrip("/")
+            reason = self._without_secrets(str(error))
+            raise SettingsError(f"{self.where()}: {reason}; install what its file system needs") from error
+
+    @property
+    def _is_http(self) -> bool:
+        return urlsplit(self.url).scheme in ("http", "https")
+
+    def _place(self, path: str) -> str:
+        """A file as its file system names it; a signed URL keeps what follows its question mark."""
+        if not self._is_http:
+            folder: str = self._system._strip_protocol(self.url)
+            return _below(folder, path)
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc, _below(parts.path, path), parts.query, ""))
+
+    def _without_secrets(self, text: str) -> str:
+        parts = urlsplit(self.url)
+        for secret in (parts.query, parts.netloc.rpartition("@")[0], parts.password):
+            text = text.replace(secret, "...") if secret else text
+        return text
+
+
+def _below(folder: str, path: str) -> str:
+    return f"{folder.rstrip('/')}/{path}" if path else folder.rstrip("/")
 
 
 class _NoMoreThan(fsspec.callbacks.Callback):  # type: ignore[misc]
@@ -173,7 +217,7 @@ class Cache:
     def open(self, name: str, length: int, fetch: Callable[[Path], None]) -> BinaryIO:
         """The file of this name; `fetch` writes it where it is absent. Raises ShardError if it cannot fit."""
         while True:
-            found = self._find(name)
+            found = self._find(name, length)
             if found:
                 return found
             if length > self.size:
@@ -182,13 +226,25 @@ class Cache:
                     "raise reading.cache_size"
                 )
             with self._lock(name):
-                if not (self.folder / name).is_file():
+                if not self._has(name, length):
+                    self.remove(name)
                     self._fetch(name, length, fetch)
 
-    def _find(self, name: str) -> BinaryIO | None:
+    def remove(self, name: str) -> None:
+        """Lets go of a file; the next who wants it fetches it again."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def _has(self, name: str, length: int) -> bool:
+        """Is it here with all its bytes? One that was cut, or whose bytes never reached the disk, is not."""
+        path = self.folder / name
+        return path.is_file() and not path.is_symlink() and path.stat().st_size == length
+
+    def _find(self, name: str, length: int) -> BinaryIO | None:
         path = self.folder / name
         try:
-            file = path.open("rb")
+            if not self._has(name, length):
+                return None
+            file = open_regular(path)
             # The time of last use, whatever the file system does with reads.
             os.utime(path)
         except FileNotFoundError:
@@ -201,7 +257,7 @@ class Cache:
         with self._lock("room"):
             temporary.unlink(missing_ok=True)
             self._make_room(length)
-            temporary.touch()
+            temporary.touch(exist_ok=False)
         try:
             fetch(temporary)
             temporary.replace(self.folder / name)
@@ -225,6 +281,9 @@ class Cache:
         locks = self.folder / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         stripe = name if name == "room" else f"{int(name, 16) % LOCKS:02d}"
-        with (locks / stripe).open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        handle = os.open(locks / stripe, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(handle)

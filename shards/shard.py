@@ -1,7 +1,8 @@
 """The shard object: chunks one after the other, then an index, as zarr's sharding codec has it.
 
 The index holds for each chunk (offset, length) as little-endian uint64, both 2^64-1 where there is none,
-and ends in the crc32c of those pairs. It is the same object in a zarr store and in a tar.
+and ends in the crc32c of those pairs. A chunk ends in its own crc32c, before format 2 it does not. It is the same
+object in a zarr store and in a tar (docs/decisions/0040-checked-chunks.md).
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
+from shards.checksum import crc32c_of
 from shards.codec import CodecName, decode_into, encode, raw_values
 from shards.errors import ShardError
 from shards.schema import DType, Frames, Mask
 
 MISSING = 2**64 - 1
+CHECKSUM_BYTES = 4
 # A chunk larger than this is cut along the first axis of space: decoding it would not fit the caches.
 LARGEST_CHUNK = 16 * 2**20
 
@@ -51,7 +53,7 @@ def shard_stream(
     offset = slot = 0
     for frame in frames:
         for piece in _cut(frame, chunk):
-            encoded = encode(piece, codec)
+            encoded = with_checksum(encode(piece, codec))
             ranges[slot] = offset, len(encoded)
             offset += len(encoded)
             slot += 1
@@ -63,13 +65,17 @@ def shard_stream(
 
 def single_chunk_shard(values: Frames | Mask, codec: CodecName) -> bytes:
     """A shard of one chunk: the static fields or the boundary mask of a trajectory."""
-    encoded = encode(values, codec)
+    encoded = with_checksum(encode(values, codec))
     return encoded + _index(np.array([(0, len(encoded))], "<u8"))
 
 
+def with_checksum(data: bytes) -> bytes:
+    """These bytes and their crc32c, as zarr's codec of that name writes it."""
+    return data + crc32c_of(data).to_bytes(CHECKSUM_BYTES, "little")
+
+
 def _index(ranges: npt.NDArray[np.uint64]) -> bytes:
-    pairs = ranges.tobytes()
-    return pairs + int(google_crc32c.value(pairs)).to_bytes(4, "little")
+    return with_checksum(ranges.tobytes())
 
 
 def cuts_the_frame(chunk: tuple[int, ...], frame_shape: tuple[int, ...]) -> bool:
@@ -90,13 +96,31 @@ def chunk_ranges(shard: memoryview, slots: int) -> npt.NDArray[np.uint64]:
     size = slots * 16
     if len(shard) < size + 4:
         raise ShardError(f"the shard has {len(shard)} bytes, too few for an index of {slots} chunks")
-    index = bytes(shard[len(shard) - size - 4 : len(shard) - 4])
-    if int(google_crc32c.value(index)).to_bytes(4, "little") != bytes(shard[len(shard) - 4 :]):
-        raise ShardError("the checksum of the shard index does not match")
+    try:
+        index = checked_bytes(shard[len(shard) - size - CHECKSUM_BYTES :])
+    except ShardError as error:
+        raise ShardError("the checksum of the shard index does not match") from error
     ranges = np.frombuffer(index, "<u8").reshape(slots, 2)
     if not end_within(ranges, len(shard) - size - 4):
         raise ShardError("the shard index points outside the shard")
     return ranges
+
+
+def checked_bytes(data: memoryview) -> memoryview:
+    """Bytes without the crc32c that they end in; raises ShardError where that is another."""
+    content, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
+    if len(checksum) < CHECKSUM_BYTES or crc32c_of(content) != int.from_bytes(checksum, "little"):
+        raise ShardError("its checksum does not match, bytes have changed")
+    return content
+
+
+def checksum_of_chunks(shard: memoryview, ranges: npt.NDArray[np.uint64]) -> int:
+    """The crc32c of the checksums that its chunks end in, one after the other: a shard is known by it."""
+    ends = ranges[ranges[:, 0] != MISSING].sum(axis=1).astype(np.int64)
+    if (ends < CHECKSUM_BYTES).any():
+        raise ShardError("a chunk is too short for its checksum")
+    last = np.arange(-CHECKSUM_BYTES, 0)
+    return crc32c_of(np.frombuffer(shard, np.uint8)[ends[:, None] + last].tobytes())
 
 
 def end_within(ranges: npt.NDArray[np.uint64], length: int) -> bool:
@@ -109,11 +133,12 @@ def end_within(ranges: npt.NDArray[np.uint64], length: int) -> bool:
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard in memory or in a map, with its parsed index."""
+    """A shard in memory or in a map, with its parsed index; `checked_chunks`: each ends in its checksum."""
 
     data: memoryview
     ranges: npt.NDArray[np.uint64]
     codec: CodecName
+    checked_chunks: bool
 
     def chunk_into(self, slot: int, out: Frames | Mask) -> None:
         """Decode a chunk into contiguous memory of its shape and dtype; raises ShardError if damaged."""
@@ -128,20 +153,6 @@ class Shard:
         for piece in range(pieces):
             out = out_CS if pieces == 1 else out_CS[:, piece * height : (piece + 1) * height]
             self._piece_into(frame * pieces + piece, chunk, np.dtype(dtype), out, channels)
-
-    def run_into(
-        self, first: int, chunk: tuple[int, ...], dtype: DType, out_TCS: Frames, channels: Channels
-    ) -> bool:
-        """Copy raw frames from `first` on at once; False, and nothing done, where they have gaps."""
-        frame_bytes = int(np.prod(chunk)) * np.dtype(dtype).itemsize
-        offsets, lengths = self.ranges[first : first + len(out_TCS)].T
-        whole = self.codec == "raw" and chunk[1:] == out_TCS.shape[2:] and len(offsets) == len(out_TCS)
-        if not whole or (lengths != frame_bytes).any() or (np.diff(offsets) != frame_bytes).any():
-            return False
-        start = int(offsets[0])
-        values = raw_values(self.data[start : start + len(out_TCS) * frame_bytes], (-1, *chunk), dtype)
-        copy_channels(values.swapaxes(0, 1), out_TCS.swapaxes(0, 1), channels)
-        return True
 
     def _piece_into(
         self,
@@ -166,7 +177,8 @@ class Shard:
         offset, length = self.ranges[slot].tolist()
         if offset == MISSING:
             raise ShardError("the chunk is missing")
-        return self.data[offset : offset + length]
+        chunk = self.data[offset : offset + length]
+        return checked_bytes(chunk) if self.checked_chunks else chunk
 
 
 def copy_channels(values_C: Frames | Mask, out_C: Frames, channels: Channels) -> None:

@@ -5,12 +5,11 @@ It is the JSON member of a tar sample, and the attribute `walrus` of a zarr grou
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from pydantic import model_validator
 
 from shards.codec import CodecName
+from shards.format_version import FORMAT, Format
 from shards.schema import AtLeastOne, DType, Frames, Natural, Sides, Trajectory, checked
 from shards.shard import cuts_the_frame
 
@@ -38,7 +37,7 @@ class TrajectoryDocument:
     codec: CodecName
     chunk: tuple[int, ...]
     shard_frames: AtLeastOne
-    format: Literal[1] = 1
+    format: Format = FORMAT
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> TrajectoryDocument:
@@ -54,6 +53,11 @@ class TrajectoryDocument:
         if (len(self.scale), len(self.static_scale)) != (len(self.channels), len(self.static_channels)):
             raise ValueError("not one scale per channel")
         return self
+
+    @property
+    def checked_chunks(self) -> bool:
+        """Does every chunk end in its checksum?"""
+        return self.format >= 2
 
     def column(self, scale: tuple[float, ...]) -> Frames:
         """`scale` or `static_scale` as [C, 1, ...], to multiply stored values with."""

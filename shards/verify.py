@@ -1,20 +1,32 @@
-"""Checks that a built dataset is whole: every byte against the index, every chunk through its decoder."""
+"""Checks that a built dataset is whole: every byte against the index, every chunk through its decoder.
+
+Also that card, index, records of the parts and the documents of the trajectories say the same: what one of them says
+alone is proven by nothing.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import google_crc32c
 import numpy as np
 
+from shards.card import Card, Count
+from shards.checksum import agrees_with_comment, crc32c_of
+from shards.disk import open_regular
 from shards.errors import ShardError
 from shards.index import Entry, FileRange, FileRecord
+from shards.json_text import checked_content
+from shards.publish import REPORT
 from shards.read import Dataset
 from shards.schema import SPLITS
+from shards.trajectory_document import TrajectoryDocument
 from shards.zarr_metadata import parents
 
 BLOCK = 8 * 2**20
+PARTS = "parts"
 
 
 def faults(dataset: Dataset) -> Iterator[str]:
@@ -26,6 +38,8 @@ def faults(dataset: Dataset) -> Iterator[str]:
             yield fault
     yield from _group_faults(dataset)
     yield from _unknown_files(dataset)
+    yield from _document_faults(dataset)
+    yield from _count_faults(dataset)
     for entry in dataset.index.trajectories:
         if broken.isdisjoint(member.path for member in members(entry)):
             yield from _entry_faults(dataset, entry)
@@ -40,7 +54,7 @@ def members(entry: Entry) -> Iterator[FileRange]:
 def file_crc32c(path: Path) -> int:
     """Checksum of a whole file, read in blocks."""
     crc = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(BLOCK):
             crc = google_crc32c.extend(crc, block)
     return crc
@@ -72,21 +86,94 @@ def _unknown_files(dataset: Dataset) -> Iterator[str]:
                 yield f"{path}: is not in the index; delete it"
 
 
+def _document_faults(dataset: Dataset) -> Iterator[str]:
+    """The recipe, the report and the records of the parts: what lies next to the splits, card and index aside."""
+    folder, index = dataset.folder, dataset.index
+    recipe = folder / "recipe.toml"
+    if index.recipe_crc32c is not None:
+        if not recipe.is_file():
+            yield f"{recipe}: missing; build again"
+        elif crc32c_of(recipe.read_bytes()) != index.recipe_crc32c:
+            yield f"{recipe}: its checksum differs from the index, bytes have changed; build again"
+    report = folder / REPORT
+    if report.is_file() and not agrees_with_comment(report.read_bytes()):
+        yield f"{report}: its checksum does not match, bytes have changed; run walrus-ingest report again"
+    if index.format >= 2:
+        yield from _record_faults(dataset)
+
+
+def _record_faults(dataset: Dataset) -> Iterator[str]:
+    """Records that were changed; otherwise whether they hold the files of the index, where the dataset has records."""
+    paths = sorted((dataset.folder / PARTS).glob("*.json"))
+    recorded: set[tuple[str, int, int]] = set()
+    for path in paths:
+        try:
+            content = checked_content(path.read_bytes(), str(path))
+        except ShardError as error:
+            yield str(error)
+            return
+        if content is None:
+            yield f"{path}: its checksum is missing; delete it and build again"
+            return
+        for file in json.loads(content)["files"]:
+            recorded.add((file["path"], file["length"], file["crc32c"]))
+    indexed = {(file.path, file.length, file.crc32c) for file in dataset.index.files}
+    if paths and recorded != indexed:
+        yield f"{dataset.folder / PARTS}: the records hold other files than index.json; build again"
+
+
+def _count_faults(dataset: Dataset) -> Iterator[str]:
+    for split in SPLITS:
+        entries = dataset.entries(split)
+        found = Count(len(entries), sum(entry.frames for entry in entries))
+        said = dataset.card.counts.get(split, Count())
+        if found != said:
+            yield (
+                f"{dataset.folder / 'card.json'}: counts {said.trajectories} trajectories and {said.frames} frames "
+                f"for {split}, index.json has {found.trajectories} and {found.frames}; build again"
+            )
+
+
 def _entry_faults(dataset: Dataset, entry: Entry) -> Iterator[str]:
     """What is wrong with one trajectory: its bytes, its chunks, its document."""
     frame = np.empty((1, *dataset.card.schema.frame_shape), dataset.card.schema.dtype)
     try:
         for member in members(entry):
-            if google_crc32c.value(bytes(dataset.bytes_of(member))) != member.crc32c:
+            if crc32c_of(dataset.bytes_of(member)) != member.crc32c:
                 where = dataset.folder / member.path
                 yield f"{where}: bytes at {member.offset} ({entry.key}) differ from the index; build again"
         for number in range(entry.frames):
             dataset.read_frames(entry, [number], frame)
         dataset.static(entry)
         dataset.boundary(entry)
-        found = dataset.document(entry).trajectory
+        document = dataset.document(entry)
+        where = dataset.folder / entry.document.path
+        found = document.trajectory
         if (found.key, found.split, found.frames) != (entry.key, entry.split, entry.frames):
-            where = dataset.folder / entry.document.path
             yield f"{where}: describes {found.split}/{found.key}, not {entry.key}; build again"
+        for name, (said, expected) in _same(dataset.card, document).items():
+            if said != expected:
+                yield f"{where}: {name} is {said}, card.json says {expected}; build again"
     except ShardError as error:
         yield str(error)
+
+
+def _same(card: Card, document: TrajectoryDocument) -> dict[str, tuple[object, object]]:
+    """What document and card both say, by its name."""
+    schema = card.schema
+    scale = tuple(2.0**power for power in schema.per_channel(card.powers))
+    static_scale = tuple(2.0**power for power in schema.per_channel(card.powers, constant=True))
+    return {
+        "dataset": (document.dataset, card.name),
+        "format": (document.format, card.format),
+        "axes": (document.axes, schema.grid.axes),
+        "shape": (document.shape, schema.grid.shape),
+        "boundaries": (document.boundaries, schema.boundaries),
+        "channels": (document.channels, schema.channels),
+        "scale": (document.scale, scale),
+        "static_channels": (document.static_channels, schema.static_channels),
+        "static_scale": (document.static_scale, static_scale),
+        "dtype": (document.dtype, schema.dtype),
+        "codec": (document.codec, card.codec),
+        "chunk": (document.chunk, card.chunk),
+    }

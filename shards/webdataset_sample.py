@@ -67,4 +67,4 @@ def _room(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
 
 def _open(data: bytes, slots: int, document: TrajectoryDocument) -> Shard:
     view = memoryview(data)
-    return Shard(view, chunk_ranges(view, slots), document.codec)
+    return Shard(view, chunk_ranges(view, slots), document.codec, document.checked_chunks)

@@ -20,11 +20,12 @@ import numpy as np
 
 from shards import zarr_metadata
 from shards.checksum import joined
-from shards.disk import TEMPORARY, send_to_disk, settle
+from shards.disk import TEMPORARY, create_temporary, remove_temporary, send_to_disk, settle
 from shards.errors import ShardError
 from shards.index import Entry, FileRange, FileRecord, Packaging, Segment
 from shards.json_text import dump
 from shards.schema import Grid, Split
+from shards.shard import CHECKSUM_BYTES
 from shards.trajectory_document import TrajectoryDocument
 
 Blocks = Iterable[bytes]
@@ -78,18 +79,28 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _append(file: BinaryIO, blocks: Blocks) -> tuple[int, int]:
-    """Appends the blocks to a file; their length and checksum."""
-    length = crc = 0
+@dataclass(frozen=True)
+class _Written:
+    """A run of blocks in a file: its length, its checksum, and that of the checksums that its chunks end in."""
+
+    length: int
+    crc32c: int
+    chunks_crc32c: int
+
+
+def _append(file: BinaryIO, blocks: Blocks) -> _Written:
+    """Appends the blocks to a file; of a shard they are its chunks, and the index last."""
+    length = crc = chunks_crc = before_last = 0
     begin, sent = file.tell(), 0
     for block in blocks:
         file.write(block)
         length += len(block)
         crc = google_crc32c.extend(crc, block)
+        before_last, chunks_crc = chunks_crc, google_crc32c.extend(chunks_crc, block[-CHECKSUM_BYTES:])
         if length - sent >= WRITEBACK_BYTES:
             send_to_disk(file, begin + sent, length - sent)
             sent = length
-    return length, crc
+    return _Written(length, crc, before_last)
 
 
 @dataclass
@@ -108,6 +119,8 @@ class ZarrPart:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             with full_disk_is_an_error(temporary):
+                # Fails where something else, a link for example, has this name.
+                temporary.mkdir()
                 group = _Group(temporary, f"{self.split}/{key}")
                 entry = _write_group(group, encoded, self.grid)
                 final = self.dataset / self.split / key
@@ -141,12 +154,16 @@ class _Group:
     records: list[FileRecord] = field(default_factory=list)
 
     def write(self, path: str, blocks: Blocks) -> FileRange:
+        return self.write_shard(path, blocks)[0]
+
+    def write_shard(self, path: str, blocks: Blocks) -> tuple[FileRange, int]:
+        """The file, and the checksum of the checksums of its chunks."""
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("wb") as file:
-            length, crc = _append(file, blocks)
-        self.records.append(FileRecord(f"{self.name}/{path}", length, crc))
-        return FileRange(f"{self.name}/{path}", 0, length, crc)
+        with place.open("xb") as file:
+            written = _append(file, blocks)
+        self.records.append(FileRecord(f"{self.name}/{path}", written.length, written.crc32c))
+        return FileRange(f"{self.name}/{path}", 0, written.length, written.crc32c), written.chunks_crc32c
 
 
 def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
@@ -155,8 +172,8 @@ def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
     space = "/0" * len(document.shape)
     segments, first = [], 0
     for number, (frames, blocks) in enumerate(encoded.segments):
-        fields = group.write(f"fields/c/{number}/0{space}", blocks)
-        segments.append(Segment(first, frames, fields))
+        fields, chunks_crc32c = group.write_shard(f"fields/c/{number}/0{space}", blocks)
+        segments.append(_segment(document, first, frames, fields, chunks_crc32c))
         first += frames
     boundary = group.write(f"boundary/c{space}", [encoded.boundary])
     static = None if encoded.static is None else group.write(f"static/c/0{space}", [encoded.static])
@@ -173,6 +190,12 @@ def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
     )
 
 
+def _segment(
+    document: TrajectoryDocument, first: int, frames: int, fields: FileRange, chunks_crc32c: int
+) -> Segment:
+    return Segment(first, frames, fields, chunks_crc32c if document.checked_chunks else None)
+
+
 class TarPart:
     """Samples of one tar, one per segment.
 
@@ -182,8 +205,8 @@ class TarPart:
     def __init__(self, dataset: Path, path: str, grid: Grid) -> None:
         self.grid = dump(Grid, grid).encode()
         self.path, self.final = path, dataset / path
-        self.temporary = self.final.with_name(TEMPORARY + self.final.name)
-        self.file = self.temporary.open("wb")
+        remove_temporary(self.final)
+        self.temporary, self.file = create_temporary(self.final)
         self.length = self.crc32c = 0
 
     def add(self, encoded: Encoded) -> Entry:
@@ -208,7 +231,8 @@ class TarPart:
         for number, (frames, blocks) in enumerate(encoded.segments):
             sample = trajectory.key if number == 0 else f"{trajectory.key}_{number:03d}"
             document = replace(encoded.document, first=first, frames=frames)
-            segments.append(Segment(first, frames, self._member(f"{sample}.fields.shard", blocks)))
+            fields, chunks_crc32c = self._shard(f"{sample}.fields.shard", blocks)
+            segments.append(_segment(document, first, frames, fields, chunks_crc32c))
             boundary = self._member(f"{sample}.boundary.shard", [encoded.boundary])
             static = None
             if encoded.static is not None:
@@ -224,10 +248,14 @@ class TarPart:
         )
 
     def _member(self, name: str, blocks: Blocks) -> FileRange:
+        return self._shard(name, blocks)[0]
+
+    def _shard(self, name: str, blocks: Blocks) -> tuple[FileRange, int]:
         """Writes the bytes first: the header before them holds a length that is known only after the last."""
         start, room = self.length, len(_header(name, 0))
         self.file.seek(start + room)
-        length, crc = _append(self.file, blocks)
+        written = _append(self.file, blocks)
+        length, crc = written.length, written.crc32c
         header, padding = _header(name, length), b"\0" * (-length % tarfile.BLOCKSIZE)
         self.file.write(padding)
         self.file.seek(start)
@@ -235,7 +263,7 @@ class TarPart:
         self.length = self.file.seek(start + room + length + len(padding))
         before = google_crc32c.extend(self.crc32c, header)
         self.crc32c = google_crc32c.extend(joined(before, crc, length), padding)
-        return FileRange(self.path, start + room, length, crc)
+        return FileRange(self.path, start + room, length, crc), written.chunks_crc32c
 
     def close(self) -> tuple[FileRecord, ...]:
         with full_disk_is_an_error(self.temporary):

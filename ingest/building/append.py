@@ -12,7 +12,7 @@ from ingest.building.finish import complete, merge
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.lock import lock
 from ingest.building.memory import Resources
-from ingest.building.overwrite import read_document
+from ingest.building.overwrite import read_card, read_index
 from ingest.building.part import RECORDS, PartRecord, record_path
 from ingest.building.plan import BuildPlan, plan_onto, recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, PartOutline
@@ -20,8 +20,9 @@ from ingest.recipe import Recipe
 from shards.card import Card, KeptError, Quarantined
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
+from shards.format_version import FORMAT
 from shards.index import DatasetIndex
-from shards.json_text import dump, parse
+from shards.json_text import dump_with_checksum, parse_with_checksum
 from shards.read import Dataset
 from shards.schema import SPLITS
 from shards.write import full_disk_is_an_error
@@ -57,10 +58,15 @@ def _append(
     recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: TellProgress
 ) -> Appended:
     """The same for who holds the lock: plans the new files, does their parts, merges old and new records."""
-    card = read_document(Card, folder / "card.json")
-    index = read_document(DatasetIndex, folder / "index.json")
+    card = read_card(folder)
+    index = read_index(folder)
     if card is None or index is None:
         raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
+    if card.format != FORMAT:
+        raise MismatchError(
+            f"{folder}: is of format {card.format}, new files would be of format {FORMAT}; run walrus-ingest build "
+            "with all files in another root"
+        )
     if recipe_digest(recipe) != card.recipe_digest:
         raise MismatchError(
             f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET"
@@ -75,7 +81,7 @@ def _append(
     if not plan.parts:
         return Appended(folder, 0, 0, card, plan.refused, plan.caveats)
     outline = _outline(plan, card, old)
-    write_atomically(folder / UNFINISHED, dump(BuildOutline, outline).encode())
+    write_atomically(folder / UNFINISHED, dump_with_checksum(BuildOutline, outline))
     done = do_parts(plan, plan.parts, folder, resources, progress, index_stays=True)
     records = old | {part.name: record for part, record in zip(plan.parts, done.records, strict=True)}
     card, published = merge(outline, folder, [records[part.name] for part in outline.parts])
@@ -110,7 +116,7 @@ def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, Par
 
 
 def _record(path: Path) -> PartRecord:
-    return parse(PartRecord, path.read_bytes(), str(path))
+    return parse_with_checksum(PartRecord, path.read_bytes(), str(path))
 
 
 def _place(name: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from ingest.building.lock import lock
-from ingest.building.overwrite import read_document
+from ingest.building.overwrite import read_card, read_index
 from ingest.building.part import RECORDS, PartRecord, read_record
 from ingest.building.plan import recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, read_outline
@@ -18,7 +18,7 @@ from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, Count, KeptError
 from shards.disk import write_atomically
 from shards.errors import ShardError, SourceError
-from shards.index import DatasetIndex, Entry
+from shards.index import Entry
 from shards.moments import merge_all
 from shards.program.settings import dump_toml
 from shards.publish import group_paths, publish
@@ -38,8 +38,8 @@ def finish(folder: Path) -> tuple[Card, int]:
     with full_disk_is_an_error(folder), lock(folder):
         outline = read_outline(folder)
         if outline is None:
-            card = read_document(Card, folder / "card.json")
-            if card is None or read_document(DatasetIndex, folder / "index.json") is None:
+            card = read_card(folder)
+            if card is None or read_index(folder) is None:
                 raise ShardError(f"{folder}: holds no {UNFINISHED} and no finished dataset; run build again")
             return card, 0
         return merge(outline, folder, _records(outline, folder))

@@ -15,8 +15,8 @@ from ingest.building.part import RECORDS, PartRecord, unfit
 from ingest.building.plan import BuildPlan, Part
 from shards.card import Card
 from shards.errors import MismatchError, ShardError
-from shards.index import DatasetIndex, Entry
-from shards.json_text import parse
+from shards.index import DatasetIndex, Entry, parse_index
+from shards.json_text import parse, parse_with_checksum
 
 T = TypeVar("T")
 
@@ -24,8 +24,8 @@ T = TypeVar("T")
 def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], slab_bytes: int) -> None:
     """Raises MismatchError where doing these parts would lose what was built before, or a user's files."""
     _require_ours(plan, folder)
-    index = read_document(DatasetIndex, folder / "index.json")
-    card = read_document(Card, folder / "card.json")
+    index = read_index(folder)
+    card = read_card(folder)
     if index is not None and index.packaging != plan.packaging:
         raise MismatchError(
             f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root"
@@ -40,10 +40,20 @@ def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], sla
         )
 
 
-def read_document(cls: type[T], path: Path) -> T | None:
-    """The document of a build, None where there is none; raises ShardError where it is damaged."""
+def read_card(folder: Path) -> Card | None:
+    """The card of a build, None where there is none; raises ShardError where it is damaged."""
+    path = folder / "card.json"
     try:
-        return parse(cls, path.read_bytes(), str(path)) if path.is_file() else None
+        return parse(Card, path.read_bytes(), str(path)) if path.is_file() else None
+    except ShardError as error:
+        raise ShardError(f"{error}; damaged: delete it and build again") from error
+
+
+def read_index(folder: Path) -> DatasetIndex | None:
+    """The index of a build, None where there is none; raises ShardError where it is damaged."""
+    path = folder / "index.json"
+    try:
+        return parse_index(path.read_bytes(), str(path)) if path.is_file() else None
     except ShardError as error:
         raise ShardError(f"{error}; damaged: delete it and build again") from error
 
@@ -71,7 +81,7 @@ def _built(folder: Path, index: DatasetIndex | None) -> set[tuple[str, str]]:
 def _recorded(folder: Path) -> Iterator[Entry]:
     for path in sorted((folder / RECORDS).glob("*.json")):
         try:
-            yield from parse(PartRecord, path.read_bytes(), str(path)).entries
+            yield from parse_with_checksum(PartRecord, path.read_bytes(), str(path)).entries
         except (ShardError, FileNotFoundError):
             # Cut short, or removed just now by the job that does this part: nothing is built.
             continue

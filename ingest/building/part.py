@@ -27,7 +27,7 @@ from shards.card import Quarantined
 from shards.disk import settle, write_atomically
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
-from shards.json_text import dump, parse
+from shards.json_text import dump_with_checksum, parse_with_checksum
 from shards.moments import NONE, Moments, merge_all, of_frames
 from shards.program.machine import keep_freed_memory
 from shards.schema import Cell, Frames, Trajectory, checked
@@ -89,7 +89,7 @@ def read_record(dataset: Path, part: PartName) -> PartRecord | None:
     if not path.is_file():
         return None
     try:
-        record = parse(PartRecord, path.read_bytes(), str(path))
+        record = parse_with_checksum(PartRecord, path.read_bytes(), str(path))
     except ShardError:
         return None
     if record.digest != part.digest:
@@ -124,7 +124,7 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
         writer.discard()
         raise
     record = _record(plan, part, written, files, quarantine)
-    write_atomically(record_path(dataset, part.name), dump(PartRecord, record).encode())
+    write_atomically(record_path(dataset, part.name), dump_with_checksum(PartRecord, record))
     return record
 
 

@@ -26,6 +26,7 @@ from ingest.recipe import Recipe
 from shards.card import KeptError, Quarantined
 from shards.codec import CodecName
 from shards.errors import SourceError
+from shards.format_version import FORMAT
 from shards.index import Packaging
 from shards.json_text import to_text
 from shards.schema import SPLITS, DType, Schema, Split, Trajectory
@@ -247,6 +248,7 @@ def _terms(
 ) -> str:
     """Digest of all that decides the bytes of every part, next to its inputs."""
     terms = {
+        "format": FORMAT,
         "recipe": recipe_digest(recipe),
         "schema": TypeAdapter(Schema).dump_python(schema, mode="json"),
         "powers": chosen,

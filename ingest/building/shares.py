@@ -20,7 +20,7 @@ from shards.codec import CodecName
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError
 from shards.index import Packaging
-from shards.json_text import dump, parse
+from shards.json_text import dump_with_checksum, parse_with_checksum
 from shards.schema import AtLeastOne, Natural, Schema, Split, checked
 
 UNFINISHED = "unfinished.json"
@@ -114,12 +114,12 @@ def share_out(sizes: Sequence[int], jobs: int) -> tuple[int, ...]:
 def read_outline(folder: Path) -> BuildOutline | None:
     """The outline of a build that is not merged yet; raises ShardError where it is damaged."""
     path = folder / UNFINISHED
-    return parse(BuildOutline, path.read_bytes(), str(path)) if path.is_file() else None
+    return parse_with_checksum(BuildOutline, path.read_bytes(), str(path)) if path.is_file() else None
 
 
 def keep_outline(folder: Path, outline: BuildOutline, lock: Lock) -> None:
     """Writes the outline, or finds it there; raises MismatchError where another job planned otherwise."""
-    path, text = folder / UNFINISHED, dump(BuildOutline, outline).encode()
+    path, text = folder / UNFINISHED, dump_with_checksum(BuildOutline, outline)
     with lock.turn():
         if not path.is_file():
             write_atomically(path, text)

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
+from shards.checksum import with_comment
 from shards.drawing.colours import BLUE, INK, PALE
 
 # Pictures wider than this scroll sideways on a phone, the others shrink.
@@ -14,7 +15,8 @@ _PHONE = 760
 
 def page(title: str, body: str) -> str:
     """The whole file; `body` is HTML, `title` is text. Browsers load and run nothing from outside of it."""
-    return _PAGE.format(title=escape(title), style=_LIGHT + _REST, body=body)
+    content = _PAGE.format(title=escape(title), style=_LIGHT + _REST, body=body)
+    return with_comment(content.encode()).decode()
 
 
 def heading(title: str, facts: Sequence[tuple[str, str]]) -> str:

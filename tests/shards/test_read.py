@@ -1,6 +1,7 @@
 """Frames out of shards equal what h5py reads; a damaged or hostile dataset is refused in one line."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from shards.errors import ShardError
+from shards.json_text import text_with_checksum, to_text
 from shards.read import Dataset
 from shards.schema import Boundary
 
@@ -23,7 +25,9 @@ def physical(dataset: Dataset, entry, frames) -> np.ndarray:
 def edit(path: Path, change) -> None:
     tables = json.loads(path.read_text())
     change(tables)
-    path.write_text(json.dumps(tables))
+    path.write_bytes(
+        text_with_checksum(to_text(tables)) if tables.pop("crc32c", None) else to_text(tables).encode()
+    )
 
 
 def test_frames_constants_and_bits_are_those_of_the_file(dataset, raw):
@@ -94,7 +98,10 @@ def test_a_frame_that_is_not_there_is_told_with_those_that_are(dataset, frame):
         (lambda f: (f / "card.json").write_bytes(b"{}"), r"card\.json: was changed after the build"),
         (lambda f: (f / "index.json").write_bytes(b"{"), r"index\.json: Invalid JSON"),
         (lambda f: (f / "index.json").write_bytes(b"\xff"), r"index\.json: Invalid JSON"),
-        (lambda f: edit(f / "index.json", lambda t: t.update(format=2)), r"index\.json: format"),
+        (
+            lambda f: edit(f / "index.json", lambda t: t.update(format=3)),
+            r"json: is of format 3, built by a newer",
+        ),
         (lambda f: edit(f / "index.json", lambda t: t.update(more=1)), r"index\.json: more"),
     ],
 )
@@ -194,3 +201,43 @@ def test_a_dataset_keeps_few_files_open(dataset):
     for entry in dataset.entries("valid"):
         physical(dataset, entry, range(24))
     assert open_files() - before <= 24
+
+
+def test_a_dataset_that_is_built_anew_while_it_is_open_is_told(folder, dataset):
+    dataset.require_unchanged()
+    edit(folder / "index.json", lambda t: t["files"][0].update(crc32c=1))
+    with pytest.raises(ShardError, match="was built anew while it was read"):
+        dataset.require_unchanged()
+    (folder / "index.json").unlink()
+    with pytest.raises(ShardError, match="is no longer the dataset that was opened"):
+        dataset.require_unchanged()
+
+
+def test_files_that_were_appended_change_nothing_of_what_is_read(folder, dataset):
+    record = {"path": "valid/more", "length": 1, "crc32c": 1}
+    edit(folder / "index.json", lambda t: t["files"].append(record))
+    dataset.require_unchanged()
+
+
+def test_a_flipped_bit_of_a_frame_is_noticed_by_its_reader(folder, dataset):
+    entry = dataset.entries("valid")[0]
+    fields = entry.segments[0].fields
+    with (folder / fields.path).open("r+b") as file:
+        file.seek(fields.offset + 100)
+        (byte,) = file.read(1)
+        file.seek(fields.offset + 100)
+        file.write(bytes([byte ^ 1]))
+    out = np.empty((1, *dataset.card.schema.frame_shape), "f4")
+    with pytest.raises(ShardError, match="frame 0: its checksum does not match, bytes have changed; run"):
+        dataset.read_frames(entry, [0], out)
+
+
+def test_a_pipe_in_place_of_a_file_does_not_stop_the_reader(folder):
+    for name in ("index.json", "card.json"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        with pytest.raises(ShardError, match=f"{name}: cannot be read \\(is not a file\\)"):
+            Dataset(folder)
+        (folder / name).unlink()
+        (folder / name).write_bytes(content)

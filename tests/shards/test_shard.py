@@ -8,6 +8,7 @@ from shards.shard import (
     LARGEST_CHUNK,
     MISSING,
     Shard,
+    checksum_of_chunks,
     chunk_ranges,
     chunk_shape,
     cuts_the_frame,
@@ -30,7 +31,7 @@ def make(frames: np.ndarray, slots: int, height: int) -> bytes:
 
 
 def opened(data: bytes, slots: int) -> Shard:
-    return Shard(memoryview(data), chunk_ranges(memoryview(data), slots), "lz4")
+    return Shard(memoryview(data), chunk_ranges(memoryview(data), slots), "lz4", True)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_channels_go_to_the_runs_that_are_named_and_nowhere_else(frames, codec, 
     slots = FRAMES * X // height
     chunk, channels = (CHANNELS, height, Y), (slice(1, 2), slice(3, 4))
     data = memoryview(b"".join(shard_stream(iter(frames), slots, chunk, codec)))
-    shard = Shard(data, chunk_ranges(data, slots), codec)
+    shard = Shard(data, chunk_ranges(data, slots), codec, True)
     out = np.full((FRAMES, 5, X, Y), -1, "f4")
     for number in range(FRAMES):
         shard.frame_into(number, chunk, "float32", out[number], channels)
@@ -140,14 +141,24 @@ def test_channels_go_to_the_runs_that_are_named_and_nowhere_else(frames, codec, 
     assert (out[:, [0, 2, 4]] == -1).all()
 
 
-def test_raw_frames_side_by_side_are_copied_at_once_and_others_are_not(frames):
-    chunk, channels = (CHANNELS, X, Y), (slice(0, 1), slice(2, 3))
-    data = b"".join(shard_stream(iter(frames), FRAMES, chunk, "raw"))
-    shard = Shard(memoryview(data), chunk_ranges(memoryview(data), FRAMES), "raw")
-    out = np.full((2, 3, X, Y), -1, "f4")
-    assert shard.run_into(1, chunk, "float32", out, channels)
-    np.testing.assert_array_equal(out[:, [0, 2]], frames[1:])
-    assert (out[:, 1] == -1).all()
-    swapped = Shard(shard.data, shard.ranges[[0, 2, 1]], "raw")
-    for refused, first in ((swapped, 1), (opened(make(frames, FRAMES, X), FRAMES), 1), (shard, 2)):
-        assert not refused.run_into(first, chunk, "float32", out, channels)
+@pytest.mark.parametrize("codec", ["raw", "lz4"])
+def test_every_flipped_bit_of_a_chunk_is_noticed_when_it_is_read(frames, codec):
+    data = bytearray(b"".join(shard_stream(iter(frames), FRAMES, (CHANNELS, X, Y), codec)))
+    ranges = chunk_ranges(memoryview(bytes(data)), FRAMES)
+    offset, length = ranges[1].tolist()
+    out = np.empty((CHANNELS, X, Y), "f4")
+    for bit in range(8 * length):
+        data[offset + bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ShardError, match="its checksum does not match"):
+            Shard(memoryview(data), ranges, codec, True).chunk_into(1, out)
+        data[offset + bit // 8] ^= 1 << bit % 8
+    Shard(memoryview(data), ranges, codec, True).chunk_into(1, out)
+    np.testing.assert_array_equal(out, frames[1])
+
+
+def test_another_shard_of_the_same_length_has_another_checksum_of_its_chunks(frames):
+    found = set()
+    for values in (frames, frames + 1):
+        data = memoryview(b"".join(shard_stream(iter(values), FRAMES, (CHANNELS, X, Y), "raw")))
+        found.add(checksum_of_chunks(data, chunk_ranges(data, FRAMES)))
+    assert len(found) == 2

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from shards.disk import write_atomically
 from shards.drawing.html_page import escaped_words, figure, heading, page, table
 from walrus.evaluation.curve_figures import Curve, curve
 from walrus.evaluation.evaluate import Evaluation
@@ -71,7 +72,7 @@ def write_report(path: Path, run: RunFacts, results: Sequence[Result], curves: S
         parts.append(f"<h2>Training</h2>{figure(curve(curves), 'training loss of each task')}")
     parts += [_section(number, result) for number, result in enumerate(results)]
     parts.append(_notes(results))
-    path.write_text(page(run.title, "\n".join(parts)), "utf-8")
+    write_atomically(path, page(run.title, "\n".join(parts)).encode())
 
 
 def count(number: int) -> str:

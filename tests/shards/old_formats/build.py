@@ -15,6 +15,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ingest.building.build import build
+from ingest.building.memory import Resources
+from ingest.building.plan import plan_build
+from ingest.recipe import Recipe
+from shards.program.settings import make
+
 HERE = Path(__file__).parent
 # Axes: N trajectory, T time, X Y space.
 N, T, X, Y = 2, 5, 6, 4
@@ -53,12 +59,6 @@ def arrays() -> dict[str, np.ndarray]:
 
 def build_small(root: Path, packaging: str, codec: str) -> Path:
     """The dataset below `root`, in frames of one chunk and shards of one trajectory."""
-    from ingest.building.build import build
-    from ingest.building.memory import Resources
-    from ingest.building.plan import plan_build
-    from ingest.recipe import Recipe
-    from shards.program.settings import make
-
     with TemporaryDirectory() as source:
         np.savez(Path(source) / "small.npz", **arrays())
         plan = plan_build(make(Recipe, TABLES, "small.toml"), Path(source), packaging, codec)
