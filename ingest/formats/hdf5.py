@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
@@ -19,7 +20,8 @@ import numpy.typing as npt
 
 from ingest.formats.hdf5_errors import reading, where, why_not_hdf5
 from ingest.formats.hdf5_storage import require_filters, require_written
-from ingest.formats.hdf5_tree import child_names, outside_data
+from ingest.formats.hdf5_tree import child_names, outside_data, own_datasets
+from ingest.formats.hdf5_virtual import require_whole_sources, source_files
 from shards.errors import SourceError
 
 # A chunk that holds a whole trajectory would otherwise be decoded once for every frame read from it.
@@ -71,8 +73,21 @@ def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
             "up to 64 bits"
         )
     require_filters(dataset)
-    require_written(dataset)
+    if dataset.is_virtual:
+        require_whole_sources(dataset)
+    else:
+        require_written(dataset)
     return dataset
+
+
+def virtual_sources(path: Path) -> tuple[Path, ...]:
+    """The other files that hold values of this one; none of a file that cannot be opened."""
+    try:
+        with open_to_look(path) as file:
+            found = [source_files(dataset) for _, dataset in own_datasets(file) if dataset.is_virtual]
+    except SourceError:
+        return ()
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 def is_numeric(dataset: h5py.Dataset) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from ingest.formats.hdf5_errors import reading, where
+from ingest.formats.hdf5_virtual import virtual_fault
 from shards.errors import SourceError
 
 
@@ -50,17 +51,19 @@ def _members(top: h5py.Group) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _outside_storage(dataset: h5py.Dataset) -> str | None:
-    """What is wrong with a dataset whose values are in other files; None where they are in this one."""
+    """What is wrong with a dataset whose values are in other files; None where they are in this one.
+
+    Virtual datasets of files in the same folder are fine: they are read as if they were here.
+    """
     with reading(dataset):
-        elsewhere = [name for name, *_ in dataset.external or ()]
+        elsewhere = [str(name) for name, *_ in dataset.external or ()]
         virtual = dataset.is_virtual
-        if virtual:
-            elsewhere = [source.file_name for source in dataset.virtual_sources()]
-    if not elsewhere and not virtual:
+    if virtual:
+        return virtual_fault(dataset)
+    if not elsewhere:
         return None
-    kind = "a virtual dataset" if virtual else "raw storage outside the file"
-    places = ", ".join(map(str, elsewhere[:3])) or "nothing"
-    return f"{kind}, of {places}; expected data in the file itself; copy it in with h5repack"
+    places = ", ".join(elsewhere[:3])
+    return f"raw storage outside the file, of {places}; expected data in the file itself; copy it in with h5repack"
 
 
 def child_names(group: h5py.Group) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Untrusted npz files: zip archives of npy members, decoded from front to back in slabs.
+"""Untrusted npy files, and npz files: zip archives of npy members, decoded from front to back in slabs.
 
 A member is a compressed stream without random access, so the last block read is kept: fields that share an
 array ask for the same frames one after the other. Nothing is unpickled, and a header is believed only where
@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
@@ -23,6 +24,11 @@ from ingest.formats.packing import Attribute
 from shards.errors import SourceError
 
 SKIP_BYTES = 2**20
+# The largest array in Fortran order: a frame of it is spread over all its bytes.
+FORTRAN_BYTES = 2**30
+# What the array of an npy file is called.
+ONLY = "data"
+NPY_MAGIC = b"\x93NUMPY"
 # What zipfile and zlib raise for damage, encryption, and kinds of compression that they do not know.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
@@ -40,7 +46,46 @@ def open_npz(path: Path) -> Iterator[Npz]:
             "fetch the file again"
         ) from error
     with archive:
+        if any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist()):
+            raise SourceError(
+                f"{path}: saved by torch, as a pickle that may run code; load it yourself with weights_only=True and "
+                "numpy.savez its tensors"
+            )
         yield Npz(path, archive)
+
+
+@contextmanager
+def open_npy(path: Path) -> Iterator[Npy]:
+    """An array in a file of its own; raises SourceError where it is none."""
+    yield Npy(path)
+
+
+class Npy:
+    """The one array of a file, called `data`; satisfies ingest.formats.arrays.ArrayFile."""
+
+    def __init__(self, path: Path) -> None:
+        self.where = str(path)
+        self._member = NpyStream(lambda: path.open("rb"), path.stat().st_size, self.where)
+
+    def names(self) -> tuple[str, ...]:
+        return (ONLY,)
+
+    def array(self, path: str) -> NpyArray:
+        if path != ONLY:
+            raise SourceError(f"{self.where}: no array {path}; the one array of an npy file is called {ONLY}")
+        return self._member.in_order()
+
+    def attribute(self, path: str, name: str) -> float | None:
+        raise SourceError(f"{self.where}: npy holds no attributes; state numbers in the recipe")
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return {}
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return tuple("" for _ in self.array(path).shape)
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
 
 class Npz:
@@ -54,14 +99,16 @@ class Npz:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(name[:-4] for name in self._archive.namelist() if name.endswith(".npy")))
 
-    def array(self, path: str) -> NpzMember:
+    def array(self, path: str) -> NpyArray:
         if path not in self.names():
             raise SourceError(
                 f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
             )
         if path not in self._members:
-            self._members[path] = NpzMember(self._archive, f"{path}.npy", f"{self.where}:{path}")
-        return self._members[path]
+            name, place = f"{path}.npy", f"{self.where}:{path}"
+            size = self._archive.getinfo(name).file_size
+            self._members[path] = NpzMember(lambda: self._archive.open(name), size, place)
+        return self._members[path].in_order()
 
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npz holds no attributes; name an array instead of {path}@{name}")
@@ -76,20 +123,34 @@ class Npz:
         return {}
 
 
-class NpzMember:
-    """One array, read forwards; going back starts its stream anew."""
+class NpyStream:
+    """One array of `size` bytes with its header, read forwards; going back opens its stream again.
+
+    An array in Fortran order is seen here as the bytes are, its axes reversed.
+    """
 
     unwritten = False
 
-    def __init__(self, archive: zipfile.ZipFile, name: str, where: str) -> None:
+    def __init__(self, open_stream: Callable[[], IO[bytes]], size: int, where: str) -> None:
         self.where = where
-        self._archive = archive
-        self._name = name
+        self._open = open_stream
+        self._size = size
         with self._reading():
-            self.shape, self.dtype, self._start = self._header()
+            self.shape, self.dtype, self._start, self.reversed = self._header()
         self._stream: IO[bytes] | None = None
         self._position = 0
         self._last: tuple[tuple[int, int], npt.NDArray[Any]] | None = None
+
+    def in_order(self) -> NpyArray:
+        """The array with its axes in order; raises SourceError where that would need too much memory."""
+        if not self.reversed:
+            return self
+        if math.prod(self.shape) * self.dtype.itemsize > FORTRAN_BYTES:
+            raise SourceError(
+                f"{self.where}: {self._size} bytes in Fortran order, of which no frame can be read alone; save it "
+                "again by numpy.ascontiguousarray"
+            )
+        return FortranArray(self)
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         """Reads the block that the leading integers and the first slice span, and picks the rest from it."""
@@ -122,7 +183,7 @@ class NpzMember:
     def _bytes(self, start: int, size: int) -> bytes:
         """`size` bytes from byte `start` on; going back opens the stream again."""
         if self._stream is None or start < self._position:
-            self._stream, self._position = self._archive.open(self._name), 0
+            self._stream, self._position = self._open(), 0
         while self._position < start:
             skipped = len(self._stream.read(min(SKIP_BYTES, start - self._position)))
             if not skipped:
@@ -134,23 +195,22 @@ class NpzMember:
             raise EOFError(f"ends at byte {self._position}")
         return content
 
-    def _header(self) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-        """Shape, type, and where the numbers begin."""
-        with self._archive.open(self._name) as stream:
+    def _header(self) -> tuple[tuple[int, ...], np.dtype[Any], int, bool]:
+        """Shape as the bytes are, type, where the numbers begin, and whether the axes are reversed."""
+        with self._open() as stream:
             shape, fortran, dtype = _npy_header(stream)
             start = stream.tell()
-        held = self._archive.getinfo(self._name).file_size - start
+        held = self._size - start
         if dtype.kind not in "biuf" or dtype.itemsize > 8:
             raise SourceError(f"{self.where}: holds {dtype}; expected integers or floats up to 64 bits")
-        if fortran and len(shape) > 1:
-            raise SourceError(f"{self.where}: stored in Fortran order; expected C order; save it again")
         expected = math.prod(shape) * dtype.itemsize
         if held != expected:
             raise SourceError(
                 f"{self.where}: shape {shape} of {dtype} needs {expected} bytes, the member holds {held}; "
                 "the header and the data disagree: fetch the file again"
             )
-        return shape, dtype, start
+        turned = fortran and len(shape) > 1
+        return shape[::-1] if turned else shape, dtype, start, turned
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -162,6 +222,36 @@ class NpzMember:
             raise SourceError(
                 f"{self.where}: damaged ({error or 'cut short'}); fetch the file again"
             ) from error
+
+
+class NpzMember(NpyStream):
+    """An array of an archive: compressed, so that going back costs what comes before."""
+
+
+@dataclass(frozen=True)
+class FortranArray:
+    """An array in Fortran order, its axes as numpy shows them; satisfies ingest.formats.arrays.Array."""
+
+    stored: NpyStream
+    unwritten: bool = False
+
+    @property
+    def where(self) -> str:
+        return self.stored.where
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.stored.shape[::-1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.stored.dtype
+
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
+        return self.stored.slab(*index[::-1]).T
+
+
+NpyArray = NpyStream | FortranArray
 
 
 def _npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

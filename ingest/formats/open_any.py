@@ -11,11 +11,13 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from ingest.formats.arrays import ArrayFile, look_into_hdf5, open_hdf5_arrays
-from ingest.formats.npz import open_npz
+from ingest.formats.netcdf_classic import MAGIC, open_classic
+from ingest.formats.npz import NPY_MAGIC, open_npy, open_npz
 from ingest.formats.zarr_marker import MARKERS, marker
 from shards.errors import SourceError
 
 ZIP = b"PK"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def located(path: Path) -> Path:
@@ -46,8 +48,13 @@ def _opened(
 ) -> AbstractContextManager[ArrayFile]:
     if path.name in MARKERS:
         return _open_zarr(path)
-    if _starts_as_zip(path):
+    start = _first_bytes(path)
+    if start.startswith(ZIP):
         return _open_zarr(path) if _holds_a_store(path) else open_npz(path)
+    if start.startswith(NPY_MAGIC):
+        return open_npy(path)
+    if start[:4] in MAGIC:
+        return open_classic(path)
     return open_hdf5(path)
 
 
@@ -57,13 +64,19 @@ def _open_zarr(path: Path) -> AbstractContextManager[ArrayFile]:
     return opened
 
 
-def _starts_as_zip(path: Path) -> bool:
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 does; one with a user block before it (as MATLAB writes) does not."""
+    return _first_bytes(path) == HDF5
+
+
+def _first_bytes(path: Path) -> bytes:
+    """What tells the kind of a file; nothing for what is no file."""
     # A pipe would be waited for; who opens HDF5 says that it is no file.
     if not path.is_file():
-        return False
+        return b""
     try:
         with path.open("rb") as file:
-            return file.read(len(ZIP)) == ZIP
+            return file.read(8)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 

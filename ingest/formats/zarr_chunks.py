@@ -39,6 +39,11 @@ class Contents:
         return self.keys[(at := bisect_left(self.keys, key)) : at + 1] == [key]
 
 
+def _inside(array: Any) -> str:
+    """How the names of an array's files begin; the array at the root of a store has nothing before them."""
+    return f"{array.path}/" if array.path else ""
+
+
 def chunk_grid(array: Any) -> tuple[int, ...]:
     """How many chunks there should be along each axis."""
     return tuple(-(-length // step) for length, step in zip(array.shape, array.chunks, strict=True))
@@ -46,7 +51,7 @@ def chunk_grid(array: Any) -> tuple[int, ...]:
 
 def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
     """How many chunks each chunk file (shard, where there are any) holds that is in the store."""
-    prefix = f"{array.path}/"
+    prefix = _inside(array)
     own = takewhile(
         lambda key: key.startswith(prefix), islice(contents.keys, bisect_left(contents.keys, prefix), None)
     )
@@ -65,7 +70,7 @@ def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]
         return
     steps = array.shards or array.chunks
     for place in product(*map(_touched, index, array.shape, steps)):
-        key = f"{array.path}/{array.metadata.encode_chunk_key(place)}"
+        key = _inside(array) + array.metadata.encode_chunk_key(place)
         if contents.holds(key) and not (_shard_is_whole if array.shards else _blosc_is_whole)(
             array, contents, key
         ):

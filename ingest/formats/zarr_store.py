@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import zarr
 from zarr.storage import LocalStore, ZipStore
 
 from ingest.formats.arrays import SlabIndex
+from ingest.formats.npz import ONLY
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from ingest.formats.zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
@@ -41,12 +42,19 @@ def open_zarr(path: Path) -> Iterator[Zarr]:
     with ExitStack() as stack:
         try:
             store, contents = stack.enter_context(_opened(path))
-            group = zarr.open_group(store, mode="r")
+            root = zarr.open(store, path=_root(contents), mode="r")
         except SourceError:
             raise
         except _DAMAGE as error:
             raise SourceError(f"{path}: holds no zarr group ({_one_line(error)}); fetch it again") from error
-        yield Zarr(str(path), group, contents)
+        yield Zarr(str(path), root, contents)
+
+
+def _root(contents: Contents) -> str:
+    """Where the group or array is: of a zip that was made of the folder of a store, in that folder."""
+    folders = {PurePosixPath(key).parent for key in contents.keys if PurePosixPath(key).name in MARKERS}
+    highest = min(folders, key=lambda folder: (len(folder.parts), str(folder)), default=PurePosixPath("."))
+    return "" if highest == PurePosixPath(".") else str(highest)
 
 
 @contextmanager
@@ -79,10 +87,10 @@ def _one_line(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Zarr:
-    """The arrays of a group and of the groups below."""
+    """The arrays of a group and of the groups below, or the one array that a store is."""
 
     where: str
-    group: zarr.Group
+    root: zarr.Group | zarr.Array[Any]
     contents: Contents
 
     def names(self) -> tuple[str, ...]:
@@ -107,7 +115,7 @@ class Zarr:
         return array
 
     def attribute(self, path: str, name: str) -> float | None:
-        item = self._members().get(path) if path else self.group
+        item = self._members().get(path) if path else self.root
         value = item.attrs.get(name) if item is not None else None
         if value is None:
             return None
@@ -119,7 +127,7 @@ class Zarr:
         return float(value)
 
     def attributes(self, path: str) -> dict[str, Attribute]:
-        item = self._members().get(path) if path else self.group
+        item = self._members().get(path) if path else self.root
         return {} if item is None else _plain(item.attrs)
 
     def dimensions(self, path: str) -> tuple[str, ...]:
@@ -133,8 +141,11 @@ class Zarr:
         }
 
     def _members(self) -> dict[str, Any]:
+        """Groups and arrays by path; an array at the root is called `data`."""
+        if isinstance(self.root, zarr.Array):
+            return {ONLY: self.root}
         try:
-            return dict(self.group.members(max_depth=None))
+            return dict(self.root.members(max_depth=None))
         except _DAMAGE as error:
             raise SourceError(f"{self.where}: damaged ({_one_line(error)}); fetch it again") from error
 

@@ -12,7 +12,8 @@ from ingest.fields.described import described_file, wanted_of
 from ingest.fields.file_run import FileRun
 from ingest.fields.stacked import StackedFile
 from ingest.formats.arrays import Arrays
-from ingest.formats.open_any import open_arrays
+from ingest.formats.hdf5 import virtual_sources
+from ingest.formats.open_any import is_hdf5, open_arrays
 from ingest.formats.run_files import files_of_run
 from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import NamePattern, names_parts
@@ -21,7 +22,7 @@ from ingest.source import Mark
 from shards.errors import SourceError
 from shards.schema import SPLITS, Split
 
-PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npz", "*.zarr", "*.zarr.zip")
+PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npy", "*.npz", "*.zarr", "*.zarr.zip")
 # Any file will do: only the recipe knows what its arrays are.
 MARKS: tuple[Mark, ...] = ()
 
@@ -34,9 +35,9 @@ def split(path: Path) -> Split | None:
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """All files of a zarr store that is a folder; any other file stands alone."""
+    """All files of a zarr store that is a folder, those of virtual datasets; any other file stands alone."""
     if path.name not in MARKERS:
-        return ()
+        return tuple(place for place in virtual_sources(path) if place.is_file()) if is_hdf5(path) else ()
     return tuple(sorted(place for place in path.parent.rglob("*") if place.is_file() and place != path))
 
 

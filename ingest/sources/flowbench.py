@@ -24,7 +24,7 @@ from ingest.fields.described import described_fields
 from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
 from ingest.fields.stacked import StackedFile, StoredField, require_fields, require_heeded
 from ingest.fields.times import described_rows
-from ingest.formats.npz import Npz, NpzMember, open_npz
+from ingest.formats.npz import NpyArray, Npz, open_npz
 from ingest.recipe import Recipe
 from ingest.source import Mark, Row
 from shards.errors import SourceError
@@ -116,7 +116,7 @@ class _Run:
         beside = self.geometry.names() if self.geometry else ()
         return (*self.flow.names(), *(f"{GEOMETRY}/{name}" for name in beside))
 
-    def array(self, path: str) -> NpzMember:
+    def array(self, path: str) -> NpyArray:
         if self.geometry is None or not path.startswith(f"{GEOMETRY}/"):
             return self.flow.array(path)
         return self.geometry.array(path.removeprefix(f"{GEOMETRY}/"))

@@ -1,6 +1,7 @@
 """zarr stores that are none, or not whole: told in one line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numcodecs import LZ4, Blosc, Zlib
 from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from ingest.formats.arrays import whole
+from ingest.formats.open_any import located, open_arrays
 from ingest.formats.zarr_store import open_zarr
 from ingest.recipe import Recipe
 from shards.errors import SourceError
@@ -105,6 +107,25 @@ def test_an_old_store_that_would_run_code_is_not_opened(tmp_path, recipe, refusa
     assert "pickle" in refusal(tmp_path / "old.zarr" / ".zgroup", recipe)
 
 
-def test_an_array_alone_is_no_group(tmp_path, recipe, refusal):
-    zarr.create_array(tmp_path / "one.zarr", data=np.ones((2, 3, 4), "f4"))
-    assert "holds no zarr group" in refusal(tmp_path / "one.zarr" / "zarr.json", recipe)
+@pytest.mark.parametrize("form", [2, 3])
+def test_an_array_at_the_root_is_called_data(tmp_path, form):
+    values = np.arange(24.0).reshape(4, 6)
+    array = zarr.create_array(tmp_path / "a.zarr", data=values, chunks=(2, 3), zarr_format=form)
+    assert array.shape == (4, 6)
+    with open_arrays(located(tmp_path / "a.zarr")) as arrays:
+        assert arrays.names() == ("data",)
+        assert not arrays.array("data").unwritten
+        np.testing.assert_array_equal(arrays.array("data").slab(slice(1, 3), 4), values[1:3, 4])
+        assert arrays.caveats() == {"data": ()}
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_a_store_that_was_zipped_with_its_folder_is_read(tmp_path, form):
+    values = np.arange(24.0).reshape(4, 6)
+    group = zarr.open_group(tmp_path / "run.zarr", mode="w", zarr_format=form)
+    group.create_array("below/u", data=values)
+    shutil.make_archive(str(tmp_path / "run"), "zip", tmp_path, "run.zarr")
+    with open_arrays(tmp_path / "run.zip") as arrays:
+        assert arrays.names() == ("below/u",)
+        np.testing.assert_array_equal(arrays.array("below/u").slab(slice(None), 2), values[:, 2])
+        assert arrays.caveats() == {"below/u": ()}

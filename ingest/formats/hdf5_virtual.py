@@ -1,0 +1,82 @@
+"""Virtual datasets of HDF5: arrays whose values are in other files, which must be in the same folder or below."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import h5py
+
+from ingest.formats.hdf5_errors import reading, where
+from ingest.formats.hdf5_storage import require_filters, require_written
+from shards.errors import SourceError
+
+# A source that is the file itself.
+ITSELF = "."
+
+
+def source_files(dataset: h5py.Dataset) -> tuple[Path, ...]:
+    """The other files that hold the values of a virtual dataset, in order, each once."""
+    with reading(dataset):
+        names = [source.file_name for source in dataset.virtual_sources()]
+        folder = Path(dataset.file.filename).absolute().parent
+    return tuple(dict.fromkeys(folder / name for name in names if name != ITSELF))
+
+
+def virtual_fault(dataset: h5py.Dataset) -> str | None:
+    """What is wrong with where the values are, if anything: outside the folder, or not there."""
+    folder = Path(dataset.file.filename).absolute().parent.resolve()
+    for place in source_files(dataset):
+        if "%" in place.name or not place.resolve().is_relative_to(folder):
+            return (
+                f"a virtual dataset, of {place.name} outside the folder of the file; expected data in the folder; "
+                "copy it in with h5repack -l CONTI"
+            )
+        if not place.is_file():
+            return f"a virtual dataset, of {place.name}, which is not there; fetch it, or leave this file out"
+    return None
+
+
+def require_whole_sources(dataset: h5py.Dataset) -> None:
+    """Raises SourceError where parts of a virtual dataset are in no file, or not written: they read as fill values."""
+    with reading(dataset):
+        mappings = dataset.virtual_sources()
+        covered = sum(source.vspace.get_select_npoints() for source in mappings)
+    if covered < math.prod(dataset.shape):
+        raise SourceError(
+            f"{where(dataset)}: {covered} of {math.prod(dataset.shape)} values of this virtual dataset are in a file; "
+            "the rest would read as the fill value; fetch the other files"
+        )
+    folder = Path(dataset.file.filename).absolute().parent
+    for source in mappings:
+        if source.file_name == ITSELF:
+            _require_source(dataset.file, source.dset_name)
+        else:
+            _require_in_file(folder / source.file_name, source.dset_name)
+
+
+def _require_in_file(path: Path, name: str) -> None:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            _require_source(file, name)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be opened as HDF5 ({error}); fetch it again") from error
+
+
+def _require_source(file: h5py.File, name: str) -> None:
+    """Raises SourceError unless the values are in this file itself, all of them."""
+    with reading(file):
+        link = file.get(name, getlink=True)
+        source = file.get(name) if isinstance(link, h5py.HardLink) else None
+    if not isinstance(source, h5py.Dataset):
+        raise SourceError(
+            f"{file.filename}: no dataset {name}; a virtual dataset needs it; fetch the file again"
+        )
+    with reading(source):
+        elsewhere = source.is_virtual or bool(source.external)
+    if elsewhere:
+        raise SourceError(
+            f"{where(source)}: its values are in other files again; copy them in with h5repack -l CONTI"
+        )
+    require_filters(source)
+    require_written(source)
