@@ -14,7 +14,7 @@ COMMAND_OF_INGEST = {"ingest.cli", "ingest.cli_options", "ingest.cli_output"}
 TENSORS_OF_WALRUS = {
     f"walrus.{name}" for name in ("augment", "batch", "device", "normalize", "randomness", "vocabulary")
 }
-COMMANDS = {f"pipelines.{name}" for name in ("convert", "evaluate", "finetune", "pretrain")}
+COMMANDS = {f"pipelines.{name}" for name in ("convert", "evaluate", "finetune", "forecast", "pretrain")}
 
 # What the modules of each room may import of ours, next to the room itself. A name stands for all that is
 # below it, "shards" for the files of the format alone: `shards.program` and `shards.drawing` are named where
@@ -139,7 +139,7 @@ def test_commands_import_no_commands():
     [
         ("deepspeed", {"walrus.training.deepspeed_fence"}),
         ("h5py", {"ingest.formats", "ingest.fields", "ingest.sources"}),
-        ("zarr", {"ingest.formats"}),
+        ("zarr", {"ingest.formats", "pipelines.forecast_file"}),
         ("typer", {"shards.program", "ingest.cli", "ingest.cli_options", "ingest.cli_output", "pipelines"}),
         ("rich", {"shards.program", "ingest.cli_output", "pipelines"}),
         ("matplotlib", {"shards.drawing", "ingest.reporting", "walrus.evaluation"}),

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from shards.errors import MismatchError
-from shards.read import Dataset
+from shards.remote import open_place
 from shards.schema import Frames, Mask, Schema, Split, side_mask
 from shards.shard import copy_channels
 from walrus.batch import Batch, Embedding, embed
@@ -100,7 +100,7 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
 
     Raises ShardError where the dataset is not built, MismatchError where it has no such frames.
     """
-    dataset = Dataset(Path(folder))
+    dataset = open_place(folder)
     entries, schema = dataset.entries(split), dataset.card.schema
     if not 0 <= trajectory < len(entries) or not 0 <= first < first + frames <= entries[trajectory].frames:
         longest = max((entry.frames for entry in entries), default=0)

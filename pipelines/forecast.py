@@ -1,0 +1,56 @@
+"""walrus-forecast: parses the command line, calls the work, prints the result.
+
+What computes is imported by the command, not by this module: a help text must not load torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shards.program.console import Json, Version, application, one_line_errors, print_result
+from shards.schema import Split
+
+app = application("The frames that follow a window of a trajectory, as a NetCDF, zarr or HDF5 file.")
+
+
+@app.command()
+def command(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, or of its model files.")
+    ],
+    start: Annotated[
+        str, typer.Argument(metavar="FROM", help="A built dataset (folder or URL), or a file, with --recipe.")
+    ],
+    out: Annotated[Path, typer.Option(help="Output file: .nc, .zarr, .h5 or .hdf5.")],
+    steps: Annotated[int, typer.Option(min=1, help="Frames to forecast.")],
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe that describes the file FROM; nothing is built.")
+    ] = None,
+    split: Annotated[Split, typer.Option(help="Split of the dataset FROM.")] = "test",
+    trajectory: Annotated[int, typer.Option(min=0, help="Trajectory of the split, or of the file.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="First frame that the model sees.")] = 0,
+    ensemble: Annotated[
+        int, typer.Option(min=1, help="Draws of the patch jitter; more than one give mean and spread.")
+    ] = 1,
+    as_json: Json = False,
+    version: Version = False,
+) -> None:
+    """Forecast a trajectory into a file."""
+    with one_line_errors("walrus-forecast"):
+        from pipelines.forecast_file import suffix_of
+        from pipelines.forecasting import Request, forecast
+
+        suffix_of(out)
+        done = forecast(checkpoint, Request(start, recipe, split, trajectory, first), out, steps, ensemble)
+        print_result(done.document, done.text, as_json)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()
