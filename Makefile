@@ -10,7 +10,7 @@ RUN     ?= runs/$(basename $(notdir $(RECIPE)))
 PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pretrain test check bench docs clean
+.PHONY: help setup pretrain test check bench docs floors clean
 
 help:  ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -42,5 +42,8 @@ bench: $(READY)  ## build, loader, network and groups, each beside what it is co
 docs: $(READY)  ## draw the pictures of the documents anew
 	$(BIN)/python docs/patch_jitter.py
 
+floors:  ## fast tests with the lowest versions that pyproject.toml allows
+	bash .ci/floors $(PYTHON) .venv-floors
+
 clean:  ## remove the environment and the caches; data and runs stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-floors .mypy_cache .ruff_cache .pytest_cache
