@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -51,7 +52,10 @@ class LocalFiles:
     def read(self, path: str) -> bytes:
         try:
             with open_regular(self.folder / path) as file:
-                content = file.read(LARGEST_DOCUMENT + 1)
+                require_size(os.fstat(file.fileno()).st_size, self.where(path))
+                return file.read(LARGEST_DOCUMENT)
+        except ShardError:
+            raise
         except FileNotFoundError as error:
             state = "is not finished" if self.folder.is_dir() else "does not exist"
             raise ShardError(
@@ -59,8 +63,6 @@ class LocalFiles:
             ) from error
         except OSError as error:
             raise ShardError(f"{self.where(path)}: cannot be read ({error.strerror})") from error
-        require_size(content, self.where(path))
-        return content
 
     def open(self, record: FileRecord) -> BinaryIO:
         try:
@@ -75,9 +77,9 @@ class LocalFiles:
         return "run walrus-ingest verify"
 
 
-def require_size(content: bytes, where: str) -> None:
+def require_size(length: int, where: str) -> None:
     """Raises ShardError for what is too large for a document."""
-    if len(content) > LARGEST_DOCUMENT:
+    if length > LARGEST_DOCUMENT:
         raise ShardError(
             f"{where}: is larger than {LARGEST_DOCUMENT} bytes, no document of a dataset; build it again"
         )

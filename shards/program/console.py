@@ -67,7 +67,7 @@ def one_line_errors(command: str) -> Iterator[None]:
             warnings.showwarning = _show_warning
             yield
     except WalrusError as error:
-        print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{command}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
     except KeyboardInterrupt:
         print(
@@ -96,7 +96,16 @@ def _show_warning(
 
 def say(text: str) -> None:
     """A line of progress."""
-    stderr.print(text, markup=False)
+    stderr.print(printable(text), markup=False)
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for each character that could steer a terminal; names in files are not ours.
+
+    >>> printable("red\\x1b[31m text")
+    'red?[31m text'
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def print_result(document: Any, text: str, as_json: bool) -> None:

@@ -11,19 +11,41 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from shards.disk import open_regular
 from shards.errors import SettingsError
 
 T = TypeVar("T")
+LARGEST_RECIPE = 16 * 10**6
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; raises SettingsError where it is absent or not TOML."""
+    """The tables of a TOML file; raises SettingsError where it is absent or not TOML.
+
+    It may begin with a byte order mark.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            text = file.read(LARGEST_RECIPE + 1)
+        if len(text) > LARGEST_RECIPE:
+            raise SettingsError(f"{path}: is larger than {LARGEST_RECIPE} bytes, no recipe; name a TOML file")
+        return _tables(text.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
+
+
+def _tables(text: str) -> dict[str, Any]:
+    """Tables of TOML text; a text that Python's reader gives up on is not TOML either."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("nested too deeply") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        # A number of more digits than int takes.
+        raise tomllib.TOMLDecodeError(str(error)) from error
 
 
 def override(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
@@ -72,7 +94,7 @@ def _place(tables: list[dict[str, Any]], key: str, where: str) -> int:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return _tables(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
 

@@ -2,6 +2,7 @@
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -71,10 +72,20 @@ def test_an_old_dataset_becomes_the_other_packaging(folder, tmp_path):
 
 
 def test_plain_zarr_opens_an_old_dataset(version):
-    (place,) = (version / "zarr" / "small" / "train").iterdir()
+    (place,) = (version / "zarr" / "small" / "train").glob("*/")
     group = zarr.open_group(place, mode="r")
     scale = np.array(group["fields"].attrs["scale"]).reshape(1, 3, 1, 1)
     source = small.arrays()
     np.testing.assert_array_equal(
         group["fields"][:] * scale, np.stack([source["p"][0], source["u"][0], source["v"][0]], axis=1)
     )
+
+
+def test_plain_zarr_notices_a_flipped_bit_from_format_2_on(tmp_path):
+    (place,) = copytree(KEPT / "v2" / "zarr" / "small" / "train", tmp_path / "train").glob("*/")
+    path = place / "fields" / "c" / "0" / "0" / "0" / "0"
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="checksum"):
+        zarr.open_group(place, mode="r")["fields"][:]
