@@ -13,23 +13,26 @@ from shards.schema import checked
 
 # What a layout may name next to the axes of space: trajectory, time, component or channel.
 TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
+# An axis of blocks, which [blocks] puts together; an axis of length 1, which is dropped.
+BLOCK, SINGLE_CELL = "b", "1"
 # As a time: the number in the names of files, groups or arrays.
 STEP_ITSELF = "{step}"
 
 
-def layout_fault(layout: str, axes: tuple[str, ...], constant: bool) -> str | None:
+def layout_fault(layout: str, axes: tuple[str, ...], constant: bool, blocks: bool = False) -> str | None:
     """What is wrong with a layout such as "n t x y c", if anything.
 
     >>> layout_fault("n t x", ("x", "y"), constant=False)
     "expected each of the axes ['x', 'y'] once"
     """
     words = layout.split()
-    if {TRAJECTORY, TIME, CHANNEL} & set(axes):
+    allowed = {TRAJECTORY, TIME, CHANNEL, SINGLE_CELL} | ({BLOCK} if blocks else set())
+    if allowed & set(axes):
         return f"the axes {list(axes)} take one of the letters n, t, c; name them otherwise"
     missing = [axis for axis in axes if words.count(axis) != 1]
     if missing:
         return f"expected each of the axes {list(axes)} once"
-    unknown = [word for word in words if word not in (*axes, TRAJECTORY, TIME, CHANNEL)]
+    unknown = [word for word in words if word not in (*axes, *allowed)]
     if unknown:
         return f"found {', '.join(unknown)}; expected n, t, c and the axes {list(axes)}"
     if words.count(TRAJECTORY) > 1 or words.count(TIME) > 1 or words.count(CHANNEL) > 2:
@@ -55,7 +58,8 @@ class TimeRule:
     `stop`.
     """
 
-    # An array, `path@attribute`, or `{step}`: the number in the names of files or groups, times `step` if given.
+    # An array, `path@attribute`, or `{step}`: the number in the names of files or groups, times `step` if
+    # given.
     stored: str = ""
     start: float = 0.0
     step: float | None = None
@@ -122,6 +126,35 @@ class CoordinateRule:
         assert self.upper is not None
         width = (self.upper - self.lower) / cells
         return tuple((self.lower + (np.arange(cells) + 0.5) * width).tolist())
+
+
+@checked
+class BlockRule:
+    """Where the blocks of a grid of one level are: their places, counted in blocks, or their centres and
+    sizes.
+
+    All are arrays [block, axis] in the order x, y, z. `kinds` [block] is 1 for blocks that are not refined,
+    which
+    alone are taken; `levels` [block] must be equal in these.
+    """
+
+    places: str = ""
+    centres: str = ""
+    sizes: str = ""
+    levels: str = ""
+    kinds: str = ""
+
+    @model_validator(mode="after")
+    def _places_or_centres(self) -> BlockRule:
+        if bool(self.places) == bool(self.centres) or bool(self.centres) != bool(self.sizes):
+            raise ValueError("expected either places, or centres and sizes")
+        return self
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Paths of all arrays that it names."""
+        named = (self.places, self.centres, self.sizes, self.levels, self.kinds)
+        return tuple(path for path in named if path)
 
 
 @checked

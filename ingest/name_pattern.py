@@ -81,7 +81,8 @@ def names_parts(text: str) -> bool:
 
 
 def missing_steps(steps: list[float]) -> float | None:
-    """The first number that a series of steps passes over, where most of its strides are equal; otherwise None.
+    """The first number that a series of steps passes over, where most of its strides are equal; otherwise
+    None.
 
     The last stride may be shorter: a solver also writes where it ends.
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ingest.layout import CoordinateRule, MaskRule, TimeRule, layout_fault
+from ingest.layout import BlockRule, CoordinateRule, MaskRule, TimeRule, layout_fault
 from ingest.name_pattern import STEP, NamePattern, names_parts
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
@@ -171,6 +171,8 @@ class Recipe:
     # Name of a parameter to where it is: an array, one number or one per trajectory, or `path@attribute`.
     scalars: dict[str, str] = field(default_factory=dict)
     mask: MaskRule | None = None
+    # Blocks of one level that make one grid; layouts then name their axis b.
+    blocks: BlockRule | None = None
     # A field that never moves in a trajectory: leave the trajectory out, or keep it.
     at_rest: Literal["refuse", "keep"] = "refuse"
     # Cells that are cut below and above on each array that has the axis: ghost cells, a repeated end.
@@ -256,7 +258,7 @@ class Recipe:
             *((f"layout of field {each.name}", each.layout, each.constant) for each in self.fields),
             *((("layout of mask", self.mask.layout, True),) if self.mask else ()),
         ):
-            fault = layout_fault(layout, self.axes, constant) if layout else None
+            fault = layout_fault(layout, self.axes, constant, self.blocks is not None) if layout else None
             if fault:
                 raise ValueError(f"{owner} {layout!r}: {fault}")
         return self

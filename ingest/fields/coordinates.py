@@ -1,10 +1,13 @@
-"""Where the cells of each axis are: as the recipe says, from arrays of the file or from the ends of the axis."""
+"""Where the cells of each axis are: as the recipe says, from arrays of the file or from the ends of the
+axis.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.blocks import described_blocks
 from ingest.fields.grid import grid_of
 from ingest.fields.laid_out import find_arrays
 from ingest.formats.arrays import Arrays, whole
@@ -33,20 +36,27 @@ def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float
     if not rule.stored:
         _require_not_mirrored(file, axis, cells)
         return rule.centres(cells)
-    values = [_line(whole(array), recipe, axis) for array in find_arrays(file, rule.stored)]
+    blocks = described_blocks(file, recipe)
+    stored = [whole(array) for array in find_arrays(file, rule.stored)]
+    values = [
+        blocks.line(each, axis) if blocks and each.ndim == 2 else _line(each, recipe, axis) for each in stored
+    ]
     lower, upper = recipe.crop.get(axis, (0, 0))
     values = [line[lower : lower + cells] if len(line) == cells + lower + upper else line for line in values]
     if any(len(line) != cells or not np.array_equal(line, values[0], equal_nan=True) for line in values):
         found = find_arrays(file, rule.stored)[0].shape
         raise SourceError(
-            f"{file.where}:{rule.stored}: shape {found}, or not the same for all trajectories; expected {cells} cell "
-            f"centres of {axis}; name the array that has them, or correct the layout if axes are in another order"
+            f"{file.where}:{rule.stored}: shape {found}, or not the same for all trajectories; expected "
+            f"{cells} cell "
+            f"centres of {axis}; name the array that has them, or correct the layout if axes are in another "
+            "order"
         )
     return tuple(values[0].tolist())
 
 
 def _line(values: npt.NDArray[np.float64], recipe: Recipe, axis: str) -> npt.NDArray[np.float64]:
-    """Centres [L] of a list [L], [L, 1] or [1, L], or of a meshgrid [*S] or [T, *S] that changes along `axis` alone.
+    """Centres [L] of a list [L], [L, 1] or [1, L], or of a meshgrid [*S] or [T, *S] that changes along
+    `axis` alone.
 
     Empty where the array is none of these.
     """
@@ -67,7 +77,9 @@ def _line(values: npt.NDArray[np.float64], recipe: Recipe, axis: str) -> npt.NDA
 
 
 def _require_not_mirrored(file: Arrays, axis: str, cells: int) -> None:
-    """Raises SourceError where the file stores an axis that runs downwards: `lower` and `upper` would turn it over."""
+    """Raises SourceError where the file stores an axis that runs downwards: `lower` and `upper` would turn
+    it over.
+    """
     for name in file.names():
         if name.rpartition("/")[2] != axis:
             continue
@@ -76,6 +88,7 @@ def _require_not_mirrored(file: Arrays, axis: str, cells: int) -> None:
             first, last = whole(array)[[0, -1]]
             if first > last:
                 raise SourceError(
-                    f"{array.where}: runs downwards, from {first:g} to {last:g}; lower and upper would mirror the "
+                    f"{array.where}: runs downwards, from {first:g} to {last:g}; lower and upper would "
+                    "mirror the "
                     f'fields; state coordinates.{axis} = {{ stored = "{name}" }}'
                 )

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.blocks import BlockGrid, described_blocks
 from ingest.fields.coordinates import described_grid
-from ingest.fields.file_run import Wanted
+from ingest.fields.file_run import OPEN, FileRun, Wanted
 from ingest.fields.grid import require_cells
 from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_lengths
 from ingest.fields.obstacle import MOVES, described_obstacle
@@ -39,7 +40,14 @@ def described_file(file: Arrays, recipe: Recipe, layout: str) -> StackedFile:
     obstacle = described_obstacle(file, recipe, fields.shape, len(fields.steps))
     if obstacle is not None and obstacle.moves:
         rows = tuple(replace(row, notes=(*row.notes, MOVES)) for row in rows)
-    return fields.stacked(grid, rows, obstacle, fill_solid=True)
+    return replace(fields.stacked(grid, rows, obstacle), fill_solid=True, at_once=_at_once(file))
+
+
+def _at_once(file: Arrays) -> int | None:
+    """As many frames as are in files that may be open at a time: all their fields are read before the
+    next.
+    """
+    return OPEN if isinstance(file, FileRun) and file.files else None
 
 
 def wanted_of(recipe: Recipe) -> Wanted:
@@ -51,8 +59,10 @@ def wanted_of(recipe: Recipe) -> Wanted:
             fields |= {split_channel(name)[0]: words for name in field.stored_names}
     if recipe.mask is not None and TIME in recipe.mask.layout.split():
         fields[split_channel(recipe.mask.stored)[0]] = tuple(recipe.mask.layout.split())
-    coordinates = (rule.stored for rule in recipe.coordinates.values() if rule.stored)
-    return Wanted(tuple(fields.items()), tuple(coordinates), recipe.time.stored if recipe.time else "")
+    placed = [rule.stored for rule in recipe.coordinates.values() if rule.stored]
+    if recipe.blocks is not None:
+        placed += recipe.blocks.stored
+    return Wanted(tuple(fields.items()), tuple(placed), recipe.time.stored if recipe.time else "")
 
 
 @dataclass(frozen=True)
@@ -65,9 +75,7 @@ class DescribedFields:
     shape: tuple[int, ...]
     steps: tuple[int, ...]
 
-    def stacked(
-        self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None, fill_solid: bool = False
-    ) -> StackedFile:
+    def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> StackedFile:
         """The file, closed on its sides as the recipe states."""
         sides = stated_sides(self.where, self.recipe)
         stored: list[np.dtype[Any]] = []
@@ -81,13 +89,13 @@ class DescribedFields:
             tuple(_constant(self.fields[field.name]) for field in self.recipe.constant),
             side_mask(grid.shape, sides),
             obstacle,
-            fill_solid,
         )
 
 
 def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFields:
     """The fields, proven to lie on one grid and to have as many trajectories and frames."""
-    fields = {field.name: _field(file, field, recipe, layout) for field in recipe.fields}
+    blocks = described_blocks(file, recipe)
+    fields = {field.name: _field(file, field, recipe, layout, blocks) for field in recipe.fields}
     parts = list(chain.from_iterable(field.parts for field in fields.values()))
     variable = list(chain.from_iterable(fields[field.name].parts for field in recipe.variable))
     shape = tuple(variable[0].length(axis) for axis in recipe.axes)
@@ -97,8 +105,8 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     if count > 1 and all(part.rows is None for part in variable):
         constant = next(part for part in parts if part.rows is not None)
         raise SourceError(
-            f"{constant.where}: the axis n of length {count} in a constant field alone would make {count} equal "
-            "trajectories; name the axis t if it repeats in time"
+            f"{constant.where}: the axis n of length {count} in a constant field alone would make {count} "
+            "equal trajectories; name the axis t if it repeats in time"
         )
     steps = tuple(_steps(variable, row) for row in range(count))
     return DescribedFields(file.where, recipe, fields, shape, steps)
@@ -114,10 +122,13 @@ def _layout(field: RecipeField, recipe: Recipe, layout: str) -> str:
     return " ".join([*words, CHANNEL] if whole_vector else words)
 
 
-def _field(file: Arrays, field: RecipeField, recipe: Recipe, layout: str) -> LaidOutField:
+def _field(
+    file: Arrays, field: RecipeField, recipe: Recipe, layout: str, blocks: BlockGrid | None
+) -> LaidOutField:
     """Raises SourceError where the arrays do not hold as many components as the field's rank asks for."""
     layout = _layout(field, recipe, layout)
-    parts = tuple(lay_out(file, name, layout, recipe.axes, recipe.crop) for name in field.stored_names)
+    names = field.stored_names
+    parts = tuple(lay_out(file, name, layout, recipe.axes, recipe.crop, blocks) for name in names)
     expected, found = len(field.spec.components(recipe.axes)), sum(part.components for part in parts)
     if found != expected:
         raise SourceError(

@@ -1,4 +1,5 @@
-"""A run that is written in several files: states, restart pieces, variables apart; seen as the arrays of one file.
+"""A run that is written in several files: states, restart pieces, variables apart; seen as the arrays of one
+file.
 
 Headers are read once per process, and few files are open at a time: a run may have thousands.
 docs/decisions/0051-runs-of-many-files.md
@@ -32,7 +33,9 @@ OPEN = 16
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the recipe takes from each file of a run: fields with their axes, coordinates, and where times are."""
+    """What the recipe takes from each file of a run: fields with their axes, coordinates, and where times
+    are.
+    """
 
     fields: tuple[tuple[str, tuple[str, ...]], ...]
     coordinates: tuple[str, ...]
@@ -48,7 +51,9 @@ class _ArrayHeader:
 
 @dataclass(frozen=True)
 class _Header:
-    """What one moment's files say: arrays by wanted path, times where they are stored, coordinates as bytes."""
+    """What one moment's files say: arrays by wanted path, times where they are stored, coordinates as
+    bytes.
+    """
 
     where: str
     arrays: dict[str, tuple[_ArrayHeader, ...]]
@@ -86,8 +91,8 @@ class United:
             found = other.array(path)
             if found.shape != first.shape or not np.array_equal(whole(found), whole(first), equal_nan=True):
                 raise SourceError(
-                    f"{found.where}: differs from {first.where}; expected the same times and coordinates in all files "
-                    "of a run"
+                    f"{found.where}: differs from {first.where}; expected the same times and coordinates in "
+                    "all files of a run"
                 )
         return first
 
@@ -200,7 +205,8 @@ class FileRun:
         for header in self._headers:
             if header.coordinates != first.coordinates:
                 raise SourceError(
-                    f"{header.where}: other cell centres than in {first.where}; expected one grid in all files of a run"
+                    f"{header.where}: other cell centres or blocks than in {first.where}; expected one grid "
+                    "in all files of a run"
                 )
 
     def _require_all_steps(self) -> None:
@@ -209,14 +215,16 @@ class FileRun:
             require_every_step(self.where, steps, self.times)
 
     def _cut_overlaps(self) -> None:
-        """Keeps of each file the frames before the next one begins: a restart writes again what it repeats."""
+        """Keeps of each file the frames before the next one begins: a restart writes again what it
+        repeats.
+        """
         for number, (header, after) in enumerate(pairwise(self._headers)):
             times, begins = header.times or (), (after.times or ())[:1]
             if begins and times and not all(time < begins[0] for time in times):
                 kept = [frame for frame in self._kept[number] if times[frame] < begins[0]]
                 self.notes.append(
-                    f"{len(times) - len(kept)} frames of {Path(header.where).name} from t = {begins[0]:g} on are in "
-                    f"{Path(after.where).name} too and were taken from there"
+                    f"{len(times) - len(kept)} frames of {Path(header.where).name} from t = {begins[0]:g} "
+                    f"on are in {Path(after.where).name} too and were taken from there"
                 )
                 self._kept[number] = range(len(kept))
         self._tell_gaps()

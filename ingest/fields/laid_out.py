@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.blocks import BlockGrid, assembled
 from ingest.fields.file_run import FileRun
 from ingest.fields.series import SINGLE, Piece, joined, rows_of_steps
 from ingest.formats.arrays import Array, Arrays, SlabIndex
 from ingest.formats.natural_sort import natural
-from ingest.layout import CHANNEL, TIME, TRAJECTORY, split_channel
+from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY, split_channel
 from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
@@ -60,7 +61,8 @@ class LaidOut:
         """[stop - start, C, *S]; an array without time gives its one state."""
         array = self._array(row)
         values = array.slab(*(self._index(word, row, start, stop) for word in self.layout))
-        left = [word for word in self.layout if word != TRAJECTORY and not self._picked(word)]
+        gone = (TRAJECTORY, SINGLE_CELL)
+        left = [word for word in self.layout if word not in gone and not self._picked(word)]
         order = [place for place, word in enumerate(left) if word == TIME]
         order += [place for place, word in enumerate(left) if word == CHANNEL]
         order += [left.index(axis) for axis in self.axes]
@@ -82,6 +84,8 @@ class LaidOut:
             return row
         if word == TIME:
             return slice(start, stop)
+        if word == SINGLE_CELL:
+            return 0
         if word in self.crop:
             lower, _ = self.crop[word]
             return slice(lower, lower + self.length(word, row))
@@ -104,7 +108,12 @@ class LaidOutField:
 
 
 def lay_out(
-    file: Arrays, stored: str, layout: str, axes: tuple[str, ...], crop: Crop | None = None
+    file: Arrays,
+    stored: str,
+    layout: str,
+    axes: tuple[str, ...],
+    crop: Crop | None = None,
+    blocks: BlockGrid | None = None,
 ) -> LaidOut:
     """The array that a recipe calls `stored`: `group/name`, `name[channel]`, `*/name`, `step_{step}/name`.
 
@@ -130,7 +139,13 @@ def lay_out(
         raise SourceError(
             f"{file.where}: {path} is an array per trajectory; expected no axis n in its layout {layout!r}"
         )
-    result = LaidOut(arrays, words, axes, channel, crop or {})
+    apart = [assembled(array, words, blocks) for array in arrays]
+    result = LaidOut(tuple(array for array, _ in apart), apart[0][1], axes, channel, crop or {})
+    if any(dict(zip(words, array.shape, strict=True)).get(SINGLE_CELL, 1) != 1 for array in arrays):
+        raise SourceError(
+            f"{arrays[0].where}: shape {arrays[0].shape}; expected an axis of length 1 where the layout "
+            f"{layout!r} says 1; name the axis"
+        )
     if channel is not None:
         _require_channel(result, channel)
     _require_cells_left(result)
@@ -142,8 +157,8 @@ def _field_arrays(file: Arrays, path: str, words: tuple[str, ...]) -> tuple[Arra
     if isinstance(file, FileRun) and TIME in words:
         if "*" in path:
             raise SourceError(
-                f"{file.where}: {path} is an array per trajectory in a run of several files; name the runs by a part "
-                "of `files` instead"
+                f"{file.where}: {path} is an array per trajectory in a run of several files; name the runs "
+                "by a part of `files` instead"
             )
         return (file.over_time(path, words),)
     if not names_parts(path):

@@ -62,7 +62,9 @@ class MaskObstacle:
 def described_obstacle(
     file: Arrays, recipe: Recipe, shape: tuple[int, ...], count: int
 ) -> MaskObstacle | None:
-    """The mask that the recipe names, on a grid of this shape, for `count` trajectories; None without a [mask]."""
+    """The mask that the recipe names, on a grid of this shape, for `count` trajectories; None without a
+    [mask].
+    """
     if recipe.mask is None:
         return None
     stored = lay_out(file, recipe.mask.stored, mask_layout(file, recipe), recipe.axes, recipe.crop)

@@ -1,4 +1,6 @@
-"""Arrays that follow each other in time, seen as one: states in files or groups of their own, restart pieces."""
+"""Arrays that follow each other in time, seen as one: states in files or groups of their own, restart
+pieces.
+"""
 
 from __future__ import annotations
 
@@ -102,16 +104,16 @@ def joined(pieces: Sequence[Piece], words: tuple[str, ...]) -> Array:
     axis, stacked = words.index(TIME), len(first.shape) == len(words) - 1
     if not stacked and len(first.shape) != len(words):
         raise SourceError(
-            f"{first.where}: shape {first.shape}; expected the axes {' '.join(words)!r} of the recipe, with or "
-            "without t; correct its layout"
+            f"{first.where}: shape {first.shape}; expected the axes {' '.join(words)!r} of the recipe, with "
+            "or without t; correct its layout"
         )
     expected = _without(first.shape, axis, stacked)
     for piece in pieces:
         shape = piece.array.shape
         if len(shape) != len(first.shape) or _without(shape, axis, stacked) != expected:
             raise SourceError(
-                f"{piece.array.where}: shape {shape}; expected {first.shape} as in {first.where}; leave this run out, "
-                "or write the file again"
+                f"{piece.array.where}: shape {shape}; expected {first.shape} as in {first.where}; leave "
+                "this run out, or write the file again"
             )
     return Series(tuple(pieces), axis, stacked)
 
@@ -132,7 +134,9 @@ def steps_in(names: Iterable[str], path: str) -> dict[str, str]:
 
 
 def arrays_by_step(file: Arrays, path: str) -> tuple[Array, ...]:
-    """The arrays that a path with `{step}` names, in the order of their steps; raises SourceError for none."""
+    """The arrays that a path with `{step}` names, in the order of their steps; raises SourceError for
+    none.
+    """
     names = steps_in(file.names(), path)
     if not names:
         raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")

@@ -52,6 +52,8 @@ class StackedFile:
     obstacle: Obstacle | None = None
     # Whether not-a-number in solid cells is no value, and stored as FILL.
     fill_solid: bool = False
+    # As many frames as are read of one field before the next field; None for all.
+    at_once: int | None = None
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
         require_frames(self.rows, row, start, stop)
@@ -71,7 +73,9 @@ class StackedFile:
         return cells
 
     def _filled(self, values: Frames, row: int) -> Frames:
-        """The values [T, C, *S] with FILL where a solid cell holds no number; others are left for the checks."""
+        """The values [T, C, *S] with FILL where a solid cell holds no number; others are left for the
+        checks.
+        """
         if self.fill_solid and self.obstacle is not None:
             absent = np.isnan(values)
             if absent.any():
@@ -83,12 +87,16 @@ class StackedFile:
     ) -> Frames:
         """The frames [T, C, *S] of these fields, one field after the other, in the type of the schema."""
         out = np.empty((stop - start, *shape), self.schema.dtype)
-        channel = 0
-        for field in fields:
-            values = field.frames(row, start, stop)
-            until = channel + values.shape[1]
-            out[:, channel:until] = convert(values, self.schema.dtype, field.where)
-            channel = until
+        for first in range(start, stop, self.at_once or max(1, stop - start)):
+            last = min(stop, first + (self.at_once or stop - start))
+            channel = 0
+            for field in fields:
+                values = field.frames(row, first, last)
+                until = channel + values.shape[1]
+                out[first - start : last - start, channel:until] = convert(
+                    values, self.schema.dtype, field.where
+                )
+                channel = until
         return out
 
 

@@ -1,4 +1,6 @@
-"""Times and parameters of each trajectory: as the recipe says, from arrays, attributes or names of the file."""
+"""Times and parameters of each trajectory: as the recipe says, from arrays, attributes or names of the
+file.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def described_rows(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> tupl
 
 
 def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
-    """Times of each trajectory, of which each has as many as `steps` says; raises SourceError for other numbers."""
+    """Times of each trajectory, of which each has as many as `steps` says; raises SourceError for other
+    numbers.
+    """
     rule = recipe.time
     if rule is None:
         raise SourceError(
@@ -43,8 +47,8 @@ def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
     lists = lists * len(steps) if len(lists) == 1 else lists
     if [len(each) for each in lists] != list(steps):
         raise SourceError(
-            f"{file.where}:{rule.stored}: {len(lists[0])} times; expected one time per frame, {steps[0]}, for each of "
-            f"{len(steps)} trajectories; state step or stop instead"
+            f"{file.where}:{rule.stored}: {len(lists[0])} times; expected one time per frame, {steps[0]}, "
+            f"for each of {len(steps)} trajectories; state step or stop instead"
         )
     return lists
 
@@ -97,7 +101,7 @@ def _scalar(file: Arrays, place: str, count: int) -> list[float]:
     values = np.concatenate([whole(array).reshape(-1) for array in find_arrays(file, path)])
     if values.size not in (1, count):
         raise SourceError(
-            f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} trajectories; "
-            "correct [scalars] of the recipe"
+            f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} "
+            "trajectories; correct [scalars] of the recipe"
         )
     return [float(value) for value in np.broadcast_to(values, (count,))]

@@ -61,7 +61,9 @@ class Arrays(Protocol):
         ...
 
     def attribute(self, path: str, name: str) -> float | None:
-        """One number among the attributes of the array or group at `path` (empty: the file); None where absent."""
+        """One number among the attributes of the array or group at `path` (empty: the file); None where
+        absent.
+        """
         ...
 
 

@@ -27,7 +27,9 @@ def _attribute(item: h5py.HLObject, name: str) -> npt.NDArray[Any] | None:
 
 
 def values(item: h5py.HLObject, names: Iterable[str] | None = None) -> dict[str, Attribute]:
-    """Attributes by name that hold numbers or text, all or those named; one number is given without its list."""
+    """Attributes by name that hold numbers or text, all or those named; one number is given without its
+    list.
+    """
     with reading(item):
         wanted = [name for name in item.attrs if isinstance(name, str)] if names is None else names
         held = [name for name in wanted if name in item.attrs and name not in LINKS]

@@ -1,4 +1,6 @@
-"""Virtual datasets of HDF5: arrays whose values are in other files, which must be in the same folder or below."""
+"""Virtual datasets of HDF5: arrays whose values are in other files, which must be in the same folder or
+below.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ def virtual_fault(dataset: h5py.Dataset) -> str | None:
     for place in source_files(dataset):
         if "%" in place.name or not place.resolve().is_relative_to(folder):
             return (
-                f"a virtual dataset, of {place.name} outside the folder of the file; expected data in the folder; "
-                "copy it in with h5repack -l CONTI"
+                f"a virtual dataset, of {place.name} outside the folder of the file; expected data in the "
+                "folder; copy it in with h5repack -l CONTI"
             )
         if not place.is_file():
             return f"a virtual dataset, of {place.name}, which is not there; fetch it, or leave this file out"
@@ -38,14 +40,16 @@ def virtual_fault(dataset: h5py.Dataset) -> str | None:
 
 
 def require_whole_sources(dataset: h5py.Dataset) -> None:
-    """Raises SourceError where parts of a virtual dataset are in no file, or not written: they read as fill values."""
+    """Raises SourceError where parts of a virtual dataset are in no file, or not written: they read as fill
+    values.
+    """
     with reading(dataset):
         mappings = dataset.virtual_sources()
         covered = sum(source.vspace.get_select_npoints() for source in mappings)
     if covered < math.prod(dataset.shape):
         raise SourceError(
-            f"{where(dataset)}: {covered} of {math.prod(dataset.shape)} values of this virtual dataset are in a file; "
-            "the rest would read as the fill value; fetch the other files"
+            f"{where(dataset)}: {covered} of {math.prod(dataset.shape)} values of this virtual dataset are "
+            "in a file; the rest would read as the fill value; fetch the other files"
         )
     folder = Path(dataset.file.filename).absolute().parent
     for source in mappings:

@@ -44,7 +44,9 @@ def open_classic(path: Path) -> Iterator[ClassicFile]:
 
 
 def _library() -> Any:
-    """netCDF4, which offers filters to h5py when it is imported: what h5py can read must not depend on that."""
+    """netCDF4, which offers filters to h5py when it is imported: what h5py can read must not depend on
+    that.
+    """
     before = os.environ.get("HDF5_PLUGIN_PATH")
     os.environ.setdefault("HDF5_PLUGIN_PATH", os.devnull)
     import netCDF4

@@ -1,4 +1,5 @@
-"""Where the data of a classic NetCDF file end, by its header: netCDF reads what was cut off as zeros, in silence.
+"""Where the data of a classic NetCDF file end, by its header: netCDF reads what was cut off as zeros, in
+silence.
 
 Layout: the file format specification of NetCDF classic, 64-bit offset and 64-bit data (CDF-1, 2 and 5).
 """
@@ -24,7 +25,9 @@ class _Variable:
 
 
 def end_of_data(file: IO[bytes]) -> int:
-    """The length that a classic file has at least if it is whole; raises ValueError where its header is none."""
+    """The length that a classic file has at least if it is whole; raises ValueError where its header is
+    none.
+    """
     header = _Header(file)
     records = header.count()
     lengths = header.dimensions()

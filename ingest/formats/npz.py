@@ -48,8 +48,8 @@ def open_npz(path: Path) -> Iterator[Npz]:
     with archive:
         if any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist()):
             raise SourceError(
-                f"{path}: saved by torch, as a pickle that may run code; load it yourself with weights_only=True and "
-                "numpy.savez its tensors"
+                f"{path}: saved by torch, as a pickle that may run code; load it yourself with "
+                "weights_only=True and numpy.savez its tensors"
             )
         yield Npz(path, archive)
 
@@ -147,8 +147,8 @@ class NpyStream:
             return self
         if math.prod(self.shape) * self.dtype.itemsize > FORTRAN_BYTES:
             raise SourceError(
-                f"{self.where}: {self._size} bytes in Fortran order, of which no frame can be read alone; save it "
-                "again by numpy.ascontiguousarray"
+                f"{self.where}: {self._size} bytes in Fortran order, of which no frame can be read alone; "
+                "save it again by numpy.ascontiguousarray"
             )
         return FortranArray(self)
 

@@ -1,4 +1,5 @@
-"""What attributes say of the numbers of an array: packed, unsigned or missing. One rule for every kind of file.
+"""What attributes say of the numbers of an array: packed, unsigned or missing. One rule for every kind of
+file.
 
 Values and types are those that xarray decodes to; in addition, what is outside the valid range is missing, as
 the NetCDF conventions say. docs/decisions/0050-attributes.md

@@ -178,7 +178,8 @@ def _dimensions(array: Any) -> tuple[str, ...] | None:
 
 
 def _fill_value(array: Any, attributes: dict[str, Attribute], where: str) -> Attribute | None:
-    """What stands for no value: in version 2 the fill value of an array that names its axes, as xarray has it.
+    """What stands for no value: in version 2 the fill value of an array that names its axes, as xarray has
+    it.
 
     Of version 3, the attribute; xarray writes that of floats as the base64 of eight bytes.
     """

@@ -121,7 +121,9 @@ def test_files_of_one_run_must_have_one_grid(tmp_path):
         solvers.write_netcdf(tmp_path / f"basin_his_{number}.nc", arrays | cells)
     line = {"axes": ["x"], "layout": "t x", "boundaries": {"x": ["wall", "wall"]}}
     described = recipe(**PIECES, **line, coordinates={"x": {"stored": "x"}})
-    with pytest.raises(Exception, match=r"basin_his_1.nc: other cell centres than in .*basin_his_0.nc"):
+    with pytest.raises(
+        Exception, match=r"basin_his_1.nc: other cell centres or blocks than in .*basin_his_0.nc"
+    ):
         opened_rows(tmp_path, described)
 
 
