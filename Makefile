@@ -39,8 +39,11 @@ bench: $(READY)  ## build, loader, network and groups, each beside what it is co
 	$(BIN)/python tests/bench/bench_model.py
 	$(BIN)/python tests/bench/bench_grouping.py
 
-docs: $(READY)  ## draw the pictures of the documents anew
+docs: $(READY)  ## draw the pictures of the pages again, then write the site build/site; a broken link is an error
+	$(BIN)/python docs/architecture.py
 	$(BIN)/python docs/patch_jitter.py
+	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[docs]'
+	$(BIN)/sphinx-build -q -W --keep-going docs build/site
 
 floors:  ## fast tests with the lowest versions that pyproject.toml allows
 	bash .ci/floors $(PYTHON) .venv-floors

@@ -1,7 +1,7 @@
-"""Draws docs/images/architecture.png and writes the table of docs/architecture.md: python docs/architecture.py
+"""Draw docs/images/architecture.png and write the table of docs/architecture.md: python docs/architecture.py
 
-Both come from the import statements of the four packages. A room is a folder, or the files that stand directly
-below a package; `layer` of tests/test_layers.py says which file belongs to which room.
+Both come from the import statements of the four packages. A room is a folder, or the files directly below
+a package; `layer` of tests/test_layers.py says which file belongs to which room.
 """
 
 from __future__ import annotations

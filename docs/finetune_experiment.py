@@ -1,8 +1,8 @@
-"""Does pretraining help on a system never seen? python docs/finetune_experiment.py FOLDER: an hour on one core.
+"""Does pretraining help on an unseen system? python docs/finetune_experiment.py FOLDER: an hour on one core.
 
-`tiny` learns five sample systems; then two others, beside the same network with fresh weights, on the same windows in
-the same order. Everything lies in FOLDER; what is there already is not done again. Prints the table of
-docs/lab.md and draws docs/images/finetune.png.
+`tiny` learns five sample systems, then two others. The same network with fresh weights learns the same
+windows in the same order. FOLDER holds all results; finished ones are reused. Prints the table of docs/lab.md
+and draws docs/images/finetune.png.
 
 Axes: F forecaster, M measure, T steps of a rollout, C channel.
 """
@@ -75,7 +75,7 @@ def learn(
     base: Path | None,
     folder: Path,
 ) -> Model:
-    """Trains on these datasets, from the weights in `base` or from new ones; the model, also left in `folder`."""
+    """Train on these datasets, from the weights in `base` or from new ones; saved in `folder`."""
     if not (folder / "model.json").is_file():
         chosen = Shards({name: shards.datasets[name] for name in names})
         settings, stream = recipe.model_settings, recipe.stream
@@ -112,7 +112,7 @@ def learn(
 
 
 def outcomes(folder: Path) -> Iterator[dict[str, Any]]:
-    """A row for every fine-tuning."""
+    """One row per fine-tuning."""
     recipe = find_run_recipe("tiny")
     shards = ingest(recipe, folder / "data")
     others = [name for name in shards.datasets if name not in KEPT_OUT]
@@ -166,7 +166,7 @@ MEASURES = {"one step": one_step, f"steps 1-{FIRST_STEPS}": first_steps}
 
 
 def values(rows: Rows, system: str, steps: int, arm: str, measure: str) -> list[float]:
-    """One number a seed; of persistence the same for each."""
+    """One number per seed; persistence has the same for each."""
     forecaster = "persistence" if arm == "persistence" else "model"
     chosen = [row for row in rows if (row["system"], row["steps"]) == (system, steps)]
     return [MEASURES[measure](row, forecaster) for row in chosen if row["arm"] == arm or arm == "persistence"]

@@ -1,8 +1,10 @@
-"""Prints the table of docs/lab.md on patch jitter in rollouts: python docs/jitter_ablation.py RUN --root ROOT --seeds 3
+"""Print the table of docs/lab.md on patch jitter in rollouts.
 
-The run is judged on every dataset it was trained on, as its recipe says: without jitter once, with jitter
-once for each seed. The numbers are VRMSE over whole rollouts: mean over fields and steps, median over test
-trajectories.
+    python docs/jitter_ablation.py RUN --root ROOT --seeds 3
+
+Evaluates the run on every dataset it was trained on, with the settings of its recipe: without jitter once,
+with jitter once per seed. The numbers are VRMSE over whole rollouts: mean over fields and steps, median over
+test trajectories.
 """
 
 from __future__ import annotations
@@ -22,8 +24,16 @@ from walrus.evaluation.forecasts import ForecastProtocol, Forecasts
 from walrus.evaluation.published_scores import published_scores
 from walrus.rollout import Model
 
-HEAD = """| dataset | steps | without | with, each seed | mean ± std | with / without | paper, with / without |
-|---|---|---|---|---|---|---|"""
+COLUMNS = (
+    "dataset",
+    "steps",
+    "without",
+    "with, each seed",
+    "mean ± std",
+    "with / without",
+    "paper, with / without",
+)
+HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
 def rollout_error(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> tuple[float, int]:
@@ -36,7 +46,7 @@ def rollout_error(model: Model, dataset: Dataset, protocol: ForecastProtocol) ->
 
 
 def row(model: Model, dataset: Dataset, protocol: ForecastProtocol, seeds: int) -> tuple[str, float]:
-    """A line of the table, and the ratio of both errors."""
+    """One row of the table, and the ratio of both errors."""
     without, steps = rollout_error(replace(model, jitters=False), dataset, protocol)
     jittered = replace(model, jitters=True)
     found = [rollout_error(jittered, dataset, replace(protocol, seeds=(seed,)))[0] for seed in range(seeds)]
@@ -68,12 +78,11 @@ def main(
             history = description.history(len(dataset.card.schema.grid.axes))
             line, ratio = row(model, dataset, settings.protocol(history), seeds)
             typer.echo(line)
-            say(f"judged {name}")
+            say(f"evaluated {name}")
             ratios.append(ratio)
         better = sum(ratio < 1 for ratio in ratios)
-        typer.echo(
-            f"\nJitter is better on {better} of {len(ratios)}; median of with / without {np.median(ratios):.3f}."
-        )
+        middle = np.median(ratios)
+        typer.echo(f"\nJitter is better on {better} of {len(ratios)}; median of with / without {middle:.3f}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws docs/images/patch-jitter.png, which docs/patch-jitter.md explains: python docs/patch_jitter.py
+"""Draw docs/images/patch-jitter.png, which docs/patch-jitter.md explains: python docs/patch_jitter.py
 
 Axes: K waves, W cells.
 """
@@ -28,10 +28,10 @@ Response = Callable[[Tensor, int], Tensor]
 
 
 def make_response() -> Response:
-    """A model of transport, under a shift of the grid: the network's own convolutions with even kernels, but for the
-    last, which is odd, so that each wave is answered by its derivative.
+    """A model of transport, under a shift of the grid: the network's own convolutions.
 
-    The kernels of the way back are rough, as learned ones are. The true answer to the wave has unit size.
+    All kernels are even except the last, which is odd, so that each wave is answered by its derivative. The
+    kernels of the way back are rough, as learned ones are. The true answer to the wave has unit size.
     """
     slope = torch.tensor([-1, -3, -1, -2, 2, 1, 3, 1], dtype=torch.float64).view(1, 1, 1, 1, 8)
     kernels = [window(8), window(4), torch.ones(1, 1, 1, 1, 4, dtype=torch.float64), slope]

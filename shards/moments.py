@@ -3,6 +3,8 @@
 Float64 throughout. Squares are summed about the first value of each block of cells and joined by Chan's
 formula (Chan, Golub and LeVeque 1979): a mean 1e8 times the standard deviation costs no digits, an outlier in
 that place about four. Axes: T time, C channel, S space, N its cells in a row.
+
+The reasons are in docs/decisions/0010-the-cost-of-moments.md.
 """
 
 from __future__ import annotations

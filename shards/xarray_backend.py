@@ -3,7 +3,9 @@
     xarray.open_dataset("data/shear_flow", engine="walrus", chunks={})
     xarray.open_datatree("data/shear_flow", engine="walrus")
 
-Both packagings, folders and URLs. Axes: N trajectory, T time, C channel, S space.
+Both packagings, folders and URLs. The reasons for it are in docs/decisions/0061-xarray-engine.md.
+
+Axes: N trajectory, T time, C channel, S space.
 """
 
 from __future__ import annotations

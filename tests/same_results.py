@@ -47,7 +47,9 @@ def main(run: str | None) -> None:
 
 
 def _systems(place: Path) -> list[tuple[str, str | Path, Path]]:
-    """(name, recipe or its file, source) of every sample: those of the repository, and the larger set by its test."""
+    """(name, recipe or its file, source) of every sample: those of the repository, and the larger set by its
+    test.
+    """
     samples = ROOT / "tests" / "samples"
     names = ("shear_flow", "gray_scott_reaction_diffusion", "acoustic_scattering_discontinuous", "MHD_64")
     systems: list[tuple[str, str | Path, Path]] = [(name, name, samples / "well" / name) for name in names]

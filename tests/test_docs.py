@@ -14,6 +14,7 @@ from typer.main import get_command
 from docs.architecture import BEGIN, END, table
 from ingest.recipe import Recipe
 from pipelines.recipe import RunRecipe
+from tests.import_graph import PACKAGES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "tests" / "samples" / "README.md"])
@@ -220,3 +221,15 @@ def test_the_index_has_every_decision_with_its_code():
     assert [name for _, name, _, _ in rows] == [path.name for path in decisions()]
     assert [number for number, name, _, _ in rows if not name.startswith(number)] == []
     assert [path for _, _, _, path in rows if path not in files()] == []
+
+
+def test_every_page_is_in_the_contents_of_the_site():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert pages == pages & set(index.split())
+
+
+def test_every_decision_is_named_in_the_code_that_carries_it_out():
+    code = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in code)
+    assert [path.name for path in decisions() if f"docs/decisions/{path.name[:4]}" not in text] == []

@@ -2,6 +2,8 @@
 
 No mean is removed, so zero stays zero and a field's sign keeps its meaning.
 Axes: B batch, T time, C channel, H W D space.
+
+The reasons are in docs/decisions/0023-whose-rms.md.
 """
 
 from __future__ import annotations

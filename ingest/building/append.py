@@ -1,4 +1,7 @@
-"""Adds files to a built dataset; of what is there only the card and the index are written again."""
+"""Adds files to a built dataset; of what is there only the card and the index are written again.
+
+The reasons are in docs/decisions/0006-append.md.
+"""
 
 from __future__ import annotations
 

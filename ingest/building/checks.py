@@ -1,4 +1,7 @@
-"""What a trajectory must satisfy to become shards, in sentences."""
+"""What a trajectory must satisfy to become shards, in sentences.
+
+The reasons are in docs/decisions/0002-what-quarantines-a-trajectory.md.
+"""
 
 from __future__ import annotations
 

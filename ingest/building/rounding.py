@@ -4,6 +4,8 @@ What is allowed is a share of the RMS of the one-step change of the field, from 
 split. Each channel of each frame keeps the fewest bits that values of its size need for it, and the error is
 measured. Where float32 has bits enough for all of them, float64 is stored as float32. Axes: C channel, S
 space.
+
+The reasons are in docs/decisions/0011-float32-under-a-bound.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Cores that this process may use, and memory that it keeps."""
+"""Cores that this process may use, and memory that it keeps.
+
+The reasons are in docs/decisions/0004-kept-memory.md.
+"""
 
 from __future__ import annotations
 

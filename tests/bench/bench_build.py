@@ -1,13 +1,14 @@
-"""Time and memory of `walrus-ingest build` beside a bare loop that reads, encodes and writes the same frames.
+"""Time and memory of `walrus-ingest build` next to a bare loop that reads, encodes and writes the same
+frames.
 
-    python tests/bench/bench_build.py                             time; about six minutes
-    python tests/bench/bench_build.py memory --gigabytes 1 2 4 6  peak of all processes under --memory 1GB, and time
+    python tests/bench/bench_build.py                               time; about six minutes
+    python tests/bench/bench_build.py memory --gigabytes 1 2 4 6    peak memory under --memory 1GB, and time
 
-The bare loop reads slabs as large as those of the build by h5py, stacks the fields into frames, encodes these
-with the codec and threads of the build, writes the bytes and waits until the disk has them: no checks, no
-moments, no scaling, no checksums, no documents. As many processes as the build has share its files. Repeats
-are interleaved and medians printed; what is read and written lies in the folder of `--folder`. Memory is what
-all processes hold together, pages that they share counted each time (Linux only).
+The bare loop reads slabs of the same size with h5py, stacks the fields into frames, encodes these with the
+codec and threads of the build, writes the bytes and waits until the disk has them. It has no checks, no
+moments, no scaling, no checksums, no documents. It uses as many processes as the build. Repeats are
+interleaved and medians printed. `--folder` holds what is read and written. Memory is what all processes hold
+together; pages that they share count each time (Linux only).
 """
 
 from __future__ import annotations
@@ -205,7 +206,9 @@ def runs_of(case: Case, source: Path, out: Path, codec: CodecName, workers: int)
 
 
 def words(case: Case, costs: list[dict[str, Cost]]) -> str:
-    """Bytes a second of the loop and of each packaging, and what that costs more than the loop beside it."""
+    """Bytes per second of the loop and of each packaging, and what it costs more than the loop measured in
+    turn with it.
+    """
     rate = {name: case.bytes / 1e6 / median(each[name].wall for each in costs) for name in costs[0]}
     wall = {name: median(each[name].wall / each["loop"].wall for each in costs) for name in PACKAGINGS}
     cores = {name: median(each[name].cores / each["loop"].cores for each in costs) for name in PACKAGINGS}
@@ -236,7 +239,8 @@ def compare_memory(folder: Path, gigabytes: list[float], bound: str) -> None:
             rmtree(folder / "out")
             made = case.bytes / 1e9
             print(
-                f"{made:7.2f} GB{packaging:>12}{workers:>8}{took:>7.1f} s{took / made:>6.1f} s{peak / 1e6:>7.0f} MB",
+                f"{made:7.2f} GB{packaging:>12}{workers:>8}{took:>7.1f} s{took / made:>6.1f} s",
+                f"{peak / 1e6:>6.0f} MB",
                 flush=True,
             )
         rmtree(source)

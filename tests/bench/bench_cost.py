@@ -1,8 +1,9 @@
-"""How well the counted cost of a window tells the measured time of its training pass: bench_cost.py [--preset small].
+"""How well does the counted cost of a window predict the time of its training pass? bench_cost.py [--preset
+small]
 
-Shapes of very different numbers of tokens, frames and channels, in one run, interleaved. The last column is
-the time of an operation over that of the mean: 1.00 everywhere would be a perfect prediction. On a CPU it is
-the processor time of one thread, the least of all repeats, which other work on the machine disturbs least.
+Shapes with very different numbers of tokens, frames and channels, interleaved in one run. The last column is
+the time per operation over its mean: 1.00 everywhere is a perfect prediction. On a CPU the time is the
+processor time of one thread, the least of all repeats, which other work on the machine disturbs least.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Case:
     @property
     def name(self) -> str:
         kind = "periodic" if self.sides == PERIODIC else "open"
-        return f"{self.windows} x {self.history} x {'x'.join(map(str, self.grid))} {kind}, {self.scalars + 3} channels"
+        shape = "x".join(map(str, self.grid))
+        return f"{self.windows} x {self.history} x {shape} {kind}, {self.scalars + 3} channels"
 
     @property
     def schema(self) -> Schema:

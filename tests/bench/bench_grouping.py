@@ -1,19 +1,19 @@
-"""What grouping is worth: real ranks under ZeRO-3, a mix of 2D and 3D windows, beside the prediction of the simulator.
+"""What grouping gains: real ranks under ZeRO 3, 2D and 3D windows mixed, next to the prediction of the
+simulator.
 
-    python tests/bench/bench_grouping.py                  2 ranks, then 4; gloo on the CPU, one thread a rank
+    python tests/bench/bench_grouping.py               2 ranks, then 4; gloo on the CPU, one thread per rank
     python tests/bench/bench_grouping.py --ranks 2 --steps 6 --json grouping.json
 
-(a) every rank draws a task of its own for each micro-batch, (b) all ranks are on one task, a window each, (c)
-and 2D windows are as many as cost what a 3D one does. The three take turns, step by step, in one run with the
-same weights. Under ZeRO-3 ranks on different tasks would wait for each other for ever, since 2D and 3D
-windows go through encoders of their own: here both go through that of the volume, so that all ranks gather
-the same parameters in the same order. The work is the same, as its kernel is summed along the axis of size 1
-(walrus/model/convolution.py).
+(a) every rank draws a task of its own for each micro-batch; (b) all ranks work on one task, one window each;
+(c) in addition there are as many 2D windows as cost the same as a 3D one. The three take turns, step by step,
+in one run with the same weights. Under ZeRO 3, ranks on different tasks would wait for each other forever,
+because 2D and 3D windows go through different encoders. Here both go through that of the volume, so all ranks
+gather the same parameters in the same order. The work is the same, as its kernel is summed along the axis of
+size 1 (walrus/model/convolution.py).
 
-Simulated: walrus.training.simulate on the counted costs of the same draws, with a core for every rank.
-Predicted: from the time of each kind of micro-batch as it was measured alone on all ranks, and what the cores
-of this machine can do at all: where they are fewer than the ranks, one that waits leaves its core to another
-and little is lost.
+Simulated: walrus.training.simulate on the counted costs of the same draws, with one core per rank. Predicted:
+from the time of each kind of micro-batch, measured alone on all ranks, and from the number of cores. With
+fewer cores than ranks, a rank that waits leaves its core to another, and little is lost.
 """
 
 from __future__ import annotations

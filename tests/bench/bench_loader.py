@@ -1,17 +1,17 @@
-"""Windows a second of every loader on the same windows, beside the limit: copying them within memory.
+"""Windows per second of every loader on the same windows, next to the limit: copying them within memory.
 
     python tests/bench/bench_loader.py --peers build/peers     install the peers there, and compare with them
     python tests/bench/bench_loader.py                         without: ours, h5py, zarr-python, webdataset
     python tests/bench/bench_loader.py --json results.json
 
-Windows of 7 frames, stride 1 to 5, end to end into a torch tensor. Every reader has processes of its own and
-is measured in turn with the limit, so that a noisy machine spoils both; the best of all rounds counts. Before
-that, each frame of some windows is compared with the source, word by word.
+Windows of 7 frames, stride 1 to 5, end to end into a torch tensor. Every reader has its own processes and is
+measured in turn with the limit, so that other work on the machine slows both; the best of all rounds counts.
+Before that, each frame of some windows is compared with the source, value by value.
 
-    1, 2       processes; WellDataset has so many workers of its DataLoader instead (0, 2)
+    1, 2       processes; WellDataset uses DataLoader workers instead (0, 2)
     tuned      one process that keeps freed memory (shards/program/machine.py)
     cold       one process, files dropped from memory before
-    CPU        windows a second of processor time, of all threads of one process: what is left for the training
+    CPU        windows per second of processor time, all threads of one process: the rest is left for training
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ PEERS = {
     WELL: "the_well",
     "tensorstore, raw": "tensorstore",
     "tensorstore, lz4": "tensorstore",
-    "mosaicml-streaming, a frame a record": "streaming",
-    "litdata, a frame a record": "litdata",
+    "mosaicml-streaming, one frame per record": "streaming",
+    "litdata, one frame per record": "litdata",
 }
 
 
@@ -113,7 +113,7 @@ def ask(group: Sequence[Process], **request: Any) -> float:
 
 @dataclass(frozen=True)
 class Result:
-    """Windows a second of one reader, and the limit's that was measured in turn with it; `cold` without."""
+    """Windows per second of one reader, and the limit's that was measured in turn with it; `cold` without."""
 
     reader: str
     case: str
@@ -233,10 +233,12 @@ def table(results: Sequence[Result], case: Case) -> str:
     """Markdown."""
     rows = [result for result in results if result.case == case.name]
     well = next((row for row in rows if row.reader == WELL), None)
+    shape = " x ".join(map(str, case.frame_shape))
     lines = [
-        f"### {case.name}: windows of 7 x {' x '.join(map(str, case.frame_shape))}, {case.window_bytes / 1e6:.1f} MB",
+        f"### {case.name}: windows of 7 x {shape}, {case.window_bytes / 1e6:.1f} MB",
         "",
-        "| reader | windows/s | MB/s | of limit | x WellDataset | 2 processes | tuned | of limit | cold | CPU |",
+        "| reader | windows/s | MB/s | of limit | x WellDataset "
+        "| 2 processes | tuned | of limit | cold | CPU |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

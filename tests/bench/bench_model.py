@@ -1,8 +1,9 @@
-"""Time and memory of the network beside its plain twin (plain_model.py): same weights, same chance, equal outputs.
+"""Time and memory of the network next to its plain twin (plain_model.py): same weights and draws, equal
+outputs.
 
-    python tests/bench/bench_model.py                             preset small on the CPU; about ten minutes
+    python tests/bench/bench_model.py                          preset small on the CPU; about ten minutes
     python tests/bench/bench_model.py --large 96 96 96 --modes forward
-    python tests/bench/bench_model.py --device cuda               preset walrus in bfloat16, eager and compiled
+    python tests/bench/bench_model.py --device cuda            preset walrus in bfloat16, eager and compiled
 
 On the CPU both run in single precision and under autocast to bfloat16. Times are interleaved and medians
 printed; a peak is what a process of its own holds beyond weights and input (Linux only). *At most* is the
@@ -191,7 +192,7 @@ def row(case: Case, mode: str, times: dict[str, float], peaks: dict[str, int], a
 
 
 def matrix_rate(size: int, device: str, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a large product."""
+    """Floating-point operations per second of a large product."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     times = [seconds(lambda: a @ b, device) for _ in range(20)]
     return 2 * size**3 / median(times[5:])
@@ -200,9 +201,8 @@ def matrix_rate(size: int, device: str, dtype: torch.dtype) -> float:
 def on_gpu(options: argparse.Namespace) -> None:
     """Micro-batches as published: two windows of six frames of a plane, one of three frames of a volume."""
     rate = matrix_rate(8192, "cuda", torch.bfloat16)
-    print(
-        f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {rate / 1e12:.0f} TFLOP/s in bfloat16 products"
-    )
+    card = torch.cuda.get_device_name()
+    print(f"{card}, torch {torch.__version__}, {rate / 1e12:.0f} TFLOP/s in bfloat16 products")
     cases = [Case("256 x 256", (256, 256, 1), 6, 2), Case("128 x 128 x 128", (128, 128, 128), 3, 1)]
     model = Walrus(replace(PRESETS["walrus"], branch_scale=1.0), 67).cuda()
     micro_batches = {case.name: micro_batch(model, case, "cuda") for case in cases}
@@ -216,9 +216,8 @@ def on_gpu(options: argparse.Namespace) -> None:
             peak = peak_bytes(run, "cuda") / 2**30
             spent = median(seconds(run, "cuda") for _ in range(max(5, options.repeats)))
             print(f"{name:16} {way:8} {spent:7.3f} s, {peak:5.1f} GiB beyond the weights", end=", ")
-            print(
-                f"{work[name] / spent / 1e12:6.1f} TFLOP/s, {work[name] / spent / rate:.0%} of the products' rate"
-            )
+            reached = work[name] / spent
+            print(f"{reached / 1e12:6.1f} TFLOP/s, {reached / rate:.0%} of the products' rate")
 
 
 def micro_batch(model: Walrus, case: Case, device: str) -> Pass:
@@ -237,7 +236,7 @@ def micro_batch(model: Walrus, case: Case, device: str) -> Pass:
 
 
 def operations(run: Pass) -> int:
-    """Floating-point operations of a pass, those done again in the backward pass included."""
+    """Floating-point operations of a pass, including those that the backward pass repeats."""
     with FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())

@@ -1,6 +1,6 @@
-"""Compares the measures of walrus/evaluation/metrics.py with those of `the-well`: python tests/bench/check_metrics.py
+"""Compare the measures of walrus/evaluation/metrics.py with those of `the-well`: tests/bench/check_metrics.py
 
-Run it from the top of the repository, in an environment of its own that holds torch and the-well, which the
+Run it from the top of the repository, in a separate environment that holds torch and the-well, which the
 project itself does not need. Prints the largest relative difference of each measure over fields of one to
 three dimensions: noise, a smooth wave, a small ripple on a large mean, a nearly uniform field. Exits with 1
 where one exceeds 1e-6.

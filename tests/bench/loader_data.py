@@ -2,10 +2,10 @@
 
     <case>/frames.npy     [N, T, C, *S], trajectories as they are: the source of all others, and of the checks
     <case>/windows.json   the windows to read, in random order
-    <case>/well.hdf5      as The Well keeps them: a dataset a field, contiguous
-    <case>/chunked.hdf5   one dataset, a chunk a frame
-    <case>/windows.tar    the windows cut out beforehand, for webdataset
-    <case>/<name>/        ours: a root for each codec and packaging
+    <case>/well.hdf5      as The Well keeps them: one dataset per field, contiguous
+    <case>/chunked.hdf5   one dataset, one chunk per frame
+    <case>/windows.tar    the windows cut in advance, for webdataset
+    <case>/<name>/        ours: one root per codec and packaging
 
 Axes: N trajectory, T time, C channel, S space.
 """

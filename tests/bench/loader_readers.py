@@ -1,8 +1,8 @@
-"""Windows as each library reads them, one process a library: bench_loader.py asks by lines of JSON.
+"""Windows as each library reads them, one process per library: bench_loader.py asks by lines of JSON.
 
-A reader is a generator: it gets the folder of a case and reads the windows it is told to, in that order for
-ever. It yields each as the tensors that are ready for the device, [T, C, *S] or [T, *S, C] in one piece or in
-several of T. This file runs in the environment of the peers too, and needs no more than numpy and torch.
+A reader is a generator: it gets the folder of a case and reads the windows it is given, in that order,
+forever. It yields each as the tensors that are ready for the device, [T, C, *S] or [T, *S, C] in one piece or
+in several of T. This file runs in the environment of the peers too, and needs no more than numpy and torch.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def h5py_slices(folder: Path, windows: list[Window], workers: int) -> Read:
 
 
 def h5py_direct(folder: Path, windows: list[Window], workers: int) -> Read:
-    """As fast as h5py can: a chunk a frame, each read on its own into memory that is used again."""
+    """As fast as h5py can: one chunk per frame, each read separately into reused memory."""
     import h5py
 
     with h5py.File(folder / "chunked.hdf5") as file:
@@ -159,7 +159,7 @@ def webdataset(folder: Path, windows: list[Window], workers: int) -> Read:
 
 
 def mosaic(folder: Path, windows: list[Window], workers: int) -> Read:
-    """MDS with a frame a record."""
+    """MDS with one frame per record."""
     place, frames = folder / "mds", _frames_a_trajectory(folder)
     if not place.is_dir():
         _write_mds(folder, place)
@@ -171,7 +171,7 @@ def mosaic(folder: Path, windows: list[Window], workers: int) -> Read:
 
 @cache
 def _open_mds(place: Path) -> Any:
-    """Once a process, each under a name of its own: it keeps what it has open in shared memory, by name."""
+    """Once per process, each under a name of its own: it keeps what it has open in shared memory, by name."""
     from streaming import StreamingDataset
 
     own = place.with_name(f"mds-{os.getpid()}")
@@ -190,7 +190,7 @@ def _write_mds(folder: Path, place: Path) -> None:
 
 
 def litdata(folder: Path, windows: list[Window], workers: int) -> Read:
-    """litdata with a frame a record."""
+    """litdata with one frame per record."""
     from litdata import StreamingDataset
 
     place, frames = folder / "litdata", _frames_a_trajectory(folder)
@@ -240,14 +240,14 @@ READERS: dict[str, Callable[[Path, list[Window], int], Read]] = {
     "ours lz4 rounded, zarr, blocks": partial(ours, "zarr-lz4-rounded", BLOCK),
     "WellDataset, DataLoader": well,
     "h5py slices, contiguous": h5py_slices,
-    "h5py read_direct, a chunk a frame": h5py_direct,
+    "h5py read_direct, one chunk per frame": h5py_direct,
     "zarr-python, raw": partial(zarr_python, "zarr-raw"),
     "zarr-python, lz4": partial(zarr_python, "zarr-lz4"),
     "tensorstore, raw": partial(tensorstore, "zarr-raw"),
     "tensorstore, lz4": partial(tensorstore, "zarr-lz4"),
-    "webdataset, windows cut before": webdataset,
-    "mosaicml-streaming, a frame a record": mosaic,
-    "litdata, a frame a record": litdata,
+    "webdataset, windows cut in advance": webdataset,
+    "mosaicml-streaming, one frame per record": mosaic,
+    "litdata, one frame per record": litdata,
 }
 
 
@@ -265,7 +265,7 @@ def check(read: Read, sums: list[list[int]], number: int) -> int:
 
 
 def rate(read: Read, seconds: float, least: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Windows a second of this clock, once some were read to get going."""
+    """Windows per second of this clock, once some were read to get going."""
     warm = time.perf_counter() + seconds
     for number, _ in enumerate(read):
         if number >= least and time.perf_counter() > warm:
@@ -280,7 +280,7 @@ def rate(read: Read, seconds: float, least: int, clock: Callable[[], float] = ti
 
 
 def first_rate(read: Read, windows: int) -> float:
-    """Windows a second from the opening on: for files that memory does not hold yet."""
+    """Windows per second from the opening on: for files that memory does not hold yet."""
     began = time.perf_counter()
     for _ in islice(read, windows):
         pass

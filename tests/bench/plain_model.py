@@ -1,6 +1,6 @@
-"""The same network as anybody would write it down first, with the same weights: what `bench_model.py` compares with.
+"""The same network written plainly, with the same weights: what `bench_model.py` compares with.
 
-A layer for each projection, softmax(q k) v, positions turned by cosines and sines, the tokens of periodic
+One layer per projection, softmax(q k) v, positions turned by cosines and sines, the tokens of periodic
 axes rolled before every block, flags repeated for every frame, convolutions of three axes even where one is
 flat. Axes: T time, B batch, N = T x B frames, C channel, H W D cells, h w d tokens an axis, S = h x w x d, A
 heads, D head width, E width.

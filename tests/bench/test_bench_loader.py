@@ -14,7 +14,7 @@ def test_loaders_read_the_same_windows_and_are_compared(tmp_path):
     size = ("--small", "--seconds", "0.02", "--rounds", "1", "--json", found, "--readers", *readers)
     done = subprocess.run([sys.executable, script, *size], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "litdata, a frame a record: not installed, left out" in done.stderr
+    assert "litdata, one frame per record: not installed, left out" in done.stderr
     rows = json.loads(found.read_text())
     assert [row["case"] for row in rows] == ["2D", "3D"] * 2
     assert all(row[column] > 0 for row in rows for column in ("one", "two", "tuned", "cold"))

@@ -1,4 +1,7 @@
-"""Memory for batches that is used again once nobody holds it: fresh memory costs twenty times the copy."""
+"""Memory for batches that is used again once nobody holds it: fresh memory costs twenty times the copy.
+
+The reasons are in docs/decisions/0060-memory-that-comes-back.md.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Memory holds some frames, never a trajectory. Pictures of a rollout are recorded while it is forecast a second
 time.
 
+The reasons are in docs/decisions/0021-forecast-twice.md.
+
 Axes: B batch, T time, K frames forecast one step ahead, G seed, F forecaster, M measure, C channel, S space,
 Q conserved quantity, R ring of wavenumbers.
 """

@@ -1,5 +1,7 @@
 """Reduce errors to scores: a mean over the steps of a window, then statistics over the trajectories.
 
+The reasons are in docs/decisions/0020-one-rule-for-every-score.md.
+
 Axes: N trajectories, W windows, F forecaster (the order of FORECASTERS), M measure (the order of MEASURES),
 T steps of a rollout, K frames forecast one step ahead, C channel, A statistic (the order of STATISTICS).
 """

@@ -7,6 +7,8 @@
    micro-batch holds two windows of one block (unless the chapter is too small).
 
 Blocks of one start and all shards at once are a plain shuffle.
+
+The reasons are in docs/decisions/0016-order-of-a-pass.md.
 """
 
 from __future__ import annotations

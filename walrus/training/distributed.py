@@ -1,4 +1,7 @@
-"""The processes that train together: who this one is, how they meet, what they agree on."""
+"""The processes that train together: who this one is, how they meet, what they agree on.
+
+The reasons are in docs/decisions/0018-sharding-groups.md.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Validation rollouts during training: the best weights are kept, and training ends when they no longer get better.
 
+The reasons are in docs/decisions/0024-the-end-of-a-fine-tuning.md.
+
 Axes: T steps, C channel.
 """
 

@@ -2,6 +2,8 @@
 
 The matrix itself rests, so that only the thin ones need gradients and optimiser state. What a run leaves is
 merged.
+
+The reasons are in docs/decisions/0022-adapters.md.
 """
 
 from __future__ import annotations

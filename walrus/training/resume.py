@@ -1,4 +1,7 @@
-"""Going on from a checkpoint, unless the run has changed meanwhile; what may change is said by name."""
+"""Going on from a checkpoint, unless the run has changed meanwhile; what may change is said by name.
+
+The reasons are in docs/decisions/0019-what-a-run-may-change.md.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@
 A fragment is a run of elements of one flattened tensor, called KIND/NAME@START: kind `weight`, `average`, or
 what the optimiser calls its own. A rank that loads reads the elements that it is to hold, from whichever
 files they lie in.
+
+The reasons are in docs/decisions/0017-fragments.md.
 """
 
 from __future__ import annotations
