@@ -1,6 +1,9 @@
 """Forecasts as files that other programs read: NetCDF4 (which is HDF5) and zarr, in the style of CF.
 
-A frame is written as it comes; the file shows under its name when it is whole. Axes: T time, C channel, S space.
+A frame is written as it comes; the file shows under its name when it is whole. The reasons are in
+docs/decisions/0062-forecast-files.md.
+
+Axes: T time, C channel, S space.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tests.import_graph import PACKAGES
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "tests" / "samples" / "README.md"])
 FOLDERS = ("ingest", "shards", "walrus", "pipelines", "tests", "docs", ".ci")
-COMMANDS = ("ingest", "pretrain", "finetune", "evaluate", "convert")
+COMMANDS = ("ingest", "pretrain", "finetune", "evaluate", "forecast", "convert")
 # Pages tell a reader to write these.
 TO_BE_WRITTEN = {
     "heat.py",
