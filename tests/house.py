@@ -8,6 +8,7 @@ that imports no other stands on floor 1; every other box stands one floor above 
 Boxes that import each other in a circle share a floor. Arrows up are the arrows that have to go, the one
 with the fewest imports first, until no box stands in a circle.
 
+A function is explained by a docstring or a comment in it; an `__init__` also by the docstring of its class.
 Comment share: lines that hold a comment, of all lines that are not blank. Docstring share: lines of
 docstrings, of the same. Comprehensions: list, set, dict and generator expressions per 100 lines.
 """
@@ -170,11 +171,15 @@ def _docstring_lines(tree: ast.Module) -> int:
 
 def _functions(path: str, text: str) -> Iterator[Function]:
     comments = _comment_lines(text)
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    explained_inits = {each for node in classes if _docstring(node) is not None for each in node.body}
+    for node in ast.walk(tree):
         if isinstance(node, FUNCTIONS):
             last = node.end_lineno or node.lineno
             inside = comments & set(range(node.lineno, last + 1))
-            explained = _docstring(node) is not None or bool(inside)
+            is_known = node.name == "__init__" and node in explained_inits
+            explained = _docstring(node) is not None or bool(inside) or is_known
             yield Function(f"{path}:{node.lineno} {node.name}", last - node.lineno + 1, explained)
 
 
