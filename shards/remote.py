@@ -281,7 +281,10 @@ class Cache:
         locks = self.folder / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         stripe = name if name == "room" else f"{int(name, 16) % LOCKS:02d}"
-        handle = os.open(locks / stripe, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            handle = os.open(locks / stripe, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise ShardError(f"{locks / stripe}: cannot be locked ({error.strerror}); remove it") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

@@ -5,7 +5,9 @@ Merging removes unknown files, so everything in the folder must be accounted for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from os.path import realpath
 from pathlib import Path
@@ -23,6 +25,8 @@ T = TypeVar("T")
 
 def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], slab_bytes: int) -> None:
     """Raises MismatchError where doing these parts would lose what was built before, or a user's files."""
+    if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        raise ShardError(f"{folder}: cannot be read (Permission denied); ask its owner, or name another root")
     _require_ours(plan, folder)
     index = read_index(folder)
     card = read_card(folder)
@@ -42,20 +46,31 @@ def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], sla
 
 def read_card(folder: Path) -> Card | None:
     """The card of a build, None where there is none; raises ShardError where it is damaged."""
-    path = folder / "card.json"
-    try:
-        return parse(Card, path.read_bytes(), str(path)) if path.is_file() else None
-    except ShardError as error:
-        raise ShardError(f"{error}; damaged: delete it and build again") from error
+    return _document(folder / "card.json", partial(parse, Card))
 
 
 def read_index(folder: Path) -> DatasetIndex | None:
     """The index of a build, None where there is none; raises ShardError where it is damaged."""
-    path = folder / "index.json"
+    return _document(folder / "index.json", parse_index)
+
+
+def _document(path: Path, read: Callable[[bytes, str], T]) -> T | None:
+    """What `read` makes of a document."""
+    content = _content(path) if path.is_file() else None
     try:
-        return parse_index(path.read_bytes(), str(path)) if path.is_file() else None
+        return None if content is None else read(content, str(path))
     except ShardError as error:
         raise ShardError(f"{error}; damaged: delete it and build again") from error
+
+
+def _content(path: Path) -> bytes:
+    """All of a document; raises ShardError where it belongs to somebody who lets nobody read it."""
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise ShardError(
+            f"{path}: cannot be read ({error.strerror}); ask its owner, or name another root"
+        ) from error
 
 
 def _require_ours(plan: BuildPlan, folder: Path) -> None:

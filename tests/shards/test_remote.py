@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -196,3 +198,112 @@ def test_what_is_not_there_and_what_cannot_be_opened_are_told(url, cache):
 def test_a_remote_dataset_has_no_folder(url, cache):
     with pytest.raises(ShardError, match="is not on this machine; copy the folder here first"):
         _ = open_dataset(url, NAME, cache).folder
+
+
+class Odd(Handler):
+    """Answers in the way that the first part of the path names."""
+
+    def do_GET(self) -> None:
+        way, _, rest = self.path.lstrip("/").partition("/")
+        self.path = f"/{rest}"
+        if way == "html":
+            self.answer(200, b"<html><body>Please log in</body></html>")
+        elif way == "broken":
+            self.answer(500, b"")
+        elif way == "silent":
+            self.wfile.flush()
+            Event().wait(2)
+        elif way == "endless":
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b" " * 2**16)
+        elif way == "signed" and self.path.endswith("?sig=s3cret"):
+            self.path = self.path.partition("?")[0]
+            super().do_GET()
+        else:
+            self.answer(403, b"")
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def odd(folder, fetched) -> Iterator[str]:
+    handler = partial(Odd, fetched, directory=str(folder.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("html", r"index\.json: Invalid JSON"),
+        ("broken", "cannot be fetched"),
+        ("silent", "cannot be fetched"),
+        ("endless", r"more came than the \d+ bytes"),
+    ],
+)
+def test_a_server_that_answers_oddly_or_never_ends_in_one_line(odd, cache, monkeypatch, way, words):
+    monkeypatch.setattr(shards.remote, "SILENCE", 0.3)
+    monkeypatch.setattr(shards.remote, "LARGEST_DOCUMENT", 10**6)
+    start = time.monotonic()
+    with pytest.raises(ShardError, match=words) as caught:
+        open_dataset(f"http://{odd}/{way}", NAME, cache)
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - start < 5
+
+
+def test_a_signed_url_is_used_whole_and_its_token_is_never_printed(odd, folder, cache):
+    remote = open_dataset(f"http://{odd}/signed?sig=s3cret", NAME, cache)
+    assert everything(remote) == everything(Dataset(folder))
+    assert "s3cret" not in remote.files.where("index.json")
+    for root in (f"http://{odd}/signed?sig=s3cret2", f"http://me:s3cret@{odd}/nowhere"):
+        with pytest.raises(ShardError, match=r"cannot be fetched|is not there") as caught:
+            open_dataset(root, NAME, cache)
+        assert "s3cret" not in str(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        open_dataset("nothing://me:s3cret@here/x?sig=s3cret", "name", cache)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [lambda content: b"", lambda content: content[:-1]])
+def test_a_cached_file_that_was_cut_is_fetched_again(folder, url, cache, change):
+    expected = everything(open_dataset(url, NAME, cache))
+    for path in cache.folder.iterdir():
+        if path.is_file():
+            path.write_bytes(change(path.read_bytes()))
+    assert everything(open_dataset(url, NAME, cache)) == expected
+
+
+def test_a_cached_file_with_a_flipped_bit_is_refused_and_fetched_the_next_time(folder, url, cache):
+    expected = everything(open_dataset(url, NAME, cache))
+    path = max(
+        (path for path in cache.folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_size
+    )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ShardError, match="its copy was removed from the cache, run again"):
+        everything(open_dataset(url, NAME, cache))
+    assert everything(open_dataset(url, NAME, cache)) == expected
+
+
+def test_a_link_in_the_cache_is_not_written_through(url, cache, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    locks = cache.folder / "locks"
+    locks.mkdir(parents=True)
+    (locks / "room").symlink_to(precious)
+    with pytest.raises(ShardError, match="room: cannot be locked"):
+        everything(open_dataset(url, NAME, cache))
+    assert precious.read_text() == "mine"
