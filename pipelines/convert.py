@@ -12,6 +12,7 @@ import typer
 
 from shards.errors import ShardError
 from shards.program.console import Json, Version, application, one_line_errors, print_result
+from walrus.training.signals import stopping
 
 app = application("Convert published weights to the folder of a model, or back.")
 
@@ -39,7 +40,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Convert published weights to a model, or a model to published weights."""
-    with one_line_errors("walrus-convert"):
+    with one_line_errors("walrus-convert"), stopping():
         if not checkpoint.exists():
             raise ShardError(f"{checkpoint}: there is no such file or folder; name a checkpoint")
 

@@ -12,6 +12,7 @@ import typer
 
 from shards.program.console import Json, Version, application, one_line_errors, print_json
 from shards.schema import Split
+from walrus.training.signals import stopping
 
 app = application("A trained model on the test trajectories of a dataset: scores, pictures, report.html.")
 
@@ -41,7 +42,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Evaluate a trained model on a dataset."""
-    with one_line_errors("walrus-evaluate"):
+    with one_line_errors("walrus-evaluate"), stopping():
         from pipelines.evaluation import evaluate_model
         from walrus.evaluation.forecasts import EvaluationSettings
         from walrus.evaluation.score_tables import score_table, scores_document

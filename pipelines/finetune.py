@@ -13,6 +13,7 @@ import typer
 from pipelines.options import Allow, Ranks, Trace
 from shards.errors import SettingsError
 from shards.program.console import Assignments, Json, Version, application, one_line_errors
+from walrus.training.signals import stopping
 
 app = application("Adapt a trained Walrus to one dataset.")
 
@@ -54,7 +55,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Fine-tune a trained model on a dataset and evaluate it there."""
-    with one_line_errors("walrus-finetune"):
+    with one_line_errors("walrus-finetune"), stopping():
         count = count_of(samples)
 
         from pipelines.finetuning import CARD, finetune

@@ -12,6 +12,7 @@ import typer
 
 from pipelines.options import Allow, Ranks, Trace
 from shards.program.console import Assignments, Json, Version, application, one_line_errors, print_result
+from walrus.training.signals import stopping
 
 app = application("Train a Walrus on shards, as a recipe says.")
 
@@ -40,7 +41,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Ingest the datasets of the recipe, train, evaluate and report; or only say what a run would do."""
-    with one_line_errors("walrus-pretrain"):
+    with one_line_errors("walrus-pretrain"), stopping():
         from pipelines.recipe import find_run_recipe
 
         chosen = find_run_recipe(recipe, tuple(assignments or ()))

@@ -36,11 +36,11 @@ from walrus.training.fit_memory import enough_memory
 from walrus.training.log import note
 from walrus.training.lora import merged
 from walrus.training.objective import TrainingObjective
-from walrus.training.resume import last_checkpoint
+from walrus.training.resume import incomplete_checkpoints, last_checkpoint
 from walrus.training.run_checkpoint import Identity, RunCheckpoint
 from walrus.training.schedule import ScheduleSettings
-from walrus.training.signals import SIGNALS, passed_on
-from walrus.training.train import fit
+from walrus.training.signals import SIGNALS, end_with_parent, passed_on
+from walrus.training.train import StoppedTogetherError, fit
 from walrus.training.tuning import TuningSettings, prepare
 from walrus.training.warm_start import grow
 from walrus.vocabulary import Vocabulary
@@ -162,7 +162,7 @@ def train(job: Job) -> None:
 
 def _spawn(job: Job, meeting: Path) -> None:
     """A process a rank; the mistake that ends one of them is raised here as it was there."""
-    processes = spawn(_rank_process, (job, meeting), nprocs=job.ranks, join=False)
+    processes = spawn(_rank_process, (job, meeting, os.getpid()), nprocs=job.ranks, join=False)
     try:
         with passed_on(processes.pids()):
             while not processes.join():
@@ -194,7 +194,9 @@ def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
     return None
 
 
-def _rank_process(rank: int, job: Job, meeting: Path) -> None:
+def _rank_process(rank: int, job: Job, meeting: Path, parent: int) -> None:
+    """One of several ranks. It ends with the process that started it; its mistake is left in a file."""
+    end_with_parent(parent)
     try:
         _rank(rank, job.ranks, job, meeting)
     except WalrusError as error:
@@ -243,11 +245,16 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
                 trace=job.trace,
                 early_stopping=early_stopping,
             )
-    except WalrusError as error:
+    except BaseException as error:
         if rank == 0:
-            note(job.run, str(error))
-        if isinstance(error, StoppedError):
+            note(job.run, f"ended: {error or type(error).__name__}")
+        if isinstance(error, StoppedTogetherError):
             leave_world()
+        if isinstance(error, OSError) and not isinstance(error, WalrusError):
+            raise MismatchError(
+                f"{job.run}: cannot be written ({error.strerror}); the same command goes on from the last "
+                "checkpoint"
+            ) from error
         raise
     if rank == 0:
         if early_stopping:
@@ -260,6 +267,9 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
 def _begin(job: Job, ranks: int, saved: RunCheckpoint | None, changes: list[str]) -> None:
     """Writes the recipe, and says what is not as it was."""
     keep_recipe(job)
+    for sentence in incomplete_checkpoints(job.run, saved):
+        say(f"{job.run}: {sentence}")
+        note(job.run, sentence)
     if saved is None:
         note(job.run, f"begins, ranks: {ranks}")
         return

@@ -25,6 +25,7 @@ from walrus.reading.stream import Shards
 from walrus.rollout import Model
 from walrus.training.distributed import Launched
 from walrus.training.log import LOSSES, read_lines
+from walrus.training.run_lock import owned
 from walrus.training.signals import stopping
 
 EVALUATION = "evaluation"
@@ -36,22 +37,36 @@ def run_and_evaluate(job: Job, shards: Shards) -> dict[str, TaskScores]:
     Under a launcher the first rank alone evaluates; the others return no scores.
     """
     launched = Launched.find()
-    first = launched is None or launched.rank == 0
-    scores = job.run / EVALUATION / "scores.json"
-    finished = is_finished(job)
-    if first and not (finished and is_recipe_kept(job)):
-        scores.unlink(missing_ok=True)
-    if not finished:
-        train(job)
-    elif first:
-        keep_recipe(job)
-        say(f"found {job.run}: trained, with the weights of step {load_description(job.run).step}")
-    if not first:
+    if launched is not None and launched.rank > 0:
+        if not is_finished(job):
+            train(job)
         return {}
+    scores = job.run / EVALUATION / "scores.json"
+    if not (is_finished(job) and is_recipe_kept(job) and scores.is_file()):
+        with owned(job.run):
+            _train_and_evaluate(job, shards, scores)
+    else:
+        _say_found(job)
+    return read_scores(scores)
+
+
+def _train_and_evaluate(job: Job, shards: Shards, scores: Path) -> None:
+    """What is left to do of a run, by the process that owns its folder."""
+    finished = is_finished(job)
+    if not (finished and is_recipe_kept(job)):
+        scores.unlink(missing_ok=True)
+    if finished:
+        keep_recipe(job)
+        _say_found(job)
+    else:
+        train(job)
     if not scores.is_file():
         with stopping():
             _evaluate(job, shards)
-    return read_scores(scores)
+
+
+def _say_found(job: Job) -> None:
+    say(f"found {job.run}: trained, with the weights of step {load_description(job.run).step}")
 
 
 def _evaluate(job: Job, shards: Shards) -> None:

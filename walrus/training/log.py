@@ -1,4 +1,6 @@
-"""What a run says of itself, nothing of it on the network: JSON lines, TensorBoard events, and sentences.
+"""The records of a run, all in its folder: JSON lines, TensorBoard events, and sentences.
+
+A record that cannot be written never ends the run: this is said once, and the run goes on without it.
 
 RUN/losses.jsonl     one line a step: losses, rate, gradient norm, speed, waiting
 RUN/tensorboard/     the same figures
@@ -8,13 +10,16 @@ RUN/log.txt          when it began, went on, was allowed to differ, was stopped
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, TypeVar
 
 from shards.disk import write_atomically
+from shards.program.console import say
 
+T = TypeVar("T")
 LOSSES = "losses.jsonl"
 EVENTS = "tensorboard"
 SENTENCES = "log.txt"
@@ -84,40 +89,94 @@ class Log:
     """Writes the figures of every step from `first` on; those of later steps, of a run cut off, are dropped."""
 
     def __init__(self, run: Path, first: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        self.file = _or_none(LOSSES, lambda: _losses_from(run, first))
+        self.events = _or_none(EVENTS, lambda: _events_from(run, first))
 
-        run.mkdir(parents=True, exist_ok=True)
-        path = run / LOSSES
-        kept = [line for line in read_lines(path) if line["step"] < first]
-        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        self.file = path.open("a", encoding="utf-8")
-        self.events = SummaryWriter(str(run / EVENTS), purge_step=first)
-
-    def write(self, progress: StepRecord) -> None:
-        self.file.write(json.dumps(progress.line) + "\n")
-        self.file.flush()
-        for name, value in progress.scalars.items():
-            self.events.add_scalar(name, value, progress.step)
+    def write(self, record: StepRecord) -> None:
+        """Adds a step to both files."""
+        try:
+            if self.file is not None:
+                self.file.write(json.dumps(record.line) + "\n")
+                self.file.flush()
+        except OSError as error:
+            _tell(LOSSES, error)
+            self.file = None
+        try:
+            if self.events is not None:
+                for name, value in record.scalars.items():
+                    self.events.add_scalar(name, value, record.step)
+        except OSError as error:
+            _tell(EVENTS, error)
+            self.events = None
 
     def __enter__(self) -> Log:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.file.close()
-        self.events.close()
+        for name, each in ((LOSSES, self.file), (EVENTS, self.events)):
+            try:
+                if each is not None:
+                    each.close()
+            except OSError as error:
+                _tell(name, error)
+
+
+def _losses_from(run: Path, first: int) -> TextIO:
+    """The file of losses, open at its end, with the steps before `first`."""
+    run.mkdir(parents=True, exist_ok=True)
+    kept = [line for line in read_lines(run / LOSSES) if line["step"] < first]
+    write_atomically(run / LOSSES, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    return (run / LOSSES).open("a", encoding="utf-8")
+
+
+def _events_from(run: Path, first: int) -> Any:
+    """TensorBoard's writer, which hides the steps from `first` on of earlier files."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run / EVENTS), purge_step=first)
+
+
+def _or_none(name: str, make: Callable[[], T]) -> T | None:
+    try:
+        return make()
+    except (OSError, ImportError) as error:
+        _tell(name, error)
+        return None
+
+
+def _tell(name: str, error: Exception) -> None:
+    say(f"{name}: cannot be written ({error}); the run goes on without it")
 
 
 def note(run: Path, sentence: str) -> None:
     """Adds a sentence, with the time, to what happened to a run."""
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / SENTENCES).open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}\n")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        with (run / SENTENCES).open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}\n")
+    except OSError as error:
+        _tell(SENTENCES, error)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a run, a last one that was cut left out; none where there is no file."""
+    """The JSON lines of a run; none where there is no file. Damaged lines are left out, and counted aloud.
+
+    A last line without its end is that of a run that was cut off: it is left out silently.
+    """
     if not path.is_file():
         return []
-    return [
-        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("}\n")
-    ]
+    lines, damaged = [], 0
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        if not line.endswith("\n"):
+            continue
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError:
+            found = None
+        if isinstance(found, dict) and "step" in found:
+            lines.append(found)
+        else:
+            damaged += 1
+    if damaged:
+        say(f"{path}: {damaged} damaged lines are left out")
+    return lines

@@ -1,4 +1,4 @@
-"""Going on from a checkpoint, unless the run has changed meanwhile; what may change is said by name.
+"""Resumes a run from its last checkpoint, unless the run has changed; what may change is named.
 
 The reasons are in docs/decisions/0019-what-a-run-may-change.md.
 """
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from shards.errors import MismatchError, SettingsError
-from walrus.training.run_checkpoint import Identity, RunCheckpoint
+from walrus.training.run_checkpoint import Identity, RunCheckpoint, fault_of, steps_of
 
 CHECKPOINTS = "checkpoints"
 # The parts of a run's identity that may differ when asked for; the model may not, its weights would not fit.
@@ -33,12 +33,20 @@ def last_checkpoint(
     refused = {part: text for part, text in changes.items() if part not in allowed}
     if refused:
         raise MismatchError(
-            f"{run}: its checkpoint at step {saved.checkpoint.step} has another {'; another '.join(refused.values())}. "
-            f"Give another --out{_cure(refused)}"
+            f"{run}: its checkpoint at step {saved.checkpoint.step} has another "
+            f"{'; another '.join(refused.values())}. Give another --out{_cure(refused)}"
         )
     return saved, [
         f"goes on at step {saved.checkpoint.step} with another {text}" for text in changes.values()
     ]
+
+
+def incomplete_checkpoints(run: Path, saved: RunCheckpoint | None) -> Iterator[str]:
+    """A sentence for each checkpoint that is newer than `saved` and not whole."""
+    every = steps_of(run / CHECKPOINTS)
+    after = every.index(saved.folder) + 1 if saved is not None else 0
+    for step in every[after:]:
+        yield f"checkpoint {step.name} is not whole ({fault_of(step)}) and is left as it is"
 
 
 def _cure(refused: Collection[str]) -> str:

@@ -3,6 +3,10 @@
     RUN/checkpoints/step-0001000/rank-00003.safetensors   the fragments that rank 3 had
     RUN/checkpoints/step-0001000/checkpoint.json          what the state belongs to; written last
 
+Only `step-` and digits with a whole checkpoint.json is a checkpoint: whatever else is in the folder is neither
+read nor removed. Each file has the checksums of its fragments, and checkpoint.json the sizes of the files, so
+a cut file is seen before the run goes on and a flipped bit when it is read.
+
 A fragment is a run of elements of one flattened tensor, called KIND/NAME@START: kind `weight`, `average`, or
 what the optimiser calls its own. A rank that loads reads the elements that it is to hold, from whichever
 files they lie in.
@@ -12,13 +16,16 @@ The reasons are in docs/decisions/0017-fragments.md.
 
 from __future__ import annotations
 
+import re
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import google_crc32c
 import torch
 import torch.distributed as dist
 from pydantic import JsonValue
@@ -27,13 +34,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from shards.disk import TEMPORARY, settle, write_atomically
-from shards.errors import MismatchError
+from shards.errors import MismatchError, ShardError
 from shards.json_text import dump, parse
 from shards.schema import AtLeastOne, Natural, checked
+from walrus.training.distributed import sum_over_ranks
 
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
 KEPT = 2
+STEP = re.compile(r"step-(\d+)")
+UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}step-\d+")
 
 # What a run is, by part and key: its data, and the settings that its numbers depend on.
 Identity = Mapping[str, Mapping[str, JsonValue]]
@@ -54,12 +64,14 @@ class Checkpoint:
     """What a saved state belongs to.
 
     `updates` counts the optimiser's own steps for each parameter; earlier versions had one count for all.
+    `sizes` are the bytes of each file; earlier versions did not have them.
     """
 
     step: Natural
     ranks: AtLeastOne
     updates: dict[str, Natural] | float
     identity: dict[str, dict[str, JsonValue]]
+    sizes: dict[str, Natural] = field(default_factory=dict)
 
     def updates_of(self, name: str) -> int:
         """In how many steps of the optimiser a parameter has taken part."""
@@ -76,21 +88,29 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
     rank = dist.get_rank()
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(f"{TEMPORARY}*"):
-            shutil.rmtree(leftover)
+        for leftover in folder.iterdir():
+            if UNFINISHED.fullmatch(leftover.name):
+                shutil.rmtree(leftover)
         building.mkdir()
     dist.barrier()
+    path = building / f"rank-{rank:05d}.safetensors"
     tensors = {f"{piece.kind}/{piece.name}@{piece.start}": _copy(piece.values) for piece in fragments}
     if tensors:
-        path = building / f"rank-{rank:05d}.safetensors"
-        save_file(tensors, path)
+        save_file(tensors, path, {key: _crc32c(values) for key, values in tensors.items()})
+        # The library makes a file for its owner alone; the umask is the choice of the user.
+        path.chmod(building.stat().st_mode & 0o666)
         settle(path)
-    dist.barrier()
+    size = path.stat().st_size if tensors else 0
+    # A sum that also tells rank 0 that all files are there.
+    sizes = sum_over_ranks([float(size) if each == rank else 0.0 for each in range(dist.get_world_size())])
     if rank == 0:
-        write_atomically(building / CHECKPOINT, dump(Checkpoint, checkpoint).encode())
+        named = {f"rank-{each:05d}.safetensors": int(size) for each, size in enumerate(sizes) if size}
+        document = dump(Checkpoint, replace(checkpoint, sizes=named))
+        write_atomically(building / CHECKPOINT, document.encode())
+        _set_aside(target)
         building.replace(target)
         settle(folder)
-        for old in _steps(folder)[:-KEPT]:
+        for old in whole_steps(folder)[:-KEPT]:
             shutil.rmtree(old)
     dist.barrier()
 
@@ -100,26 +120,67 @@ def _copy(values: Tensor) -> Tensor:
     return torch.empty(values.shape, dtype=values.dtype).copy_(values.detach())
 
 
-def _steps(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*"))
+def _crc32c(values: Tensor) -> str:
+    return f"{google_crc32c.value(values.contiguous().view(torch.uint8).numpy().tobytes()):08x}"
+
+
+def _set_aside(target: Path) -> None:
+    """Renames what has the name of the new checkpoint and is none, or is damaged: it is not ours to delete."""
+    number = 1
+    while target.exists():
+        aside = target.with_name(f"{target.name}-incomplete-{number}")
+        if not aside.exists():
+            target.rename(aside)
+        number += 1
+
+
+def steps_of(folder: Path) -> list[Path]:
+    """The folders that are named as a checkpoint, in the order of their steps, whole or not."""
+    found = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        named = STEP.fullmatch(path.name)
+        if named and path.is_dir():
+            found[path] = int(named[1])
+    return sorted(found, key=lambda path: found[path])
+
+
+def fault_of(step: Path) -> str | None:
+    """Why the folder of a step is no whole checkpoint, None where it is one: every file there, none cut."""
+    try:
+        checkpoint = parse(Checkpoint, (step / CHECKPOINT).read_bytes(), CHECKPOINT)
+        for name, size in checkpoint.sizes.items():
+            found = (step / name).stat().st_size
+            if found != size:
+                return f"{name} has {found} bytes instead of {size}"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except ShardError as error:
+        return str(error)
+    return None
+
+
+def whole_steps(folder: Path) -> list[Path]:
+    """The whole checkpoints of a run, in the order of their steps."""
+    return [step for step in steps_of(folder) if fault_of(step) is None]
 
 
 class RunCheckpoint:
-    """The last whole checkpoint of a run, to be read from."""
+    """A whole checkpoint of a run, to be read from."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.checkpoint = parse(Checkpoint, (folder / CHECKPOINT).read_bytes(), str(folder / CHECKPOINT))
+        self._checked: set[tuple[Path, str]] = set()
 
     @classmethod
     def last(cls, folder: Path) -> RunCheckpoint | None:
-        """None where there is none yet."""
-        steps = _steps(folder)
+        """The last whole one; None where there is none yet."""
+        steps = whole_steps(folder)
         return cls(steps[-1]) if steps else None
 
     @cached_property
     def _index(self) -> dict[str, list[tuple[int, int, Path]]]:
-        """Where the elements of each tensor lie: (start, stop, file), in order."""
+        """Where the elements of each tensor are: (start, stop, file), in order."""
         index: dict[str, list[tuple[int, int, Path]]] = {}
         for path in sorted(self.folder.glob("rank-*.safetensors")):
             with self._open(path) as file:
@@ -133,9 +194,20 @@ class RunCheckpoint:
         try:
             return safe_open(path, framework="pt")
         except (OSError, SafetensorError) as error:
-            raise MismatchError(
-                f"{path}: cannot be read ({error}); remove {self.folder.name} to go on from the checkpoint before"
-            ) from error
+            raise MismatchError(f"{path}: cannot be read ({error}); {self._cure}") from error
+
+    @property
+    def _cure(self) -> str:
+        return f"remove {self.folder.name} to go on from the checkpoint before"
+
+    def _check(self, file: Any, path: Path, key: str) -> None:
+        """Compares a fragment with its checksum, once; earlier versions wrote none."""
+        wanted = (file.metadata() or {}).get(key)
+        if wanted is None or (path, key) in self._checked:
+            return
+        if _crc32c(file.get_tensor(key)) != wanted:
+            raise MismatchError(f"{path}: {key} differs from its checksum; {self._cure}")
+        self._checked.add((path, key))
 
     def holds(self, kind: str, name: str) -> bool:
         return f"{kind}/{name}" in self._index
@@ -154,6 +226,7 @@ class RunCheckpoint:
             first, last, path = places[number]
             stop = min(last, start + count)
             with self._open(path) as file:
+                self._check(file, path, f"{kind}/{name}@{first}")
                 piece = file.get_slice(f"{kind}/{name}@{first}")[at - first : stop - first]
             result[at - start : stop - start] = piece
             at = stop

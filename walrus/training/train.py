@@ -54,6 +54,10 @@ class DivergedError(WalrusError, ArithmeticError):
     """A loss or a gradient is not finite."""
 
 
+class StoppedTogetherError(StoppedError):
+    """All ranks were told to stop, agreed on the step, and have left a checkpoint."""
+
+
 Report = Callable[[StepRecord], None]
 Batches = Iterator[tuple[MicroBatch, Batch]]
 
@@ -105,7 +109,7 @@ def fit(
 
     Returns all weights of the network on rank 0, nothing on the others: the best ones where there is early
     stopping, averaged ones where the engine averages. Raises DivergedError where a loss or a gradient is not
-    finite, and StoppedError after a signal, with a checkpoint left.
+    finite, and StoppedTogetherError after a signal, with a checkpoint left.
     """
     is_first = dist.get_rank() == 0
     engine_settings.check_machine(torch.cuda.is_available())
@@ -155,7 +159,7 @@ def fit(
             if early_stopping and early_stopping.is_over:
                 break
             if stopped and done < last:
-                raise StoppedError(
+                raise StoppedTogetherError(
                     f"{run}: told to stop after step {done}; the same command goes on from there"
                 )
     if not is_first:

@@ -61,3 +61,32 @@ def test_what_happened_to_a_run_is_kept_in_order(tmp_path):
     note(tmp_path / "run", "goes on at step 5, ranks: 1 instead of 2")
     lines = (tmp_path / "run" / "log.txt").read_text().splitlines()
     assert [line[20:] for line in lines] == ["begins, ranks: 2", "goes on at step 5, ranks: 1 instead of 2"]
+
+
+def test_damaged_lines_are_left_out_and_counted(tmp_path, capsys):
+    path = tmp_path / "losses.jsonl"
+    path.write_bytes(b'{"step": 0, "loss": 1}\nnot json\n\xff\xfe\n[1]\n{"step": 1, "loss": 2}\n{"step": 2')
+    assert [line["step"] for line in read_lines(path)] == [0, 1]
+    assert "3 damaged lines are left out" in capsys.readouterr().err
+
+
+def test_records_that_cannot_be_written_are_told_once_and_end_nothing(tmp_path, capsys):
+    (tmp_path / "tensorboard").touch()
+    (tmp_path / "losses.jsonl").mkdir()
+    (tmp_path / "log.txt").mkdir()
+    with Log(tmp_path, 0) as log:
+        for step in range(3):
+            log.write(progress(step))
+    note(tmp_path, "begins")
+    told = capsys.readouterr().err
+    for name in ("tensorboard", "losses.jsonl", "log.txt"):
+        assert told.count(f"{name}: cannot be written") == 1
+
+
+def test_a_full_disk_ends_the_file_of_losses_and_not_the_run(tmp_path, capsys):
+    with Log(tmp_path, 0) as log:
+        log.file.close()
+        log.file = open("/dev/full", "a")  # noqa: SIM115
+        for step in range(3):
+            log.write(progress(step))
+    assert capsys.readouterr().err.count("losses.jsonl: cannot be written") == 1

@@ -1,5 +1,7 @@
 """Fragments of tensors, cut and read back anywhere; a writer killed at any moment leaves the checkpoint before."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from safetensors.torch import save_file
 
 from shards.errors import MismatchError
 from shards.json_text import dump
-from walrus.training.run_checkpoint import Checkpoint, Fragment, RunCheckpoint, save
+from walrus.training.run_checkpoint import Checkpoint, Fragment, RunCheckpoint, fault_of, save, steps_of
 
 SAVING = Path(__file__).with_name("saving_run.py")
 VALUES = torch.arange(35.0)
@@ -83,6 +85,82 @@ def test_the_last_two_are_kept_and_what_was_half_written_goes(tmp_path, world):
     saved = RunCheckpoint.last(folder)
     assert saved.checkpoint.step == 9
     assert torch.equal(saved.read("weight", "w", 0, 35), VALUES + 9)
+
+
+def three(folder):
+    for step in (9, 10, 11):
+        save(folder, Checkpoint(step, 1, {"w": step}, {}), [Fragment("weight", "w", 0, VALUES + step)])
+    return folder
+
+
+def test_what_is_not_named_as_a_checkpoint_stays_and_is_never_read(tmp_path, world):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    others = [
+        "step-0000005-before-new-rate",
+        "step-99",
+        "step-",
+        "step-0000020.bak",
+        ".tmp-notes",
+        "step-12x",
+    ]
+    for name in others:
+        (folder / name).mkdir()
+    (folder / "step-0000077").touch()
+    three(folder)
+    assert {path.name for path in folder.iterdir()} == {
+        *others,
+        *("step-0000077", "step-0000010", "step-0000011"),
+    }
+    assert RunCheckpoint.last(folder).checkpoint.step == 11
+
+
+def test_numbers_sort_as_numbers(tmp_path):
+    for name in ("step-9", "step-10", "step-0000100"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in steps_of(tmp_path)] == ["step-9", "step-10", "step-0000100"]
+
+
+@pytest.mark.parametrize("harm", ["no document", "no file", "cut file", "torn document"])
+def test_a_checkpoint_that_is_not_whole_is_passed_over_and_kept(tmp_path, world, harm):
+    folder = three(tmp_path / "checkpoints")
+    last = folder / "step-0000011"
+    file = last / "rank-00000.safetensors"
+    if harm == "no document":
+        (last / "checkpoint.json").unlink()
+    elif harm == "no file":
+        file.unlink()
+    elif harm == "cut file":
+        file.write_bytes(file.read_bytes()[:-4])
+    else:
+        (last / "checkpoint.json").write_text('{"step": 11')
+    assert fault_of(last)
+    assert RunCheckpoint.last(folder).checkpoint.step == 10
+    save(folder, Checkpoint(11, 1, {"w": 11}, {}), [Fragment("weight", "w", 0, VALUES)])
+    assert RunCheckpoint.last(folder).checkpoint.step == 11
+    assert (folder / "step-0000011-incomplete-1").is_dir()
+
+
+def test_a_flipped_bit_is_found_when_the_fragment_is_read(tmp_path, world):
+    folder = three(tmp_path / "checkpoints")
+    file = folder / "step-0000011" / "rank-00000.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-7] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(MismatchError, match="weight/w@0 differs from its checksum; remove step-0000011"):
+        RunCheckpoint.last(folder).read("weight", "w", 0, 3)
+    shutil.rmtree(folder / "step-0000011")
+    assert torch.equal(RunCheckpoint.last(folder).read("weight", "w", 0, 35), VALUES + 10)
+
+
+def test_files_have_the_mode_of_the_umask(tmp_path, world):
+    before = os.umask(0o002)
+    try:
+        folder = three(tmp_path / "checkpoints")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (folder / "step-0000011").iterdir()}
+    assert modes == {0o664}
 
 
 def test_there_is_no_checkpoint_at_first(tmp_path):

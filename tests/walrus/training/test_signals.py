@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -33,3 +34,33 @@ def test_a_signal_is_passed_on_to_the_ranks_even_where_one_has_ended():
     with passed_on([ended.pid, *(rank.pid for rank in ranks)]):
         os.kill(os.getpid(), signal.SIGTERM)
     assert [rank.wait(5) for rank in ranks] == [-signal.SIGTERM] * 2
+
+
+ORPHAN = """
+import os, sys, time
+from walrus.training.signals import end_with_parent
+parent = os.getppid()
+print(os.getpid(), flush=True)
+end_with_parent(parent)
+time.sleep(60)
+"""
+
+
+def test_a_process_ends_with_its_parent_however_that_ends():
+    start = (
+        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {ORPHAN!r}]); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    time.sleep(1)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the child outlived its parent")
