@@ -11,6 +11,7 @@ __all__ = [
     "finetuning",
     "model_card",
     "options",
+    "preflight",
     "pretrain",
     "pretraining",
     "progress",

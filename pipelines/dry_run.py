@@ -15,7 +15,14 @@ from walrus.batch import channels_of
 from walrus.model.cost import window_cost
 from walrus.reading.plan import MicroBatch, StreamPlan, Task
 from walrus.reading.ranks import Rank, count_groups
-from walrus.training.memory_estimate import MemoryEstimate, activations, footprint, parameters
+from walrus.training.memory_estimate import (
+    MemoryEstimate,
+    activations,
+    checkpoint_bytes,
+    footprint,
+    parameters,
+)
+from walrus.training.run_checkpoint import AT_ONCE
 from walrus.training.simulate import balanced_times, busy_share
 from walrus.vocabulary import PUBLISHED
 
@@ -57,7 +64,7 @@ class MicroBatchForecast:
 
 @dataclass(frozen=True)
 class RunForecast:
-    """All that is known of a run before it begins."""
+    """All that is known of a run before it begins; `checkpoints` are the bytes of those on disk at once."""
 
     title: str
     parameters: int
@@ -70,6 +77,7 @@ class RunForecast:
     tflop_a_step_and_rank: float
     idle_share: float
     memory: MemoryEstimate
+    checkpoints: int
 
     @property
     def document(self) -> dict[str, Any]:
@@ -113,6 +121,7 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> Ru
         tflop_a_step_and_rank=float(np.mean(times_SMG.sum(1))) / rank.group_ranks / 1e12,
         idle_share=1 - busy_share(times_SMG, 1),
         memory=footprint(count, engine, rank, largest),
+        checkpoints=AT_ONCE * checkpoint_bytes(count, engine),
     )
 
 
@@ -185,6 +194,7 @@ def dry_run_text(run: RunForecast) -> str:
         f"A rank computes {run.tflop_a_step_and_rank:.3g} TFLOP per step and waits for others "
         f"{100 * run.idle_share:.1f} % of the time (predicted from the costs).",
         f"Memory of a rank, about: {size_in_words(memory.total)} ({details}) in single precision.",
+        f"Disk: {AT_ONCE} checkpoints take {size_in_words(run.checkpoints)}.",
     ]
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from pipelines.preflight import require_writable
 from pipelines.train_and_evaluate import describe, evaluate_all
 from shards.remote import Root, open_dataset
 from shards.schema import Split
@@ -30,6 +31,7 @@ def evaluate_model(
     `jitters` turns patch jitter on or off; None leaves it as the model was trained. Raises MismatchError
     where the model does not know a channel of the dataset.
     """
+    require_writable(out)
     description, model = load_model(checkpoint)
     if jitters is not None:
         model = replace(model, jitters=jitters)

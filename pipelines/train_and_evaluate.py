@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from pipelines.preflight import check_run
 from pipelines.run import Job, is_finished, is_recipe_kept, keep_recipe, train
 from shards.program.console import print_json, say
 from shards.read import Dataset
@@ -59,6 +60,7 @@ def _train_and_evaluate(job: Job, shards: Shards, scores: Path) -> None:
         keep_recipe(job)
         _say_found(job)
     else:
+        check_run(job, shards)
         train(job)
     if not scores.is_file():
         with stopping():

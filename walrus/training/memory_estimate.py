@@ -38,6 +38,16 @@ def parameters(model: ModelSettings, vocabulary: int) -> int:
         return sum(parameter.numel() for parameter in Walrus(model, vocabulary).parameters())
 
 
+def checkpoint_bytes(count: int, engine: EngineSettings) -> int:
+    """The size of a checkpoint of `count` parameters on disk: weights, moments, and their average if there is one.
+
+    >>> checkpoint_bytes(1_000_000, EngineSettings(optimizer="adamw", ema=0.99))
+    16000000
+    """
+    moments = 1 if engine.optimizer == "muon" else 2
+    return FLOAT * count * (1 + moments + (engine.ema > 0))
+
+
 def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float) -> MemoryEstimate:
     """The memory of a rank for a model of `count` parameters; `activations` are those of its largest slice.
 

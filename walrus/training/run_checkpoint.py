@@ -42,6 +42,8 @@ from walrus.training.distributed import sum_over_ranks
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
 KEPT = 2
+# Those on the disk at once: the kept ones, and the one being written.
+AT_ONCE = KEPT + 1
 STEP = re.compile(r"step-(\d+)")
 UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}step-\d+")
 

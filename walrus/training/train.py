@@ -153,6 +153,9 @@ def fit(
             stopped = _anyone_stopped(notice)
             is_best = early_stopping is not None and early_stopping.is_better(done, done == last)
             if done % settings.checkpoint_every == 0 or done == last or stopped or is_best:
+                # A dataset that was built anew has other values than those this run began with.
+                for dataset in shards.datasets.values():
+                    dataset.require_unchanged()
                 _save(engine, run, done, identity or {})
             if early_stopping and is_best and is_first:
                 early_stopping.keep(weights.read())

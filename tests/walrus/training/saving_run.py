@@ -26,7 +26,8 @@ def save_three(folder: Path, moment: str) -> None:
     def strike(event: str, arguments: tuple[object, ...]) -> None:
         # A rename tells its two names, the other events begin with their path.
         path = arguments[1 if event == "os.rename" else 0] if event == moment else ""
-        if str(path).endswith(f"checkpoints/{TARGETS[moment]}"):
+        # The name of a temporary file ends in digits drawn anew.
+        if f"checkpoints/{TARGETS[moment]}" in str(path):
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(strike)

@@ -1,0 +1,48 @@
+"""What is asked before the first step, so that no run ends of it after hours."""
+
+import shutil
+from collections import namedtuple
+from dataclasses import replace
+
+import pytest
+
+from pipelines.preflight import check_run, require_writable
+from pipelines.recipe import DatasetChoice, find_run_recipe
+from pipelines.run import Job
+from shards.errors import MismatchError
+from walrus.model.settings import ModelSettings
+from walrus.reading.stream import Shards
+from walrus.vocabulary import PUBLISHED
+
+MODEL = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2)
+
+
+@pytest.fixture
+def job(root, tmp_path):
+    recipe = replace(find_run_recipe("tiny"), datasets=(DatasetChoice("shear_flow"),))
+    return Job(recipe, MODEL, PUBLISHED.names, root, tmp_path / "deep" / "run", 1)
+
+
+def test_a_run_that_can_begin_passes_and_nothing_is_made(job, root):
+    check_run(job, Shards.open(root, ["shear_flow"]))
+    assert not job.run.parent.exists()
+
+
+def test_a_disk_without_room_for_three_checkpoints_is_refused(job, root, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 10**5, 10**5))
+    with pytest.raises(MismatchError, match=r"has 100 kB free; 3 checkpoints take .* MB"):
+        check_run(job, Shards.open(root, ["shear_flow"]))
+
+
+def test_a_split_that_evaluation_cannot_use_is_refused_at_once(job, root):
+    recipe = replace(job.recipe, stream=replace(job.recipe.stream, history_2d=1000))
+    with pytest.raises(MismatchError, match=r"shear_flow: the longest test trajectory has \d+ frames"):
+        check_run(replace(job, recipe=recipe), Shards.open(root, ["shear_flow"]))
+
+
+def test_a_file_in_the_way_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    require_writable(tmp_path / "new" / "run")
+    with pytest.raises(MismatchError, match="file does not allow it"):
+        require_writable(tmp_path / "file" / "run")
