@@ -10,14 +10,19 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
+
 from ingest.building.inputs import InputFile
 from ingest.formats.open_any import open_arrays
 from ingest.recipe import Recipe
-from ingest.source import find
+from ingest.source import OpenFile, find
 from shards.errors import SourceError
+from shards.schema import Boundary
 
 # As many arrays as one line names.
 NAMED = 4
+# A larger frame is not read for a note.
+LOOKED_AT_BYTES = 64 * 2**20
 # The unit roundoff of float32, and half of its smallest number.
 ROUNDED = (
     "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below "
@@ -60,9 +65,34 @@ def _of_type(recipe: Recipe, file: InputFile) -> list[str]:
 
 
 def _of_rows(recipe: Recipe, file: InputFile) -> list[str]:
-    """What was done to put trajectories together, each note once."""
+    """What was done to put trajectories together, and ends of axes that look stored twice; each note once."""
     with find(recipe.source).open_file(file.place, recipe) as opened:
-        return list(dict.fromkeys(chain.from_iterable(row.notes for row in opened.rows)))
+        notes = list(dict.fromkeys(chain.from_iterable(row.notes for row in opened.rows)))
+        # The other sources know their own grids.
+        if recipe.source == "arrays" and opened.rows and opened.schema.frame_bytes <= LOOKED_AT_BYTES:
+            notes += _repeated_ends(opened)
+    return notes
+
+
+def _repeated_ends(opened: OpenFile) -> list[str]:
+    """Periodic axes whose last cells hold the first ones again, as linspace writes them, by the last frame."""
+    last = len(opened.rows[0].time)
+    frame = opened.frames(0, max(0, last - 1), last)[-1:]
+    found = []
+    for number, (axis, sides) in enumerate(
+        zip(opened.schema.grid.axes, opened.schema.boundaries, strict=True)
+    ):
+        planes = np.moveaxis(frame, number + 2, 0)
+        if Boundary.PERIODIC not in sides or len(planes) < 3 or not len(frame):
+            continue
+        tolerance = 1e-6 * float(np.ptp(frame))
+        differs = np.abs(planes[1] - planes[0]).max() > 1e3 * tolerance
+        if differs and np.abs(planes[-1] - planes[0]).max() <= tolerance:
+            found.append(
+                f"the last cells of the periodic axis {axis} repeat the first ones: the period would be a cell too "
+                f"long; cut them with crop = {{ {axis} = [0, 1] }}"
+            )
+    return found
 
 
 def _listed(names: list[str], most: int, kind: str) -> str:

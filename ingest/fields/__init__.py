@@ -1,3 +1,15 @@
 """Arrays as fields: which axes they have, how components and files stack up to frames."""
 
-__all__ = ["components", "described", "grid", "laid_out", "stacked"]
+__all__ = [
+    "blocks",
+    "components",
+    "coordinates",
+    "described",
+    "file_run",
+    "grid",
+    "laid_out",
+    "obstacle",
+    "series",
+    "stacked",
+    "times",
+]

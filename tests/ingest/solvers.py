@@ -126,3 +126,28 @@ def array_per_step(folder: Path) -> Path:
     for k in range(T):
         group.create_array(f"u_{5 * k}", data=U[k])
     return folder
+
+
+def solid_cells() -> np.ndarray:
+    """[X, Y] of an obstacle of two by two cells."""
+    solid = np.zeros((X, Y), bool)
+    solid[3:5, 2:4] = True
+    return solid
+
+
+def land(path: Path) -> Path:
+    """As ocean models: not-a-number on land, a mask of it, and one that moves by a cell."""
+    solid = solid_cells()
+    moving = np.stack([np.roll(solid, k, axis=0) for k in range(T)])
+    arrays = {"u": np.where(solid, np.nan, U), "solid": solid.astype("u1"), "moving": moving.astype("u1")}
+    return write_hdf5(path, arrays | {"time": TIME[:, None]})
+
+
+def still(path: Path) -> Path:
+    """As WRF repeats HGT: a constant field with an axis of time, and a component that rests."""
+    return write_hdf5(path, {"u": U, "orog": np.tile(P[0], (T, 1, 1)), "w": np.zeros_like(U), "time": TIME})
+
+
+def linspace_ends(path: Path) -> Path:
+    """The last cells along x are the first ones again."""
+    return write_hdf5(path, {"u": np.concatenate([U, U[:, :1]], axis=1), "time": TIME})
