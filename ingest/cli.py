@@ -57,6 +57,7 @@ from shards.program.console import (
     Json,
     Version,
     application,
+    local,
     one_line_errors,
     print_json,
     print_result,
@@ -94,9 +95,12 @@ def ls(
 
 @app.command(name="inspect")
 def inspect_command(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="HDF5, NetCDF4, npz, or a zarr store.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", callback=local, help="HDF5, NetCDF4, npz, or a zarr store.")
+    ],
     recipe: Annotated[
-        Path | None, typer.Option(metavar="OUT.toml", help="Draft a recipe that describes the file.")
+        Path | None,
+        typer.Option(metavar="OUT.toml", callback=local, help="Draft a recipe that describes the file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -217,7 +221,7 @@ def finish_command(folder: Folder, as_json: Json = False) -> None:
 def verify(
     folder: Folder,
     against_source: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Compare bits with the source files.")
+        Path | None, typer.Option(metavar="PATH", callback=local, help="Compare bits with the source files.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -245,7 +249,7 @@ def verify(
 def convert(
     folder: Folder,
     packaging: Annotated[str, typer.Option("--format", help="zarr or webdataset.")],
-    root: Annotated[Path, typer.Option("--to", metavar="ROOT2", help="Where the copy goes.")],
+    root: Annotated[Path, typer.Option("--to", metavar="ROOT2", callback=local, help="Where the copy goes.")],
     as_json: Json = False,
 ) -> None:
     """Copy a dataset into the other packaging; encoded bytes stay as they are."""

@@ -9,13 +9,18 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from shards.errors import SettingsError
+from shards.program.console import local
 from shards.program.machine import usable_cores
 
 T = TypeVar("T")
 CORES = usable_cores()
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="A name of the catalogue, or a recipe.toml.")]
-Start = Annotated[Path, typer.Option("--from", metavar="PATH", help="A file or folder of the source.")]
-Root = Annotated[Path, typer.Option("--to", metavar="ROOT", help="Where ROOT/DATASET is built.")]
+Start = Annotated[
+    Path, typer.Option("--from", metavar="PATH", callback=local, help="A file or folder of the source.")
+]
+Root = Annotated[
+    Path, typer.Option("--to", metavar="ROOT", callback=local, help="Where ROOT/DATASET is built.")
+]
 Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
 Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
@@ -30,7 +35,7 @@ Memory = Annotated[
     str | None,
     typer.Option(metavar="4GB", help="Memory of all processes here, or of each worker of a cluster."),
 ]
-Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", help="A built dataset.")]
+Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", callback=local, help="A built dataset.")]
 
 
 def choice(kind: Any, value: str, option: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from shards.errors import ShardError
-from shards.program.console import Json, Version, application, one_line_errors, print_result
+from shards.program.console import Json, Version, application, local, one_line_errors, print_result
 from walrus.training.signals import stopping
 
 app = application("Convert published weights to the folder of a model, or back.")
@@ -20,9 +20,14 @@ app = application("Convert published weights to the folder of a model, or back."
 @app.command()
 def command(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A published file (torch or .safetensors), or the folder of a model.")
+        Path,
+        typer.Argument(
+            callback=local, help="A published file (torch or .safetensors), or the folder of a model."
+        ),
     ],
-    to: Annotated[Path, typer.Option(file_okay=False, metavar="FOLDER", help="Output folder.")],
+    to: Annotated[
+        Path, typer.Option(file_okay=False, metavar="FOLDER", callback=local, help="Output folder.")
+    ],
     channels: Annotated[
         list[str] | None,
         typer.Option("--channel", help="Name a column beyond the published ones; repeat in order."),
@@ -30,7 +35,9 @@ def command(
     normalised_by: Annotated[
         Path | None,
         typer.Option(
-            metavar="ROOT/DATASET", help="The built dataset whose RMS a fine-tuned checkpoint divides by."
+            metavar="ROOT/DATASET",
+            callback=local,
+            help="The built dataset whose RMS a fine-tuned checkpoint divides by.",
         ),
     ] = None,
     assignments: Annotated[

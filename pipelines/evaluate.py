@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shards.program.console import Json, Version, application, one_line_errors, print_json
+from shards.program.console import Json, Version, application, local, one_line_errors, print_json
 from shards.schema import Split
 from walrus.training.signals import stopping
 
@@ -20,13 +20,19 @@ app = application("A trained model on the test trajectories of a dataset: scores
 @app.command()
 def command(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The folder of a run, or of its model files.")
+        Path,
+        typer.Argument(metavar="RUN", callback=local, help="The folder of a run, or of its model files."),
     ],
     dataset: Annotated[str, typer.Argument(help="A dataset built below ROOT.")],
     root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
     out: Annotated[
         Path,
-        typer.Option(file_okay=False, metavar="FOLDER", help="Output folder of report, scores and pictures."),
+        typer.Option(
+            file_okay=False,
+            metavar="FOLDER",
+            callback=local,
+            help="Output folder of report, scores and pictures.",
+        ),
     ],
     start: Annotated[int, typer.Option(min=1, help="First predicted frame of a rollout.")] = 17,
     longest: Annotated[int, typer.Option(min=1, help="Most steps of a rollout.")] = 60,

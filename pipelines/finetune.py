@@ -12,7 +12,7 @@ import typer
 
 from pipelines.options import Allow, Ranks, Trace
 from shards.errors import SettingsError
-from shards.program.console import Assignments, Json, Version, application, one_line_errors
+from shards.program.console import Assignments, Json, Version, application, local, one_line_errors
 from walrus.training.signals import stopping
 
 app = application("Adapt a trained Walrus to one dataset.")
@@ -39,11 +39,16 @@ def command(
     dataset: Annotated[str, typer.Argument(help="A dataset built below ROOT.")],
     root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
     base: Annotated[
-        Path, typer.Option("--from", metavar="RUN", help="The folder of a trained or converted model.")
+        Path,
+        typer.Option(
+            "--from", metavar="RUN", callback=local, help="The folder of a trained or converted model."
+        ),
     ],
     out: Annotated[
         Path,
-        typer.Option(file_okay=False, metavar="RUN2", help="Output folder; an interrupted run resumes."),
+        typer.Option(
+            file_okay=False, metavar="RUN2", callback=local, help="Output folder; an interrupted run resumes."
+        ),
     ],
     samples: Annotated[str, typer.Option(help="How many windows to learn from.")] = "500k",
     recipe: Annotated[str, typer.Option(help="finetune, finetune-published, or a file .toml.")] = "finetune",

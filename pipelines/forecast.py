@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shards.program.console import Json, Version, application, one_line_errors, print_result
+from shards.program.console import Json, Version, application, local, one_line_errors, print_result
 from shards.schema import Split
 
 app = application("The frames that follow a window of a trajectory, as a NetCDF, zarr or HDF5 file.")
@@ -19,12 +19,13 @@ app = application("The frames that follow a window of a trajectory, as a NetCDF,
 @app.command()
 def command(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The folder of a run, or of its model files.")
+        Path,
+        typer.Argument(metavar="RUN", callback=local, help="The folder of a run, or of its model files."),
     ],
     start: Annotated[
         str, typer.Argument(metavar="FROM", help="A built dataset (folder or URL), or a file, with --recipe.")
     ],
-    out: Annotated[Path, typer.Option(help="Output file: .nc, .zarr, .h5 or .hdf5.")],
+    out: Annotated[Path, typer.Option(callback=local, help="Output file: .nc, .zarr, .h5 or .hdf5.")],
     steps: Annotated[int, typer.Option(min=1, help="Frames to forecast.")],
     recipe: Annotated[
         str | None, typer.Option(help="Recipe that describes the file FROM; nothing is built.")

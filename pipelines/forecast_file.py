@@ -77,8 +77,6 @@ def suffix_of(out: Path) -> str:
         raise SettingsError(
             f"{out}: found {out.suffix or 'no suffix'}; expected one of {', '.join(SUFFIXES)}"
         )
-    if "://" in str(out) or ":/" in str(out):
-        raise SettingsError(f"{out}: is a URL; write the forecast to a file here and copy it there")
     return out.suffix
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from shards.program.console import local
+
 Ranks = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
 Allow = Annotated[
     list[str] | None,
@@ -14,4 +16,6 @@ Allow = Annotated[
         help="Let a stopped run go on with other data, plan, schedule, engine or training settings."
     ),
 ]
-Trace = Annotated[Path | None, typer.Option(help="Write a profile of a few steps to this folder.")]
+Trace = Annotated[
+    Path | None, typer.Option(callback=local, help="Write a profile of a few steps to this folder.")
+]

@@ -11,7 +11,15 @@ from typing import Annotated
 import typer
 
 from pipelines.options import Allow, Ranks, Trace
-from shards.program.console import Assignments, Json, Version, application, one_line_errors, print_result
+from shards.program.console import (
+    Assignments,
+    Json,
+    Version,
+    application,
+    local,
+    one_line_errors,
+    print_result,
+)
 from walrus.training.signals import stopping
 
 app = application("Train a Walrus on shards, as a recipe says.")
@@ -23,7 +31,9 @@ def command(
     root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
     out: Annotated[
         Path | None,
-        typer.Option(file_okay=False, metavar="RUN", help="Output folder; an interrupted run resumes."),
+        typer.Option(
+            file_okay=False, metavar="RUN", callback=local, help="Output folder; an interrupted run resumes."
+        ),
     ] = None,
     ranks: Ranks = 1,
     groups: Annotated[

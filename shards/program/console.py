@@ -7,11 +7,13 @@ started again, 130 interrupted.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -29,6 +31,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")
 ]
+
+
+def local(path: Path | None) -> Path | None:
+    """A path of this machine, as the callback of an option; raises BadParameter where it is a URL."""
+    # `Path` has made one slash of two.
+    if path is not None and re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+        url = str(path).replace(":/", "://", 1)
+        raise typer.BadParameter(
+            f"{url} is a URL; name a path of this machine, and copy the files there or here"
+        )
+    return path
 
 
 def _print_version(asked: bool) -> None:

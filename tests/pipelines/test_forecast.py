@@ -139,7 +139,6 @@ def test_what_cannot_be_is_refused_and_leaves_no_file(root, samples, checkpoint,
     with chdir(tmp_path):
         for start, out, options, words in [
             (root / ACOUSTICS, "a.txt", (), "a.txt: found .txt; expected one of .nc"),
-            (root / ACOUSTICS, "s3://bucket/a.nc", (), "is a URL"),
             (root / ACOUSTICS, "a.nc", ("--first", 22), "no frames 22 to 25 of test trajectory 1"),
             (root / "nothing", "a.nc", (), "does not exist"),
             (samples / "nothing.h5", "a.nc", ("--recipe", ACOUSTICS), "no such file"),
@@ -149,6 +148,10 @@ def test_what_cannot_be_is_refused_and_leaves_no_file(root, samples, checkpoint,
             assert done.exit_code == 1, (start, out, done.stdout)
             assert words in done.stderr
             assert len(done.stderr.splitlines()) == 1
+        assert list(Path().iterdir()) == []
+        remote = forecast(checkpoint, root / ACOUSTICS, "s3://bucket/a.nc")
+        assert remote.exit_code == 2
+        assert "is a URL" in remote.stderr
         assert list(Path().iterdir()) == []
         (tmp_path / "a.zarr").mkdir()
         assert "exists already" in forecast(checkpoint, root / ACOUSTICS, "a.zarr").stderr

@@ -1,0 +1,46 @@
+"""An option that takes a path of this machine refuses a URL in one line, and writes nothing."""
+
+from contextlib import chdir
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+URL = "s3://bucket/x"
+COMMANDS = {
+    "ingest.cli": [
+        f"inspect {URL}",
+        f"inspect here --recipe {URL}",
+        f"plan shear_flow --from {URL} --to here",
+        f"build shear_flow --from here --to {URL}",
+        f"append shear_flow --from {URL} --to here",
+        f"finish {URL}",
+        f"verify {URL}",
+        f"verify here --against-source {URL}",
+        f"convert {URL} --format zarr --to here",
+        f"convert here --format zarr --to {URL}",
+        f"report {URL}",
+    ],
+    "pipelines.pretrain": [f"tiny --root here --out {URL}", f"tiny --root here --out run --trace {URL}"],
+    "pipelines.finetune": [
+        f"shear_flow --root here --from {URL} --out run",
+        f"shear_flow --root here --from run --out {URL}",
+    ],
+    "pipelines.evaluate": [
+        f"{URL} shear_flow --root here --out there",
+        f"run shear_flow --root here --out {URL}",
+    ],
+    "pipelines.convert": [f"{URL} --to here", f"here --to {URL}", f"here --to there --normalised-by {URL}"],
+    "pipelines.forecast": [f"{URL} data --steps 1 --out a.nc", f"run data --steps 1 --out {URL}"],
+}
+CASES = [(module, line) for module, lines in COMMANDS.items() for line in lines]
+
+
+@pytest.mark.parametrize(("module", "line"), CASES)
+def test_a_url_is_refused_and_nothing_is_written(module, line, tmp_path):
+    with chdir(tmp_path):
+        done = CliRunner().invoke(import_module(module).app, line.split())
+        assert done.exit_code == 2, done.output
+        assert f"{URL} is a URL; name a path of this machine" in " ".join(done.stderr.split())
+        assert list(Path().iterdir()) == []
