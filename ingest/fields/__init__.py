@@ -11,5 +11,7 @@ __all__ = [
     "obstacle",
     "series",
     "stacked",
+    "stored_times",
     "times",
+    "united",
 ]

@@ -8,8 +8,8 @@ docs/decisions/0051-runs-of-many-files.md
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, pairwise
@@ -20,11 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.series import SINGLE, Piece, arrays_by_step, joined, require_every_step, steps_in
+from ingest.fields.stored_times import stored_times
+from ingest.fields.united import opened_together
 from ingest.formats.arrays import Array, Arrays, SlabIndex, whole
-from ingest.formats.open_any import located, open_arrays
+from ingest.formats.open_any import located
 from ingest.formats.run_files import FilesOfRun, RunFile
 from ingest.layout import STEP_ITSELF, TIME
-from ingest.name_pattern import VARIABLE, names_parts
+from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
 # So many moments of a run are open at a time.
@@ -62,68 +64,6 @@ class _Header:
     coordinates: tuple[bytes, ...]
 
 
-@dataclass(frozen=True)
-class United:
-    """Files of one moment that hold different variables, by the names of these; satisfies Arrays."""
-
-    files: Mapping[str, Arrays]
-
-    @property
-    def where(self) -> str:
-        return next(iter(self.files.values())).where
-
-    def names(self) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        for arrays in self.files.values():
-            found |= dict.fromkeys(arrays.names())
-        return tuple(sorted(found))
-
-    def array(self, path: str) -> Array:
-        """The array of this path; for the name of a variable, the only array of its file.
-
-        What several files hold (times, coordinates) must be the same in all.
-        """
-        holders = [arrays for arrays in self.files.values() if path in arrays.names()]
-        if not holders:
-            return self._of_variable(path)
-        first = holders[0].array(path)
-        for other in holders[1:]:
-            found = other.array(path)
-            if found.shape != first.shape or not np.array_equal(whole(found), whole(first), equal_nan=True):
-                raise SourceError(
-                    f"{found.where}: differs from {first.where}; expected the same times and coordinates in "
-                    "all files of a run"
-                )
-        return first
-
-    def _of_variable(self, path: str) -> Array:
-        variable, _, inner = path.partition("/")
-        arrays = self.files.get(variable)
-        names = arrays.names() if arrays else ()
-        if arrays is None or (not inner and len(names) != 1):
-            raise SourceError(
-                f"{self.where}: no array {path} in the files of {', '.join(self.files)}; found "
-                f"{', '.join(self.names()[:12]) or 'nothing'}"
-            )
-        return arrays.array(inner or names[0])
-
-    def attribute(self, path: str, name: str) -> float | None:
-        for arrays in self.files.values():
-            if not path or path in arrays.names():
-                value = arrays.attribute(path, name)
-                if value is not None:
-                    return value
-        return None
-
-
-@contextmanager
-def _opened(files: tuple[RunFile, ...]) -> Iterator[Arrays]:
-    """The files of one moment as one."""
-    with ExitStack() as stack:
-        arrays = {file.variable: stack.enter_context(open_arrays(located(file.path))) for file in files}
-        yield United(arrays) if VARIABLE in files[0].parts else arrays[files[0].variable]
-
-
 class FileRun:
     """The files of a run, few of them open at a time; satisfies Arrays by what the first of them holds.
 
@@ -132,6 +72,7 @@ class FileRun:
     """
 
     def __init__(self, run: FilesOfRun, wanted: Wanted) -> None:
+        # Whatever is wrong with a header is found here, before any frame is read.
         self._moments = [tuple(files) for _, files in groupby(run.files, key=lambda file: file.moment)]
         self._steps = [files[0].step for files in self._moments]
         self._open: OrderedDict[int, tuple[ExitStack, Arrays]] = OrderedDict()
@@ -178,7 +119,7 @@ class FileRun:
         while len(self._open) >= OPEN:
             self._open.popitem(last=False)[1][0].close()
         stack = ExitStack()
-        arrays = stack.enter_context(_opened(self._moments[number]))
+        arrays = stack.enter_context(opened_together(self._moments[number]))
         self._open[number] = (stack, arrays)
         return arrays
 
@@ -284,7 +225,7 @@ def _cached(
 ) -> _Header:
     # A build opens a run several times, to plan, to measure, to read: its headers are read once.
     files = tuple(RunFile(path, dict(parts)) for path, parts in paths)
-    with _opened(files) as arrays:
+    with opened_together(files) as arrays:
         return _read_header(arrays, files[0], wanted)
 
 
@@ -332,39 +273,3 @@ def _stored_times(arrays: Arrays, file: RunFile, wanted: Wanted) -> tuple[float,
     if wanted.time == STEP_ITSELF and file.step is not None:
         return (float(file.step),)
     return stored_times(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
-
-
-def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[float, ...]:
-    """The times of one file: of an array, an attribute, or an array, attribute or name per step.
-
-    Raises SourceError where there is none.
-    """
-    if stored == STEP_ITSELF:
-        path = next((path for path in fields if names_parts(path)), None)
-        if path is None:
-            raise SourceError(
-                f"{arrays.where}: time is {STEP_ITSELF}; expected {STEP_ITSELF} in `files` or in a path"
-            )
-        return tuple(float(step) for step in steps_in(arrays.names(), path).values())
-    path, at, attribute = stored.partition("@")
-    if at:
-        return tuple(_attribute_times(arrays, path, attribute, fields))
-    held = arrays_by_step(arrays, path) if names_parts(path) else (arrays.array(path),)
-    return tuple(float(time) for array in held for time in whole(array).reshape(-1))
-
-
-def _attribute_times(arrays: Arrays, path: str, attribute: str, fields: tuple[str, ...]) -> Iterator[float]:
-    """The attribute of the file, or of the group or array of each step."""
-    for place in _places(arrays, path, fields) if names_parts(path) else [path]:
-        value = arrays.attribute(place, attribute)
-        if value is None:
-            raise SourceError(
-                f"{arrays.where}:{place}: no attribute {attribute}; correct [time] of the recipe"
-            )
-        yield value
-
-
-def _places(arrays: Arrays, path: str, fields: tuple[str, ...]) -> list[str]:
-    """The groups or arrays that a path with `{step}` names, by the steps of the first field that has any."""
-    field = next((each for each in fields if names_parts(each)), path)
-    return [path.replace(STEP_ITSELF, step) for step in steps_in(arrays.names(), field).values()]

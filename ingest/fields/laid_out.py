@@ -80,6 +80,7 @@ class LaidOut:
         return word == CHANNEL and self.channel is not None
 
     def _index(self, word: str, row: int, start: int, stop: int) -> SlabIndex:
+        """What is asked of one axis: a row, frames, a channel, or cells that are not cut."""
         if word == TRAJECTORY:
             return row
         if word == TIME:

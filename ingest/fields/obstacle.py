@@ -47,6 +47,7 @@ class MaskObstacle:
         return solid
 
     def _solid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """The cells of values that are solid, of the same shape; raises SourceError for a mask with holes."""
         absent: npt.NDArray[np.bool_] = np.isnan(values)
         if self.rule.solid == "nan":
             return absent

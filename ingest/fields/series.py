@@ -61,6 +61,7 @@ class Series:
         return list(accumulate(len(piece.frames) for piece in self.pieces))
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
+        """Reads the pieces that the asked frames are in, and joins what they give."""
         asked = index[self.axis]
         if isinstance(asked, int):
             one = self.slab(*index[: self.axis], slice(asked, asked + 1), *index[self.axis + 1 :])

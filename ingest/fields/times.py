@@ -7,9 +7,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.file_run import FileRun, stored_times
+from ingest.fields.file_run import FileRun
 from ingest.fields.laid_out import find_arrays
 from ingest.fields.series import require_every_step, steps_in
+from ingest.fields.stored_times import stored_times
 from ingest.formats.arrays import Arrays, whole
 from ingest.layout import split_channel
 from ingest.name_pattern import names_parts

@@ -137,6 +137,7 @@ class Hdf5Arrays:
         )
 
     def array(self, path: str) -> Hdf5Array:
+        """The array at a path; raises SourceError for what is outside the file, or has no values."""
         if path in self.refused:
             raise SourceError(f"{self.where}:{path}: {self.refused[path]}")
         found = tree.item(self.file, path)
@@ -161,7 +162,7 @@ class Hdf5Arrays:
         told = {}
         for path, dataset in tree.own_datasets(self.file):
             rule = _packing(dataset) if hdf5.is_numeric(dataset) else None
-            told[path] = (*losses(dataset), *(rule.words if rule else ()))
+            told[path] = (*losses(dataset), *(rule.words if rule else ()), *_unit(dataset))
         return told
 
 
@@ -193,3 +194,11 @@ class Hdf5Array:
 
 def _packing(dataset: h5py.Dataset) -> Packing | None:
     return packing(np.dtype(dataset.dtype), attributes.values(dataset, NAMES), where(dataset))
+
+
+def _unit(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """A note where values are in units of a number of SI units, as openPMD says; they are taken as stored."""
+    unit = attributes.values(dataset, ["unitSI"]).get("unitSI", 1.0)
+    if np.ndim(unit) or isinstance(unit, str) or unit == 1:
+        return ()
+    return (f"in units of {float(unit):g} SI units (unitSI), and stored as they are in the file",)

@@ -63,7 +63,7 @@ def _outside_storage(dataset: h5py.Dataset) -> str | None:
     if not elsewhere:
         return None
     places = ", ".join(elsewhere[:3])
-    return f"raw storage outside the file, of {places}; expected data in the file itself; copy it in with h5repack"
+    return f"raw storage outside the file, of {places}; expected data in the file; copy it in with h5repack"
 
 
 def child_names(group: h5py.Group) -> tuple[str, ...]:

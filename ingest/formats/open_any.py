@@ -46,6 +46,7 @@ def look_into(path: Path) -> AbstractContextManager[ArrayFile]:
 def _opened(
     path: Path, open_hdf5: Callable[[Path], AbstractContextManager[ArrayFile]]
 ) -> AbstractContextManager[ArrayFile]:
+    """The arrays of a file by its first bytes; HDF5 is what no other kind begins as."""
     if path.name in MARKERS:
         return _open_zarr(path)
     start = _first_bytes(path)

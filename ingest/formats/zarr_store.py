@@ -225,6 +225,7 @@ class ZarrArray:
 
     @property
     def caveats(self) -> tuple[str, ...]:
+        """What its values lost, how they are packed, and chunks that are absent."""
         codecs = _codecs(self.array)
         lossy = tuple(f"stored through the codec {name}, which may round" for name in LOSSY if name in codecs)
         packed = self.packing.words if self.packing else ()

@@ -12,7 +12,9 @@ import pytest
 from ingest.formats import hdf5
 from ingest.formats import hdf5_storage as storage
 from ingest.formats import hdf5_tree as tree
+from ingest.formats.arrays import whole
 from ingest.formats.hdf5_attributes import flags, is_bare_dimension, number, texts
+from ingest.formats.open_any import open_arrays
 from ingest.recipe import Correction, Recipe, RecipeField
 from ingest.sources import pdebench
 from shards.errors import SourceError
@@ -296,3 +298,14 @@ def test_flipped_bytes_end_in_a_source_error_or_in_nothing(read_all, tmp_path, s
     )
     with suppress(SourceError):
         read_all(path, recipe)
+
+
+def test_units_of_openpmd_are_told_and_not_applied(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["E"] = np.full((2, 3), 4.0)
+        file["E"].attrs["unitSI"] = 1e9
+    with open_arrays(tmp_path / "a.h5") as arrays:
+        assert (whole(arrays.array("E")) == 4).all()
+        assert arrays.caveats() == {
+            "E": ("in units of 1e+09 SI units (unitSI), and stored as they are in the file",)
+        }

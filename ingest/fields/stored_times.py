@@ -1,0 +1,50 @@
+"""The times that one file stores: in an array, in attributes, or in the names of what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ingest.fields.series import arrays_by_step, steps_in
+from ingest.formats.arrays import Arrays, whole
+from ingest.layout import STEP_ITSELF
+from ingest.name_pattern import names_parts
+from shards.errors import SourceError
+
+
+def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[float, ...]:
+    """The times of one file: of an array, an attribute, or an array, attribute or name per step.
+
+    Raises SourceError where there is none.
+    """
+    if stored == STEP_ITSELF:
+        path = next((path for path in fields if names_parts(path)), None)
+        if path is None:
+            raise SourceError(
+                f"{arrays.where}: time is {STEP_ITSELF}; expected {STEP_ITSELF} in `files` or in a path"
+            )
+        return tuple(float(step) for step in steps_in(arrays.names(), path).values())
+    path, at, attribute = stored.partition("@")
+    if at:
+        return tuple(_attribute_times(arrays, path, attribute, fields))
+    held = arrays_by_step(arrays, path) if names_parts(path) else (arrays.array(path),)
+    found: list[float] = []
+    for array in held:
+        found += whole(array).reshape(-1).tolist()
+    return tuple(found)
+
+
+def _attribute_times(arrays: Arrays, path: str, attribute: str, fields: tuple[str, ...]) -> Iterator[float]:
+    """The attribute of the file, or of the group or array of each step."""
+    for place in _places(arrays, path, fields) if names_parts(path) else [path]:
+        value = arrays.attribute(place, attribute)
+        if value is None:
+            raise SourceError(
+                f"{arrays.where}:{place}: no attribute {attribute}; correct [time] of the recipe"
+            )
+        yield value
+
+
+def _places(arrays: Arrays, path: str, fields: tuple[str, ...]) -> list[str]:
+    """The groups or arrays that a path with `{step}` names, by the steps of the first field that has any."""
+    field = next((each for each in fields if names_parts(each)), path)
+    return [path.replace(STEP_ITSELF, step) for step in steps_in(arrays.names(), field).values()]

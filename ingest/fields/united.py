@@ -1,0 +1,77 @@
+"""Files of one run that hold different variables, seen as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.formats.arrays import Array, Arrays, whole
+from ingest.formats.open_any import located, open_arrays
+from ingest.formats.run_files import RunFile
+from ingest.name_pattern import VARIABLE
+from shards.errors import SourceError
+
+
+@dataclass(frozen=True)
+class United:
+    """Files of one moment that hold different variables, by the names of these; satisfies Arrays."""
+
+    files: Mapping[str, Arrays]
+
+    @property
+    def where(self) -> str:
+        return next(iter(self.files.values())).where
+
+    def names(self) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for arrays in self.files.values():
+            found |= dict.fromkeys(arrays.names())
+        return tuple(sorted(found))
+
+    def array(self, path: str) -> Array:
+        """The array of this path; for the name of a variable, the only array of its file.
+
+        What several files hold (times, coordinates) must be the same in all.
+        """
+        holders = [arrays for arrays in self.files.values() if path in arrays.names()]
+        if not holders:
+            return self._of_variable(path)
+        first = holders[0].array(path)
+        for other in holders[1:]:
+            found = other.array(path)
+            if found.shape != first.shape or not np.array_equal(whole(found), whole(first), equal_nan=True):
+                raise SourceError(
+                    f"{found.where}: differs from {first.where}; expected the same times and coordinates in "
+                    "all files of a run"
+                )
+        return first
+
+    def _of_variable(self, path: str) -> Array:
+        variable, _, inner = path.partition("/")
+        arrays = self.files.get(variable)
+        names = arrays.names() if arrays else ()
+        if arrays is None or (not inner and len(names) != 1):
+            raise SourceError(
+                f"{self.where}: no array {path} in the files of {', '.join(self.files)}; found "
+                f"{', '.join(self.names()[:12]) or 'nothing'}"
+            )
+        return arrays.array(inner or names[0])
+
+    def attribute(self, path: str, name: str) -> float | None:
+        for arrays in self.files.values():
+            if not path or path in arrays.names():
+                value = arrays.attribute(path, name)
+                if value is not None:
+                    return value
+        return None
+
+
+@contextmanager
+def opened_together(files: tuple[RunFile, ...]) -> Iterator[Arrays]:
+    """The files of one moment as one set of arrays."""
+    with ExitStack() as stack:
+        arrays = {file.variable: stack.enter_context(open_arrays(located(file.path))) for file in files}
+        yield United(arrays) if VARIABLE in files[0].parts else arrays[files[0].variable]
