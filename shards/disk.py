@@ -1,4 +1,7 @@
-"""Makes writes durable: fsync of files and folders, files that appear whole or not at all."""
+"""Makes writes durable: fsync of files and folders, files that appear whole or not at all.
+
+No name is predictable and no link is followed (docs/decisions/0041-nothing-of-others-is-believed.md).
+"""
 
 from __future__ import annotations
 
