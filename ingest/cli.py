@@ -61,6 +61,7 @@ from shards.program.console import (
     one_line_errors,
     print_json,
     print_result,
+    print_text,
     say,
 )
 from shards.read import Dataset
@@ -86,11 +87,11 @@ def ls(
         if as_json:
             print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
         elif name:
-            typer.echo(catalogue().get(name, Path(name)).read_text(encoding="utf-8"), nl=False)
+            print_text(catalogue().get(name, Path(name)).read_text(encoding="utf-8").rstrip("\n"))
         else:
             width = max(len(each) for each in names)
             for recipe in recipes:
-                typer.echo(f"{recipe.name:{width}}  {recipe.source:9} {recipe.title}")
+                print_text(f"{recipe.name:{width}}  {recipe.source:9} {recipe.title}")
 
 
 @app.command(name="inspect")
@@ -172,6 +173,7 @@ def build_command(
                 else build_share(plan, root, share, resources, progress)
             )
         if isinstance(built, Built):
+            tell_caveats(tuple(each for each in built.card.caveats if each not in plan.caveats))
             tell_differences(built.card)
             print_result(built_document(built), built_line(built), as_json)
             quarantine = built.card.quarantine
@@ -242,7 +244,7 @@ def verify(
             count = len(dataset.index.trajectories)
             equal = "within the declared error equal" if dataset.card.errors else "bit for bit equal"
             proof = f"{equal} to {against_source}" if against_source else "whole"
-            typer.echo(f"{folder}: {count} trajectories in {len(dataset.index.files)} files, {proof}")
+            print_text(f"{folder}: {count} trajectories in {len(dataset.index.files)} files, {proof}")
 
 
 @app.command()

@@ -24,6 +24,7 @@ __all__ = [
     "schema",
     "shard",
     "spectrum",
+    "system_errors",
     "trajectory_document",
     "verify",
     "webdataset",

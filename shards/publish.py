@@ -23,21 +23,7 @@ def publish(
     That is card.json, index.json and, of `zarr`, the groups of the dataset and of each split.
     A report on what the dataset was before is removed first.
     """
-    card_text = dump(Card, card).encode()
-    recipe = folder / "recipe.toml"
-    index = DatasetIndex(
-        dataset=card.name,
-        packaging=packaging,
-        card_crc32c=crc32c_of(card_text),
-        files=files,
-        trajectories=entries,
-        recipe_crc32c=crc32c_of(recipe.read_bytes()) if recipe.is_file() else None,
-        format=card.format,
-    )
-    texts = {folder / "card.json": card_text, folder / "index.json": index_text(index)}
-    groups = zarr_metadata.parents(card, SPLITS)
-    # They come before the index, which is written last.
-    texts = {folder / path: groups[path].encode() for path in group_paths(packaging, entries)} | texts
+    texts = {folder / name: text for name, text in published(folder, card, packaging, files, entries).items()}
     new = {path: text for path, text in texts.items() if not path.is_file() or path.read_bytes() != text}
     if new:
         (folder / REPORT).unlink(missing_ok=True)
@@ -52,3 +38,27 @@ def group_paths(packaging: Packaging, entries: tuple[Entry, ...]) -> set[str]:
     if packaging != "zarr":
         return set()
     return {zarr_metadata.GROUP} | {f"{entry.split}/{zarr_metadata.GROUP}" for entry in entries}
+
+
+def published(
+    folder: Path, card: Card, packaging: Packaging, files: tuple[FileRecord, ...], entries: tuple[Entry, ...]
+) -> dict[str, bytes]:
+    """The content of what lies above the trajectories, by its path; the index comes last.
+
+    The recipe in the folder is the one that counts.
+    """
+    card_text = dump(Card, card).encode()
+    recipe = folder / "recipe.toml"
+    index = DatasetIndex(
+        dataset=card.name,
+        packaging=packaging,
+        card_crc32c=crc32c_of(card_text),
+        files=files,
+        trajectories=entries,
+        recipe_crc32c=crc32c_of(recipe.read_bytes()) if recipe.is_file() else None,
+        format=card.format,
+    )
+    texts = {"card.json": card_text, "index.json": index_text(index)}
+    groups = zarr_metadata.parents(card, SPLITS)
+    # They come before the index, which is written last.
+    return {path: groups[path].encode() for path in group_paths(packaging, entries)} | texts

@@ -5,8 +5,6 @@ Both packagings get the same encoded bytes, so that converting one into the othe
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -21,21 +19,18 @@ import numpy as np
 from shards import zarr_metadata
 from shards.checksum import joined
 from shards.disk import TEMPORARY, create_temporary, remove_temporary, send_to_disk, settle
-from shards.errors import ShardError
+from shards.errors import ShardError, WalrusError
 from shards.index import Entry, FileRange, FileRecord, Packaging, Segment
 from shards.json_text import dump
 from shards.schema import Grid, Split
 from shards.shard import CHECKSUM_BYTES
+from shards.system_errors import cure_of
 from shards.trajectory_document import TrajectoryDocument
 
 Blocks = Iterable[bytes]
 # So much at a time is sent on its way to the disk while the next is encoded; otherwise all of it would be
 # waited for at the end (docs/decisions/0009-what-a-build-waits-for.md).
 WRITEBACK_BYTES = 16 * 2**20
-DISK_ERRORS = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG),
-)
 
 
 @dataclass(frozen=True)
@@ -72,11 +67,10 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        cure = cure_of(error)
+        if cure is None or isinstance(error, WalrusError):
             raise
-        raise ShardError(
-            f"{path}: cannot write ({os.strerror(error.errno)}); free or choose another disk and run again"
-        ) from error
+        raise ShardError(f"{path}: cannot write: {cure}") from error
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ingest.building.inputs import InputFile
+from ingest.building.open_files import Identity, processes_that_write
 from ingest.recipe import Recipe
 from ingest.source import Row, find
 from shards.card import KeptError, Quarantined
@@ -73,10 +74,12 @@ def agreed_headers(
 
     A bad file stops nothing but itself.
     """
+    writers = processes_that_write()
     opened: list[Header] = []
     faults: dict[str, SourceError | MismatchError] = {}
     for file in files:
         try:
+            _require_readable(file, writers)
             opened.append(_header(recipe, file, onto))
         except (SourceError, MismatchError) as error:
             faults[file.path] = error
@@ -96,6 +99,20 @@ def agreed_headers(
         ),
         first_error=faults[refused[0].path] if refused else None,
     )
+
+
+def _require_readable(file: InputFile, writers: dict[Identity, str]) -> None:
+    """Raises SourceError for a file with a fault, or one that a process of this machine is writing."""
+    if file.fault:
+        raise SourceError(f"{file.place}: {file.fault}")
+    if not file.digest or not writers:
+        return
+    status = file.place.stat()
+    writer = writers.get((status.st_dev, status.st_ino))
+    if writer is not None:
+        raise SourceError(
+            f"{file.place}: {writer} has it open for writing; end that, or wait, then run again"
+        )
 
 
 def _header(recipe: Recipe, file: InputFile, onto: ExistingDataset | None) -> Header:

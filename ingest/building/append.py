@@ -17,7 +17,7 @@ from ingest.building.lock import lock
 from ingest.building.memory import Resources
 from ingest.building.overwrite import read_card, read_index
 from ingest.building.part import RECORDS, PartRecord, record_path
-from ingest.building.plan import BuildPlan, plan_onto, recipe_digest
+from ingest.building.plan import BuildPlan, plan_onto, shard_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, PartOutline
 from ingest.recipe import Recipe
 from shards.card import Card, KeptError, Quarantined
@@ -26,6 +26,7 @@ from shards.errors import MismatchError, ShardError
 from shards.format_version import FORMAT
 from shards.index import DatasetIndex
 from shards.json_text import dump_with_checksum, parse_with_checksum
+from shards.program.settings import load
 from shards.read import Dataset
 from shards.schema import SPLITS
 from shards.write import full_disk_is_an_error
@@ -70,7 +71,7 @@ def _append(
             f"{folder}: is of format {card.format}, new files would be of format {FORMAT}; run walrus-ingest build "
             "with all files in another root"
         )
-    if recipe_digest(recipe) != card.recipe_digest:
+    if shard_digest(recipe) != shard_digest(load(Recipe, folder / "recipe.toml")):
         raise MismatchError(
             f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET"
         )

@@ -16,12 +16,12 @@ from ingest.building.plan import recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, read_outline
 from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, Count, KeptError
-from shards.disk import write_atomically
+from shards.disk import TEMPORARY, write_atomically
 from shards.errors import ShardError, SourceError
-from shards.index import Entry
+from shards.index import Entry, FileRecord
 from shards.moments import merge_all
 from shards.program.settings import dump_toml
-from shards.publish import group_paths, publish
+from shards.publish import group_paths, publish, published
 from shards.schema import SPLITS, Split
 from shards.write import full_disk_is_an_error
 
@@ -43,6 +43,33 @@ def finish(folder: Path) -> tuple[Card, int]:
                 raise ShardError(f"{folder}: holds no {UNFINISHED} and no finished dataset; run build again")
             return card, 0
         return merge(outline, folder, _records(outline, folder))
+
+
+def merged(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) -> Card | None:
+    """The card where all of this is merged already; None where `merge` would write something."""
+    recipe, entries, files = _recipe_text(outline), _entries(records), _files(records)
+    begun = (folder / UNFINISHED).exists()
+    if begun or not entries or not _holds(folder / "recipe.toml", recipe):
+        return None
+    card = _card(outline, records, entries)
+    texts = published(folder, card, outline.packaging, files, entries)
+    return card if all(_holds(folder / name, text) for name, text in texts.items()) else None
+
+
+def _recipe_text(outline: BuildOutline) -> bytes:
+    return dump_toml(asdict(outline.recipe)).encode()
+
+
+def _entries(records: Sequence[PartRecord]) -> tuple[Entry, ...]:
+    return tuple(chain.from_iterable(record.entries for record in records))
+
+
+def _files(records: Sequence[PartRecord]) -> tuple[FileRecord, ...]:
+    return tuple(chain.from_iterable(record.files for record in records))
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == text
 
 
 def complete(folder: Path) -> None:
@@ -81,17 +108,15 @@ def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) ->
 
     The index comes last. Raises SourceError where no trajectory is left.
     """
-    entries = tuple(chain.from_iterable(record.entries for record in records))
+    entries, files, recipe = _entries(records), _files(records), _recipe_text(outline)
     if not entries:
         reason = next(chain.from_iterable(record.quarantine for record in records))
         shutil.rmtree(folder)
         raise SourceError(f"{reason.path}, row {reason.row}: {reason.reason}; no trajectory is left to build")
-    files = tuple(chain.from_iterable(record.files for record in records))
     kept = {file.path for file in files} | group_paths(outline.packaging, entries)
     _remove_strays(outline, folder, kept)
-    recipe = dump_toml(asdict(outline.recipe)).encode()
     written = 0
-    if not (folder / "recipe.toml").is_file() or (folder / "recipe.toml").read_bytes() != recipe:
+    if not _holds(folder / "recipe.toml", recipe):
         write_atomically(folder / "recipe.toml", recipe)
         written += len(recipe)
     card = _card(outline, records, entries)
@@ -103,6 +128,8 @@ def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) ->
 def _remove_strays(outline: BuildOutline, folder: Path, known: set[str]) -> None:
     """Removes what a killed run left, and files and records of parts that only an earlier plan had."""
     names = {part.name for part in outline.parts}
+    for left in (*folder.glob(f"{TEMPORARY}*"), *(folder / RECORDS).glob(f"{TEMPORARY}*")):
+        left.unlink()
     for path in (folder / RECORDS).glob("*.json"):
         if path.stem not in names:
             path.unlink()
@@ -144,7 +171,7 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
         recipe_digest=recipe_digest(recipe),
         split=(*recipe.split_words, *_twice(recipe, entries)),
         errors=_reached(outline, records),
-        caveats=outline.caveats,
+        caveats=_caveats(outline, records),
     )
 
 
@@ -154,6 +181,13 @@ def _counts(entries: tuple[Entry, ...]) -> dict[Split, Count]:
         frames = [entry.frames for entry in entries if entry.split == split]
         counts[split] = Count(len(frames), sum(frames))
     return counts
+
+
+def _caveats(outline: BuildOutline, records: Sequence[PartRecord]) -> tuple[str, ...]:
+    """What is known of the inputs, and the values far from all others: as many as a person reads."""
+    outliers = list(chain.from_iterable(record.outliers for record in records))
+    more = [f"{len(outliers) - NAMED} more trajectories with such values"] if len(outliers) > NAMED else []
+    return tuple(dict.fromkeys((*outline.caveats, *outliers[:NAMED], *more)))
 
 
 def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:

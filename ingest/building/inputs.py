@@ -1,20 +1,22 @@
-"""The input files of a dataset: found below a root, in a fixed order, each with a fingerprint."""
+"""Finds the input files of a dataset below a root, in a fixed order, each with a fingerprint."""
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ingest.formats.natural_sort import natural
-from ingest.formats.run_files import files_of_run, runs_below
+from ingest.formats.run_files import files_of_run, runs_among
+from ingest.formats.walk import Tree, Unreadable, is_utf8, printable, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
 from ingest.source import find
-from shards.errors import SourceError
+from shards.errors import MismatchError, SourceError
 from shards.schema import Split
 
 BLOCK = 64 * 1024
@@ -26,7 +28,8 @@ class InputFile:
     """A file below the root: relative path, split if its place says one, and its fingerprint.
 
     Of a run that is written in several files, it is the first one; `run` is the name of such a run. `modified`
-    and `digest` are of the file and of those that it is read with, `bytes` of the file alone.
+    and `digest` are of the file and of those that it is read with, `bytes` of the file alone. A `fault` says why
+    the file, or the folder of this path, is not read at all; it has no fingerprint then.
     """
 
     root: Path
@@ -36,6 +39,9 @@ class InputFile:
     modified: int
     digest: str
     run: str = ""
+    fault: str = ""
+    # Whether every byte counts in the digest; of a larger file, or of several, it is a sample.
+    wholly_in_digest: bool = False
 
     @property
     def place(self) -> Path:
@@ -52,63 +58,142 @@ class InputFile:
 def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     """The files of this recipe below `start` (or that one), in natural order; raises SourceError for none.
 
-    A folder that is a zarr store is one file, known by what stands for it.
+    A folder that is a zarr store is one file, known by what stands for it. Folders that cannot be read, links to
+    nowhere and names that are no text are among the files, each with its fault.
     """
+    if not is_utf8(start.absolute()):
+        raise SourceError(f"{printable(start)}: the name is not UTF-8; rename it")
     if not start.exists():
         raise SourceError(f"{start}: no such file or folder")
     start = start.absolute().parent if start.name in MARKERS else start
-    one = start.is_file() or marker(start) is not None
-    root = start.parent if one else start
     if names_parts(recipe.files):
-        return _runs(recipe, start, root)
-    patterns = (recipe.files,) if recipe.files else find(recipe.source).PATTERNS
-    found = (
-        {start}
-        if one
-        else {p for pattern in patterns for p in root.rglob(pattern) if not p.name.startswith(".")}
-    )
-    stores = {p: marker(p) for p in found if p.is_dir()}
-    files = sorted({file for p in found if (file := stores.get(p, p))}, key=lambda p: natural(p.as_posix()))
-    if not files:
+        return _runs(recipe, start)
+    source = find(recipe.source)
+    patterns = (recipe.files,) if recipe.files else source.PATTERNS
+    store = marker(start)
+    if start.is_file() or store is not None:
+        root, paths = start.parent, [store or start]
+        unreadable: tuple[Unreadable, ...] = ()
+    else:
+        tree = walk(start)
+        root, paths = start, _matching(tree, start, patterns)
+        unreadable = tuple(item for item in tree.unreadable if item.path not in paths)
+    if not paths and not unreadable:
         raise SourceError(
             f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?"
         )
-    source = find(recipe.source)
-    return tuple(_input(root, path, source.split(path), source.companions(path)) for path in files)
+    files = [_input(root, path, source.split(path), source.companions(path)) for path in paths]
+    return _in_order(root, files, unreadable)
 
 
-def _runs(recipe: Recipe, start: Path, root: Path) -> tuple[InputFile, ...]:
+def _in_order(
+    root: Path, files: list[InputFile], unreadable: tuple[Unreadable, ...]
+) -> tuple[InputFile, ...]:
+    """The files, and what could not be read among them, in natural order."""
+    cure = "make it readable, or remove it"
+    faulty = [_faulty(root, item.path, f"{item.reason}; {cure}") for item in unreadable]
+    return tuple(sorted((*files, *faulty), key=lambda file: natural(file.path)))
+
+
+def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     """The first file of each run that is written in several, fingerprinted with the others."""
-    pattern = NamePattern(recipe.files)
-    own = None if start.is_dir() and marker(start) is None else files_of_run(start, pattern)
-    runs = [own] if own else runs_below(root, pattern)
-    if not runs:
+    pattern, source = NamePattern(recipe.files), find(recipe.source)
+    unreadable: tuple[Unreadable, ...] = ()
+    if start.is_dir() and marker(start) is None:
+        tree, root = walk(start), start
+        runs, unreadable = runs_among((*tree.files, *tree.folders), pattern), tree.unreadable
+    else:
+        own = files_of_run(start, pattern)
+        runs, root = ([own], own.base) if own else ([], start.parent)
+    if not runs and not unreadable:
         raise SourceError(f"{start}: holds no file named {recipe.files}; is it the folder of {recipe.name}?")
-    source = find(recipe.source)
     inputs = []
     for run in runs:
-        root = run.base if own else root
         first, *others = (marker(file.path) or file.path for file in run.files)
         # A split is a folder of runs, or of the files of one.
         split = source.split(run.base / "file") or source.split(run.base)
         inputs.append(_input(root, first, split, tuple(others), run.name))
-    return tuple(inputs)
+    return _in_order(root, inputs, unreadable)
+
+
+def _matching(tree: Tree, root: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """The files whose names fit a pattern, and of folders that fit what stands for them as a zarr store."""
+
+    def is_meant(path: Path) -> bool:
+        parts = path.relative_to(root).parts
+        names = (("**", *PurePosixPath(pattern).parts) for pattern in patterns)
+        return not path.name.startswith(".") and any(_fits(parts, each) for each in names)
+
+    stores = [marker(folder) for folder in tree.folders if is_meant(folder)]
+    # A folder that fits and is none, and the file that stands for a store whose folder fits, add nothing.
+    return list({path: None for path in (*filter(is_meant, tree.files), *filter(None, stores))})
+
+
+def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Do the parts of a path fit those of a pattern, in which `**` is any number of folders?
+
+    >>> _fits(("all", "data", "a.h5"), ("**", "data", "*.h5"))
+    True
+    """
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_fits(parts[skipped:], pattern[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
 def _input(
     root: Path, path: Path, split: Split | None, companions: tuple[Path, ...], run: str = ""
 ) -> InputFile:
+    if not is_utf8(path):
+        return _faulty(root, path, "the name is not UTF-8; rename the file, or its folder")
     relative = path.relative_to(root).as_posix()
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise OSError("a pipe or a device, which may have no end")
-        modified = max(place.stat().st_mtime_ns for place in (path, *companions))
-        digest_of_all = _digest_with(path, companions)
-        return InputFile(root, relative, split, status.st_size, modified, digest_of_all, run)
+        modified, digest_of_all = newest(path, companions), _digest_with(path, companions)
+        return InputFile(
+            root=root,
+            path=relative,
+            split=split,
+            bytes=status.st_size,
+            modified=modified,
+            digest=digest_of_all,
+            run=run,
+            wholly_in_digest=not companions and status.st_size <= BLOCKS * BLOCK,
+        )
     except OSError:
         # A link to nowhere, a pipe, or no permission: its source will say so, and leave out this file alone.
         return InputFile(root, relative, split, 0, 0, "", run)
+
+
+def _faulty(root: Path, path: Path, fault: str) -> InputFile:
+    return InputFile(root, printable(path.relative_to(root)) or ".", None, 0, 0, "", fault=fault)
+
+
+def newest(path: Path, companions: tuple[Path, ...]) -> int:
+    """When a file, or one that it is read with, was last modified, in nanoseconds."""
+    return max(place.stat().st_mtime_ns for place in (path, *companions))
+
+
+def require_unchanged(recipe: Recipe, file: InputFile) -> None:
+    """Raises MismatchError where a file has another size or time than when it was planned."""
+    if not file.digest:
+        return
+    if file.run:
+        run = files_of_run(file.place, NamePattern(recipe.files))
+        companions = tuple(marker(other.path) or other.path for other in run.files[1:]) if run else ()
+    else:
+        companions = find(recipe.source).companions(file.place)
+    try:
+        size, modified = file.place.stat().st_size, newest(file.place, companions)
+    except FileNotFoundError:
+        size, modified = -1, 0
+    if (size, modified) != (file.bytes, file.modified):
+        raise MismatchError(
+            f"{file.place}: has changed while it was read; run the same command again when nothing writes to it"
+        )
 
 
 def _digest_with(path: Path, companions: tuple[Path, ...]) -> str:

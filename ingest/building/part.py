@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby, islice
+from dataclasses import dataclass, field
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +17,8 @@ import numpy as np
 
 from ingest.building.agreement import without_file
 from ingest.building.checks import UnfitError, require_finite
-from ingest.building.frame_statistics import FrameStatistics, SolidCells, with_moments, without_solid
-from ingest.building.inputs import InputFile
+from ingest.building.frame_statistics import FAR, FrameStatistics, SolidCells, with_moments, without_solid
+from ingest.building.inputs import InputFile, require_unchanged
 from ingest.building.memory import SLAB_BYTES
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.stored_units import StoredUnits
@@ -30,7 +30,7 @@ from shards.index import Entry, FileRecord
 from shards.json_text import dump_with_checksum, parse_with_checksum
 from shards.moments import NONE, Moments, merge_all, of_frames
 from shards.program.machine import keep_freed_memory
-from shards.schema import Cell, Frames, Trajectory, checked
+from shards.schema import Cell, Frames, Origin, Trajectory, checked
 from shards.shard import shard_stream, single_chunk_shard
 from shards.trajectory_document import TrajectoryDocument
 from shards.write import Encoded, part_writer
@@ -61,6 +61,10 @@ class PartRecord:
     quarantine: tuple[Quarantined, ...]
     # The largest error of each channel; empty where every bit is kept.
     errors: tuple[float, ...] = ()
+    # When large files, of which the digest is a sample, were last written.
+    modified: dict[str, int] = field(default_factory=dict)
+    # One sentence for each value far from all others of its frame.
+    outliers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class _Prepared:
 @dataclass(frozen=True)
 class _Written:
     entry: Entry
+    origin: Origin
     frames: FrameStatistics
     static: tuple[Moments, ...]
 
@@ -103,7 +108,9 @@ def _has_length(path: Path, length: int) -> bool:
 
 
 def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
-    """Writes the trajectories of a part, then its record; raises ShardError for a full disk.
+    """Writes the trajectories of a part, then its record.
+
+    Raises ShardError for a full disk, MismatchError where an input changes meanwhile.
 
     The process keeps the memory that it frees from then on.
     """
@@ -114,11 +121,13 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
     quarantine: list[Quarantined] = []
 
     def write(prepared: _Prepared) -> None:
-        written.append(_Written(writer.add(prepared.encoded), prepared.frames, prepared.static))
+        origin = prepared.encoded.document.trajectory.origin
+        written.append(_Written(writer.add(prepared.encoded), origin, prepared.frames, prepared.static))
 
     try:
         for path, group in _by_file(part.trajectories):
             quarantine += _pass_file(plan, plan.input(path), list(group), slab_bytes, write)
+            require_unchanged(plan.recipe, plan.input(path))
         files = writer.close()
     except BaseException:
         writer.discard()
@@ -172,7 +181,18 @@ def _record(
         repeated_frames=sum(item.frames.repeated for item in written),
         quarantine=tuple(quarantine),
         errors=tuple(max(errors) for errors in errors_of_channels),
+        modified=part.modified,
+        outliers=tuple(chain.from_iterable(map(_outliers, written))),
     )
+
+
+def _outliers(item: _Written) -> Iterator[str]:
+    origin = item.origin
+    for channel, found in item.frames.outliers.items():
+        yield (
+            f"{origin.file}, row {origin.row}: {channel} reaches {found.value:.3g} in frame {found.frame}, more than "
+            f"{FAR:g} times the RMS of the other cells; check the file"
+        )
 
 
 def _pass_file(
@@ -308,6 +328,12 @@ def _segments(
     for start in range(0, trajectory.frames, shard_frames):
         count = min(shard_frames, trajectory.frames - start)
         yield count, shard_stream(islice(frames, count), slots, plan.chunk, plan.codec)
+    stopped = statistics.stopped_at()
+    if stopped is not None and plan.recipe.at_rest == "refuse":
+        raise UnfitError(
+            f"nothing changes in any channel from frame {stopped} of {trajectory.frames} on, as where a run was "
+            'killed or still writes; run it again, or set at_rest = "keep" if it is so'
+        )
     still = statistics.still_fields(plan.schema)
     if still and plan.recipe.at_rest == "refuse":
         raise UnfitError(

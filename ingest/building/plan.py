@@ -17,12 +17,13 @@ from pydantic import TypeAdapter
 
 from ingest.building.agreement import ExistingDataset, agreed_headers
 from ingest.building.caveats import caveats
+from ingest.building.copies import copies, copy_notes
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.memory import Resources, Work
 from ingest.building.rounding import ErrorBounds, error_bounds
 from ingest.building.scale import powers
 from ingest.building.trajectories import usable_trajectories, warn_of_empty_rules
-from ingest.recipe import Recipe
+from ingest.recipe import Expected, Recipe
 from shards.card import KeptError, Quarantined
 from shards.codec import CodecName
 from shards.errors import SourceError
@@ -39,12 +40,16 @@ SHARD_BYTES = 128 * 2**20
 
 @dataclass(frozen=True)
 class Part:
-    """Trajectories of one split, in order; `digest` covers all that decides the bytes written."""
+    """Trajectories of one split, in order; `digest` covers all that decides the bytes written.
+
+    Of large files the digest is a sample: `modified` says when these were last written, in nanoseconds.
+    """
 
     name: str
     split: Split
     trajectories: tuple[Trajectory, ...]
     digest: str
+    modified: dict[str, int]
 
     @property
     def frames(self) -> int:
@@ -130,7 +135,8 @@ def agree_inputs(recipe: Recipe, start: Path) -> AgreedInputs:
     agreed = agreed_headers(recipe, files, None)
     if agreed.first_error and not agreed.headers:
         raise agreed.first_error
-    usable = usable_trajectories(recipe, agreed.headers, frozenset())
+    copied = copies([header.file for header in agreed.headers])
+    usable = usable_trajectories(recipe, agreed.headers, frozenset(), copied)
     if not usable.trajectories:
         bad = usable.refused
         first = f"the first: {bad[0].path}: {bad[0].reason}" if bad else "the files hold none"
@@ -142,7 +148,7 @@ def agree_inputs(recipe: Recipe, start: Path) -> AgreedInputs:
         files=files,
         trajectories=usable.trajectories,
         refused=(*agreed.refused, *usable.refused),
-        caveats=caveats(recipe, [header.file for header in agreed.headers]),
+        caveats=(*caveats(recipe, [header.file for header in agreed.headers]), *copy_notes(copied)),
     )
 
 
@@ -194,7 +200,8 @@ def plan_onto(
 ) -> BuildPlan:
     """The plan that adds `files` to a built dataset; without parts where none of them can be used."""
     agreed = agreed_headers(recipe, files, onto)
-    usable = usable_trajectories(recipe, agreed.headers, onto.keys)
+    copied = copies([header.file for header in agreed.headers])
+    usable = usable_trajectories(recipe, agreed.headers, onto.keys, copied)
     read_float64 = any(header.read_dtype == "float64" for header in agreed.headers)
     terms = _terms(recipe, onto.schema, onto.powers, packaging, codec, onto.errors)
     return BuildPlan(
@@ -213,7 +220,26 @@ def plan_onto(
 
 
 def recipe_digest(recipe: Recipe) -> str:
+    """Of all that a recipe says."""
     return _digest(asdict(recipe))
+
+
+def shard_digest(recipe: Recipe) -> str:
+    """Of all in a recipe that decides the bytes of shards; what only the card tells does not count."""
+    correction = recipe.correction
+    deciding = replace(
+        recipe,
+        title="",
+        licence="",
+        citation="",
+        home="",
+        note="",
+        expected=Expected(),
+        correction=None if correction is None else replace(correction, reason="it decides nothing"),
+        exclude=tuple(replace(each, reason="") for each in recipe.exclude),
+        fields=tuple(replace(field, unit="") for field in recipe.fields),
+    )
+    return _digest(asdict(deciding))
 
 
 def _digest(value: Any) -> str:
@@ -246,11 +272,12 @@ def _terms(
     codec: CodecName,
     errors: dict[str, KeptError],
 ) -> str:
-    """Digest of all that decides the bytes of every part, next to its inputs."""
+    """Digest of all that decides the bytes of every part, next to its inputs (docs/decisions/0045)."""
+    without_units = replace(schema, fields=tuple(replace(field, unit="") for field in schema.fields))
     terms = {
         "format": FORMAT,
-        "recipe": recipe_digest(recipe),
-        "schema": TypeAdapter(Schema).dump_python(schema, mode="json"),
+        "recipe": shard_digest(recipe),
+        "schema": TypeAdapter(Schema).dump_python(without_units, mode="json"),
         "powers": chosen,
         "packaging": packaging,
         "codec": codec,
@@ -271,15 +298,23 @@ def _parts(
     before: dict[Split, int],
 ) -> tuple[Part, ...]:
     """Consecutive trajectories of one split up to the size of a part, numbered from `before` on."""
-    prints = {file.path: [file.bytes, file.modified, file.digest] for file in files}
+    by_path = {file.path: file for file in files}
     numbers = {split: before.get(split, 0) for split in SPLITS}
     parts: list[Part] = []
     for group in _groups(schema, packaging, trajectories):
         split = group[0].split
-        used = {trajectory.origin.file: prints[trajectory.origin.file] for trajectory in group}
+        used = {each.origin.file: by_path[each.origin.file] for each in group}
+        prints = {path: [file.bytes, file.digest] for path, file in used.items()}
         rows = [[each.key, each.origin.file, each.origin.row] for each in group]
-        digest = _digest({"terms": terms, "files": used, "rows": rows})
-        parts.append(Part(f"{split}-{numbers[split]:05d}", split, group, digest))
+        parts.append(
+            Part(
+                name=f"{split}-{numbers[split]:05d}",
+                split=split,
+                trajectories=group,
+                digest=_digest({"terms": terms, "files": prints, "rows": rows}),
+                modified={path: file.modified for path, file in used.items() if not file.wholly_in_digest},
+            )
+        )
         numbers[split] += 1
     return tuple(parts)
 

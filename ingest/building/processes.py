@@ -16,6 +16,7 @@ from threading import Thread
 from ingest.building.part import PartRecord, build_part
 from ingest.building.plan import BuildPlan, Part
 from shards.errors import WalrusError
+from shards.program.machine import no_imports_from_here
 
 Results = Iterator[tuple[Part, PartRecord]]
 
@@ -51,11 +52,12 @@ def _result(job: Future[PartRecord]) -> PartRecord:
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that share nothing, since HDF5 does not survive a fork; an error drops what has not begun."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with no_imports_from_here():
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ingest.building.agreement import Header
 from ingest.building.checks import parameter_fault, time_fault
+from ingest.building.copies import refused_copies
 from ingest.building.inputs import InputFile
 from ingest.recipe import Recipe
 from shards.card import Quarantined
@@ -28,9 +29,12 @@ class UsableTrajectories:
 
 
 def usable_trajectories(
-    recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str]
+    recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str], copied: dict[str, str]
 ) -> UsableTrajectories:
-    """The rows whose times and parameters pass the checks; no key is one of those `taken`."""
+    """The rows whose times and parameters pass the checks; no key is one of those `taken`.
+
+    `copied` names the files that hold the same bytes as another one: no row is in two splits by that.
+    """
     splits = _splits(recipe, headers)
     usable: list[Trajectory] = []
     refused: list[Quarantined] = []
@@ -42,6 +46,9 @@ def usable_trajectories(
                 continue
             key, origin = trajectory_key(stem, number), Origin(header.file.path, number)
             usable += [Trajectory(key, split, origin, row.time, row.scalars) for split in wanted]
+    twice = refused_copies(usable, copied)
+    usable = [each for each in usable if (each.origin.file, each.origin.row) not in twice]
+    refused += twice.values()
     usable.sort(key=lambda trajectory: SPLITS.index(trajectory.split))
     return UsableTrajectories(tuple(usable), tuple(refused))
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from ingest.building.inputs import find_inputs
 from ingest.building.memory import SLAB_BYTES
+from ingest.building.part import PartRecord
+from ingest.building.plan import BuildPlan, Part
 from ingest.recipe import Recipe
 from ingest.source import OpenFile, find
 from shards.card import Card
@@ -35,6 +37,28 @@ def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
                     yield from _entry_faults(dataset, entry, opened, origins[entry].row, places[path])
         except SourceError as error:
             yield str(error)
+
+
+def is_same(plan: BuildPlan, part: Part, record: PartRecord, folder: Path) -> bool:
+    """Do the files of a part still hold what its shards do? All of it is read, nothing is written."""
+    if not (folder / "index.json").is_file():
+        return False
+    dataset = Dataset(folder)
+    entries = {entry.key: entry for entry in record.entries}
+    indexed = {entry.key: entry for entry in dataset.entries(part.split)}
+    if record.quarantine or any(indexed.get(key) != entry for key, entry in entries.items()):
+        return False
+    for path, group in groupby(part.trajectories, key=lambda trajectory: trajectory.origin.file):
+        place = plan.input(path).place
+        try:
+            with find(plan.recipe.source).open_file(place, plan.recipe) as opened:
+                for trajectory in group:
+                    entry, row = entries[trajectory.key], trajectory.origin.row
+                    if any(_entry_faults(dataset, entry, opened, row, place)):
+                        return False
+        except SourceError:
+            return False
+    return True
 
 
 def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, place: Path) -> Iterator[str]:

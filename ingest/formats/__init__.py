@@ -16,6 +16,7 @@ __all__ = [
     "packing",
     "quantization",
     "run_files",
+    "walk",
     "zarr_chunks",
     "zarr_marker",
     "zarr_store",

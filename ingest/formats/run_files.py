@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +45,10 @@ class FilesOfRun:
         return self.files[0].path
 
 
-def runs_below(root: Path, pattern: NamePattern) -> list[FilesOfRun]:
-    """All runs below a folder, in natural order of their first files."""
+def runs_among(paths: Iterable[Path], pattern: NamePattern) -> list[FilesOfRun]:
+    """All runs whose files, or stores, are among these paths, in natural order of their first files."""
     runs: dict[tuple[Path, tuple[str, ...]], list[RunFile]] = {}
-    for path in root.rglob(pattern.glob):
+    for path in paths:
         file = _fitting(path, pattern)
         if file is not None:
             runs.setdefault(_run_of(file, pattern), []).append(file)

@@ -24,6 +24,7 @@ from ingest.formats.arrays import SlabIndex
 from ingest.formats.npz import ONLY
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
+from ingest.formats.walk import walk
 from ingest.formats.zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
 from ingest.formats.zarr_marker import MARKERS
 from shards.errors import SourceError
@@ -72,13 +73,16 @@ def _keys(folder: Path) -> list[str]:
     """Names of all that the store holds; a link to nowhere would read as absent, a device or a pipe without
     end.
     """
-    places = [place for place in folder.rglob("*") if not place.is_dir()]
-    strange = next((place for place in places if not place.is_file()), None)
+    tree = walk(folder, every_name=True)
+    strange = next((place for place in tree.files if not place.is_file()), None)
     if strange is not None:
         raise SourceError(
             f"{strange}: neither a file nor a folder, or a link to nowhere; fetch the store again"
         )
-    return sorted(place.relative_to(folder).as_posix() for place in places)
+    if tree.unreadable:
+        fault = tree.unreadable[0]
+        raise SourceError(f"{fault.path}: {fault.reason}; a store is read whole or not at all")
+    return sorted(place.relative_to(folder).as_posix() for place in tree.files)
 
 
 def _one_line(error: Exception) -> str:

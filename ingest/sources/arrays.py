@@ -15,6 +15,7 @@ from ingest.formats.arrays import Arrays
 from ingest.formats.hdf5 import virtual_sources
 from ingest.formats.open_any import is_hdf5, open_arrays
 from ingest.formats.run_files import files_of_run
+from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
@@ -38,7 +39,7 @@ def companions(path: Path) -> tuple[Path, ...]:
     """All files of a zarr store that is a folder, those of virtual datasets; any other file stands alone."""
     if path.name not in MARKERS:
         return tuple(place for place in virtual_sources(path) if place.is_file()) if is_hdf5(path) else ()
-    return tuple(sorted(place for place in path.parent.rglob("*") if place.is_file() and place != path))
+    return tuple(sorted(place for place in walk(path.parent).files if place.is_file() and place != path))
 
 
 @contextmanager

@@ -1,17 +1,18 @@
 """What every command prints: results on stdout, progress on stderr, an error as one line; exit codes.
 
 Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stopped by a signal and to be
-started again, 130 interrupted.
+started again, 130 interrupted, 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -20,9 +21,12 @@ import typer
 from rich.console import Console
 
 from shards.errors import RenamedWarning, StoppedError, WalrusError
+from shards.system_errors import explained
 
 QUARANTINE = 3
 INTERRUPTED = 130
+# As a shell reports a program that SIGPIPE ended.
+OUTPUT_CLOSED = 141
 # EX_TEMPFAIL of sysexits.h: try again later.
 STOPPED = 75
 
@@ -55,7 +59,15 @@ Version = Annotated[
     typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
 ]
 
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Progress(Console):
+    """Lines on stderr; where nobody reads them any more, the work goes on without."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+stderr = _Progress(stderr=True, highlight=False, soft_wrap=True)
 
 
 def application(about: str) -> typer.Typer:
@@ -71,23 +83,45 @@ def application(about: str) -> typer.Typer:
 
 @contextmanager
 def one_line_errors(command: str) -> Iterator[None]:
-    """Turns a WalrusError or Ctrl-C into one line on stderr and an exit code.
+    """Turns a WalrusError, an error of the machine or Ctrl-C into one line on stderr and an exit code.
 
-    Our own bugs keep their traceback.
+    A full disk, a lack of permission and the like are errors of the machine (`shards.system_errors`). Our own bugs
+    keep their traceback.
     """
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             yield
     except WalrusError as error:
-        print(f"{command}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+        _print_error(f"{command}: {' '.join(str(error).split())}")
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
     except KeyboardInterrupt:
-        print(
-            f"{command}: interrupted; no partial files remain, run the same command to continue",
-            file=sys.stderr,
-        )
+        _print_error(f"{command}: interrupted; no partial files remain, run the same command to continue")
         raise typer.Exit(INTERRUPTED) from None
+    except OSError as error:
+        sentence = explained(error)
+        if sentence is None:
+            raise
+        # What is still in the buffer would fail once more at the end.
+        with suppress(OSError):
+            _write_nowhere(sys.stdout)
+        _print_error(f"{command}: {sentence}")
+        raise typer.Exit(1) from None
+    except MemoryError:
+        _print_error(f"{command}: the memory does not suffice; use fewer workers, or a larger machine")
+        raise typer.Exit(1) from None
+
+
+def _print_error(line: str) -> None:
+    # Nobody may read it any more: the exit code says the same.
+    with suppress(OSError):
+        print(printable(line), file=sys.stderr)
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _show_warning(
@@ -108,8 +142,9 @@ def _show_warning(
 
 
 def say(text: str) -> None:
-    """A line of progress."""
-    stderr.print(printable(text), markup=False)
+    """A line of progress; where stderr cannot be written, the work goes on without."""
+    with suppress(OSError):
+        stderr.print(printable(text), markup=False)
 
 
 def printable(text: str) -> str:
@@ -126,9 +161,18 @@ def print_result(document: Any, text: str, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
+        print_text(text)
+
+
+def print_text(text: str) -> None:
+    """Text on stdout; where its reader has seen enough, as `| head` does, the command ends without a word."""
+    try:
         typer.echo(text)
+    except BrokenPipeError:
+        _write_nowhere(sys.stdout)
+        raise typer.Exit(OUTPUT_CLOSED) from None
 
 
 def print_json(document: Any) -> None:
     """One document on stdout."""
-    typer.echo(json.dumps(document, indent=1))
+    print_text(json.dumps(document, indent=1))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Numbers of glibc's mallopt(3).
 TRIM_THRESHOLD, MAP_THRESHOLD = -1, -3
@@ -20,6 +22,20 @@ def usable_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def no_imports_from_here() -> Iterator[None]:
+    """Processes that are started inside import nothing from the current folder, such as a user's own signal.py."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def keep_freed_memory() -> None:

@@ -70,6 +70,8 @@ class Waves:
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(path, "w") as file:
             _fill(file, values)
+            # Files of equal values are not the same file twice.
+            file.attrs["written_as"] = name
         return path
 
     def spoil(self, path: Path) -> None:

@@ -195,7 +195,7 @@ def test_one_killed_between_card_and_index_is_finished_by_the_next(
             "is not finished; run walrus-ingest build, or finish",
         ),
         (
-            lambda good, folder: good.recipe.write_text("licence = 'x'\n" + good.recipe.read_text()),
+            lambda good, folder: good.recipe.write_text("skip_frames = 1\n" + good.recipe.read_text()),
             "another recipe",
         ),
         (lambda good, folder: shutil.rmtree(folder / "parts"), "lacks records of its parts in parts/"),

@@ -263,7 +263,8 @@ def test_what_was_lost_of_a_dataset_is_built_again(waves, build, folder, tree, p
     waves.write("train/one", rows=1)
     build("--format", packaging)
     before = tree(folder)
-    for name in sorted(before):
+    # Who has nothing to do takes no lock.
+    for name in sorted(before.keys() - {"parts/lock"}):
         (folder / name).unlink()
         assert build("--format", packaging).exit_code == 0, name
         assert tree(folder) == before, name
@@ -422,3 +423,48 @@ def test_ctrl_c_is_one_line_from_a_worker_that_has_nothing_to_do_too(good, strik
     assert struck.code == 130
     assert len(struck.err.splitlines()) == 1
     assert not list((tmp_path / "cut").rglob("index.json"))
+
+
+@PACKAGINGS
+def test_what_only_the_card_tells_changes_the_card_and_no_shard(good, build, folder, packaging):
+    build("--format", packaging)
+    before = times(folder)
+    recipe = good.recipe.read_text()
+    good.recipe.write_text(
+        "licence = 'CC0-1.0'\nnote = 'new'\n" + recipe.replace('"height"', '"height"\nunit = "m"')
+    )
+    result = build("--format", packaging, "--set", "title=Ripples")
+    assert (result.exit_code, Dataset(folder).card.title) == (0, "Ripples")
+    assert Dataset(folder).card.schema.fields[0].unit == "m"
+    paths = [Path(name) for name, time in times(folder).items() if before.get(name) != time]
+    changed = {str(path.relative_to(folder)) for path in paths if path.is_file()}
+    # The groups above the trajectories say what the card says.
+    above = {
+        "card.json",
+        "index.json",
+        "recipe.toml",
+        "zarr.json",
+        "train/zarr.json",
+        "valid/zarr.json",
+        "test/zarr.json",
+    }
+    assert changed <= above | {"parts/lock"}
+
+
+@PACKAGINGS
+def test_a_copy_of_the_sources_rebuilds_nothing_and_writes_nothing(good, build, folder, tmp_path, packaging):
+    wide = np.random.default_rng(1).normal(size=(3, 16000, 6, 4)).astype("f4")
+    large = good.write("train/large", rows=3, frames=16000, height=wide)
+    assert large.stat().st_size > 64 * 2**16
+    build("--format", packaging)
+    before = times(folder)
+    shutil.copytree(good.source, tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("*.hdf5"):
+        os.utime(path, (1, 1))
+    assert "nothing to do" in build("--format", packaging, start=tmp_path / "copy").stdout
+    assert times(folder) == before
+    # One value that the digest does not see, with another time.
+    with h5py.File(tmp_path / "copy" / "train" / "large.hdf5", "r+") as file:
+        file["t0_fields/height"][2, 11111, 3, 2] += 0.25
+    os.utime(tmp_path / "copy" / "train" / "large.hdf5", (2, 2))
+    assert "nothing to do" not in build("--format", packaging, start=tmp_path / "copy").stdout

@@ -142,3 +142,41 @@ def test_frames_that_repeat_the_one_before_are_counted(frames):
     frames[2] = frames[1]
     frames[3, 0] = frames[2, 0]
     assert inspect(frames)[0].repeated == 1
+
+
+@pytest.fixture
+def long() -> np.ndarray:
+    """[T, C, X, Y] = [40, 3, 3, 2], a walk."""
+    return np.cumsum(np.random.default_rng(3).normal(size=(40, 3, 3, 2)), axis=0).astype("f4")
+
+
+@pytest.mark.parametrize(("written", "value"), [(17, 0.0), (39, 0.0), (17, -999.0)])
+def test_frames_that_were_never_written_are_found(long, written, value):
+    long[written:] = value
+    assert inspect(long)[0].stopped_at() == written
+
+
+def test_frames_that_repeat_the_last_one_are_found_but_not_a_last_one_written_twice(long):
+    assert inspect(long)[0].stopped_at() is None
+    long[39] = long[38]
+    assert inspect(long)[0].stopped_at() is None
+    long[30:] = long[30]
+    assert inspect(long)[0].stopped_at() == 31
+    long[35, 1, 2, 1] += 1
+    assert inspect(long)[0].stopped_at() == 37
+
+
+def test_a_state_that_settled_did_not_stop():
+    decay = np.exp(-np.arange(60.0)).reshape(60, 1, 1, 1) * np.random.default_rng(0).normal(size=(1, 3, 3, 2))
+    frames = (1 + decay).astype("f4")
+    assert np.array_equal(frames[-1], frames[-5])
+    assert inspect(frames)[0].stopped_at() is None
+
+
+@pytest.mark.parametrize("value", [1.2e38, -1e9, 3e5])
+def test_a_value_far_from_all_others_of_its_frame_is_noted(long, value):
+    assert inspect(long)[0].outliers == {}
+    long[7, 1, 2, 0] = value
+    found = inspect(long)[0].outliers
+    assert list(found) == ["v_x"]
+    assert (found["v_x"].frame, found["v_x"].value) == (7, pytest.approx(abs(value)))

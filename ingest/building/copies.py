@@ -1,0 +1,63 @@
+"""Finds input files that hold the same bytes: a download that came twice must not train and test."""
+
+from __future__ import annotations
+
+import filecmp
+from collections import defaultdict
+from collections.abc import Sequence
+
+from ingest.building.inputs import InputFile
+from shards.card import Quarantined
+from shards.schema import SPLITS, Split, Trajectory
+
+
+def copies(files: Sequence[InputFile]) -> dict[str, str]:
+    """Path of each file that holds the same bytes as an earlier one, and the path of that one."""
+    alike: dict[tuple[int, str], list[InputFile]] = defaultdict(list)
+    found: dict[str, str] = {}
+    for file in files:
+        if not file.digest or not file.bytes:
+            continue
+        earlier = alike[file.bytes, file.digest]
+        first = next((other for other in earlier if _same_bytes(other, file)), None)
+        if first is None:
+            earlier.append(file)
+        else:
+            found[file.path] = first.path
+    return found
+
+
+def _same_bytes(a: InputFile, b: InputFile) -> bool:
+    """Of files whose digests are equal; of large ones these are samples."""
+    return a.wholly_in_digest or filecmp.cmp(a.place, b.place, shallow=False)
+
+
+def copy_notes(copied: dict[str, str]) -> tuple[str, ...]:
+    """One sentence for each copy.
+
+    >>> copy_notes({"train/b.h5": "train/a.h5"})
+    ('train/b.h5: holds the same bytes as train/a.h5',)
+    """
+    return tuple(f"{path}: holds the same bytes as {first}" for path, first in copied.items())
+
+
+def refused_copies(
+    trajectories: Sequence[Trajectory], copied: dict[str, str]
+) -> dict[tuple[str, int], Quarantined]:
+    """The trajectories, by file and row, of which a copy is in a split that is kept from training, and why.
+
+    What tests stays, and what validates before what trains.
+    """
+    splits: dict[tuple[str, int], dict[str, set[Split]]] = defaultdict(lambda: defaultdict(set))
+    for trajectory in trajectories:
+        file, row = trajectory.origin.file, trajectory.origin.row
+        splits[copied.get(file, file), row][file].add(trajectory.split)
+    refused: dict[tuple[str, int], Quarantined] = {}
+    for (_, row), of_files in splits.items():
+        strictest = max(set().union(*of_files.values()), key=SPLITS.index)
+        kept = next(file for file, found in of_files.items() if strictest in found)
+        for file, found in of_files.items():
+            if strictest not in found:
+                reason = f"holds the same as {kept}, which is in {strictest}; remove one of the two files"
+                refused[file, row] = Quarantined(file, row, reason)
+    return refused

@@ -1,0 +1,45 @@
+"""Finds files that a process has open for writing: a simulation that still runs, or a notebook.
+
+Linux shows them in /proc, those of other users to root alone; other systems, and other machines that share a
+disk, show nothing (docs/decisions/0046).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+Identity = tuple[int, int]
+PROCESSES = Path("/proc")
+
+
+def processes_that_write() -> dict[Identity, str]:
+    """Device and inode of each file that another process has open for writing, and which process that is."""
+    found: dict[Identity, str] = {}
+    if not PROCESSES.is_dir():
+        return found
+    for process in PROCESSES.iterdir():
+        # A process may end, or belong to somebody else, at any moment.
+        if process.name.isdecimal() and int(process.name) != os.getpid():
+            with suppress(OSError):
+                _add_files_of(process, found)
+    return found
+
+
+def _add_files_of(process: Path, found: dict[Identity, str]) -> None:
+    for handle in (process / "fd").iterdir():
+        with suppress(OSError):
+            if _is_writing(process / "fdinfo" / handle.name):
+                status = handle.stat()
+                name = (process / "comm").read_text().strip()
+                found[status.st_dev, status.st_ino] = f"process {process.name} ({name})"
+
+
+def _is_writing(info: Path) -> bool:
+    """By the octal flags of open(2), as `fdinfo` shows them."""
+    for line in info.read_text().splitlines():
+        word, _, value = line.partition(":")
+        if word == "flags":
+            return int(value, 8) & os.O_ACCMODE in (os.O_WRONLY, os.O_RDWR)
+    return False

@@ -1,0 +1,78 @@
+"""What a command prints when the machine fails it: one line, the right exit code, no trace."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shards.system_errors import CURES
+
+# A command that fails as its argument says.
+PROGRAM = """
+import os, sys
+from shards.program.console import application, one_line_errors, print_json, say
+app = application("Fails.")
+@app.command()
+def fail(kind: str):
+    with one_line_errors("walrus-test"):
+        if kind == "print":
+            for _ in range(200):
+                print_json(list(range(2000)))
+        elif kind == "say":
+            for number in range(20000):
+                say(f"line {number}")
+            print_json("went on")
+        elif kind == "memory":
+            raise MemoryError
+        elif kind == "bug":
+            raise OSError(9, "Bad file descriptor")
+        else:
+            raise OSError(int(kind), os.strerror(int(kind)), "/data/own")
+app()
+"""
+
+
+def run(kind: object, **options: object) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", PROGRAM, str(kind)], text=True, check=False, **options)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.ESTALE, errno.EMFILE])
+def test_an_error_of_the_machine_is_one_line_with_the_cure(number):
+    done = run(number, capture_output=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"walrus-test: /data/own: {os.strerror(number)}; {CURES[number]}\n"
+
+
+def test_too_little_memory_is_one_line_and_a_bug_keeps_its_trace():
+    assert run("memory", capture_output=True).stderr.startswith("walrus-test: the memory does not suffice")
+    assert "Traceback" in run("bug", capture_output=True).stderr
+
+
+def test_a_reader_who_has_seen_enough_ends_the_command_without_a_word(tmp_path):
+    program = f'"{sys.executable}" -c "$PROGRAM" print 2> {tmp_path}/said'
+    shell = f"{{ {program}; echo $? > {tmp_path}/code; }} | head -c 9"
+    subprocess.run(
+        ["bash", "-c", shell], check=True, capture_output=True, env=os.environ | {"PROGRAM": PROGRAM}
+    )
+    assert Path(tmp_path, "said").read_text() == ""
+    assert Path(tmp_path, "code").read_text() == "141\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_a_full_disk_below_stdout_is_one_line_and_below_stderr_it_ends_nothing():
+    with open("/dev/full", "w") as full:
+        done = run("print", stdout=full, stderr=subprocess.PIPE)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "No space left on device; free some" in done.stderr
+        assert run("say", stdout=subprocess.PIPE, stderr=full).stdout == '"went on"\n'
+
+
+def test_progress_that_nobody_reads_ends_nothing(tmp_path):
+    shell = f'"{sys.executable}" -c "$PROGRAM" say 2>&1 > {tmp_path}/result | head -n 1'
+    subprocess.run(
+        ["bash", "-c", shell], check=True, capture_output=True, env=os.environ | {"PROGRAM": PROGRAM}
+    )
+    assert Path(tmp_path, "result").read_text() == '"went on"\n'
