@@ -78,8 +78,9 @@ def import_release(
 ) -> Description:
     """Writes the model of a published checkpoint; the description as written.
 
-    `channels` name the columns beyond the published vocabulary, in their order. A fine-tuned checkpoint divides by the
-    RMS of its whole `dataset`. Raises MismatchError where a name, a shape or the number of columns is wrong.
+    `channels` name the columns beyond the published vocabulary, in their order. A fine-tuned checkpoint
+    divides by the RMS of its whole `dataset`. Raises MismatchError where a name, a shape or the number of
+    columns is wrong.
     """
     state = read_release(path)
     settings = published_settings(state)
@@ -87,8 +88,9 @@ def import_release(
     columns = published_columns(state, settings)
     if columns != len(vocabulary):
         raise MismatchError(
-            f"{path}: has columns for {columns} channels; expected the {len(PUBLISHED)} published ones and the "
-            f"{len(channels)} named by --channel; name those beyond the published ones, in their order"
+            f"{path}: has columns for {columns} channels; expected the {len(PUBLISHED)} published ones "
+            f"and the {len(channels)} named by --channel; name those beyond the published ones, in their "
+            f"order"
         )
     weights = from_published(state, settings)
     description = make(

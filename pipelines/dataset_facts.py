@@ -1,4 +1,4 @@
-"""What can be said of the datasets of a recipe before one frame is read: built, not built, or not even here."""
+"""Facts of the datasets of a recipe, whether they are built, are source files, or are not here at all."""
 
 from __future__ import annotations
 

@@ -76,7 +76,10 @@ def finetune(
 
 
 def load_base(base: Path) -> Description:
-    """What the base model is; raises MismatchError for a file in its place, ShardError where there is no model."""
+    """The description of the base model.
+
+    Raises MismatchError for a file in its place, ShardError where there is no model.
+    """
     if base.is_file():
         raise MismatchError(
             f"{base}: is a file; expected the folder of a run or of converted weights; "
@@ -99,14 +102,15 @@ def check_fit(description: Description, dataset: Dataset) -> None:
         if not dataset.entries(split):
             found = ", ".join(f"{len(dataset.entries(each))} {each}" for each in SPLITS)
             raise MismatchError(
-                f"{folder}: has no {split} trajectories ({found}); say in its recipe which are for what ([split] or "
-                "[[held_out]]) and build it again"
+                f"{folder}: has no {split} trajectories ({found}); say in its recipe which are for what "
+                "([split] or [[held_out]]) and build it again"
             )
         longest = max(entry.frames for entry in dataset.entries(split))
         if longest <= history:
             raise MismatchError(
-                f"{folder}: the longest {split} trajectory has {longest} frames; the base model looks back {history} "
-                "and forecasts one more; give longer trajectories, or a base model with a shorter history"
+                f"{folder}: the longest {split} trajectory has {longest} frames; the base model "
+                f"looks back {history} and forecasts one more; give longer trajectories, or a base model "
+                "with a shorter history"
             )
     unknown = [name for name, moments in dataset.card.moments.items() if not math.isfinite(moments.rms)]
     if unknown:
@@ -118,7 +122,7 @@ def check_fit(description: Description, dataset: Dataset) -> None:
 def finetune_recipe(
     recipe: RunRecipe, dataset: str, base: Path, description: Description, samples: int, schema: Schema
 ) -> RunRecipe:
-    """The recipe for this dataset: history and jitter of the base model, as many steps as `samples` windows ask for.
+    """The recipe for this dataset: history and jitter of the base model, and steps for `samples` windows.
 
     Where windows are normalised by themselves, as the base model's were, its eps stays as well.
     """
@@ -144,7 +148,8 @@ def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[Mod
     asked = model, engine, step_footprint(model, engine, load)
     chosen, engine, found = fitted(model, engine, load, memory) if gpu else asked
     say(
-        f"memory: a step takes {in_words(found)}; {'the GPU' if gpu else 'this machine'} has {size_in_words(memory)}"
+        f"memory: a step takes {in_words(found)}; "
+        f"{'the GPU' if gpu else 'this machine'} has {size_in_words(memory)}"
     )
     if chosen.checkpoint_every != model.checkpoint_every:
         say("memory: activations are computed again in the backward pass, to fit")

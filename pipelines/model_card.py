@@ -9,6 +9,7 @@ from shards.card import Card
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description
 from walrus.evaluation.report import count
 
+UNKNOWN_LICENCE = "not stated; ask whoever made the data before you share this model"
 FILES = (WEIGHTS, DESCRIPTION, "recipe.toml")
 
 
@@ -20,7 +21,10 @@ def model_card(
     parameters: int,
     metrics: str,
 ) -> str:
-    """The card as markdown; `base` is the name and the description of the model it began from, `metrics` a table."""
+    """The card as markdown.
+
+    `base` is the name and the description of the model that it began from, `metrics` a table.
+    """
     return "\n".join(
         (
             f"# {recipe.title}",
@@ -44,8 +48,9 @@ def model_card(
             "",
             "## Metrics",
             "",
-            "VRMSE of the test trajectories beside persistence and linear extrapolation: 0 is right, 1 is as good as "
-            "the mean of the field. More measures, how they were taken, and pictures are in `evaluation/`.",
+            "VRMSE of the test trajectories next to persistence and linear extrapolation: 0 is right, 1 is "
+            "as good as the mean of the field. More measures, how they were taken, and pictures are in "
+            "`evaluation/`.",
             "",
             "```",
             metrics,
@@ -65,7 +70,7 @@ def _data(card: Card) -> list[str]:
     facts = [
         f"- fields: {', '.join(card.schema.channels + card.schema.static_channels)}",
         f"- grid: {grid} ({card.schema.grid.kind}); trajectories: {counts}",
-        f"- licence of the data: {card.licence or 'not stated; ask whoever made the data before you share this model'}",
+        f"- licence of the data: {card.licence or UNKNOWN_LICENCE}",
     ]
     if card.citation:
         facts.append(f"- citation: {card.citation}")
@@ -89,10 +94,11 @@ def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Descri
         trained = f"encoder, decoder and {learned}"
     return [
         f"- began as `{folder}` ({origin}){'; licences of its data: ' + licences if licences else ''}",
-        f"- {description.step} steps at a rate of up to {recipe.schedule.rate:g} ({recipe.engine.optimizer}); "
-        f"trained: {trained}; seed {description.seed}",
+        f"- {description.step} steps at a rate of up to {recipe.schedule.rate:g} "
+        f"({recipe.engine.optimizer}); trained: {trained}; seed {description.seed}",
         f"- normalisation: {'RMS of the whole dataset' if description.scales else 'RMS of each window'}; "
-        f"patch jitter {'on' if description.jitters else 'off'}; rotary frequencies {description.model.rotary}",
+        f"patch jitter {'on' if description.jitters else 'off'}; "
+        f"rotary frequencies {description.model.rotary}",
         "- every setting: `recipe.toml`",
     ]
 
@@ -101,8 +107,8 @@ def _limits(description: Description, cards: Sequence[Card]) -> list[str]:
     dimensions = {len(card.schema.grid.axes) for card in cards}
     history = " or ".join(str(description.history(each)) for each in sorted(dimensions))
     return [
-        f"- It looks back {history} frames, spaced in time as in the data above, and is told neither time step nor "
-        "parameters.",
+        f"- It looks back {history} frames, spaced in time as in the data above, and knows neither time step "
+        "nor parameters.",
         "- Its errors grow with every step of a rollout; beyond the steps in the table nothing was tested.",
         "- Other grids, boundaries, fields or regimes than those above are extrapolation.",
         *(["- Its position embedding ties it to this very grid."] if description.model.position_grid else []),

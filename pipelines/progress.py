@@ -18,7 +18,7 @@ FRESHNESS = 0.1
 
 
 class Smooth:
-    """Running means: of the seconds and the waiting of a step, of its windows and tokens, of the loss of each task."""
+    """Running means of a step: seconds, waiting, windows, tokens, and the loss of each task."""
 
     def __init__(self) -> None:
         self.means: dict[str, float] = {}
@@ -39,7 +39,8 @@ class Smooth:
         seconds = self.means["seconds"]
         left = timedelta(seconds=round(seconds * (step.steps - step.step - 1)))
         return (
-            f"{self.means['windows'] / seconds:.1f} windows/s, {self.means['tokens'] / seconds:,.0f} tokens/s, "
+            f"{self.means['windows'] / seconds:.1f} windows/s, "
+            f"{self.means['tokens'] / seconds:,.0f} tokens/s, "
             f"{100 * self.means['waited'] / seconds:.1f} % waiting for data, {left} left"
         )
 
@@ -77,7 +78,8 @@ class Terminal:
             )
         elif done % LINES_EVERY == 0 or done == step.steps:
             say(
-                f"step {done} of {step.steps}: loss {step.loss:.2f} ({self.smooth.losses}), {self.smooth.figures(step)}"
+                f"step {done} of {step.steps}: loss {step.loss:.2f} ({self.smooth.losses}), "
+                f"{self.smooth.figures(step)}"
             )
 
 

@@ -46,8 +46,8 @@ class DatasetChoice:
 class RunRecipe:
     """A pretraining or fine-tuning run.
 
-    `model` is a preset and `size` overrides single settings of it; or `base` is the folder of a trained model to
-    go on from, prepared as `tuning` says. `early_stopping` ends a run that no longer gets better.
+    `model` is a preset and `size` overrides single settings of it; or `base` is the folder of a trained
+    model to go on from, prepared as `tuning` says. `early_stopping` ends a run that no longer gets better.
     """
 
     title: str
@@ -68,7 +68,8 @@ class RunRecipe:
     def _possible(self) -> RunRecipe:
         if self.engine.ema and self.early_stopping.every:
             raise ValueError(
-                "early_stopping scores the weights, not their average: set early_stopping.every or engine.ema to 0"
+                "early_stopping scores the weights, not their average: "
+                "set early_stopping.every or engine.ema to 0"
             )
         names = [choice.name for choice in self.datasets]
         twice = sorted({name for name in names if names.count(name) > 1})

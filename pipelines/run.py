@@ -1,4 +1,4 @@
-"""One training run in its folder: recipe, ranks, fit, model files. Pretraining and fine-tuning call it alike."""
+"""One training run in its folder, of pretraining or fine-tuning: recipe, ranks, fit, model files."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ RECIPE = "recipe.toml"
 class Job:
     """All that a rank needs, as plain values that cross a process border.
 
-    `allow` names the parts of a stopped run that may differ when it goes on (walrus.training.resume.PARTS), `trace` is
-    the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as the engine
+    `allow` names the parts of a stopped run that may differ when it resumes (walrus.training.resume.PARTS).
+    `trace` is the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as
+    the engine
     implies.
     """
 
@@ -138,7 +139,7 @@ def _shards(job: Job) -> Shards:
 
 
 def train(job: Job) -> None:
-    """Trains with `job.ranks` processes on this machine, or as one rank of the world that a launcher has made.
+    """Trains with `job.ranks` processes on this machine, or as one rank that a launcher has started.
 
     Leaves the model's files in the run's folder. Raises StoppedError after a signal, with a checkpoint left.
     """
@@ -175,7 +176,7 @@ def _spawn(job: Job, meeting: Path) -> None:
 
 
 def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
-    """Why the ranks ended, as one of them left it in this folder; None where it was a fault of the program."""
+    """Why the ranks ended, as one of them left it in this folder; None for a fault of the program."""
     code, name = (
         (error.exit_code, error.signal_name) if isinstance(error, ProcessExitedException) else (0, None)
     )
@@ -205,6 +206,7 @@ def _rank_process(rank: int, job: Job, meeting: Path, parent: int) -> None:
 
 
 def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
+    """The whole work of one rank: meet the others, resume or begin, fit; rank 0 writes the model."""
     keep_freed_memory()
     join_world(rank, ranks, meeting)
     recipe = job.recipe

@@ -42,8 +42,8 @@ class Waiting:
     """What waiting costs so many ranks, and what would explain the published gain.
 
     `factor`: how many times longer a micro-batch takes. `ratio`: the cost of a 3D window in 2D ones at which
-    waiting alone makes up the gain; None where no ratio does, and `limit` is then the largest gain. `exchange`:
-    what gathers would have to take otherwise, in units of the mean computation of a micro-batch.
+    waiting alone makes up the gain; None where no ratio does, and `limit` is then the largest gain.
+    `exchange`: what gathers would have to take otherwise, in units of the mean computation of a micro-batch.
     """
 
     ranks: int
@@ -55,9 +55,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class PublishedGain:
-    """The published gain next to this run: the share of 3D micro-batches, and the cost of a 3D window in 2D ones.
+    """The published gain next to this run.
 
-    `ratio` is None where all tasks have as many axes.
+    `share` is that of 3D micro-batches, `ratio` the cost of a 3D window in 2D ones; it is None where all
+    tasks have as many axes.
     """
 
     share: float
@@ -141,7 +142,7 @@ def simulation_text(simulation: Simulation) -> str:
     lines = [
         f"{simulation.title}: share of the ranks' time spent computing, by counted costs; "
         f"{ACCUMULATION} micro-batches per group and step",
-        "(a) each rank has its own task, one window   (b) one task per group   (c) equal costs, groups balanced",
+        "(a) each rank has its own task, one window   (b) one task per group   (c) equal costs, balanced",
         "",
         f"{'ranks':>6} {'a group':>8} {'(a)':>7} {'(b)':>7} {'(c)':>7} {'b / a':>7} {'c / a':>7}",
     ]
@@ -161,7 +162,8 @@ def _published_lines(found: PublishedGain) -> list[str]:
         f"The published gain is {found.gain}x (+{100 * found.gain - 100:.0f} %). Here {found.share:.0%} of "
         f"the micro-batches are 3D, and a 3D window costs {found.ratio:.1f} 2D ones.",
         "",
-        f"{'ranks that wait':>16} {'waiting costs':>14} {'gain at a cost ratio of':>24} {'or gathers of':>14}",
+        f"{'ranks that wait':>16} {'waiting costs':>14} {'gain at a cost ratio of':>24} "
+        f"{'or gathers of':>14}",
     ]
     for row in found.waiting:
         ratio = f"{row.ratio:.0f}" if row.ratio else f"none, at most {row.limit:.2f}x"

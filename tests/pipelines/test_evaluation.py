@@ -1,4 +1,4 @@
-"""walrus-evaluate in one process, with a model that has learned nothing: what it writes, and what it refuses."""
+"""walrus-evaluate with a model that has learned nothing: what it writes, and what it refuses."""
 
 import csv
 import json

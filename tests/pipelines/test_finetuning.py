@@ -1,4 +1,4 @@
-"""What walrus-finetune decides before it trains, and what it leaves; the command itself runs in test_commands.py."""
+"""What walrus-finetune decides before it trains; the command itself runs in test_commands.py."""
 
 from dataclasses import replace
 

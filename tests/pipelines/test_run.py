@@ -1,4 +1,4 @@
-"""What of a run's folder is gone on from, found finished, or refused; the runs themselves are in test_commands.py."""
+"""A run's folder that is resumed, found finished, or refused; the runs themselves are in test_commands.py."""
 
 import shutil
 from dataclasses import replace

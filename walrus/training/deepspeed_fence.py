@@ -2,8 +2,8 @@
 
 DeepSpeed flattens the parameters of a group into one tensor and gives each rank a stretch of it: of the whole
 group under ZeRO 1 and 2, of every parameter under ZeRO 3. Where each stretch is can only be read from tables
-that are not part of its interface. They are checked when an engine starts, so that a version without them ends
-in one sentence and not in the middle of a run (docs/decisions/0031-deepspeed-fence.md).
+that are not part of its interface. They are checked when an engine starts, so that a version without them
+ends in one sentence and not in the middle of a run (docs/decisions/0031-deepspeed-fence.md).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def let_groups_differ() -> None:
 
 
 def muon(groups: list[dict[str, Any]], participation: Participation) -> torch.optim.Optimizer:
-    """DeepSpeed's Muon for the groups with `use_muon`, AdamW for the others; idle parameters stay as they are."""
+    """DeepSpeed's Muon for groups with `use_muon`, AdamW for the others; idle parameters stay as they are."""
     base: Any = import_module("deepspeed.runtime.zero.muon.muon_optimizer").MuonWithAuxAdam
 
     # DeepSpeed tells Muon by this word in the name of the class.

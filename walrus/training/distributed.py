@@ -98,7 +98,8 @@ class ShardingGroup:
         rank, ranks = dist.get_rank(), dist.get_world_size()
         if ranks % size:
             raise MismatchError(
-                f"engine.mics_shard_size {size}: {ranks} ranks cannot be grouped so; expected a divisor of {ranks}"
+                f"engine.mics_shard_size {size}: {ranks} ranks cannot be grouped so; "
+                f"expected a divisor of {ranks}"
             )
         self.size, self.count = size, ranks // size
         groups = [range(first, first + size) for first in range(0, ranks, size)]

@@ -1,4 +1,4 @@
-"""Validation rollouts during training: the best weights are kept, and training ends when they no longer get better.
+"""Validation rollouts during training: the best weights are kept; training ends when they stop improving.
 
 The reasons are in docs/decisions/0024-the-end-of-a-fine-tuning.md.
 
@@ -36,7 +36,7 @@ SPACE = 3
 
 @checked
 class EarlyStoppingSettings:
-    """Every so many optimiser steps (0: never, the last weights stay), short rollouts of the validation split.
+    """Short rollouts of the validation split after every so many optimiser steps; 0: never.
 
     Training ends after `patience` of them without a better one.
     """
@@ -73,7 +73,8 @@ class EarlyStopping:
         self.seen = [seen for seen in read_validations(self.folder) if seen.step <= step]
 
     def is_better(self, step: int, last: bool) -> bool:
-        """Validates if that is due after so many steps, and after the last; whether the model was never better.
+        """Validates if that is due after so many steps, and after the last; whether the model is the best
+        yet.
 
         All ranks must call this.
         """
@@ -157,7 +158,8 @@ def validation_error(model: Model, dataset: Dataset, history: int, settings: Ear
         errors.append(float(error_TC.mean()))
     if not errors:
         raise MismatchError(
-            f"{dataset.files.where()}: no validation trajectory is longer than the history of {history} frames; "
+            f"{dataset.files.where()}: no validation trajectory is longer than the history of "
+            f"{history} frames; "
             "set early_stopping.every to 0, or split the dataset otherwise"
         )
     mean = sum(errors) / len(errors)

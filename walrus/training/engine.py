@@ -38,8 +38,9 @@ from walrus.training.zero_partition import MUON, optimizer_state, slots, weights
 class EngineSettings:
     """How weights are updated and where they lie: ZeRO stage 0 to 3, fp32 or bf16 autocast.
 
-    `muon` is for the matrices of the blocks, whose rate is then `muon_factor` times that of the schedule; AdamW has
-    the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO 0), so
+    `muon` is for the matrices of the blocks, whose rate is then `muon_factor` times that of the schedule;
+    AdamW has the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO
+    0), so
     `clip` must leave room for that.
     """
 

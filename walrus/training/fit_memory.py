@@ -114,7 +114,8 @@ def enough_memory(run: Path) -> Iterator[None]:
         if not ran_out(error):
             raise
         raise MismatchError(
-            f"{run}: out of memory in a training step; lower stream.windows_2d and windows_3d, recompute activations "
-            "(checkpoint_every = 1 of the model), adapt fewer weights (tuning.low_rank), or take engine.zero_stage 3 "
-            "on more GPUs"
+            f"{run}: out of memory in a training step; lower stream.windows_2d and windows_3d, "
+            "recompute activations (checkpoint_every = 1 of the model), adapt fewer weights "
+            "(tuning.low_rank), "
+            "or take engine.zero_stage 3 on more GPUs"
         ) from error

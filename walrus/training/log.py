@@ -27,9 +27,10 @@ SENTENCES = "log.txt"
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One optimiser step of all ranks: mean loss, losses by task, rate, norm of the gradient, windows, tokens, seconds.
+    """One optimiser step of all ranks.
 
-    `waited` is how long this rank waited for data.
+    `loss` is the mean, `losses` are by task, `norm` is that of the gradient before it is clipped. `waited`
+    is how long this rank waited for data.
     """
 
     step: int
@@ -86,7 +87,7 @@ class StepRecord:
 
 
 class Log:
-    """Writes the figures of every step from `first` on; those of later steps, of a run cut off, are dropped."""
+    """Writes the figures of every step from `first` on; lines of a run that was cut off later are dropped."""
 
     def __init__(self, run: Path, first: int) -> None:
         self.file = _or_none(LOSSES, lambda: _losses_from(run, first))

@@ -1,4 +1,4 @@
-"""Low-rank adapters: what a matrix learns in fine-tuning, as a product of two thin ones beside it (arXiv 2106.09685).
+"""Low-rank adapters: a matrix learns by a product of two thin ones next to it (arXiv 2106.09685).
 
 The matrix itself rests, so that only the thin ones need gradients and optimiser state. What a run leaves is
 merged.
@@ -16,7 +16,7 @@ BASE, DOWN, UP = "base", "down", "up"
 
 
 class LoraLinear(nn.Module):
-    """A linear layer at rest, and a product of rank `rank` that learns beside it; it begins as the layer itself."""
+    """A linear layer at rest and a product of rank `rank` that learns; it begins as the layer itself."""
 
     def __init__(self, base: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -32,12 +32,11 @@ class LoraLinear(nn.Module):
 
 def adapt(module: nn.Module, rank: int) -> None:
     """Puts an adapter in place of every linear layer below `module`."""
-    linear = [
-        (parent, name, child)
-        for parent in module.modules()
-        for name, child in parent.named_children()
-        if isinstance(child, nn.Linear)
-    ]
+    linear = []
+    for parent in module.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Linear):
+                linear.append((parent, name, child))
     for parent, name, child in linear:
         setattr(parent, name, LoraLinear(child, rank))
 

@@ -24,7 +24,7 @@ def delta_loss(
 ) -> Tensor:
     """100 times the mean absolute error of the changes in units of their RMS, a scalar.
 
-    `output` are the network's T changes of the variable channels, `frames` the T + 1 frames they lead through.
+    `output` are the network's T changes of the variable channels, `frames` the T + 1 frames.
     The first change is left out, cells inside an obstacle count as right, channels that only pad a vector
     count not at all. `statistics` may cover constant channels behind the variable ones. Source: arXiv
     2511.15684, equation 8.

@@ -39,7 +39,7 @@ def parameters(model: ModelSettings, vocabulary: int) -> int:
 
 
 def checkpoint_bytes(count: int, engine: EngineSettings) -> int:
-    """The size of a checkpoint of `count` parameters on disk: weights, moments, and their average if there is one.
+    """The size on disk of a checkpoint of `count` parameters: weights, moments, average of the weights.
 
     >>> checkpoint_bytes(1_000_000, EngineSettings(optimizer="adamw", ema=0.99))
     16000000

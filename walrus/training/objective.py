@@ -85,7 +85,7 @@ class TrainingObjective(nn.Module):
         return batch.windows * (frames - 1) * math.prod(axis.tokens for axis in axes)
 
     def _paths(self, frames: int, windows: int, generator: torch.Generator) -> Paths:
-        """This rank's share of the draw for the whole micro-batch, so that it is the same for any number of ranks."""
+        """This rank's share of the draw for the whole micro-batch: the same for any number of ranks."""
         rank, ranks = self.rank.rank_in_group, self.rank.group_ranks
         whole = draw_paths(self.network.settings, frames, windows * ranks, generator)
         mine = slice(rank * windows, (rank + 1) * windows)

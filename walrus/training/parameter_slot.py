@@ -11,7 +11,7 @@ from walrus.training.run_checkpoint import Fragment
 
 @dataclass(frozen=True)
 class Slot:
-    """Elements `start` ... of a parameter are at `offset` ... of `flat`, the tensor that the optimiser knows."""
+    """Elements `start` ... of a parameter are at `offset` ... of `flat`, which the optimiser knows."""
 
     name: str
     parameter: nn.Parameter
@@ -21,7 +21,7 @@ class Slot:
     count: int
 
     def of(self, flat: Tensor) -> Tensor:
-        """This stretch of a tensor that is laid out as `flat`: a view, unless that tensor is not contiguous."""
+        """This stretch of a tensor that is laid out as `flat`: a view if that tensor is contiguous."""
         return flat.reshape(-1).narrow(0, self.offset, self.count)
 
     def fragment(self, kind: str, flat: Tensor) -> Fragment:

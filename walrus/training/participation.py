@@ -1,7 +1,7 @@
 """Which parameters take part in a step, and an AdamW that leaves the others exactly as they are.
 
-A step on 2D data gives the stem of 3D data no gradient. Its weights, moments and count of steps must then stay
-as they are, as in torch where `grad is None`: see docs/decisions/0030-idle-parameters.md.
+A step on 2D data gives the stem of 3D data no gradient. Its weights, moments and count of steps must then
+stay as they are, as in torch where `grad is None`: see docs/decisions/0030-idle-parameters.md.
 """
 
 from __future__ import annotations

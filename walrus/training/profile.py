@@ -1,4 +1,4 @@
-"""A look inside a few steps: what ran when on CPU and GPU, as a file that chrome://tracing and Perfetto open."""
+"""A profile of a few steps on CPU and GPU, as a file that chrome://tracing and Perfetto open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SKIPPED, WARMING, TRACED = 1, 1, 3
 
 @contextmanager
 def traced(folder: Path | None, rank: int) -> Iterator[Callable[[], None]]:
-    """Yields what to call after each step; `rank-00000.json` appears in `folder` after the fifth. None: no trace."""
+    """Yields what to call after each step; the fifth leaves `rank-00000.json` in `folder`. None: no trace."""
     if folder is None:
         yield lambda: None
         return

@@ -3,8 +3,9 @@
     RUN/checkpoints/step-0001000/rank-00003.safetensors   the fragments that rank 3 had
     RUN/checkpoints/step-0001000/checkpoint.json          what the state belongs to; written last
 
-Only `step-` and digits with a whole checkpoint.json is a checkpoint: whatever else is in the folder is neither
-read nor removed. Each file has the checksums of its fragments, and checkpoint.json the sizes of the files, so
+Only `step-` and digits with a whole checkpoint.json is a checkpoint: whatever else is in the folder is
+neither read nor removed. Each file has the checksums of its fragments, and checkpoint.json the sizes of the
+files, so
 a cut file is seen before the run goes on and a flipped bit when it is read.
 
 A fragment is a run of elements of one flattened tensor, called KIND/NAME@START: kind `weight`, `average`, or
@@ -127,7 +128,7 @@ def _crc32c(values: Tensor) -> str:
 
 
 def _set_aside(target: Path) -> None:
-    """Renames what has the name of the new checkpoint and is none, or is damaged: it is not ours to delete."""
+    """Renames what has the name of the new checkpoint but is incomplete: it is not ours to delete."""
     number = 1
     while target.exists():
         aside = target.with_name(f"{target.name}-incomplete-{number}")
@@ -215,7 +216,10 @@ class RunCheckpoint:
         return f"{kind}/{name}" in self._index
 
     def read(self, kind: str, name: str, start: int, count: int) -> Tensor:
-        """Elements start ... start + count of a flattened tensor, on the CPU; raises MismatchError where some lack."""
+        """Elements start ... start + count of a flattened tensor, on the CPU.
+
+        Raises MismatchError where some are missing or damaged.
+        """
         result = torch.empty(count)
         places = self._index.get(f"{kind}/{name}", [])
         at = start

@@ -1,6 +1,6 @@
 """One owner for the folder of a run: a file with host, process and time, kept fresh while the run writes.
 
-It needs no locks of the file system, so it holds over NFS as well (docs/decisions/0032-one-owner-for-a-run.md).
+It needs no locks of the file system, so it holds over NFS too: docs/decisions/0032-one-owner-for-a-run.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BEAT, SILENCE = 20.0, 300.0
 
 @checked
 class Owner:
-    """Who writes a run. `born` tells a process from a later one with the same number; 0 where that is unknown."""
+    """Who writes a run. `born` tells a process from a later one with the same number; 0: unknown."""
 
     host: str
     process: Natural

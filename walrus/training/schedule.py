@@ -34,7 +34,12 @@ def learning_rate(settings: ScheduleSettings, step: int) -> float:
 
 
 def epoch_rate(s: ScheduleSettings, epoch: int) -> float:
-    """The rate of epoch 0, 1, ..."""
+    """The rate of epoch 0, 1, ...
+
+    >>> settings = ScheduleSettings(rate=1e-3, epochs=40, steps_an_epoch=10, warm_up=10, cool_down=10)
+    >>> [f"{epoch_rate(settings, epoch):.1e}" for epoch in (0, 5, 10, 39)]
+    ['1.0e-04', '5.5e-04', '1.0e-03', '4.7e-05']
+    """
     if epoch <= s.warm_up:
         return s.rate * (s.first_share + (1 - s.first_share) * epoch / s.warm_up)
     cooling = epoch - (s.epochs - s.cool_down)

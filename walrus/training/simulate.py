@@ -43,7 +43,10 @@ class Shares:
 def busy_share(times_SMR: Times, group_ranks: int, exchange: float = 0.0) -> float:
     """The share of the ranks' time that is work, where each rank takes so long for each of its micro-batches.
 
-    `exchange` is what the ranks of a group need in each micro-batch to gather parameters, in the unit of the times.
+    `exchange` is what the ranks of a group need in each micro-batch to gather parameters, in the same unit.
+
+    >>> busy_share(np.array([[[1.0, 3.0]]]), 2), busy_share(np.array([[[2.0, 2.0]]]), 2)
+    (0.6666666666666666, 1.0)
     """
     steps, micros, ranks = times_SMR.shape
     slowest_SMG = times_SMR.reshape(steps, micros, ranks // group_ranks, group_ranks).max(-1) + exchange
@@ -52,7 +55,7 @@ def busy_share(times_SMR: Times, group_ranks: int, exchange: float = 0.0) -> flo
 
 
 def random_times(tasks: tuple[Task, ...], shape: tuple[int, int, int], seed: int) -> Times:
-    """(a) Each rank draws a task of its own for every micro-batch, by weight, with one window of it: [S, M, R]."""
+    """(a) For each micro-batch each rank draws a task of its own by weight, and one window: [S, M, R]."""
     ends = np.cumsum([task.weight for task in tasks])
     chance = random_words(int(np.prod(shape)), seed, "random tasks").astype(np.float64) / 2**64
     drawn = np.searchsorted(ends / ends[-1], chance, side="right").reshape(shape)
@@ -60,7 +63,7 @@ def random_times(tasks: tuple[Task, ...], shape: tuple[int, int, int], seed: int
 
 
 def grouped_times(plan: StreamPlan, steps: int, groups: int) -> Times:
-    """(b) All ranks of a group have one task; groups take micro-batches as they come, a window a rank: [S, M, G]."""
+    """(b) All ranks of a group have one task; groups take micro-batches in their order: [S, M, G]."""
     costs = [
         [
             plan.task_of(number).cost
@@ -72,7 +75,7 @@ def grouped_times(plan: StreamPlan, steps: int, groups: int) -> Times:
 
 
 def balanced_times(plan: StreamPlan, steps: int, groups: int) -> Times:
-    """(c) As the plan does: micro-batches with the windows it gives them, groups of about equal cost: [S, M, G]."""
+    """(c) As the plan does: windows of equal cost in all, groups balanced: [S, M, G]."""
     times = np.empty((steps, plan.micro_batches // groups, groups))
     for step in range(steps):
         numbers = range(step * plan.micro_batches, (step + 1) * plan.micro_batches)
@@ -104,7 +107,7 @@ def waiting_factor(costs: Sequence[float], weights: Sequence[float], ranks: int)
 
 
 def ratio_for(gain: float, share: float, ranks: int) -> float | None:
-    """The ratio of two costs at which waiting alone costs so much, the dearer in a `share` of the micro-batches.
+    """The ratio of two costs at which waiting alone costs so much; a `share` of micro-batches costs more.
 
     None where no ratio does: for many ranks the limit is 1 / share.
     """

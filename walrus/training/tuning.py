@@ -46,7 +46,8 @@ def tuned_settings(
     if tuning.learned_rotary:
         if base.rotary == "harmonic":
             raise SettingsError(
-                "tuning.learned_rotary: the base model's rotary is harmonic, whole numbers that cannot be learned; "
+                "tuning.learned_rotary: the base model's rotary is harmonic, whole numbers that cannot be "
+                "learned; "
                 "set it to false"
             )
         rotary = "learned"

@@ -1,4 +1,4 @@
-"""A trained network that goes on as a larger one: more channel names, and parts that the trained one does not have.
+"""Starts a larger network from a trained one: more channel names, and parts that the trained one lacks.
 
 Old names keep their column and their effect, new ones start fresh; a new part has no effect before it has
 learned.
@@ -37,6 +37,7 @@ def grow(
 
 
 def _grown(name: str, trained: Tensor | None, fresh: Tensor, old: Vocabulary, new: Vocabulary) -> Tensor:
+    """One tensor of the larger network: the trained values, with fresh columns for new names."""
     if trained is None and name.endswith(FREQUENCIES):
         return fresh
     if trained is None and name == POSITION:
@@ -45,8 +46,8 @@ def _grown(name: str, trained: Tensor | None, fresh: Tensor, old: Vocabulary, ne
     if trained is None or (trained.shape != fresh.shape and leaf not in COLUMN_AXIS):
         found = "nothing" if trained is None else tuple(trained.shape)
         raise MismatchError(
-            f"base model: {name} is {found}; expected {tuple(fresh.shape)}; start from a model of this architecture, "
-            "or without tuning.position for one tied to another grid"
+            f"base model: {name} is {found}; expected {tuple(fresh.shape)}; start from a model of this "
+            "architecture, or without tuning.position for one tied to another grid"
         )
     if trained.shape == fresh.shape:
         return trained

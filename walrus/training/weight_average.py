@@ -1,4 +1,4 @@
-"""The exponential average of the weights over the steps, kept in the same stretches as the weights themselves."""
+"""The exponential average of the weights over the steps, in the same stretches as the weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from walrus.training.run_checkpoint import AVERAGE, Fragment
 
 
 class WeightAverage:
-    """Follows `weights`, the live ones of this rank: average += (1 - decay) (weight - average) after each step.
+    """Follows the weights of this rank: average += (1 - decay) (weight - average) after each step.
 
     Early steps count for more, or a short run would average its initial weights: the decay of step n is at
     most (1 + n) / (10 + n).

@@ -51,7 +51,7 @@ def optimizer_state(optimizer: Any, zero_stage: int, every: list[Slot]) -> list[
 def _whole_momenta(
     optimizer: Any, inner: torch.optim.Optimizer, names: Mapping[nn.Parameter, str]
 ) -> Iterator[Fragment]:
-    """Under ZeRO 1 and 2 a rank keeps the momentum of a matrix whole, even where it has a part of the weights."""
+    """Under ZeRO 1 and 2 a rank that has a part of a matrix keeps the momentum of the whole."""
     for parameters, flat, _ in muon_groups(optimizer):
         state: dict[str, Tensor] = inner.state[flat]
         if MUON not in state:

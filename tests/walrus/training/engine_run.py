@@ -1,4 +1,4 @@
-"""Three steps of a small module under each ZeRO stage, the gradient of the third not finite: one JSON line a stage."""
+"""Three steps of a small module under each ZeRO stage, the third gradient not finite: a JSON line each."""
 
 from __future__ import annotations
 

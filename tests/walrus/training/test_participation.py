@@ -1,4 +1,4 @@
-"""A parameter without part in a step: compared with torch's own optimiser where `grad is None`, on two ranks."""
+"""A parameter without part in a step, next to torch's optimiser where `grad is None`; on two ranks."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def gradients(network, step, shard):
 
 
 class PlainMuon:
-    """Momentum and orthogonal updates for the matrices that have a gradient; DeepSpeed's function, one by one."""
+    """Momentum and orthogonal updates, by DeepSpeed's function, for each matrix that has a gradient."""
 
     def __init__(self, matrices, chosen):
         self.matrices, self.chosen = matrices, chosen

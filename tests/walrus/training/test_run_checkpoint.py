@@ -1,4 +1,4 @@
-"""Fragments of tensors, cut and read back anywhere; a writer killed at any moment leaves the checkpoint before."""
+"""Fragments of tensors, read back anywhere; a writer killed at any moment leaves a whole checkpoint."""
 
 import os
 import shutil
