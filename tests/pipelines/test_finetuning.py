@@ -81,7 +81,7 @@ def test_base_and_data_that_do_not_go_together_are_refused_before_training(root,
         check_fit(replace(BASE, history_2d=24), flow)
     with pytest.raises(MismatchError, match=r"has no test trajectories \(8 train, 2 valid, 0 test\); say in"):
         check_fit(BASE, WithoutTest(root / "shear_flow"))
-    with pytest.raises(ShardError, match=r"holds no model\.json"):
+    with pytest.raises(ShardError, match=r"has no model\.json"):
         load_base(tmp_path)
     (tmp_path / "walrus.pt").write_bytes(b"")
     with pytest.raises(MismatchError, match=r"is a file; expected the folder .* walrus-convert"):
