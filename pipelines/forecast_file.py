@@ -37,7 +37,7 @@ class ForecastFrame:
 
 @dataclass(frozen=True)
 class Described:
-    """What the frames are: schema, the time of each step [T], draws of the ensemble, and more in words and numbers."""
+    """What the frames are: schema, time of each step [T], draws of the ensemble, attributes of the file."""
 
     schema: Schema
     times: tuple[float, ...]
@@ -55,7 +55,7 @@ class Written:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A variable or coordinate to write: its dimensions, its attributes, and its values where they are known."""
+    """A variable or coordinate to write: dimensions, attributes, and values where they are known."""
 
     name: str
     dims: tuple[str, ...]

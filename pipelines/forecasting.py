@@ -24,7 +24,7 @@ from walrus.api import FrameWindow, Pretrained, load, rollout, stored
 
 @dataclass(frozen=True)
 class Request:
-    """Where a forecast starts: a built dataset, or a file with its recipe; `first` is the first frame that is seen."""
+    """Where a forecast starts: a built dataset, or a file with its recipe; `first` is the first frame."""
 
     start: str
     recipe: str | None = None
@@ -63,8 +63,8 @@ def window_of(file: Path | str, recipe: str, trajectory: int, first: int, frames
 def forecast(checkpoint: Path, request: Request, out: Path, steps: int, ensemble: int = 1) -> Done:
     """Writes the `steps` frames that follow the window; with an ensemble their mean and spread.
 
-    A frame is written as it comes, so memory does not grow with the steps. Raises MismatchError where the model
-    does not fit the window, and where a field leaves finite numbers: the file then has the steps before.
+    A frame is written as it comes, so memory does not grow with the steps. Raises MismatchError where the
+    model does not fit the window, and where a field leaves finite numbers: the file then has the steps before.
     """
     model = load(checkpoint)
     begin = _start_of(request, model)
@@ -76,7 +76,7 @@ def forecast(checkpoint: Path, request: Request, out: Path, steps: int, ensemble
         {
             "title": f"Forecast of {begin.name}",
             "source": f"walrus-pde {version('walrus-pde')}, model {checkpoint}",
-            "initial_frames": f"{len(begin.window.frames_TCS)} frames, time {begin.times[0]:g} to {begin.times[-1]:g}",
+            "initial_frames": f"{len(begin.times)} frames, time {begin.times[0]:g} to {begin.times[-1]:g}",
             "draws_of_jitter": ensemble,
             **{f"parameter_{name}": value for name, value in begin.scalars.items()},
         },
@@ -85,9 +85,9 @@ def forecast(checkpoint: Path, request: Request, out: Path, steps: int, ensemble
     last = described.times[written.steps - 1] if written.steps else begin.times[-1]
     if written.steps < steps:
         raise MismatchError(
-            f"{begin.name}: {', '.join(written.not_finite)} left finite numbers in step {written.steps + 1} of "
-            f"{steps}; {out} has the {written.steps} steps before, up to time {last:g}; forecast fewer steps, or "
-            "fine-tune the model"
+            f"{begin.name}: {', '.join(written.not_finite)} left finite numbers in step {written.steps + 1} "
+            f"of {steps}; {out} has the {written.steps} steps before, up to time {last:g}; forecast fewer "
+            "steps, or fine-tune the model"
         )
     document = {"file": str(out), "steps": steps, "draws": ensemble, "last_time": last}
     return Done(document, f"{out}: {steps} steps after {begin.name}, up to time {last:g}")

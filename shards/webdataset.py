@@ -27,9 +27,9 @@ Handler = Callable[[Exception], bool]
 class WindowSample(NamedTuple):
     """One window in physical units, as arrays; `walrus.data.Sample` has the same names, as tensors.
 
-    `fields` [T, C, *S] are the variable channels, `static` [C, *S] the constant ones, `boundary` [*S] the bits
-    of each cell (shards.schema.Cell), `time` [T] is in the unit of the source, `scalars` are the parameters of the
-    simulation.
+    `fields` [T, C, *S] are the variable channels, `static` [C, *S] the constant ones, `boundary` [*S] the
+    bits of each cell (shards.schema.Cell), `time` [T] is in the unit of the source, `scalars` are the
+    parameters of the simulation.
     """
 
     fields: Frames
@@ -49,7 +49,7 @@ def reraise(error: Exception) -> bool:
 
 @dataclass(frozen=True)
 class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
-    """Every window of `frames` frames, `stride` apart, that begins at every `every`-th frame of its trajectory.
+    """Windows of `frames` frames, `stride` apart, one from every `every`-th frame of its trajectory on.
 
     A trajectory may be cut into several samples: windows that reach from one into the next are there too, as
     long as the samples come in the order of the tar (shuffle the windows, after this stage). A sample that is
@@ -65,7 +65,8 @@ class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
     def __post_init__(self) -> None:
         if min(self.frames, self.stride, self.every) < 1:
             raise SettingsError(
-                f"windows: frames {self.frames}, stride {self.stride}, every {self.every}; expected 1 or more of each"
+                f"windows: frames {self.frames}, stride {self.stride}, every {self.every}; "
+                "expected 1 or more of each"
             )
 
     def __call__(self, samples: Iterable[Mapping[str, Any]]) -> Iterator[WindowSample]:
@@ -138,7 +139,7 @@ class _Frames:
 
 
 def _decoded(sample: Mapping[str, Any]) -> Sample:
-    """Raises ShardError, with the name of the sample and its tar, where it is not one of ours or not whole."""
+    """Raises ShardError, with sample and tar, where it is not one of ours or not whole."""
     where = f"{sample.get('__url__', 'sample')}: {sample.get('__key__', '')}"
     missing = [name for name in MEMBERS if name not in sample]
     if missing:

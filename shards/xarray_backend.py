@@ -58,8 +58,8 @@ class WalrusBackendEntrypoint(BackendEntrypoint):
     ) -> XarrayDataset:
         """All trajectories, or those of one split, padded to the longest one.
 
-        Each component of each field is a variable (trajectory, time, *axes), constant ones lack `time`. Raises
-        ShardError where the dataset is not built, SettingsError where the split is empty.
+        Each component of each field is a variable (trajectory, time, *axes); constant ones have no `time`.
+        Raises ShardError where the dataset is not built, SettingsError where the split is empty.
         """
         dataset = open_place(_place(filename_or_obj))
         entries = dataset.entries(split) if split else dataset.index.trajectories

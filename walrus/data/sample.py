@@ -89,7 +89,7 @@ def collate(samples: Sequence[Sample], **_: Any) -> Sample:
     others = {sample.dataset for sample in samples} - {first.dataset}
     if others:
         raise MismatchError(
-            f"a batch holds windows of {first.dataset} and {', '.join(sorted(others))}, whose channels differ; "
+            f"a batch holds windows of {first.dataset} and {', '.join(sorted(others))}, with other channels; "
             "give the DataLoader batch_sampler=BatchesOfOneDataset(windows, batch_size)"
         )
     names = sorted({name for sample in samples for name in sample.scalars})
@@ -148,7 +148,7 @@ def _column(values_C: Frames, neutral: float, schema: Schema) -> Frames | None:
 
 
 class SampleReader:
-    """Reads windows of one split of one dataset as a batch, in memory that comes back when it is not used any more.
+    """Reads windows of one split of one dataset as a batch, in memory that comes back when it is free.
 
     Safe to call from threads.
     """

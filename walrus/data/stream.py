@@ -50,7 +50,9 @@ class Position:
 
 
 class Stream(IterableDataset[Sample]):
-    """Micro-batches of windows of the training splits, one dataset each: read with `DataLoader(batch_size=None)`.
+    """Micro-batches of windows of the training splits, one dataset each.
+
+    Give the stream to `DataLoader(batch_size=None)`: its items are batches already.
 
     What a step reads is a pure function of seed and step, on any number of ranks and workers: `settings` says
     how many micro-batches a step has and how windows are drawn, `weights` how often each dataset comes (by

@@ -107,7 +107,7 @@ class Windows(TorchDataset[Sample]):
         return [self._readers[dataset].read([window], self.frames).of_window(0) for dataset, window in places]
 
     def place(self, number: int) -> tuple[int, Window]:
-        """Which of the datasets a window is of, and where it is there; raises IndexError where there is none."""
+        """The number of its dataset, and the window there; raises IndexError where there is none."""
         if not -len(self) <= number < len(self):
             raise IndexError(f"window {number} of {len(self)}")
         number %= len(self)
@@ -125,14 +125,14 @@ class Windows(TorchDataset[Sample]):
         if numbers is None or not numbers.ends[-1]:
             raise MismatchError(
                 f"{dataset.files.where()}: no {self.split} window of {self.frames} frames with stride "
-                f"{min(self.strides)}; there are {len(lengths)} trajectories of at most {max(lengths, default=0)} "
-                "frames; ask for fewer frames"
+                f"{min(self.strides)}; there are {len(lengths)} trajectories of at most "
+                f"{max(lengths, default=0)} frames; ask for fewer frames"
             )
         return numbers
 
 
 class BatchesOfOneDataset(Sampler[list[int]]):
-    """Batches of `batch_size` window numbers, shuffled, each of one dataset: the `batch_sampler` of a DataLoader.
+    """Shuffled batches of `batch_size` window numbers of one dataset: the `batch_sampler` of a DataLoader.
 
     The order is a pure function of `seed` and epoch (`set_epoch`). `place` takes this rank's share of the
     batches, by default the one that torch.distributed says; all ranks get as many. A dataset's last windows
@@ -145,8 +145,8 @@ class BatchesOfOneDataset(Sampler[list[int]]):
         self.epoch = 0
         if not len(self):
             raise MismatchError(
-                f"{len(windows)} windows do not fill a batch of {batch_size} on each of {self.place.ranks} ranks; "
-                "lower batch_size"
+                f"{len(windows)} windows do not fill a batch of {batch_size} on each of "
+                f"{self.place.ranks} ranks; lower batch_size"
             )
 
     def set_epoch(self, epoch: int) -> None:
