@@ -44,6 +44,8 @@ from ingest.cli_output import (
 )
 from ingest.inspecting.draft import write_draft
 from ingest.inspecting.inspect import Inspection, inspect
+from ingest.inspecting.recipe_reference import recipe_schema
+from ingest.inspecting.solvers import templates
 from ingest.inspecting.text import inspection_lines
 from ingest.recipe import Recipe, catalogue, find_recipe
 from shards.card import Card
@@ -82,6 +84,9 @@ def ls(
 ) -> None:
     """The catalogue of systems, or one of them."""
     with one_line_errors("walrus-ingest ls"):
+        if name in templates():
+            typer.echo(templates()[name].read_text(encoding="utf-8"), nl=False)
+            return
         names = [name] if name else list(catalogue())
         recipes = [find_recipe(each) for each in names]
         if as_json:
@@ -94,10 +99,20 @@ def ls(
                 print_text(f"{recipe.name:{width}}  {recipe.source:9} {recipe.title}")
 
 
+@app.command(name="schema")
+def schema_command() -> None:
+    """JSON Schema of a recipe, for editors that complete keys."""
+    with one_line_errors("walrus-ingest schema"):
+        print_json(recipe_schema())
+
+
 @app.command(name="inspect")
 def inspect_command(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", callback=local, help="HDF5, NetCDF4, npz, or a zarr store.")
+        Path,
+        typer.Argument(
+            metavar="FILE|FOLDER", callback=local, help="HDF5, NetCDF, npz, npy, zarr; or a folder of them."
+        ),
     ],
     recipe: Annotated[
         Path | None,
@@ -105,7 +120,7 @@ def inspect_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What a file holds and whose it looks like; drafts its recipe."""
+    """What a file or a folder holds and whose it looks like; drafts its recipe."""
     with one_line_errors("walrus-ingest inspect"):
         found = inspect(path)
         if recipe:

@@ -10,17 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.formats.arrays import Arrays, Hdf5Arrays
-from ingest.formats.npz import Npz
 from ingest.formats.open_any import located, look_into
-from ingest.formats.zarr_marker import MARKERS
-from ingest.formats.zarr_store import Zarr
+from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.inspecting.contents import ArrayInfo, list_arrays, root_numbers, without_place
+from ingest.inspecting.folder import look_through
 from ingest.inspecting.identify import SourceMatch, match_sources
+from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 
 # Arrays that a report shows, and whose numbers are read.
 SHOWN = 100
+# What a file is called by the class that reads it.
+KINDS = {"Hdf5Arrays": "HDF5", "Npz": "npz", "Zarr": "zarr", "Npy": "npy", "Classic": "NetCDF classic"}
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,37 @@ class Inspection:
     attributes: dict[str, float]
     looks_like: tuple[SourceMatch, ...]
     outside: tuple[str, ...] = ()
+    # Of a folder: how its files belong together. `file` is then the folder, the arrays are those of one file.
+    belong: str = ""
+    # The program that writes such files, and the template of its recipe.
+    written_by: str = ""
+    template: str = ""
 
 
 def inspect(path: Path) -> Inspection:
     """The whole report; raises SourceError where the file cannot be opened. What lies outside it is named,
     not read.
     """
-    place = located(path)
+    folder = look_through(path) if path.is_dir() and marker(path) is None else None
+    place = located(folder.first if folder else path)
     with look_into(place) as arrays:
         listed = list_arrays(arrays, place)
         listed = (*(_with_statistics(arrays, each) for each in listed[:SHOWN]), *listed[SHOWN:])
         attributes = root_numbers(arrays)
         outside = tuple(arrays.refused) if isinstance(arrays, Hdf5Arrays) else ()
-        kind = {Hdf5Arrays: "HDF5", Npz: "npz", Zarr: "zarr"}[type(arrays)]
+        solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
+        kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
     return Inspection(
-        str(path), kind, _size(place), listed, attributes, match_sources(place, listed), outside
+        str(path),
+        kind,
+        _size(place),
+        listed,
+        attributes,
+        match_sources(place, listed),
+        outside,
+        folder.words if folder else "",
+        solver.name if solver else "",
+        solver.template if solver else "",
     )
 
 

@@ -84,6 +84,8 @@ def refusal(solver: Solver) -> str:
     return f"{solver.name}: {words}" if words else ""
 
 
-def template_path(solver: Solver) -> Path:
-    """The file of its template."""
-    return Path(str(resources.files("ingest") / "templates" / f"{solver.template}.toml"))
+def templates() -> dict[str, Path]:
+    """Name to recipe file of every template."""
+    folder = resources.files("ingest") / "templates"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return {name.removesuffix(".toml"): Path(str(folder / name)) for name in names}

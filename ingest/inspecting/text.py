@@ -19,6 +19,7 @@ def inspection_lines(found: Inspection) -> list[str]:
     count = f"{len(found.arrays)} array" + ("" if len(found.arrays) == 1 else "s")
     lines = [printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
+    lines += told("belong", f"{found.belong}; the first of them:") if found.belong else []
     lines += ["", *_tree(shown)] if shown else []
     lines += (
         [f"... and {len(found.arrays) - SHOWN} more; --json names all"] if len(found.arrays) > SHOWN else []
@@ -88,6 +89,9 @@ def _likeness_lines(found: Inspection) -> list[str]:
     if fitting:
         return [*(line for each in fitting for line in _fitting_lines(each)), *_next(found, fitting[0])]
     lines = told("looks like", "nothing that a source knows: it is none of the benchmarks' layouts")
+    if found.written_by:
+        also = f"; template {found.template}: walrus-ingest ls {found.template}" if found.template else ""
+        lines = told("looks like", f"output of {found.written_by}, see docs/solvers.md{also}")
     lines += [line for each in found.looks_like for line in told(f"  {each.source}", _against(each))]
     return [*lines, *_next(found, None)]
 
@@ -120,7 +124,7 @@ def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
         )
     if fitting and fitting.recipes:
         return told("next", _build_command(fitting.recipes[0], file), whole=True)
-    if max((len(each.lengths) for each in found.arrays), default=0) < 3:
+    if not found.belong and max((len(each.lengths) for each in found.arrays), default=0) < 3:
         advice = "no array has three axes: if the file is one state of a run, name the folder of its states"
         return told("next", advice)
     advice = "draft a recipe that describes its arrays, decide what it leaves open, and build:"
