@@ -13,6 +13,7 @@ from ingest.formats.zarr_marker import marker
 from ingest.inspecting.draft_text import DraftText
 from ingest.inspecting.draft_well import draft_well
 from ingest.inspecting.folder import FolderContents, look_through
+from ingest.inspecting.halo import cell_counts, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.united import open_together
@@ -59,4 +60,5 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
             return well
         solver = solver_of(names, set(arrays.attributes("")))
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
-        return DraftText(path, arrays, layout, solver, folder).text()
+        layout, halo = with_halo(layout, cell_counts(arrays, listed))
+        return DraftText(path, arrays, layout, solver, folder, halo).text()

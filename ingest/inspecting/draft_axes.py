@@ -15,6 +15,7 @@ from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_table import inline_table, line
 from ingest.inspecting.folder import FolderContents
 from ingest.inspecting.frames import FrameReader
+from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import APART, Ends, axis_ends
@@ -32,6 +33,7 @@ class AxisLines:
     arrays: ArrayFile
     layout: InferredLayout
     folder: FolderContents | None
+    halo: Halo
 
     def time(self) -> list[str]:
         """By a list, by an attribute or number of each state, otherwise left open."""
@@ -98,29 +100,25 @@ class AxisLines:
         return values[0] if values.ndim == 2 else None
 
     def coordinates(self) -> list[str]:
-        """A rule per axis, a comment where the file does not tell; then what repeats at the ends."""
+        """A rule per axis, a comment where the file does not tell."""
         rules = [self._coordinate(axis) for axis in self.layout.axes]
         said = "# DECIDE: where the outermost cells end, below and above; uncomment and correct."
-        repeated = [axis for axis, ends in self._ends.items() if ends.repeated]
-        lines = list(self._crop(repeated))
-        lines += [
-            "",
-            "[coordinates]",
-            *([said] if any(rule.startswith("#") for rule in rules) else []),
-            *rules,
-        ]
-        return lines
+        open_rules = any(rule.startswith("#") for rule in rules)
+        return ["", "[coordinates]", *([said] if open_rules else []), *rules]
 
-    def _crop(self, axes: list[str]) -> Iterator[str]:
-        """A periodic end that is stored twice, told where it would be a cell too many."""
-        if axes:
-            yield ""
+    def crop(self) -> Iterator[str]:
+        """Ghost cells, or a periodic end that is stored twice: it would be a cell too many."""
+        axes = [axis for axis, ends in self._ends.items() if ends.repeated]
+        if self.halo:
+            ghosts = {axis: list(pair) for axis, pair in self.halo.items()}
+            yield f"{inline_table('crop', dict(ghosts))}  # ghost cells, as many as the file says"
+        elif axes:
             yield f"# DECIDE: the last cells of {', '.join(axes)} repeat the first: uncomment to cut them."
             yield f"# {inline_table('crop', {axis: [0, 1] for axis in axes})}"
 
     def _coordinate(self, axis: str) -> str:
         listed = self.layout.lists.space.get(axis)
-        cells = self.layout.lengths[axis]
+        cells = self.layout.lengths[axis] - sum(self.halo.get(axis, (0, 0)))
         unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
         if listed is None:
             return self._by_spacing(axis) or unknown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ingest.inspecting.draft_scalars import scalar_lines
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder import FolderContents
 from ingest.inspecting.frames import FrameReader
+from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
 from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
 from ingest.inspecting.solvers import Solver
@@ -41,17 +42,18 @@ class DraftText:
     layout: InferredLayout
     solver: Solver | None = None
     folder: FolderContents | None = None
+    halo: Halo = field(default_factory=dict)
 
     def text(self) -> str:
         """The TOML."""
         fields = draft_fields(self.layout)
-        axes = AxisLines(self.arrays, self.layout, self.folder)
-        lines = [*self._head(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
+        axes = AxisLines(self.arrays, self.layout, self.folder, self.halo)
+        lines = [*self._head(), *axes.crop(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(self.arrays, self.layout)
         lines += self._mask()
         lines += self._held_out()
-        for field in fields:
-            lines += self._field(field)
+        for each in fields:
+            lines += self._field(each)
         lines += self._left_out(fields)
         return "\n".join(lines) + "\n"
 

@@ -1,0 +1,60 @@
+"""Ghost cells around the fields of a file that counts cells and halo: Oceananigans and codes like it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ingest.formats.arrays import ArrayFile, whole
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
+from shards.errors import SourceError
+
+Halo = dict[str, tuple[int, int]]
+
+
+def cell_counts(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, float]:
+    """Numbers such as `grid/Nx` and `grid/Hx`, by their last word."""
+    found = {}
+    for each in listed:
+        last = each.path.rpartition("/")[2]
+        if last[:1] in ("N", "H") and last[1:] in ("x", "y", "z") and each.size == 1 and not each.fault:
+            try:
+                found[last] = float(whole(arrays.array(each.path)).reshape(-1)[0])
+            except SourceError:
+                continue
+    return found
+
+
+def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[InferredLayout, Halo]:
+    """The layout with its axes in the order that the counts of cells tell, and the ghost cells of each axis.
+
+    Nothing changes where the counts say nothing.
+    """
+    letters = [axis for axis in layout.axes if f"N{axis}" in counts and f"H{axis}" in counts]
+    if len(letters) != len(layout.axes):
+        return layout, {}
+    stored = [layout.lengths[word] for word in layout.words if word in layout.axes]
+    full = {axis: counts[f"N{axis}"] + 2 * counts[f"H{axis}"] for axis in letters}
+    # Julia stores arrays column by column: HDF5 shows the last axis first.
+    for order in (tuple(letters), tuple(reversed(letters))):
+        if [full[axis] for axis in order] == stored:
+            halo = {axis: (int(counts[f"H{axis}"]), int(counts[f"H{axis}"])) for axis in letters}
+            return _in_order(layout, order), {axis: pair for axis, pair in halo.items() if pair != (0, 0)}
+    return layout, {}
+
+
+def _in_order(layout: InferredLayout, order: tuple[str, ...]) -> InferredLayout:
+    """The same axes under other names: those of `order`, as they are stored."""
+    old = [word for word in layout.words if word in layout.axes]
+    names = dict(zip(old, order, strict=True))
+    fields = tuple(
+        PlacedArray(each.array, tuple(names.get(word, word) for word in each.words)) for each in layout.fields
+    )
+    return replace(
+        layout,
+        words=tuple(names.get(word, word) for word in layout.words),
+        lengths={names.get(word, word): length for word, length in layout.lengths.items()},
+        fields=fields,
+        told_by="Told by the counts of cells, Nx and Hx.",
+    )
