@@ -1,0 +1,81 @@
+"""How the files of a folder belong together."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ingest.inspecting.folder import look_through
+from shards.errors import SourceError
+
+T, X, Y = 4, 12, 9
+
+
+def state(path: Path, time: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file["rho"] = np.full((X, Y), 1 + time)
+        file.attrs["time"] = time
+
+
+def series(path: Path, times: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file["u"], file["t"] = np.ones((len(times), X, Y)), times
+
+
+def test_states_are_known_by_their_time_and_their_numbers(tmp_path):
+    for number in range(5):
+        state(tmp_path / f"dump_{10 * number:04d}.h5", 0.5 * number)
+    found = look_through(tmp_path)
+    assert (found.kind, found.pattern, found.states, found.runs) == ("states", "dump_{step}.h5", 5, 1)
+    assert found.first.name == "dump_0000.h5"
+
+
+def test_a_folder_for_each_run_is_a_named_part(tmp_path):
+    for run in ("re_100", "re_200", "re_400"):
+        for number in range(4):
+            state(tmp_path / run / f"out.{number}.h5", 0.5 * number)
+    found = look_through(tmp_path)
+    assert (found.kind, found.pattern, found.states, found.runs) == ("states", "{run}/out.{step}.h5", 4, 3)
+    assert found.words == '12 files of 3 runs, one state of a run a file: files = "{run}/out.{step}.h5"'
+
+
+def test_a_number_of_the_run_and_one_of_the_step(tmp_path):
+    for run in (1, 2):
+        for number in range(6):
+            state(tmp_path / f"run{run}_{number:03d}.h5", 0.5 * number)
+    found = look_through(tmp_path)
+    assert (found.pattern, found.states, found.runs) == ("run{run}_{step}.h5", 6, 2)
+
+
+def test_pieces_go_on_in_time_and_runs_begin_anew(tmp_path):
+    for piece in range(3):
+        series(tmp_path / "pieces" / f"snap_s{piece + 1}.h5", np.arange(T) + T * piece)
+        series(tmp_path / "runs" / f"case_{piece}.h5", np.arange(T))
+    pieces, runs = look_through(tmp_path / "pieces"), look_through(tmp_path / "runs")
+    assert (pieces.kind, pieces.pattern) == ("pieces", "snap_s{piece}.h5")
+    assert (runs.kind, runs.pattern, runs.runs) == ("runs", "case_*.h5", 3)
+
+
+def test_files_that_hold_different_arrays_are_variables_of_one_run(tmp_path):
+    for name in ("rho", "pressure"):
+        with h5py.File(tmp_path / f"sod_{name}.h5", "w") as file:
+            file[name], file["t"] = np.ones((T, X, Y)), np.arange(T)
+    found = look_through(tmp_path)
+    assert (found.kind, found.pattern, found.runs) == ("variables", "sod_{variable}.h5", 1)
+    assert len(found.members) == 2
+
+
+def test_what_does_not_fit_is_named(tmp_path):
+    for number in range(3):
+        state(tmp_path / f"out_{number}.h5", 0.5 * number)
+    state(tmp_path / "grid.h5", 0.0)
+    (tmp_path / "run.log").write_text("done")
+    assert look_through(tmp_path).others == ("grid.h5",)
+
+
+def test_an_empty_folder_is_one_line(tmp_path):
+    with pytest.raises(SourceError, match="no file that can be read below it"):
+        look_through(tmp_path)
