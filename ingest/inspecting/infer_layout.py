@@ -1,6 +1,8 @@
 """Which arrays of a file are fields on one grid, and in which order their axes are.
 
-See docs/decisions/0055. Names of dimensions decide where the file has them (`layout_by_names`); otherwise lists of coordinates and
+See docs/decisions/0055.
+
+Names of dimensions decide where the file has them (`layout_by_names`); otherwise lists of coordinates and
 times and the lengths of axes do (`layout_by_lengths`). An axis is time only where something says so.
 
 Axes: n trajectory, t time, c component, and the axes of space by their names.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from textwrap import wrap
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -228,7 +229,7 @@ def recipe_page() -> str:
         "recipe.schema.json` writes the same for editors; drafts name that file in their first line.",
     ]
     for table in TABLES:
-        lines += ["", f"## {f'`{table.head}`' if table.head else 'Top of the file'}", "", table.meaning, ""]
+        lines += ["", f"## {f'`{table.head}`' if table.head else 'Top of the file'}", "", *wrap(table.meaning, 110), ""]
         lines += ["| key | type | default | meaning | example |", "|---|---|---|---|---|"]
         lines += [_row(table.kind, name, key) for name, key in table.keys.items()]
     return "\n".join(lines) + "\n"
