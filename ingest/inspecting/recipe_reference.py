@@ -229,7 +229,13 @@ def recipe_page() -> str:
         "recipe.schema.json` writes the same for editors; drafts name that file in their first line.",
     ]
     for table in TABLES:
-        lines += ["", f"## {f'`{table.head}`' if table.head else 'Top of the file'}", "", *wrap(table.meaning, 110), ""]
+        lines += [
+            "",
+            f"## {f'`{table.head}`' if table.head else 'Top of the file'}",
+            "",
+            *wrap(table.meaning, 110),
+            "",
+        ]
         lines += ["| key | type | default | meaning | example |", "|---|---|---|---|---|"]
         lines += [_row(table.kind, name, key) for name, key in table.keys.items()]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,62 @@
+"""The page docs/solvers.md, made from the recipe templates: what each program writes, its recipe, the command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.inspecting.solvers import templates
+
+_HEAD = """\
+# Output of solvers
+
+Made by `python -m ingest.inspecting.solver_page > docs/solvers.md` from the files in `ingest/templates`.
+
+`walrus-ingest inspect FILE` or `walrus-ingest inspect FOLDER` knows these programs by the names in their files,
+and drafts a recipe with the names of yours. Each section here is a template to compare it with: what the program
+writes, a recipe, and the command. `walrus-ingest ls NAME` prints a template. Sizes, names, boundaries and times
+are examples; read every line. Each section is tested with a file of its layout.
+
+Block-structured files (Athena++, FLASH), particles and unstructured meshes are known and refused by name. A
+format that another program reads better is named with the one command that makes it readable.
+"""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template as its file has it: comments on top say what is written, and from where it is built."""
+
+    name: str
+    title: str
+    writes: tuple[str, ...]
+    place: str
+    recipe: str
+
+
+def read_template(name: str) -> Template:
+    """The template of this name.
+
+    >>> read_template("dedalus").place
+    'snapshots'
+    """
+    text = templates()[name].read_text(encoding="utf-8")
+    comments = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")]
+    title, *writes = comments[: text[: text.index("\nname = ")].count("\n") + 1]
+    place = next(line for line in writes if line.startswith("From: "))
+    said = tuple(line.removeprefix("Writes: ") for line in writes if line is not place)
+    recipe = text[text.index("name = ") :]
+    return Template(name, title, said, place.removeprefix("From: "), recipe)
+
+
+def solver_page() -> str:
+    """The text of docs/solvers.md."""
+    lines = [_HEAD]
+    for name in templates():
+        each = read_template(name)
+        command = f"walrus-ingest build {name}.toml --from {each.place} --to data"
+        lines += [f"## {each.title}", "", *each.writes, "", "```toml", each.recipe.rstrip("\n"), "```", ""]
+        lines += [f"Save it as `{name}.toml` (`walrus-ingest ls {name}`), then `{command}`.", ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    print(solver_page(), end="")
