@@ -15,6 +15,8 @@ from ingest.inspecting.draft_well import draft_well
 from ingest.inspecting.folder import FolderContents, look_through
 from ingest.inspecting.halo import cell_counts, with_halo
 from ingest.inspecting.infer import infer_layout
+from ingest.inspecting.infer_fields import draft_fields
+from ingest.inspecting.infer_layout import no_field
 from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.united import open_together
 from ingest.recipe import Recipe
@@ -61,4 +63,6 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         solver = solver_of(names, set(arrays.attributes("")))
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
+        if all(field.constant for field in draft_fields(layout)):
+            raise no_field(listed, str(path))
         return DraftText(path, arrays, layout, solver, folder, halo).text()

@@ -13,7 +13,7 @@ from ingest.layout import CHANNEL, TIME, TRAJECTORY
 from shards.schema import FieldSpec
 
 VECTORS = {
-    "": "velocity", "v": "velocity", "vel": "velocity", "wind": "velocity", "b": "magnetic_field",
+    "": "velocity", "u": "velocity", "v": "velocity", "vel": "velocity", "wind": "velocity", "b": "magnetic_field",
     "bcc": "magnetic_field",     "m": "momentum", "mom": "momentum",
 }  # fmt: skip
 MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
@@ -163,7 +163,8 @@ def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
         rank = -1
     if rank >= 0:
         doubt = "" if one else f"{count} components taken for a {'vector' if rank == 1 else 'tensor'}"
-        name = VECTORS.get(name.lower(), name) if rank == 1 else name
+        if rank == 1 and name.lower() != "u":
+            name = VECTORS.get(name.lower(), name)
         yield DraftField(name, rank, (path,), each.words, constant, doubt, unit)
         return
     for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
