@@ -13,7 +13,7 @@ Role = Literal["n", "t", "c", "space", "other", ""]
 
 TIME_NAME = re.compile(
     r"(sim|ocean|model|valid|physical|output)?_?(t|times?)([-_](coordinates?|counter|axis|instant|centered))?"
-    r"|xtime|timestamps?|frames?|snapshots?|t_?(eval|out|array|list|grid)|time_?steps?|tt",
+    r"|xtime|timestamps?|frames?|snapshots?|t_?(eval|out|array|list|grid|span)|time_?steps?|tt",
     re.IGNORECASE,
 )
 RUN_NAME = re.compile(
@@ -40,7 +40,7 @@ SPACE_NAMES = (
 _SUFFIX = r"[-_](coordinates?|cent(?:er|re)s?|coords?|cells?|grid|axis|rho|faces?)|s"
 SPACE_NAME = re.compile(rf"({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
 # Cell centres by the habits of codes: xh, xc, xt, x1v, x_1.
-SOLVER_NAME = re.compile(r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v)|x([123])v", re.IGNORECASE)
+SOLVER_NAME = re.compile(r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v|_?grid)|x([123])v", re.IGNORECASE)
 
 _LETTERS = (
     ("x", re.compile(r"x.*|lon.*|west_east.*|rlon|ni|i|nx|xi_.*|east.*", re.IGNORECASE)),
