@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 
 from ingest.formats.zarr_marker import marker
+from ingest.inspecting.draft_blocks import draft_blocks
+from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_text import DraftText
 from ingest.inspecting.draft_well import draft_well
 from ingest.inspecting.folder import FolderContents, look_through
@@ -61,6 +63,8 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         if well:
             return well
         solver = solver_of(names, set(arrays.attributes("")))
+        if solver is not None and solver.holds == "blocks" and folder is not None and folder.states > 1:
+            return draft_blocks(dataset_name(path), arrays, listed, solver, folder)
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
         if all(field.constant for field in draft_fields(layout)):

@@ -23,7 +23,8 @@ Kind = Literal["states", "pieces", "variables", "runs"]
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".nc", ".nc4", ".cdf", ".npz", ".npy", ".zarr", ".zip", ".athdf", ".jld2")
 # How files without a known suffix begin: HDF5, and NetCDF classic.
 BEGINNINGS = (b"\x89HDF", b"CDF")
-_NUMBER = re.compile(r"\d+(?:\.\d+(?=[-_/.]))?")
+# A longer fraction is a number of its own: out2.00010 is state 10 of output 2.
+_NUMBER = re.compile(r"\d+(?:\.\d{1,4}(?=[-_/.]))?")
 # Names that a recipe takes without being told.
 _USUAL = (".h5", ".hdf5", ".nc", ".npz", ".zarr")
 _WORDS: dict[Kind, str] = {

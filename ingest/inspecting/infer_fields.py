@@ -109,7 +109,8 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         if len(layout.axes) < 2 or len(stored) < len(layout.axes) or not used.isdisjoint(stored):
             continue
         used.update(stored)
-        name = VECTORS.get(stem.lower(), _plain(stem))
+        # Wind at a height, u10 and v10, is called by its height.
+        name = f"velocity_{stem}" if stem.isdigit() else VECTORS.get(stem.lower(), _plain(stem))
         names = [parts[axis].array.name for axis in layout.axes]
         doubt = (
             ""

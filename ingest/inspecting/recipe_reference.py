@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ingest.layout import CoordinateRule, MaskRule, TimeRule
+from ingest.layout import BlockRule, CoordinateRule, MaskRule, TimeRule
 from ingest.recipe import Correction, Exclusion, Expected, Recipe, RecipeField
 from ingest.split import HeldOut, SplitRule
 
@@ -65,7 +65,7 @@ TABLES = (
             "skip_frames": Key("Frames at the start of every run that are not taken.", "skip_frames = 10"),
             "layout": Key(
                 "Axes of the arrays as stored: n trajectory, t time, c component or channel, and the axes of "
-                "space. An axis of one cell is a c.",
+                "space. An axis of one cell is 1.",
                 'layout = "n t y x c"',
             ),
             "time": Key("When the frames are.", "[time]"),
@@ -85,6 +85,7 @@ TABLES = (
                 "Cells cut below and above, of each array that has the axis: ghost cells, a repeated end.",
                 "crop = { x = [3, 3], y = [0, 1] }",
             ),
+            "blocks": Key("Blocks of one level that make up the grid; layouts name the axis b.", "[blocks]"),
             "held_out": Key("Runs that validate or test.", "[[held_out]]"),
             "split": Key("How the other runs are shared out.", "[split]"),
             "expected": Key("What the published release holds; compared, never enforced.", "[expected]"),
@@ -149,6 +150,18 @@ TABLES = (
             "stored": Key("The array that tells.", 'stored = "mask_rho"'),
             "solid": Key("What it holds in solid cells; `nan`: cells without a value.", 'solid = "zero"'),
             "layout": Key("Its axes; with t, cells that are ever solid are solid.", 'layout = "y x"'),
+        },
+    ),
+    Table(
+        BlockRule,
+        "[blocks]",
+        "Where the blocks of a grid are: `places`, or `centres` and `sizes`; arrays [block, axis] in order x, y, z.",
+        {
+            "places": Key("Position of each block, counted in blocks.", 'places = "LogicalLocations"'),
+            "centres": Key("Centre of each block.", 'centres = "coordinates"'),
+            "sizes": Key("Size of each block.", 'sizes = "block size"'),
+            "levels": Key("Level of each block; all must be equal.", 'levels = "Levels"'),
+            "kinds": Key("1 for blocks that are not refined, which alone are taken.", 'kinds = "node type"'),
         },
     ),
     Table(

@@ -16,8 +16,9 @@ and drafts a recipe with the names of yours. Each section here is a template to 
 writes, a recipe, and the command. `walrus-ingest ls NAME` prints a template. Sizes, names, boundaries and times
 are examples; read every line. Each section is tested with a file of its layout.
 
-Block-structured files (Athena++, FLASH), particles and unstructured meshes are known and refused by name. A
-format that another program reads better is named with the one command that makes it readable.
+Folders of block-structured states on one level (Athena++, FLASH) need no template: `inspect FOLDER` drafts the
+table `[blocks]` with the names of their variables. Particles and unstructured meshes are refused by name. A format
+that another program reads better is named with the one command that makes it readable.
 """
 
 

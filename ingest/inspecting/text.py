@@ -9,6 +9,7 @@ import numpy as np
 from ingest.inspecting.contents import UNREAD, ArrayInfo
 from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
+from ingest.inspecting.solvers import templates
 from ingest.inspecting.statistics import ArrayStatistics
 from ingest.inspecting.text_table import printable, table, told
 from shards.program.byte_size import size_in_words
@@ -90,7 +91,11 @@ def _likeness_lines(found: Inspection) -> list[str]:
         return [*(line for each in fitting for line in _fitting_lines(each)), *_next(found, fitting[0])]
     lines = told("looks like", "nothing that a source knows: it is none of the benchmarks' layouts")
     if found.written_by:
-        also = f"; template {found.template}: walrus-ingest ls {found.template}" if found.template else ""
+        also = (
+            f"; template {found.template}: walrus-ingest ls {found.template}"
+            if found.template in templates()
+            else ""
+        )
         lines = told("looks like", f"output of {found.written_by}, see docs/solvers.md{also}")
     lines += [line for each in found.looks_like for line in told(f"  {each.source}", _against(each))]
     return [*lines, *_next(found, None)]

@@ -1,0 +1,93 @@
+"""Drafts a recipe for states in blocks of one level: Athena++ and FLASH."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ingest.formats.arrays import ArrayFile
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.draft_table import inline_table, line
+from ingest.inspecting.folder import FolderContents
+from ingest.inspecting.numbered import HOLE, time_attribute
+from ingest.inspecting.solvers import Solver
+
+# The arrays that say where blocks are, by the template of the program.
+PLACES = {
+    "athena": {"places": "LogicalLocations", "levels": "Levels"},
+    "flash": {
+        "centres": "coordinates",
+        "sizes": "block size",
+        "levels": "refine level",
+        "kinds": "node type",
+    },
+}
+
+
+def draft_blocks(
+    name: str, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], solver: Solver, folder: FolderContents
+) -> str:
+    """The recipe; raises nothing: a folder without fields in blocks gives no fields, which its reader refuses."""
+    rank = 5 if solver.template == "athena" else 4
+    fields = [each for each in listed if len(each.lengths) == rank and each.fault is None]
+    cells = fields[0].lengths[-3:] if fields else (1, 1, 1)
+    axes = [axis for axis, length in zip("zyx", cells, strict=True) if length > 1]
+    space = " ".join(axis if length > 1 else "1" for axis, length in zip("zyx", cells, strict=True))
+    time = time_attribute(arrays, "")
+    lines = [
+        "#:schema ./recipe.schema.json",
+        f"# Drafted from states of {solver.name}: blocks of one level are put together to one grid.",
+        line("name", name),
+        line("source", "arrays"),
+        f"{line('title', f'{name}: say what system this is')}  # DECIDE",
+        f"{line('licence', 'unknown')}  # DECIDE: may others use the data?",
+        line("files", folder.pattern),
+        line("axes", axes),
+        line("layout", f"t c b {space}" if rank == 5 else f"t b {space}"),
+        "",
+        "[blocks]",
+        *(line(key, path) for key, path in PLACES[solver.template].items()),
+        "",
+        "[time]",
+        line("stored", f"@{time}") if time else f"{line('stored', HOLE)}  # CHECK: the number in the names",
+        "",
+        "[coordinates]",
+        *_coordinates(arrays, axes),
+        "",
+        "[boundaries]",
+        "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct.",
+        *(f"# {line(axis, ['periodic', 'periodic'])}" for axis in axes),
+    ]
+    for field, stored in _fields(arrays, fields, rank):
+        lines += ["", "[[fields]]", line("name", field), line("stored", [stored])]
+    return "\n".join(lines) + "\n"
+
+
+def _coordinates(arrays: ArrayFile, axes: list[str]) -> Iterator[str]:
+    """The ends of the grid, where Athena++ states them."""
+    held = arrays.attributes("")
+    for axis in axes:
+        ends = np.asarray(held.get(f"RootGridX{'xyz'.index(axis) + 1}", ())).reshape(-1)
+        if ends.dtype.kind == "f" and len(ends) >= 2 and ends[0] < ends[1]:
+            yield inline_table(axis, {"lower": float(ends[0]), "upper": float(ends[1])})
+        else:
+            rule = inline_table(axis, {"lower": 0.0, "upper": 1.0})
+            yield f"# {rule}  # DECIDE: where the outermost cells end; uncomment and correct"
+
+
+def _fields(arrays: ArrayFile, fields: list[ArrayInfo], rank: int) -> Iterator[tuple[str, str]]:
+    """Name and place of each field: Athena++ names the channels of its arrays, one array after the other."""
+    if rank == 4:
+        for each in fields:
+            yield each.name.strip(), each.path
+        return
+    given = arrays.attributes("").get("VariableNames", ())
+    names = [given] if isinstance(given, str) else [str(name) for name in np.asarray(given).reshape(-1)]
+    first = 0
+    for each in fields:
+        for channel in range(each.lengths[0]):
+            number = first + channel
+            named = names[number] if number < len(names) else f"{each.name}_{channel}"
+            yield named, f"{each.path}[{channel}]"
+        first += each.lengths[0]
