@@ -22,7 +22,7 @@ from shards.errors import SourceError
 # Arrays that a report shows, and whose numbers are read.
 SHOWN = 100
 # What a file is called by the class that reads it.
-KINDS = {"Hdf5Arrays": "HDF5", "Npz": "npz", "Zarr": "zarr", "Npy": "npy", "Classic": "NetCDF classic"}
+KINDS = {"Hdf5Arrays": "HDF5", "Npz": "npz", "Zarr": "zarr", "Npy": "npy", "ClassicFile": "NetCDF classic"}
 
 
 @dataclass(frozen=True)
