@@ -13,6 +13,7 @@ Axes: T time, C channel, S space.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from walrus.checkpoint import Description, load_model
 from walrus.device import device
 from walrus.rollout import Model
 from walrus.rollout import rollout as roll
+from walrus.stability import StabilityCheck
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +123,9 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
 def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator[Frames]:
     """Forecast the `steps` frames that follow the window, [C, *S] each, float32 in physical units.
 
-    Of a longer window only the last frames are used, as many as the model needs. Raises MismatchError where
-    there are fewer, or the model does not know a channel.
+    Of a longer window only the last frames are used, as many as the model needs. Warns (`warnings.warn`) at the
+    first step at which a field is far out of the range of the window, or stops moving. Raises MismatchError
+    where there are fewer frames, or the model does not know a channel.
     """
     history = pretrained.history(len(window.schema.grid.axes))
     if len(window.frames_TCS) < history:
@@ -131,9 +134,12 @@ def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator
         )
     batch = _batch(window, history)
     real_C, unit_C = (~batch.padded_C).cpu(), batch.scale_C.cpu()
+    check = StabilityCheck(window.schema.channels, torch.from_numpy(window.frames_TCS[-history:]))
     for frame_BCHWD in roll(pretrained.model, batch.to(device()), steps):
         frame_CHWD = frame_BCHWD[0].cpu() * unit_C[:, None, None, None]
         frame_CS: Frames = frame_CHWD[real_C].reshape(window.schema.frame_shape).numpy()
+        for warning in check.next(torch.from_numpy(frame_CS)):
+            warnings.warn(warning.text, stacklevel=2)
         yield frame_CS
 
 

@@ -40,7 +40,8 @@ class Model:
     def next_frame(self, history: Batch, step: int = 0) -> Tensor:
         """The frame after the last one, [B, C, H, W, D] of the variable channels, in the units of the batch.
 
-        Padded components and cells inside an obstacle are zero.
+        Cells inside an obstacle keep their last value (docs/decisions/0035-solid-cells.md); padded components
+        are zero.
         """
         u_TBCHWD = join_channels(history)
         statistics = statistics_of(history, u_TBCHWD, self.eps, self.scales)
@@ -62,9 +63,11 @@ class Model:
         )
         channels = len(history.channels)
         variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
-        frame_BCHWD = advance(u_TBCHWD[-1:, :, :channels], output_TBCHWD[:, :, :channels], variable)[0]
-        outside_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) == 0
-        return frame_BCHWD * (outside_BHWD[:, None] & ~history.padded_C[:, None, None, None])
+        last_TBCHWD = u_TBCHWD[-1:, :, :channels]
+        frame_BCHWD = advance(last_TBCHWD, output_TBCHWD[:, :, :channels], variable)[0]
+        solid_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) != 0
+        frame_BCHWD = torch.where(solid_BHWD[:, None], last_TBCHWD[0], frame_BCHWD)
+        return frame_BCHWD * ~history.padded_C[:, None, None, None]
 
 
 def rollout(model: Model, history: Batch, steps: int) -> Iterator[Tensor]:

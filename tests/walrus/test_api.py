@@ -85,7 +85,7 @@ def test_a_window_of_ones_own_is_arrays_and_a_schema(checkpoint):
 
 def test_what_does_not_fit_is_said_in_one_line(root, checkpoint, window, tmp_path):
     model = load(checkpoint)
-    with pytest.raises(MismatchError, match="2 frames; this model looks back 4"):
+    with pytest.raises(MismatchError, match="2 frames; expected 4 for this model"):
         next(rollout(model, replace(window, frames_TCS=window.frames_TCS[:2]), 1))
     with pytest.raises(
         MismatchError, match=r"frames have shape \(5, 2, 64, 48\); expected \(5, 3, 64, 48\) with pres"

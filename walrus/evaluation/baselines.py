@@ -11,11 +11,18 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from shards.card import Card
 from walrus.evaluation.metrics import all_measures
 from walrus.evaluation.scores import Errors
 
 # Frames that linear extrapolation needs.
 LOOKBACK = 2
+
+
+def channel_units(card: Card) -> Tensor:
+    """[C] the standard deviation of each channel over the dataset; 1 for one that never varies."""
+    deviations = [card.moments[name].std if name in card.moments else 0.0 for name in card.schema.channels]
+    return torch.tensor([std or 1.0 for std in deviations], dtype=torch.float64)
 
 
 def persistence(last_CS: Tensor, steps: int) -> Iterator[Tensor]:
@@ -34,8 +41,13 @@ def linear(before_CS: Tensor, last_CS: Tensor, steps: int) -> Iterator[Tensor]:
         yield last_CS + step * (last_CS - before_CS)
 
 
-def frame_errors(truth_CS: Tensor, forecasts_FCS: Tensor) -> Errors:
-    """Every measure of several forecasts of one frame, [F, M, C]; infinite where a forecast is not finite."""
-    values_FCM = all_measures(truth_CS, forecasts_FCS, truth_CS.ndim - 1)
+def frame_errors(
+    truth_CS: Tensor, forecasts_FCS: Tensor, unit_C: Tensor | None = None, fluid_S: Tensor | None = None
+) -> Errors:
+    """Every measure of several forecasts of one frame, [F, M, C]; infinite where a forecast is not finite.
+
+    `unit_C` and `fluid_S` as in `walrus.evaluation.metrics.all_measures`.
+    """
+    values_FCM = all_measures(truth_CS, forecasts_FCS, truth_CS.ndim - 1, unit_C, fluid_S)
     errors: Errors = torch.movedim(values_FCM, -1, 1).cpu().numpy()
     return errors

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from shards.drawing.canvas import WIDTH, Page, caption_words, log_axis, log_waves, sheet, style
 from shards.drawing.colours import BLUE, INK, MUTED, ORANGE, PALE
-from walrus.evaluation.scores import FORECASTERS, Errors, Forecaster
+from walrus.evaluation.scores import FORECASTERS, Errors, Forecaster, mean_of_scored
 
 HUES: dict[Forecaster, str] = {"model": BLUE, "persistence": MUTED, "linear": ORANGE}
 DASHES: dict[Forecaster, str] = {"model": "solid", "persistence": "solid", "linear": "dashed"}
@@ -46,7 +46,10 @@ class Curve:
 
 def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
     """VRMSE against the rollout step: median and quartiles over the trajectories, [F, T, C] each."""
-    error_NFT = _stack([error_FTC.mean(2) for error_FTC in rollouts_FTC]).clip(ERROR_FLOOR, 1e6)
+    error_NFT = _stack([mean_of_scored(error_FTC, 2) for error_FTC in rollouts_FTC]).clip(ERROR_FLOOR, 1e6)
+    if np.isnan(error_NFT).all():
+        # Fields that are uniform in space have no VRMSE to draw.
+        error_NFT = np.full_like(error_NFT, ERROR_FLOOR)
     longest = error_NFT.shape[2]
     step = np.arange(1, longest + 1)
     with style():
@@ -165,7 +168,7 @@ def _stack(parts: Sequence[Errors]) -> Errors:
     longest = max(part.shape[1] for part in parts)
     stacked = np.full((len(parts), len(parts[0]), longest), np.nan)
     for row, part in enumerate(parts):
-        stacked[row, :, : part.shape[1]] = np.nan_to_num(part, nan=1e30, posinf=1e30, neginf=-1e30)
+        stacked[row, :, : part.shape[1]] = np.nan_to_num(part, nan=np.nan, posinf=1e30, neginf=-1e30)
     return stacked
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from shards.drawing.even_choice import evenly_chosen
 from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.device import ran_out
-from walrus.evaluation.forecasts import ForecastProtocol, Forecasts, TrajectoryErrors
+from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts, TrajectoryErrors
 from walrus.evaluation.published_scores import reported_windows
 from walrus.evaluation.recording import Recording
 from walrus.evaluation.scores import Scores, horizons, scores
 from walrus.rollout import Model
+from walrus.stability import ForecastWarning, Kind
 
 RECORDED_STEPS = 60
 
@@ -60,6 +64,11 @@ class Evaluation:
         return tuple(window for window in reported_windows(self.task) if window in self.scores.windows)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on fields without a score, and on forecasts that left the range of the data or stopped."""
+        return (*_uniform_fields(self.channels, self.trajectories), *_unstable_fields(self.trajectories))
+
+    @property
     def starts(self) -> tuple[int, ...]:
         """The first frames of the rollouts, without repetition."""
         return tuple(sorted({trajectory.start for trajectory in self.trajectories}))
@@ -87,6 +96,34 @@ def evaluate(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> Eval
         trajectories=tuple(trajectories),
         recordings=recordings,
     )
+
+
+def _uniform_fields(channels: Sequence[str], trajectories: Sequence[TrajectoryErrors]) -> list[str]:
+    """A sentence for each channel that is uniform in space in some frames."""
+    uniform_KC = np.concatenate(
+        [np.isnan(each.one_step_FMKC[0, VRMSE]) for each in trajectories]  # the truth decides, not the model
+    )
+    return [
+        f"{channel} is uniform in space in {share:.0%} of the frames; it has no VRMSE there"
+        for channel, share in zip(channels, uniform_KC.mean(0), strict=True)
+        if share > 0
+    ]
+
+
+def _unstable_fields(trajectories: Sequence[TrajectoryErrors]) -> list[str]:
+    """A sentence for each channel and kind of warning: the first step, and in how many rollouts."""
+    earliest: dict[tuple[str, Kind], ForecastWarning] = {}
+    rollouts: Counter[tuple[str, Kind]] = Counter()
+    for trajectory in trajectories:
+        for warning in trajectory.warnings:
+            key = warning.channel, warning.kind
+            rollouts[key] += 1
+            if key not in earliest or warning.step < earliest[key].step:
+                earliest[key] = warning
+    return [
+        f"{warning.text} (in {rollouts[key]} of {len(trajectories)} rollouts)"
+        for key, warning in earliest.items()
+    ]
 
 
 @contextmanager

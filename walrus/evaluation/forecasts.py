@@ -27,14 +27,15 @@ from shards.schema import SPLITS, AtLeastOne, Cell, Frames, Split, checked
 from shards.spectrum import Modes, modes_of, power
 from walrus.batch import Batch, channels_of
 from walrus.device import device
-from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence
+from walrus.evaluation.baselines import LOOKBACK, channel_units, frame_errors, linear, persistence
 from walrus.evaluation.conservation import ConservedTotals, conserved_totals
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, record
-from walrus.evaluation.scores import Errors
+from walrus.evaluation.scores import Errors, mean_of_scored
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout
+from walrus.stability import ForecastWarning, StabilityCheck
 
 # Values in the windows that are forecast at once, at most: 32 MiB before the network widens them.
 VALUES_AT_ONCE = 2**23
@@ -95,11 +96,12 @@ class TrajectoryErrors:
     rollout_FMTC: Errors
     spectrum_T2CR: Errors
     drift_2TQ: Errors
+    warnings: tuple[ForecastWarning, ...] = ()
 
     @property
     def error(self) -> float:
-        """VRMSE of the model's rollout, the mean over steps and channels."""
-        return float(self.rollout_FMTC[0, VRMSE].mean())
+        """VRMSE of the model's rollout, the mean over steps and channels; 0 where no field has one."""
+        return float(np.nan_to_num(mean_of_scored(self.rollout_FMTC[0, VRMSE].ravel(), 0)))
 
 
 class Forecasts:
@@ -115,6 +117,7 @@ class Forecasts:
         self.where = dataset.files.where()
         self.numbers = self._long_enough()
         self.reader = Reader(dataset, protocol.split)
+        self._unit_C = channel_units(dataset.card)
         # Without jitter every seed gives the same forecast.
         seeds = protocol.seeds if model.jitters else protocol.seeds[:1]
         self.models = [replace(model, seed=seed) for seed in seeds]
@@ -132,9 +135,12 @@ class Forecasts:
         kept = [step for step in SPECTRUM_STEPS if step <= steps]
         totals = self.conserved(number)
         start_CS = self._numpy(self._read(number, first - 1, 1))[0]
+        check = self._stability_check(number)
         errors, spectra, drifts = [], [], []
+        warnings: list[ForecastWarning] = []
         for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number), 1):
-            errors.append(self._mean_over_seeds(frame_errors(truth_CS, forecasts_FCS)))
+            errors.append(self._errors(number, truth_CS, forecasts_FCS))
+            warnings += check.next(forecasts_FCS[0])
             pair = [truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()]
             if totals.names:
                 drifts.append(totals.drift(start_CS, pair))
@@ -147,6 +153,7 @@ class Forecasts:
             rollout_FMTC=np.stack(errors, 2),
             spectrum_T2CR=np.array(spectra),
             drift_2TQ=np.stack(drifts, 1) if drifts else np.zeros((2, steps, 0)),
+            warnings=tuple(warnings),
         )
 
     def _spectra(self, frame_CS: Frames) -> list[Errors]:
@@ -172,9 +179,9 @@ class Forecasts:
         first, _ = self._span(number)
         times = self.dataset.document(self.reader.entries[number]).trajectory.time
         for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number, self.models[:1]), 1):
-            error_C = frame_errors(truth_CS, forecasts_FCS[:1])[0, VRMSE]
+            errors_FMC = frame_errors(truth_CS, forecasts_FCS[:1], self._unit_C, self._fluid(number))
             frames = truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()
-            yield RolloutStep(step, times[first + step - 1], *frames, error_C)
+            yield RolloutStep(step, times[first + step - 1], *frames, errors_FMC[0, VRMSE])
 
     def _span(self, number: int) -> tuple[int, int]:
         """The first frame of the rollout, and its number of steps."""
@@ -203,7 +210,7 @@ class Forecasts:
                     last_CS,
                     last_CS + (last_CS - before_CS),
                 ]
-                yield self._mean_over_seeds(frame_errors(truth_CS, torch.stack(guesses)))
+                yield self._errors(number, truth_CS, torch.stack(guesses))
 
     def _rollout(self, number: int, models: Sequence[Model] | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Truth [C, *S] and forecasts [G + 2, C, *S] of each step: each seed, then the two baselines."""
@@ -218,8 +225,9 @@ class Forecasts:
             forecasts = [self._physical(_of_frames(seen, frame))[0] for frame in frames_BCHWD]
             yield truth_CS, torch.stack([*forecasts, persistent_CS, linear_CS])
 
-    def _mean_over_seeds(self, errors_FMC: Errors) -> Errors:
-        """[G + 2, M, C] reduced to the three forecasters."""
+    def _errors(self, number: int, truth_CS: Tensor, forecasts_FCS: Tensor) -> Errors:
+        """[F, M, C] of the three forecasters, from forecasts [G + 2, C, *S]: the mean over the seeds."""
+        errors_FMC = frame_errors(truth_CS, forecasts_FCS, self._unit_C, self._fluid(number))
         seeds = len(self.models)
         return np.concatenate([errors_FMC[:seeds].mean(0, keepdims=True), errors_FMC[seeds:]])
 
@@ -244,6 +252,17 @@ class Forecasts:
     def _numpy(self, batch: Batch) -> Frames:
         frames: Frames = self._physical(batch).cpu().numpy()
         return frames
+
+    def _stability_check(self, number: int) -> StabilityCheck:
+        history, (first, _) = self.protocol.history, self._span(number)
+        window_TCS = self._physical(self._read(number, first - history, history))
+        moments, fluid_S = self.dataset.card.moments, self._fluid(number)
+        return StabilityCheck(self.schema.channels, window_TCS, moments, fluid_S)
+
+    def _fluid(self, number: int) -> Tensor | None:
+        """[*S] True outside obstacles; None where there are none, or nothing else."""
+        solid_S = torch.from_numpy(self._solid(number))
+        return None if solid_S.all() or not solid_S.any() else ~solid_S.to(device())
 
     def _solid(self, number: int) -> npt.NDArray[np.bool_]:
         cells_S = self.dataset.boundary(self.reader.entries[number])

@@ -5,7 +5,10 @@ and returns [...]: space is reduced, the axes before it (batch, time, channel) a
 all of them, in the order of `MEASURES`.
 
 VRMSE is 0 for a perfect forecast and about 1 for the best constant one. The small number in its denominator
-belongs to the published definition: a field of standard deviation below 3e-4 looks easier than it is.
+belongs to the published definition, with which a field of standard deviation below 3e-4 looks easier than it
+is. `all_measures` therefore takes fields in units of the dataset's standard deviation and leaves solid cells
+out; `vrmse_published` is the published definition: physical units, all cells. See
+docs/decisions/0036-scores-without-units.md.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import torch
 
 EPSILON = 1e-7
 SPECTRAL_BINS = 3
+# Relative rounding of a sum of float32 values.
+ROUNDING = 1e-6
 
 Measure = Literal[
     "vrmse",
@@ -31,6 +36,7 @@ Measure = Literal[
     "relative_spectral_error_low",
     "relative_spectral_error_middle",
     "relative_spectral_error_high",
+    "vrmse_published",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
@@ -51,18 +57,52 @@ __all__ = [
 ]
 
 
-def all_measures(truth: torch.Tensor, forecasts: torch.Tensor, dimensions: int) -> torch.Tensor:
+def all_measures(
+    truth: torch.Tensor,
+    forecasts: torch.Tensor,
+    dimensions: int,
+    unit: torch.Tensor | None = None,
+    fluid_S: torch.Tensor | None = None,
+) -> torch.Tensor:
     """All MEASURES for several forecasts [F, ..., *S] of one truth [..., *S]: [F, ..., M].
 
-    Where a forecast is not finite its errors are infinite and its correlation is 0.
+    `unit` [...] is the size of each field, its standard deviation over the dataset (by default 1): relative
+    measures are the same in any unit. Cells where `fluid_S` is False do not count, except for `vrmse_published`.
+    Where a forecast is not finite its errors are infinite and its correlation is 0. The VRMSE of a truth that is
+    uniform in space is NaN: no forecast can be compared with its variation.
     """
-    bands = spectral_error(truth, forecasts, dimensions)
-    energy = _band_energy(truth, dimensions, SPECTRAL_BINS)
-    single = (vrmse, nrmse, rmse, mae, linf, pearson)
-    values = torch.stack([measure(truth, forecasts, dimensions) for measure in single], -1)
-    values = torch.cat([values, bands, bands / (energy + EPSILON)], -1)
+    published = vrmse(truth, forecasts, dimensions)
+    unit = torch.ones(()).to(truth) if unit is None else unit.to(truth)
+    per_cell = unit[(..., *[None] * dimensions)]
+    u, v = truth / per_cell, forecasts / per_cell
+    u_cells, v_cells = u.flatten(-dimensions), v.flatten(-dimensions)
+    if fluid_S is not None:
+        u_cells, v_cells = u_cells[..., fluid_S.flatten()], v_cells[..., fluid_S.flatten()]
+        u, v = u * fluid_S, v * fluid_S
+
+    bands = spectral_error(u, v, dimensions)
+    single = [
+        vrmse(u_cells, v_cells, 1),
+        nrmse(u_cells, v_cells, 1),
+        rmse(u_cells, v_cells, 1) * unit,
+        mae(u_cells, v_cells, 1) * unit,
+        linf(u_cells, v_cells, 1) * unit,
+        pearson(u_cells, v_cells, 1),
+    ]
+    relative_bands = bands / (_band_energy(u, dimensions, SPECTRAL_BINS) + EPSILON)
+    parts = [torch.stack(single, -1), bands * unit[..., None].square(), relative_bands, published[..., None]]
+    values = torch.cat(parts, -1)
+
     worst = torch.tensor([0.0 if name == "pearson" else math.inf for name in MEASURES]).to(values)
-    return torch.where(values.isfinite(), values, worst)
+    values = torch.where(values.isfinite(), values, worst)
+    values[..., 0] = values[..., 0].where(~_is_uniform(u_cells), torch.nan)
+    return values
+
+
+def _is_uniform(truth: torch.Tensor) -> torch.Tensor:
+    """Whether a field varies over its cells, [..., cells], by no more than its rounding or epsilon."""
+    variance, energy = truth.var(-1), truth.square().mean(-1)
+    return (variance <= EPSILON) | (variance <= ROUNDING**2 * energy)
 
 
 def vrmse(truth: torch.Tensor, forecast: torch.Tensor, dimensions: int) -> torch.Tensor:

@@ -52,7 +52,8 @@ class ScoreRow:
 
     @property
     def best(self) -> float:
-        return max(self.values) if self.higher_is_better else min(self.values)
+        scored = [value for value in self.values if not math.isnan(value)] or [math.nan]
+        return max(scored) if self.higher_is_better else min(scored)
 
     @property
     def model_wins(self) -> bool:
@@ -176,7 +177,9 @@ def _cell(value: float, best: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits; "diverged" where the error is not finite."""
+    """Three digits; "diverged" where the error is not finite, a dash where there is none."""
+    if math.isnan(value):
+        return "–"
     return f"{value:#.3g}" if math.isfinite(value) else "diverged"
 
 
@@ -188,6 +191,7 @@ def _section(number: int, result: Result) -> str:
     )
     return f"""<section id="task-{number}"><h2>{escaped_words(result.task)}</h2>
 <p>{_protocol(evaluation)}</p>
+{_remarks(evaluation)}
 {_beside(evaluation)}
 {chapters}
 <details><summary>Every field</summary>{_figures(result, (drawings.fields,))}{_table(fields)}</details>
@@ -211,6 +215,12 @@ def _protocol(evaluation: Evaluation) -> str:
         f"{protocol.history} frames, begin at frame {starts} (counted from 0) and have {lengths} steps; "
         f"{jitter}."
     )
+
+
+def _remarks(evaluation: Evaluation) -> str:
+    """Forecasts that left the range of the data or stopped, and fields without scores."""
+    items = "".join(f"<li>{escape(remark)}</li>" for remark in evaluation.remarks)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _figures(result: Result, drawings: Sequence[Drawing]) -> str:
@@ -257,9 +267,12 @@ def _notes(results: Sequence[Result]) -> str:
     seeds = " Errors of the model are means over the seeds; pictures show the first." if several else ""
     return f"""<section><h2>How the numbers are defined</h2><ul>
 <li><b>VRMSE</b> of one field and one frame is √( ⟨(u − v)²⟩ / (var u + ε) ): u is the truth, v the forecast,
-mean and unbiased variance are over space, ε = {EPSILON:g}. A perfect forecast scores 0, a constant field at
-the mean scores 1. Every cell counts, also those inside a solid; of a volume all cells count, though a
-picture shows planes.</li>
+mean and unbiased variance are over space, ε = {EPSILON:g} of the field's variance over the dataset: VRMSE is
+the same in any unit. A perfect forecast scores 0, a constant field at the mean scores 1. Cells inside a solid
+do not count; of a volume all other cells count, though a picture shows planes. A field that is uniform in
+space has no VRMSE and is left out of means. <b>VRMSE published</b> is the published definition: all cells
+count, solid ones too, and ε = {EPSILON:g} in the unit of the field squared; it misleads for fields of small
+numbers.</li>
 <li><b>One step</b>: each frame of a trajectory that has enough history is forecast from true frames. The
 baselines forecast the same frames.</li>
 <li><b>Steps a–b</b>: a rollout fed with its own output. Scores are the mean over fields and frames, then the

@@ -245,6 +245,8 @@ def _when(recording: Recording, index: int) -> str:
 
 def _wrong(recording: Recording, index: int, row: int) -> str:
     error = float(recording.error_TC[index, row])
+    if math.isnan(error):
+        return "uniform in space"
     return f"VRMSE {error:#.3g}" if math.isfinite(error) else "diverged"
 
 

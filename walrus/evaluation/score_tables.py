@@ -44,7 +44,7 @@ class TaskScores:
 
     `scores` leads from forecaster to measure, window and statistic, and there to one number for each of
     `channels`. `windows` has the first and the last step that the rollouts reach. What is not finite, since a
-    forecast diverged, is None.
+    forecast diverged, is None. `remarks` are sentences on fields without scores and unstable forecasts.
     """
 
     split: str
@@ -59,6 +59,7 @@ class TaskScores:
     scores: Nested
     conservation: dict[str, dict[str, float | None]]
     published: PublishedTable | None = None
+    remarks: tuple[str, ...] = ()
 
 
 _SCORES = TypeAdapter(dict[str, TaskScores])
@@ -90,6 +91,7 @@ def _of_task(evaluation: Evaluation) -> TaskScores:
         scores=_nested(scores),
         conservation=_drifts(evaluation),
         published=table,
+        remarks=evaluation.remarks,
     )
 
 
@@ -214,6 +216,8 @@ def score_table(tasks: Mapping[str, TaskScores], name: str) -> str:
     if len(tasks) > 1:
         one_step_TF = np.array([median_vrmse(found, ONE_STEP) for found in tasks.values()])
         lines.append(f"{'mean':{width}} {_line(one_step_TF.mean(0).tolist())}")
+    for task, found in tasks.items():
+        lines += [f"{task}: {remark}" for remark in found.remarks]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ T steps of a rollout, K frames forecast one step ahead, C channel, A statistic (
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -149,8 +150,23 @@ def _within(window: StepRange, rollouts: Sequence[Errors]) -> list[Errors]:
 
 def _statistics(samples: Sequence[Errors]) -> Errors:
     """[F, M, C, A] of errors [F, M, steps, C] of each trajectory; one without steps does not count."""
-    mean_NFMC = np.stack([error.mean(2) for error in samples if error.shape[2]])
-    mean_NFMC = np.concatenate([mean_NFMC.mean(-1, keepdims=True), mean_NFMC], -1)
+    mean_NFMC = np.stack([mean_of_scored(error, 2) for error in samples if error.shape[2]])
+    mean_NFMC = np.concatenate([mean_of_scored(mean_NFMC, -1)[..., None], mean_NFMC], -1)
     # The error of a forecast that diverged is infinite, and so is its mean; it has no standard deviation.
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        # A channel that no trajectory scores stays NaN.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        median, std = np.nanmedian(mean_NFMC, 0), np.nanstd(mean_NFMC, 0)
+        return np.stack([median, mean_of_scored(mean_NFMC, 0), std], -1)
+
+
+def mean_of_scored(errors: Errors, axis: int) -> Errors:
+    """The mean over an axis without NaN, which stands for a field that is uniform in space; NaN where all are.
+
+    >>> mean_of_scored(np.array([[1.0, np.nan], [3.0, np.nan]]), axis=0).tolist()
+    [2.0, nan]
+    """
+    scored = ~np.isnan(errors)
     with np.errstate(invalid="ignore"):
-        return np.stack([np.median(mean_NFMC, 0), mean_NFMC.mean(0), mean_NFMC.std(0)], -1)
+        mean: Errors = np.where(scored, errors, 0.0).sum(axis) / scored.sum(axis)
+        return mean

@@ -21,8 +21,9 @@ from torch import Tensor
 from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.read import Dataset
-from shards.schema import AtLeastOne, Natural, checked
-from walrus.evaluation.metrics import vrmse
+from shards.schema import AtLeastOne, Cell, Natural, checked
+from walrus.evaluation.baselines import channel_units
+from walrus.evaluation.metrics import MEASURES, all_measures
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout
@@ -32,6 +33,7 @@ from walrus.training.log import read_lines
 LOG = "validation.jsonl"
 BEST = "best.safetensors"
 SPACE = 3
+VRMSE = MEASURES.index("vrmse")
 
 
 @checked
@@ -152,10 +154,18 @@ def validation_error(model: Model, dataset: Dataset, history: int, settings: Ear
         whole = reader.read([Window(number, 0, 1)], reader.buffers(1, frames)).to(device)
         before = replace(whole, fields_BTCHWD=whole.fields_BTCHWD[:, :history])
         forecast_TCHWD = torch.cat(list(rollout(model, before, frames - history)))
-        truth_TCHWD = whole.fields_BTCHWD[0, history:]
-        unit_C = whole.scale_C[:, None, None, None].double()
-        error_TC = vrmse(truth_TCHWD * unit_C, forecast_TCHWD * unit_C, SPACE)[:, ~whole.padded_C]
-        errors.append(float(error_TC.mean()))
+        real_C = ~whole.padded_C
+        scale_C = whole.scale_C[real_C, None, None, None].double()
+        truth_TCHWD = whole.fields_BTCHWD[0, history:, real_C] * scale_C
+        solid_HWD = (whole.cells_BHWD[0] & int(Cell.OBSTACLE)) != 0
+        error_TC = all_measures(
+            truth_TCHWD,
+            forecast_TCHWD[None, :, real_C] * scale_C,
+            SPACE,
+            channel_units(dataset.card),
+            None if solid_HWD.all() else ~solid_HWD,
+        )[0, ..., VRMSE]
+        errors.append(float(error_TC[~error_TC.isnan()].mean()))
     if not errors:
         raise MismatchError(
             f"{dataset.files.where()}: no validation trajectory is longer than the history of "

@@ -71,14 +71,14 @@ def test_the_scores_equal_an_independent_numpy_computation(shear, lively, sample
     for f, forecaster in enumerate(FORECASTERS):
         for step in range(4):
             for channel in range(4):
-                expected = by_hand(
-                    frames[5 + step, channel], guesses[forecaster][step, channel].astype(np.float64)
-                )
+                unit = shear.card.moments[shear.card.schema.channels[channel]].std
+                guess = guesses[forecaster][step, channel].astype(np.float64)
+                expected = by_hand(frames[5 + step, channel], guess, unit)
                 np.testing.assert_allclose(found[f, :, step, channel], expected, rtol=1e-6, atol=1e-12)
 
 
-def by_hand(u, v):
-    """Every measure of one field, in the order of MEASURES, by numpy alone."""
+def by_hand(u, v, unit):
+    """Every measure of one field of this standard deviation, in the order of MEASURES, by numpy alone."""
     square = (u - v) ** 2
     covariance = ((u - u.mean()) * (v - v.mean())).mean()
     waves = [np.fft.fftfreq(size) * 2 * np.pi for size in u.shape]
@@ -88,16 +88,17 @@ def by_hand(u, v):
     masks = [(length >= low) & (length < high) for low, high in pairwise(edges)]
     error, energy = (np.abs(np.fft.fftn(part) / part.size) ** 2 for part in (u - v, u))
     values = {
-        "vrmse": np.sqrt(square.mean() / (u.var(ddof=1) + 1e-7)),
-        "nrmse": np.sqrt(square.mean() / ((u**2).mean() + 1e-7)),
+        "vrmse": np.sqrt(square.mean() / (u.var(ddof=1) + 1e-7 * unit**2)),
+        "vrmse_published": np.sqrt(square.mean() / (u.var(ddof=1) + 1e-7)),
+        "nrmse": np.sqrt(square.mean() / ((u**2).mean() + 1e-7 * unit**2)),
         "rmse": np.sqrt(square.mean()),
         "mae": np.abs(u - v).mean(),
         "linf": np.abs(u - v).max(),
-        "pearson": covariance / (u.std(ddof=1) * v.std(ddof=1) + 1e-7),
+        "pearson": covariance / (u.std(ddof=1) * v.std(ddof=1) + 1e-7 * unit**2),
     }
     for name, mask in zip(("low", "middle", "high"), masks, strict=True):
         values[f"spectral_error_{name}"] = error[mask].sum()
-        values[f"relative_spectral_error_{name}"] = error[mask].sum() / (energy[mask].sum() + 1e-7)
+        values[f"relative_spectral_error_{name}"] = error[mask].sum() / (energy[mask].sum() + 1e-7 * unit**2)
     return [values[measure] for measure in MEASURES]
 
 

@@ -118,3 +118,37 @@ def test_the_measures_reproduce_the_golden_values(dimensions: int) -> None:
         torch.testing.assert_close(
             value, golden[name], rtol=1e-10, atol=0, msg=lambda text, name=name: f"{name}: {text}"
         )
+
+
+def test_relative_measures_are_the_same_in_any_unit() -> None:
+    truth, forecast = pair((12, 7))
+    units = torch.tensor([1e-6, 1.0, 1e5], dtype=torch.float64)
+    per_cell = units[:, None, None]
+    small = metrics.all_measures(truth * per_cell, forecast[None] * per_cell, 2, units)
+    usual = metrics.all_measures(truth, forecast[None], 2, torch.ones(3))
+    relative = [m for m, name in enumerate(metrics.MEASURES) if name in ("vrmse", "nrmse", "pearson")]
+    torch.testing.assert_close(small[..., relative], usual[..., relative], rtol=1e-9, atol=0)
+    published = metrics.MEASURES.index("vrmse_published")
+    torch.testing.assert_close(usual[..., published], usual[..., 0], rtol=1e-6, atol=0)
+    assert (small[..., 0, published] < 0.01).all()
+
+
+def test_a_truth_that_is_uniform_in_space_has_no_vrmse() -> None:
+    truth, forecast = pair((12, 7), lead=(2,))
+    truth[1] = 3e4 * (1 + 1e-8 * truth[1])
+    values = metrics.all_measures(truth, forecast[None], 2, torch.tensor([1.0, 2e3]))
+    assert values[0, :, 0].isnan().tolist() == [False, True]
+    assert values[0, 1, 1:].isfinite().all()
+
+
+def test_solid_cells_count_only_in_the_published_vrmse() -> None:
+    truth, forecast = pair((12, 7), lead=(2,))
+    fluid = torch.ones(12, 7, dtype=torch.bool)
+    fluid[3:6, 2:5] = False
+    spoiled = torch.where(fluid, forecast, 1e3)
+    clean, dirty = (metrics.all_measures(truth, each[None], 2, None, fluid) for each in (forecast, spoiled))
+    published = metrics.MEASURES.index("vrmse_published")
+    torch.testing.assert_close(dirty[..., :published], clean[..., :published])
+    assert (dirty[..., published] > 100 * clean[..., published]).all()
+    inside = truth[:, fluid], forecast[:, fluid]
+    torch.testing.assert_close(clean[0, :, 0], metrics.vrmse(*inside, 1), rtol=1e-6, atol=0)

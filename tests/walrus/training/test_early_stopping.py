@@ -41,13 +41,13 @@ def test_a_model_that_predicts_no_change_has_the_error_of_persistence(dataset, s
     whole = reader.read([Window(0, 0, 1)], reader.buffers(1, HISTORY + 3))
     frames = whole.fields_BTCHWD[0, :, :3] * whole.scale_C[:3, None, None, None]
     expected = vrmse(frames[HISTORY:], frames[HISTORY - 1].expand(3, -1, -1, -1, -1), 3).mean()
-    assert validation_error(still, dataset, HISTORY, settings) == pytest.approx(float(expected), rel=1e-5)
+    assert validation_error(still, dataset, HISTORY, settings) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_too_long_a_history_for_the_validation_split_is_refused(dataset, still):
     with pytest.raises(
         MismatchError,
-        match="the longest validation trajectory has 12 frames; expected more than the history of 24",
+        match="no validation trajectory is longer than the history of 24 frames",
     ):
         validation_error(still, dataset, 24, EarlyStoppingSettings(every=1))
 

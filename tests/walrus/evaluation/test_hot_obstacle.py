@@ -1,0 +1,98 @@
+"""A system whose obstacle is hot inside, from a file to a score: training and forecasts leave its heat alone."""
+
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from ingest.building.build import build
+from ingest.building.memory import Resources
+from ingest.building.plan import plan_build
+from ingest.recipe import Recipe
+from shards.program.settings import make
+from shards.read import Dataset
+from walrus.evaluation.evaluate import evaluate
+from walrus.evaluation.forecasts import VRMSE, ForecastProtocol
+from walrus.evaluation.metrics import MEASURES
+from walrus.reading.plan import Window
+from walrus.reading.reader import Reader
+from walrus.rollout import rollout
+from walrus.training.early_stopping import EarlyStoppingSettings, validation_error
+
+RUNS, FRAMES, X, Y = 10, 9, 16, 12
+HOT = 40.0
+SOLID = np.zeros((X, Y), bool)
+SOLID[5:9, 3:7] = True
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """A cylinder of temperature 40 in a fluid near 1 that drifts past it."""
+    folder = tmp_path_factory.mktemp("hot")
+    along = np.arange(X)[:, None] / X + 0 * np.arange(Y)
+    phase = np.arange(FRAMES)[None, :, None, None] / 20 + np.arange(RUNS)[:, None, None, None] / RUNS
+    temperature = 1 + 0.3 * np.sin(2 * np.pi * (along - phase))
+    temperature[..., SOLID] = HOT
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["temperature"] = temperature.astype("f4")
+        file["stone"] = SOLID.astype("u1")
+    tables = {
+        "name": "cylinder",
+        "source": "arrays",
+        "title": "Heated cylinder",
+        "axes": ["x", "y"],
+        "layout": "n t x y",
+        "licence": "CC0-1.0",
+        "fields": [{"name": "temperature"}],
+        "time": {"step": 0.1},
+        "coordinates": {axis: {"lower": 0.0, "upper": 1.0} for axis in "xy"},
+        "boundaries": {"x": ["periodic", "periodic"], "y": ["wall", "wall"]},
+        "mask": {"stored": "stone", "solid": "nonzero", "layout": "x y"},
+    }
+    recipe = make(Recipe, tables, "cylinder.toml")
+    build(plan_build(recipe, folder, "zarr", "lz4"), folder, Resources(1))
+    return Dataset(folder / "cylinder")
+
+
+def warming(still, change):
+    """A model that predicts the same change, in units of the RMS of the change, everywhere."""
+    with torch.no_grad():
+        for decoder in still.network.decoders.values():
+            decoder.bias.fill_(change)
+    return still
+
+
+def test_the_heat_inside_is_fed_back_as_it_was(dataset, still):
+    reader = Reader(dataset, "test")
+    history = reader.read([Window(0, 0, 1)], reader.buffers(1, 4))
+    *_, last_BCHWD = rollout(warming(still, 1.0), history, 3)
+    solid = torch.from_numpy(SOLID)
+    assert torch.equal(last_BCHWD[0, :, solid], history.fields_BTCHWD[0, -1, :, solid])
+    assert (last_BCHWD[0, :, ~solid] != history.fields_BTCHWD[0, -1, :, ~solid]).all()
+
+
+def test_scores_pictures_and_early_stopping_look_at_the_fluid_alone(dataset, still):
+    found = evaluate(still, dataset, ForecastProtocol(4, start=4, longest=5))
+    fluid = ~SOLID
+    errors = []
+    for number, entry in enumerate(dataset.entries("test")):
+        frames = np.empty((entry.frames, 1, X, Y), np.float32)
+        dataset.read_frames(entry, range(entry.frames), frames)
+        inside = frames[:, 0, fluid].astype(float)
+        square = ((inside[4:] - inside[3]) ** 2).mean(1)
+        errors.append(np.sqrt(square / inside[4:].var(1, ddof=1)))
+        np.testing.assert_allclose(
+            found.trajectories[number].rollout_FMTC[0, VRMSE, :, 0], errors[-1], rtol=1e-3
+        )
+    # With the hot cells the variance is some hundred times as large, and every forecast looks good.
+    published = found.trajectories[0].rollout_FMTC[0, MEASURES.index("vrmse_published"), :, 0]
+    assert (published < 0.1 * errors[0]).all()
+    recording = found.recordings.typical
+    assert np.isnan(recording.images_ITCVU[0][:, :, 0].swapaxes(-1, -2)[..., ::-1][0, 0][SOLID]).all()
+    assert recording.error_TC[:, 0] == pytest.approx(found.trajectories[0].rollout_FMTC[0, VRMSE, :, 0])
+    settings = EarlyStoppingSettings(every=1, trajectories=1, steps=5)
+    valid = evaluate(still, dataset, replace(ForecastProtocol(4, start=4, longest=5), split="valid"))
+    expected = valid.trajectories[0].rollout_FMTC[0, VRMSE].mean()
+    assert validation_error(still, dataset, 4, settings) == pytest.approx(expected, rel=1e-4)
