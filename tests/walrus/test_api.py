@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_said_in_one_line(root, checkpoint, window, tmp_pat
         replace(window, static_CS=None)
     broken = window.frames_TCS.copy()
     broken[2, 1, 5, 6] = np.nan
-    with pytest.raises(MismatchError, match="velocity_x is not finite everywhere"):
+    with pytest.raises(MismatchError, match="velocity_x has values that are not finite"):
         replace(window, frames_TCS=broken)
     with pytest.raises(
         MismatchError, match="no frames 20 to 24 of test trajectory 1; there are 2 of at most 24"
