@@ -41,6 +41,15 @@ def command(
         Literal["on", "off"] | None, typer.Option(help="Patch jitter; by default as the model was trained.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of the jitter to average over.")] = 1,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Draws of the jitter whose mean is each forecast frame.")
+    ] = 1,
+    change: Annotated[
+        tuple[float, float],
+        typer.Option(
+            metavar="LOW HIGH", help="Bounds on the RMS of the change in rollouts, of that at their start."
+        ),
+    ] = (0.25, 1.0),
     at_once: Annotated[
         int, typer.Option(min=1, help="Most windows to forecast together; fewer need less memory.")
     ] = 8,
@@ -52,6 +61,7 @@ def command(
         from pipelines.evaluation import evaluate_model
         from walrus.evaluation.forecasts import EvaluationSettings
         from walrus.evaluation.score_tables import score_table, scores_document
+        from walrus.rollout import ChangeBounds
 
         scores = evaluate_model(
             checkpoint,
@@ -61,6 +71,8 @@ def command(
             settings=EvaluationSettings(start, longest, seeds, at_once),
             split=split,
             jitters=None if jitter is None else jitter == "on",
+            bounds=ChangeBounds(*change),
+            draws=draws,
         )
         if as_json:
             print_json(scores_document(scores))

@@ -14,6 +14,7 @@ from walrus.evaluation.forecasts import EvaluationSettings
 from walrus.evaluation.report import RunFacts
 from walrus.evaluation.score_tables import TaskScores, task_scores
 from walrus.evaluation.write import save
+from walrus.rollout import ChangeBounds
 
 
 def evaluate_model(
@@ -25,16 +26,20 @@ def evaluate_model(
     settings: EvaluationSettings,
     split: Split = "test",
     jitters: bool | None = None,
+    bounds: ChangeBounds | None = None,
+    draws: int = 1,
 ) -> dict[str, TaskScores]:
     """Forecasts the trajectories of a split and writes the results to `out`; the scores by dataset.
 
-    `jitters` turns patch jitter on or off; None leaves it as the model was trained. Raises MismatchError
+    `jitters` turns patch jitter on or off; None leaves it as the model was trained. Each frame is the mean over
+    `draws` of the jitter. `bounds` hold the change of rollouts; None takes the usual ones. Raises MismatchError
     where the model does not know a channel of the dataset.
     """
     require_writable(out)
     description, model = load_model(checkpoint)
     if jitters is not None:
         model = replace(model, jitters=jitters)
+    model = replace(model, draws=draws, bounds=bounds or model.bounds)
     results = evaluate_all(model, description, [open_dataset(root, dataset)], settings, split)
     facts = (("model", str(checkpoint)), *describe(description, model))
     save(out, RunFacts(f"{checkpoint.name} on {dataset}", facts), results)

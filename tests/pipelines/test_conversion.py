@@ -65,10 +65,6 @@ def test_a_published_file_becomes_a_model_and_again_the_same_weights(tmp_path, s
     back = load_file(tmp_path / "back" / "walrus.safetensors")
     assert set(back) == set(state)
     for name, tensor in state.items():
-        if name.endswith("proj1.weight") and name.startswith("embed"):
-            tensor = torch.cat([tensor[:, :3], tensor[:, 3:] * 0.75], 1)
-        elif name == "encoder_dummy":
-            tensor = torch.ones(1)
         assert torch.equal(back[name], tensor), name
     # What was written is itself a published file, of the same network.
     import_release(tmp_path / "back" / "walrus.safetensors", tmp_path / "again", (), ())

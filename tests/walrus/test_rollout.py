@@ -3,13 +3,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from shards.errors import MismatchError
 from shards.schema import Cell
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.reading.stream import Shards
-from walrus.rollout import Model, rollout
+from walrus.rollout import UNBOUNDED, ChangeBounds, Model, rollout
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1, branch_scale=1.0)
@@ -87,3 +88,37 @@ def test_a_model_with_cell_flags_sees_the_obstacle(history):
         model.next_frame(replace(history, cells_BHWD=mask)) for mask in (torch.zeros_like(cells), cells)
     )
     assert (free - blocked)[:, :, 30:].abs().max() > 1e-4
+
+
+def growing(model, factor):
+    """A model whose every output is a constant, so that the RMS of the change follows it."""
+    with torch.no_grad():
+        for decoder in model.network.decoders.values():
+            decoder.second.zero_()
+            decoder.bias.fill_(factor)
+    return model
+
+
+@pytest.mark.parametrize(("factor", "bound"), [(3.0, 1.0), (0.01, 0.25)])
+def test_the_change_of_a_rollout_stays_within_its_bounds(model, history, factor, bound):
+    model = growing(model, factor)
+    first = model.change_rms(history)[:, : len(history.channels)]
+    *_, before, last = rollout(model, history, 12)
+    found = ((last - before).amax((2, 3, 4)) / (factor * first))[:, ~history.padded_C]
+    torch.testing.assert_close(found, torch.full_like(found, bound), rtol=1e-3, atol=0)
+    *_, before, last = rollout(replace(model, bounds=UNBOUNDED), history, 12)
+    free = ((last - before).amax((2, 3, 4)) / (factor * first))[:, ~history.padded_C]
+    assert (free > 100).all() if factor > 1 else (free < 0.02).all()
+
+
+def test_a_frame_is_the_mean_over_the_draws_of_the_jitter(model, history):
+    one, two = (replace(model, draws=draws).next_frame(history) for draws in (1, 2))
+    assert not torch.equal(one, two)
+    assert torch.equal(one, model.next_frame(history))
+    calm = replace(model, jitters=False)
+    assert torch.equal(calm.next_frame(history), replace(calm, draws=3).next_frame(history))
+
+
+def test_bounds_in_the_wrong_order_are_refused():
+    with pytest.raises(MismatchError, match="change bounds 2 to 1"):
+        ChangeBounds(2.0, 1.0)

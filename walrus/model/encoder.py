@@ -26,6 +26,7 @@ class Encoder(nn.Module):
     def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
         super().__init__()
         self.fields = vocabulary_size - len(SERVICE_CHANNELS)
+        self.field_scale = settings.field_scale
         self.first = kernel_parameter(settings.inner, vocabulary_size, *[FIRST_KERNEL] * 3)
         self.first_norm = CellNorm(settings.inner)
         self.second = kernel_parameter(settings.hidden, settings.inner, *[SECOND_KERNEL] * 3)
@@ -60,4 +61,5 @@ class Encoder(nn.Module):
         """
         scale = math.sqrt(self.fields / len(labels_C))
         inside, boundaries = self.first[:, 2:3] * scale, self.first[:, :2]
-        return self.first.index_select(1, labels_C) * scale, torch.cat([inside, boundaries], 1)
+        fields = self.first.index_select(1, labels_C) * (scale * self.field_scale)
+        return fields, torch.cat([inside, boundaries], 1)

@@ -1,7 +1,7 @@
 """Convert published weights to ours and back, name by name.
 
 Only names and a few shapes differ. One trained scalar, `encoder_dummy`, multiplies the fields before the
-first convolution there; here it lies in that convolution's field columns.
+first convolution; it is `ModelSettings.field_scale`, so that weights come back bit for bit.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ def published_settings(state: State) -> ModelSettings:
         "dimensions": dimensions,
         "rotary": "learned" if _axis_frequencies(0)[0] in state else "published",
         "position_grid": _shape(state, POSITION, 6)[3:] if POSITION in state else None,
+        # Names and shapes alone, on the meta device, have no value.
+        "field_scale": 1.0 if state[SCALAR].is_meta else float(state[SCALAR]),
     }
     return make(ModelSettings, sizes, "published weights")
 
@@ -137,16 +139,13 @@ def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
         name: state[published].flatten(1) if published.endswith(POINTWISE) else state[published]
         for published, name in published_names(settings).items()
     }
-    for dimensions in settings.dimensions:
-        name = f"encoders.{STEMS[dimensions]}.first"
-        ours[name] = torch.cat([ours[name][:, :3], ours[name][:, 3:] * state[SCALAR]], 1)
     if settings.position_grid:
         ours["position.weight_hwdE"] = state[POSITION][0, 0].permute(1, 2, 3, 0)
     return ours | _frequencies_from(state, settings)
 
 
 def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """The published state of ours, with the scalar at 1.
+    """The published state of ours.
 
     Raises MismatchError for options that it has no name for.
     """
@@ -161,7 +160,7 @@ def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
             state[name][..., None, None, None] if published.endswith(POINTWISE) else state[name]
         )
     device = next(iter(theirs.values())).device
-    theirs[SCALAR] = torch.ones(1, device=device)
+    theirs[SCALAR] = torch.full((1,), settings.field_scale, device=device)
     if settings.position_grid:
         theirs[POSITION] = state["position.weight_hwdE"].permute(3, 0, 1, 2)[None, None]
     for number in range(settings.blocks):

@@ -21,18 +21,20 @@ def delta_loss(
     statistics: WindowStatistics,
     cells_BHWD: Tensor,
     padded_C: Tensor,
+    causal: bool = True,
 ) -> Tensor:
     """100 times the mean absolute error of the changes in units of their RMS, a scalar.
 
     `output` are the network's T changes of the variable channels, `frames` the T + 1 frames.
-    The first change is left out, cells inside an obstacle count as right, channels that only pad a vector
+    The first change is left out; of a network that is not causal only the last one counts, since position t
+    sees frame t + 1, its answer. Cells inside an obstacle count as right, channels that only pad a vector
     count not at all. `statistics` may cover constant channels behind the variable ones. Source: arXiv
     2511.15684, equation 8.
     """
     channels = output_TBCHWD.shape[2]
     variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
     target_TBCHWD = normalise_change(frames_TBCHWD.diff(dim=0), variable)
-    error_TBCHWD = (output_TBCHWD - target_TBCHWD)[CONTEXT:].abs()
+    error_TBCHWD = (output_TBCHWD - target_TBCHWD)[CONTEXT if causal else -1 :].abs()
     outside_BHWD = (cells_BHWD & int(Cell.OBSTACLE)) == 0
     real_C = ~padded_C
     counted_TBCHWD = error_TBCHWD * (outside_BHWD[:, None] & real_C[:, None, None, None])

@@ -76,6 +76,7 @@ class TrainingObjective(nn.Module):
             statistics,
             batch.cells_BHWD,
             batch.padded_C,
+            settings.causal,
         )
 
     def tokens(self, batch: Batch) -> int:
