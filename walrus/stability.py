@@ -44,6 +44,7 @@ class StabilityCheck:
     `window_TCS` are the known frames in physical units, `moments` those of the dataset by channel if known.
     Cells where `fluid_S` is False do not count.
 
+    >>> import torch
     >>> window = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]])
     >>> check = StabilityCheck(["height"], window)
     >>> check.next(torch.tensor([[0.0, 30.0]]))

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -91,12 +92,13 @@ def test_a_model_with_cell_flags_sees_the_obstacle(history):
 
 
 def growing(model, factor):
-    """A model whose every output is a constant, so that the RMS of the change follows it."""
+    """A copy of the model whose every output is a constant, so that the RMS of the change follows it."""
+    network = deepcopy(model.network)
     with torch.no_grad():
-        for decoder in model.network.decoders.values():
+        for decoder in network.decoders.values():
             decoder.second.zero_()
             decoder.bias.fill_(factor)
-    return model
+    return replace(model, network=network)
 
 
 @pytest.mark.parametrize(("factor", "bound"), [(3.0, 1.0), (0.01, 0.25)])

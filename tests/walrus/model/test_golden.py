@@ -201,7 +201,7 @@ def test_a_training_step_gives_the_published_loss_and_gradients(golden, dtype, n
     # Here the scalar is a setting: its gradient follows from that of the kernel's field columns.
     state, kernel = golden.published_state(), "embed.2.proj1.weight"
     scaled = gradients[kernel][:, 3:].double() * state[kernel][:, 3:]
-    gradients["encoder_dummy"] = scaled.sum() / state["encoder_dummy"]
+    gradients["encoder_dummy"] = scaled.sum() / float(state["encoder_dummy"])
     for parameter, entry in case.entry["gradients"].items():
         gradient = gradients[parameter].double()
         if parameter.endswith("knorm.bias"):
