@@ -126,6 +126,7 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> Ru
 
 
 def _task(task: Task, known: DatasetFacts, recipe: RunRecipe) -> TaskForecast:
+    """What one task reads and costs, for the report of a dry run."""
     return TaskForecast(
         known_from=known.origin,
         grid=known.schema.grid.shape,

@@ -31,9 +31,9 @@ def evaluate_model(
 ) -> dict[str, TaskScores]:
     """Forecasts the trajectories of a split and writes the results to `out`; the scores by dataset.
 
-    `jitters` turns patch jitter on or off; None leaves it as the model was trained. Each frame is the mean over
-    `draws` of the jitter. `bounds` hold the change of rollouts; None takes the usual ones. Raises MismatchError
-    where the model does not know a channel of the dataset.
+    `jitters` turns patch jitter on or off; None leaves it as the model was trained. Each frame is the mean
+    over `draws` of the jitter. `bounds` hold the change of rollouts; None takes the usual ones. Raises
+    MismatchError where the model does not know a channel of the dataset.
     """
     require_writable(out)
     description, model = load_model(checkpoint)

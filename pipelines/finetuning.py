@@ -177,6 +177,7 @@ def _tell_new(new: tuple[str, ...], channels: tuple[str, ...]) -> None:
 
 
 def _write_card(job: Job, shards: Shards, base: Description, scores: dict[str, TaskScores]) -> None:
+    """Write the README.md of the fine-tuned model, unless it says the same already."""
     description = load_description(job.run)
     count = parameters(description.model, len(description.vocabulary))
     cards = [dataset.card for dataset in shards.datasets.values()]

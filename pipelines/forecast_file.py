@@ -106,6 +106,7 @@ def write_forecast(out: Path, described: Described, frames: Iterator[ForecastFra
 
 
 def _write_frames(writer: FrameWriter, described: Described, frames: Iterator[ForecastFrame]) -> Written:
+    """Write frame after frame; stop before the first that is not finite, and say in which channels."""
     channels = described.schema.channels
     for step, frame in enumerate(frames):
         bad = tuple(
@@ -170,6 +171,7 @@ class _NetCDF:
 
 @contextmanager
 def _netcdf(path: Path, described: Described) -> Iterator[_NetCDF]:
+    """A NetCDF4 file with its coordinates written and its fields ready for frames."""
     import netCDF4
 
     opened: Any = netCDF4.Dataset(path, "w", format="NETCDF4")
@@ -210,6 +212,7 @@ class _Zarr:
 
 @contextmanager
 def _zarr(path: Path, described: Described) -> Iterator[_Zarr]:
+    """A zarr group with its coordinates written and its fields ready for frames."""
     import zarr
 
     grid, steps = described.schema.grid, len(described.times)

@@ -64,7 +64,8 @@ def forecast(checkpoint: Path, request: Request, out: Path, steps: int, ensemble
     """Writes the `steps` frames that follow the window; with an ensemble their mean and spread.
 
     A frame is written as it comes, so memory does not grow with the steps. Raises MismatchError where the
-    model does not fit the window, and where a field leaves finite numbers: the file then has the steps before.
+    model does not fit the window, and where a field leaves finite numbers: the file then has the steps
+    before.
     """
     model = load(checkpoint)
     begin = _start_of(request, model)
@@ -110,6 +111,7 @@ def _start_of(request: Request, model: Pretrained) -> _Start:
 
 
 def _of_file(file: Path, recipe_name: str, trajectory: int, first: int, frames: int) -> _Start:
+    """The window of a trajectory of one source file, read as its recipe says, without a build."""
     recipe = find_recipe(recipe_name)
     if not file.exists():
         raise SourceError(f"{file}: no such file or folder")

@@ -65,6 +65,7 @@ def model_card(
 
 
 def _data(card: Card) -> list[str]:
+    """Fields, grid, licence and origin of one dataset, as Markdown."""
     grid = " x ".join(map(str, card.schema.grid.shape))
     counts = ", ".join(f"{count.trajectories} {split}" for split, count in card.counts.items())
     facts = [
@@ -82,6 +83,7 @@ def _data(card: Card) -> list[str]:
 
 
 def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Description]) -> list[str]:
+    """How the model was trained, as Markdown."""
     folder, began = base
     origin = began.origin or f"{began.step} steps on {', '.join(began.datasets) or 'nothing'}"
     licences = ", ".join(f"{name}: {licence or 'not stated'}" for name, licence in began.licences.items())
@@ -104,6 +106,7 @@ def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Descri
 
 
 def _limits(description: Description, cards: Sequence[Card]) -> list[str]:
+    """What the model cannot do, as Markdown."""
     dimensions = {len(card.schema.grid.axes) for card in cards}
     history = " or ".join(str(description.history(each)) for each in sorted(dimensions))
     return [

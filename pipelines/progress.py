@@ -65,6 +65,7 @@ class Terminal:
         )
 
     def __call__(self, step: StepRecord) -> None:
+        """Show one step: on the bar, or as a line now and then."""
         self.smooth.take(step)
         done = step.step + 1
         if self.task is not None:

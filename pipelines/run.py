@@ -319,6 +319,7 @@ def _early_stopping(
 
 
 def _description(job: Job, shards: Shards) -> Description:
+    """What the model of this run is, as `model.json` says it."""
     recipe = job.recipe
     return Description(
         model=job.model,

@@ -72,6 +72,7 @@ def _say_found(job: Job) -> None:
 
 
 def _evaluate(job: Job, shards: Shards) -> None:
+    """Evaluate the trained model on all datasets of the run, and write report and scores."""
     began = time.perf_counter()
     description, model = load_model(job.run)
     results = evaluate_all(model, description, list(shards.datasets.values()), job.recipe.evaluation)

@@ -45,7 +45,9 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def create_temporary(path: Path) -> tuple[Path, BinaryIO]:
-    """A new file next to `path`, of a name that nobody can have put a link at; its mode is that of any new file."""
+    """A new file next to `path`, of a name that nobody can have put a link at; its mode is that of any new
+    file.
+    """
     temporary = path.with_name(f"{TEMPORARY}{path.name[:LONGEST_NAME]}-{secrets.token_hex(6)}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return temporary, os.fdopen(os.open(temporary, flags, 0o666), "w+b")

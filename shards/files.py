@@ -1,4 +1,7 @@
-"""Where the files of a dataset are: in a folder of this machine, or behind a URL (shards/remote.py)."""
+"""Where the files of a dataset are: in a folder of this machine, or behind a URL (shards/remote.py).
+
+The reasons are in docs/decisions/0041-nothing-of-others-is-believed.md.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,9 @@ class LocalFiles:
         return str(self.folder / path)
 
     def read(self, path: str) -> bytes:
+        """The bytes of a document of the dataset; raises ShardError where it is absent, too large or
+        unreadable.
+        """
         try:
             with open_regular(self.folder / path) as file:
                 require_size(os.fstat(file.fileno()).st_size, self.where(path))

@@ -8,7 +8,8 @@ from shards.errors import ShardError
 from shards.json_text import parse
 from shards.schema import excerpt
 
-# From 2 on every chunk ends in its crc32c, and the index ends in its own (docs/decisions/0040-checked-chunks.md).
+# From 2 on every chunk ends in its crc32c, and the index ends in its own
+# (docs/decisions/0040-checked-chunks.md).
 FORMAT: Literal[2] = 2
 Format = Literal[1, 2]
 
@@ -27,6 +28,7 @@ def format_of(text: str | bytes, where: str) -> int:
     version = parse(_Versioned, text, where).format
     if version > FORMAT:
         raise ShardError(
-            f"{where}: is of format {version}, built by a newer walrus-pde; this one reads up to {FORMAT}: upgrade it"
+            f"{where}: is of format {version}, built by a newer walrus-pde; this one reads up to {FORMAT}: "
+            "upgrade it"
         )
     return version

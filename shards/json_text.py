@@ -12,7 +12,8 @@ from shards.checksum import crc32c_of
 from shards.errors import ShardError
 
 T = TypeVar("T")
-# Between the last key of a document and its checksum, and after it. Only a key of the document itself has one blank.
+# Between the last key of a document and its checksum, and after it. Only a key of the document itself has one
+# blank.
 CHECKSUM = b',\n "crc32c": '
 END = "\n}\n"
 
@@ -88,7 +89,9 @@ def parse_with_checksum(cls: type[T], text: bytes, where: str) -> T:
 
 
 def checked_content(text: bytes, where: str) -> bytes | None:
-    """The document without its checksum, None where it has none; raises ShardError where a byte has changed."""
+    """The document without its checksum, None where it has none; raises ShardError where a byte has
+    changed.
+    """
     content, found, rest = text.rpartition(CHECKSUM)
     if not found:
         return None

@@ -131,8 +131,8 @@ def _total(of_blocks: Frames) -> Frames:
 def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tuple[Frames, ...]:
     """Lowest, highest, sum and sum of squares less the first cell, and squares of change.
 
-    Each is [blocks, T, C]. The first cell is among the values, so that what is left of them is not much larger
-    than their deviation.
+    Each is [blocks, T, C]. The first cell is among the values, so that what is left of them is not much
+    larger than their deviation.
     """
     frames, channels, _ = values.shape
     lowest, highest = (np.empty((len(blocks), frames, channels), values.dtype) for _ in range(2))

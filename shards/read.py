@@ -79,7 +79,8 @@ class Dataset:
             raise ShardError(f"{where}: is no longer the dataset that was opened ({error})") from error
         if not files.issuperset(self.index.files):
             raise ShardError(
-                f"{where}: was built anew while it was read, its values may differ; start again with the new one"
+                f"{where}: was built anew while it was read, its values may differ; start again with the new "
+                "one"
             )
 
     def read_frames(
@@ -132,7 +133,9 @@ class Dataset:
         return memoryview(whole)[member.offset : member.offset + member.length]
 
     def checked_bytes_of(self, member: FileRange) -> memoryview:
-        """The member, after all of it was read; raises ShardError where its bytes are not those of the index."""
+        """The member, after all of it was read; raises ShardError where its bytes are not those of the
+        index.
+        """
         data = self.bytes_of(member)
         if crc32c_of(data) != member.crc32c:
             where = self.files.where(member.path)

@@ -141,7 +141,9 @@ class RemoteFiles:
 
     @cached_property
     def _system(self) -> Any:
-        """The file system of the URL. Time limits are on silence: a large file is not cut off while it comes."""
+        """The file system of the URL. Time limits are on silence: a large file is not cut off while it
+        comes.
+        """
         options: dict[str, Any] = {}
         if self._is_http:
             from aiohttp import ClientTimeout

@@ -1,7 +1,7 @@
 """The shard object: chunks one after the other, then an index, as zarr's sharding codec has it.
 
-The index holds for each chunk (offset, length) as little-endian uint64, both 2^64-1 where there is none,
-and ends in the crc32c of those pairs. A chunk ends in its own crc32c, before format 2 it does not. It is the same
+The index holds for each chunk (offset, length) as little-endian uint64, both 2^64-1 where there is none, and
+ends in the crc32c of those pairs. A chunk ends in its own crc32c, before format 2 it does not. It is the same
 object in a zarr store and in a tar (docs/decisions/0040-checked-chunks.md).
 """
 

@@ -1,7 +1,7 @@
 """Checks that a built dataset is whole: every byte against the index, every chunk through its decoder.
 
-Also that card, index, records of the parts and the documents of the trajectories say the same: what one of them says
-alone is proven by nothing.
+Also that card, index, records of the parts and the documents of the trajectories say the same: what one of
+them says alone is proven by nothing.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _unknown_files(dataset: Dataset) -> Iterator[str]:
 
 
 def _document_faults(dataset: Dataset) -> Iterator[str]:
-    """The recipe, the report and the records of the parts: what lies next to the splits, card and index aside."""
+    """The recipe, the report and the records of the parts: what lies next to the splits, card and index
+    aside.
+    """
     folder, index = dataset.folder, dataset.index
     recipe = folder / "recipe.toml"
     if index.recipe_crc32c is not None:
@@ -103,7 +105,9 @@ def _document_faults(dataset: Dataset) -> Iterator[str]:
 
 
 def _record_faults(dataset: Dataset) -> Iterator[str]:
-    """Records that were changed; otherwise whether they hold the files of the index, where the dataset has records."""
+    """Records that were changed; otherwise whether they hold the files of the index, where the dataset has
+    records.
+    """
     paths = sorted((dataset.folder / PARTS).glob("*.json"))
     recorded: set[tuple[str, int, int]] = set()
     for path in paths:
@@ -129,8 +133,8 @@ def _count_faults(dataset: Dataset) -> Iterator[str]:
         said = dataset.card.counts.get(split, Count())
         if found != said:
             yield (
-                f"{dataset.folder / 'card.json'}: counts {said.trajectories} trajectories and {said.frames} frames "
-                f"for {split}, index.json has {found.trajectories} and {found.frames}; build again"
+                f"{dataset.folder / 'card.json'}: counts {said.trajectories} trajectories and {said.frames} "
+                f"frames for {split}, index.json has {found.trajectories} and {found.frames}; build again"
             )
 
 

@@ -70,6 +70,7 @@ class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
             )
 
     def __call__(self, samples: Iterable[Mapping[str, Any]]) -> Iterator[WindowSample]:
+        """The windows of each sample, and those that reach from one segment of a trajectory into the next."""
         before: _Frames | None = None
         for sample in samples:
             try:

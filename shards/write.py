@@ -75,7 +75,9 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Written:
-    """A run of blocks in a file: its length, its checksum, and that of the checksums that its chunks end in."""
+    """A run of blocks in a file: its length, its checksum, and that of the checksums that its chunks
+    end in.
+    """
 
     length: int
     crc32c: int

@@ -127,6 +127,7 @@ def _channels(fields: Iterable[FieldSpec], axes: tuple[str, ...]) -> list[tuple[
 
 
 def _attributes(dataset: Dataset) -> dict[str, Any]:
+    """What the card says of the dataset, without its empty entries."""
     card = dataset.card
     told = {
         "title": card.title,

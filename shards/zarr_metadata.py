@@ -26,7 +26,10 @@ def group(document: TrajectoryDocument) -> str:
 
 def parents(card: Card, splits: Iterable[Split]) -> dict[str, str]:
     """Path to document of the groups above the trajectories: the dataset, and each split."""
-    units = "values of fields and static are divided by scale, an attribute of each: multiply to have physical ones"
+    units = (
+        "values of fields and static are divided by scale, an attribute of each: "
+        "multiply to have physical ones"
+    )
     attributes = {"title": card.title, "units": units, "card": "card.json"}
     told = {GROUP: to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})}
     plain = to_text({"zarr_format": 3, "node_type": "group", "attributes": {}})

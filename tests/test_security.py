@@ -33,8 +33,8 @@ FORBIDDEN_ARGUMENTS = {"shell": True, "weights_only": False, "allow_pickle": Tru
 REQUIRED_ARGUMENTS = {"torch.load": ("weights_only", True)}
 # The error that torch raises where a checkpoint asks for anything but tensors is a class of this module.
 ALLOWED_IMPORTS = {("walrus/model/published_files.py", "pickle")}
-# The name of a source, a file of ingest/sources that is listed before it is imported; and modules of DeepSpeed,
-# from a table in the code.
+# The name of a source, a file of ingest/sources that is listed before it is imported; and modules of
+# DeepSpeed, from a table in the code.
 COMPUTED_IMPORTS = {"ingest/source.py", "walrus/training/deepspeed_fence.py"}
 
 

@@ -123,9 +123,9 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
 def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator[Frames]:
     """Forecast the `steps` frames that follow the window, [C, *S] each, float32 in physical units.
 
-    Of a longer window only the last frames are used, as many as the model needs. Warns (`warnings.warn`) at the
-    first step at which a field is far out of the range of the window, or stops moving. Raises MismatchError
-    where there are fewer frames, or the model does not know a channel.
+    Of a longer window only the last frames are used, as many as the model needs. Warns (`warnings.warn`) at
+    the first step at which a field is far out of the range of the window, or stops moving. Raises
+    MismatchError where there are fewer frames, or the model does not know a channel.
     """
     history = pretrained.history(len(window.schema.grid.axes))
     if len(window.frames_TCS) < history:

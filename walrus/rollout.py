@@ -27,8 +27,8 @@ from walrus.vocabulary import Vocabulary
 class ChangeBounds:
     """Bounds on the RMS of the change of a field, in multiples of that in the first window of a rollout.
 
-    The network predicts changes in units of that RMS, and the predictions feed it back: a gain above 1 explodes,
-    one below 1 freezes. See docs/decisions/0037-bounds-on-the-change.md.
+    The network predicts changes in units of that RMS, and the predictions feed it back: a gain above 1
+    explodes, one below 1 freezes. See docs/decisions/0037-bounds-on-the-change.md.
 
     >>> bounds = ChangeBounds(0.25, 1.0)
     >>> bounds.apply(torch.tensor([0.1, 0.9, 7.0]), torch.tensor([2.0, 2.0, 2.0])).tolist()

@@ -68,8 +68,8 @@ def _append(
         raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
     if card.format != FORMAT:
         raise MismatchError(
-            f"{folder}: is of format {card.format}, new files would be of format {FORMAT}; run walrus-ingest build "
-            "with all files in another root"
+            f"{folder}: is of format {card.format}, new files would be of format {FORMAT}; run walrus-ingest "
+            "build with all files in another root"
         )
     if shard_digest(recipe) != shard_digest(load(Recipe, folder / "recipe.toml")):
         raise MismatchError(

@@ -102,7 +102,8 @@ def _finished(plan: BuildPlan, folder: Path) -> Card | None:
 def _done(plan: BuildPlan, parts: Sequence[Part], folder: Path) -> dict[str, PartRecord]:
     """The records of those of these parts that are done, by name.
 
-    Where a large file was written again, its values are compared with the shards: a copy of it has a time of its own.
+    Where a large file was written again, its values are compared with the shards: a copy of it has a time of
+    its own.
     """
     records: dict[str, PartRecord] = {}
     for part in parts:

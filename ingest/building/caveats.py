@@ -75,7 +75,9 @@ def _of_rows(recipe: Recipe, file: InputFile) -> list[str]:
 
 
 def _repeated_ends(opened: OpenFile) -> list[str]:
-    """Periodic axes whose last cells hold the first ones again, as linspace writes them, by the last frame."""
+    """Periodic axes whose last cells hold the first ones again, as linspace writes them, by the last
+    frame.
+    """
     last = len(opened.rows[0].time)
     frame = opened.frames(0, max(0, last - 1), last)[-1:]
     found = []
@@ -89,8 +91,8 @@ def _repeated_ends(opened: OpenFile) -> list[str]:
         differs = np.abs(planes[1] - planes[0]).max() > 1e3 * tolerance
         if differs and np.abs(planes[-1] - planes[0]).max() <= tolerance:
             found.append(
-                f"the last cells of the periodic axis {axis} repeat the first ones: the period would be a cell too "
-                f"long; cut them with crop = {{ {axis} = [0, 1] }}"
+                f"the last cells of the periodic axis {axis} repeat the first ones: the period would be a "
+                f"cell too long; cut them with crop = {{ {axis} = [0, 1] }}"
             )
     return found
 

@@ -78,8 +78,8 @@ class FrameStatistics:
     def stopped_at(self) -> int | None:
         """The frame from which on nothing more was written, None for a trajectory that goes on to its end.
 
-        From there on all channels are the same everywhere, as unwritten values are, or at least two frames repeat the
-        one before. A state that settled, its last change no larger than rounding, did not stop.
+        From there on all channels are the same everywhere, as unwritten values are, or at least two frames
+        repeat the one before. A state that settled, its last change no larger than rounding, did not stop.
         """
         repeats = self.frames - 1 - self._last_change
         if self._last_change == 0 or self._settled:

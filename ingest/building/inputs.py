@@ -27,9 +27,9 @@ BLOCKS = 64
 class InputFile:
     """A file below the root: relative path, split if its place says one, and its fingerprint.
 
-    Of a run that is written in several files, it is the first one; `run` is the name of such a run. `modified`
-    and `digest` are of the file and of those that it is read with, `bytes` of the file alone. A `fault` says why
-    the file, or the folder of this path, is not read at all; it has no fingerprint then.
+    Of a run that is written in several files, it is the first one; `run` is the name of such a run.
+    `modified` and `digest` are of the file and of those that it is read with, `bytes` of the file alone. A
+    `fault` says why the file, or the folder of this path, is not read at all; it has no fingerprint then.
     """
 
     root: Path
@@ -49,7 +49,9 @@ class InputFile:
 
     @property
     def stem(self) -> str:
-        """The name of its run, or its own without what tells its kind; a zarr store has that of its folder."""
+        """The name of its run, or its own without what tells its kind; a zarr store has that of its
+        folder.
+        """
         if self.run:
             return self.run
         return (self.place.parent if self.place.name in MARKERS else self.place).stem
@@ -58,8 +60,8 @@ class InputFile:
 def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     """The files of this recipe below `start` (or that one), in natural order; raises SourceError for none.
 
-    A folder that is a zarr store is one file, known by what stands for it. Folders that cannot be read, links to
-    nowhere and names that are no text are among the files, each with its fault.
+    A folder that is a zarr store is one file, known by what stands for it. Folders that cannot be read, links
+    to nowhere and names that are no text are among the files, each with its fault.
     """
     if not is_utf8(start.absolute()):
         raise SourceError(f"{printable(start)}: the name is not UTF-8; rename it")
@@ -192,7 +194,8 @@ def require_unchanged(recipe: Recipe, file: InputFile) -> None:
         size, modified = -1, 0
     if (size, modified) != (file.bytes, file.modified):
         raise MismatchError(
-            f"{file.place}: has changed while it was read; run the same command again when nothing writes to it"
+            f"{file.place}: has changed while it was read; run the same command again when nothing writes to "
+            "it"
         )
 
 

@@ -190,8 +190,8 @@ def _outliers(item: _Written) -> Iterator[str]:
     origin = item.origin
     for channel, found in item.frames.outliers.items():
         yield (
-            f"{origin.file}, row {origin.row}: {channel} reaches {found.value:.3g} in frame {found.frame}, more than "
-            f"{FAR:g} times the RMS of the other cells; check the file"
+            f"{origin.file}, row {origin.row}: {channel} reaches {found.value:.3g} in frame {found.frame}, "
+            f"more than {FAR:g} times the RMS of the other cells; check the file"
         )
 
 
@@ -331,7 +331,8 @@ def _segments(
     stopped = statistics.stopped_at()
     if stopped is not None and plan.recipe.at_rest == "refuse":
         raise UnfitError(
-            f"nothing changes in any channel from frame {stopped} of {trajectory.frames} on, as where a run was "
+            f"nothing changes in any channel from frame {stopped} of {trajectory.frames} on, as where a run "
+            "was "
             'killed or still writes; run it again, or set at_rest = "keep" if it is so'
         )
     still = statistics.still_fields(plan.schema)

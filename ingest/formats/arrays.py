@@ -1,4 +1,7 @@
-"""Named arrays of one file, whatever kind of file it is: what a recipe can describe."""
+"""Named arrays of one file, whatever kind of file it is: what a recipe can describe.
+
+The reasons are in docs/decisions/0054-openpmd-units.md.
+"""
 
 from __future__ import annotations
 

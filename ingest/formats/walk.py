@@ -20,7 +20,9 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Tree:
-    """What is below a folder, links followed: files (and pipes, devices, links to nowhere), folders, and faults."""
+    """What is below a folder, links followed: files (and pipes, devices, links to nowhere), folders, and
+    faults.
+    """
 
     files: tuple[Path, ...]
     folders: tuple[Path, ...]
@@ -28,10 +30,11 @@ class Tree:
 
 
 def walk(root: Path, every_name: bool = False) -> Tree:
-    """The tree below `root`; a folder that several links name is entered once, by its own name where it has one.
+    """The tree below `root`; a folder that several links name is entered once, by its own name where it has
+    one.
 
-    With `every_name` it is entered by each of its names, as the keys of a store need it; a link to a folder that it
-    is in ends there.
+    With `every_name` it is entered by each of its names, as the keys of a store need it; a link to a folder
+    that it is in ends there.
     """
     files: list[Path] = []
     folders: list[Path] = []

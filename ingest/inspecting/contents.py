@@ -207,6 +207,7 @@ def _of_unreadable(arrays: Arrays, name: str) -> tuple[tuple[int, ...] | None, s
 
 
 def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
+    """How an array is stored: bytes, chunks and filters, as far as its format says."""
     if isinstance(arrays, Hdf5Arrays):
         return _hdf5_storage(tree.item(arrays.file, name))
     if isinstance(array, ZarrArray):
@@ -226,7 +227,9 @@ def _hdf5_storage(dataset: Any) -> Storage:
 
 
 def root_numbers(arrays: ArrayFile) -> dict[str, float]:
-    """The attributes of the file that are one number each; raises SourceError where attributes are damaged."""
+    """The attributes of the file that are one number each; raises SourceError where attributes are
+    damaged.
+    """
     found = {}
     for name, value in sorted(arrays.attributes("").items()):
         number = None if isinstance(value, str | tuple) else np.asarray(value)

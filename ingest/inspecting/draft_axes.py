@@ -117,6 +117,7 @@ class AxisLines:
             yield f"# {inline_table('crop', {axis: [0, 1] for axis in axes})}"
 
     def _coordinate(self, axis: str) -> str:
+        """The line of the recipe for the cells of an axis, a comment where the file does not say them."""
         listed = self.layout.lists.space.get(axis)
         cells = self.layout.lengths[axis] - sum(self.halo.get(axis, (0, 0)))
         unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"

@@ -28,7 +28,9 @@ PLACES = {
 def draft_blocks(
     name: str, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], solver: Solver, folder: FolderContents
 ) -> str:
-    """The recipe; raises nothing: a folder without fields in blocks gives no fields, which its reader refuses."""
+    """The recipe; raises nothing: a folder without fields in blocks gives no fields, which its reader
+    refuses.
+    """
     rank = 5 if solver.template == "athena" else 4
     fields = [each for each in listed if len(each.lengths) == rank and each.fault is None]
     cells = fields[0].lengths[-3:] if fields else (1, 1, 1)

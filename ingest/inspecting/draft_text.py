@@ -62,6 +62,7 @@ class DraftText:
         return FrameReader(self.arrays, self.layout)
 
     def _head(self) -> Iterator[str]:
+        """The first lines: how to read the draft, and name, source, title and licence."""
         name = dataset_name(self.path)
         yield "#:schema ./recipe.schema.json"
         yield (
@@ -107,6 +108,7 @@ class DraftText:
             yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
 
     def _layout(self) -> Iterator[str]:
+        """The line of the layout, with what was guessed and what is left out for its grid."""
         layout = self.layout
         words = line("layout", " ".join(layout.words))
         grid = ", ".join(f"{axis} {layout.lengths[axis]}" for axis in layout.axes)
@@ -147,6 +149,7 @@ class DraftText:
         ]
 
     def _mask(self) -> list[str]:
+        """The lines of a mask: from an array that looks like one, or from cells without a number."""
         masks = [each for each in self.layout.fields if is_mask(each)]
         variable = [each for each in self.layout.variable if not is_mask(each)]
         holes = {each.array.stored: count for each in variable if (count := self._reader.missing(each))}
@@ -210,6 +213,7 @@ class DraftText:
         return {each.array.stored: self._reader.rests(each) for each in self.layout.variable}
 
     def _left_out(self, fields: list[DraftField]) -> list[str]:
+        """A comment on each array that is not part of the recipe."""
         taken = {split_channel(path)[0] for field in fields for path in field.stored}
         elsewhere = {path for paths in self.layout.other_grids.values() for path in paths}
         rest: list[ArrayInfo] = [each for each in self.layout.rest if each.path not in elsewhere]

@@ -1,4 +1,6 @@
-"""How the files of a folder belong together: states of a run, restart pieces, one variable a file, or runs."""
+"""How the files of a folder belong together: states of a run, restart pieces, one variable a file, or
+runs.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,9 @@ def _may_hold_arrays(path: Path) -> bool:
 
 
 def _skeleton(relative: Path) -> str:
-    """The name with a hole for each number, the folders above by their number: all of one solver look alike."""
+    """The name with a hole for each number, the folders above by their number: all of one solver look
+    alike.
+    """
     name = _NUMBER.sub("{}", relative.name)
     return "/".join([*("*" for _ in relative.parts[:-1]), name])
 
@@ -177,6 +181,7 @@ class _Times:
 
 
 def _times(path: Path) -> _Times:
+    """What one file says of time: whether it holds a single state, and its stored times."""
     place = located(path)
     with open_arrays(place) as arrays:
         listed = list_arrays(arrays, place)

@@ -83,7 +83,9 @@ def _with_axis_labels(arrays: ArrayFile, each: ArrayInfo) -> ArrayInfo:
 
 
 def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:
-    """An array of a file that holds one state: the files are its axis of time, unless it has one of its own."""
+    """An array of a file that holds one state: the files are its axis of time, unless it has one of its
+    own.
+    """
     if files == 1 or each.pattern or len(each.values) < 2:
         return each
     if any(TIME_NAME.fullmatch(name) for name in each.dimensions):

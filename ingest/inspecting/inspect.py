@@ -27,7 +27,9 @@ KINDS = {"Hdf5Arrays": "HDF5", "Npz": "npz", "Zarr": "zarr", "Npy": "npy", "Clas
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that is told of one file; `outside` are the arrays that it only points to, which are never opened."""
+    """All that is told of one file; `outside` are the arrays that it only points to, which are never
+    opened.
+    """
 
     file: str
     kind: str
@@ -71,6 +73,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def _with_statistics(arrays: Arrays, listed: ArrayInfo) -> ArrayInfo:
+    """The array with the statistics of its values, or with the fault that kept them from being read."""
     if listed.fault is not None or not listed.size:
         return listed
     try:

@@ -42,7 +42,9 @@ class _Candidate:
 
 
 def layout_by_lengths(usable: list[ArrayInfo], numbers: Mapping[str, float]) -> InferredLayout | None:
-    """The layout that most arrays fit, None where no array is a field; `numbers` are attributes of the file."""
+    """The layout that most arrays fit, None where no array is a field; `numbers` are attributes of the
+    file.
+    """
     lists = _lists(usable)
     others = [each for each in usable if each not in lists.all and each.lengths]
     best = _most_telling(others, lists)
@@ -190,7 +192,9 @@ def _length(each: ArrayInfo) -> int:
 
 
 def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
-    """The words of another array on the same grid, as many of them as fit; empty where it is not on the grid."""
+    """The words of another array on the same grid, as many of them as fit; empty where it is not on the
+    grid.
+    """
     words = candidate.words
     space = tuple(word for word in words if word in candidate.axes)
     if words[-1] == TIME:

@@ -1,4 +1,6 @@
-"""Numbers of a file that look like parameters of the physics, told from counters and settings of a program."""
+"""Numbers of a file that look like parameters of the physics, told from counters and settings of a
+program.
+"""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ TABLES = (
     Table(
         Recipe,
         "",
-        "The top of the file. `layout`, `time`, `coordinates`, `scalars`, `mask`, `crop` and `at_rest` describe "
-        "arrays of source `arrays`; other sources know their files.",
+        "The top of the file. `layout`, `time`, `coordinates`, `scalars`, `mask`, `crop` and `at_rest` "
+        "describe arrays of source `arrays`; other sources know their files.",
         {
             "name": Key("Folder of the dataset: letters, digits, `_`, `-`, `.`.", 'name = "channel_flow"'),
             "source": Key("Who reads the files: `arrays` for your own.", 'source = "arrays"'),
@@ -155,7 +155,8 @@ TABLES = (
     Table(
         BlockRule,
         "[blocks]",
-        "Where the blocks of a grid are: `places`, or `centres` and `sizes`; arrays [block, axis] in order x, y, z.",
+        "Where the blocks of a grid are: `places`, or `centres` and `sizes`; arrays [block, axis] in order "
+        "x, y, z.",
         {
             "places": Key("Position of each block, counted in blocks.", 'places = "LogicalLocations"'),
             "centres": Key("Centre of each block.", 'centres = "coordinates"'),
@@ -237,7 +238,8 @@ def recipe_page() -> str:
     lines = [
         "# Recipe: every key",
         "",
-        "Made by `python -m ingest.inspecting.recipe_reference > docs/recipe.md` from the classes that read a",
+        "Made by `python -m ingest.inspecting.recipe_reference > docs/recipe.md` from the classes that "
+        "read a",
         "recipe. An unknown key is an error that names the nearest one. `walrus-ingest schema >",
         "recipe.schema.json` writes the same for editors; drafts name that file in their first line.",
     ]

@@ -1,4 +1,6 @@
-"""The page docs/solvers.md, made from the recipe templates: what each program writes, its recipe, the command."""
+"""The page docs/solvers.md, made from the recipe templates: what each program writes, its recipe, the
+command.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ Holds = Literal["series", "state", "blocks", "particles", "mesh"]
 class Solver:
     """A program, the arrays and attributes that its files have, and what one file holds.
 
-    `template`, but for blocks, is a recipe in `ingest/templates`, and a section of docs/solvers.md is called `name`.
+    `template`, but for blocks, is a recipe in `ingest/templates`, and a section of docs/solvers.md is called
+    `name`.
     """
 
     name: str

@@ -55,7 +55,9 @@ def statistics(array: Array, chunks: tuple[int, ...] | None) -> ArrayStatistics:
 
 
 def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[SlabIndex, ...]]:
-    """Indices of blocks of at most `most` numbers: the first, the middle and the last along the leading axes."""
+    """Indices of blocks of at most `most` numbers: the first, the middle and the last along the leading
+    axes.
+    """
     if not shape:
         yield ()
         return

@@ -38,6 +38,7 @@ def inspection_lines(found: Inspection) -> list[str]:
 
 
 def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
+    """One row per array below the name of its group: shape, type, size, storage and statistics."""
     rows, before = [], ""
     for each in listed:
         group, _, name = each.path.rpartition("/")
@@ -107,6 +108,7 @@ def _against(likeness: SourceMatch) -> str:
 
 
 def _fitting_lines(likeness: SourceMatch) -> list[str]:
+    """Which source and recipe fit the file, and why."""
     lines = told("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
     if likeness.recipes:
         first, *others = likeness.recipes

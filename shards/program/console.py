@@ -85,8 +85,8 @@ def application(about: str) -> typer.Typer:
 def one_line_errors(command: str) -> Iterator[None]:
     """Turns a WalrusError, an error of the machine or Ctrl-C into one line on stderr and an exit code.
 
-    A full disk, a lack of permission and the like are errors of the machine (`shards.system_errors`). Our own bugs
-    keep their traceback.
+    A full disk, a lack of permission and the like are errors of the machine (`shards.system_errors`). Our own
+    bugs keep their traceback.
     """
     try:
         with warnings.catch_warnings():
@@ -148,7 +148,8 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """The text with a question mark for each character that could steer a terminal; names in files are not ours.
+    """The text with a question mark for each character that could steer a terminal; names in files are not
+    ours.
 
     >>> printable("red\\x1b[31m text")
     'red?[31m text'

@@ -26,7 +26,9 @@ def usable_cores() -> int:
 
 @contextmanager
 def no_imports_from_here() -> Iterator[None]:
-    """Processes that are started inside import nothing from the current folder, such as a user's own signal.py."""
+    """Processes that are started inside import nothing from the current folder, such as a user's own
+    signal.py.
+    """
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:

@@ -1,4 +1,6 @@
-"""Stages of gpu_session.py about the network: the card, the published numbers, the step, where its time goes."""
+"""Stages of gpu_session.py about the network: the card, the published numbers, the step, where its time
+goes.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def card(session: Session) -> dict[str, Any]:
 
 
 def golden(session: Session) -> dict[str, Any]:
-    """The network against the published numbers: single precision within their tolerance, bfloat16 within 5 %."""
+    """The network against the published numbers: single precision within their tolerance, bfloat16 within 5
+    %.
+    """
     if session.golden is None:
         return {"rows": [{"case": "none", "said": "skipped: no --golden folder"}]}
     from tests.walrus.conftest import Golden
@@ -133,7 +137,9 @@ def compile_blocks(session: Session, model: Walrus) -> None:
 
 
 def step(session: Session) -> dict[str, Any]:
-    """The step of 1.29 billion parameters: eager and compiled, with and without checkpointing, in 2D and 3D."""
+    """The step of 1.29 billion parameters: eager and compiled, with and without checkpointing, in 2D
+    and 3D.
+    """
     rate = 1e12 * json.loads((session.out / "card.json").read_text())["rows"][0]["TFLOP/s or GB/s"]
     rows: Rows = []
     for checkpoint_every in (2, 0):
@@ -189,7 +195,9 @@ def _step_row(
 
 
 def profile(session: Session) -> dict[str, Any]:
-    """Where the time of one compiled step goes, by kernels; the rest of its duration is waiting for the host."""
+    """Where the time of one compiled step goes, by kernels; the rest of its duration is waiting for the
+    host.
+    """
     rows: Rows = []
     activities = [ProfilerActivity.CPU] + ([] if session.rehearse else [ProfilerActivity.CUDA])
     for kind in session.batches:

@@ -1,13 +1,13 @@
 """All that nine minutes on one GPU can prove, the most important first; nothing stops at a failure.
 
-    python tests/bench/gpu_session.py --out FOLDER --golden GOLDEN     on a GPU
-    python tests/bench/gpu_session.py --out FOLDER --rehearse          on a CPU with small presets, two minutes
-    python tests/bench/gpu_session.py --report FOLDER                  the tables of docs/benchmarks.md
+    python tests/bench/gpu_session.py --out FOLDER --golden GOLDEN  on a GPU
+    python tests/bench/gpu_session.py --out FOLDER --rehearse       on a CPU with small presets, two minutes
+    python tests/bench/gpu_session.py --report FOLDER               the tables of docs/benchmarks.md
 
-Each stage (tests/bench/gpu_stages.py) runs in a process of its own: one that fails or hangs costs itself only.
-What it found is in FOLDER/<stage>.json, its output in FOLDER/<stage>.log; traces for chrome://tracing and
-Perfetto are next to them. DeepSpeed is not needed. GOLDEN is the folder of the published network's numbers;
-without it that stage says that it was skipped.
+Each stage (tests/bench/gpu_stages.py) runs in a process of its own: one that fails or hangs costs itself
+only. What it found is in FOLDER/<stage>.json, its output in FOLDER/<stage>.log; traces for chrome://tracing
+and Perfetto are next to them. DeepSpeed is not needed. GOLDEN is the folder of the published network's
+numbers; without it that stage says that it was skipped.
 """
 
 from __future__ import annotations

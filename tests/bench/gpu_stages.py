@@ -1,7 +1,8 @@
-"""One stage of gpu_session.py in a process of its own, or the losses of a CPU that its stage `losses` compares with.
+"""One stage of gpu_session.py in a process of its own, or the losses of a CPU that its stage `losses`
+compares with.
 
-python tests/bench/gpu_stages.py step --out FOLDER
-python tests/bench/gpu_stages.py losses --out FOLDER --reference       on a CPU: writes tests/bench/tiny_losses.json
+python tests/bench/gpu_stages.py step --out FOLDER python tests/bench/gpu_stages.py losses --out FOLDER
+--reference on a CPU: writes tests/bench/tiny_losses.json
 """
 
 from __future__ import annotations

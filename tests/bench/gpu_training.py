@@ -68,7 +68,9 @@ def start(session: Session, preset: str, seed: int, steps: int) -> Run:
 
 
 def loader(session: Session) -> dict[str, Any]:
-    """Windows from shards to the card next to a network that computes: how much of the time it waits for them."""
+    """Windows from shards to the card next to a network that computes: how much of the time it waits for
+    them.
+    """
     rows: Rows = []
     for pinned in (False,) if session.rehearse else (False, True):
         windows, waited, whole = _fed(session, pinned)

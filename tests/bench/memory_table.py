@@ -2,11 +2,11 @@
 
     python tests/bench/memory_table.py
 
-What the backward pass keeps is counted on tensors without data (torch's fake tensors): every storage that autograd
-saves for the published micro-batch of one GPU, in single precision and under autocast to bfloat16. State is float32
-weights, gradients and AdamW's two moments; from ZeRO stage 1 on the optimiser has a copy of the weights of its own.
-The work space of kernels, what a block that is computed again holds meanwhile, and fragmentation come on top; a card
-counts as large enough where a tenth of it is left.
+What the backward pass keeps is counted on tensors without data (torch's fake tensors): every storage that
+autograd saves for the published micro-batch of one GPU, in single precision and under autocast to bfloat16.
+State is float32 weights, gradients and AdamW's two moments; from ZeRO stage 1 on the optimiser has a copy of
+the weights of its own. The work space of kernels, what a block that is computed again holds meanwhile, and
+fragmentation come on top; a card counts as large enough where a tenth of it is left.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def main() -> None:
             words = f"{_recomputed(every)} | {'bfloat16' if half else 'float32'}"
             print(f"| {words} | {plane / 1e9:.1f} GB | {volume / 1e9:.1f} GB |", flush=True)
     print(
-        f"\n{count / 1e9:.2f} billion parameters, bfloat16; whole memory of a rank, and the cards that hold it\n"
+        f"\n{count / 1e9:.2f} billion parameters, bfloat16; whole memory of a rank, and the cards that hold "
+        "it\n"
     )
     head = "| ZeRO | ranks that share | state | " + " | ".join(f"{_recomputed(every)}" for every in (0, 2, 1))
     print(f"{head} |\n|---|---|---|---|---|---|")

@@ -55,7 +55,9 @@ class Waves:
     recipe: Path
 
     def write(self, name: str = "train/one", rows: int = 3, frames: int = 5, **change: np.ndarray) -> Path:
-        """A file; `change` replaces height [B, T, X, Y], flow [B, T, X, Y, 2], depth [B, X, Y], time, x or y."""
+        """A file; `change` replaces height [B, T, X, Y], flow [B, T, X, Y, 2], depth [B, X, Y], time, x
+        or y.
+        """
         values = {
             "height": analytic(rows, frames).astype("f4"),
             "flow": np.stack(
@@ -192,7 +194,9 @@ NEVER = 0
 
 @dataclass(frozen=True)
 class Struck:
-    """How a command ended that was struck: its session, exit code or minus the signal, streams, a letter a moment."""
+    """How a command ended that was struck: its session, exit code or minus the signal, streams, a letter a
+    moment.
+    """
 
     session: int
     code: int
@@ -227,7 +231,9 @@ def strike_environment(files: Path, counter: Path, moment: int, what: int, aim: 
 
 @pytest.fixture
 def strike_everyone(monkeypatch, tmp_path) -> Callable[[Path, int], Path]:
-    """Every process started from now on is killed at this moment of their work together; the file that counts it."""
+    """Every process started from now on is killed at this moment of their work together; the file that counts
+    it.
+    """
 
     def prepare(files: Path, moment: int) -> Path:
         counter = tmp_path / "strike-counter"
@@ -240,7 +246,9 @@ def strike_everyone(monkeypatch, tmp_path) -> Callable[[Path, int], Path]:
 
 @pytest.fixture
 def strike(strike_server, tmp_path) -> Callable[..., Struck]:
-    """walrus-ingest in a process of its own, struck at one exact moment of its work on files below `files`."""
+    """walrus-ingest in a process of its own, struck at one exact moment of its work on files below
+    `files`.
+    """
 
     def run(
         arguments: list[object],

@@ -1,4 +1,6 @@
-"""Every system of the catalogue, small, in the layout of its source: built, verified, equal to what was written."""
+"""Every system of the catalogue, small, in the layout of its source: built, verified, equal to what was
+written.
+"""
 
 import json
 import re

@@ -1,4 +1,5 @@
-"""Every file of the larger sample set, built in both packagings and held against h5py, numpy and expected.json alone.
+"""Every file of the larger sample set, built in both packagings and held against h5py, numpy and
+expected.json alone.
 
 What is expected is worked out here and by none of our readers: shards are opened by zarr, tars by tarfile.
 Axes: N trajectory, T time, C channel, S space.
@@ -40,9 +41,11 @@ Read = Callable[[str], np.ndarray]
 
 @dataclass(frozen=True)
 class Stored:
-    """Channels that lie in one dataset: `at` is its name, with the number of the row where each row has its own.
+    """Channels that lie in one dataset: `at` is its name, with the number of the row where each row has its
+    own.
 
-    `layout` are its axes; `made` is what becomes of its values [N, T, *S] before they are those of the channel.
+    `layout` are its axes; `made` is what becomes of its values [N, T, *S] before they are those of the
+    channel.
     """
 
     at: str
@@ -63,7 +66,9 @@ class Stored:
 
 @dataclass(frozen=True)
 class Sample:
-    """What is built from where, and what must come of it; functions take what reads a dataset, and the row."""
+    """What is built from where, and what must come of it; functions take what reads a dataset, and the
+    row.
+    """
 
     name: str
     recipe: Callable[[], Recipe]
@@ -85,7 +90,9 @@ class Sample:
 
 
 def own(name: str, source: str, axes: str, sides: tuple, fields: str, **more: Any) -> Callable[[], Recipe]:
-    """A recipe in a line: `name:rank=stored+stored`, a constant field marked by `!` and the axes of its array."""
+    """A recipe in a line: `name:rank=stored+stored`, a constant field marked by `!` and the axes of its
+    array.
+    """
     tables = []
     for word in fields.split():
         head, _, stored = word.partition("=")
@@ -109,7 +116,9 @@ def even(lower: float, upper: float, cells: int) -> np.ndarray:
 
 
 def face_means(axis: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Of values on lower faces of [T, C, x, y]: half a cell's own face, half the next, and nothing through the wall."""
+    """Of values on lower faces of [T, C, x, y]: half a cell's own face, half the next, and nothing through
+    the wall.
+    """
 
     def centred(faces: np.ndarray) -> np.ndarray:
         upper = np.zeros_like(faces)
@@ -316,7 +325,10 @@ SET = (
             layout="n t x y c", time={"stored": "t"}, coordinates=unit("xy"),
         ),
         "pdebench/ns_sim_2d-1.h5", (("ns_sim_2d-1.h5", 2),), (2, 0, 0), (BOX, BOX),
-        (Stored("velocity", "n t x y c", "velocity_x velocity_y"), Stored("particles", "n t x y c", "tracer")),
+        (
+            Stored("velocity", "n t x y c", "velocity_x velocity_y"),
+            Stored("particles", "n t x y c", "tracer"),
+        ),
         time=lambda read, row: read("t")[row],
         centres=lambda read: [even(0, 1, 32)] * 2,
         constant=(Stored("force", "n x y c", "force_x force_y"),),
@@ -329,8 +341,12 @@ SET = (
             "maxwell", "arrays", "xyz", (PERIODIC,) * 3, "D:1=train/d_field H:1=train/h_field",
             layout="n t x y z c", time={"start": 2.0, "step": 0.5}, coordinates=unit("xyz"),
         ),
-        "pdearena/Maxwell3D_train_61749_2.h5", (("Maxwell3D_train_61749_2.h5", 2),), (2, 0, 0), (PERIODIC,) * 3,
-        (Stored("train/d_field", "n t x y z c", "D_x D_y D_z"), Stored("train/h_field", "n t x y z c", "H_x H_y H_z")),
+        "pdearena/Maxwell3D_train_61749_2.h5", (("Maxwell3D_train_61749_2.h5", 2),), (2, 0, 0),
+        (PERIODIC,) * 3,
+        (
+            Stored("train/d_field", "n t x y z c", "D_x D_y D_z"),
+            Stored("train/h_field", "n t x y z c", "H_x H_y H_z"),
+        ),
         time=lambda read, row: 2 + np.arange(8) * 0.5,
         centres=lambda read: [even(0, 1, 12)] * 3,
         dtype="f8",
@@ -345,11 +361,13 @@ SET = (
         centres=lambda read: [even(0, 1, 48)] * 2,
     ),
     bubbleml(
-        "boiling_v2", {}, "bubbleml/v2", ("Twall_90.hdf5", "Twall_101.hdf5"), (2, 0, 0), "f4", boiling_parameters,
+        "boiling_v2", {}, "bubbleml/v2", ("Twall_90.hdf5", "Twall_101.hdf5"), (2, 0, 0), "f4",
+        boiling_parameters,
         lambda read: [read("x_centers"), read("y_centers")],
     ),
     bubbleml(
-        "boiling_v1", {"time": TimeRule(step=0.1), "scalars": {}}, "bubbleml/v1", ("Twall-97.hdf5",), (1, 0, 0), "f8",
+        "boiling_v1", {"time": TimeRule(step=0.1), "scalars": {}},
+        "bubbleml/v1", ("Twall-97.hdf5",), (1, 0, 0), "f8",
         lambda read, row, file: {"Twall": 97.0}, lambda read: [read("x")[0, 0], read("y")[0, :, 0]],
     ),
     bubbleml(
@@ -365,7 +383,8 @@ SET = (
         "flowbench",
         # The sample has no geometry beside its runs.
         lambda: replace(FLOW, fields=tuple(field for field in FLOW.fields if field.name != "mask")),
-        "flowbench/FPO_NS_2D", (("harmonics/1/Re_100.npz", 1), ("harmonics/2/Re_200.npz", 1)), (2, 0, 0), (OPEN, OPEN),
+        "flowbench/FPO_NS_2D", (("harmonics/1/Re_100.npz", 1), ("harmonics/2/Re_200.npz", 1)), (2, 0, 0),
+        (OPEN, OPEN),
         (Stored("data", "t y x c", "velocity_x velocity_y pressure", lambda values: values[2:]),),
         time=lambda read, row: np.arange(2, 12) * 0.05,
         centres=lambda read: [even(4, 20, 48), even(6, 10, 24)],

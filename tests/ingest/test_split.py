@@ -70,8 +70,8 @@ def test_what_should_be_held_out_and_is_not_there_is_named(waves, caplog):
     )
     plan_build(recipe(waves, *rules), waves.source, "zarr", "raw")
     assert [record.getMessage() for record in caplog.records] == [
-        "waves: to be held out, but not among the inputs: files cold/* with slope 0.5: valid; is a file missing, or a "
-        "folder renamed?"
+        "waves: to be held out, but not among the inputs: files cold/* with slope 0.5: valid; is a file "
+        "missing, or a folder renamed?"
     ]
     caplog.clear()
     waves.write("cold/run_7", rows=1).unlink()

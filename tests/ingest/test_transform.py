@@ -1,4 +1,6 @@
-"""Transforms: exact on arrays, loud where a value has no logarithm, and the same for build, moments and verify."""
+"""Transforms: exact on arrays, loud where a value has no logarithm, and the same for build, moments and
+verify.
+"""
 
 import h5py
 import numpy as np

@@ -24,7 +24,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
 # Minutes of training and ten pictures of a rollout teach nothing about the commands.
 QUICKLY = {
-    "--samples 4000": "--samples 12 --set schedule.epochs=3 --set schedule.warm_up=1 --set schedule.cool_down=1",
+    "--samples 4000": "--samples 12 --set schedule.epochs=3 --set schedule.warm_up=1 "
+    "--set schedule.cool_down=1",
     "--set evaluation.start=4": "--set evaluation.start=4 --set evaluation.longest=2",
     "--start 4": "--start 4 --longest 2",
 }
@@ -55,7 +56,9 @@ def reader(tmp_path, monkeypatch):
 
 
 def run_line(line, monkeypatch):
-    """A line of the shell; what trains nothing by its entry point, for a process of its own takes seconds to start."""
+    """A line of the shell; what trains nothing by its entry point, for a process of its own takes seconds to
+    start.
+    """
     for slow, quick in QUICKLY.items():
         line = line.replace(slow, quick)
     name, *_ = words = shlex.split(line)

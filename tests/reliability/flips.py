@@ -2,10 +2,10 @@
 
     python tests/reliability/flips.py 1000
 
-Prints a row per packaging and kind of file: flips, those that verify noticed, reads that refused, reads that gave the
-right values because the bit is not among what they read, reads that gave WRONG values in silence, and flips that
-neither noticed though they changed what is read. Ends with 1 where there is any of the last two, or where verify
-missed one whose effect is not shown to be none.
+Prints a row per packaging and kind of file: flips, those that verify noticed, reads that refused, reads that
+gave the right values because the bit is not among what they read, reads that gave WRONG values in silence,
+and flips that neither noticed though they changed what is read. Ends with 1 where there is any of the last
+two, or where verify missed one whose effect is not shown to be none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Windows out of the tars by webdataset's own pipeline: the same as by number, over HTTP and pipes, whatever breaks."""
+"""Windows out of the tars by webdataset's own pipeline: the same as by number, over HTTP and pipes, whatever
+breaks.
+"""
 
 import pickle
 import tarfile

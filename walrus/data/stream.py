@@ -98,6 +98,7 @@ class Stream(IterableDataset[Sample]):
         self._taken, self._workers = 0, 1
 
     def __iter__(self) -> Iterator[Sample]:
+        """This rank's micro-batches from the saved position on, shared among the workers of a DataLoader."""
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         begin = self._position
@@ -151,6 +152,7 @@ class Stream(IterableDataset[Sample]):
         return (micro for step in steps for micro in self.plan.of_group(step, self.place))
 
     def _read(self, micro_batches: Iterator[MicroBatch]) -> Iterator[Sample]:
+        """Decode the windows of one micro-batch into a sample."""
         memory, shards = Memory(), Shards(self.datasets, self.reading)
         readers = {
             name: SampleReader(dataset, "train", self.units, memory, kept)

@@ -26,7 +26,9 @@ RECORDED_STEPS = 60
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """The rollout of median error, all its channels at one step, and those of least and most error if others."""
+    """The rollout of median error, all its channels at one step, and those of least and most error if
+    others.
+    """
 
     typical: Recording
     fields: Recording
@@ -65,7 +67,9 @@ class Evaluation:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences on fields without a score, and on forecasts that left the range of the data or stopped."""
+        """Sentences on fields without a score, and on forecasts that left the range of the data or
+        stopped.
+        """
         return (*_uniform_fields(self.channels, self.trajectories), *_unstable_fields(self.trajectories))
 
     @property
@@ -145,7 +149,9 @@ def _enough_memory(dataset: Dataset, protocol: ForecastProtocol) -> Iterator[Non
 
 
 def _recordings(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors]) -> Recordings:
-    """The rollouts of median, least and most error, the first channel of each; of the median one all channels."""
+    """The rollouts of median, least and most error, the first channel of each; of the median one all
+    channels.
+    """
     order = sorted(range(len(trajectories)), key=lambda index: trajectories[index].error)
     typical, best, worst = order[len(order) // 2], order[0], order[-1]
     first = forecasts.schema.channels[:1]

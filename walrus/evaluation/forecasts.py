@@ -244,7 +244,9 @@ class Forecasts:
         return batch
 
     def _physical(self, batch: Batch) -> Tensor:
-        """Frames [T, C, *S] of the one window of a batch, float64 in physical units, padded channels left out."""
+        """Frames [T, C, *S] of the one window of a batch, float64 in physical units, padded channels left
+        out.
+        """
         real_C = ~batch.padded_C
         scaled = batch.fields_BTCHWD[0].double() * batch.scale_C.double()[:, None, None, None]
         return scaled[:, real_C].reshape(len(scaled), *self.schema.frame_shape)

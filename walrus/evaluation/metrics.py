@@ -67,9 +67,9 @@ def all_measures(
     """All MEASURES for several forecasts [F, ..., *S] of one truth [..., *S]: [F, ..., M].
 
     `unit` [...] is the size of each field, its standard deviation over the dataset (by default 1): relative
-    measures are the same in any unit. Cells where `fluid_S` is False do not count, except for `vrmse_published`.
-    Where a forecast is not finite its errors are infinite and its correlation is 0. The VRMSE of a truth that is
-    uniform in space is NaN: no forecast can be compared with its variation.
+    measures are the same in any unit. Cells where `fluid_S` is False do not count, except for
+    `vrmse_published`. Where a forecast is not finite its errors are infinite and its correlation is 0. The
+    VRMSE of a truth that is uniform in space is NaN: no forecast can be compared with its variation.
     """
     published = vrmse(truth, forecasts, dimensions)
     unit = torch.ones(()).to(truth) if unit is None else unit.to(truth)

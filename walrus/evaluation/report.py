@@ -184,6 +184,7 @@ def _number(value: float) -> str:
 
 
 def _section(number: int, result: Result) -> str:
+    """The part of the page on one dataset: scores, pictures, and the tables of all fields and windows."""
     evaluation, drawings = result.evaluation, result.drawings
     fields = [(channel, _all_windows(evaluation, channel)) for channel in evaluation.channels]
     chapters = "\n".join(

@@ -161,7 +161,8 @@ def _statistics(samples: Sequence[Errors]) -> Errors:
 
 
 def mean_of_scored(errors: Errors, axis: int) -> Errors:
-    """The mean over an axis without NaN, which stands for a field that is uniform in space; NaN where all are.
+    """The mean over an axis without NaN, which stands for a field that is uniform in space; NaN where all
+    are.
 
     >>> mean_of_scored(np.array([[1.0, np.nan], [3.0, np.nan]]), axis=0).tolist()
     [2.0, nan]

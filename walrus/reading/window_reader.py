@@ -46,7 +46,9 @@ class WindowReader:
         self._cells = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.boundary(self.entries[number]))
 
     def read_into(self, window: Window, fields_TCS: Frames, static_CS: Frames, cells_S: Mask) -> None:
-        """Frames and constant fields in stored units, and boundary bits; as many frames as `fields_TCS` has."""
+        """Frames and constant fields in stored units, and boundary bits; as many frames as `fields_TCS`
+        has.
+        """
         self._read_fields(window, fields_TCS)
         copy_channels(self._static(window.trajectory), static_CS, self._static_channels)
         np.copyto(cells_S, self._cells(window.trajectory))

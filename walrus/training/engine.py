@@ -70,6 +70,7 @@ class EngineSettings:
 
     @model_validator(mode="after")
     def _possible(self) -> EngineSettings:
+        """Refuse settings that DeepSpeed cannot combine."""
         if self.mics_shard_size and self.zero_stage != 3:
             raise ValueError(
                 f"mics_shard_size is for zero_stage 3, which shares parameters; found {self.zero_stage}"

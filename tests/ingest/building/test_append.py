@@ -134,8 +134,8 @@ def test_parameters_of_other_names_are_told_in_one_line(good, build, append, fol
     result = append()
     assert result.exit_code == 3
     assert result.stderr == (
-        "left out: train/zero.hdf5: parameters ['steepness'], expected ['slope'] as in the dataset; ingest it as a "
-        "dataset of its own\n"
+        "left out: train/zero.hdf5: parameters ['steepness'], expected ['slope'] as in the dataset; ingest "
+        "it as a dataset of its own\n"
     )
     assert len(Dataset(folder).index.trajectories) == 9
 

@@ -356,7 +356,9 @@ def test_a_rebuild_killed_at_any_moment_is_finished_by_the_next(
 def test_one_or_all_of_several_processes_killed_are_finished_by_the_next(
     good, build, strike, tmp_path, tree, packaging, aim
 ):
-    """A leader that is killed leaves no one behind who still writes; a worker that is killed is told in one line."""
+    """A leader that is killed leaves no one behind who still writes; a worker that is killed is told in one
+    line.
+    """
     whole = strike(arguments(good, tmp_path / "whole", packaging, 2), tmp_path / "whole")
     assert whole.code == 0
     for moment in drawn(whole.moments, 2, seed=3):
@@ -413,7 +415,9 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(good, build, strike, tmp_pa
 
 @pytest.mark.slow
 def test_ctrl_c_is_one_line_from_a_worker_that_has_nothing_to_do_too(good, strike, tmp_path):
-    """Struck where the last of all parts is done but for the name of its record; the documents of the whole follow."""
+    """Struck where the last of all parts is done but for the name of its record; the documents of the whole
+    follow.
+    """
     whole = strike(arguments(good, tmp_path / "whole", "webdataset", 2), tmp_path / "whole")
     documents = ("recipe.toml", "card.json", "index.json")
     moment = [place for place, letter in enumerate(whole.moments, 1) if letter == "r"][-len(documents) - 1]

@@ -92,7 +92,9 @@ def test_a_shard_that_is_absent_counts_with_all_its_chunks(tmp_path):
 
 
 def sharded(path: Path, location: str = "end", order: str = "little") -> Path:
-    """u in shards of four frames, the last one half outside the array, without two chunks that were never written."""
+    """u in shards of four frames, the last one half outside the array, without two chunks that were never
+    written.
+    """
     group = zarr.create_group(path)
     index_codecs = [BytesCodec(endian=order), Crc32cCodec()]
     sharding = ShardingCodec(chunk_shape=(1, 1, 4), index_codecs=index_codecs, index_location=location)
@@ -173,7 +175,9 @@ def test_a_shard_cut_short_is_left_to_who_reads_it(tmp_path):
 
 QUANTIZED = {
     "_QuantizeBitGroomNumberOfSignificantDigits": "rounded to 3 significant digits by BitGroom",
-    "_QuantizeGranularBitRoundNumberOfSignificantDigits": "rounded to 3 significant digits by GranularBitRound",
+    "_QuantizeGranularBitRoundNumberOfSignificantDigits": (
+        "rounded to 3 significant digits by GranularBitRound"
+    ),
     "_QuantizeBitRoundNumberOfSignificantBits": "rounded to 3 significant bits by BitRound",
     "least_significant_digit": "rounded to 3 decimal digits (least_significant_digit)",
 }

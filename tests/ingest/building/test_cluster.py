@@ -44,7 +44,9 @@ def test_a_cluster_may_do_one_share(good, build, command, tmp_path, tree, cluste
 
 @pytest.mark.slow
 def test_a_worker_killed_at_work_costs_nothing(good, build, tmp_path, tree, strike_everyone):
-    """Another does its part; where the scheduler does not try again, that is told, and the next run goes on."""
+    """Another does its part; where the scheduler does not try again, that is told, and the next run
+    goes on.
+    """
     distributed = pytest.importorskip("distributed")
     counter = strike_everyone(tmp_path / "root", MOMENT)
     assert build(root=tmp_path / "alone").exit_code == 0

@@ -1,4 +1,6 @@
-"""A build stays within the memory that it was given, whatever the size of the file; the bytes do not depend on it."""
+"""A build stays within the memory that it was given, whatever the size of the file; the bytes do not depend
+on it.
+"""
 
 import subprocess
 import sys

@@ -100,7 +100,9 @@ def test_rows_without_a_split_are_shared_out_in_order(waves, rows, counts):
 
 
 def test_the_recipe_decides_and_not_the_first_file(waves):
-    """The first file has another field, then another grid; where the recipe says nothing, the first decides."""
+    """The first file has another field, then another grid; where the recipe says nothing, the first
+    decides.
+    """
     with h5py.File(waves.write("train/a"), "r+") as file:
         file.move("t0_fields/depth", "t0_fields/wealth")
         file["t0_fields"].attrs["field_names"] = ["height", "wealth"]

@@ -123,8 +123,8 @@ def test_fields_constants_vectors_channels_parameters_and_the_rest(tmp_path):
     path = write(
         tmp_path / "a.h5",
         **lists(),
-        vx=noise(N, T, X, Y), vy=noise(N, T, X, Y), rho=noise(N, T, X, Y), force=noise(N, X, Y, 2), nu=noise(X, Y),
-        data=noise(N, T, X, Y, 2), stress=noise(N, T, X, Y, 2, 2), face=noise(N, T, X + 1, Y),
+        vx=noise(N, T, X, Y), vy=noise(N, T, X, Y), rho=noise(N, T, X, Y), force=noise(N, X, Y, 2),
+        nu=noise(X, Y), data=noise(N, T, X, Y, 2), stress=noise(N, T, X, Y, 2, 2), face=noise(N, T, X + 1, Y),
         Re=noise(N), g=np.float64(9.81), label=np.array(b"run"),
     )  # fmt: skip
     with h5py.File(path, "r+") as file:

@@ -1,4 +1,6 @@
-"""Drafts of random files: whatever names and attributes they have, a draft is valid or refused in one line."""
+"""Drafts of random files: whatever names and attributes they have, a draft is valid or refused in one
+line.
+"""
 
 import tomllib
 from pathlib import Path

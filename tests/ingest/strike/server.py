@@ -1,4 +1,5 @@
-"""Runs walrus-ingest again and again, each time in a fork with a session of its own: only the first waits for imports.
+"""Runs walrus-ingest again and again, each time in a fork with a session of its own: only the first waits for
+imports.
 
 A line of JSON in: arguments, environment, and the files for stdout and stderr. A line out: the session, and
 the exit code, or less than 0 the signal that ended it.

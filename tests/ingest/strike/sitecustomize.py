@@ -1,4 +1,5 @@
-"""Ends a build at one exact moment of its work on files; every Python with this folder in its path loads this.
+"""Ends a build at one exact moment of its work on files; every Python with this folder in its path loads
+this.
 
 STRIKE_FILES is the folder whose first change starts the count; STRIKE_COUNTER a file that grows by one letter
 a moment, of whichever process; STRIKE_AT the moment that is struck, before what it is about to do;

@@ -1,4 +1,6 @@
-"""The stream of pretraining for any model: the same windows on any number of ranks and workers, exact to resume."""
+"""The stream of pretraining for any model: the same windows on any number of ranks and workers, exact to
+resume.
+"""
 
 import json
 import pickle

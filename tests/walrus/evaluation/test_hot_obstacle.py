@@ -1,4 +1,6 @@
-"""A system whose obstacle is hot inside, from a file to a score: training and forecasts leave its heat alone."""
+"""A system whose obstacle is hot inside, from a file to a score: training and forecasts leave its heat
+alone.
+"""
 
 from dataclasses import replace
 
