@@ -91,3 +91,30 @@ def test_ranks_beside_a_launcher_are_refused_in_one_line(options):
     _, told = done.communicate()
     assert done.returncode == 1
     assert told.splitlines()[-1].endswith("a launcher has set 1 ranks; leave --ranks out")
+
+
+def wait_for(path, process):
+    while process.poll() is None and not path.exists():
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_two_ranks_told_to_stop_before_their_first_step_ask_to_be_requeued_too(options, tmp_path):
+    process = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2])
+    wait_for(tmp_path / "run" / "running.json", process)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate()
+    assert process.returncode == 75, told
+    assert "Traceback" not in told
+    assert not (tmp_path / "run" / "running.json").exists()
+
+
+@pytest.mark.slow
+def test_ranks_end_with_the_process_that_started_them(options, tmp_path):
+    process = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2])
+    wait_for(tmp_path / "run" / "losses.jsonl", process)
+    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(ranks) >= 2
+    process.kill()
+    # Both streams end only when no rank has them open any more.
+    process.communicate(timeout=60)

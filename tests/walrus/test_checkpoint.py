@@ -43,7 +43,7 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(ShardError, match=r"holds no model\.json"):
+    with pytest.raises(ShardError, match=r"has no model\.json"):
         load_model(tmp_path)
 
 
