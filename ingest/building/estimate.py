@@ -140,6 +140,8 @@ def _inodes(plan: BuildPlan, trajectories: list[Trajectory]) -> tuple[int, int]:
     files, folders = 4 + len(plan.parts), 2 + splits
     if plan.packaging == "webdataset":
         return files + len(plan.parts), folders
+    # The groups of the dataset and of each split say what is below them.
+    files += 1 + splits
     space, static = len(plan.schema.grid.axes), bool(plan.schema.static_channels)
     arrays = 3 + space + static
     for trajectory in trajectories:
