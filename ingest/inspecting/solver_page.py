@@ -57,7 +57,7 @@ def solver_page() -> str:
         each = read_template(name)
         command = f"walrus-ingest build {name}.toml --from {each.place} --to data"
         lines += [f"## {each.title}", "", *each.writes, "", "```toml", each.recipe.rstrip("\n"), "```", ""]
-        lines += [f"Save it as `{name}.toml` (`walrus-ingest ls {name}`), then `{command}`.", ""]
+        lines += [f"Save it as `{name}.toml` (`walrus-ingest ls {name}`), then", f"`{command}`.", ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
