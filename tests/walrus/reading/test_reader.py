@@ -124,16 +124,16 @@ def test_a_frame_that_cannot_be_decoded_names_shard_trajectory_and_frame(root, t
     member = entry.segments[0].fields
     path = tmp_path / "shear_flow" / member.path
     content = bytearray(path.read_bytes())
-    # The fourth frame says that it is two gigabytes.
+    # The fourth frame says that it is two gigabytes: its checksum is compared before it is believed.
     offset = int.from_bytes(content[len(content) - 4 - 16 * entry.segments[0].frames + 48 :][:8], "little")
     content[offset + 4 : offset + 8] = (2**31 - 1).to_bytes(4, "little")
     path.write_bytes(content)
     for kept in (0, 50):
         reader = Reader(Dataset(tmp_path / "shear_flow"), "train", kept)
         with pytest.raises(
-            ShardError, match=rf"{member.path}: trajectory {entry.key}, frame 3: a chunk declares"
+            ShardError, match=rf"{member.path}: trajectory {entry.key}, frame 3: its checksum"
         ):
             reader.read([Window(0, 1, 1)], reader.buffers(1, 4))
     shards = replace(Shards.open(tmp_path, ["shear_flow"]), reading=ReadSettings(frame_store=0))
-    with pytest.raises(ShardError, match="frame 3: a chunk declares"):
+    with pytest.raises(ShardError, match="frame 3: its checksum"):
         list(stream(plan_of(shards), shards, 0, 40))
