@@ -56,6 +56,7 @@ def draft(path: Path) -> str:
 
 
 def _drafted(path: Path, folder: FolderContents | None) -> str:
+    """The text of the draft, before its reader checks it."""
     paths = (folder.members or (folder.first,)) if folder else (path,)
     with open_together(paths) as (arrays, listed):
         names = [each.path for each in listed]

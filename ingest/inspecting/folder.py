@@ -181,6 +181,7 @@ class _Times:
 
 
 def _times(path: Path) -> _Times:
+    """The times of a file, or that it is one state."""
     """What one file says of time: whether it holds a single state, and its stored times."""
     place = located(path)
     with open_arrays(place) as arrays:

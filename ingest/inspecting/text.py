@@ -38,6 +38,7 @@ def inspection_lines(found: Inspection) -> list[str]:
 
 
 def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
+    """The arrays as a table, the groups as rows of their own."""
     """One row per array below the name of its group: shape, type, size, storage and statistics."""
     rows, before = [], ""
     for each in listed:
@@ -108,6 +109,7 @@ def _against(likeness: SourceMatch) -> str:
 
 
 def _fitting_lines(likeness: SourceMatch) -> list[str]:
+    """A source that reads the file, and the recipe that does, or the nearest."""
     """Which source and recipe fit the file, and why."""
     lines = told("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
     if likeness.recipes:
