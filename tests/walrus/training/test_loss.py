@@ -57,3 +57,11 @@ def test_statistics_may_cover_constant_channels_behind():
     longer = WindowStatistics(torch.ones(2, 5), torch.cat([statistics.delta_BC, torch.full((2, 2), 9.0)], 1))
     output = torch.full((3, 2, 3, 4, 5, 1), 0.5)
     assert delta_loss(output, u, longer, cells, padded).item() == pytest.approx(50)
+
+
+def test_a_network_that_sees_the_future_learns_from_its_last_change_alone():
+    u, statistics, cells, padded = setting()
+    output = torch.full((3, 2, 3, 4, 5, 1), 77.0)
+    output[-1] = 0.5
+    assert delta_loss(output, u, statistics, cells, padded, causal=False).item() == pytest.approx(50)
+    assert delta_loss(output, u, statistics, cells, padded).item() > 1000
