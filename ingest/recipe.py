@@ -13,20 +13,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
 from ingest.layout import BlockRule, CoordinateRule, MaskRule, TimeRule, layout_fault
 from ingest.name_pattern import STEP, NamePattern, names_parts
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
 from shards.program.settings import make, override, read_toml
-from shards.schema import TAKEN, AxisName, Boundary, FieldSpec, GridKind, Natural, Sides, Split, checked
+from shards.schema import TAKEN, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
 
 # The largest powers whose square float64 still holds.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
-Side = Literal["wall", "open", "periodic"]
 # Sources by the names that they had in earlier versions.
 RENAMED_SOURCES = {"hdf5": "arrays"}
-SidesOfAxes = dict[AxisName, tuple[Side, Side]]
 
 
 @checked
@@ -71,47 +70,6 @@ class RecipeField:
     @property
     def stored_names(self) -> tuple[str, ...]:
         return self.stored or (self.name,)
-
-
-def _sides(boundaries: SidesOfAxes, axis: str) -> Sides | None:
-    if axis not in boundaries:
-        return None
-    lower, upper = boundaries[axis]
-    return Boundary[lower.upper()], Boundary[upper.upper()]
-
-
-def _require_periodic_on_both_sides(boundaries: SidesOfAxes) -> None:
-    for axis, sides in boundaries.items():
-        if "periodic" in sides and sides[0] != sides[1]:
-            raise ValueError(f"axis {axis} is periodic on one side only")
-
-
-@checked
-class Correction:
-    """Metadata that are wrong in the files: their correction, and the reason.
-
-    `boundaries` overrules what the files say of an axis, `scalars` gives parameters their right name.
-    """
-
-    reason: str
-    boundaries: SidesOfAxes = field(default_factory=dict)
-    scalars: dict[str, str] = field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _periodic_on_both_sides(self) -> Correction:
-        _require_periodic_on_both_sides(self.boundaries)
-        return self
-
-    @model_validator(mode="after")
-    def _corrects_something_and_says_why(self) -> Correction:
-        if not self.reason.strip():
-            raise ValueError("a correction needs its reason")
-        if not self.boundaries and not self.scalars:
-            raise ValueError("it corrects nothing; expected boundaries or scalars")
-        return self
-
-    def sides(self, axis: str) -> Sides | None:
-        return _sides(self.boundaries, axis)
 
 
 @checked
@@ -217,7 +175,7 @@ class Recipe:
                 raise ValueError(
                     f"{word} of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}"
                 )
-        _require_periodic_on_both_sides(self.boundaries)
+        require_periodic_on_both_sides(self.boundaries)
         twice = corrected & set(self.boundaries)
         if twice:
             raise ValueError(
@@ -292,7 +250,7 @@ class Recipe:
         """What the recipe says of the two sides of an axis, as a correction or plainly; None where it says
         nothing.
         """
-        return self.corrected(axis) or _sides(self.boundaries, axis)
+        return self.corrected(axis) or sides_of(self.boundaries, axis)
 
     def excluded(self, path: Path) -> str | None:
         """Why this file is left out, if it is."""

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "shards.program",
     },
     "ingest.inspecting": {
+        "ingest.correction",
         "ingest.fields",
         "ingest.formats",
         "ingest.recipe",

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ingest.correction import Correction
 from ingest.layout import BlockRule, CoordinateRule, MaskRule, TimeRule
-from ingest.recipe import Correction, Exclusion, Expected, Recipe, RecipeField
+from ingest.recipe import Exclusion, Expected, Recipe, RecipeField
 from ingest.split import HeldOut, SplitRule
 
 
