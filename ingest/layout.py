@@ -48,7 +48,7 @@ def split_channel(stored: str) -> tuple[str, int | None]:
     >>> split_channel("solution[2]")
     ('solution', 2)
     """
-    named = re.fullmatch(r"(.+)\[(\d+)\]", stored)
+    named = re.fullmatch(r"(.+)\[(\d+)\]", stored, re.DOTALL)
     return (named[1], int(named[2])) if named else (stored, None)
 
 
