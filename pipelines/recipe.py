@@ -66,6 +66,7 @@ class RunRecipe:
 
     @model_validator(mode="after")
     def _possible(self) -> RunRecipe:
+        """Refuse settings that exclude each other, and a dataset that is named twice."""
         if self.engine.ema and self.early_stopping.every:
             raise ValueError(
                 "early_stopping scores the weights, not their average: "

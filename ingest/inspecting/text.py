@@ -88,6 +88,7 @@ def _fault_lines(listed: tuple[ArrayInfo, ...]) -> list[str]:
 
 
 def _likeness_lines(found: Inspection) -> list[str]:
+    """Which source, program or template the file resembles, and what to do next."""
     fitting = [each for each in found.looks_like if each.fits]
     if fitting:
         return [*(line for each in fitting for line in _fitting_lines(each)), *_next(found, fitting[0])]
