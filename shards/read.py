@@ -33,10 +33,15 @@ KEPT_INDICES = 1024
 
 
 class Dataset:
-    """A built dataset: its card, its index, its frames. Raises ShardError where it is absent or damaged."""
+    """A built dataset: its card, its index, its frames. Raises ShardError where it is absent or damaged.
 
-    def __init__(self, place: Path | Files) -> None:
+    The bytes of a frame are checked the first time that this process reads them
+    (docs/decisions/0040-checked-chunks.md), with `verify_reads` each time.
+    """
+
+    def __init__(self, place: Path | Files, verify_reads: bool = False) -> None:
         self.files: Files = LocalFiles(place) if isinstance(place, Path) else place
+        self.verify_reads = verify_reads
         text = self.files.read("index.json")
         self._identity = crc32c_of(text)
         self.index = parse_index(text, self.files.where("index.json"))
@@ -50,9 +55,9 @@ class Dataset:
         self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
         self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
 
-    def __reduce__(self) -> tuple[type[Dataset], tuple[Files]]:
+    def __reduce__(self) -> tuple[type[Dataset], tuple[Files, bool]]:
         # Another process opens and maps the files itself.
-        return Dataset, (self.files,)
+        return Dataset, (self.files, self.verify_reads)
 
     @property
     def folder(self) -> Path:
@@ -148,8 +153,9 @@ class Dataset:
 
     def _shard(self, entry: Entry, segment: Segment) -> Shard:
         try:
-            ranges = self._ranges(segment, self.slots(entry))
-            return Shard(self.bytes_of(segment.fields), ranges, self.card.codec, self.card.checked_chunks)
+            ranges, proven = self._ranges(segment, self.slots(entry))
+            data = self.bytes_of(segment.fields)
+            return Shard(data, ranges, self.card.codec, self.card.checked_chunks, proven)
         except ShardError as error:
             raise self._fault(entry, segment, segment.first, error) from error
 
@@ -169,8 +175,8 @@ class Dataset:
         except ShardError as error:
             raise ShardError(f"{self.files.where(member.path)}: {error}; {self._cure(member)}") from error
 
-    def _read_ranges(self, segment: Segment, slots: int) -> npt.NDArray[np.uint64]:
-        """The index of a shard, once it is known to be the shard that the index of the dataset means.
+    def _read_ranges(self, segment: Segment, slots: int) -> tuple[npt.NDArray[np.uint64], bytearray | None]:
+        """The index of a shard that is known to be the one that the dataset means, and which chunks are proven.
 
         Before format 2 chunks have no checksums: all bytes are read the first time.
         """
@@ -182,7 +188,7 @@ class Dataset:
         ranges = chunk_ranges(data, slots)
         if segment.chunks_crc32c is not None and checksum_of_chunks(data, ranges) != segment.chunks_crc32c:
             raise ShardError("the checksums of its chunks are not those of the index, it is another file")
-        return ranges
+        return ranges, None if self.verify_reads else bytearray(slots)
 
     @cached_property
     def _records(self) -> dict[str, FileRecord]:

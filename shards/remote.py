@@ -46,26 +46,26 @@ def is_remote(root: Root) -> bool:
     return isinstance(root, str) and "://" in root
 
 
-def open_dataset(root: Root, name: str, cache: Cache | None = None) -> Dataset:
+def open_dataset(root: Root, name: str, cache: Cache | None = None, verify_reads: bool = False) -> Dataset:
     """The dataset below a folder, or below a URL, whose shards then go through the cache.
 
     Raises ShardError where it is not built, or cannot be reached.
     """
     if not is_remote(root):
-        return open_place(Path(root) / name, cache)
+        return open_place(Path(root) / name, cache, verify_reads)
     parts = urlsplit(str(root))
     url = urlunsplit((parts.scheme, parts.netloc, _below(parts.path, name), parts.query, ""))
-    return open_place(url, cache)
+    return open_place(url, cache, verify_reads)
 
 
-def open_place(place: Root, cache: Cache | None = None) -> Dataset:
+def open_place(place: Root, cache: Cache | None = None, verify_reads: bool = False) -> Dataset:
     """The dataset in this folder, or behind this URL, whose shards then go through the cache.
 
     Raises ShardError where it is not built, or cannot be reached.
     """
     if is_remote(place):
-        return Dataset(RemoteFiles(str(place), cache or Cache()))
-    return Dataset(Path(place))
+        return Dataset(RemoteFiles(str(place), cache or Cache()), verify_reads)
+    return Dataset(Path(place), verify_reads)
 
 
 @dataclass(frozen=True)

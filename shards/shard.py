@@ -133,12 +133,17 @@ def end_within(ranges: npt.NDArray[np.uint64], length: int) -> bool:
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard in memory or in a map, with its parsed index; `checked_chunks`: each ends in its checksum."""
+    """A shard in memory or in a map, with its parsed index; `checked_chunks`: each ends in its checksum.
+
+    `proven` remembers the chunks that were found whole, a byte per chunk, so that each is checked once; without
+    it they are checked each time.
+    """
 
     data: memoryview
     ranges: npt.NDArray[np.uint64]
     codec: CodecName
     checked_chunks: bool
+    proven: bytearray | None = None
 
     def chunk_into(self, slot: int, out: Frames | Mask) -> None:
         """Decode a chunk into contiguous memory of its shape and dtype; raises ShardError if damaged."""
@@ -178,7 +183,14 @@ class Shard:
         if offset == MISSING:
             raise ShardError("the chunk is missing")
         chunk = self.data[offset : offset + length]
-        return checked_bytes(chunk) if self.checked_chunks else chunk
+        if not self.checked_chunks:
+            return chunk
+        if self.proven is None:
+            return checked_bytes(chunk)
+        if not self.proven[slot]:
+            checked_bytes(chunk)
+            self.proven[slot] = 1
+        return chunk[:-CHECKSUM_BYTES]
 
 
 def copy_channels(values_C: Frames | Mask, out_C: Frames, channels: Channels) -> None:

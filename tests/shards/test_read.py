@@ -3,6 +3,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import google_crc32c
@@ -241,3 +242,22 @@ def test_a_pipe_in_place_of_a_file_does_not_stop_the_reader(folder):
             Dataset(folder)
         (folder / name).unlink()
         (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("verify_reads", [False, True])
+def test_a_chunk_is_checked_once_or_each_time_as_asked(folder, verify_reads):
+    dataset = Dataset(folder, verify_reads)
+    entry = dataset.index.trajectories[0]
+    out = np.empty((1, *dataset.card.schema.frame_shape), dataset.card.schema.dtype)
+    dataset.read_frames(entry, [0], out)
+    member = entry.segments[0].fields
+    path = folder / member.path
+    with path.open("r+b") as file:
+        file.seek(member.offset + 40)
+        byte = file.read(1)
+        file.seek(member.offset + 40)
+        file.write(bytes([byte[0] ^ 1]))
+    with pytest.raises(ShardError, match="bytes have changed") if verify_reads else nullcontext():
+        dataset.read_frames(entry, [0], out)
+    with pytest.raises(ShardError, match="bytes have changed"):
+        Dataset(folder, verify_reads).read_frames(entry, [0], out)

@@ -33,13 +33,15 @@ class ReadSettings:
     """How shards are read on this machine; what is read does not depend on it.
 
     `threads` decode; `frame_store` bytes of decoded frames are kept for windows that share them. Remote
-    shards are kept in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes.
+    shards are kept in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes. The bytes of a frame
+    are checked when they are read first, with `verify_reads` each time.
     """
 
     threads: AtLeastOne = 2
     frame_store: Size = 10**9
     cache_folder: str = ""
     cache_size: Size = CACHE_BYTES
+    verify_reads: bool = False
 
     @property
     def cache(self) -> Cache:

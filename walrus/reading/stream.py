@@ -40,7 +40,9 @@ class Shards:
     @classmethod
     def open(cls, root: Root, names: Sequence[str], reading: ReadSettings = DEFAULT) -> Shards:
         """Open datasets below a folder or a URL; raises ShardError where one is not built."""
-        return cls({name: open_dataset(root, name, reading.cache) for name in names}, reading)
+        return cls(
+            {name: open_dataset(root, name, reading.cache, reading.verify_reads) for name in names}, reading
+        )
 
     @property
     def channels(self) -> tuple[str, ...]:
