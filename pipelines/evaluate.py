@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pipelines.options import Change
 from shards.program.console import Json, Version, application, local, one_line_errors, print_json
 from shards.schema import Split
 from walrus.training.signals import stopping
@@ -44,12 +45,7 @@ def command(
     draws: Annotated[
         int, typer.Option(min=1, help="Draws of the jitter whose mean is each forecast frame.")
     ] = 1,
-    change: Annotated[
-        tuple[float, float],
-        typer.Option(
-            metavar="LOW HIGH", help="Bounds on the RMS of the change in rollouts, of that at their start."
-        ),
-    ] = (0.25, 1.0),
+    change: Change = (0.25, 1.0),
     at_once: Annotated[
         int, typer.Option(min=1, help="Most windows to forecast together; fewer need less memory.")
     ] = 8,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.options import Change
 from shards.program.console import Json, Version, application, local, one_line_errors, print_result
 from shards.schema import Split
 
@@ -36,6 +37,7 @@ def command(
     ensemble: Annotated[
         int, typer.Option(min=1, help="Draws of the patch jitter; more than one give mean and spread.")
     ] = 1,
+    change: Change = (0.25, 1.0),
     as_json: Json = False,
     version: Version = False,
 ) -> None:
@@ -45,7 +47,9 @@ def command(
         from pipelines.forecasting import Request, forecast
 
         suffix_of(out)
-        done = forecast(checkpoint, Request(start, recipe, split, trajectory, first), out, steps, ensemble)
+        done = forecast(
+            checkpoint, Request(start, recipe, split, trajectory, first), out, steps, ensemble, change
+        )
         print_result(done.document, done.text, as_json)
 
 

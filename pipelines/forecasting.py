@@ -20,6 +20,7 @@ from shards.errors import MismatchError, SourceError
 from shards.remote import open_place
 from shards.schema import Frames, Split
 from walrus.api import FrameWindow, Pretrained, load, rollout, stored
+from walrus.rollout import ChangeBounds
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,24 @@ def window_of(file: Path | str, recipe: str, trajectory: int, first: int, frames
     return _of_file(Path(file), recipe, trajectory, first, frames).window
 
 
-def forecast(checkpoint: Path, request: Request, out: Path, steps: int, ensemble: int = 1) -> Done:
+def forecast(
+    checkpoint: Path,
+    request: Request,
+    out: Path,
+    steps: int,
+    ensemble: int = 1,
+    change: tuple[float, float] = (0.25, 1.0),
+) -> Done:
     """Writes the `steps` frames that follow the window; with an ensemble their mean and spread.
 
-    A frame is written as it comes, so memory does not grow with the steps. Raises MismatchError where the
-    model does not fit the window, and where a field leaves finite numbers: the file then has the steps
-    before.
+    `change` bounds the RMS of the change of each field, in units of that at the start of the forecast
+    (docs/decisions/0037). A frame is written as it comes, so memory does not grow with the steps. Raises
+    MismatchError where the model does not fit the window, and where a field leaves finite numbers: the file
+    then has the steps before.
     """
     model = load(checkpoint)
     begin = _start_of(request, model)
-    frames = _frames(model, begin.window, steps, ensemble)
+    frames = _frames(_bounded(model, change), begin.window, steps, ensemble)
     described = Described(
         begin.window.schema,
         _times_after(begin.times, steps),
@@ -139,6 +148,10 @@ def _times_after(times: Sequence[float], steps: int) -> tuple[float, ...]:
     """Those of the steps [T], as far apart as the last two of the window."""
     step = times[-1] - times[-2]
     return tuple(times[-1] + step * number for number in range(1, steps + 1))
+
+
+def _bounded(model: Pretrained, change: tuple[float, float]) -> Pretrained:
+    return replace(model, model=replace(model.model, bounds=ChangeBounds(*change)))
 
 
 def _frames(model: Pretrained, window: FrameWindow, steps: int, ensemble: int) -> Iterator[ForecastFrame]:

@@ -19,3 +19,9 @@ Allow = Annotated[
 Trace = Annotated[
     Path | None, typer.Option(callback=local, help="Write a profile of a few steps to this folder.")
 ]
+Change = Annotated[
+    tuple[float, float],
+    typer.Option(
+        metavar="LOW HIGH", help="Bounds on the RMS of the change in rollouts, of that at their start."
+    ),
+]

@@ -28,5 +28,9 @@ class StoppedError(WalrusError, InterruptedError):
     """A run was told to stop and has saved its state: the same command continues it."""
 
 
-class RenamedWarning(FutureWarning):
+class WalrusWarning(UserWarning):
+    """What a user should know though nothing failed; a command prints it as one line."""
+
+
+class RenamedWarning(WalrusWarning, FutureWarning):
     """Something is called by a name of an earlier version; it still works."""

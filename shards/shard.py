@@ -179,6 +179,7 @@ class Shard:
             copy_channels(values, out_CS, channels)
 
     def _chunk(self, slot: int) -> memoryview:
+        """The encoded bytes of a chunk without their checksum, which is compared unless that was done before."""
         offset, length = self.ranges[slot].tolist()
         if offset == MISSING:
             raise ShardError("the chunk is missing")

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shards.errors import MismatchError
+from shards.errors import MismatchError, WalrusWarning
 from shards.remote import open_place
 from shards.schema import Frames, Mask, Schema, Split, side_mask
 from shards.shard import copy_channels
@@ -139,7 +139,7 @@ def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator
         frame_CHWD = frame_BCHWD[0].cpu() * unit_C[:, None, None, None]
         frame_CS: Frames = frame_CHWD[real_C].reshape(window.schema.frame_shape).numpy()
         for warning in check.next(torch.from_numpy(frame_CS)):
-            warnings.warn(warning.text, stacklevel=2)
+            warnings.warn(warning.text, WalrusWarning, stacklevel=2)
         yield frame_CS
 
 

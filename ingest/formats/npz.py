@@ -11,7 +11,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -51,13 +51,15 @@ def open_npz(path: Path) -> Iterator[Npz]:
                 f"{path}: saved by torch, as a pickle that may run code; load it yourself with "
                 "weights_only=True and numpy.savez its tensors"
             )
-        yield Npz(path, archive)
+        with closing(Npz(path, archive)) as arrays:
+            yield arrays
 
 
 @contextmanager
 def open_npy(path: Path) -> Iterator[Npy]:
     """An array in a file of its own; raises SourceError where it is none."""
-    yield Npy(path)
+    with closing(Npy(path)) as arrays:
+        yield arrays
 
 
 class Npy:
@@ -66,6 +68,9 @@ class Npy:
     def __init__(self, path: Path) -> None:
         self.where = str(path)
         self._member = NpyStream(lambda: path.open("rb"), path.stat().st_size, self.where)
+
+    def close(self) -> None:
+        self._member.close()
 
     def names(self) -> tuple[str, ...]:
         return (ONLY,)
@@ -95,6 +100,10 @@ class Npz:
         self.where = str(path)
         self._archive = archive
         self._members: dict[str, NpzMember] = {}
+
+    def close(self) -> None:
+        for member in self._members.values():
+            member.close()
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(name[:-4] for name in self._archive.namelist() if name.endswith(".npy")))
@@ -180,9 +189,15 @@ class NpyStream:
             self._last = ((first, count), np.frombuffer(content, self.dtype))
         return self._last[1]
 
+    def close(self) -> None:
+        """Closes the stream: an archive keeps its file open as long as one of its streams is."""
+        if self._stream is not None:
+            self._stream.close()
+
     def _bytes(self, start: int, size: int) -> bytes:
         """`size` bytes from byte `start` on; going back opens the stream again."""
         if self._stream is None or start < self._position:
+            self.close()
             self._stream, self._position = self._open(), 0
         while self._position < start:
             skipped = len(self._stream.read(min(SKIP_BYTES, start - self._position)))

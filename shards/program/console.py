@@ -20,7 +20,7 @@ from typing import Annotated, Any, TextIO
 import typer
 from rich.console import Console
 
-from shards.errors import RenamedWarning, StoppedError, WalrusError
+from shards.errors import StoppedError, WalrusError, WalrusWarning
 from shards.system_errors import explained
 
 QUARANTINE = 3
@@ -133,7 +133,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Ours as a line of progress; those of other packages as Python shows them."""
-    if issubclass(category, RenamedWarning):
+    if issubclass(category, WalrusWarning):
         say(f"note: {message}")
     else:
         print(

@@ -55,7 +55,9 @@ def test_a_published_file_becomes_a_model_and_again_the_same_weights(tmp_path, s
     description = import_release(wrapped(tmp_path / "walrus.pt", state), tmp_path / "model", (), ())
     loaded, model = load_model(tmp_path / "model")
     assert loaded == description
-    assert description.model == replace(settings, branch_scale=description.model.branch_scale)
+    assert description.model == replace(
+        settings, branch_scale=description.model.branch_scale, field_scale=0.75
+    )
     assert description.vocabulary == PUBLISHED.names
     assert (description.history_2d, description.history_3d, description.eps) == (6, 3, 1e-5)
     assert description.jitters

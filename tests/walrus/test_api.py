@@ -98,13 +98,14 @@ def test_what_does_not_fit_is_said_in_one_line(root, checkpoint, window, tmp_pat
     with pytest.raises(MismatchError, match="velocity_x has values that are not finite"):
         replace(window, frames_TCS=broken)
     with pytest.raises(
-        MismatchError, match="no frames 20 to 24 of test trajectory 1; there are 2 of at most 24"
+        MismatchError,
+        match="no frames 20 to 24 of test trajectory 1; there are 2 trajectories of at most 24 frames",
     ):
         stored(root / ACOUSTICS, "test", 1, 20, 5)
     with pytest.raises(ShardError, match=r"has no model\.json"):
         load(tmp_path)
     tuned = load(saved(tmp_path, scales={"other": card_scales(Dataset(root / ACOUSTICS).card)}))
-    with pytest.raises(MismatchError, match=f"scales of other; found {ACOUSTICS}"):
+    with pytest.raises(MismatchError, match=f"found data of {ACOUSTICS}"):
         next(rollout(tuned, window, 1))
 
 

@@ -103,7 +103,7 @@ def test_windows_of_another_dataset_or_field_have_no_statistics(root):
     reader = Reader(dataset, "test")
     batch = reader.read([Window(0, 2, 1)], reader.buffers(1, 3))
     known = card_scales(dataset.card)
-    with pytest.raises(MismatchError, match="the scales of other; found shear_flow"):
+    with pytest.raises(MismatchError, match="found data of shear_flow; the model has the scales of other"):
         statistics_of(batch, join_channels(batch), 1e-8, {"other": known})
     del known["tracer"]
     with pytest.raises(MismatchError, match="tracer of shear_flow has no scale"):

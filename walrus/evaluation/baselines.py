@@ -11,18 +11,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from shards.card import Card
 from walrus.evaluation.metrics import all_measures
 from walrus.evaluation.scores import Errors
 
 # Frames that linear extrapolation needs.
 LOOKBACK = 2
-
-
-def channel_units(card: Card) -> Tensor:
-    """[C] the standard deviation of each channel over the dataset; 1 for one that never varies."""
-    deviations = [card.moments[name].std if name in card.moments else 0.0 for name in card.schema.channels]
-    return torch.tensor([std or 1.0 for std in deviations], dtype=torch.float64)
 
 
 def persistence(last_CS: Tensor, steps: int) -> Iterator[Tensor]:

@@ -27,9 +27,9 @@ from shards.schema import SPLITS, AtLeastOne, Cell, Frames, Split, checked
 from shards.spectrum import Modes, modes_of, power
 from walrus.batch import Batch, channels_of
 from walrus.device import device
-from walrus.evaluation.baselines import LOOKBACK, channel_units, frame_errors, linear, persistence
+from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence
 from walrus.evaluation.conservation import ConservedTotals, conserved_totals
-from walrus.evaluation.metrics import MEASURES
+from walrus.evaluation.metrics import MEASURES, channel_units
 from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, record
 from walrus.evaluation.scores import Errors, mean_of_scored
 from walrus.reading.plan import Window

@@ -18,6 +18,8 @@ from typing import Literal, get_args
 
 import torch
 
+from shards.card import Card
+
 EPSILON = 1e-7
 SPECTRAL_BINS = 3
 # Relative rounding of a sum of float32 values.
@@ -55,6 +57,12 @@ __all__ = [
     "spectral_error",
     "vrmse",
 ]
+
+
+def channel_units(card: Card) -> torch.Tensor:
+    """[C] the standard deviation of each channel over the dataset; 1 for one that never varies."""
+    deviations = [card.moments[name].std if name in card.moments else 0.0 for name in card.schema.channels]
+    return torch.tensor([std or 1.0 for std in deviations], dtype=torch.float64)
 
 
 def all_measures(

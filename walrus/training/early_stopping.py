@@ -22,8 +22,7 @@ from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.read import Dataset
 from shards.schema import AtLeastOne, Cell, Natural, checked
-from walrus.evaluation.baselines import channel_units
-from walrus.evaluation.metrics import MEASURES, all_measures
+from walrus.evaluation.metrics import MEASURES, all_measures, channel_units
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout

@@ -145,7 +145,7 @@ def test_a_diverged_forecast_is_drawn_too() -> None:
 
 
 def test_an_unknown_channel_is_refused() -> None:
-    with pytest.raises(MismatchError, match="no channel 'vorticity', expected one of"):
+    with pytest.raises(MismatchError, match="found no recorded channel 'vorticity'; expected one of"):
         panel(moving(12, 7), "vorticity")
 
 
