@@ -9,7 +9,7 @@ import pytest
 from ingest.recipe import Correction, Recipe, RecipeField, catalogue, find_recipe
 from ingest.source import sources
 from ingest.split import SplitRule
-from shards.errors import SettingsError
+from shards.errors import RenamedWarning, SettingsError
 from shards.program.settings import dump_toml, make
 from shards.schema import Boundary, FieldSpec
 
@@ -227,3 +227,10 @@ def test_shares_of_a_split_sum_to_one():
     assert SplitRule(0.5, 0.25, 0.25).train == 0.5
     with pytest.raises(ValueError, match="sum to 1"):
         SplitRule(0.5, 0.5, 0.5)
+
+
+def test_a_source_by_its_old_name_is_read_with_a_note(tmp_path):
+    path = tmp_path / "old.toml"
+    path.write_text(dump_toml(GRAY_SCOTT | {"source": "hdf5"}))
+    with pytest.warns(RenamedWarning, match='source = "hdf5" is now called "arrays"'):
+        assert find_recipe(str(path)).source == "arrays"
