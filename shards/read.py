@@ -176,7 +176,7 @@ class Dataset:
             raise ShardError(f"{self.files.where(member.path)}: {error}; {self._cure(member)}") from error
 
     def _read_ranges(self, segment: Segment, slots: int) -> tuple[npt.NDArray[np.uint64], bytearray | None]:
-        """The index of a shard that is known to be the one that the dataset means, and which chunks are proven.
+        """The index of a shard, known to be the one that the dataset means, and which chunks are proven.
 
         Before format 2 chunks have no checksums: all bytes are read the first time.
         """

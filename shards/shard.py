@@ -135,8 +135,8 @@ def end_within(ranges: npt.NDArray[np.uint64], length: int) -> bool:
 class Shard:
     """A shard in memory or in a map, with its parsed index; `checked_chunks`: each ends in its checksum.
 
-    `proven` remembers the chunks that were found whole, a byte per chunk, so that each is checked once; without
-    it they are checked each time.
+    `proven` remembers the chunks that were found whole, a byte per chunk, so that each is checked once;
+    without it they are checked each time.
     """
 
     data: memoryview
@@ -179,7 +179,7 @@ class Shard:
             copy_channels(values, out_CS, channels)
 
     def _chunk(self, slot: int) -> memoryview:
-        """The encoded bytes of a chunk without their checksum, which is compared unless that was done before."""
+        """The encoded bytes of a chunk without their checksum, which is compared unless it was before."""
         offset, length = self.ranges[slot].tolist()
         if offset == MISSING:
             raise ShardError("the chunk is missing")

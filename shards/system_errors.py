@@ -13,7 +13,7 @@ CURES = {
     errno.EROFS: "nothing can be written there; choose another folder",
     errno.EACCES: "ask the owner for permission, or choose another folder",
     errno.EPERM: "ask the owner for permission, or choose another folder",
-    errno.ESTALE: "the network file system lost the file, perhaps since another machine replaced it; run again",
+    errno.ESTALE: "the network file system lost the file, perhaps another machine replaced it; run again",
     errno.EIO: "the disk reports an error; run again, and check the disk if it stays",
     errno.ENOENT: "it is not there, or was removed while it was needed; check the path, then run again",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ingest", "shards", "walrus", "pipelines")
-LEAST = 10
+LEAST = 60
 OPTIONS = doctest.ELLIPSIS
 
 

@@ -13,9 +13,16 @@ from ingest.layout import CHANNEL, TIME, TRAJECTORY
 from shards.schema import FieldSpec
 
 VECTORS = {
-    "": "velocity", "u": "velocity", "v": "velocity", "vel": "velocity", "wind": "velocity", "b": "magnetic_field",
-    "bcc": "magnetic_field",     "m": "momentum", "mom": "momentum",
-}  # fmt: skip
+    "": "velocity",
+    "u": "velocity",
+    "v": "velocity",
+    "vel": "velocity",
+    "wind": "velocity",
+    "b": "magnetic_field",
+    "bcc": "magnetic_field",
+    "m": "momentum",
+    "mom": "momentum",
+}
 MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
 # Components by the habits of codes, apart from those that end or begin with the name of an axis.
 _UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)

@@ -50,8 +50,8 @@ TABLES = (
             "home": Key("Where the data are published.", 'home = "https://example.org/data"'),
             "note": Key("What a user should know.", 'note = "The first second is start-up."'),
             "files": Key(
-                "Pattern of names below the given folder. `{step}`: a state a file; `{piece}`: restart pieces; "
-                "`{variable}`: one variable a file; other parts in braces tell runs apart.",
+                "Pattern of names below the given folder. `{step}`: a state a file; `{piece}`: restart "
+                "pieces; `{variable}`: one variable a file; other parts in braces tell runs apart.",
                 'files = "{run}/out_{step}.h5"',
             ),
             "dtype": Key("`float32` rounds float64 files to half the size.", 'dtype = "float32"'),
@@ -105,8 +105,8 @@ TABLES = (
             ),
             "unit": Key("As people write it.", 'unit = "m s-1"'),
             "stored": Key(
-                "Its array, or one per component in the order of `axes`; `name[2]` is channel 2. `*` is one array a "
-                "run, `{step}` one a frame.",
+                "Its array, or one per component in the order of `axes`; `name[2]` is channel 2. `*` is one "
+                "array a run, `{step}` one a frame.",
                 'stored = ["step_{step}/vy", "step_{step}/vx"]',
             ),
             "transform": Key("Applied to what is stored; the name says so.", 'transform = "log10"'),
@@ -122,8 +122,8 @@ TABLES = (
         "One of `stored`, `step` and `stop`.",
         {
             "stored": Key(
-                "An array; `@time`, an attribute of each file; `step_{step}@time`, of each group; `{step}`, the number "
-                "in the names.",
+                "An array; `@time`, an attribute of each file; `step_{step}@time`, of each group; `{step}`, "
+                "the number in the names.",
                 'stored = "scales/sim_time"',
             ),
             "start": Key("Time of the first frame.", "start = 0.5"),

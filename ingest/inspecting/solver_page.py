@@ -21,7 +21,7 @@ are examples; read every line. Each section is tested with a file of its layout.
 Folders of block-structured states on one level (Athena++, FLASH) need no template: `inspect FOLDER` drafts the
 table `[blocks]` with the names of their variables. Particles and unstructured meshes are refused by name. A format
 that another program reads better is named with the one command that makes it readable.
-"""
+"""  # noqa: E501  the width of the pages
 
 
 @dataclass(frozen=True)

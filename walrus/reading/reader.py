@@ -33,8 +33,8 @@ class ReadSettings:
     """How shards are read on this machine; what is read does not depend on it.
 
     `threads` decode; `frame_store` bytes of decoded frames are kept for windows that share them. Remote
-    shards are kept in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes. The bytes of a frame
-    are checked when they are read first, with `verify_reads` each time.
+    shards are kept in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes. The bytes of a
+    frame are checked when they are read first, with `verify_reads` each time.
     """
 
     threads: AtLeastOne = 2
