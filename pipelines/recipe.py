@@ -17,7 +17,7 @@ from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.plan import StreamSettings
 from walrus.reading.reader import ReadSettings
 from walrus.training.early_stopping import EarlyStoppingSettings
-from walrus.training.engine import EngineSettings
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings
 from walrus.training.tuning import TuningSettings

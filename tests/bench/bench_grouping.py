@@ -41,7 +41,8 @@ from walrus.model.walrus import Walrus
 from walrus.randomness import below
 from walrus.reading.ranks import Rank
 from walrus.training.distributed import join_world, leave_world
-from walrus.training.engine import Engine, EngineSettings
+from walrus.training.engine import Engine
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.objective import TrainingObjective
 from walrus.training.simulate import busy_share
 from walrus.vocabulary import PUBLISHED

@@ -22,7 +22,7 @@ from walrus.model.random_draws import draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
-from walrus.training.engine import EngineSettings
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.memory_estimate import footprint, parameters
 
 VOCABULARY = 67

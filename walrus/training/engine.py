@@ -1,6 +1,7 @@
 """A training engine of few verbs, made of DeepSpeed ZeRO.
 
-Its JSON is derived from our settings; its samplers, schedules and checkpoints are not used.
+Its JSON is derived from our settings (walrus/training/engine_settings.py). Its samplers, schedules and
+checkpoints are not used.
 """
 
 from __future__ import annotations
@@ -8,15 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from pydantic import Field, JsonValue, TypeAdapter, model_validator
 from torch import Tensor, nn
 
-from shards.errors import SettingsError
-from shards.schema import Natural, NotNegative, Positive, checked
 from walrus.training.deepspeed_fence import (
     check_optimizer,
     gradient_of_rank,
@@ -28,78 +26,11 @@ from walrus.training.deepspeed_fence import (
     overflowed,
 )
 from walrus.training.distributed import ShardingGroup
+from walrus.training.engine_settings import EngineSettings, deepspeed_config
 from walrus.training.participation import ParticipatingAdamW, Participation
 from walrus.training.run_checkpoint import WEIGHT, Fragment, RunCheckpoint
 from walrus.training.weight_average import WeightAverage
 from walrus.training.zero_partition import MUON, optimizer_state, slots, weights
-
-
-@checked
-class EngineSettings:
-    """How weights are updated and where they lie: ZeRO stage 0 to 3, fp32 or bf16 autocast.
-
-    `muon` is for the matrices of the blocks, whose rate is then `muon_factor` times that of the schedule;
-    AdamW has the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO
-    0), so
-    `clip` must leave room for that.
-    """
-
-    zero_stage: Literal[0, 1, 2, 3] = 1
-    # So many neighbouring ranks keep one copy of the state, as in MiCS (arXiv 2205.00119) and hybrid FSDP; 0:
-    # all.
-    mics_shard_size: Natural = 0
-    # Keep AdamW's moments and the weights that it updates in the memory of the CPU.
-    offload: Literal["none", "optimizer"] = "none"
-    # Compile the blocks of the network; only on a GPU.
-    compile: bool = False
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    muon_factor: Positive = 10.0
-    muon_momentum: NotNegative = 0.95
-    # The rate of the blocks in units of that of encoder and decoder, for a fine-tuning that spares what it
-    # starts from.
-    blocks_factor: Positive = 1.0
-    weight_decay: NotNegative = 1e-4
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: Positive = 1e-10
-    clip: Positive = 10.0
-    # The decay of an exponential average of the weights, which is then what the run leaves; 0: no average.
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    autocast: Literal["", "bfloat16"] = ""
-    # As the published run: single precision, but GPUs round what they multiply to 10 bits.
-    tf32: bool = False
-
-    @model_validator(mode="after")
-    def _possible(self) -> EngineSettings:
-        """Refuse settings that DeepSpeed cannot combine."""
-        if self.mics_shard_size and self.zero_stage != 3:
-            raise ValueError(
-                f"mics_shard_size is for zero_stage 3, which shares parameters; found {self.zero_stage}"
-            )
-        if self.offload == "optimizer" and (
-            self.zero_stage == 0 or self.optimizer == "muon" or self.mics_shard_size
-        ):
-            raise ValueError("offload needs zero_stage 1, 2 or 3, optimizer adamw and no mics_shard_size")
-        if self.compile and self.zero_stage == 3:
-            raise ValueError(
-                "compile cannot see the weights that zero_stage 3 gathers; take zero_stage 0, 1 or 2"
-            )
-        return self
-
-    def check_machine(self, gpu: bool) -> None:
-        """Raises SettingsError where this machine cannot do what is asked."""
-        if self.offload != "none" and not gpu:
-            raise SettingsError(
-                f"engine.offload {self.offload}: moves memory off a GPU, and there is none; set it to none"
-            )
-        if self.compile and not gpu:
-            raise SettingsError("engine.compile: is for GPUs, and there is none; set it to false")
-
-    @property
-    def identity(self) -> dict[str, JsonValue]:
-        """The settings that the losses depend on; where the state lies is none of them."""
-        placement = {"zero_stage", "mics_shard_size", "offload", "compile"}
-        every: dict[str, JsonValue] = TypeAdapter(EngineSettings).dump_python(self, mode="json")
-        return {name: value for name, value in every.items() if name not in placement}
 
 
 class Engine:
@@ -321,35 +252,3 @@ def matrices_and_others(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.
     linear = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear)}
     parameters = list(module.parameters())
     return [p for p in parameters if id(p) in linear], [p for p in parameters if id(p) not in linear]
-
-
-def deepspeed_config(settings: EngineSettings, micro_batches: int) -> dict[str, Any]:
-    """DeepSpeed's own settings; the micro-batch size is nominal, windows are counted by the plan."""
-    config: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": 1,
-        "gradient_accumulation_steps": micro_batches,
-        "gradient_clipping": settings.clip,
-        "zero_allow_untested_optimizer": True,
-        "steps_per_print": 10**9,
-        "zero_optimization": {
-            "stage": settings.zero_stage,
-            "overlap_comm": False,
-            # Muon needs whole matrices where gradients are reduced.
-            "reduce_scatter": settings.optimizer != "muon",
-        },
-    }
-    if settings.zero_stage == 0:
-        # We clip ourselves, to see the norm before the weights are changed. Left out it would be 1.
-        config["gradient_clipping"] = 0.0
-    if settings.offload == "optimizer":
-        config["zero_optimization"]["offload_optimizer"] = {"device": "cpu", "pin_memory": True}
-        # PyTorch's fused AdamW on the CPU: DeepSpeed's own would be compiled, and is hardly faster.
-        config["zero_force_ds_cpu_optimizer"] = False
-    if settings.autocast:
-        # No module is named whose gradients may be summed in half precision.
-        config["torch_autocast"] = {
-            "enabled": True,
-            "dtype": settings.autocast,
-            "lower_precision_safe_modules": [],
-        }
-    return config

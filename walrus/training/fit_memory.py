@@ -17,7 +17,7 @@ from walrus.device import device, ran_out
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
-from walrus.training.engine import EngineSettings
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.memory_estimate import MemoryEstimate, activations, footprint
 from walrus.training.tuning import TuningSettings, prepare
 

@@ -13,7 +13,7 @@ from walrus.model.cost import recomputed_share, window_cost
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
-from walrus.training.engine import EngineSettings
+from walrus.training.engine_settings import EngineSettings
 
 FLOAT = 4
 

@@ -22,7 +22,8 @@ from walrus.reading.plan import MicroBatch, StreamPlan
 from walrus.reading.stream import Shards, stream
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.early_stopping import EarlyStopping
-from walrus.training.engine import Engine, EngineSettings
+from walrus.training.engine import Engine
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.log import Log, StepRecord
 from walrus.training.objective import TrainingObjective
 from walrus.training.profile import traced
@@ -75,6 +76,13 @@ class CheckpointWeights:
     rest: dict[str, torch.Tensor]
     kind: str
 
+    @classmethod
+    def of(cls, objective: TrainingObjective, run: Path, kind: str) -> CheckpointWeights:
+        """Those of a network before it trains."""
+        shapes = {name: value.shape for name, value in objective.named_parameters() if value.requires_grad}
+        rest = {name: value.clone() for name, value in objective.state_dict().items() if name not in shapes}
+        return cls(run, shapes, rest, kind)
+
     def read(self) -> dict[str, torch.Tensor]:
         """All weights by the names that the network gives them."""
         saved = RunCheckpoint.last(self.run / CHECKPOINTS)
@@ -114,17 +122,8 @@ def fit(
     is_first = dist.get_rank() == 0
     engine_settings.check_machine(torch.cuda.is_available())
     plan.check(objective.rank)
-    first = saved.checkpoint.step if saved is not None else 0
-    last = min(schedule.steps, stop_at or schedule.steps)
-    if first > last:
-        raise MismatchError(
-            f"{run}: its checkpoint at step {first} is beyond the last step, {last}; "
-            "give another --out, or more steps"
-        )
-
-    shapes = {name: value.shape for name, value in objective.named_parameters() if value.requires_grad}
-    rest = {name: value.clone() for name, value in objective.state_dict().items() if name not in shapes}
-    weights = CheckpointWeights(run, shapes, rest, AVERAGE if engine_settings.ema else WEIGHT)
+    first, last = _first_and_last(run, schedule, stop_at, saved)
+    weights = CheckpointWeights.of(objective, run, AVERAGE if engine_settings.ema else WEIGHT)
     objective.to(device())
     if engine_settings.compile:
         for block in objective.network.blocks:
@@ -170,6 +169,20 @@ def fit(
     return early_stopping.best_weights() if early_stopping else weights.read()
 
 
+def _first_and_last(
+    run: Path, schedule: ScheduleSettings, stop_at: int | None, saved: RunCheckpoint | None
+) -> tuple[int, int]:
+    """The step that a run begins with and the one that it ends before; raises MismatchError for none."""
+    first = saved.checkpoint.step if saved is not None else 0
+    last = min(schedule.steps, stop_at or schedule.steps)
+    if first > last:
+        raise MismatchError(
+            f"{run}: its checkpoint at step {first} is beyond the last step, {last}; "
+            "give another --out, or more steps"
+        )
+    return first, last
+
+
 def _save(engine: Engine, run: Path, step: int, identity: Identity) -> None:
     fragments = engine.fragments()
     parts = {part: dict(values) for part, values in identity.items()}
@@ -208,8 +221,8 @@ def _step(
         micro, batch = next(batches)
         waited += time.perf_counter() - asked
         loss = engine.loss(batch.to(device()), micro.number)
-        # This waits for the forward pass, so the memory of the batch may be used again. The backward pass
-        # runs on meanwhile.
+        # This waits for the forward pass, so the memory of the batch
+        # may be used again. The backward pass runs on meanwhile.
         losses[micro.number] = float(loss.detach())
         engine.backward(loss)
         tokens += objective.tokens(batch)

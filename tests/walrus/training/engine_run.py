@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from walrus.training.distributed import join_world, leave_world
-from walrus.training.engine import Engine, EngineSettings
+from walrus.training.engine import Engine
+from walrus.training.engine_settings import EngineSettings
 
 PLACEMENTS = [
     *(EngineSettings(zero_stage=stage, ema=0.5) for stage in (0, 1, 2, 3)),

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
 from walrus.training.distributed import join_world, leave_world
-from walrus.training.engine import Engine, EngineSettings
+from walrus.training.engine import Engine
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.run_checkpoint import Checkpoint, RunCheckpoint, save
 
 RANKS = 2

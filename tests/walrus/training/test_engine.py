@@ -11,7 +11,8 @@ from shards.errors import SettingsError
 from shards.program.settings import make
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.training.engine import EngineSettings, allow_tf32, by_rate, deepspeed_config
+from walrus.training.engine import allow_tf32, by_rate
+from walrus.training.engine_settings import EngineSettings, deepspeed_config
 from walrus.training.lora import adapt
 
 

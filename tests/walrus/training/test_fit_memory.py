@@ -8,7 +8,7 @@ from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
-from walrus.training.engine import EngineSettings
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.fit_memory import Load, enough_memory, fits, fitted, in_words, step_footprint
 from walrus.training.tuning import TuningSettings
 

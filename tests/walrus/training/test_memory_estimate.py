@@ -7,7 +7,7 @@ from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
-from walrus.training.engine import EngineSettings
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.memory_estimate import activations, footprint, parameters
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
@@ -39,8 +39,8 @@ def test_activations_are_estimated_to_a_fifth(shape, every):
     model = replace(MODEL, checkpoint_every=every)
     grid = Grid(("x", "y", "z")[: len(shape)], tuple(tuple(map(float, range(size))) for size in shape))
     schema = Schema(tuple(FieldSpec(f"f{n}") for n in range(5)), grid, (PERIODIC,) * len(shape))
-    # Where encoder and decoder are computed again they are estimated whole: they are held one after the
-    # other.
+    # Where encoder and decoder are computed again they are
+    # estimated whole: they are held one after the other.
     low = 0.8 if every == 0 else 0.6
     assert low < kept(model, shape, 3, 5) / activations(model, schema, 3) < 1.25
 

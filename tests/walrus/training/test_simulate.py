@@ -19,8 +19,8 @@ HEAVY = Task("heavy", 1, (50,), 4, 1, 1, cost=8.0)
 
 
 def test_ranks_wait_in_every_micro_batch_for_the_slowest_of_their_group_and_at_the_end_for_all():
-    # One step, two micro-batches, two groups of two ranks: max(4, 1) + max(1, 2) = 6 and max(3, 3) + max(1,
-    # 1) = 4.
+    # One step, two micro-batches, two groups of two ranks:
+    # max(4, 1) + max(1, 2) = 6 and max(3, 3) + max(1, 1) = 4.
     times_SMR = np.array([[[4.0, 1, 3, 3], [1, 2, 1, 1]]])
     assert busy_share(times_SMR, 2) == pytest.approx(16 / (4 * 6))
     assert busy_share(times_SMR, 1) == pytest.approx(16 / (4 * 5))

@@ -23,7 +23,7 @@ from walrus.reading.stream import Shards, plan_stream
 from walrus.rollout import Model
 from walrus.training.distributed import join_world, leave_world
 from walrus.training.early_stopping import EarlyStopping, EarlyStoppingSettings
-from walrus.training.engine import EngineSettings
+from walrus.training.engine_settings import EngineSettings
 from walrus.training.log import StepRecord
 from walrus.training.objective import TrainingObjective
 from walrus.training.resume import last_checkpoint
