@@ -58,8 +58,8 @@ class TimeRule:
     `stop`.
     """
 
-    # An array, `path@attribute`, or `{step}`: the number in the names of files or groups, times `step` if
-    # given.
+    # An array, `path@attribute`, or `{step}`: the number in
+    # the names of files or groups, times `step` if given.
     stored: str = ""
     start: float = 0.0
     step: float | None = None

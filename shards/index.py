@@ -46,8 +46,8 @@ class Segment:
     first: Natural
     frames: AtLeastOne
     fields: FileRange
-    # Of the checksums that the chunks end in: it tells another shard of the same length. Absent before format
-    # 2.
+    # Of the checksums that the chunks end in: it tells another
+    # shard of the same length. Absent before format 2.
     chunks_crc32c: int | None = None
 
 

@@ -12,8 +12,8 @@ from shards.checksum import crc32c_of
 from shards.errors import ShardError
 
 T = TypeVar("T")
-# Between the last key of a document and its checksum, and after it. Only a key of the document itself has one
-# blank.
+# Between the last key of a document and its checksum, and
+# after it. Only a key of the document itself has one blank.
 CHECKSUM = b',\n "crc32c": '
 END = "\n}\n"
 

@@ -14,8 +14,8 @@ from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 
-# netCDF4, once imported, offers its filters to h5py: whether one is missing would depend on the order of
-# tests.
+# netCDF4, once imported, offers its filters to h5py:
+# whether one is missing would depend on the order of tests.
 os.environ.setdefault("HDF5_PLUGIN_PATH", os.devnull)
 SAMPLES = Path(__file__).parent / "samples"
 SYSTEMS = {

@@ -16,9 +16,9 @@ TENSORS_OF_WALRUS = {
 }
 COMMANDS = {f"pipelines.{name}" for name in ("convert", "evaluate", "finetune", "forecast", "pretrain")}
 
-# What the modules of each room may import of ours, next to the room itself. A name stands for all that is
-# below it, "shards" for the files of the format alone: `shards.program` and `shards.drawing` are named where
-# they are meant.
+# What the modules of each room may import of ours, next to the room itself. A
+# name stands for all that is below it, "shards" for the files of the format
+# alone: `shards.program` and `shards.drawing` are named where they are meant.
 MAY_IMPORT: dict[str, set[str]] = {
     "shards": set(),
     "shards.program": FORMAT,

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ingest.formats.natural_sort import natural
 from ingest.formats.run_files import files_of_run, runs_among
-from ingest.formats.walk import Tree, Unreadable, is_utf8, printable, walk
+from ingest.formats.walk import Tree, Unreadable, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
@@ -64,7 +64,7 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     to nowhere and names that are no text are among the files, each with its fault.
     """
     if not is_utf8(start.absolute()):
-        raise SourceError(f"{printable(start)}: the name is not UTF-8; rename it")
+        raise SourceError(f"{escaped(start)}: the name is not UTF-8; rename it")
     if not start.exists():
         raise SourceError(f"{start}: no such file or folder")
     start = start.absolute().parent if start.name in MARKERS else start
@@ -171,7 +171,7 @@ def _input(
 
 
 def _faulty(root: Path, path: Path, fault: str) -> InputFile:
-    return InputFile(root, printable(path.relative_to(root)) or ".", None, 0, 0, "", fault=fault)
+    return InputFile(root, escaped(path.relative_to(root)) or ".", None, 0, 0, "", fault=fault)
 
 
 def newest(path: Path, companions: tuple[Path, ...]) -> int:

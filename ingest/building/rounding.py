@@ -25,8 +25,8 @@ from shards.codec import rounded
 from shards.errors import SettingsError
 from shards.schema import DType, Frames, Schema, Trajectory
 
-# Values so much larger than those of the sample are still stored within what is allowed, where float32 is
-# chosen.
+# Values so much larger than those of the sample are still
+# stored within what is allowed, where float32 is chosen.
 BEYOND = 16
 FLOAT32 = np.finfo(np.float32)
 

@@ -45,8 +45,8 @@ class StoredUnits:
             return np.array([2.0**k for k in self.powers], self.dtype)
 
     def _divided(self, frame: Frames, moments: tuple[Moments, ...], where: str) -> Frames:
-        # A division by 2^k is exact but at the ends of the number range; proven by the range, else for every
-        # value.
+        # A division by 2^k is exact but at the ends of the number
+        # range; proven by the range, else for every value.
         scale = self._scale.reshape(-1, *(1 for _ in frame.shape[1:]))
         with np.errstate(all="ignore"):
             divided = frame if (scale == 1).all() else frame / scale

@@ -129,8 +129,8 @@ def lay_out(
                 f"{array.where}: shape {array.shape}; expected the {len(words)} axes {layout!r} of the "
                 "recipe; correct its layout"
             )
-        # Lists of zeros, of parameters say, are often stored so; cells that all hold one value are no field,
-        # no mask.
+        # Lists of zeros, of parameters say, are often stored so;
+        # cells that all hold one value are no field, no mask.
         if array.unwritten:
             raise SourceError(
                 f"{array.where}: not one of its chunks is there, all would read as the fill value; fetch "

@@ -27,8 +27,8 @@ LOSSY = {
     32024: "SZ3",
     32028: "SPERR",
 }
-# The settings of scale-offset: what it does, then decimal digits, or for integers bits; 0 are as many as
-# needed.
+# The settings of scale-offset: what it does, then decimal
+# digits, or for integers bits; 0 are as many as needed.
 INTEGERS, AS_MANY_AS_NEEDED = 2, 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -62,7 +63,23 @@ def open_npy(path: Path) -> Iterator[Npy]:
         yield arrays
 
 
-class Npy:
+class _ArraysAlone(ABC):
+    """What numpy's formats do not hold: attributes, names of axes, values that were rounded on their way."""
+
+    @abstractmethod
+    def array(self, path: str) -> NpyArray: ...
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return {}
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return tuple("" for _ in self.array(path).shape)
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+
+class Npy(_ArraysAlone):
     """The one array of a file, called `data`; satisfies ingest.formats.arrays.ArrayFile."""
 
     def __init__(self, path: Path) -> None:
@@ -83,17 +100,8 @@ class Npy:
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npy holds no attributes; state numbers in the recipe")
 
-    def attributes(self, path: str) -> dict[str, Attribute]:
-        return {}
 
-    def dimensions(self, path: str) -> tuple[str, ...]:
-        return tuple("" for _ in self.array(path).shape)
-
-    def caveats(self) -> dict[str, tuple[str, ...]]:
-        return {}
-
-
-class Npz:
+class Npz(_ArraysAlone):
     """The arrays of an archive, by the names of their members without `.npy`."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
@@ -121,15 +129,6 @@ class Npz:
 
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npz holds no attributes; name an array instead of {path}@{name}")
-
-    def attributes(self, path: str) -> dict[str, Attribute]:
-        return {}
-
-    def dimensions(self, path: str) -> tuple[str, ...]:
-        return tuple("" for _ in self.array(path).shape)
-
-    def caveats(self) -> dict[str, tuple[str, ...]]:
-        return {}
 
 
 class NpyStream:

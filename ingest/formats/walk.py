@@ -81,10 +81,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return True
 
 
-def printable(path: Path) -> str:
+def escaped(path: Path) -> str:
     """A path as text that every encoding holds: bytes that are not UTF-8 are escaped.
 
-    >>> printable(Path("caf\\udce9.h5"))
+    >>> escaped(Path("caf\\udce9.h5"))
     'caf\\\\xe9.h5'
     """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -96,4 +96,4 @@ def is_utf8(path: Path) -> bool:
     >>> is_utf8(Path("café.h5")), is_utf8(Path("caf\\udce9.h5"))
     (True, False)
     """
-    return printable(path) == str(path)
+    return escaped(path) == str(path)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# What stands at the root of a store, and for the store: of version 3, and of version 2: a group, or an array
-# alone.
+# What stands at the root of a store, and for the store: of
+# version 3, and of version 2: a group, or an array alone.
 MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
 

@@ -19,9 +19,9 @@ from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import APART, Ends, axis_ends
-from ingest.inspecting.text_table import printable
 from ingest.layout import TIME, TRAJECTORY
 from shards.errors import SourceError
+from shards.program.console import printable
 
 Values = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from ingest.inspecting.contents import root_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.parameters import looks_like_physics
-from ingest.inspecting.text_table import printable
 from shards.errors import SourceError
+from shards.program.console import printable
 
 
 def scalar_lines(arrays: ArrayFile, layout: InferredLayout) -> list[str]:

@@ -20,10 +20,10 @@ from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
 from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
 from ingest.inspecting.solvers import Solver
-from ingest.inspecting.text_table import printable
 from ingest.layout import split_channel
 from ingest.source import find
 from ingest.split import SplitRule
+from shards.program.console import printable
 from shards.schema import GridKind
 
 KINDS: dict[GridKind, set[str]] = {

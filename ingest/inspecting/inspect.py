@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ingest.formats.arrays import Arrays, Hdf5Arrays
 from ingest.formats.open_any import located, look_into
+from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.inspecting.contents import ArrayInfo, list_arrays, root_numbers, without_place
 from ingest.inspecting.folder import look_through
@@ -90,5 +91,5 @@ def _with_statistics(arrays: Arrays, listed: ArrayInfo) -> ArrayInfo:
 
 
 def _size(path: Path) -> int:
-    files = path.parent.rglob("*") if path.name in MARKERS else [path]
+    files = walk(path.parent, every_name=True).files if path.name in MARKERS else (path,)
     return sum(each.stat().st_size for each in files if each.is_file())

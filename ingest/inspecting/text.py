@@ -11,8 +11,9 @@ from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
 from ingest.inspecting.solvers import templates
 from ingest.inspecting.statistics import ArrayStatistics
-from ingest.inspecting.text_table import printable, table, told
+from ingest.inspecting.text_table import table, told
 from shards.program.byte_size import size_in_words
+from shards.program.console import printable
 
 
 def inspection_lines(found: Inspection) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+from shards.program.console import printable
+
 # The widest name of a table.
 NAME = 36
 WIDTH = 100
@@ -37,8 +39,3 @@ def told(word: str, text: str, whole: bool = False) -> list[str]:
     text = printable(text)
     first, *others = [text] if whole else textwrap.wrap(text, WIDTH - MARGIN, break_on_hyphens=False) or [""]
     return [f"{word:{MARGIN}}{first}", *(" " * MARGIN + line for line in others)]
-
-
-def printable(text: str) -> str:
-    """Names are a stranger's: none may steer the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

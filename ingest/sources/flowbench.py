@@ -39,8 +39,8 @@ MASK, DISTANCE = f"{GEOMETRY}/mask", f"{GEOMETRY}/data"
 JUDGED = (2, 5)
 # Inside an object speeds are rounding; behind it they are a tenth of the inflow.
 STILL = 0.05
-# The least that mask and distance share of the cells that either puts inside: thin objects are mostly
-# surface.
+# The least that mask and distance share of the cells that
+# either puts inside: thin objects are mostly surface.
 SHARED = 0.5
 
 

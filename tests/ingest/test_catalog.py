@@ -380,8 +380,8 @@ def test_chebyshev_nodes_are_kept_as_stored(tmp_path):
     dataset, _ = built("rayleigh_benard", tmp_path)
     stored = centres("rayleigh_benard", "y", 4).astype("f4")
     assert dataset.card.schema.grid.coordinates[1] == tuple(stored.tolist())
-    # From wall to wall: the outermost cells end there, though their centres are closer to it than to the
-    # next.
+    # From wall to wall: the outermost cells end there,
+    # though their centres are closer to it than to the next.
     assert sum(dataset.card.schema.grid.widths[1]) == pytest.approx(1)
 
 

@@ -43,8 +43,8 @@ def test_the_published_recipe_is_the_published_run():
     groups = 96 // group
     assert len(recipe.datasets) == 19
     assert {choice.weight for choice in recipe.datasets} == {1}
-    # Four micro-batches a group and step, of 2 windows of a 2D system or 1 of a 3D one a GPU: 768 or 384 in
-    # all.
+    # Four micro-batches a group and step, of 2 windows of a
+    # 2D system or 1 of a 3D one a GPU: 768 or 384 in all.
     assert recipe.stream.micro_batches == 4 * groups
     assert recipe.stream.micro_batches * recipe.stream.windows_2d == 768
     assert recipe.stream.micro_batches * recipe.stream.windows_3d == 384

@@ -149,8 +149,8 @@ def test_a_long_key_does_not_break_the_tar(tmp_path):
 
 def test_a_full_disk_is_one_error_that_names_the_place_and_leaves_nothing(full_disk, packaging):
     part = writer(full_disk, packaging)
-    # Blocks smaller than the buffer of a file: what it still holds fails a second time when the file is
-    # closed.
+    # Blocks smaller than the buffer of a file: what it still
+    # holds fails a second time when the file is closed.
     noise = [np.random.default_rng(number).bytes(5000) for number in range(400)]
     big = replace(encoded("one-00000"), segments=[(5, iter(noise))])
     with pytest.raises(ShardError, match=rf"{full_disk}.*No space left on device; free some"):

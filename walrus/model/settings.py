@@ -40,8 +40,8 @@ class ModelSettings:
     position_grid: tuple[int, int, int] | None = None
     # The per-cell boundary mask as further channels: obstacles inside the domain, sides that are partly open.
     cell_flags: bool = False
-    # The scalar of the release on all fields, `encoder_dummy`, kept so that its weights come back bit for
-    # bit.
+    # The scalar of the release on all fields, `encoder_dummy`,
+    # kept so that its weights come back bit for bit.
     field_scale: float = 1.0
     # Repeat the release's faults at periodic seams, to compare with its numbers.
     released_seams: bool = False

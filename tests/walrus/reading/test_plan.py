@@ -100,8 +100,8 @@ def schema(*shape):
 
 
 def test_the_published_setting_is_windows_by_dimension():
-    # Groups of 4 of 96 ranks: four micro-batches a group and step, 2 windows of a 2D task a rank, 1 of a 3D
-    # one.
+    # Groups of 4 of 96 ranks: four micro-batches a group and
+    # step, 2 windows of a 2D task a rank, 1 of a 3D one.
     stream = StreamSettings(micro_batches=96, windows_2d=8, windows_3d=4)
     plane, volume = (
         make_task("flow", 1, schema(*shape), (20,), (0,), stream, cost_of(PRESETS["walrus"]))
