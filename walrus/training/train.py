@@ -152,10 +152,7 @@ def fit(
             stopped = _anyone_stopped(notice)
             is_best = early_stopping is not None and early_stopping.is_better(done, done == last)
             if done % settings.checkpoint_every == 0 or done == last or stopped or is_best:
-                # A dataset that was built anew has other values than those this run began with.
-                for dataset in shards.datasets.values():
-                    dataset.require_unchanged()
-                _save(engine, run, done, identity or {})
+                _save(engine, run, done, identity or {}, shards)
             if early_stopping and is_best and is_first:
                 early_stopping.keep(weights.read())
             if early_stopping and early_stopping.is_over:
@@ -183,7 +180,10 @@ def _first_and_last(
     return first, last
 
 
-def _save(engine: Engine, run: Path, step: int, identity: Identity) -> None:
+def _save(engine: Engine, run: Path, step: int, identity: Identity, shards: Shards) -> None:
+    # A dataset that was built anew has other values than those this run began with.
+    for dataset in shards.datasets.values():
+        dataset.require_unchanged()
     fragments = engine.fragments()
     parts = {part: dict(values) for part, values in identity.items()}
     save(run / CHECKPOINTS, Checkpoint(step, dist.get_world_size(), engine.updates, parts), fragments)
