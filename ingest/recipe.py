@@ -20,7 +20,7 @@ from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
 from shards.program.settings import make, override, read_toml
-from shards.schema import TAKEN, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
+from shards.schema import TAKEN, AtLeastOne, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
 
 # The largest powers whose square float64 still holds.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
@@ -120,6 +120,8 @@ class Recipe:
     exclude: tuple[Exclusion, ...] = ()
     # Frames at the start of every trajectory that are not taken: the start-up of a solver.
     skip_frames: Natural = 0
+    # Of the others each so many-th is taken: a model learns little of frames that hardly differ.
+    stride: AtLeastOne = 1
     # Axes of the arrays as stored, such as "n t x y c": n trajectory, t time, c component or channel.
     layout: str = ""
     time: TimeRule | None = None

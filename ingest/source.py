@@ -20,6 +20,8 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Protocol, cast
 
+import numpy as np
+
 from ingest import transform
 from ingest.recipe import Recipe, RecipeField
 from shards.errors import SettingsError, SourceError
@@ -173,9 +175,19 @@ class _RecipeView:
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
         require_frames(self.rows, row, start, stop)
-        skipped = self.recipe.skip_frames
-        values = self.opened.frames(row, start + skipped, stop + skipped)
-        self._transform(self.recipe.variable, values, row, start + skipped)
+        skipped, stride = self.recipe.skip_frames, self.recipe.stride
+        if stride == 1:
+            return self._read(row, start + skipped, stop - start)
+        # Frames between them are not read: in a folder of states each is a file to open.
+        values = np.empty((stop - start, *self.schema.frame_shape), self.schema.dtype)
+        for number in range(stop - start):
+            values[number] = self._read(row, skipped + (start + number) * stride, 1)[0]
+        return values
+
+    def _read(self, row: int, first: int, count: int) -> Frames:
+        """So many frames of the file from frame `first` on, transformed."""
+        values = self.opened.frames(row, first, first + count)
+        self._transform(self.recipe.variable, values, row, first)
         return values
 
     def static(self, row: int) -> Frames:
@@ -198,10 +210,15 @@ class _RecipeView:
 
 
 def _seen_row(recipe: Recipe, row: Row) -> Row:
+    """The row without frames that the recipe passes over, its parameters by their right names."""
     names = recipe.correction.scalars if recipe.correction else {}
     scalars = {names.get(name, name): value for name, value in row.scalars.items()}
-    skipped = recipe.skip_frames
-    return Row(row.time[skipped:], scalars, row.files[skipped:], row.notes)
+    taken = slice(recipe.skip_frames, None, recipe.stride)
+    notes = row.notes
+    if recipe.stride > 1:
+        thinned = f"of each {recipe.stride} frames one is taken, as the stride of the recipe says"
+        notes = (*notes, thinned)
+    return Row(row.time[taken], scalars, row.files[taken], notes)
 
 
 def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:

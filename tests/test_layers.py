@@ -54,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest.inspecting": {
         "ingest.correction",
         "ingest.fields",
+        "ingest.name_pattern",
         "ingest.formats",
         "ingest.recipe",
         "ingest.layout",

@@ -30,10 +30,17 @@ Values = npt.NDArray[np.float64]
 class AxisLines:
     """The tables [time], [coordinates] and [boundaries]."""
 
-    arrays: ArrayFile
-    layout: InferredLayout
+    reader: FrameReader
     folder: FolderContents | None
     halo: Halo
+
+    @property
+    def arrays(self) -> ArrayFile:
+        return self.reader.arrays
+
+    @property
+    def layout(self) -> InferredLayout:
+        return self.reader.layout
 
     def time(self) -> list[str]:
         """By a list, by an attribute or number of each state, otherwise left open."""
@@ -184,7 +191,7 @@ class AxisLines:
 
     @cached_property
     def _ends(self) -> dict[str, Ends]:
-        return axis_ends(FrameReader(self.arrays, self.layout))
+        return axis_ends(self.reader)
 
     def boundaries(self) -> list[str]:
         """Left open, with what the numbers show."""

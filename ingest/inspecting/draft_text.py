@@ -47,7 +47,7 @@ class DraftText:
     def text(self) -> str:
         """The TOML."""
         fields = draft_fields(self.layout)
-        axes = AxisLines(self.arrays, self.layout, self.folder, self.halo)
+        axes = AxisLines(self._reader, self.folder, self.halo)
         lines = [*self._head(), *axes.crop(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(self.arrays, self.layout)
         lines += self._mask()
@@ -59,7 +59,7 @@ class DraftText:
 
     @cached_property
     def _reader(self) -> FrameReader:
-        return FrameReader(self.arrays, self.layout)
+        return FrameReader(self.arrays, self.layout, self.folder.series if self.folder else ())
 
     def _head(self) -> Iterator[str]:
         """The first lines: how to read the draft, and name, source, title and licence."""
@@ -85,11 +85,12 @@ class DraftText:
         yield from self._layout()
         if any(field.array.dtype == "float64" for field in self.layout.fields):
             yield '# Fields are float64: dtype = "float32", as a line here, rounds them to half the size.'
-        if self._reader.line_wins():
-            yield (
-                "# Frames are close: a line through the last two foretells the next ten times better than the"
-            )
-            yield "# last alone. Fewer frames teach more: train with a larger stride."
+        thinning = self._reader.thinning()
+        if thinning is not None:
+            gain = f"{thinning.gain:.0f} times better"
+            yield f"# Frames are close: the last two, continued along a line, foretell the next {gain}"
+            yield "# than the last alone, so that a model learns little. Uncomment to take fewer of them."
+            yield f"# {line('stride', thinning.stride)}"
 
     def _files(self) -> Iterator[str]:
         if self.folder is None:

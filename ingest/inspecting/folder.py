@@ -50,6 +50,8 @@ class FolderContents:
     others: tuple[str, ...] = ()
     # Of one variable a file, all of them.
     members: tuple[Path, ...] = ()
+    # Of one state a file, those of one run in the order of time.
+    series: tuple[Path, ...] = ()
 
     @property
     def states(self) -> int:
@@ -155,7 +157,8 @@ def _numbered_files(folder: Path, members: list[Path], others: tuple[str, ...]) 
     count = len(members) if kind == "runs" else len(runs)
     if kind == "runs":
         pattern = re.sub(r"{run\d*}", "*", pattern)
-    return FolderContents(kind, pattern, largest[0], len(members), count, others)
+    series = tuple(largest) if kind == "states" else ()
+    return FolderContents(kind, pattern, largest[0], len(members), count, others, series=series)
 
 
 def _part(level: int) -> str:

@@ -6,44 +6,66 @@ Axes: C channel, S space.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from ingest.formats.arrays import ArrayFile, SlabIndex
+from ingest.formats.arrays import Array, ArrayFile, SlabIndex
+from ingest.formats.natural_sort import natural
 from ingest.formats.npz import NpzMember
+from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
+from ingest.inspecting.numbered import HOLE
 from ingest.inspecting.statistics import DECODED_BYTES
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.name_pattern import NamePattern
 from shards.errors import SourceError
 from shards.schema import Frames
 
-# A prediction along a line is far better than the last frame: the error is this share of the other.
-LINE_WINS = 0.1
+# A line through the last two frames is far better than the last alone: its error is so many times smaller.
+LINE_WINS = 10.0
+# A thinned run keeps at least so many frames.
+FEWEST_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class Thinning:
+    """How much better a line through two frames foretells the next than the last one alone, and the stride at
+    which it no longer does.
+    """
+
+    gain: float
+    stride: int
 
 
 @dataclass(frozen=True)
 class FrameReader:
-    """Frames of the first trajectory."""
+    """Frames of the first trajectory; `states` are its files, in order, where each holds one frame."""
 
     arrays: ArrayFile
     layout: InferredLayout
+    states: tuple[Path, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return len(self.states) or self.layout.lengths[TIME]
 
     def frame(self, field: PlacedArray, number: int) -> Frames | None:
-        """[C, *S] of a frame in float64; None where it takes too much reading, or cannot be read.
-
-        Of states that are arrays or files of their own it is always the first.
-        """
+        """[C, *S] of a frame in float64; None where it takes too much reading, or cannot be read."""
         words = field.words[1:] if field.array.pattern else field.words
         try:
-            array = self.arrays.array(field.array.path)
-            decoded = array.shape if isinstance(array, NpzMember) else field.array.storage.chunks or ()
-            cells = field.channels * math.prod(self.layout.lengths[axis] for axis in self.layout.axes)
-            if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
-                return None
-            at: dict[str, SlabIndex] = {TRAJECTORY: 0, TIME: number}
-            index = [at.get(word, slice(None)) for word in words]
-            values = array.slab(*index).astype(np.float64)
+            with self._array(field, number) as array:
+                decoded = array.shape if isinstance(array, NpzMember) else field.array.storage.chunks or ()
+                cells = field.channels * math.prod(self.layout.lengths[axis] for axis in self.layout.axes)
+                if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
+                    return None
+                at: dict[str, SlabIndex] = {TRAJECTORY: 0, TIME: 0 if self.states else number}
+                index = [at.get(word, slice(None)) for word in words]
+                values = array.slab(*index).astype(np.float64)
         except SourceError:
             # The list of arrays says what is wrong with this one.
             return None
@@ -51,13 +73,24 @@ class FrameReader:
         components = [place for place, word in enumerate(kept) if word == CHANNEL]
         order = [*components, *(kept.index(axis) for axis in self.layout.axes)]
         space = tuple(self.layout.lengths[axis] for axis in self.layout.axes)
+        if math.prod(values.shape) != field.channels * math.prod(space):
+            return None
         frames: Frames = values.transpose(order).reshape((-1, *space))
         return frames
 
+    @contextmanager
+    def _array(self, field: PlacedArray, number: int) -> Iterator[Array]:
+        """The array that holds a frame: in the file itself, or in that of the frame."""
+        if self.states and number:
+            with open_arrays(located(self.states[number])) as arrays:
+                yield _array_of(arrays, field, 0)
+        else:
+            yield _array_of(self.arrays, field, number)
+
     def rests(self, field: PlacedArray) -> bool:
         """Whether first, middle and last frame are equal: a constant field that is stored with time."""
-        last = self.layout.lengths[TIME] - 1
-        if field.array.pattern or last < 1:
+        last = self.count - 1
+        if last < 1:
             return False
         first, *others = (self.frame(field, number) for number in sorted({0, last // 2, last}))
         if first is None:
@@ -69,17 +102,34 @@ class FrameReader:
         first = self.frame(field, 0)
         return 0 if first is None else int(np.isnan(first).any(axis=0).sum())
 
-    def line_wins(self) -> bool:
-        """Whether the last two frames, continued along a line, foretell the next far better than the last
-        alone.
+    def thinning(self) -> Thinning | None:
+        """The stride from which on a line through the last two frames is no longer far better than the last;
+        None where it is not with all frames. docs/decisions/0063
         """
-        middle = self.layout.lengths[TIME] // 2
-        moving = [each for each in self.layout.variable if not each.array.pattern]
-        if not moving or self.layout.lengths[TIME] < 4:
-            return False
-        before, at, after = (self.frame(moving[0], middle + step) for step in (-1, 0, 1))
+        if not self.layout.variable:
+            return None
+        field, stride = self.layout.variable[0], 1
+        while self.count >= 2 * stride * FEWEST_FRAMES and self._gain_of_line(field, stride) >= LINE_WINS:
+            stride *= 2
+        return Thinning(self._gain_of_line(field, 1), stride) if stride > 1 else None
+
+    def _gain_of_line(self, field: PlacedArray, stride: int) -> float:
+        """RMS error of the last frame over that of a line through the last two, in the middle of the run."""
+        middle = self.count // 2
+        before, at, after = (self.frame(field, middle + step * stride) for step in (-1, 0, 1))
         if before is None or at is None or after is None:
-            return False
+            return 0.0
         of_last = float(np.square(after - at).mean())
         of_line = float(np.square(after - 2 * at + before).mean())
-        return 0 < of_last < math.inf and of_line < LINE_WINS**2 * of_last
+        if not 0 < of_line < math.inf:
+            return 0.0
+        return math.sqrt(of_last / of_line)
+
+
+def _array_of(arrays: ArrayFile, field: PlacedArray, number: int) -> Array:
+    """The array of a field; of those that its steps name, that of frame `number`."""
+    pattern = field.array.pattern
+    if HOLE not in pattern:
+        return arrays.array(field.array.path)
+    names = sorted(NamePattern(pattern).matches(arrays.names()), key=natural)
+    return arrays.array(names[number] if number < len(names) else pattern)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.inspecting.frames import FrameReader
-from ingest.layout import TIME
 from shards.schema import Frames
 
 # So many neighbours' steps apart, and the ends are no neighbours; so many, and they may be.
@@ -51,7 +50,7 @@ class Ends:
 def axis_ends(reader: FrameReader) -> dict[str, Ends]:
     """Of each axis, in the middle frame of the first trajectory and the channel that jumps most."""
     layout = reader.layout
-    last = layout.lengths[TIME] - 1
+    last = reader.count - 1
     channels = _channels(reader, last // 2 + last % 2)
     # A wave that is symmetric in one frame is not in others.
     more = [*channels, *_channels(reader, min(1, last)), *_channels(reader, last)]

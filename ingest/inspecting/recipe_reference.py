@@ -64,6 +64,10 @@ TABLES = (
             "leave_out": Key("Arrays that are knowingly not taken.", 'leave_out = ["vorticity"]'),
             "exclude": Key("Files that are known to be bad.", "[[exclude]]"),
             "skip_frames": Key("Frames at the start of every run that are not taken.", "skip_frames = 10"),
+            "stride": Key(
+                "Takes each so many-th frame, the first included: for runs whose frames hardly differ.",
+                "stride = 4",
+            ),
             "layout": Key(
                 "Axes of the arrays as stored: n trajectory, t time, c component or channel, and the axes of "
                 "space. An axis of one cell is 1.",
@@ -280,6 +284,7 @@ def _type_in_words(annotation: str) -> str:
         "float": "number",
         "int": "whole number",
         "Natural": "whole number, 0 or more",
+        "AtLeastOne": "whole number, 1 or more",
         "Power": "whole number",
         "GridKind": "`cartesian`, `spherical`, `log-spherical` or `equiangular`",
         "TransformName": "name of a transform",

@@ -194,6 +194,22 @@ def test_skipped_frames_are_neither_counted_nor_read(wave):
         assert nothing.rows[0].time == ()
 
 
+def test_a_stride_takes_every_so_many_th_frame_and_says_so(wave):
+    path, recipe = wave
+    thinned = replace(recipe, skip_frames=1, stride=2)
+    with (
+        find("well").open_file(path, recipe) as whole,
+        find("well").open_file(path, thinned) as rest,
+    ):
+        assert len(whole.rows[1].time) == 5
+        assert rest.rows[1].time == whole.rows[1].time[1::2]
+        np.testing.assert_array_equal(rest.frames(1, 0, 2), whole.frames(1, 1, 5)[::2])
+        np.testing.assert_array_equal(rest.frames(1, 1, 2), whole.frames(1, 3, 4))
+        assert rest.rows[1].notes == ("of each 2 frames one is taken, as the stride of the recipe says",)
+        with pytest.raises(IndexError):
+            rest.frames(1, 0, 3)
+
+
 def skipping(recipe: Recipe, frames: int) -> Recipe:
     return replace(recipe, skip_frames=frames)
 

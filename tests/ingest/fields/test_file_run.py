@@ -11,10 +11,12 @@ import pytest
 from ingest.building.build import Resources, build
 from ingest.building.inputs import find_inputs
 from ingest.building.plan import plan_build
+from ingest.building.verify import source_faults
 from ingest.fields import file_run
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.program.settings import make
+from shards.read import Dataset
 from tests.ingest import solvers
 from tests.ingest.solvers import TIME, U
 
@@ -102,6 +104,26 @@ def test_frames_that_two_pieces_hold_are_taken_from_the_later_one_and_told(tmp_p
     assert row.files == ("basin_his_0001.nc",) * 2 + ("basin_his_0002.nc",) * 4
     (note,) = row.notes
     assert "2 frames of basin_his_0001.nc from t = 0.5 on are in basin_his_0002.nc too" in note
+
+
+def test_a_stride_runs_on_over_the_files_of_a_run(tmp_path):
+    solvers.restart_pieces(tmp_path / "pieces")
+    (row,), frames = opened_rows(tmp_path / "pieces", recipe(**PIECES, stride=3))
+    assert (row.time, row.files) == ((0.0, 0.75), ("basin_his_0001.nc", "basin_his_0002.nc"))
+    np.testing.assert_array_equal(frames[:, 0], U[::3])
+
+    solvers.state_files(tmp_path / "states" / "a")
+    thinned = recipe(stride=2)
+    plan = plan_build(thinned, tmp_path / "states", "zarr", "lz4")
+    assert [part.frames for part in plan.parts] == [3]
+    assert any("of each 2 frames one is taken" in note for note in plan.caveats)
+    build(plan, tmp_path / "out", Resources(1))
+    dataset = Dataset(tmp_path / "out" / "wave")
+    assert list(source_faults(dataset, tmp_path / "states")) == []
+    (entry,) = dataset.index.trajectories
+    stored = np.empty((3, 1, *U.shape[1:]))
+    dataset.read_frames(entry, range(3), stored)
+    np.testing.assert_array_equal(stored[:, 0] * 2.0 ** dataset.card.powers["density"], 2 + U[::2])
 
 
 def test_a_gap_between_pieces_is_told(tmp_path):

@@ -314,6 +314,40 @@ def test_whether_values_meet_at_the_ends_of_an_axis_is_told(tmp_path):
     assert '# x = ["periodic", "periodic"]\n' in flat
 
 
+def slow_wave(*shape: int) -> np.ndarray:
+    """A wave whose last frames foretell the next along a line: per frame it turns by 0.02."""
+    t, x, y = np.meshgrid(*map(np.arange, shape), indexing="ij")
+    return np.sin(2 * np.pi * x / X - 0.02 * t) * (1 + y)
+
+
+def test_frames_that_hardly_differ_are_offered_a_stride(tmp_path):
+    wave = slow_wave(64, X, Y)
+    error = np.sqrt(
+        np.square(wave[33] - wave[32]).mean() / np.square(wave[33] - 2 * wave[32] + wave[31]).mean()
+    )
+    text = draft(write(tmp_path / "slow.h5", u=wave, x=np.arange(X), y=np.arange(Y), time=np.arange(64.0)))
+    assert f"foretell the next {error:.0f} times better\n" in text
+    assert "# stride = 8\n" in text
+    assert decided(re.sub("# (x|y) = ", r"\1 = ", text)).stride == 8
+    fast = write(
+        tmp_path / "fast.h5", u=noise(64, X, Y), x=np.arange(X), y=np.arange(Y), time=np.arange(64.0)
+    )
+    assert "stride" not in draft(fast)
+
+
+def test_states_in_files_and_groups_are_offered_a_stride_too(tmp_path):
+    (tmp_path / "states").mkdir()
+    wave = slow_wave(32, X, Y)
+    with h5py.File(tmp_path / "groups.h5", "w") as groups:
+        for number, frame in enumerate(wave):
+            groups[f"step_{number}/u"] = frame
+            groups[f"step_{number}"].attrs["time"] = 0.5 * number
+            with h5py.File(write(tmp_path / "states" / f"out_{number:03d}.h5", u=frame), "r+") as state:
+                state.attrs["time"] = 0.5 * number
+    for path in (tmp_path / "states", tmp_path / "groups.h5"):
+        assert "# stride = 4\n" in draft(path)
+
+
 def test_what_is_taken_is_told_by_its_numbers(tmp_path):
     text = draft(
         write(tmp_path / "a.h5", u=noise(N, T, X, Y).astype("f8"), Re=np.array([10.0, 20, 40]), **lists())
