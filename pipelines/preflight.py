@@ -6,20 +6,31 @@ import os
 import shutil
 from pathlib import Path
 
+import torch
+
 from pipelines.run import Job
 from shards.errors import MismatchError
 from shards.program.byte_size import size_in_words
+from shards.program.machine import usable_memory
 from shards.schema import Split
+from walrus.model.cost import cost_of
+from walrus.reading.ranks import Rank, count_groups
 from walrus.reading.stream import Shards
+from walrus.training.distributed import Launched
+from walrus.training.fit_memory import Load, process_bytes, step_footprint
 from walrus.training.memory_estimate import checkpoint_bytes, parameters
 from walrus.training.run_checkpoint import AT_ONCE
 
 
 def check_run(job: Job, shards: Shards) -> None:
-    """Raises MismatchError where a run could not save its state, or not be evaluated in the end."""
+    """Raises MismatchError where a run could not save its state, or not be evaluated in the end.
+
+    Also where it would be killed for want of memory (docs/decisions/0070-limits-of-the-machine.md).
+    """
     require_writable(job.run)
     _check_room(job)
     _check_splits(job, shards)
+    _check_memory(job, shards)
 
 
 def require_writable(out: Path) -> None:
@@ -39,6 +50,47 @@ def _check_room(job: Job) -> None:
             f"{job.run}: the disk has {size_in_words(free)} free; {AT_ONCE} checkpoints take "
             f"{size_in_words(needed)}; free some, or give another --out"
         )
+
+
+def _check_memory(job: Job, shards: Shards) -> None:
+    """Whether all ranks of this machine can take a step on its CPU.
+
+    A GPU that is too small says so at the first step; a process that takes more than its container may have
+    is killed without a word.
+    """
+    if torch.cuda.is_available():
+        return
+    launched = Launched.find()
+    here = job.ranks if launched is None else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    needed, memory = here * _process_bytes(job, shards), usable_memory()
+    if needed > memory:
+        raise MismatchError(
+            f"{job.run}: a step takes about {size_in_words(needed)} of memory on {here} ranks, and this "
+            f"machine, container or job has {size_in_words(memory)}; lower stream.windows_2d and windows_3d, "
+            "recompute activations (checkpoint_every = 1 of the model), or ask for more memory"
+        )
+
+
+def _process_bytes(job: Job, shards: Shards) -> float:
+    """What one rank holds at most: in a step on its largest task, with the decoded frames that it keeps."""
+    recipe, launched = job.recipe, Launched.find()
+    engine = recipe.engine
+    ranks = job.ranks if launched is None else launched.ranks
+    rank = Rank(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, job.groups))
+    largest, frames = 0.0, 0
+    for dataset in shards.datasets.values():
+        schema = dataset.card.schema
+        load = Load(
+            columns=len(job.vocabulary),
+            tuning=recipe.tuning,
+            schema=schema,
+            history=recipe.stream.history(len(schema.grid.axes)),
+            windows=max(1, recipe.stream.windows(schema, cost_of(job.model)) // rank.group_ranks),
+            rank=rank,
+        )
+        largest = max(largest, process_bytes(step_footprint(job.model, engine, load)))
+        frames += schema.frame_bytes * sum(entry.frames for entry in dataset.entries("train"))
+    return largest + min(frames, recipe.reading.frame_store)
 
 
 def _existing(path: Path) -> Path:

@@ -5,6 +5,7 @@ itself needs neither typer nor matplotlib.
 """
 
 __all__ = [
+    "cache",
     "card",
     "checksum",
     "codec",

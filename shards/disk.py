@@ -18,6 +18,8 @@ from typing import BinaryIO
 TEMPORARY = ".tmp-"
 # A file system takes names of 255 bytes.
 LONGEST_NAME = 200
+# What a file system without locks says when it is asked for one: Lustre without `flock`, some NFS.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def settle(path: Path) -> None:

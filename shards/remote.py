@@ -1,18 +1,14 @@
 """Datasets behind a URL (s3, gs, http, hf, ... by fsspec): shards are fetched whole into a bounded cache.
 
-Any number of processes may share the cache. A file appears in it whole and checked, or not at all; what was
-opened longest ago is removed to make room. A process that has a removed file mapped keeps its bytes until it
-unmaps it (docs/decisions/0014-remote-shards.md).
+The reasons are in docs/decisions/0014-remote-shards.md.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
 
-from shards.disk import TEMPORARY, open_regular
+from shards.cache import Cache
 from shards.errors import SettingsError, ShardError
 from shards.files import LARGEST_DOCUMENT
 from shards.index import FileRecord
@@ -32,13 +28,12 @@ from shards.verify import file_crc32c
 T = TypeVar("T")
 Root = Path | str
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "walrus-pde"
-CACHE_BYTES = 50 * 10**9
 # Seconds before each further attempt: a network that is away for a moment must not end a run of weeks.
 WAITS = (1.0, 4.0, 15.0)
 # Seconds in which a server has to say something; a file may take as long as it takes.
 SILENCE = 60.0
-LOCKS = 64
+# Errors of the disk here, which no other attempt cures.
+OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def is_remote(root: Root) -> bool:
@@ -128,6 +123,8 @@ class RemoteFiles:
                 ) from error
             # Every file system of fsspec fails with errors of its own, which share no base.
             except Exception as error:
+                if isinstance(error, OSError) and error.errno in OF_THIS_DISK:
+                    raise
                 if wait is None:
                     if isinstance(error, ShardError):
                         raise
@@ -192,103 +189,3 @@ class _NoMoreThan(fsspec.callbacks.Callback):  # type: ignore[misc]
             raise ShardError(
                 f"more came than the {self.most} bytes that the index says; copy the dataset there again"
             )
-
-
-@dataclass(frozen=True, order=True)
-class _Held:
-    """A file in the cache, whole or on its way."""
-
-    last_use: float
-    size: int
-    name: str
-
-    @classmethod
-    def of(cls, entry: os.DirEntry[str]) -> _Held:
-        stat = entry.stat()
-        coming = entry.name.startswith(TEMPORARY)
-        return cls(stat.st_mtime, int(entry.name.rsplit("-", 1)[1]) if coming else stat.st_size, entry.name)
-
-
-@dataclass(frozen=True)
-class Cache:
-    """Files in a folder, `size` bytes at most."""
-
-    folder: Path = CACHE
-    size: int = CACHE_BYTES
-
-    def open(self, name: str, length: int, fetch: Callable[[Path], None]) -> BinaryIO:
-        """The file of this name; `fetch` writes it where it is absent. Raises ShardError if it cannot fit."""
-        while True:
-            found = self._find(name, length)
-            if found:
-                return found
-            if length > self.size:
-                raise ShardError(
-                    f"{self.folder}: a file of {length} bytes does not fit a cache of {self.size}; "
-                    "raise reading.cache_size"
-                )
-            with self._lock(name):
-                if not self._has(name, length):
-                    self.remove(name)
-                    self._fetch(name, length, fetch)
-
-    def remove(self, name: str) -> None:
-        """Lets go of a file; the next who wants it fetches it again."""
-        (self.folder / name).unlink(missing_ok=True)
-
-    def _has(self, name: str, length: int) -> bool:
-        """Is it here with all its bytes? One that was cut, or whose bytes never reached the disk, is not."""
-        path = self.folder / name
-        return path.is_file() and not path.is_symlink() and path.stat().st_size == length
-
-    def _find(self, name: str, length: int) -> BinaryIO | None:
-        path = self.folder / name
-        try:
-            if not self._has(name, length):
-                return None
-            file = open_regular(path)
-            # The time of last use, whatever the file system does with reads.
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        return file
-
-    def _fetch(self, name: str, length: int, fetch: Callable[[Path], None]) -> None:
-        # Those who make room count the length in the name, before the bytes are there.
-        temporary = self.folder / f"{TEMPORARY}{name}-{length}"
-        with self._lock("room"):
-            temporary.unlink(missing_ok=True)
-            self._make_room(length)
-            temporary.touch(exist_ok=False)
-        try:
-            fetch(temporary)
-            temporary.replace(self.folder / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-    def _make_room(self, length: int) -> None:
-        with os.scandir(self.folder) as entries:
-            held = sorted(_Held.of(entry) for entry in entries if entry.is_file())
-        excess = sum(file.size for file in held) + length - self.size
-        for file in held:
-            if excess <= 0:
-                return
-            (self.folder / file.name).unlink(missing_ok=True)
-            excess -= file.size
-
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        """Held by one process and thread at a time; a few names share a lock."""
-        locks = self.folder / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        stripe = name if name == "room" else f"{int(name, 16) % LOCKS:02d}"
-        try:
-            handle = os.open(locks / stripe, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise ShardError(f"{locks / stripe}: cannot be locked ({error.strerror}); remove it") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingest.building.part import RECORDS
+from shards.disk import NO_LOCKS
 from shards.errors import ShardError
 
 NAME = "lock"
 # A byte that stands for no part.
 TURN = 2**40
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from shards.errors import SettingsError
 from shards.program.byte_size import enough
+from shards.program.machine import usable_memory
 
 # Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next.
 SLAB_BYTES = 8 * 2**20
@@ -25,7 +26,8 @@ class Resources:
     """Who does the parts of a build, and how much memory they may hold.
 
     `workers` processes of this machine, or the dask cluster at the address `scheduler`. `memory` in bytes
-    bounds all processes here together, or each worker of a cluster; None leaves it to the usual slab.
+    bounds all processes here together, or each worker of a cluster; None means what this machine, container
+    or job has.
     """
 
     workers: int
@@ -34,7 +36,9 @@ class Resources:
 
     def slab_bytes(self, work: Work) -> int:
         """Bytes of the slabs that each process may read; raises SettingsError below one frame."""
-        return slab_within(work, self.memory, self.workers if self.scheduler is None else 1)
+        if self.scheduler is None:
+            return slab_within(work, self.memory or usable_memory(), self.workers)
+        return slab_within(work, self.memory, 1)
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,8 @@ def slab_within(work: Work, memory: int | None, workers: int) -> int:
         need = parent + processes * process_bytes(work, work.frame_bytes)
         fewer = ", or use fewer --workers" if processes > 1 else ""
         raise SettingsError(
-            f"--memory {enough(memory)} for {processes} processes: frames of "
-            f"{enough(work.frame_bytes)} need {enough(need)}; give as much{fewer}"
+            f"memory of {enough(memory)} for {processes} processes: frames of "
+            f"{enough(work.frame_bytes)} need {enough(need)}; give as much with --memory{fewer}"
         )
     return slab
 

@@ -1,15 +1,18 @@
-"""Cores that this process may use, and memory that it keeps.
+"""Cores and memory that this process may use, and memory that it keeps.
 
-The reasons are in docs/decisions/0004-kept-memory.md.
+The reasons are in docs/decisions/0004-kept-memory.md and 0070-limits-of-the-machine.md.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from shards.program.cgroup import cpu_limit, memory_limit
 
 # Numbers of glibc's mallopt(3).
 TRIM_THRESHOLD, MAP_THRESHOLD = -1, -3
@@ -18,10 +21,21 @@ LARGEST_MAP_THRESHOLD_BEFORE_2_35 = 32 * 2**20
 
 
 def usable_cores() -> int:
-    """Cores that are ours: a job scheduler may grant fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores that are ours: a job scheduler or a container may grant fewer than the machine has."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    granted = cpu_limit()
+    return cores if granted is None else max(1, min(cores, int(granted)))
+
+
+def usable_memory() -> int:
+    """Bytes that are ours: those of the machine, or fewer where a container, a job or `ulimit -v` says so."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    granted, (address_space, _) = memory_limit(), resource.getrlimit(resource.RLIMIT_AS)
+    if granted is not None:
+        limits.append(granted)
+    if address_space != resource.RLIM_INFINITY:
+        limits.append(address_space)
+    return min(limits)
 
 
 @contextmanager

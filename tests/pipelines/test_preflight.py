@@ -46,3 +46,10 @@ def test_a_file_in_the_way_cannot_be_written(tmp_path):
     require_writable(tmp_path / "new" / "run")
     with pytest.raises(MismatchError, match="file does not allow it"):
         require_writable(tmp_path / "file" / "run")
+
+
+def test_a_step_that_a_container_would_kill_is_refused(job, root, monkeypatch):
+    shards = Shards.open(root, ["shear_flow"])
+    monkeypatch.setattr("pipelines.preflight.usable_memory", lambda: 300 * 10**6)
+    with pytest.raises(MismatchError, match=r"a step takes about .* on 2 ranks, and this"):
+        check_run(replace(job, ranks=2), shards)

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 import shards.remote
+from shards.cache import Cache
 from shards.errors import SettingsError, ShardError
 from shards.read import Dataset
-from shards.remote import Cache, open_dataset
+from shards.remote import open_dataset
 
 NAME = "acoustic_scattering_discontinuous"
 DYING_SERVER = """

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
+from shards.cache import CACHE_BYTES, Cache
 from shards.program.byte_size import Size
 from shards.read import Dataset
-from shards.remote import CACHE, CACHE_BYTES, Cache
 from shards.schema import AtLeastOne, Frames, Mask, Split, checked
 from walrus.batch import Batch, Embedding, embed
 from walrus.reading.plan import Window
@@ -33,8 +33,8 @@ class ReadSettings:
     """How shards are read on this machine; what is read does not depend on it.
 
     `threads` decode; `frame_store` bytes of decoded frames are kept for windows that share them. Remote
-    shards are kept in `cache_folder` (by default below ~/.cache), up to `cache_size` bytes. The bytes of a
-    frame are checked when they are read first, with `verify_reads` each time.
+    shards are kept in `cache_folder` (by default below XDG_CACHE_HOME or ~/.cache), up to `cache_size` bytes.
+    The bytes of a frame are checked when they are read first, with `verify_reads` each time.
     """
 
     threads: AtLeastOne = 2
@@ -45,7 +45,7 @@ class ReadSettings:
 
     @property
     def cache(self) -> Cache:
-        return Cache(Path(self.cache_folder) if self.cache_folder else CACHE, self.cache_size)
+        return Cache(Path(self.cache_folder) if self.cache_folder else None, self.cache_size)
 
 
 @dataclass(frozen=True)

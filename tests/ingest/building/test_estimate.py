@@ -68,7 +68,7 @@ def test_where_the_trial_fails_no_time_is_made_up(waves, foretold):
 
 def test_too_little_memory_and_no_source_are_one_line(good, foretold, command, tmp_path):
     (line,) = foretold("--memory", "1MB").stderr.splitlines()
-    assert line.startswith("walrus-ingest plan: --memory 1MB for ")
+    assert line.startswith("walrus-ingest plan: memory of 1MB for ")
     result = command("plan", good.recipe, "--from", tmp_path / "nowhere", "--to", tmp_path)
     assert result.exit_code == 1
     assert Path(tmp_path / "nowhere").name in result.stderr

@@ -38,7 +38,7 @@ def test_less_than_one_frame_needs_is_one_line_and_nothing_is_written(good, buil
         result = build("--memory", "90MB", *options)
         assert (result.exit_code, result.stdout) == (1, "")
         (line,) = result.stderr.splitlines()
-        assert "--memory 90MB for " in line
+        assert "memory of 90MB for " in line
         assert words in line
     assert not (tmp_path / "root").exists()
     assert build("--memory", "lots").exit_code == 2
@@ -51,9 +51,9 @@ def test_too_little_is_told_before_a_frame_is_read(good, build, command, tmp_pat
     monkeypatch.setattr(ingest.building.scale, "add_squares", read)
     monkeypatch.setattr(ingest.building.rounding, "add_squares", read)
     for options in ([], ["--keep-error", "0.1"], ["--format", "webdataset"]):
-        assert "--memory 90MB for " in build("--memory", "90MB", *options).stderr
+        assert "memory of 90MB for " in build("--memory", "90MB", *options).stderr
         ask = ("plan", good.recipe, "--from", good.source, "--to", tmp_path, "--memory", "90MB")
-        assert "--memory 90MB for " in command(*ask, *options).stderr
+        assert "memory of 90MB for " in command(*ask, *options).stderr
 
 
 @PACKAGINGS

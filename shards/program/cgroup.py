@@ -1,0 +1,86 @@
+"""Limits that control groups (cgroups, versions 1 and 2) set to this process: memory and processor time.
+
+Containers and batch jobs often get less than the machine has, and are killed without a word when they take
+more. Each group limits all groups below it: docs/decisions/0070-limits-of-the-machine.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+# This process, as Linux describes it; other systems have no groups.
+SELF = Path("/proc/self")
+# Above `memory.high` the system takes pages away until hardly anything moves.
+MEMORY_FILES = ("memory.limit_in_bytes", "memory.max", "memory.high")
+
+
+def memory_limit(process: Path = SELF) -> int | None:
+    """The most bytes that all processes of our groups may use together; None without a limit."""
+    limits = []
+    for folder in _groups(process, "memory"):
+        for name in MEMORY_FILES:
+            limits += _numbers(folder / name)
+    return min(limits, default=None)
+
+
+def cpu_limit(process: Path = SELF) -> float | None:
+    """The processors whose time our groups may use, such as 1.5; None without a limit."""
+    limits = []
+    for folder in _groups(process, "cpu"):
+        # Microseconds of work in each period. Version 1 has a file for each number and -1 for no limit.
+        first = _numbers(folder / "cpu.cfs_quota_us") + _numbers(folder / "cpu.cfs_period_us")
+        pairs = (first, _numbers(folder / "cpu.max"))
+        limits += [pair[0] / pair[1] for pair in pairs if len(pair) == 2 and min(pair) > 0]
+    return min(limits, default=None)
+
+
+def _groups(process: Path, controller: str) -> Iterator[Path]:
+    """The folders of our groups that have this controller: our own, and all above it that can be seen."""
+    # A group may vanish while it is read, and not everybody may read it.
+    with suppress(OSError, ValueError):
+        mounts = (process / "mountinfo").read_text().splitlines()
+        for line in (process / "cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers and controller not in controllers.split(","):
+                continue
+            for mount in mounts:
+                yield from _folders(mount, controller if controllers else "", group)
+
+
+def _folders(mount: str, controller: str, group: str) -> Iterator[Path]:
+    """A group and those above it, below one mount; nothing where this is a mount of something else.
+
+    Without a controller it is a group of version 2, which has one tree for all.
+
+    Fields as in proc(5): number, parent, device, root, point, options, more, "-", kind, source, options.
+    """
+    fields, _, rest = mount.partition(" - ")
+    root, point = map(_unescaped, fields.split()[3:5])
+    kind, _, options = rest.split(" ", 2)
+    if (kind != "cgroup" or controller not in options.split(",")) if controller else kind != "cgroup2":
+        return
+    top = Path(point)
+    # A container sees its own group as the top; its name is then that of another place, or "/".
+    below = Path(group).relative_to(root) if Path(group).is_relative_to(root) else Path()
+    folder = top / below
+    yield folder
+    while folder != top:
+        folder = folder.parent
+        yield folder
+
+
+def _unescaped(name: str) -> str:
+    r"""A name of mountinfo, where blanks are \040."""
+    return re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), name)
+
+
+def _numbers(path: Path) -> list[int]:
+    """The numbers in a file; none where it is absent or says `max`."""
+    try:
+        words = path.read_text().split()
+    except OSError:
+        return []
+    return [] if "max" in words else [int(word) for word in words]
