@@ -278,10 +278,10 @@ def convert(
 @app.command(name="report")
 def report_command(folder: Folder, as_json: Json = False) -> None:
     """Write report.html into a built dataset: what it is, and what it looks like."""
-    # The only command that draws: the others start without matplotlib.
-    from ingest.reporting.report import report
-
     with one_line_errors("walrus-ingest report"):
+        # The only command that draws: the others start without matplotlib.
+        from ingest.reporting.report import report
+
         path = report(Dataset(folder))
         print_result({"report": str(path)}, str(path), as_json)
 

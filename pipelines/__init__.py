@@ -1,5 +1,7 @@
 """The commands walrus-pretrain, walrus-finetune, walrus-evaluate, walrus-convert, and their run recipes."""
 
+# By which a command knows that this package is ours (shards.program.own_packages).
+DISTRIBUTION = "walrus-pde"
 __all__ = [
     "conversion",
     "convert",

@@ -12,7 +12,6 @@ import typer
 
 from shards.errors import ShardError
 from shards.program.console import Json, Version, application, local, one_line_errors, print_result
-from walrus.training.signals import stopping
 
 app = application("Convert published weights to the folder of a model, or back.")
 
@@ -47,7 +46,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Convert published weights to a model, or a model to published weights."""
-    with one_line_errors("walrus-convert"), stopping():
+    with one_line_errors("walrus-convert"):
         if not checkpoint.exists():
             raise ShardError(f"{checkpoint}: there is no such file or folder; name a checkpoint")
 

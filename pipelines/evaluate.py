@@ -13,7 +13,6 @@ import typer
 from pipelines.options import Change
 from shards.program.console import Json, Version, application, local, one_line_errors, print_json
 from shards.schema import Split
-from walrus.training.signals import stopping
 
 app = application("A trained model on the test trajectories of a dataset: scores, pictures, report.html.")
 
@@ -53,7 +52,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Evaluate a trained model on a dataset."""
-    with one_line_errors("walrus-evaluate"), stopping():
+    with one_line_errors("walrus-evaluate"):
         from pipelines.evaluation import evaluate_model
         from walrus.evaluation.forecasts import EvaluationSettings
         from walrus.evaluation.score_tables import score_table, scores_document

@@ -13,7 +13,6 @@ import typer
 from pipelines.options import Allow, Ranks, Trace
 from shards.errors import SettingsError
 from shards.program.console import Assignments, Json, Version, application, local, one_line_errors
-from walrus.training.signals import stopping
 
 app = application("Adapt a trained Walrus to one dataset.")
 
@@ -60,7 +59,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Fine-tune a trained model on a dataset and evaluate it there."""
-    with one_line_errors("walrus-finetune"), stopping():
+    with one_line_errors("walrus-finetune"):
         count = count_of(samples)
 
         from pipelines.finetuning import CARD, finetune

@@ -20,7 +20,6 @@ from shards.program.console import (
     one_line_errors,
     print_result,
 )
-from walrus.training.signals import stopping
 
 app = application("Train a Walrus on shards, as a recipe says.")
 
@@ -51,7 +50,7 @@ def command(
     version: Version = False,
 ) -> None:
     """Ingest the datasets of the recipe, train, evaluate and report; or only say what a run would do."""
-    with one_line_errors("walrus-pretrain"), stopping():
+    with one_line_errors("walrus-pretrain"):
         from pipelines.recipe import find_run_recipe
 
         chosen = find_run_recipe(recipe, tuple(assignments or ()))

@@ -19,6 +19,7 @@ from shards.errors import MismatchError, SettingsError, StoppedError, WalrusErro
 from shards.program.console import STOPPED, say
 from shards.program.machine import keep_freed_memory, usable_cores
 from shards.program.settings import dump_toml
+from shards.program.signals import SIGNALS, end_with_parent, passed_on
 from shards.remote import Root
 from shards.verify import file_crc32c
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description, load_model, save_model
@@ -39,7 +40,6 @@ from walrus.training.objective import TrainingObjective
 from walrus.training.resume import incomplete_checkpoints, last_checkpoint
 from walrus.training.run_checkpoint import Identity, RunCheckpoint
 from walrus.training.schedule import ScheduleSettings
-from walrus.training.signals import SIGNALS, end_with_parent, passed_on
 from walrus.training.train import StoppedTogetherError, fit
 from walrus.training.tuning import TuningSettings, prepare
 from walrus.training.warm_start import grow
@@ -163,9 +163,10 @@ def train(job: Job) -> None:
 
 def _spawn(job: Job, meeting: Path) -> None:
     """A process a rank; the mistake that ends one of them is raised here as it was there."""
-    processes = spawn(_rank_process, (job, meeting, os.getpid()), nprocs=job.ranks, join=False)
     try:
-        with passed_on(processes.pids()):
+        with passed_on() as relay:
+            processes = spawn(_rank_process, (job, meeting, os.getpid()), nprocs=job.ranks, join=False)
+            relay.to(processes.pids())
             while not processes.join():
                 pass
     except ProcessException as error:

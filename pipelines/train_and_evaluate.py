@@ -27,7 +27,6 @@ from walrus.rollout import Model
 from walrus.training.distributed import Launched
 from walrus.training.log import LOSSES, read_lines
 from walrus.training.run_lock import owned
-from walrus.training.signals import stopping
 
 EVALUATION = "evaluation"
 
@@ -63,8 +62,7 @@ def _train_and_evaluate(job: Job, shards: Shards, scores: Path) -> None:
         check_run(job, shards)
         train(job)
     if not scores.is_file():
-        with stopping():
-            _evaluate(job, shards)
+        _evaluate(job, shards)
 
 
 def _say_found(job: Job) -> None:

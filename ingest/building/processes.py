@@ -17,6 +17,7 @@ from ingest.building.part import PartRecord, build_part
 from ingest.building.plan import BuildPlan, Part
 from shards.errors import WalrusError
 from shards.program.machine import no_imports_from_here
+from shards.program.signals import SIGNALS
 
 Results = Iterator[tuple[Part, PartRecord]]
 
@@ -62,8 +63,11 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the workers are started; they inherit that and leave it to the parent for good."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C and stop signals wait until the workers are started; these leave them to the parent for good.
+
+    A terminal and most schedulers send signals to every process: the parent says what happened, once.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *SIGNALS})
     try:
         yield
     finally:

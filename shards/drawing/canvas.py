@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -57,6 +58,8 @@ class Page:
     def __init__(self, width: float, height: float, dpi: int = DPI) -> None:
         self.width, self.height = max(width, NARROW), height
         self.figure = Figure((self.width, height), dpi=dpi, facecolor="white")
+        # Whatever back end a notebook or a desktop has set.
+        FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         bottom = self.height - top - height

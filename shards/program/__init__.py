@@ -1,3 +1,3 @@
-"""What all commands share: options and output, the machine, settings in TOML, sizes in bytes."""
+"""What all commands share: options and output, the machine and its limits, signals, settings, sizes."""
 
-__all__ = ["byte_size", "console", "machine", "settings"]
+__all__ = ["byte_size", "cgroup", "console", "machine", "own_packages", "settings", "signals"]

@@ -21,6 +21,8 @@ import typer
 from rich.console import Console
 
 from shards.errors import StoppedError, WalrusError, WalrusWarning
+from shards.program.own_packages import require_own_packages
+from shards.program.signals import stopping
 from shards.system_errors import explained
 
 QUARANTINE = 3
@@ -83,14 +85,17 @@ def application(about: str) -> typer.Typer:
 
 @contextmanager
 def one_line_errors(command: str) -> Iterator[None]:
-    """Turns a WalrusError, an error of the machine or Ctrl-C into one line on stderr and an exit code.
+    """Turns a WalrusError, an error of the machine, a signal or Ctrl-C into one line and an exit code.
 
     A full disk, a lack of permission and the like are errors of the machine (`shards.system_errors`). Our own
     bugs keep their traceback.
     """
+    # A notebook names its own drawing program here, without which matplotlib cannot even be imported.
+    os.environ.pop("MPLBACKEND", None)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), stopping():
             warnings.showwarning = _show_warning
+            require_own_packages()
             yield
     except WalrusError as error:
         _print_error(f"{command}: {' '.join(str(error).split())}")

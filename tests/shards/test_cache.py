@@ -97,7 +97,8 @@ def test_a_shard_that_cannot_be_fetched_is_not_the_fault_of_the_cache(tmp_path):
         content(Cache(tmp_path), fetch)
 
 
-def test_without_a_home_the_cache_is_a_folder_for_us_alone(_own_folder, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("_own_folder")
+def test_without_a_home_the_cache_is_a_folder_for_us_alone(tmp_path, monkeypatch):
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -113,7 +114,8 @@ def test_without_a_home_the_cache_is_a_folder_for_us_alone(_own_folder, tmp_path
     assert Cache().folder == folder
 
 
-def test_a_home_in_which_nothing_can_be_written_is_passed_over(_own_folder, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("_own_folder")
+def test_a_home_in_which_nothing_can_be_written_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")

@@ -63,9 +63,11 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
         torch.cuda.set_device(device())
     elif meeting is not None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    # A store, since a path given as a URL would be cut at its first # or ?.
+    store = None if meeting is None else dist.FileStore(str(meeting), ranks)  # type: ignore[attr-defined]
     dist.init_process_group(
         "nccl" if torch.cuda.is_available() else "gloo",
-        init_method="env://" if meeting is None else f"file://{meeting}",
+        store=store,
         rank=rank,
         world_size=ranks,
         timeout=TIMEOUT,

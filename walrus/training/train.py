@@ -15,6 +15,7 @@ import torch.distributed as dist
 from pydantic import JsonValue
 
 from shards.errors import MismatchError, StoppedError, WalrusError
+from shards.program.signals import Notice, noticed
 from shards.schema import AtLeastOne, Positive, checked
 from walrus.batch import Batch
 from walrus.device import device
@@ -30,7 +31,6 @@ from walrus.training.profile import traced
 from walrus.training.resume import CHECKPOINTS
 from walrus.training.run_checkpoint import AVERAGE, WEIGHT, Checkpoint, Identity, RunCheckpoint, save
 from walrus.training.schedule import ScheduleSettings, learning_rate
-from walrus.training.signals import Notice, noticed
 
 
 @checked

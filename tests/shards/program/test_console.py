@@ -10,6 +10,8 @@ import pytest
 
 from shards.system_errors import CURES
 
+NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+
 # A command that fails as its argument says.
 PROGRAM = """
 import os, sys
@@ -25,6 +27,9 @@ def fail(kind: str):
             for number in range(2000):
                 say(f"line {number}")
             print_json("went on")
+        elif kind == "draw":
+            from shards.drawing.canvas import Page
+            print_json(len(Page(1, 1).png()))
         elif kind == "memory":
             raise MemoryError
         elif kind == "bug":
@@ -76,3 +81,9 @@ def test_progress_that_nobody_reads_ends_nothing(tmp_path):
         ["bash", "-c", shell], check=True, capture_output=True, env=os.environ | {"PROGRAM": PROGRAM}
     )
     assert Path(tmp_path, "result").read_text() == '"went on"\n'
+
+
+def test_the_drawing_program_of_a_notebook_does_not_disturb_a_command():
+    done = run("draw", capture_output=True, env=os.environ | NOTEBOOK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 100

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from shards.errors import MismatchError
@@ -41,3 +45,29 @@ def test_half_a_launcher_is_refused(environment, values, words):
     environment(*values)
     with pytest.raises(MismatchError, match=words):
         Launched.find()
+
+
+def test_ranks_meet_at_a_file_of_any_name(tmp_path):
+    """TMPDIR=/scratch/job#12: as part of a URL the name would end at the sign."""
+    meeting = tmp_path / "job#12?100%" / "meeting"
+    meeting.parent.mkdir()
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from walrus.training.distributed import join_world, leave_world, sum_over_ranks\n"
+        "join_world(int(sys.argv[1]), 2, Path(sys.argv[2]))\n"
+        "print(sum_over_ranks([1.5]))\n"
+        "leave_world()\n"
+    )
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(rank), str(meeting)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for rank in range(2)
+    ]
+    assert [rank.communicate(timeout=60)[0].strip() for rank in ranks] == ["[3.0]", "[3.0]"]
+    assert [path.name for path in tmp_path.iterdir()] == ["job#12?100%"]

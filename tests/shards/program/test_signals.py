@@ -7,7 +7,7 @@ import time
 import pytest
 
 from shards.errors import StoppedError
-from walrus.training.signals import noticed, passed_on, stopping
+from shards.program.signals import noticed, passed_on, stopping
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
@@ -31,14 +31,51 @@ def test_a_signal_is_passed_on_to_the_ranks_even_where_one_has_ended():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     ranks = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
-    with passed_on([ended.pid, *(rank.pid for rank in ranks)]):
+    with passed_on() as relay:
+        relay.to([ended.pid, *(rank.pid for rank in ranks)])
         os.kill(os.getpid(), signal.SIGTERM)
     assert [rank.wait(5) for rank in ranks] == [-signal.SIGTERM] * 2
 
 
+def test_a_signal_that_comes_before_the_ranks_are_started_is_passed_on_when_they_are():
+    with passed_on() as relay:
+        os.kill(os.getpid(), signal.SIGTERM)
+        rank = subprocess.Popen(["sleep", "60"])
+        relay.to([rank.pid])
+    assert rank.wait(5) == -signal.SIGTERM
+
+
+def test_who_handles_errors_of_files_does_not_take_a_signal_for_one():
+    """StoppedError is an OSError; a file that was read when the signal came must not count as broken."""
+
+    def read_a_file():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:
+            pytest.fail("took the signal for an error")
+
+    with pytest.raises(StoppedError), stopping():
+        read_a_file()
+
+
+def test_a_second_signal_does_not_disturb_the_end_of_the_work():
+    tidied = []
+
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            tidied.append(True)
+
+    with pytest.raises(StoppedError, match="SIGTERM"), stopping():
+        work()
+    assert tidied
+
+
 ORPHAN = """
 import os, sys, time
-from walrus.training.signals import end_with_parent
+from shards.program.signals import end_with_parent
 parent = os.getppid()
 print(os.getpid(), flush=True)
 end_with_parent(parent)

@@ -35,15 +35,27 @@ def noticed() -> Iterator[Notice]:
         yield notice
 
 
+class _Stop(BaseException):
+    """Raised between any two lines, as KeyboardInterrupt is: who handles errors must not take it for one."""
+
+
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Within it these signals raise StoppedError: for work that is repeated from its beginning."""
+    """Within it these signals end the work, which is repeated from its beginning; raises StoppedError.
+
+    While it ends, further signals are ignored.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise StoppedError(f"told to stop by {signal.Signals(number).name}; the same command does the rest")
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stop(f"told to stop by {signal.Signals(number).name}; the same command does the rest")
 
-    with _handling(stop):
-        yield
+    try:
+        with _handling(stop):
+            yield
+    except _Stop as stopped:
+        raise StoppedError(str(stopped)) from None
 
 
 # Number of prctl(2) that sets the signal a process gets when its parent ends.
@@ -72,6 +84,10 @@ def _await_end(parent: int) -> None:
 
 @contextmanager
 def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        # Python gives signals to the main thread alone.
+        yield
+        return
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
@@ -80,14 +96,32 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
             signal.signal(number, previous)
 
 
-@contextmanager
-def passed_on(processes: Sequence[int]) -> Iterator[None]:
-    """Within it these signals go to the processes of these ids, which note them."""
+class Relay:
+    """Passes signals on to processes; those that came before there were any are passed on when there are."""
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        for process in processes:
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self.processes: Sequence[int] = ()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.came.append(number)
+        self._send(number)
+
+    def to(self, processes: Sequence[int]) -> None:
+        """The processes of these ids get what came and what comes."""
+        self.processes = processes
+        for number in self.came:
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        for process in self.processes:
             with suppress(ProcessLookupError):
                 os.kill(process, number)
 
-    with _handling(pass_on):
-        yield
+
+@contextmanager
+def passed_on() -> Iterator[Relay]:
+    """Within it these signals go to the processes that the relay is given, which note them."""
+    relay = Relay()
+    with _handling(relay):
+        yield relay

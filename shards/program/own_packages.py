@@ -1,0 +1,35 @@
+"""Notices packages of other distributions in the place of ours: PyPI has a `walrus`, and so has the paper.
+
+pip writes both into one folder, and the second overwrites the first without a word.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import shards
+from shards.errors import MismatchError
+
+OURS = ("ingest", "walrus", "pipelines")
+MARK = 'DISTRIBUTION = "walrus-pde"'
+
+
+def require_own_packages(names: tuple[str, ...] = OURS) -> None:
+    """Raises MismatchError where a package of this name is not ours; imports none of them."""
+    home = Path(shards.__file__).resolve().parent.parent
+    for name in names:
+        spec = find_spec(name)
+        place = Path(spec.origin).resolve() if spec is not None and spec.origin else None
+        if place is None or place.parent.parent != home or MARK not in place.read_text(encoding="utf-8"):
+            raise MismatchError(
+                f"{place or name}: the package {name} is of {_owners(name)}, not of walrus-pde; install "
+                "walrus-pde in an environment of its own: python -m venv ENV; ENV/bin/pip install walrus-pde"
+            )
+
+
+def _owners(name: str) -> str:
+    """Who else brings a package of this name, as pip knows it."""
+    owners = set(metadata.packages_distributions().get(name, ())) - {"walrus-pde"}
+    return " and ".join(sorted(owners)) or "another distribution"
