@@ -9,6 +9,7 @@ from datetime import timedelta
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from shards.program.console import say, stderr
+from shards.program.side_task import SideTask
 from walrus.training.log import StepRecord
 from walrus.training.train import Report
 
@@ -86,10 +87,16 @@ class Terminal:
 
 @contextmanager
 def progress(shown: bool = True) -> Iterator[Report]:
-    """Yields what to call after each step; several ranks of one terminal must not all have a bar on it."""
+    """Yields what to call after each step; several ranks of one terminal must not all have a bar on it.
+
+    A terminal that fails is reported, and the steps go on.
+    """
     figures = TextColumn("{task.fields[figures]}\n{task.fields[losses]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), figures)
-    with Progress(
-        *columns, console=stderr, transient=True, disable=not (shown and stderr.is_terminal)
-    ) as bar:
-        yield Terminal(bar)
+    bar = Progress(*columns, console=stderr, transient=True, disable=not (shown and stderr.is_terminal))
+    task, terminal = SideTask("progress"), Terminal(bar)
+    task.do(bar.start)
+    try:
+        yield lambda step: task.do(lambda: terminal(step))
+    finally:
+        task.do(bar.stop)

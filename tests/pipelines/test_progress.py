@@ -47,3 +47,18 @@ def test_only_the_rank_that_reports_has_a_bar_on_the_terminal(monkeypatch):
 
     assert "training" in drawn(True)
     assert drawn(False) == ""
+
+
+def test_a_terminal_that_fails_ends_no_step(monkeypatch, capsys):
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise UnicodeEncodeError("ascii", text, 0, 1, "ordinal not in range")
+
+    said = []
+    monkeypatch.setattr("pipelines.progress.stderr", Console(file=Broken(), force_terminal=True))
+    monkeypatch.setattr("shards.program.side_task.say", said.append)
+    with progress() as report:
+        for number in range(3):
+            report(step(number, 50.0))
+    (line,) = said
+    assert line.startswith("progress: failed (")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from shards.disk import write_atomically
 from shards.drawing.html_page import escaped_words, figure, heading, page, table
+from shards.program.side_task import SideTask
 from walrus.evaluation.curve_figures import Curve, curve
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.figures import Drawing, Drawings
@@ -69,8 +70,9 @@ def write_report(path: Path, run: RunFacts, results: Sequence[Result], curves: S
         _heading(run, results),
         _table([(result.task, _summary(result.evaluation)) for result in results]),
     ]
-    if curves:
-        parts.append(f"<h2>Training</h2>{figure(curve(curves), 'training loss of each task')}")
+    losses = SideTask("picture of losses").do(lambda: curve(curves)) if curves else None
+    if losses is not None:
+        parts.append(f"<h2>Training</h2>{figure(losses, 'training loss of each task')}")
     parts += [_section(number, result) for number, result in enumerate(results)]
     parts.append(_notes(results))
     write_atomically(path, page(run.title, "\n".join(parts)).encode())
@@ -195,7 +197,7 @@ def _section(number: int, result: Result) -> str:
 {_remarks(evaluation)}
 {_beside(evaluation)}
 {chapters}
-<details><summary>Every field</summary>{_figures(result, (drawings.fields,))}{_table(fields)}</details>
+<details><summary>Every field</summary>{_figures(result, drawings.fields)}{_table(fields)}</details>
 <details><summary>Every window and measure</summary>{_table([("all fields", _all_windows(evaluation))])}
 {_table(_measures(evaluation), "measure")}</details>
 </section>"""

@@ -10,16 +10,15 @@ RUN/log.txt          when it began, went on, was allowed to differ, was stopped
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 from shards.disk import write_atomically
 from shards.program.console import say
+from shards.program.side_task import SideTask
 
-T = TypeVar("T")
 LOSSES = "losses.jsonl"
 EVENTS = "tensorboard"
 SENTENCES = "log.txt"
@@ -90,36 +89,32 @@ class Log:
     """Writes the figures of every step from `first` on; lines of a run that was cut off later are dropped."""
 
     def __init__(self, run: Path, first: int) -> None:
-        self.file = _or_none(LOSSES, lambda: _losses_from(run, first))
-        self.events = _or_none(EVENTS, lambda: _events_from(run, first))
+        self.losses, self.figures = SideTask(LOSSES), SideTask(EVENTS)
+        self.file = self.losses.do(lambda: _losses_from(run, first))
+        self.events = self.figures.do(lambda: _events_from(run, first))
 
     def write(self, record: StepRecord) -> None:
         """Adds a step to both files."""
-        try:
-            if self.file is not None:
-                self.file.write(json.dumps(record.line) + "\n")
-                self.file.flush()
-        except OSError as error:
-            _tell(LOSSES, error)
-            self.file = None
-        try:
-            if self.events is not None:
-                for name, value in record.scalars.items():
-                    self.events.add_scalar(name, value, record.step)
-        except OSError as error:
-            _tell(EVENTS, error)
-            self.events = None
+        self.losses.do(lambda: self._write_line(record))
+        self.figures.do(lambda: self._write_scalars(record))
+
+    def _write_line(self, record: StepRecord) -> None:
+        assert self.file is not None
+        self.file.write(json.dumps(record.line) + "\n")
+        self.file.flush()
+
+    def _write_scalars(self, record: StepRecord) -> None:
+        assert self.events is not None
+        for name, value in record.scalars.items():
+            self.events.add_scalar(name, value, record.step)
 
     def __enter__(self) -> Log:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for name, each in ((LOSSES, self.file), (EVENTS, self.events)):
-            try:
-                if each is not None:
-                    each.close()
-            except OSError as error:
-                _tell(name, error)
+        for task, each in ((self.losses, self.file), (self.figures, self.events)):
+            if each is not None:
+                task.do(each.close)
 
 
 def _losses_from(run: Path, first: int) -> TextIO:
@@ -137,26 +132,15 @@ def _events_from(run: Path, first: int) -> Any:
     return SummaryWriter(str(run / EVENTS), purge_step=first)
 
 
-def _or_none(name: str, make: Callable[[], T]) -> T | None:
-    try:
-        return make()
-    except (OSError, ImportError) as error:
-        _tell(name, error)
-        return None
-
-
-def _tell(name: str, error: Exception) -> None:
-    say(f"{name}: cannot be written ({error}); the run goes on without it")
-
-
 def note(run: Path, sentence: str) -> None:
     """Adds a sentence, with the time, to what happened to a run."""
-    try:
+
+    def write() -> None:
         run.mkdir(parents=True, exist_ok=True)
         with (run / SENTENCES).open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}\n")
-    except OSError as error:
-        _tell(SENTENCES, error)
+
+    SideTask(SENTENCES).do(write)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -8,21 +8,46 @@ from pathlib import Path
 
 from torch.profiler import profile, schedule
 
+from shards.program.side_task import SideTask
+
 # Steps that are let pass, that the profiler warms up in, and that are written down.
 SKIPPED, WARMING, TRACED = 1, 1, 3
 
 
 @contextmanager
 def traced(folder: Path | None, rank: int) -> Iterator[Callable[[], None]]:
-    """Yields what to call after each step; the fifth leaves `rank-00000.json` in `folder`. None: no trace."""
+    """Yields what to call after each step; the fifth leaves `rank-00000.json` in `folder`. None: no trace.
+
+    A trace that cannot be made is reported once, and costs the run nothing.
+    """
     if folder is None:
         yield lambda: None
         return
+    task = SideTask(f"trace of rank {rank}")
+    profiler = task.do(lambda: _started(folder, rank))
+
+    def look() -> None:
+        if profiler is not None:
+            task.do(profiler.step)
+
+    try:
+        yield look
+    finally:
+        if profiler is not None:
+            task.do(profiler.stop)
+
+
+def _started(folder: Path, rank: int) -> profile:
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(profiler: profile) -> None:
-        profiler.export_chrome_trace(str(folder / f"rank-{rank:05d}.json"))
+        path = folder / f"rank-{rank:05d}.json"
+        profiler.export_chrome_trace(str(path))
+        # torch says nothing where it cannot write.
+        if not path.is_file():
+            raise OSError(f"{path} cannot be written")
 
     steps = schedule(wait=SKIPPED, warmup=WARMING, active=TRACED, repeat=1)
-    with profile(schedule=steps, on_trace_ready=write) as profiler:
-        yield profiler.step
+    profiler = profile(schedule=steps, on_trace_ready=write)
+    profiler.start()
+    return profiler

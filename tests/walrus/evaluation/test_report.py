@@ -18,6 +18,7 @@ from walrus.evaluation.figures import draw
 from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
 from walrus.evaluation.recording import RolloutFacts, RolloutStep, record
 from walrus.evaluation.report import Result, RunFacts, count, duration, write_report
+from walrus.evaluation.write import save
 
 VOID = {"meta", "img"}
 PERIODIC = Boundary.PERIODIC
@@ -174,3 +175,29 @@ def test_counts_and_durations_read_as_a_person_would_say_them() -> None:
         "1.29 billion",
     ]
     assert [duration(seconds) for seconds in (12.4, 185, 8040)] == ["12 s", "3 min 5 s", "2 h 14 min"]
+
+
+def test_a_picture_that_cannot_be_drawn_costs_that_picture(
+    calm: Result, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object) -> bytes:
+        raise ValueError("no such colour")
+
+    for name in ("panel", "spectra"):
+        monkeypatch.setattr(f"walrus.evaluation.figures.{name}", fail)
+    left = [each.suffix for each in draw(calm.evaluation).every]
+    assert left == ["", "-error", "-conservation", "-fields"]
+    assert capsys.readouterr().err.count("failed (no such colour)") == 3
+
+
+def test_pictures_and_report_that_cannot_be_written_cost_no_score(
+    calm: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").touch()
+    (tmp_path / "report.html").mkdir()
+    save(tmp_path, RunFacts("a run", ()), [calm])
+    assert {"scores.json", "scores.csv", "horizons.csv", "scores.tex"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    told = capsys.readouterr().err
+    assert told.count("pictures: failed (") == told.count("report.html: failed (") == 1

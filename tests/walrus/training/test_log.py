@@ -80,7 +80,7 @@ def test_records_that_cannot_be_written_are_told_once_and_end_nothing(tmp_path, 
     note(tmp_path, "begins")
     told = capsys.readouterr().err
     for name in ("tensorboard", "losses.jsonl", "log.txt"):
-        assert told.count(f"{name}: cannot be written") == 1
+        assert told.count(f"{name}: failed (") == 1
 
 
 def test_a_full_disk_ends_the_file_of_losses_and_not_the_run(tmp_path, capsys):
@@ -89,4 +89,4 @@ def test_a_full_disk_ends_the_file_of_losses_and_not_the_run(tmp_path, capsys):
         log.file = open("/dev/full", "a")  # noqa: SIM115
         for step in range(3):
             log.write(progress(step))
-    assert capsys.readouterr().err.count("losses.jsonl: cannot be written") == 1
+    assert capsys.readouterr().err.count("losses.jsonl: failed (") == 1
