@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -178,6 +179,18 @@ def test_nothing_is_loaded_that_can_be_done_without(module, unwanted):
     code = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not unwanted & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "package", sorted(name for name, path in modules().items() if path.stem == "__init__")
+)
+def test_each_package_names_what_it_offers(package):
+    """`__all__` holds classes and functions, or modules where to load them all would take long."""
+    room = import_module(package)
+    names = room.__all__
+    assert names
+    missing = [name for name in names if f"{package}.{name}" not in modules() and name not in vars(room)]
+    assert missing == []
 
 
 def test_our_four_names_are_ours_alone():

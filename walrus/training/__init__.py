@@ -1,1 +1,15 @@
-"""A model learns: the loop, its engine, its checkpoints, and what is watched meanwhile."""
+"""A model learns: the loop, its engine, its checkpoints, and what is watched meanwhile.
+
+The package itself loads nothing: DeepSpeed takes seconds, and settings are read without it.
+"""
+
+__all__ = [
+    "early_stopping",
+    "engine_settings",
+    "lora",
+    "objective",
+    "run_checkpoint",
+    "schedule",
+    "train",
+    "tuning",
+]
