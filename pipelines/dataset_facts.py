@@ -70,6 +70,7 @@ def plan_of(recipe: RunRecipe, known: dict[str, DatasetFacts], model: ModelSetti
             known[choice.name].shards,
             recipe.stream,
             cost_of(model),
+            recipe.rollout.steps,
         )
         for choice in recipe.datasets
     ]

@@ -138,7 +138,7 @@ def _task(task: Task, known: DatasetFacts, recipe: RunRecipe) -> TaskForecast:
         tokens_a_window=window_cost(recipe.model_settings, known.schema, task.history).tokens,
         tflop_a_window=task.cost / 1e12,
         tflop=task.micro_batch_cost / 1e12,
-        bytes=task.windows * (task.history + 1) * known.schema.frame_bytes,
+        bytes=task.windows * task.frames * known.schema.frame_bytes,
     )
 
 

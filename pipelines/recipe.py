@@ -18,6 +18,7 @@ from walrus.reading.plan import StreamSettings
 from walrus.reading.reader import ReadSettings
 from walrus.training.early_stopping import EarlyStoppingSettings
 from walrus.training.engine_settings import EngineSettings
+from walrus.training.rollout_training import RolloutSettings
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings
 from walrus.training.tuning import TuningSettings
@@ -60,6 +61,7 @@ class RunRecipe:
     schedule: ScheduleSettings = ScheduleSettings()
     engine: EngineSettings = EngineSettings()
     training: TrainSettings = TrainSettings()
+    rollout: RolloutSettings = RolloutSettings()
     tuning: TuningSettings = TuningSettings()
     early_stopping: EarlyStoppingSettings = EarlyStoppingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

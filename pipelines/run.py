@@ -125,6 +125,7 @@ def identity(job: Job, shards: Shards) -> Identity:
         "engine": recipe.engine.identity,
         "training": {
             **recipe.training.identity,
+            **recipe.rollout.identity,
             **TypeAdapter(TuningSettings).dump_python(recipe.tuning, mode="json"),
             "early_stopping": TypeAdapter(EarlyStoppingSettings).dump_python(
                 recipe.early_stopping, mode="json"
@@ -216,7 +217,9 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     saved, changes = last_checkpoint(job.run, belongs, job.allow)
     if rank == 0:
         _begin(job, ranks, saved, changes)
-    plan = plan_stream(shards, recipe.weights, recipe.stream, recipe.training.seed, cost_of(job.model))
+    plan = plan_stream(
+        shards, recipe.weights, recipe.stream, recipe.training.seed, cost_of(job.model), recipe.rollout.steps
+    )
     groups = count_groups(ranks, recipe.engine.zero_stage, recipe.engine.mics_shard_size, job.groups)
     vocabulary = Vocabulary(job.vocabulary)
     description = _description(job, shards)
@@ -229,6 +232,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
         eps=recipe.training.eps,
         rank=Rank(rank, ranks, groups),
         scales=description.scales,
+        rollout=recipe.rollout,
     )
     early_stopping = _early_stopping(job, shards, description, objective)
     try:

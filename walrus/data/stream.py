@@ -158,7 +158,7 @@ class Stream(IterableDataset[Sample]):
             name: SampleReader(dataset, "train", self.units, memory, kept)
             for (name, dataset), kept in zip(self.datasets.items(), kept_frames(shards), strict=True)
         }
-        frames = {task.name: task.history + 1 for task in self.plan.tasks}
+        frames = {task.name: task.frames for task in self.plan.tasks}
 
         def job(micro: MicroBatch) -> Callable[[], Sample]:
             windows = self.place.slice(micro.windows, micro.task)

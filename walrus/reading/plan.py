@@ -95,7 +95,7 @@ class Task:
     """One dataset in the plan: frames of its training trajectories, and how they are drawn.
 
     `shards` gives the shard of each trajectory. `cost`, of one window, decides which group takes a
-    micro-batch, never what is in it.
+    micro-batch, never what is in it. A window holds `history` frames and `ahead` that follow.
     """
 
     name: str
@@ -107,18 +107,24 @@ class Task:
     shards: tuple[int, ...] = field(default=(), repr=False)
     order: Order = PLAIN
     cost: float = field(default=1.0, repr=False)
+    ahead: int = 1
 
     def __post_init__(self) -> None:
         if not self.starts:
             longest = max(self.trajectory_frames, default=0)
             raise MismatchError(
                 f"{self.name}: the longest trajectory has {longest} frames; expected at least "
-                f"{self.history + 1}; shorten stream.history_2d or history_3d"
+                f"{self.frames}; shorten stream.history_2d, history_3d or rollout.steps"
             )
 
     def __hash__(self) -> int:
         # Used for every window: hashing thousands of trajectories would be slow.
         return hash((self.name, self.starts, self.order))
+
+    @property
+    def frames(self) -> int:
+        """Frames of a window."""
+        return self.history + self.ahead
 
     @property
     def starts(self) -> int:
@@ -127,7 +133,7 @@ class Task:
 
     @cached_property
     def starts_of_trajectories(self) -> tuple[int, ...]:
-        return tuple(max(0, frames - self.history) for frames in self.trajectory_frames)
+        return tuple(max(0, frames + 1 - self.frames) for frames in self.trajectory_frames)
 
     @cached_property
     def _ends(self) -> tuple[int, ...]:
@@ -157,6 +163,7 @@ def make_task(
     shards: Sequence[int],
     stream: StreamSettings,
     cost_of: CostOf,
+    ahead: int = 1,
 ) -> Task:
     """The task of a dataset; raises MismatchError where model or history do not fit it."""
     return Task(
@@ -169,6 +176,7 @@ def make_task(
         shards=tuple(shards),
         order=stream.order,
         cost=stream.cost(schema, cost_of).spent,
+        ahead=ahead,
     )
 
 
@@ -253,7 +261,7 @@ class StreamPlan:
         turn, position = divmod(draw, task.starts)
         numbers, leaders = _pass(task, self.seed, turn)
         trajectory, first = task.start(int(numbers[position]))
-        fits = (task.trajectory_frames[trajectory] - 1 - first) // task.history
+        fits = (task.trajectory_frames[trajectory] - 1 - first) // (task.frames - 1)
         # Windows of a block draw their stride by the name of its first one, so they share it where it fits.
         leader = turn * task.starts + int(leaders[position])
         stride = 1 + below(min(task.largest_stride, fits), self.seed, "stride", task.name, leader)

@@ -82,13 +82,19 @@ def trajectories(dataset: Dataset) -> tuple[list[int], list[int]]:
 
 
 def plan_stream(
-    shards: Shards, weights: dict[str, int], stream: StreamSettings, seed: int, cost_of: CostOf
+    shards: Shards,
+    weights: dict[str, int],
+    stream: StreamSettings,
+    seed: int,
+    cost_of: CostOf,
+    ahead: int = 1,
 ) -> StreamPlan:
-    """The plan of a run over the training splits of these datasets."""
+    """The plan of a run over the training splits of these datasets: a history and `ahead` frames a window."""
     tasks = []
     for name, dataset in shards.datasets.items():
         frames, numbers = trajectories(dataset)
-        tasks.append(make_task(name, weights[name], dataset.card.schema, frames, numbers, stream, cost_of))
+        schema = dataset.card.schema
+        tasks.append(make_task(name, weights[name], schema, frames, numbers, stream, cost_of, ahead))
     return StreamPlan(tuple(tasks), seed, stream.micro_batches)
 
 
@@ -104,7 +110,7 @@ def stream(
         name: Reader(dataset, "train", kept)
         for (name, dataset), kept in zip(shards.datasets.items(), kept_frames(shards), strict=True)
     }
-    frames = {task.name: task.history + 1 for task in plan.tasks}
+    frames = {task.name: task.frames for task in plan.tasks}
     free = deque(BatchMemory() for _ in range(AHEAD))
 
     def read(micro: MicroBatch, memory: BatchMemory) -> tuple[MicroBatch, Batch, BatchMemory]:

@@ -17,7 +17,8 @@ CONTEXT = 1
 
 def delta_loss(
     output_TBCHWD: Tensor,
-    frames_TBCHWD: Tensor,
+    seen_TBCHWD: Tensor,
+    next_TBCHWD: Tensor,
     statistics: WindowStatistics,
     cells_BHWD: Tensor,
     padded_C: Tensor,
@@ -25,7 +26,8 @@ def delta_loss(
 ) -> Tensor:
     """100 times the mean absolute error of the changes in units of their RMS, a scalar.
 
-    `output` are the network's T changes of the variable channels, `frames` the T + 1 frames.
+    `output` are the network's T changes of the variable channels, `seen` the T frames that it saw and `next`
+    the true frame after each.
     The first change is left out; of a network that is not causal only the last one counts, since position t
     sees frame t + 1, its answer. Cells inside an obstacle count as right, channels that only pad a vector
     count not at all. `statistics` may cover constant channels behind the variable ones. Source: arXiv
@@ -33,7 +35,7 @@ def delta_loss(
     """
     channels = output_TBCHWD.shape[2]
     variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
-    target_TBCHWD = normalise_change(frames_TBCHWD.diff(dim=0), variable)
+    target_TBCHWD = normalise_change(next_TBCHWD - seen_TBCHWD, variable)
     error_TBCHWD = (output_TBCHWD - target_TBCHWD)[CONTEXT if causal else -1 :].abs()
     outside_BHWD = (cells_BHWD & int(Cell.OBSTACLE)) == 0
     real_C = ~padded_C

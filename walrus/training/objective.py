@@ -6,6 +6,7 @@ Axes: B batch, T time, C channel, H W D space.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,9 @@ from walrus.model.walrus import Walrus
 from walrus.normalize import Scales, join_channels, normalise, statistics_of
 from walrus.randomness import generator_of
 from walrus.reading.ranks import ALONE, Rank
+from walrus.rollout import Model, rollout
 from walrus.training.loss import delta_loss
+from walrus.training.rollout_training import ONE_STEP, RolloutSettings
 from walrus.vocabulary import Vocabulary
 
 
@@ -39,6 +42,7 @@ class TrainingObjective(nn.Module):
         eps: float,
         rank: Rank = ALONE,
         scales: Scales | None = None,
+        rollout: RolloutSettings = ONE_STEP,
     ) -> None:
         super().__init__()
         self.network = network
@@ -49,14 +53,21 @@ class TrainingObjective(nn.Module):
         self.eps = eps
         self.rank = rank
         self.scales = scales or {}
+        self.rollout = rollout
 
-    def forward(self, batch: Batch, number: int) -> Tensor:
-        """The loss of micro-batch `number`, a scalar: the last frame is what the history is to lead to."""
+    def forward(self, batch: Batch, number: int, ahead: int = 1) -> Tensor:
+        """The loss of micro-batch `number`, a scalar, for the frame that is `ahead` steps after the history.
+
+        A window holds the history and the `rollout.steps` frames that follow. The network sees its own
+        forecasts of those before the frame that it is asked for: docs/decisions/0090-rollout-training.md.
+        """
         generator = generator_of(self.seed, "micro-batch", number)
         if self.rotates and has_frame(batch):
             batch = rotate(batch, draw_rotation(generator))
-        frames_TBCHWD = batch.fields_BTCHWD.transpose(0, 1)
-        history_TBCHWD = join_channels(batch)[:-1]
+        history = batch.fields_BTCHWD.shape[1] - self.rollout.steps
+        next_TBCHWD = batch.fields_BTCHWD[:, ahead : ahead + history].transpose(0, 1)
+        batch = self._seen(batch, history, ahead, number)
+        history_TBCHWD = join_channels(batch)
         statistics = statistics_of(batch, history_TBCHWD, self.eps, self.scales)
         height, width, depth = history_TBCHWD.shape[3:]
         settings, shape = self.network.settings, (height, width, depth)
@@ -72,18 +83,32 @@ class TrainingObjective(nn.Module):
         )
         return delta_loss(
             output_TBCHWD[:, :, : len(batch.channels)],
-            frames_TBCHWD,
+            history_TBCHWD[:, :, : len(batch.channels)],
+            next_TBCHWD,
             statistics,
             batch.cells_BHWD,
             batch.padded_C,
             settings.causal,
         )
 
+    def _seen(self, batch: Batch, history: int, ahead: int, number: int) -> Batch:
+        """The windows with the frames that the network sees: the last `ahead` - 1 are forecasts of its own.
+
+        They are made as in a rollout, with jitter and bounds, from the first `history` frames.
+        """
+        begin = replace(batch, fields_BTCHWD=batch.fields_BTCHWD[:, :history])
+        if ahead == 1:
+            return begin
+        model = Model(self.network, self.vocabulary, self.eps, self.jitters, number, self.scales)
+        forecasts = torch.stack(list(rollout(model, begin, ahead - 1)), 1)
+        seen_BTCHWD = torch.cat([batch.fields_BTCHWD[:, ahead - 1 : history], forecasts], 1)
+        return replace(batch, fields_BTCHWD=seen_BTCHWD)
+
     def tokens(self, batch: Batch) -> int:
         """How many tokens the history of these windows has, with the strides of the table."""
         _, frames, _, height, width, depth = batch.fields_BTCHWD.shape
         axes = plan_axes(self.network.settings, (height, width, depth), batch.boundaries, self.jitters)
-        return batch.windows * (frames - 1) * math.prod(axis.tokens for axis in axes)
+        return batch.windows * (frames - self.rollout.steps) * math.prod(axis.tokens for axis in axes)
 
     def _paths(self, frames: int, windows: int, generator: torch.Generator) -> Paths:
         """This rank's share of the draw for the whole micro-batch: the same for any number of ranks."""

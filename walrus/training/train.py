@@ -29,6 +29,7 @@ from walrus.training.log import Log, StepRecord
 from walrus.training.objective import TrainingObjective
 from walrus.training.profile import traced
 from walrus.training.resume import CHECKPOINTS
+from walrus.training.rollout_training import steps_ahead
 from walrus.training.run_checkpoint import AVERAGE, WEIGHT, Checkpoint, Identity, RunCheckpoint, save
 from walrus.training.schedule import ScheduleSettings, learning_rate
 
@@ -140,9 +141,7 @@ def fit(
     objective.train()
     with log or nullcontext(), noticed() as notice, traced(trace, dist.get_rank()) as look:
         for step in range(first, last):
-            record = _step(
-                engine, objective, batches, plan, step=step, rate=learning_rate(schedule, step), steps=last
-            )
+            record = _step(engine, objective, batches, plan, schedule, step=step, steps=last)
             if log:
                 log.write(record)
                 report(record)
@@ -200,9 +199,9 @@ def _step(
     objective: TrainingObjective,
     batches: Batches,
     plan: StreamPlan,
+    schedule: ScheduleSettings,
     *,
     step: int,
-    rate: float,
     steps: int,
 ) -> StepRecord:
     """One optimiser step: the micro-batches of this rank's group, then the update with all ranks' gradients.
@@ -213,6 +212,8 @@ def _step(
     waited = 0.0
     tokens = 0
     micros, rank = plan.step(step), objective.rank
+    rate = learning_rate(schedule, step)
+    ahead = steps_ahead(objective.rollout, step / schedule.steps, objective.seed, step)
     # The losses of this rank by micro-batch; those of other groups stay 0, and are added at the end.
     losses = dict.fromkeys((micro.number for micro in micros), 0.0)
     own = len(micros) // rank.groups
@@ -220,7 +221,7 @@ def _step(
         asked = time.perf_counter()
         micro, batch = next(batches)
         waited += time.perf_counter() - asked
-        loss = engine.loss(batch.to(device()), micro.number)
+        loss = engine.loss(batch.to(device()), micro.number, ahead)
         # This waits for the forward pass, so the memory of the batch
         # may be used again. The backward pass runs on meanwhile.
         losses[micro.number] = float(loss.detach())

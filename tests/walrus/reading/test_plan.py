@@ -73,6 +73,14 @@ def test_windows_stay_inside_their_trajectory_and_strides_fill_the_range():
     assert {w.stride for w in drawn if w.trajectory == 1} == {1, 2}
 
 
+def test_windows_with_several_frames_ahead_stay_inside_their_trajectory_too():
+    plan = StreamPlan((replace(FLOW, ahead=3),), seed=5, micro_batches=4)
+    drawn = [w for m in micro_batches(600, plan) for w in m.windows]
+    last = {(w.trajectory, w.first + 6 * w.stride) for w in drawn}
+    assert [max(frame for number, frame in last if number == each) for each in (0, 1, 2)] == [11, 8, 29]
+    assert plan.tasks[0].starts == 6 + 3 + 24
+
+
 def test_a_task_without_a_long_enough_trajectory_is_refused():
     with pytest.raises(MismatchError, match="the longest trajectory has 6 frames; expected at least 7"):
         Task("short", 1, (6, 5), history=6, windows=2, largest_stride=1)

@@ -21,15 +21,15 @@ def setting(frames=3, windows=2, channels=3, grid=(4, 5, 1)):
 def test_the_right_output_has_no_loss_and_half_of_it_fifty():
     u, statistics, cells, padded = setting()
     output = torch.ones(3, 2, 3, 4, 5, 1)
-    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
-    assert delta_loss(output / 2, u, statistics, cells, padded).item() == pytest.approx(50)
+    assert delta_loss(output, u[:-1], u[1:], statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
+    assert delta_loss(output / 2, u[:-1], u[1:], statistics, cells, padded).item() == pytest.approx(50)
 
 
 def test_the_first_change_is_left_out():
     u, statistics, cells, padded = setting()
     output = torch.ones(3, 2, 3, 4, 5, 1)
     output[0] = 77
-    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
+    assert delta_loss(output, u[:-1], u[1:], statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
 
 
 def test_cells_inside_an_obstacle_count_as_right():
@@ -38,7 +38,7 @@ def test_cells_inside_an_obstacle_count_as_right():
     cells[0, :2] = int(Cell.OBSTACLE | Cell.WALL)
     cells[1, 0, 0] = int(Cell.WALL)
     expected = 100 * (1 - 10 / 40)
-    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(expected)
+    assert delta_loss(output, u[:-1], u[1:], statistics, cells, padded).item() == pytest.approx(expected)
 
 
 def test_padded_components_do_not_dilute_the_mean():
@@ -46,9 +46,9 @@ def test_padded_components_do_not_dilute_the_mean():
     padded[1] = True
     output = torch.zeros(3, 2, 3, 4, 5, 1)
     output[:, :, 1] = 1e6
-    assert delta_loss(output, u, statistics, cells, padded).item() == pytest.approx(100)
+    assert delta_loss(output, u[:-1], u[1:], statistics, cells, padded).item() == pytest.approx(100)
     output.requires_grad_()
-    delta_loss(output, u, statistics, cells, padded).backward()
+    delta_loss(output, u[:-1], u[1:], statistics, cells, padded).backward()
     assert output.grad[:, :, 1].abs().max() == 0
 
 
@@ -56,12 +56,23 @@ def test_statistics_may_cover_constant_channels_behind():
     u, statistics, cells, padded = setting()
     longer = WindowStatistics(torch.ones(2, 5), torch.cat([statistics.delta_BC, torch.full((2, 2), 9.0)], 1))
     output = torch.full((3, 2, 3, 4, 5, 1), 0.5)
-    assert delta_loss(output, u, longer, cells, padded).item() == pytest.approx(50)
+    assert delta_loss(output, u[:-1], u[1:], longer, cells, padded).item() == pytest.approx(50)
 
 
 def test_a_network_that_sees_the_future_learns_from_its_last_change_alone():
     u, statistics, cells, padded = setting()
     output = torch.full((3, 2, 3, 4, 5, 1), 77.0)
     output[-1] = 0.5
-    assert delta_loss(output, u, statistics, cells, padded, causal=False).item() == pytest.approx(50)
-    assert delta_loss(output, u, statistics, cells, padded).item() > 1000
+    assert delta_loss(output, u[:-1], u[1:], statistics, cells, padded, causal=False).item() == pytest.approx(
+        50
+    )
+    assert delta_loss(output, u[:-1], u[1:], statistics, cells, padded).item() > 1000
+
+
+def test_where_a_forecast_was_seen_the_change_from_there_to_the_truth_is_asked_for():
+    u, statistics, cells, padded = setting()
+    seen = u[:-1].clone()
+    seen[-1] -= 2 * statistics.delta_BC[..., None, None, None]
+    output = torch.ones(3, 2, 3, 4, 5, 1)
+    output[-1] = 3
+    assert delta_loss(output, seen, u[1:], statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)

@@ -10,7 +10,9 @@ from walrus.reading.plan import Window
 from walrus.reading.ranks import ALONE, Rank
 from walrus.reading.reader import Reader
 from walrus.reading.stream import Shards
+from walrus.rollout import Model, rollout
 from walrus.training.objective import TrainingObjective
+from walrus.training.rollout_training import RolloutSettings
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2, drop_path=0.5, branch_scale=1.0)
@@ -32,8 +34,8 @@ def objective(rank=ALONE, model=SETTINGS, **settings):
     return TrainingObjective(Walrus(model, 67), PUBLISHED, rank=rank, **values)
 
 
-def batch(reader, *trajectories):
-    return reader.read([Window(t, 3 + t, 1) for t in trajectories], reader.buffers(len(trajectories), 4))
+def batch(reader, *trajectories, frames=4):
+    return reader.read([Window(t, 3 + t, 1) for t in trajectories], reader.buffers(len(trajectories), frames))
 
 
 def test_the_loss_follows_from_seed_and_number_alone(reader):
@@ -46,10 +48,13 @@ def test_the_loss_follows_from_seed_and_number_alone(reader):
     assert float(objective(seed=2)(windows, 5).detach()) != float(first.detach())
 
 
-def test_two_halves_on_two_ranks_make_the_whole_loss(reader):
-    whole = objective()(batch(reader, 0, 1, 2, 3), 9)
-    first = objective(Rank(0, 2))(batch(reader, 0, 1), 9)
-    second = objective(Rank(1, 2))(batch(reader, 2, 3), 9)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_two_halves_on_two_ranks_make_the_whole_loss(reader, steps):
+    def loss(rank, *trajectories):
+        model = objective(rank, rollout=RolloutSettings(steps))
+        return model(batch(reader, *trajectories, frames=3 + steps), 9, steps)
+
+    whole, first, second = loss(ALONE, 0, 1, 2, 3), loss(Rank(0, 2), 0, 1), loss(Rank(1, 2), 2, 3)
     assert float(((first + second) / 2).detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
 
 
@@ -87,3 +92,29 @@ def test_a_model_with_cell_flags_learns_from_the_obstacles_of_its_windows(reader
     gradient_IFHWD = model.network.encoders["plane"].cells.grad
     assert gradient_IFHWD[:, 2].abs().max() > 0
     assert gradient_IFHWD[:, :2].abs().max() == 0
+
+
+def test_one_step_ahead_the_further_frames_of_a_window_are_without_effect(reader):
+    longer = objective(rollout=RolloutSettings(steps=3))
+    assert float(longer(batch(reader, 0, 1, frames=6), 5).detach()) == float(
+        objective()(batch(reader, 0, 1), 5).detach()
+    )
+
+
+def test_two_steps_ahead_the_network_sees_its_own_forecast_as_if_it_were_data(reader):
+    """Loss and gradients are those of a window whose last frame but one was replaced by a forecast."""
+    settings = replace(SETTINGS, causal=False)
+    windows = batch(reader, 0, 1, frames=5)
+    longer = objective(model=settings, rotates=False, rollout=RolloutSettings(steps=2))
+    plain = objective(model=settings, rotates=False)
+    begin = replace(windows, fields_BTCHWD=windows.fields_BTCHWD[:, :3])
+    (forecast,) = rollout(Model(plain.network, PUBLISHED, 1e-5, seed=7), begin, 1)
+    replaced = windows.fields_BTCHWD.clone()
+    replaced[:, 3] = forecast
+    loss, expected = longer(windows, 7, 2), plain(replace(windows, fields_BTCHWD=replaced[:, 1:]), 7)
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
+    assert float(loss.detach()) != pytest.approx(float(plain(batch(reader, 0, 1), 7).detach()), rel=1e-3)
+    loss.backward()
+    expected.backward()
+    for own, other in zip(longer.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, other.grad)

@@ -27,6 +27,7 @@ from walrus.training.engine_settings import EngineSettings
 from walrus.training.log import StepRecord
 from walrus.training.objective import TrainingObjective
 from walrus.training.resume import last_checkpoint
+from walrus.training.rollout_training import RolloutSettings
 from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings, fit
 from walrus.vocabulary import PUBLISHED
@@ -35,6 +36,8 @@ MODEL = ModelSettings(hidden=32, heads=2, inner=4, mlp=64, blocks=2, drop_path=0
 STREAM = StreamSettings(
     micro_batches=2, windows_2d=2, windows_3d=2, history_2d=3, history_3d=3, largest_stride=2
 )
+# Some steps forecast from true frames, some from forecasts: all that is tested of a run holds for both.
+ROLLOUT = RolloutSettings(steps=2, begin=0.0)
 SCHEDULE = ScheduleSettings(rate=3e-3, epochs=6, steps_an_epoch=1, warm_up=1, cool_down=2)
 
 
@@ -51,9 +54,17 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
     torch.manual_seed(options.seed)
     network = Walrus(MODEL, len(PUBLISHED))
     objective = TrainingObjective(
-        network, PUBLISHED, options.seed, True, True, 1e-5, Rank(rank, options.ranks, options.groups)
+        network,
+        PUBLISHED,
+        options.seed,
+        rotates=True,
+        jitters=True,
+        eps=1e-5,
+        rank=Rank(rank, options.ranks, options.groups),
+        rollout=ROLLOUT,
     )
-    plan = plan_stream(shards, dict.fromkeys(options.tasks, 1), STREAM, options.seed, cost_of(MODEL))
+    weights = dict.fromkeys(options.tasks, 1)
+    plan = plan_stream(shards, weights, STREAM, options.seed, cost_of(MODEL), ROLLOUT.steps)
     engine = EngineSettings(
         zero_stage=options.stage,
         optimizer=options.optimizer,
@@ -79,7 +90,7 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
             options.folder,
         )
     saved, _ = last_checkpoint(options.folder, identity, options.allow)
-    weights = fit(
+    trained = fit(
         objective,
         plan=plan,
         shards=shards,
@@ -95,7 +106,7 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
         early_stopping=stopping,
     )
     if rank == 0:
-        save_file(weights, options.folder / "weights.safetensors")
+        save_file(trained, options.folder / "weights.safetensors")
     leave_world()
 
 
