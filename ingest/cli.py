@@ -54,6 +54,7 @@ from shards.convert import convert as convert_dataset
 from shards.errors import ShardError
 from shards.index import Packaging
 from shards.program.byte_size import byte_count
+from shards.program.checkup import folder_finding, machine_findings, print_checkup, version_findings
 from shards.program.console import (
     Assignments,
     Json,
@@ -273,6 +274,22 @@ def convert(
     with one_line_errors("walrus-ingest convert"):
         copy = convert_dataset(Dataset(folder), choice(Packaging, packaging, "--format"), root)
         print_result({"folder": str(copy)}, str(copy), as_json)
+
+
+@app.command()
+def doctor(
+    root: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="ROOT", callback=local, help="Where datasets are to be built."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Versions, limits and folders of this machine, and what of them would stop a build; writes nothing."""
+    with one_line_errors("walrus-ingest doctor"):
+        findings = [*version_findings(), *machine_findings()]
+        if root is not None:
+            findings.append(folder_finding("root", root))
+        print_checkup(findings, as_json)
 
 
 @app.command(name="report")

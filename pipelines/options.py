@@ -7,13 +7,34 @@ from typing import Annotated
 
 import typer
 
-from shards.program.console import local
+from shards.program.checkup import machine_findings, print_checkup, version_findings
+from shards.program.console import local, one_line_errors
 
 Ranks = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
 Allow = Annotated[
     list[str] | None,
     typer.Option(
         help="Let a stopped run go on with other data, plan, schedule, engine or training settings."
+    ),
+]
+
+
+def _check_up(asked: bool) -> None:
+    if asked:
+        with one_line_errors("walrus-pretrain --doctor"):
+            from pipelines.preflight import device_findings
+
+            print_checkup([*version_findings(), *machine_findings(), *device_findings()])
+        raise typer.Exit
+
+
+Doctor = Annotated[
+    bool,
+    typer.Option(
+        "--doctor",
+        is_eager=True,
+        callback=_check_up,
+        help="Print versions, limits and devices of this machine, and what would stop a run.",
     ),
 ]
 Trace = Annotated[

@@ -11,6 +11,7 @@ import torch
 from pipelines.run import Job
 from shards.errors import MismatchError
 from shards.program.byte_size import size_in_words
+from shards.program.checkup import Finding, existing, folder_finding, machine_findings
 from shards.program.machine import usable_memory
 from shards.schema import Split
 from walrus.model.cost import cost_of
@@ -21,6 +22,9 @@ from walrus.training.fit_memory import Load, process_bytes, step_footprint
 from walrus.training.memory_estimate import checkpoint_bytes, parameters
 from walrus.training.run_checkpoint import AT_ONCE
 
+# There where the machine has a GPU of NVIDIA, whether torch can use it or not.
+NVIDIA = Path("/dev/nvidiactl")
+
 
 def check_run(job: Job, shards: Shards) -> None:
     """Raises MismatchError where a run could not save its state, or not be evaluated in the end.
@@ -29,22 +33,42 @@ def check_run(job: Job, shards: Shards) -> None:
     """
     require_writable(job.run)
     _check_room(job)
+    _check_machine(_ranks_here(job))
     _check_splits(job, shards)
     _check_memory(job, shards)
 
 
+def device_findings() -> list[Finding]:
+    """What torch computes on, and DeepSpeed with it."""
+    if torch.cuda.is_available():
+        cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+        words = [f"{card.name} {size_in_words(card.total_memory)}" for card in cards]
+        return [Finding("GPUs", ", ".join(words))]
+    if NVIDIA.exists():
+        problem = "the machine has a GPU that torch cannot use; install torch for CUDA, or update the driver"
+        return [Finding("GPUs", f"none for torch {torch.__version__}", problem)]
+    return [Finding("GPUs", "none; training takes the processors")]
+
+
 def require_writable(out: Path) -> None:
     """Raises MismatchError where a folder cannot be made or written; makes nothing."""
-    nearest = _existing(out)
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise MismatchError(f"{out}: cannot be written, {nearest} does not allow it; give another --out")
+    problem = folder_finding("out", out).problem
+    if problem:
+        raise MismatchError(f"{problem} (--out)")
+
+
+def _check_machine(ranks: int) -> None:
+    """Whether the machine grants what ranks need: open files, shared memory, temporary files, time."""
+    for finding in machine_findings(ranks):
+        if finding.problem:
+            raise MismatchError(f"{finding.subject}: {finding.problem}")
 
 
 def _check_room(job: Job) -> None:
     """Whether the disk of the run has room for its checkpoints."""
     count = parameters(job.model, len(job.vocabulary))
     needed = AT_ONCE * checkpoint_bytes(count, job.recipe.engine)
-    free = shutil.disk_usage(_existing(job.run)).free
+    free = shutil.disk_usage(existing(job.run)).free
     if free < needed:
         raise MismatchError(
             f"{job.run}: the disk has {size_in_words(free)} free; {AT_ONCE} checkpoints take "
@@ -60,8 +84,7 @@ def _check_memory(job: Job, shards: Shards) -> None:
     """
     if torch.cuda.is_available():
         return
-    launched = Launched.find()
-    here = job.ranks if launched is None else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    here = _ranks_here(job)
     needed, memory = here * _process_bytes(job, shards), usable_memory()
     if needed > memory:
         raise MismatchError(
@@ -69,6 +92,11 @@ def _check_memory(job: Job, shards: Shards) -> None:
             f"machine, container or job has {size_in_words(memory)}; lower stream.windows_2d and windows_3d, "
             "recompute activations (checkpoint_every = 1 of the model), or ask for more memory"
         )
+
+
+def _ranks_here(job: Job) -> int:
+    """Ranks of this machine; a launcher that does not say so counts as one."""
+    return job.ranks if Launched.find() is None else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _process_bytes(job: Job, shards: Shards) -> float:
@@ -91,11 +119,6 @@ def _process_bytes(job: Job, shards: Shards) -> float:
         largest = max(largest, process_bytes(step_footprint(job.model, engine, load)))
         frames += schema.frame_bytes * sum(entry.frames for entry in dataset.entries("train"))
     return largest + min(frames, recipe.reading.frame_store)
-
-
-def _existing(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
-    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
 
 
 def _check_splits(job: Job, shards: Shards) -> None:

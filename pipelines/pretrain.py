@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.options import Allow, Ranks, Trace
+from pipelines.options import Allow, Doctor, Ranks, Trace
 from shards.program.console import (
     Assignments,
     Json,
@@ -47,6 +47,7 @@ def command(
     allow: Allow = None,
     trace: Trace = None,
     as_json: Json = False,
+    doctor: Doctor = False,
     version: Version = False,
 ) -> None:
     """Ingest the datasets of the recipe, train, evaluate and report; or only say what a run would do."""

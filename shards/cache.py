@@ -34,16 +34,24 @@ COMING = re.compile(re.escape(TEMPORARY) + r".*-(\d{1,18})")
 def usual_folder() -> Path:
     """Where the cache is unless somebody says otherwise: XDG_CACHE_HOME, ~/.cache, or a folder for us alone.
 
-    Nothing is made. Containers may have no home, and batch jobs one that cannot be written.
+    Containers may have no home, and batch jobs one that cannot be written.
     """
+    found = writable_folder()
+    if found is not None:
+        return found
+    folder = Path(tempfile.mkdtemp(prefix="walrus-pde-"))
+    _note(f"the cache of remote shards is {folder}, since no home can be written; set reading.cache_folder")
+    return folder
+
+
+def writable_folder() -> Path | None:
+    """The first of the usual places in which a cache can be written; makes nothing."""
     for parent in _caches():
         folder = parent / "walrus-pde"
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
         if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
             return folder
-    folder = Path(tempfile.mkdtemp(prefix="walrus-pde-"))
-    _note(f"the cache of remote shards is {folder}, since no home can be written; set reading.cache_folder")
-    return folder
+    return None
 
 
 def _caches() -> Iterator[Path]:

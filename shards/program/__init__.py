@@ -1,3 +1,13 @@
 """What all commands share: options and output, the machine and its limits, signals, settings, sizes."""
 
-__all__ = ["byte_size", "cgroup", "console", "machine", "own_packages", "settings", "side_task", "signals"]
+__all__ = [
+    "byte_size",
+    "cgroup",
+    "checkup",
+    "console",
+    "machine",
+    "own_packages",
+    "settings",
+    "side_task",
+    "signals",
+]

@@ -29,13 +29,18 @@ def usable_cores() -> int:
 
 def usable_memory() -> int:
     """Bytes that are ours: those of the machine, or fewer where a container, a job or `ulimit -v` says so."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits = [whole_memory()]
     granted, (address_space, _) = memory_limit(), resource.getrlimit(resource.RLIMIT_AS)
     if granted is not None:
         limits.append(granted)
     if address_space != resource.RLIM_INFINITY:
         limits.append(address_space)
     return min(limits)
+
+
+def whole_memory() -> int:
+    """Bytes of the machine, whoever may use them."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @contextmanager

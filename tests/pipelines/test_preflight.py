@@ -5,8 +5,11 @@ from collections import namedtuple
 from dataclasses import replace
 
 import pytest
+import torch
+from typer.testing import CliRunner
 
 from pipelines.preflight import check_run, require_writable
+from pipelines.pretrain import app
 from pipelines.recipe import DatasetChoice, find_run_recipe
 from pipelines.run import Job
 from shards.errors import MismatchError
@@ -53,3 +56,21 @@ def test_a_step_that_a_container_would_kill_is_refused(job, root, monkeypatch):
     monkeypatch.setattr("pipelines.preflight.usable_memory", lambda: 300 * 10**6)
     with pytest.raises(MismatchError, match=r"a step takes about .* on 2 ranks, and this"):
         check_run(replace(job, ranks=2), shards)
+
+
+def test_a_machine_that_grants_too_little_stops_a_run_before_it_begins(job, root, monkeypatch):
+    monkeypatch.setattr("shards.program.checkup.LEAST_FILES", 10**9)
+    with pytest.raises(MismatchError, match=r"open files: a process may open .* raise it: ulimit -n"):
+        check_run(job, Shards.open(root, ["shear_flow"]))
+
+
+def test_the_doctor_of_training_needs_no_recipe_and_names_a_gpu_that_torch_cannot_use(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("pipelines.preflight.NVIDIA", tmp_path / "absent")
+    well = CliRunner().invoke(app, ["--doctor"])
+    assert well.exit_code == 0, well.stdout
+    assert "GPUs             none; training takes the processors" in well.stdout
+    monkeypatch.setattr("pipelines.preflight.NVIDIA", tmp_path)
+    ill = CliRunner().invoke(app, ["--doctor"])
+    assert ill.exit_code == 1
+    assert ill.stdout.splitlines()[-1].startswith("GPUs: the machine has a GPU that torch cannot use")
