@@ -64,6 +64,7 @@ class TimeRule:
     start: float = 0.0
     step: float | None = None
     stop: float | None = None
+    unit: str = ""
 
     @model_validator(mode="after")
     def _one_rule(self) -> TimeRule:
@@ -106,6 +107,7 @@ class CoordinateRule:
     stored: str = ""
     lower: float | None = None
     upper: float | None = None
+    unit: str = ""
 
     @model_validator(mode="after")
     def _one_rule(self) -> CoordinateRule:

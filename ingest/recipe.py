@@ -274,6 +274,13 @@ class Recipe:
         return (*map(str, self.held_out), f"{others}: where their file is, otherwise {self.shares} in order")
 
     @property
+    def units(self) -> dict[str, str]:
+        """Units of the time and the axes, where they are stated."""
+        said = {"time": self.time.unit if self.time else ""}
+        said |= {axis: rule.unit for axis, rule in self.coordinates.items()}
+        return {name: unit for name, unit in said.items() if unit}
+
+    @property
     def stored_names(self) -> tuple[str, ...]:
         """What the source calls the arrays of all fields, in order."""
         return tuple(chain.from_iterable(each.stored_names for each in self.fields))

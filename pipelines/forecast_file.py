@@ -19,7 +19,7 @@ import numpy as np
 
 from shards.disk import TEMPORARY, settle
 from shards.errors import SettingsError
-from shards.schema import FieldSpec, Frames, Grid, Schema
+from shards.schema import Frames, Schema
 from shards.write import full_disk_is_an_error
 
 NETCDF = (".nc", ".nc4", ".h5", ".hdf5")
@@ -126,34 +126,38 @@ def _write_frames(writer: FrameWriter, described: Described, frames: Iterator[Fo
 def _columns(described: Described) -> list[Column]:
     """Coordinates with their values, then the variables."""
     schema = described.schema
-    columns = [Column("time", ("time",), {"long_name": "time, in the unit of the source", "axis": "T"})]
-    columns += _axes(schema.grid)
+    unit = _unit(schema.units.get("time", ""))
+    name = "time" if unit else "time, in the unit of the source"
+    columns = [Column("time", ("time",), {"long_name": name, "axis": "T"} | unit)]
+    columns += _axes(schema)
     dims = ("time", *schema.grid.axes)
     for field in schema.variable_fields:
         for name in field.components(schema.grid.axes):
             spread = {"ancillary_variables": f"{name}_spread"} if described.draws > 1 else {}
-            columns.append(Column(name, dims, _unit(field) | {"long_name": f"forecast of {name}"} | spread))
+            columns.append(
+                Column(name, dims, _unit(field.unit) | {"long_name": f"forecast of {name}"} | spread)
+            )
             if described.draws > 1:
                 words = f"standard deviation of {name} over {described.draws} draws of the patch jitter"
-                columns.append(Column(f"{name}_spread", dims, _unit(field) | {"long_name": words}))
+                columns.append(Column(f"{name}_spread", dims, _unit(field.unit) | {"long_name": words}))
     return columns
 
 
-def _axes(grid: Grid) -> list[Column]:
+def _axes(schema: Schema) -> list[Column]:
     """The centres and the widths of the cells."""
-    columns = []
+    grid, columns = schema.grid, []
     for axis, centres, widths in zip(grid.axes, grid.coordinates, grid.widths, strict=True):
         letter = {"axis": axis.upper()} if axis in ("x", "y", "z") else {}
         words = {"long_name": f"cell centres along {axis}, {grid.kind} grid"}
-        columns.append(Column(axis, (axis,), words | letter, np.array(centres)))
-        columns.append(
-            Column(f"{axis}_width", (axis,), {"long_name": f"cell widths along {axis}"}, np.array(widths))
-        )
+        unit = _unit(schema.units.get(axis, ""))
+        columns.append(Column(axis, (axis,), words | letter | unit, np.array(centres)))
+        words = {"long_name": f"cell widths along {axis}"}
+        columns.append(Column(f"{axis}_width", (axis,), words | unit, np.array(widths)))
     return columns
 
 
-def _unit(field: FieldSpec) -> dict[str, str]:
-    return {"units": field.unit} if field.unit else {}
+def _unit(unit: str) -> dict[str, str]:
+    return {"units": unit} if unit else {}
 
 
 @dataclass(frozen=True, eq=False)

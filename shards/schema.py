@@ -174,12 +174,17 @@ class Grid:
 
 @checked
 class Schema:
-    """What every trajectory of a dataset looks like; `boundaries` holds (lower, upper) for each axis."""
+    """What every trajectory of a dataset looks like; `boundaries` holds (lower, upper) for each axis.
+
+    `units` has those of the axes and of `time`, as people write them, where they are known
+    (docs/decisions/0064-units-in-the-recipe.md).
+    """
 
     fields: tuple[FieldSpec, ...]
     grid: Grid
     boundaries: tuple[Sides, ...]
     dtype: DType = "float32"
+    units: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Schema:
@@ -189,6 +194,9 @@ class Schema:
         for axis, sides in zip(self.grid.axes, self.boundaries, strict=True):
             if (Boundary.PERIODIC in sides) and sides[0] != sides[1]:
                 raise ValueError(f"axis {axis} is periodic on one side only")
+        unknown = set(self.units) - {"time", *self.grid.axes}
+        if unknown:
+            raise ValueError(f"units of {sorted(unknown)}; expected time and the axes {list(self.grid.axes)}")
         names = self.channels + self.static_channels
         if len(set(names)) != len(names):
             raise ValueError(f"two fields give the same channel name: {sorted(names)}")
@@ -213,6 +221,16 @@ class Schema:
     @property
     def constant_fields(self) -> tuple[FieldSpec, ...]:
         return tuple(field for field in self.fields if field.constant)
+
+    def labelled(self, name: str) -> str:
+        """An axis, or `time`, with its unit where that is known.
+
+        >>> sides = ((Boundary.WALL, Boundary.WALL),)
+        >>> schema = Schema((FieldSpec("u"),), Grid(("x",), ((0.5, 1.5),)), sides, units={"x": "m"})
+        >>> schema.labelled("x"), schema.labelled("time")
+        ('x [m]', 'time')
+        """
+        return f"{name} [{self.units[name]}]" if self.units.get(name) else name
 
     def per_channel(self, values: Mapping[str, T], constant: bool = False) -> tuple[T, ...]:
         """What is known of each field, once for each of its channels in a frame, or in the static array."""

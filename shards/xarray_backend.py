@@ -144,7 +144,11 @@ def _attributes(dataset: Dataset) -> dict[str, Any]:
 
 def _field(dims: tuple[str, ...], array: LazyArray, field: FieldSpec) -> Variable:
     scaled = replace(array, scale=2.0 ** array.dataset.card.powers[field.name])
-    return _lazy(dims, scaled, {"units": field.unit} if field.unit else {})
+    return _lazy(dims, scaled, _units(field.unit))
+
+
+def _units(unit: str) -> dict[str, str]:
+    return {"units": unit} if unit else {}
 
 
 def _lazy(dims: tuple[str, ...], array: LazyArray, attributes: dict[str, Any]) -> Variable:
@@ -169,20 +173,21 @@ def _coordinates(
     times = np.full((len(entries), frames), np.nan)
     for row, document in zip(times, documents, strict=True):
         row[: document.trajectory.frames] = document.trajectory.time
+    of_time = _units(schema.units.get("time", ""))
     if (times == times[0]).all():
-        coordinates["time"] = Variable("time", times[0])
+        coordinates["time"] = Variable("time", times[0], of_time)
     else:
-        coordinates["trajectory_time"] = Variable(
-            ("trajectory", "time"), times, {"long_name": "time of each frame, another one in each trajectory"}
-        )
+        told = {"long_name": "time of each frame, another one in each trajectory"}
+        coordinates["trajectory_time"] = Variable(("trajectory", "time"), times, told | of_time)
     grid = schema.grid
     for axis, centres, widths, sides in zip(
         grid.axes, grid.coordinates, grid.widths, schema.boundaries, strict=True
     ):
         boundary = ", ".join(side.name.lower() for side in sides)
-        coordinates[axis] = Variable(axis, list(centres), {"boundary": boundary})
+        units = _units(schema.units.get(axis, ""))
+        coordinates[axis] = Variable(axis, list(centres), {"boundary": boundary} | units)
         coordinates[f"{axis}_width"] = Variable(
-            axis, list(widths), {"long_name": f"cell widths along {axis}"}
+            axis, list(widths), {"long_name": f"cell widths along {axis}"} | units
         )
     return coordinates
 

@@ -238,6 +238,8 @@ def shard_digest(recipe: Recipe) -> str:
         correction=None if correction is None else replace(correction, reason="it decides nothing"),
         exclude=tuple(replace(each, reason="") for each in recipe.exclude),
         fields=tuple(replace(field, unit="") for field in recipe.fields),
+        time=None if recipe.time is None else replace(recipe.time, unit=""),
+        coordinates={axis: replace(rule, unit="") for axis, rule in recipe.coordinates.items()},
     )
     return _digest(asdict(deciding))
 
@@ -273,7 +275,7 @@ def _terms(
     errors: dict[str, KeptError],
 ) -> str:
     """Digest of all that decides the bytes of every part, next to its inputs (docs/decisions/0045)."""
-    without_units = replace(schema, fields=tuple(replace(field, unit="") for field in schema.fields))
+    without_units = replace(schema, fields=tuple(replace(each, unit="") for each in schema.fields), units={})
     terms = {
         "format": FORMAT,
         "recipe": shard_digest(recipe),

@@ -83,7 +83,7 @@ class DescribedFields:
             stored += [array.dtype for array in part.arrays]
         dtype = schema_dtype(stored, self.recipe.dtype)
         return StackedFile(
-            Schema(tuple(field.spec for field in self.recipe.fields), grid, sides, dtype),
+            Schema(tuple(field.spec for field in self.recipe.fields), grid, sides, dtype, self.recipe.units),
             rows,
             tuple(self.fields[field.name] for field in self.recipe.variable),
             tuple(_constant(self.fields[field.name]) for field in self.recipe.constant),

@@ -45,19 +45,22 @@ class AxisLines:
     def time(self) -> list[str]:
         """By a list, by an attribute or number of each state, otherwise left open."""
         frames = self.layout.lengths[TIME]
+        time = self.layout.lists.time
+        unit = [line("unit", time.unit)] if time is not None and time.unit else []
         if self._states:
             stored, note = self._time_of_states()
-            return ["", "[time]", f"{line('stored', stored)}  # {note}"]
-        time = self.layout.lists.time
+            of_list = time is not None and stored == time.stored
+            return ["", "[time]", f"{line('stored', stored)}  # {note}", *(unit if of_list else [])]
         times = self._values(time)
         if time is not None and times is not None and _one_way(times) and times[0] < times[-1]:
             if len(times) == frames:
-                return ["", "[time]", f"{line('stored', time.stored)}  # {_span(times, 'frame', time.unit)}"]
+                note = _span(times, "frame", time.unit)
+                return ["", "[time]", f"{line('stored', time.stored)}  # {note}", *unit]
             if len(times) == frames + 1 > 2 and _even(times):
                 held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
                 note = f"# {held}: the last is left out."
                 start, stop = float(times[0]), float(times[-2])
-                return ["", note, "[time]", line("start", start), line("stop", stop)]
+                return ["", note, "[time]", line("start", start), line("stop", stop), *unit]
         said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
         return ["", said, "# [time]", "# step = 1.0"]
 
@@ -137,13 +140,13 @@ class AxisLines:
             return unknown
         if not self._is_of_trajectories(listed):
             note = _span(centres, "cell", listed.unit)
-            return f"{inline_table(axis, {'stored': listed.stored})}  # {note}"
+            return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
         if not _even(centres) or centres[0] > centres[-1]:
             return unknown
         half = float(centres[-1] - centres[0]) / (cells - 1) / 2
         ends = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
         note = f"CHECK: the first list of {printable(listed.path)}, taken for equally spaced cell centres"
-        return f"{inline_table(axis, dict(ends))}  # {note}"
+        return f"{inline_table(axis, _with_unit(dict(ends), listed))}  # {note}"
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
         """Whether a list has a row per trajectory."""
@@ -165,7 +168,8 @@ class AxisLines:
         )
         if not (along == along[:, :1]).all() or not _one_way(along[:, 0]):
             return ""
-        return f"{inline_table(axis, {'stored': listed.stored})}  # {_span(along[:, 0], 'cell', listed.unit)}"
+        note = _span(along[:, 0], "cell", listed.unit)
+        return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
 
     def _by_spacing(self, axis: str) -> str:
         """Lower and upper end as openPMD states them: offset and spacing of the mesh, in SI units."""
@@ -186,7 +190,7 @@ class AxisLines:
         upper = lower + float(spacing[number]) * unit * self.layout.lengths[axis]
         if not lower < upper < np.inf:
             return ""
-        rule = inline_table(axis, {"lower": lower, "upper": upper})
+        rule = inline_table(axis, {"lower": lower, "upper": upper, "unit": "m"})
         return f"{rule}  # CHECK: gridSpacing and gridGlobalOffset, in m"
 
     @cached_property
@@ -206,6 +210,10 @@ class AxisLines:
             )
             lines.append(f"# {line(axis, [side, side])}" + (f"  # {ends.words}" if ends.words else ""))
         return lines
+
+
+def _with_unit(rule: dict[str, object], listed: ArrayInfo) -> dict[str, object]:
+    return rule | ({"unit": listed.unit} if listed.unit else {})
 
 
 def _in_unit(unit: str) -> str:

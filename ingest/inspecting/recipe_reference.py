@@ -135,6 +135,7 @@ TABLES = (
                 'Time between frames; with `stored = "{step}"`, of one step of the solver.', "step = 0.01"
             ),
             "stop": Key("Time of the last frame; frames are evenly apart.", "stop = 10.0"),
+            "unit": Key("As people write it; shown in plots and by xarray.", 'unit = "s"'),
         },
     ),
     Table(
@@ -145,6 +146,7 @@ TABLES = (
             "stored": Key("A list of cell centres, or a meshgrid; it may run downwards.", 'stored = "lat"'),
             "lower": Key("Where the first cell begins.", "lower = 0.0"),
             "upper": Key("Where the last cell ends: equal cells fill the axis.", "upper = 2.0"),
+            "unit": Key("As people write it; shown in plots and by xarray.", 'unit = "degrees_east"'),
         },
     ),
     Table(

@@ -35,11 +35,11 @@ BAR, GAP = 0.62, 0.08
 SPECTRUM_FLOOR = 1e-12
 
 
-def frames(film: Snapshots, channels: Sequence[str]) -> bytes:
+def frames(film: Snapshots, schema: Schema) -> bytes:
     """Each channel (rows) at several times (columns); of a line all times in one plot."""
-    view = film.view
+    view, channels = film.view, schema.channels
     if film.images_TCVU.shape[2] == 1:
-        return _profiles(film, channels)
+        return _profiles(film, schema)
     left, top, bottom = 0.4, 0.86, 0.42
     columns = len(film.time_T)
     tallest = max(0.9, min(2.2, 12 / len(channels)))
@@ -47,7 +47,7 @@ def frames(film: Snapshots, channels: Sequence[str]) -> bytes:
     height = width * view.ratio
     with style():
         page = Page(left + columns * (width + GAP) + BAR, top + len(channels) * (height + GAP) + bottom)
-        page.title("fields", f"trajectory {film.key}", view.cut)
+        page.title("fields", f"trajectory {film.key}{_time_in_words(schema)}", view.cut)
         for row, channel in enumerate(channels):
             images = list(film.images_TCVU[:, row])
             scale = Scale.of_field(images)
@@ -138,7 +138,7 @@ def spectra(portraits: Sequence[FieldSummary]) -> bytes:
         return page.png()
 
 
-def changes(portraits: Sequence[FieldSummary]) -> bytes:
+def changes(portraits: Sequence[FieldSummary], schema: Schema) -> bytes:
     """The rms of the one-step change against time, a line a trajectory."""
     with style():
         page, boxes = sheet(
@@ -153,7 +153,7 @@ def changes(portraits: Sequence[FieldSummary]) -> bytes:
                 )
             _log(axes, np.concatenate([change.change_T for change in portrait.changes]))
             axes.set_title(caption_words(portrait.name), loc="left", size=8)
-            axes.set_xlabel("time")
+            axes.set_xlabel(schema.labelled("time"))
         return page.png()
 
 
@@ -191,19 +191,28 @@ def width_words(widths: Sequence[float]) -> str:
     return " to ".join(dict.fromkeys((f"{min(widths):.4g}", f"{max(widths):.4g}")))
 
 
-def _profiles(film: Snapshots, channels: Sequence[str]) -> bytes:
+def _time_in_words(schema: Schema) -> str:
+    return f"   {schema.labelled('time')}" if schema.units.get("time") else ""
+
+
+def _profiles(film: Snapshots, schema: Schema) -> bytes:
     """Fields along a line, pale at first and dark at last."""
+    channels = schema.channels
     left, right, _, _ = film.view.extent
     hues = [to_hex(colour) for colour in colormaps["Blues"](np.linspace(0.35, 1, len(film.time_T)))]
     times = ", ".join(f"{time:.4g}" for time in film.time_T)
     with style():
-        page, boxes = sheet("fields", f"trajectory {film.key}   pale to dark: t = {times}", len(channels))
+        page, boxes = sheet(
+            "fields",
+            f"trajectory {film.key}   pale to dark: t = {times}{_time_in_words(schema)}",
+            len(channels),
+        )
         for row, (axes, channel) in enumerate(zip(boxes, channels, strict=True)):
             for image, hue in zip(film.images_TCVU[:, row], hues, strict=True):
                 place_U = left + (right - left) * (np.arange(image.size) + 0.5) / image.size
                 axes.plot(place_U, image[0], color=hue, linewidth=1.2)
             axes.set_title(caption_words(channel), loc="left", size=8)
-            axes.set_xlabel(film.view.names[0])
+            axes.set_xlabel(schema.labelled(film.view.names[0]))
             frame(axes, film.view)
         return page.png()
 
@@ -251,12 +260,14 @@ def _lanes(axes: Axes, name: str) -> None:
 
 
 def _axes_in_words(page: Page, left: float, top: float, schema: Schema) -> None:
+    """What closes each axis, its cells and where their centres are."""
     grid = schema.grid
-    told = zip(grid.coordinates, grid.widths, boundary_words(schema), strict=True)
-    for row, (at, widths, closed) in enumerate(told):
+    told = zip(grid.axes, grid.coordinates, grid.widths, boundary_words(schema), strict=True)
+    for row, (axis, at, widths, closed) in enumerate(told):
         down = top + 0.42 * row
         page.text(left, down, closed, size=9, weight="bold")
-        cells = f"{len(at)} cells of {width_words(widths)}, centres {min(at):.4g} to {max(at):.4g}"
+        unit = f" {schema.units[axis]}" if schema.units.get(axis) else ""
+        cells = f"{len(at)} cells of {width_words(widths)}{unit}, centres {min(at):.4g} to {max(at):.4g}"
         page.text(left, down + 0.17, cells, size=7.5, color=GREY)
     frames = "frame: thick = wall, dotted = open, thin = periodic; grey = solid"
     page.text(left, top + 0.42 * len(grid.axes) + 0.06, frames, size=6.5, color=GREY)
@@ -266,7 +277,8 @@ def _cell_ticks(axes: Axes, survey: Survey, schema: Schema) -> None:
     """Numbers along both axes, and a short mark at every cell, or at an even choice of them."""
     left, right, bottom, top = survey.view.extent
     across, up = survey.view.axes
-    axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=survey.view.names[0], ylabel=survey.view.names[1])
+    along, upwards = (schema.labelled(name) for name in survey.view.names)
+    axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=along, ylabel=upwards)
     for axis, number in ((axes.xaxis, across), (axes.yaxis, up)):
         axis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
         if number < len(schema.grid.axes):

@@ -38,7 +38,7 @@ def report(dataset: Dataset) -> Path:
         _head(card, seen),
         _fields(card.schema, seen),
         _sizes(dataset),
-        _numbers(seen),
+        _numbers(card.schema, seen),
         _moments(card),
         _parameters(seen),
         _origin(card),
@@ -56,13 +56,17 @@ def _head(card: Card, seen: Survey) -> str:
     spans = zip(schema.grid.axes, schema.grid.coordinates, strict=True)
     widths = zip(schema.grid.axes, schema.grid.widths, strict=True)
     frames = sum(count.frames for count in card.counts.values())
+    time = f", {schema.labelled('time')}" if schema.units.get("time") else ""
     facts = (
         ("dataset", card.name),
         ("grid", f"{' × '.join(map(str, schema.grid.shape))} {schema.grid.kind}"),
-        ("cell centres", ", ".join(f"{axis} {min(at):.4g} to {max(at):.4g}" for axis, at in spans)),
+        (
+            "cell centres",
+            ", ".join(f"{schema.labelled(axis)} {min(at):.4g} to {max(at):.4g}" for axis, at in spans),
+        ),
         ("cell widths", ", ".join(f"{axis} {figures.width_words(each)}" for axis, each in widths)),
         ("boundaries", ", ".join(figures.boundary_words(schema))),
-        ("frames", f"{frames:,} of {len(schema.channels)} channels, {schema.dtype}"),
+        ("frames", f"{frames:,} of {len(schema.channels)} channels, {schema.dtype}{time}"),
         ("source", card.source),
         ("licence", card.licence),
     )
@@ -82,7 +86,7 @@ def _fields(schema: Schema, seen: Survey) -> str:
     text = "<h2>What it looks like</h2>"
     for film in seen.films:
         told = f"each field at several times, {film.view.cut}".removesuffix(", ")
-        text += figure(figures.frames(film, schema.channels), told)
+        text += figure(figures.frames(film, schema), told)
     if schema.static_channels:
         text += figure(
             figures.constants(seen.films[0], schema.static_channels), "the fields that do not change in time"
@@ -117,11 +121,13 @@ def _stored(dataset: Dataset, split: Split) -> int:
     return sum(record.length for record in dataset.index.files if record.path.startswith(f"{split}/"))
 
 
-def _numbers(seen: Survey) -> str:
+def _numbers(schema: Schema, seen: Survey) -> str:
     text = f"<h2>How it is spread and how it moves</h2><p>{_sample(seen)}</p>"
     text += figure(figures.histograms(seen.portraits), "histograms of each field")
     text += figure(figures.spectra(seen.portraits), "isotropic power spectrum of each field")
-    return text + figure(figures.changes(seen.portraits), "change of each field in one step against time")
+    return text + figure(
+        figures.changes(seen.portraits, schema), "change of each field in one step against time"
+    )
 
 
 def _sample(seen: Survey) -> str:
