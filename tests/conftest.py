@@ -26,6 +26,11 @@ SYSTEMS = {
 }
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: a third of the time a test waits for another process."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     return SAMPLES
