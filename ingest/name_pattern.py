@@ -7,13 +7,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from textwrap import wrap
+
+import numpy as np
 
 # Parts that tell what belongs to one run: its states, its restart pieces, its variables. Others name the run.
 STEP, PIECE, VARIABLE = "step", "piece", "variable"
 OF_ONE_RUN = (STEP, PIECE, VARIABLE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+# A date in a name, with or without a time of day: 2020-01-31_06:30:00, 0001-02, 2001_03_15.
+_TIME_OF_DAY = r"\d{5}(?!\d)|\d{2}(?:[:_-]?\d{2}){1,2}"
+DATE = (
+    r"(?<!\d)(?:\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T_-](?:" + _TIME_OF_DAY + r"))?)?"
+    r"|(?:18|19|20)\d{2}_(?:0[1-9]|1[0-2])(?:_(?:0[1-9]|[12]\d|3[01]))?)(?!\d)"
+)
+_NUMBER = rf"(?:{DATE}|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_DATE = re.compile(DATE)
+# Digits of the seconds of a day in a name.
+SECONDS_OF_DAY = 5
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 
 
@@ -69,6 +81,34 @@ class NamePattern:
                 pieces.append(f"(?P<{piece}>{_NUMBER if piece == STEP else '[^/]+?'})")
                 seen.add(piece)
         return re.compile("".join(pieces))
+
+
+def step_number(text: str) -> float:
+    """The number that a `{step}` stands for; of a date, the seconds since the beginning of 1970.
+
+    >>> step_number("0020"), step_number("1970-01-02_01:00:00"), step_number("1970-02")
+    (20.0, 90000.0, 2678400.0)
+    """
+    if not is_date(text):
+        return float(text)
+    year, month, *rest = re.findall(r"\d+", text)
+    # Models have calendars of their own: a 30 February is two days after the 28th.
+    days = int(np.datetime64(f"{year}-{month}", "D").astype(int)) + int(rest[0] if rest else 1) - 1
+    clock = "".join(rest[1:])
+    # CESM writes the seconds of the day, others hours, minutes, seconds.
+    if len(clock) == SECONDS_OF_DAY:
+        return 86400.0 * days + int(clock)
+    hours, minutes, seconds = map(int, wrap(clock.ljust(6, "0"), 2))
+    return 86400.0 * days + 3600 * hours + 60 * minutes + seconds
+
+
+def is_date(text: str) -> bool:
+    """Whether a step is a date rather than a number.
+
+    >>> is_date("2020-01-31"), is_date("0020")
+    (True, False)
+    """
+    return _DATE.fullmatch(text) is not None
 
 
 def names_parts(text: str) -> bool:

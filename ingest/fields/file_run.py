@@ -26,7 +26,7 @@ from ingest.formats.arrays import Array, Arrays, SlabIndex, whole
 from ingest.formats.open_any import located
 from ingest.formats.run_files import FilesOfRun, RunFile
 from ingest.layout import STEP_ITSELF, TIME
-from ingest.name_pattern import names_parts
+from ingest.name_pattern import names_parts, step_number
 from shards.errors import SourceError
 
 # So many moments of a run are open at a time.
@@ -271,5 +271,5 @@ def _stored_times(arrays: Arrays, file: RunFile, wanted: Wanted) -> tuple[float,
     if not wanted.time:
         return None
     if wanted.time == STEP_ITSELF and file.step is not None:
-        return (float(file.step),)
+        return (step_number(file.step),)
     return stored_times(arrays, wanted.time, tuple(path for path, _ in wanted.fields))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ingest.formats.arrays import Array, Arrays, SlabIndex
 from ingest.formats.natural_sort import natural
 from ingest.layout import TIME
-from ingest.name_pattern import STEP, NamePattern, missing_steps
+from ingest.name_pattern import STEP, NamePattern, missing_steps, step_number
 from shards.errors import SourceError
 
 SINGLE = range(1)
@@ -130,7 +130,7 @@ def steps_in(names: Iterable[str], path: str) -> dict[str, str]:
     {'b/9': '9', 'b/10': '10'}
     """
     found = NamePattern(path).matches(names)
-    ordered = sorted(found, key=lambda name: (float(found[name][STEP]), natural(name)))
+    ordered = sorted(found, key=lambda name: (step_number(found[name][STEP]), natural(name)))
     return {name: found[name][STEP] for name in ordered}
 
 
@@ -168,7 +168,7 @@ def _filled(path: str, texts: tuple[str, ...]) -> str:
 
 def require_every_step(where: str, steps: Sequence[str], times: Sequence[float] | None) -> None:
     """Raises SourceError where the numbers of files or groups, and their times if known, pass over one."""
-    lost = missing_steps([float(step) for step in steps])
+    lost = missing_steps([step_number(step) for step in steps])
     if lost is None or (times is not None and missing_steps(list(times)) is None):
         return
     raise SourceError(

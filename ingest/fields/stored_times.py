@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ingest.fields.series import arrays_by_step, steps_in
 from ingest.formats.arrays import Arrays, whole
 from ingest.layout import STEP_ITSELF
-from ingest.name_pattern import names_parts
+from ingest.name_pattern import names_parts, step_number
 from shards.errors import SourceError
 
 
@@ -22,7 +22,7 @@ def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[
             raise SourceError(
                 f"{arrays.where}: time is {STEP_ITSELF}; expected {STEP_ITSELF} in `files` or in a path"
             )
-        return tuple(float(step) for step in steps_in(arrays.names(), path).values())
+        return tuple(step_number(step) for step in steps_in(arrays.names(), path).values())
     path, at, attribute = stored.partition("@")
     if at:
         return tuple(_attribute_times(arrays, path, attribute, fields))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingest.formats.natural_sort import natural
 from ingest.formats.zarr_marker import MARKERS
-from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, VARIABLE, NamePattern
+from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, VARIABLE, NamePattern, step_number
 
 
 @dataclass(frozen=True)
@@ -90,4 +90,4 @@ def _ordered(key: tuple[Path, tuple[str, ...]], files: list[RunFile]) -> FilesOf
 
 def _place_in_time(file: RunFile) -> tuple[object, ...]:
     piece = natural(file.parts.get(PIECE, ""))
-    return piece, float(file.step or 0), natural(file.variable), natural(file.path.name)
+    return piece, step_number(file.step or "0"), natural(file.variable), natural(file.path.name)

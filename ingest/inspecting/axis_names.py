@@ -11,9 +11,12 @@ from shards.schema import TAKEN
 
 Role = Literal["n", "t", "c", "space", "other", ""]
 
+# Numbers that count: times in a unit of physics are better.
+COUNTER_NAME = re.compile(r"frames?|snapshots?|time_?steps?", re.IGNORECASE)
 TIME_NAME = re.compile(
-    r"(sim|ocean|model|valid|physical|output)?_?(t|times?)([-_](coordinates?|counter|axis|instant|centered))?"
-    r"|xtime|timestamps?|frames?|snapshots?|t_?(eval|out|array|list|grid|span)|time_?steps?|tt",
+    r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs)?_?(t|times?)"
+    r"([-_](coordinates?|counter|axis|instant|centered)|[-_]?value|[-_](s|sec|seconds))?"
+    r"|xtime|timestamps?|t_?(eval|out|array|list|grid|span)|tt|" + COUNTER_NAME.pattern,
     re.IGNORECASE,
 )
 RUN_NAME = re.compile(

@@ -19,6 +19,7 @@ from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import APART, Ends, axis_ends
+from ingest.inspecting.state_time import time_of_state
 from ingest.layout import TIME, TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
@@ -61,8 +62,9 @@ class AxisLines:
                 note = f"# {held}: the last is left out."
                 start, stop = float(times[0]), float(times[-2])
                 return ["", note, "[time]", line("start", start), line("stop", stop), *unit]
+        fault = [f"# {_why_no_times(time, times)}"] if time is not None and times is not None else []
         said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
-        return ["", said, "# [time]", "# step = 1.0"]
+        return ["", *fault, said, "# [time]", "# step = 1.0"]
 
     @property
     def _states(self) -> bool:
@@ -76,26 +78,29 @@ class AxisLines:
         if self.folder is not None and self.folder.kind in ("states", "pieces"):
             if time is not None:
                 return time.stored, f"the times of each file{_in_unit(time.unit)}"
-            name = time_attribute(self.arrays, "")
-            if name:
-                return f"@{name}", f"the attribute {name} of each file"
-            group = self.layout.variable[0].array.path.partition("/")[0]
-            name = time_attribute(self.arrays, group)
-            if name:
-                return f"{group}@{name}", f"the attribute {name} of {printable(group)} in each file"
-            return (
-                HOLE,
-                "CHECK: the number in the names of the files; step = 0.01 as well, if it counts steps",
-            )
+            return self._time_of_files()
         if time is not None and time.pattern:
             return time.stored, f"one time a frame{_in_unit(time.unit)}"
         array = next(each.array for each in self.layout.variable if each.array.pattern)
         group = Series(array.pattern, (array.path,)).group
-        first = "/".join(array.path.split("/")[: group.count("/") + 1])
-        name = time_attribute(self.arrays, first) if group else ""
+        first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path
+        name = time_attribute(self.arrays, first)
         if name:
-            return f"{group}@{name}", f"the attribute {name} of each group"
+            return f"{group or array.pattern}@{name}", f"the attribute {name} of each of them"
         return HOLE, "CHECK: the number in the names; step = 0.01 as well, if it counts steps"
+
+    def _time_of_files(self) -> tuple[str, str]:
+        """The same where each file is a state."""
+        assert self.folder is not None
+        scalars, rest = self.layout.scalars, self.layout.rest
+        stored = time_of_state(self.arrays, (*(each.array for each in self.layout.fields), *scalars, *rest))
+        path, at, name = stored.partition("@")
+        if stored:
+            held = f"the attribute {name}{f' of {path}' if path else ''}" if at else path
+            return stored, f"{printable(held)} of each file"
+        if self.folder.dated:
+            return HOLE, "the date in the names of the files, in seconds since the beginning of 1970"
+        return HOLE, "CHECK: the number in the names of the files; step = 0.01 as well, if it counts steps"
 
     def _values(self, listed: ArrayInfo | None) -> Values | None:
         """A list, of the first trajectory where there is one for each."""
@@ -230,6 +235,20 @@ def _span(values: Values, what: str, unit: str) -> str:
     if len(values) > 1 and values[0] > values[-1]:
         words += "; runs downwards, kept so"
     return words
+
+
+def _why_no_times(time: ArrayInfo, times: Values) -> str:
+    """Why a list is not taken for the times of the frames."""
+    name = printable(time.path)
+    missing = np.flatnonzero(~np.isfinite(times))
+    if missing.size:
+        return f"{name} is no list of times: it has no value at frame {missing[0]} (a fill value?)."
+    back = np.flatnonzero(np.diff(times) <= 0)
+    if back.size:
+        first = int(back[0]) + 1
+        here, before = f"{times[first]:g}", f"{times[first - 1]:g}"
+        return f"{name} is no list of times: {here} at frame {first} comes after {before} (a restart?)."
+    return f"{name} holds {len(times)} times, not one a frame."
 
 
 def _one_way(values: Values) -> bool:

@@ -17,16 +17,21 @@ from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.axis_names import TIME_NAME
 from ingest.inspecting.contents import ArrayInfo, list_arrays
 from ingest.inspecting.infer import infer_layout
-from ingest.inspecting.numbered import time_attribute
+from ingest.inspecting.state_time import time_of_state
 from ingest.layout import TIME
+from ingest.name_pattern import DATE, STEP, NamePattern, is_date
 from shards.errors import SourceError
 
 Kind = Literal["states", "pieces", "variables", "runs"]
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".nc", ".nc4", ".cdf", ".npz", ".npy", ".zarr", ".zip", ".athdf", ".jld2")
 # How files without a known suffix begin: HDF5, and NetCDF classic.
 BEGINNINGS = (b"\x89HDF", b"CDF")
-# A longer fraction is a number of its own: out2.00010 is state 10 of output 2.
-_NUMBER = re.compile(r"\d+(?:\.\d{1,4}(?=[-_/.]))?")
+# A date is one number, and so is a fraction: data_0.500000 is at half a second. Behind a word a long fraction
+# is a number of its own: out2.00010 is state 10 of output 2.
+_NUMBER = re.compile(
+    rf"{DATE}|(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.])"
+    rf"|\d+(?:\.(?!{DATE})\d{{1,4}}(?=[-_/.]))?"
+)
 # Names that a recipe takes without being told.
 _USUAL = (".h5", ".hdf5", ".nc", ".npz", ".zarr")
 _WORDS: dict[Kind, str] = {
@@ -57,6 +62,12 @@ class FolderContents:
     def states(self) -> int:
         """Frames that a run gets from its files where each holds a state; otherwise 1."""
         return self.files // self.runs if self.kind == "states" else 1
+
+    @property
+    def dated(self) -> bool:
+        """Whether the states are told apart by dates."""
+        parts = NamePattern(self.pattern.rpartition("/")[2]).match(self.first.name) or {}
+        return is_date(parts.get(STEP, ""))
 
     @property
     def words(self) -> str:
@@ -96,7 +107,15 @@ def _data_files(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if name not in stores and not name.startswith("."))
         found += [here / name for name in stores]
         found += [here / name for name in files if not name.startswith(".") and _may_hold_arrays(here / name)]
-    return sorted(found)
+    return _without_parts(sorted(found))
+
+
+def _without_parts(found: list[Path]) -> list[Path]:
+    """Files but those of a folder that is called as a file next to it: snapshots_s1/*_p0.h5 are what each
+    process wrote of the virtual file snapshots_s1.h5.
+    """
+    whole_files = {path.with_suffix("") for path in found}
+    return [path for path in found if whole_files.isdisjoint(path.parents)]
 
 
 def _may_hold_arrays(path: Path) -> bool:
@@ -192,7 +211,9 @@ def _times(path: Path) -> _Times:
         try:
             layout = infer_layout(arrays, listed, str(path))
         except SourceError:
-            return _Times(_has_planes(listed) or bool(time_attribute(arrays, "")))
+            return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
+        if not layout.time_told_by and time_of_state(arrays, listed):
+            return _Times(True)
         if layout.lists.time is None or layout.lists.time.pattern:
             return _Times(False)
         values = whole(arrays.array(layout.lists.time.path)).reshape(-1)

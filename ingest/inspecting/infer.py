@@ -10,8 +10,8 @@ from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.infer_layout import InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
 from ingest.inspecting.layout_by_names import is_one_state_by_names, layout_by_names
-from ingest.inspecting.numbered import time_attribute
 from ingest.inspecting.solvers import Solver, refusal, solver_of
+from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
 from shards.errors import SourceError
 
@@ -31,14 +31,14 @@ def infer_layout(
         usable = [_with_axis_labels(arrays, each) for each in usable]
     found = layout_by_names(usable)
     if found is None and files == 1 and is_one_state_by_names(usable):
-        raise one_state(where, time_of_state(arrays, listed))
+        raise one_state(where, _when(arrays, listed))
     found = found or layout_by_lengths(usable, root_numbers(arrays))
     if found is None:
         raise no_field(listed, where)
     if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):
         found = replace(found, told_by="CHECK: axes without labels, named in their order in the file.")
     if files == 1:
-        when = time_of_state(arrays, listed)
+        when = _when(arrays, listed)
         if found.lengths[TIME] == 1 or (when and not found.time_told_by):
             raise one_state(where, when)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
@@ -54,7 +54,7 @@ def _require_grid(
         raise SourceError(f"{where}: {reason}")
     if files > 1:
         return
-    when = time_of_state(arrays, listed)
+    when = _when(arrays, listed)
     if solver.holds == "blocks":
         raise one_state(f"{where}: {solver.name}: blocks of a grid", when)
     if solver.holds == "state":
@@ -62,6 +62,10 @@ def _require_grid(
     # openPMD names the iterations of a file by numbers: one of them is a state.
     if solver.name == "openPMD" and not any(each.pattern for each in listed):
         raise one_state(f"{where}: {solver.name}", when)
+
+
+def _when(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
+    return words_of_time(arrays, time_of_state(arrays, listed))
 
 
 def _labelled(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> bool:
@@ -91,16 +95,3 @@ def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:
     if any(TIME_NAME.fullmatch(name) for name in each.dimensions):
         return each
     return replace(each, pattern=each.path, steps=files)
-
-
-def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
-    """When a single state is, in words; empty where nothing says so."""
-    groups = {""} | {each.path.partition("/")[0] for each in listed if "/" in each.path}
-    for group in sorted(groups):
-        name = time_attribute(arrays, group)
-        if name:
-            return f" ({name} = {arrays.attribute(group, name):g})"
-    for each in listed:
-        if each.size == 1 and not each.pattern and TIME_NAME.fullmatch(each.name) and not each.fault:
-            return f" ({each.path} holds one time)"
-    return ""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from ingest.inspecting.axis_names import SPACE_NAMES, TIME_NAME, space_name
+from ingest.inspecting.axis_names import COUNTER_NAME, SPACE_NAMES, TIME_NAME, space_name
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
@@ -79,7 +79,8 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
         if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
             continue
         if TIME_NAME.fullmatch(each.name) and len(each.values) <= 2 and (each.size > 1 or each.pattern):
-            time = time or each
+            if time is None or COUNTER_NAME.fullmatch(time.name):
+                time = each
         elif (
             space_name(last)
             and each.size > 1
@@ -171,8 +172,8 @@ def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInf
         score -= 1.0
     if time is None:
         return score
-    # One time more than there are frames is a habit of generators.
-    score += {0: 4.0, 1: 3.0}.get(_length(time) - lengths[TIME], -4.0)
+    # One time more than there are frames is a habit of generators; less so than as many.
+    score += {0: 4.0, 1: 2.5}.get(_length(time) - lengths[TIME], -4.0)
     if len(time.values) == 2 and not time.pattern:
         score += 2.0 if time.values[0] == lengths.get(TRAJECTORY) else -2.0
     return score

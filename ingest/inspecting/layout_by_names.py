@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from ingest.inspecting.axis_names import TIME_NAME, axis_word, role
+from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, role
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
 from ingest.inspecting.numbered import HOLE
@@ -185,7 +185,7 @@ def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> Arra
         )
     along = [each for each in usable if each.dimensions == (dimension,)]
     told = [each for each in along if TIME_NAME.fullmatch(each.name) or role("", each.attributes) == "t"]
-    return next(iter(told), None)
+    return min(told, key=lambda each: bool(COUNTER_NAME.fullmatch(each.name)), default=None)
 
 
 def _time_told_by(model: _Named, words: Words) -> str:

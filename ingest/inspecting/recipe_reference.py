@@ -127,7 +127,7 @@ TABLES = (
         {
             "stored": Key(
                 "An array; `@time`, an attribute of each file; `step_{step}@time`, of each group; `{step}`, "
-                "the number in the names.",
+                "the number or date in the names.",
                 'stored = "scales/sim_time"',
             ),
             "start": Key("Time of the first frame.", "start = 0.5"),

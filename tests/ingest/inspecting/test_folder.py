@@ -79,3 +79,35 @@ def test_what_does_not_fit_is_named(tmp_path):
 def test_an_empty_folder_is_one_line(tmp_path):
     with pytest.raises(SourceError, match="no file that can be read below it"):
         look_through(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        # JAX-Fluids: the time is in the name; its fraction is no step of a run 0 or 1.
+        ([f"data_{time:.6f}.h5" for time in (0, 0.5, 1, 1.5)], "data_{step}.h5"),
+        # WRF: a date is one number; hours are no runs.
+        ([f"out_d01_2020-01-31_{hour}:00" for hour in ("22:00", "22:30", "23:00")], "out_d01_{step}"),
+        # CESM: year and month, behind a number of its own.
+        (
+            [f"b.e21.cam.h0.{month}.h5" for month in ("0001-11", "0001-12", "0002-01")],
+            "b.e21.cam.h0.{step}.h5",
+        ),
+        # Athena++: state 10 of output 2.
+        ([f"sod.out2.{number:05d}.h5" for number in (9, 10, 11)], "sod.out2.{step}.h5"),
+    ],
+)
+def test_fractions_and_dates_in_names_are_one_number(tmp_path, names, pattern):
+    for number, name in enumerate(names):
+        state(tmp_path / name, 0.5 * number)
+    found = look_through(tmp_path)
+    assert (found.kind, found.pattern, found.runs) == ("states", pattern, 1)
+
+
+def test_what_each_process_wrote_of_a_virtual_file_is_no_run(tmp_path):
+    for piece in range(3):
+        series(tmp_path / f"snap_s{piece + 1}.h5", np.arange(T) + T * piece)
+        for process in range(2):
+            series(tmp_path / f"snap_s{piece + 1}" / f"snap_s{piece + 1}_p{process}.h5", np.arange(T))
+    found = look_through(tmp_path)
+    assert (found.kind, found.pattern, found.files) == ("pieces", "snap_s{piece}.h5", 3)

@@ -1,0 +1,44 @@
+"""When a single state is: in an attribute of the file, of a group or of its arrays, or in an array of one
+number.
+"""
+
+from __future__ import annotations
+
+from ingest.formats.arrays import ArrayFile, whole
+from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.numbered import time_attribute
+
+# Groups that hold attributes and no arrays (Gkeyll, Gadget and others).
+HEADER_GROUPS = ("timeData", "time", "Time", "header", "Header", "info", "metadata")
+
+
+def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
+    """Where the time is, as a recipe states it: `@time`, `state@time`, `info/time`; empty where nothing says
+    it.
+    """
+    groups = {each.path.rpartition("/")[0] for each in listed if not each.pattern}
+    groups |= {group.partition("/")[0] for group in groups} | set(HEADER_GROUPS)
+    for group in ("", *sorted(groups - {""})):
+        name = time_attribute(arrays, group)
+        if name:
+            return f"{group}@{name}"
+    times = [
+        each.path
+        for each in listed
+        if each.size == 1 and not each.pattern and TIME_NAME.fullmatch(each.name) and not each.fault
+    ]
+    return min(times, key=lambda path: bool(COUNTER_NAME.fullmatch(path.rpartition("/")[2])), default="")
+
+
+def words_of_time(arrays: ArrayFile, stored: str) -> str:
+    """The same for a sentence; empty for no time.
+
+    >>> words_of_time(None, "")
+    ''
+    """
+    path, at, name = stored.partition("@")
+    if not stored:
+        return ""
+    value = arrays.attribute(path, name) if at else float(whole(arrays.array(path)).reshape(-1)[0])
+    return f" ({name or path} = {value:g})"

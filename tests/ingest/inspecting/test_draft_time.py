@@ -1,0 +1,42 @@
+"""Drafts take the times of a file: the right list of several, and a reason where there is none."""
+
+import netCDF4
+import numpy as np
+
+from ingest.inspecting.draft import draft
+from tests.ingest.inspecting.test_draft import write
+
+
+def test_as_many_times_as_frames_are_better_than_one_more(tmp_path):
+    # Five runs of six frames: not five frames of six channels.
+    values = np.random.default_rng(0).normal(size=(5, 6, 12))
+    write(
+        tmp_path / "a.h5",
+        **{"tensor": values, "t-coordinate": np.arange(6.0), "x-coordinate": np.arange(12.0)},
+    )
+    text = draft(tmp_path / "a.h5")
+    assert 'layout = "n t x"' in text
+    assert 'stored = "t-coordinate"' in text
+
+
+def test_a_list_that_is_no_time_is_told(tmp_path):
+    values = np.random.default_rng(0).normal(size=(6, 12, 7))
+    for times, said in (
+        ([0, 1, 2, 2, 3, 4], "2 at frame 3 comes after 2"),
+        ([0, 1, np.nan, 3, 4, 5], "frame 2"),
+    ):
+        write(tmp_path / f"{times[3]}.h5", u=values, t=np.array(times, float))
+        assert f"# t is no list of times: {said}" in draft(tmp_path / f"{times[3]}.h5").replace(
+            "it has no value at ", ""
+        )
+
+
+def test_times_in_a_unit_are_better_than_a_counter(tmp_path):
+    values = np.random.default_rng(0).normal(size=(6, 12, 7))
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for name, length in (("time", None), ("eta_rho", 12), ("xi_rho", 7)):
+            file.createDimension(name, length)
+        file.createVariable("frame", "i4", ("time",))[:] = np.arange(6)
+        file.createVariable("scrum_time", "f8", ("time",))[:] = np.arange(6) * 3600.0
+        file.createVariable("zeta", "f8", ("time", "eta_rho", "xi_rho"))[:] = values
+    assert 'stored = "scrum_time"' in draft(tmp_path / "a.nc")
