@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from walrus.model.random_draws import draw_shifts
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
+from walrus.training.compiled_blocks import compile_blocks
 from walrus.training.lora import adapt
 
 # Words in the names of kernels, looked for in this order.
@@ -129,11 +130,9 @@ def operations(work: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def compile_blocks(session: Session, model: Walrus) -> None:
+def compile_network(session: Session, model: Walrus) -> None:
     """Compiles every block: the part of the network that all tasks share."""
-    torch._dynamo.config.cache_size_limit = 64
-    for block in model.blocks:
-        block.compile(backend="eager" if session.rehearse else "inductor")
+    compile_blocks(model.blocks, "eager" if session.rehearse else "inductor")
 
 
 def step(session: Session) -> dict[str, Any]:
@@ -150,7 +149,7 @@ def step(session: Session) -> dict[str, Any]:
         flops = {kind: _operations(session, model, kind) for kind in session.batches}
         for compiled in (False, True):
             if compiled:
-                compile_blocks(session, model)
+                compile_network(session, model)
             for kind in session.batches:
                 rows.append(_step_row(session, model, kind, compiled, flops[kind], rate))
                 # Kept after each row: a stage that is cut off still leaves those before.
@@ -204,7 +203,7 @@ def profile(session: Session) -> dict[str, Any]:
     for kind in session.batches:
         model = Walrus(replace(session.large, checkpoint_every=2), VOCABULARY).to(session.device)
         if not session.rehearse:
-            compile_blocks(session, model)
+            compile_network(session, model)
         work = training_step(session, model, kind)
         work()
         work()
@@ -235,7 +234,7 @@ def small(session: Session) -> dict[str, Any]:
     for compiled in (False,) if session.rehearse else (False, True):
         model = Walrus(settings, VOCABULARY).to(session.device)
         if compiled:
-            compile_blocks(session, model)
+            compile_network(session, model)
         for kind in session.batches:
             seconds = session.seconds(training_step(session, model, kind), 5)
             rows.append({"micro-batch": kind, "blocks": "compiled" if compiled else "eager", "s": seconds})

@@ -1,6 +1,6 @@
 """One block: attention along time at every token, then attention among the tokens of each frame.
 
-Axes: T time, B batch, S tokens, E width.
+Axes: T time, B batch, S tokens, E width, R pairs of channels.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from walrus.model.geometry import Axes
 from walrus.model.rotary import build_rotary
 from walrus.model.settings import ModelSettings
 from walrus.model.space_mixing import SpaceMixing
@@ -32,16 +31,16 @@ class Block(nn.Module):
         self,
         x_TBSE: Tensor,
         bucket_QK: Tensor,
-        axes: Axes,
-        turned_3: Tensor,
+        phases_SR: Tensor,
         path_B: Tensor | None = None,
         path_TB: Tensor | None = None,
     ) -> Tensor:
-        """Tokens after the block.
+        """Tokens after the block; `phases_SR` are those of `self.rotary`, the paths scale branches.
 
-        `turned_3` counts how far each axis has been rolled, the paths scale branches.
+        It takes tensors alone, so that one compiled graph serves grids of any shape
+        (docs/decisions/0079-few-graphs.md).
         """
         y_TBSE: Tensor = self.time(x_TBSE, bucket_QK)
         x_TBSE = x_TBSE + (y_TBSE if path_B is None else y_TBSE * path_B[:, None, None])
-        y_TBSE = self.space(x_TBSE, self.rotary(axes, turned_3, x_TBSE))
+        y_TBSE = self.space(x_TBSE, phases_SR)
         return x_TBSE + (y_TBSE if path_TB is None else y_TBSE * path_TB[..., None, None])

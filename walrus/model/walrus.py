@@ -88,9 +88,8 @@ class Walrus(nn.Module):
         x_NEhwd = self._run(
             self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD
         )
-        x_TBSE = (
-            x_NEhwd.flatten(2).transpose(1, 2).contiguous().view(frames, windows, -1, self.settings.hidden)
-        )
+        # Memory of its own, as every block gets: a view would need another compiled graph.
+        x_TBSE = x_NEhwd.unflatten(0, (frames, windows)).flatten(3).transpose(2, 3).contiguous()
         x_TBSE = self.position(x_TBSE, axes) if self.position else x_TBSE
         x_TBSE = self._mix(x_TBSE, axes, shifts, paths)
         x_TBSE = x_TBSE[-1:] if last_only else x_TBSE
@@ -107,7 +106,9 @@ class Walrus(nn.Module):
             time_B = None if paths is None else paths.time_KB[number]
             space_TB = None if paths is None else paths.space_KTB[number]
             thrifty = self._thrifty and number % self.settings.checkpoint_every == 0
-            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, axes, turned_K3[number], time_B, space_TB)
+            # Outside of the block, which is compiled: docs/decisions/0079-few-graphs.md.
+            phases_SR = block.get_submodule("rotary")(axes, turned_K3[number], x_TBSE)
+            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, phases_SR, time_B, space_TB)
         return x_TBSE
 
     def _turns(self, shifts: Shifts | None) -> list[Shift]:

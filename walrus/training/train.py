@@ -15,15 +15,17 @@ import torch.distributed as dist
 from pydantic import JsonValue
 
 from shards.errors import MismatchError, StoppedError, WalrusError
+from shards.program.console import say
 from shards.program.signals import Notice, noticed
 from shards.schema import AtLeastOne, Positive, checked
 from walrus.batch import Batch
 from walrus.device import device
 from walrus.reading.plan import MicroBatch, StreamPlan
 from walrus.reading.stream import Shards, stream
+from walrus.training.compiled_blocks import compile_blocks, pass_shapes, warm_up
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.early_stopping import EarlyStopping
-from walrus.training.engine import Engine
+from walrus.training.engine import Engine, allow_tf32
 from walrus.training.engine_settings import EngineSettings
 from walrus.training.log import Log, StepRecord
 from walrus.training.objective import TrainingObjective
@@ -127,8 +129,7 @@ def fit(
     weights = CheckpointWeights.of(objective, run, AVERAGE if engine_settings.ema else WEIGHT)
     objective.to(device())
     if engine_settings.compile:
-        for block in objective.network.blocks:
-            block.compile()
+        _compile(objective, plan, shards, engine_settings)
     engine = Engine(objective, engine_settings, len(plan.of_group(0, objective.rank)), saved)
 
     log = Log(run, first) if is_first else None
@@ -163,6 +164,28 @@ def fit(
     if not is_first:
         return {}
     return early_stopping.best_weights() if early_stopping else weights.read()
+
+
+def _compile(
+    objective: TrainingObjective, plan: StreamPlan, shards: Shards, engine_settings: EngineSettings
+) -> None:
+    """Compiles the blocks, and says how long the run will take to be warm.
+
+    It is done before the engine watches the gradients, and before ranks wait for each other.
+    """
+    # A graph belongs to the precision that it was compiled in.
+    allow_tf32(engine_settings.tf32)
+    autocast = torch.bfloat16 if engine_settings.autocast else None
+    settings, blocks = objective.network.settings, objective.network.blocks
+    shapes = pass_shapes(settings, plan, shards, objective.rank.group_ranks)
+    is_first = dist.get_rank() == 0
+    if is_first:
+        say(f"compiling the blocks for {len(shapes)} shapes of micro-batches; this can take minutes")
+    compile_blocks(blocks)
+    objective.train()
+    seconds = warm_up(blocks[0], settings, shapes, device(), autocast)
+    if is_first:
+        say(f"compiled the blocks in {seconds:.0f} s; the steps run at full speed from now on")
 
 
 def _first_and_last(

@@ -351,17 +351,16 @@ def test_under_autocast_products_are_half_and_norms_residuals_and_the_output_sin
     assert set(seen.products[:-1]) == {torch.bfloat16}
 
 
-# Backends that only trace: the graphs are whole, and no compiler is needed.
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_all_blocks_and_draws_share_one_compiled_graph_without_a_break(backend):
+def test_compiled_blocks_give_the_same_values_and_gradients():
     settings = replace(SETTINGS, blocks=3, drop_path=0.3)
     plain, compiled = (model_of(settings) for _ in range(2))
     graphs = []
 
     def counting(graph, inputs):
         graphs.append(graph)
-        return torch._dynamo.lookup_backend(backend)(graph, inputs)
+        # A backend that only traces: no compiler is needed.
+        return torch._dynamo.lookup_backend("aot_eager")(graph, inputs)
 
     torch._dynamo.reset()
     for block in compiled.blocks:

@@ -1,0 +1,86 @@
+"""All tasks of the published recipe on few compiled graphs; a backend that only traces needs no compiler."""
+
+import math
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+from ingest.recipe import find_recipe
+from pipelines.dataset_facts import published
+from shards.schema import Boundary
+from walrus.model.geometry import plan_axes
+from walrus.model.random_draws import draw_paths, draw_shifts
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
+from walrus.training.compiled_blocks import PassShape, compile_blocks, warm_up
+
+RECIPE = Path(__file__).parents[3] / "pipelines" / "recipes" / "walrus.toml"
+# As many tokens as the published sizes have different numbers of, on axes of an eighth.
+SMALL = 8
+SETTINGS = ModelSettings(
+    hidden=16,
+    heads=2,
+    inner=2,
+    mlp=16,
+    blocks=2,
+    plane_tokens=4,
+    volume_tokens=2,
+    checkpoint_every=2,
+)
+
+
+def tasks():
+    """Frames, windows, grid and boundaries of one GPU's share, for each dataset of the recipe."""
+    for dataset in tomllib.loads(RECIPE.read_text())["datasets"]:
+        schema = published(find_recipe(dataset["name"])).schema
+        thin = 3 - len(schema.grid.axes)
+        grid = tuple(max(1, size // SMALL) for size in schema.grid.shape) + (1,) * thin
+        sides = schema.boundaries + ((Boundary.PERIODIC, Boundary.PERIODIC),) * thin
+        yield (6, 2, grid, sides) if thin else (3, 1, grid, sides)
+
+
+@pytest.mark.slow
+def test_three_graphs_made_before_the_first_step_serve_all_tasks():
+    graphs = []
+
+    def counting(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.manual_seed(0)
+    network = Walrus(SETTINGS, 9).train()
+    torch._dynamo.reset()
+    compile_blocks(network.blocks, counting)
+    shapes = [
+        PassShape(frames, windows, math.prod(axis.tokens for axis in plan_axes(SETTINGS, grid, sides, True)))
+        for frames, windows, grid, sides in tasks()
+    ]
+    assert len(shapes) == 19
+    assert len(set(shapes)) >= 5
+    warm_up(network.blocks[0], SETTINGS, shapes, torch.device("cpu"), torch.bfloat16)
+    assert len(graphs) == 3
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+    generator = torch.Generator().manual_seed(0)
+    for frames, windows, grid, sides in tasks():
+        shifts = draw_shifts(SETTINGS, grid, sides, generator)
+        paths = draw_paths(SETTINGS, frames, windows, generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            y = network(torch.randn(frames, windows, 1, *grid), [4], sides, shifts, paths)
+        y.square().mean().backward()
+    # No block is compiled again in a step, for any task, be it computed again in the backward pass or not.
+    assert len(graphs) == 3
+
+
+def test_a_block_that_needs_too_many_graphs_is_an_error_and_not_slow(monkeypatch):
+    network = Walrus(SETTINGS, 9)
+    torch._dynamo.reset()
+    # What the call below sets is put back.
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 8)
+    monkeypatch.setattr("walrus.training.compiled_blocks.MOST_GRAPHS", 1)
+    compile_blocks(network.blocks, "eager")
+    shapes = [PassShape(2, 1, 3), PassShape(2, 2, 3)]
+    with pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit):
+        warm_up(network.blocks[0], SETTINGS, shapes, torch.device("cpu"), None)

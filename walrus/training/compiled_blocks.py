@@ -1,0 +1,87 @@
+"""Compiled blocks: few graphs for all tasks, made before the first step.
+
+The reasons are in docs/decisions/0079-few-graphs.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from walrus.model.cost import window_cost
+from walrus.model.random_draws import draw_paths
+from walrus.model.settings import ModelSettings
+from walrus.model.time_mixing import lag_buckets
+from walrus.reading.plan import StreamPlan
+from walrus.reading.stream import Shards
+
+# Variants of a block that may be compiled. The 19 tasks of the published recipe need 3, their validation as
+# many again; a run that asks for more ends with an error and does not go on uncompiled.
+MOST_GRAPHS = 32
+
+
+@dataclass(frozen=True, order=True)
+class PassShape:
+    """Frames, windows and tokens per frame of what a block gets."""
+
+    frames: int
+    windows: int
+    tokens: int
+
+
+def pass_shapes(
+    settings: ModelSettings, plan: StreamPlan, shards: Shards, group_ranks: int
+) -> set[PassShape]:
+    """What the blocks of a rank get in a run, each once, with the strides of the table."""
+    shapes = set()
+    for task in plan.tasks:
+        schema = shards.datasets[task.name].card.schema
+        tokens = window_cost(settings, schema, task.history).tokens_a_frame
+        shapes.add(PassShape(task.history, task.windows // group_ranks, tokens))
+    return shapes
+
+
+def compile_blocks(blocks: nn.ModuleList, backend: str | Callable[..., object] = "inductor") -> None:
+    """Compiles every block; they share their graphs, as these take weights and tokens as arguments.
+
+    A block that cannot be one graph, or needs more than `MOST_GRAPHS`, is an error.
+    """
+    torch._dynamo.config.recompile_limit = MOST_GRAPHS
+    for block in blocks:
+        block.compile(fullgraph=True, backend=backend)
+
+
+def warm_up(
+    block: nn.Module,
+    settings: ModelSettings,
+    shapes: Iterable[PassShape],
+    device: torch.device,
+    autocast: torch.dtype | None,
+) -> float:
+    """Compiles what training passes of these shapes need, forward and backward; the seconds it took.
+
+    The passes are on zeros and leave no gradient. `autocast` is the precision of products, None for that of
+    the weights.
+    """
+    began = time.perf_counter()
+    for shape in sorted(set(shapes)):
+        paths = draw_paths(settings, shape.frames, shape.windows, torch.Generator())
+        size = (shape.frames, shape.windows, shape.tokens, settings.hidden)
+        x_TBSE = torch.zeros(size, device=device, requires_grad=True)
+        pairs = settings.head_width // 2
+        phases_SR = torch.ones(shape.tokens, pairs, dtype=torch.complex64, device=device)
+        inputs = [lag_buckets(shape.frames, settings.causal, device), phases_SR]
+        if settings.drop_path:
+            paths = paths.to(x_TBSE)
+            inputs += [paths.time_KB[0], paths.space_KTB[0]]
+        with torch.autocast(device.type, autocast, enabled=autocast is not None):
+            y_TBSE = block(x_TBSE, *inputs)
+        y_TBSE.sum().backward()
+    block.zero_grad(set_to_none=True)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - began
