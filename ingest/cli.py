@@ -27,6 +27,7 @@ from ingest.cli_options import (
     Root,
     Scheduler,
     Start,
+    Wait,
     Workers,
     choice,
     parsed,
@@ -171,6 +172,7 @@ def build_command(
         typer.Option(metavar="3/16", help="This share of the work only; then walrus-ingest finish."),
     ] = None,
     scheduler: Scheduler = None,
+    wait: Wait = 600.0,
     memory: Memory = None,
     assignments: Assignments = None,
     as_json: Json = False,
@@ -179,7 +181,7 @@ def build_command(
     share = parsed(share_of, part, "--part")
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
-        resources = Resources(workers, scheduler, bound)
+        resources = Resources(workers, scheduler, bound, wait)
         plan = _plan(dataset, start, packaging, codec, keep_error, assignments, resources)
         tell_caveats(plan.caveats)
         with progress_bar(plan.recipe.name) as progress:
@@ -206,6 +208,7 @@ def append_command(
     root: Root,
     workers: Workers = CORES,
     scheduler: Scheduler = None,
+    wait: Wait = 600.0,
     memory: Memory = None,
     assignments: Assignments = None,
     as_json: Json = False,
@@ -215,7 +218,7 @@ def append_command(
     with one_line_errors("walrus-ingest append"):
         recipe = find_recipe(dataset, tuple(assignments or ()))
         with progress_bar(recipe.name) as progress:
-            done = append(recipe, start, root, Resources(workers, scheduler, bound), progress)
+            done = append(recipe, start, root, Resources(workers, scheduler, bound, wait), progress)
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
         print_result(document_of(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
         tell_caveats(done.caveats)

@@ -31,6 +31,10 @@ KeepError = Annotated[
 Scheduler = Annotated[
     str | None, typer.Option(metavar="tcp://...", help="Run on this dask cluster instead of local workers.")
 ]
+Wait = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", min=0, help="How long to wait for workers of a cluster that are gone."),
+]
 Memory = Annotated[
     str | None,
     typer.Option(metavar="4GB", help="Memory of all processes here, or of each worker of a cluster."),

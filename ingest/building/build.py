@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ingest.building.cluster import on_cluster
+from ingest.building.cluster import Cluster, on_cluster
 from ingest.building.finish import merge, merged
 from ingest.building.lock import lock
 from ingest.building.memory import Resources
@@ -174,7 +174,8 @@ def _results(plan: BuildPlan, parts: list[Part], folder: Path, resources: Resour
     slab_bytes = resources.slab_bytes(plan.work)
     if resources.scheduler is None:
         return in_processes(plan, parts, folder, slab_bytes, resources.workers)
-    return on_cluster(plan, parts, folder, slab_bytes, resources.scheduler)
+    cluster = Cluster(resources.scheduler, resources.wait)
+    return on_cluster(plan, parts, folder, slab_bytes, cluster)
 
 
 def quarantine_lines(items: tuple[Quarantined, ...]) -> list[str]:

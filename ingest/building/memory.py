@@ -27,12 +27,13 @@ class Resources:
 
     `workers` processes of this machine, or the dask cluster at the address `scheduler`. `memory` in bytes
     bounds all processes here together, or each worker of a cluster; None means what this machine, container
-    or job has.
+    or job has. `wait` is for how many seconds a build waits for workers of a cluster that are gone.
     """
 
     workers: int
     scheduler: str | None = None
     memory: int | None = None
+    wait: float = 600.0
 
     def slab_bytes(self, work: Work) -> int:
         """Bytes of the slabs that each process may read; raises SettingsError below one frame."""

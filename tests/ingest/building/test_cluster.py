@@ -1,12 +1,18 @@
 """A real dask scheduler with workers in processes of their own does the parts of a build."""
 
+import re
 import shutil
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from ingest.building.cluster import unseen
+from ingest.building import cluster as by_cluster
+from ingest.building.cluster import Cluster, look_around
+from shards.errors import SettingsError, WalrusError, WalrusWarning
 
 # Amidst the files of a trajectory.
 MOMENT = 60
@@ -90,5 +96,85 @@ def test_no_scheduler_is_one_line(good, build, monkeypatch):
 
 
 def test_what_a_worker_does_not_see_is_told(tmp_path):
-    assert unseen([tmp_path, tmp_path / "elsewhere"]) == [str(tmp_path / "elsewhere")]
-    assert unseen([Path("/")]) == []
+    assert look_around([tmp_path, tmp_path / "elsewhere"]).missing == (str(tmp_path / "elsewhere"),)
+    assert look_around([Path("/")]).missing == ()
+
+
+def test_a_worker_with_another_version_of_ours_is_named(good, build, cluster, monkeypatch):
+    monkeypatch.setattr("ingest.building.cluster.metadata.version", lambda name: "9.9")
+    result = build("--scheduler", cluster)
+    assert result.exit_code == 1
+    line = result.stderr.splitlines()[-1]
+    assert re.search(r"expected walrus-pde 9\.9 on the worker at \S+, found 0\.\S+; start all of them", line)
+
+
+def test_a_scheduler_with_another_version_of_dask_is_named():
+    def versions(dask, python="3.11.7.final.0"):
+        return {"packages": {"python": python, "dask": dask, "distributed": "2026.8.0"}}
+
+    class Client:
+        def __init__(self, scheduler):
+            self.scheduler = scheduler
+
+        def get_versions(self):
+            return {"client": versions("2026.8.0"), "scheduler": self.scheduler, "workers": {}}
+
+    by_cluster._require_versions(Client(versions("2026.8.0", python="3.11.9.final.0")), "tcp://a:1")
+    for other, words in (
+        (versions("2025.1"), "dask 2025.1, this process 2026.8.0"),
+        (versions("2026.8.0", "3.12.1"), "python 3.12"),
+    ):
+        with pytest.raises(SettingsError, match=f"the scheduler has {words}"):
+            by_cluster._require_versions(Client(other), "tcp://a:1")
+
+
+@pytest.fixture
+def own_cluster(monkeypatch):
+    """A scheduler and a worker as programs, and a client with a job that takes an hour."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(by_cluster, "LOOK", 0.1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    port = address.rpartition(":")[2]
+    ways = (
+        ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"],
+        ["worker", address, "--no-nanny", "--no-dashboard"],
+    )
+    programs = [subprocess.Popen([*dask, *way], stderr=subprocess.DEVNULL) for way in ways]
+    try:
+        with by_cluster._client(distributed, address) as client:
+            client.wait_for_workers(1, timeout=60)
+            job = client.submit(time.sleep, 3600)
+            while not any(client.processing().values()):
+                time.sleep(0.05)
+            yield programs, client, job, address
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
+@pytest.mark.slow
+def test_a_build_whose_workers_are_gone_says_so_and_ends_after_a_while(own_cluster):
+    (_, worker), client, job, address = own_cluster
+    worker.kill()
+    began = time.monotonic()
+    with (
+        pytest.warns(WalrusWarning, match="all workers are gone; 1 parts wait for others"),
+        pytest.raises(WalrusError, match=r"has had no worker for 0\.5 s, 1 parts are not done; start"),
+    ):
+        list(by_cluster._as_done(client, [job], Cluster(address, 0.5)))
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.slow
+def test_a_build_that_loses_its_scheduler_says_so(own_cluster):
+    (scheduler, _), client, job, address = own_cluster
+    scheduler.kill()
+    began = time.monotonic()
+    done = by_cluster._as_done(client, [job], Cluster(address, 600))
+    with pytest.raises(WalrusError, match="the scheduler is lost; start it again with its workers"):
+        by_cluster._result(pytest.importorskip("distributed"), next(done), address)
+    assert time.monotonic() - began < 20
