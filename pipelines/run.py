@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +20,7 @@ from shards.errors import MismatchError, SettingsError, StoppedError, WalrusErro
 from shards.program.console import STOPPED, say
 from shards.program.machine import keep_freed_memory, usable_cores
 from shards.program.settings import dump_toml
-from shards.program.signals import SIGNALS, end_with_parent, passed_on
+from shards.program.signals import SIGNALS, end_with_parent, passed_on, withheld
 from shards.remote import Root
 from shards.verify import file_crc32c
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description, load_model, save_model
@@ -31,7 +32,7 @@ from walrus.reading.plan import StreamSettings
 from walrus.reading.ranks import Rank, count_groups
 from walrus.reading.stream import Shards, plan_stream
 from walrus.rollout import Model
-from walrus.training.distributed import Launched, join_world, leave_world
+from walrus.training.distributed import Launched, every_rank_needed, join_world, leave_world
 from walrus.training.early_stopping import EarlyStopping, EarlyStoppingSettings, is_done
 from walrus.training.fit_memory import enough_memory
 from walrus.training.log import note
@@ -54,8 +55,7 @@ class Job:
 
     `allow` names the parts of a stopped run that may differ when it resumes (walrus.training.resume.PARTS).
     `trace` is the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as
-    the engine
-    implies.
+    the engine implies.
     """
 
     recipe: RunRecipe
@@ -166,10 +166,17 @@ def _spawn(job: Job, meeting: Path) -> None:
     """A process a rank; the mistake that ends one of them is raised here as it was there."""
     try:
         with passed_on() as relay:
-            processes = spawn(_rank_process, (job, meeting, os.getpid()), nprocs=job.ranks, join=False)
+            # A terminal sends Ctrl-C to every process: this one ends the ranks.
+            with withheld(signal.SIGINT):
+                processes = spawn(_rank_process, (job, meeting, os.getpid()), nprocs=job.ranks, join=False)
             relay.to(processes.pids())
             while not processes.join():
                 pass
+    except KeyboardInterrupt:
+        for process in processes.processes:  # What they have not finished is no checkpoint.
+            process.kill()
+        note(job.run, "ended: interrupted")
+        raise
     except ProcessException as error:
         mistake = mistake_of(error, meeting.parent)
         if mistake is None:
@@ -179,9 +186,9 @@ def _spawn(job: Job, meeting: Path) -> None:
 
 def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
     """Why the ranks ended, as one of them left it in this folder; None for a fault of the program."""
-    code, name = (
-        (error.exit_code, error.signal_name) if isinstance(error, ProcessExitedException) else (0, None)
-    )
+    code, name = 0, None
+    if isinstance(error, ProcessExitedException):
+        code, name = error.exit_code, error.signal_name
     # A rank that has lost another one fails as well, and may be noticed first.
     mistakes = sorted(folder.glob("mistake-*"))
     if mistakes:
@@ -236,7 +243,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     )
     early_stopping = _early_stopping(job, shards, description, objective)
     try:
-        with progress(shown=rank == 0) as report, enough_memory(job.run):
+        with progress(shown=rank == 0) as report, enough_memory(job.run), every_rank_needed():
             values = fit(
                 objective,
                 plan=plan,

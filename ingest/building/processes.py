@@ -17,7 +17,7 @@ from ingest.building.part import PartRecord, build_part
 from ingest.building.plan import BuildPlan, Part
 from shards.errors import WalrusError
 from shards.program.machine import no_imports_from_here
-from shards.program.signals import SIGNALS
+from shards.program.signals import SIGNALS, withheld
 
 Results = Iterator[tuple[Part, PartRecord]]
 
@@ -30,7 +30,8 @@ def in_processes(plan: BuildPlan, parts: list[Part], folder: Path, slab_bytes: i
         return
     terms = without_parts(plan)
     with _pool(min(workers, len(parts))) as pool:
-        with _interrupts_held():
+        # A terminal and most schedulers send signals to every process: the parent says what happened, once.
+        with withheld(signal.SIGINT, *SIGNALS):
             jobs = {pool.submit(build_part, terms, part, folder, slab_bytes): part for part in parts}
         for job in as_completed(jobs):
             yield jobs[job], _result(job)
@@ -59,19 +60,6 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             yield pool
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C and stop signals wait until the workers are started; these leave them to the parent for good.
-
-    A terminal and most schedulers send signals to every process: the parent says what happened, once.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *SIGNALS})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _follow_parent() -> None:

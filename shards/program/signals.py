@@ -1,4 +1,7 @@
-"""Stop signals: SIGTERM from any scheduler, SIGUSR1 as the early warning of SLURM."""
+"""Stop signals: SIGTERM from any scheduler, SIGUSR1 as the early warning of SLURM.
+
+The reasons are in docs/decisions/0073-signals.md.
+"""
 
 from __future__ import annotations
 
@@ -39,20 +42,27 @@ class _Stop(BaseException):
     """Raised between any two lines, as KeyboardInterrupt is: who handles errors must not take it for one."""
 
 
-@contextmanager
-def stopping() -> Iterator[None]:
-    """Within it these signals end the work, which is repeated from its beginning; raises StoppedError.
+class _Stopper:
+    """Ends the work at the first signal; while it ends, further ones are ignored.
 
-    While it ends, further signals are ignored.
+    Libraries have a bare `except:` here and there, which loses what was raised: whoever handles signals after
+    that is given the signal.
     """
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
-        raise _Stop(f"told to stop by {signal.Signals(number).name}; the same command does the rest")
+    def __init__(self) -> None:
+        self.told: int | None = None
 
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.told is None:
+            self.told = number
+            raise _Stop(f"told to stop by {signal.Signals(number).name}; the same command does the rest")
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Within it these signals end the work, which is repeated from its beginning; raises StoppedError."""
     try:
-        with _handling(stop):
+        with _handling(_Stopper()):
             yield
     except _Stop as stopped:
         raise StoppedError(str(stopped)) from None
@@ -90,6 +100,9 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
         return
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
+        for number, previous in before.items():
+            if isinstance(previous, _Stopper) and previous.told == number:
+                handler(number, None)
         yield
     finally:
         for number, previous in before.items():
@@ -125,3 +138,13 @@ def passed_on() -> Iterator[Relay]:
     relay = Relay()
     with _handling(relay):
         yield relay
+
+
+@contextmanager
+def withheld(*numbers: signal.Signals) -> Iterator[None]:
+    """Processes that are started within it never get these signals; this one gets them afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,7 +42,8 @@ def options(root, tmp_path):
     return [tmp_path / "recipe.toml", "--root", root, "--out", tmp_path / "run"]
 
 
-def started(command, **environment):
+def started(command, *, group=False, **environment):
+    """The command as a process; `group`: with its own as one that a terminal or a scheduler signals."""
     return subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
@@ -49,6 +51,7 @@ def started(command, **environment):
         text=True,
         cwd=REPOSITORY,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        start_new_session=group,
     )
 
 
@@ -107,6 +110,64 @@ def test_two_ranks_told_to_stop_before_their_first_step_ask_to_be_requeued_too(o
     assert process.returncode == 75, told
     assert "Traceback" not in told
     assert not (tmp_path / "run" / "running.json").exists()
+
+
+INGEST = RECIPE.replace(
+    '{ name = "MHD_64" }', '{ name = "MHD_64", path = "tests/samples/well/MHD_64" }'
+).replace('{ name = "acoustic_scattering_discontinuous" }, ', "")
+
+
+@pytest.mark.slow
+def test_one_rank_told_to_stop_in_ingest_or_before_its_first_step_asks_to_be_requeued_too(tmp_path):
+    """A scheduler signals every process of the run, also those of the ingest."""
+    (tmp_path / "recipe.toml").write_text(INGEST)
+    command = [sys.executable, "-c", PRETRAIN, tmp_path / "recipe.toml", "--root", tmp_path / "root"]
+    for moment in ("root/MHD_64/parts/lock", "run/running.json"):
+        process = started([*command, "--out", tmp_path / "run"], group=True)
+        wait_for(tmp_path / moment, process)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, told = process.communicate()
+        assert process.returncode == 75, told
+        assert told.splitlines()[-1].endswith("told to stop by SIGTERM; the same command does the rest")
+        assert "Traceback" not in told
+    assert not (tmp_path / "run" / "running.json").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_all_ranks_within_seconds_and_without_a_trace(options, tmp_path):
+    """A terminal sends Ctrl-C to every process."""
+    process = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2], group=True)
+    wait_for(tmp_path / "run" / "losses.jsonl", process)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in told
+    assert "interrupted; no partial files remain" in told
+
+
+@pytest.mark.slow
+def test_ranks_that_cannot_meet_or_lose_one_another_say_so_in_one_line(options, tmp_path):
+    def launched(rank, port):
+        world = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        return started([sys.executable, "-c", PRETRAIN, *options], **world)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        early = launched(0, port)
+        _, told = early.communicate()
+    assert early.returncode == 1
+    assert "Traceback" not in told
+    assert f"MASTER_PORT={port}: rank 0 of 2 does not meet the others" in told.splitlines()[-1]
+    first, second = (launched(rank, port) for rank in range(2))
+    wait_for(tmp_path / "run" / "losses.jsonl", first)
+    second.kill()
+    second.communicate()
+    _, told = first.communicate(timeout=60)
+    assert first.returncode == 1, told
+    assert "Traceback" not in told
+    assert "another rank has ended or does not answer" in told.splitlines()[-1]
 
 
 @pytest.mark.slow

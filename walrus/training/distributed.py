@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +56,7 @@ class Launched:
 def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
     """Meets the other ranks: at a file that no earlier world has used, or where the launcher says (None).
 
-    gloo on the CPU, nccl on GPUs.
+    gloo on the CPU, nccl on GPUs. Raises MismatchError where they do not meet.
     """
     if meeting is not None:
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
@@ -65,13 +67,38 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     # A store, since a path given as a URL would be cut at its first # or ?.
     store = None if meeting is None else dist.FileStore(str(meeting), ranks)  # type: ignore[attr-defined]
-    dist.init_process_group(
-        "nccl" if torch.cuda.is_available() else "gloo",
-        store=store,
-        rank=rank,
-        world_size=ranks,
-        timeout=TIMEOUT,
-    )
+    try:
+        dist.init_process_group(
+            "nccl" if torch.cuda.is_available() else "gloo",
+            store=store,
+            rank=rank,
+            world_size=ranks,
+            timeout=TIMEOUT,
+        )
+    except (RuntimeError, ValueError) as error:
+        place = meeting or f"MASTER_ADDR={os.environ['MASTER_ADDR']}, MASTER_PORT={os.environ['MASTER_PORT']}"
+        raise MismatchError(
+            f"{place}: rank {rank} of {ranks} does not meet the others ({_first_line(error)}); start all "
+            "ranks, give them the same address, and a port that is free and that all machines reach"
+        ) from error
+
+
+@contextmanager
+def every_rank_needed() -> Iterator[None]:
+    """Raises MismatchError where ranks cannot exchange numbers any more, since one of them has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise MismatchError(
+            f"another rank has ended or does not answer ({_first_line(error)}); what it printed says why; "
+            "the same command goes on from the last checkpoint"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def leave_world() -> None:

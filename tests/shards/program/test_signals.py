@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -101,3 +102,16 @@ def test_a_process_ends_with_its_parent_however_that_ends():
         time.sleep(0.05)
     os.kill(child, signal.SIGKILL)
     pytest.fail("the child outlived its parent")
+
+
+def test_a_signal_that_a_library_swallows_reaches_whoever_handles_signals_next():
+    def library():
+        with suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with stopping():
+        library()
+        with noticed() as notice:
+            assert notice.signal == signal.SIGTERM
+        with passed_on() as relay:
+            assert relay.came == [signal.SIGTERM]
