@@ -13,7 +13,8 @@ FORMAT = {"shards"}
 # The files that stand in no room of their own: what a recipe is, and the command on top of all rooms.
 COMMAND_OF_INGEST = {"ingest.cli", "ingest.cli_options", "ingest.cli_output"}
 TENSORS_OF_WALRUS = {
-    f"walrus.{name}" for name in ("augment", "batch", "device", "normalize", "randomness", "vocabulary")
+    f"walrus.{name}"
+    for name in ("augment", "batch", "device", "normalize", "randomness", "vocabulary", "weights_file")
 }
 COMMANDS = {f"pipelines.{name}" for name in ("convert", "evaluate", "finetune", "forecast", "pretrain")}
 

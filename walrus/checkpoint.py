@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import field
 from pathlib import Path
+from typing import Annotated
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+import torch
+from pydantic import Field
+from safetensors.torch import save
 from torch import Tensor
 
 from shards.disk import write_atomically
@@ -21,6 +23,7 @@ from walrus.model.walrus import Walrus
 from walrus.normalize import ChannelScale
 from walrus.rollout import Model
 from walrus.vocabulary import Vocabulary
+from walrus.weights_file import load_weights
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
@@ -39,7 +42,7 @@ class Description:
     vocabulary: tuple[str, ...]
     history_2d: History
     history_3d: History
-    eps: float
+    eps: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     jitters: bool
     step: int
     seed: int
@@ -74,14 +77,27 @@ def load_model(folder: Path) -> tuple[Description, Model]:
     """
     description = load_description(folder)
     vocabulary = Vocabulary(description.vocabulary)
+    weights = load_weights(folder / WEIGHTS)
+    _require_size(folder, description, weights)
     network = Walrus(description.model, len(vocabulary))
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, SafetensorError) as error:
-        raise ShardError(f"{folder / WEIGHTS}: cannot be read ({error})") from error
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise MismatchError(f"{folder / WEIGHTS}: does not fit {DESCRIPTION}: {error}") from error
     network.eval()
     return description, Model(
         network, vocabulary, description.eps, description.jitters, scales=description.scales
     )
+
+
+def _require_size(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
+    """Raises MismatchError before a network is made that is larger than its weights."""
+    with torch.device("meta"):
+        network = Walrus(description.model, len(description.vocabulary))
+    declared = sum(value.numel() for value in network.state_dict().values())
+    found = sum(value.numel() for value in weights.values())
+    if declared != found:
+        raise MismatchError(
+            f"{folder / WEIGHTS}: does not fit {DESCRIPTION}: it holds {found} numbers, the model has "
+            f"{declared}; copy both files again from where they are"
+        )

@@ -67,7 +67,8 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline';
+  base-uri 'none'; form-action 'none'">
 <title>{title}</title><style>{style}</style></head>
 <body><main>
 {body}

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
+from walrus.weights_file import load_weights
 
 # Where the weights are in a file of the release; a bare state is read as well.
 NESTING = ("app", "model")
@@ -24,7 +24,7 @@ def read_release(path: Path) -> dict[str, Tensor]:
     Takes a torch file (nested or bare) or safetensors. Raises ShardError where it cannot be read safely,
     MismatchError where it holds anything but named tensors.
     """
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    content: Any = load_weights(path) if path.suffix == ".safetensors" else _read_torch(path)
     for name in NESTING:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -40,13 +40,6 @@ def write_release(path: Path, state: dict[str, Tensor]) -> None:
     """A bare state as safetensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, save({name: tensor.contiguous() for name, tensor in state.items()}))
-
-
-def _read_safetensors(path: Path) -> Any:
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ShardError(f"{path}: cannot be read as safetensors ({error})") from error
 
 
 def _read_torch(path: Path) -> Any:

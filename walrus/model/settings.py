@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter, model_validator
 
 from shards.schema import Natural, checked
 
+# Far above what has been trained; a file that asks for more would take all memory before it fails.
+LARGEST = {
+    "hidden": 2**15,
+    "heads": 2**10,
+    "inner": 2**14,
+    "mlp": 2**18,
+    "blocks": 2**10,
+    "plane_tokens": 2**12,
+    "volume_tokens": 2**10,
+}
 # Names of the encoder and decoder for grids of one or two real axes, and of three.
 STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
 
@@ -49,6 +60,18 @@ class ModelSettings:
     branch_scale: float = 1.1e-6
     # Recompute blocks 0, k, 2k, ... and the encoder and decoder in the backward pass; 0 keeps everything.
     checkpoint_every: int = 0
+
+    @model_validator(mode="after")
+    def _bounded(self) -> ModelSettings:
+        """Raises ValueError for sizes that no model has: a file may ask for a network of terabytes."""
+        for name, most in LARGEST.items():
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} {getattr(self, name)} must be at most {most}")
+        if min(self.plane_tokens, self.volume_tokens) < 1:
+            raise ValueError("plane_tokens and volume_tokens must be at least 1")
+        if not (math.isfinite(self.field_scale) and math.isfinite(self.branch_scale)):
+            raise ValueError("field_scale and branch_scale must be finite")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelSettings:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from shards.disk import write_atomically
@@ -28,6 +28,7 @@ from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.log import read_lines
+from walrus.weights_file import load_weights
 
 LOG = "validation.jsonl"
 BEST = "best.safetensors"
@@ -113,7 +114,7 @@ class EarlyStopping:
 
     def best_weights(self) -> dict[str, Tensor]:
         """Those of the best validation."""
-        return load_file(self.folder / BEST)
+        return load_weights(self.folder / BEST)
 
 
 def read_validations(folder: Path) -> list[Validation]:

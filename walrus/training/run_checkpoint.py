@@ -39,6 +39,7 @@ from shards.errors import MismatchError, ShardError
 from shards.json_text import dump, parse
 from shards.schema import AtLeastOne, Natural, checked
 from walrus.training.distributed import sum_over_ranks
+from walrus.weights_file import require_header
 
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
@@ -195,6 +196,7 @@ class RunCheckpoint:
 
     def _open(self, path: Path) -> safe_open:
         try:
+            require_header(path)
             return safe_open(path, framework="pt")
         except (OSError, SafetensorError) as error:
             raise MismatchError(f"{path}: cannot be read ({error}); {self._cure}") from error
