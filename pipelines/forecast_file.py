@@ -8,6 +8,7 @@ Axes: T time, C channel, S space.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,7 +89,8 @@ def write_forecast(out: Path, described: Described, frames: Iterator[ForecastFra
     suffix = suffix_of(out)
     if suffix == ".zarr" and out.exists():
         raise SettingsError(f"{out}: exists already; name another file, or remove it")
-    temporary = out.with_name(TEMPORARY + out.name)
+    # A name that nobody can have put a link at: netCDF and zarr would write through it.
+    temporary = out.with_name(f"{TEMPORARY}{secrets.token_hex(6)}-{out.name}")
     try:
         with full_disk_is_an_error(out):
             out.parent.mkdir(parents=True, exist_ok=True)

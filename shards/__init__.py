@@ -27,6 +27,7 @@ __all__ = [
     "spectrum",
     "system_errors",
     "trajectory_document",
+    "urls",
     "verify",
     "webdataset",
     "webdataset_sample",

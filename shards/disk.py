@@ -46,6 +46,12 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
+def open_append(path: Path) -> BinaryIO:
+    """A file to add to, made if need be; raises OSError where a link has this name."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o666), "ab")
+
+
 def create_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """A new file next to `path`, of a name that nobody can have put a link at; its mode is that of any new
     file.

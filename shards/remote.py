@@ -23,6 +23,7 @@ from shards.errors import SettingsError, ShardError
 from shards.files import LARGEST_DOCUMENT
 from shards.index import FileRecord
 from shards.read import Dataset
+from shards.urls import without_secrets
 from shards.verify import file_crc32c
 
 T = TypeVar("T")
@@ -169,7 +170,8 @@ class RemoteFiles:
         parts = urlsplit(self.url)
         for secret in (parts.query, parts.netloc.rpartition("@")[0], parts.password):
             text = text.replace(secret, "...") if secret else text
-        return text
+        # A server may have sent us on to another address with a token of its own.
+        return without_secrets(text)
 
 
 def _below(folder: str, path: str) -> str:

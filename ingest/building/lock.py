@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingest.building.part import RECORDS
-from shards.disk import NO_LOCKS
+from shards.disk import NO_LOCKS, open_append
 from shards.errors import ShardError
 
 NAME = "lock"
@@ -63,7 +63,7 @@ def lock(folder: Path, parts: Iterable[int] | None = None) -> Iterator[Lock]:
     """Holds these parts of a dataset, None for all; raises ShardError where another process holds one."""
     # The records' folder comes first: by it a later run knows that the rest is a build's.
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
-    with (folder / RECORDS / NAME).open("ab") as file:
+    with open_append(folder / RECORDS / NAME) as file:
         held = Lock(folder, file)
         if parts is None:
             held.take(0, 0)

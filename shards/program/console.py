@@ -24,6 +24,7 @@ from shards.errors import StoppedError, WalrusError, WalrusWarning
 from shards.program.own_packages import require_own_packages
 from shards.program.signals import stopping
 from shards.system_errors import explained
+from shards.urls import without_secrets
 
 QUARANTINE = 3
 INTERRUPTED = 130
@@ -45,7 +46,7 @@ def local(path: Path | None) -> Path | None:
     if path is not None and re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
         url = str(path).replace(":/", "://", 1)
         raise typer.BadParameter(
-            f"{url} is a URL; name a path of this machine, and copy the files there or here"
+            f"{without_secrets(url)} is a URL; name a path of this machine, and copy the files there or here"
         )
     return path
 
@@ -120,7 +121,7 @@ def one_line_errors(command: str) -> Iterator[None]:
 def _print_error(line: str) -> None:
     # Nobody may read it any more: the exit code says the same.
     with suppress(OSError):
-        print(printable(line), file=sys.stderr)
+        print(printable(without_secrets(line)), file=sys.stderr)
 
 
 def _write_nowhere(stream: TextIO) -> None:
@@ -149,7 +150,7 @@ def _show_warning(
 def say(text: str) -> None:
     """A line of progress; where stderr cannot be written, the work goes on without."""
     with suppress(OSError):
-        stderr.print(printable(text), markup=False)
+        stderr.print(printable(without_secrets(text)), markup=False)
 
 
 def printable(text: str) -> str:

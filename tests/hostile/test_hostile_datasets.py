@@ -13,7 +13,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from shards.disk import write_atomically
+from shards.disk import open_append, write_atomically
 from shards.drawing.html_page import heading, page, table, text_row
 from shards.errors import SettingsError, ShardError
 from shards.json_text import text_with_checksum, to_text
@@ -207,3 +207,17 @@ def test_new_files_have_the_mode_that_the_user_asked_for(tmp_path, mask):
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~mask
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_planted_at_a_log_is_not_written_through(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "log.txt").symlink_to(precious)
+    with pytest.raises(OSError, match=r"log\.txt"):
+        open_append(tmp_path / "log.txt")
+    with open_append(tmp_path / "other.txt") as file:
+        file.write(b"new")
+    with open_append(tmp_path / "other.txt") as file:
+        file.write(b"er")
+    assert (tmp_path / "other.txt").read_text() == "newer"
+    assert precious.read_text() == "mine"

@@ -37,6 +37,14 @@ COMMANDS = {
 CASES = [(module, line) for module, lines in COMMANDS.items() for line in lines]
 
 
+def test_a_url_that_is_refused_is_printed_without_its_secrets(tmp_path):
+    with chdir(tmp_path):
+        url = "s3://me:s3cret@bucket/x?sig=s3cret"
+        done = CliRunner().invoke(import_module("ingest.cli").app, ["verify", url])
+    assert done.exit_code == 2
+    assert "s3cret" not in done.output
+
+
 @pytest.mark.parametrize(("module", "line"), CASES)
 def test_a_url_is_refused_and_nothing_is_written(module, line, tmp_path):
     with chdir(tmp_path):

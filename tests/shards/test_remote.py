@@ -268,7 +268,8 @@ def test_a_signed_url_is_used_whole_and_its_token_is_never_printed(odd, folder, 
     remote = open_dataset(f"http://{odd}/signed?sig=s3cret", NAME, cache)
     assert everything(remote) == everything(Dataset(folder))
     assert "s3cret" not in remote.files.where("index.json")
-    for root in (f"http://{odd}/signed?sig=s3cret2", f"http://me:s3cret@{odd}/nowhere"):
+    roots = ("signed?sig=s3cret2", "signed?sig=%2Fs3cret%20x&a=b")
+    for root in (*(f"http://{odd}/{each}" for each in roots), f"http://me:s3cret@{odd}/nowhere"):
         with pytest.raises(ShardError, match=r"cannot be fetched|is not there") as caught:
             open_dataset(root, NAME, cache)
         assert "s3cret" not in str(caught.value)

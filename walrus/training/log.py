@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
-from shards.disk import write_atomically
+from shards.disk import open_append, write_atomically
 from shards.program.console import say
 from shards.program.side_task import SideTask
+from shards.urls import without_secrets
 
 LOSSES = "losses.jsonl"
 EVENTS = "tensorboard"
@@ -122,7 +124,7 @@ def _losses_from(run: Path, first: int) -> TextIO:
     run.mkdir(parents=True, exist_ok=True)
     kept = [line for line in read_lines(run / LOSSES) if line["step"] < first]
     write_atomically(run / LOSSES, "".join(json.dumps(line) + "\n" for line in kept).encode())
-    return (run / LOSSES).open("a", encoding="utf-8")
+    return TextIOWrapper(open_append(run / LOSSES), encoding="utf-8")
 
 
 def _events_from(run: Path, first: int) -> Any:
@@ -137,8 +139,8 @@ def note(run: Path, sentence: str) -> None:
 
     def write() -> None:
         run.mkdir(parents=True, exist_ok=True)
-        with (run / SENTENCES).open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {sentence}\n")
+        with open_append(run / SENTENCES) as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {without_secrets(sentence)}\n".encode())
 
     SideTask(SENTENCES).do(write)
 

@@ -94,7 +94,7 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.iterdir():
             if UNFINISHED.fullmatch(leftover.name):
-                shutil.rmtree(leftover)
+                _remove(leftover)
         building.mkdir()
     dist.barrier()
     path = building / f"rank-{rank:05d}.safetensors"
@@ -117,6 +117,14 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
         for old in whole_steps(folder)[:-KEPT]:
             shutil.rmtree(old)
     dist.barrier()
+
+
+def _remove(leftover: Path) -> None:
+    """A folder with all in it; of a link the link alone."""
+    if leftover.is_symlink() or not leftover.is_dir():
+        leftover.unlink()
+    else:
+        shutil.rmtree(leftover)
 
 
 def _copy(values: Tensor) -> Tensor:

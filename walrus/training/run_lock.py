@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shards.disk import TEMPORARY
+from shards.disk import create_temporary
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump, parse
 from shards.schema import Natural, checked
@@ -98,8 +98,9 @@ def owned(run: Path) -> Iterator[None]:
 
 def _take(run: Path, path: Path, me: Owner) -> None:
     """Makes the lock, by a link, which fails where there is one, also over NFS."""
-    mine = run / f"{TEMPORARY}{LOCK}-{me.host}-{me.process}"
-    mine.write_text(dump(Owner, me), encoding="utf-8")
+    mine, file = create_temporary(path)
+    with file:
+        file.write(dump(Owner, me).encode())
     try:
         for _ in range(2):
             try:

@@ -184,3 +184,14 @@ def test_a_writer_killed_in_the_middle_leaves_a_whole_checkpoint(struck, moment,
     saved = RunCheckpoint.last(struck / moment / "checkpoints")
     assert saved.checkpoint.step == step
     assert torch.equal(saved.read("weight", "w", 0, 5), torch.arange(5.0) + step)
+
+
+def test_a_link_in_the_place_of_an_unfinished_checkpoint_costs_nothing_of_what_it_points_to(tmp_path, world):
+    folder, precious = tmp_path / "checkpoints", tmp_path / "precious"
+    for path in (folder, precious):
+        path.mkdir()
+    (precious / "thesis").touch()
+    (folder / ".tmp-step-0000004").symlink_to(precious)
+    save(folder, Checkpoint(4, 1, {"w": 4}, {}), [Fragment("weight", "w", 0, VALUES)])
+    assert [path.name for path in precious.iterdir()] == ["thesis"]
+    assert not (folder / "step-0000004").is_symlink()
