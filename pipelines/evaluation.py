@@ -16,6 +16,9 @@ from walrus.evaluation.score_tables import TaskScores, task_scores
 from walrus.evaluation.write import save
 from walrus.rollout import ChangeBounds
 
+# Pictures, an animation, a report with both in it, and tables of one dataset.
+RESULT_BYTES = 10**7
+
 
 def evaluate_model(
     checkpoint: Path,
@@ -35,7 +38,7 @@ def evaluate_model(
     over `draws` of the jitter. `bounds` hold the change of rollouts; None takes the usual ones. Raises
     MismatchError where the model does not know a channel of the dataset.
     """
-    require_writable(out)
+    require_writable(out, RESULT_BYTES)
     description, model = load_model(checkpoint)
     if jitters is not None:
         model = replace(model, jitters=jitters)

@@ -50,9 +50,9 @@ def device_findings() -> list[Finding]:
     return [Finding("GPUs", "none; training takes the processors")]
 
 
-def require_writable(out: Path) -> None:
-    """Raises MismatchError where a folder cannot be made or written; makes nothing."""
-    problem = folder_finding("out", out).problem
+def require_writable(out: Path, needed: int = 0) -> None:
+    """Raises MismatchError where a folder cannot be made, or has no room for so many bytes; makes nothing."""
+    problem = folder_finding("out", out, needed).problem
     if problem:
         raise MismatchError(f"{problem} (--out)")
 

@@ -77,6 +77,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
         settle(path.parent)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        # The system does not say which file a full disk is about.
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
         raise

@@ -99,9 +99,9 @@ def owned(run: Path) -> Iterator[None]:
 def _take(run: Path, path: Path, me: Owner) -> None:
     """Makes the lock, by a link, which fails where there is one, also over NFS."""
     mine, file = create_temporary(path)
-    with file:
-        file.write(dump(Owner, me).encode())
     try:
+        with file:
+            file.write(dump(Owner, me).encode())
         for _ in range(2):
             try:
                 os.link(mine, path)
