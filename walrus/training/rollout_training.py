@@ -43,7 +43,7 @@ def steps_ahead(settings: RolloutSettings, progress: float, seed: int, step: int
 
     >>> settings = RolloutSettings(steps=3, begin=0.5)
     >>> [steps_ahead(settings, step / 10, 0, step) for step in range(10)]
-    [1, 1, 1, 1, 1, 3, 2, 3, 1, 1]
+    [1, 1, 1, 1, 1, 2, 2, 1, 3, 1]
     """
     if progress < settings.begin:
         return 1
