@@ -56,9 +56,17 @@ def create_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """A new file next to `path`, of a name that nobody can have put a link at; its mode is that of any new
     file.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name[:LONGEST_NAME]}-{secrets.token_hex(6)}")
+    temporary = _temporary_name(path)
+    return temporary, _create(temporary)
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY}{path.name[:LONGEST_NAME]}-{secrets.token_hex(6)}")
+
+
+def _create(temporary: Path) -> BinaryIO:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return temporary, os.fdopen(os.open(temporary, flags, 0o666), "w+b")
+    return os.fdopen(os.open(temporary, flags, 0o666), "w+b")
 
 
 def remove_temporary(path: Path) -> None:
@@ -69,9 +77,10 @@ def remove_temporary(path: Path) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """The whole file or none of it, whatever happens: new file, fsync, rename, fsync of the folder."""
-    temporary, file = create_temporary(path)
+    # Ctrl-C may come between any two lines: the name is known before there is such a file.
+    temporary = _temporary_name(path)
     try:
-        with file:
+        with _create(temporary) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
