@@ -5,6 +5,7 @@ It needs no locks of the file system, so it holds over NFS too: docs/decisions/0
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
@@ -19,6 +20,8 @@ from shards.json_text import dump, parse
 from shards.schema import Natural, checked
 
 LOCK = "running.json"
+# What a file system without links says when it is asked for one.
+NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
 # Seconds between two signs of life, and after how many without one another host's run counts as dead.
 BEAT, SILENCE = 20.0, 300.0
 
@@ -97,20 +100,34 @@ def owned(run: Path) -> Iterator[None]:
 
 
 def _take(run: Path, path: Path, me: Owner) -> None:
-    """Makes the lock, by a link, which fails where there is one, also over NFS."""
+    """Makes the lock, by a link, which fails where there is one, also over NFS.
+
+    Where a file system has no links, as some of FUSE, by a new file.
+    """
     mine, file = create_temporary(path)
     try:
         with file:
             file.write(dump(Owner, me).encode())
         for _ in range(2):
             try:
-                os.link(mine, path)
+                _name(mine, path)
                 return
             except FileExistsError:
                 _clear(run, path, mine)
         raise MismatchError(f"{run}: another run has just begun here; give another --out, or wait for it")
     finally:
         mine.unlink()
+
+
+def _name(mine: Path, path: Path) -> None:
+    """Gives our lock its name; raises FileExistsError where there is one."""
+    try:
+        os.link(mine, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with path.open("xb") as file:
+            file.write(mine.read_bytes())
 
 
 def _clear(run: Path, path: Path, mine: Path) -> None:

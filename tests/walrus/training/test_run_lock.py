@@ -1,5 +1,6 @@
 """One owner for the folder of a run, whatever becomes of it."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -78,3 +79,13 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(MismatchError, match="cannot be written"), owned(tmp_path / "file" / "run"):
         pass
+
+
+def test_a_file_system_without_links_has_locks_too(tmp_path, monkeypatch):
+    def no_links(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted", str(target))
+
+    monkeypatch.setattr(os, "link", no_links)
+    with owned(tmp_path), pytest.raises(MismatchError, match="is writing this run"), owned(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
