@@ -6,14 +6,14 @@ is the plain little-endian bytes.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from numcodecs import blosc
 
 from shards.errors import ShardError
-from shards.schema import Frames, Mask
+from shards.schema import DType, Frames, Mask
 
 CodecName = Literal["lz4", "zstd", "raw"]
 BLOSC_HEADER_BYTES = 16
@@ -73,13 +73,19 @@ def decode_into(encoded: memoryview, codec: CodecName, out: Frames | Mask) -> No
         raise ShardError(f"a chunk cannot be decoded: {error}") from error
 
 
-def raw_values(encoded: memoryview, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Frames | Mask:
+def raw_values(encoded: memoryview, shape: tuple[int, ...], dtype: DType | np.dtype[Any]) -> Frames | Mask:
     """The values of `raw` bytes without a copy; raises ShardError where they are more or fewer."""
     try:
-        values: Frames | Mask = np.frombuffer(encoded, np.dtype(dtype).newbyteorder("<")).reshape(shape)
+        values: Frames | Mask = np.frombuffer(encoded, _little_endian(dtype)).reshape(shape)
     except ValueError as error:
         raise ShardError(f"a chunk cannot be decoded: {error}") from error
     return values
+
+
+@cache
+def _little_endian(dtype: DType | np.dtype[Any]) -> np.dtype[Any]:
+    """Remembered, as it is asked for at every frame."""
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def blosc_sizes(header: bytes | memoryview) -> tuple[int, int]:

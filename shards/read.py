@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -50,8 +50,9 @@ class Dataset:
             raise ShardError(f"{where}: was changed after the build; run walrus-ingest build again")
         format_of(text, where)
         self.card = parse(Card, text, where)
-        # Members of a dataset of format 1 that this process has checked, by path and offset.
-        self._checked: set[tuple[str, int]] = set()
+        # By path, offset and checksum of each shard that this process knows to be the right one: its chunks
+        # that are checked. Kept for all shards, as another check would read what a window does not need.
+        self._proven: dict[tuple[str, int, int | None], bytearray] = {}
         self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
         self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
 
@@ -93,18 +94,15 @@ class Dataset:
     ) -> None:
         """Decode these frames into these channels of `out_TCS`, in stored units, cast into its dtype."""
         chunk, dtype = self.card.chunk, self.card.schema.dtype
-        opened: Segment | None = None
-        done = 0
-        for segment, first, count in _runs(entry, frames):
-            if segment is not opened:
-                shard, opened = self._shard(entry, segment), segment
-            out = out_TCS[done : done + count]
-            done += count
-            for number in range(count):
-                try:
-                    shard.frame_into(first + number, chunk, dtype, out[number], channels)
-                except ShardError as error:
-                    raise self._fault(entry, segment, segment.first + first + number, error) from error
+        segment: Segment | None = None
+        for frame, out_CS in zip(frames, out_TCS, strict=True):
+            if segment is None or not segment.first <= frame < segment.first + segment.frames:
+                segment = _segment_of(entry, frame)
+                shard = self._shard(entry, segment)
+            try:
+                shard.frame_into(frame - segment.first, chunk, dtype, out_CS, channels)
+            except ShardError as error:
+                raise self._fault(entry, segment, frame, error) from error
 
     def static(self, entry: Entry) -> Frames:
         """[C, *S] of the constant fields in stored units; C may be 0."""
@@ -181,14 +179,16 @@ class Dataset:
         Before format 2 chunks have no checksums: all bytes are read the first time.
         """
         member = segment.fields
-        if segment.chunks_crc32c is None and (member.path, member.offset) not in self._checked:
-            self.checked_bytes_of(member)
-            self._checked.add((member.path, member.offset))
+        place = member.path, member.offset, segment.chunks_crc32c
         data = self.bytes_of(member)
         ranges = chunk_ranges(data, slots)
-        if segment.chunks_crc32c is not None and checksum_of_chunks(data, ranges) != segment.chunks_crc32c:
-            raise ShardError("the checksums of its chunks are not those of the index, it is another file")
-        return ranges, None if self.verify_reads else bytearray(slots)
+        if place not in self._proven:
+            if segment.chunks_crc32c is None:
+                self.checked_bytes_of(member)
+            elif checksum_of_chunks(data, ranges) != segment.chunks_crc32c:
+                raise ShardError("the checksums of its chunks are not those of the index, it is another file")
+            self._proven[place] = bytearray(slots)
+        return ranges, None if self.verify_reads else self._proven[place]
 
     @cached_property
     def _records(self) -> dict[str, FileRecord]:
@@ -224,21 +224,6 @@ class _GroupDocument:
     """The zarr.json of a group, as far as we need it."""
 
     attributes: _Attributes
-
-
-def _runs(entry: Entry, frames: Sequence[int]) -> Iterator[tuple[Segment, int, int]]:
-    """(segment, its first wanted frame, their number) for each run of frames that are next to each other."""
-    done = 0
-    segment = entry.segments[0]
-    while done < len(frames):
-        if not 0 <= frames[done] - segment.first < segment.frames:
-            segment = _segment_of(entry, frames[done])
-        first, count = frames[done] - segment.first, 1
-        last = min(len(frames) - done, segment.frames - first)
-        while count < last and frames[done + count] == frames[done] + count:
-            count += 1
-        yield segment, first, count
-        done += count
 
 
 def _segment_of(entry: Entry, frame: int) -> Segment:

@@ -157,21 +157,17 @@ class Shard:
         pieces = out_CS.shape[1] // height
         for piece in range(pieces):
             out = out_CS if pieces == 1 else out_CS[:, piece * height : (piece + 1) * height]
-            self._piece_into(frame * pieces + piece, chunk, np.dtype(dtype), out, channels)
+            self._piece_into(frame * pieces + piece, chunk, dtype, out, channels)
 
     def _piece_into(
-        self,
-        slot: int,
-        chunk: tuple[int, ...],
-        dtype: np.dtype[np.floating],
-        out_CS: Frames,
-        channels: Channels,
+        self, slot: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames, channels: Channels
     ) -> None:
         """Decode a chunk, straight into `out_CS` where its channels are one run of the same dtype."""
-        target = out_CS[channels[0]]
         if self.codec == "raw":
             copy_channels(raw_values(self._chunk(slot), chunk, dtype), out_CS, channels)
-        elif len(channels) == 1 and target.dtype == dtype and target.flags.c_contiguous:
+            return
+        target = out_CS[channels[0]]
+        if len(channels) == 1 and target.dtype == dtype and target.flags.c_contiguous:
             self.chunk_into(slot, target)
         else:
             values = np.empty(chunk, dtype)

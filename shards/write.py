@@ -18,7 +18,7 @@ import numpy as np
 
 from shards import zarr_metadata
 from shards.checksum import joined
-from shards.disk import TEMPORARY, create_temporary, remove_temporary, send_to_disk, settle
+from shards.disk import TEMPORARY, create_temporary, remove_temporary, send_to_disk, settle, settle_all
 from shards.errors import ShardError, WalrusError
 from shards.index import Entry, FileRange, FileRecord, Packaging, Segment
 from shards.json_text import dump
@@ -131,8 +131,7 @@ class ZarrPart:
     def close(self) -> tuple[FileRecord, ...]:
         # Once for all files of the part: the disk has had the time to write most of them.
         with full_disk_is_an_error(self.dataset / self.split):
-            for record in self.records:
-                settle(self.dataset / record.path)
+            settle_all(self.dataset / record.path for record in self.records)
             settle(self.dataset / self.split)
         return tuple(self.records)
 

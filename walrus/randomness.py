@@ -31,6 +31,8 @@ def permutation(count: int, seed: int, *name: Word) -> npt.NDArray[np.int64]:
     >>> permutation(5, 7, "pass").tolist()
     [0, 4, 3, 2, 1]
     """
+    if count == 1:
+        return np.zeros(1, np.int64)
     return np.argsort(random_words(count, seed, *name), kind="stable")
 
 

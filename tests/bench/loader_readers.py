@@ -129,7 +129,8 @@ def zarr_python(root: str, folder: Path, windows: list[Window], workers: int) ->
     """Our shards through zarr-python."""
     import zarr
 
-    groups = [zarr.open_group(path, mode="r") for path in sorted((folder / root / NAME / "train").iterdir())]
+    folders = sorted((folder / root / NAME / "train").glob("*/"))
+    groups = [zarr.open_group(path, mode="r") for path in folders]
     fields: list[Any] = [group["fields"] for group in groups]
     for window in cycle(windows):
         yield window, [torch.from_numpy(np.asarray(fields[window[0]][slice_of(window)]))]
@@ -139,7 +140,7 @@ def tensorstore(root: str, folder: Path, windows: list[Window], workers: int) ->
     """Our shards through tensorstore, which has threads of its own."""
     import tensorstore as ts
 
-    paths = sorted((folder / root / NAME / "train").iterdir())
+    paths = sorted((folder / root / NAME / "train").glob("*/"))
     fields = [
         ts.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/fields/"}}).result()
         for path in paths

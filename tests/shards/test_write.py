@@ -165,3 +165,11 @@ def test_a_root_that_is_no_folder_is_an_error_that_names_it(tmp_path, pristine):
     (tmp_path / "root").write_text("a file")
     with pytest.raises(ShardError, match=r"root.*cannot write"):
         convert(Dataset(pristine["zarr"]), "webdataset", tmp_path / "root")
+
+
+def test_an_error_of_the_disk_at_the_end_of_a_part_is_raised(tmp_path):
+    part = writer(tmp_path, "zarr")
+    entry = part.add(encoded("waves-00000"))
+    (tmp_path / entry.boundary.path).unlink()
+    with pytest.raises(ShardError, match="train: cannot write"):
+        part.close()

@@ -227,6 +227,8 @@ class StreamPlan:
 
         Raises MismatchError where the groups cannot share them.
         """
+        if rank.groups == 1:
+            return self.step(step)
         numbers = self._numbers(step)
         costs = [self.task_of(number).micro_batch_cost for number in numbers]
         own = shared_evenly(costs, rank.groups)[rank.group]
