@@ -153,7 +153,10 @@ class Hdf5Arrays:
         return Hdf5Array(dataset, _packing(dataset))
 
     def attribute(self, path: str, name: str) -> float | None:
-        return attributes.number(tree.item(self.file, path), name)
+        """Of a table of names and values, as FLASH writes it, the value of the row."""
+        found = tree.item(self.file, path)
+        held = attributes.number(found, name)
+        return attributes.row_of_table(found, name) if held is None else held
 
     def attributes(self, path: str) -> dict[str, Attribute]:
         return attributes.values(tree.item(self.file, path))

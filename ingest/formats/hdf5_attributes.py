@@ -15,6 +15,8 @@ from shards.errors import SourceError
 
 # How HDF5 ties dimension scales to datasets: references, of no use to a reader of names and numbers.
 LINKS = ("DIMENSION_LIST", "REFERENCE_LIST")
+# A larger table is no list of settings.
+TABLE_BYTES = 2**20
 
 
 def _attribute(item: h5py.HLObject, name: str) -> npt.NDArray[Any] | None:
@@ -87,6 +89,19 @@ def number_list(item: h5py.HLObject, name: str) -> tuple[float, ...]:
             f"{where(item)}: attribute {name} holds {values.tolist()}; expected one number or several"
         )
     return tuple(float(value) for value in values)
+
+
+def row_of_table(item: h5py.HLObject, name: str) -> float | None:
+    """The value of the row of this name, of a table that is a list of `name` and `value`; otherwise None."""
+    if not isinstance(item, h5py.Dataset) or not item.shape or item.size * item.dtype.itemsize > TABLE_BYTES:
+        return None
+    with reading(item):
+        dtype = item.dtype
+        if dtype.names != ("name", "value") or dtype["name"].kind != "S" or dtype["value"].kind not in "iuf":
+            return None
+        rows = item[()].reshape(-1)
+    found = [row["value"] for row in rows if row["name"].decode("utf-8", "replace").strip() == name]
+    return float(found[0]) if found else None
 
 
 def is_bare_dimension(found: h5py.HLObject) -> bool:

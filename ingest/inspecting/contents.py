@@ -16,6 +16,7 @@ from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
 from ingest.formats.npz import NpzMember
 from ingest.formats.zarr_store import ZarrArray
+from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.numbered import find_series
 from ingest.inspecting.statistics import ArrayStatistics
 from shards.errors import SourceError
@@ -126,7 +127,9 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
 
     alike: dict[tuple[str, ...], list[str]] = {}
     for group, inner in _by_group(alone).items():
-        alike.setdefault(inner, []).append(group)
+        # Groups of coordinates, of cells and of nodes say, are no runs.
+        key = (group,) if all(space_name(name) for name in inner) else inner
+        alike.setdefault(key, []).append(group)
     firsts = {groups[0]: len(groups) for groups in alike.values()}
 
     listed = [

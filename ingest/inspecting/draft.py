@@ -19,7 +19,9 @@ from ingest.inspecting.halo import cell_counts, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
 from ingest.inspecting.infer_layout import no_field
+from ingest.inspecting.mesh_order import with_mesh_order
 from ingest.inspecting.solvers import solver_of
+from ingest.inspecting.state_paths import with_step_paths
 from ingest.inspecting.united import open_together
 from ingest.recipe import Recipe
 from shards.errors import SettingsError, SourceError
@@ -59,6 +61,7 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
     """The text of the draft, before its reader checks it."""
     paths = (folder.members or (folder.first,)) if folder else (path,)
     with open_together(paths) as (arrays, listed):
+        listed = with_step_paths(listed, folder.series if folder else ())
         names = [each.path for each in listed]
         well = draft_well(path, arrays, names)
         if well:
@@ -67,6 +70,7 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         if solver is not None and solver.holds == "blocks" and folder is not None and folder.states > 1:
             return draft_blocks(dataset_name(path), arrays, listed, solver, folder)
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
+        layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path))

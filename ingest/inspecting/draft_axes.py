@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import APART, Ends, axis_ends
+from ingest.inspecting.state_paths import by_step
 from ingest.inspecting.state_time import time_of_state
 from ingest.layout import TIME, TRAJECTORY
 from shards.errors import SourceError
@@ -50,6 +51,7 @@ class AxisLines:
         unit = [line("unit", time.unit)] if time is not None and time.unit else []
         if self._states:
             stored, note = self._time_of_states()
+            stored = by_step(stored, (each.array for each in self.layout.variable))
             of_list = time is not None and stored == time.stored
             return ["", "[time]", f"{line('stored', stored)}  # {note}", *(unit if of_list else [])]
         times = self._values(time)
@@ -92,8 +94,9 @@ class AxisLines:
     def _time_of_files(self) -> tuple[str, str]:
         """The same where each file is a state."""
         assert self.folder is not None
-        scalars, rest = self.layout.scalars, self.layout.rest
-        stored = time_of_state(self.arrays, (*(each.array for each in self.layout.fields), *scalars, *rest))
+        arrays = (*(each.array for each in self.layout.fields), *self.layout.scalars, *self.layout.rest)
+        # Each file has one state: what is called by its number there is looked at as any other array.
+        stored = time_of_state(self.arrays, tuple(replace(each, pattern="") for each in arrays))
         path, at, name = stored.partition("@")
         if stored:
             held = f"the attribute {name}{f' of {path}' if path else ''}" if at else path
@@ -138,7 +141,9 @@ class AxisLines:
         unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
         if listed is None:
             return self._by_spacing(axis) or unknown
-        if len(listed.values) > 1 and not self._is_of_trajectories(listed):
+        # MATLAB stores lists as one row.
+        is_list = max(listed.lengths, default=1) == listed.size
+        if not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed):
             return self._by_meshgrid(axis, listed) or unknown
         centres = self._values(listed)
         if centres is None or len(centres) != cells or not _one_way(centres):

@@ -23,6 +23,8 @@ PLACES = {
         "kinds": "node type",
     },
 }
+# The table of numbers that FLASH keeps of a state; of a table, an attribute is the row of that name.
+FLASH_TIME, FLASH_SETTINGS = "real scalars", "real runtime parameters"
 
 
 def draft_blocks(
@@ -36,7 +38,6 @@ def draft_blocks(
     cells = fields[0].lengths[-3:] if fields else (1, 1, 1)
     axes = [axis for axis, length in zip("zyx", cells, strict=True) if length > 1]
     space = " ".join(axis if length > 1 else "1" for axis, length in zip("zyx", cells, strict=True))
-    time = time_attribute(arrays, "")
     lines = [
         "#:schema ./recipe.schema.json",
         f"# Drafted from states of {solver.name}: blocks of one level are put together to one grid.",
@@ -52,7 +53,7 @@ def draft_blocks(
         *(line(key, path) for key, path in PLACES[solver.template].items()),
         "",
         "[time]",
-        line("stored", f"@{time}") if time else f"{line('stored', HOLE)}  # CHECK: the number in the names",
+        _time(arrays),
         "",
         "[coordinates]",
         *_coordinates(arrays, axes),
@@ -66,11 +67,24 @@ def draft_blocks(
     return "\n".join(lines) + "\n"
 
 
+def _time(arrays: ArrayFile) -> str:
+    """Where a state says when it is: an attribute, or the table of FLASH."""
+    time = time_attribute(arrays, "")
+    if time:
+        return line("stored", f"@{time}")
+    if FLASH_TIME in arrays.names() and arrays.attribute(FLASH_TIME, "time") is not None:
+        return line("stored", f"{FLASH_TIME}@time")
+    return f"{line('stored', HOLE)}  # CHECK: the number in the names"
+
+
 def _coordinates(arrays: ArrayFile, axes: list[str]) -> Iterator[str]:
-    """The ends of the grid, where Athena++ states them."""
+    """The ends of the grid, where Athena++ or FLASH states them."""
     held = arrays.attributes("")
     for axis in axes:
         ends = np.asarray(held.get(f"RootGridX{'xyz'.index(axis) + 1}", ())).reshape(-1)
+        if not ends.size and FLASH_SETTINGS in arrays.names():
+            given = [arrays.attribute(FLASH_SETTINGS, f"{axis}{side}") for side in ("min", "max")]
+            ends = np.array([end for end in given if end is not None])
         if ends.dtype.kind == "f" and len(ends) >= 2 and ends[0] < ends[1]:
             yield inline_table(axis, {"lower": float(ends[0]), "upper": float(ends[1])})
         else:

@@ -23,7 +23,21 @@ from ingest.name_pattern import DATE, STEP, NamePattern, is_date
 from shards.errors import SourceError
 
 Kind = Literal["states", "pieces", "variables", "runs"]
-SUFFIXES = (".h5", ".hdf5", ".hdf", ".nc", ".nc4", ".cdf", ".npz", ".npy", ".zarr", ".zip", ".athdf", ".jld2")
+SUFFIXES = (
+    ".h5",
+    ".hdf5",
+    ".hdf",
+    ".nc",
+    ".nc4",
+    ".cdf",
+    ".npz",
+    ".npy",
+    ".zarr",
+    ".zip",
+    ".athdf",
+    ".jld2",
+    ".mat",
+)
 # How files without a known suffix begin: HDF5, and NetCDF classic.
 BEGINNINGS = (b"\x89HDF", b"CDF")
 # A date is one number, and so is a fraction: data_0.500000 is at half a second. Behind a word a long fraction

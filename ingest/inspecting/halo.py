@@ -40,11 +40,14 @@ def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[Infe
     for order in (tuple(letters), tuple(reversed(letters))):
         if [full[axis] for axis in order] == stored:
             halo = {axis: (int(counts[f"H{axis}"]), int(counts[f"H{axis}"])) for axis in letters}
-            return _in_order(layout, order), {axis: pair for axis, pair in halo.items() if pair != (0, 0)}
+            told_by = "Told by the counts of cells, Nx and Hx."
+            return in_order(layout, order, told_by), {
+                axis: pair for axis, pair in halo.items() if pair != (0, 0)
+            }
     return layout, {}
 
 
-def _in_order(layout: InferredLayout, order: tuple[str, ...]) -> InferredLayout:
+def in_order(layout: InferredLayout, order: tuple[str, ...], told_by: str) -> InferredLayout:
     """The same axes under other names: those of `order`, as they are stored."""
     old = [word for word in layout.words if word in layout.axes]
     names = dict(zip(old, order, strict=True))
@@ -56,5 +59,5 @@ def _in_order(layout: InferredLayout, order: tuple[str, ...]) -> InferredLayout:
         words=tuple(names.get(word, word) for word in layout.words),
         lengths={names.get(word, word): length for word, length in layout.lengths.items()},
         fields=fields,
-        told_by="Told by the counts of cells, Nx and Hx.",
+        told_by=told_by,
     )

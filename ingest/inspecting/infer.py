@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ingest.formats.arrays import ArrayFile
-from ingest.inspecting.axis_names import TIME_NAME
+from ingest.inspecting.axis_names import TIME_NAME, space_name
 from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.infer_layout import InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
@@ -88,9 +88,11 @@ def _with_axis_labels(arrays: ArrayFile, each: ArrayInfo) -> ArrayInfo:
 
 def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:
     """An array of a file that holds one state: the files are its axis of time, unless it has one of its
-    own.
+    own, or says where cells are.
     """
     if files == 1 or each.pattern or len(each.values) < 2:
+        return each
+    if "/" in each.path and space_name(each.name):
         return each
     if any(TIME_NAME.fullmatch(name) for name in each.dimensions):
         return each

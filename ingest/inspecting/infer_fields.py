@@ -22,11 +22,13 @@ VECTORS = {
     "bcc": "magnetic_field",
     "m": "momentum",
     "mom": "momentum",
+    "vx": "velocity",
+    "bx": "magnetic_field",
 }
 MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
 # Components by the habits of codes, apart from those that end or begin with the name of an axis.
 _UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)
-_NUMBERED = re.compile(r"(vel|mom|bcc|b|v|u|m)([123])", re.IGNORECASE)
+_NUMBERED = re.compile(r"(vel|mom|bcc|vx|bx|b|v|u|m)([123])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

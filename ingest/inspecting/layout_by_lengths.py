@@ -55,7 +55,7 @@ def layout_by_lengths(usable: list[ArrayInfo], numbers: Mapping[str, float]) -> 
     lengths = PlacedArray(model, candidate.words).lengths
     fields, left = [], []
     for each in usable:
-        words = () if each in lists.all else _fit(each, candidate, lengths)
+        words = () if each in lists.all or _is_third_mesh(each, lists) else _fit(each, candidate, lengths)
         if words:
             fields.append(PlacedArray(each, words))
         elif each not in lists.all:
@@ -88,7 +88,18 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
         ):
             space.setdefault(space_name(last), each)
     ordered = {axis: space[axis] for axis in sorted(space, key=SPACE_NAMES.index)}
+    # A plane has no third axis, though PLUTO lists it.
+    meshes = [axis for axis, each in ordered.items() if len(each.values) > 1]
+    for axis in meshes[len(ordered[meshes[0]].values) :] if meshes else []:
+        del ordered[axis]
     return Lists(ordered if len(space) <= 3 else {}, time)
+
+
+def _is_third_mesh(each: ArrayInfo, lists: Lists) -> bool:
+    """Whether it is a coordinate that a plane does not have, in the group of those that it has."""
+    group = each.path.rpartition("/")[0]
+    meshes = [one.path.rpartition("/")[0] for one in lists.space.values() if len(one.values) > 1]
+    return bool(group) and group in meshes and space_name(each.name) != ""
 
 
 def _most_telling(others: list[ArrayInfo], lists: Lists) -> tuple[ArrayInfo, _Candidate] | None:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-Holds = Literal["series", "state", "blocks", "particles", "mesh"]
+Holds = Literal["series", "state", "blocks", "ranks", "patches", "particles", "mesh"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Solver:
 SOLVERS = (
     Solver("Athena++", "athena", ("LogicalLocations", "x1v"), ("NumMeshBlocks",), "blocks"),
     Solver("FLASH", "flash", ("block size", "coordinates", "refine level"), holds="blocks"),
+    Solver("Cholla, a file per process", "", (), ("dims", "dims_local", "offset"), "ranks"),
+    Solver("GAMER", "", ("GridData/*", "Tree/*"), holds="patches"),
     Solver("LagrangeBench", "", ("*/position", "*/particle_type"), holds="particles"),
     Solver("Gadget", "", ("PartType[0-9]/Coordinates",), holds="particles"),
     Solver("openPMD particles", "", ("data/*/particles/*/position/*",), ("openPMD",), holds="particles"),
@@ -57,6 +59,14 @@ SOLVERS = (
 )
 
 _REFUSALS: dict[Holds, str] = {
+    "ranks": (
+        "the part of the grid that one process held; expected the whole grid; join the parts first: "
+        "python_scripts/concat_3d_data.py of Cholla"
+    ),
+    "patches": (
+        "patches of a refined grid; expected one grid; write it on a uniform one first (yt: "
+        "ds.covering_grid, then numpy.savez)"
+    ),
     "particles": (
         "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first"
     ),

@@ -1,0 +1,52 @@
+"""Paths that hold the number of a state, which differs from file to file: PLUTO's Timestep_10/vars/rho."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ingest.formats.open_any import located, open_arrays
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.numbered import HOLE, Series
+from ingest.name_pattern import NamePattern
+
+_NUMBER = re.compile(r"\d+")
+
+
+def with_step_paths(listed: tuple[ArrayInfo, ...], states: tuple[Path, ...]) -> tuple[ArrayInfo, ...]:
+    """The arrays of the first of these files, by a pattern with `{step}` where the last calls them by another
+    number.
+    """
+    if len(states) < 2:
+        return listed
+    with open_arrays(located(states[-1])) as last:
+        names = frozenset(last.names())
+    return tuple(_with_step(each, names, len(states)) for each in listed)
+
+
+def _with_step(each: ArrayInfo, names: Collection[str], states: int) -> ArrayInfo:
+    if each.path in names or each.pattern:
+        return each
+    for found in _NUMBER.finditer(each.path):
+        pattern = f"{each.path[: found.start()]}{HOLE}{each.path[found.end() :]}"
+        if NamePattern(pattern).matches(names):
+            return replace(each, pattern=pattern, steps=states)
+    return each
+
+
+def by_step(stored: str, fields: Iterable[ArrayInfo]) -> str:
+    """A path of one file as that of every file of the run, where it is in the group of a state.
+
+    >>> from ingest.inspecting.contents import Storage
+    >>> rho = ArrayInfo("Timestep_7/vars/rho", (4, 5), "f8", Storage(), pattern="Timestep_{step}/vars/rho")
+    >>> by_step("Timestep_7@Time", [rho]), by_step("@Time", [rho])
+    ('Timestep_{step}@Time', '@Time')
+    """
+    for each in fields:
+        group = Series(each.pattern, (each.path,)).group
+        own = "/".join(each.path.split("/")[: group.count("/") + 1])
+        if group and re.match(rf"{re.escape(own)}[@/]", stored):
+            return group + stored[len(own) :]
+    return stored
