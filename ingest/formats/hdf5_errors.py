@@ -37,6 +37,12 @@ _OTHER_KINDS = (
     (b"simple  =", "a FITS file", "read it with astropy and numpy.savez its arrays"),
     (b"\x80\x02", "a pickle", "it may run code when it is opened: ask its author for arrays in npz or HDF5"),
     (b"\x80\x04", "a pickle", "it may run code when it is opened: ask its author for arrays in npz or HDF5"),
+    (b"#std", "a field file of Nek5000", "bring it to a grid with pymech, and numpy.savez its arrays"),
+    (
+        b"foamfile",
+        "a file of OpenFOAM",
+        "bring it to a grid (foamToVTK, pyvista), and numpy.savez its arrays",
+    ),
     (b"pk\x03\x04", "a zip archive", "unpack it, or name a source that reads npz"),
     (b"\x1f\x8b", "a gzip archive", "unpack it"),
 )
@@ -75,6 +81,8 @@ def why_not_hdf5(path: Path, error: OSError) -> str:
     for beginning, kind, remedy in _OTHER_KINDS:
         if start.startswith(beginning):
             return f"{path}: found {kind} of {size} bytes; expected HDF5; {remedy}"
+    if path.suffix.lower() in (".csv", ".dat", ".txt", ".tsv"):
+        return f"{path}: found a table of text; expected HDF5; read it with numpy.loadtxt and numpy.savez it"
     return f"{path}: found {size} bytes that are not HDF5; fetch it again, or name the source that reads it"
 
 

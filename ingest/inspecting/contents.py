@@ -85,8 +85,10 @@ class ArrayInfo:
         >>> ArrayInfo("timeseries/b/50", (9,), "float32", Storage(), pattern="timeseries/b/{step}").name
         'b'
         """
-        words = [re.sub(r"[-_.]?{step}[-_.]?", "", word) for word in (self.pattern or self.path).split("/")]
-        words = [word for word in words if word and not word.isdigit()]
+        # Carpet: HYDROBASE::rho it={step} tl=0.
+        plain = re.sub(r"\w+::| it={step}.*", "", self.pattern or self.path)
+        words = [re.sub(r"[-_.]?{step}[-_.]?", "", word) for word in plain.split("/")]
+        words = [word for word in words if word and not re.fullmatch(r"\d+|[123]D", word)]
         # pyro and others keep each field in a group with one array `data`.
         if len(words) > 1 and words[-1] == "data":
             words.pop()

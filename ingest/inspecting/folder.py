@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.natural_sort import natural
 from ingest.formats.open_any import located, open_arrays
+from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.axis_names import TIME_NAME
 from ingest.inspecting.contents import ArrayInfo, list_arrays
@@ -48,6 +50,22 @@ _NUMBER = re.compile(
 )
 # Names that a recipe takes without being told.
 _USUAL = (".h5", ".hdf5", ".nc", ".npz", ".zarr")
+# How files of one grid are marked: MITgcm, FV3, NEMO.
+TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
+TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
+# What is in the folder of a program whose files are not read, what it is, and what to do.
+FOREIGN_FOLDERS = (
+    ("*Level_0/Cell_H", "a plotfile of AMReX", "bring it to a grid with yt (covering_grid), numpy.savez it"),
+    ("*system/controlDict", "a case of OpenFOAM", "bring it to a grid (foamToVTK, pyvista), numpy.savez it"),
+    ("*md.idx", "an ADIOS2 file", "write its arrays to HDF5 or npz with adios2, or openpmd-pipe"),
+    ("*.vt[iurskp]", "files of VTK", "read them with pyvista or meshio, numpy.savez their arrays"),
+    ("*.vtk", "files of VTK", "read them with pyvista or meshio, numpy.savez their arrays"),
+    ("*.f0000[0-9]", "field files of Nek5000", "bring them to a grid with pymech, numpy.savez their arrays"),
+    ("*.grib*", "GRIB files", "convert them with cdo -f nc4 copy, or with cfgrib"),
+    ("*.csv", "tables of text", "read them with numpy.loadtxt, numpy.savez them"),
+)
+# Names that are looked at to know such a folder.
+MANY_FILES = 10_000
 _WORDS: dict[Kind, str] = {
     "states": "one state of a run a file",
     "pieces": "pieces of one run, whose times go on from file to file",
@@ -97,6 +115,7 @@ def look_through(folder: Path) -> FolderContents:
     """
     found = _data_files(folder)
     if not found:
+        _refuse_known(folder)
         raise SourceError(
             f"{folder}: no file that can be read below it ({', '.join(SUFFIXES)}, or HDF5 by content); "
             "name a file, or the folder of the files"
@@ -110,6 +129,15 @@ def look_through(folder: Path) -> FolderContents:
     if len(members) > 1 and "{}" in skeleton:
         return _numbered_files(folder, members, others)
     return _named_files(folder, found)
+
+
+def _refuse_known(folder: Path) -> None:
+    """Raises SourceError for the folder of a program whose files are not read, with what to do."""
+    files = walk(folder).files[:MANY_FILES]
+    names = {path.relative_to(folder).as_posix() for path in files}
+    for pattern, what, remedy in FOREIGN_FOLDERS:
+        if any(fnmatchcase(name, pattern) for name in names):
+            raise SourceError(f"{folder}: {what}; expected HDF5, NetCDF, npz or zarr; {remedy}")
 
 
 def _data_files(folder: Path) -> list[Path]:
@@ -171,6 +199,7 @@ def _numbered_files(folder: Path, members: list[Path], others: tuple[str, ...]) 
         key = (each.parts[:-1], *(text[number] for number in varying[:-1]))
         runs.setdefault(key, []).append(path)
     largest = max(runs.values(), key=len)
+    _refuse_tiles(names[0][: places[last].start()], largest)
     kind = _kind(largest) if len(largest) > 1 else "runs"
     words = {"states": "step", "pieces": "piece", "variables": "variable", "runs": ""}
     hole = words[kind]
@@ -192,6 +221,19 @@ def _numbered_files(folder: Path, members: list[Path], others: tuple[str, ...]) 
         pattern = re.sub(r"{run\d*}", "*", pattern)
     series = tuple(largest) if kind == "states" else ()
     return FolderContents(kind, pattern, largest[0], len(members), count, others, series=series)
+
+
+def _refuse_tiles(before: str, files: list[Path]) -> None:
+    """Raises SourceError where numbered files are tiles of one grid: a model would learn their edges."""
+    if len(files) == 1:
+        return
+    with open_arrays(located(files[0])) as arrays:
+        marks = TILE_ATTRIBUTES & set(arrays.attributes(""))
+    if marks or TILE_NAME.search(before):
+        raise SourceError(
+            f"{files[0].parent}: {files[0].name} and {len(files) - 1} more are tiles of one grid; expected "
+            "the whole grid in a file; put them together first (mppnccombine, gluemncbig, xarray)"
+        )
 
 
 def _part(level: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ingest.formats.arrays import ArrayFile
@@ -28,7 +29,7 @@ def infer_layout(
         _require_grid(solver, arrays, listed, where, files)
     usable = [_as_state(each, files) for each in listed if each.fault is None and each.size]
     if solver is not None and solver.name == "openPMD":
-        usable = [_with_axis_labels(arrays, each) for each in usable]
+        usable = [_with_axis_labels(arrays, each) for each in usable if "/particles/" not in each.path]
     found = layout_by_names(usable)
     if found is None and files == 1 and is_one_state_by_names(usable):
         raise one_state(where, _when(arrays, listed))
@@ -70,7 +71,7 @@ def _when(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
 
 def _labelled(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> bool:
     """Whether the first mesh of openPMD names its axes."""
-    mesh = next(each.path for each in listed if "/meshes/" in each.path)
+    mesh = next(each.path for each in listed if re.search("/(meshes|fields)/", each.path))
     return any("axisLabels" in arrays.attributes(path) for path in (mesh, mesh.rpartition("/")[0]))
 
 

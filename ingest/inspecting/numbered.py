@@ -81,7 +81,9 @@ def _numbered(names: tuple[str, ...]) -> Iterable[Series]:
 def _is_states(arrays: ArrayFile, series: Series, names: set[str]) -> bool:
     """Whether the members are states of one run: no list of times in a group, and something that says so."""
     head = series.pattern.partition(HOLE)[0]
-    word = head.rpartition("/")[2].strip("_-.")
+    # step_, Step#, "rho it=": the letters next to the number.
+    word = re.sub(r"[^A-Za-z]+$", "", head.rpartition("/")[2])
+    word = re.split(r"[^A-Za-z_]+", word)[-1].strip("_")
     if _RUN_WORD.fullmatch(word) or not _alike(arrays, series):
         return False
     if not series.group:
@@ -91,7 +93,10 @@ def _is_states(arrays: ArrayFile, series: Series, names: set[str]) -> bool:
     times = [_size(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
     if any(size > 1 for size in times):
         return False
-    return bool(times) or time_attribute(arrays, group) != "" or bool(_STEP_WORD.fullmatch(word))
+    if times or time_attribute(arrays, group) or _STEP_WORD.fullmatch(word):
+        return True
+    # Numbers alone that have a fraction are times: runs are counted.
+    return not word and any("." in _number_of(series, name) for name in series.members)
 
 
 def _is_states_by_name(arrays: ArrayFile, series: Series, word: str) -> bool:

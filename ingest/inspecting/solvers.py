@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-Holds = Literal["series", "state", "blocks", "ranks", "patches", "particles", "mesh"]
+Holds = Literal["series", "state", "blocks", "ranks", "particles", "mesh", "levels", "elements"]
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,23 @@ SOLVERS = (
     Solver("Athena++", "athena", ("LogicalLocations", "x1v"), ("NumMeshBlocks",), "blocks"),
     Solver("FLASH", "flash", ("block size", "coordinates", "refine level"), holds="blocks"),
     Solver("Cholla, a file per process", "", (), ("dims", "dims_local", "offset"), "ranks"),
-    Solver("GAMER", "", ("GridData/*", "Tree/*"), holds="patches"),
+    Solver("GAMER", "", ("GridData/*", "Tree/*"), holds="levels"),
     Solver("LagrangeBench", "", ("*/position", "*/particle_type"), holds="particles"),
     Solver("Gadget", "", ("PartType[0-9]/Coordinates",), holds="particles"),
+    # A file may hold meshes and particles: the meshes are read.
+    Solver("openPMD", "openpmd", ("data/*/meshes/*",)),
+    Solver("openPMD", "openpmd", ("data/*/fields/*",), ("openPMD",)),
     Solver("openPMD particles", "", ("data/*/particles/*/position/*",), ("openPMD",), holds="particles"),
     Solver("MPAS", "", ("latCell", "lonCell"), holds="mesh"),
     Solver("FVCOM, ICON", "", ("clon", "clat"), holds="mesh"),
+    Solver("FEniCS, XDMF", "", ("*topology", "*geometry"), holds="mesh"),
+    Solver("VTKHDF", "", ("VTKHDF/*Connectivity*",), holds="mesh"),
+    Solver("Trixi.jl", "", ("variables_*",), ("mesh_file", "n_elements"), "elements"),
+    Solver("Enzo", "", ("Grid[0-9]*/*ensity",), holds="levels"),
+    Solver("Chombo", "", ("level_[0-9]*/boxes",), holds="levels"),
+    Solver("Carpet (Einstein Toolkit)", "", ("* it=* rl=[1-9]*",), holds="levels"),
+    Solver("Carpet (Einstein Toolkit)", "", ("* it=* c=[1-9]*",), holds="levels"),
     Solver("PyClaw", "pyclaw", ("patch*/q",), holds="state"),
-    Solver("openPMD", "openpmd", ("data/*/meshes/*",)),
     Solver("Dedalus", "dedalus", ("scales/sim_time", "tasks/*")),
     Solver("pyro", "pyro", ("state/*/data",), holds="state"),
     Solver("PLUTO", "pluto", ("Timestep_*/vars/*",), holds="state"),
@@ -63,15 +72,19 @@ _REFUSALS: dict[Holds, str] = {
         "the part of the grid that one process held; expected the whole grid; join the parts first: "
         "python_scripts/concat_3d_data.py of Cholla"
     ),
-    "patches": (
-        "patches of a refined grid; expected one grid; write it on a uniform one first (yt: "
-        "ds.covering_grid, then numpy.savez)"
-    ),
     "particles": (
         "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first"
     ),
     "mesh": (
-        "cells of an unstructured mesh; expected a grid with axes; interpolate to one first (CDO remapbil)"
+        "cells of an unstructured mesh; expected a grid with axes; interpolate to one first (CDO remapbil on "
+        "the globe, scipy.interpolate.griddata otherwise)"
+    ),
+    "elements": (
+        "nodes of elements; expected a grid with axes; interpolate to one first (trixi2vtk, griddata)"
+    ),
+    "levels": (
+        "patches of a refined grid; expected one grid; write it on a uniform one first (yt: "
+        "ds.covering_grid, then numpy.savez)"
     ),
 }
 

@@ -4,6 +4,8 @@ number.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME
 from ingest.inspecting.contents import ArrayInfo
@@ -17,9 +19,11 @@ def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     """Where the time is, as a recipe states it: `@time`, `state@time`, `info/time`; empty where nothing says
     it.
     """
-    groups = {each.path.rpartition("/")[0] for each in listed if not each.pattern}
-    groups |= {group.partition("/")[0] for group in groups} | set(HEADER_GROUPS)
-    for group in ("", *sorted(groups - {""})):
+    groups = set(HEADER_GROUPS)
+    for each in listed:
+        if not each.pattern:
+            groups |= {parent.as_posix() for parent in PurePosixPath(each.path).parents}
+    for group in ("", *sorted(groups - {"."})):
         name = time_attribute(arrays, group)
         if name:
             return f"{group}@{name}"

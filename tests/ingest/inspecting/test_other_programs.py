@@ -1,0 +1,103 @@
+"""Layouts of programs without a template: drafted by what they say, or refused with the tool that helps."""
+
+import h5py
+import numpy as np
+import pytest
+
+from ingest.inspecting.draft import draft
+from shards.errors import SourceError
+from tests.ingest.inspecting.test_state_folders import opened
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, T, U, V, write_hdf5
+
+
+def test_the_series_of_carpet_is_named_by_its_variable(tmp_path):
+    path = tmp_path / "rho.xy.h5"
+    with h5py.File(path, "w") as file:
+        for number in range(T):
+            array = file.create_dataset(f"HYDROBASE::rho it={50 * number} tl=0 rl=0", data=U[number].T)
+            array.attrs["time"] = TIME[number]
+    recipe, row, frames, _, _ = opened(path)
+    assert [field.name for field in recipe.fields] == ["rho"]
+    assert row.time == tuple(TIME)
+    assert {frames[number, 0].tobytes() for number in range(T)} in (
+        {np.ascontiguousarray(U[number]).tobytes() for number in range(T)},
+        {np.ascontiguousarray(U[number].T).tobytes() for number in range(T)},
+    )
+
+
+def test_groups_that_are_called_by_fractions_are_states(tmp_path):
+    arrays = {
+        f"{0.5 * number:g}/{name}": values[number]
+        for name, values in (("u", U), ("v", V))
+        for number in range(T)
+    }
+    recipe, row, frames, _, _ = opened(write_hdf5(tmp_path / "groups.h5", arrays))
+    assert row.time == tuple(0.5 * number for number in range(T))
+    np.testing.assert_array_equal(frames, np.stack([U, V], axis=1))
+    assert recipe.source == "arrays"
+
+
+def test_meshgrids_name_the_axes_along_which_they_vary(tmp_path):
+    x, y = np.meshgrid(CENTRES_X, CENTRES_Y)
+    np.savez(tmp_path / "wake.npz", w=U.transpose(0, 2, 1), X=x, Y=y, t=TIME)
+    recipe, _, frames, _, grid = opened(tmp_path / "wake.npz")
+    assert recipe.layout == "t y x"
+    np.testing.assert_array_equal(frames[:, 0], U)
+    np.testing.assert_array_equal(grid.coordinates[0], CENTRES_X)
+
+
+def test_meshes_of_openpmd_may_be_called_fields_and_lie_next_to_particles(tmp_path):
+    for number in range(T):
+        base = f"data/{100 * number}"
+        arrays = {f"{base}/fields/rho": U[number], f"{base}/particles/ions/position/x": np.ones(40)}
+        path = write_hdf5(tmp_path / f"openpmd_{100 * number:06d}.h5", arrays, openPMD="1.1.0")
+        with h5py.File(path, "r+") as file:
+            file[base].attrs.update(time=TIME[number], dt=0.005, timeUnitSI=1.0)
+            file[f"{base}/fields/rho"].attrs.update(
+                axisLabels=np.array([b"x", b"y"]), gridSpacing=[0.5, 0.25], gridGlobalOffset=[0.0, 0.0]
+            )
+    recipe, row, frames, _, _ = opened(tmp_path)
+    assert [field.name for field in recipe.fields] == ["rho"]
+    assert row.time == tuple(TIME)
+    np.testing.assert_array_equal(frames[:, 0], U)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("plt0/Level_0/Cell_H", b"1", "a plotfile of AMReX.*covering_grid"),
+        ("cavity/system/controlDict", b"{}", "a case of OpenFOAM.*foamToVTK"),
+        ("out.bp/md.idx", b"0", "an ADIOS2 file.*adios2"),
+        ("out/flow_0001.vtu", b"<VTKFile>", "files of VTK.*pyvista"),
+        ("run/chan0.f00001", b"#std 4", "Nek5000.*pymech"),
+        ("era5.grib", b"GRIB", "GRIB.*cdo"),
+        ("table.csv", b"t,u\n0,1\n", "tables of text.*numpy.loadtxt"),
+    ],
+)
+def test_the_folder_of_another_format_is_refused_with_what_reads_it(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=words):
+        draft(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"mesh/topology": np.ones((9, 3), "i8"), "mesh/geometry": np.ones((7, 2))}, "FEniCS.*unstructured"),
+        ({"Grid00000001/Density": np.ones((4, 5, 6))}, "Enzo.*patches of a refined grid"),
+        ({"level_0/boxes": np.ones(4), "level_0/data": np.ones(9)}, "Chombo.*patches of a refined grid"),
+        ({"rho it=0 tl=0 rl=0": U[0], "rho it=0 tl=0 rl=1": U[1]}, "Carpet.*patches of a refined grid"),
+    ],
+)
+def test_meshes_and_refined_grids_are_refused_by_name(tmp_path, arrays, words):
+    with pytest.raises(SourceError, match=words):
+        draft(write_hdf5(tmp_path / "out.h5", arrays))
+
+
+def test_tiles_of_one_grid_are_no_runs(tmp_path):
+    for number in range(1, 4):
+        write_hdf5(tmp_path / f"atmos.tile{number}.h5", {"u": U, "time": TIME})
+    with pytest.raises(SourceError, match=r"atmos.tile1.h5 and 2 more are tiles of one grid"):
+        draft(tmp_path)
