@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shards.program.console import say, stderr
 from shards.program.side_task import SideTask
@@ -14,6 +15,10 @@ from walrus.training.log import StepRecord
 from walrus.training.train import Report
 
 LINES_EVERY = 50
+# Elsewhere than on a terminal these steps have a line too: that the run goes, and how long it will take.
+FIRST_LINES = (1, 10)
+# An evaluation has a line after so many seconds.
+SECONDS_BETWEEN = 10.0
 # The share that a new step has in the speeds and losses shown.
 FRESHNESS = 0.1
 
@@ -78,7 +83,7 @@ class Terminal:
                 figures=self.smooth.figures(step),
                 losses=self.smooth.losses,
             )
-        elif done % LINES_EVERY == 0 or done == step.steps:
+        elif done % LINES_EVERY == 0 or done in (*FIRST_LINES, step.steps):
             say(
                 f"step {done} of {step.steps}: loss {step.loss:.2f} ({self.smooth.losses}), "
                 f"{self.smooth.figures(step)}"
@@ -100,3 +105,33 @@ def progress(shown: bool = True) -> Iterator[Report]:
         yield lambda step: task.do(lambda: terminal(step))
     finally:
         task.do(bar.stop)
+
+
+@contextmanager
+def evaluation_progress(dataset: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields what takes the forecast frames done and their total; a bar on a terminal, elsewhere lines."""
+    columns = (
+        TextColumn("evaluating {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
+    shown = bar.add_task(dataset, total=None)
+    began = last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        bar.update(shown, completed=done, total=total)
+        if not stderr.is_terminal and now - last >= SECONDS_BETWEEN:
+            last = now
+            left = timedelta(seconds=round((now - began) * (total - done) / done))
+            say(f"evaluating {dataset}: {done} of {total} frames, {left} left")
+
+    side = SideTask("progress")
+    side.do(bar.start)
+    try:
+        yield lambda done, total: side.do(lambda: show(done, total))
+    finally:
+        side.do(bar.stop)

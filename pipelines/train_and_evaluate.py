@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from pipelines.preflight import check_run
+from pipelines.progress import evaluation_progress
 from pipelines.run import Job, is_finished, is_recipe_kept, keep_recipe, train
 from shards.program.console import print_json, say
 from shards.read import Dataset
@@ -105,7 +106,8 @@ def evaluate_all(
     results = []
     for dataset in datasets:
         history = description.history(len(dataset.card.schema.grid.axes))
-        evaluation = evaluate(model, dataset, settings.protocol(history, split))
+        with evaluation_progress(dataset.card.name) as progress:
+            evaluation = evaluate(model, dataset, settings.protocol(history, split), progress)
         results.append(Result(evaluation, draw(evaluation)))
         say(f"evaluated {dataset.card.name}: {len(evaluation.trajectories)} {split} trajectories")
     return results

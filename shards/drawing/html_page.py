@@ -1,9 +1,10 @@
-"""The HTML page of every report: one file with its style and pictures inside, no script, no network."""
+"""The HTML page of every report: one file with its style and pictures inside, no network."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from hashlib import sha256
 from html import escape
 
 from shards.checksum import with_comment
@@ -13,9 +14,18 @@ from shards.drawing.colours import BLUE, INK, PALE
 _PHONE = 760
 
 
-def page(title: str, body: str) -> str:
-    """The whole file; `body` is HTML, `title` is text. Browsers load and run nothing from outside of it."""
-    content = _PAGE.format(title=escape(title), style=_LIGHT + _REST, body=body)
+def page(title: str, body: str, script: str = "") -> str:
+    """The whole file; `body` is HTML, `title` is text. Browsers load nothing from outside of it.
+
+    They run `script` alone, which they know by its hash.
+    """
+    runs, policy = "", ""
+    if script:
+        digest = base64.b64encode(sha256(script.encode()).digest()).decode()
+        runs, policy = f"<script>{script}</script>", f"; script-src 'sha256-{digest}'"
+    content = _PAGE.format(
+        title=escape(title), style=_LIGHT + _REST + _VIEWER, policy=policy, body=body, script=runs
+    )
     return with_comment(content.encode()).decode()
 
 
@@ -23,6 +33,11 @@ def heading(title: str, facts: Sequence[tuple[str, str]]) -> str:
     """The title, and facts (name, value) below it; all are text."""
     lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
     return f"<header><h1>{escape(title)}</h1><dl>{lines}</dl></header>"
+
+
+def chart(picture: bytes, words: str) -> str:
+    """A picture of curves: where pages are dark, its lightness is turned round, its hues stay."""
+    return figure(picture, words).replace('<img class="', '<img class="chart ', 1)
 
 
 def figure(picture: bytes, words: str) -> str:
@@ -67,12 +82,12 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline';
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'{policy};
   base-uri 'none'; form-action 'none'">
 <title>{title}</title><style>{style}</style></head>
 <body><main>
 {body}
-</main></body></html>
+</main>{script}</body></html>
 """
 
 _LIGHT = f"""
@@ -115,6 +130,10 @@ td.best { color: var(--mark); background: var(--tint); font-weight: 650 }
 figure { margin: 18px 0; padding: 12px; background: #fff; border: 1px solid var(--line); border-radius: 8px;
   overflow-x: auto }
 img { display: block; max-width: 100%; height: auto }
+@media (prefers-color-scheme: dark) {
+  figure:has(img.chart) { background: #141414 }
+  img.chart { filter: invert(.92) hue-rotate(180deg) }
+}
 summary { cursor: pointer; color: var(--mark); margin: 6px 0 14px }
 li { margin-bottom: 8px }
 ul { padding-left: 20px }
@@ -128,3 +147,36 @@ ul { padding-left: 20px }
   thead th { font-size: 12px }
 }
 """
+_VIEWER = """
+.viewer { margin: 18px 0; padding: 14px; border: 1px solid var(--line); border-radius: 8px }
+.controls { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: center; margin-bottom: 10px }
+.choice { display: flex; gap: 8px; align-items: center; max-width: 100%; font-size: 13px; color: var(--grey) }
+.controls select, .controls button { font: inherit; font-size: 15px; color: var(--ink);
+  background: var(--back); border: 1px solid var(--line); border-radius: 6px; padding: 4px 10px;
+  min-height: 34px; min-width: 0 }
+.controls button { min-width: 38px; cursor: pointer }
+.controls button:first-child { min-width: 72px }
+.controls input { flex: 1 1 120px; min-width: 80px; accent-color: var(--mark) }
+.controls [hidden], .controls[hidden] { display: none }
+:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px }
+.told { font-size: 14px; color: var(--grey); margin: 0 0 10px; min-height: 1.55em;
+  font-variant-numeric: tabular-nums }
+.pictures { display: grid; gap: 18px;
+  grid-template-columns: repeat(auto-fit, minmax(min(var(--least, 240px), 100%), 1fr)) }
+.picture { margin: 0; padding: 0; border: 0; background: none; overflow: visible; min-width: 0 }
+.picture canvas { display: block; width: 100%; image-rendering: pixelated }
+.picture figcaption { font-size: 14px; margin-bottom: 4px }
+.axes { font-size: 12px; color: var(--grey); margin: 5px 0 8px; white-space: pre-wrap }
+.bar { display: flex; align-items: center }
+.bar canvas { flex: 1; height: 10px; width: auto; min-width: 0 }
+.bar span { border: 5px solid transparent; border-inline-width: 8px }
+.bar .under { border-left-width: 0 }
+.bar .over { border-right-width: 0 }
+.labels { display: flex; justify-content: space-between; padding: 2px 8px;
+  font-size: 12px; color: var(--grey); font-variant-numeric: tabular-nums }
+""" + "".join(
+    f".{side}-wall {{ border-{side}: 3px solid var(--ink) }}\n"
+    f".{side}-open {{ border-{side}: 2px dotted var(--ink) }}\n"
+    f".{side}-periodic {{ border-{side}: 1px solid var(--ink) }}\n"
+    for side in ("left", "right", "top", "bottom")
+)

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from shards.drawing.even_choice import evenly_chosen
 from shards.schema import Boundary, Grid, Sides
 
 UNSIGNED, SIGNED, ERROR = "viridis", "RdBu_r", "PuOr_r"
@@ -22,7 +23,8 @@ Picture = npt.NDArray[np.floating]
 class View:
     """The plane of a grid that is shown: its axes (horizontal, vertical), cells, extent and boundaries.
 
-    `projects` is True where all planes of a volume are seen at once.
+    `projects` is True where all planes of a volume are seen at once. Otherwise `depth` is the cell along the
+    hidden axis of a volume; None is its middle.
     """
 
     axes: tuple[int, int]
@@ -33,6 +35,7 @@ class View:
     cells_V: npt.NDArray[np.intp]
     cut: str
     projects: bool = False
+    depth: int | None = None
 
     @property
     def is_line(self) -> bool:
@@ -55,10 +58,18 @@ class View:
         if self.projects:
             plane = _largest(plane, ({0, 1, 2} - set(self.axes)).pop())
         else:
-            middle = [slice(None) if i in self.axes else size // 2 for i, size in enumerate(plane.shape)]
-            plane = plane[tuple(middle)]
+            cut = [slice(None) if i in self.axes else self._depth(size) for i, size in enumerate(plane.shape)]
+            plane = plane[tuple(cut)]
         upright = plane.T if self.axes[0] < self.axes[1] else plane
         return upright[np.ix_(self.cells_V, self.cells_U)].astype(np.float64)
+
+    def thinned(self, most: int) -> View:
+        """The same plane with at most so many cells along each axis, evenly chosen."""
+        across, up = (evenly_chosen(cells.tolist(), most) for cells in (self.cells_U, self.cells_V))
+        return replace(self, cells_U=np.array(across), cells_V=np.array(up))
+
+    def _depth(self, size: int) -> int:
+        return size // 2 if self.depth is None else self.depth
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,11 @@ class Scale:
         if min(-low, high) > 0.15 * max(-low, high):
             return cls(-max(-low, high), max(-low, high), SIGNED)
         return cls(low, high, UNSIGNED)
+
+    def saturates(self, images: Sequence[Picture]) -> tuple[bool, bool]:
+        """Whether some value is lower, and whether some is higher than the colours go."""
+        under = any(bool((image < self.low).any()) for image in images)
+        return under, any(bool((image > self.high).any()) for image in images)
 
     @classmethod
     def of_error(cls, images: Sequence[Picture], field: Scale) -> Scale:
@@ -119,6 +135,27 @@ def views_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
     ]
     (depth,) = {0, 1, 2} - set(first.axes)
     return (first, *others, replace(first, cut=f"largest along {grid.axes[depth]}", projects=True))
+
+
+def slices_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
+    """The views of `views_of`; of a volume also the planes at one and at three quarters of its depth."""
+    views = views_of(grid, boundaries)
+    if len(views) == 1:
+        return views
+
+    slices: list[View] = []
+    for view in views:
+        (hidden,) = {0, 1, 2} - set(view.axes)
+        size, centres = grid.shape[hidden], grid.coordinates[hidden]
+        depths = sorted({size // 4, size // 2, 3 * size // 4})
+        if view.projects:
+            slices.append(view)
+        else:
+            slices += [
+                replace(view, depth=depth, cut=f"plane {grid.axes[hidden]} = {centres[depth]:.3g}")
+                for depth in depths
+            ]
+    return tuple(slices)
 
 
 def _shown_axes(grid: Grid) -> tuple[int, int]:

@@ -39,9 +39,17 @@ def frame(axes: Axes, view: View) -> None:
         axes.spines[side].set(linewidth=width, linestyle=dash, edgecolor=colour, visible=True)
 
 
-def bar(axes: Axes, shown: AxesImage) -> None:
-    """The colours of an image and the values they stand for, filling `axes`."""
-    colours = axes.figure.colorbar(shown, cax=axes, ticks=MaxNLocator(5))
+def bar(axes: Axes, shown: AxesImage, unit: str = "", saturates: tuple[bool, bool] = (False, False)) -> None:
+    """The colours of an image and the values they stand for, filling `axes`.
+
+    It has an arrow where values are lower, or higher, than its ends.
+    """
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    # A fraction of the length of the bar.
+    colours = axes.figure.colorbar(
+        shown, cax=axes, ticks=MaxNLocator(5), extend=extend[saturates], extendfrac=0.04
+    )
+    colours.ax.set_title(unit, size=6.5, color=GREY, loc="left", pad=4)
     colours.outline.set_visible(False)
     colours.ax.tick_params(length=2, pad=2)
 

@@ -49,7 +49,7 @@ def test_every_form_of_the_scores_lies_beside_the_report(run: Path, root: Path, 
     assert "published file" in (tmp_path / "report.html").read_text()
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
         *("MHD_64.png", "MHD_64.gif", "MHD_64-volume.png", "MHD_64-error.png", "MHD_64-spectra.png"),
-        *("MHD_64-conservation.png", "MHD_64-fields.png"),
+        *("MHD_64-conservation.png", "MHD_64-fields.png", "MHD_64-flow.png"),
     }
 
 

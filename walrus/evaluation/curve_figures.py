@@ -46,7 +46,7 @@ class Curve:
 
 def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
     """VRMSE against the rollout step: median and quartiles over the trajectories, [F, T, C] each."""
-    error_NFT = _stack([mean_of_scored(error_FTC, 2) for error_FTC in rollouts_FTC]).clip(ERROR_FLOOR, 1e6)
+    error_NFT = stacked([mean_of_scored(error_FTC, 2) for error_FTC in rollouts_FTC]).clip(ERROR_FLOOR, 1e6)
     if np.isnan(error_NFT).all():
         # Fields that are uniform in space have no VRMSE to draw.
         error_NFT = np.full_like(error_NFT, ERROR_FLOOR)
@@ -58,12 +58,13 @@ def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
         page.title(caption_words(task), caption)
         axes = page.axes(0.55, 0.8, WIDTH - 0.75, 2.0)
         for i, forecaster in enumerate(FORECASTERS):
-            line = _quartiles(axes, step, error_NFT[:, i], HUES[forecaster], NAMES[forecaster], 5 - i)
+            name = f"{NAMES[forecaster]} (n = {len(rollouts_FTC)})"
+            line = draw_quartiles(axes, step, error_NFT[:, i], HUES[forecaster], name, 5 - i)
             line.set(linestyle=DASHES[forecaster])
         low, high = float(np.nanmin(error_NFT)) / 1.2, float(np.nanmax(error_NFT)) * 1.2
         log_axis(axes, low, min(high, max(ERROR_CEILING, 100 * low)))
         axes.axhline(1, color=INK, linewidth=0.5, linestyle=(0, (1, 2)))
-        _step_axis(axes, longest)
+        step_axis(axes, longest)
         axes.legend(
             loc="lower right", bbox_to_anchor=(1.005, 1.0), ncols=3, columnspacing=1.6, handlelength=1.8
         )
@@ -76,10 +77,11 @@ def spectra(channels: Sequence[str], steps: Sequence[int], spectra_T2CR: Sequenc
     The mean over those trajectories, [T, 2, C, R] each, that reach the step.
     """
     hues = [to_hex(colormaps["viridis"](share)) for share in np.linspace(0, 0.85, len(steps))]
-    mean_T2CR = []
+    mean_T2CR, counts = [], []
     for t in range(len(steps)):
         reaching = [spectrum[t] for spectrum in spectra_T2CR if len(spectrum) > t]
         mean_T2CR.append(np.mean(reaching, axis=0))
+        counts.append(len(reaching))
     wave_R = np.arange(1, mean_T2CR[0].shape[-1] + 1)
     with style():
         caption = (
@@ -87,7 +89,7 @@ def spectra(channels: Sequence[str], steps: Sequence[int], spectra_T2CR: Sequenc
         )
         page, boxes = sheet("power spectra", caption, len(channels))
         for c, (axes, channel) in enumerate(zip(boxes, channels, strict=True)):
-            for (truth_CR, guess_CR), step, hue in zip(mean_T2CR, steps, hues, strict=True):
+            for (truth_CR, guess_CR), step, hue, count in zip(mean_T2CR, steps, hues, counts, strict=True):
                 axes.plot(wave_R, _positive(truth_CR[c]), color=hue, linewidth=3, alpha=0.35)
                 axes.plot(
                     wave_R,
@@ -95,7 +97,7 @@ def spectra(channels: Sequence[str], steps: Sequence[int], spectra_T2CR: Sequenc
                     color=hue,
                     linewidth=1.2,
                     dashes=(3, 1),
-                    label=f"step {step}",
+                    label=f"step {step} (n = {count})",
                 )
             _spectrum_axes(axes, np.stack([pair_2CR[0, c] for pair_2CR in mean_T2CR]))
             axes.set_title(caption_words(channel), loc="left", size=8)
@@ -112,9 +114,10 @@ def drift(quantities: Sequence[str], drifts_2TQ: Sequence[Errors]) -> bytes:
         caption = f"change since the last known frame, in % of its size there; {_how_many(len(drifts_2TQ))}"
         page, boxes = sheet("conservation", caption, len(quantities))
         for q, (axes, quantity) in enumerate(zip(boxes, quantities, strict=True)):
-            seen_N2T = _stack([each[:, :, q] for each in drift_N2TQ])
-            _quartiles(axes, step, seen_N2T[:, 0], HUES["persistence"], "truth", 3)
-            _quartiles(axes, step, seen_N2T[:, 1], HUES["model"], "model", 4)
+            seen_N2T = stacked([each[:, :, q] for each in drift_N2TQ])
+            count = f"(n = {len(drifts_2TQ)})"
+            draw_quartiles(axes, step, seen_N2T[:, 0], HUES["persistence"], f"truth {count}", 3)
+            draw_quartiles(axes, step, seen_N2T[:, 1], HUES["model"], f"model {count}", 4)
             reach = np.nanmax(np.abs(np.nanquantile(seen_N2T, (0.25, 0.5, 0.75), axis=0)), initial=0)
             reach = min(100 * DRIFT_CEILING, max(1.15 * float(reach), 1e-4))
             axes.set_ylim(-reach, reach)
@@ -123,7 +126,7 @@ def drift(quantities: Sequence[str], drifts_2TQ: Sequence[Errors]) -> bytes:
             axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.grid(axis="y", color=PALE, linewidth=0.4)
             axes.spines[["top", "right"]].set_visible(False)
-            _step_axis(axes, longest)
+            step_axis(axes, longest)
         boxes[0].legend(loc="upper left", fontsize=6.5, handlelength=1.4, ncols=2)
         return page.png()
 
@@ -154,7 +157,7 @@ def curve(curves: Sequence[Curve]) -> bytes:
         return page.png()
 
 
-def _quartiles(axes: Axes, step: Errors, error_NT: Errors, hue: str, name: str, above: int) -> Line2D:
+def draw_quartiles(axes: Axes, step: Errors, error_NT: Errors, hue: str, name: str, above: int) -> Line2D:
     """A line for the median of the trajectories, and a band for their quartiles."""
     low, middle, high = np.nanquantile(error_NT, (0.25, 0.5, 0.75), axis=0)
     axes.fill_between(step, low, high, color=hue, alpha=0.2, linewidth=0)
@@ -163,7 +166,7 @@ def _quartiles(axes: Axes, step: Errors, error_NT: Errors, hue: str, name: str, 
     return line
 
 
-def _stack(parts: Sequence[Errors]) -> Errors:
+def stacked(parts: Sequence[Errors]) -> Errors:
     """[N, 2 or F, T] of rollouts of unequal length: NaN where one has ended, huge where it is infinite."""
     longest = max(part.shape[1] for part in parts)
     stacked = np.full((len(parts), len(parts[0]), longest), np.nan)
@@ -184,7 +187,7 @@ def _positive(values: Errors) -> Errors:
     return np.where(np.isfinite(values) & (values > 0), values, np.nan)
 
 
-def _step_axis(axes: Axes, longest: int) -> None:
+def step_axis(axes: Axes, longest: int) -> None:
     axes.set_xlim(1, max(longest, 2))
     axes.set_xlabel("rollout step")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))

@@ -11,12 +11,16 @@ from functools import cached_property
 import numpy as np
 
 from shards.drawing.even_choice import evenly_chosen
+from shards.drawing.plane import views_of
 from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.device import ran_out
+from walrus.evaluation.films import LARGEST, LEAST, MEDIAN, filmed
+from walrus.evaluation.films import wanted as films_wanted
 from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts, TrajectoryErrors
+from walrus.evaluation.progress import Progress
 from walrus.evaluation.published_scores import reported_windows
-from walrus.evaluation.recording import Recording
+from walrus.evaluation.recording import Recording, Wanted
 from walrus.evaluation.scores import Scores, horizons, scores
 from walrus.rollout import Model
 from walrus.stability import ForecastWarning, Kind
@@ -25,15 +29,25 @@ RECORDED_STEPS = 60
 
 
 @dataclass(frozen=True, eq=False)
+class Filmed:
+    """A trajectory of the viewer: its place among the trajectories, the words for it, and its recording."""
+
+    index: int
+    words: str
+    recording: Recording
+
+
+@dataclass(frozen=True, eq=False)
 class Recordings:
-    """The rollout of median error, all its channels at one step, and those of least and most error if
-    others.
+    """The first channel of the rollout of median error, all its channels at one step, the first channel of
+    those of least and most error if others; and the films of the viewer, that of median error first.
     """
 
     typical: Recording
     fields: Recording
     best: Recording | None
     worst: Recording | None
+    films: tuple[Filmed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +61,7 @@ class Evaluation:
     channels: tuple[str, ...]
     shape: tuple[int, ...]
     conserved: tuple[str, ...]
+    flow: tuple[str, ...]
     trajectories: tuple[TrajectoryErrors, ...]
     recordings: Recordings
 
@@ -78,13 +93,15 @@ class Evaluation:
         return tuple(sorted({trajectory.start for trajectory in self.trajectories}))
 
 
-def evaluate(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> Evaluation:
-    """Forecast all trajectories of a split.
+def evaluate(
+    model: Model, dataset: Dataset, protocol: ForecastProtocol, progress: Progress | None = None
+) -> Evaluation:
+    """Forecast all trajectories of a split; `progress` is called now and then.
 
     Raises MismatchError where none is longer than the history, the model does not know a channel, or memory
     is too small; ShardError where a value is not finite.
     """
-    forecasts = Forecasts(model, dataset, protocol)
+    forecasts = Forecasts(model, dataset, protocol, progress)
     with _enough_memory(dataset, protocol):
         trajectories = [forecasts.errors(number) for number in forecasts.numbers]
         recordings = _recordings(forecasts, trajectories)
@@ -97,6 +114,7 @@ def evaluate(model: Model, dataset: Dataset, protocol: ForecastProtocol) -> Eval
         channels=schema.channels,
         shape=schema.grid.shape,
         conserved=forecasts.conserved(forecasts.numbers[0]).names,
+        flow=forecasts.flow(forecasts.numbers[0]).names,
         trajectories=tuple(trajectories),
         recordings=recordings,
     )
@@ -149,24 +167,23 @@ def _enough_memory(dataset: Dataset, protocol: ForecastProtocol) -> Iterator[Non
 
 
 def _recordings(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors]) -> Recordings:
-    """The rollouts of median, least and most error, the first channel of each; of the median one all
-    channels.
-    """
-    order = sorted(range(len(trajectories)), key=lambda index: trajectories[index].error)
-    typical, best, worst = order[len(order) // 2], order[0], order[-1]
-    first = forecasts.schema.channels[:1]
-    steps = trajectories[typical].rollout_FMTC.shape[2]
+    """Forecast the trajectories that are shown once more."""
+    shown = filmed([trajectory.error for trajectory in trajectories])
+    schema = forecasts.schema
+    views = views_of(schema.grid, schema.boundaries)
+    films: list[Filmed] = []
+    panels: list[Recording] = []
+    ends: dict[str, Recording] = {}
+    for index, words in shown.items():
+        steps = trajectories[index].rollout_FMTC.shape[2]
+        seen = Wanted(evenly_chosen(range(1, steps + 1), RECORDED_STEPS), schema.channels[:1], views)
+        wanted = [films_wanted(schema, steps, len(shown)), seen]
+        if not films:
+            wanted.append(Wanted((min(20, steps),), schema.channels, views))
+        film, first, *fields = forecasts.recordings(forecasts.numbers[index], wanted)
+        films.append(Filmed(index, words, film))
+        ends[words] = first
+        panels += fields
     return Recordings(
-        typical=forecasts.recording(
-            forecasts.numbers[typical], first, evenly_chosen(range(1, steps + 1), RECORDED_STEPS)
-        ),
-        fields=forecasts.recording(forecasts.numbers[typical], forecasts.schema.channels, (min(20, steps),)),
-        best=None if best == typical else _end(forecasts, trajectories, best),
-        worst=None if worst == typical else _end(forecasts, trajectories, worst),
+        ends[MEDIAN], panels[0], best=ends.get(LEAST), worst=ends.get(LARGEST), films=tuple(films)
     )
-
-
-def _end(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors], index: int) -> Recording:
-    last = trajectories[index].rollout_FMTC.shape[2]
-    steps = evenly_chosen(range(1, last + 1), RECORDED_STEPS)
-    return forecasts.recording(forecasts.numbers[index], forecasts.schema.channels[:1], steps)

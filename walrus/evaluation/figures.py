@@ -12,8 +12,11 @@ from shards.program.side_task import SideTask
 from walrus.evaluation.curve_figures import drift, growth, spectra
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.forecasts import SPECTRUM_STEPS, VRMSE
+from walrus.evaluation.parameter_figures import error_by_parameter, flow_curves
 from walrus.evaluation.recording import Recording
 from walrus.evaluation.rollout_figures import animation, panel, panels, volume
+from walrus.evaluation.scores import FORECASTERS, Forecaster, mean_of_scored
+from walrus.evaluation.trajectory_table import MOST_PARAMETERS, varied_parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,41 +33,20 @@ class Drawing:
 
 
 @dataclass(frozen=True, eq=False)
-class Chapter:
-    """Drawings under one heading of the report; without a heading they follow the text."""
-
-    heading: str
-    drawings: tuple[Drawing, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Drawings:
-    """All drawings of one dataset, in the order of the report; `fields` show every channel."""
+    """All drawings of one dataset: pictures of rollouts, which the report shows in its viewer, and charts."""
 
-    chapters: tuple[Chapter, ...]
-    fields: tuple[Drawing, ...]
+    pictures: tuple[Drawing, ...]
+    charts: tuple[Drawing, ...]
 
     @property
     def every(self) -> tuple[Drawing, ...]:
-        drawings: list[Drawing] = []
-        for chapter in self.chapters:
-            drawings += chapter.drawings
-        return (*drawings, *self.fields)
+        return (*self.pictures, *self.charts)
 
 
 def draw(evaluation: Evaluation) -> Drawings:
-    """Draw all pictures of a dataset."""
-    recordings = evaluation.recordings
-    chapters = [
-        Chapter(_typical(len(evaluation.trajectories)), _rollout(evaluation)),
-        Chapter("All rollouts", _all(evaluation)),
-    ]
-    for name, recording in (("least", recordings.best), ("largest", recordings.worst)):
-        if recording is not None:
-            seen = _drawn(f"-{name}", f"the rollout of {name} error", _first_panel(recording))
-            chapters.append(Chapter(f"Rollout of {name} error", seen))
-    fields = _drawn("-fields", "truth, forecast and error of every field", lambda: panels(recordings.fields))
-    return Drawings(tuple(chapters), fields)
+    """Draw all pictures and charts of a dataset."""
+    return Drawings(_pictures(evaluation), _charts(evaluation))
 
 
 def _drawn(suffix: str, words: str, make: Callable[[], bytes]) -> tuple[Drawing, ...]:
@@ -78,11 +60,15 @@ def _first_panel(recording: Recording) -> Callable[[], bytes]:
     return lambda: panel(recording, recording.channels[0])
 
 
-def _typical(trajectories: int) -> str:
-    """The heading of the rollout of median error; of two rollouts that is the larger error."""
-    if trajectories == 1:
-        return "The rollout"
-    return "Rollout of larger error" if trajectories == 2 else "Rollout of median error"
+def _pictures(evaluation: Evaluation) -> tuple[Drawing, ...]:
+    """The typical rollout, those of least and largest error, and all fields at one step."""
+    recordings = evaluation.recordings
+    drawings = _rollout(evaluation)
+    for name, recording in (("least", recordings.best), ("largest", recordings.worst)):
+        if recording is not None:
+            drawings += _drawn(f"-{name}", f"the rollout of {name} error", _first_panel(recording))
+    words = "truth, forecast and error of every field"
+    return drawings + _drawn("-fields", words, lambda: panels(recordings.fields))
 
 
 def _rollout(evaluation: Evaluation) -> tuple[Drawing, ...]:
@@ -100,24 +86,40 @@ def _rollout(evaluation: Evaluation) -> tuple[Drawing, ...]:
     return drawings
 
 
-def _all(evaluation: Evaluation) -> tuple[Drawing, ...]:
-    """Error growth, spectra if the grid has any, and conservation if some quantity is conserved."""
+def _charts(evaluation: Evaluation) -> tuple[Drawing, ...]:
+    """Error growth; as far as there are any, error by parameter, the flow, spectra, conservation."""
     trajectories = evaluation.trajectories
     vrmses = [trajectory.rollout_FMTC[:, VRMSE] for trajectory in trajectories]
     drawings = _drawn("-error", "error against rollout step", lambda: growth(evaluation.task, vrmses))
+
+    names = varied_parameters(evaluation)[:MOST_PARAMETERS]
+    parameters = {name: [each.scalars[name] for each in trajectories] for name in names}
+    if parameters:
+        errors = _rollout_errors(evaluation)
+        words = "error against each parameter"
+        drawings += _drawn("-parameters", words, lambda: error_by_parameter(parameters, errors))
+
+    if evaluation.flow:
+        flows = [trajectory.flow_2TQ for trajectory in trajectories]
+        drawings += _drawn("-flow", ", ".join(evaluation.flow), lambda: flow_curves(evaluation.flow, flows))
+
     steps = SPECTRUM_STEPS[: max(len(trajectory.spectrum_T2CR) for trajectory in trajectories)]
     if trajectories[0].spectrum_T2CR.shape[-1] > 1:
         found = [trajectory.spectrum_T2CR for trajectory in trajectories]
-        drawings += _drawn(
-            "-spectra",
-            "power spectra of truth and forecast",
-            lambda: spectra(evaluation.channels, steps, found),
-        )
+        words = "power spectra of truth and forecast"
+        drawings += _drawn("-spectra", words, lambda: spectra(evaluation.channels, steps, found))
+
     if evaluation.conserved:
         changes = [trajectory.drift_2TQ for trajectory in trajectories]
-        drawings += _drawn(
-            "-conservation",
-            "drift of what a closed system conserves",
-            lambda: drift(evaluation.conserved, changes),
-        )
+        words = "drift of what a closed system conserves"
+        drawings += _drawn("-conservation", words, lambda: drift(evaluation.conserved, changes))
     return drawings
+
+
+def _rollout_errors(evaluation: Evaluation) -> dict[Forecaster, list[float]]:
+    """The VRMSE of each rollout, mean over fields and steps."""
+    errors: dict[Forecaster, list[float]] = {}
+    for f, forecaster in enumerate(FORECASTERS):
+        rollouts = [each.rollout_FMTC[f, VRMSE] for each in evaluation.trajectories]
+        errors[forecaster] = [float(mean_of_scored(error_TC.ravel(), 0)) for error_TC in rollouts]
+    return errors

@@ -11,8 +11,8 @@ Q conserved quantity, R ring of wavenumbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 
@@ -23,14 +23,16 @@ from torch import Tensor
 
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
-from shards.schema import SPLITS, AtLeastOne, Cell, Frames, Split, checked
+from shards.schema import SPLITS, AtLeastOne, Cell, Frames, Split, Trajectory, checked
 from shards.spectrum import Modes, modes_of, power
 from walrus.batch import Batch, channels_of
 from walrus.device import device
 from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence
 from walrus.evaluation.conservation import ConservedTotals, conserved_totals
 from walrus.evaluation.metrics import MEASURES, channel_units
-from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, record
+from walrus.evaluation.physics import FlowMeasures, flow_measures, is_incompressible
+from walrus.evaluation.progress import Progress, counted
+from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, Wanted, record_each
 from walrus.evaluation.scores import Errors, mean_of_scored
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
@@ -87,7 +89,8 @@ class TrajectoryErrors:
     """The errors of all forecasters on one trajectory, and spectra and drift of truth and model (first seed).
 
     `spectrum_T2CR` holds the variance per ring at those of SPECTRUM_STEPS that it reaches, `drift_2TQ` the
-    relative change of each conserved quantity since the last known frame.
+    relative change of each conserved quantity since the last known frame, `flow_2TQ` the measures of the flow
+    (`physics.FlowMeasures`), `scalars` the parameters of the simulation.
     """
 
     trajectory: str
@@ -96,7 +99,9 @@ class TrajectoryErrors:
     rollout_FMTC: Errors
     spectrum_T2CR: Errors
     drift_2TQ: Errors
+    flow_2TQ: Errors
     warnings: tuple[ForecastWarning, ...] = ()
+    scalars: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def error(self) -> float:
@@ -111,7 +116,9 @@ class Forecasts:
     channel.
     """
 
-    def __init__(self, model: Model, dataset: Dataset, protocol: ForecastProtocol) -> None:
+    def __init__(
+        self, model: Model, dataset: Dataset, protocol: ForecastProtocol, progress: Progress | None = None
+    ) -> None:
         self.dataset, self.protocol = dataset, protocol
         self.schema = dataset.card.schema
         self.where = dataset.files.where()
@@ -121,6 +128,7 @@ class Forecasts:
         # Without jitter every seed gives the same forecast.
         seeds = protocol.seeds if model.jitters else protocol.seeds[:1]
         self.models = [replace(model, seed=seed) for seed in seeds]
+        self.count = counted(progress, sum(map(self.frames, self.numbers)))
         model.network.to(device())
         self._check_channels(model)
 
@@ -135,8 +143,9 @@ class Forecasts:
         kept = [step for step in SPECTRUM_STEPS if step <= steps]
         totals = self.conserved(number)
         start_CS = self._numpy(self._read(number, first - 1, 1))[0]
+        flow = self.flow(number)
         check = self._stability_check(number)
-        errors, spectra, drifts = [], [], []
+        errors, spectra, drifts, flows = [], [], [], []
         warnings: list[ForecastWarning] = []
         for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number), 1):
             errors.append(self._errors(number, truth_CS, forecasts_FCS))
@@ -144,6 +153,7 @@ class Forecasts:
             pair = [truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()]
             if totals.names:
                 drifts.append(totals.drift(start_CS, pair))
+            flows.append([flow.of(frame_CS) for frame_CS in pair])
             if step in kept:
                 spectra.append([self._spectra(frame_CS) for frame_CS in pair])
         return TrajectoryErrors(
@@ -153,14 +163,24 @@ class Forecasts:
             rollout_FMTC=np.stack(errors, 2),
             spectrum_T2CR=np.array(spectra),
             drift_2TQ=np.stack(drifts, 1) if drifts else np.zeros((2, steps, 0)),
+            flow_2TQ=np.array(flows).transpose(1, 0, 2),
             warnings=tuple(warnings),
+            scalars=self._document(number).scalars,
         )
+
+    def _document(self, number: int) -> Trajectory:
+        return self.dataset.document(self.reader.entries[number]).trajectory
+
+    def frames(self, number: int) -> int:
+        """Frames that `errors` forecasts of a trajectory, with each model."""
+        _, steps = self._span(number)
+        return len(self.models) * (self.reader.entries[number].frames - self.protocol.history + steps)
 
     def _spectra(self, frame_CS: Frames) -> list[Errors]:
         return [power(field_S, self.modes) for field_S in frame_CS]
 
-    def recording(self, number: int, channels: Sequence[str], steps: Sequence[int]) -> Recording:
-        """Forecast the trajectory again with the first seed, and record these steps and channels."""
+    def recordings(self, number: int, wanted: Sequence[Wanted]) -> list[Recording]:
+        """Forecast the trajectory again with the first seed, and record each of `wanted`."""
         facts = RolloutFacts(
             self.dataset.card.name,
             self.reader.entries[number].key,
@@ -168,8 +188,21 @@ class Forecasts:
             self.schema.grid,
             self.schema.boundaries,
             self._solid(number),
+            self.schema.per_channel({each.name: each.unit for each in self.schema.fields}),
+            self.schema.units.get("time", ""),
         )
-        return record(facts, islice(self._rollout_steps(number), max(steps)), steps, channels)
+        last = max(max(each.steps) for each in wanted)
+        return record_each(facts, islice(self._rollout_steps(number), last), wanted)
+
+    def flow(self, number: int) -> FlowMeasures:
+        """The measures of the flow that the channels give, the same ones for all trajectories."""
+        return flow_measures(self.schema, self._solid(number), self._incompressible)
+
+    @cached_property
+    def _incompressible(self) -> bool:
+        number = self.numbers[0]
+        start_CS = self._numpy(self._read(number, 0, 1))[0]
+        return is_incompressible(self.schema, self._solid(number), start_CS)
 
     def conserved(self, number: int) -> ConservedTotals:
         """The totals that the channels of the dataset give, without the solid cells of this trajectory."""
@@ -177,7 +210,7 @@ class Forecasts:
 
     def _rollout_steps(self, number: int) -> Iterator[RolloutStep]:
         first, _ = self._span(number)
-        times = self.dataset.document(self.reader.entries[number]).trajectory.time
+        times = self._document(number).time
         for step, (truth_CS, forecasts_FCS) in enumerate(self._rollout(number, self.models[:1]), 1):
             errors_FMC = frame_errors(truth_CS, forecasts_FCS[:1], self._unit_C, self._fluid(number))
             frames = truth_CS.cpu().numpy(), forecasts_FCS[0].cpu().numpy()
@@ -203,6 +236,7 @@ class Forecasts:
                 self._physical(_of_frames(seen, model.next_frame(windows, first - history)))
                 for model in self.models
             ]
+            self.count(count * len(self.models))
             for step, truth_CS in enumerate(truth_TCS[history:]):
                 last_CS, before_CS = truth_TCS[history + step - 1], truth_TCS[history + step - 2]
                 guesses = [
@@ -223,6 +257,7 @@ class Forecasts:
         for step, (*frames_BCHWD, persistent_CS, linear_CS) in enumerate(guesses):
             truth_CS = self._physical(self._read(number, first + step, 1))[0]
             forecasts = [self._physical(_of_frames(seen, frame))[0] for frame in frames_BCHWD]
+            self.count(len(rollouts))
             yield truth_CS, torch.stack([*forecasts, persistent_CS, linear_CS])
 
     def _errors(self, number: int, truth_CS: Tensor, forecasts_FCS: Tensor) -> Errors:

@@ -6,6 +6,7 @@ horizontal and the vertical axis of an image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,17 @@ class RolloutFacts:
     grid: Grid
     boundaries: tuple[Sides, ...]
     solid_S: npt.NDArray[np.bool_]
+    units: tuple[str, ...] = ()
+    time_unit: str = ""
+
+    def unit(self, channel: str) -> str:
+        """The unit of a channel in the words of its source; empty where that has none."""
+        return self.units[self.channels.index(channel)] if self.units else ""
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether a picture shows less than what is scored."""
+        return sum(size > 1 for size in self.grid.shape) == 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,26 +80,69 @@ class Recording:
         return self.channels.index(channel)
 
 
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What to record of a rollout: steps (from 1), channels, and the views of each frame."""
+
+    steps: Sequence[int]
+    channels: Sequence[str]
+    views: tuple[View, ...]
+
+
 def record(
     facts: RolloutFacts, rollout: Iterable[RolloutStep], steps: Sequence[int], channels: Sequence[str]
 ) -> Recording:
-    """Record these steps and channels; a frame is dropped as soon as its images are taken."""
-    views = views_of(facts.grid, facts.boundaries)
-    rows = [facts.channels.index(channel) for channel in channels]
-    seen, images = [], []
+    """Record these steps and channels in the views of the whole grid."""
+    (recording,) = record_each(
+        facts, rollout, [Wanted(steps, channels, views_of(facts.grid, facts.boundaries))]
+    )
+    return recording
+
+
+def record_each(
+    facts: RolloutFacts, rollout: Iterable[RolloutStep], wanted: Sequence[Wanted]
+) -> list[Recording]:
+    """One recording for each of `wanted`, from one rollout; of each frame only its images are kept."""
+    taken: list[list[_Taken]] = [[] for _ in wanted]
     for current in rollout:
-        if current.step in steps:
-            seen.append((current.step, current.time, current.error_C[rows]))
-            images.append(_images(facts, current, rows, views))
+        for each, so_far in zip(wanted, taken, strict=True):
+            if current.step in each.steps:
+                rows = [facts.channels.index(channel) for channel in each.channels]
+                images = _images(facts, current, rows, each.views)
+                so_far.append(_Taken(current.step, current.time, current.error_C[rows], images))
+    return [_recording(facts, each, so_far) for each, so_far in zip(wanted, taken, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Taken:
+    """One recorded step: number, time, VRMSE [C], and the images [I, C, V, U] of each view."""
+
+    step: int
+    time: float
+    error_C: Errors
+    images: tuple[npt.NDArray[np.float32], ...]
+
+
+def _recording(facts: RolloutFacts, wanted: Wanted, taken: Sequence[_Taken]) -> Recording:
     return Recording(
         facts,
-        tuple(channels),
-        tuple(step for step, _, _ in seen),
-        np.array([time for _, time, _ in seen]),
-        np.stack([error for _, _, error in seen]),
-        views,
-        tuple(np.stack(each, 1) for each in zip(*images, strict=True)),
+        tuple(wanted.channels),
+        tuple(each.step for each in taken),
+        np.array([each.time for each in taken]),
+        np.stack([each.error_C for each in taken]),
+        wanted.views,
+        tuple(np.stack(images, 1) for images in zip(*(each.images for each in taken), strict=True)),
     )
+
+
+def error_words(recording: Recording, index: int, row: int) -> str:
+    """The VRMSE of a channel at a recorded step; of a volume that is more than a picture shows."""
+    error = float(recording.error_TC[index, row])
+    if math.isnan(error):
+        return "uniform in space"
+    if not math.isfinite(error):
+        return "diverged"
+    return f"VRMSE {'of the volume ' if recording.facts.is_volume else ''}{error:#.3g}"
 
 
 def _images(

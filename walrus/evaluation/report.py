@@ -1,7 +1,7 @@
 """Write one HTML file about a run: scores next to the baselines, training curves, pictures.
 
-Everything is inside the file: style, pictures as base64, no script, no network. The same report serves a
-training run (with curves) and an evaluation (without).
+Everything is inside the file: style, pictures, and the script of the viewer; nothing is loaded. The same
+report serves a training run (with curves) and an evaluation (without).
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from html import escape
 from pathlib import Path
 
 from shards.disk import write_atomically
-from shards.drawing.html_page import escaped_words, figure, heading, page, table
+from shards.drawing.html_page import chart, escaped_words, figure, heading, page, table
+from shards.drawing.viewer import script, viewer
 from shards.program.side_task import SideTask
 from walrus.evaluation.curve_figures import Curve, curve
 from walrus.evaluation.evaluate import Evaluation
-from walrus.evaluation.figures import Drawing, Drawings
+from walrus.evaluation.figures import Drawings
+from walrus.evaluation.films import film_of
 from walrus.evaluation.metrics import EPSILON, MEASURES, Measure
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
 from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP
+from walrus.evaluation.trajectory_table import trajectory_table
+from walrus.evaluation.usefulness import HIGH_CORRELATION, correlated_steps, useful_steps
 
 
 @dataclass(frozen=True)
@@ -45,20 +49,17 @@ class Result:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One line of a table: its name and its value for each of FORECASTERS."""
+    """One line of a table: its name and its value for each of FORECASTERS; `whole` numbers are steps."""
 
     name: str
     values: tuple[float, ...]
     higher_is_better: bool = False
+    whole: bool = False
 
     @property
     def best(self) -> float:
         scored = [value for value in self.values if not math.isnan(value)] or [math.nan]
         return max(scored) if self.higher_is_better else min(scored)
-
-    @property
-    def model_wins(self) -> bool:
-        return self.values[0] == self.best and self.values.count(self.best) == 1
 
 
 def write_report(path: Path, run: RunFacts, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
@@ -72,10 +73,10 @@ def write_report(path: Path, run: RunFacts, results: Sequence[Result], curves: S
     ]
     losses = SideTask("picture of losses").do(lambda: curve(curves)) if curves else None
     if losses is not None:
-        parts.append(f"<h2>Training</h2>{figure(losses, 'training loss of each task')}")
+        parts.append(f"<h2>Training</h2>{chart(losses, 'training loss of each task')}")
     parts += [_section(number, result) for number, result in enumerate(results)]
     parts.append(_notes(results))
-    write_atomically(path, page(run.title, "\n".join(parts)).encode())
+    write_atomically(path, page(run.title, "\n".join(parts), script()).encode())
 
 
 def count(number: int) -> str:
@@ -100,31 +101,44 @@ def _heading(run: RunFacts, results: Sequence[Result]) -> str:
         f'<a href="#task-{i}">{escaped_words(result.task)}</a>' for i, result in enumerate(results)
     )
     contents = f"<nav>{links}</nav>" if len(results) > 1 else ""
-    lead = f'<p class="lead">{_verdict([_summary(result.evaluation) for result in results])}</p>'
+    lead = f'<p class="lead">{lead_sentence([result.evaluation for result in results])}</p>'
     return f"{heading(run.title, run.facts)}{lead}{contents}"
 
 
-def _verdict(tables: Sequence[Sequence[ScoreRow]]) -> str:
-    """A sentence on whether the model beats both baselines; each table has its one-step row first."""
-    one_step = sum(rows[0].model_wins for rows in tables)
-    rollouts = [rows[1] for rows in tables if len(rows) > 1]
-    wins = sum(row.model_wins for row in rollouts)
-    if len(tables) == 1:
-        verbs = ["beats" if won else "does not beat" for won in (one_step, wins)]
-        joint = "and" if verbs[0] == verbs[1] else "but"
+def lead_sentence(evaluations: Sequence[Evaluation]) -> str:
+    """Until which step forecasts are of use, as HTML."""
+    if len(evaluations) == 1:
+        (evaluation,) = evaluations
+        model, persistence, linear = (useful_steps(evaluation.horizons, each) for each in FORECASTERS)
+        steps = len(evaluation.horizons.windows)
         return (
-            f"The model <b>{verbs[0]}</b> persistence and linear extrapolation one step ahead, {joint} "
-            f"<b>{verbs[1]}</b> them over the first steps of a rollout."
+            f"A forecast is of use until <b>step {model} of {steps}</b>: so far its VRMSE is below 1, the "
+            f"score of a constant field. Persistence is of use until step {persistence}, linear "
+            f"extrapolation until step {linear}."
         )
+    ended = [each for each in evaluations if _useful(each) < len(each.horizons.windows)]
+    whole = len(evaluations) - len(ended)
+    names = ", ".join(
+        f"{escaped_words(each.task)} until step {_useful(each)} of {len(each.horizons.windows)}"
+        for each in ended
+    )
+    others = f"; {names}" if names else ""
     return (
-        f"The model beats persistence and linear extrapolation on <b>{one_step} of {len(tables)}</b> "
-        f"datasets one step ahead, and on <b>{wins} of {len(rollouts)}</b> over the first steps of a rollout."
+        f"Forecasts are of use, with a VRMSE below 1, to the end of the rollout on <b>{whole} of "
+        f"{len(evaluations)}</b> datasets{others}."
     )
 
 
+def _useful(evaluation: Evaluation) -> int:
+    return useful_steps(evaluation.horizons)
+
+
 def _summary(evaluation: Evaluation) -> list[ScoreRow]:
-    """One step ahead, and the two windows that the paper gives for such a dataset."""
-    return [_row(evaluation, window, _reached(evaluation, window)) for window in evaluation.reported]
+    """One step ahead, the two windows that the paper gives for such a dataset, and steps of use."""
+    rows = [_row(evaluation, window, _reached(evaluation, window)) for window in evaluation.reported]
+    useful = tuple(float(useful_steps(evaluation.horizons, each)) for each in FORECASTERS)
+    steps = len(evaluation.horizons.windows)
+    return [*rows, ScoreRow(f"of use until step, of {steps}", useful, higher_is_better=True, whole=True)]
 
 
 def _all_windows(evaluation: Evaluation, channel: str = ALL) -> list[ScoreRow]:
@@ -158,24 +172,25 @@ def _steps(window: str, steps: tuple[int, int] | None) -> str:
 
 def _table(groups: Sequence[tuple[str, Sequence[ScoreRow]]], corner: str = "VRMSE") -> str:
     """The three forecasters for each group and row; the best of a line is marked."""
-    return table((corner, "", *FORECASTERS), [_lines(name, rows) for name, rows in groups])
+    return table((corner, "", *FORECASTERS), [_table_rows(name, rows) for name, rows in groups])
 
 
-def _lines(name: str, rows: Sequence[ScoreRow]) -> list[str]:
+def _table_rows(name: str, rows: Sequence[ScoreRow]) -> list[str]:
     heads = [
         f'<th scope="rowgroup" rowspan="{len(rows)}">{escaped_words(name)}</th>',
         *[""] * (len(rows) - 1),
     ]
-    cells = ["".join(_cell(value, row.best) for value in row.values) for row in rows]
+    cells = ["".join(_cell(value, row) for value in row.values) for row in rows]
     return [
         f"<tr>{head}<td>{escape(row.name)}</td>{line}</tr>"
         for head, row, line in zip(heads, rows, cells, strict=True)
     ]
 
 
-def _cell(value: float, best: float) -> str:
-    words = _number(value)
-    return f'<td class="best" title="best of the line">{words}</td>' if value == best else f"<td>{words}</td>"
+def _cell(value: float, row: ScoreRow) -> str:
+    words = f"{value:.0f}" if row.whole else _number(value)
+    marked = ' class="best" title="best of the line"' if value == row.best else ""
+    return f"<td{marked}>{words}</td>"
 
 
 def _number(value: float) -> str:
@@ -186,18 +201,19 @@ def _number(value: float) -> str:
 
 
 def _section(number: int, result: Result) -> str:
-    """The part of the page on one dataset: scores, pictures, and the tables of all fields and windows."""
-    evaluation, drawings = result.evaluation, result.drawings
+    """The part of the page on one dataset: viewer, charts, tables of trajectories, fields and windows."""
+    evaluation = result.evaluation
     fields = [(channel, _all_windows(evaluation, channel)) for channel in evaluation.channels]
-    chapters = "\n".join(
-        f"<h3>{escape(each.heading)}</h3>{_figures(result, each.drawings)}" for each in drawings.chapters
-    )
     return f"""<section id="task-{number}"><h2>{escaped_words(result.task)}</h2>
 <p>{_protocol(evaluation)}</p>
 {_remarks(evaluation)}
 {_beside(evaluation)}
-{chapters}
-<details><summary>Every field</summary>{_figures(result, drawings.fields)}{_table(fields)}</details>
+<h3>Rollouts</h3>{_viewer(evaluation)}{_lines(result)}
+<h3>Curves</h3>{_charts(result)}
+<p>The correlation with the truth stays above {HIGH_CORRELATION:g} until step
+{correlated_steps(evaluation.horizons)} of {len(evaluation.horizons.windows)} (median over trajectories).</p>
+<h3>Trajectories</h3>{trajectory_table(evaluation)}
+<details><summary>Every field</summary>{_table(fields)}</details>
 <details><summary>Every window and measure</summary>{_table([("all fields", _all_windows(evaluation))])}
 {_table(_measures(evaluation), "measure")}</details>
 </section>"""
@@ -226,9 +242,29 @@ def _remarks(evaluation: Evaluation) -> str:
     return f"<ul>{items}</ul>" if items else ""
 
 
-def _figures(result: Result, drawings: Sequence[Drawing]) -> str:
+def _viewer(evaluation: Evaluation) -> str:
+    films = evaluation.recordings.films
+    if not films:
+        return ""
+    shown = []
+    for film in films:
+        words = f" ({film.words})" if film.words and len(evaluation.trajectories) > 1 else ""
+        shown.append(film_of(film.recording, f"{film.recording.facts.trajectory}{words}"))
+    return viewer(shown, films[0].recording.views, f"{evaluation.task.replace('_', ' ')}: rollouts")
+
+
+def _lines(result: Result) -> str:
+    """Of a grid of one axis the picture over position and time, which says more than the viewer."""
+    if not result.evaluation.recordings.typical.views[0].is_line:
+        return ""
+    (drawing, *_) = result.drawings.pictures
+    return figure(drawing.data, f"{escaped_words(result.task)}: {drawing.words}")
+
+
+def _charts(result: Result) -> str:
     return "\n".join(
-        figure(drawing.data, f"{escaped_words(result.task)}: {drawing.words}") for drawing in drawings
+        chart(drawing.data, f"{escaped_words(result.task)}: {drawing.words}")
+        for drawing in result.drawings.charts
     )
 
 
@@ -289,9 +325,13 @@ evenly spaced; an axis that is not periodic is tapered (Hann).</li>
 <li><b>Conservation</b>: density, momentum (or density × velocity) and energy, summed by the volume of each
 cell outside solids, compared with the last known frame. Truth drifts too where a boundary is open or a force
 acts.</li>
-<li><b>Pictures</b>: the trajectory of median error, then those of least and largest error. First axis to the
-right, second upward. Truth and forecast share the colours of the truth: its outermost 0.2 % saturate, as does
-a forecast beyond it; error = forecast − truth. A projection through a volume shows the value of largest
-magnitude along the line of sight. The frame shows the boundary: thick is a wall, dotted is open, thin is
-periodic. Grey cells are solid or not finite.</li>
+<li><b>Of use</b>: until the step before the first whose VRMSE (median over trajectories) is 1 or more.</li>
+<li><b>The flow</b>: mean kinetic energy (½ρu², without a density ½u²), enstrophy (½ of the squared curl), and
+divergence (its RMS over that of the whole gradient), by central differences.</li>
+<li><b>Pictures</b>: the trajectory of median error, then those of least and largest error. First axis to
+the right, second upward, in the units of the source; large grids are thinned. Truth and forecast share the
+colours of the truth: its outermost 0.2 % saturate, as does a forecast beyond it, and the bar then has an
+arrow; error = forecast − truth. A projection through a volume shows the value of largest magnitude along the
+line of sight; there forecast is truth plus that error. The frame shows the boundary: thick is a wall, dotted
+is open, thin is periodic. Grey cells are solid or not finite.</li>
 </ul></section>"""

@@ -12,7 +12,6 @@ vertical axis of an image.
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +26,7 @@ from shards.drawing.colours import BLUE, GREY, INK
 from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.plane import Picture, Scale, View
 from shards.drawing.plane_image import bar, compass, draw
-from walrus.evaluation.recording import IMAGES, Recording
+from walrus.evaluation.recording import IMAGES, Recording, error_words
 
 # Inches: a colour bar with its numbers, a gap of images.
 BAR, GAP = 0.62, 0.08
@@ -66,11 +65,13 @@ def panel(recording: Recording, channel: str, indices: Sequence[int] | None = No
                 axes = page.axes(left + j * (width + gap), down, width, height)
                 shown = draw(axes, view, images_ITVU[i, j], scale)
                 axes.set_title(_when(recording, index) if i == 0 else "")
-                axes.set_xlabel(_wrong(recording, index, row) if i == 2 else "", labelpad=4)
+                axes.set_xlabel(error_words(recording, index, row) if i == 2 else "", labelpad=4)
                 axes.set_ylabel(name if j == 0 else "", color=INK, size=8.5)
             if i != 1:
                 tall = height if i else 2 * height + gap
-                bar(page.axes(left + len(indices) * (width + gap), down, 0.09, tall), shown)
+                place = page.axes(left + len(indices) * (width + gap), down, 0.09, tall)
+                drawn = images_ITVU[:2] if i == 0 else images_ITVU[2:]
+                bar(place, shown, recording.facts.unit(channel), scale.saturates(list(drawn)))
         compass(page, view)
         return page.png()
 
@@ -86,11 +87,10 @@ def panels(recording: Recording, index: int = -1) -> bytes:
         _title(page, recording, "all fields", _when(recording, index), view.cut)
         for row, channel in enumerate(recording.channels):
             images = recording.images_ITCVU[0][:, index, row]
-            boxes, _ = _triptych(
-                page, view, images, _scales(images[:, None]), left, top + row * (height + gap), width
-            )
+            down, unit = top + row * (height + gap), recording.facts.unit(channel)
+            boxes, _ = _triptych(page, view, images, _scales(images[:, None]), left, down, width, unit=unit)
             boxes[0].set_ylabel(caption_words(channel), color=INK, size=8)
-            boxes[2].set_xlabel(_wrong(recording, index, row), labelpad=2, size=6)
+            boxes[2].set_xlabel(error_words(recording, index, row), labelpad=2, size=6)
             for axes, name in zip(boxes, IMAGES, strict=True):
                 axes.set_title(name if row == 0 else "", size=8.5)
         compass(page, view)
@@ -112,7 +112,11 @@ def volume(recording: Recording, channel: str, index: int = -1) -> bytes:
     with style():
         page = Page(WIDTH, top + 3 * (height + GAP) + bottom)
         _title(
-            page, recording, caption_words(channel), _when(recording, index), _wrong(recording, index, row)
+            page,
+            recording,
+            caption_words(channel),
+            _when(recording, index),
+            error_words(recording, index, row),
         )
         across = left
         for k, view in enumerate(recording.views):
@@ -128,7 +132,9 @@ def volume(recording: Recording, channel: str, index: int = -1) -> bytes:
                 axes.set_ylabel(name if k == 0 else "", color=INK, size=8.5)
                 if k in (planes[-1], len(recording.views) - 1) and i != 1:
                     tall = height if i else 2 * height + GAP
-                    bar(page.axes(across + width + 0.07, down, 0.09, tall), shown)
+                    drawn = [images[k][i] for k in (planes if k in planes else [k])]
+                    place = page.axes(across + width + 0.07, down, 0.09, tall)
+                    bar(place, shown, recording.facts.unit(channel), scales[i].saturates(drawn))
             across += width + gap + (BAR if k == planes[-1] else 0)
         return page.png()
 
@@ -145,12 +151,13 @@ def animation(recording: Recording, channel: str, frames_per_second: int = 8) ->
         page = Page(left + _across(width), top + width * view.ratio + bottom, GIF_DPI)
         page.text(left, 0.12, caption_words(recording.facts.task), size=10, weight="bold")
         caption = page.text(left, 0.38, "", size=7.5, color=GREY)
-        boxes, shown = _triptych(page, view, images_ITVU[:, 0], scales, left, top, width)
+        unit = recording.facts.unit(channel)
+        boxes, shown = _triptych(page, view, images_ITVU[:, 0], scales, left, top, width, unit=unit)
         for axes, name in zip(boxes, IMAGES, strict=True):
             axes.set_title(name, size=8.5)
         for index in range(len(recording.steps)):
             caption.set_text("   ".join([caption_words(channel), _when(recording, index), view.cut]))
-            boxes[2].set_xlabel(_wrong(recording, index, row))
+            boxes[2].set_xlabel(error_words(recording, index, row))
             for artist, image in zip(shown, images_ITVU[:, index], strict=True):
                 artist.set_data(image)
             pictures.append(page.pixels())
@@ -169,7 +176,8 @@ def _space_time(recording: Recording, channel: str) -> bytes:
     with style():
         page = Page(left + _across(width), top + height + 0.75 + below + 0.5)
         _title(page, recording, caption_words(channel))
-        boxes, shown = _triptych(page, view, images_ITU[:, ::-1], scales, left, top, width, height)
+        unit = recording.facts.unit(channel)
+        boxes, shown = _triptych(page, view, images_ITU[:, ::-1], scales, left, top, width, height, unit)
         for axes, image, title in zip(boxes, shown, IMAGES, strict=True):
             image.set_extent(extent)
             axes.set(title=title, xlabel=name)
@@ -182,7 +190,7 @@ def _space_time(recording: Recording, channel: str) -> bytes:
             axes = page.axes(left + j * (wide + 0.2), top + height + 0.75, wide, below)
             axes.plot(cell_U, images_ITU[0, index], color=GREY, linewidth=2.4, alpha=0.6, label="truth")
             axes.plot(cell_U, images_ITU[1, index], color=BLUE, linewidth=1.2, label="forecast")
-            axes.set(title=f"{_when(recording, index)}\n{_wrong(recording, index, row)}", xlabel=name)
+            axes.set(title=f"{_when(recording, index)}\n{error_words(recording, index, row)}", xlabel=name)
             axes.set_ylim(*_reach(images_ITU[0]))
             axes.tick_params(labelleft=j == 0)
             axes.spines[["top", "right"]].set_visible(False)
@@ -221,6 +229,7 @@ def _triptych(
     top: float,
     width: float,
     height: float = 0.0,
+    unit: str = "",
 ) -> tuple[list[Axes], list[AxesImage]]:
     """Truth, forecast and error side by side, a colour bar after the second and the third."""
     height = height or width * view.ratio
@@ -229,8 +238,8 @@ def _triptych(
     shown = []
     for axes, image_VU, scale in zip(boxes, images_IVU, scales, strict=True):
         shown.append(draw(axes, view, image_VU, scale))
-    for at, image in zip(lefts[1:], shown[1:], strict=True):
-        bar(page.axes(at + width + 0.07, top, 0.09, height), image)
+    for at, image, scale, drawn in zip(lefts[1:], shown[1:], scales[1:], images_IVU[1:], strict=True):
+        bar(page.axes(at + width + 0.07, top, 0.09, height), image, unit, scale.saturates([drawn]))
     return boxes, shown
 
 
@@ -241,13 +250,6 @@ def _title(page: Page, recording: Recording, *parts: str) -> None:
 
 def _when(recording: Recording, index: int) -> str:
     return f"step {recording.steps[index]},  t = {recording.time_T[index]:.4g}"
-
-
-def _wrong(recording: Recording, index: int, row: int) -> str:
-    error = float(recording.error_TC[index, row])
-    if math.isnan(error):
-        return "uniform in space"
-    return f"VRMSE {error:#.3g}" if math.isfinite(error) else "diverged"
 
 
 def _palette(scales: Sequence[Scale]) -> Image.Image:

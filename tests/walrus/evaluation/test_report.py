@@ -1,7 +1,9 @@
 """The report is one file that needs nothing else, says what the scores say and trusts no string."""
 
 import base64
+import hashlib
 import io
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+from shards.drawing.viewer import script
 from shards.schema import Boundary, Grid
 from walrus.evaluation.baselines import frame_errors
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.evaluate import Evaluation, Recordings
+from walrus.evaluation.evaluate import Evaluation, Filmed, Recordings
 from walrus.evaluation.figures import draw
 from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
 from walrus.evaluation.recording import RolloutFacts, RolloutStep, record
@@ -49,7 +52,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "best":
             self.best.append(data)
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text.append(data)
 
     def values(self, attribute: str) -> list[str]:
@@ -76,12 +79,30 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
     )
     rollout = [RolloutStep(t + 1, float(t), truth[t], guess[t], errors[0, 0, t]) for t in range(5)]
     trajectory = TrajectoryErrors(
-        "run-00000", 4, errors, errors, np.ones((2, 2, len(channels), 3)), np.zeros((2, 5, 1))
+        "run-00000",
+        4,
+        errors,
+        errors,
+        np.ones((2, 2, len(channels), 3)),
+        np.zeros((2, 5, 1)),
+        np.ones((2, 5, 1)),
+        scalars={"viscosity": 0.1},
     )
     recording = record(facts, rollout, (1, 3, 5), channels[:1])
-    recordings = Recordings(recording, record(facts, rollout, (5,), channels), None, recording)
+    film = Filmed(0, "median error", record(facts, rollout, (1, 3, 5), channels))
+    fields = record(facts, rollout, (5,), channels)
+    recordings = Recordings(recording, fields, None, recording, (film,))
     evaluation = Evaluation(
-        task, ForecastProtocol(4), True, (0,), channels, (6, 4), ("mass",), (trajectory,), recordings
+        task,
+        ForecastProtocol(4),
+        True,
+        (0,),
+        channels,
+        (6, 4),
+        ("mass",),
+        ("kinetic energy",),
+        (trajectory,),
+        recordings,
     )
     return Result(evaluation, draw(evaluation))
 
@@ -108,17 +129,24 @@ def test_the_report_is_well_formed_and_needs_nothing_else(report: str) -> None:
     assert all(value.startswith("data:image/") for value in page.values("src"))
     assert all(value.startswith("#") for value in page.values("href"))
     assert {value[1:] for value in page.values("href")} <= set(page.values("id"))
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert all(word not in report for word in ("http:", "https:", "url(", "@import"))
+    assert not {"link", "iframe", "object"} & set(page.tags)
+    assert all(word not in report for word in ("http:", "https:", "url(", "@import", "fetch(", "import("))
+
+
+def test_the_page_runs_one_script_that_its_policy_names_by_hash(report: str) -> None:
+    (digest,) = re.findall(r"script-src 'sha256-([^']+)'", report)
+    run = re.findall(r"<script>(.*?)</script>", report, re.DOTALL)
+    assert run == [script()]
+    assert base64.b64encode(hashlib.sha256(run[0].encode()).digest()).decode() == digest
+    assert report.count("<script") == 1 + 2
 
 
 def test_every_picture_can_be_opened_and_is_described(report: str) -> None:
     page = Page(report)
     pictures = [Image.open(io.BytesIO(base64.b64decode(value.split(",")[1]))) for value in page.values("src")]
-    kinds = [picture.format for picture in pictures]
-    assert kinds == ["PNG", *["PNG", "GIF", "PNG", "PNG", "PNG", "PNG", "PNG"] * 2]
-    assert pictures[2].n_frames == 3
-    assert len(page.values("alt")) == len(kinds)
+    # Training; then error growth, flow, spectra and conservation of each dataset.
+    assert [picture.format for picture in pictures] == ["PNG"] * (1 + 2 * 4)
+    assert len(page.values("alt")) == len(pictures)
     assert all(page.values("alt"))
 
 
@@ -137,8 +165,13 @@ def test_the_best_of_each_line_is_marked(report: str, calm: Result) -> None:
     assert float(best[2]) > float(best[0])
 
 
-def test_the_verdict_counts_the_datasets_won(report: str) -> None:
-    assert "on 1 of 2 datasets one step ahead" in "".join(Page(report).text)
+def test_the_lead_says_until_which_step_forecasts_are_of_use(report: str) -> None:
+    text = " ".join("".join(Page(report).text).split())
+    assert "to the end of the rollout on 1 of 2 datasets; <b>wild</b> until step 0 of 5." in text
+
+
+def test_each_trajectory_has_a_row(report: str) -> None:
+    assert "".join(Page(report).text).count("run-00000") == 2
 
 
 def test_how_the_forecasts_were_made_is_said(report: str) -> None:
@@ -157,14 +190,12 @@ def test_published_figures_stand_apart_and_only_where_there_are_some(report: str
     assert "0.081" in text
 
 
-def test_an_evaluation_of_one_dataset_says_in_words_who_wins(tmp_path: Path, calm: Result) -> None:
+def test_the_lead_of_one_dataset_names_the_step(tmp_path: Path, calm: Result) -> None:
     write_report(tmp_path / "report.html", RunFacts("Evaluation", ()), [calm])
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert "Training" not in page.text
-    assert "The model beats persistence and linear extrapolation one step ahead, and beats them" in "".join(
-        page.text
-    )
-    assert len(page.values("src")) == 7
+    assert "A forecast is of use until step 5 of 5: so far its VRMSE is below 1" in "".join(page.text)
+    assert len(page.values("src")) == 4
 
 
 def test_counts_and_durations_read_as_a_person_would_say_them() -> None:
@@ -186,7 +217,7 @@ def test_a_picture_that_cannot_be_drawn_costs_that_picture(
     for name in ("panel", "spectra"):
         monkeypatch.setattr(f"walrus.evaluation.figures.{name}", fail)
     left = [each.suffix for each in draw(calm.evaluation).every]
-    assert left == ["", "-error", "-conservation", "-fields"]
+    assert left == ["", "-fields", "-error", "-flow", "-conservation"]
     assert capsys.readouterr().err.count("failed (no such colour)") == 3
 
 

@@ -26,10 +26,20 @@ def evaluation(task: str, model: float, steps: int = 8) -> Evaluation:
     for name, factor in (("a", 1.0), ("b", 3.0)):
         errors = np.ones((3, len(MEASURES), steps, 2)) * np.reshape([model * factor, 0.5, 0.7], (3, 1, 1, 1))
         drift = np.full((2, steps, 1), -0.25) * np.reshape([0.0, factor], (2, 1, 1))
-        trajectories.append(TrajectoryErrors(name, 4, errors, errors, np.ones((2, 2, 2, 3)), drift))
+        spectrum, flow = np.ones((2, 2, 2, 3)), np.ones((2, steps, 0))
+        trajectories.append(TrajectoryErrors(name, 4, errors, errors, spectrum, drift, flow))
     protocol = ForecastProtocol(history=4, start=4, seeds=(0, 1))
     return Evaluation(
-        task, protocol, True, (0, 1), ("u", "v"), (6, 4), ("mass",), tuple(trajectories), SimpleNamespace()
+        task,
+        protocol,
+        True,
+        (0, 1),
+        ("u", "v"),
+        (6, 4),
+        ("mass",),
+        (),
+        tuple(trajectories),
+        SimpleNamespace(),
     )
 
 

@@ -1,0 +1,40 @@
+"""Until which step a forecast is of use: better than a constant field, and correlated with the truth.
+
+The bounds are usual ones: a VRMSE of 1 is that of the mean of the truth, and a correlation of 0.8 ends the
+high-correlation time (arXiv 2308.05732).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import takewhile
+
+from walrus.evaluation.metrics import Measure
+from walrus.evaluation.scores import ALL, Forecaster, Scores
+
+USEFUL_VRMSE = 1.0
+HIGH_CORRELATION = 0.8
+
+
+def useful_steps(horizons: Scores, forecaster: Forecaster = "model") -> int:
+    """Steps before the first whose VRMSE, the median over trajectories, is 1 or more.
+
+    `horizons` has the scores of every step. A step without a VRMSE is passed over.
+    """
+    errors = _steps(horizons, forecaster, "vrmse")
+    return _leading(value < USEFUL_VRMSE or math.isnan(value) for value in errors)
+
+
+def correlated_steps(horizons: Scores, forecaster: Forecaster = "model") -> int:
+    """Steps before the first whose correlation with the truth is less than 0.8."""
+    return _leading(value >= HIGH_CORRELATION for value in _steps(horizons, forecaster, "pearson"))
+
+
+def _steps(horizons: Scores, forecaster: Forecaster, measure: Measure) -> list[float]:
+    return [horizons.value(window, forecaster, measure, ALL) for window in horizons.windows]
+
+
+def _leading(passed: Iterable[bool]) -> int:
+    """How many are true before the first that is not."""
+    return sum(1 for _ in takewhile(bool, passed))
