@@ -238,22 +238,23 @@ def _step(
     rate = learning_rate(schedule, step)
     ahead = steps_ahead(objective.rollout, step / schedule.steps, objective.seed, step)
     # The losses of this rank by micro-batch; those of other groups stay 0, and are added at the end.
-    losses = dict.fromkeys((micro.number for micro in micros), 0.0)
+    # They stay on the device until then: each look at one would wait for all that is queued.
+    places = {micro.number: place for place, micro in enumerate(micros)}
+    losses_M = torch.zeros(len(micros), dtype=torch.float64, device=device())
     own = len(micros) // rank.groups
     for position in range(own):
         asked = time.perf_counter()
         micro, batch = next(batches)
         waited += time.perf_counter() - asked
+        # A copy from ordinary memory returns when that memory has been read: it may be used again.
         loss = engine.loss(batch.to(device()), micro.number, ahead)
-        # This waits for the forward pass, so the memory of the batch
-        # may be used again. The backward pass runs on meanwhile.
-        losses[micro.number] = float(loss.detach())
+        losses_M[places[micro.number]] = loss.detach()
         engine.backward(loss)
         tokens += objective.tokens(batch)
         if position + 1 < own:
             engine.count()
 
-    *totals, tokens_of_all = sum_over_ranks([*losses.values(), float(tokens)])
+    *totals, tokens_of_all = sum_over_ranks([*losses_M.tolist(), float(tokens)])
     means = [total / rank.group_ranks for total in totals]
     _check_losses(step, micros, means)
     norm = engine.step(rate)
