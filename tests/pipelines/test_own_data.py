@@ -1,4 +1,4 @@
-"""The commands of docs/own-data.md and the code of docs/python-api.md, as a reader would run them."""
+"""The commands of docs/own-data.md and own-folder.md, and the code of python-api.md, as readers run them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -27,6 +28,8 @@ QUICKLY = {
     "--samples 4000": "--samples 12 --set schedule.epochs=3 --set schedule.warm_up=1 "
     "--set schedule.cool_down=1",
     "--set evaluation.start=4": "--set evaluation.start=4 --set evaluation.longest=2",
+    "--samples 2k": "--samples 12 --set schedule.epochs=3 --set schedule.warm_up=1 "
+    "--set schedule.cool_down=1",
     "--start 4": "--start 4 --longest 2",
 }
 COMMANDS = {
@@ -91,6 +94,23 @@ def test_the_tutorial_leads_from_a_strangers_file_to_a_forecast(reader, capfd, m
     assert "licence of the data: CC-BY-4.0" in card
     assert (reader / "judged/smoke/report.html").is_file()
     assert load_model(reader / "runs/smoke")[1].vocabulary.labels(["smoke"]) == (67,)
+
+
+@pytest.mark.slow
+def test_four_commands_lead_from_a_folder_of_states_to_a_forecast(reader, capfd, monkeypatch):
+    for language, text in blocks("own-folder.md"):
+        if language == "python":
+            exec(compile(text, "own-folder.md", "exec"), {})
+        else:
+            for line in text.splitlines():
+                run_line(line, monkeypatch)
+    told = "".join(capfd.readouterr())
+    assert "128 files of 8 runs, one state of a run a file" in told
+    assert "6 train, 1 valid, 1 test trajectories" in told
+    with h5py.File(reader / "forecast.nc") as file, h5py.File(reader / "dye/run_07/state_0004.h5") as state:
+        assert file["dye"].shape == (40, 32, 24)
+        assert file["time"][0] == pytest.approx(state.attrs["time"])
+        np.testing.assert_array_equal(file["x"], state["x"])
 
 
 def test_the_page_of_the_python_interface_runs(reader, root):
