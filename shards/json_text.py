@@ -88,7 +88,15 @@ def parse_with_checksum(cls: type[T], text: bytes, where: str) -> T:
     return parse(cls, content, where)
 
 
-def checked_content(text: bytes, where: str) -> bytes | None:
+def parse_proven(cls: type[T], text: bytes, where: str, cure: str) -> T:
+    """The dataclass in this text; raises ShardError where a byte of it has changed.
+
+    Earlier versions wrote no checksum: such a text is taken as it is.
+    """
+    return parse(cls, checked_content(text, where, cure) or text, where)
+
+
+def checked_content(text: bytes, where: str, cure: str = "delete it and build again") -> bytes | None:
     """The document without its checksum, None where it has none; raises ShardError where a byte has
     changed.
     """
@@ -96,9 +104,7 @@ def checked_content(text: bytes, where: str) -> bytes | None:
     if not found:
         return None
     if rest != f"{crc32c_of(content)}{END}".encode():
-        raise ShardError(
-            f"{where}: its checksum does not match, bytes have changed; delete it and build again"
-        )
+        raise ShardError(f"{where}: its checksum does not match, bytes have changed; {cure}")
     return content + END.encode()
 
 

@@ -5,7 +5,7 @@ No pickle: it loads on a machine without DeepSpeed and cannot run code.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +14,12 @@ from pydantic import Field
 from safetensors.torch import save
 from torch import Tensor
 
+from shards.checksum import crc32c_of
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
-from shards.json_text import dump, parse
+from shards.json_text import dump_with_checksum, parse_proven
 from shards.schema import History, checked
+from shards.verify import file_crc32c
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import ChannelScale
@@ -27,6 +29,7 @@ from walrus.weights_file import load_weights
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
+COPY_AGAIN = "copy the model again from where it is"
 
 
 @checked
@@ -50,6 +53,8 @@ class Description:
     licences: dict[str, str] = field(default_factory=dict)
     origin: str = ""
     scales: dict[str, dict[str, ChannelScale]] = field(default_factory=dict)
+    # Of the file of the weights, in hexadecimal digits; earlier versions wrote none.
+    weights_crc32c: str = field(default="", compare=False)
 
     def history(self, dimensions: int) -> int:
         """How many frames the model needs on a grid of this many axes."""
@@ -57,17 +62,20 @@ class Description:
 
 
 def save_model(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
-    """Write both files, weights first."""
+    """Write both files, weights first; the description has the checksums of both."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / WEIGHTS, save(weights))
-    write_atomically(folder / DESCRIPTION, dump(Description, description).encode())
+    content = save(weights)
+    write_atomically(folder / WEIGHTS, content)
+    description = replace(description, weights_crc32c=f"{crc32c_of(content):08x}")
+    write_atomically(folder / DESCRIPTION, dump_with_checksum(Description, description))
 
 
 def load_description(folder: Path) -> Description:
     """Read the description of the model in a run's folder; raises ShardError where there is none."""
     if not (folder / DESCRIPTION).is_file():
         raise ShardError(f"{folder}: has no {DESCRIPTION}; name the folder of a finished run")
-    return parse(Description, (folder / DESCRIPTION).read_bytes(), str(folder / DESCRIPTION))
+    path = folder / DESCRIPTION
+    return parse_proven(Description, path.read_bytes(), str(path), COPY_AGAIN)
 
 
 def load_model(folder: Path) -> tuple[Description, Model]:
@@ -78,6 +86,10 @@ def load_model(folder: Path) -> tuple[Description, Model]:
     description = load_description(folder)
     vocabulary = Vocabulary(description.vocabulary)
     weights = load_weights(folder / WEIGHTS)
+    if description.weights_crc32c and f"{file_crc32c(folder / WEIGHTS):08x}" != description.weights_crc32c:
+        raise ShardError(
+            f"{folder / WEIGHTS}: is not the file that {DESCRIPTION} was written with; {COPY_AGAIN}"
+        )
     _require_size(folder, description, weights)
     network = Walrus(description.model, len(vocabulary))
     try:

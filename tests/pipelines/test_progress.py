@@ -28,12 +28,12 @@ def test_a_single_slow_step_hardly_moves_the_figures():
     assert smooth.means["seconds"] == 2.2
 
 
-def test_where_there_is_no_terminal_a_line_comes_now_and_then(capfd):
+def test_where_there_is_no_terminal_a_line_comes_at_the_start_and_now_and_then(capfd):
     with progress() as report:
         for number in range(100):
             report(step(number, 50.0))
     lines = capfd.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["step 50 of 100", "step 100 of 100"]
+    assert [line.split(":")[0] for line in lines] == [f"step {done} of 100" for done in (1, 10, 50, 100)]
     assert "loss 50.00 (flow 50.00, wave 10.00), 4.0 windows/s" in lines[0]
 
 

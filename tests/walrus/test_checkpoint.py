@@ -1,7 +1,10 @@
+import random
+
 import pytest
 import torch
 
-from shards.errors import MismatchError, ShardError
+from shards.errors import MismatchError, ShardError, WalrusError
+from shards.json_text import checked_content, text_with_checksum
 from walrus.checkpoint import Description, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
@@ -65,15 +68,31 @@ def test_weights_of_another_size_are_refused(folder):
         load_model(folder)
 
 
+def rewrite(folder, old, new):
+    """Changes the description, and its checksum with it."""
+    content = checked_content((folder / "model.json").read_bytes(), "model.json").decode()
+    assert old in content
+    (folder / "model.json").write_bytes(text_with_checksum(content.replace(old, new)))
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_no_flipped_bit_goes_unnoticed(folder, name):
+    content = (folder / name).read_bytes()
+    for bit in random.Random(3).sample(range(8 * len(content)), 40):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (folder / name).write_bytes(flipped)
+        with pytest.raises(WalrusError, match=name):
+            load_model(folder)
+
+
 def test_an_unknown_key_in_the_description_is_refused(folder):
-    text = (folder / "model.json").read_text()
-    (folder / "model.json").write_text(text.replace('"step": 7', '"step": 7, "hook": "os.system"'))
+    rewrite(folder, '"step": 7', '"step": 7, "hook": "os.system"')
     with pytest.raises(ShardError, match="hook"):
         load_model(folder)
 
 
 def test_a_history_too_short_for_a_straight_line_is_refused(folder):
-    text = (folder / "model.json").read_text()
-    (folder / "model.json").write_text(text.replace('"history_2d": 4', '"history_2d": 1'))
+    rewrite(folder, '"history_2d": 4', '"history_2d": 1')
     with pytest.raises(ShardError, match="history_2d: Input should be greater than or equal to 2"):
         load_model(folder)

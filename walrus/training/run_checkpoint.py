@@ -36,7 +36,7 @@ from torch import Tensor
 
 from shards.disk import TEMPORARY, settle, write_atomically
 from shards.errors import MismatchError, ShardError
-from shards.json_text import dump, parse
+from shards.json_text import dump_with_checksum, parse_proven
 from shards.schema import AtLeastOne, Natural, checked
 from walrus.training.distributed import sum_over_ranks
 from walrus.weights_file import require_header
@@ -109,8 +109,8 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
     sizes = sum_over_ranks([float(size) if each == rank else 0.0 for each in range(dist.get_world_size())])
     if rank == 0:
         named = {f"rank-{each:05d}.safetensors": int(size) for each, size in enumerate(sizes) if size}
-        document = dump(Checkpoint, replace(checkpoint, sizes=named))
-        write_atomically(building / CHECKPOINT, document.encode())
+        document = dump_with_checksum(Checkpoint, replace(checkpoint, sizes=named))
+        write_atomically(building / CHECKPOINT, document)
         _set_aside(target)
         building.replace(target)
         settle(folder)
@@ -156,10 +156,15 @@ def steps_of(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: found[path])
 
 
+def _read(step: Path) -> Checkpoint:
+    path = step / CHECKPOINT
+    return parse_proven(Checkpoint, path.read_bytes(), str(path), "go on from an earlier checkpoint")
+
+
 def fault_of(step: Path) -> str | None:
     """Why the folder of a step is no whole checkpoint, None where it is one: every file there, none cut."""
     try:
-        checkpoint = parse(Checkpoint, (step / CHECKPOINT).read_bytes(), CHECKPOINT)
+        checkpoint = _read(step)
         for name, size in checkpoint.sizes.items():
             found = (step / name).stat().st_size
             if found != size:
@@ -181,7 +186,7 @@ class RunCheckpoint:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checkpoint = parse(Checkpoint, (folder / CHECKPOINT).read_bytes(), str(folder / CHECKPOINT))
+        self.checkpoint = _read(folder)
         self._checked: set[tuple[Path, str]] = set()
 
     @classmethod

@@ -121,7 +121,7 @@ def test_numbers_sort_as_numbers(tmp_path):
     assert [path.name for path in steps_of(tmp_path)] == ["step-9", "step-10", "step-0000100"]
 
 
-@pytest.mark.parametrize("harm", ["no document", "no file", "cut file", "torn document"])
+@pytest.mark.parametrize("harm", ["no document", "no file", "cut file", "torn document", "flipped bit"])
 def test_a_checkpoint_that_is_not_whole_is_passed_over_and_kept(tmp_path, world, harm):
     folder = three(tmp_path / "checkpoints")
     last = folder / "step-0000011"
@@ -132,8 +132,12 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over_and_kept(tmp_path, world,
         file.unlink()
     elif harm == "cut file":
         file.write_bytes(file.read_bytes()[:-4])
-    else:
+    elif harm == "torn document":
         (last / "checkpoint.json").write_text('{"step": 11')
+    else:
+        content = (last / "checkpoint.json").read_bytes()
+        # The count of updates of w is 10 then.
+        (last / "checkpoint.json").write_bytes(content.replace(b'"w": 11', b'"w": 10'))
     assert fault_of(last)
     assert RunCheckpoint.last(folder).checkpoint.step == 10
     save(folder, Checkpoint(11, 1, {"w": 11}, {}), [Fragment("weight", "w", 0, VALUES)])
