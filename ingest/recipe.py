@@ -120,7 +120,7 @@ class Recipe:
     exclude: tuple[Exclusion, ...] = ()
     # Frames at the start of every trajectory that are not taken: the start-up of a solver.
     skip_frames: Natural = 0
-    # Of the others each so many-th is taken: a model learns little of frames that hardly differ.
+    # Of the others every n-th is taken: a model learns little of frames that hardly differ.
     stride: AtLeastOne = 1
     # Axes of the arrays as stored, such as "n t x y c": n trajectory, t time, c component or channel.
     layout: str = ""

@@ -50,8 +50,8 @@ TABLES = (
             "home": Key("Where the data are published.", 'home = "https://example.org/data"'),
             "note": Key("What a user should know.", 'note = "The first second is start-up."'),
             "files": Key(
-                "Pattern of names below the given folder. `{step}`: a state a file; `{piece}`: restart "
-                "pieces; `{variable}`: one variable a file; other parts in braces tell runs apart.",
+                "Pattern of names below the given folder. `{step}`: one state per file; `{piece}`: restart "
+                "pieces; `{variable}`: one variable per file; other parts in braces tell runs apart.",
                 'files = "{run}/out_{step}.h5"',
             ),
             "dtype": Key("`float32` rounds float64 files to half the size.", 'dtype = "float32"'),
@@ -65,7 +65,7 @@ TABLES = (
             "exclude": Key("Files that are known to be bad.", "[[exclude]]"),
             "skip_frames": Key("Frames at the start of every run that are not taken.", "skip_frames = 10"),
             "stride": Key(
-                "Takes each so many-th frame, the first included: for runs whose frames hardly differ.",
+                "Takes every n-th frame, the first included: for runs whose frames hardly differ.",
                 "stride = 4",
             ),
             "layout": Key(
@@ -109,8 +109,8 @@ TABLES = (
             ),
             "unit": Key("As people write it.", 'unit = "m s-1"'),
             "stored": Key(
-                "Its array, or one per component in the order of `axes`; `name[2]` is channel 2. `*` is one "
-                "array a run, `{step}` one a frame.",
+                "Its array, or one per component in the order of `axes`; `name[0]` is the first channel of "
+                "an array. With `*` in the name each run has an array, with `{step}` each frame.",
                 'stored = ["step_{step}/vy", "step_{step}/vx"]',
             ),
             "transform": Key("Applied to what is stored; the name says so.", 'transform = "log10"'),
@@ -123,7 +123,7 @@ TABLES = (
     Table(
         TimeRule,
         "[time]",
-        "One of `stored`, `step` and `stop`.",
+        'One of `stored`, `step` and `stop`; next to `stored = "{step}"`, `step` is the time per step.',
         {
             "stored": Key(
                 "An array; `@time`, an attribute of each file; `step_{step}@time`, of each group; `{step}`, "
@@ -208,7 +208,7 @@ TABLES = (
     Table(
         SplitRule,
         "[split]",
-        "Shares, or counts; each split gets at least one run.",
+        "Shares, or counts; of three runs or more, each split with a share gets at least one.",
         {
             "train": Key("Share that trains.", "train = 0.8"),
             "valid": Key("Share that validates.", "valid = 0.1"),
