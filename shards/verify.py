@@ -6,8 +6,8 @@ them says alone is proven by nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import google_crc32c
@@ -18,7 +18,7 @@ from shards.checksum import agrees_with_comment, crc32c_of
 from shards.disk import open_regular
 from shards.errors import ShardError
 from shards.index import Entry, FileRange, FileRecord
-from shards.json_text import checked_content
+from shards.json_text import parse_with_checksum
 from shards.publish import REPORT
 from shards.read import Dataset
 from shards.schema import SPLITS
@@ -104,6 +104,13 @@ def _document_faults(dataset: Dataset) -> Iterator[str]:
         yield from _record_faults(dataset)
 
 
+@dataclass(frozen=True)
+class _Recorded:
+    """What a record of a part says of its files; the rest of it is for builds."""
+
+    files: tuple[FileRecord, ...]
+
+
 def _record_faults(dataset: Dataset) -> Iterator[str]:
     """Records that were changed; otherwise whether they hold the files of the index, where the dataset has
     records.
@@ -112,15 +119,11 @@ def _record_faults(dataset: Dataset) -> Iterator[str]:
     recorded: set[tuple[str, int, int]] = set()
     for path in paths:
         try:
-            content = checked_content(path.read_bytes(), str(path))
+            record = parse_with_checksum(_Recorded, path.read_bytes(), str(path))
         except ShardError as error:
             yield str(error)
             return
-        if content is None:
-            yield f"{path}: its checksum is missing; delete it and build again"
-            return
-        for file in json.loads(content)["files"]:
-            recorded.add((file["path"], file["length"], file["crc32c"]))
+        recorded.update((file.path, file.length, file.crc32c) for file in record.files)
     indexed = {(file.path, file.length, file.crc32c) for file in dataset.index.files}
     if paths and recorded != indexed:
         yield f"{dataset.folder / PARTS}: the records hold other files than index.json; build again"
