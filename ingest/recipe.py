@@ -322,7 +322,7 @@ def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
 def _with_todays_source(tables: dict[str, Any], path: Path) -> dict[str, Any]:
     """The tables of a recipe, a source that was renamed by its new name; whoever runs a command is told."""
     source = tables.get("source")
-    if source not in RENAMED_SOURCES:
+    if not isinstance(source, str) or source not in RENAMED_SOURCES:
         return tables
     today = RENAMED_SOURCES[source]
     warnings.warn(f'{path}: source = "{source}" is now called "{today}"', RenamedWarning, stacklevel=3)

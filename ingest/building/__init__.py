@@ -15,6 +15,7 @@ __all__ = [
     "memory",
     "overwrite",
     "part",
+    "part_groups",
     "plan",
     "processes",
     "rounding",

@@ -7,7 +7,7 @@ on the inputs and the recipe, never on the number of workers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ingest.building.caveats import caveats
 from ingest.building.copies import copies, copy_notes
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.memory import Resources, Work
+from ingest.building.part_groups import groups_of_parts
 from ingest.building.rounding import ErrorBounds, error_bounds
 from ingest.building.scale import powers
 from ingest.building.trajectories import usable_trajectories, warn_of_empty_rules
@@ -33,7 +34,6 @@ from shards.json_text import to_text
 from shards.schema import SPLITS, DType, Schema, Split, Trajectory
 from shards.shard import chunk_shape
 
-PART_BYTES: dict[Packaging, int] = {"zarr": 64 * 2**20, "webdataset": 2**30}
 # A trajectory longer than this is cut into several shards, at frames.
 SHARD_BYTES = 128 * 2**20
 
@@ -74,7 +74,7 @@ class AgreedInputs:
     def least_work(self, packaging: Packaging, rounded: bool) -> Work:
         """The work of a build of these; rounding may store float64 as float32, in fewer parts."""
         stored = replace(self.schema, dtype="float32") if rounded else self.schema
-        return _work(self.schema, _groups(stored, packaging, self.trajectories))
+        return _work(self.schema, groups_of_parts(stored, packaging, self.trajectories))
 
 
 @dataclass(frozen=True)
@@ -303,7 +303,7 @@ def _parts(
     by_path = {file.path: file for file in files}
     numbers = {split: before.get(split, 0) for split in SPLITS}
     parts: list[Part] = []
-    for group in _groups(schema, packaging, trajectories):
+    for group in groups_of_parts(schema, packaging, trajectories):
         split = group[0].split
         used = {each.origin.file: by_path[each.origin.file] for each in group}
         prints = {path: [file.bytes, file.digest] for path, file in used.items()}
@@ -319,32 +319,3 @@ def _parts(
         )
         numbers[split] += 1
     return tuple(parts)
-
-
-def _groups(
-    schema: Schema, packaging: Packaging, trajectories: Sequence[Trajectory]
-) -> list[tuple[Trajectory, ...]]:
-    """The trajectories of each part, split after split; a part of the zarr packaging keeps to one file."""
-    groups: list[tuple[Trajectory, ...]] = []
-    for split in SPLITS:
-        chosen = [trajectory for trajectory in trajectories if trajectory.split == split]
-        groups += _groups_of_split(schema, packaging, chosen)
-    return groups
-
-
-def _groups_of_split(
-    schema: Schema, packaging: Packaging, chosen: Sequence[Trajectory]
-) -> Iterator[tuple[Trajectory, ...]]:
-    # A group is closed before it grows too large, or where the file changes.
-    group: list[Trajectory] = []
-    size = 0
-    for trajectory in chosen:
-        length = trajectory.frames * schema.frame_bytes
-        apart = packaging == "zarr" and group and group[-1].origin.file != trajectory.origin.file
-        if group and (apart or size + length > PART_BYTES[packaging]):
-            yield tuple(group)
-            group, size = [], 0
-        group.append(trajectory)
-        size += length
-    if group:
-        yield tuple(group)

@@ -234,3 +234,13 @@ def test_a_source_by_its_old_name_is_read_with_a_note(tmp_path):
     path.write_text(dump_toml(GRAY_SCOTT | {"source": "hdf5"}))
     with pytest.warns(RenamedWarning, match='source = "hdf5" is now called "arrays"'):
         assert find_recipe(str(path)).source == "arrays"
+
+
+@pytest.mark.parametrize("source", ["{}", "[]", "3", '["well"]'])
+def test_a_source_that_is_no_text_is_one_line(tmp_path, source):
+    path = tmp_path / "strange.toml"
+    path.write_text(
+        f'name = "a"\nsource = {source}\ntitle = "A"\naxes = ["x"]\nfields = [{{ name = "u" }}]\n'
+    )
+    with pytest.raises(SettingsError, match="source"):
+        find_recipe(str(path))

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-import ingest.building.plan
+import ingest.building.part_groups
 from ingest.building.plan import BuildPlan, plan_build
 from ingest.recipe import find_recipe
 from ingest.split import SplitRule
@@ -35,8 +35,16 @@ def test_trajectories_are_ordered_by_split_file_and_row(good):
 
 def test_a_tar_takes_in_several_files_a_zarr_part_keeps_to_one(good, monkeypatch):
     assert [len(part.trajectories) for part in plan(good, "webdataset").parts] == [5, 2, 2]
-    monkeypatch.setitem(ingest.building.plan.PART_BYTES, "webdataset", 2 * 5 * 3 * 24 * 4)
+    monkeypatch.setitem(ingest.building.part_groups.PART_BYTES, "webdataset", 2 * 5 * 3 * 24 * 4)
     assert [len(part.trajectories) for part in plan(good, "webdataset").parts] == [2, 1, 1, 1, 2, 2]
+
+
+def test_many_small_files_share_the_parts_of_the_zarr_packaging(good, monkeypatch):
+    monkeypatch.setattr(ingest.building.part_groups, "MANY_FILES", 1)
+    assert [len(part.trajectories) for part in plan(good).parts] == [5, 2, 2]
+    # The second file does not fit next to the three trajectories of the first one.
+    monkeypatch.setattr(ingest.building.part_groups, "SMALL_FILES_BYTES", 3 * 5 * 3 * 24 * 4)
+    assert [len(part.trajectories) for part in plan(good).parts] == [3, 2, 2, 2]
 
 
 @pytest.mark.parametrize(("rms", "k"), [(1.0, 0), (3.0, 2), (2.7, 1), (1e-6, -20), (1e6, 20), (0.0, 0)])
