@@ -25,6 +25,7 @@ def model_card(
 
     `base` is the name and the description of the model that it began from, `metrics` a table.
     """
+    data = [line for card in cards for line in _data(card)]
     return "\n".join(
         (
             f"# {recipe.title}",
@@ -41,7 +42,7 @@ def model_card(
             "",
             "## Data",
             "",
-            *(line for card in cards for line in _data(card)),
+            *data,
             "## Recipe",
             "",
             *_recipe(recipe, description, base),

@@ -194,7 +194,9 @@ def _coordinates(
 
 def _scalars(documents: Sequence[TrajectoryDocument], taken: set[str]) -> dict[str, Variable]:
     """The parameters of each trajectory, NaN where it has no such one."""
-    names = dict.fromkeys(name for document in documents for name in document.trajectory.scalars)
+    names: dict[str, float] = {}
+    for document in documents:
+        names |= document.trajectory.scalars
     return {
         f"parameter_{name}" if name in taken | {"time", "frames", "split", "trajectory"} else name: Variable(
             "trajectory", [document.trajectory.scalars.get(name, np.nan) for document in documents]

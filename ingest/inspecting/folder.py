@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -319,7 +320,7 @@ def _hold_different_arrays(files: list[Path]) -> bool:
         place = located(path)
         with open_arrays(place) as arrays:
             fields.append({each.path for each in list_arrays(arrays, place) if _is_field(arrays, each)})
-    return all(one.isdisjoint(other) for number, one in enumerate(fields) for other in fields[:number])
+    return all(one.isdisjoint(other) for one, other in combinations(fields, 2))
 
 
 def _is_field(arrays: ArrayFile, each: ArrayInfo) -> bool:

@@ -92,7 +92,10 @@ def _likeness_lines(found: Inspection) -> list[str]:
     """Which source, program or template the file resembles, and what to do next."""
     fitting = [each for each in found.looks_like if each.fits]
     if fitting:
-        return [*(line for each in fitting for line in _fitting_lines(each)), *_next(found, fitting[0])]
+        lines = []
+        for each in fitting:
+            lines += _fitting_lines(each)
+        return [*lines, *_next(found, fitting[0])]
     lines = told("looks like", "nothing that a source knows: it is none of the benchmarks' layouts")
     if found.written_by:
         also = (
@@ -143,12 +146,12 @@ def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
         advice = (
             f'for another system of that kind the draft says source = "{fitting.source}"; otherwise {advice}'
         )
-    commands = (
-        f"walrus-ingest inspect {file} --recipe own.toml",
-        "$EDITOR own.toml",
-        _build_command("own.toml", file),
-    )
-    return [*told("next", advice), *(line for each in commands for line in told("", each, whole=True))]
+    return [
+        *told("next", advice),
+        *told("", f"walrus-ingest inspect {file} --recipe own.toml", whole=True),
+        *told("", "$EDITOR own.toml", whole=True),
+        *told("", _build_command("own.toml", file), whole=True),
+    ]
 
 
 def _build_command(dataset: str, file: str) -> str:

@@ -282,7 +282,10 @@ def _beside(evaluation: Evaluation) -> str:
     published = published_scores(evaluation.task)
     if published is None:
         return ""
-    models = list(dict.fromkeys(model for values in published.vrmse.values() for model in values))[::-1]
+    known: dict[str, float] = {}
+    for values in published.vrmse.values():
+        known |= values
+    models = list(known)[::-1]
     head = "".join(f'<th scope="col">{escape(model)}</th>' for model in models)
     body = "".join(
         f'<tr><th scope="row">{_published_window(window)}</th>'
