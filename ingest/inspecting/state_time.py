@@ -10,6 +10,7 @@ from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.numbered import time_attribute
+from shards.program.console import printable
 
 # Groups that hold attributes and no arrays (Gkeyll, Gadget and others).
 HEADER_GROUPS = ("timeData", "time", "Time", "header", "Header", "info", "metadata")
@@ -45,4 +46,4 @@ def words_of_time(arrays: ArrayFile, stored: str) -> str:
     if not stored:
         return ""
     value = arrays.attribute(path, name) if at else float(whole(arrays.array(path)).reshape(-1)[0])
-    return f" ({name or path} = {value:g})"
+    return f" ({printable(name or path)} = {value:g})"

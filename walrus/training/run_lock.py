@@ -78,23 +78,25 @@ def owned(run: Path) -> Iterator[None]:
     written there.
     """
     path, me = run / LOCK, Owner.here()
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        _take(run, path, me)
-    except OSError as error:
-        if isinstance(error, ShardError):
-            raise
-        raise MismatchError(f"{run}: cannot be written ({error.strerror}); give another --out") from error
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(path, ended), daemon=True)
-    beating.start()
+    # A signal may come between any two lines: what takes the lock is inside of what gives it back.
     try:
+        try:
+            run.mkdir(parents=True, exist_ok=True)
+            _take(run, path, me)
+        except OSError as error:
+            if isinstance(error, ShardError):
+                raise
+            raise MismatchError(f"{run}: cannot be written ({error.strerror}); give another --out") from error
+        beating.start()
         yield
     finally:
         ended.set()
-        beating.join()
+        if beating.is_alive():
+            beating.join()
         with suppress(OSError, ShardError):
-            # Another run may have taken over in the meantime, if this one was asleep for long.
+            # Another run may own it, or may have taken over if this one was asleep for long.
             if parse(Owner, path.read_bytes(), str(path)) == me:
                 path.unlink()
 
