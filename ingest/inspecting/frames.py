@@ -108,10 +108,13 @@ class FrameReader:
         """
         if not self.layout.variable:
             return None
-        field, stride = self.layout.variable[0], 1
-        while self.count >= 2 * stride * FEWEST_FRAMES and self._gain_of_line(field, stride) >= LINE_WINS:
+        field, stride, gains = self.layout.variable[0], 1, []
+        while self.count >= 2 * stride * FEWEST_FRAMES:
+            gains.append(self._gain_of_line(field, stride))
+            if gains[-1] < LINE_WINS:
+                break
             stride *= 2
-        return Thinning(self._gain_of_line(field, 1), stride) if stride > 1 else None
+        return Thinning(gains[0], stride) if stride > 1 else None
 
     def _gain_of_line(self, field: PlacedArray, stride: int) -> float:
         """RMS error of the last frame over that of a line through the last two, in the middle of the run."""

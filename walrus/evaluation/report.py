@@ -116,10 +116,10 @@ def lead_sentence(evaluations: Sequence[Evaluation]) -> str:
             f"score of a constant field. Persistence is of use until step {persistence}, linear "
             f"extrapolation until step {linear}."
         )
-    ended = [each for each in evaluations if _useful(each) < len(each.horizons.windows)]
+    ended = [each for each in evaluations if useful_steps(each.horizons) < len(each.horizons.windows)]
     whole = len(evaluations) - len(ended)
     names = ", ".join(
-        f"{escaped_words(each.task)} until step {_useful(each)} of {len(each.horizons.windows)}"
+        f"{escaped_words(each.task)} until step {useful_steps(each.horizons)} of {len(each.horizons.windows)}"
         for each in ended
     )
     others = f"; {names}" if names else ""
@@ -127,10 +127,6 @@ def lead_sentence(evaluations: Sequence[Evaluation]) -> str:
         f"Forecasts are of use, with a VRMSE below 1, to the end of the rollout on <b>{whole} of "
         f"{len(evaluations)}</b> datasets{others}."
     )
-
-
-def _useful(evaluation: Evaluation) -> int:
-    return useful_steps(evaluation.horizons)
 
 
 def _summary(evaluation: Evaluation) -> list[ScoreRow]:
