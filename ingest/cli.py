@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shards.program.starting  # noqa: F401
+
+# isort: split
+
 from pathlib import Path
 from typing import Annotated
 

@@ -5,6 +5,10 @@ What computes is imported by the command, not by this module: a help text must n
 
 from __future__ import annotations
 
+import shards.program.starting  # noqa: F401
+
+# isort: split
+
 from pathlib import Path
 from typing import Annotated
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import torch
@@ -17,10 +18,11 @@ from pipelines.progress import progress
 from pipelines.recipe import RunRecipe
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, StoppedError, WalrusError
-from shards.program.console import STOPPED, say
+from shards.program.console import say
 from shards.program.machine import keep_freed_memory, usable_cores
 from shards.program.settings import dump_toml
-from shards.program.signals import SIGNALS, end_with_parent, passed_on, withheld
+from shards.program.signals import end_with_parent, passed_on, withheld
+from shards.program.starting import SIGNALS, STOPPED
 from shards.remote import Root
 from shards.verify import file_crc32c
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description, load_model, save_model
@@ -173,7 +175,7 @@ def _spawn(job: Job, meeting: Path) -> None:
             while not processes.join():
                 pass
     except KeyboardInterrupt:
-        for process in processes.processes:  # What they have not finished is no checkpoint.
+        for process in active_children():  # What they have not finished is no checkpoint.
             process.kill()
         note(job.run, "ended: interrupted")
         raise
@@ -194,7 +196,7 @@ def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
     if mistakes:
         kind = StoppedError if code == STOPPED else MismatchError
         return kind(mistakes[0].read_text(encoding="utf-8"))
-    if name in {number.name for number in SIGNALS}:
+    if code == STOPPED or name in {number.name for number in SIGNALS}:
         return StoppedError("told to stop before the first step; the same command begins again")
     if name:
         return MismatchError(
@@ -318,13 +320,8 @@ def _early_stopping(
     """Validation on the first dataset, where the recipe asks for it."""
     if not job.recipe.early_stopping.every:
         return None
-    model = Model(
-        objective.network,
-        objective.vocabulary,
-        description.eps,
-        description.jitters,
-        scales=description.scales,
-    )
+    network, vocabulary = objective.network, objective.vocabulary
+    model = Model(network, vocabulary, description.eps, description.jitters, scales=description.scales)
     dataset = next(iter(shards.datasets.values()))
     history = description.history(len(dataset.card.schema.grid.axes))
     return EarlyStopping(job.recipe.early_stopping, model, dataset, history, job.run)

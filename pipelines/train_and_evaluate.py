@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -26,7 +25,7 @@ from walrus.evaluation.write import save
 from walrus.reading.stream import Shards
 from walrus.rollout import Model
 from walrus.training.distributed import Launched
-from walrus.training.log import LOSSES, read_lines
+from walrus.training.log import LOSSES, LoggedStep, read_lines
 from walrus.training.run_lock import owned
 
 EVALUATION = "evaluation"
@@ -75,22 +74,22 @@ def _evaluate(job: Job, shards: Shards) -> None:
     began = time.perf_counter()
     description, model = load_model(job.run)
     results = evaluate_all(model, description, list(shards.datasets.values()), job.recipe.evaluation)
-    losses = read_lines(job.run / LOSSES)
+    losses = read_lines(job.run / LOSSES, LoggedStep)
     facts = (
         *describe(description, model),
-        ("training time", duration(sum(line["seconds"] for line in losses))),
+        ("training time", duration(sum(line.seconds for line in losses))),
         ("evaluation time", duration(time.perf_counter() - began)),
     )
     save(job.run / EVALUATION, RunFacts(job.recipe.title, facts), results, curves(losses))
 
 
-def curves(losses: Sequence[dict[str, Any]]) -> list[Curve]:
+def curves(losses: Sequence[LoggedStep]) -> list[Curve]:
     """The training curve of each task."""
     steps: dict[str, list[int]] = {}
     values: dict[str, list[float]] = {}
     for line in losses:
-        for task, loss in line["losses"].items():
-            steps.setdefault(task, []).append(line["step"])
+        for task, loss in line.losses.items():
+            steps.setdefault(task, []).append(line.step)
             values.setdefault(task, []).append(loss)
     return [Curve(task, steps[task], values[task]) for task in sorted(steps)]
 

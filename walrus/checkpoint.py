@@ -19,7 +19,6 @@ from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump_with_checksum, parse_proven
 from shards.schema import History, checked
-from shards.verify import file_crc32c
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import ChannelScale
@@ -86,14 +85,14 @@ def load_model(folder: Path) -> tuple[Description, Model]:
     description = load_description(folder)
     vocabulary = Vocabulary(description.vocabulary)
     weights = load_weights(folder / WEIGHTS)
-    if description.weights_crc32c and f"{file_crc32c(folder / WEIGHTS):08x}" != description.weights_crc32c:
+    if description.weights_crc32c and f"{weights.crc32c:08x}" != description.weights_crc32c:
         raise ShardError(
             f"{folder / WEIGHTS}: is not the file that {DESCRIPTION} was written with; {COPY_AGAIN}"
         )
-    _require_size(folder, description, weights)
+    _require_size(folder, description, weights.tensors)
     network = Walrus(description.model, len(vocabulary))
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(weights.tensors)
     except RuntimeError as error:
         raise MismatchError(f"{folder / WEIGHTS}: does not fit {DESCRIPTION}: {error}") from error
     network.eval()

@@ -5,6 +5,7 @@ The reasons are in docs/decisions/0006-append.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,9 @@ from shards.read import Dataset
 from shards.schema import SPLITS
 from shards.write import full_disk_is_an_error
 
+# The name of a part; merging removes whatever else is among the records.
+PART = re.compile(rf"({'|'.join(SPLITS)})-\d+")
+
 
 @dataclass(frozen=True)
 class Appended:
@@ -52,6 +56,11 @@ def append(recipe: Recipe, start: Path, root: Path, resources: Resources, progre
     folder = root / recipe.name
     if not (folder / "card.json").is_file():
         raise ShardError(f"{folder}: is not a built dataset; run walrus-ingest build first")
+    if not (folder / UNFINISHED).exists():
+        # Nothing is written to find out that nothing is new, not even a lock.
+        card, _ = _agreeing(recipe, folder)
+        if not _new_files(recipe, start, card):
+            return Appended(folder, 0, 0, card, (), ())
     with full_disk_is_an_error(folder), lock(folder):
         # An append that was killed while it merged.
         complete(folder)
@@ -62,19 +71,7 @@ def _append(
     recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: TellProgress
 ) -> Appended:
     """The same for who holds the lock: plans the new files, does their parts, merges old and new records."""
-    card = read_card(folder)
-    index = read_index(folder)
-    if card is None or index is None:
-        raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
-    if card.format != FORMAT:
-        raise MismatchError(
-            f"{folder}: is of format {card.format}, new files would be of format {FORMAT}; run walrus-ingest "
-            "build with all files in another root"
-        )
-    if shard_digest(recipe) != shard_digest(load(Recipe, folder / "recipe.toml")):
-        raise MismatchError(
-            f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET"
-        )
+    card, index = _agreeing(recipe, folder)
     old = _old_records(folder, card, index)
     onto = _onto(Dataset(folder), old)
     plan = plan_onto(recipe, _new_files(recipe, start, card), index.packaging, card.codec, onto)
@@ -99,10 +96,29 @@ def _append(
     )
 
 
+def _agreeing(recipe: Recipe, folder: Path) -> tuple[Card, DatasetIndex]:
+    """Card and index of a finished dataset that this recipe may add to; raises ShardError for any other."""
+    card = read_card(folder)
+    index = read_index(folder)
+    if card is None or index is None:
+        raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
+    if card.format != FORMAT:
+        raise MismatchError(
+            f"{folder}: is of format {card.format}, new files would be of format {FORMAT}; run walrus-ingest "
+            "build with all files in another root"
+        )
+    if shard_digest(recipe) != shard_digest(load(Recipe, folder / "recipe.toml")):
+        raise MismatchError(
+            f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET"
+        )
+    return card, index
+
+
 def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, PartRecord]:
     """Records of the parts of the index, by name, in its order; without those of a killed append."""
     built = {(entry.split, entry.key) for entry in index.trajectories}
-    names = sorted((path.stem for path in (folder / RECORDS).glob("*.json")), key=_place)
+    stems = (path.stem for path in (folder / RECORDS).glob("*.json"))
+    names = sorted(filter(PART.fullmatch, stems), key=_place)
     old: dict[str, PartRecord] = {}
     found: set[tuple[str, str]] = set()
     for name in names:

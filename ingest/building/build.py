@@ -131,6 +131,9 @@ def build_share(
     if not parts:
         return BuiltShare(folder, 0, 0, 0, ())
     keep_what_is_there(plan, folder, parts, resources.slab_bytes(plan.work))
+    if _finished(plan, folder) is not None:
+        found = DoneParts(list(_done(plan, parts, folder).values()), 0, 0)
+        return BuiltShare(folder, 0, len(parts), 0, found.quarantine)
     with full_disk_is_an_error(folder), lock(folder, mine) as held:
         keep_outline(folder, outline, held)
         done = do_parts(plan, parts, folder, resources, progress)

@@ -35,14 +35,21 @@ def finish(folder: Path) -> tuple[Card, int]:
     Raises ShardError where a part is missing, and names its job, or where a job is still writing.
     """
     _require_begun(folder)
+    if read_outline(folder) is None:
+        return _merged_before(folder), 0
     with full_disk_is_an_error(folder), lock(folder):
         outline = read_outline(folder)
         if outline is None:
-            card = read_card(folder)
-            if card is None or read_index(folder) is None:
-                raise ShardError(f"{folder}: holds no {UNFINISHED} and no finished dataset; run build again")
-            return card, 0
+            return _merged_before(folder), 0
         return merge(outline, folder, _records(outline, folder))
+
+
+def _merged_before(folder: Path) -> Card:
+    """The card of a dataset that has nothing left to merge; raises ShardError where there is none."""
+    card = read_card(folder)
+    if card is None or read_index(folder) is None:
+        raise ShardError(f"{folder}: holds no {UNFINISHED} and no finished dataset; run build again")
+    return card
 
 
 def merged(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) -> Card | None:
@@ -137,7 +144,7 @@ def _remove_strays(outline: BuildOutline, folder: Path, known: set[str]) -> None
         for path in sorted((folder / split).rglob("*"), reverse=True):
             if path.is_file() and path.relative_to(folder).as_posix() not in known:
                 path.unlink()
-            elif path.is_dir() and not any(path.iterdir()):
+            elif path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
                 path.rmdir()
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from ingest.building.part import RECORDS
 from shards.disk import NO_LOCKS, open_append
 from shards.errors import ShardError
+from shards.schema import SPLITS
 
 NAME = "lock"
 # A byte that stands for no part.
@@ -60,7 +61,17 @@ class Lock:
 
 @contextmanager
 def lock(folder: Path, parts: Iterable[int] | None = None) -> Iterator[Lock]:
-    """Holds these parts of a dataset, None for all; raises ShardError where another process holds one."""
+    """Holds these parts of a dataset, None for all; raises ShardError where another process holds one.
+
+    Also where a folder that a build clears is a link: what is behind it may be anybody's
+    (docs/decisions/0041-nothing-of-others-is-believed.md).
+    """
+    for name in (RECORDS, *SPLITS):
+        if (folder / name).is_symlink():
+            raise ShardError(
+                f"{folder / name}: is a link, and builds remove what they do not know; put the folder itself "
+                "there, or name another root"
+            )
     # The records' folder comes first: by it a later run knows that the rest is a build's.
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
     with open_append(folder / RECORDS / NAME) as file:

@@ -17,7 +17,8 @@ from ingest.building.part import PartRecord, build_part
 from ingest.building.plan import BuildPlan, Part
 from shards.errors import WalrusError
 from shards.program.machine import no_imports_from_here
-from shards.program.signals import SIGNALS, withheld
+from shards.program.signals import withheld
+from shards.program.starting import SIGNALS
 
 Results = Iterator[tuple[Part, PartRecord]]
 

@@ -10,4 +10,5 @@ __all__ = [
     "settings",
     "side_task",
     "signals",
+    "starting",
 ]

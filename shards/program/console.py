@@ -23,6 +23,7 @@ from rich.console import Console
 from shards.errors import StoppedError, WalrusError, WalrusWarning
 from shards.program.own_packages import require_own_packages
 from shards.program.signals import stopping
+from shards.program.starting import STOPPED
 from shards.system_errors import explained
 from shards.urls import without_secrets
 
@@ -30,8 +31,6 @@ QUARANTINE = 3
 INTERRUPTED = 130
 # As a shell reports a program that SIGPIPE ended.
 OUTPUT_CLOSED = 141
-# EX_TEMPFAIL of sysexits.h: try again later.
-STOPPED = 75
 
 # What most commands take.
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from shards.errors import StoppedError
-
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+from shards.program.starting import SIGNALS
 
 
 class Notice:

@@ -138,4 +138,4 @@ def test_a_description_of_a_network_of_terabytes_next_to_small_weights_is_refuse
 
 def test_what_is_right_is_read(tmp_path):
     save_file({"a": torch.arange(6.0).view(2, 3)}, tmp_path / "weights.safetensors")
-    assert load_weights(tmp_path / "weights.safetensors")["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert load_weights(tmp_path / "weights.safetensors").tensors["a"].tolist() == [[0, 1, 2], [3, 4, 5]]

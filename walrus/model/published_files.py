@@ -24,7 +24,7 @@ def read_release(path: Path) -> dict[str, Tensor]:
     Takes a torch file (nested or bare) or safetensors. Raises ShardError where it cannot be read safely,
     MismatchError where it holds anything but named tensors.
     """
-    content: Any = load_weights(path) if path.suffix == ".safetensors" else _read_torch(path)
+    content: Any = load_weights(path).tensors if path.suffix == ".safetensors" else _read_torch(path)
     for name in NESTING:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]

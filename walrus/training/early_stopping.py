@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.log import read_lines
-from walrus.weights_file import load_weights
+from walrus.weights_file import checksums, load_weights
 
 LOG = "validation.jsonl"
 BEST = "best.safetensors"
@@ -49,11 +49,11 @@ class EarlyStoppingSettings:
     steps: AtLeastOne = 10
 
 
-@dataclass(frozen=True)
+@checked
 class Validation:
     """The mean VRMSE of the rollouts after so many optimiser steps."""
 
-    step: int
+    step: Natural
     error: float
 
 
@@ -108,18 +108,17 @@ class EarlyStopping:
 
     def keep(self, weights: Mapping[str, Tensor]) -> None:
         """Remembers these weights as the best."""
-        write_atomically(
-            self.folder / BEST, save({name: value.contiguous() for name, value in weights.items()})
-        )
+        tensors = {name: value.contiguous() for name, value in weights.items()}
+        write_atomically(self.folder / BEST, save(tensors, checksums(tensors)))
 
     def best_weights(self) -> dict[str, Tensor]:
         """Those of the best validation."""
-        return load_weights(self.folder / BEST)
+        return load_weights(self.folder / BEST).tensors
 
 
 def read_validations(folder: Path) -> list[Validation]:
     """What a run has seen so far."""
-    return [Validation(**line) for line in read_lines(folder / LOG)]
+    return read_lines(folder / LOG, Validation)
 
 
 def is_done(folder: Path, settings: EarlyStoppingSettings, steps: int) -> bool:

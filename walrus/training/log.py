@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from shards.disk import open_append, write_atomically
 from shards.program.console import say
 from shards.program.side_task import SideTask
+from shards.schema import Natural, NotNegative, excerpt
 from shards.urls import without_secrets
 
+T = TypeVar("T")
 LOSSES = "losses.jsonl"
 EVENTS = "tensorboard"
 SENTENCES = "log.txt"
@@ -87,6 +91,15 @@ class StepRecord:
         } | {f"task/{task}": loss for task, loss in self.losses.items()}
 
 
+@excerpt
+class LoggedStep:
+    """A line of the file of losses, as far as it is read again."""
+
+    step: Natural
+    losses: dict[str, float]
+    seconds: NotNegative
+
+
 class Log:
     """Writes the figures of every step from `first` on; lines of a run that was cut off later are dropped."""
 
@@ -122,8 +135,8 @@ class Log:
 def _losses_from(run: Path, first: int) -> TextIO:
     """The file of losses, open at its end, with the steps before `first`."""
     run.mkdir(parents=True, exist_ok=True)
-    kept = [line for line in read_lines(run / LOSSES) if line["step"] < first]
-    write_atomically(run / LOSSES, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    kept = (line for line, found in _whole_lines(run / LOSSES, LoggedStep) if found.step < first)
+    write_atomically(run / LOSSES, "".join(kept).encode())
     return TextIOWrapper(open_append(run / LOSSES), encoding="utf-8")
 
 
@@ -145,24 +158,27 @@ def note(run: Path, sentence: str) -> None:
     SideTask(SENTENCES).do(write)
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a run; none where there is no file. Damaged lines are left out, and counted aloud.
+def read_lines(path: Path, kind: type[T]) -> list[T]:
+    """The JSON lines of a run; none without a file. Other lines are left out and counted aloud."""
+    return [found for _, found in _whole_lines(path, kind)]
+
+
+def _whole_lines(path: Path, kind: type[T]) -> list[tuple[str, T]]:
+    """The same with the text of each line.
 
     A last line without its end is that of a run that was cut off: it is left out silently.
     """
     if not path.is_file():
         return []
-    lines, damaged = [], 0
+    adapter = TypeAdapter(kind)
+    lines: list[tuple[str, T]] = []
+    damaged = 0
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         if not line.endswith("\n"):
             continue
         try:
-            found = json.loads(line)
-        except json.JSONDecodeError:
-            found = None
-        if isinstance(found, dict) and "step" in found:
-            lines.append(found)
-        else:
+            lines.append((line, adapter.validate_json(line)))
+        except ValidationError:
             damaged += 1
     if damaged:
         say(f"{path}: {damaged} damaged lines are left out")

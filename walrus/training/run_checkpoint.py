@@ -3,10 +3,10 @@
     RUN/checkpoints/step-0001000/rank-00003.safetensors   the fragments that rank 3 had
     RUN/checkpoints/step-0001000/checkpoint.json          what the state belongs to; written last
 
-Only `step-` and digits with a whole checkpoint.json is a checkpoint: whatever else is in the folder is
-neither read nor removed. Each file has the checksums of its fragments, and checkpoint.json the sizes of the
-files, so
-a cut file is seen before the run goes on and a flipped bit when it is read.
+Only `step-` and digits with a whole checkpoint.json of that step is a checkpoint: whatever else is in the
+folder is neither read nor removed. The header of each file has the checksums of its fragments, and
+checkpoint.json the sizes and the checksums of the headers: a cut file is seen before the run goes on, and a
+flipped bit when it is read.
 
 A fragment is a run of elements of one flattened tensor, called KIND/NAME@START: kind `weight`, `average`, or
 what the optimiser calls its own. A rank that loads reads the elements that it is to hold, from whichever
@@ -37,9 +37,10 @@ from torch import Tensor
 from shards.disk import TEMPORARY, settle, write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump_with_checksum, parse_proven
+from shards.program.side_task import SideTask
 from shards.schema import AtLeastOne, Natural, checked
 from walrus.training.distributed import sum_over_ranks
-from walrus.weights_file import require_header
+from walrus.weights_file import checksum, checksums, header
 
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
@@ -47,6 +48,7 @@ KEPT = 2
 # Those on the disk at once: the kept ones, and the one being written.
 AT_ONCE = KEPT + 1
 STEP = re.compile(r"step-(\d+)")
+FILE = re.compile(r"rank-\d+\.safetensors")
 UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}step-\d+")
 
 # What a run is, by part and key: its data, and the settings that its numbers depend on.
@@ -68,7 +70,8 @@ class Checkpoint:
     """What a saved state belongs to.
 
     `updates` counts the optimiser's own steps for each parameter; earlier versions had one count for all.
-    `sizes` are the bytes of each file; earlier versions did not have them.
+    `sizes` are the bytes of each file, `headers` the crc32c of its header; earlier versions did not have
+    them.
     """
 
     step: Natural
@@ -76,6 +79,7 @@ class Checkpoint:
     updates: dict[str, Natural] | float
     identity: dict[str, dict[str, JsonValue]]
     sizes: dict[str, Natural] = field(default_factory=dict)
+    headers: dict[str, Natural] = field(default_factory=dict)
 
     def updates_of(self, name: str) -> int:
         """In how many steps of the optimiser a parameter has taken part."""
@@ -92,48 +96,70 @@ def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) ->
     rank = dist.get_rank()
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.iterdir():
-            if UNFINISHED.fullmatch(leftover.name):
-                _remove(leftover)
+        SideTask("removal of unfinished checkpoints").do(lambda: _remove_unfinished(folder))
         building.mkdir()
     dist.barrier()
-    path = building / f"rank-{rank:05d}.safetensors"
+    path = building / _file_of(rank)
     tensors = {f"{piece.kind}/{piece.name}@{piece.start}": _copy(piece.values) for piece in fragments}
     if tensors:
-        save_file(tensors, path, {key: _crc32c(values) for key, values in tensors.items()})
+        save_file(tensors, path, checksums(tensors))
         # The library makes a file for its owner alone; the umask is the choice of the user.
         path.chmod(building.stat().st_mode & 0o666)
         settle(path)
-    size = path.stat().st_size if tensors else 0
-    # A sum that also tells rank 0 that all files are there.
-    sizes = sum_over_ranks([float(size) if each == rank else 0.0 for each in range(dist.get_world_size())])
+    sizes = _of_all_ranks(path.stat().st_size if tensors else 0)
+    headers = _of_all_ranks(google_crc32c.value(header(path)) if tensors else 0)
     if rank == 0:
-        named = {f"rank-{each:05d}.safetensors": int(size) for each, size in enumerate(sizes) if size}
-        document = dump_with_checksum(Checkpoint, replace(checkpoint, sizes=named))
-        write_atomically(building / CHECKPOINT, document)
+        written = [each for each, size in enumerate(sizes) if size]
+        whole = replace(
+            checkpoint,
+            sizes={_file_of(each): sizes[each] for each in written},
+            headers={_file_of(each): headers[each] for each in written},
+        )
+        write_atomically(building / CHECKPOINT, dump_with_checksum(Checkpoint, whole))
         _set_aside(target)
         building.replace(target)
         settle(folder)
-        for old in whole_steps(folder)[:-KEPT]:
-            shutil.rmtree(old)
+        SideTask("removal of old checkpoints").do(lambda: _remove_old(folder))
     dist.barrier()
 
 
-def _remove(leftover: Path) -> None:
-    """A folder with all in it; of a link the link alone."""
-    if leftover.is_symlink() or not leftover.is_dir():
-        leftover.unlink()
-    else:
-        shutil.rmtree(leftover)
+def _file_of(rank: int) -> str:
+    return f"rank-{rank:05d}.safetensors"
+
+
+def _of_all_ranks(value: int) -> list[int]:
+    """A number of each rank, by rank. The sum also tells rank 0 that all of them came here."""
+    own = dist.get_rank()
+    mine = [float(value) if rank == own else 0.0 for rank in range(dist.get_world_size())]
+    return [int(each) for each in sum_over_ranks(mine)]
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """What a killed run left: a folder with all in it; of a link the link alone."""
+    for leftover in folder.iterdir():
+        if not UNFINISHED.fullmatch(leftover.name):
+            continue
+        if leftover.is_symlink() or not leftover.is_dir():
+            leftover.unlink()
+        else:
+            shutil.rmtree(leftover)
+
+
+def _remove_old(folder: Path) -> None:
+    """Whole checkpoints before the last two; one that is a link, or in which somebody put a file, stays."""
+    for old in whole_steps(folder)[:-KEPT]:
+        names = {path.name for path in old.iterdir()}
+        if old.is_symlink() or not all(name == CHECKPOINT or FILE.fullmatch(name) for name in names):
+            continue
+        # Half removed it must not have the name of a checkpoint.
+        aside = old.with_name(f"{TEMPORARY}{old.name}")
+        old.rename(aside)
+        shutil.rmtree(aside)
 
 
 def _copy(values: Tensor) -> Tensor:
     """On the CPU, in memory of its own."""
     return torch.empty(values.shape, dtype=values.dtype).copy_(values.detach())
-
-
-def _crc32c(values: Tensor) -> str:
-    return f"{google_crc32c.value(values.contiguous().view(torch.uint8).numpy().tobytes()):08x}"
 
 
 def _set_aside(target: Path) -> None:
@@ -150,10 +176,16 @@ def steps_of(folder: Path) -> list[Path]:
     """The folders that are named as a checkpoint, in the order of their steps, whole or not."""
     found = {}
     for path in folder.iterdir() if folder.is_dir() else ():
-        named = STEP.fullmatch(path.name)
-        if named and path.is_dir():
-            found[path] = int(named[1])
+        number = _number(path)
+        if number is not None and path.is_dir():
+            found[path] = number
     return sorted(found, key=lambda path: found[path])
+
+
+def _number(path: Path) -> int | None:
+    """The step in the name of a folder, None where it is named otherwise."""
+    named = STEP.fullmatch(path.name)
+    return int(named[1]) if named else None
 
 
 def _read(step: Path) -> Checkpoint:
@@ -162,17 +194,26 @@ def _read(step: Path) -> Checkpoint:
 
 
 def fault_of(step: Path) -> str | None:
-    """Why the folder of a step is no whole checkpoint, None where it is one: every file there, none cut."""
+    """Why the folder of a step is no whole checkpoint, None where it is one: every file there, none cut, all
+    headers as they were written.
+    """
     try:
         checkpoint = _read(step)
+        if _number(step) != checkpoint.step:
+            return f"{CHECKPOINT} is of step {checkpoint.step}, as in a copy of it"
         for name, size in checkpoint.sizes.items():
             found = (step / name).stat().st_size
             if found != size:
                 return f"{name} has {found} bytes instead of {size}"
+        for name, crc32c in checkpoint.headers.items():
+            if google_crc32c.value(header(step / name)) != crc32c:
+                return f"the header of {name} has changed"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except ShardError as error:
         return str(error)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
     return None
 
 
@@ -209,7 +250,7 @@ class RunCheckpoint:
 
     def _open(self, path: Path) -> safe_open:
         try:
-            require_header(path)
+            header(path)
             return safe_open(path, framework="pt")
         except (OSError, SafetensorError) as error:
             raise MismatchError(f"{path}: cannot be read ({error}); {self._cure}") from error
@@ -223,7 +264,7 @@ class RunCheckpoint:
         wanted = (file.metadata() or {}).get(key)
         if wanted is None or (path, key) in self._checked:
             return
-        if _crc32c(file.get_tensor(key)) != wanted:
+        if checksum(file.get_tensor(key)) != wanted:
             raise MismatchError(f"{path}: {key} differs from its checksum; {self._cure}")
         self._checked.add((path, key))
 

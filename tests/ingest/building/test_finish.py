@@ -1,9 +1,11 @@
 """Shares of a build, each done by a process of its own, and merged without the source files."""
 
+import errno
 import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -88,6 +90,21 @@ def test_finish_twice_does_nothing_and_so_do_its_jobs(good, build, command, fold
     assert (tree(folder), (folder / "index.json").stat().st_mtime_ns) == before
 
 
+def test_nothing_to_do_writes_nothing_not_even_a_lock(good, build, command, folder, waves, monkeypatch):
+    """A colleague's dataset, or a read-only disk."""
+    build()
+
+    def lock(*arguments: object):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    for module in ("append", "build", "finish"):
+        monkeypatch.setattr(import_module(f"ingest.building.{module}"), "lock", lock)
+    assert "nothing to do" in build("--part", "1/2").stdout
+    assert "nothing to do" in command("finish", folder).stdout
+    again = command("append", waves.recipe, "--from", waves.source, "--to", folder.parent)
+    assert (again.exit_code, "nothing to add" in again.stdout) == (0, True)
+
+
 def test_a_job_says_what_it_did(good, build, folder):
     document = json.loads(build("--part", "1/2", "--json").stdout)
     assert (document["folder"], document["written_parts"], document["reused_parts"]) == (str(folder), 2, 0)
@@ -168,6 +185,7 @@ def test_jobs_of_which_all_is_unfit_are_one_line(waves, build, command, folder):
 
 HOLD = """
 import sys
+from importlib import import_module
 from pathlib import Path
 from ingest.building.lock import lock
 with lock(Path(sys.argv[1]), None if sys.argv[2] == "all" else [int(sys.argv[2])]):

@@ -88,6 +88,27 @@ def test_workers_import_nothing_from_the_current_folder(good, build, tmp_path, m
     assert build("--workers", 2).exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["parts", "valid"])
+def test_a_link_planted_in_a_dataset_costs_nothing_of_what_it_points_to(
+    good, build, command, tmp_path, tree, name
+):
+    build()
+    folder, home = tmp_path / "root" / "waves", tmp_path / "home"
+    shutil.move(folder / name, home)
+    (home / "thesis.txt").write_text("years of work")
+    (home / "settings.json").write_text("{}")
+    (folder / name).symlink_to(home)
+    before = tree(home)
+    good.write("train/three", rows=1)
+    for result in (
+        build("--workers", 1),
+        build("--part", "1/1"),
+        command("append", good.recipe, "--from", good.source, "--to", tmp_path / "root"),
+    ):
+        assert (result.exit_code, f"{folder / name}: is a link" in result.stderr) == (1, True)
+    assert tree(home) == before
+
+
 def test_folders_behind_links_are_read_once_and_cycles_end(good, build, tmp_path):
     shutil.move(good.source / "valid", tmp_path / "elsewhere")
     os.symlink(tmp_path / "elsewhere", good.source / "valid")

@@ -46,6 +46,33 @@ def test_a_signal_that_comes_before_the_ranks_are_started_is_passed_on_when_they
     assert rank.wait(5) == -signal.SIGTERM
 
 
+COMMANDS = ("ingest.cli", *(f"pipelines.{name}" for name in ("pretrain", "finetune", "evaluate", "forecast")))
+# Gets a signal as soon as typer, the first large package, is asked for.
+EARLY = """
+import importlib, os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGUSR1)
+sys.meta_path.insert(0, Finder())
+sys.argv = [sys.argv[2]]
+importlib.import_module("MODULE")
+"""
+
+
+@pytest.mark.parametrize("module", [*COMMANDS, "pipelines.convert"])
+def test_a_signal_while_a_command_is_loaded_ends_it_as_one_that_is_to_be_started_again(module):
+    program = [sys.executable, "-c", EARLY.replace("MODULE", module), "-"]
+    ended = subprocess.run([*program, "/opt/bin/walrus-command"], capture_output=True, text=True)
+    told = "walrus-command: told to stop by SIGUSR1; the same command begins again\n"
+    assert (ended.returncode, ended.stderr) == (75, told)
+
+
+def test_who_only_imports_a_command_keeps_its_own_signals():
+    program = [sys.executable, "-c", EARLY.replace("MODULE", "ingest.cli"), "-", "a-notebook"]
+    assert subprocess.run(program).returncode == -signal.SIGUSR1
+
+
 def test_who_handles_errors_of_files_does_not_take_a_signal_for_one():
     """StoppedError is an OSError; a file that was read when the signal came must not count as broken."""
 

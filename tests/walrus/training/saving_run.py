@@ -18,7 +18,7 @@ TARGETS = {
     "os.mkdir": ".tmp-step-0000003",
     "open": ".tmp-step-0000003/.tmp-checkpoint.json",
     "os.rename": "step-0000003",
-    "shutil.rmtree": "step-0000001",
+    "shutil.rmtree": ".tmp-step-0000001",
 }
 
 

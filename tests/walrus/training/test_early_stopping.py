@@ -5,12 +5,13 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from shards.errors import MismatchError
+from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
 from walrus.evaluation.metrics import vrmse
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.training.early_stopping import (
+    BEST,
     LOG,
     EarlyStopping,
     EarlyStoppingSettings,
@@ -81,6 +82,10 @@ def test_the_best_weights_are_kept_and_a_stopped_run_forgets_what_came_after(dat
     assert stopping.is_over
     assert stopping.best.step == 5
     assert stopping.best_weights()["weight"].tolist() == [1.0]
+    content = (tmp_path / BEST).read_bytes()
+    (tmp_path / BEST).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ShardError, match=r"best\.safetensors: weight differs from its checksum"):
+        stopping.best_weights()
     assert model.network.training
     assert [json.loads(line)["step"] for line in (tmp_path / LOG).read_text().splitlines()] == [5, 7]
     assert is_done(tmp_path, stopping.settings, 100)

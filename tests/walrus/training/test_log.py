@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from walrus.training.log import Log, StepRecord, note, read_lines
+from walrus.training.log import Log, LoggedStep, StepRecord, note, read_lines
 
 
 def progress(step):
@@ -32,8 +32,10 @@ def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
     with Log(tmp_path, 0) as log:
         for step in range(3):
             log.write(progress(step))
-    lines = read_lines(tmp_path / "losses.jsonl")
-    assert lines == [progress(step).line for step in range(3)]
+    lines = (tmp_path / "losses.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [progress(step).line for step in range(3)]
+    wanted = [LoggedStep(step, progress(step).losses, 0.5) for step in range(3)]
+    assert read_lines(tmp_path / "losses.jsonl", LoggedStep) == wanted
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     for name, value in progress(2).scalars.items():
@@ -65,9 +67,12 @@ def test_what_happened_to_a_run_is_kept_in_order(tmp_path):
 
 def test_damaged_lines_are_left_out_and_counted(tmp_path, capsys):
     path = tmp_path / "losses.jsonl"
-    path.write_bytes(b'{"step": 0, "loss": 1}\nnot json\n\xff\xfe\n[1]\n{"step": 1, "loss": 2}\n{"step": 2')
-    assert [line["step"] for line in read_lines(path)] == [0, 1]
-    assert "3 damaged lines are left out" in capsys.readouterr().err
+    whole = b'{"step": 0, "losses": {"flow": 1}, "seconds": 2, "later": null}\n'
+    changes = ((b"0", b'"x"'), (b"losses", b"lesses"), (b": 1", b": [1]"))
+    wrong = [whole.replace(old, new) for old, new in changes]
+    path.write_bytes(b"".join([whole, b"not json\n\xff\xfe\n[1]\n", *wrong, whole, b'{"step": 2']))
+    assert [line.step for line in read_lines(path, LoggedStep)] == [0, 0]
+    assert "6 damaged lines are left out" in capsys.readouterr().err
 
 
 def test_records_that_cannot_be_written_are_told_once_and_end_nothing(tmp_path, capsys):

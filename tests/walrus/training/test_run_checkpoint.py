@@ -1,5 +1,6 @@
 """Fragments of tensors, read back anywhere; a writer killed at any moment leaves a whole checkpoint."""
 
+import errno
 import os
 import shutil
 import signal
@@ -106,6 +107,13 @@ def test_what_is_not_named_as_a_checkpoint_stays_and_is_never_read(tmp_path, wor
     ]
     for name in others:
         (folder / name).mkdir()
+    save(folder, Checkpoint(3, 1, {"w": 3}, {}), [Fragment("weight", "w", 0, VALUES)])
+    shutil.copytree(folder / "step-0000003", folder / "step-0000200")
+    (folder / "step-0000003").rename(tmp_path / "moved")
+    (folder / "step-0000003").symlink_to(tmp_path / "moved")
+    save(folder, Checkpoint(4, 1, {"w": 4}, {}), [Fragment("weight", "w", 0, VALUES)])
+    (folder / "step-0000004" / "before the new rate.txt").touch()
+    others += ["step-0000200", "step-0000003", "step-0000004"]
     (folder / "step-0000077").touch()
     three(folder)
     assert {path.name for path in folder.iterdir()} == {
@@ -121,7 +129,10 @@ def test_numbers_sort_as_numbers(tmp_path):
     assert [path.name for path in steps_of(tmp_path)] == ["step-9", "step-10", "step-0000100"]
 
 
-@pytest.mark.parametrize("harm", ["no document", "no file", "cut file", "torn document", "flipped bit"])
+HARMS = ["no document", "no file", "cut file", "torn document", "flipped bit", "flipped name"]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_checkpoint_that_is_not_whole_is_passed_over_and_kept(tmp_path, world, harm):
     folder = three(tmp_path / "checkpoints")
     last = folder / "step-0000011"
@@ -132,6 +143,9 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over_and_kept(tmp_path, world,
         file.unlink()
     elif harm == "cut file":
         file.write_bytes(file.read_bytes()[:-4])
+    elif harm == "flipped name":
+        # Its moments would be missing, and would begin anew in silence.
+        file.write_bytes(file.read_bytes().replace(b"weight/w@0", b"veight/w@0"))
     elif harm == "torn document":
         (last / "checkpoint.json").write_text('{"step": 11')
     else:
@@ -143,6 +157,15 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over_and_kept(tmp_path, world,
     save(folder, Checkpoint(11, 1, {"w": 11}, {}), [Fragment("weight", "w", 0, VALUES)])
     assert RunCheckpoint.last(folder).checkpoint.step == 11
     assert (folder / "step-0000011-incomplete-1").is_dir()
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_ends_nothing(tmp_path, world, monkeypatch, capsys):
+    def busy(path):
+        raise OSError(errno.ENOTEMPTY, "Directory not empty", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", busy)
+    assert RunCheckpoint.last(three(tmp_path / "checkpoints")).checkpoint.step == 11
+    assert "removal of old checkpoints: failed" in capsys.readouterr().err
 
 
 def test_a_flipped_bit_is_found_when_the_fragment_is_read(tmp_path, world):

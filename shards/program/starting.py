@@ -1,0 +1,31 @@
+"""Imported first by each command: a stop signal that comes while the rest is loaded ends it with code 75.
+
+Nothing is begun by then, so nothing is lost. A process that only imports a command keeps its own signals.
+The reasons are in docs/decisions/0073-signals.md.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+# EX_TEMPFAIL of sysexits.h: try again later.
+STOPPED = 75
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+COMMAND = os.path.basename(sys.argv[0])
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Ends the process without unwinding: an import that is cut in two may catch whatever is raised."""
+    line = f"{COMMAND}: told to stop by {signal.Signals(number).name}; the same command begins again\n"
+    try:
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else -1, line.encode())
+    finally:
+        os._exit(STOPPED)
+
+
+if COMMAND.startswith("walrus-"):
+    for each in SIGNALS:
+        signal.signal(each, _end)
