@@ -14,30 +14,52 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.options import Change
-from shards.program.console import Json, Version, application, local, one_line_errors, print_json
+from pipelines.options import BuiltRoot, Change
+from shards.program.console import (
+    Json,
+    Version,
+    application,
+    local,
+    one_line_errors,
+    print_json,
+    print_result,
+)
 from shards.schema import Split
 
 app = application("A trained model on the test trajectories of a dataset: scores, pictures, report.html.")
 
 
+Run = Annotated[
+    Path | None,
+    typer.Argument(metavar="RUN", callback=local, help="The folder of a run, or of its model files."),
+]
+BuiltDataset = Annotated[
+    str | None, typer.Argument(metavar="ROOT/DATASET", help="A built dataset; or its name, with --root.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False,
+        metavar="FOLDER",
+        callback=local,
+        help="Output folder of report, scores and pictures.",
+    ),
+]
+Compared = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(
+        "--compare", metavar="RUN_A RUN_B", help="Set two evaluated runs next to each other on one page."
+    ),
+]
+
+
 @app.command()
 def command(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", callback=local, help="The folder of a run, or of its model files."),
-    ],
-    dataset: Annotated[str, typer.Argument(help="A dataset built below ROOT.")],
-    root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            file_okay=False,
-            metavar="FOLDER",
-            callback=local,
-            help="Output folder of report, scores and pictures.",
-        ),
-    ],
+    checkpoint: Run = None,
+    dataset: BuiltDataset = None,
+    root: BuiltRoot = None,
+    out: Out = None,
+    compared: Compared = None,
     start: Annotated[int, typer.Option(min=1, help="First predicted frame of a rollout.")] = 17,
     longest: Annotated[int, typer.Option(min=1, help="Most steps of a rollout.")] = 60,
     split: Annotated[Split, typer.Option(help="Split to evaluate.")] = "test",
@@ -55,17 +77,32 @@ def command(
     as_json: Json = False,
     version: Version = False,
 ) -> None:
-    """Evaluate a trained model on a dataset."""
+    """Evaluate a trained model on a dataset, or compare two evaluated runs."""
     with one_line_errors("walrus-evaluate"):
+        if out is None:
+            raise typer.BadParameter("the results need a folder: --out FOLDER")
+        if compared is not None:
+            if checkpoint is not None:
+                raise typer.BadParameter("--compare reads two evaluated runs; leave RUN and DATASET out")
+            from pipelines.comparing import compare_runs
+
+            done = compare_runs(compared, out)
+            print_result(done.document, done.text, as_json)
+            return
+        if checkpoint is None or dataset is None:
+            raise typer.BadParameter("expected RUN and ROOT/DATASET, or --compare RUN_A RUN_B")
+
+        from ingest.dataset_place import dataset_place
         from pipelines.evaluation import evaluate_model
         from walrus.evaluation.forecasts import EvaluationSettings
         from walrus.evaluation.score_tables import score_table, scores_document
         from walrus.rollout import ChangeBounds
 
+        where, name = dataset_place(dataset, root)
         scores = evaluate_model(
             checkpoint,
-            dataset,
-            root,
+            name,
+            where,
             out,
             settings=EvaluationSettings(start, longest, seeds, at_once),
             split=split,

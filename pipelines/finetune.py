@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.options import Allow, Ranks, Trace
+from pipelines.options import Allow, BuiltRoot, Ranks, Trace
 from shards.errors import SettingsError
 from shards.program.console import Assignments, Json, Version, application, local, one_line_errors
 
@@ -39,8 +39,9 @@ def count_of(text: str) -> int:
 
 @app.command()
 def command(
-    dataset: Annotated[str, typer.Argument(help="A dataset built below ROOT.")],
-    root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="ROOT/DATASET", help="A built dataset; or its name, with --root.")
+    ],
     base: Annotated[
         Path,
         typer.Option(
@@ -53,6 +54,7 @@ def command(
             file_okay=False, metavar="RUN2", callback=local, help="Output folder; an interrupted run resumes."
         ),
     ],
+    root: BuiltRoot = None,
     samples: Annotated[str, typer.Option(help="How many windows to learn from.")] = "500k",
     recipe: Annotated[str, typer.Option(help="finetune, finetune-published, or a file .toml.")] = "finetune",
     ranks: Ranks = 1,
@@ -66,14 +68,16 @@ def command(
     with one_line_errors("walrus-finetune"):
         count = count_of(samples)
 
+        from ingest.dataset_place import dataset_place
         from pipelines.finetuning import CARD, finetune
         from pipelines.recipe import find_run_recipe
         from pipelines.train_and_evaluate import print_scores
 
         template = find_run_recipe(recipe, tuple(assignments or ()))
+        where, name = dataset_place(dataset, root)
         scores = finetune(
-            dataset,
-            root,
+            name,
+            where,
             base=base,
             out=out,
             samples=count,

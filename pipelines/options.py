@@ -10,6 +10,9 @@ import typer
 from shards.program.checkup import machine_findings, print_checkup, version_findings
 from shards.program.console import local, one_line_errors
 
+BuiltRoot = Annotated[
+    str | None, typer.Option("--root", help="Folder (or read-only URL) of the shards; or name ROOT/DATASET.")
+]
 Ranks = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
 Allow = Annotated[
     list[str] | None,

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from pipelines.evaluate import app
 from pipelines.train_and_evaluate import describe
+from tests.walrus.evaluation.test_comparison import saved
+from tests.walrus.evaluation.test_score_tables import evaluation
 from walrus.checkpoint import Description, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
@@ -95,7 +97,20 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_folder_without_a_model_is_refused(root: Path, tmp_path: Path) -> None:
-    code, _, stderr = call(tmp_path, "MHD_64", "--root", root, "--out", tmp_path / "out")
+    code, _, stderr = call(tmp_path, root / "MHD_64", "--out", tmp_path / "out")
     assert code == 1
     assert "has no model.json; name the folder of a finished run" in stderr
     assert len(stderr.splitlines()) == 1
+
+
+def test_two_evaluated_runs_are_set_next_to_each_other(tmp_path: Path) -> None:
+    runs = [saved(tmp_path / name, evaluation("flow", error)) for name, error in (("a", 0.4), ("b", 0.2))]
+    code, stdout, stderr = call("--compare", *runs, "--out", tmp_path / "out")
+    assert code == 0, stderr
+    assert "-50.0%" in stdout
+    assert stdout.endswith(f"page: {tmp_path / 'out' / 'comparison.html'}\n")
+    assert (tmp_path / "out" / "comparison.html").is_file()
+    code, stdout, _ = call("--compare", *runs, "--out", tmp_path / "out", "--json")
+    assert json.loads(stdout)["differences"][0]["second_is_better_on"] == 2
+    for arguments in ((runs[0], "data/flow"), (runs[0], "--out", "x"), (runs[0], "--compare", *runs)):
+        assert call(*arguments)[0] == 2

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from shards.errors import MismatchError
 from walrus.evaluation.evaluate import Evaluation
+from walrus.evaluation.forecasts import VRMSE
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
-from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP, STATISTICS, Errors, Scores
+from walrus.evaluation.scores import (
+    ALL,
+    FORECASTERS,
+    ONE_STEP,
+    STATISTICS,
+    Errors,
+    Scores,
+    mean_of_scored,
+)
 
 NAMES = {"model": "model", "persistence": "persist.", "linear": "linear"}
 COLUMNS = ("task", "forecaster", "metric", "channel", "window", *STATISTICS)
@@ -45,6 +54,9 @@ class TaskScores:
     `scores` leads from forecaster to measure, window and statistic, and there to one number for each of
     `channels`. `windows` has the first and the last step that the rollouts reach. What is not finite, since a
     forecast diverged, is None. `remarks` are sentences on fields without scores and unstable forecasts.
+
+    `by_trajectory` leads from window to the model's VRMSE of each of `trajectories`, `by_step` from
+    forecaster to the median VRMSE of each step; both are means over the fields. Earlier versions had neither.
     """
 
     split: str
@@ -60,6 +72,8 @@ class TaskScores:
     conservation: dict[str, dict[str, float | None]]
     published: PublishedTable | None = None
     remarks: tuple[str, ...] = ()
+    by_trajectory: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    by_step: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
 
 
 _SCORES = TypeAdapter(dict[str, TaskScores])
@@ -92,6 +106,8 @@ def _of_task(evaluation: Evaluation) -> TaskScores:
         conservation=_drifts(evaluation),
         published=table,
         remarks=evaluation.remarks,
+        by_trajectory=_by_trajectory(evaluation),
+        by_step=_by_step(evaluation.horizons),
     )
 
 
@@ -134,6 +150,28 @@ def _by_statistic(values_CA: Errors) -> Statistics:
 def _digits(value: float) -> float | None:
     """Nine digits, more than a measurement of float32 fields has; None for infinity, which JSON lacks."""
     return float(f"{value:.9g}") if math.isfinite(value) else None
+
+
+def _by_trajectory(evaluation: Evaluation) -> dict[str, tuple[float | None, ...]]:
+    """VRMSE of the model on each trajectory, by window; None where a rollout does not reach the window."""
+    scores, trajectories = evaluation.scores, evaluation.trajectories
+    errors = {}
+    for window, steps in zip(scores.windows, scores.steps, strict=True):
+        if steps is None:
+            seen = [each.one_step_FMKC[0, VRMSE] for each in trajectories]
+        else:
+            first, last = steps
+            seen = [each.rollout_FMTC[0, VRMSE, first - 1 : last] for each in trajectories]
+        errors[window] = tuple(_digits(float(mean_of_scored(error_TC.ravel(), 0))) for error_TC in seen)
+    return errors
+
+
+def _by_step(horizons: Scores) -> dict[str, tuple[float | None, ...]]:
+    """The median VRMSE of each step, by forecaster."""
+    steps: dict[str, tuple[float | None, ...]] = {}
+    for forecaster in FORECASTERS:
+        steps[forecaster] = tuple(_digits(horizons.value(step, forecaster)) for step in horizons.windows)
+    return steps
 
 
 def _drifts(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:

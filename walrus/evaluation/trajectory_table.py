@@ -10,7 +10,7 @@ from shards.drawing.html_page import table
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.forecasts import VRMSE, TrajectoryErrors
 from walrus.evaluation.scores import mean_of_scored
-from walrus.evaluation.usefulness import USEFUL_VRMSE
+from walrus.evaluation.usefulness import useful_steps_of
 
 # Longer tables are cut, and say so: scores.csv is by step, not by trajectory.
 MOST_ROWS = 100
@@ -43,19 +43,13 @@ def trajectory_table(evaluation: Evaluation) -> str:
 def _row(trajectory: TrajectoryErrors, parameters: list[str], words: str) -> str:
     """Name, parameters, VRMSE one step ahead and of the rollout, useful steps, the words of its film."""
     one_step = float(mean_of_scored(trajectory.one_step_FMKC[0, VRMSE].ravel(), 0))
-    steps = trajectory.rollout_FMTC.shape[2]
+    error_T = mean_of_scored(trajectory.rollout_FMTC[0, VRMSE], 1)
+    steps = len(error_T)
     cells = (
         *(f"{trajectory.scalars[name]:.6g}" for name in parameters),
         *(f"{value:#.3g}" if np.isfinite(value) else "diverged" for value in (one_step, trajectory.error)),
-        f"{_useful(trajectory)} of {steps}",
+        f"{useful_steps_of(error_T)} of {steps}",
         words,
     )
     data = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr><th scope="row">{escape(trajectory.trajectory)}</th>{data}</tr>'
-
-
-def _useful(trajectory: TrajectoryErrors) -> int:
-    """Steps before the first whose VRMSE, the mean over fields, is 1 or more."""
-    error_T = mean_of_scored(trajectory.rollout_FMTC[0, VRMSE], 1)
-    useless = np.flatnonzero(error_T >= USEFUL_VRMSE)
-    return int(useless[0]) if useless.size else len(error_T)

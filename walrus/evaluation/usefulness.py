@@ -20,10 +20,18 @@ HIGH_CORRELATION = 0.8
 def useful_steps(horizons: Scores, forecaster: Forecaster = "model") -> int:
     """Steps before the first whose VRMSE, the median over trajectories, is 1 or more.
 
-    `horizons` has the scores of every step. A step without a VRMSE is passed over.
+    `horizons` has the scores of every step.
     """
-    errors = _steps(horizons, forecaster, "vrmse")
-    return _leading(value < USEFUL_VRMSE or math.isnan(value) for value in errors)
+    return useful_steps_of(_steps(horizons, forecaster, "vrmse"))
+
+
+def useful_steps_of(vrmse_T: Iterable[float]) -> int:
+    """Steps before the first whose VRMSE [T] is 1 or more; one without a VRMSE is passed over.
+
+    >>> useful_steps_of([0.2, math.nan, 0.9, 1.0, 0.5])
+    3
+    """
+    return _leading(value < USEFUL_VRMSE or math.isnan(value) for value in vrmse_T)
 
 
 def correlated_steps(horizons: Scores, forecaster: Forecaster = "model") -> int:

@@ -1,0 +1,37 @@
+"""One way to name a built dataset in every command: ROOT/NAME, or NAME (or its recipe) and a root."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from ingest.recipe import find_recipe
+from shards.errors import SettingsError
+from shards.remote import Root, is_remote
+
+
+def dataset_place(dataset: str, root: Root | None) -> tuple[Root, str]:
+    """The root (a folder or a URL) and the name of a dataset.
+
+    `dataset` is ROOT/NAME without a root, otherwise a name or a recipe.toml. Raises SettingsError where the
+    root is missing, or is there twice.
+
+    >>> dataset_place("data/shear_flow", None), dataset_place("shear_flow", "data")
+    (('data', 'shear_flow'), ('data', 'shear_flow'))
+    >>> dataset_place("https://example.org/shards/shear_flow?key=1", None)
+    ('https://example.org/shards?key=1', 'shear_flow')
+    """
+    if root is not None:
+        if dataset.endswith(".toml"):
+            return root, find_recipe(dataset).name
+        if "/" in dataset:
+            raise SettingsError(
+                f"{dataset}: names a root, and so does --root {root}; give ROOT/NAME, or NAME --root ROOT"
+            )
+        return root, dataset
+    parts = urlsplit(dataset) if is_remote(dataset) else None
+    above, _, name = (parts.path if parts else dataset).rstrip("/").rpartition("/")
+    if dataset.endswith(".toml") or not (above and name):
+        raise SettingsError(f"{dataset}: found no root; name the dataset as ROOT/NAME, or give --root ROOT")
+    if parts is None:
+        return above, name
+    return urlunsplit((parts.scheme, parts.netloc, above, parts.query, "")), name

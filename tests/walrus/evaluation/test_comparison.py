@@ -1,0 +1,96 @@
+"""Two evaluations next to each other: differences by hand, on the same trajectories alone, on one page."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from shards.errors import MismatchError
+from tests.walrus.evaluation.test_score_tables import evaluation
+from walrus.evaluation.comparison import compare, comparison_table, read_evaluated
+from walrus.evaluation.comparison_report import write_comparison
+from walrus.evaluation.score_tables import scores_document, task_scores
+
+
+def saved(folder, *evaluations, **changes):
+    """The scores of evaluations as walrus-evaluate leaves them."""
+    tasks = {name: replace(found, **changes) for name, found in task_scores(evaluations).items()}
+    folder.mkdir(parents=True)
+    (folder / "scores.json").write_text(json.dumps(scores_document(tasks)))
+    return folder
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A errs by 0.1 and 0.3 on the two trajectories, B by 0.2 and 0.6; on the other system by half of A."""
+    first = saved(tmp_path / "a", evaluation("shear_flow", 0.1, 30), evaluation("own_flow", 0.4))
+    second = saved(
+        tmp_path / "b" / "evaluation", evaluation("shear_flow", 0.2, 30), evaluation("own_flow", 0.2)
+    ).parent
+    return first, second
+
+
+def test_scores_by_trajectory_and_by_step_are_kept_with_the_others(pair):
+    first, _ = read_evaluated(pair)
+    found = first.tasks["shear_flow"]
+    assert found.by_trajectory["one-step"] == pytest.approx((0.1, 0.3))
+    assert found.by_trajectory["21:60"] == pytest.approx((0.1, 0.3))
+    assert found.by_step["model"] == pytest.approx((0.2,) * 30)
+    assert found.by_step["persistence"] == pytest.approx((0.5,) * 30)
+
+
+def test_differences_are_in_parts_of_the_first_and_better_ones_are_counted(pair):
+    found = compare(*read_evaluated(pair))
+    rows = {(each.task, each.window): each for each in found.differences}
+    shear = rows["shear_flow", "1:20"]
+    assert (shear.first, shear.second, shear.share) == pytest.approx((0.2, 0.4, 1.0))
+    assert (shear.better, shear.count) == (0, 2)
+    own = rows["own_flow", "one-step"]
+    assert (own.share, own.better, own.count) == (pytest.approx(-0.5), 2, 2)
+    assert (
+        "own_flow    one step           0.8       0.4      -50.0%  2 of 2 trajectories"
+        in comparison_table(found)
+    )
+    json.dumps(found.document, allow_nan=False)
+
+
+def test_the_page_has_scores_n_and_curves_and_runs_nothing(pair, tmp_path):
+    first, second = read_evaluated(pair)
+    hostile = replace(second, name="<script>alert(1)</script>")
+    text = write_comparison(tmp_path / "page", compare(first, hostile)).read_text("utf-8")
+    assert "on <b>2 of 4</b> trajectories one step ahead, on <b>2 of 4</b> trajectories in rollouts." in text
+    assert "−50.0%" in text
+    assert "2 of 2" in text
+    assert text.count("data:image/png") == 1
+    assert "<script>" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"trajectories": ("a", "c")}, "was evaluated with trajectories a, b, b with trajectories a, c;"),
+        ({"start": (17,)}, "start 4, b with start 17"),
+        ({"by_step": {"model": (0.4,), "persistence": (0.6,)}}, "though their names do not"),
+        ({"by_trajectory": {}}, "scored by an earlier version"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_with_what_differs(pair, tmp_path, changes, words):
+    other = saved(tmp_path / "c" / "b", evaluation("shear_flow", 0.2, 30), **changes)
+    with pytest.raises(MismatchError, match=words):
+        compare(*read_evaluated((pair[0], other)))
+    with pytest.raises(MismatchError, match=r"has no scores\.json, and no evaluation"):
+        read_evaluated((pair[0], tmp_path))
+
+
+def test_what_differs_and_does_not_matter_is_said(pair, tmp_path):
+    other = saved(tmp_path / "c", evaluation("shear_flow", 0.2, 12), history=2)
+    found = compare(*read_evaluated((pair[0], other)))
+    assert [each.window for each in found.differences] == ["one-step"]
+    assert found.remarks == (
+        "shear_flow: a looks back 4 frames, c 2: their scores of one step are means over other frames",
+        "shear_flow: rollouts of 30 and of 12 steps; windows that end at another step are left out",
+        "only a has own_flow",
+    )
+    alone = saved(tmp_path / "d", evaluation("other", 0.2))
+    with pytest.raises(MismatchError, match="there is no dataset of both to compare"):
+        compare(*read_evaluated((pair[0], alone)))

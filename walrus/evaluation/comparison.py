@@ -1,0 +1,259 @@
+"""Compare the scores of two evaluations of the same trajectories: differences, and who is better where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shards.errors import MismatchError
+from walrus.evaluation.published_scores import reported_windows
+from walrus.evaluation.score_tables import TaskScores, median_vrmse, read_scores
+from walrus.evaluation.scores import ONE_STEP, Forecaster
+
+SCORES = "scores.json"
+# Where a training run keeps its evaluation.
+PLACES = ("", "evaluation")
+# What must agree for scores to be comparable.
+SHARED = ("split", "trajectories", "grid", "start", "channels")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The scores that one evaluation has left, by task, and its name on the page."""
+
+    name: str
+    tasks: Mapping[str, TaskScores]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """VRMSE of two models on one task in one window; `better` counts where the second errs less.
+
+    `steps` are the first and the last step, none for one step ahead; `count` is the number of trajectories.
+    """
+
+    task: str
+    window: str
+    steps: tuple[int, ...]
+    first: float
+    second: float
+    better: int
+    count: int
+
+    @property
+    def change(self) -> float:
+        """Second minus first; below zero the second model is better."""
+        return self.second - self.first
+
+    @property
+    def share(self) -> float:
+        """The change in parts of the first."""
+        return self.change / self.first if self.first else math.nan
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The median VRMSE of each rollout step on one task, by the name of what forecasts."""
+
+    task: str
+    count: int
+    errors: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two evaluations, their differences, the growth of their errors, and what to know of both."""
+
+    first: str
+    second: str
+    differences: tuple[Difference, ...]
+    growth: tuple[Growth, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        rows = []
+        for each in self.differences:
+            known = {"task": each.task, "window": each.window, "trajectories": each.count}
+            rows.append(
+                {
+                    **known,
+                    "first": _finite(each.first),
+                    "second": _finite(each.second),
+                    "difference": _finite(each.change),
+                    "second_is_better_on": each.better,
+                }
+            )
+        return {
+            "first": self.first,
+            "second": self.second,
+            "differences": rows,
+            "remarks": list(self.remarks),
+        }
+
+
+def read_evaluated(folders: tuple[Path, Path]) -> tuple[Evaluated, Evaluated]:
+    """The scores of two runs, or of two folders of walrus-evaluate.
+
+    Raises MismatchError where a folder has none, or those of an earlier version.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if names[0] == names[1]:
+        names = [str(folder) for folder in folders]
+    first, second = (_evaluated(folder, name) for folder, name in zip(folders, names, strict=True))
+    return first, second
+
+
+def _evaluated(folder: Path, name: str) -> Evaluated:
+    """The scores of one folder, with all that a comparison needs."""
+    paths = [folder / place / SCORES for place in PLACES]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise MismatchError(
+            f"{folder}: has no {SCORES}, and no evaluation/{SCORES}; name an evaluated run, or the folder "
+            "that walrus-evaluate wrote"
+        )
+    tasks = read_scores(path)
+    old = [task for task, found in tasks.items() if not (found.by_trajectory and found.by_step)]
+    if old:
+        raise MismatchError(
+            f"{path}: {', '.join(old)}: scored by an earlier version, which kept no scores by trajectory; "
+            "evaluate again"
+        )
+    return Evaluated(name, tasks)
+
+
+def compare(first: Evaluated, second: Evaluated) -> Comparison:
+    """The differences on all tasks of both; raises MismatchError where the trajectories are not the same."""
+    shared = [task for task in first.tasks if task in second.tasks]
+    if not shared:
+        raise MismatchError(
+            f"{first.name} has {', '.join(first.tasks)}; {second.name} has {', '.join(second.tasks)}; there "
+            "is no dataset of both to compare; evaluate both on one"
+        )
+    differences: list[Difference] = []
+    growths: list[Growth] = []
+    remarks: list[str] = []
+    for task in shared:
+        pair = first.tasks[task], second.tasks[task]
+        _require_the_same(task, first.name, second.name, pair)
+        differences += _differences(task, *pair)
+        growths.append(_growth(task, (first.name, second.name), pair))
+        remarks += _remarks(task, first.name, second.name, pair)
+    for one, other in ((first, second), (second, first)):
+        alone = [task for task in one.tasks if task not in other.tasks]
+        if alone:
+            remarks.append(f"only {one.name} has {', '.join(alone)}")
+    return Comparison(first.name, second.name, tuple(differences), tuple(growths), tuple(remarks))
+
+
+def _require_the_same(task: str, first: str, second: str, pair: tuple[TaskScores, TaskScores]) -> None:
+    """Raises MismatchError where the two were evaluated on other data."""
+    for what in SHARED:
+        one, other = (getattr(found, what) for found in pair)
+        if one != other:
+            raise MismatchError(
+                f"{task}: {first} was evaluated with {what} {_words(one)}, {second} with {what} "
+                f"{_words(other)}; their scores cannot be compared: evaluate both on the same trajectories"
+            )
+    # Persistence has the same errors on the same data, whoever the model is.
+    errors = [found.by_step["persistence"] for found in pair]
+    if any(not _is_close(one, other) for one, other in zip(*errors, strict=False)):
+        raise MismatchError(
+            f"{task}: persistence has other errors for {first} than for {second}: the trajectories differ, "
+            "though their names do not; evaluate both on one build of the dataset"
+        )
+
+
+def _is_close(one: float | None, other: float | None) -> bool:
+    """Whether two errors agree but for the rounding of another machine."""
+    return math.isclose(_number(one), _number(other), rel_tol=1e-4)
+
+
+def _words(value: object) -> str:
+    """A value in few words: a list of many names by its length and its first."""
+    if isinstance(value, tuple) and len(value) > 4:
+        return f"{len(value)} ({value[0]}, ...)"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _differences(task: str, first: TaskScores, second: TaskScores) -> list[Difference]:
+    """One for each window that is reported of such a dataset, and that both reach to the same step."""
+    differences = []
+    for window in dict.fromkeys((ONE_STEP, *reported_windows(task))):
+        if window not in first.windows or first.windows[window] != second.windows.get(window):
+            continue
+        errors = zip(first.by_trajectory[window], second.by_trajectory[window], strict=True)
+        pairs = [(_number(one), _number(other)) for one, other in errors]
+        model_1, model_2 = median_vrmse(first, window)[0], median_vrmse(second, window)[0]
+        better = sum(other < one for one, other in pairs)
+        differences.append(
+            Difference(task, window, first.windows[window], model_1, model_2, better, len(pairs))
+        )
+    return differences
+
+
+def _growth(task: str, names: tuple[str, str], pair: tuple[TaskScores, TaskScores]) -> Growth:
+    """Both models; the baselines of the first, which are those of the second too."""
+    baselines: tuple[Forecaster, ...] = ("persistence", "linear")
+    errors = {name: found.by_step["model"] for name, found in zip(names, pair, strict=True)}
+    errors |= {name: pair[0].by_step[name] for name in baselines}
+    numbers = {name: tuple(map(_number, values)) for name, values in errors.items()}
+    return Growth(task, len(pair[0].trajectories), numbers)
+
+
+def _remarks(task: str, first: str, second: str, pair: tuple[TaskScores, TaskScores]) -> list[str]:
+    """What differs and does not forbid a comparison."""
+    remarks = []
+    looks = [found.history for found in pair]
+    if looks[0] != looks[1]:
+        remarks.append(
+            f"{task}: {first} looks back {looks[0]} frames, {second} {looks[1]}: their scores of one step "
+            "are means over other frames"
+        )
+    lengths = [len(found.by_step["model"]) for found in pair]
+    if lengths[0] != lengths[1]:
+        remarks.append(
+            f"{task}: rollouts of {lengths[0]} and of {lengths[1]} steps; windows that end at another step "
+            "are left out"
+        )
+    return remarks
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """One line per dataset and window, for a terminal."""
+    widest = max(len("dataset"), *(len(each.task) for each in comparison.differences))
+    columns = f"{'VRMSE':12} {'first':>9} {'second':>9} {'difference':>11}"
+    head = f"{'dataset':{widest}}  {columns}  second is better on"
+    lines = [f"first: {comparison.first}, second: {comparison.second}", head]
+    for each in comparison.differences:
+        share = f"{each.share:+.1%}" if math.isfinite(each.share) else "–"
+        window = window_words(each.steps)
+        scores = f"{window:12} {each.first:9.4g} {each.second:9.4g} {share:>11}"
+        lines.append(f"{each.task:{widest}}  {scores}  {each.better} of {each.count} trajectories")
+    return "\n".join([*lines, *comparison.remarks])
+
+
+def window_words(steps: Sequence[int]) -> str:
+    """A window by its first and last step; none is one step ahead.
+
+    >>> window_words(()), window_words((1, 20)), window_words((1, 1))
+    ('one step', 'steps 1–20', 'step 1')
+    """
+    if not steps:
+        return "one step"
+    first, last = steps
+    return f"steps {first}–{last}" if last > first else f"step {first}"
+
+
+def _number(value: float | None) -> float:
+    """A score, infinite where it is not finite."""
+    return math.inf if value is None else value
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

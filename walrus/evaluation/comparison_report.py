@@ -1,0 +1,129 @@
+"""One HTML page that sets two evaluations next to each other: scores, differences, growth of the errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from shards.disk import write_atomically
+from shards.drawing.canvas import caption_words, log_axis, sheet, style
+from shards.drawing.colours import BLUE, GREEN, INK, MUTED, ORANGE
+from shards.drawing.html_page import chart, escaped_words, heading, page, table
+from walrus.evaluation.comparison import Comparison, Difference, Growth, window_words
+from walrus.evaluation.curve_figures import ERROR_CEILING, ERROR_FLOOR, step_axis
+
+NAME = "comparison.html"
+# First model, second model, persistence, linear extrapolation.
+LOOKS = ((BLUE, "solid"), (ORANGE, "solid"), (MUTED, "solid"), (GREEN, "dashed"))
+
+
+def write_comparison(folder: Path, comparison: Comparison) -> Path:
+    """Writes the page into a folder; the path of the page."""
+    body = "\n".join(
+        [
+            heading(f"{comparison.second} next to {comparison.first}", _facts(comparison)),
+            f'<p class="lead">{_lead(comparison)}</p>',
+            _table(comparison),
+            _remarks(comparison.remarks),
+            "<h2>Rollouts</h2>",
+            chart(growth_of_both(comparison.growth), "VRMSE against the rollout step, of both models"),
+            _NOTES,
+        ]
+    )
+    path = folder / NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, page(f"{comparison.second} next to {comparison.first}", body).encode())
+    return path
+
+
+def _facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+    datasets = {each.task: each.count for each in comparison.differences}
+    return (
+        ("first", comparison.first),
+        ("second", comparison.second),
+        ("datasets", str(len(datasets))),
+        ("trajectories", f"{sum(datasets.values())}, the same for both"),
+    )
+
+
+def _lead(comparison: Comparison) -> str:
+    """On how many trajectories the second model errs less, one step ahead and in rollouts, as HTML."""
+    one_step = [each for each in comparison.differences if not each.steps]
+    rollouts: dict[str, Difference] = {}
+    for each in comparison.differences:
+        if each.steps:
+            rollouts.setdefault(each.task, each)
+    told = []
+    for chosen, words in ((one_step, "one step ahead"), (rollouts.values(), "in rollouts")):
+        better, count = sum(each.better for each in chosen), sum(each.count for each in chosen)
+        told.append(f"on <b>{better} of {count}</b> trajectories {words}")
+    return f"{escape(comparison.second)} has the smaller error {', '.join(told)}."
+
+
+def _table(comparison: Comparison) -> str:
+    """A body per dataset, a line per window; the smaller error of a line is marked."""
+    groups: dict[str, list[Difference]] = {}
+    for each in comparison.differences:
+        groups.setdefault(each.task, []).append(each)
+    columns = ("VRMSE", "", comparison.first, comparison.second, "difference", "better on")
+    return table(columns, [_rows(task, rows) for task, rows in groups.items()])
+
+
+def _rows(task: str, rows: Sequence[Difference]) -> list[str]:
+    """The lines of one dataset, whose name spans them."""
+    lines = []
+    for number, each in enumerate(rows):
+        head = f'<th scope="rowgroup" rowspan="{len(rows)}">{escaped_words(task)}</th>' if number == 0 else ""
+        least = min(each.first, each.second)
+        scores = "".join(_score(value, value == least) for value in (each.first, each.second))
+        share = f"{each.share:+.1%}".replace("-", "−") if math.isfinite(each.share) else "–"
+        told = f"<td>{share}</td><td>{each.better} of {each.count}</td>"
+        lines.append(f"<tr>{head}<td>{window_words(each.steps)}</td>{scores}{told}</tr>")
+    return lines
+
+
+def _score(value: float, is_least: bool) -> str:
+    words = f"{value:#.3g}" if math.isfinite(value) else "diverged"
+    return f'<td class="best" title="the smaller one">{words}</td>' if is_least else f"<td>{words}</td>"
+
+
+def _remarks(remarks: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def growth_of_both(growths: Sequence[Growth]) -> bytes:
+    """PNG: the median VRMSE of each rollout step, a box per dataset, all forecasters in each."""
+    with style():
+        caption = "VRMSE, mean over the fields, median over the trajectories; dotted: a constant field"
+        page_of_boxes, boxes = sheet("error growth", caption, len(growths))
+        for axes, growth in zip(boxes, growths, strict=True):
+            for (name, errors), (hue, dash) in zip(growth.errors.items(), LOOKS, strict=True):
+                drawn = np.nan_to_num(np.array(errors), nan=np.nan, posinf=1e6).clip(ERROR_FLOOR, 1e6)
+                step = np.arange(1, len(drawn) + 1)
+                marker = "o" if len(drawn) == 1 else ""
+                axes.plot(step, drawn, color=hue, linestyle=dash, label=name, marker=marker, markersize=3)
+            longest = max(map(len, growth.errors.values()))
+            known = np.concatenate([np.array(errors) for errors in growth.errors.values()])
+            known = known[np.isfinite(known)].clip(ERROR_FLOOR)
+            low, high = (known.min() / 1.2, known.max() * 1.2) if known.size else (0.1, 10.0)
+            log_axis(axes, low, min(high, max(ERROR_CEILING, 100 * low)))
+            axes.axhline(1, color=INK, linewidth=0.5, linestyle=(0, (1, 2)))
+            axes.set_title(f"{caption_words(growth.task)} (n = {growth.count})", loc="left", size=8)
+            step_axis(axes, longest)
+        boxes[0].legend(fontsize=6, handlelength=1.6, labelspacing=0.25)
+        return page_of_boxes.png()
+
+
+_NOTES = """<section><h2>How the numbers are defined</h2><ul>
+<li><b>VRMSE</b>: 0 is a perfect forecast, 1 the score of a constant field at the mean. Scores are means over
+fields and steps, then the median over trajectories.</li>
+<li><b>Difference</b>: second minus first, in parts of the first; below zero the second model is better.</li>
+<li><b>Better on</b>: on how many trajectories the second model has the smaller error. A median may
+hide that a model is better on half of them only.</li>
+<li>Both were evaluated on the same trajectories, from the same start; a comparison of others is refused.</li>
+</ul></section>"""
