@@ -161,11 +161,19 @@ class BlockRule:
 
 @checked
 class MaskRule:
-    """Which cells are solid: an array, and what it holds in them; not-a-number is seen in the first frame.
+    """Which cells are solid: an array, and what it holds in them.
 
-    A mask that changes in time makes a cell solid that is solid in any frame.
+    A mask that changes in time makes a cell solid that is solid in any frame. Not-a-number is seen in the
+    first frame alone, since it may be a run that fails later, unless `moves` says that a body moves.
     """
 
     stored: str
     solid: Literal["nonzero", "zero", "negative", "positive", "nan"]
     layout: str = ""
+    moves: bool = False
+
+    @model_validator(mode="after")
+    def _only_holes_are_told_to_move(self) -> MaskRule:
+        if self.moves and self.solid != "nan":
+            raise ValueError(f'moves with solid = "{self.solid}": other masks are read in all frames anyway')
+        return self

@@ -16,14 +16,24 @@ STEP, PIECE, VARIABLE = "step", "piece", "variable"
 OF_ONE_RUN = (STEP, PIECE, VARIABLE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# A date in a name, with or without a time of day: 2020-01-31_06:30:00, 0001-02, 2001_03_15.
+# A date in a name, with or without a time of day: 2020-01-31_06:30:00, 0001-02, 2001_03_15, 20200131T0630.
 _TIME_OF_DAY = r"\d{5}(?!\d)|\d{2}(?:[:_-]?\d{2}){1,2}"
+_CLOCK = r"(?:[01]\d|2[0-3])"
+_COMPACT = (
+    r"(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    r"(?:T?" + _CLOCK + r"(?:[0-5]\d){0,2}|[T_-]" + _CLOCK + r"[0-5]\d[0-5]\d)?"
+)
 DATE = (
-    r"(?<!\d)(?:\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T_-](?:" + _TIME_OF_DAY + r"))?)?"
+    r"(?<!\d)(?:"
+    + _COMPACT
+    + r"|\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T_-](?:"
+    + _TIME_OF_DAY
+    + r"))?)?"
     r"|(?:18|19|20)\d{2}_(?:0[1-9]|1[0-2])(?:_(?:0[1-9]|[12]\d|3[01]))?)(?!\d)"
 )
 _NUMBER = rf"(?:{DATE}|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
 _DATE = re.compile(DATE)
+_COMPACT_DATE = re.compile(_COMPACT)
 # Digits of the seconds of a day in a name.
 SECONDS_OF_DAY = 5
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
@@ -88,10 +98,12 @@ def step_number(text: str) -> float:
 
     >>> step_number("0020"), step_number("1970-01-02_01:00:00"), step_number("1970-02")
     (20.0, 90000.0, 2678400.0)
+    >>> step_number("19700102T0100")
+    90000.0
     """
     if not is_date(text):
         return float(text)
-    year, month, *rest = re.findall(r"\d+", text)
+    year, month, *rest = _parts_of_date(text)
     # Models have calendars of their own: a 30 February is two days after the 28th.
     days = int(np.datetime64(f"{year}-{month}", "D").astype(int)) + int(rest[0] if rest else 1) - 1
     clock = "".join(rest[1:])
@@ -102,11 +114,19 @@ def step_number(text: str) -> float:
     return 86400.0 * days + 3600 * hours + 60 * minutes + seconds
 
 
+def _parts_of_date(text: str) -> list[str]:
+    """Year, month, day, and what tells the time of day."""
+    if not _COMPACT_DATE.fullmatch(text):
+        return re.findall(r"\d+", text)
+    digits = re.sub(r"\D", "", text)
+    return [digits[:4], digits[4:6], digits[6:8], *wrap(digits[8:], 2)]
+
+
 def is_date(text: str) -> bool:
     """Whether a step is a date rather than a number.
 
-    >>> is_date("2020-01-31"), is_date("0020")
-    (True, False)
+    >>> is_date("2020-01-31"), is_date("20200131"), is_date("0020")
+    (True, True, False)
     """
     return _DATE.fullmatch(text) is not None
 

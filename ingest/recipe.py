@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
 from ingest.layout import BlockRule, CoordinateRule, MaskRule, TimeRule, layout_fault
-from ingest.name_pattern import STEP, NamePattern, names_parts
+from ingest.name_pattern import OF_ONE_RUN, STEP, NamePattern, names_parts
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
@@ -209,6 +209,10 @@ class Recipe:
         for name in self.stored_names:
             if set(NamePattern(name).parts) - {STEP}:
                 raise ValueError(f"stored {name!r}: expected no named part but {{step}}")
+        named = {f"{{{part}}}" for part in NamePattern(self.files).parts if part not in OF_ONE_RUN}
+        for name, place in self.scalars.items():
+            if names_parts(place) and place not in named:
+                raise ValueError(f"scalar {name} = {place!r}: expected a part of files that names a run")
         return self
 
     @model_validator(mode="after")

@@ -68,7 +68,7 @@ class FileRun:
     """The files of a run, few of them open at a time; satisfies Arrays by what the first of them holds.
 
     `times` are those that the files store, one per frame that is kept, None where the recipe knows better.
-    `notes` say what was cut or is absent between files.
+    `notes` say what was cut or is absent between files, `parts` what the named parts of the first name are.
     """
 
     def __init__(self, run: FilesOfRun, wanted: Wanted) -> None:
@@ -78,6 +78,7 @@ class FileRun:
         self._open: OrderedDict[int, tuple[ExitStack, Arrays]] = OrderedDict()
         self._headers = [_header(files, _versions(files), wanted) for files in self._moments]
         self.where = str(run.first)
+        self.parts = run.files[0].parts
         self.notes: list[str] = []
         self._require_one_grid()
         self._kept = [range(header.frames) for header in self._headers]

@@ -1,8 +1,11 @@
-"""Solid cells inside the box, as a mask of the file says."""
+"""Solid cells inside the box, as a mask of the file says.
+
+See docs/decisions/0094.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,14 +29,23 @@ class MaskObstacle:
 
     rule: MaskRule
     stored: LaidOut
+    # The cells of the trajectory that was asked for last: each slab of frames asks again.
+    known: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 
     @property
     def moves(self) -> bool:
         """Whether it is the union of a mask in time."""
-        return TIME in self.stored.layout and self.rule.solid != "nan"
+        return TIME in self.stored.layout and (self.rule.solid != "nan" or self.rule.moves)
 
     def solid(self, row: int) -> npt.NDArray[np.bool_]:
         """[*S]; raises SourceError where all cells or none are solid, or some are not a number."""
+        if row not in self.known:
+            self.known.clear()
+            self.known[row] = self._read(row)
+        return self.known[row]
+
+    def _read(self, row: int) -> npt.NDArray[np.bool_]:
+        """The cells that are solid in any frame, or in the first one."""
         frames = self.stored.length(TIME, row) if self.moves else 1
         solid = np.zeros([self.stored.length(axis, row) for axis in self.stored.axes], bool)
         for start in range(0, frames, FRAMES):

@@ -89,8 +89,22 @@ def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
     require_every_step(f"{file.where}:{paths[0]}", list(steps_in(file.names(), paths[0]).values()), times)
 
 
+def _number_in_name(file: Arrays, place: str) -> float:
+    """The number that a part of the names of a run's files is."""
+    parts = file.parts if isinstance(file, FileRun) else {}
+    text = parts.get(place.strip("{}"), "")
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SourceError(
+            f"{file.where}: {place} is {text!r} in its name; expected a number; correct files or [scalars]"
+        ) from error
+
+
 def _scalar(file: Arrays, place: str, count: int) -> list[float]:
     """One value for all trajectories, or one for each."""
+    if names_parts(place):
+        return [_number_in_name(file, place)] * count
     path, at, attribute = place.partition("@")
     if at:
         value = file.attribute(path, attribute)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -101,16 +102,7 @@ def whole(array: Array) -> npt.NDArray[np.float64]:
 
 @contextmanager
 def open_hdf5_arrays(path: Path) -> Iterator[Hdf5Arrays]:
-    """An HDF5 or NetCDF4 file."""
-    with hdf5.open_hdf5(path) as file:
-        yield Hdf5Arrays(file, {})
-
-
-@contextmanager
-def look_into_hdf5(path: Path) -> Iterator[Hdf5Arrays]:
-    """The same, though it may point outside itself: what does so is named, and refused when it is asked
-    for.
-    """
+    """An HDF5 or NetCDF4 file; what points outside it is named, and refused when it is asked for."""
     with hdf5.open_to_look(path) as file:
         yield Hdf5Arrays(file, tree.outside_data(file))
 
@@ -120,7 +112,7 @@ class Hdf5Arrays:
     """Dimension scales without values, which NetCDF4 leaves in HDF5, are no arrays.
 
     `refused` holds path and fault of what is outside the file. Where there is any, soft links are not
-    followed.
+    followed: they might lead there.
     """
 
     file: h5py.File
@@ -132,7 +124,7 @@ class Hdf5Arrays:
 
     def names(self) -> tuple[str, ...]:
         if self.refused:
-            return tuple(sorted({*tree.own_dataset_names(self.file), *self.refused}))
+            return tuple(sorted({*self._own, *self.refused}))
         return tuple(
             name
             for name in tree.dataset_names(self.file)
@@ -143,7 +135,7 @@ class Hdf5Arrays:
         """The array at a path; raises SourceError for what is outside the file, or has no values."""
         if path in self.refused:
             raise SourceError(f"{self.where}:{path}: {self.refused[path]}")
-        found = tree.item(self.file, path)
+        found = self._item(path)
         if attributes.is_bare_dimension(found):
             raise SourceError(
                 f"{where(found)}: a NetCDF dimension without values; expected an array; describe the "
@@ -154,15 +146,31 @@ class Hdf5Arrays:
 
     def attribute(self, path: str, name: str) -> float | None:
         """Of a table of names and values, as FLASH writes it, the value of the row."""
-        found = tree.item(self.file, path)
+        found = self._item(path)
         held = attributes.number(found, name)
         return attributes.row_of_table(found, name) if held is None else held
 
     def attributes(self, path: str) -> dict[str, Attribute]:
-        return attributes.values(tree.item(self.file, path))
+        return attributes.values(self._item(path))
 
     def dimensions(self, path: str) -> tuple[str, ...]:
+        self._item(path)
         return tree.dimension_names(hdf5.numbers(self.file, path))
+
+    @cached_property
+    def _own(self) -> frozenset[str]:
+        """Paths of what no link leads to but a hard one."""
+        return frozenset(tree.own_dataset_names(self.file))
+
+    def _item(self, path: str) -> h5py.HLObject:
+        """The group or dataset of a path, of which no part leads outside the file."""
+        inside = not self.refused or not path or any(f"{own}/".startswith(f"{path}/") for own in self._own)
+        if not inside:
+            raise SourceError(
+                f"{self.where}: {path} is behind a link, in a file that has links to other files; name it by "
+                "its own path, or take those links out"
+            )
+        return tree.item(self.file, path)
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
         told = {}

@@ -22,6 +22,7 @@ from ingest.formats.hdf5_errors import reading, where, why_not_hdf5
 from ingest.formats.hdf5_storage import require_filters, require_written
 from ingest.formats.hdf5_tree import child_names, outside_data, own_datasets
 from ingest.formats.hdf5_virtual import require_whole_sources, source_files
+from ingest.formats.number_types import wrong_type
 from shards.errors import SourceError
 
 # A chunk that holds a whole trajectory would otherwise be decoded once for every frame read from it.
@@ -68,10 +69,7 @@ def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
     with reading(dataset):
         kind, shape = dataset.dtype, dataset.shape
     if not is_numeric(dataset):
-        raise SourceError(
-            f"{where(dataset)}: holds {'nothing' if shape is None else kind}; expected integers or floats "
-            "up to 64 bits"
-        )
+        raise SourceError(f"{where(dataset)}: {wrong_type(kind if shape is not None else None, name)}")
     require_filters(dataset)
     if dataset.is_virtual:
         require_whole_sources(dataset)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ingest.formats.arrays import SlabIndex
 from ingest.formats.netcdf_header import end_of_data
+from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from shards.errors import SourceError
@@ -84,7 +85,7 @@ class ClassicFile:
             )
         kind = np.dtype(variable.dtype)
         if kind.kind not in "biuf":
-            raise SourceError(f"{self.where}:{path}: holds {kind}; expected integers or floats up to 64 bits")
+            raise SourceError(f"{self.where}:{path}: {wrong_type(kind, path)}")
         return ClassicArray(f"{self.where}:{path}", variable)
 
     def attribute(self, path: str, name: str) -> float | None:

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import SlabIndex
+from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute
 from shards.errors import SourceError
 
@@ -216,7 +217,7 @@ class NpyStream:
             start = stream.tell()
         held = self._size - start
         if dtype.kind not in "biuf" or dtype.itemsize > 8:
-            raise SourceError(f"{self.where}: holds {dtype}; expected integers or floats up to 64 bits")
+            raise SourceError(f"{self.where}: {wrong_type(dtype, self.where.rpartition(':')[2])}")
         expected = math.prod(shape) * dtype.itemsize
         if held != expected:
             raise SourceError(

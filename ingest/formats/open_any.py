@@ -5,12 +5,11 @@ opened.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 
-from ingest.formats.arrays import ArrayFile, look_into_hdf5, open_hdf5_arrays
+from ingest.formats.arrays import ArrayFile, open_hdf5_arrays
 from ingest.formats.netcdf_classic import MAGIC, open_classic
 from ingest.formats.npz import NPY_MAGIC, open_npy, open_npz
 from ingest.formats.zarr_marker import MARKERS, marker
@@ -34,19 +33,7 @@ def located(path: Path) -> Path:
 
 
 def open_arrays(path: Path) -> AbstractContextManager[ArrayFile]:
-    """The arrays of a file of any kind, told by its content and not by its name."""
-    return _opened(path, open_hdf5_arrays)
-
-
-def look_into(path: Path) -> AbstractContextManager[ArrayFile]:
-    """The same for who only looks: of an HDF5 file that points outside itself all but that."""
-    return _opened(path, look_into_hdf5)
-
-
-def _opened(
-    path: Path, open_hdf5: Callable[[Path], AbstractContextManager[ArrayFile]]
-) -> AbstractContextManager[ArrayFile]:
-    """The arrays of a file by its first bytes; HDF5 is what no other kind begins as."""
+    """The arrays of a file of any kind, told by its first bytes and not by its name; others are HDF5."""
     if path.name in MARKERS:
         return _open_zarr(path)
     start = _first_bytes(path)
@@ -56,7 +43,7 @@ def _opened(
         return open_npy(path)
     if start[:4] in MAGIC:
         return open_classic(path)
-    return open_hdf5(path)
+    return open_hdf5_arrays(path)
 
 
 def _open_zarr(path: Path) -> AbstractContextManager[ArrayFile]:

@@ -10,6 +10,9 @@ from ingest.formats.natural_sort import natural
 from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, VARIABLE, NamePattern, step_number
 
+# Files of these names may be virtual: the values are in other files.
+VIRTUAL = (".h5", ".hdf5", ".hdf")
+
 
 @dataclass(frozen=True)
 class RunFile:
@@ -48,12 +51,21 @@ class FilesOfRun:
 def runs_among(paths: Iterable[Path], pattern: NamePattern) -> list[FilesOfRun]:
     """All runs whose files, or stores, are among these paths, in natural order of their first files."""
     runs: dict[tuple[Path, tuple[str, ...]], list[RunFile]] = {}
-    for path in paths:
+    for path in without_parts(paths):
         file = _fitting(path, pattern)
         if file is not None:
             runs.setdefault(_run_of(file, pattern), []).append(file)
     found = [_ordered(key, files) for key, files in runs.items()]
     return sorted(found, key=lambda run: natural(run.first.as_posix()))
+
+
+def without_parts(paths: Iterable[Path]) -> list[Path]:
+    """Paths but those in a folder that is called as a file next to it: snapshots_s1/*_p0.h5 are what each
+    process wrote of the virtual file snapshots_s1.h5.
+    """
+    found = list(paths)
+    whole_files = {path.with_suffix("") for path in found if path.suffix in VIRTUAL}
+    return [path for path in found if whole_files.isdisjoint(path.parents)]
 
 
 def files_of_run(path: Path, pattern: NamePattern) -> FilesOfRun | None:

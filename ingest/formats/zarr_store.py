@@ -22,6 +22,7 @@ from zarr.storage import LocalStore, ZipStore
 
 from ingest.formats.arrays import SlabIndex
 from ingest.formats.npz import ONLY
+from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from ingest.formats.walk import walk
@@ -108,9 +109,7 @@ class Zarr:
             )
         array = ZarrArray(f"{self.where}:{path}", item, self.contents)
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-            raise SourceError(
-                f"{array.where}: holds {array.dtype}; expected integers or floats up to 64 bits"
-            )
+            raise SourceError(f"{array.where}: {wrong_type(array.dtype, path)}")
         # The one codec that would run code of the file.
         if "pickle" in _codecs(item):
             raise SourceError(

@@ -17,6 +17,7 @@ from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
 from ingest.formats.npz import NpzMember
 from ingest.formats.zarr_store import ZarrArray
 from ingest.inspecting.axis_names import space_name
+from ingest.inspecting.channel_names import channel_names
 from ingest.inspecting.numbered import find_series
 from ingest.inspecting.statistics import ArrayStatistics
 from shards.errors import SourceError
@@ -26,12 +27,16 @@ FILTERS = {
     1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf",
     32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd", 32026: "blosc2",
 }  # fmt: skip
+# Groups that are called so hold the trajectories of a split.
+SPLIT_GROUPS = {"train", "training", "valid", "val", "validation", "test", "testing"}
 # In place of a type that numpy has no name for.
 RECORD = "record"
 UNKNOWN = "?"
 UNREAD = (RECORD, UNKNOWN)
 # Attributes that say what an array is; the others are many and say nothing of that.
-TELLING = ("units", "unit", "axis", "standard_name", "positive", "long_name")
+TELLING = ("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar")
+# Calendars that are ours: of other ones a unit must say so.
+OUR_CALENDARS = ("", "standard", "gregorian", "proleptic_gregorian")
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class ArrayInfo:
     unlimited: tuple[int, ...] = ()
     pattern: str = ""
     steps: int = 1
+    # Names of the fields that it holds, one for each channel.
+    channels: tuple[str, ...] = ()
 
     @property
     def stored(self) -> str:
@@ -99,8 +106,11 @@ class ArrayInfo:
 
     @property
     def unit(self) -> str:
-        """As the file states it; "1" stands for none."""
+        """As the file states it, with the calendar of dates that are not ours; "1" stands for none."""
         said = self.attributes.get("units", "") or self.attributes.get("unit", "")
+        calendar = self.attributes.get("calendar", "").lower()
+        if " since " in said and calendar not in OUR_CALENDARS:
+            return f"{said.strip()}, {calendar} calendar"
         return "" if said.strip() in ("1", "none", "dimensionless", "-", "") else said.strip()
 
     @property
@@ -129,8 +139,9 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
 
     alike: dict[tuple[str, ...], list[str]] = {}
     for group, inner in _by_group(alone).items():
-        # Groups of coordinates, of cells and of nodes say, are no runs.
-        key = (group,) if all(space_name(name) for name in inner) else inner
+        # Groups of coordinates, of cells and of nodes say, are no runs, and splits hold many.
+        is_apart = group in SPLIT_GROUPS or all(space_name(name) for name in inner)
+        key = (group,) if is_apart else inner
         alike.setdefault(key, []).append(group)
     firsts = {groups[0]: len(groups) for groups in alike.values()}
 
@@ -180,7 +191,14 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
         dimensions = tuple(
             scale or label for scale, label in zip(dimensions or labels, map(str, labels), strict=True)
         )
-    return replace(found, dimensions=dimensions, attributes=telling, unlimited=_unlimited(arrays, name))
+    channels = channel_names(attributes, array.shape) or channel_names(arrays.attributes(""), array.shape)
+    return replace(
+        found,
+        dimensions=dimensions,
+        attributes=telling,
+        unlimited=_unlimited(arrays, name),
+        channels=channels if len(array.shape) > 2 else (),
+    )
 
 
 def _unlimited(arrays: ArrayFile, name: str) -> tuple[int, ...]:

@@ -14,7 +14,8 @@ from ingest.inspecting.draft_blocks import draft_blocks
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_text import DraftText
 from ingest.inspecting.draft_well import draft_well
-from ingest.inspecting.folder import FolderContents, look_through
+from ingest.inspecting.folder import look_through
+from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.halo import cell_counts, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
@@ -60,8 +61,8 @@ def draft(path: Path) -> str:
 def _drafted(path: Path, folder: FolderContents | None) -> str:
     """The text of the draft, before its reader checks it."""
     paths = (folder.members or (folder.first,)) if folder else (path,)
-    with open_together(paths) as (arrays, listed):
-        listed = with_step_paths(listed, folder.series if folder else ())
+    with open_together(paths, folder.variables if folder else ()) as (arrays, listed):
+        listed = with_step_paths(listed, folder.series if folder else (), folder.variables if folder else ())
         names = [each.path for each in listed]
         well = draft_well(path, arrays, names)
         if well:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_table import inline_table, line
-from ingest.inspecting.folder import FolderContents
+from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
@@ -25,6 +25,8 @@ from ingest.layout import TIME, TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
 
+# The unit of dates in names.
+SINCE_1970 = "seconds since 1970-01-01"
 Values = npt.NDArray[np.float64]
 
 
@@ -48,25 +50,35 @@ class AxisLines:
         """By a list, by an attribute or number of each state, otherwise left open."""
         frames = self.layout.lengths[TIME]
         time = self.layout.lists.time
-        unit = [line("unit", time.unit)] if time is not None and time.unit else []
+        if time is not None and "%Y" in time.unit:
+            unit = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
+            return ["", f"# {unit}: cdo -r copy makes times of them.", *self._open_time()]
+        units = [line("unit", time.unit)] if time is not None and time.unit else []
         if self._states:
             stored, note = self._time_of_states()
             stored = by_step(stored, (each.array for each in self.layout.variable))
-            of_list = time is not None and stored == time.stored
-            return ["", "[time]", f"{line('stored', stored)}  # {note}", *(unit if of_list else [])]
+            if stored == HOLE and self.folder is not None and self.folder.dated:
+                units = [line("unit", SINCE_1970)]
+            elif time is None or stored != time.stored:
+                units = []
+            return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
         times = self._values(time)
         if time is not None and times is not None and _one_way(times) and times[0] < times[-1]:
             if len(times) == frames:
                 note = _span(times, "frame", time.unit)
-                return ["", "[time]", f"{line('stored', time.stored)}  # {note}", *unit]
+                return ["", "[time]", f"{line('stored', time.stored)}  # {note}", *units]
             if len(times) == frames + 1 > 2 and _even(times):
                 held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
                 note = f"# {held}: the last is left out."
                 start, stop = float(times[0]), float(times[-2])
-                return ["", note, "[time]", line("start", start), line("stop", stop), *unit]
+                return ["", note, "[time]", line("start", start), line("stop", stop), *units]
         fault = [f"# {_why_no_times(time, times)}"] if time is not None and times is not None else []
+        return ["", *fault, *self._open_time()]
+
+    def _open_time(self) -> list[str]:
+        frames = self.layout.lengths[TIME]
         said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
-        return ["", *fault, said, "# [time]", "# step = 1.0"]
+        return [said, "# [time]", "# step = 1.0"]
 
     @property
     def _states(self) -> bool:
@@ -102,7 +114,7 @@ class AxisLines:
             held = f"the attribute {name}{f' of {path}' if path else ''}" if at else path
             return stored, f"{printable(held)} of each file"
         if self.folder.dated:
-            return HOLE, "the date in the names of the files, in seconds since the beginning of 1970"
+            return HOLE, "the date in the names of the files"
         return HOLE, "CHECK: the number in the names of the files; step = 0.01 as well, if it counts steps"
 
     def _values(self, listed: ArrayInfo | None) -> Values | None:

@@ -9,7 +9,7 @@ import numpy as np
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_table import inline_table, line
-from ingest.inspecting.folder import FolderContents
+from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.numbered import HOLE, time_attribute
 from ingest.inspecting.solvers import Solver
 

@@ -13,10 +13,19 @@ from shards.errors import SourceError
 from shards.program.console import printable
 
 
-def scalar_lines(arrays: ArrayFile, layout: InferredLayout) -> list[str]:
-    """The table [scalars], each key once; what is a counter or a setting of the program is a comment."""
+def scalar_lines(
+    arrays: ArrayFile, layout: InferredLayout, in_names: tuple[tuple[str, str], ...] = ()
+) -> list[str]:
+    """The table [scalars], each key once; what is a counter or a setting of the program is a comment.
+
+    `in_names` are those that names of files hold: a part of the pattern each.
+    """
     found: dict[str, tuple[str, str, bool]] = {}
+    for name, text in in_names:
+        found[name] = (f"{{{name}}}", text, looks_like_physics(name, float(text)))
     for name, value in root_numbers(arrays).items():
+        if name in found:
+            continue
         found[name] = (f"@{name}", f"{value:g}", looks_like_physics(name, value))
     for each in layout.scalars:
         if each.pattern:
@@ -30,6 +39,8 @@ def scalar_lines(arrays: ArrayFile, layout: InferredLayout) -> list[str]:
         if not low <= high:
             continue
         name = last if last not in found else re.sub(r"\W+", "_", each.path)
+        if name in dict(in_names):
+            continue
         if name in found:
             # An attribute and an array of one name: the array is what a solver reads back.
             found.pop(name)

@@ -14,7 +14,7 @@ from ingest.inspecting.draft_axes import AxisLines
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_scalars import scalar_lines
 from ingest.inspecting.draft_table import line
-from ingest.inspecting.folder import FolderContents
+from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
@@ -49,7 +49,7 @@ class DraftText:
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.folder, self.halo)
         lines = [*self._head(), *axes.crop(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
-        lines += scalar_lines(self.arrays, self.layout)
+        lines += scalar_lines(self.arrays, self.layout, self.folder.parameters if self.folder else ())
         lines += self._mask()
         lines += self._held_out()
         for each in fields:
@@ -59,7 +59,9 @@ class DraftText:
 
     @cached_property
     def _reader(self) -> FrameReader:
-        return FrameReader(self.arrays, self.layout, self.folder.series if self.folder else ())
+        if self.folder is None:
+            return FrameReader(self.arrays, self.layout)
+        return FrameReader(self.arrays, self.layout, self.folder.series, self.folder.variables)
 
     def _head(self) -> Iterator[str]:
         """The first lines: how to read the draft, and name, source, title and licence."""
@@ -93,12 +95,15 @@ class DraftText:
             yield f"# {line('stride', thinning.stride)}"
 
     def _files(self) -> Iterator[str]:
+        """The pattern of names where it must be stated, and which files it does not take."""
         if self.folder is None:
             usual = any(self.path.match(pattern) for pattern in find("arrays").PATTERNS)
             if self.path.is_file() and not usual and self.path.name not in MARKERS:
                 yield f"{line('files', f'*{self.path.suffix}' if self.path.suffix else self.path.name)}"
             return
         yield f"# {printable(self.folder.words)}"
+        if self.folder.doubt:
+            yield f"# CHECK: {printable(self.folder.doubt)}"
         yield line("files", self.folder.pattern)
         if self.folder.others:
             yield f"# Not taken: {printable(', '.join(self.folder.others[:9]))}"
@@ -153,23 +158,34 @@ class DraftText:
         """The lines of a mask: from an array that looks like one, or from cells without a number."""
         masks = [each for each in self.layout.fields if is_mask(each)]
         variable = [each for each in self.layout.variable if not is_mask(each)]
-        holes = {each.array.stored: count for each in variable if (count := self._reader.missing(each))}
+        missing = {each.array.stored: self._reader.missing(each) for each in variable}
+        holes = {stored: each for stored, each in missing.items() if each.cells or each.moves}
         if masks:
             first = min(masks, key=lambda each: len(each.words))
             others = [each.array.stored for each in masks if each is not first]
-            rule = {"stored": first.array.stored, "solid": "nonzero", "layout": " ".join(first.words)}
+            rule: dict[str, object] = {
+                "stored": first.array.stored,
+                "solid": "nonzero",
+                "layout": " ".join(first.words),
+            }
             said = (
                 f"# DECIDE: if {printable(first.array.name)} tells solid cells, uncomment; "
                 "which: nonzero, zero, negative or positive?"
             )
             also = [f"# (or one of {printable(', '.join(others))})"] if others else []
         elif holes:
-            stored, count = next(iter(holes.items()))
+            stored, hole = next(iter(holes.items()))
             place = next(each for each in variable if each.array.stored == stored)
             rule = {"stored": stored, "solid": "nan", "layout": " ".join(place.words)}
-            where = f"{printable(stored)} is missing in {count} cells"
-            said = f"# DECIDE: {where}: uncomment if that is land or a body."
+            said = f"# DECIDE: {printable(stored)} is missing in {hole.cells} cells"
+            said += ": uncomment if that is land or a body."
             also = []
+            if hole.moves:
+                rule["moves"] = True
+                also = ["# The cells differ from frame to frame: those of a body that moves are solid in all"]
+                also += [
+                    "# frames. A run that fails looks alike: see that no cells are lost at its end alone."
+                ]
         else:
             return []
         return ["", said, *also, "# [mask]", *(f"# {line(key, value)}" for key, value in rule.items())]

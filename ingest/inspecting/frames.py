@@ -16,10 +16,10 @@ import numpy as np
 from ingest.formats.arrays import Array, ArrayFile, SlabIndex
 from ingest.formats.natural_sort import natural
 from ingest.formats.npz import NpzMember
-from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
 from ingest.inspecting.numbered import HOLE
 from ingest.inspecting.statistics import DECODED_BYTES
+from ingest.inspecting.united import opened_together
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 from ingest.name_pattern import NamePattern
 from shards.errors import SourceError
@@ -42,12 +42,23 @@ class Thinning:
 
 
 @dataclass(frozen=True)
+class Missing:
+    """How many cells of the first frame are not a number, and whether they are others later."""
+
+    cells: int
+    moves: bool
+
+
+@dataclass(frozen=True)
 class FrameReader:
-    """Frames of the first trajectory; `states` are its files, in order, where each holds one frame."""
+    """Frames of the first trajectory; `states` are its files, in order, where these hold one frame: one
+    for each moment, or one for each of the `variables`.
+    """
 
     arrays: ArrayFile
     layout: InferredLayout
-    states: tuple[Path, ...] = ()
+    states: tuple[tuple[Path, ...], ...] = ()
+    variables: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -82,7 +93,7 @@ class FrameReader:
     def _array(self, field: PlacedArray, number: int) -> Iterator[Array]:
         """The array that holds a frame: in the file itself, or in that of the frame."""
         if self.states and number:
-            with open_arrays(located(self.states[number])) as arrays:
+            with opened_together(self.states[number], self.variables) as arrays:
                 yield _array_of(arrays, field, 0)
         else:
             yield _array_of(self.arrays, field, number)
@@ -97,10 +108,15 @@ class FrameReader:
             return False
         return all(other is not None and np.array_equal(first, other, equal_nan=True) for other in others)
 
-    def missing(self, field: PlacedArray) -> int:
-        """Cells of the first frame that are not a number."""
-        first = self.frame(field, 0)
-        return 0 if first is None else int(np.isnan(first).any(axis=0).sum())
+    def missing(self, field: PlacedArray) -> Missing:
+        """Cells that are not a number, in the first, the middle and the last frame."""
+        numbers = sorted({0, 1, self.count // 2, self.count - 1} & set(range(self.count)))
+        frames = [frame for number in numbers if (frame := self.frame(field, number)) is not None]
+        absent = [np.isnan(frame).any(axis=0) for frame in frames]
+        if not absent:
+            return Missing(0, False)
+        moves = any(not np.array_equal(each, absent[0]) for each in absent)
+        return Missing(int(absent[0].sum()), moves)
 
     def thinning(self) -> Thinning | None:
         """The stride from which on a line through the last two frames is no longer far better than the last;

@@ -7,14 +7,20 @@ from dataclasses import replace
 
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.axis_names import TIME_NAME, space_name
-from ingest.inspecting.contents import ArrayInfo, root_numbers
+from ingest.inspecting.contents import SPLIT_GROUPS, ArrayInfo, root_numbers
 from ingest.inspecting.infer_layout import InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
 from ingest.inspecting.layout_by_names import is_one_state_by_names, layout_by_names
-from ingest.inspecting.solvers import Solver, refusal, solver_of
+from ingest.inspecting.solvers import UNSTRUCTURED, Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
 from shards.errors import SourceError
+
+# What lists of positions are called.
+POSITIONS = re.compile(
+    r"coord|point|cent(er|re)|node|vert|pos(ition)?s?|xyz|mesh|location|geometry|^(c|xy|cells?|grid)$",
+    re.IGNORECASE,
+)
 
 
 def infer_layout(
@@ -27,6 +33,7 @@ def infer_layout(
     solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
     if solver is not None:
         _require_grid(solver, arrays, listed, where, files)
+    _require_one_split(listed, where)
     usable = [_as_state(each, files) for each in listed if each.fault is None and each.size]
     if solver is not None and solver.name == "openPMD":
         usable = [_with_axis_labels(arrays, each) for each in usable if "/particles/" not in each.path]
@@ -42,6 +49,7 @@ def infer_layout(
         when = _when(arrays, listed)
         if found.lengths[TIME] == 1 or (when and not found.time_told_by):
             raise one_state(where, when)
+    _require_no_list_of_cells(found, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
     return replace(found, rest=(*found.rest, *broken))
 
@@ -63,6 +71,26 @@ def _require_grid(
     # openPMD names the iterations of a file by numbers: one of them is a state.
     if solver.name == "openPMD" and not any(each.pattern for each in listed):
         raise one_state(f"{where}: {solver.name}", when)
+
+
+def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
+    """Raises SourceError where groups are splits: as runs of one dataset they would be mixed."""
+    groups = sorted({each.path.partition("/")[0] for each in listed if "/" in each.path})
+    if len(groups) > 1 and set(groups) <= SPLIT_GROUPS:
+        raise SourceError(
+            f"{where}: its groups {', '.join(groups)} are a split; expected one in a file; copy each to "
+            f"a file of its own, in a folder {groups[0]} (h5copy -i FILE -o {groups[0]}/FILE -s NAME -d NAME)"
+        )
+
+
+def _require_no_list_of_cells(found: InferredLayout, where: str) -> None:
+    """Raises SourceError where the only axis is a list of cells, whose positions are in the file."""
+    if len(found.axes) > 1:
+        return
+    cells = found.lengths[found.axes[0]]
+    for each in (*(field.array for field in found.fields if field.constant), *found.rest):
+        if POSITIONS.search(each.name) and each.lengths in ((cells, 2), (cells, 3), (2, cells), (3, cells)):
+            raise SourceError(f"{where}: {each.path} says where {cells} cells are: {UNSTRUCTURED}")
 
 
 def _when(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:

@@ -108,7 +108,8 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
     for each in placed:
         if each.channels != 1:
             continue
-        group = each.array.stored.rpartition("/")[0] if each.array.name != "data" else ""
+        # An array `data` in a group of its own is called by that group.
+        group = each.array.stored.removesuffix("/data").rpartition("/")[0]
         for stem, axis in _component(each.array.name, layout.axes):
             key = (stem, each.words, each.array.unit, group if stem in VECTORS else "")
             groups.setdefault(key, {}).setdefault(axis, each)
@@ -166,6 +167,9 @@ def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
     constant, unit = each.constant, each.array.unit
     one = count == 1
     rank = 0 if one else {dimensions: 1, dimensions**2: 2}.get(count, -1)
+    names = each.array.channels if len(each.array.channels) == count else ()
+    if rank > 0 and names:
+        rank = -1
     if rank > 0 and (name.lower() in STACKS or dimensions == 1):
         rank = -1
     if rank == 2 and each.words.count(CHANNEL) == 1 and each.words.index(CHANNEL) < len(each.words) - 1:
@@ -179,5 +183,8 @@ def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
         return
     for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
         doubt = f"channel {channel} of {count}: name it"
+        if names:
+            doubt = f"channel {channel} of {count}, as an attribute lists them"
         stored = (f"{path}[{channel}]",)
-        yield DraftField(f"{name}_{channel}", 0, stored, each.words, constant, doubt, unit)
+        said = _plain(names[channel]) if names else f"{name}_{channel}"
+        yield DraftField(said, 0, stored, each.words, constant, doubt, unit)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.formats.arrays import Arrays, Hdf5Arrays
-from ingest.formats.open_any import located, look_into
+from ingest.formats.open_any import located, open_arrays
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.inspecting.contents import ArrayInfo, list_arrays, root_numbers, without_place
@@ -52,7 +52,7 @@ def inspect(path: Path) -> Inspection:
     """
     folder = look_through(path) if path.is_dir() and marker(path) is None else None
     place = located(folder.first if folder else path)
-    with look_into(place) as arrays:
+    with open_arrays(place) as arrays:
         listed = list_arrays(arrays, place)
         listed = (*(_with_statistics(arrays, each) for each in listed[:SHOWN]), *listed[SHOWN:])
         attributes = root_numbers(arrays)

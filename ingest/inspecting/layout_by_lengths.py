@@ -74,11 +74,16 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
     space: dict[str, ArrayInfo] = {}
     time = None
     grids = Counter(each.values for each in usable if space_name(each.path.rpartition("/")[2]))
+    lengths = Counter(each.lengths for each in usable)
     for each in usable:
         last = each.path.rpartition("/")[2]
         if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
             continue
-        if TIME_NAME.fullmatch(each.name) and len(each.values) <= 2 and (each.size > 1 or each.pattern):
+        # T is a temperature where another array is as large.
+        as_large = len(each.values) > 1 and lengths[each.lengths] > 1
+        if TIME_NAME.fullmatch(each.name) and len(each.values) <= 2 and not as_large:
+            if each.size == 1 and not each.pattern:
+                continue
             if time is None or COUNTER_NAME.fullmatch(time.name):
                 time = each
         elif (

@@ -15,7 +15,7 @@ from shards.errors import SourceError
 
 HOLE = "{step}"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_STEP_WORD = re.compile(
+STEP_WORD = re.compile(
     r"(time)?_?steps?|iter(ation)?s?|cycles?|frames?|snap(shot)?s?|states?|times?|t|it|ts|dumps?|outputs?"
     r"|data|plt|rec|timestep",
     re.IGNORECASE,
@@ -93,7 +93,7 @@ def _is_states(arrays: ArrayFile, series: Series, names: set[str]) -> bool:
     times = [_size(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
     if any(size > 1 for size in times):
         return False
-    if times or time_attribute(arrays, group) or _STEP_WORD.fullmatch(word):
+    if times or time_attribute(arrays, group) or STEP_WORD.fullmatch(word):
         return True
     # Numbers alone that have a fraction are times: runs are counted.
     return not word and any("." in _number_of(series, name) for name in series.members)
@@ -105,7 +105,7 @@ def _is_states_by_name(arrays: ArrayFile, series: Series, word: str) -> bool:
     if any(TIME_NAME.fullmatch(name.rpartition("/")[2]) for name in dimensions):
         return False
     numbers = [_number_of(series, name) for name in series.members]
-    if not word or _STEP_WORD.fullmatch(word):
+    if not word or STEP_WORD.fullmatch(word):
         return True
     padded = all(len(number) >= 3 for number in numbers) and len(numbers) > 2
     return padded or len(numbers) >= FEWEST_STATES

@@ -25,6 +25,19 @@ _PROGRAM = (
 PROGRAM = frozenset(_PROGRAM.split())
 
 
+# A parameter in a name: Re=100, nu=1e-3. Without a sign of equality, Re100, of a folder alone, and only where
+# the letters have no other meaning.
+_VALUE = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_PLAIN = (
+    "re|ra|pr|ma|pe|nu|mu|kappa|eta|gamma|alpha|beta|epsilon|eps|reynolds|rayleigh|prandtl|mach|viscosity"
+)
+_BEFORE, _BEHIND = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
+IN_NAMES = re.compile(rf"{_BEFORE}(?P<name>[A-Za-z]\w*?)=(?P<value>{_VALUE}){_BEHIND}")
+IN_FOLDERS = re.compile(
+    rf"{IN_NAMES.pattern}|{_BEFORE}(?P<plain>{_PLAIN})[-_]?(?P<number>{_VALUE}){_BEHIND}", re.IGNORECASE
+)
+
+
 def looks_like_physics(name: str, value: float) -> bool:
     """Whether a number is likely a parameter of the system rather than of the program.
 

@@ -79,8 +79,8 @@ TABLES = (
                 "Where an axis begins and ends: no cell reaches further.", "domain = { x = [0.0, 2.0] }"
             ),
             "scalars": Key(
-                "Parameters: an array, `@attribute` of the file, or `path@attribute`.",
-                'scalars = { Re = "@reynolds", nu = "params/nu" }',
+                "Parameters: an array, `@attribute` of the file, `path@attribute`, or a part of `files`.",
+                'scalars = { Re = "@reynolds", nu = "params/nu", Ra = "{Ra}" }',
             ),
             "mask": Key("Which cells are solid.", "[mask]"),
             "at_rest": Key(
@@ -157,6 +157,7 @@ TABLES = (
             "stored": Key("The array that tells.", 'stored = "mask_rho"'),
             "solid": Key("What it holds in solid cells; `nan`: cells without a value.", 'solid = "zero"'),
             "layout": Key("Its axes; with t, cells that are ever solid are solid.", 'layout = "y x"'),
+            "moves": Key("Whether `nan` is looked for in all frames: a body that moves.", "moves = true"),
         },
     ),
     Table(

@@ -67,6 +67,10 @@ SOLVERS = (
     Solver("py-pde", "py_pde", ("data", "times"), ("class",)),
 )
 
+UNSTRUCTURED = (
+    "cells of an unstructured mesh; expected a grid with axes; interpolate to one first (CDO remapbil on "
+    "the globe, scipy.interpolate.griddata otherwise)"
+)
 _REFUSALS: dict[Holds, str] = {
     "ranks": (
         "the part of the grid that one process held; expected the whole grid; join the parts first: "
@@ -75,10 +79,7 @@ _REFUSALS: dict[Holds, str] = {
     "particles": (
         "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first"
     ),
-    "mesh": (
-        "cells of an unstructured mesh; expected a grid with axes; interpolate to one first (CDO remapbil on "
-        "the globe, scipy.interpolate.griddata otherwise)"
-    ),
+    "mesh": UNSTRUCTURED,
     "elements": (
         "nodes of elements; expected a grid with axes; interpolate to one first (trixi2vtk, griddata)"
     ),

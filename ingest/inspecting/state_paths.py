@@ -7,21 +7,23 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.numbered import HOLE, Series
+from ingest.inspecting.united import opened_together
 from ingest.name_pattern import NamePattern
 
 _NUMBER = re.compile(r"\d+")
 
 
-def with_step_paths(listed: tuple[ArrayInfo, ...], states: tuple[Path, ...]) -> tuple[ArrayInfo, ...]:
-    """The arrays of the first of these files, by a pattern with `{step}` where the last calls them by another
-    number.
+def with_step_paths(
+    listed: tuple[ArrayInfo, ...], states: tuple[tuple[Path, ...], ...], variables: tuple[str, ...]
+) -> tuple[ArrayInfo, ...]:
+    """The arrays of the first of these moments, by a pattern with `{step}` where the last calls them by
+    another number.
     """
     if len(states) < 2:
         return listed
-    with open_arrays(located(states[-1])) as last:
+    with opened_together(states[-1], variables) as last:
         names = frozenset(last.names())
     return tuple(_with_step(each, names, len(states)) for each in listed)
 

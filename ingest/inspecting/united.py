@@ -2,66 +2,115 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from ingest.formats.arrays import Array, ArrayFile
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
+from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.contents import ArrayInfo, list_arrays
 from shards.errors import SourceError
 
 
 @dataclass(frozen=True)
 class United:
-    """Arrays of several files by their paths; of those that several hold, that of the first."""
+    """Arrays of several files by their paths; of lists that several hold, those of the first.
+
+    `named` are the arrays that a recipe calls by the variable of their file, since each file calls its own
+    the same: by that name, the file and the path there.
+    """
 
     files: tuple[ArrayFile, ...]
+    named: dict[str, tuple[ArrayFile, str]]
 
     @property
     def where(self) -> str:
         return self.files[0].where
 
     def names(self) -> tuple[str, ...]:
-        held: set[str] = set()
+        hidden = {(id(file), path) for file, path in self.named.values()}
+        held = set(self.named)
         for file in self.files:
-            held.update(file.names())
+            held.update(name for name in file.names() if (id(file), name) not in hidden)
         return tuple(sorted(held))
 
     def array(self, path: str) -> Array:
-        return self._holder(path).array(path)
+        holder, inner = self._holder(path)
+        return holder.array(inner)
 
     def attribute(self, path: str, name: str) -> float | None:
-        return self._holder(path).attribute(path, name)
+        holder, inner = self._holder(path)
+        return holder.attribute(inner, name)
 
     def attributes(self, path: str) -> dict[str, Attribute]:
-        return self._holder(path).attributes(path)
+        holder, inner = self._holder(path)
+        return holder.attributes(inner)
 
     def dimensions(self, path: str) -> tuple[str, ...]:
-        return self._holder(path).dimensions(path)
+        holder, inner = self._holder(path)
+        return holder.dimensions(inner)
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {}
 
-    def _holder(self, path: str) -> ArrayFile:
+    def _holder(self, path: str) -> tuple[ArrayFile, str]:
+        """The file that has the array or group of this path, and its path there."""
+        if path in self.named:
+            return self.named[path]
         for file in self.files:
             if any(name == path or name.startswith(f"{path}/") for name in file.names()) or not path:
-                return file
+                return file, path
         raise SourceError(f"{self.where}: no array {path}; found {', '.join(self.names()[:12])}")
 
 
 @contextmanager
-def open_together(paths: Sequence[Path]) -> Iterator[tuple[ArrayFile, tuple[ArrayInfo, ...]]]:
-    """One file, or several as one; with their arrays by header."""
+def opened_together(paths: Sequence[Path], variables: Sequence[str]) -> Iterator[ArrayFile]:
+    """One file, or those of several variables as one."""
     with ExitStack() as stack:
-        files = []
+        files = tuple(stack.enter_context(open_arrays(located(path))) for path in paths)
+        yield files[0] if len(files) == 1 else _united(files, variables)
+
+
+def _united(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> United:
+    """The files as one, fields that several call the same by the variables of their files."""
+    named: dict[str, tuple[ArrayFile, str]] = {}
+    holders = Counter(chain.from_iterable(file.names() for file in files))
+    for file, variable in zip(files, variables, strict=True):
+        for path in file.names():
+            if holders[path] > 1 and len(file.names()) == 1:
+                named[variable] = (file, path)
+            elif holders[path] > 1 and _is_field(file, path):
+                named[f"{variable}/{path}"] = (file, path)
+    return United(files, named)
+
+
+def _is_field(file: ArrayFile, path: str) -> bool:
+    """Whether an array is no list and no mesh of coordinates, which all files of a run may hold."""
+    try:
+        lengths = [length for length in file.array(path).shape if length > 1]
+    except SourceError:
+        return False
+    return len(lengths) > 1 and not space_name(path.rpartition("/")[2])
+
+
+@contextmanager
+def open_together(
+    paths: Sequence[Path], variables: Sequence[str] = ()
+) -> Iterator[tuple[ArrayFile, tuple[ArrayInfo, ...]]]:
+    """One file, or several as one; with their arrays by header."""
+    with opened_together(paths, variables) as arrays:
+        if not isinstance(arrays, United):
+            yield arrays, list_arrays(arrays, located(paths[0]))
+            return
+        names = {(id(file), path): name for name, (file, path) in arrays.named.items()}
         listed: dict[str, ArrayInfo] = {}
-        for path in paths:
-            place = located(path)
-            file = stack.enter_context(open_arrays(place))
-            files.append(file)
-            for each in list_arrays(file, place):
-                listed.setdefault(each.path, each)
-        yield (files[0] if len(files) == 1 else United(tuple(files))), tuple(listed.values())
+        for file, path in zip(arrays.files, paths, strict=True):
+            for each in list_arrays(file, located(path)):
+                name = names.get((id(file), each.path), each.path)
+                listed.setdefault(name, replace(each, path=name))
+        yield arrays, tuple(listed.values())

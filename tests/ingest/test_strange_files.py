@@ -112,7 +112,7 @@ def at(place: tuple[int, ...], value: float, array: np.ndarray) -> np.ndarray:
             1,
             "are too large for float32; store the field as floating",
         ),
-        ("u", lambda u: u.astype("c8"), 1, "/u: holds complex64; expected integers or floats up to 64 bits"),
+        ("u", lambda u: u.astype("c8"), 1, "/u: holds complex64; expected real numbers"),
         ("u", lambda u: u.astype("f16"), 1, "/u: holds float128; expected"),
         ("u", lambda u: u.astype("S4"), 1, "/u: holds |S4; expected"),
         ("u", lambda u: np.zeros(u.shape, [("a", "f4")]), 1, "/u: holds [('a', '<f4')]; expected"),
@@ -187,7 +187,7 @@ def test_a_mask_with_holes_is_no_mask(told, tmp_path):
 @pytest.mark.parametrize(
     ("link", "words"),
     [
-        (h5py.ExternalLink("/etc/passwd", "/u"), "/u: an external link to /u in /etc/passwd"),
+        (h5py.ExternalLink("/etc/passwd", "/u"), "a.h5:u: an external link to /u in /etc/passwd"),
         (h5py.SoftLink("/nowhere"), "no dataset or group u; found"),
         (h5py.SoftLink("/u"), "too many links"),
         (h5py.SoftLink("/real"), None),

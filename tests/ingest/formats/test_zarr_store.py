@@ -58,7 +58,7 @@ def test_arrays_and_numbers_are_found_by_their_path(store):
     [
         (lambda arrays: arrays.array("none"), "no array none; found deep/v, phase, u"),
         (lambda arrays: arrays.array("deep"), "no array deep"),
-        (lambda arrays: arrays.array("phase"), "holds complex64; expected integers or floats"),
+        (lambda arrays: arrays.array("phase"), "holds complex64; expected real numbers"),
         (lambda arrays: arrays.attribute("", "words"), "attribute words holds 'none'; expected one number"),
     ],
 )

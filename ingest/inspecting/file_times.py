@@ -1,0 +1,55 @@
+"""What single files say of time: whether each is a state, a piece of a run, or a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.formats.arrays import whole
+from ingest.formats.open_any import located, open_arrays
+from ingest.inspecting.contents import ArrayInfo, list_arrays
+from ingest.inspecting.folder_contents import Kind
+from ingest.inspecting.infer import infer_layout
+from ingest.inspecting.state_time import time_of_state
+from ingest.layout import TIME
+from shards.errors import SourceError
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Whether a file is one state of a run, or the times that it lists."""
+
+    state: bool
+    times: tuple[float, ...] = ()
+
+
+def kind_of_numbered(files: Sequence[Path]) -> Kind:
+    """What numbered files of one run are, from the first two."""
+    first, second = (_times(path) for path in files[:2])
+    if first.state or second.state:
+        return "states"
+    if len(first.times) > 1 and len(second.times) > 0:
+        return "pieces" if second.times[0] > first.times[0] and second.times[-1] > first.times[-1] else "runs"
+    return "runs"
+
+
+def _times(path: Path) -> _Times:
+    """The times of a file, or that it is one state."""
+    place = located(path)
+    with open_arrays(place) as arrays:
+        listed = list_arrays(arrays, place)
+        try:
+            layout = infer_layout(arrays, listed, str(path))
+        except SourceError:
+            return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
+        if not layout.time_told_by and time_of_state(arrays, listed):
+            return _Times(True)
+        if layout.lists.time is None or layout.lists.time.pattern:
+            return _Times(False)
+        values = whole(arrays.array(layout.lists.time.path)).reshape(-1)
+        return _Times(layout.lengths[TIME] == 1, tuple(values.tolist()))
+
+
+def _has_planes(listed: tuple[ArrayInfo, ...]) -> bool:
+    return any(len(each.values) >= 2 for each in listed if each.fault is None)

@@ -1,0 +1,58 @@
+"""What a folder of files is: one pattern of names, and what each file holds of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ingest.name_pattern import STEP, NamePattern, is_date
+
+Kind = Literal["states", "pieces", "variables", "runs"]
+_WORDS: dict[Kind, str] = {
+    "states": "one state of a run a file",
+    "pieces": "pieces of one run, whose times go on from file to file",
+    "variables": "one variable a file, on one grid",
+    "runs": "a run a file",
+}
+
+
+@dataclass(frozen=True)
+class FolderContents:
+    """The files of a folder as one pattern; `first` stands for them all, `runs` counts the patterns' runs."""
+
+    kind: Kind
+    pattern: str
+    first: Path
+    files: int
+    runs: int
+    # Files of other names, which the pattern does not take.
+    others: tuple[str, ...] = ()
+    # Of variables in files of their own, a file of each, and what these files are called.
+    members: tuple[Path, ...] = ()
+    variables: tuple[str, ...] = ()
+    # Of one state a file, the files of each moment of one run in the order of time, one for each variable.
+    series: tuple[tuple[Path, ...], ...] = ()
+    # Parameters that the names hold, and what they are in the first of them.
+    parameters: tuple[tuple[str, str], ...] = ()
+    # What a person must look at.
+    doubt: str = ""
+
+    @property
+    def states(self) -> int:
+        """Frames that a run gets from its files where each holds a state; otherwise 1."""
+        return self.files // self.runs // max(1, len(self.members)) if self.kind == "states" else 1
+
+    @property
+    def dated(self) -> bool:
+        """Whether the states are told apart by dates."""
+        pattern = NamePattern(self.pattern)
+        parts = pattern.match("/".join(self.first.parts[-1 - pattern.depth :])) or {}
+        return is_date(parts.get(STEP, ""))
+
+    @property
+    def words(self) -> str:
+        """What was found, in a sentence."""
+        runs = f" of {self.runs} runs" if self.runs > 1 else ""
+        apart = f", {len(self.members)} variables apart" if self.members and self.kind != "variables" else ""
+        return f'{self.files} files{runs}, {_WORDS[self.kind]}{apart}: files = "{self.pattern}"'

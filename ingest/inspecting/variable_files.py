@@ -1,0 +1,87 @@
+"""Which files hold different variables of one run, by what is in them and by what they are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+from ingest.formats.arrays import ArrayFile
+from ingest.formats.open_any import located, open_arrays
+from ingest.inspecting.axis_names import SPACE_NAME, TIME_NAME, space_name
+from ingest.inspecting.contents import ArrayInfo, list_arrays
+
+# What fields are called: of files with one array each, these are variables and other names are runs.
+FIELD_NAME = re.compile(
+    r"rho|dens(ity)?|p|prs|pres(s|sure)?|u|v|w|[uvw]_?[xyzr]|vel(ocity)?(_?[xyzr123])?|[uvw]\d*m?"
+    r"|[uvw]_?(wind|vel(ocity)?)|t|temp(erature)?|theta|b_?[xyz123]|e_?[xyz]|j_?[xyz]|mag(netic)?(_?[xyz])?"
+    r"|m(om(entum)?)?_?[xyz123]|e|en(er)?(gy)?|eint|etot|s|salt|salinity|vort(icity)?(_?[xyz])?|omega|zeta"
+    r"|psi|phi|chi|eta|ssh|c\d*|conc(entration)?(_?\d+)?|tracer_?\d*|dye|scalar|smoke|buoyancy|b|q[vcri]?"
+    r"|h|height|depth|alpha|vof|phase|stream(function)?|potential|mask|solid|k|epsilon|nut|activator|inhibitor"
+    r"|species_?\w+|[a-z]+_(velocity|pressure|density|temperature)",
+    re.IGNORECASE,
+)
+
+
+def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
+    """Whether files that differ in these words of their names hold different variables.
+
+    They do where no field is in two of them; where each holds one array of the same name, the words decide.
+    Files of lists, of times and of cell centres, are there for the others.
+    """
+    fields = [_fields(path) for path in files]
+    if all(one.isdisjoint(other) for one, other in combinations(fields, 2)):
+        return True
+    named = [word for word, held in zip(words, fields, strict=True) if held]
+    return are_one_array_each(fields) and all(FIELD_NAME.fullmatch(word) for word in named)
+
+
+def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:
+    """Whether each file holds one field, in all of them by the same name; some may hold lists alone."""
+    return {len(each) for each in fields} <= {0, 1} and len({each for each in fields if each}) == 1
+
+
+def doubt_of_runs(files: Sequence[Path], words: Sequence[str]) -> str:
+    """What a person must look at where files with one array each are taken for runs; empty otherwise."""
+    if not are_one_array_each([_fields(path) for path in files]):
+        return ""
+    return (
+        f"{', '.join(words[:9])} are taken for runs; if they are variables of one run, write {{variable}} "
+        "there, and a field for each, stored by that name"
+    )
+
+
+def _fields(path: Path) -> frozenset[str]:
+    place = located(path)
+    with open_arrays(place) as arrays:
+        return frozenset(each.path for each in list_arrays(arrays, place) if _is_field(arrays, each))
+
+
+def _is_field(arrays: ArrayFile, each: ArrayInfo) -> bool:
+    """Whether an array is more than a list, and no mesh of coordinates."""
+    is_mesh = bool(space_name(each.path.rpartition("/")[2]))
+    return len(each.values) >= 2 and not TIME_NAME.fullmatch(each.name) and each.fault is None and not is_mesh
+
+
+def common_ends(texts: Sequence[str]) -> tuple[int, int]:
+    """How many letters all texts have in common at the start and at the end, up to the bounds of words.
+
+    Words that are axes alone, as in vel_x and vel_y, are no names: they take the word before.
+
+    >>> common_ends(["flow_rho_{}.npy", "flow_u_{}.npy"]), common_ends(["vel_x.h5", "vel_y.h5"])
+    ((5, 7), (0, 3))
+    """
+    shortest = min(map(len, texts))
+    start = next((at for at in range(shortest) if len({text[at] for text in texts}) > 1), shortest)
+    room = shortest - start
+    end = next((at for at in range(room) if len({text[len(text) - 1 - at] for text in texts}) > 1), room)
+    first = texts[0]
+    while start and first[start - 1] not in "_-.}":
+        start -= 1
+    while end and first[len(first) - end] not in "_-.{":
+        end -= 1
+    words = [text[start : len(text) - end] for text in texts]
+    if start and all(SPACE_NAME.fullmatch(word) for word in words) and "}" not in first[:start]:
+        start = max(first.rfind(mark, 0, start - 1) for mark in "_-.") + 1
+    return start, end

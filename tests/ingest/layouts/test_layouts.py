@@ -1,0 +1,18 @@
+"""Layouts of other programs and of people: a draft with only its marked lines edited gives what is right."""
+
+import pytest
+
+from ingest.inspecting.draft import draft
+from shards.errors import SourceError
+from tests.ingest.layouts.trial import faults
+from tests.ingest.layouts.writers import LAYOUTS
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_draft_is_right_where_only_marked_lines_are_edited(tmp_path, name):
+    right = LAYOUTS[name](tmp_path)
+    if right.refused:
+        with pytest.raises(SourceError, match=right.refused):
+            draft(right.source)
+    else:
+        assert faults(right) == []

@@ -1,0 +1,281 @@
+"""Files and folders as programs and people write them, each with the values that a draft must bring over.
+
+Every writer fills a folder and says what is right: the fields over [T, *S] or [N, T, *S], or why no recipe is
+drafted. Sides differ: 9 x 7 cells, 6 frames 0.25 apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import xarray
+import zarr
+
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5
+
+CELLS = {"x": CENTRES_X, "y": CENTRES_Y}
+LISTS = {"t": TIME, **CELLS}
+
+
+@dataclass(frozen=True)
+class Right:
+    """What a draft must give: values by field, of one run or of several; times; words of a refusal.
+
+    `answers` are lines that a person would write for what the draft leaves open, in place of its own.
+    """
+
+    source: Path
+    fields: dict[str, np.ndarray] = field(default_factory=dict)
+    times: np.ndarray | None = None
+    runs: int = 1
+    solid: np.ndarray | None = None
+    scalars: dict[str, list[float]] = field(default_factory=dict)
+    refused: str = ""
+    answers: tuple[tuple[str, str], ...] = ()
+
+
+LAYOUTS: dict[str, Callable[[Path], Right]] = {}
+
+
+def layout(write: Callable[[Path], Right]) -> Callable[[Path], Right]:
+    LAYOUTS[write.__name__] = write
+    return write
+
+
+def save(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, values)
+
+
+@layout
+def npy_a_variable_and_step_in_folders_of_runs(folder):
+    for run, shift in (("low", 0.0), ("high", 1.0)):
+        for name, values in (("rho", U), ("pressure", P)):
+            for step in range(T):
+                save(folder / run / f"{name}_{10 * step:04d}.npy", values[step] + shift)
+    return Right(folder, {"rho": np.stack([U + 1, U]), "pressure": np.stack([P + 1, P])}, runs=2)
+
+
+@layout
+def hdf5_a_variable_and_step_with_one_array_called_data(folder):
+    for name, values in (("u1", U), ("u2", V), ("temp", P)):
+        for step in range(T):
+            write_hdf5(
+                folder / f"case.{name}.{step:05d}.h5", {"data": values[step], **CELLS}, time=TIME[step]
+            )
+    return Right(folder, {"velocity_x": U, "velocity_y": V, "temp": P}, TIME)
+
+
+@layout
+def a_folder_per_variable(folder):
+    for name, values in (("vorticity", U), ("pressure", P)):
+        for step in range(T):
+            save(folder / name / f"{step:03d}.npy", values[step])
+    return Right(folder, {"vorticity": U, "pressure": P})
+
+
+@layout
+def a_folder_per_time_step(folder):
+    for step in range(T):
+        for name, values in (("rho", U), ("T", P)):
+            save(folder / f"{TIME[step]:g}" / f"{name}.npy", values[step])
+    return Right(folder, {"rho": U, "T": P}, TIME)
+
+
+@layout
+def runs_with_a_folder_per_step_word(folder):
+    for run in ("a", "b"):
+        for step in range(T):
+            path = folder / f"sim_{run}" / f"step_{step:04d}" / "state.h5"
+            write_hdf5(path, {"rho": U[step] + (run == "b"), "E": P[step]}, time=TIME[step])
+    return Right(folder, {"rho": np.stack([U, U + 1]), "E": np.stack([P, P])}, TIME, runs=2)
+
+
+@layout
+def npy_with_lists_of_their_own(folder):
+    for name, values in ({"rho": U, "p": P} | LISTS).items():
+        save(folder / f"{name}.npy", values)
+    return Right(folder, {"rho": U, "p": P}, TIME)
+
+
+@layout
+def npy_a_run_a_file(folder):
+    for run in range(3):
+        save(folder / f"traj_{run:03d}.npy", np.stack([U + run, P + run], axis=1))
+    return Right(folder, {"data_0": np.stack([U + run for run in range(3)])}, runs=3)
+
+
+@layout
+def matlab_7_3_with_axes_reversed(folder):
+    arrays = {"U": U.swapaxes(1, 2), "x": CENTRES_X[None], "y": CENTRES_Y[None], "tspan": TIME[None]}
+    path = write_hdf5(folder / "run.mat", arrays)
+    with h5py.File(path, "r+") as file:
+        for name in arrays:
+            file[name].attrs["MATLAB_class"] = np.bytes_("double")
+    return Right(path, {"U": U}, TIME)
+
+
+@layout
+def one_array_of_samples_with_names_of_channels(folder):
+    both = np.stack([np.stack([U + run, P + run], axis=1) for run in range(4)]).astype("f4")
+    path = write_hdf5(folder / "train.h5", {"data": both, "time": TIME})
+    with h5py.File(path, "r+") as file:
+        file["data"].attrs["channels"] = ["density", "pressure"]
+    runs = range(4)
+    return Right(path, {"density": both[:, :, 0], "pressure": both[:, :, 1]}, TIME, runs=len(runs))
+
+
+@layout
+def channels_last_with_their_names_in_the_root(folder):
+    values = np.stack([U, V, P], axis=-1)
+    path = write_hdf5(folder / "sim.h5", {"solution": values, **LISTS})
+    with h5py.File(path, "r+") as file:
+        file.attrs["field_names"] = np.array([b"height", b"depth", b"salt"])
+    return Right(path, {"height": U, "depth": V, "salt": P}, TIME)
+
+
+@layout
+def parameters_in_names_of_folders(folder):
+    for viscosity in (0.01, 0.001):
+        write_hdf5(folder / f"Re=100_nu={viscosity:g}" / "snapshots.h5", {"w": U / viscosity, **LISTS})
+    values = np.stack([U / 0.01, U / 0.001])
+    scalars = {"Re": [100.0, 100.0], "nu": [0.01, 0.001]}
+    return Right(folder, {"w": values}, TIME, runs=2, scalars=scalars)
+
+
+@layout
+def parameters_next_to_each_run(folder):
+    for run in range(2):
+        path = write_hdf5(folder / f"run_{run}" / "snapshots.h5", {"w": U + run, **LISTS})
+        (path.parent / "params.json").write_text(f'{{"Re": {100 * (run + 1)}, "solver": {{"dt": 0.01}}}}')
+    return Right(folder, {"w": np.stack([U, U + 1])}, TIME, runs=2)
+
+
+@layout
+def a_zarr_group_per_run(folder):
+    root = zarr.open_group(folder / "runs.zarr", mode="w", zarr_format=2)
+    for run in range(3):
+        group = root.create_group(f"run_{run}")
+        for name, values in ({"u": U + run} | LISTS).items():
+            group.create_array(name, data=values)
+        group.attrs["viscosity"] = 0.1 * (run + 1)
+    zarr.consolidate_metadata(folder / "runs.zarr")
+    return Right(folder / "runs.zarr", {"u": np.stack([U, U + 1, U + 2])}, TIME, runs=3)
+
+
+@layout
+def a_zarr_store_per_run(folder):
+    for run in range(2):
+        data = xarray.Dataset({"u": (("time", "x", "y"), U + run)}, {"time": TIME, **CELLS})
+        data.to_zarr(folder / f"seed{run}.zarr", zarr_format=3, consolidated=False)
+    return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2)
+
+
+@layout
+def cells_of_openfoam_in_one_list(folder):
+    cells = np.stack(np.meshgrid(CENTRES_X, CENTRES_Y, indexing="ij"), -1).reshape(-1, 2)
+    velocity = np.stack([U, V], -1).reshape(T, -1, 2)
+    path = write_hdf5(
+        folder / "foam.h5", {"p": P.reshape(T, -1), "U": velocity, "cellCentres": cells, "times": TIME}
+    )
+    return Right(path, refused="no grid|unstructured|cells")
+
+
+@layout
+def levels_of_icon_on_latitudes(folder):
+    with netCDF4.Dataset(folder / "icon.nc", "w") as file:
+        lengths = {"time": None, "height": 4, "height_2": 1, "lat": Y, "lon": X}
+        for name, length in lengths.items():
+            file.createDimension(name, length)
+        lists = {
+            "time": TIME,
+            "height": np.arange(4.0),
+            "height_2": [2.0],
+            "lat": CENTRES_Y,
+            "lon": CENTRES_X,
+        }
+        for name, values in lists.items():
+            file.createVariable(name, "f8", (name,))[:] = values
+        file["time"].setncatts({"units": "days since 2020-01-01", "calendar": "proleptic_gregorian"})
+        file["height"].setncatts({"axis": "Z", "positive": "down", "units": "level"})
+        volume = np.stack([U.swapaxes(1, 2) + level for level in range(4)], axis=1)
+        file.createVariable("ta", "f8", ("time", "height", "lat", "lon"))[:] = volume
+        file.createVariable("tas", "f8", ("time", "height_2", "lat", "lon"))[:] = P.swapaxes(1, 2)[:, None]
+    return Right(folder / "icon.nc", {"ta": volume}, TIME)
+
+
+@layout
+def mitgcm_mds_files(folder):
+    for step in (0, 10):
+        (folder / f"T.{step:010d}.data").write_bytes(U[0].astype(">f4").tobytes())
+        (folder / f"T.{step:010d}.meta").write_text(" nDims = [   2 ];\n dimList = [ 9, 1, 9 ];")
+    return Right(folder, refused="MITgcm.*xmitgcm")
+
+
+@layout
+def tensors_of_torch(folder):
+    import torch
+
+    for run in range(2):
+        torch.save(torch.from_numpy(U), folder / f"run_{run}.pt")
+    return Right(folder, refused="torch|pickle")
+
+
+@layout
+def castro_on_a_covering_grid(folder):
+    for step in range(T):
+        arrays = {"boxlib/density": U[step][..., None], "boxlib/xmom": V[step][..., None]}
+        write_hdf5(folder / f"plt{100 * step:05d}.h5", arrays, current_time=TIME[step])
+    return Right(folder, {"density": U, "xmom": V}, TIME)
+
+
+@layout
+def samples_in_groups_of_their_split(folder):
+    arrays = {"train/u": np.stack([U, U + 1, U + 2]), "test/u": np.stack([P])}
+    path = write_hdf5(folder / "data.h5", {**arrays, "t": TIME, **CELLS})
+    return Right(path, refused="test, train.*a file of its own")
+
+
+@layout
+def a_body_that_moves_as_not_a_number(folder):
+    values = U.copy()
+    for step in range(T):
+        values[step, 1 + step // 2 : 3 + step // 2, 2:4] = np.nan
+    path = folder / "body.nc"
+    data = xarray.Dataset({"temp": (("time", "x", "y"), values)}, {"time": TIME, **CELLS})
+    data.to_netcdf(path, engine="netcdf4")
+    return Right(path, {"temp": values}, TIME, solid=np.isnan(values).any(axis=0))
+
+
+@layout
+def days_over_the_turn_of_a_month(folder):
+    for step, day in enumerate((20200129, 20200130, 20200131, 20200201, 20200202, 20200203)):
+        write_hdf5(folder / f"swe_{day}.h5", {"h": U[step], **CELLS})
+    return Right(folder, {"h": U}, np.arange(T) * 86400.0)
+
+
+@layout
+def days_of_a_calendar_without_leap_years(folder):
+    data = xarray.Dataset({"u": (("time", "x", "y"), U)}, {"time": TIME, **CELLS})
+    data["time"].attrs.update(units="days since 0001-01-01 00:00:00", calendar="noleap")
+    data.to_netcdf(folder / "cam.nc", engine="netcdf4")
+    return Right(folder / "cam.nc", {"u": U}, TIME)
+
+
+@layout
+def complex_wave_function(folder):
+    path = write_hdf5(folder / "gpe.h5", {"psi": (U + 1j * V).astype("c8"), **LISTS})
+    return Right(path, refused="complex.*psi.*real.*imag")
+
+
+@layout
+def a_broken_link_next_to_the_fields(folder):
+    path = write_hdf5(folder / "linked.h5", {"u": U, **LISTS})
+    with h5py.File(path, "r+") as file:
+        file["mesh"] = h5py.ExternalLink("../meshes/mesh.h5", "/topology")
+    return Right(path, {"u": U}, TIME)
