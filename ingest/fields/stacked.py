@@ -134,7 +134,7 @@ def convert(values: npt.NDArray[Any], dtype: DType, where: str) -> Frames:
 
 
 def require_heeded(recipe: Recipe, *heeded: str) -> None:
-    """Raises SettingsError where a recipe describes what its source knows itself: it would be ignored."""
+    """Raises SettingsError where a recipe describes what its source reads from the file."""
     said: dict[str, object] = {
         "layout": recipe.layout or any(field.layout for field in recipe.fields),
         "time": recipe.time,
@@ -145,24 +145,22 @@ def require_heeded(recipe: Recipe, *heeded: str) -> None:
     ignored = [key for key, value in said.items() if value and key not in heeded]
     if ignored:
         raise SettingsError(
-            f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(ignored)}, it reads "
-            "these from the file itself; "
-            'take it out, or read the files with source = "arrays"'
+            f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(ignored)}: it reads "
+            'this from the file itself; remove it from the recipe, or set source = "arrays"'
         )
 
 
 def stated_sides(where: str, recipe: Recipe) -> tuple[Sides, ...]:
-    """(lower, upper) for each axis of a file that does not say; a side is never guessed.
+    """(lower, upper) for each axis of a file that holds no boundaries; a side is never guessed.
 
-    Raises SourceError for a side of which the recipe says nothing.
+    Raises SourceError for an axis whose boundaries the recipe does not give.
     """
     sides = {axis: recipe.sides(axis) for axis in recipe.axes}
     silent = [axis for axis, pair in sides.items() if pair is None]
     if silent:
         raise SourceError(
-            f"{where}: nothing says what closes {' and '.join(silent)}; state it in the [boundaries] of "
-            "recipe "
-            f'{recipe.name}, as {silent[0]} = ["wall", "open"]'
+            f"{where}: no boundary is given for {' and '.join(silent)}; add it to [boundaries] of recipe "
+            f'{recipe.name}, such as {silent[0]} = ["wall", "open"]'
         )
     return tuple(pair for pair in sides.values() if pair is not None)
 

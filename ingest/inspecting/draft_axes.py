@@ -224,7 +224,7 @@ class AxisLines:
         lines = [
             "",
             "[boundaries]",
-            "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct.",
+            "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct.",
         ]
         for axis, ends in self._ends.items():
             side = (

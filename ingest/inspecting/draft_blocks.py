@@ -59,7 +59,7 @@ def draft_blocks(
         *_coordinates(arrays, axes),
         "",
         "[boundaries]",
-        "# DECIDE: what closes each axis below and above: wall, open or periodic; uncomment and correct.",
+        "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct.",
         *(f"# {line(axis, ['periodic', 'periodic'])}" for axis in axes),
     ]
     for field, stored in _fields(arrays, fields, rank):

@@ -130,7 +130,7 @@ def _sides(file: h5py.File, codes: dict[Face, Boundary], axis: str) -> Sides:
     for face in ((axis, 0), (axis, -1)):
         if face not in codes:
             raise SourceError(
-                f"{where(file)}boundary_conditions: no group says what closes {_words(face)}; {_REMEDY}"
+                f"{where(file)}boundary_conditions: no group gives the boundary of {_words(face)}; {_REMEDY}"
             )
     lower, upper = codes[axis, 0], codes[axis, -1]
     if Boundary.PERIODIC in (lower, upper) and lower is not upper:

@@ -275,7 +275,7 @@ def test_a_well_file_without_boundaries_asks_for_a_correction(refusal):
         "gray", "well", "Gray-Scott", fields=(RecipeField("A"), RecipeField("B")), axes=("x", "y")
     )
     message = refusal(DAMAGED / "no_boundary_conditions.hdf5", recipe)
-    assert "no group says what closes the lower side of x" in message
+    assert "no group gives the boundary of the lower side of x" in message
     assert "[correction]" in message
 
 

@@ -229,9 +229,7 @@ def test_only_what_a_person_must_decide_stops_a_build(tmp_path):
     path = write(
         tmp_path / "a.h5", u=noise(N, T, X, Y), flow=noise(N, T, X, Y, 2), nu=noise(N, X, Y), **lists()
     )
-    with pytest.raises(
-        SourceError, match=r"nothing says what closes x and y; state it in the \[boundaries\]"
-    ):
+    with pytest.raises(SourceError, match=r"no boundary is given for x and y; add it to \[boundaries\]"):
         plan_build(drafted(path), path, "zarr", "lz4")
     dataset = built(decided(draft(path)), path, tmp_path / "root")
     assert len(dataset.index.trajectories) == N
@@ -289,7 +287,7 @@ def test_the_three_commands_of_the_page_give_shards(command, tmp_path, monkeypat
     assert command(*inspecting[1:]).exit_code == 0
     refused = command(*building[1:], "--workers", 1)
     assert refused.exit_code == 1
-    (quoted,) = re.findall(r"names the key: `(.*?)`", page)
+    (quoted,) = re.findall(r"stops: `(.*?)`", page)
     assert quoted in refused.stderr
     recipe = Path(editing[1])
     for line in blocks["toml"].splitlines():

@@ -82,7 +82,7 @@ def test_a_system_that_is_not_in_the_catalogue_is_still_of_its_source(told):
         ("constant_pressure.hdf5", "the same everywhere"),
         ("nan_in_last_sample.hdf5", "2048 not finite"),
         ("zstd_compressed.hdf5", "Vx, Vy, density, pressure: needs HDF5 filter 32015"),
-        ("no_boundary_conditions.hdf5", "no group says what closes the lower side of x"),
+        ("no_boundary_conditions.hdf5", "no group gives the boundary of the lower side of x"),
     ],
 )
 def test_what_is_wrong_with_a_file_that_opens_is_told(told, name, words):

@@ -486,7 +486,7 @@ def test_an_empty_wall_or_open_mask_asks_for_a_correction(tiny, refusal, name):
 def test_a_side_that_no_group_closes_asks_for_a_correction(tiny, refusal):
     with edit(tiny) as file:
         del file["boundary_conditions/yL"]
-    assert "no group says what closes the upper side of y" in refusal(tiny, TINY)
+    assert "no group gives the boundary of the upper side of y" in refusal(tiny, TINY)
 
 
 def test_groups_that_contradict_each_other_ask_for_a_correction(tiny, refusal):
