@@ -40,7 +40,11 @@ class Block(nn.Module):
         It takes tensors alone, so that one compiled graph serves grids of any shape
         (docs/decisions/0079-few-graphs.md).
         """
-        y_TBSE: Tensor = self.time(x_TBSE, bucket_QK)
-        x_TBSE = x_TBSE + (y_TBSE if path_B is None else y_TBSE * path_B[:, None, None])
-        y_TBSE = self.space(x_TBSE, phases_SR)
-        return x_TBSE + (y_TBSE if path_TB is None else y_TBSE * path_TB[..., None, None])
+        # No name for a branch: it would be held while the next one is computed.
+        x_TBSE = x_TBSE + _scaled(self.time(x_TBSE, bucket_QK), path_B)
+        return x_TBSE + _scaled(self.space(x_TBSE, phases_SR), path_TB)
+
+
+def _scaled(branch_TBSE: Tensor, path: Tensor | None) -> Tensor:
+    """The branch times its path, [B] or [T, B]; unchanged without one."""
+    return branch_TBSE if path is None else branch_TBSE * path[..., None, None]

@@ -32,6 +32,12 @@ class SpaceMixing(nn.Module):
     def forward(self, x_TBSE: Tensor, phases_SR: Tensor) -> Tensor:
         """The residual that the block adds to its input."""
         content_TBSM, gate_TBSM, query, key, value = self.fused(self.norm(x_TBSE)).split(self.sections, -1)
+        # The widest layer first, while nothing of the attention is held.
+        # See docs/decisions/0107-a-lean-forward-pass.md.
+        # Content and gate are kept for the backward pass anyway; what is made from them is computed again.
+        fed_TBSE: Tensor = checkpoint(
+            self._feed, content_TBSM, gate_TBSM, use_reentrant=False, preserve_rng_state=False
+        )
         value_NASD = self._heads(value)
         attended_NASD = functional.scaled_dot_product_attention(
             rotate_pairs(self.query_norm(self._heads(query)), phases_SR).to(value.dtype),
@@ -39,10 +45,6 @@ class SpaceMixing(nn.Module):
             value_NASD,
         )
         attended_TBSE: Tensor = self.attention_out(attended_NASD.transpose(1, 2).reshape(x_TBSE.shape))
-        # Content and gate are kept for the backward pass anyway; what is made from them is computed again.
-        fed_TBSE: Tensor = checkpoint(
-            self._feed, content_TBSM, gate_TBSM, use_reentrant=False, preserve_rng_state=False
-        )
         return attended_TBSE + fed_TBSE
 
     def _feed(self, content_TBSM: Tensor, gate_TBSM: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class Walrus(nn.Module):
         table. `cells_BHWD` are the bits of the per-cell boundary mask (shards.schema.Cell), for a model with
         `cell_flags`. Raises MismatchError where labels, grid or shifts do not fit.
         """
-        frames, windows, channels, *shape = x_TBCHWD.shape
+        _, windows, channels, *shape = x_TBCHWD.shape
         labels_C = torch.as_tensor(labels, device=x_TBCHWD.device)
         if len(labels_C) != channels:
             raise MismatchError(
@@ -79,24 +79,39 @@ class Walrus(nn.Module):
             shifts.check(axes)
         shift = STILL if shifts is None else shifts.cells
 
-        x_NCHWD = place(x_TBCHWD.flatten(0, 1), axes, shift)
-        flags_3HWD = boundary_flags(axes, shift, x_NCHWD)
-        cells_BFHWD = None
-        if self.settings.cell_flags and cells_BHWD is not None:
-            cells_BFHWD = cell_flags(cells_BHWD, axes, shift, x_NCHWD)
         stem = self._stem(axes)
-        x_NEhwd = self._run(
-            self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD
+        # No name for the tokens before the blocks: they would be held until the last block is done.
+        # See docs/decisions/0107-a-lean-forward-pass.md.
+        x_TBSE = self._mix(
+            self._encode(stem, x_TBCHWD, labels_C, axes, shift, cells_BHWD), axes, shifts, paths
         )
-        # Memory of its own, as every block gets: a view would need another compiled graph.
-        x_TBSE = x_NEhwd.unflatten(0, (frames, windows)).flatten(3).transpose(2, 3).contiguous()
-        x_TBSE = self.position(x_TBSE, axes) if self.position else x_TBSE
-        x_TBSE = self._mix(x_TBSE, axes, shifts, paths)
         x_TBSE = x_TBSE[-1:] if last_only else x_TBSE
         tokens = [axis.tokens for axis in axes]
         x_NEhwd = x_TBSE.flatten(0, 1).transpose(1, 2).reshape(-1, self.settings.hidden, *tokens)
         y_NCHWD = self._run(self.decoders[stem], self._thrifty, x_NEhwd, labels_C, axes, shift)
         return y_NCHWD.reshape(-1, windows, channels, *shape)
+
+    def _encode(
+        self,
+        stem: str,
+        x_TBCHWD: Tensor,
+        labels_C: Tensor,
+        axes: Axes,
+        shift: Shift,
+        cells_BHWD: Tensor | None,
+    ) -> Tensor:
+        """The tokens of the padded fields and flags, [T, B, S, E]."""
+        x_NCHWD = place(x_TBCHWD.flatten(0, 1), axes, shift)
+        flags_3HWD = boundary_flags(axes, shift, x_NCHWD)
+        cells_BFHWD = None
+        if self.settings.cell_flags and cells_BHWD is not None:
+            cells_BFHWD = cell_flags(cells_BHWD, axes, shift, x_NCHWD)
+        x_NEhwd = self._run(
+            self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD
+        )
+        # Memory of its own, as every block gets: a view would need another compiled graph.
+        x_TBSE: Tensor = x_NEhwd.unflatten(0, x_TBCHWD.shape[:2]).flatten(3).transpose(2, 3).contiguous()
+        return self.position(x_TBSE, axes) if self.position else x_TBSE
 
     def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
