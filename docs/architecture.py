@@ -36,14 +36,14 @@ EDGE = {"pipelines": "#c08a3e", "ingest": "#5a8f5a", "walrus": "#4a74ad", "shard
 # Inches: a box, the gap between floors, the margin of a package.
 WIDTH, HEIGHT, GAP, MARGIN, TITLE = 1.75, 0.68, 0.34, 0.18, 0.14
 
-# What files that stand in no folder are, for people; a folder says it itself, in its `__init__`.
+# What the files directly below a package do; a folder says it itself, in its `__init__`.
 LOOSE = {
-    "ingest": "what a recipe and a source are",
-    "ingest.cli": "the command walrus-ingest",
-    "walrus": "a trained model: load, forecast",
-    "walrus.tensors": "batches, channels, random draws",
-    "shards": "the shard format",
-    "pipelines": "the other commands",
+    "ingest": "Reads recipes, finds sources",
+    "ingest.cli": "The command walrus-ingest",
+    "walrus": "Loads a trained model and forecasts",
+    "walrus.tensors": "Batches, channels, random draws",
+    "shards": "Writes, reads and checks the shard format",
+    "pipelines": "All other commands: walrus-pretrain, walrus-finetune, ...",
 }
 
 Arrows = dict[str, set[str]]

@@ -1,4 +1,4 @@
-"""walrus-ingest: parse, one call, print."""
+"""walrus-ingest: parses the command line, calls the work, prints the result."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ from shards.program.console import (
 from shards.read import Dataset
 from shards.verify import faults
 
-app = application("Benchmark files into uniform, verified shards.")
+app = application("Convert simulation files to verified shards.")
 
 
 @app.callback()
@@ -85,10 +85,10 @@ def options(version: Version = False) -> None:
 
 @app.command()
 def ls(
-    name: Annotated[str | None, typer.Argument(help="One system: all that is known of it.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A system, to show all that is known of it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The catalogue of systems, or one of them."""
+    """List the systems of the catalogue, or show one of them."""
     with one_line_errors("walrus-ingest ls"):
         if name in templates():
             typer.echo(templates()[name].read_text(encoding="utf-8"), nl=False)
@@ -107,7 +107,7 @@ def ls(
 
 @app.command(name="schema")
 def schema_command() -> None:
-    """JSON Schema of a recipe, for editors that complete keys."""
+    """Print the JSON Schema of a recipe, for editors that complete keys."""
     with one_line_errors("walrus-ingest schema"):
         print_json(recipe_schema())
 
@@ -126,7 +126,7 @@ def inspect_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What a file or a folder holds and whose it looks like; drafts its recipe."""
+    """List what a file or folder holds and which layout it matches; draft a recipe."""
     with one_line_errors("walrus-ingest inspect"):
         found = inspect(path)
         if recipe:
@@ -151,7 +151,7 @@ def plan_command(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """What a build would do and cost; nothing is written."""
+    """Estimate size, time and memory of a build; writes nothing."""
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
         resources = Resources(workers, memory=bound)
@@ -173,7 +173,7 @@ def build_command(
     workers: Workers = CORES,
     part: Annotated[
         str | None,
-        typer.Option(metavar="3/16", help="This share of the work only; then walrus-ingest finish."),
+        typer.Option(metavar="3/16", help="Build this share only; then run walrus-ingest finish."),
     ] = None,
     scheduler: Scheduler = None,
     wait: Wait = 600.0,
@@ -181,7 +181,7 @@ def build_command(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Build a dataset; running again goes on, or does nothing."""
+    """Build a dataset; the same command again continues, or does nothing."""
     share = parsed(share_of, part, "--part")
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
@@ -217,7 +217,7 @@ def append_command(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Add files to a built dataset; what is there stays as it is."""
+    """Add files to a built dataset; its shards stay as they are."""
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest append"):
         recipe = find_recipe(dataset, tuple(assignments or ()))
@@ -231,7 +231,7 @@ def append_command(
 
 @app.command(name="finish")
 def finish_command(folder: Folder, as_json: Json = False) -> None:
-    """Merge what several build --part runs wrote; needs no source file."""
+    """Join the parts that several `build --part` wrote; needs no source file."""
     with one_line_errors("walrus-ingest finish"):
         card, written = finish(folder)
         tell_differences(card)
@@ -246,7 +246,8 @@ def finish_command(folder: Folder, as_json: Json = False) -> None:
 def verify(
     folder: Folder,
     against_source: Annotated[
-        Path | None, typer.Option(metavar="PATH", callback=local, help="Compare bits with the source files.")
+        Path | None,
+        typer.Option(metavar="PATH", callback=local, help="Compare every bit with the source files."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -274,10 +275,12 @@ def verify(
 def convert(
     folder: Folder,
     packaging: Annotated[str, typer.Option("--format", help="zarr or webdataset.")],
-    root: Annotated[Path, typer.Option("--to", metavar="ROOT2", callback=local, help="Where the copy goes.")],
+    root: Annotated[
+        Path, typer.Option("--to", metavar="ROOT2", callback=local, help="Folder of the copy: ROOT2/DATASET.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Copy a dataset into the other packaging; encoded bytes stay as they are."""
+    """Copy a dataset into the other packaging; nothing is encoded again."""
     with one_line_errors("walrus-ingest convert"):
         copy = convert_dataset(Dataset(folder), choice(Packaging, packaging, "--format"), root)
         print_result({"folder": str(copy)}, str(copy), as_json)
@@ -287,11 +290,11 @@ def convert(
 def doctor(
     root: Annotated[
         Path | None,
-        typer.Option("--to", metavar="ROOT", callback=local, help="Where datasets are to be built."),
+        typer.Option("--to", metavar="ROOT", callback=local, help="Folder in which datasets will be built."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Versions, limits and folders of this machine, and what of them would stop a build; writes nothing."""
+    """Print versions, limits and folders of this machine, and what would stop a build."""
     with one_line_errors("walrus-ingest doctor"):
         findings = [*version_findings(), *machine_findings()]
         if root is not None:
@@ -301,7 +304,7 @@ def doctor(
 
 @app.command(name="report")
 def report_command(folder: Folder, as_json: Json = False) -> None:
-    """Write report.html into a built dataset: what it is, and what it looks like."""
+    """Write report.html into a built dataset: pictures, statistics, what was left out."""
     with one_line_errors("walrus-ingest report"):
         # The only command that draws: the others start without matplotlib.
         from ingest.reporting.report import report
@@ -319,7 +322,7 @@ def _plan(
     assignments: list[str] | None,
     resources: Resources,
 ) -> BuildPlan:
-    """The plan, refused before a frame is read where the resources do not suffice."""
+    """The plan; raises SettingsError before a frame is read where the memory is too small for it."""
     recipe = find_recipe(dataset, tuple(assignments or ()))
     kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
     return plan_build(recipe, start, kind, name, keep_error=keep_error, resources=resources)

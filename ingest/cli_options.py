@@ -14,30 +14,33 @@ from shards.program.machine import usable_cores
 
 T = TypeVar("T")
 CORES = usable_cores()
-Name = Annotated[str, typer.Argument(metavar="DATASET", help="A name of the catalogue, or a recipe.toml.")]
+Name = Annotated[str, typer.Argument(metavar="DATASET", help="A name of the catalogue, or a recipe file.")]
 Start = Annotated[
     Path, typer.Option("--from", metavar="PATH", callback=local, help="A file or folder of the source.")
 ]
 Root = Annotated[
-    Path, typer.Option("--to", metavar="ROOT", callback=local, help="Where ROOT/DATASET is built.")
+    Path,
+    typer.Option("--to", metavar="ROOT", callback=local, help="Folder of the datasets: writes ROOT/DATASET."),
 ]
 Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
 Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
 KeepError = Annotated[
     float | None,
-    typer.Option(metavar="0.01", help="Round values by at most this share of the one-step change."),
+    typer.Option(
+        metavar="0.01", help="Round values; no error is larger than this share of the one-step change."
+    ),
 ]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="tcp://...", help="Run on this dask cluster instead of local workers.")
 ]
 Wait = Annotated[
     float,
-    typer.Option(metavar="SECONDS", min=0, help="How long to wait for workers of a cluster that are gone."),
+    typer.Option(metavar="SECONDS", min=0, help="How long to wait for lost workers of a cluster."),
 ]
 Memory = Annotated[
     str | None,
-    typer.Option(metavar="4GB", help="Memory of all processes here, or of each worker of a cluster."),
+    typer.Option(metavar="4GB", help="Memory limit of all processes here, or of each worker of a cluster."),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", callback=local, help="A built dataset.")]
 

@@ -1,4 +1,4 @@
-"""What a recipe says of the sides of axes, plainly or as a correction of what the files say."""
+"""Boundaries that a recipe states, or corrects where the files are wrong."""
 
 from __future__ import annotations
 

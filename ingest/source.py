@@ -1,4 +1,4 @@
-"""What a source is: a module of `ingest/sources` with five names, found by its file name.
+"""The contract of a source: a module of `ingest/sources` with five public names, found by its file name.
 
 A source opens one file at a time and yields slabs of frames, never a whole file, in canonical form:
 channels stacked as the schema orders them, axes as the recipe names them, staggered fields moved to
@@ -129,7 +129,7 @@ def find(name: str) -> Source:
     there are.
     """
     if name not in sources():
-        raise SettingsError(f"no source named {name}; there is {', '.join(sources())}")
+        raise SettingsError(f"no source named {name}; expected one of {', '.join(sources())}")
     module = cast(Source, import_module(f"ingest.sources.{name}"))
     return _ByRecipe(module.PATTERNS, module.MARKS, module)
 

@@ -1,4 +1,4 @@
-"""Assigns trajectories to splits: some are held out by name or parameter, the others are shared out.
+"""Assigns trajectories to splits: some are held out by name or parameter, the others are divided by shares.
 
 Where the folder or name of a file says its split, that decides, unless the recipe holds the trajectory out.
 """

@@ -33,14 +33,14 @@ def command(
     ],
     channels: Annotated[
         list[str] | None,
-        typer.Option("--channel", help="Name a column beyond the published ones; repeat in order."),
+        typer.Option("--channel", help="Name of a channel after the published ones; repeat in their order."),
     ] = None,
     normalised_by: Annotated[
         Path | None,
         typer.Option(
             metavar="ROOT/DATASET",
             callback=local,
-            help="The built dataset whose RMS a fine-tuned checkpoint divides by.",
+            help="Built dataset by whose RMS a fine-tuned checkpoint normalises.",
         ),
     ] = None,
     assignments: Annotated[

@@ -26,7 +26,7 @@ from shards.program.console import (
 )
 from shards.schema import Split
 
-app = application("A trained model on the test trajectories of a dataset: scores, pictures, report.html.")
+app = application("Evaluate a trained model on a dataset: scores, pictures, report.html.")
 
 
 Run = Annotated[
@@ -66,9 +66,9 @@ def command(
     jitter: Annotated[
         Literal["on", "off"] | None, typer.Option(help="Patch jitter; by default as the model was trained.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Draws of the jitter to average over.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Forecasts with different jitter; scores are means.")] = 1,
     draws: Annotated[
-        int, typer.Option(min=1, help="Draws of the jitter whose mean is each forecast frame.")
+        int, typer.Option(min=1, help="Draws of the jitter per step; a frame is their mean.")
     ] = 1,
     change: Change = (0.25, 1.0),
     at_once: Annotated[

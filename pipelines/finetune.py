@@ -55,8 +55,10 @@ def command(
         ),
     ],
     root: BuiltRoot = None,
-    samples: Annotated[str, typer.Option(help="How many windows to learn from.")] = "500k",
-    recipe: Annotated[str, typer.Option(help="finetune, finetune-published, or a file .toml.")] = "finetune",
+    samples: Annotated[
+        str, typer.Option(help="Number of windows to train on, such as 2000 or 500k.")
+    ] = "500k",
+    recipe: Annotated[str, typer.Option(help="finetune, finetune-published, or a .toml file.")] = "finetune",
     ranks: Ranks = 1,
     assignments: Assignments = None,
     allow: Allow = None,

@@ -152,11 +152,14 @@ def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[Mod
         f"{'the GPU' if gpu else 'this machine'} has {size_in_words(memory)}"
     )
     if chosen.checkpoint_every != model.checkpoint_every:
-        say("memory: activations are computed again in the backward pass, to fit")
+        say("memory: activations are computed again in the backward pass, to save memory")
     if engine.offload != recipe.engine.offload:
-        say("memory: the optimiser lies in the memory of the CPU, to fit")
+        say("memory: the state of the optimiser is kept in the memory of the CPU")
     if not fits(found, memory):
-        say("memory: that will hardly do; lower stream.windows_2d and windows_3d, or set tuning.low_rank")
+        say(
+            "memory: this will probably not be enough; lower stream.windows_2d and windows_3d, or "
+            "set tuning.low_rank"
+        )
     return chosen, replace(recipe, engine=engine)
 
 

@@ -18,7 +18,7 @@ from pipelines.options import Change
 from shards.program.console import Json, Version, application, local, one_line_errors, print_result
 from shards.schema import Split
 
-app = application("The frames that follow a window of a trajectory, as a NetCDF, zarr or HDF5 file.")
+app = application("Forecast the frames after a window, into a NetCDF, zarr or HDF5 file.")
 
 
 @app.command()
@@ -39,7 +39,7 @@ def command(
     trajectory: Annotated[int, typer.Option(min=0, help="Trajectory of the split, or of the file.")] = 0,
     first: Annotated[int, typer.Option(min=0, help="First frame that the model sees.")] = 0,
     ensemble: Annotated[
-        int, typer.Option(min=1, help="Draws of the patch jitter; more than one give mean and spread.")
+        int, typer.Option(min=1, help="Forecasts with different jitter; writes their mean and spread.")
     ] = 1,
     change: Change = (0.25, 1.0),
     as_json: Json = False,

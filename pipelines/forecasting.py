@@ -1,4 +1,4 @@
-"""A forecast into a file: the window it starts from, the frames that follow, and what is known of them.
+"""Writes a forecast into a file: reads the window it starts from, forecasts the frames, adds metadata.
 
 Axes: T time, C channel, S space; E draws of an ensemble.
 """
@@ -95,9 +95,9 @@ def forecast(
     last = described.times[written.steps - 1] if written.steps else begin.times[-1]
     if written.steps < steps:
         raise MismatchError(
-            f"{begin.name}: {', '.join(written.not_finite)} left finite numbers in step {written.steps + 1} "
-            f"of {steps}; {out} has the {written.steps} steps before, up to time {last:g}; forecast fewer "
-            "steps, or fine-tune the model"
+            f"{begin.name}: {', '.join(written.not_finite)} became infinite or not a number in step "
+            f"{written.steps + 1} of {steps}; {out} has the {written.steps} steps before, up to time "
+            f"{last:g}; forecast fewer steps, or fine-tune the model"
         )
     document = {"file": str(out), "steps": steps, "draws": ensemble, "last_time": last}
     return Done(document, f"{out}: {steps} steps after {begin.name}, up to time {last:g}")

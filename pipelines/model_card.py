@@ -1,4 +1,4 @@
-"""README.md of a fine-tuned model: what whoever gets the folder should know before using it."""
+"""README.md of a fine-tuned model: what its users should know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that the commands which train have in common, each said once."""
+"""Options that the commands which train share."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ BuiltRoot = Annotated[
 Ranks = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
 Allow = Annotated[
     list[str] | None,
-    typer.Option(
-        help="Let a stopped run go on with other data, plan, schedule, engine or training settings."
-    ),
+    typer.Option(help="Resume although this has changed: data, plan, schedule, engine or training."),
 ]
 
 
@@ -46,6 +44,7 @@ Trace = Annotated[
 Change = Annotated[
     tuple[float, float],
     typer.Option(
-        metavar="LOW HIGH", help="Bounds on the RMS of the change in rollouts, of that at their start."
+        metavar="LOW HIGH",
+        help="Bounds on the RMS of a step's change, in units of that at the start of the rollout.",
     ),
 ]

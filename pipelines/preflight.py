@@ -29,7 +29,7 @@ NVIDIA = Path("/dev/nvidiactl")
 def check_run(job: Job, shards: Shards) -> None:
     """Raises MismatchError where a run could not save its state, or not be evaluated in the end.
 
-    Also where it would be killed for want of memory (docs/decisions/0070-limits-of-the-machine.md).
+    Also where it would be killed because memory runs out (docs/decisions/0070-limits-of-the-machine.md).
     """
     require_writable(job.run)
     _check_room(job)

@@ -30,7 +30,7 @@ app = application("Train a Walrus on shards, as a recipe says.")
 
 @app.command()
 def command(
-    recipe: Annotated[str, typer.Argument(help="A name (tiny) or a file .toml.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a run recipe (tiny) or a .toml file.")],
     root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
     out: Annotated[
         Path | None,
@@ -41,12 +41,14 @@ def command(
     ranks: Ranks = 1,
     groups: Annotated[
         int | None,
-        typer.Option(min=1, help="Groups of ranks, each with micro-batches of its own."),
+        typer.Option(min=1, help="Groups of ranks; each group has its own micro-batches."),
     ] = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Only print what the run would read, cost and need.")
     ] = False,
-    simulated: Annotated[bool, typer.Option("--simulate", help="Only predict how ranks would wait.")] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulate", help="Only predict how long ranks would wait.")
+    ] = False,
     assignments: Assignments = None,
     allow: Allow = None,
     trace: Trace = None,
@@ -54,7 +56,7 @@ def command(
     doctor: Doctor = False,
     version: Version = False,
 ) -> None:
-    """Ingest the datasets of the recipe, train, evaluate and report; or only say what a run would do."""
+    """Build the datasets of the recipe, train, evaluate and report."""
     with one_line_errors("walrus-pretrain"):
         from pipelines.recipe import find_run_recipe
 

@@ -1,4 +1,4 @@
-"""Progress for people: a bar on a terminal, a plain line now and then elsewhere; the same figures on both."""
+"""Shows progress: a bar on a terminal, a line from time to time elsewhere, with the same figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is: one TOML file, one frozen dataclass; the resolved one is saved with the run."""
+"""The recipe of a run: one TOML file, read into one frozen dataclass; the full one is saved with the run."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class RunRecipe:
     @property
     def model_settings(self) -> ModelSettings:
         if self.model not in PRESETS:
-            raise SettingsError(f"model {self.model}: no such preset; there is {', '.join(PRESETS)}")
+            raise SettingsError(f"model {self.model}: no such preset; expected one of {', '.join(PRESETS)}")
         preset = TypeAdapter(ModelSettings).dump_python(PRESETS[self.model])
         return make(ModelSettings, {**preset, **self.size}, "size")
 
@@ -106,7 +106,7 @@ def find_run_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Run
     path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
     if path is None:
         raise SettingsError(
-            f"no run recipe named {name_or_path}; there is {', '.join(known)}; or name a file .toml"
+            f"no run recipe named {name_or_path}; expected one of {', '.join(known)}; or name a file .toml"
         )
     return make(RunRecipe, _with_todays_tables(override(read_toml(path), assignments), path), str(path))
 

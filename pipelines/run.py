@@ -197,11 +197,11 @@ def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
         kind = StoppedError if code == STOPPED else MismatchError
         return kind(mistakes[0].read_text(encoding="utf-8"))
     if code == STOPPED or name in {number.name for number in SIGNALS}:
-        return StoppedError("told to stop before the first step; the same command begins again")
+        return StoppedError("stopped by a signal before the first step; the same command starts again")
     if name:
         return MismatchError(
-            f"rank {error.error_index} was ended by {name}, as a machine does that is out of memory; "
-            "the same command goes on from the last checkpoint"
+            f"rank {error.error_index} was killed by {name}, perhaps because memory ran out; "
+            "the same command continues from the last checkpoint"
         )
     return None
 
@@ -268,7 +268,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
             leave_world()
         if isinstance(error, OSError) and not isinstance(error, WalrusError):
             raise MismatchError(
-                f"{job.run}: cannot be written ({error.strerror}); the same command goes on from the last "
+                f"{job.run}: cannot be written ({error.strerror}); the same command continues from the last "
                 "checkpoint"
             ) from error
         raise

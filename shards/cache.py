@@ -132,7 +132,7 @@ class Cache:
                     self._fetch(name, length, fetch)
 
     def _has(self, name: str, length: int) -> bool:
-        """Is it here with all its bytes? One that was cut, or whose bytes never reached the disk, is not."""
+        """Is the file in the cache, with the right length? A copy that was interrupted is shorter."""
         path = self.folder / name
         return path.is_file() and not path.is_symlink() and path.stat().st_size == length
 

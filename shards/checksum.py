@@ -1,4 +1,4 @@
-"""CRC-32C: of bytes anywhere, and of two runs of bytes together from that of each."""
+"""CRC-32C of bytes, and of two runs of bytes together from the checksums of both."""
 
 from __future__ import annotations
 

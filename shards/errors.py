@@ -1,4 +1,4 @@
-"""Errors in what a user gives or is given. Any other error is our bug and keeps its traceback.
+"""Errors that a user or a file causes. Any other exception is a bug and keeps its traceback.
 
 A message says where, what was found, what was expected and what to do, in one line.
 """

@@ -1,4 +1,4 @@
-"""The version of the format that a document is of: a newer one than we know is refused."""
+"""Checks the format version of a document: one that is newer than ours is refused."""
 
 from __future__ import annotations
 

@@ -85,8 +85,7 @@ class Dataset:
             raise ShardError(f"{where}: is no longer the dataset that was opened ({error})") from error
         if not files.issuperset(self.index.files):
             raise ShardError(
-                f"{where}: was built anew while it was read, its values may differ; start again with the new "
-                "one"
+                f"{where}: was rebuilt while it was read, its values may differ; start again with the new one"
             )
 
     def read_frames(

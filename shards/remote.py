@@ -189,5 +189,6 @@ class _NoMoreThan(fsspec.callbacks.Callback):  # type: ignore[misc]
         super().relative_update(inc)
         if self.value > self.most:
             raise ShardError(
-                f"more came than the {self.most} bytes that the index says; copy the dataset there again"
+                f"the server sent more than the {self.most} bytes that the index says; copy the dataset "
+                "there again"
             )

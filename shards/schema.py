@@ -1,4 +1,4 @@
-"""What data are made of: field, grid, boundary, schema, trajectory.
+"""Descriptions of data: field, grid, boundary, schema, trajectory.
 
 Axes: T time, C channel, S space (as many as the grid has). All classes are frozen and checked when made.
 """

@@ -1,4 +1,4 @@
-"""Writes encoded trajectories: a zarr group each, or samples of one tar. A file appears whole or not at all.
+"""Writes encoded trajectories: a zarr group each, or samples of one tar. A file appears when it is whole.
 
 Both packagings get the same encoded bytes, so that converting one into the other copies and never re-encodes.
 """

@@ -1,4 +1,4 @@
-"""Reads a safetensors file from anywhere: what its header says is believed once the file can hold it.
+"""Reads an untrusted safetensors file: its header is used only if the file is as long as it says.
 
 The library checks the header against the length of the file. What it does not bound is the header itself, of
 which a hundred megabytes are read and parsed before anything else.

@@ -1,4 +1,4 @@
-"""Which input files belong together: their headers are read and compared.
+"""Finds the input files that belong together: reads and compares their headers.
 
 What the recipe states is checked when each file is opened. The rest (grid, type, boundaries that the recipe
 leaves open) must be the same in all files: as in the dataset that they are

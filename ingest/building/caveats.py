@@ -1,4 +1,4 @@
-"""Notes on input files that are no faults: values that were rounded, chunks that are absent.
+"""Notes on input files that are not errors: values that were rounded, chunks that are absent.
 
 They are read from headers, whatever the source.
 """

@@ -1,4 +1,4 @@
-"""What a trajectory must satisfy to become shards, in sentences.
+"""Checks what a trajectory must satisfy to become shards.
 
 The reasons are in docs/decisions/0002-what-quarantines-a-trajectory.md.
 """

@@ -1,4 +1,4 @@
-"""Does parts on a dask.distributed cluster, started by SLURM, Kubernetes, SSH or on one machine.
+"""Builds parts on a dask.distributed cluster, started by SLURM, Kubernetes, SSH or on one machine.
 
 Workers read the sources and write the shards themselves: both must be on a file system that all of them see.
 """
@@ -195,7 +195,7 @@ def _result(distributed: Any, job: Any, scheduler: str) -> Any:
         return job.result()
     except distributed.KilledWorker as error:
         raise WalrusError(
-            "workers of the cluster died over one part, most often for want of memory; give them more, or "
+            "workers of the cluster died over one part, usually because memory ran out; give them more, or "
             "start fewer on a machine"
         ) from error
     except CancelledError as error:

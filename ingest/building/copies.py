@@ -1,4 +1,4 @@
-"""Finds input files that hold the same bytes: a download that came twice must not train and test."""
+"""Finds input files with the same bytes: a file that was downloaded twice must not be in train and test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build may use, how much memory a process holds that does parts, and how large a slab it may read.
+"""Memory of a build: how much it may use, how much a process needs, how large a slab it may read.
 
 The bytes that are written depend on none of this: shards and chunks are cut as the data alone say.
 """

@@ -331,9 +331,8 @@ def _segments(
     stopped = statistics.stopped_at()
     if stopped is not None and plan.recipe.at_rest == "refuse":
         raise UnfitError(
-            f"nothing changes in any channel from frame {stopped} of {trajectory.frames} on, as where a run "
-            "was "
-            'killed or still writes; run it again, or set at_rest = "keep" if it is so'
+            f"no channel changes from frame {stopped} of {trajectory.frames} on: the run "
+            'was killed, or still writes; run it again, or set at_rest = "keep" if nothing moves there'
         )
     still = statistics.still_fields(plan.schema)
     if still and plan.recipe.at_rest == "refuse":

@@ -1,4 +1,4 @@
-"""Which trajectories share a part: the unit that one process builds, and that is built again as a whole."""
+"""Groups trajectories into parts: one process builds a part, and a part is rebuilt as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does parts in this process, or in several of this machine."""
+"""Builds parts in this process, or in several processes on this machine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _result(job: Future[PartRecord]) -> PartRecord:
         return job.result()
     except BrokenProcessPool as error:
         raise WalrusError(
-            "a worker process was killed, most often for want of memory; use fewer --workers"
+            "a worker process was killed, usually because memory ran out; use fewer --workers"
         ) from error
 
 

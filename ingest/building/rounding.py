@@ -1,4 +1,4 @@
-"""Rounds values to fewer bits, none further from its source than is allowed (docs/decisions/0007).
+"""Rounds values to fewer bits, no error larger than is allowed (docs/decisions/0007).
 
 What is allowed is a share of the RMS of the one-step change of the field, from a fixed sample of the train
 split. Each channel of each frame keeps the fewest bits that values of its size need for it, and the error is

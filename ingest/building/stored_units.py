@@ -1,4 +1,4 @@
-"""Frames in the units that they are stored in: divided by 2^k, rounded where that is allowed, or refused.
+"""Converts frames to stored units: divides by 2^k, rounds if that is allowed, refuses to lose bits.
 
 Axes: C channel, S space.
 """
@@ -61,7 +61,7 @@ class StoredUnits:
         if not exact:
             raise UnfitError(
                 f"values in {where} lose bits when divided by 2^k; set power = 0 for the field in the "
-                "recipe, or say --set fields.NAME.power=0"
+                "recipe, or add --set fields.NAME.power=0"
             )
         return stored
 

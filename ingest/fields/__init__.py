@@ -1,4 +1,4 @@
-"""Arrays as fields: which axes they have, how components and files stack up to frames."""
+"""Turns arrays into fields on a grid: their axes, and how components and files make up frames."""
 
 __all__ = [
     "blocks",

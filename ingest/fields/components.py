@@ -1,4 +1,4 @@
-"""Files that hold an array a component, all of one shape [N, T, *S]: N trajectory, T time, S space."""
+"""Files with one array per component, all of one shape [N, T, *S]: N trajectory, T time, S space."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A file that only its recipe describes: layout, times, coordinates, boundaries, parameters and masks from
-there.
-"""
+"""Reads a file as its recipe describes it: layout, times, coordinates, boundaries, parameters, masks."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A run that is written in several files: states, restart pieces, variables apart; seen as the arrays of one
-file.
+"""A run in several files (states, restart pieces or variables), read like the arrays of one file.
 
 Headers are read once per process, and few files are open at a time: a run may have thousands.
 docs/decisions/0051-runs-of-many-files.md

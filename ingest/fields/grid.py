@@ -1,4 +1,4 @@
-"""The cells of a file as a grid, held to what every reader of a grid takes for granted."""
+"""Makes the grid of a file, and checks what every reader of a grid assumes."""
 
 from __future__ import annotations
 

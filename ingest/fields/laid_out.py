@@ -133,7 +133,7 @@ def lay_out(
         # cells that all hold one value are no field, no mask.
         if array.unwritten:
             raise SourceError(
-                f"{array.where}: not one of its chunks is there, all would read as the fill value; fetch "
+                f"{array.where}: has no chunks at all, every value would be the fill value; fetch "
                 "the store again, or write it with write_empty_chunks if that is what it holds"
             )
     if len(arrays) > 1 and TRAJECTORY in words:

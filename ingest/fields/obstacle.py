@@ -1,4 +1,4 @@
-"""Solid cells inside the box, as a mask of the file says.
+"""Solid cells inside the box, as a mask in the file marks them.
 
 See docs/decisions/0094.
 """

@@ -1,6 +1,4 @@
-"""Arrays that follow each other in time, seen as one: states in files or groups of their own, restart
-pieces.
-"""
+"""Arrays that follow each other in time, read as one: states in own files or groups, restart pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times that one file stores: in an array, in attributes, or in the names of what it holds."""
+"""The times that a file stores: in an array, in attributes, or in the names of groups and arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as arrays: HDF5, NetCDF4, npz and zarr, opened by content, checked, and read in slabs."""
+"""Opens files as arrays: HDF5, NetCDF4, npz and zarr, by content, checked, and read in slabs."""
 
 __all__ = [
     "arrays",

@@ -1,4 +1,4 @@
-"""Named arrays of one file, whatever kind of file it is: what a recipe can describe.
+"""Named arrays of a file, whatever its format: what a recipe can describe.
 
 The reasons are in docs/decisions/0054-openpmd-units.md.
 """

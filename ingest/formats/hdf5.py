@@ -1,4 +1,4 @@
-"""Untrusted HDF5 files: opened, proven whole, and read in slabs.
+"""Opens untrusted HDF5 files, checks that they are complete, and reads them in slabs.
 
 A file is trusted with nothing: it may not point outside itself, and a dataset is read only when it is
 numeric, its filters are installed and every byte of it was written.

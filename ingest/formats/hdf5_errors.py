@@ -1,4 +1,4 @@
-"""What h5py raises, said as a SourceError: where it was, what was found, what to do."""
+"""Turns errors of h5py into a SourceError: where it was, what was found, what to do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""How a dataset of HDF5 was stored: whether all of it was written and can be decoded, and what its values
-lost.
-"""
+"""Storage of an HDF5 dataset: is all of it written, can it be decoded, were its values rounded?"""
 
 from __future__ import annotations
 

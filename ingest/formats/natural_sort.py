@@ -1,4 +1,4 @@
-"""The order of names that hold numbers: part_2 before part_10, on every machine alike."""
+"""Sorts names with numbers in them: part_2 before part_10, the same on every machine."""
 
 from __future__ import annotations
 

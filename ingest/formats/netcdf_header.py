@@ -1,5 +1,4 @@
-"""Where the data of a classic NetCDF file end, by its header: netCDF reads what was cut off as zeros, in
-silence.
+"""Finds in the header where the data of a classic NetCDF file end; netCDF reads missing bytes as zeros.
 
 Layout: the file format specification of NetCDF classic, 64-bit offset and 64-bit data (CDF-1, 2 and 5).
 """

@@ -44,13 +44,13 @@ def open_npz(path: Path) -> Iterator[Npz]:
         archive = zipfile.ZipFile(path)
     except _DAMAGE as error:
         raise SourceError(
-            f"{path}: {path.stat().st_size} bytes that are no whole zip archive ({error}); expected npz; "
-            "fetch the file again"
+            f"{path}: {path.stat().st_size} bytes that are not a complete zip archive ({error}); expected "
+            "npz; fetch the file again"
         ) from error
     with archive:
         if any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist()):
             raise SourceError(
-                f"{path}: saved by torch, as a pickle that may run code; load it yourself with "
+                f"{path}: saved by torch, as a pickle, which can run code; load it with "
                 "weights_only=True and numpy.savez its tensors"
             )
         with closing(Npz(path, archive)) as arrays:

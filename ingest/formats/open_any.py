@@ -1,6 +1,4 @@
-"""Untrusted files, opened by what they hold: no name is believed, and nothing outside the file is
-opened.
-"""
+"""Opens an untrusted file by its content: its name is not trusted, and nothing outside it is opened."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What attributes say of the numbers of an array: packed, unsigned or missing. One rule for every kind of
-file.
+"""Attributes that say how numbers are stored: packed, unsigned or missing; one rule for all formats.
 
 Values and types are those that xarray decodes to; in addition, what is outside the valid range is missing, as
 the NetCDF conventions say. docs/decisions/0050-attributes.md

@@ -1,6 +1,4 @@
-"""What a file says in attributes of values that were rounded before they were stored: no filter tells it
-then.
-"""
+"""Attributes that say that values were rounded before they were stored; no filter shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds all files and folders below a folder: links are followed, and what cannot be read is said."""
+"""Finds all files and folders below a folder: follows links, and reports what cannot be read."""
 
 from __future__ import annotations
 

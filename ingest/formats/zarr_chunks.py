@@ -1,4 +1,4 @@
-"""Which chunks of a zarr array its store holds, and whether they are whole: absent ones are the fill value.
+"""Which chunks of a zarr array its store holds, and whether they are whole; absent ones are the fill value.
 
 Counted by what there is: a header may promise more chunks than anyone could count.
 """

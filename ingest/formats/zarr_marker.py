@@ -1,4 +1,4 @@
-"""How a zarr store is told from other folders, without zarr, which takes longer to load than all the rest."""
+"""Recognises a zarr store without importing zarr, which would take longer than everything else."""
 
 from __future__ import annotations
 

@@ -77,9 +77,7 @@ def _keys(folder: Path) -> list[str]:
     tree = walk(folder, every_name=True)
     strange = next((place for place in tree.files if not place.is_file()), None)
     if strange is not None:
-        raise SourceError(
-            f"{strange}: neither a file nor a folder, or a link to nowhere; fetch the store again"
-        )
+        raise SourceError(f"{strange}: a broken link, or neither a file nor a folder; fetch the store again")
     if tree.unreadable:
         fault = tree.unreadable[0]
         raise SourceError(f"{fault.path}: {fault.reason}; a store is read whole or not at all")

@@ -1,4 +1,4 @@
-"""What is in an unknown file or folder, and a first recipe for it."""
+"""Inspects unknown files and folders, drafts recipes."""
 
 __all__ = [
     "axis_names",

@@ -1,4 +1,4 @@
-"""What names of dimensions say: which axis is time, a trajectory, a component, a coordinate of space."""
+"""Which axis a name of a dimension means: time, trajectory, component, or a coordinate of space."""
 
 from __future__ import annotations
 

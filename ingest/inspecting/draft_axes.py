@@ -94,7 +94,7 @@ class AxisLines:
                 return time.stored, f"the times of each file{_in_unit(time.unit)}"
             return self._time_of_files()
         if time is not None and time.pattern:
-            return time.stored, f"one time a frame{_in_unit(time.unit)}"
+            return time.stored, f"one time per frame{_in_unit(time.unit)}"
         array = next(each.array for each in self.layout.variable if each.array.pattern)
         group = Series(array.pattern, (array.path,)).group
         first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path

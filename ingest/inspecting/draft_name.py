@@ -1,4 +1,4 @@
-"""What a dataset is called: the system, not the number of a run."""
+"""Names a dataset after the system, not after the number of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a draft: a comment stands wherever a person must look."""
+"""The text of a draft, with a comment wherever a person must check or decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts a recipe for source `well`: of a file in The Well's layout that is no system of the catalogue."""
+"""Drafts a recipe for a file in The Well's layout whose system is not in the catalogue."""
 
 from __future__ import annotations
 

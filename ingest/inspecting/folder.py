@@ -1,6 +1,4 @@
-"""How the files of a folder belong together: states of a run, restart pieces, one variable a file, or
-runs.
-"""
+"""How the files of a folder belong together: as states of a run, restart pieces, variables, or runs."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ SUFFIXES = (
 )
 # How files without a known suffix begin: HDF5, and NetCDF classic.
 BEGINNINGS = (b"\x89HDF", b"CDF")
-# What is in the folder of a program whose files are not read, what it is, and what to do.
+# Formats that we do not read: a pattern of their file names, their name for the message, and what to do.
 FOREIGN_FOLDERS = (
     ("*Level_0/Cell_H", "a plotfile of AMReX", "bring it to a grid with yt (covering_grid), numpy.savez it"),
     ("*system/controlDict", "a case of OpenFOAM", "bring it to a grid (foamToVTK, pyvista), numpy.savez it"),
@@ -56,7 +54,7 @@ FOREIGN_FOLDERS = (
     ("*.grib*", "GRIB files", "convert them with cdo -f nc4 copy, or with cfgrib"),
     ("*.csv", "tables of text", "read them with numpy.loadtxt, numpy.savez them"),
 )
-# Names that are looked at to know such a folder.
+# How many file names of a folder are compared with these patterns.
 MANY_FILES = 10_000
 
 
@@ -93,7 +91,7 @@ def _arranged(folder: Path, found: list[Path]) -> Arrangement:
 
 
 def _refuse_known(folder: Path) -> None:
-    """Raises SourceError for the folder of a program whose files are not read, with what to do."""
+    """Raises SourceError, with what to do, if the folder holds files of a format that we do not read."""
     files = walk(folder).files[:MANY_FILES]
     names = {path.relative_to(folder).as_posix() for path in files}
     for pattern, what, remedy in FOREIGN_FOLDERS:

@@ -1,6 +1,4 @@
-"""Whose files a file is like: the source and the recipes that read it, with reasons for and against each
-source.
-"""
+"""Finds the source and the recipes that may read a file, with reasons for and against each source."""
 
 from __future__ import annotations
 

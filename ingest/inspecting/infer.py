@@ -1,4 +1,4 @@
-"""The layout of a file: which way of telling it applies, and which files hold no series at all."""
+"""Infers the layout of a file by the method that applies; refuses files that hold no series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an unknown file holds and what its numbers are, for a person about to build a dataset from it.
+"""Summarises an unknown file, its arrays and their statistics, for a person who builds a dataset from it.
 
 Headers are read, and of the numbers a few blocks of bounded size. Nothing outside the file is opened.
 """

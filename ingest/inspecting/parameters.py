@@ -1,6 +1,4 @@
-"""Numbers of a file that look like parameters of the physics, told from counters and settings of a
-program.
-"""
+"""Finds numbers in a file that look like physical parameters, not like counters or settings of a program."""
 
 from __future__ import annotations
 

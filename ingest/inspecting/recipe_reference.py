@@ -41,9 +41,11 @@ TABLES = (
         "describe arrays of source `arrays`; other sources know their files.",
         {
             "name": Key("Folder of the dataset: letters, digits, `_`, `-`, `.`.", 'name = "channel_flow"'),
-            "source": Key("Who reads the files: `arrays` for your own.", 'source = "arrays"'),
-            "title": Key("What system this is, in a sentence.", 'title = "Flow in a channel, Re 100 to 400"'),
-            "fields": Key("The fields, a table each.", "[[fields]]"),
+            "source": Key("The source that reads the files: `arrays` for your own.", 'source = "arrays"'),
+            "title": Key(
+                "Describes the system in one sentence.", 'title = "Flow in a channel, Re 100 to 400"'
+            ),
+            "fields": Key("The fields, one table per field.", "[[fields]]"),
             "axes": Key("Names of the axes of space, in the order of the shards.", 'axes = ["y", "x"]'),
             "licence": Key("May others use the data?", 'licence = "CC-BY-4.0"'),
             "citation": Key("The paper to cite.", 'citation = "A. Author, Journal (2025)"'),
@@ -51,32 +53,34 @@ TABLES = (
             "note": Key("What a user should know.", 'note = "The first second is start-up."'),
             "files": Key(
                 "Pattern of names below the given folder. `{step}`: one state per file; `{piece}`: restart "
-                "pieces; `{variable}`: one variable per file; other parts in braces tell runs apart.",
+                "pieces; `{variable}`: one variable per file. Any other name in braces: one run per value.",
                 'files = "{run}/out_{step}.h5"',
             ),
             "dtype": Key("`float32` rounds float64 files to half the size.", 'dtype = "float32"'),
             "kind": Key("Kind of the grid.", 'kind = "spherical"'),
             "boundaries": Key(
-                "What closes each axis below and above: wall, open or periodic.",
+                "Boundary at the lower and the upper side of each axis: wall, open or periodic.",
                 'boundaries = { x = ["periodic", "periodic"], y = ["wall", "open"] }',
             ),
-            "correction": Key("Metadata that the files hold wrong.", "[correction]"),
-            "leave_out": Key("Arrays that are knowingly not taken.", 'leave_out = ["vorticity"]'),
-            "exclude": Key("Files that are known to be bad.", "[[exclude]]"),
-            "skip_frames": Key("Frames at the start of every run that are not taken.", "skip_frames = 10"),
+            "correction": Key("Fixes wrong metadata of the files.", "[correction]"),
+            "leave_out": Key("Arrays of the files to leave out.", 'leave_out = ["vorticity"]'),
+            "exclude": Key("Files to leave out.", "[[exclude]]"),
+            "skip_frames": Key(
+                "Number of frames to leave out at the start of every run.", "skip_frames = 10"
+            ),
             "stride": Key(
-                "Takes every n-th frame, the first included: for runs whose frames hardly differ.",
+                "Keep only the first of every n frames, for runs whose frames hardly differ.",
                 "stride = 4",
             ),
             "layout": Key(
                 "Axes of the arrays as stored: n trajectory, t time, c component or channel, and the axes of "
-                "space. An axis of one cell is 1.",
+                "space. Write `1` for an axis of length 1.",
                 'layout = "n t y x c"',
             ),
             "time": Key("When the frames are.", "[time]"),
             "coordinates": Key("Where the cells of each axis are.", "[coordinates]"),
             "domain": Key(
-                "Where an axis begins and ends: no cell reaches further.", "domain = { x = [0.0, 2.0] }"
+                "Where an axis begins and ends; the outermost cells end there.", "domain = { x = [0.0, 2.0] }"
             ),
             "scalars": Key(
                 "Parameters: an array, `@attribute` of the file, `path@attribute`, or a part of `files`.",
@@ -84,15 +88,17 @@ TABLES = (
             ),
             "mask": Key("Which cells are solid.", "[mask]"),
             "at_rest": Key(
-                "A run in which a field never changes: leave it out, or keep it.", 'at_rest = "keep"'
+                "A run in which a field never changes: `refuse` leaves it out.", 'at_rest = "keep"'
             ),
             "crop": Key(
-                "Cells cut below and above, of each array that has the axis: ghost cells, a repeated end.",
+                "Cells to cut at the lower and upper end of an axis: ghost cells, a repeated end.",
                 "crop = { x = [3, 3], y = [0, 1] }",
             ),
-            "blocks": Key("Blocks of one level that make up the grid; layouts name the axis b.", "[blocks]"),
+            "blocks": Key(
+                "Blocks of one level that make up the grid; `layout` names their axis `b`.", "[blocks]"
+            ),
             "held_out": Key("Runs that validate or test.", "[[held_out]]"),
-            "split": Key("How the other runs are shared out.", "[split]"),
+            "split": Key("How the other runs are divided among the splits.", "[split]"),
             "expected": Key("What the published release holds; compared, never enforced.", "[expected]"),
         },
     ),
@@ -104,20 +110,20 @@ TABLES = (
             "name": Key("Its name in the vocabulary of the model.", 'name = "velocity"'),
             "rank": Key("0 scalar, 1 vector, 2 tensor.", "rank = 1"),
             "constant": Key(
-                "It does not change in time. With t in its own `layout` it is proven equal in all frames.",
+                "It does not change in time. If its own `layout` has t, all frames are checked to be equal.",
                 "constant = true",
             ),
             "unit": Key("As people write it.", 'unit = "m s-1"'),
             "stored": Key(
-                "Its array, or one per component in the order of `axes`; `name[0]` is the first channel of "
-                "an array. With `*` in the name each run has an array, with `{step}` each frame.",
+                "Its array, or one array per component in the order of `axes`; `name[0]` is the first "
+                "channel of an array. `*` stands for one array per run, `{step}` for one per frame.",
                 'stored = ["step_{step}/vy", "step_{step}/vx"]',
             ),
-            "transform": Key("Applied to what is stored; the name says so.", 'transform = "log10"'),
-            "layout": Key(
-                "The axes of its arrays, where they are not those of the recipe.", 'layout = "y x"'
+            "transform": Key(
+                "Applied to the stored values; the name of the field begins with it.", 'transform = "log10"'
             ),
-            "power": Key("Fixes k of the stored scale 2^k; measured where left out.", "power = 3"),
+            "layout": Key("The axes of its arrays, if they are not those of the recipe.", 'layout = "y x"'),
+            "power": Key("Sets k of the stored scale 2^k; by default it is measured.", "power = 3"),
         },
     ),
     Table(
@@ -134,7 +140,7 @@ TABLES = (
             "step": Key(
                 'Time between frames; with `stored = "{step}"`, of one step of the solver.', "step = 0.01"
             ),
-            "stop": Key("Time of the last frame; frames are evenly apart.", "stop = 10.0"),
+            "stop": Key("Time of the last frame; the frames between are evenly spaced.", "stop = 10.0"),
             "unit": Key("As people write it; shown in plots and by xarray.", 'unit = "s"'),
         },
     ),
@@ -143,7 +149,7 @@ TABLES = (
         "[coordinates.x]",
         "Either `stored`, or `lower` and `upper`.",
         {
-            "stored": Key("A list of cell centres, or a meshgrid; it may run downwards.", 'stored = "lat"'),
+            "stored": Key("An array of cell centres, or a meshgrid; it may decrease.", 'stored = "lat"'),
             "lower": Key("Where the first cell begins.", "lower = 0.0"),
             "upper": Key("Where the last cell ends: equal cells fill the axis.", "upper = 2.0"),
             "unit": Key("As people write it; shown in plots and by xarray.", 'unit = "degrees_east"'),
@@ -154,9 +160,9 @@ TABLES = (
         "[mask]",
         "Cells inside a body, or land.",
         {
-            "stored": Key("The array that tells.", 'stored = "mask_rho"'),
-            "solid": Key("What it holds in solid cells; `nan`: cells without a value.", 'solid = "zero"'),
-            "layout": Key("Its axes; with t, cells that are ever solid are solid.", 'layout = "y x"'),
+            "stored": Key("The array that marks solid cells.", 'stored = "mask_rho"'),
+            "solid": Key("Its value in solid cells; `nan`: not a number.", 'solid = "zero"'),
+            "layout": Key("Its axes; with t, a cell is solid if it is solid in any frame.", 'layout = "y x"'),
             "moves": Key("Whether `nan` is looked for in all frames: a body that moves.", "moves = true"),
         },
     ),
@@ -170,16 +176,18 @@ TABLES = (
             "centres": Key("Centre of each block.", 'centres = "coordinates"'),
             "sizes": Key("Size of each block.", 'sizes = "block size"'),
             "levels": Key("Level of each block; all must be equal.", 'levels = "Levels"'),
-            "kinds": Key("1 for blocks that are not refined, which alone are taken.", 'kinds = "node type"'),
+            "kinds": Key(
+                "Array that is 1 for blocks without children; only these are read.", 'kinds = "node type"'
+            ),
         },
     ),
     Table(
         Correction,
         "[correction]",
-        "Put right by the recipe, and why.",
+        "Fixes wrong metadata of the files, and gives the reason.",
         {
             "reason": Key(
-                "Why; it is recorded in the card.", 'reason = "the files say open; the paper says wall"'
+                "The reason; the card records it.", 'reason = "the files say open; the paper says wall"'
             ),
             "boundaries": Key("Overrules the files.", 'boundaries = { y = ["wall", "wall"] }'),
             "scalars": Key(
@@ -193,7 +201,7 @@ TABLES = (
         "A file that is left out.",
         {
             "files": Key("Pattern of its name.", 'files = "run_17.h5"'),
-            "reason": Key("Why.", 'reason = "it diverged"'),
+            "reason": Key("The reason.", 'reason = "it diverged"'),
         },
     ),
     Table(
@@ -209,7 +217,7 @@ TABLES = (
     Table(
         SplitRule,
         "[split]",
-        "Shares, or counts; of three runs or more, each split with a share gets at least one.",
+        "Shares, or counts. With three runs or more, each split with a share above 0 gets at least one.",
         {
             "train": Key("Share that trains.", "train = 0.8"),
             "valid": Key("Share that validates.", "valid = 0.1"),

@@ -1,4 +1,4 @@
-"""Programs whose files are known by marks: which template reads them, and which of them hold no series."""
+"""Recognises files of known programs by marks: which template reads them, and which hold no series."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""When a single state is: in an attribute of the file, of a group or of its arrays, or in an array of one
-number.
-"""
+"""The time of a single state: in an attribute of file, group or array, or in an array of one number."""
 
 from __future__ import annotations
 

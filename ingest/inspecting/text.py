@@ -1,4 +1,4 @@
-"""What was found in a file, as a person reads it in a terminal of 100 columns."""
+"""The result of an inspection as text, for a terminal of 100 columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text for a terminal: tables, and words with what there is to say of them."""
+"""Text for a terminal: tables, and words with an explanation behind them."""
 
 from __future__ import annotations
 

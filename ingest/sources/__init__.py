@@ -1,3 +1,3 @@
-"""One module per family of files: what its files are called, known by, and how they become trajectories."""
+"""One module per family of files: its file names, its marks, and how it reads trajectories."""
 
 __all__ = ["arrays", "bubbleml", "flowbench", "pdearena", "pdebench", "pdegym", "well"]

@@ -1,4 +1,4 @@
-"""The parameters of a BubbleML simulation: JSON beside the file (v2), or arrays of records in it (v1).
+"""The parameters of a BubbleML simulation: JSON next to the file (v2), or arrays of records in it (v1).
 
 v2 has `<stem>.json`, or one `parameters.json` that holds the parameters of all files, or a list with those of
 each.
@@ -80,8 +80,8 @@ def _of_this_file(found: Any, beside: Path, path: Path) -> dict[str, Any]:
         stefan = [_stefan(each) for each in found]
         if len(found) != len(order) or any(not after > before for before, after in pairwise(stefan)):
             raise SourceError(
-                f"{beside}: parameters of {len(found)} simulations beside {len(order)} files, Stefan "
-                f"numbers {stefan}; expected one entry a file, in order of wall temperature; write "
+                f"{beside}: parameters of {len(found)} simulations next to {len(order)} files, Stefan "
+                f"numbers {stefan}; expected one entry per file, in order of wall temperature; write "
                 f"{path.stem}.json instead"
             )
         found = found[order.index(path)]

@@ -1,4 +1,4 @@
-"""The boundary groups of a Well file, reduced to a pair of codes an axis and a bit mask a cell.
+"""The boundary groups of a Well file, reduced to two codes per axis and a bit mask per cell.
 
 A group names a type, the axes it concerns and a mask over them. A face of the box is a wall where all of the
 mask on it is true, open or periodic where any of it is; what a mask marks away from the faces is an obstacle.

@@ -1,6 +1,4 @@
-"""Anybody's arrays, described by a recipe: HDF5, NetCDF4, npz, and zarr (a store, or a zip of it), told by
-content.
-"""
+"""Any arrays that a recipe describes, in HDF5, NetCDF4, npz or zarr (a store, or a zip of it), by content."""
 
 from __future__ import annotations
 

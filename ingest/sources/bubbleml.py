@@ -1,4 +1,4 @@
-"""BubbleML, boiling: a file a simulation, arrays [T, y, x] at its root, neither groups nor attributes.
+"""BubbleML, boiling: one file per simulation, arrays [T, y, x] at its root, neither groups nor attributes.
 
 Version 2 is float32 with cell centres as `x_centers`, its parameters as JSON beside. Version 1 is float64,
 `x` and `y` repeated for every frame and cell, its parameters as records in the file. Boundary cells are not
@@ -126,7 +126,8 @@ def _scalars(path: Path, recipe: Recipe, parameters: Parameters) -> dict[str, fl
         if not isinstance(value, float) or not np.isfinite(value):
             raise SourceError(
                 f"{path}: its parameters give {value} as {place}; expected a number; there is "
-                f"{', '.join(sorted(parameters)[:12]) or 'no JSON beside it'}; correct the recipe's [scalars]"
+                f"{', '.join(sorted(parameters)[:12]) or 'no JSON next to it'}; correct the "
+                "recipe's [scalars]"
             )
         scalars[name] = value
     return scalars

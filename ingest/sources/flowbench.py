@@ -1,4 +1,4 @@
-"""FlowBench, flow past an object: `Re_<n>.npz` with `data` [T, y, x, (u, v, p)], and the geometry beside it.
+"""FlowBench, flow past an object: `Re_<n>.npz` with `data` [T, y, x, (u, v, p)], the geometry next to it.
 
 Only the name of the file tells the Reynolds number; times and coordinates stand nowhere but in the recipe.
 The object lies in `input_geometry.npz`: `data`, a signed distance, and `mask`, each [y, x], of which releases
@@ -81,7 +81,7 @@ def _require_arrays(path: Path, recipe: Recipe, arrays: _Run) -> None:
     wanted = set(recipe.stored_names)
     if arrays.geometry is None and wanted & {MASK, DISTANCE}:
         raise SourceError(
-            f"{path}: no {GEOMETRY}.npz beside it; recipe {recipe.name} takes a field from there; fetch it, "
+            f"{path}: no {GEOMETRY}.npz next to it; recipe {recipe.name} takes a field from there; fetch it, "
             "or leave the field out"
         )
     require_fields(arrays.where, set(arrays.names()) - ({MASK, DISTANCE} - wanted), recipe)
@@ -90,9 +90,7 @@ def _require_arrays(path: Path, recipe: Recipe, arrays: _Run) -> None:
 def _reynolds(path: Path) -> float:
     named = re.fullmatch(r"Re_(\d+(?:\.\d+)?)", path.stem)
     if named is None:
-        raise SourceError(
-            f"{path}: the name tells no Reynolds number; expected Re_<number>.npz, its only place"
-        )
+        raise SourceError(f"{path}: the file name has no Reynolds number; expected Re_<number>.npz")
     return float(named[1])
 
 

@@ -125,7 +125,7 @@ def _require_closed_box(group: h5py.Group, recipe: Recipe) -> None:
         if recipe.corrected(axis) not in (None, BOX):
             raise SourceError(
                 f"{where(group)}: recipe {recipe.name} corrects axis {axis}; expected walls on all sides, "
-                "which PDEArena's generator always sets; take the correction out"
+                "which PDEArena's generator always sets; remove the correction"
             )
 
 

@@ -1,4 +1,4 @@
-"""PDEBench, compressible flow: one array a variable, [N, T, *S], at the root of one file.
+"""PDEBench, compressible flow: one array per variable, [N, T, *S], at the root of one file.
 
 The time coordinate has an entry more than there are frames, and only the name of the file says what bounds
 the box. N trajectory, T time, S space. Source: the benchmark's generator and merge script.
@@ -69,7 +69,7 @@ def _require_variables_at_root(file: h5py.File, recipe: Recipe) -> None:
     found = tree.dataset_names(file)
     if any("/" in name for name in found):
         raise SourceError(
-            f"{file.filename}: holds groups ({found[0]}, ...); expected one array a variable at the root; "
+            f"{file.filename}: holds groups ({found[0]}, ...); expected one array per variable at the root; "
             "read this "
             'layout with source = "arrays"'
         )
@@ -107,7 +107,7 @@ def _sides(path: Path) -> Sides:
     ]
     if len(said) != 1:
         raise SourceError(
-            f"{path}: PDEBench tells the boundary only by file name, and this one says "
+            f"{path}: PDEBench states the boundary only in the file name, and this one says "
             f"{'two' if said else 'neither periodic nor trans'}; state it in a [correction] of the recipe"
         )
     return said[0], said[0]

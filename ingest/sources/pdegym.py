@@ -112,6 +112,6 @@ def _refuse_a_part_beside_the_whole(path: Path) -> None:
     )
     if others:
         raise SourceError(
-            f"{path}: a part beside {others[0]}, which was joined from the parts; expected one or the "
+            f"{path}: a part next to {others[0]}, which holds all parts; expected one or the "
             "other; move one away"
         )

@@ -240,7 +240,7 @@ def _times(file: h5py.File, count: int, fields: list[_Field]) -> list[tuple[floa
         held = ", ".join(f"{name} {length}" for name, length in steps.items())
         raise SourceError(
             f"{where(dataset)}: shape {dataset.shape}; the fields hold {count} trajectories of frames: "
-            f"{held}; expected one time a frame; fix the file"
+            f"{held}; expected one time per frame; fix the file"
         )
     values = hdf5.header_array(dataset)
     return [tuple(row) for row in np.broadcast_to(values, (count, values.shape[-1])).tolist()]

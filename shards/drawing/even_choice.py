@@ -1,4 +1,4 @@
-"""An even choice of a few items, where there is no room to show all."""
+"""An even choice of a few items, if there is no room to show all."""
 
 from __future__ import annotations
 

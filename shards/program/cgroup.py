@@ -1,7 +1,7 @@
-"""Limits that control groups (cgroups, versions 1 and 2) set to this process: memory and processor time.
+"""Limits of memory and processor time that control groups (cgroups, versions 1 and 2) set for this process.
 
-Containers and batch jobs often get less than the machine has, and are killed without a word when they take
-more. Each group limits all groups below it: docs/decisions/0070-limits-of-the-machine.md.
+Containers and batch jobs often get less than the machine has. A process that takes more memory is killed
+without a message. Each group also limits the groups below it: docs/decisions/0070-limits-of-the-machine.md.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 # This process, as Linux describes it; other systems have no groups.
 SELF = Path("/proc/self")
-# Above `memory.high` the system takes pages away until hardly anything moves.
+# Above `memory.high` the system takes pages away, which makes the process very slow.
 MEMORY_FILES = ("memory.limit_in_bytes", "memory.max", "memory.high")
 
 
 def memory_limit(process: Path = SELF) -> int | None:
-    """The most bytes that all processes of our groups may use together; None without a limit."""
+    """The smallest memory limit in bytes of all our groups; None without a limit."""
     limits = []
     for folder in _groups(process, "memory"):
         for name in MEMORY_FILES:
@@ -27,7 +27,7 @@ def memory_limit(process: Path = SELF) -> int | None:
 
 
 def cpu_limit(process: Path = SELF) -> float | None:
-    """The processors whose time our groups may use, such as 1.5; None without a limit."""
+    """The smallest processor limit of all our groups, such as 1.5 processors; None without a limit."""
     limits = []
     for folder in _groups(process, "cpu"):
         # Microseconds of work in each period. Version 1 has a file for each number and -1 for no limit.

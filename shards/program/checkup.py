@@ -1,4 +1,4 @@
-"""What this machine grants, and what of it would stop a run: the page that `doctor` prints.
+"""Limits of this machine, and which of them would stop a run: the page that `doctor` prints.
 
 Nothing is written, and nothing is loaded that computes.
 """

@@ -1,4 +1,4 @@
-"""Notices packages of other distributions in the place of ours: PyPI has a `walrus`, and so has the paper.
+"""Detects another package installed under a name of ours: PyPI has a `walrus`, and so has the paper.
 
 pip writes both into one folder, and the second overwrites the first without a word.
 """

@@ -89,7 +89,7 @@ def _place(tables: list[dict[str, Any]], key: str, where: str) -> int:
         return names.index(key)
     if key.isdecimal() and int(key) < len(tables):
         return int(key)
-    raise SettingsError(f"{where}: no table {key}; there is {', '.join(names)}")
+    raise SettingsError(f"{where}: no table {key}; expected one of {', '.join(names)}")
 
 
 def _value(text: str) -> Any:

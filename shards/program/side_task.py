@@ -1,4 +1,4 @@
-"""What the work can do without: pictures, logs, progress. It may fail, the work goes on.
+"""Side tasks: pictures, logs, progress. If one fails, the work goes on without it.
 
 The reasons are in docs/decisions/0072-side-tasks.md.
 """

@@ -54,7 +54,7 @@ class _Stopper:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.told is None:
             self.told = number
-            raise _Stop(f"told to stop by {signal.Signals(number).name}; the same command does the rest")
+            raise _Stop(f"stopped by {signal.Signals(number).name}; the same command continues")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ COMMAND = os.path.basename(sys.argv[0])
 
 def _end(number: int, frame: FrameType | None) -> None:
     """Ends the process without unwinding: an import that is cut in two may catch whatever is raised."""
-    line = f"{COMMAND}: told to stop by {signal.Signals(number).name}; the same command begins again\n"
+    line = f"{COMMAND}: stopped by {signal.Signals(number).name}; the same command starts again\n"
     try:
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else -1, line.encode())
     finally:

@@ -200,7 +200,7 @@ def test_what_is_not_there_is_one_line(failed, tmp_path, recipe, start, words):
         ("split.train=0.9", "must be >= 0 and sum to 1"),
         ("title", "--set title: expected a.b=value"),
         ("name=../elsewhere", "becomes a folder"),
-        ("source=wel", "no source named wel; there is "),
+        ("source=wel", "no source named wel; expected one of "),
     ],
 )
 def test_a_wrong_setting_is_one_line(failed, good, tmp_path, assignment, words):

@@ -627,7 +627,7 @@ BAD = {
     "cut_at_half": "truncated: 297108 of 594216 bytes",
     "external_link": "an external link to",
     "lfs_pointer": "found a git-LFS pointer",
-    "no_boundary_conditions": "expected one array a variable at the root",
+    "no_boundary_conditions": "expected one array per variable at the root",
     "zstd_compressed": "needs HDF5 filter 32015",
 }
 

@@ -124,7 +124,9 @@ def test_a_source_is_found_by_its_file_name():
 
 @pytest.mark.parametrize("name", ["wel", "_hdf5", "os", "", "..source"])
 def test_an_unknown_source_is_told_with_those_there_are(name):
-    with pytest.raises(SettingsError, match=r"no source named .*; there is .*pdearena, pdebench.*, well"):
+    with pytest.raises(
+        SettingsError, match=r"no source named .*; expected one of .*pdearena, pdebench.*, well"
+    ):
         find(name)
 
 

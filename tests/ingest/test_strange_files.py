@@ -310,7 +310,7 @@ def test_a_store_with_chunks_that_are_no_files_is_refused(told, tmp_path, kind):
         chunk.symlink_to("none")
     code, (line,) = told(tmp_path / "a.zarr")
     assert code == 1
-    assert "u/c/0/1/0/0: neither a file nor a folder, or a link to nowhere" in line
+    assert "u/c/0/1/0/0: a broken link, or neither a file nor a folder" in line
 
 
 @pytest.mark.parametrize("value", [10**400, "1", [1.0], float("nan")])

@@ -102,7 +102,7 @@ def test_a_machine_that_is_too_small_is_told(flow, capsys, monkeypatch):
     assert "this machine has 1 GB" in capsys.readouterr().err
     monkeypatch.setattr("pipelines.finetuning.machine_memory", lambda: 10**6)
     fit_memory(BASE.model, chosen, load)
-    assert "that will hardly do" in capsys.readouterr().err
+    assert "this will probably not be enough" in capsys.readouterr().err
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     model, changed = fit_memory(BASE.model, chosen, load)
     assert (model.checkpoint_every, changed.engine.offload) == (1, "optimizer")

@@ -131,7 +131,10 @@ def test_a_field_that_leaves_finite_numbers_ends_it_in_one_sentence(root, tmp_pa
     *notes, _ = done.stderr.splitlines()
     assert all(line.startswith("note: ") for line in notes)
     steps = opened(out).sizes["time"]
-    assert f"left finite numbers in step {steps + 1} of 9; {out} has the {steps} steps before" in done.stderr
+    assert (
+        f"became infinite or not a number in step {steps + 1} of 9; {out} has the {steps} steps before"
+        in done.stderr
+    )
     assert 0 < steps < 9
     assert all(np.isfinite(opened(out)[name]).all() for name in CHANNELS)
 

@@ -1,4 +1,4 @@
-"""A run as a scheduler starts it: told to stop by a signal, and gone on under a launcher."""
+"""A run as a scheduler starts it: stopped by a signal, and gone on under a launcher."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def test_a_run_told_to_stop_asks_to_be_requeued_and_goes_on_under_torchrun(optio
     first.send_signal(signal.SIGUSR1)
     _, told = first.communicate()
     assert first.returncode == 75, told
-    assert "the same command goes on from there" in told
+    assert "the same command continues" in told
     (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
     stopped = int(checkpoint.name.removeprefix("step-"))
     assert 0 < stopped < STEPS
@@ -84,7 +84,7 @@ def test_a_run_told_to_stop_asks_to_be_requeued_and_goes_on_under_torchrun(optio
     assert json.loads(scores).keys() == {"acoustic_scattering_discontinuous", "MHD_64"}
     assert [json.loads(line)["step"] for line in losses.read_text().splitlines()] == list(range(STEPS))
     log = (tmp_path / "run" / "log.txt").read_text()
-    assert f"told to stop after step {stopped}" in log
+    assert f"stopped by a signal after step {stopped}" in log
     assert f"goes on at step {stopped}, ranks: 2" in log
 
 
@@ -128,7 +128,7 @@ def test_one_rank_told_to_stop_in_ingest_or_before_its_first_step_asks_to_be_req
         os.killpg(process.pid, signal.SIGTERM)
         _, told = process.communicate()
         assert process.returncode == 75, told
-        assert told.splitlines()[-1].endswith("told to stop by SIGTERM; the same command does the rest")
+        assert told.splitlines()[-1].endswith("stopped by SIGTERM; the same command continues")
         assert "Traceback" not in told
     assert not (tmp_path / "run" / "running.json").exists()
 
@@ -159,7 +159,7 @@ def test_ranks_that_cannot_meet_or_lose_one_another_say_so_in_one_line(options, 
         _, told = early.communicate()
     assert early.returncode == 1
     assert "Traceback" not in told
-    assert f"MASTER_PORT={port}: rank 0 of 2 does not meet the others" in told.splitlines()[-1]
+    assert f"MASTER_PORT={port}: rank 0 of 2 cannot connect to the others" in told.splitlines()[-1]
     first, second = (launched(rank, port) for rank in range(2))
     wait_for(tmp_path / "run" / "losses.jsonl", first)
     second.kill()

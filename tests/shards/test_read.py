@@ -207,7 +207,7 @@ def test_a_dataset_keeps_few_files_open(dataset):
 def test_a_dataset_that_is_built_anew_while_it_is_open_is_told(folder, dataset):
     dataset.require_unchanged()
     edit(folder / "index.json", lambda t: t["files"][0].update(crc32c=1))
-    with pytest.raises(ShardError, match="was built anew while it was read"):
+    with pytest.raises(ShardError, match="was rebuilt while it was read"):
         dataset.require_unchanged()
     (folder / "index.json").unlink()
     with pytest.raises(ShardError, match="is no longer the dataset that was opened"):

@@ -251,7 +251,7 @@ def odd(folder, fetched) -> Iterator[str]:
         ("html", r"index\.json: Invalid JSON"),
         ("broken", "cannot be fetched"),
         ("silent", "cannot be fetched"),
-        ("endless", r"more came than the \d+ bytes"),
+        ("endless", r"the server sent more than the \d+ bytes"),
     ],
 )
 def test_a_server_that_answers_oddly_or_never_ends_in_one_line(odd, cache, monkeypatch, way, words):

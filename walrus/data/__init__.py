@@ -1,4 +1,4 @@
-"""Shards for any model: windows as tensors, with no Walrus in between.
+"""Shards for any model: windows as tensors, without a Walrus model.
 
     from torch.utils.data import DataLoader
     from walrus.data import Windows

@@ -1,4 +1,4 @@
-"""Memory for batches that is used again once nobody holds it: fresh memory costs twenty times the copy.
+"""Reuses the memory of batches that nobody holds any more: fresh memory costs twenty times the copy.
 
 The reasons are in docs/decisions/0060-memory-that-comes-back.md.
 """

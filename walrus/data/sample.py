@@ -1,4 +1,4 @@
-"""What a model of anybody's gets: the tensors of one window, or of a batch of windows of one dataset.
+"""A sample for any model: the tensors of one window, or of a batch of windows of one dataset.
 
 Axes: B batch (of a batch alone, in front), T time, C channel, S space (as many as the grid has).
 """
@@ -160,6 +160,7 @@ class SampleReader:
         self._memory = memory
         self.card = dataset.card
         self.entries = self._reader.entries
+        # Many windows are of one trajectory: its document is parsed once.
         self._document = lru_cache(KEPT_DOCUMENTS)(
             lambda number: _facts(dataset.document(self.entries[number]))
         )

@@ -92,6 +92,7 @@ class Stream(IterableDataset[Sample]):
         self.reading = reading or ReadSettings()
         shards = Shards(self.datasets, self.reading)
         self.plan: StreamPlan = plan_stream(shards, self.weights, self.settings, seed, self.cost_of)
+        # Here, and not at the first batch: there the error would come from a worker.
         self.plan.check(self.place)
         self._share = self.settings.micro_batches // self.place.groups
         self._position = Position(share=self._share)

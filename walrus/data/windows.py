@@ -85,6 +85,7 @@ class Windows(TorchDataset[Sample]):
         self.datasets = opened(datasets)
         self.split, self.frames, self.strides = split, frames, tuple(strides)
         self.every, self.units = every, units
+        # Counts of windows, not a list of them: a window is computed from its number when it is asked for.
         self._numbers = tuple(self._numbers_of(dataset) for dataset in self.datasets)
         self.ends = np.cumsum([numbers.ends[-1] for numbers in self._numbers]).tolist()
 

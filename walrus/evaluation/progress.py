@@ -1,4 +1,4 @@
-"""Progress of an evaluation, for whoever waits for it."""
+"""Progress of an evaluation, for a caller who shows it."""
 
 from __future__ import annotations
 

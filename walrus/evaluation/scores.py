@@ -81,7 +81,7 @@ class Scores:
     ) -> float:
         """One number; raises KeyError for a window that no trajectory reaches."""
         if window not in self.windows:
-            raise KeyError(f"no window {window}, there is {', '.join(self.windows)}")
+            raise KeyError(f"no window {window}; expected one of {', '.join(self.windows)}")
         rows = FORECASTERS.index(forecaster), MEASURES.index(measure), self.channels.index(channel)
         return float(self.values_WFMCA[self.windows.index(window)][rows][STATISTICS.index(statistic)])
 

@@ -1,4 +1,4 @@
-"""The Walrus network (arXiv 2511.15684), one file per concept."""
+"""The Walrus network: one file per concept (arXiv 2511.15684)."""
 
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus

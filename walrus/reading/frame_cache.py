@@ -1,4 +1,4 @@
-"""Cache of decoded frames that several windows share, the least recently used frame out first.
+"""Cache of decoded frames that several windows share; it drops the least recently used frame first.
 
 Axes: C channel, S space.
 """

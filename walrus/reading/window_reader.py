@@ -42,6 +42,7 @@ class WindowReader:
         self.entries = dataset.entries(split)
         self._channels, self._static_channels = channels, static_channels
         self._kept = FrameStore(kept_frames, dataset.card.schema.frame_shape) if kept_frames else None
+        # Windows of a trajectory share its constant fields and boundary: both are decoded once.
         self._static = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.static(self.entries[number]))
         self._cells = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.boundary(self.entries[number]))
 

@@ -1,4 +1,4 @@
-"""A model learns: the loop, its engine, its checkpoints, and what is watched meanwhile.
+"""Trains a model: the loop, its engine, its checkpoints, and what is watched meanwhile.
 
 The package itself loads nothing: DeepSpeed takes seconds, and settings are read without it.
 """

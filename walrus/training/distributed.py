@@ -78,7 +78,7 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
     except (RuntimeError, ValueError) as error:
         place = meeting or f"MASTER_ADDR={os.environ['MASTER_ADDR']}, MASTER_PORT={os.environ['MASTER_PORT']}"
         raise MismatchError(
-            f"{place}: rank {rank} of {ranks} does not meet the others ({_first_line(error)}); start all "
+            f"{place}: rank {rank} of {ranks} cannot connect to the others ({_first_line(error)}); start all "
             "ranks, give them the same address, and a port that is free and that all machines reach"
         ) from error
 
@@ -93,7 +93,7 @@ def every_rank_needed() -> Iterator[None]:
             raise
         raise MismatchError(
             f"another rank has ended or does not answer ({_first_line(error)}); what it printed says why; "
-            "the same command goes on from the last checkpoint"
+            "the same command continues from the last checkpoint"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A training engine of few verbs, made of DeepSpeed ZeRO.
+"""The training engine: a small interface to DeepSpeed ZeRO.
 
 Its JSON is derived from our settings (walrus/training/engine_settings.py). Its samplers, schedules and
 checkpoints are not used.
@@ -50,6 +50,7 @@ class Engine:
         self.names = {parameter: name for name, parameter in trained.items()}
         self.participation = Participation(trained)
         if saved is not None:
+            # Before `initialize`, which copies the weights into flat partitions and sees no later change.
             _load_weights(trained, saved)
         self.group = ShardingGroup(settings.mics_shard_size) if settings.mics_shard_size else None
         self.engine, self.optimizer, _, _ = deepspeed.initialize(

@@ -1,4 +1,4 @@
-"""A training step made to fit into the memory there is, or its failure to do so said in one line."""
+"""Makes a training step fit into the memory, or says in one line that it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How wrong the predicted changes are.
+"""The loss: how wrong the predicted changes are.
 
 Axes: T time, B batch, C channel, H W D space.
 """

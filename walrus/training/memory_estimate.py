@@ -1,4 +1,4 @@
-"""What a rank must hold in memory while it trains, estimated from shapes: no number of it is exact."""
+"""Estimates the memory of a rank while it trains, from shapes; no number of it is exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training pass: a micro-batch in, its loss out; all chance follows from the number of the micro-batch.
+"""One training pass: a micro-batch in, its loss out; its number decides all random draws.
 
 Axes: B batch, T time, C channel, H W D space.
 """

@@ -25,7 +25,7 @@ def last_checkpoint(
     """
     unknown = sorted(set(allowed) - set(PARTS))
     if unknown:
-        raise SettingsError(f"--allow {' '.join(unknown)}: there is {', '.join(PARTS)}")
+        raise SettingsError(f"--allow {' '.join(unknown)}: expected {', '.join(PARTS)}")
     saved = RunCheckpoint.last(run / CHECKPOINTS)
     if saved is None:
         return None, []

@@ -1,4 +1,4 @@
-"""How long ranks wait for each other when tasks cost differently, and what the plan's order does about it.
+"""How long ranks wait for each other when tasks cost differently, and how much the plan's order helps.
 
 Ranks of a sharding group gather the same parameters, so each waits for the slowest of them in every
 micro-batch; all groups meet where gradients are summed, at the end of a step. Nothing else is in the model:

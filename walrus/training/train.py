@@ -159,7 +159,7 @@ def fit(
                 break
             if stopped and done < last:
                 raise StoppedTogetherError(
-                    f"{run}: told to stop after step {done}; the same command goes on from there"
+                    f"{run}: stopped by a signal after step {done}; the same command continues"
                 )
     if not is_first:
         return {}

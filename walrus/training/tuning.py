@@ -1,4 +1,4 @@
-"""Fine-tuning: what of a trained network goes on learning, and what is added to it.
+"""Fine-tuning: which weights of a trained network keep learning, and what is added to it.
 
 Nothing that is added changes an output before the first step.
 """

@@ -1,4 +1,4 @@
-"""The exponential average of the weights over the steps, in the same stretches as the weights."""
+"""The exponential average of the weights over the steps, partitioned as the weights are."""
 
 from __future__ import annotations
 

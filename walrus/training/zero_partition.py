@@ -1,4 +1,4 @@
-"""The state of each parameter on this rank: its weights and what the optimiser has of it, as fragments."""
+"""The state of each parameter on this rank: its weights and its state of the optimiser, as fragments."""
 
 from __future__ import annotations
 

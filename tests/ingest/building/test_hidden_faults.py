@@ -23,7 +23,7 @@ def test_a_run_that_was_killed_is_left_out_with_its_frame_unless_it_may_rest(goo
         file["t1_fields/flow"][1, 6:] = 0
     result = build("--format", packaging)
     assert result.exit_code == 3
-    assert "train/killed.hdf5, row 1: nothing changes in any channel from frame 6 of 9 on" in result.stderr
+    assert "train/killed.hdf5, row 1: no channel changes from frame 6 of 9 on" in result.stderr
     assert build("--format", packaging, "--set", "at_rest=keep").exit_code == 0
 
 

@@ -109,7 +109,7 @@ def test_a_file_that_does_not_open_is_one_line(command, name, words):
     [
         (b"<!DOCTYPE html><html>", "an HTML page"),
         (b"", "an empty file"),
-        (b"PK\x03\x04 and no more", "no whole zip archive"),
+        (b"PK\x03\x04 and no more", "not a complete zip archive"),
         (b"CDF\x01", "damaged header of classic NetCDF"),
     ],
 )

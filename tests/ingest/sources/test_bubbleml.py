@@ -232,7 +232,7 @@ def test_without_parameters_the_recipe_must_do_without_them(tiny, refusal):
     tiny.with_suffix(".json").unlink()
     assert "state [time]" in refusal(tiny, RECIPE)
     timed = replace(RECIPE, time=TimeRule(step=1))
-    assert "there is no JSON beside it" in refusal(tiny, timed)
+    assert "there is no JSON next to it" in refusal(tiny, timed)
     with bubbleml.open_file(tiny, replace(timed, scalars={})) as file:
         assert file.rows[0].scalars == {"Twall": 97}
 

@@ -124,7 +124,7 @@ def test_a_geometry_of_another_grid_is_refused(tmp_path):
 def test_without_its_geometry_a_run_has_no_mask(tmp_path, refusal, read_all):
     path = write(tmp_path)
     path.with_name("input_geometry.npz").unlink()
-    assert "no input_geometry.npz beside it" in refusal(path, RECIPE)
+    assert "no input_geometry.npz next to it" in refusal(path, RECIPE)
     assert len(read_all(path, FLOW_ONLY)) == 1
 
 
@@ -145,7 +145,7 @@ def test_the_signed_distance_may_be_a_field(tmp_path):
 @pytest.mark.parametrize("name", ["Re_x.npz", "Re_100_2.npz", "Re_.npz"])
 def test_only_the_name_tells_the_reynolds_number(tmp_path, refusal, name):
     path = write(tmp_path)
-    assert "the name tells no Reynolds number" in refusal(path.rename(path.with_name(name)), RECIPE)
+    assert "the file name has no Reynolds number" in refusal(path.rename(path.with_name(name)), RECIPE)
 
 
 def test_another_array_is_another_layout(tmp_path, refusal):
@@ -223,13 +223,13 @@ def test_spoilt_bytes_and_half_an_archive_are_told(tmp_path, refusal):
     path = write(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert "no whole zip archive" in refusal(path, FLOW_ONLY)
+    assert "not a complete zip archive" in refusal(path, FLOW_ONLY)
     spoilt = bytearray(content)
     spoilt[2000:2400] = bytes(400)
     path.write_bytes(spoilt)
     assert "damaged" in refusal(path, FLOW_ONLY)
     path.write_bytes(b"")
-    assert "0 bytes that are no whole zip archive" in refusal(path, FLOW_ONLY)
+    assert "0 bytes that are not a complete zip archive" in refusal(path, FLOW_ONLY)
 
 
 def test_names_that_climb_out_of_the_archive_are_only_names(tmp_path, refusal):

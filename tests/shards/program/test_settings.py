@@ -94,7 +94,7 @@ def test_one_of_several_tables_is_chosen_by_its_name():
         "fields": [{"name": "A"}, {"name": "C"}]
     }
     assert tables["fields"][1] == {"name": "B", "power": 3}
-    with pytest.raises(SettingsError, match=r"--set fields\.C\.power=0: no table C; there is A, B"):
+    with pytest.raises(SettingsError, match=r"--set fields\.C\.power=0: no table C; expected one of A, B"):
         override(tables, ["fields.C.power=0"])
 
 
@@ -112,7 +112,7 @@ def test_overriding_leaves_the_tables_as_they_were():
         ("name.first=3", "name is a value, not a table"),
         ("nmae=3", "unknown key nmae; did you mean name"),
         ("layer.widht=3", "unknown key layer.widht; did you mean width"),
-        ("layer.speeds.1.largest=2", "no table 1; there is 0"),
+        ("layer.speeds.1.largest=2", "no table 1; expected one of 0"),
         ("layer.speeds.0=2", "0 is one of several tables; expected a key of it"),
         ("layer.width=", "layer.width is missing"),
         ("layer.speeds=[{warmup = 2}]", r"unknown key layer.speeds.0.warmup; did you mean warm_up"),

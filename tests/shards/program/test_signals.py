@@ -23,7 +23,7 @@ def test_a_signal_is_noted_and_afterwards_handled_as_before(number):
 
 def test_work_of_one_process_is_left_at_once():
     before = signal.getsignal(signal.SIGUSR1)
-    with pytest.raises(StoppedError, match="told to stop by SIGUSR1"), stopping():
+    with pytest.raises(StoppedError, match="stopped by SIGUSR1"), stopping():
         os.kill(os.getpid(), signal.SIGUSR1)
     assert signal.getsignal(signal.SIGUSR1) == before
 
@@ -64,7 +64,7 @@ importlib.import_module("MODULE")
 def test_a_signal_while_a_command_is_loaded_ends_it_as_one_that_is_to_be_started_again(module):
     program = [sys.executable, "-c", EARLY.replace("MODULE", module), "-"]
     ended = subprocess.run([*program, "/opt/bin/walrus-command"], capture_output=True, text=True)
-    told = "walrus-command: told to stop by SIGUSR1; the same command begins again\n"
+    told = "walrus-command: stopped by SIGUSR1; the same command starts again\n"
     assert (ended.returncode, ended.stderr) == (75, told)
 
 

@@ -48,7 +48,7 @@ def test_a_window_is_the_mean_over_steps_and_the_median_over_trajectories() -> N
     assert dict(zip(found.windows, found.steps, strict=True)) | {"1:20": (1, 7), "one-step": None} == dict(
         zip(found.windows, found.steps, strict=True)
     )
-    with pytest.raises(KeyError, match="no window 21:60, there is one-step, 1:20"):
+    with pytest.raises(KeyError, match="no window 21:60; expected one of one-step, 1:20"):
         found.value("21:60")
 
 

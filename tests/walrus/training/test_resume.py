@@ -62,7 +62,7 @@ def test_what_is_not_among_the_allowed_stays_refused(run):
 def test_another_model_is_never_allowed(run):
     with pytest.raises(MismatchError, match=r"another model \(hidden 32 -> 64\)\. .*remove the folder"):
         last_checkpoint(run, now(model={"hidden": 64}), ("data", "plan", "schedule", "engine", "training"))
-    with pytest.raises(SettingsError, match="--allow model: there is data, plan"):
+    with pytest.raises(SettingsError, match="--allow model: expected data, plan"):
         last_checkpoint(run, now(), ("model",))
 
 

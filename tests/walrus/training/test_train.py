@@ -187,7 +187,7 @@ def test_two_groups_of_one_rank_each_have_the_losses_of_one(root, tmp_path, alon
 def test_two_ranks_told_to_stop_agree_on_the_step_and_one_rank_goes_on(root, tmp_path, alone):
     done = call(root, tmp_path, "--ranks", 2, "--stage", 3, "--optimizer", "adamw", "--signal-at", 1)
     assert done.returncode != 0
-    assert "told to stop after step 2; the same command goes on from there" in done.stderr
+    assert "stopped by a signal after step 2; the same command continues" in done.stderr
     assert checkpoints(tmp_path) == ["step-0000002"]
     # Under another stage at that: the checkpoint knows neither stage nor ranks.
     for ours, theirs in zip(losses(run(root, tmp_path, "--optimizer", "adamw")), losses(alone), strict=True):
