@@ -49,9 +49,9 @@ def model_card(
             "",
             "## Metrics",
             "",
-            "VRMSE of the test trajectories next to persistence and linear extrapolation: 0 is right, 1 is "
-            "as good as the mean of the field. More measures, how they were taken, and pictures are in "
-            "`evaluation/`.",
+            "VRMSE of the test trajectories next to persistence and linear extrapolation: 0 is a perfect "
+            "forecast, 1 is the score of the spatial mean. `evaluation/` has more measures, their "
+            "definitions, and pictures.",
             "",
             "```",
             metrics,
@@ -113,8 +113,8 @@ def _limits(description: Description, cards: Sequence[Card]) -> list[str]:
     return [
         f"- It looks back {history} frames, spaced in time as in the data above, and knows neither time step "
         "nor parameters.",
-        "- Its errors grow with every step of a rollout; beyond the steps in the table nothing was tested.",
-        "- Other grids, boundaries, fields or regimes than those above are extrapolation.",
+        "- Its errors grow with every step of a rollout. It was tested for the steps of the table only.",
+        "- It was not tested on other grids, boundaries, fields or regimes than those above.",
         *(["- Its position embedding ties it to this very grid."] if description.model.position_grid else []),
-        "- Nothing in it conserves mass, momentum or energy exactly.",
+        "- It does not conserve mass, momentum or energy exactly.",
     ]

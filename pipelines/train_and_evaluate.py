@@ -133,5 +133,5 @@ def print_scores(scores: dict[str, TaskScores], run: Path, as_json: bool) -> Non
         print_json(scores_document(scores))
         return
     typer.echo(score_table(scores, "model"))
-    typer.echo(f"\nVRMSE: 0 is right, 1 is as good as the mean of the field.\nmodel     {run}")
+    typer.echo(f"\nVRMSE: 0 is a perfect forecast, 1 is the score of the spatial mean.\nmodel     {run}")
     typer.echo(f"report    {run / EVALUATION / 'report.html'}\npictures  {run / EVALUATION / 'pictures'}")

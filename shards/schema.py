@@ -91,7 +91,7 @@ Sides = tuple[Boundary, Boundary]
 
 @checked
 class FieldSpec:
-    """One physical field: a scalar (rank 0), a vector (1) or a tensor (2), stored a channel a component."""
+    """One physical field: a scalar (rank 0), a vector (1) or a tensor (2), one channel per component."""
 
     name: str
     rank: Literal[0, 1, 2] = 0
@@ -162,7 +162,7 @@ class Grid:
                 f"{len(self.axes)} axes and {len(self.coordinates)} coordinate lists; expected 1 to 3 of each"
             )
         if [len(each) for each in self.widths] != [len(each) for each in self.coordinates]:
-            raise ValueError("not one width a cell")
+            raise ValueError("expected one width per cell")
         if len(set(self.axes)) != len(self.axes) or not TAKEN.isdisjoint(self.axes):
             raise ValueError(f"axes {list(self.axes)}: expected each once, and none of {sorted(TAKEN)}")
         return self

@@ -20,7 +20,7 @@ from shards.schema import Grid, Schema, Sides
 
 @dataclass(frozen=True)
 class ComponentField:
-    """A field that changes in time, a dataset a component."""
+    """A field that changes in time, one dataset per component."""
 
     components: tuple[h5py.Dataset, ...]
 

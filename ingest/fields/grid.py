@@ -18,10 +18,10 @@ def require_cells(where: str, axes: Sequence[str], shape: Sequence[int]) -> None
     """Raises SourceError for a grid without cells, or with more than can be meant."""
     lengths = ", ".join(f"{axis} {length}" for axis, length in zip(axes, shape, strict=True))
     if min(shape) < 1:
-        raise SourceError(f"{where}: {lengths}; expected at least one cell an axis; fetch the file again")
+        raise SourceError(f"{where}: {lengths}; expected at least one cell per axis; fetch the file again")
     if max(shape) > AXIS_CELLS or math.prod(shape) > CELLS:
         raise SourceError(
-            f"{where}: {lengths}; expected at most {AXIS_CELLS} cells an axis and {CELLS} in all; correct "
+            f"{where}: {lengths}; expected at most {AXIS_CELLS} cells per axis and {CELLS} in all; correct "
             "the layout, or cut the file"
         )
 

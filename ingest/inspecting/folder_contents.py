@@ -10,10 +10,10 @@ from ingest.name_pattern import STEP, NamePattern, is_date
 
 Kind = Literal["states", "pieces", "variables", "runs"]
 _WORDS: dict[Kind, str] = {
-    "states": "one state of a run a file",
+    "states": "one state of a run per file",
     "pieces": "pieces of one run, whose times go on from file to file",
-    "variables": "one variable a file, on one grid",
-    "runs": "a run a file",
+    "variables": "one variable per file, on one grid",
+    "runs": "one run per file",
 }
 
 
@@ -31,7 +31,7 @@ class FolderContents:
     # Of variables in files of their own, a file of each, and what these files are called.
     members: tuple[Path, ...] = ()
     variables: tuple[str, ...] = ()
-    # Of one state a file, the files of each moment of one run in the order of time, one for each variable.
+    # Of one state per file, the files of each moment of one run in the order of time, one for each variable.
     series: tuple[tuple[Path, ...], ...] = ()
     # Parameters that the names hold, and what they are in the first of them.
     parameters: tuple[tuple[str, str], ...] = ()

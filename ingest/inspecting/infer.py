@@ -78,7 +78,7 @@ def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
     groups = sorted({each.path.partition("/")[0] for each in listed if "/" in each.path})
     if len(groups) > 1 and set(groups) <= SPLIT_GROUPS:
         raise SourceError(
-            f"{where}: its groups {', '.join(groups)} are a split; expected one in a file; copy each to "
+            f"{where}: its groups {', '.join(groups)} are splits; expected one split per file; copy each to "
             f"a file of its own, in a folder {groups[0]} (h5copy -i FILE -o {groups[0]}/FILE -s NAME -d NAME)"
         )
 

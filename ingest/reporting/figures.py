@@ -104,7 +104,7 @@ def domain(survey: Survey, schema: Schema) -> bytes:
 
 
 def histograms(portraits: Sequence[FieldSummary]) -> bytes:
-    """How often each value occurs, a line a component."""
+    """How often each value occurs, one line per component."""
     with style():
         page, boxes = sheet("histograms", "share of all values a unit, log scale", len(portraits))
         for axes, portrait in zip(boxes, portraits, strict=True):
@@ -139,7 +139,7 @@ def spectra(portraits: Sequence[FieldSummary]) -> bytes:
 
 
 def changes(portraits: Sequence[FieldSummary], schema: Schema) -> bytes:
-    """The rms of the one-step change against time, a line a trajectory."""
+    """The rms of the one-step change against time, one line per trajectory."""
     with style():
         page, boxes = sheet(
             "change a step", "rms of the one-step change, in standard deviations", len(portraits)
@@ -158,11 +158,11 @@ def changes(portraits: Sequence[FieldSummary], schema: Schema) -> bytes:
 
 
 def strips(survey: Survey, names: Sequence[str]) -> bytes:
-    """The values of each parameter, a mark a trajectory, a lane a split."""
+    """The values of each parameter, one mark per trajectory, one lane per split."""
     left, top, height, gap = 1.7, 0.86, 0.42, 0.42
     with style():
         page = Page(NARROW, top + len(names) * (height + gap))
-        page.title("parameters", "a mark a trajectory, a lane a split")
+        page.title("parameters", "one mark per trajectory, one lane per split")
         for row, name in enumerate(names):
             axes = page.axes(left, top + row * (height + gap), NARROW - left - 0.3, height)
             for lane, split in enumerate(SPLITS):

@@ -238,14 +238,14 @@ Short ticks along the domain are cell centres, at most 64 of them.</li>
 beyond; a positive field that spans three decades has a log axis. Every cell counts, also those inside a
 solid.</li>
 <li><b>Power spectra</b>: the mean over trajectories at the first, the middle and the last step of the
-sample, all components together, over the variance in the mean of the three. Cells count as evenly spaced;
-an axis that is not periodic is tapered (Hann).</li>
-<li><b>Change a step</b>: √⟨(u(t + 1) − u(t))²⟩ over the standard deviation of the train split, all
-components together, a line a trajectory.</li>
+sample, all components together, divided by the mean variance of the three. Cells count as evenly
+spaced; an axis that is not periodic is tapered (Hann).</li>
+<li><b>Change per step</b>: √⟨(u(t + 1) − u(t))²⟩ divided by the standard deviation of the train split,
+all components together, one line per trajectory.</li>
 <li><b>Parameters</b> are read from at most {PARAMETERS} trajectories, evenly spread.</li>
-<li><b>Compression</b> is raw over stored; raw are all values as {card.schema.dtype}, stored is every file
-of the split, codec {card.codec}, packaging and documents included. Values are stored divided by a power of
-two.</li></ul></section>"""
+<li><b>Compression</b> is raw divided by stored size: raw are all values as {card.schema.dtype}, stored is
+every file of the split, codec {card.codec}, packaging and documents included. Values are stored divided by a
+power of two.</li></ul></section>"""
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:

@@ -1,6 +1,6 @@
 """BubbleML, boiling: one file per simulation, arrays [T, y, x] at its root, neither groups nor attributes.
 
-Version 2 is float32 with cell centres as `x_centers`, its parameters as JSON beside. Version 1 is float64,
+Version 2 is float32 with cell centres as `x_centers`, parameters as JSON next to it. Version 1 is float64,
 `x` and `y` repeated for every frame and cell, its parameters as records in the file. Boundary cells are not
 stored: what closes the sides stands in the recipe, and parameters that say otherwise are refused. T time.
 Source: the benchmark's documentation and writers.

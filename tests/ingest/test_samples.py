@@ -381,7 +381,7 @@ SET = (
     ),
     Sample(
         "flowbench",
-        # The sample has no geometry beside its runs.
+        # The sample has no geometry next to its runs.
         lambda: replace(FLOW, fields=tuple(field for field in FLOW.fields if field.name != "mask")),
         "flowbench/FPO_NS_2D", (("harmonics/1/Re_100.npz", 1), ("harmonics/2/Re_200.npz", 1)), (2, 0, 0),
         (OPEN, OPEN),

@@ -116,7 +116,7 @@ def at(place: tuple[int, ...], value: float, array: np.ndarray) -> np.ndarray:
         ("u", lambda u: u.astype("f16"), 1, "/u: holds float128; expected"),
         ("u", lambda u: u.astype("S4"), 1, "/u: holds |S4; expected"),
         ("u", lambda u: np.zeros(u.shape, [("a", "f4")]), 1, "/u: holds [('a', '<f4')]; expected"),
-        ("u", lambda u: u[:, :, :0], 1, "x 0, y 4; expected at least one cell an axis"),
+        ("u", lambda u: u[:, :, :0], 1, "x 0, y 4; expected at least one cell per axis"),
         ("u", lambda u: u[:, :0], 1, "has 0 frame, nothing changes in it"),
         ("u", lambda u: u.swapaxes(2, 3), 1, "axes in another order need their layout"),
     ],
@@ -296,7 +296,7 @@ def test_a_shape_that_no_memory_holds_is_not_believed(told, tmp_path):
     big.write_text(json.dumps(document))
     code, (line,) = told(tmp_path / "a.zarr")
     assert code == 1
-    assert "x 1000000000, y 1000000; expected at most 4194304 cells an axis" in line
+    assert "x 1000000000, y 1000000; expected at most 4194304 cells per axis" in line
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link"])

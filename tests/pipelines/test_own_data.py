@@ -105,7 +105,7 @@ def test_four_commands_lead_from_a_folder_of_states_to_a_forecast(reader, capfd,
             for line in text.splitlines():
                 run_line(line, monkeypatch)
     told = "".join(capfd.readouterr())
-    assert "128 files of 8 runs, one state of a run a file" in told
+    assert "128 files of 8 runs, one state of a run per file" in told
     assert "6 train, 1 valid, 1 test trajectories" in told
     with h5py.File(reader / "forecast.nc") as file, h5py.File(reader / "dye/run_07/state_0004.h5") as state:
         assert file["dye"].shape == (40, 32, 24)

@@ -66,7 +66,7 @@ def tmp_path(tmp_path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory) -> dict[str, Path]:
-    """Packaging to folder; 2 trajectories of 24 frames in shards of 5, 5, 5, 5 and 4, 4 chunks a frame."""
+    """Packaging to folder; 2 trajectories of 24 frames in shards of 5, 5, 5, 5 and 4, 4 chunks per frame."""
     root = tmp_path_factory.mktemp("acoustic")
     return {packaging: build_acoustic(root / packaging, packaging) for packaging in ("zarr", "webdataset")}
 

@@ -102,7 +102,7 @@ def test_no_cell_reaches_out_of_a_domain_whose_ends_are_known(upward):
 
 def test_a_grid_has_a_width_for_each_cell():
     assert GRID.widths == ((1.0, 1.0, 1.0), (0.5, 0.5))
-    with pytest.raises(ValidationError, match="not one width a cell"):
+    with pytest.raises(ValidationError, match="expected one width per cell"):
         Grid(("x",), ((0.0, 1.0),), widths=((1.0,),))
 
 

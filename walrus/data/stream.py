@@ -58,7 +58,7 @@ class Stream(IterableDataset[Sample]):
     how many micro-batches a step has and how windows are drawn, `weights` how often each dataset comes (by
     name; equal by default). `cost_of(schema, history)` is the cost of a window for your model, an object with
     `training` and `spent` operations; it fills micro-batches to `settings.micro_batch_tflop` and makes the
-    groups of ranks equal. `place` is by default what torch.distributed says, each rank a group of its own:
+    groups of ranks equal. `place` is by default what torch.distributed says, each rank is a group:
     then `settings.micro_batches` is a multiple of the ranks.
 
     An iteration is `steps` steps, or has no end. It begins at step 0, at what `set_epoch` or

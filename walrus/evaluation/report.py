@@ -317,16 +317,16 @@ baselines forecast the same frames.</li>
 median over trajectories; scores.csv also has mean and standard deviation, horizons.csv every single step.
 Each component of a vector counts as a field.{seeds}</li>
 <li><b>Persistence</b> repeats the last known frame, <b>linear</b> continues the last two along a straight
-line. The best of a line is marked.</li>
+line. The best forecast of each row is marked.</li>
 <li><b>Spectral errors</b> are the mean square error in three bins of |k|, of equal width in its logarithm;
 relative ones are divided by the energy of the truth in the same bin. <b>Power spectra</b> take cells as
 evenly spaced; an axis that is not periodic is tapered (Hann).</li>
 <li><b>Conservation</b>: density, momentum (or density × velocity) and energy, summed by the volume of each
 cell outside solids, compared with the last known frame. Truth drifts too where a boundary is open or a force
 acts.</li>
-<li><b>Of use</b>: until the step before the first whose VRMSE (median over trajectories) is 1 or more.</li>
+<li><b>Of use</b>: up to the last step before VRMSE (median over trajectories) reaches 1.</li>
 <li><b>The flow</b>: mean kinetic energy (½ρu², without a density ½u²), enstrophy (½ of the squared curl), and
-divergence (its RMS over that of the whole gradient), by central differences.</li>
+divergence (its RMS divided by that of the whole gradient), by central differences.</li>
 <li><b>Pictures</b>: the trajectory of median error, then those of least and largest error. First axis to
 the right, second upward, in the units of the source; large grids are thinned. Truth and forecast share the
 colours of the truth: its outermost 0.2 % saturate, as does a forecast beyond it, and the bar then has an

@@ -2,7 +2,7 @@
 
 A record that cannot be written never ends the run: this is said once, and the run goes on without it.
 
-RUN/losses.jsonl     one line a step: losses, rate, gradient norm, speed, waiting
+RUN/losses.jsonl     one line per step: losses, rate, gradient norm, speed, waiting
 RUN/tensorboard/     the same figures
 RUN/log.txt          when it began, went on, was allowed to differ, was stopped
 """

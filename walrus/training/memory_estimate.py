@@ -53,7 +53,7 @@ def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float
 
     ZeRO stage 1 shares the optimiser's state among the ranks, stage 2 the gradients as well, stage 3 the
     weights as well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. Muon keeps one
-    moment, AdamW two; an average of the weights lies beside them.
+    moment, AdamW two; an average of the weights comes on top.
     """
     ranks = engine.mics_shard_size or rank.ranks
     whole = FLOAT * count
@@ -72,7 +72,7 @@ def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float
 def activations(model: ModelSettings, schema: Schema, history: int) -> float:
     """Bytes that the backward pass of one window needs, in single precision.
 
-    A block keeps 17 E + M + 12 numbers a head for each token, or, where it is computed again, its E inputs.
+    A block keeps 17 E + M + 12 numbers per head for each token, or, where it is computed again, its E inputs.
     The stem keeps 3.4 E for each token, 7 I for each site between its convolutions (I its inner width), 2.6
     for each channel of each cell. Counted on small models: right to a fifth
     (tests/walrus/training/test_memory_estimate.py).

@@ -63,7 +63,7 @@ def token_grid(settings: ModelSettings, example: Batch, jitter: bool) -> tuple[i
 
 
 def prepare(network: Walrus, tuning: TuningSettings) -> None:
-    """Sets what is to rest, and the adapters beside it."""
+    """Sets what is to rest, and the adapters next to it."""
     if tuning.train == "encoder+decoder":
         network.blocks.requires_grad_(False)
     if tuning.low_rank:

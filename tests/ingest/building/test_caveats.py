@@ -37,7 +37,7 @@ U = np.random.default_rng(5).normal(size=(2, 6, 4)).astype("f4")
 
 
 def store(path: Path, zarr_format: int, u: np.ndarray = U, **options: object) -> Path:
-    """u in a chunk a frame; a parameter that is zero throughout, of which zarr stores no chunk."""
+    """u in one chunk per frame; a parameter that is zero throughout, of which zarr stores no chunk."""
     group = zarr.create_group(path, zarr_format=zarr_format)
     group.create_array("u", data=u, chunks=(1, 1, 4), **options)
     group.create_array("nu", data=np.zeros(2), chunks=(2,))

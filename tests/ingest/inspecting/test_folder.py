@@ -39,7 +39,7 @@ def test_a_folder_for_each_run_is_a_named_part(tmp_path):
             state(tmp_path / run / f"out.{number}.h5", 0.5 * number)
     found = look_through(tmp_path)
     assert (found.kind, found.pattern, found.states, found.runs) == ("states", "re_{re}/out.{step}.h5", 4, 3)
-    assert found.words == '12 files of 3 runs, one state of a run a file: files = "re_{re}/out.{step}.h5"'
+    assert found.words == '12 files of 3 runs, one state of a run per file: files = "re_{re}/out.{step}.h5"'
     assert found.parameters == (("re", "100"),)
 
 

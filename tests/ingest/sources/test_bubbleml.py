@@ -167,7 +167,7 @@ def test_one_file_may_hold_the_parameters_of_all(tmp_path):
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        ([PARAMETERS], "parameters of 1 simulations beside 2 files"),
+        ([PARAMETERS], "parameters of 1 simulations next to 2 files"),
         ([PARAMETERS, PARAMETERS | {"stefan": 0.4}], "in order of wall temperature"),
         ([1, 2], "in order of wall temperature"),
         (3, "holds int; expected the parameters"),

@@ -1,4 +1,4 @@
-"""Real runs of the real engine, each in a process of its own: DeepSpeed keeps one world a process."""
+"""Real runs of the real engine, each in a process of its own: DeepSpeed keeps one world per process."""
 
 import json
 import re
