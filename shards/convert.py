@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import secrets
 import shutil
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from shards.disk import TEMPORARY
-from shards.errors import MismatchError
+from shards.errors import MismatchError, WalrusWarning
 from shards.index import Entry, FileRecord, Packaging
 from shards.publish import publish
 from shards.read import Dataset
@@ -21,22 +26,89 @@ TAR_BYTES = 2**30
 
 
 def convert(dataset: Dataset, packaging: Packaging, root: Path) -> Path:
-    """Copies a dataset to `root` in another packaging; the new folder appears whole or not at all."""
+    """Copies a dataset to `root` in another packaging; the new folder appears whole or not at all.
+
+    Where this copy is there already, nothing is written, with a warning. Raises MismatchError where something
+    else has its name.
+    """
     target = root / dataset.card.name
     if target.exists():
-        raise MismatchError(f"{target}: exists already; name another root, or remove it")
-    temporary = root / f"{TEMPORARY}{dataset.card.name}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        with full_disk_is_an_error(target):
-            root.mkdir(parents=True, exist_ok=True)
-            temporary.mkdir()
-            _copy(dataset, packaging, temporary)
+        _require_copy(target, dataset, packaging)
+        return target
+    with full_disk_is_an_error(target), _temporary(target) as temporary:
+        _copy(dataset, packaging, temporary)
+        try:
             temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        except OSError:
+            # Another process may have been faster.
+            if not target.exists():
+                raise
+            _require_copy(target, dataset, packaging)
     return target
+
+
+def _require_copy(target: Path, dataset: Dataset, packaging: Packaging) -> None:
+    """Raises MismatchError unless the target is the copy that was asked for, with no file cut or missing."""
+    try:
+        copy = Dataset(target)
+        is_same = (
+            copy.index.packaging == packaging
+            and copy.card == dataset.card
+            and _contents(copy) == _contents(dataset)
+            and all((target / file.path).stat().st_size == file.length for file in copy.index.files)
+        )
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise MismatchError(
+            f"{target}: exists already and is another dataset, or damaged; name another root, or remove it"
+        )
+    warnings.warn(f"{target}: holds this copy already, nothing is written", WalrusWarning, stacklevel=3)
+
+
+def _contents(dataset: Dataset) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """Length and checksum of all arrays of each trajectory, which are the same in both packagings."""
+    contents: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for entry in dataset.index.trajectories:
+        arrays = [member for member in members(entry) if member != entry.document]
+        contents[entry.split, entry.key] = [(member.length, member.crc32c) for member in arrays]
+    return contents
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """A new folder next to the target, locked; those that killed processes left are removed.
+
+    What is in it when this ends is removed, unless it has got another name.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in target.parent.glob(f"{TEMPORARY}{target.name}-*"):
+        if leftover.is_dir() and not leftover.is_symlink():
+            with _locked(leftover) as is_ours:
+                if is_ours:
+                    shutil.rmtree(leftover, ignore_errors=True)
+    temporary = target.with_name(f"{TEMPORARY}{target.name}-{secrets.token_hex(6)}")
+    try:
+        temporary.mkdir()
+        with _locked(temporary):
+            yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether nobody else holds this folder, which we do then; never where a file system cannot say."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_ours = True
+    except OSError:
+        is_ours = False
+    try:
+        yield is_ours
+    finally:
+        os.close(handle)
 
 
 def _copy(dataset: Dataset, packaging: Packaging, folder: Path) -> None:

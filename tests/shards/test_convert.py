@@ -1,11 +1,13 @@
 """The other packaging holds the same encoded bytes; there and back is where one was."""
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
 from shards.convert import convert
-from shards.errors import MismatchError, ShardError
+from shards.errors import MismatchError, ShardError, WalrusWarning
 from shards.read import Dataset
 from shards.verify import faults, members
 
@@ -40,13 +42,32 @@ def test_there_and_back_is_where_one_was(pristine, tmp_path, one, other):
     assert tree(back) == tree(pristine[one])
 
 
-def test_converting_twice_is_refused_and_changes_nothing(pristine, tmp_path):
+def test_converting_twice_writes_nothing_and_another_dataset_is_refused(pristine, tmp_path):
     folder = convert(Dataset(pristine["zarr"]), "webdataset", tmp_path)
-    before = tree(tmp_path)
-    with pytest.raises(MismatchError, match="exists already"):
-        convert(Dataset(pristine["zarr"]), "webdataset", tmp_path)
-    assert tree(tmp_path) == before
+    before = tree(tmp_path), folder.stat().st_mtime_ns
+    with pytest.warns(WalrusWarning, match="holds this copy already"):
+        assert convert(Dataset(pristine["zarr"]), "webdataset", tmp_path) == folder
+    with pytest.raises(MismatchError, match="exists already and is another dataset"):
+        convert(Dataset(pristine["zarr"]), "zarr", tmp_path)
+    assert (tree(tmp_path), folder.stat().st_mtime_ns) == before
     assert folder.name == "acoustic_scattering_discontinuous"
+    (folder / "valid" / "valid-00000.tar").unlink()
+    with pytest.raises(MismatchError, match="or damaged"):
+        convert(Dataset(pristine["zarr"]), "webdataset", tmp_path)
+
+
+def test_what_a_killed_conversion_left_goes_and_what_another_writes_stays(pristine, tmp_path):
+    name = ".tmp-acoustic_scattering_discontinuous"
+    for token in ("left", "held"):
+        (tmp_path / f"{name}-{token}").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"{name}-link").symlink_to(tmp_path / "elsewhere")
+    handle = os.open(tmp_path / f"{name}-held", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    convert(Dataset(pristine["zarr"]), "webdataset", tmp_path)
+    os.close(handle)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"elsewhere", f"{name}-held", f"{name}-link", "acoustic_scattering_discontinuous"}
 
 
 def test_a_damaged_dataset_leaves_no_half_copy(folder, tmp_path):
