@@ -61,6 +61,12 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
+def read_regular(path: Path) -> bytes:
+    """All of a file; raises OSError for a pipe, a device or a folder, which might never end."""
+    with open_regular(path) as file:
+        return file.read()
+
+
 def open_append(path: Path) -> BinaryIO:
     """A file to add to, made if need be; raises OSError where a link has this name."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -119,7 +119,8 @@ def _record_faults(dataset: Dataset) -> Iterator[str]:
     recorded: set[tuple[str, int, int]] = set()
     for path in paths:
         try:
-            record = parse_with_checksum(_Recorded, path.read_bytes(), str(path))
+            text = dataset.files.read(f"{PARTS}/{path.name}")
+            record = parse_with_checksum(_Recorded, text, str(path))
         except ShardError as error:
             yield str(error)
             return

@@ -24,6 +24,7 @@ from ingest.recipe import Recipe
 from shards.card import Card, KeptError, Quarantined
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
+from shards.files import LocalFiles
 from shards.format_version import FORMAT
 from shards.index import DatasetIndex
 from shards.json_text import dump_with_checksum, parse_with_checksum
@@ -122,7 +123,9 @@ def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, Par
     old: dict[str, PartRecord] = {}
     found: set[tuple[str, str]] = set()
     for name in names:
-        record = _record(record_path(folder, name))
+        path = record_path(folder, name)
+        text = LocalFiles(folder).read(f"{RECORDS}/{path.name}")
+        record = parse_with_checksum(PartRecord, text, str(path))
         holds = {(entry.split, entry.key) for entry in record.entries}
         if holds <= built and set(record.quarantine) <= set(card.quarantine):
             old[name] = record
@@ -133,10 +136,6 @@ def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, Par
             "dataset that was built, then convert again"
         )
     return old
-
-
-def _record(path: Path) -> PartRecord:
-    return parse_with_checksum(PartRecord, path.read_bytes(), str(path))
 
 
 def _place(name: str) -> tuple[int, int]:

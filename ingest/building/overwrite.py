@@ -17,6 +17,7 @@ from ingest.building.part import RECORDS, PartRecord, unfit
 from ingest.building.plan import BuildPlan, Part
 from shards.card import Card
 from shards.errors import MismatchError, ShardError
+from shards.files import LocalFiles
 from shards.index import DatasetIndex, Entry, parse_index
 from shards.json_text import parse, parse_with_checksum
 
@@ -96,8 +97,9 @@ def _built(folder: Path, index: DatasetIndex | None) -> set[tuple[str, str]]:
 def _recorded(folder: Path) -> Iterator[Entry]:
     for path in sorted((folder / RECORDS).glob("*.json")):
         try:
-            yield from parse_with_checksum(PartRecord, path.read_bytes(), str(path)).entries
-        except (ShardError, FileNotFoundError):
+            text = LocalFiles(folder).read(f"{RECORDS}/{path.name}")
+            yield from parse_with_checksum(PartRecord, text, str(path)).entries
+        except ShardError:
             # Cut short, or removed just now by the job that does this part: nothing is built.
             continue
 

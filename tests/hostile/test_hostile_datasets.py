@@ -80,6 +80,14 @@ def test_a_device_or_a_pipe_that_never_ends_is_no_document(folder, name):
     assert f"{name}: cannot be read (is not a file)" in refusal(folder)
 
 
+def test_a_pipe_among_the_records_of_parts_is_a_fault(folder):
+    (folder / "parts").mkdir(exist_ok=True)
+    os.mkfifo(folder / "parts" / "train-00007.json")
+    assert any(
+        "train-00007.json: cannot be read (is not a file)" in fault for fault in faults(Dataset(folder))
+    )
+
+
 def test_a_pipe_in_place_of_a_shard_is_refused(folder):
     for entry in Dataset(folder).index.trajectories:
         path = folder / entry.segments[0].fields.path

@@ -34,7 +34,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from shards.disk import TEMPORARY, settle, write_atomically
+from shards.disk import TEMPORARY, read_regular, settle, write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump_with_checksum, parse_proven
 from shards.program.side_task import SideTask
@@ -190,7 +190,7 @@ def _number(path: Path) -> int | None:
 
 def _read(step: Path) -> Checkpoint:
     path = step / CHECKPOINT
-    return parse_proven(Checkpoint, path.read_bytes(), str(path), "go on from an earlier checkpoint")
+    return parse_proven(Checkpoint, read_regular(path), str(path), "go on from an earlier checkpoint")
 
 
 def fault_of(step: Path) -> str | None:

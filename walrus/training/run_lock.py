@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shards.disk import create_temporary
+from shards.disk import create_temporary, read_regular
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump, parse
 from shards.schema import Natural, checked
@@ -97,7 +97,7 @@ def owned(run: Path) -> Iterator[None]:
             beating.join()
         with suppress(OSError, ShardError):
             # Another run may own it, or may have taken over if this one was asleep for long.
-            if parse(Owner, path.read_bytes(), str(path)) == me:
+            if parse(Owner, read_regular(path), str(path)) == me:
                 path.unlink()
 
 
@@ -135,7 +135,7 @@ def _name(mine: Path, path: Path) -> None:
 def _clear(run: Path, path: Path, mine: Path) -> None:
     """Removes a lock whose owner has ended; raises MismatchError where it has not."""
     try:
-        owner: Owner | None = parse(Owner, path.read_bytes(), str(path))
+        owner: Owner | None = parse(Owner, read_regular(path), str(path))
         # Both times are of the file system, so the clocks of two hosts need not agree.
         silence = mine.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:

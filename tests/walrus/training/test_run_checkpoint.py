@@ -129,7 +129,7 @@ def test_numbers_sort_as_numbers(tmp_path):
     assert [path.name for path in steps_of(tmp_path)] == ["step-9", "step-10", "step-0000100"]
 
 
-HARMS = ["no document", "no file", "cut file", "torn document", "flipped bit", "flipped name"]
+HARMS = ["no document", "no file", "cut file", "torn document", "flipped bit", "flipped name", "pipe"]
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -146,6 +146,9 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over_and_kept(tmp_path, world,
     elif harm == "flipped name":
         # Its moments would be missing, and would begin anew in silence.
         file.write_bytes(file.read_bytes().replace(b"weight/w@0", b"veight/w@0"))
+    elif harm == "pipe":
+        (last / "checkpoint.json").unlink()
+        os.mkfifo(last / "checkpoint.json")
     elif harm == "torn document":
         (last / "checkpoint.json").write_text('{"step": 11')
     else:

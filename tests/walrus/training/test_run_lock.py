@@ -75,6 +75,12 @@ def test_a_damaged_lock_is_nobodys(tmp_path):
     assert not (tmp_path / LOCK).exists()
 
 
+def test_a_pipe_in_place_of_a_lock_is_one_sentence(tmp_path):
+    os.mkfifo(tmp_path / LOCK)
+    with pytest.raises(MismatchError, match="cannot be written"), owned(tmp_path):
+        pass
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(MismatchError, match="cannot be written"), owned(tmp_path / "file" / "run"):
