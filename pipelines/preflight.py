@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from pipelines.run import Job
 from shards.errors import MismatchError
 from shards.program.byte_size import size_in_words
-from shards.program.checkup import Finding, existing, folder_finding, machine_findings
+from shards.program.checkup import Finding, folder_finding, machine_findings
 from shards.program.machine import usable_memory
 from shards.schema import Split
 from walrus.model.cost import cost_of
@@ -31,8 +30,9 @@ def check_run(job: Job, shards: Shards) -> None:
 
     Also where it would be killed because memory runs out (docs/decisions/0070-limits-of-the-machine.md).
     """
-    require_writable(job.run)
-    _check_room(job)
+    count = parameters(job.model, len(job.vocabulary))
+    room = AT_ONCE * checkpoint_bytes(count, job.recipe.engine)
+    require_writable(job.run, room, f" for {AT_ONCE} checkpoints")
     _check_machine(_ranks_here(job))
     _check_splits(job, shards)
     _check_memory(job, shards)
@@ -50,9 +50,9 @@ def device_findings() -> list[Finding]:
     return [Finding("GPUs", "none; training takes the processors")]
 
 
-def require_writable(out: Path, needed: int = 0) -> None:
+def require_writable(out: Path, needed: int = 0, what: str = "") -> None:
     """Raises MismatchError where a folder cannot be made, or has no room for so many bytes; makes nothing."""
-    problem = folder_finding("out", out, needed).problem
+    problem = folder_finding("out", out, needed, what).problem
     if problem:
         raise MismatchError(f"{problem} (--out)")
 
@@ -62,18 +62,6 @@ def _check_machine(ranks: int) -> None:
     for finding in machine_findings(ranks):
         if finding.problem:
             raise MismatchError(f"{finding.subject}: {finding.problem}")
-
-
-def _check_room(job: Job) -> None:
-    """Whether the disk of the run has room for its checkpoints."""
-    count = parameters(job.model, len(job.vocabulary))
-    needed = AT_ONCE * checkpoint_bytes(count, job.recipe.engine)
-    free = shutil.disk_usage(existing(job.run)).free
-    if free < needed:
-        raise MismatchError(
-            f"{job.run}: the disk has {size_in_words(free)} free; {AT_ONCE} checkpoints take "
-            f"{size_in_words(needed)}; free some, or give another --out"
-        )
 
 
 def _check_memory(job: Job, shards: Shards) -> None:

@@ -9,6 +9,7 @@ from ingest.building.build import build, quarantine_lines
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
+from pipelines.preflight import require_writable
 from pipelines.recipe import DatasetChoice, RunRecipe
 from pipelines.run import Job
 from pipelines.train_and_evaluate import run_and_evaluate
@@ -57,6 +58,9 @@ def pretrain(
     Datasets behind a URL must be built already. Under a launcher all datasets must be, and the first rank
     alone returns scores.
     """
+    if not run.exists():
+        # Asked before hours of ingest.
+        require_writable(run)
     if Launched.find() is None and not is_remote(root):
         ingest_all(recipe.datasets, Path(root), usable_cores())
     shards = Shards.open(root, [choice.name for choice in recipe.datasets], recipe.reading)

@@ -79,8 +79,8 @@ def version_findings() -> list[Finding]:
     ]
 
 
-def folder_finding(subject: str, folder: Path, needed: int = 0) -> Finding:
-    """Whether a folder can be made and written, and has room for so many bytes; makes nothing."""
+def folder_finding(subject: str, folder: Path, needed: int = 0, what: str = "") -> Finding:
+    """Whether a folder can be made and written, and has room for so many bytes of `what`; makes nothing."""
     nearest = existing(folder)
     free = shutil.disk_usage(nearest).free
     found = f"{folder}, {size_in_words(free)} free"
@@ -89,7 +89,10 @@ def folder_finding(subject: str, folder: Path, needed: int = 0) -> Finding:
     elif os.statvfs(nearest).f_files and not os.statvfs(nearest).f_favail:
         problem = "the disk takes no more files; remove some, or choose another folder"
     elif free < needed:
-        problem = f"{size_in_words(needed)} are needed; free some, or choose another folder"
+        problem = (
+            f"{size_in_words(needed)} are needed{what}, the disk has {size_in_words(free)} free; free "
+            "some, or choose another folder"
+        )
     else:
         problem = ""
     return Finding(subject, found, problem and f"{folder}: {problem}")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from pipelines.preflight import check_run, require_writable
 from pipelines.pretrain import app
+from pipelines.pretraining import pretrain
 from pipelines.recipe import DatasetChoice, find_run_recipe
 from pipelines.run import Job
 from shards.errors import MismatchError
@@ -34,7 +35,7 @@ def test_a_run_that_can_begin_passes_and_nothing_is_made(job, root):
 def test_a_disk_without_room_for_three_checkpoints_is_refused(job, root, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 10**5, 10**5))
-    with pytest.raises(MismatchError, match=r"has 100 kB free; 3 checkpoints take .* MB"):
+    with pytest.raises(MismatchError, match=r"MB are needed for 3 checkpoints, the disk has 100 kB free"):
         check_run(job, Shards.open(root, ["shear_flow"]))
 
 
@@ -49,6 +50,13 @@ def test_a_file_in_the_way_cannot_be_written(tmp_path):
     require_writable(tmp_path / "new" / "run")
     with pytest.raises(MismatchError, match="file does not allow it"):
         require_writable(tmp_path / "file" / "run")
+
+
+def test_a_new_run_that_cannot_be_written_is_refused_before_hours_of_ingest(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("pipelines.pretraining.ingest_all", lambda *arguments: pytest.fail("ingests"))
+    with pytest.raises(MismatchError, match="file does not allow it"):
+        pretrain(find_run_recipe("tiny"), tmp_path / "root", tmp_path / "file" / "run")
 
 
 def test_a_step_that_a_container_would_kill_is_refused(job, root, monkeypatch):

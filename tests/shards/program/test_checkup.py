@@ -52,7 +52,7 @@ def test_a_package_of_another_version_is_named(monkeypatch):
 def test_a_folder_that_cannot_be_made_is_named_and_nothing_is_made(tmp_path):
     (tmp_path / "file").touch()
     assert "file does not allow it" in folder_finding("root", tmp_path / "file" / "root").problem
-    assert "EB are needed; free some" in folder_finding("root", tmp_path / "new", 10**21).problem
+    assert "EB are needed, the disk has" in folder_finding("root", tmp_path / "new", 10**21).problem
     assert folder_finding("root", tmp_path / "new" / "root").problem == ""
     assert os.listdir(tmp_path) == ["file"]
 
