@@ -107,7 +107,7 @@ def ls(
 
 @app.command(name="schema")
 def schema_command() -> None:
-    """Print the JSON Schema of a recipe, for editors that complete keys."""
+    """Print the JSON Schema of a recipe, for editors."""
     with one_line_errors("walrus-ingest schema"):
         print_json(recipe_schema())
 
@@ -126,7 +126,7 @@ def inspect_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what a file or folder holds and which layout it matches; draft a recipe."""
+    """List what a file or folder holds; draft a recipe for it."""
     with one_line_errors("walrus-ingest inspect"):
         found = inspect(path)
         if recipe:
@@ -181,7 +181,7 @@ def build_command(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Build a dataset; the same command again continues, or does nothing."""
+    """Build a dataset; the same command continues a build."""
     share = parsed(share_of, part, "--part")
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
@@ -231,7 +231,7 @@ def append_command(
 
 @app.command(name="finish")
 def finish_command(folder: Folder, as_json: Json = False) -> None:
-    """Join the parts that several `build --part` wrote; needs no source file."""
+    """Join the parts that several `build --part` wrote."""
     with one_line_errors("walrus-ingest finish"):
         card, written = finish(folder)
         tell_differences(card)
@@ -280,7 +280,7 @@ def convert(
     ],
     as_json: Json = False,
 ) -> None:
-    """Copy a dataset into the other packaging; nothing is encoded again."""
+    """Copy a dataset into the other packaging."""
     with one_line_errors("walrus-ingest convert"):
         copy = convert_dataset(Dataset(folder), choice(Packaging, packaging, "--format"), root)
         print_result({"folder": str(copy)}, str(copy), as_json)
@@ -294,7 +294,7 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print versions, limits and folders of this machine, and what would stop a build."""
+    """Print versions and limits that could stop a build."""
     with one_line_errors("walrus-ingest doctor"):
         findings = [*version_findings(), *machine_findings()]
         if root is not None:
@@ -304,7 +304,7 @@ def doctor(
 
 @app.command(name="report")
 def report_command(folder: Folder, as_json: Json = False) -> None:
-    """Write report.html into a built dataset: pictures, statistics, what was left out."""
+    """Write report.html: pictures, statistics, what was left out."""
     with one_line_errors("walrus-ingest report"):
         # The only command that draws: the others start without matplotlib.
         from ingest.reporting.report import report

@@ -91,7 +91,7 @@ class Expected:
 
 @checked
 class Recipe:
-    """One dataset: who reads it (`source`), what it must hold, whose it is.
+    """The recipe of one dataset: the source that reads it, what it must hold, its licence and citation.
 
     `kind` of the grid and `boundaries` are what the dataset has: files that say otherwise are refused,
     unless a correction overrules them; files that say nothing are believed to be so. `layout`, `time`,
@@ -268,7 +268,7 @@ class Recipe:
 
     @property
     def shares(self) -> SplitRule:
-        """How trajectories are shared out whose split neither the recipe nor their place says."""
+        """How to divide the trajectories whose split neither [[held_out]] nor their folder says."""
         return self.split or (SplitRule(1, 0, 0) if self.held_out else SplitRule())
 
     @property
@@ -324,7 +324,7 @@ def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
 
 
 def _with_todays_source(tables: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The tables of a recipe, a source that was renamed by its new name; whoever runs a command is told."""
+    """The tables of a recipe. A source is given its new name if it was renamed, and a note says so."""
     source = tables.get("source")
     if not isinstance(source, str) or source not in RENAMED_SOURCES:
         return tables

@@ -185,7 +185,7 @@ class _RecipeView:
         return values
 
     def _read(self, row: int, first: int, count: int) -> Frames:
-        """So many frames of the file from frame `first` on, transformed."""
+        """`count` frames of the file from frame `first` on, transformed."""
         values = self.opened.frames(row, first, first + count)
         self._transform(self.recipe.variable, values, row, first)
         return values
@@ -199,7 +199,7 @@ class _RecipeView:
         return self.opened.boundary(row)
 
     def _transform(self, fields: tuple[RecipeField, ...], values: Frames, row: int, first: int) -> None:
-        """In place, on values [T, C, *S] of which the first is frame `first` of the file."""
+        """Transforms values [T, C, *S] in place; the first is frame `first` of the file."""
         channel = 0
         for field in fields:
             until = channel + len(field.spec.components(self.recipe.axes))

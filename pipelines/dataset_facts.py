@@ -31,7 +31,7 @@ class DatasetFacts:
 
 
 def facts_of(choice: DatasetChoice, root: Root) -> DatasetFacts:
-    """From its shards where it is built, else from the headers of its source files, else from the catalogue.
+    """Facts from the shards if they are built, otherwise from the source files, otherwise from the catalogue.
 
     Raises SettingsError where none of them tells enough.
     """

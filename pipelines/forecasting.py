@@ -53,7 +53,7 @@ class _Start:
 
 
 def window_of(file: Path | str, recipe: str, trajectory: int, first: int, frames: int) -> FrameWindow:
-    """Frames `first`, `first` + 1, ... of a trajectory of a file that nobody has built, in physical units.
+    """Frames `first`, `first` + 1, ... of a trajectory of a source file, in physical units.
 
     `recipe` is a name of the catalogue or a file. Raises SourceError where the file is not what the recipe
     describes, MismatchError where it has no such frames.
@@ -145,7 +145,7 @@ def _of_file(file: Path, recipe_name: str, trajectory: int, first: int, frames: 
 
 
 def _times_after(times: Sequence[float], steps: int) -> tuple[float, ...]:
-    """Those of the steps [T], as far apart as the last two of the window."""
+    """Times of the steps [T], as far apart as the last two frames of the window."""
     step = times[-1] - times[-2]
     return tuple(times[-1] + step * number for number in range(1, steps + 1))
 

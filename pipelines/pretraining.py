@@ -24,7 +24,7 @@ from walrus.vocabulary import PUBLISHED
 
 
 def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> None:
-    """Builds every dataset whose source files are named; one that is built already costs a look."""
+    """Builds every dataset whose source files are named; one that is built already is only checked."""
     for choice in choices:
         if not choice.path:
             continue

@@ -31,9 +31,9 @@ RENAMED_TABLES = {"watch": "early_stopping"}
 class DatasetChoice:
     """A dataset of the run, by its name below ROOT, and how often it comes in a cycle of tasks.
 
-    `path` is where its source files lie, relative to the current folder; without it the dataset must be built
-    already. It is built by the recipe of its name in the catalogue, or by the file `recipe`; `set` overrides
-    keys.
+    `path` is the folder of its source files, relative to the current folder; without it the dataset must be
+    built already. It is built by the recipe of its name in the catalogue, or by the file `recipe`; `set`
+    overrides keys.
     """
 
     name: str

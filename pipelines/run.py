@@ -93,7 +93,7 @@ def is_finished(job: Job) -> bool:
 
 
 def is_recipe_kept(job: Job) -> bool:
-    """Whether this very recipe lies in the folder of the run."""
+    """Whether the folder of the run holds exactly this recipe."""
     recipe = job.run / RECIPE
     return recipe.is_file() and recipe.read_text(encoding="utf-8") == resolved(job.recipe)
 

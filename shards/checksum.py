@@ -60,7 +60,7 @@ def _shift(power: int) -> int:
 
 
 def _product(a: int, b: int) -> int:
-    """Of two polynomials over GF(2), modulo Castagnoli's."""
+    """Product of two polynomials over GF(2), modulo Castagnoli's."""
     result = 0
     while b:
         if b & ONE:

@@ -91,7 +91,7 @@ def _create(temporary: Path) -> BinaryIO:
 
 
 def remove_temporary(path: Path) -> None:
-    """Removes what killed writers of `path` left; only for who knows that nobody is writing it."""
+    """Removes what killed writers of `path` left; the caller knows that nobody is writing it."""
     for leftover in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name[:LONGEST_NAME])}-*"):
         leftover.unlink(missing_ok=True)
 

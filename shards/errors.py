@@ -25,7 +25,7 @@ class MismatchError(WalrusError, ValueError):
 
 
 class StoppedError(WalrusError, InterruptedError):
-    """A run was told to stop and has saved its state: the same command continues it."""
+    """A run was stopped by a signal and has saved its state: the same command continues it."""
 
 
 class WalrusWarning(UserWarning):

@@ -102,7 +102,7 @@ def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moment
 
 
 def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:
-    """Of values [T, C, N] without NaN: those of blocks of cells, joined by Chan's formula."""
+    """Moments of values [T, C, N] without NaN: those of blocks of cells, joined by Chan's formula."""
     cells = values.shape[2]
     blocks = [slice(start, min(start + BLOCK, cells)) for start in range(0, cells, BLOCK)]
     lowest, highest, sums, squares, changes = _of_blocks(values, before, blocks)
@@ -158,7 +158,7 @@ def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tu
 
 
 def _of_numbers(values: Frames, before: Frames | None) -> Moments:
-    """Of values [N], those left out that are not a number."""
+    """Moments of values [N] without those that are not a number."""
     numbers = values[~np.isnan(values)].astype(np.float64)
     moments = _of_channels(numbers[None, None], None)[0][0] if numbers.size else NONE
     if before is None:

@@ -62,7 +62,7 @@ def power(values_S: Frames, modes: Modes) -> Float64:
 
 
 def _length(coordinates: Sequence[float]) -> float:
-    """From the first face to the last one; 1 for a single cell."""
+    """Length of an axis from the first face to the last one; 1 for a single cell."""
     size = len(coordinates)
     return (max(coordinates) - min(coordinates)) * size / (size - 1) if size > 1 else 1.0
 

@@ -120,7 +120,7 @@ class _Frames:
 
     @classmethod
     def joined(cls, before: _Frames | None, sample: Sample) -> _Frames:
-        """Those of a sample, behind the last ones of the sample before it where it goes on there."""
+        """Frames of a sample, behind the last ones of the sample before if both are of one trajectory."""
         document = sample.document
         own = cls(sample, document.first, sample.fields_TCS)
         if before is None or document.first == 0:

@@ -32,7 +32,7 @@ class Batch:
     `fields_BTCHWD` holds the variable channels, `static_BCHWD` the constant ones (C may be 0), `cells_BHWD`
     the per-cell boundary bits (uint8, shards.schema.Cell), `boundaries` (lower, upper) for H, W and D, shared
     by all samples. `channels` and `static_channels` name the C axes, `layout` and `static_layout` say which
-    of them form a vector or a tensor. `padded_C` is True for channels that exist only because 2D vectors lie
+    of them form a vector or a tensor. `padded_C` is True for channels that exist only because 2D vectors are
     in 3D.
     """
 

@@ -76,7 +76,7 @@ def _bytes(values: Tensor) -> npt.NDArray[np.uint8]:
 
 
 def header(path: Path) -> bytes:
-    """Its length and the header itself: names, shapes and places of the tensors.
+    """The length of the header, and the header: names, shapes and places of the tensors.
 
     Raises ShardError where there is no such file, or the header is too long for the file or for us.
     """

@@ -71,7 +71,7 @@ def append(recipe: Recipe, start: Path, root: Path, resources: Resources, progre
 def _append(
     recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: TellProgress
 ) -> Appended:
-    """The same for who holds the lock: plans the new files, does their parts, merges old and new records."""
+    """Appends; the caller holds the lock. Plans the new files, builds their parts, merges all records."""
     card, index = _agreeing(recipe, folder)
     old = _old_records(folder, card, index)
     onto = _onto(Dataset(folder), old)
@@ -144,7 +144,7 @@ def _place(name: str) -> tuple[int, int]:
 
 
 def _new_files(recipe: Recipe, start: Path, card: Card) -> tuple[InputFile, ...]:
-    """The files that the dataset does not hold; a file is known by its content, wherever it lies."""
+    """The files that the dataset does not hold; a file is recognised by its content, not by its path."""
     known = {(item.bytes, item.digest) for item in card.inputs}
     paths = {item.path for item in card.inputs}
     new = tuple(file for file in find_inputs(recipe, start) if (file.bytes, file.digest) not in known)

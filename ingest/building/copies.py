@@ -28,7 +28,7 @@ def copies(files: Sequence[InputFile]) -> dict[str, str]:
 
 
 def _same_bytes(a: InputFile, b: InputFile) -> bool:
-    """Of files whose digests are equal; of large ones these are samples."""
+    """Whether files with equal digests are equal; the digest of a large file covers samples only."""
     return a.wholly_in_digest or filecmp.cmp(a.place, b.place, shallow=False)
 
 

@@ -80,7 +80,7 @@ def _holds(path: Path, text: bytes) -> bool:
 
 
 def complete(folder: Path) -> None:
-    """Merges a dataset whose parts are all done, for who holds the lock."""
+    """Merges a dataset whose parts are all done; the caller holds the lock."""
     outline = read_outline(folder)
     if outline is None:
         return

@@ -200,7 +200,7 @@ def require_unchanged(recipe: Recipe, file: InputFile) -> None:
 
 
 def _digest_with(path: Path, companions: tuple[Path, ...]) -> str:
-    """Of the file alone where it has no companions; they share the blocks that are read of one file."""
+    """Digest of a file and its companions; they share the blocks that would be read of one file."""
     if not companions:
         return digest(path)
     result = hashlib.sha256(digest(path).encode())

@@ -37,7 +37,7 @@ def _add_files_of(process: Path, found: dict[Identity, str]) -> None:
 
 
 def _is_writing(info: Path) -> bool:
-    """By the octal flags of open(2), as `fdinfo` shows them."""
+    """Whether the octal flags of open(2) in `fdinfo` allow writing."""
     for line in info.read_text().splitlines():
         word, _, value = line.partition(":")
         if word == "flags":

@@ -65,7 +65,7 @@ def _document(path: Path, read: Callable[[bytes, str], T]) -> T | None:
 
 
 def _content(path: Path) -> bytes:
-    """All of a document; raises ShardError where it belongs to somebody who lets nobody read it."""
+    """All bytes of a document; raises ShardError where there is no permission to read it."""
     try:
         return path.read_bytes()
     except PermissionError as error:

@@ -147,7 +147,7 @@ def _withdraw(record: Path) -> None:
 def unfit(
     plan: BuildPlan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES
 ) -> Iterator[Quarantined]:
-    """Those of these trajectories that a build would leave out; they are read whole, nothing is written."""
+    """The trajectories that a build would leave out, found by reading all of their frames; writes nothing."""
 
     def drain(prepared: _Prepared) -> None:
         for _, blocks in prepared.encoded.segments:

@@ -58,7 +58,7 @@ class Part:
 
 @dataclass(frozen=True)
 class AgreedInputs:
-    """What the headers of the input files tell, and agree on; no frame is read for it.
+    """What the headers of the input files say and agree on; no frame is read for it.
 
     `schema` is that of the files. `refused` are files and rows that are left out, `caveats` what the user
     should know of the rest.
@@ -220,12 +220,12 @@ def plan_onto(
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Of all that a recipe says."""
+    """Digest of everything that a recipe says."""
     return _digest(asdict(recipe))
 
 
 def shard_digest(recipe: Recipe) -> str:
-    """Of all in a recipe that decides the bytes of shards; what only the card tells does not count."""
+    """Digest of what decides the bytes of shards in a recipe; what only the card shows is left out."""
     correction = recipe.correction
     deciding = replace(
         recipe,
@@ -249,7 +249,7 @@ def _digest(value: Any) -> str:
 
 
 def _work(schema: Schema, parts: Sequence[object]) -> Work:
-    """Of a build whose frames are read as this schema says."""
+    """The work of a build whose frames are read as this schema says."""
     static_bytes = int(np.prod(schema.static_shape)) * np.dtype(schema.dtype).itemsize
     return Work(frame_bytes=schema.frame_bytes, static_bytes=static_bytes, parts=len(parts))
 

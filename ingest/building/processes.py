@@ -64,7 +64,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _follow_parent() -> None:
-    """In a worker: ends it with its parent, so that nobody goes on writing after a kill."""
+    """In a worker: ends it with its parent, so that no worker writes after the parent was killed."""
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -137,7 +137,7 @@ class _SampleStatistics:
             self.constants_fit &= np.array_equal(constants.astype(np.float32), constants)
 
     def _add_largest(self, frame: Frames) -> None:
-        """Of a frame [C, *S]; a value that is not finite is left to the checks."""
+        """Keeps the largest value of each channel of a frame [C, *S]; the checks find what is not finite."""
         names = self.schema.per_channel({each.name: each.name for each in self.variable})
         for name, values in zip(names, frame, strict=True):
             finite = np.abs(values[np.isfinite(values)])

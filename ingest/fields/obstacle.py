@@ -25,7 +25,7 @@ FRAMES = 16
 
 @dataclass(frozen=True)
 class MaskObstacle:
-    """An array that tells solid cells, and how; satisfies ingest.fields.stacked.Obstacle."""
+    """An array that marks solid cells, and the rule for it; satisfies ingest.fields.stacked.Obstacle."""
 
     rule: MaskRule
     stored: LaidOut

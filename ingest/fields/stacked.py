@@ -42,7 +42,7 @@ class Obstacle(Protocol):
 
 @dataclass(frozen=True)
 class StackedFile:
-    """An open file whose fields are read apart and stacked; satisfies ingest.source.OpenFile."""
+    """An open file whose fields are read one by one and stacked; satisfies ingest.source.OpenFile."""
 
     schema: Schema
     rows: tuple[Row, ...]

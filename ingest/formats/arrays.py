@@ -72,7 +72,7 @@ class Arrays(Protocol):
 
 
 class ArrayFile(Arrays, Protocol):
-    """A file that holds nothing but arrays, opened whoever made it."""
+    """An open file seen as arrays with names, whatever program wrote it."""
 
     def attributes(self, path: str) -> dict[str, Attribute]:
         """All attributes of the array or group at `path` (empty: the file) that hold numbers or text."""
@@ -145,7 +145,7 @@ class Hdf5Arrays:
         return Hdf5Array(dataset, _packing(dataset))
 
     def attribute(self, path: str, name: str) -> float | None:
-        """Of a table of names and values, as FLASH writes it, the value of the row."""
+        """The value of a row in a table of names and values, as FLASH writes it."""
         found = self._item(path)
         held = attributes.number(found, name)
         return attributes.row_of_table(found, name) if held is None else held

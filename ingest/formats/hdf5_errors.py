@@ -55,7 +55,7 @@ def where(item: h5py.HLObject) -> str:
 
 @contextmanager
 def reading(item: h5py.HLObject) -> Iterator[None]:
-    """Around calls of h5py and nothing else."""
+    """Turns errors of h5py into SourceError; put nothing but calls of h5py inside."""
     try:
         yield
     except _DAMAGE as error:

@@ -106,7 +106,7 @@ def own_dataset_names(group: h5py.Group) -> tuple[str, ...]:
 
 
 def own_datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
-    """The same with the datasets themselves, which may be of any type."""
+    """The same names, with the datasets themselves, which may be of any type."""
     found = [(path, item) for path, _, item in _members(group) if isinstance(item, h5py.Dataset)]
     return sorted(found, key=lambda named: named[0])
 

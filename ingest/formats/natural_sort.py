@@ -8,7 +8,7 @@ Key = tuple[tuple[tuple[int, str], ...], str]
 
 
 def natural(name: str) -> Key:
-    """To sort by: runs of digits count by their value.
+    """A key to sort names by: digits count by their value.
 
     >>> sorted(["part_10", "part_2"], key=natural)
     ['part_2', 'part_10']

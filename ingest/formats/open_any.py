@@ -56,7 +56,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 def _first_bytes(path: Path) -> bytes:
-    """What tells the kind of a file; nothing for what is no file."""
+    """The first bytes of a file, which say its kind; none if it is not a file."""
     # A pipe would be waited for; who opens HDF5 says that it is no file.
     if not path.is_file():
         return b""

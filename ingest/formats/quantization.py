@@ -15,7 +15,7 @@ LAST_PLACE = "least_significant_digit"
 
 
 def roundings(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    """In words; a count is told as it is written, whatever it is: a strange one must not hide the others."""
+    """The roundings in words. A count is shown as written, so that a strange one hides no other."""
     quantized = [match for match in map(QUANTIZED.fullmatch, attributes) if match]
     told = tuple(
         f"rounded to {_count(attributes[match[0]])} significant {match[2].lower()} by {match[1]}"

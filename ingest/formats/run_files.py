@@ -37,7 +37,7 @@ class RunFile:
 
 @dataclass(frozen=True)
 class FilesOfRun:
-    """The files of one run in the order of time; `name` tells it from other runs of the same folder."""
+    """The files of one run in the order of time; `name` is unique among the runs of the folder."""
 
     base: Path
     name: str

@@ -105,7 +105,7 @@ def _slots(array: Any) -> tuple[int, ...]:
 
 
 def _held_in_shard(array: Any, span: tuple[int, ...], contents: Contents, key: str) -> int:
-    """By its index; a shard too short for one counts as full, for reading it fails."""
+    """Chunks that the index of a shard lists; a shard whose index is cut counts as full: reading it fails."""
     entries, _ = _shard_index(array, contents, key)
     if entries is None:
         return math.prod(span)

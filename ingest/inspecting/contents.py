@@ -115,7 +115,7 @@ class ArrayInfo:
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """Its shape, the states of a series in front."""
+        """The shape, with the number of states of a series in front."""
         shape = self.shape or ()
         return (self.steps, *shape) if self.pattern else shape
 
@@ -202,7 +202,7 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
 
 
 def _unlimited(arrays: ArrayFile, name: str) -> tuple[int, ...]:
-    """The axes that may grow, where a kind of file tells."""
+    """The axes that may grow, if the format says so."""
     if not isinstance(arrays, Hdf5Arrays):
         return ()
     longest = tree.item(arrays.file, name).maxshape or ()
@@ -218,7 +218,7 @@ def without_place(error: Exception, path: Path | str, name: str) -> str:
 
 
 def _of_unreadable(arrays: Arrays, name: str) -> tuple[tuple[int, ...] | None, str, Storage]:
-    """What can be told of an array that cannot be read: damaged, or of a type that h5py does not know."""
+    """What is known of an array that cannot be read: damaged, or of a type that h5py does not know."""
     if not isinstance(arrays, Hdf5Arrays) or name in arrays.refused:
         return None, UNKNOWN, Storage()
     dataset = tree.item(arrays.file, name)
@@ -230,7 +230,7 @@ def _of_unreadable(arrays: Arrays, name: str) -> tuple[tuple[int, ...] | None, s
 
 
 def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
-    """How an array is laid down, as far as its kind of file tells."""
+    """How an array is stored, as far as its format says."""
     """How an array is stored: bytes, chunks and filters, as far as its format says."""
     if isinstance(arrays, Hdf5Arrays):
         return _hdf5_storage(tree.item(arrays.file, name))

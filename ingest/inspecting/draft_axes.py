@@ -47,7 +47,7 @@ class AxisLines:
         return self.reader.layout
 
     def time(self) -> list[str]:
-        """By a list, by an attribute or number of each state, otherwise left open."""
+        """The rule for the time: a list, an attribute or number of each state, or left open."""
         frames = self.layout.lengths[TIME]
         time = self.layout.lists.time
         if time is not None and "%Y" in time.unit:

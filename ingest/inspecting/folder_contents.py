@@ -45,7 +45,7 @@ class FolderContents:
 
     @property
     def dated(self) -> bool:
-        """Whether the states are told apart by dates."""
+        """Whether the names of the states differ in dates."""
         pattern = NamePattern(self.pattern)
         parts = pattern.match("/".join(self.first.parts[-1 - pattern.depth :])) or {}
         return is_date(parts.get(STEP, ""))

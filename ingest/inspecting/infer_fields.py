@@ -58,7 +58,7 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
 
 
 def is_mask(each: PlacedArray) -> bool:
-    """Whether its name says that it tells solid cells, next to other fields."""
+    """Whether its name says that it marks solid cells of other fields."""
     return bool(MASK_NAME.search(each.array.name)) and CHANNEL not in each.words
 
 

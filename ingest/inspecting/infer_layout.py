@@ -60,7 +60,7 @@ class PlacedArray:
 
     @property
     def lengths(self) -> Lengths:
-        """Of all but components."""
+        """Lengths of all axes but that of components."""
         return {word: length for word, length in self._lengths if word != CHANNEL}
 
 

@@ -28,7 +28,7 @@ KINDS = {"Hdf5Arrays": "HDF5", "Npz": "npz", "Zarr": "zarr", "Npy": "npy", "Clas
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that is told of one file; `outside` are the arrays that it only points to, which are never
+    """All that is reported of one file; `outside` are the arrays that it only points to, which are never
     opened.
     """
 

@@ -124,7 +124,7 @@ def _most_telling(others: list[ArrayInfo], lists: Lists) -> tuple[ArrayInfo, _Ca
 
 
 def _best_candidate(array: ArrayInfo, lists: Lists) -> _Candidate | None:
-    """Of all orders of the axes, the one that most speaks for."""
+    """The order of the axes with the highest score."""
     grouped = array.groups > 1 or bool(array.pattern)
     fewest = 2 if lists.all or grouped else 3
     best = None
@@ -179,7 +179,7 @@ def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
 
 
 def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInfo | None) -> float:
-    """For the length of a list of times, and for an axis that may grow."""
+    """Score for the length of a list of times, and for an axis that may grow."""
     score = 0.0
     if len(array.unlimited) == 1 and not array.pattern:
         score += 3.0 if words[array.unlimited[0]] == TIME else -3.0
@@ -196,7 +196,7 @@ def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInf
 
 
 def _list_score(each: ArrayInfo, axis: str, words: Words, lengths: Lengths) -> float:
-    """For a list as long as the axis; a meshgrid has the lengths of all axes, in the order of the file."""
+    """Score for a list as long as the axis. A meshgrid has the lengths of all axes, as stored."""
     cells = tuple(length for word, length in lengths.items() if word not in (TIME, TRAJECTORY))
     if len(each.values) > 1 and each.values[-len(cells) :] == cells:
         return 2.0
@@ -204,7 +204,7 @@ def _list_score(each: ArrayInfo, axis: str, words: Words, lengths: Lengths) -> f
 
 
 def _length(each: ArrayInfo) -> int:
-    """Of a list, or of the lists of several trajectories: the last axis, but that of a column."""
+    """Length of a list, or of the lists of several trajectories: that of the last axis."""
     return each.values[0] if len(each.values) == 1 else each.values[-1]
 
 

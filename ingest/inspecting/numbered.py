@@ -100,7 +100,7 @@ def _is_states(arrays: ArrayFile, series: Series, names: set[str]) -> bool:
 
 
 def _is_states_by_name(arrays: ArrayFile, series: Series, word: str) -> bool:
-    """Of arrays that are numbered themselves: `field/3D/10`, `u_0000`, but not `s0` to `s5`."""
+    """Whether arrays are states by their names: `field/3D/10`, `u_0000`, but not `s0` to `s5`."""
     dimensions = _dimensions(arrays, series.first)
     if any(TIME_NAME.fullmatch(name.rpartition("/")[2]) for name in dimensions):
         return False

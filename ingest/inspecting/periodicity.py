@@ -48,7 +48,7 @@ class Ends:
 
 
 def axis_ends(reader: FrameReader) -> dict[str, Ends]:
-    """Of each axis, in the middle frame of the first trajectory and the channel that jumps most."""
+    """The ends of each axis, in the middle frame of the first trajectory and the channel that jumps most."""
     layout = reader.layout
     last = reader.count - 1
     channels = _channels(reader, last // 2 + last % 2)
@@ -78,7 +78,7 @@ def _repeats(values: Frames, axis: int) -> bool:
 
 
 def _jump(values: Frames, axis: int) -> float | None:
-    """Of one channel [*S]."""
+    """The jump between the ends of one channel [*S]."""
     along = np.moveaxis(values, axis, 0)
     if len(along) < 3:
         return None

@@ -21,7 +21,7 @@ DECODED_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class ArrayStatistics:
-    """Of `read` numbers of an array; minimum to RMS of those that are finite, None where none is."""
+    """Statistics of `read` numbers of an array; minimum to RMS are of finite ones, None if there are none."""
 
     read: int
     not_finite: int

@@ -40,7 +40,7 @@ class Snapshots:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """Of one trajectory: times [T], and the rms of the one-step change over the standard deviation [T]."""
+    """Times [T] of a trajectory, and the RMS of its one-step change divided by the standard deviation [T]."""
 
     time_T: Float64
     change_T: Float64

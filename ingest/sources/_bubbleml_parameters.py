@@ -41,7 +41,7 @@ def parameters_beside(path: Path) -> Path | None:
 
 
 def read_parameters(file: h5py.File, path: Path) -> Parameters:
-    """All that is known of the simulation, empty where nothing lies beside or in the file; raises
+    """All that is known of the simulation, empty where nothing is next to the file or in it; raises
     SourceError.
     """
     beside = parameters_beside(path)
@@ -74,7 +74,7 @@ def _load(path: Path) -> Any:
 
 
 def _of_this_file(found: Any, beside: Path, path: Path) -> dict[str, Any]:
-    """The entry of a list is told by the order of wall temperatures, which its Stefan numbers must share."""
+    """Finds the entry of a list by the order of wall temperatures, which its Stefan numbers must share."""
     if isinstance(found, list):
         order = sorted(path.parent.glob(f"*{path.suffix}"), key=_by_temperature)
         stefan = [_stefan(each) for each in found]

@@ -2,7 +2,7 @@
 
 Version 2 is float32 with cell centres as `x_centers`, parameters as JSON next to it. Version 1 is float64,
 `x` and `y` repeated for every frame and cell, its parameters as records in the file. Boundary cells are not
-stored: what closes the sides stands in the recipe, and parameters that say otherwise are refused. T time.
+stored: the boundaries are in the recipe, and parameters that contradict it are refused. T time.
 Source: the benchmark's documentation and writers.
 """
 
@@ -47,7 +47,7 @@ def split(path: Path) -> Split | None:
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """The parameters, where they lie in a file of their own."""
+    """The parameters, if they are in a file of their own."""
     beside = parameters_beside(path)
     return () if beside is None else (beside,)
 
@@ -118,7 +118,7 @@ def _times(path: Path, recipe: Recipe, parameters: Parameters, frames: int) -> t
 
 
 def _scalars(path: Path, recipe: Recipe, parameters: Parameters) -> dict[str, float]:
-    """The recipe's choice of parameters, and the wall temperature that only the name tells."""
+    """The recipe's choice of parameters, and the wall temperature, which is only in the file name."""
     temperature = wall_temperature(path)
     scalars = {} if temperature is None else {"Twall": temperature}
     for name, place in recipe.scalars.items():

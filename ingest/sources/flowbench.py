@@ -1,7 +1,7 @@
 """FlowBench, flow past an object: `Re_<n>.npz` with `data` [T, y, x, (u, v, p)], the geometry next to it.
 
-Only the name of the file tells the Reynolds number; times and coordinates stand nowhere but in the recipe.
-The object lies in `input_geometry.npz`: `data`, a signed distance, and `mask`, each [y, x], of which releases
+The Reynolds number is only in the file name; times and coordinates are only in the recipe.
+The object is in `input_geometry.npz`: `data`, a signed distance, and `mask`, each [y, x], of which releases
 and papers disagree what is inside. So it is decided from the flow, file by file: inside nothing moves. T
 time, S space. Source: the benchmark's preparation scripts.
 """
@@ -50,7 +50,7 @@ def split(path: Path) -> Split | None:
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """The geometry, where it lies there."""
+    """The geometry, if it is in the folder of the file."""
     beside = path.with_name(f"{GEOMETRY}.npz")
     return (beside,) if beside.is_file() else ()
 

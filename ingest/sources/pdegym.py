@@ -1,6 +1,6 @@
 """PDEGym: one NetCDF4 variable [N, T, C, *S] for all fields; only the recipe says what its channels mean.
 
-Since no file tells what a channel is, nor what closes the box, values are held to physics: densities and
+No file says what its channels or boundaries are. So values are checked by physics: densities and
 pressures are positive, and nothing jumps at a periodic seam more than elsewhere. N trajectory, T time, C
 channel, S space. Source: the benchmark's loader.
 """

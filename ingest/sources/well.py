@@ -145,7 +145,7 @@ def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:
 
 
 def _require_recipe_fields(file: h5py.File, recipe: Recipe) -> None:
-    """`field_names` lists the fields; a dataset beside the list is a field as well."""
+    """`field_names` lists the fields; a dataset that is not in the list is a field as well."""
     found = set()
     for rank in range(3):
         group = tree.child_group(file, f"t{rank}_fields")

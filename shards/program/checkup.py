@@ -104,7 +104,7 @@ def existing(path: Path) -> Path:
 
 
 def page(findings: Sequence[Finding]) -> str:
-    """All findings, a line each, and then what would stop a run."""
+    """All findings, one per line, and then what would stop a run."""
     width = max(len(each.subject) for each in findings) + 2
     lines = [
         fill(f"{each.subject:{width}}{each.found}", WIDTH, subsequent_indent=" " * width) for each in findings
@@ -173,7 +173,7 @@ def _temporary() -> Finding:
 
 
 def _cache() -> Finding:
-    """Of remote shards; none is no problem, as the work goes on without."""
+    """The cache of remote shards; without one the work goes on, so this is never a problem."""
     folder = writable_folder()
     if folder is None:
         return Finding("cache", "a temporary folder, since no home can be written")

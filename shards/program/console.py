@@ -63,7 +63,7 @@ Version = Annotated[
 
 
 class _Progress(Console):
-    """Lines on stderr; where nobody reads them any more, the work goes on without."""
+    """Prints lines on stderr; if stderr is closed, the work goes on without them."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

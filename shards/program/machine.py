@@ -28,7 +28,7 @@ def usable_cores() -> int:
 
 
 def usable_memory() -> int:
-    """Bytes that are ours: those of the machine, or fewer where a container, a job or `ulimit -v` says so."""
+    """Bytes that this process may use: of the machine, or fewer by container, job or `ulimit -v`."""
     limits = [whole_memory()]
     granted, (address_space, _) = memory_limit(), resource.getrlimit(resource.RLIMIT_AS)
     if granted is not None:
@@ -39,7 +39,7 @@ def usable_memory() -> int:
 
 
 def whole_memory() -> int:
-    """Bytes of the machine, whoever may use them."""
+    """Bytes of memory of the whole machine, without limits of this process."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

@@ -31,7 +31,7 @@ class Memory:
         self._free: list[Bytes] = []
 
     def lend(self, size: int) -> torch.Tensor:
-        """So many bytes (uint8), of any content."""
+        """`size` bytes (uint8), of any content."""
         memory = self._take(size)
         lent = memory[:size]
         # The tensor holds this array as long as it, or any view of it, is used.

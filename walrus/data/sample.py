@@ -134,7 +134,7 @@ class Conversion:
         return cls(_column(scale, 1, schema), _column(offset, 0, schema))
 
     def apply(self, values_CS: Frames) -> None:
-        """In place, to [..., C, *S]."""
+        """Converts values [..., C, *S] in place."""
         if self.scale is not None:
             np.multiply(values_CS, self.scale, out=values_CS)
         if self.offset is not None:
@@ -221,7 +221,7 @@ def _facts(document: TrajectoryDocument) -> _Facts:
 
 
 def _scalars(of_windows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
-    """By name, [B]."""
+    """Parameters by name, [B] each; NaN where a trajectory has none of this name."""
     names = sorted({name for scalars in of_windows for name in scalars})
     return {
         name: torch.tensor([scalars.get(name, np.nan) for scalars in of_windows], dtype=torch.float64)

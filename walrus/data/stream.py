@@ -23,7 +23,7 @@ from walrus.reading.stream import Shards, kept_frames, plan_stream, read_ahead
 
 @dataclass(frozen=True)
 class Values:
-    """What a window costs where nobody says it: its values."""
+    """The cost of a window if the user gives none: the number of its values."""
 
     training: float
 
@@ -144,7 +144,7 @@ class Stream(IterableDataset[Sample]):
         self._taken, self._workers = self._position.taken, self._position.workers
 
     def _micro_batches(self) -> Iterator[MicroBatch]:
-        """Those of this rank, in order, from the step of the position on."""
+        """The micro-batches of this rank, in order, from the step of the position on."""
         first = self._position.step
         if self.steps is None:
             steps: Iterator[int] = count(first)

@@ -61,7 +61,7 @@ class _Numbers:
 
 
 class Windows(TorchDataset[Sample]):
-    """All windows of one split of some datasets: `frames` frames, so many apart as each of the `strides`.
+    """All windows of one split of some datasets: `frames` frames, with each stride of `strides`.
 
     A window begins at every `every`-th frame. `datasets` are folders, URLs or opened ones. DataLoader gets a
     batch read at once, in memory that is used again when nobody holds it any more; batches of several
@@ -176,7 +176,7 @@ class BatchesOfOneDataset(Sampler[list[int]]):
 
 
 def rank_of_this_process() -> Rank:
-    """That of torch.distributed where it has begun, every rank a group of its own; otherwise the only one."""
+    """The rank of torch.distributed if it is running, each rank as its own group; otherwise the only rank."""
     distributed = torch.distributed
     if not (distributed.is_available() and distributed.is_initialized()):
         return Rank()

@@ -75,7 +75,7 @@ class Comparison:
 
     @property
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """The comparison as JSON."""
         rows = []
         for each in self.differences:
             known = {"task": each.task, "window": each.window, "trajectories": each.count}

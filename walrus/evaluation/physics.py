@@ -45,7 +45,7 @@ class Calculus:
     volume_S: Float64
 
     def mean(self, values_S: Float64) -> float:
-        """By volume, over all cells outside solids."""
+        """Mean by volume over all cells outside solids."""
         return float((values_S * self.volume_S).sum() / self.volume_S.sum())
 
     def gradient(self, field_S: Float64) -> list[Float64]:

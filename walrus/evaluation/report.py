@@ -250,7 +250,7 @@ def _viewer(evaluation: Evaluation) -> str:
 
 
 def _lines(result: Result) -> str:
-    """Of a grid of one axis the picture over position and time, which says more than the viewer."""
+    """For a grid of one axis: the picture over position and time, which shows more than the viewer."""
     if not result.evaluation.recordings.typical.views[0].is_line:
         return ""
     (drawing, *_) = result.drawings.pictures

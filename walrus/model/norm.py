@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class CellNorm(nn.Module):
-    """For channels in front, [N, C, H, W, D]."""
+    """Normalises arrays with channels in front, [N, C, H, W, D]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class CellNorm(nn.Module):
 
 
 class TokenNorm(nn.Module):
-    """For channels behind, [T, B, S, E]."""
+    """Normalises arrays with channels at the end, [T, B, S, E]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

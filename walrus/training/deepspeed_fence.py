@@ -132,7 +132,7 @@ def muon(groups: list[dict[str, Any]], participation: Participation) -> torch.op
 
 
 def mark_for_muon(parameter: nn.Parameter, use_muon: bool) -> None:
-    """By this mark DeepSpeed knows, inside its flat partitions, what to make orthogonal."""
+    """Marks the matrices whose updates DeepSpeed makes orthogonal inside its flat partitions."""
     setattr(parameter, "use_muon", use_muon)  # noqa: B010
 
 
@@ -158,7 +158,7 @@ def gradient_of_rank(optimizer: Any) -> Tensor:
 
 
 def stretches(optimizer: Any, zero_stage: int) -> Iterator[Stretch]:
-    """Where this rank has what of every trained parameter."""
+    """Where this rank holds which part of every trained parameter."""
     find = {0: _whole, 1: _of_groups, 2: _of_groups, 3: _of_parameters}[zero_stage]
     return find(optimizer)
 

@@ -112,7 +112,7 @@ class EarlyStopping:
         write_atomically(self.folder / BEST, save(tensors, checksums(tensors)))
 
     def best_weights(self) -> dict[str, Tensor]:
-        """Those of the best validation."""
+        """The weights of the best validation."""
         return load_weights(self.folder / BEST).tensors
 
 

@@ -236,7 +236,7 @@ def _optimizer(
 def by_rate(
     module: nn.Module, parameters: Sequence[nn.Parameter], settings: EngineSettings, muon: bool = False
 ) -> list[dict[str, Any]]:
-    """Those of the parameters that learn, in groups whose `factor` multiplies the rate of the schedule."""
+    """The parameters that learn, in groups; the `factor` of a group multiplies the rate of the schedule."""
     blocks = {id(parameter) for name, parameter in module.named_parameters() if ".blocks." in f".{name}"}
     factors = {
         id(p): settings.blocks_factor if id(p) in blocks else 1.0 for p in parameters if p.requires_grad

@@ -12,7 +12,7 @@ from shards.schema import Natural, NotNegative, Positive, checked
 
 @checked
 class EngineSettings:
-    """How weights are updated and where they lie: ZeRO stage 0 to 3, fp32 or bf16 autocast.
+    """How weights are updated and where they are kept: ZeRO stage 0 to 3, fp32 or bf16 autocast.
 
     `muon` is for the matrices of the blocks, whose rate is then `muon_factor` times that of the schedule;
     AdamW has the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO
@@ -71,7 +71,7 @@ class EngineSettings:
 
     @property
     def identity(self) -> dict[str, JsonValue]:
-        """The settings that the losses depend on; where the state lies is none of them."""
+        """The settings that the losses depend on; where the state is kept is not one of them."""
         placement = {"zero_stage", "mics_shard_size", "offload", "compile"}
         every: dict[str, JsonValue] = TypeAdapter(EngineSettings).dump_python(self, mode="json")
         return {name: value for name, value in every.items() if name not in placement}

@@ -64,7 +64,7 @@ class StepRecord:
 
     @property
     def line(self) -> dict[str, Any]:
-        """As in the file of losses."""
+        """The record as a line of the file of losses."""
         return {
             "step": self.step,
             "loss": self.loss,
@@ -79,7 +79,7 @@ class StepRecord:
 
     @property
     def scalars(self) -> dict[str, float]:
-        """As in TensorBoard."""
+        """The record as scalars of TensorBoard."""
         return {
             "loss": self.loss,
             "rate": self.rate,

@@ -128,7 +128,7 @@ def _file_of(rank: int) -> str:
 
 
 def _of_all_ranks(value: int) -> list[int]:
-    """A number of each rank, by rank. The sum also tells rank 0 that all of them came here."""
+    """A number of each rank, by rank. The sum also shows rank 0 that all of them came here."""
     own = dist.get_rank()
     mine = [float(value) if rank == own else 0.0 for rank in range(dist.get_world_size())]
     return [int(each) for each in sum_over_ranks(mine)]
@@ -158,7 +158,7 @@ def _remove_old(folder: Path) -> None:
 
 
 def _copy(values: Tensor) -> Tensor:
-    """On the CPU, in memory of its own."""
+    """A copy on the CPU, in its own memory."""
     return torch.empty(values.shape, dtype=values.dtype).copy_(values.detach())
 
 

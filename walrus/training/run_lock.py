@@ -28,7 +28,7 @@ BEAT, SILENCE = 20.0, 300.0
 
 @checked
 class Owner:
-    """Who writes a run. `born` tells a process from a later one with the same number; 0: unknown."""
+    """Who writes a run. `born` distinguishes a process from a later one with the same number; 0: unknown."""
 
     host: str
     process: Natural

@@ -59,7 +59,7 @@ class DivergedError(WalrusError, ArithmeticError):
 
 
 class StoppedTogetherError(StoppedError):
-    """All ranks were told to stop, agreed on the step, and have left a checkpoint."""
+    """A signal stopped the run: all ranks agreed on the step and wrote a checkpoint."""
 
 
 Report = Callable[[StepRecord], None]
@@ -81,7 +81,7 @@ class CheckpointWeights:
 
     @classmethod
     def of(cls, objective: TrainingObjective, run: Path, kind: str) -> CheckpointWeights:
-        """Those of a network before it trains."""
+        """Notes shapes and untrained weights of an objective, before it trains."""
         shapes = {name: value.shape for name, value in objective.named_parameters() if value.requires_grad}
         rest = {name: value.clone() for name, value in objective.state_dict().items() if name not in shapes}
         return cls(run, shapes, rest, kind)
@@ -212,7 +212,7 @@ def _save(engine: Engine, run: Path, step: int, identity: Identity, shards: Shar
 
 
 def _anyone_stopped(notice: Notice) -> bool:
-    """Whether any rank was told to stop: the signal does not reach all of them within one step."""
+    """Whether any rank got a stop signal: it does not reach all of them within one step."""
     (signals,) = sum_over_ranks([float(notice.signal is not None)])
     return signals > 0
 
