@@ -230,7 +230,6 @@ def _of_unreadable(arrays: Arrays, name: str) -> tuple[tuple[int, ...] | None, s
 
 
 def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
-    """How an array is stored, as far as its format says."""
     """How an array is stored: bytes, chunks and filters, as far as its format says."""
     if isinstance(arrays, Hdf5Arrays):
         return _hdf5_storage(tree.item(arrays.file, name))

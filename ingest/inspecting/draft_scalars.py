@@ -49,7 +49,11 @@ def scalar_lines(
 
     taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in found.items() if physics]
     left = [printable(f"{name} = {span}") for name, (_, span, physics) in found.items() if not physics]
-    comment = [f"# Not taken, of the program rather than the physics: {', '.join(left[:20])}"] if left else []
+    comment = (
+        [f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"]
+        if left
+        else []
+    )
     if not taken:
         return ["", *comment] if comment else []
     said = "# CHECK: keep what is a parameter of the physics, and name it as others do."

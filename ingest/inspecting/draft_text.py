@@ -68,7 +68,7 @@ class DraftText:
         name = dataset_name(self.path)
         yield "#:schema ./recipe.schema.json"
         yield (
-            f"# Drafted from {printable(self.path.name)}. Read every line: DECIDE marks what no file tells, "
+            f"# Drafted from {printable(self.path.name)}. Read every line: DECIDE marks what is not in it, "
             "CHECK what was guessed."
         )
         yield "# Keys: docs/recipe.md. Editors complete them: walrus-ingest schema > recipe.schema.json"
@@ -90,8 +90,8 @@ class DraftText:
         thinning = self._reader.thinning()
         if thinning is not None:
             gain = f"{thinning.gain:.0f} times better"
-            yield f"# Frames are close: the last two, continued along a line, foretell the next {gain}"
-            yield "# than the last alone, so that a model learns little. Uncomment to take fewer of them."
+            yield f"# Frames hardly differ: linear extrapolation predicts the next one {gain}"
+            yield "# than persistence, so a model would learn little. Uncomment to take fewer frames."
             yield f"# {line('stride', thinning.stride)}"
 
     def _files(self) -> Iterator[str]:
@@ -125,7 +125,7 @@ class DraftText:
             yield "# they need a recipe of their own, or to be brought to the cells of this grid."
         if layout.time_told_by:
             yield f"# {layout.told_by or self._doubt_of_axes()}"
-            yield f"# Time is told by {printable(layout.time_told_by)}."
+            yield f"# The time comes from {printable(layout.time_told_by)}."
             yield f"{words}  # {meaning}"
             return
         frames = layout.lengths["t"]
@@ -139,15 +139,15 @@ class DraftText:
     def _doubt_of_axes(self) -> str:
         cells = [self.layout.lengths[axis] for axis in self.layout.axes]
         if len(cells) > 1 and len(set(cells)) < len(cells):
-            return "CHECK: axes of equal length; the file does not tell which of them is which."
-        return "CHECK: guessed from lengths alone; perhaps the order is another."
+            return "CHECK: axes of equal length; the file does not say which is which."
+        return "CHECK: guessed from lengths alone; the order may be another one."
 
     def _held_out(self) -> list[str]:
-        """How to keep trajectories from training: the usual shares know nothing of parameters."""
+        """How to keep trajectories out of training; the usual shares do not look at parameters."""
         return [
             "",
-            f"# Trajectories are shared out in order, {SplitRule()}, but where their folder is named so.",
-            "# What shall be kept from training instead is said by file, by parameter, or by both, such as:",
+            f"# Trajectories are divided in order, {SplitRule()}, unless their folder names a split.",
+            "# To keep some out of training, name their files, their parameters, or both, such as:",
             "#   [[held_out]]",
             '#   splits = ["test"]',
             '#   files = "run_9*.h5"',
@@ -169,8 +169,8 @@ class DraftText:
                 "layout": " ".join(first.words),
             }
             said = (
-                f"# DECIDE: if {printable(first.array.name)} tells solid cells, uncomment; "
-                "which: nonzero, zero, negative or positive?"
+                f"# DECIDE: if {printable(first.array.name)} marks solid cells, uncomment; "
+                "which value is solid: nonzero, zero, negative or positive?"
             )
             also = [f"# (or one of {printable(', '.join(others))})"] if others else []
         elif holes:
@@ -184,7 +184,7 @@ class DraftText:
                 rule["moves"] = True
                 also = ["# The cells differ from frame to frame: those of a body that moves are solid in all"]
                 also += [
-                    "# frames. A run that fails looks alike: see that no cells are lost at its end alone."
+                    "# frames. A run that failed looks the same: check that cells are not lost at its end."
                 ]
         else:
             return []
@@ -240,4 +240,4 @@ class DraftText:
         held = [
             f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest
         ]
-        return ["", "# Not taken, being no field on this grid:", *held] if held else []
+        return ["", "# Left out, because they are not fields on this grid:", *held] if held else []

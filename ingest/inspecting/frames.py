@@ -33,7 +33,7 @@ FEWEST_FRAMES = 8
 
 @dataclass(frozen=True)
 class Thinning:
-    """How much better a line through two frames foretells the next than the last one alone, and the stride at
+    """How much better linear extrapolation predicts the next frame than persistence, and the stride at
     which it no longer does.
     """
 

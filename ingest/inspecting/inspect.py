@@ -74,7 +74,6 @@ def inspect(path: Path) -> Inspection:
 
 
 def _with_statistics(arrays: Arrays, listed: ArrayInfo) -> ArrayInfo:
-    """The array with the numbers of a few blocks, or with the fault that kept them from being read."""
     """The array with the statistics of its values, or with the fault that kept them from being read."""
     if listed.fault is not None or not listed.size:
         return listed

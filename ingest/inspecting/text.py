@@ -39,7 +39,6 @@ def inspection_lines(found: Inspection) -> list[str]:
 
 
 def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
-    """The arrays as a table, the groups as rows of their own."""
     """One row per array below the name of its group: shape, type, size, storage and statistics."""
     rows, before = [], ""
     for each in listed:
@@ -96,7 +95,7 @@ def _likeness_lines(found: Inspection) -> list[str]:
         for each in fitting:
             lines += _fitting_lines(each)
         return [*lines, *_next(found, fitting[0])]
-    lines = told("looks like", "nothing that a source knows: it is none of the benchmarks' layouts")
+    lines = told("looks like", "none of the benchmarks: no source has this layout")
     if found.written_by:
         also = (
             f"; template {found.template}: walrus-ingest ls {found.template}"
@@ -114,7 +113,6 @@ def _against(likeness: SourceMatch) -> str:
 
 
 def _fitting_lines(likeness: SourceMatch) -> list[str]:
-    """A source that reads the file, and the recipe that does, or the nearest."""
     """Which source and recipe fit the file, and why."""
     lines = told("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
     if likeness.recipes:

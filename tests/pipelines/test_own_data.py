@@ -85,7 +85,7 @@ def test_the_tutorial_leads_from_a_strangers_file_to_a_forecast(reader, capfd, m
                 run_line(line, monkeypatch)
         outputs.append("".join(capfd.readouterr()))
     everything = "\n".join(outputs)
-    assert "nothing that a source knows" in everything
+    assert "none of the benchmarks" in everything
     assert "new to the base model: smoke" in everything
     assert re.search(r"^smoke +\d\.\d+ +\d\.\d+ +\d\.\d+", everything, re.M)
     assert re.match(r"5 \{'smoke': \d\.\d+, 'velocity_x': ", outputs[-1].splitlines()[4])

@@ -313,7 +313,7 @@ def test_whether_values_meet_at_the_ends_of_an_axis_is_told(tmp_path):
 
 
 def slow_wave(*shape: int) -> np.ndarray:
-    """A wave whose last frames foretell the next along a line: per frame it turns by 0.02."""
+    """A wave that linear extrapolation predicts well: per frame it turns by 0.02."""
     t, x, y = np.meshgrid(*map(np.arange, shape), indexing="ij")
     return np.sin(2 * np.pi * x / X - 0.02 * t) * (1 + y)
 
@@ -324,7 +324,7 @@ def test_frames_that_hardly_differ_are_offered_a_stride(tmp_path):
         np.square(wave[33] - wave[32]).mean() / np.square(wave[33] - 2 * wave[32] + wave[31]).mean()
     )
     text = draft(write(tmp_path / "slow.h5", u=wave, x=np.arange(X), y=np.arange(Y), time=np.arange(64.0)))
-    assert f"foretell the next {error:.0f} times better\n" in text
+    assert f"predicts the next one {error:.0f} times better\n" in text
     assert "# stride = 8\n" in text
     assert decided(re.sub("# (x|y) = ", r"\1 = ", text)).stride == 8
     fast = write(

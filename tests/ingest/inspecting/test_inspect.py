@@ -298,7 +298,7 @@ def test_the_files_of_a_source_are_recognised(pattern, source):
 def test_what_no_source_knows_is_said_to_be_unknown_with_help(told, pattern):
     for path in MORE.glob(pattern):
         text = " ".join(told(path).split())
-        assert "looks like nothing that a source knows" in text or "looks like output of" in text
+        assert "looks like none of the benchmarks" in text or "looks like output of" in text
         assert "--recipe own.toml" in text or "folder of its states" in text
 
 
