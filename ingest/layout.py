@@ -132,31 +132,56 @@ class CoordinateRule:
 
 @checked
 class BlockRule:
-    """Where the blocks of a grid of one level are: their places, counted in blocks, or their centres and
-    sizes.
+    """Where the blocks of a grid of one level are: their places, counted in blocks, their lower corners in
+    any unit, or their centres and sizes.
 
     All are arrays [block, axis] in the order x, y, z. `kinds` [block] is 1 for blocks that are not refined,
-    which
-    alone are taken; `levels` [block] must be equal in these.
+    which alone are taken; `levels` [block] must be equal in these. `children` [block] must be negative: a
+    block that has children is refined.
     """
 
     places: str = ""
+    corners: str = ""
     centres: str = ""
     sizes: str = ""
     levels: str = ""
     kinds: str = ""
+    children: str = ""
 
     @model_validator(mode="after")
-    def _places_or_centres(self) -> BlockRule:
-        if bool(self.places) == bool(self.centres) or bool(self.centres) != bool(self.sizes):
-            raise ValueError("expected either places, or centres and sizes")
+    def _one_way(self) -> BlockRule:
+        given = [bool(self.places), bool(self.corners), bool(self.centres)]
+        if given.count(True) != 1 or bool(self.centres) != bool(self.sizes):
+            raise ValueError("expected one of places, corners, or centres and sizes")
         return self
+
+    @property
+    def positions(self) -> str:
+        """The array that says where blocks are, in whatever way."""
+        return self.places or self.corners or self.centres
 
     @property
     def stored(self) -> tuple[str, ...]:
         """Paths of all arrays that it names."""
-        named = (self.places, self.centres, self.sizes, self.levels, self.kinds)
+        named = (self.positions, self.sizes, self.levels, self.kinds, self.children)
         return tuple(path for path in named if path)
+
+
+@checked
+class TileRule:
+    """Where a tile is whose file is one of several, `{tile}`: attributes of each file, as `@offset`.
+
+    `offsets` is its first cell along each axis as stored, `cells` how many the whole grid has.
+    """
+
+    offsets: str
+    cells: str
+
+    @model_validator(mode="after")
+    def _are_attributes(self) -> TileRule:
+        if "@" not in self.offsets or "@" not in self.cells:
+            raise ValueError('expected attributes, such as offsets = "@offset" and cells = "@dims"')
+        return self
 
 
 @checked

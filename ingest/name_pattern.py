@@ -11,9 +11,10 @@ from textwrap import wrap
 
 import numpy as np
 
-# Parts that tell what belongs to one run: its states, its restart pieces, its variables. Others name the run.
-STEP, PIECE, VARIABLE = "step", "piece", "variable"
-OF_ONE_RUN = (STEP, PIECE, VARIABLE)
+# Parts that tell what belongs to one run: its states, its restart pieces, its variables, the tiles of its
+# grid. Others name the run.
+STEP, PIECE, VARIABLE, TILE = "step", "piece", "variable", "tile"
+OF_ONE_RUN = (STEP, PIECE, VARIABLE, TILE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # A date in a name, with or without a time of day: 2020-01-31_06:30:00, 0001-02, 2001_03_15, 20200131T0630.

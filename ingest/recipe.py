@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
-from ingest.layout import BlockRule, CoordinateRule, MaskRule, TimeRule, layout_fault
-from ingest.name_pattern import OF_ONE_RUN, STEP, NamePattern, names_parts
+from ingest.layout import BlockRule, CoordinateRule, MaskRule, TileRule, TimeRule, layout_fault
+from ingest.name_pattern import OF_ONE_RUN, STEP, TILE, NamePattern, names_parts
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
@@ -110,6 +110,8 @@ class Recipe:
     # Pattern of file names below the given folder, with named parts where a run has several files, such as
     # `{run}/out_{step}.h5`; empty means the patterns of the source.
     files: str = ""
+    # Of files that hold a tile of the grid each, `{tile}` in `files`: where they are.
+    tiles: TileRule | None = None
     # "source" keeps the precision of the files; "float32" asks for rounding of a float64 source.
     dtype: Literal["source", "float32"] = "source"
     kind: GridKind = "cartesian"
@@ -209,6 +211,8 @@ class Recipe:
         for name in self.stored_names:
             if set(NamePattern(name).parts) - {STEP}:
                 raise ValueError(f"stored {name!r}: expected no named part but {{step}}")
+        if (self.tiles is not None) != (TILE in NamePattern(self.files).parts):
+            raise ValueError("tiles: expected {tile} in files, and a table [tiles]; one of them is absent")
         named = {f"{{{part}}}" for part in NamePattern(self.files).parts if part not in OF_ONE_RUN}
         for name, place in self.scalars.items():
             if names_parts(place) and place not in named:

@@ -12,6 +12,7 @@ __all__ = [
     "series",
     "stacked",
     "stored_times",
+    "tiles",
     "times",
     "united",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import Array, Arrays, SlabIndex, whole
-from ingest.layout import BLOCK
+from ingest.layout import BLOCK, BlockRule
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 
@@ -59,26 +59,18 @@ def described_blocks(file: Arrays, recipe: Recipe) -> BlockGrid | None:
         return None
     # Positions are x, y, z; arrays are stored z, y, x.
     axes = tuple(word for word in reversed(recipe.layout.split()) if word in recipe.axes)
-    stored = whole(file.array(rule.places or rule.centres))
+    stored = whole(file.array(rule.positions))
     if stored.ndim != 2 or stored.shape[1] < len(axes):
         raise SourceError(
-            f"{file.where}:{rule.places or rule.centres}: shape {stored.shape}; expected a position of "
-            f"{len(axes)} numbers for each block"
+            f"{file.where}:{rule.positions}: shape {stored.shape}; expected a position of {len(axes)} "
+            "numbers for each block"
         )
     taken = np.arange(len(stored))
     if rule.kinds:
         taken = np.flatnonzero(whole(file.array(rule.kinds)) == LEAF)
-    levels = np.unique(whole(file.array(rule.levels))[taken]) if rule.levels else np.zeros(1)
-    if len(levels) != 1:
-        raise SourceError(
-            f"{file.where}: blocks of the levels {levels.min():g} to {levels.max():g}; expected one level: "
-            "a refined grid has no frames of equal cells; write it again on a uniform grid"
-        )
-    places = stored[taken, : len(axes)]
-    if rule.centres:
-        sizes = whole(file.array(rule.sizes))[taken, : len(axes)]
-        places = (places - places.min(axis=0)) / np.where(sizes > 0, sizes, 1)
-    places = np.rint(places - places.min(axis=0)).astype(np.intp)
+    _require_one_level(file, rule, taken)
+    sizes = whole(file.array(rule.sizes))[taken] if rule.centres else None
+    places = _counted(rule, stored[taken, : len(axes)], sizes)
     found = BlockGrid(axes, taken, places)
     expected = prod(found.count(axis) for axis in axes)
     if len(np.unique(places, axis=0)) != expected or len(taken) != expected:
@@ -87,6 +79,38 @@ def described_blocks(file: Arrays, recipe: Recipe) -> BlockGrid | None:
             "run missing?"
         )
     return found
+
+
+def _require_one_level(file: Arrays, rule: BlockRule, taken: npt.NDArray[np.intp]) -> None:
+    """Raises SourceError for a grid that is refined."""
+    levels = np.unique(whole(file.array(rule.levels))[taken]) if rule.levels else np.zeros(1)
+    refined = int((whole(file.array(rule.children)) >= 0).sum()) if rule.children else 0
+    if len(levels) == 1 and not refined:
+        return
+    found = f"{refined} blocks that are refined further"
+    if len(levels) > 1:
+        found = f"blocks of the levels {levels.min():g} to {levels.max():g}"
+    raise SourceError(
+        f"{file.where}: {found}; expected one level: a refined grid has no frames of equal cells; write it "
+        "again on a uniform grid"
+    )
+
+
+def _counted(
+    rule: BlockRule, positions: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64] | None
+) -> npt.NDArray[np.intp]:
+    """Positions [B, S] counted in blocks from the lower corner of the grid."""
+    places = positions - positions.min(axis=0)
+    if sizes is not None:
+        sizes = sizes[:, : places.shape[1]]
+        places = places / np.where(sizes > 0, sizes, 1)
+    if rule.corners:
+        for axis, values in enumerate(places.T):
+            # Corners are as far apart as blocks are wide.
+            distinct = np.unique(values)
+            places[:, axis] /= np.diff(distinct).min() if len(distinct) > 1 else 1
+    counted: npt.NDArray[np.intp] = np.rint(places).astype(np.intp)
+    return counted
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ def wanted_of(recipe: Recipe) -> Wanted:
     placed = [rule.stored for rule in recipe.coordinates.values() if rule.stored]
     if recipe.blocks is not None:
         placed += recipe.blocks.stored
-    return Wanted(tuple(fields.items()), tuple(placed), recipe.time.stored if recipe.time else "")
+    return Wanted(
+        tuple(fields.items()), tuple(placed), recipe.time.stored if recipe.time else "", recipe.tiles
+    )
 
 
 @dataclass(frozen=True)

@@ -24,23 +24,24 @@ from ingest.fields.united import opened_together
 from ingest.formats.arrays import Array, Arrays, SlabIndex, whole
 from ingest.formats.open_any import located
 from ingest.formats.run_files import FilesOfRun, RunFile
-from ingest.layout import STEP_ITSELF, TIME
+from ingest.layout import STEP_ITSELF, TIME, TileRule
 from ingest.name_pattern import names_parts, step_number
 from shards.errors import SourceError
 
-# So many moments of a run are open at a time.
+# So many files of a run are open at a time, or those of one moment.
 OPEN = 16
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the recipe takes from each file of a run: fields with their axes, coordinates, and where times
-    are.
+    """What the recipe takes from each file of a run: fields with their axes, coordinates, and where times and
+    the tiles of the grid are.
     """
 
     fields: tuple[tuple[str, tuple[str, ...]], ...]
     coordinates: tuple[str, ...]
     time: str
+    tiles: TileRule | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class FileRun:
 
     def __init__(self, run: FilesOfRun, wanted: Wanted) -> None:
         # Whatever is wrong with a header is found here, before any frame is read.
+        self._tiles = wanted.tiles
         self._moments = [tuple(files) for _, files in groupby(run.files, key=lambda file: file.moment)]
         self._steps = [files[0].step for files in self._moments]
         self._open: OrderedDict[int, tuple[ExitStack, Arrays]] = OrderedDict()
@@ -116,10 +118,10 @@ class FileRun:
         if number in self._open:
             self._open.move_to_end(number)
             return self._open[number][1]
-        while len(self._open) >= OPEN:
+        while len(self._open) * len(self._moments[number]) >= OPEN and self._open:
             self._open.popitem(last=False)[1][0].close()
         stack = ExitStack()
-        arrays = stack.enter_context(opened_together(self._moments[number]))
+        arrays = stack.enter_context(opened_together(self._moments[number], self._tiles))
         self._open[number] = (stack, arrays)
         return arrays
 
@@ -225,7 +227,7 @@ def _cached(
 ) -> _Header:
     # A build opens a run several times, to plan, to measure, to read: its headers are read once.
     files = tuple(RunFile(path, dict(parts)) for path, parts in paths)
-    with opened_together(files) as arrays:
+    with opened_together(files, wanted.tiles) as arrays:
         return _read_header(arrays, files[0], wanted)
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.formats.arrays import Array, Arrays, whole
+from ingest.fields.tiles import Tiled
+from ingest.formats.arrays import Array, ArrayFile, Arrays, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.run_files import RunFile
+from ingest.layout import TileRule
 from ingest.name_pattern import VARIABLE
 from shards.errors import SourceError
 
@@ -70,8 +72,18 @@ class United:
 
 
 @contextmanager
-def opened_together(files: tuple[RunFile, ...]) -> Iterator[Arrays]:
-    """The files of one moment as one set of arrays."""
+def opened_together(files: tuple[RunFile, ...], tiles: TileRule | None) -> Iterator[Arrays]:
+    """The files of one moment as one set of arrays: tiles of the grid put together, variables by name.
+
+    `tiles` says where a tile is; None where there are none.
+    """
     with ExitStack() as stack:
-        arrays = {file.variable: stack.enter_context(open_arrays(located(file.path))) for file in files}
+        by_variable: dict[str, list[ArrayFile]] = {}
+        for file in files:
+            opened = stack.enter_context(open_arrays(located(file.path)))
+            by_variable.setdefault(file.variable, []).append(opened)
+        arrays: dict[str, Arrays] = {
+            variable: Tiled(tuple(held), tiles) if tiles else held[0]
+            for variable, held in by_variable.items()
+        }
         yield United(arrays) if VARIABLE in files[0].parts else arrays[files[0].variable]

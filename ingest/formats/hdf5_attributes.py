@@ -92,16 +92,26 @@ def number_list(item: h5py.HLObject, name: str) -> tuple[float, ...]:
 
 
 def row_of_table(item: h5py.HLObject, name: str) -> float | None:
-    """The value of the row of this name, of a table that is a list of `name` and `value`; otherwise None."""
-    if not isinstance(item, h5py.Dataset) or not item.shape or item.size * item.dtype.itemsize > TABLE_BYTES:
+    """The value of the row of this name, of a table that is a list of `name` and `value`; of one record, its
+    field of this name, the first number there. Otherwise None.
+    """
+    if not isinstance(item, h5py.Dataset) or item.shape is None:
         return None
     with reading(item):
         dtype = item.dtype
+        if item.size * dtype.itemsize > TABLE_BYTES or not dtype.names:
+            return None
+        if item.size == 1 and name in dtype.names:
+            return _first_number(np.asarray(item[name]))
         if dtype.names != ("name", "value") or dtype["name"].kind != "S" or dtype["value"].kind not in "iuf":
             return None
         rows = item[()].reshape(-1)
     found = [row["value"] for row in rows if row["name"].decode("utf-8", "replace").strip() == name]
     return float(found[0]) if found else None
+
+
+def _first_number(values: npt.NDArray[Any]) -> float | None:
+    return float(values.reshape(-1)[0]) if values.dtype.kind in "iuf" and values.size else None
 
 
 def is_bare_dimension(found: h5py.HLObject) -> bool:

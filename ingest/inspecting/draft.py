@@ -13,6 +13,7 @@ from ingest.formats.zarr_marker import marker
 from ingest.inspecting.draft_blocks import draft_blocks
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_text import DraftText
+from ingest.inspecting.draft_tiles import draft_tiles
 from ingest.inspecting.draft_well import draft_well
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.folder_contents import FolderContents
@@ -70,6 +71,8 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         solver = solver_of(names, set(arrays.attributes("")))
         if solver is not None and solver.holds == "blocks" and folder is not None and folder.states > 1:
             return draft_blocks(dataset_name(path), arrays, listed, solver, folder)
+        if solver is not None and solver.holds == "tiles" and folder is not None and folder.states > 1:
+            return draft_tiles(dataset_name(path), arrays, listed, solver, folder)
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))

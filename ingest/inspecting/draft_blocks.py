@@ -1,17 +1,21 @@
-"""Drafts a recipe for states in blocks of one level: Athena++ and FLASH."""
+"""Drafts a recipe for states in blocks of one level: Athena++, FLASH and GAMER."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 
 import numpy as np
 
+from ingest.fields.blocks import described_blocks
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_table import inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.numbered import HOLE, time_attribute
 from ingest.inspecting.solvers import Solver
+from ingest.recipe import Recipe
+from shards.program.settings import make
 
 # The arrays that say where blocks are, by the template of the program.
 PLACES = {
@@ -22,49 +26,72 @@ PLACES = {
         "levels": "refine level",
         "kinds": "node type",
     },
+    "gamer": {"corners": "Tree/Corner", "children": "Tree/Son"},
 }
 # The table of numbers that FLASH keeps of a state; of a table, an attribute is the row of that name.
 FLASH_TIME, FLASH_SETTINGS = "real scalars", "real runtime parameters"
+# Where GAMER keeps the time of each level; the first is that of the whole grid.
+GAMER_INFO = "Info/KeyInfo"
 
 
 def draft_blocks(
     name: str, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], solver: Solver, folder: FolderContents
 ) -> str:
-    """The recipe; raises nothing: a folder without fields in blocks gives no fields, which its reader
-    refuses.
+    """The recipe; raises SourceError for a refined grid.
+
+    A folder without fields in blocks gives no fields, which the reader of the recipe refuses.
     """
     rank = 5 if solver.template == "athena" else 4
     fields = [each for each in listed if len(each.lengths) == rank and each.fault is None]
+    places = {key: path for key, path in PLACES[solver.template].items() if path in arrays.names()}
     cells = fields[0].lengths[-3:] if fields else (1, 1, 1)
     axes = [axis for axis, length in zip("zyx", cells, strict=True) if length > 1]
     space = " ".join(axis if length > 1 else "1" for axis, length in zip("zyx", cells, strict=True))
     lines = [
-        "#:schema ./recipe.schema.json",
-        f"# Drafted from states of {solver.name}: blocks of one level are put together to one grid.",
-        line("name", name),
-        line("source", "arrays"),
-        f"{line('title', f'{name}: say what system this is')}  # DECIDE",
-        f"{line('licence', 'unknown')}  # DECIDE: may others use the data?",
+        *head_lines(name, f"states of {solver.name}: blocks of one level are put together to one grid."),
         line("files", folder.pattern),
         line("axes", axes),
         line("layout", f"t c b {space}" if rank == 5 else f"t b {space}"),
         "",
         "[blocks]",
-        *(line(key, path) for key, path in PLACES[solver.template].items()),
+        *(line(key, path) for key, path in places.items()),
         "",
         "[time]",
         _time(arrays),
         "",
         "[coordinates]",
         *_coordinates(arrays, axes),
-        "",
-        "[boundaries]",
-        "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct.",
-        *(f"# {line(axis, ['periodic', 'periodic'])}" for axis in axes),
+        *boundary_lines(axes),
     ]
     for field, stored in _fields(arrays, fields, rank):
         lines += ["", "[[fields]]", line("name", field), line("stored", [stored])]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if fields:
+        # A refined grid is refused here rather than by the first build.
+        described_blocks(arrays, make(Recipe, tomllib.loads(text), name))
+    return text
+
+
+def head_lines(name: str, drafted_from: str) -> list[str]:
+    """The first lines of a draft of states that are put together."""
+    return [
+        "#:schema ./recipe.schema.json",
+        f"# Drafted from {drafted_from}",
+        line("name", name),
+        line("source", "arrays"),
+        f"{line('title', f'{name}: say what system this is')}  # DECIDE",
+        f"{line('licence', 'unknown')}  # DECIDE: may others use the data?",
+    ]
+
+
+def boundary_lines(axes: list[str]) -> list[str]:
+    said = "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct."
+    return ["", "[boundaries]", said, *(f"# {line(axis, ['periodic', 'periodic'])}" for axis in axes)]
+
+
+def open_coordinate(axis: str) -> str:
+    rule = inline_table(axis, {"lower": 0.0, "upper": 1.0})
+    return f"# {rule}  # DECIDE: where the outermost cells end; uncomment and correct"
 
 
 def _time(arrays: ArrayFile) -> str:
@@ -74,6 +101,8 @@ def _time(arrays: ArrayFile) -> str:
         return line("stored", f"@{time}")
     if FLASH_TIME in arrays.names() and arrays.attribute(FLASH_TIME, "time") is not None:
         return line("stored", f"{FLASH_TIME}@time")
+    if GAMER_INFO in arrays.names() and arrays.attribute(GAMER_INFO, "Time") is not None:
+        return line("stored", f"{GAMER_INFO}@Time")
     return f"{line('stored', HOLE)}  # CHECK: the number in the names"
 
 
@@ -88,8 +117,7 @@ def _coordinates(arrays: ArrayFile, axes: list[str]) -> Iterator[str]:
         if ends.dtype.kind == "f" and len(ends) >= 2 and ends[0] < ends[1]:
             yield inline_table(axis, {"lower": float(ends[0]), "upper": float(ends[1])})
         else:
-            rule = inline_table(axis, {"lower": 0.0, "upper": 1.0})
-            yield f"# {rule}  # DECIDE: where the outermost cells end; uncomment and correct"
+            yield open_coordinate(axis)
 
 
 def _fields(arrays: ArrayFile, fields: list[ArrayInfo], rank: int) -> Iterator[tuple[str, str]]:

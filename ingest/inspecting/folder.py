@@ -10,8 +10,9 @@ from pathlib import Path
 from ingest.formats.run_files import without_parts
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
+from ingest.inspecting.file_arrangement import Arrangement
+from ingest.inspecting.file_names import largest_family, taken_apart, with_step_folders
 from ingest.inspecting.folder_contents import FolderContents
-from ingest.inspecting.numbered_files import Arrangement, largest_family, taken_apart, with_step_folders
 from shards.errors import SourceError
 
 SUFFIXES = (

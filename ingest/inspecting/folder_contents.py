@@ -33,6 +33,8 @@ class FolderContents:
     variables: tuple[str, ...] = ()
     # Of one state per file, the files of each moment of one run in the order of time, one for each variable.
     series: tuple[tuple[Path, ...], ...] = ()
+    # Files that each hold a tile of the grid of one moment.
+    tiles: int = 1
     # Parameters that the names hold, and what they are in the first of them.
     parameters: tuple[tuple[str, str], ...] = ()
     # What a person must look at.
@@ -41,7 +43,8 @@ class FolderContents:
     @property
     def states(self) -> int:
         """Frames that a run gets from its files where each holds a state; otherwise 1."""
-        return self.files // self.runs // max(1, len(self.members)) if self.kind == "states" else 1
+        moments = self.files // self.runs // self.tiles // max(1, len(self.members))
+        return moments if self.kind == "states" else 1
 
     @property
     def dated(self) -> bool:

@@ -66,6 +66,8 @@ def _require_grid(
     when = _when(arrays, listed)
     if solver.holds == "blocks":
         raise one_state(f"{where}: {solver.name}: blocks of a grid", when)
+    if solver.holds == "tiles":
+        raise one_state(f"{where}: {solver.name}: a tile of a grid", when)
     if solver.holds == "state":
         raise one_state(f"{where}: {solver.name}", when)
     # openPMD names the iterations of a file by numbers: one of them is a state.

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ingest.correction import Correction
-from ingest.layout import BlockRule, CoordinateRule, MaskRule, TimeRule
+from ingest.layout import BlockRule, CoordinateRule, MaskRule, TileRule, TimeRule
 from ingest.recipe import Exclusion, Expected, Recipe, RecipeField
 from ingest.split import HeldOut, SplitRule
 
@@ -56,6 +56,7 @@ TABLES = (
                 "pieces; `{variable}`: one variable per file. Any other name in braces: one run per value.",
                 'files = "{run}/out_{step}.h5"',
             ),
+            "tiles": Key("Where tiles of a grid are that are in files of their own.", "[tiles]"),
             "dtype": Key("`float32` rounds float64 files to half the size.", 'dtype = "float32"'),
             "kind": Key("Kind of the grid.", 'kind = "spherical"'),
             "boundaries": Key(
@@ -169,16 +170,27 @@ TABLES = (
     Table(
         BlockRule,
         "[blocks]",
-        "Where the blocks of a grid are: `places`, or `centres` and `sizes`; arrays [block, axis] in order "
-        "x, y, z.",
+        "Where the blocks of a grid are: `places`, `corners`, or `centres` and `sizes`; arrays [block, axis] "
+        "in order x, y, z.",
         {
             "places": Key("Position of each block, counted in blocks.", 'places = "LogicalLocations"'),
+            "corners": Key("Lower corner of each block, in any unit.", 'corners = "Tree/Corner"'),
             "centres": Key("Centre of each block.", 'centres = "coordinates"'),
             "sizes": Key("Size of each block.", 'sizes = "block size"'),
             "levels": Key("Level of each block; all must be equal.", 'levels = "Levels"'),
             "kinds": Key(
                 "Array that is 1 for blocks without children; only these are read.", 'kinds = "node type"'
             ),
+            "children": Key("Below 0 for blocks that are not refined: all of them.", 'children = "Tree/Son"'),
+        },
+    ),
+    Table(
+        TileRule,
+        "[tiles]",
+        "Of files that hold a tile of the grid each, `{tile}` in `files`: attributes of each file.",
+        {
+            "offsets": Key("The first cell of the tile along each axis as stored.", 'offsets = "@offset"'),
+            "cells": Key("How many cells the whole grid has along each.", 'cells = "@dims"'),
         },
     ),
     Table(

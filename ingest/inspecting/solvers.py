@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-Holds = Literal["series", "state", "blocks", "ranks", "particles", "mesh", "levels", "elements"]
+Holds = Literal["series", "state", "blocks", "tiles", "particles", "mesh", "levels", "elements"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Solver:
 SOLVERS = (
     Solver("Athena++", "athena", ("LogicalLocations", "x1v"), ("NumMeshBlocks",), "blocks"),
     Solver("FLASH", "flash", ("block size", "coordinates", "refine level"), holds="blocks"),
-    Solver("Cholla, a file per process", "", (), ("dims", "dims_local", "offset"), "ranks"),
-    Solver("GAMER", "", ("GridData/*", "Tree/*"), holds="levels"),
+    Solver("Cholla", "", (), ("dims", "dims_local", "offset"), "tiles"),
+    Solver("GAMER", "gamer", ("GridData/*", "Tree/Corner"), holds="blocks"),
     Solver("LagrangeBench", "", ("*/position", "*/particle_type"), holds="particles"),
     Solver("Gadget", "", ("PartType[0-9]/Coordinates",), holds="particles"),
     # A file may hold meshes and particles: the meshes are read.
@@ -72,10 +72,6 @@ UNSTRUCTURED = (
     "the globe, scipy.interpolate.griddata otherwise)"
 )
 _REFUSALS: dict[Holds, str] = {
-    "ranks": (
-        "the part of the grid that one process held; expected the whole grid; join the parts first: "
-        "python_scripts/concat_3d_data.py of Cholla"
-    ),
     "particles": (
         "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first"
     ),

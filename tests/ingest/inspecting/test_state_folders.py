@@ -6,13 +6,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pytest
 
 from ingest.building.inputs import find_inputs
 from ingest.inspecting.draft import draft
 from ingest.recipe import Recipe
 from ingest.source import find
-from shards.errors import SourceError
 from shards.program.settings import make
 from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5
 
@@ -84,29 +82,6 @@ def table(**rows: float) -> np.ndarray:
     return np.array(
         [(name.encode().ljust(80), value) for name, value in rows.items()], [("name", "S80"), ("value", "f8")]
     )
-
-
-@pytest.mark.parametrize(
-    ("arrays", "attributes", "words"),
-    [
-        (
-            {"density": U[0][:5, :, None]},
-            {"dims": [X, Y, 1], "dims_local": [5, Y, 1], "offset": [0, 0, 0], "t": [0.5]},
-            "the part of the grid that one process held; .*concat_3d_data.py of Cholla",
-        ),
-        (
-            {"GridData/Dens": np.ones((4, 8, 8, 8)), "Tree/Corner": np.zeros((4, 3), "i4")},
-            {},
-            "GAMER: patches of a refined grid; .*yt: ds.covering_grid",
-        ),
-    ],
-    ids=["Cholla", "GAMER"],
-)
-def test_parts_of_a_grid_are_refused_with_the_tool_that_joins_them(tmp_path, arrays, attributes, words):
-    for name in ("0.h5.0", "0.h5.1", "1.h5.0", "1.h5.1"):
-        write_hdf5(tmp_path / name, arrays, **attributes)
-    with pytest.raises(SourceError, match=words):
-        draft(tmp_path)
 
 
 def test_a_matlab_file_with_its_user_block_is_drafted_and_read_alone_and_in_a_folder(tmp_path):

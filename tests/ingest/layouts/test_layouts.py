@@ -2,7 +2,6 @@
 
 import pytest
 
-from ingest.inspecting.draft import draft
 from shards.errors import SourceError
 from tests.ingest.layouts.trial import faults
 from tests.ingest.layouts.writers import LAYOUTS
@@ -13,6 +12,6 @@ def test_a_draft_is_right_where_only_marked_lines_are_edited(tmp_path, name):
     right = LAYOUTS[name](tmp_path)
     if right.refused:
         with pytest.raises(SourceError, match=right.refused):
-            draft(right.source)
+            faults(right)
     else:
         assert faults(right) == []

@@ -279,3 +279,80 @@ def a_broken_link_next_to_the_fields(folder):
     with h5py.File(path, "r+") as file:
         file["mesh"] = h5py.ExternalLink("../meshes/mesh.h5", "/topology")
     return Right(path, {"u": U}, TIME)
+
+
+def cholla_tile(
+    path: Path, step: int, values: np.ndarray, start: tuple[int, ...], cells: tuple[int, ...]
+) -> None:
+    """A file of one process: `values` from cell `start` on, of a grid of so many cells."""
+    attributes = {
+        "t": TIME[step : step + 1],
+        "dims": np.array(cells),
+        "dims_local": np.array(values.shape),
+        "offset": np.array(start),
+        "bounds": np.zeros(3),
+        "domain": np.array([2.0, 1.0, 1.0]),
+    }
+    write_hdf5(path, {"density": values, "momentum_x": -values, "momentum_y": 2 * values}, **attributes)
+
+
+def cholla_planes(folder: Path) -> Path:
+    """Two processes per state, which share the cells of x unequally."""
+    for step in range(T):
+        for rank, rows in enumerate((slice(0, 4), slice(4, X))):
+            values = U[step, rows, :, None]
+            cholla_tile(folder / f"{step}.h5.{rank}", step, values, (rows.start, 0, 0), (X, Y, 1))
+    return folder
+
+
+@layout
+def cholla_a_file_per_process(folder):
+    momentum = {"momentum_x": -U, "momentum_y": 2 * U}
+    return Right(cholla_planes(folder), {"density": U, **momentum}, TIME)
+
+
+@layout
+def cholla_without_one_process(folder):
+    cholla_planes(folder)
+    for path in folder.glob("*.h5.1"):
+        path.unlink()
+    return Right(folder, refused="1 tiles of 28 cells.*file of the run missing")
+
+
+@layout
+def cholla_in_folders_of_steps(folder):
+    volume = np.arange(T * X * Y * 4, dtype="f4").reshape(T, X, Y, 4)
+    corners = ((0, 0), (4, 0), (0, 5), (4, 5))
+    for step in range(T):
+        for rank, (x, y) in enumerate(corners):
+            tile = volume[step, x : 4 if x == 0 else X, y : 5 if y == 0 else Y]
+            cholla_tile(folder / str(step) / f"{step}.h5.{rank}", step, tile, (x, y, 0), (X, Y, 4))
+    return Right(folder, {"density": volume}, TIME)
+
+
+def gamer_patches(folder: Path, children: list[int]) -> np.ndarray:
+    """Patches [z, y, x] of 8 cells; corners in cells of the finest level, as x, y, z."""
+    volume = np.arange(T * 16 * 8 * 8, dtype="f4").reshape(T, 16, 8, 8)
+    for step in range(T):
+        arrays = {
+            "GridData/Dens": np.stack([volume[step, 8:], volume[step, :8]]),
+            "Tree/Corner": np.array([[0, 0, 32], [0, 0, 0]]),
+            "Tree/Son": np.array(children),
+        }
+        path = write_hdf5(folder / f"Data_{step:06d}", arrays)
+        with h5py.File(path, "r+") as file:
+            info = np.zeros(1, [("Time", "f8", (2,)), ("NLevel", "i4")])
+            info["Time"] = TIME[step]
+            file["Info/KeyInfo"] = info[0]
+    return volume
+
+
+@layout
+def gamer_patches_of_one_level(folder):
+    return Right(folder, {"Dens": gamer_patches(folder, [-1, -1])}, TIME)
+
+
+@layout
+def gamer_patches_that_are_refined(folder):
+    gamer_patches(folder, [-1, 2])
+    return Right(folder, refused="1 blocks that are refined further; expected one level")

@@ -1,4 +1,4 @@
-"""Files whose names differ in folders, words and numbers: what of that names runs, variables and moments.
+"""Names of files taken apart: folders, words, numbers and parameters; and which names are alike.
 
 See docs/decisions/0093.
 """
@@ -8,20 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from ingest.formats.natural_sort import natural
-from ingest.formats.open_any import located, open_arrays
-from ingest.inspecting.file_times import kind_of_numbered
-from ingest.inspecting.folder_contents import FolderContents, Kind
 from ingest.inspecting.numbered import STEP_WORD
 from ingest.inspecting.parameters import IN_FOLDERS, IN_NAMES
-from ingest.inspecting.variable_files import FIELD_NAME, are_variables, common_ends, doubt_of_runs
-from ingest.name_pattern import DATE, PIECE, STEP, VARIABLE
-from shards.errors import SourceError
+from ingest.inspecting.variable_files import common_ends
+from ingest.name_pattern import DATE
 
 # The years of a file: 195001-195912.
 _SPAN = r"(?<!\d)(?:1[5-9]|2[0-3])\d{2,10}-(?:1[5-9]|2[0-3])\d{2,10}(?!\d)"
@@ -37,10 +32,6 @@ _COMPONENT = re.compile(r"(?<![A-Za-z])(?:vel|mom|bcc|vx|bx|b|v|u|m)[123](?=[-_.
 _STEP_FOLDER = re.compile(
     rf"(?P<word>(?:{STEP_WORD.pattern})?[-_=]?)(?P<number>\d+(?:\.\d+)?)", re.IGNORECASE
 )
-# How files of one grid are marked: MITgcm, FV3, NEMO.
-TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
-TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
-LAST_NUMBER: dict[Kind, str] = {"states": STEP, "pieces": PIECE, "variables": "run", "runs": "run"}
 
 
 @dataclass(frozen=True)
@@ -195,132 +186,3 @@ def _numbers(files: list[NamedFile]) -> set[tuple[str, ...]]:
     """The numbers in the name of each file."""
     places = [at for at, piece in enumerate(files[0].pieces) if piece.kind == "number"]
     return {file.texts(places) for file in files}
-
-
-@dataclass(frozen=True)
-class Arrangement:
-    """Files of one family, in order; what differs between them names runs, variables and moments."""
-
-    files: list[NamedFile]
-
-    @cached_property
-    def varying(self) -> list[int]:
-        """The pieces of the path that differ."""
-        places = range(len(self.files[0].pieces))
-        return [at for at in places if len({file.text(at) for file in self.files}) > 1]
-
-    @property
-    def last_number(self) -> int | None:
-        """The last number that differs."""
-        return max((at for at in self.varying if self._is(at, "number")), default=None)
-
-    @property
-    def _folders(self) -> list[int]:
-        return [at for at, piece in enumerate(self.files[0].pieces) if piece.kind == "folder"]
-
-    def _is(self, at: int, kind: str) -> bool:
-        return self.files[0].pieces[at].kind == kind
-
-    @cached_property
-    def variable(self) -> int | None:
-        """The piece that names variables: a word, or a folder that is called by a field."""
-        for at in self.varying:
-            words = sorted({file.text(at) for file in self.files})
-            fields = self._is(at, "folder") and all(FIELD_NAME.fullmatch(word) for word in words)
-            if (self._is(at, "word") or fields) and are_variables(self._firsts(at), words):
-                return at
-        return None
-
-    def _firsts(self, at: int) -> list[Path]:
-        """A file for each text of a piece."""
-        firsts: dict[str, Path] = {}
-        for file in sorted(self.files, key=lambda file: file.text(at)):
-            firsts.setdefault(file.text(at), file.path)
-        return list(firsts.values())
-
-    def contents(self) -> FolderContents:
-        """The pattern, and how many runs, variables and moments there are."""
-        apart = [at for at in self.varying if at not in (self.variable, self.last_number)]
-        largest = max(self._grouped(apart).values(), key=len)
-        variables = self._by_variable(largest)
-        one = max(variables.values(), key=len)
-        kind = self._kind(one, len(variables))
-        if kind in ("runs", "variables"):
-            apart = [at for at in self.varying if at != self.variable]
-            variables = self._by_variable(max(self._grouped(apart).values(), key=len))
-        count = len(self._grouped(apart))
-        members = tuple(files[0].path for files in variables.values()) if len(variables) > 1 else ()
-        return FolderContents(
-            kind,
-            self._pattern(kind, apart),
-            members[0] if members else one[0].path,
-            len(self.files),
-            count,
-            members=members,
-            variables=tuple(variables) if members else (),
-            series=self._moments(largest, len(variables)) if kind == "states" else (),
-            parameters=tuple((each.name, each.text) for each in self.files[0].pieces if each.name),
-            doubt=self._doubt(),
-        )
-
-    def _grouped(self, pieces: Sequence[int]) -> dict[tuple[str, ...], list[NamedFile]]:
-        """The files by these pieces of their paths."""
-        found: dict[tuple[str, ...], list[NamedFile]] = {}
-        for file in self.files:
-            found.setdefault(file.texts(pieces), []).append(file)
-        return found
-
-    def _by_variable(self, files: list[NamedFile]) -> dict[str, list[NamedFile]]:
-        found: dict[str, list[NamedFile]] = {}
-        for file in files:
-            found.setdefault(file.text(self.variable) if self.variable is not None else "", []).append(file)
-        return found
-
-    def _kind(self, files: list[NamedFile], variables: int) -> Kind:
-        """What the files are that differ in the last number alone."""
-        found: Kind = "runs"
-        if self.last_number is not None and len(files) > 1:
-            _refuse_tiles(files, self.last_number)
-            found = kind_of_numbered([file.path for file in files[:2]])
-        return "variables" if found == "runs" and variables > 1 else found
-
-    def _pattern(self, kind: Kind, apart: list[int]) -> str:
-        """The names of all files, with a named part, or a *, for each piece that differs."""
-        if not self.varying and not any(piece.name for piece in self.files[0].pieces):
-            return f"{'*/' * len(self._folders)}*{self.files[0].path.suffix}"
-        parts: dict[int, str] = {}
-        for number, at in enumerate(apart):
-            parts[at] = "*" if kind == "runs" else f"{{run{number + 1 if number else ''}}}"
-        if self.variable is not None:
-            parts[self.variable] = f"{{{VARIABLE}}}"
-        if self.last_number is not None and self.last_number not in parts:
-            parts[self.last_number] = f"{{{LAST_NUMBER[kind]}}}"
-        parts |= {at: f"{{{piece.name}}}" for at, piece in enumerate(self.files[0].pieces) if piece.name}
-        return "".join(parts.get(at, piece.text) for at, piece in enumerate(self.files[0].pieces))
-
-    def _moments(self, files: list[NamedFile], variables: int) -> tuple[tuple[Path, ...], ...]:
-        """The files of each moment, one for each variable; moments that lack one are left out."""
-        assert self.last_number is not None
-        moments: dict[str, list[Path]] = {}
-        for file in files:
-            moments.setdefault(file.text(self.last_number), []).append(file.path)
-        return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
-
-    def _doubt(self) -> str:
-        """What a person must look at: words that were taken for runs."""
-        for at in self.varying:
-            if self._is(at, "word") and at != self.variable:
-                return doubt_of_runs(self._firsts(at), sorted({file.text(at) for file in self.files}))
-        return ""
-
-
-def _refuse_tiles(files: list[NamedFile], number: int) -> None:
-    """Raises SourceError where numbered files are tiles of one grid: a model would learn their edges."""
-    first = files[0].path
-    with open_arrays(located(first)) as arrays:
-        marks = TILE_ATTRIBUTES & set(arrays.attributes(""))
-    if marks or TILE_NAME.search(files[0].text(number - 1)):
-        raise SourceError(
-            f"{first.parent}: {first.name} and {len(files) - 1} more are tiles of one grid; expected "
-            "the whole grid in a file; put them together first (mppnccombine, gluemncbig, xarray)"
-        )

@@ -1,0 +1,118 @@
+"""Files that each hold a tile of the grid, as the processes of a run wrote them, seen as one file.
+
+See docs/decisions/0095.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.arrays import Array, ArrayFile, SlabIndex
+from ingest.layout import TileRule
+from shards.errors import SourceError
+
+Cells = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TiledArray:
+    """An array whose tiles are in several files, each with the index of its first cell; satisfies Array."""
+
+    tiles: tuple[Array, ...]
+    starts: tuple[Cells, ...]
+
+    unwritten = False
+
+    @property
+    def where(self) -> str:
+        return self.tiles[0].where
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.tiles[0].dtype
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        ends = [np.add(start, tile.shape) for start, tile in zip(self.starts, self.tiles, strict=True)]
+        return tuple(int(length) for length in np.max(ends, axis=0))
+
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
+        """Reads the tiles that the asked cells are in, and puts each in its place."""
+        asked = [
+            slice(each, each + 1) if isinstance(each, int) else slice(*each.indices(length)[:2])
+            for each, length in zip(index, self.shape, strict=True)
+        ]
+        out = np.empty([max(0, each.stop - each.start) for each in asked], self.dtype)
+        for start, tile in zip(self.starts, self.tiles, strict=True):
+            lower = [max(each.start, first) for each, first in zip(asked, start, strict=True)]
+            ends = np.add(start, tile.shape).tolist()
+            upper = [min(each.stop, end) for each, end in zip(asked, ends, strict=True)]
+            if all(low < high for low, high in zip(lower, upper, strict=True)):
+                inside = _slices(lower, upper, start)
+                out[_slices(lower, upper, [each.start for each in asked])] = tile.slab(*inside)
+        return out[tuple(0 if isinstance(each, int) else slice(None) for each in index)]
+
+
+def _slices(lower: Sequence[int], upper: Sequence[int], origin: Sequence[int]) -> tuple[slice, ...]:
+    """Cells from `lower` to `upper`, counted from `origin`."""
+    return tuple(
+        slice(low - first, high - first) for low, high, first in zip(lower, upper, origin, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """Files of one moment that hold a tile each, where the rule says; satisfies Arrays."""
+
+    files: tuple[ArrayFile, ...]
+    rule: TileRule
+
+    @property
+    def where(self) -> str:
+        return self.files[0].where
+
+    def names(self) -> tuple[str, ...]:
+        return self.files[0].names()
+
+    def array(self, path: str) -> Array:
+        """The array of all tiles; a list or a number is that of the first.
+
+        Raises SourceError where tiles leave cells out, or cover some twice.
+        """
+        tiles = tuple(file.array(path) for file in self.files)
+        axes = len(tiles[0].shape)
+        if axes < 2:
+            return tiles[0]
+        starts = tuple(self._of_axes(file, self.rule.offsets, axes) for file in self.files)
+        found = TiledArray(tiles, starts)
+        cells = self._of_axes(self.files[0], self.rule.cells, axes)
+        is_whole = all(length == stated for length, stated in zip(found.shape, cells, strict=True) if stated)
+        held = sum(prod(tile.shape) for tile in tiles)
+        if not is_whole or len(set(starts)) < len(starts) or held != prod(found.shape):
+            raise SourceError(
+                f"{found.where}: {len(tiles)} tiles of {held} cells; expected to fill the {cells} cells of "
+                "the grid; is a file of the run missing?"
+            )
+        return found
+
+    def attribute(self, path: str, name: str) -> float | None:
+        return self.files[0].attribute(path, name)
+
+    def _of_axes(self, file: ArrayFile, place: str, axes: int) -> Cells:
+        """The numbers of an attribute for the axes of an array: the last of its axes, 0 for those before;
+        or the first of the numbers where there are more.
+        """
+        path, _, name = place.rpartition("@")
+        held = np.asarray(file.attributes(path).get(name, ())).reshape(-1)
+        if held.dtype.kind not in "iuf" or not held.size or (held < 0).any():
+            raise SourceError(
+                f"{file.where}:{path}: no attribute {name} with a number for each axis; correct [tiles]"
+            )
+        return (0,) * (axes - len(held)) + tuple(held.astype(int).tolist())[:axes]

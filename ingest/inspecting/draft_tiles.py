@@ -1,0 +1,70 @@
+"""Drafts a recipe for states whose grid is in a file per process: Cholla."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ingest.formats.arrays import ArrayFile
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.draft_blocks import boundary_lines, head_lines, open_coordinate
+from ingest.inspecting.draft_table import inline_table, line
+from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.infer_fields import draft_fields
+from ingest.inspecting.infer_layout import InferredLayout, Lists, PlacedArray
+from ingest.inspecting.numbered import HOLE, time_attribute
+from ingest.inspecting.solvers import Solver
+from ingest.layout import SINGLE_CELL, TIME
+
+
+def draft_tiles(
+    name: str, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], solver: Solver, folder: FolderContents
+) -> str:
+    """The recipe: arrays [x, y, z] of tiles, which say where they are."""
+    held = arrays.attributes("")
+    cells = np.asarray(held["dims"]).reshape(-1).astype(int).tolist()
+    axes = [axis for axis, length in zip("xyz", cells, strict=False) if length > 1]
+    fields = [each for each in listed if each.fault is None and len(each.lengths) in (len(axes), len(cells))]
+    words = tuple(axes)
+    if fields and len(fields[0].lengths) == len(cells):
+        pairs = zip("xyz", cells, strict=False)
+        words = tuple(axis if length > 1 else SINGLE_CELL for axis, length in pairs)
+    time = time_attribute(arrays, "")
+    lines = [
+        *head_lines(name, f"states of {solver.name}: files of {folder.tiles} processes are put together."),
+        line("files", folder.pattern),
+        inline_table("tiles", {"offsets": "@offset", "cells": "@dims"}),
+        line("axes", axes),
+        line("layout", " ".join((TIME, *words))),
+        "",
+        "[time]",
+        line("stored", f"@{time}") if time else f"{line('stored', HOLE)}  # CHECK: the number in the names",
+        "",
+        "[coordinates]",
+        *(_coordinate(arrays, axis) for axis in axes),
+        *boundary_lines(axes),
+    ]
+    lengths = {TIME: folder.states}
+    lengths |= {axis: cells["xyz".index(axis)] for axis in axes}
+    for field in draft_fields(_layout(fields, lengths, words)):
+        lines += ["", "[[fields]]", line("name", field.name)]
+        lines += [line("rank", field.rank)] if field.rank else []
+        lines += [line("stored", list(field.stored))]
+    return "\n".join(lines) + "\n"
+
+
+def _layout(fields: list[ArrayInfo], lengths: dict[str, int], words: tuple[str, ...]) -> InferredLayout:
+    axes = tuple(word for word in lengths if word != TIME)
+    placed = tuple(PlacedArray(each, words) for each in fields if len(each.lengths) == len(words))
+    return InferredLayout(axes, words, lengths, Lists({}, None), placed, (), ())
+
+
+def _coordinate(arrays: ArrayFile, axis: str) -> str:
+    """The ends of the grid, where `bounds` and `domain` state them."""
+    number = "xyz".index(axis)
+    held = arrays.attributes("")
+    lower, width = (np.asarray(held.get(name, ())).reshape(-1) for name in ("bounds", "domain"))
+    stated = lower.dtype.kind == width.dtype.kind == "f" and min(len(lower), len(width)) > number
+    if stated and width[number] > 0:
+        upper = float(lower[number] + width[number])
+        return inline_table(axis, {"lower": float(lower[number]), "upper": upper})
+    return open_coordinate(axis)
