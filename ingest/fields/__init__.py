@@ -9,6 +9,7 @@ __all__ = [
     "grid",
     "laid_out",
     "obstacle",
+    "reference_dates",
     "series",
     "stacked",
     "stored_times",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.reference_dates import in_unit, unit_of_times
 from ingest.fields.series import SINGLE, Piece, arrays_by_step, joined, require_every_step, steps_in
 from ingest.fields.stored_times import stored_times
 from ingest.fields.united import opened_together
-from ingest.formats.arrays import Array, Arrays, SlabIndex, whole
+from ingest.formats.arrays import Array, Arrays, AttributedArrays, SlabIndex, whole
 from ingest.formats.open_any import located
+from ingest.formats.packing import Attribute
 from ingest.formats.run_files import FilesOfRun, RunFile
 from ingest.layout import STEP_ITSELF, TIME, TileRule
 from ingest.name_pattern import names_parts, step_number
@@ -62,6 +64,7 @@ class _Header:
     times: tuple[float, ...] | None
     frames: int
     coordinates: tuple[bytes, ...]
+    unit: str
 
 
 class FileRun:
@@ -76,8 +79,9 @@ class FileRun:
         self._tiles = wanted.tiles
         self._moments = [tuple(files) for _, files in groupby(run.files, key=lambda file: file.moment)]
         self._steps = [files[0].step for files in self._moments]
-        self._open: OrderedDict[int, tuple[ExitStack, Arrays]] = OrderedDict()
-        self._headers = [_header(files, _versions(files), wanted) for files in self._moments]
+        self._open: OrderedDict[int, tuple[ExitStack, AttributedArrays]] = OrderedDict()
+        headers = [_header(files, _versions(files), wanted) for files in self._moments]
+        self._headers = [_counted_as(header, headers[0].unit) for header in headers]
         self.where = str(run.first)
         self.parts = run.files[0].parts
         self.notes: list[str] = []
@@ -113,7 +117,10 @@ class FileRun:
     def attribute(self, path: str, name: str) -> float | None:
         return self.opened(0).attribute(path, name)
 
-    def opened(self, number: int) -> Arrays:
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return self.opened(0).attributes(path)
+
+    def opened(self, number: int) -> AttributedArrays:
         """The files of one moment; others are closed where too many are open."""
         if number in self._open:
             self._open.move_to_end(number)
@@ -235,7 +242,7 @@ def _header(files: tuple[RunFile, ...], versions: object, wanted: Wanted) -> _He
     return _cached(tuple((file.path, tuple(file.parts.items())) for file in files), versions, wanted)
 
 
-def _read_header(arrays: Arrays, file: RunFile, wanted: Wanted) -> _Header:
+def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> _Header:
     """Shapes of fields, times and cell centres of the files of one moment.
 
     Raises SourceError for what is absent, and where arrays and times differ in their number of frames.
@@ -253,7 +260,15 @@ def _read_header(arrays: Arrays, file: RunFile, wanted: Wanted) -> _Header:
             f"{arrays.where}: differ in their frames: {held_frames}; correct the recipe, or fix the file"
         )
     centres = [whole(arrays.array(path)).tobytes() for path in wanted.coordinates]
-    return _Header(str(file.path), found, times, next(iter(counts.values()), 1), tuple(centres))
+    unit = unit_of_times(arrays, wanted.time)
+    return _Header(str(file.path), found, times, next(iter(counts.values()), 1), tuple(centres), unit)
+
+
+def _counted_as(header: _Header, unit: str) -> _Header:
+    """The header with its times in this unit: months may count from dates of their own."""
+    if header.times is None or header.unit == unit:
+        return header
+    return replace(header, times=in_unit(header.times, header.unit, unit, header.where), unit=unit)
 
 
 def _by_name(arrays: Arrays, path: str) -> dict[str, Array]:

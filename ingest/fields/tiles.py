@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import Array, ArrayFile, SlabIndex
+from ingest.formats.packing import Attribute
 from ingest.layout import TileRule
 from shards.errors import SourceError
 
@@ -104,6 +105,9 @@ class Tiled:
 
     def attribute(self, path: str, name: str) -> float | None:
         return self.files[0].attribute(path, name)
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return self.files[0].attributes(path)
 
     def _of_axes(self, file: ArrayFile, place: str, axes: int) -> Cells:
         """The numbers of an attribute for the axes of an array: the last of its axes, 0 for those before;

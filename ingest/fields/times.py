@@ -12,6 +12,7 @@ from ingest.fields.laid_out import find_arrays
 from ingest.fields.series import require_every_step, steps_in
 from ingest.fields.stored_times import stored_times
 from ingest.formats.arrays import Arrays, whole
+from ingest.formats.natural_sort import natural
 from ingest.layout import split_channel
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
@@ -19,6 +20,8 @@ from ingest.source import Row
 from shards.errors import SourceError
 
 Times = tuple[float, ...]
+# As the group of an attribute: each group of the root, one for each trajectory.
+EACH_GROUP = "*"
 
 
 def described_rows(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
@@ -89,6 +92,19 @@ def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
     require_every_step(f"{file.where}:{paths[0]}", list(steps_in(file.names(), paths[0]).values()), times)
 
 
+def _of_groups(file: Arrays, attribute: str, count: int) -> list[float]:
+    """The attribute of each group of the root that has it, in the order of trajectories."""
+    groups = dict.fromkeys(name.partition("/")[0] for name in file.names() if "/" in name)
+    held = [file.attribute(group, attribute) for group in sorted(groups, key=natural)]
+    values = [value for value in held if value is not None]
+    if len(values) != count:
+        raise SourceError(
+            f"{file.where}: {len(values)} groups have the attribute {attribute}; expected one for each "
+            f"of {count} trajectories; correct [scalars] of the recipe"
+        )
+    return values
+
+
 def _number_in_name(file: Arrays, place: str) -> float:
     """The number that a part of the names of a run's files is."""
     parts = file.parts if isinstance(file, FileRun) else {}
@@ -106,6 +122,8 @@ def _scalar(file: Arrays, place: str, count: int) -> list[float]:
     if names_parts(place):
         return [_number_in_name(file, place)] * count
     path, at, attribute = place.partition("@")
+    if at and path == EACH_GROUP:
+        return _of_groups(file, attribute, count)
     if at:
         value = file.attribute(path, attribute)
         if value is None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.fields.tiles import Tiled
-from ingest.formats.arrays import Array, ArrayFile, Arrays, whole
+from ingest.formats.arrays import Array, ArrayFile, AttributedArrays, whole
 from ingest.formats.open_any import located, open_arrays
+from ingest.formats.packing import Attribute
 from ingest.formats.run_files import RunFile
 from ingest.layout import TileRule
 from ingest.name_pattern import VARIABLE
@@ -21,7 +22,7 @@ from shards.errors import SourceError
 class United:
     """Files of one moment that hold different variables, by the names of these; satisfies Arrays."""
 
-    files: Mapping[str, Arrays]
+    files: Mapping[str, AttributedArrays]
 
     @property
     def where(self) -> str:
@@ -70,9 +71,18 @@ class United:
                     return value
         return None
 
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        """Those of the array in the first file that has it; of the files themselves, those of the first."""
+        for arrays in self.files.values():
+            if not path or path in arrays.names():
+                return arrays.attributes(path)
+        own = self.files.get(path.partition("/")[0])
+        names = own.names() if own else ()
+        return own.attributes(names[0]) if own and len(names) == 1 else {}
+
 
 @contextmanager
-def opened_together(files: tuple[RunFile, ...], tiles: TileRule | None) -> Iterator[Arrays]:
+def opened_together(files: tuple[RunFile, ...], tiles: TileRule | None) -> Iterator[AttributedArrays]:
     """The files of one moment as one set of arrays: tiles of the grid put together, variables by name.
 
     `tiles` says where a tile is; None where there are none.
@@ -82,7 +92,7 @@ def opened_together(files: tuple[RunFile, ...], tiles: TileRule | None) -> Itera
         for file in files:
             opened = stack.enter_context(open_arrays(located(file.path)))
             by_variable.setdefault(file.variable, []).append(opened)
-        arrays: dict[str, Arrays] = {
+        arrays: dict[str, AttributedArrays] = {
             variable: Tiled(tuple(held), tiles) if tiles else held[0]
             for variable, held in by_variable.items()
         }

@@ -71,12 +71,16 @@ class Arrays(Protocol):
         ...
 
 
-class ArrayFile(Arrays, Protocol):
-    """An open file seen as arrays with names, whatever program wrote it."""
+class AttributedArrays(Arrays, Protocol):
+    """Arrays that say what their files say of them."""
 
     def attributes(self, path: str) -> dict[str, Attribute]:
         """All attributes of the array or group at `path` (empty: the file) that hold numbers or text."""
         ...
+
+
+class ArrayFile(AttributedArrays, Protocol):
+    """An open file seen as arrays with names, whatever program wrote it."""
 
     def dimensions(self, path: str) -> tuple[str, ...]:
         """A name per axis of the array at `path`, as the file has it; empty text where it has none."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ingest.fields.reference_dates import OUR_CALENDARS
 from ingest.formats import hdf5_storage as storage
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
@@ -35,8 +36,6 @@ UNKNOWN = "?"
 UNREAD = (RECORD, UNKNOWN)
 # Attributes that say what an array is; the others are many and say nothing of that.
 TELLING = ("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar")
-# Calendars that are ours: of other ones a unit must say so.
-OUR_CALENDARS = ("", "standard", "gregorian", "proleptic_gregorian")
 
 
 @dataclass(frozen=True)
@@ -249,12 +248,12 @@ def _hdf5_storage(dataset: Any) -> Storage:
     return Storage(dataset.id.get_storage_size(), dataset.chunks, filters)
 
 
-def root_numbers(arrays: ArrayFile) -> dict[str, float]:
-    """The attributes of the file that are one number each; raises SourceError where attributes are
-    damaged.
+def root_numbers(arrays: ArrayFile, group: str = "") -> dict[str, float]:
+    """The attributes of the file, or of a group, that are one number each; raises SourceError where they
+    are damaged.
     """
     found = {}
-    for name, value in sorted(arrays.attributes("").items()):
+    for name, value in sorted(arrays.attributes(group).items()):
         number = None if isinstance(value, str | tuple) else np.asarray(value)
         # Names that begin so are the libraries' own.
         if number is None or number.size != 1 or name.startswith("_"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import ArrayFile, whole
-from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.draft_table import inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
@@ -25,6 +26,10 @@ from ingest.layout import TIME, TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
 
+# What an attribute is called that is the time between frames, or a step of the solver.
+STEP_NAME = re.compile(
+    r"d_?t|delta_?t|time_?step(_size)?|(dt|interval)_?(out(put)?|save|frames?|snap\w*)", re.IGNORECASE
+)
 # The unit of dates in names.
 SINCE_1970 = "seconds since 1970-01-01"
 Values = npt.NDArray[np.float64]
@@ -76,8 +81,16 @@ class AxisLines:
         return ["", *fault, *self._open_time()]
 
     def _open_time(self) -> list[str]:
+        """The step as a comment: that of an attribute, otherwise any."""
         frames = self.layout.lengths[TIME]
         said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
+        steps = {
+            name: value for name, value in root_numbers(self.arrays).items() if STEP_NAME.fullmatch(name)
+        }
+        for name, value in steps.items():
+            if value > 0:
+                note = f"the attribute {name}, if each step of the solver is a frame"
+                return [said, "# [time]", f"# {line('step', value)}  # {note}"]
         return [said, "# [time]", "# step = 1.0"]
 
     @property

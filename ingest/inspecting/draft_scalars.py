@@ -27,6 +27,10 @@ def scalar_lines(
         if name in found:
             continue
         found[name] = (f"@{name}", f"{value:g}", looks_like_physics(name, value))
+    # Of groups that are runs, each has its own.
+    groups = [each.array.path.partition("/")[0] for each in layout.variable if each.array.groups > 1]
+    for name, value in root_numbers(arrays, groups[0]).items() if groups else ():
+        found.setdefault(name, (f"*@{name}", f"{value:g}", looks_like_physics(name, value)))
     for each in layout.scalars:
         if each.pattern:
             continue

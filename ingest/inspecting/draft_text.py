@@ -165,7 +165,7 @@ class DraftText:
             others = [each.array.stored for each in masks if each is not first]
             rule: dict[str, object] = {
                 "stored": first.array.stored,
-                "solid": "nonzero",
+                "solid": self._reader.solid_where(first, variable),
                 "layout": " ".join(first.words),
             }
             said = (

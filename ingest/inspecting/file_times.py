@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.fields.reference_dates import in_unit
 from ingest.formats.arrays import whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.contents import ArrayInfo, list_arrays
@@ -22,6 +23,7 @@ class _Times:
 
     state: bool
     times: tuple[float, ...] = ()
+    unit: str = ""
 
 
 def kind_of_numbered(files: Sequence[Path]) -> Kind:
@@ -29,9 +31,14 @@ def kind_of_numbered(files: Sequence[Path]) -> Kind:
     first, second = (_times(path) for path in files[:2])
     if first.state or second.state:
         return "states"
-    if len(first.times) > 1 and len(second.times) > 0:
-        return "pieces" if second.times[0] > first.times[0] and second.times[-1] > first.times[-1] else "runs"
-    return "runs"
+    if len(first.times) < 2 or not second.times:
+        return "runs"
+    try:
+        later = in_unit(second.times, second.unit, first.unit, str(files[1]))
+    except SourceError:
+        # Times that nobody can compare make no run.
+        return "runs"
+    return "pieces" if later[0] > first.times[0] and later[-1] > first.times[-1] else "runs"
 
 
 def _times(path: Path) -> _Times:
@@ -48,7 +55,7 @@ def _times(path: Path) -> _Times:
         if layout.lists.time is None or layout.lists.time.pattern:
             return _Times(False)
         values = whole(arrays.array(layout.lists.time.path)).reshape(-1)
-        return _Times(layout.lengths[TIME] == 1, tuple(values.tolist()))
+        return _Times(layout.lengths[TIME] == 1, tuple(values.tolist()), layout.lists.time.unit)
 
 
 def _has_planes(listed: tuple[ArrayInfo, ...]) -> bool:

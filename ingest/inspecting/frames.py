@@ -6,12 +6,13 @@ Axes: C channel, S space.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.formats.arrays import Array, ArrayFile, SlabIndex
 from ingest.formats.natural_sort import natural
@@ -118,6 +119,19 @@ class FrameReader:
         moves = any(not np.array_equal(each, absent[0]) for each in absent)
         return Missing(int(absent[0].sum()), moves)
 
+    def solid_where(self, mask: PlacedArray, fields: Sequence[PlacedArray]) -> str:
+        """Which cells of a mask are solid: those in which fields are one value, or none; `nonzero` where that
+        does not tell.
+        """
+        cells = self.frame(mask, 0)
+        last = [frame for each in fields if (frame := self.frame(each, self.count - 1)) is not None]
+        if cells is None or not last or cells.shape[0] != 1:
+            return "nonzero"
+        is_zero = cells[0] == 0
+        if all(_is_still(frame[0][is_zero]) and not _is_still(frame[0][~is_zero]) for frame in last):
+            return "zero"
+        return "nonzero"
+
     def thinning(self) -> Thinning | None:
         """The stride from which on a line through the last two frames is no longer far better than the last;
         None where it is not with all frames. docs/decisions/0063
@@ -143,6 +157,12 @@ class FrameReader:
         if not 0 < of_line < math.inf:
             return 0.0
         return math.sqrt(of_last / of_line)
+
+
+def _is_still(values: npt.NDArray[np.float64]) -> bool:
+    """Whether some values are all the same, or all absent."""
+    present = values[np.isfinite(values)]
+    return bool(values.size) and (not present.size or bool((present == present[0]).all()))
 
 
 def _array_of(arrays: ArrayFile, field: PlacedArray, number: int) -> Array:

@@ -18,8 +18,9 @@ and drafts a recipe with the names of yours. Each section here is a template to 
 writes, a recipe, and the command. `walrus-ingest ls NAME` prints a template. Sizes, names, boundaries and times
 are examples; read every line. Each section is tested with a file of its layout.
 
-Folders of block-structured states on one level (Athena++, FLASH) need no template: `inspect FOLDER` drafts the
-table `[blocks]` with the names of their variables. Particles and unstructured meshes are refused by name. A format
+Folders of block-structured states on one level (Athena++, FLASH, GAMER) and of tiles (Cholla) need no template:
+`inspect FOLDER` drafts the tables `[blocks]` or `[tiles]` with the names of their variables. Particles and unstructured
+meshes are refused by name. A format
 that another program reads better is named with the one command that makes it readable.
 """  # noqa: E501  the width of the pages
 

@@ -195,6 +195,7 @@ def pluto(place: Path) -> Values:
     for k in range(T):
         with h5py.File(place / f"data.{k:04d}.flt.h5", "w") as file:
             file[f"Timestep_{k}/vars/rho"] = a[k].T
+            file[f"Timestep_{k}"].attrs["Time"] = t[k]
     return a.transpose(turned)
 
 
@@ -243,6 +244,6 @@ def test_the_page_is_made_from_the_templates():
 
 def test_each_template_has_a_section_a_test_and_a_place():
     assert set(WRITERS) == set(templates())
-    assert {solver.template for solver in SOLVERS} - {""} <= {*templates(), "athena", "flash"}
+    assert {solver.template for solver in SOLVERS} - {""} <= {*templates(), "athena", "flash", "gamer"}
     for name in templates():
         assert read_template(name).writes

@@ -356,3 +356,123 @@ def gamer_patches_of_one_level(folder):
 def gamer_patches_that_are_refined(folder):
     gamer_patches(folder, [-1, 2])
     return Right(folder, refused="1 blocks that are refined further; expected one level")
+
+
+@layout
+def runs_in_folders_with_a_file_per_variable_and_list(folder):
+    for run in range(2):
+        for name, values in ({"u": U + run, "p": P} | LISTS).items():
+            save(folder / f"run_{run}" / f"{name}.npy", values)
+    return Right(folder, {"u": np.stack([U, U + 1]), "p": np.stack([P, P])}, TIME, runs=2)
+
+
+@layout
+def npy_a_variable_and_run_a_file(folder):
+    for run in range(3):
+        save(folder / f"density_{run:03d}.npy", U + run)
+        save(folder / f"pressure_{run:03d}.npy", P - run)
+    runs = range(3)
+    fields = {"density": np.stack([U + run for run in runs]), "pressure": np.stack([P - run for run in runs])}
+    return Right(folder, fields, runs=3)
+
+
+@layout
+def a_folder_per_run_and_variable(folder):
+    for run in range(2):
+        for name, values in (("rho", U + run), ("temperature", P)):
+            for step in range(T):
+                save(folder / f"case{run}" / name / f"{step:04d}.npy", values[step])
+    return Right(folder, {"rho": np.stack([U, U + 1]), "temperature": np.stack([P, P])}, runs=2)
+
+
+@layout
+def months_that_count_from_dates_of_their_own(folder):
+    values = np.concatenate([U, P, V])
+    days = np.arange(3 * T) * 5.0
+    for month, start in enumerate((0, 31, 60)):
+        here = (days >= start) & (days < (31, 60, 91)[month])
+        data = xarray.Dataset(
+            {"t2m": (("time", "x", "y"), values[here])}, {"time": days[here] - start, **CELLS}
+        )
+        data["time"].attrs["units"] = f"days since 2020-{month + 1:02d}-01 00:00:00"
+        data.to_netcdf(folder / f"era_2020{month + 1:02d}.nc", engine="netcdf4")
+    return Right(folder, {"t2m": values}, days)
+
+
+@layout
+def decades_of_cmip(folder):
+    for number, years in enumerate(("185001-185912", "186001-186912")):
+        half = slice(3 * number, 3 * number + 3)
+        data = xarray.Dataset({"tas": (("time", "lat", "lon"), U[half])}, {"time": TIME[half]})
+        data = data.assign_coords(lat=CENTRES_X, lon=CENTRES_Y)
+        data["time"].attrs.update(units="days since 1850-01-01", calendar="noleap")
+        data.to_netcdf(folder / f"tas_Amon_MODEL_historical_r1i1p1f1_gn_{years}.nc", engine="netcdf4")
+    return Right(folder, {"tas": U}, TIME)
+
+
+@layout
+def parameters_of_groups_of_runs(folder):
+    for run in range(3):
+        path = folder / "runs.h5"
+        with h5py.File(path, "a") as file:
+            group = file.create_group(f"sim_{run}")
+            for name, values in ({"u": U + run} | LISTS).items():
+                group[name] = values
+            group.attrs["viscosity"] = 0.1 * (run + 1)
+    values = np.stack([U, U + 1, U + 2])
+    return Right(path, {"u": values}, TIME, runs=3, scalars={"viscosity": [0.1, 0.2, 0.1 * 3]})
+
+
+@layout
+def a_mask_that_is_one_in_the_fluid(folder):
+    mask = np.ones((X, Y), "i1")
+    mask[2:4, 1:3] = 0
+    solid = mask == 0
+    arrays = {"u": np.where(solid, 0, U), "p": np.where(solid, 0, P), "mask": mask, **LISTS}
+    return Right(write_hdf5(folder / "flow.h5", arrays), {"u": U, "p": P}, TIME, solid=solid)
+
+
+@layout
+def a_temperature_called_as_time_is(folder):
+    return Right(write_hdf5(folder / "rb.h5", {"T": U, "w": P, **LISTS}), {"T": U, "w": P}, TIME)
+
+
+@layout
+def a_time_step_among_the_attributes(folder):
+    path = write_hdf5(folder / "ns.h5", {"vorticity": U, **CELLS}, dt=0.25, nu=1e-3)
+    with h5py.File(path, "r+") as file:
+        file["vorticity"].dims[0].label = "time"
+    return Right(path, {"vorticity": U}, TIME)
+
+
+@layout
+def states_of_two_runs_by_case_and_parameter(folder):
+    for mach in (0.3, 0.8):
+        for step in range(T):
+            path = folder / f"Ma={mach:g}" / f"flow_{100 * step:06d}.h5"
+            write_hdf5(path, {"rho": U[step] * mach, "E": P[step]}, physical_time=TIME[step])
+    fields = {"rho": np.stack([U * 0.3, U * 0.8]), "E": np.stack([P, P])}
+    return Right(folder, fields, TIME, runs=2, scalars={"Ma": [0.3, 0.8]})
+
+
+@layout
+def a_flat_list_of_cells_with_their_shape(folder):
+    cells = {"x": np.repeat(CENTRES_X, Y), "y": np.tile(CENTRES_Y, X)}
+    path = write_hdf5(folder / "flat.h5", {"u": U.reshape(T, -1), "t": TIME, **cells})
+    return Right(path, refused="no array looks like a field")
+
+
+@layout
+def three_components_of_a_plane(folder):
+    # 2.5D: three components of velocity on a plane, channel last.
+    path = write_hdf5(folder / "flow.h5", {"vel": np.stack([U, V, P], axis=-1), **LISTS})
+    return Right(path, {"vel_0": U, "vel_1": V, "vel_2": P}, TIME)
+
+
+@layout
+def frames_of_a_volume_without_names(folder):
+    volume = np.stack([np.stack([U + level, P + level], axis=1) for level in range(5)], axis=-1)
+    arrays = {"state": volume, "t": TIME, **CELLS, "z": np.arange(5.0)}
+    return Right(
+        write_hdf5(folder / "les.h5", arrays), {"state_0": volume[:, 0], "state_1": volume[:, 1]}, TIME
+    )

@@ -1,0 +1,71 @@
+"""Times that count from dates, `days since 2020-02-01`, brought to one date: files of a run may differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from ingest.formats.arrays import AttributedArrays
+from ingest.name_pattern import names_parts
+from shards.errors import SourceError
+
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+}
+_SINCE = re.compile(
+    r"\s*(?P<unit>\w+)\s+since\s+(?P<year>\d{1,4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
+    r"(?:[T\s]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.0*)?)?\s*(?:Z|UTC|[+-]?0{1,2}:?(?:00)?)?\s*"
+)
+# Calendars in which days between two dates are those of numpy.
+OUR_CALENDARS = ("", "standard", "gregorian", "proleptic_gregorian")
+
+
+def unit_of_times(arrays: AttributedArrays, stored: str) -> str:
+    """The unit of the array of times, with a calendar that is not ours; empty where there is none."""
+    if not stored or "@" in stored or names_parts(stored) or stored not in arrays.names():
+        return ""
+    held = arrays.attributes(stored)
+    unit, calendar = held.get("units", ""), str(held.get("calendar", "")).lower()
+    if not isinstance(unit, str):
+        return ""
+    return unit if calendar in OUR_CALENDARS else f"{unit}, {calendar} calendar"
+
+
+def in_unit(times: Iterable[float], unit: str, wanted: str, where: str) -> tuple[float, ...]:
+    """Times of one unit in another, both since a date.
+
+    >>> in_unit((0.0, 12.0), "hours since 2020-02-01", "days since 2020-01-01 00:00:00", "a.nc")
+    (31.0, 31.5)
+
+    Raises SourceError where a unit is not understood, or counts days of another calendar.
+    """
+    if unit == wanted:
+        return tuple(times)
+    own, other = _scale_and_origin(unit), _scale_and_origin(wanted)
+    if own is None or other is None:
+        raise SourceError(
+            f"{where}: times in {unit!r}, in the first file of the run {wanted!r}; expected one unit; write "
+            "them in one, as xarray.open_mfdataset does"
+        )
+    return tuple((time * own[0] + own[1] - other[1]) / other[0] for time in times)
+
+
+def _scale_and_origin(unit: str) -> tuple[float, float] | None:
+    """Seconds of a unit, and its date in seconds since 1970; None where it is not understood."""
+    found = _SINCE.fullmatch(unit)
+    if not found or found["unit"].lower() not in _SECONDS:
+        return None
+    try:
+        month = np.datetime64(f"{int(found['year']):04d}-{int(found['month']):02d}", "D")
+    except ValueError:
+        return None
+    origin = 86400.0 * (float(month.astype(int)) + int(found["day"]) - 1)
+    clock = [float(part) for part in (found["clock"] or "0").split(":")]
+    return _SECONDS[found["unit"].lower()], origin + sum(
+        part * scale for part, scale in zip(clock, (3600, 60, 1), strict=False)
+    )
