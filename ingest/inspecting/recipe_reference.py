@@ -139,7 +139,7 @@ TABLES = (
             ),
             "start": Key("Time of the first frame.", "start = 0.5"),
             "step": Key(
-                'Time between frames; with `stored = "{step}"`, of one step of the solver.', "step = 0.01"
+                'Time between frames. With `stored = "{step}"`: time of one solver step.', "step = 0.01"
             ),
             "stop": Key("Time of the last frame; the frames between are evenly spaced.", "stop = 10.0"),
             "unit": Key("As people write it; shown in plots and by xarray.", 'unit = "s"'),
