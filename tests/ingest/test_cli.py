@@ -328,14 +328,14 @@ def test_a_damaged_card_or_index_is_told_with_the_cure(folder, build, command):
         assert command("verify", folder).exit_code == 0
 
 
-def test_convert_prints_where_the_copy_is_and_refuses_to_do_it_twice(folder, command, tmp_path):
+def test_convert_prints_where_the_copy_is_and_writes_it_once(folder, command, tmp_path):
     other = "zarr" if list(folder.rglob("*.tar")) else "webdataset"
     result = command("convert", folder, "--format", other, "--to", tmp_path / "copy")
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/copy/waves\n")
     assert command("verify", tmp_path / "copy/waves").exit_code == 0
     again = command("convert", folder, "--format", other, "--to", tmp_path / "copy")
-    assert again.exit_code == 1
-    assert "exists already" in again.stderr
+    assert (again.exit_code, again.stdout) == (0, result.stdout)
+    assert "holds this copy already, nothing is written" in again.stderr
     third = command("convert", folder, "--format", other, "--to", tmp_path / "third", "--json")
     assert json.loads(third.stdout) == {"folder": f"{tmp_path}/third/waves"}
     assert command("convert", folder, "--format", "tfrecord", "--to", tmp_path / "fourth").exit_code == 2
