@@ -16,7 +16,7 @@ import numpy as np
 import xarray
 import zarr
 
-from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5, write_netcdf
 
 CELLS = {"x": CENTRES_X, "y": CENTRES_Y}
 LISTS = {"t": TIME, **CELLS}
@@ -476,3 +476,112 @@ def frames_of_a_volume_without_names(folder):
     return Right(
         write_hdf5(folder / "les.h5", arrays), {"state_0": volume[:, 0], "state_1": volume[:, 1]}, TIME
     )
+
+
+@layout
+def croco_with_faces_on_grids_of_their_own(folder):
+    sea = np.ones((Y, X))
+    sea[2:4, 3:6] = 0
+    height = np.where(sea == 0, 0, U.swapaxes(1, 2))
+    arrays = {
+        "time": (("time",), TIME * 3600),
+        "xi_rho": (("xi_rho",), CENTRES_X),
+        "eta_rho": (("eta_rho",), CENTRES_Y),
+        "mask_rho": (("eta_rho", "xi_rho"), sea),
+        "zeta": (("time", "eta_rho", "xi_rho"), height),
+        "ubar": (("time", "eta_rho", "xi_u"), P.swapaxes(1, 2)[..., 1:]),
+    }
+    path = write_netcdf(folder / "croco_his.nc", arrays, "NETCDF3_64BIT_DATA")
+    return Right(path, {"zeta": height}, TIME * 3600, solid=sea == 0)
+
+
+@layout
+def wrf_with_dates_in_names_alone(folder):
+    for step in range(T):
+        arrays = {
+            "T2": (("time", "south_north", "west_east"), U.swapaxes(1, 2)[step : step + 1]),
+            "HGT": (("time", "south_north", "west_east"), P.swapaxes(1, 2)[:1]),
+        }
+        write_netcdf(folder / f"wrfout_d01_2020-01-31_{20 + step // 2:02d}:{30 * (step % 2):02d}:00", arrays)
+    return Right(folder, {"T2": U.swapaxes(1, 2)}, np.arange(T) * 1800.0)
+
+
+@layout
+def shenfun_with_steps_that_differ(folder):
+    steps = (0, 5, 10, 50, 100, 500)
+    arrays = {f"u/2D/{step}": values for step, values in zip(steps, U, strict=True)}
+    lists = {"u/mesh/x0": CENTRES_X, "u/mesh/x1": CENTRES_Y}
+    return Right(write_hdf5(folder / "u.h5", arrays | lists), {"u": U}, np.array(steps, float))
+
+
+@layout
+def gkeyll_with_its_time_in_a_group_of_attributes(folder):
+    for step in range(T):
+        values = np.stack([each[step] for each in (U, V, P)], axis=-1)
+        path = write_hdf5(folder / f"euler_q_{2 * step}.h5", {"StructGridField": values})
+        with h5py.File(path, "r+") as file:
+            file.create_group("timeData").attrs.update(vsTime=TIME[step], vsStep=10 * step)
+    return Right(folder, {f"StructGridField_{number}": each for number, each in enumerate((U, V, P))}, TIME)
+
+
+@layout
+def zarr_of_half_precision_in_shards(folder):
+    root = zarr.open_group(folder / "run.zarr", mode="w", zarr_format=3)
+    values = U.astype("f2")
+    array = root.create_array(
+        "u", shape=U.shape, dtype="f2", chunks=(1, 3, Y), shards=(T, X, Y), dimension_names=("time", "x", "y")
+    )
+    array[:] = values
+    for name, each in ({"time": TIME} | CELLS).items():
+        root.create_array(name, data=each, dimension_names=(name,))
+    return Right(folder / "run.zarr", {"u": values.astype("f4")}, TIME)
+
+
+@layout
+def bytes_that_are_unsigned_and_packed(folder):
+    stored = np.rint(U * 90 + 110).astype("u1")
+    with netCDF4.Dataset(folder / "radar.nc", "w") as file:
+        for name, length in (("time", None), ("x", X), ("y", Y)):
+            file.createDimension(name, length)
+        for name, values in ({"time": TIME} | CELLS).items():
+            file.createVariable(name, "f8", (name,))[:] = values
+        array = file.createVariable("refl", "i1", ("time", "x", "y"))
+        array.set_auto_maskandscale(False)
+        array.setncatts({"_Unsigned": "true", "scale_factor": 0.5, "add_offset": -10.0})
+        array[:] = stored.view("i1")
+    with xarray.open_dataset(folder / "radar.nc", decode_times=False) as data:
+        return Right(folder / "radar.nc", {"refl": data.refl.values}, TIME)
+
+
+@layout
+def fill_values_on_land(folder):
+    land = np.zeros((Y, X), bool)
+    land[0], land[3, 4:6] = True, True
+    values = np.where(land, np.float32(1e20), U.swapaxes(1, 2)).astype("f4")
+    with netCDF4.Dataset(folder / "grid_T.nc", "w") as file:
+        for name, length in (("time_counter", None), ("y", Y), ("x", X)):
+            file.createDimension(name, length)
+        file.createVariable("time_counter", "f8", ("time_counter",))[:] = TIME
+        array = file.createVariable("tos", "f4", ("time_counter", "y", "x"), fill_value=np.float32(1e20))
+        array.set_auto_maskandscale(False)
+        array[:] = values
+    return Right(folder / "grid_T.nc", {"tos": values}, TIME, solid=land)
+
+
+@layout
+def tiles_of_mitgcm(folder):
+    for number, cells in enumerate((slice(0, 4), slice(4, X))):
+        arrays = {"Eta": (("time", "X", "Y"), U[:, cells]), "X": (("X",), CENTRES_X[cells])}
+        path = write_netcdf(folder / f"state.0000000000.t{number + 1:03d}.nc", arrays)
+        with netCDF4.Dataset(path, "a") as file:
+            file.tile_number = number + 1
+    return Right(folder, refused="tiles of one grid.*gluemncbig")
+
+
+@layout
+def solutions_of_trixi(folder):
+    for step in range(3):
+        arrays = {"variables_1": np.ones(256), "variables_2": np.ones(256)}
+        attributes = {"mesh_file": "mesh.h5", "n_elements": 16, "time": TIME[step]}
+        write_hdf5(folder / f"solution_{step:09d}.h5", arrays, **attributes)
+    return Right(folder, refused="Trixi.*nodes of elements.*trixi2vtk")
