@@ -12,7 +12,7 @@ from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.file_names import NamedFile
 from ingest.inspecting.file_times import kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind
-from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_runs
+from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
 from ingest.name_pattern import PIECE, STEP, TILE, VARIABLE
 from shards.errors import SourceError
 
@@ -166,10 +166,11 @@ class Arrangement:
         return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
     def _doubt(self) -> str:
-        """What a person must look at: words that were taken for runs."""
+        """What a person must look at: words that were taken for variables, or for runs, by what they are."""
         for at in self.varying:
-            if self._is(at, "word") and at != self.variable:
-                return doubt_of_runs(self._firsts(at), sorted({file.text(at) for file in self.files}))
+            if at == self.variable or self._is(at, "word"):
+                words = sorted({file.text(at) for file in self.files})
+                return doubt_of_words(self._firsts(at), words, at == self.variable)
         return ""
 
 

@@ -14,10 +14,10 @@ from ingest.inspecting.contents import ArrayInfo, list_arrays
 
 # What fields are called: of files with one array each, these are variables and other names are runs.
 FIELD_NAME = re.compile(
-    r"rho|dens(ity)?|p|prs|pres(s|sure)?|u|v|w|[uvw]_?[xyzr]|vel(ocity)?(_?[xyzr123])?|[uvw]\d*m?"
-    r"|[uvw]_?(wind|vel(ocity)?)|t|temp(erature)?|theta|b_?[xyz123]|e_?[xyz]|j_?[xyz]|mag(netic)?(_?[xyz])?"
+    r"rho|dens(ity)?|p|prs|pres(s|sure)?|u|v|w|[uvw]_?[xyzr]|vel(ocity)?(_?[xyzr123])?|[uvw]10{1,2}m?"
+    r"|[uvwb][123]|[uvw]_?(wind|vel(ocity)?)|t|temp(erature)?|theta|b_?[xyz123]|e_?[xyz]|j_?[xyz]|mag(netic)?(_?[xyz])?"
     r"|m(om(entum)?)?_?[xyz123]|e|en(er)?(gy)?|eint|etot|s|salt|salinity|vort(icity)?(_?[xyz])?|omega|zeta"
-    r"|psi|phi|chi|eta|ssh|c\d*|conc(entration)?(_?\d+)?|tracer_?\d*|dye|scalar|smoke|buoyancy|b|q[vcri]?"
+    r"|psi|phi|chi|eta|ssh|c|conc(entration)?(_?\d+)?|tracer_?\d*|dye|scalar|smoke|buoyancy|b|q[vcri]?"
     r"|h|height|depth|alpha|vof|phase|stream(function)?|potential|mask|solid|k|epsilon|nut|activator|inhibitor"
     r"|species_?\w+|[a-z]+_(velocity|pressure|density|temperature)",
     re.IGNORECASE,
@@ -42,13 +42,16 @@ def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:
     return {len(each) for each in fields} <= {0, 1} and len({each for each in fields if each}) == 1
 
 
-def doubt_of_runs(files: Sequence[Path], words: Sequence[str]) -> str:
-    """What a person must look at where files with one array each are taken for runs; empty otherwise."""
+def doubt_of_words(files: Sequence[Path], words: Sequence[str], taken_for_variables: bool) -> str:
+    """What a person must look at where words alone decided, as files hold one array each; empty otherwise."""
     if not are_one_array_each([_fields(path) for path in files]):
         return ""
+    named = ", ".join(words[:9])
+    if taken_for_variables:
+        return f"{named} are taken for variables of one run, by these names"
     return (
-        f"{', '.join(words[:9])} are taken for runs; if they are variables of one run, write {{variable}} "
-        "there, and a field for each, stored by that name"
+        f"{named} are taken for runs; if they are variables of one run, write {{variable}} there, and a "
+        "field for each, stored by that name"
     )
 
 

@@ -69,6 +69,18 @@ def test_files_that_hold_different_arrays_are_variables_of_one_run(tmp_path):
     assert len(found.members) == 2
 
 
+def test_words_decide_where_files_hold_one_array_each_and_the_draft_says_so(tmp_path):
+    for folder, names in (("variables", ("rho", "vel_x")), ("runs", ("cylinder", "wing"))):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            np.save(tmp_path / folder / f"{name}.npy", np.ones((T, X, Y)))
+    variables, runs = look_through(tmp_path / "variables"), look_through(tmp_path / "runs")
+    assert (variables.kind, variables.pattern, variables.runs) == ("variables", "{variable}.npy", 1)
+    assert variables.doubt == "rho, vel_x are taken for variables of one run, by these names"
+    assert (runs.kind, runs.pattern, runs.runs) == ("runs", "*.npy", 2)
+    assert runs.doubt.startswith("cylinder, wing are taken for runs; if they are variables of one run")
+
+
 def test_what_does_not_fit_is_named(tmp_path):
     for number in range(3):
         state(tmp_path / f"out_{number}.h5", 0.5 * number)
