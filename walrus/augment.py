@@ -15,6 +15,7 @@ from torch import Tensor
 from shards.errors import MismatchError
 from shards.schema import Sides
 from walrus.batch import SPACE_AXES, Batch, FieldSlice
+from walrus.device import sent
 
 Permutation = tuple[int, int, int]
 Flip = tuple[bool, bool, bool]
@@ -94,9 +95,9 @@ def rotate(batch: Batch, rotation: Rotation) -> Batch:
         static_BCHWD=_turn_channels(batch.static_BCHWD, rotation, static_source_C, static_sign_C),
         cells_BHWD=_turn_grid(batch.cells_BHWD, rotation),
         boundaries=(lower, middle, upper),
-        padded_C=batch.padded_C[source_C],
-        scale_C=batch.scale_C[source_C],
-        static_scale_C=batch.static_scale_C[static_source_C],
+        padded_C=_select(batch.padded_C, source_C),
+        scale_C=_select(batch.scale_C, source_C),
+        static_scale_C=_select(batch.static_scale_C, static_source_C),
     )
 
 
@@ -114,9 +115,12 @@ def _turn_grid(x: Tensor, rotation: Rotation) -> Tensor:
 
 def _turn_channels(x_CHWD: Tensor, rotation: Rotation, source_C: list[int], sign_C: list[int]) -> Tensor:
     """[..., C, H, W, D] with both grid and components turned."""
-    source = torch.tensor(source_C, dtype=torch.long, device=x_CHWD.device)
-    sign = torch.tensor(sign_C, dtype=x_CHWD.dtype, device=x_CHWD.device)
-    return _turn_grid(x_CHWD.index_select(-4, source), rotation) * sign[:, None, None, None]
+    sign = sent(sign_C, x_CHWD, x_CHWD.dtype)
+    return _turn_grid(_select(x_CHWD, source_C, -4), rotation) * sign[:, None, None, None]
+
+
+def _select(x: Tensor, source_C: list[int], dim: int = 0) -> Tensor:
+    return x.index_select(dim, sent(source_C, x, torch.long))
 
 
 def _component_law(

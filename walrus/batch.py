@@ -6,9 +6,10 @@ vectors and tensors get their missing components as zero channels, marked in `pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from itertools import product
+from typing import Any
 
 import torch
 
@@ -54,25 +55,27 @@ class Batch:
         return self.fields_BTCHWD.shape[0]
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        return replace(
-            self,
-            fields_BTCHWD=self.fields_BTCHWD.to(device, non_blocking=True),
-            static_BCHWD=self.static_BCHWD.to(device, non_blocking=True),
-            cells_BHWD=self.cells_BHWD.to(device, non_blocking=True),
-            padded_C=self.padded_C.to(device),
-            scale_C=self.scale_C.to(device),
-            static_scale_C=self.static_scale_C.to(device),
-        )
+        """The same batch on a device; the host does not wait for the copies."""
+        return self._each(lambda value: value.to(device, non_blocking=True))
+
+    @property
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All its tensors by the names of their fields."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
 
     def pin_memory(self) -> Batch:
-        """The same in memory that a copy onto a GPU need not wait for."""
-        return replace(
-            self,
-            fields_BTCHWD=self.fields_BTCHWD.pin_memory(),
-            static_BCHWD=self.static_BCHWD.pin_memory(),
-            cells_BHWD=self.cells_BHWD.pin_memory(),
-        )
+        """A copy in memory that a copy onto a GPU need not wait for."""
+        return self._each(lambda value: value.pin_memory())
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        changed: dict[str, Any] = {name: change(value) for name, value in self.tensors.items()}
+        return replace(self, **changed)
+
+    def record_stream(self, stream: torch.cuda.Stream) -> None:
+        """Keeps its memory on the GPU until what is queued on this stream is done."""
+        for value in self.tensors.values():
+            value.record_stream(stream)
 
     @property
     def dimensions(self) -> int:

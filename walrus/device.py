@@ -1,10 +1,12 @@
-"""Choose the device of this process, and recognise torch's out-of-memory errors."""
+"""Choose the device of this process, send small tensors to it, and recognise torch's out-of-memory errors."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 
 def device() -> torch.device:
@@ -12,6 +14,15 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+def sent(values: Sequence[float] | Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A few numbers on the device of `like`, for which the host does not wait.
+
+    `torch.tensor(values, device=...)` would wait until all that is queued on a GPU is done, which leaves it
+    idle after.
+    """
+    return torch.as_tensor(values, dtype=dtype).to(like.device, non_blocking=True)
 
 
 def ran_out(error: MemoryError | RuntimeError) -> bool:

@@ -18,6 +18,7 @@ from shards.card import Card
 from shards.errors import MismatchError
 from shards.schema import NotNegative, checked
 from walrus.batch import Batch, FieldSlice
+from walrus.device import sent
 
 
 @checked
@@ -93,7 +94,10 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
     change_rms = [0.0 if scale is None else scale.change_rms for scale in known]
     unit_C = torch.cat([batch.scale_C, batch.static_scale_C])
     physical = dataset_statistics(rms, change_rms, layout, eps)
-    return WindowStatistics(physical.scale_BC.to(unit_C) / unit_C, physical.delta_BC.to(unit_C) / unit_C)
+    return WindowStatistics(
+        sent(physical.scale_BC, unit_C, unit_C.dtype) / unit_C,
+        sent(physical.delta_BC, unit_C, unit_C.dtype) / unit_C,
+    )
 
 
 def dataset_statistics(

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shards.schema import Boundary, Cell
+from walrus.device import sent
 from walrus.model.geometry import Axes, Axis
 from walrus.model.random_draws import Shift
 
@@ -93,7 +94,7 @@ def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
 
 def cell_flags(cells_BHWD: Tensor, axes: Axes, shift: Shift, like: Tensor) -> Tensor:
     """One channel per bit of the per-cell boundary mask, [B, F, H, W, D] padded; the padding has no bits."""
-    bits_F = torch.tensor(CELL_FLAGS, dtype=cells_BHWD.dtype, device=cells_BHWD.device)
+    bits_F = sent(CELL_FLAGS, cells_BHWD, cells_BHWD.dtype)
     raised_BFHWD = (cells_BHWD[:, None] & bits_F[:, None, None, None]) != 0
     return place(raised_BFHWD.to(like.dtype), axes, shift)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
+from walrus.device import sent
 from walrus.model.geometry import Axes, Axis, Boundaries, Patching, plan_axes
 from walrus.model.settings import ModelSettings
 
@@ -89,7 +90,7 @@ class Paths:
 
     def to(self, like: Tensor) -> Paths:
         """The same draw on the device and in the precision of `like`."""
-        return Paths(self.time_KB.to(like), self.space_KTB.to(like))
+        return Paths(sent(self.time_KB, like, like.dtype), sent(self.space_KTB, like, like.dtype))
 
 
 def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: torch.Generator) -> Paths:

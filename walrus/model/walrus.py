@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from shards.errors import MismatchError
+from walrus.device import sent
 from walrus.model.block import Block
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
@@ -67,7 +68,7 @@ class Walrus(nn.Module):
         `cell_flags`. Raises MismatchError where labels, grid or shifts do not fit.
         """
         _, windows, channels, *shape = x_TBCHWD.shape
-        labels_C = torch.as_tensor(labels, device=x_TBCHWD.device)
+        labels_C = sent(labels, x_TBCHWD)
         if len(labels_C) != channels:
             raise MismatchError(
                 f"model: {len(labels_C)} labels for {channels} channels; give one per channel"
@@ -115,7 +116,7 @@ class Walrus(nn.Module):
 
     def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
-        turned_K3 = torch.tensor(self._turns(shifts), device=x_TBSE.device)
+        turned_K3 = sent(torch.tensor(self._turns(shifts)), x_TBSE)
         paths = None if paths is None else paths.to(x_TBSE)
         for number, block in enumerate(self.blocks):
             time_B = None if paths is None else paths.time_KB[number]

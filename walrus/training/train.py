@@ -23,6 +23,7 @@ from walrus.device import device
 from walrus.reading.plan import MicroBatch, StreamPlan
 from walrus.reading.stream import Shards, stream
 from walrus.training.compiled_blocks import compile_blocks, pass_shapes, warm_up
+from walrus.training.copies import copied
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.early_stopping import EarlyStopping
 from walrus.training.engine import Engine, allow_tf32
@@ -133,7 +134,7 @@ def fit(
     engine = Engine(objective, engine_settings, len(plan.of_group(0, objective.rank)), saved)
 
     log = Log(run, first) if is_first else None
-    batches = stream(plan, shards, first, last, objective.rank)
+    batches = copied(stream(plan, shards, first, last, objective.rank), device())
     if early_stopping:
         early_stopping.begin(first)
         if is_first and early_stopping.was_best_at(first):
@@ -246,8 +247,7 @@ def _step(
         asked = time.perf_counter()
         micro, batch = next(batches)
         waited += time.perf_counter() - asked
-        # A copy from ordinary memory returns when that memory has been read: it may be used again.
-        loss = engine.loss(batch.to(device()), micro.number, ahead)
+        loss = engine.loss(batch, micro.number, ahead)
         losses_M[places[micro.number]] = loss.detach()
         engine.backward(loss)
         tokens += objective.tokens(batch)

@@ -1,0 +1,70 @@
+"""Copies of micro-batches onto a GPU, which run while the one before is computed.
+
+The reasons are in docs/decisions/0110-waits-for-the-host.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+
+from walrus.batch import Batch
+from walrus.reading.plan import MicroBatch
+
+Item = TypeVar("Item")
+Sent = TypeVar("Sent")
+
+
+def copied(
+    batches: Iterator[tuple[MicroBatch, Batch]], device: torch.device
+) -> Iterator[tuple[MicroBatch, Batch]]:
+    """The micro-batches on the device; on a GPU each is copied while the one before is computed.
+
+    A batch is valid until the next one is asked for, as in walrus.reading.stream. On a CPU nothing is copied
+    and nothing read earlier than without this.
+    """
+    if device.type != "cuda":
+        for micro, batch in batches:
+            yield micro, batch.to(device)
+        return
+    copies = torch.cuda.Stream(device)
+
+    def send(item: tuple[MicroBatch, Batch]) -> tuple[MicroBatch, Batch, torch.cuda.Event]:
+        micro, batch = item
+        with torch.cuda.stream(copies):
+            # Its memory may be used again at once: what is copied is a pinned copy of it.
+            there = batch.pin_memory().to(device)
+        return micro, there, copies.record_event()
+
+    for micro, batch, arrived in one_ahead(batches, send):
+        compute = torch.cuda.current_stream(device)
+        compute.wait_event(arrived)
+        # Otherwise the next copy could get this memory while it is still computed with.
+        batch.record_stream(compute)
+        yield micro, batch
+
+
+def one_ahead(items: Iterator[Item], send: Callable[[Item], Sent]) -> Iterator[Sent]:
+    """What `send` makes of each item, made when the one before it is handed out.
+
+    >>> def send(item: int) -> int:
+    ...     print("sent", item)
+    ...     return item
+    >>> for item in one_ahead(iter([1, 2]), send):
+    ...     print("used", item)
+    sent 1
+    sent 2
+    used 1
+    used 2
+    """
+    first = next(items, None)
+    if first is None:
+        return
+    ready = send(first)
+    for item in items:
+        following = send(item)
+        yield ready
+        ready = following
+    yield ready
