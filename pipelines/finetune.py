@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.options import Allow, BuiltRoot, Ranks, Trace
+from pipelines.options import Allow, BuiltRoot, KeepState, Ranks, Trace
 from shards.errors import SettingsError
 from shards.program.console import Assignments, Json, Version, application, local, one_line_errors
 
@@ -62,6 +62,7 @@ def command(
     ranks: Ranks = 1,
     assignments: Assignments = None,
     allow: Allow = None,
+    keep_state: KeepState = False,
     trace: Trace = None,
     as_json: Json = False,
     version: Version = False,
@@ -87,6 +88,7 @@ def command(
             ranks=ranks,
             allow=tuple(allow or ()),
             trace=trace,
+            keep_state=keep_state,
         )
         print_scores(scores, out, as_json)
         if scores and not as_json:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from pipelines.job import Job
 from pipelines.model_card import model_card
 from pipelines.recipe import DatasetChoice, RunRecipe
-from pipelines.run import Job
 from pipelines.train_and_evaluate import run_and_evaluate
 from shards.disk import write_atomically
 from shards.errors import MismatchError
@@ -44,6 +44,7 @@ def finetune(
     ranks: int = 1,
     allow: tuple[str, ...] = (),
     trace: Path | None = None,
+    keep_state: bool = False,
 ) -> dict[str, TaskScores]:
     """Sets up, trains and evaluates, and writes the model card; the scores by dataset.
 
@@ -68,7 +69,18 @@ def finetune(
         rank=Rank(0, ranks),
     )
     model, recipe = fit_memory(model, recipe, load)
-    job = Job(recipe, model, vocabulary.names, root, out, ranks, base, allow=allow, trace=trace)
+    job = Job(
+        recipe,
+        model,
+        vocabulary.names,
+        root,
+        out,
+        ranks,
+        base,
+        allow=allow,
+        trace=trace,
+        keep_state=keep_state,
+    )
     scores = run_and_evaluate(job, shards)
     if scores:
         _write_card(job, shards, description, scores)

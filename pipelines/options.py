@@ -48,3 +48,9 @@ Change = Annotated[
         help="Bounds on the RMS of a step's change, in units of that at the start of the rollout.",
     ),
 ]
+KeepState = Annotated[
+    bool,
+    typer.Option(
+        "--keep-state", help="Keep the optimiser's state after the end, so that a longer schedule can go on."
+    ),
+]

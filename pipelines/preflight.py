@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pipelines.run import Job
+from pipelines.job import Job
 from shards.errors import MismatchError
 from shards.program.byte_size import size_in_words
 from shards.program.checkup import Finding, folder_finding, machine_findings

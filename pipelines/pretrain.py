@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.options import Allow, Doctor, Ranks, Trace
+from pipelines.options import Allow, Doctor, KeepState, Ranks, Trace
 from shards.program.console import (
     Assignments,
     Json,
@@ -51,6 +51,7 @@ def command(
     ] = False,
     assignments: Assignments = None,
     allow: Allow = None,
+    keep_state: KeepState = False,
     trace: Trace = None,
     as_json: Json = False,
     doctor: Doctor = False,
@@ -78,7 +79,14 @@ def command(
             from pipelines.train_and_evaluate import print_scores
 
             scores = pretrain(
-                chosen, root, out, ranks=ranks, groups=groups, allow=tuple(allow or ()), trace=trace
+                chosen,
+                root,
+                out,
+                ranks=ranks,
+                groups=groups,
+                allow=tuple(allow or ()),
+                trace=trace,
+                keep_state=keep_state,
             )
             print_scores(scores, out, as_json)
 

@@ -9,9 +9,9 @@ from ingest.building.build import build, quarantine_lines
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
+from pipelines.job import Job
 from pipelines.preflight import require_writable
 from pipelines.recipe import DatasetChoice, RunRecipe
-from pipelines.run import Job
 from pipelines.train_and_evaluate import run_and_evaluate
 from shards.errors import SourceError
 from shards.program.console import say
@@ -52,6 +52,7 @@ def pretrain(
     groups: int | None = None,
     allow: tuple[str, ...] = (),
     trace: Path | None = None,
+    keep_state: bool = False,
 ) -> dict[str, TaskScores]:
     """Ingests, trains and evaluates; the scores by dataset.
 
@@ -75,5 +76,6 @@ def pretrain(
         groups=groups,
         allow=allow,
         trace=trace,
+        keep_state=keep_state,
     )
     return run_and_evaluate(job, shards)

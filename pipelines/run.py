@@ -6,139 +6,41 @@ import os
 import signal
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException, spawn
 
+from pipelines.job import Job, identity, keep_recipe, open_shards
+from pipelines.live_report import in_turn, live_report
 from pipelines.progress import progress
-from pipelines.recipe import RunRecipe
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, StoppedError, WalrusError
 from shards.program.console import say
 from shards.program.machine import keep_freed_memory, usable_cores
-from shards.program.settings import dump_toml
 from shards.program.signals import end_with_parent, passed_on, withheld
 from shards.program.starting import SIGNALS, STOPPED
-from shards.remote import Root
-from shards.verify import file_crc32c
-from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description, load_model, save_model
+from walrus.checkpoint import Description, load_model, save_model
 from walrus.model.cost import cost_of
-from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import card_scales
-from walrus.reading.plan import StreamSettings
 from walrus.reading.ranks import Rank, count_groups
 from walrus.reading.stream import Shards, plan_stream
 from walrus.rollout import Model
 from walrus.training.distributed import Launched, every_rank_needed, join_world, leave_world
-from walrus.training.early_stopping import EarlyStopping, EarlyStoppingSettings, is_done
+from walrus.training.early_stopping import EarlyStopping
 from walrus.training.fit_memory import enough_memory
 from walrus.training.log import note
 from walrus.training.lora import merged
 from walrus.training.objective import TrainingObjective
-from walrus.training.resume import incomplete_checkpoints, last_checkpoint
-from walrus.training.run_checkpoint import Identity, RunCheckpoint
-from walrus.training.schedule import ScheduleSettings
+from walrus.training.resume import incomplete_checkpoints, last_checkpoint, remove_state, require_state
+from walrus.training.run_checkpoint import RunCheckpoint
 from walrus.training.train import StoppedTogetherError, fit
-from walrus.training.tuning import TuningSettings, prepare
+from walrus.training.tuning import prepare
 from walrus.training.warm_start import grow
 from walrus.vocabulary import Vocabulary
-
-RECIPE = "recipe.toml"
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that a rank needs, as plain values that cross a process border.
-
-    `allow` names the parts of a stopped run that may differ when it resumes (walrus.training.resume.PARTS).
-    `trace` is the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as
-    the engine implies.
-    """
-
-    recipe: RunRecipe
-    model: ModelSettings
-    vocabulary: tuple[str, ...]
-    root: Root
-    run: Path
-    ranks: int
-    base: Path | None = None
-    stop_at: int | None = None
-    allow: tuple[str, ...] = ()
-    trace: Path | None = None
-    groups: int | None = None
-
-
-def is_finished(job: Job) -> bool:
-    """Whether the run's model exists, made by this recipe, but for what changes none of its numbers.
-
-    Raises MismatchError where the folder holds a run that this one cannot go on from.
-    """
-    if not is_recipe_kept(job):
-        saved, changes = last_checkpoint(job.run, identity(job, _shards(job)), job.allow)
-        if saved is None and (job.run / DESCRIPTION).is_file():
-            raise MismatchError(
-                f"{job.run}: holds a run of another recipe; give another --out, or remove the folder"
-            )
-        if changes:
-            return False
-    if not (job.run / DESCRIPTION).is_file():
-        return False
-    steps = job.recipe.schedule.steps
-    return load_description(job.run).step == steps or is_done(job.run, job.recipe.early_stopping, steps)
-
-
-def is_recipe_kept(job: Job) -> bool:
-    """Whether the folder of the run holds exactly this recipe."""
-    recipe = job.run / RECIPE
-    return recipe.is_file() and recipe.read_text(encoding="utf-8") == resolved(job.recipe)
-
-
-def keep_recipe(job: Job) -> None:
-    """Writes the recipe into the folder of the run, unless it is there."""
-    if not is_recipe_kept(job):
-        job.run.mkdir(parents=True, exist_ok=True)
-        write_atomically(job.run / RECIPE, resolved(job.recipe).encode())
-
-
-def resolved(recipe: RunRecipe) -> str:
-    """The recipe as it was understood, as TOML."""
-    return dump_toml(asdict(recipe))
-
-
-def identity(job: Job, shards: Shards) -> Identity:
-    """What a checkpoint of this job belongs to: its data, and the settings that its numbers depend on."""
-    recipe = job.recipe
-    stream = TypeAdapter(StreamSettings).dump_python(recipe.stream, mode="json")
-    windows = {
-        name: recipe.stream.windows(dataset.card.schema, cost_of(job.model))
-        for name, dataset in shards.datasets.items()
-    }
-    # Weights that rest are in no checkpoint: they must be those of the same base model.
-    base = f"{file_crc32c(job.base / WEIGHTS):08x}" if job.base is not None else ""
-    return {
-        "data": dict(shards.fingerprints),
-        "plan": {"datasets": recipe.weights, "windows": windows, **stream},
-        "schedule": TypeAdapter(ScheduleSettings).dump_python(recipe.schedule, mode="json"),
-        "engine": recipe.engine.identity,
-        "training": {
-            **recipe.training.identity,
-            **recipe.rollout.identity,
-            **TypeAdapter(TuningSettings).dump_python(recipe.tuning, mode="json"),
-            "early_stopping": TypeAdapter(EarlyStoppingSettings).dump_python(
-                recipe.early_stopping, mode="json"
-            ),
-        },
-        "model": {**job.model.identity, "vocabulary": list(job.vocabulary), "base": base},
-    }
-
-
-def _shards(job: Job) -> Shards:
-    return Shards.open(job.root, [choice.name for choice in job.recipe.datasets], job.recipe.reading)
 
 
 def train(job: Job) -> None:
@@ -221,9 +123,10 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     keep_freed_memory()
     join_world(rank, ranks, meeting)
     recipe = job.recipe
-    shards = _shards(job)
+    shards = open_shards(job)
     belongs = identity(job, shards)
     saved, changes = last_checkpoint(job.run, belongs, job.allow)
+    require_state(job.run, saved)
     if rank == 0:
         _begin(job, ranks, saved, changes)
     plan = plan_stream(
@@ -245,7 +148,12 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
     )
     early_stopping = _early_stopping(job, shards, description, objective)
     try:
-        with progress(shown=rank == 0) as report, enough_memory(job.run), every_rank_needed():
+        with (
+            progress(shown=rank == 0) as shown,
+            live_report(job, shown=rank == 0) as written,
+            enough_memory(job.run),
+            every_rank_needed(),
+        ):
             values = fit(
                 objective,
                 plan=plan,
@@ -254,7 +162,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
                 schedule=recipe.schedule,
                 settings=recipe.training,
                 run=job.run,
-                report=report,
+                report=in_turn(shown, written),
                 stop_at=job.stop_at,
                 identity=belongs,
                 saved=saved,
@@ -276,6 +184,8 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
         if early_stopping:
             description = replace(description, step=early_stopping.best.step)
         save_model(job.run, description, merged(values))
+        if job.stop_at is None and not job.keep_state:
+            remove_state(job.run)
         note(job.run, "ended: model.safetensors and model.json are written")
     leave_world()
 

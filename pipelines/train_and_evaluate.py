@@ -8,14 +8,15 @@ from pathlib import Path
 
 import typer
 
+from pipelines.job import Job, is_finished, is_recipe_kept, keep_recipe
+from pipelines.live_report import curves
 from pipelines.preflight import check_run
 from pipelines.progress import evaluation_progress
-from pipelines.run import Job, is_finished, is_recipe_kept, keep_recipe, train
+from pipelines.run import train
 from shards.program.console import print_json, say
 from shards.read import Dataset
 from shards.schema import Split
 from walrus.checkpoint import Description, load_description, load_model
-from walrus.evaluation.curve_figures import Curve
 from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.figures import draw
 from walrus.evaluation.forecasts import EvaluationSettings
@@ -81,17 +82,6 @@ def _evaluate(job: Job, shards: Shards) -> None:
         ("evaluation time", duration(time.perf_counter() - began)),
     )
     save(job.run / EVALUATION, RunFacts(job.recipe.title, facts), results, curves(losses))
-
-
-def curves(losses: Sequence[LoggedStep]) -> list[Curve]:
-    """The training curve of each task."""
-    steps: dict[str, list[int]] = {}
-    values: dict[str, list[float]] = {}
-    for line in losses:
-        for task, loss in line.losses.items():
-            steps.setdefault(task, []).append(line.step)
-            values.setdefault(task, []).append(loss)
-    return [Curve(task, steps[task], values[task]) for task in sorted(steps)]
 
 
 def evaluate_all(

@@ -14,17 +14,23 @@ from shards.drawing.colours import BLUE, INK, PALE
 _PHONE = 760
 
 
-def page(title: str, body: str, script: str = "") -> str:
+def page(title: str, body: str, script: str = "", refresh: int = 0) -> str:
     """The whole file; `body` is HTML, `title` is text. Browsers load nothing from outside of it.
 
-    They run `script` alone, which they know by its hash.
+    They run `script` alone, which they know by its hash, and load the file anew after `refresh` seconds.
     """
     runs, policy = "", ""
+    again = f'<meta http-equiv="refresh" content="{refresh}">\n' if refresh else ""
     if script:
         digest = base64.b64encode(sha256(script.encode()).digest()).decode()
         runs, policy = f"<script>{script}</script>", f"; script-src 'sha256-{digest}'"
     content = _PAGE.format(
-        title=escape(title), style=_LIGHT + _REST + _VIEWER, policy=policy, body=body, script=runs
+        title=escape(title),
+        style=_LIGHT + _REST + _VIEWER,
+        policy=policy,
+        again=again,
+        body=body,
+        script=runs,
     )
     return with_comment(content.encode()).decode()
 
@@ -84,7 +90,7 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; img-src data:; style-src 'unsafe-inline'{policy};
   base-uri 'none'; form-action 'none'">
-<title>{title}</title><style>{style}</style></head>
+{again}<title>{title}</title><style>{style}</style></head>
 <body><main>
 {body}
 </main>{script}</body></html>

@@ -109,7 +109,7 @@ def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
     assert built.exit_code == 0, built.stderr
     base, tuned = folder / "run", folder / "tuned"
     where = ("cns2d", "--root", folder / "data")
-    done = call("finetune", *where, "--from", base, "--out", tuned, "--samples", 12, *QUICK)
+    done = call("finetune", *where, "--from", base, "--out", tuned, "--samples", 12, *QUICK, "--keep-state")
     assert done.returncode == 0, done.stderr
     assert "cns2d" in done.stdout
     assert "licence of the data: MIT" in (tuned / "README.md").read_text()
@@ -120,6 +120,9 @@ def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
     assert "goes on at step 3 with another schedule (epochs 3 -> 4)" in done.stderr
     assert json.loads((tuned / "validation.jsonl").read_text().splitlines()[-1])["step"] == 4
     assert (folder / "trace").is_dir()
+    assert [path.name for path in (tuned / "checkpoints").rglob("*.*")] == ["checkpoint.json"]
+    assert not (tuned / "best.safetensors").exists()
+    assert "Step <b>4 of 4</b>; the training has ended." in (tuned / "report.html").read_text()
     found = invoke("evaluate", tuned, *where, "--out", folder / "judged", "--longest", 3, "--json")
     assert found.exit_code == 0, found.stderr
     assert json.loads(found.stdout) == json.loads((folder / "judged" / "scores.json").read_text())

@@ -8,11 +8,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from pipelines.job import Job
 from pipelines.preflight import check_run, require_writable
 from pipelines.pretrain import app
 from pipelines.pretraining import pretrain
 from pipelines.recipe import DatasetChoice, find_run_recipe
-from pipelines.run import Job
 from shards.errors import MismatchError
 from walrus.model.settings import ModelSettings
 from walrus.reading.stream import Shards

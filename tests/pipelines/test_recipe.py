@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ingest.recipe import find_recipe
+from pipelines.job import resolved
 from pipelines.recipe import find_run_recipe, run_recipes
-from pipelines.run import resolved
 from shards.errors import RenamedWarning, SettingsError
 from walrus.model.walrus import Walrus
 from walrus.training.schedule import ScheduleSettings

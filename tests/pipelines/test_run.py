@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
+from pipelines.job import Job, identity, is_finished, is_recipe_kept, keep_recipe
 from pipelines.recipe import DatasetChoice, find_run_recipe
-from pipelines.run import Job, identity, is_finished, is_recipe_kept, keep_recipe, mistake_of
+from pipelines.run import mistake_of
 from shards.errors import MismatchError, StoppedError
 from shards.json_text import dump
 from walrus.checkpoint import Description, load_model, save_model

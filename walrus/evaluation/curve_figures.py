@@ -141,7 +141,10 @@ def curve(curves: Sequence[Curve]) -> bytes:
     rows, last = math.ceil(len(curves) / columns), max(max(each.steps) for each in curves)
     with style():
         page = Page(WIDTH, top + rows * (height + 0.45) + bottom)
-        page.title("training loss", "each step, and the running geometric mean")
+        page.title(
+            "training loss",
+            "100 × mean absolute error, in units of the RMS of the change; each step, and the running mean",
+        )
         for i, each in enumerate(curves):
             row, column = divmod(i, columns)
             axes = page.axes(left + column * (width + gap), top + row * (height + 0.45), width, height)

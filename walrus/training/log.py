@@ -98,6 +98,10 @@ class LoggedStep:
     step: Natural
     losses: dict[str, float]
     seconds: NotNegative
+    rate: float = 0.0
+    norm: float = 0.0
+    windows: Natural = 0
+    waited: float = 0.0
 
 
 class Log:

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from shards.errors import MismatchError, SettingsError
-from walrus.training.run_checkpoint import Identity, RunCheckpoint, fault_of, steps_of
+from shards.program.side_task import SideTask
+from walrus.training.early_stopping import BEST
+from walrus.training.run_checkpoint import Identity, RunCheckpoint, fault_of, leave_identity, steps_of
 
 CHECKPOINTS = "checkpoints"
 # The parts of a run's identity that may differ when asked for; the model may not, its weights would not fit.
@@ -47,6 +49,29 @@ def incomplete_checkpoints(run: Path, saved: RunCheckpoint | None) -> Iterator[s
     after = every.index(saved.folder) + 1 if saved is not None else 0
     for step in every[after:]:
         yield f"checkpoint {step.name} is not whole ({fault_of(step)}) and is left as it is"
+
+
+def require_state(run: Path, saved: RunCheckpoint | None) -> None:
+    """Raises MismatchError where the run came to its end and kept no state to go on from."""
+    if saved is not None and not saved.checkpoint.has_state:
+        raise MismatchError(
+            f"{run}: it ended at step {saved.checkpoint.step}, and the state to go on from was removed: the "
+            "weights of the last step and the moments of the optimiser. Give another --out, fine-tune its "
+            "model (walrus-finetune), or train again with --keep-state"
+        )
+
+
+def remove_state(run: Path) -> None:
+    """Removes what only a run that goes on needs; which run it was stays known.
+
+    The reasons are in docs/decisions/0104-no-state-after-the-end.md.
+    """
+    SideTask("removal of the state of the run").do(lambda: _remove_state(run))
+
+
+def _remove_state(run: Path) -> None:
+    leave_identity(run / CHECKPOINTS)
+    (run / BEST).unlink(missing_ok=True)
 
 
 def _cure(refused: Collection[str]) -> str:

@@ -71,7 +71,7 @@ class Checkpoint:
 
     `updates` counts the optimiser's own steps for each parameter; earlier versions had one count for all.
     `sizes` are the bytes of each file, `headers` the crc32c of its header; earlier versions did not have
-    them.
+    them. Without `has_state` only this document is left, of a run that came to its end.
     """
 
     step: Natural
@@ -80,6 +80,7 @@ class Checkpoint:
     identity: dict[str, dict[str, JsonValue]]
     sizes: dict[str, Natural] = field(default_factory=dict)
     headers: dict[str, Natural] = field(default_factory=dict)
+    has_state: bool = True
 
     def updates_of(self, name: str) -> int:
         """In how many steps of the optimiser a parameter has taken part."""
@@ -146,15 +147,40 @@ def _remove_unfinished(folder: Path) -> None:
 
 
 def _remove_old(folder: Path) -> None:
-    """Whole checkpoints before the last two; one that is a link, or in which somebody put a file, stays."""
+    """Whole checkpoints before the last two."""
     for old in whole_steps(folder)[:-KEPT]:
-        names = {path.name for path in old.iterdir()}
-        if old.is_symlink() or not all(name == CHECKPOINT or FILE.fullmatch(name) for name in names):
-            continue
+        _remove_step(old)
+
+
+def _remove_step(step: Path) -> None:
+    """Removes a checkpoint that is ours alone."""
+    if _is_ours(step):
         # Half removed it must not have the name of a checkpoint.
-        aside = old.with_name(f"{TEMPORARY}{old.name}")
-        old.rename(aside)
+        aside = step.with_name(f"{TEMPORARY}{step.name}")
+        step.rename(aside)
         shutil.rmtree(aside)
+
+
+def _is_ours(step: Path) -> bool:
+    """False for a link, and for a folder in which somebody put a file."""
+    names = {path.name for path in step.iterdir()}
+    return not step.is_symlink() and all(name == CHECKPOINT or FILE.fullmatch(name) for name in names)
+
+
+def leave_identity(folder: Path) -> None:
+    """Of the checkpoints that are ours alone only the document of the last one is left."""
+    steps = whole_steps(folder)
+    if not steps:
+        return
+    *others, last = steps
+    if _is_ours(last):
+        # First the document: a run that is killed here has a checkpoint without state, not a damaged one.
+        document = replace(_read(last), sizes={}, headers={}, has_state=False)
+        write_atomically(last / CHECKPOINT, dump_with_checksum(Checkpoint, document))
+        for path in last.glob("rank-*.safetensors"):
+            path.unlink()
+    for step in others:
+        _remove_step(step)
 
 
 def _copy(values: Tensor) -> Tensor:

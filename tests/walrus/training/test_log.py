@@ -34,7 +34,7 @@ def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
             log.write(progress(step))
     lines = (tmp_path / "losses.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [progress(step).line for step in range(3)]
-    wanted = [LoggedStep(step, progress(step).losses, 0.5) for step in range(3)]
+    wanted = [LoggedStep(step, progress(step).losses, 0.5, 1e-3, 2.0, 6, 0.01) for step in range(3)]
     assert read_lines(tmp_path / "losses.jsonl", LoggedStep) == wanted
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()

@@ -3,7 +3,7 @@ from safetensors.torch import save_file
 
 from shards.errors import MismatchError, SettingsError
 from shards.json_text import dump
-from walrus.training.resume import last_checkpoint
+from walrus.training.resume import last_checkpoint, remove_state, require_state
 from walrus.training.run_checkpoint import Checkpoint
 
 IDENTITY = {
@@ -70,3 +70,16 @@ def test_a_dataset_more_is_a_change_but_a_setting_that_was_unknown_then_is_none(
     assert last_checkpoint(run, now(schedule={"offset": 128}, plan={"block": 1}), ())[1] == []
     with pytest.raises(MismatchError, match=r"another data \(wave absent -> 1:2:3\)"):
         last_checkpoint(run, now(data={"wave": "1:2:3"}), ())
+
+
+def test_a_run_that_has_ended_is_known_but_cannot_go_on(run):
+    (run / "best.safetensors").touch()
+    require_state(run, last_checkpoint(run, now(), ())[0])
+    remove_state(run)
+    assert [path.name for path in run.rglob("*.*")] == ["checkpoint.json"]
+    with pytest.raises(MismatchError, match="another schedule"):
+        last_checkpoint(run, now(schedule={"rate": 1e-4}), ())
+    saved, _ = last_checkpoint(run, now(schedule={"rate": 1e-4}), ("schedule",))
+    with pytest.raises(MismatchError, match="it ended at step 5, and the state to go on from was removed"):
+        require_state(run, saved)
+    require_state(run, None)

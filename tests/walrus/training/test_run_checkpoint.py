@@ -14,7 +14,15 @@ from safetensors.torch import save_file
 
 from shards.errors import MismatchError
 from shards.json_text import dump
-from walrus.training.run_checkpoint import Checkpoint, Fragment, RunCheckpoint, fault_of, save, steps_of
+from walrus.training.run_checkpoint import (
+    Checkpoint,
+    Fragment,
+    RunCheckpoint,
+    fault_of,
+    leave_identity,
+    save,
+    steps_of,
+)
 
 SAVING = Path(__file__).with_name("saving_run.py")
 VALUES = torch.arange(35.0)
@@ -92,6 +100,20 @@ def three(folder):
     for step in (9, 10, 11):
         save(folder, Checkpoint(step, 1, {"w": step}, {}), [Fragment("weight", "w", 0, VALUES + step)])
     return folder
+
+
+def test_after_the_end_only_what_the_run_was_is_left_and_what_is_not_ours(tmp_path, world):
+    folder = three(tmp_path / "checkpoints")
+    (folder / "step-0000010" / "note.txt").touch()
+    leave_identity(folder)
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
+        *("step-0000010/checkpoint.json", "step-0000010/note.txt", "step-0000010/rank-00000.safetensors"),
+        "step-0000011/checkpoint.json",
+    ]
+    checkpoint = RunCheckpoint.last(folder).checkpoint
+    assert (checkpoint.step, checkpoint.has_state, checkpoint.updates) == (11, False, {"w": 11})
+    leave_identity(folder)
+    assert RunCheckpoint.last(folder).checkpoint == checkpoint
 
 
 def test_what_is_not_named_as_a_checkpoint_stays_and_is_never_read(tmp_path, world):

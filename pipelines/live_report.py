@@ -1,0 +1,125 @@
+"""RUN/report.html while a run trains: written anew at intervals, as a side task that never ends the run.
+
+The reasons are in docs/decisions/0105-a-page-while-it-trains.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.job import Job
+from pipelines.progress import Smooth
+from shards.program.side_task import SideTask
+from walrus.evaluation.curve_figures import Curve
+from walrus.evaluation.training_report import Course, TrainingState, write_training_report
+from walrus.training.early_stopping import Validation, read_validations
+from walrus.training.log import LOSSES, LoggedStep, StepRecord, read_lines
+from walrus.training.train import Report
+
+REPORT = "report.html"
+# Between two pages; and no more than this share of the time is spent on them.
+SECONDS_BETWEEN = 30.0
+SHARE = 0.01
+
+
+class LiveReport:
+    """Writes the page of a run now and then, from the records in its folder."""
+
+    def __init__(self, run: Path, facts: tuple[tuple[str, str], ...], title: str) -> None:
+        self.run, self.facts, self.title = run, facts, title
+        self.smooth = Smooth()
+        self.last: StepRecord | None = None
+        self.due = time.monotonic() + SECONDS_BETWEEN
+
+    def take(self, step: StepRecord) -> None:
+        """Takes in a step; writes the page where one is due."""
+        self.smooth.take(step)
+        self.last = step
+        if time.monotonic() >= self.due:
+            self.write(goes_on=True)
+
+    def write(self, goes_on: bool) -> None:
+        """Writes the page; nothing before the first step."""
+        if self.last is None:
+            return
+        began = time.monotonic()
+        done = self.last.step + 1
+        lead = f"Step <b>{done:,} of {self.last.steps:,}</b>"
+        if goes_on:
+            lead += f": {self.smooth.figures(self.last)}."
+        elif done == self.last.steps:
+            lead += "; the training has ended."
+        else:
+            lead += "; the training has stopped, and log.txt says why."
+        lines = read_lines(self.run / LOSSES, LoggedStep)
+        state = TrainingState(
+            self.title,
+            lead,
+            self.facts,
+            curves(lines),
+            courses(lines, read_validations(self.run)),
+            refresh=int(SECONDS_BETWEEN) if goes_on else 0,
+        )
+        write_training_report(self.run / REPORT, state)
+        now = time.monotonic()
+        self.due = now + max(SECONDS_BETWEEN, (now - began) / SHARE)
+
+
+@contextmanager
+def live_report(job: Job, shown: bool) -> Iterator[Report]:
+    """Yields what to call after each step; the last page is written when the run ends, however it does."""
+    if not shown:
+        yield lambda step: None
+        return
+    names = ", ".join(choice.name.replace("_", " ") for choice in job.recipe.datasets)
+    facts = (("trains on", names), ("ranks", str(job.ranks)), ("folder", job.run.name))
+    page, side = LiveReport(job.run, facts, job.recipe.title), SideTask(REPORT)
+    try:
+        yield lambda step: side.do(lambda: page.take(step))
+    finally:
+        side.do(lambda: page.write(goes_on=False))
+
+
+def in_turn(*reports: Report) -> Callable[[StepRecord], None]:
+    """One report that calls all of them."""
+
+    def report(step: StepRecord) -> None:
+        for each in reports:
+            each(step)
+
+    return report
+
+
+def curves(losses: Sequence[LoggedStep]) -> list[Curve]:
+    """The training curve of each task."""
+    steps: dict[str, list[int]] = {}
+    values: dict[str, list[float]] = {}
+    for line in losses:
+        for task, loss in line.losses.items():
+            steps.setdefault(task, []).append(line.step)
+            values.setdefault(task, []).append(loss)
+    return [Curve(task, steps[task], values[task]) for task in sorted(steps)]
+
+
+def courses(losses: Sequence[LoggedStep], validations: Sequence[Validation]) -> list[Course]:
+    """Validation where there is one; learning rate, gradient, speed and waiting of each step."""
+    seen = []
+    if validations:
+        errors = [each.error for each in validations]
+        steps = [each.step for each in validations]
+        seen.append(Course("validation, VRMSE of rollouts", steps, errors, logarithmic=True))
+    timed = [line for line in losses if line.seconds]
+    if not timed:
+        return seen
+    steps = [line.step for line in timed]
+    waits = [100 * line.waited / line.seconds for line in timed]
+    return [
+        *seen,
+        Course("learning rate", steps, [line.rate for line in timed]),
+        Course("norm of the gradient", steps, [line.norm for line in timed], logarithmic=True),
+        Course("windows per second", steps, [line.windows / line.seconds for line in timed]),
+        Course("waiting for data, % of a step", steps, waits),
+    ]

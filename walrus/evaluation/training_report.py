@@ -1,0 +1,120 @@
+"""The page of a run while it trains: losses by task, validation, rate, speed, waiting for data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from shards.disk import write_atomically
+from shards.drawing.canvas import log_axis, sheet, style
+from shards.drawing.colours import BLUE, PALE
+from shards.drawing.even_choice import evenly_chosen
+from shards.drawing.html_page import chart, heading, page, table, text_row
+from walrus.evaluation.curve_figures import Curve, curve
+
+# A picture shows no more of a longer run.
+MOST_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class Course:
+    """One number of a run against its step: name, steps [N], values [N]; drawn on a log axis or from zero."""
+
+    name: str
+    steps: Sequence[int]
+    values: Sequence[float]
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What is known of a run: facts (name, value), losses of each task, validation, rate, speed.
+
+    `lead` is the sentence on how far it is. A page of a run that goes on loads itself anew after
+    `refresh` seconds; 0: never.
+    """
+
+    title: str
+    lead: str
+    facts: tuple[tuple[str, str], ...]
+    losses: Sequence[Curve]
+    courses: Sequence[Course]
+    refresh: int = 0
+
+
+def write_training_report(path: Path, state: TrainingState) -> None:
+    """Writes the page to `path`, whole or not at all; each curve has at least one loss."""
+    pictures = []
+    if state.losses:
+        pictures.append(chart(curve([thinned(each) for each in state.losses]), "training loss of each task"))
+    if state.courses:
+        pictures.append(chart(draw_courses(state.courses), "validation, rate, speed and waiting"))
+    rows = [_row(each) for each in state.losses]
+    body = "\n".join(
+        [
+            heading(state.title, state.facts),
+            f'<p class="lead">{state.lead}</p>',
+            table(("loss of", "first steps", "last steps", "steps"), [rows], "numbers"),
+            *pictures,
+            _NOTES,
+        ]
+    )
+    write_atomically(path, page(state.title, body, refresh=state.refresh).encode())
+
+
+def thinned(losses: Curve) -> Curve:
+    """At most MOST_POINTS of its steps, evenly chosen.
+
+    >>> len(thinned(Curve("flow", range(9000), [1.0] * 9000)).losses)
+    2000
+    """
+    places = evenly_chosen(range(len(losses.steps)), MOST_POINTS)
+    return Curve(
+        losses.task, [losses.steps[place] for place in places], [losses.losses[place] for place in places]
+    )
+
+
+def _row(losses: Curve) -> str:
+    """Mean loss of the first and the last twentieth of its steps, and how many steps trained on the task."""
+    count = max(1, len(losses.losses) // 20)
+    first, last = np.mean(losses.losses[:count]), np.mean(losses.losses[-count:])
+    return text_row(losses.task.replace("_", " "), f"{first:.2f}", f"{last:.2f}", f"{len(losses.steps):,}")
+
+
+def draw_courses(courses: Sequence[Course]) -> bytes:
+    """PNG: a box for each number of a run."""
+    with style():
+        page_of_boxes, boxes = sheet("the run", "against the step", len(courses))
+        for axes, course in zip(boxes, courses, strict=True):
+            places = evenly_chosen(range(len(course.steps)), MOST_POINTS)
+            step, value = np.array(course.steps)[places], np.array(course.values, float)[places]
+            axes.plot(
+                step, value, color=BLUE, linewidth=1.1, marker="o" if len(step) < 30 else "", markersize=2
+            )
+            known = value[np.isfinite(value)]
+            if course.logarithmic and (known > 0).any():
+                log_axis(axes, float(known[known > 0].min()) / 1.2, float(known.max()) * 1.2)
+            else:
+                axes.set_ylim(0, 1.1 * float(known.max(initial=0)) or 1)
+                axes.grid(axis="y", color=PALE, linewidth=0.4)
+                axes.spines[["top", "right"]].set_visible(False)
+            axes.set_title(course.name, loc="left", size=8)
+            axes.set_xlim(0, max(int(step[-1]), 1))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        return page_of_boxes.png()
+
+
+_NOTES = """<section><h2>How the numbers are defined</h2><ul>
+<li><b>Loss</b>: 100 × the mean absolute error of the predicted change of each field, in units of the RMS of
+that change. It has no unit: 0 is a perfect forecast, and one of no change has about 70 to 100 whatever the
+field.</li>
+<li><b>Validation</b>: VRMSE of short rollouts of the validation split, mean over steps, fields and
+trajectories; 1 is the score of a constant field. Only runs with early stopping have it.</li>
+<li><b>Waiting</b>: the share of a step in which the first rank waits for data.</li>
+<li>First and last steps are means over a twentieth of the steps that trained on a task. Of a long run the
+pictures show an even choice of the steps; losses.jsonl has all of them.</li>
+</ul></section>"""
