@@ -42,6 +42,7 @@ def frames(film: Snapshots, schema: Schema) -> bytes:
         return _profiles(film, schema)
     left, top, bottom = 0.4, 0.86, 0.42
     columns = len(film.time_T)
+    units = schema.per_channel({field.name: field.unit for field in schema.fields})
     tallest = max(0.9, min(2.2, 12 / len(channels)))
     width = min((WIDTH - left - BAR) / columns - GAP, 2.2, tallest / view.ratio)
     height = width * view.ratio
@@ -57,14 +58,16 @@ def frames(film: Snapshots, schema: Schema) -> bytes:
                 shown = draw(axes, view, image, scale)
                 axes.set_title(f"t = {film.time_T[column]:.4g}" if row == 0 else "")
                 axes.set_ylabel(caption_words(channel) if column == 0 else "", color=INK, size=8)
-            bar(page.axes(left + columns * (width + GAP), down, 0.09, height), shown)
+            place = page.axes(left + columns * (width + GAP), down, 0.09, height)
+            bar(place, shown, units[row], scale.saturates(images))
         compass(page, view)
         return page.png()
 
 
-def constants(film: Snapshots, channels: Sequence[str]) -> bytes:
+def constants(film: Snapshots, schema: Schema) -> bytes:
     """The fields that do not change in time."""
-    view = film.view
+    view, channels = film.view, schema.static_channels
+    units = schema.per_channel({field.name: field.unit for field in schema.fields}, constant=True)
     left, top, bottom, gap = 0.12, 1.02, 0.5, 0.3
     columns = min(4, len(channels))
     width = min((WIDTH - left) / columns - BAR, 4.0, 2.6 / view.ratio)
@@ -76,9 +79,12 @@ def constants(film: Snapshots, channels: Sequence[str]) -> bytes:
         for i, (channel, image) in enumerate(zip(channels, film.static_CVU, strict=True)):
             place, down = left + i % columns * (width + BAR), top + i // columns * (height + gap)
             axes = page.axes(place, down, width, height)
-            shown = draw(axes, view, image, Scale.of_field([image]))
+            scale = Scale.of_field([image])
+            shown = draw(axes, view, image, scale)
             axes.set_title(caption_words(channel), size=8)
-            bar(page.axes(place + width + 0.07, down, 0.09, height), shown)
+            bar(
+                page.axes(place + width + 0.07, down, 0.09, height), shown, units[i], scale.saturates([image])
+            )
         compass(page, view)
         return page.png()
 
@@ -103,8 +109,9 @@ def domain(survey: Survey, schema: Schema) -> bytes:
         return page.png()
 
 
-def histograms(portraits: Sequence[FieldSummary]) -> bytes:
+def histograms(portraits: Sequence[FieldSummary], schema: Schema) -> bytes:
     """How often each value occurs, one line per component."""
+    units = {field.name: field.unit for field in schema.fields}
     with style():
         page, boxes = sheet("histograms", "share of all values a unit, log scale", len(portraits))
         for axes, portrait in zip(boxes, portraits, strict=True):
@@ -116,6 +123,7 @@ def histograms(portraits: Sequence[FieldSummary]) -> bytes:
             if portrait.logarithmic:
                 axes.set_xscale("log")
             axes.set_title(caption_words(portrait.name), loc="left", size=8)
+            axes.set_xlabel(units[portrait.name])
             _legend(axes, len(portrait.components))
         return page.png()
 

@@ -1,7 +1,8 @@
 """Writes report.html of a built dataset: its fields and numbers, what was left out, where it came from.
 
-One file, no script, no network. It is not part of the dataset: the index does not list it, a check or a copy
-ignores it, and a build or an append that changes the dataset removes it.
+One file, no network; the script of the viewer is the only one that runs. It is not part of the dataset: the
+index does not list it, a check or a copy ignores it, and a build or an append that changes the dataset
+removes it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from ingest.reporting import figures
+from ingest.reporting.films import dataset_viewer
 from ingest.reporting.survey import PARAMETERS, PICTURES, REACH, Survey, survey
 from shards.card import Card, ChannelMoments
 from shards.disk import write_atomically
-from shards.drawing.html_page import figure, heading, page, table, text_row
+from shards.drawing.html_page import chart, figure, heading, page, table, text_row
+from shards.drawing.viewer import script
 from shards.program.byte_size import size_in_words
 from shards.publish import REPORT
 from shards.read import Dataset
@@ -36,7 +39,7 @@ def report(dataset: Dataset) -> Path:
     card, seen = dataset.card, survey(dataset)
     parts = [
         _head(card, seen),
-        _fields(card.schema, seen),
+        _fields(dataset, seen),
         _sizes(dataset),
         _numbers(card.schema, seen),
         _moments(card),
@@ -46,7 +49,7 @@ def report(dataset: Dataset) -> Path:
     ]
     path = dataset.folder / REPORT
     with full_disk_is_an_error(path):
-        write_atomically(path, page(card.title, "\n".join(filter(None, parts))).encode())
+        write_atomically(path, page(card.title, "\n".join(filter(None, parts)), script()).encode())
     return path
 
 
@@ -82,15 +85,15 @@ def _link(address: str) -> str:
     return f'<a href="{words}">{words}</a>' if address.startswith(("https://", "http://")) else words
 
 
-def _fields(schema: Schema, seen: Survey) -> str:
-    text = "<h2>What it looks like</h2>"
+def _fields(dataset: Dataset, seen: Survey) -> str:
+    """The viewer, and pictures that need no script."""
+    schema = dataset.card.schema
+    text = f"<h2>What it looks like</h2>{dataset_viewer(dataset, seen.split)}"
     for film in seen.films:
         told = f"each field at several times, {film.view.cut}".removesuffix(", ")
         text += figure(figures.frames(film, schema), told)
     if schema.static_channels:
-        text += figure(
-            figures.constants(seen.films[0], schema.static_channels), "the fields that do not change in time"
-        )
+        text += figure(figures.constants(seen.films[0], schema), "the fields that do not change in time")
     return text
 
 
@@ -123,9 +126,9 @@ def _stored(dataset: Dataset, split: Split) -> int:
 
 def _numbers(schema: Schema, seen: Survey) -> str:
     text = f"<h2>How it is spread and how it moves</h2><p>{_sample(seen)}</p>"
-    text += figure(figures.histograms(seen.portraits), "histograms of each field")
-    text += figure(figures.spectra(seen.portraits), "isotropic power spectrum of each field")
-    return text + figure(
+    text += chart(figures.histograms(seen.portraits, schema), "histograms of each field")
+    text += chart(figures.spectra(seen.portraits), "isotropic power spectrum of each field")
+    return text + chart(
         figures.changes(seen.portraits, schema), "change of each field in one step against time"
     )
 
@@ -184,7 +187,7 @@ def _parameters(seen: Survey) -> str:
     names = list(dict.fromkeys(chain.from_iterable(scalars for _, scalars in seen.parameters)))
     values = {name: _values_of(name, seen) for name in names}
     varied = [name for name in names if len(set(values[name])) > 1]
-    strips = figure(figures.strips(seen, varied), "the parameters of each trajectory") if varied else ""
+    strips = chart(figures.strips(seen, varied), "the parameters of each trajectory") if varied else ""
     rows = [(name.replace("_", " "), _range(values[name])) for name in names]
     return f"<h2>Parameters</h2>{strips}{_table(('parameter', 'values'), rows, 'prose')}"
 
@@ -229,6 +232,9 @@ def _quarantine(card: Card) -> str:
 def _notes(card: Card, seen: Survey) -> str:
     """How each number and picture is defined."""
     return f"""<section><h2>How the numbers are defined</h2><ul>
+<li><b>Viewer</b>: trajectories of the {seen.split} split and their frames, evenly chosen, cells thinned; a
+step by the buttons or the arrow keys, the value under the pointer below the picture. An arrow at a colour bar
+says that some values lie beyond it.</li>
 <li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. First axis to
 the right, second upward; of a volume the middle plane, then the values of largest magnitude along the third
 axis. The times of one field share their colours, the outermost 0.2 % of the values saturate. The frame

@@ -231,16 +231,16 @@ def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snaps
         # Before it is projected: an obstacle must not hide what is in front of it or behind it.
         frame_TCS[:, :, solid_S] = np.nan
         for seen, view in zip(images, views, strict=True):
-            seen.append(_planes(frame_TCS[0], document.scale, view))
+            seen.append(planes(frame_TCS[0], document.scale, view))
     static_CS = dataset.static(entry)
     time_T = tuple(document.trajectory.time[frame] for frame in frames)
     return tuple(
-        Snapshots(view, entry.key, time_T, np.stack(seen), _planes(static_CS, document.static_scale, view))
+        Snapshots(view, entry.key, time_T, np.stack(seen), planes(static_CS, document.static_scale, view))
         for view, seen in zip(views, images, strict=True)
     )
 
 
-def _planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
+def planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
     """[C, V, U] in physical units."""
     planes = [view.image(values_S) * factor for values_S, factor in zip(values_CS, scale, strict=True)]
     return np.stack(planes) if planes else np.empty((0, len(view.cells_V), len(view.cells_U)))

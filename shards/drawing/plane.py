@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.drawing.even_choice import evenly_chosen
-from shards.schema import Boundary, Grid, Sides
+from shards.schema import Boundary, Grid, Schema, Sides
 
 UNSIGNED, SIGNED, ERROR = "viridis", "RdBu_r", "PuOr_r"
 Picture = npt.NDArray[np.floating]
@@ -156,6 +156,12 @@ def slices_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
                 for depth in depths
             ]
     return tuple(slices)
+
+
+def labelled_view(view: View, schema: Schema) -> View:
+    """Axes with their units; the axis that stands for the height of a line has none."""
+    across, up = (schema.labelled(name) if name in schema.grid.axes else name for name in view.names)
+    return replace(view, names=(across, up))
 
 
 def _shown_axes(grid: Grid) -> tuple[int, int]:

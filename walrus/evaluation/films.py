@@ -7,12 +7,11 @@ vertical axis of an image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from shards.drawing.even_choice import evenly_chosen
-from shards.drawing.plane import Scale, View, slices_of
+from shards.drawing.plane import Scale, labelled_view, slices_of
 from shards.drawing.viewer import Film, FilmedField, Strip
 from shards.schema import Schema
 from walrus.evaluation.recording import Recording, Wanted, error_words
@@ -46,18 +45,12 @@ def wanted(schema: Schema, steps: int, films: int) -> Wanted:
     """All channels in all slices, thinned, at as many of the `steps` as the page has room for."""
     views = slices_of(schema.grid, schema.boundaries)
     most = MOST_CELLS if len(views) == 1 else MOST_CELLS_OF_A_VOLUME
-    thinned = tuple(_labelled(view.thinned(most), schema) for view in views)
+    thinned = tuple(labelled_view(view.thinned(most), schema) for view in views)
     cells = sum(len(view.cells_U) * len(view.cells_V) for view in thinned)
     # Truth and error; the viewer adds them.
     each = 2 * cells * len(schema.channels) * films
     count = min(MOST_STEPS, max(FEWEST_STEPS, MOST_BYTES // each))
     return Wanted(evenly_chosen(range(1, steps + 1), count), schema.channels, thinned)
-
-
-def _labelled(view: View, schema: Schema) -> View:
-    """Axes with their units; the axis that stands for the height of a line has none."""
-    across, up = (schema.labelled(name) if name in schema.grid.axes else name for name in view.names)
-    return replace(view, names=(across, up))
 
 
 def film_of(recording: Recording, name: str) -> Film:

@@ -1,0 +1,74 @@
+"""Films of a few trajectories for the viewer of the report: every field in several planes, at many times.
+
+Axes: T shown frames, C channel, S space; U V the horizontal and the vertical axis of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ingest.reporting.survey import planes, sample_size
+from shards.drawing.even_choice import evenly_chosen
+from shards.drawing.plane import Scale, View, labelled_view, slices_of
+from shards.drawing.viewer import Film, FilmedField, Strip, viewer
+from shards.index import Entry
+from shards.read import Dataset
+from shards.schema import Cell, Split
+from shards.spectrum import Float64
+
+# Bytes of the films before they are compressed, which leaves about a third.
+MOST_BYTES = 6 * 2**20
+MOST_FILMS, MOST_FRAMES, FEWEST_FRAMES = 3, 60, 4
+# Cells along an axis of a picture: more than these the page does not show.
+MOST_CELLS, MOST_CELLS_OF_A_VOLUME = 192, 64
+
+
+def dataset_viewer(dataset: Dataset, split: Split) -> str:
+    """HTML: a viewer of some trajectories of a split; their number and that of their frames are bounded."""
+    schema = dataset.card.schema
+    slices = slices_of(schema.grid, schema.boundaries)
+    most = MOST_CELLS if len(slices) == 1 else MOST_CELLS_OF_A_VOLUME
+    views = tuple(labelled_view(view.thinned(most), schema) for view in slices)
+    trajectories, steps = sample_size(len(schema.channels) * int(np.prod(schema.grid.shape)))
+    entries = evenly_chosen(dataset.entries(split), min(MOST_FILMS, trajectories))
+    cells = sum(len(view.cells_U) * len(view.cells_V) for view in views)
+    room = MOST_BYTES // (cells * len(schema.channels) * len(entries))
+    frames = max(FEWEST_FRAMES, min(MOST_FRAMES, 2 * steps, room))
+    films = [_film(dataset, entry, views, frames) for entry in entries]
+    return viewer(films, views, f"{dataset.card.name.replace('_', ' ')}: fields")
+
+
+def _film(dataset: Dataset, entry: Entry, views: Sequence[View], most: int) -> Film:
+    """One trajectory, at most so many of its frames; of each frame only its images are kept."""
+    document, schema = dataset.document(entry), dataset.card.schema
+    frames = evenly_chosen(range(entry.frames), most)
+    solid_S = dataset.boundary(entry) & np.uint8(Cell.OBSTACLE) > 0
+    frame_TCS = np.empty((1, *schema.frame_shape), schema.dtype)
+    images: list[list[Float64]] = [[] for _ in views]
+    for frame in frames:
+        dataset.read_frames(entry, [frame], frame_TCS)
+        frame_TCS[:, :, solid_S] = np.nan
+        for seen, view in zip(images, views, strict=True):
+            seen.append(planes(frame_TCS[0], document.scale, view).astype(np.float32))
+    stacked = [np.stack(seen) for seen in images]
+    units = schema.per_channel({field.name: field.unit for field in schema.fields})
+    fields = []
+    for row, (channel, unit) in enumerate(zip(schema.channels, units, strict=True)):
+        strips_of = [images_TCVU[:, row] for images_TCVU in stacked]
+        fields.append(FilmedField(channel, unit, ("",) * len(frames), _strips(strips_of, views)))
+    unit = schema.units.get("time", "")
+    times = [f"{document.trajectory.time[frame]:.4g} {unit}".rstrip() for frame in frames]
+    steps = tuple(f"frame {frame}, t = {time}" for frame, time in zip(frames, times, strict=True))
+    return Film(entry.key, steps, tuple(fields))
+
+
+def _strips(images: Sequence[np.typing.NDArray[np.float32]], views: Sequence[View]) -> tuple[Strip, ...]:
+    """The planes of a volume share their colours; a look through it has its own."""
+    flat = [images_TVU.ravel() for images_TVU, view in zip(images, views, strict=True) if not view.projects]
+    shared = Scale.of_field(flat)
+    return tuple(
+        Strip(images_TVU, Scale.of_field([images_TVU]) if view.projects else shared)
+        for images_TVU, view in zip(images, views, strict=True)
+    )
