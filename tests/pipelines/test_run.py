@@ -93,7 +93,7 @@ def test_a_model_of_unknown_making_is_never_written_over(job):
 
 def test_a_rank_that_a_machine_ended_is_told_in_words(tmp_path):
     killed = ProcessExitedException("", error_index=1, error_pid=5, exit_code=-9, signal_name="SIGKILL")
-    assert "rank 1 was ended by SIGKILL" in str(mistake_of(killed, tmp_path))
+    assert "rank 1 was killed by SIGKILL" in str(mistake_of(killed, tmp_path))
     early = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-15, signal_name="SIGTERM")
     assert isinstance(mistake_of(early, tmp_path), StoppedError)
     lost = ProcessRaisedException("connection closed by peer", error_index=0, error_pid=4)
