@@ -11,7 +11,7 @@ import numpy as np
 
 from ingest.reporting.survey import planes, sample_size
 from shards.drawing.even_choice import evenly_chosen
-from shards.drawing.plane import Scale, View, labelled_view, slices_of
+from shards.drawing.plane import Picture, Scale, View, labelled_view, slices_of
 from shards.drawing.viewer import Film, FilmedField, Strip, viewer
 from shards.index import Entry
 from shards.read import Dataset
@@ -51,7 +51,7 @@ def _film(dataset: Dataset, entry: Entry, views: Sequence[View], most: int) -> F
         dataset.read_frames(entry, [frame], frame_TCS)
         frame_TCS[:, :, solid_S] = np.nan
         for seen, view in zip(images, views, strict=True):
-            seen.append(planes(frame_TCS[0], document.scale, view).astype(np.float32))
+            seen.append(planes(frame_TCS[0], document.scale, view))
     stacked = [np.stack(seen) for seen in images]
     units = schema.per_channel({field.name: field.unit for field in schema.fields})
     fields = []
@@ -64,7 +64,7 @@ def _film(dataset: Dataset, entry: Entry, views: Sequence[View], most: int) -> F
     return Film(entry.key, steps, tuple(fields))
 
 
-def _strips(images: Sequence[np.typing.NDArray[np.float32]], views: Sequence[View]) -> tuple[Strip, ...]:
+def _strips(images: Sequence[Picture], views: Sequence[View]) -> tuple[Strip, ...]:
     """The planes of a volume share their colours; a look through it has its own."""
     flat = [images_TVU.ravel() for images_TVU, view in zip(images, views, strict=True) if not view.projects]
     shared = Scale.of_field(flat)
