@@ -52,12 +52,12 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_header_that_lies_is_refused_at_once(tmp_path, lie):
     path = file_of(tmp_path / "weights.safetensors", **LIES[lie])
-    began = time.monotonic()
+    began = time.process_time()
     for load in (load_weights, read_release):
         with pytest.raises(ShardError, match=r"weights\.safetensors: cannot be read") as caught:
             load(path)
         assert "\n" not in str(caught.value)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.slow
@@ -119,10 +119,10 @@ def test_a_description_that_no_model_has_is_refused_at_once(folder, key, value):
     del document["crc32c"]
     (document if key == "eps" else document["model"])[key] = value
     (folder / "model.json").write_text(json.dumps(document))
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(WalrusError, match=key):
         load_model(folder)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_description_of_a_network_of_terabytes_next_to_small_weights_is_refused(folder):
@@ -130,10 +130,10 @@ def test_a_description_of_a_network_of_terabytes_next_to_small_weights_is_refuse
     del document["crc32c"]
     document["model"] |= {"hidden": 2**15, "heads": 2**8, "mlp": 2**17, "blocks": 300}
     (folder / "model.json").write_text(json.dumps(document))
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(MismatchError, match=r"does not fit model\.json: it holds \d+ numbers, the model"):
         load_model(folder)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_what_is_right_is_read(tmp_path):

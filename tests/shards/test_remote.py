@@ -261,7 +261,7 @@ def test_a_server_that_answers_oddly_or_never_ends_in_one_line(odd, cache, monke
     with pytest.raises(ShardError, match=words) as caught:
         open_dataset(f"http://{odd}/{way}", NAME, cache)
     assert "\n" not in str(caught.value)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 def test_a_signed_url_is_used_whole_and_its_token_is_never_printed(odd, folder, cache):
