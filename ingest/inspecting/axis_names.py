@@ -16,7 +16,7 @@ COUNTER_NAME = re.compile(r"frames?|snapshots?|time_?steps?", re.IGNORECASE)
 TIME_NAME = re.compile(
     r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs)?_?(t|times?)"
     r"([-_](coordinates?|counter|axis|instant|centered)|[-_]?value|[-_](s|sec|seconds))?"
-    r"|xtime|timestamps?|t_?(eval|out|array|list|grid|span)|tt|" + COUNTER_NAME.pattern,
+    r"|xtime|timestamps?|t_?(eval|out|array|list|grid|span|vec|vector)|tt|" + COUNTER_NAME.pattern,
     re.IGNORECASE,
 )
 RUN_NAME = re.compile(
@@ -42,8 +42,10 @@ SPACE_NAMES = (
 )
 _SUFFIX = r"[-_](coordinates?|cent(?:er|re)s?|coords?|cells?|grid|axis|rho|faces?)|s"
 SPACE_NAME = re.compile(rf"({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
-# Cell centres by the habits of codes: xh, xc, xt, x1v, x_1.
-SOLVER_NAME = re.compile(r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v|_?grid)|x([123])v", re.IGNORECASE)
+# Cell centres by the habits of codes: xh, xc, xt, x1v, x_1, xvec.
+SOLVER_NAME = re.compile(
+    r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v|_?(?:grid|vec|vector|list|array))|x([123])v", re.IGNORECASE
+)
 
 _LETTERS = (
     ("x", re.compile(r"x.*|lon.*|west_east.*|rlon|ni|i|nx|xi_.*|east.*", re.IGNORECASE)),

@@ -7,6 +7,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ingest.formats.hdf5 import virtual_sources
+from ingest.formats.open_any import is_hdf5
 from ingest.formats.run_files import without_parts
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
@@ -55,6 +57,8 @@ FOREIGN_FOLDERS = (
     ("*.grib*", "GRIB files", "convert them with cdo -f nc4 copy, or with cfgrib"),
     ("*.csv", "tables of text", "read them with numpy.loadtxt, numpy.savez them"),
 )
+# How many files of a folder are opened to see whether they show values of others.
+MANY_MASTERS = 20
 # How many file names of a folder are compared with these patterns.
 MANY_FILES = 10_000
 
@@ -71,10 +75,14 @@ def look_through(folder: Path) -> FolderContents:
             f"{folder}: no file that can be read below it ({', '.join(SUFFIXES)}, or HDF5 by content); "
             "name a file, or the folder of the files"
         )
-    arranged = _arranged(folder, found)
+    arranged = _arranged(folder, _without_sources(folder, found))
     taken = {file.path for file in arranged.files}
     others = tuple(path.relative_to(folder).as_posix() for path in found if path not in taken)
-    return replace(arranged.contents(), others=others)
+    contents = replace(arranged.contents(), others=others)
+    if len(taken) == 1 and others:
+        # A * would take the others as well.
+        return replace(contents, pattern=contents.first.relative_to(folder).as_posix())
+    return contents
 
 
 def _arranged(folder: Path, found: list[Path]) -> Arrangement:
@@ -89,6 +97,21 @@ def _arranged(folder: Path, found: list[Path]) -> Arrangement:
     if by_folder.last_number is not None and by_folder.contents().kind == "states":
         return by_folder
     return Arrangement(named)
+
+
+def _without_sources(folder: Path, found: list[Path]) -> list[Path]:
+    """The files without those whose values a virtual dataset of another shows: these are not runs.
+
+    Only files that stand apart from the largest family are opened: a master is rarely named as its sources.
+    """
+    family = {file.path for file in _arranged(folder, found).files}
+    apart = [path for path in found if path not in family and path.is_file()][:MANY_MASTERS]
+    sources: set[Path] = set()
+    for path in filter(is_hdf5, apart):
+        sources.update(source.resolve() for source in virtual_sources(path))
+    if not sources:
+        return found
+    return [path for path in found if path.resolve() not in sources] or found
 
 
 def _refuse_known(folder: Path) -> None:

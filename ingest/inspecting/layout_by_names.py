@@ -167,13 +167,22 @@ def _lists(
     """Coordinates by the names of the axes of the recipe, and the list of times."""
     space = {}
     time = None
+    lengths = _renamed(PlacedArray(model.array, model.words).lengths, names)
     for word, dimension in zip(words, model.dimensions, strict=True):
         listed = _coordinate_of(dimension, model.array.path, coordinates)
+        listed = listed or _namesake(dimension, lengths.get(names.get(word, word)), usable)
         if listed is not None and word in names:
             space[names[word]] = listed
         elif word == TIME:
             time = listed or _other_times(dimension, model, usable)
     return Lists(space, time)
+
+
+def _namesake(dimension: str, length: int | None, usable: list[ArrayInfo]) -> ArrayInfo | None:
+    """The one list called like a dimension and as long, anywhere in the file: axes/x of the label x."""
+    alike = [each for each in usable if each.path.rpartition("/")[2] == dimension]
+    found = [each for each in alike if each.lengths == (length,)]
+    return found[0] if len(found) == 1 and not found[0].pattern else None
 
 
 def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> ArrayInfo | None:

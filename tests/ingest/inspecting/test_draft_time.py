@@ -1,5 +1,6 @@
 """Drafts take the times of a file: the right list of several, and a reason where there is none."""
 
+import h5py
 import netCDF4
 import numpy as np
 
@@ -40,3 +41,24 @@ def test_times_in_a_unit_are_better_than_a_counter(tmp_path):
         file.createVariable("scrum_time", "f8", ("time",))[:] = np.arange(6) * 3600.0
         file.createVariable("zeta", "f8", ("time", "eta_rho", "xi_rho"))[:] = values
     assert 'stored = "scrum_time"' in draft(tmp_path / "a.nc")
+
+
+def test_lists_called_like_the_labels_of_dimensions_are_theirs_wherever_they_are(tmp_path):
+    times, x = 0.3 * np.arange(6), np.linspace(0.1, 1.9, 12)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["axes/t"], file["axes/x"], file["axes/y"] = times, x, np.arange(7.0)
+        file["sim/Ez"] = np.random.default_rng(0).normal(size=(12, 6, 7))
+        for dimension, label in zip(file["sim/Ez"].dims, "xty", strict=True):
+            dimension.label = label
+    text = draft(tmp_path / "a.h5")
+    assert 'layout = "x t y"' in text
+    assert 'stored = "axes/t"  # 6 frames, 0 to 1.5' in text
+    assert 'x = { stored = "axes/x" }' in text
+
+
+def test_lists_called_vectors_are_times_and_coordinates(tmp_path):
+    values = np.random.default_rng(0).normal(size=(6, 12, 7))
+    write(tmp_path / "a.h5", u=values, tvec=0.3 * np.arange(6), xvec=np.arange(12.0), y_vec=np.arange(7.0))
+    text = draft(tmp_path / "a.h5")
+    assert 'stored = "tvec"' in text
+    assert 'y = { stored = "y_vec" }' in text

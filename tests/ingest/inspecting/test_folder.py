@@ -124,3 +124,18 @@ def test_what_each_process_wrote_of_a_virtual_file_is_no_run(tmp_path):
             series(tmp_path / f"snap_s{piece + 1}" / f"snap_s{piece + 1}_p{process}.h5", np.arange(T))
     found = look_through(tmp_path)
     assert (found.kind, found.pattern, found.files) == ("pieces", "snap_s{piece}.h5", 3)
+
+
+def test_a_virtual_dataset_is_the_run_and_its_sources_are_none(tmp_path):
+    values = np.random.default_rng(4).normal(size=(T, X, Y))
+    for number in range(2):
+        series(tmp_path / f"part{number}.h5", np.arange(2) + 2.0 * number)
+    whole = h5py.VirtualLayout((T, X, Y), values.dtype)
+    for number in range(2):
+        whole[2 * number : 2 * number + 2] = h5py.VirtualSource(f"part{number}.h5", "u", (2, X, Y))
+    with h5py.File(tmp_path / "everything.h5", "w") as file:
+        file.create_virtual_dataset("u", whole)
+        file["t"] = np.arange(T)
+    found = look_through(tmp_path)
+    assert (found.kind, found.pattern, found.runs) == ("runs", "everything.h5", 1)
+    assert found.others == ("part0.h5", "part1.h5")
