@@ -5,8 +5,10 @@ DISTRIBUTION = "walrus-pde"
 __all__ = [
     "building",
     "cli",
+    "cli_fetch",
     "cli_options",
     "cli_output",
+    "fetching",
     "fields",
     "formats",
     "inspecting",

@@ -20,6 +20,7 @@ from ingest.building.memory import Resources
 from ingest.building.plan import BuildPlan, plan_build
 from ingest.building.shares import share_of
 from ingest.building.verify import source_faults
+from ingest.cli_fetch import fetch_command
 from ingest.cli_options import (
     CORES,
     Codec,
@@ -103,6 +104,9 @@ def ls(
             width = max(len(each) for each in names)
             for recipe in recipes:
                 print_text(f"{recipe.name:{width}}  {recipe.source:9} {recipe.title}")
+
+
+app.command(name="fetch")(fetch_command)
 
 
 @app.command(name="schema")

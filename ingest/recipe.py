@@ -19,6 +19,7 @@ from ingest.name_pattern import OF_ONE_RUN, STEP, TILE, NamePattern, names_parts
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
+from shards.nearest_name import did_you_mean
 from shards.program.settings import make, override, read_toml
 from shards.schema import TAKEN, AtLeastOne, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
 
@@ -323,6 +324,7 @@ def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
     if path is None:
         raise SettingsError(
             f"no recipe named {name_or_path}; the catalogue has {', '.join(known)}; or name a file .toml"
+            f"{did_you_mean(name_or_path, known)}"
         )
     return make(Recipe, _with_todays_source(override(read_toml(path), assignments), path), str(path))
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, TypeAdapter, model_validator
 
 from shards.errors import RenamedWarning, SettingsError
+from shards.nearest_name import did_you_mean
 from shards.program.settings import make, override, read_toml
 from shards.schema import AtLeastOne, checked
 from walrus.evaluation.forecasts import EvaluationSettings
@@ -107,6 +108,7 @@ def find_run_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Run
     if path is None:
         raise SettingsError(
             f"no run recipe named {name_or_path}; expected one of {', '.join(known)}; or name a file .toml"
+            f"{did_you_mean(name_or_path, known)}"
         )
     return make(RunRecipe, _with_todays_tables(override(read_toml(path), assignments), path), str(path))
 

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 from shards.disk import open_regular
 from shards.errors import ShardError
 from shards.index import FileRecord
+from shards.nearest_name import did_you_mean
 
 # An index of 300,000 trajectories is no larger; what is, is not ours, and would fill the memory.
 LARGEST_DOCUMENT = 512 * 10**6
@@ -66,6 +67,7 @@ class LocalFiles:
             state = "is not finished" if self.folder.is_dir() else "does not exist"
             raise ShardError(
                 f"{self.folder}: the dataset {state} (no {path}); run walrus-ingest build"
+                f"{did_you_mean(self.folder.name, _built_next_to(self.folder))}"
             ) from error
         except OSError as error:
             raise ShardError(f"{self.where(path)}: cannot be read ({error.strerror})") from error
@@ -81,6 +83,11 @@ class LocalFiles:
 
     def cure(self, record: FileRecord) -> str:
         return "run walrus-ingest verify"
+
+
+def _built_next_to(folder: Path) -> list[str]:
+    """Names of the other datasets of the same root."""
+    return sorted(each.parent.name for each in folder.parent.glob("*/index.json") if each.parent != folder)
 
 
 def require_size(length: int, where: str) -> None:

@@ -11,7 +11,7 @@ from tests.import_graph import PACKAGES, ROOT, cycle, imported_names, imports, m
 
 FORMAT = {"shards"}
 # The files that stand in no room of their own: what a recipe is, and the command on top of all rooms.
-COMMAND_OF_INGEST = {"ingest.cli", "ingest.cli_options", "ingest.cli_output"}
+COMMAND_OF_INGEST = {"ingest.cli", "ingest.cli_fetch", "ingest.cli_options", "ingest.cli_output"}
 TENSORS_OF_WALRUS = {
     f"walrus.{name}"
     for name in ("augment", "batch", "device", "normalize", "randomness", "vocabulary", "weights_file")
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest": {"shards", "shards.program"},
     "ingest.cli": {"ingest", "shards", "shards.program"},
     "ingest.formats": {"ingest.name_pattern", *FORMAT},
+    "ingest.fetching": {"shards", "shards.program"},
     "ingest.fields": {
         "ingest.formats",
         "ingest.name_pattern",
@@ -144,7 +145,17 @@ def test_commands_import_no_commands():
         ("deepspeed", {"walrus.training.deepspeed_fence"}),
         ("h5py", {"ingest.formats", "ingest.fields", "ingest.sources"}),
         ("zarr", {"ingest.formats", "pipelines.forecast_file"}),
-        ("typer", {"shards.program", "ingest.cli", "ingest.cli_options", "ingest.cli_output", "pipelines"}),
+        (
+            "typer",
+            {
+                "shards.program",
+                "ingest.cli",
+                "ingest.cli_fetch",
+                "ingest.cli_options",
+                "ingest.cli_output",
+                "pipelines",
+            },
+        ),
         ("rich", {"shards.program", "ingest.cli_output", "pipelines"}),
         ("matplotlib", {"shards.drawing", "ingest.reporting", "walrus.evaluation"}),
         ("PIL", {"shards.drawing", "ingest.reporting", "walrus.evaluation"}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shards.disk import open_regular
 from shards.errors import SettingsError
+from shards.nearest_name import did_you_mean
 
 T = TypeVar("T")
 LARGEST_RECIPE = 16 * 10**6
@@ -117,9 +117,7 @@ def load(cls: type[T], path: Path, assignments: Iterable[str] = ()) -> T:
 def _fault(cls: type[Any], fault: Any) -> str:
     location = ".".join(str(part) for part in fault["loc"])
     if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        near = difflib.get_close_matches(str(fault["loc"][-1]), sorted(_known_names(cls)), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return f"unknown key {location}{hint}"
+        return f"unknown key {location}{did_you_mean(str(fault['loc'][-1]), sorted(_known_names(cls)))}"
     if fault["type"] == "missing":
         return f"{location} is missing"
     return f"{location}: {fault['msg']}" + (f" (found {fault['input']!r})" if location else "")

@@ -77,7 +77,9 @@ def test_ls_of_one_system_prints_its_recipe_by_name_or_by_file(command, waves):
 
 
 def test_ls_of_an_unknown_system_names_those_there_are(failed):
-    assert "no recipe named sheer_flow; the catalogue has " in failed("ls", "sheer_flow")
+    line = failed("ls", "sheer_flow")
+    assert "no recipe named sheer_flow; the catalogue has " in line
+    assert line.endswith("did you mean shear_flow?")
     assert "nowhere.toml: cannot be read" in failed("ls", "nowhere.toml")
 
 
@@ -301,7 +303,8 @@ def test_a_changed_source_is_told(folder, good, command):
     [
         (lambda f: (f / "card.json").write_bytes(b"{}"), "card.json: was changed after the build"),
         (lambda f: (f / "index.json").unlink(), "is not finished (no index.json)"),
-        (lambda f: f.rename(f.with_name("moved")), "does not exist"),
+        (lambda f: f.rename(f.with_name("wavez")), "does not exist"),
+        (lambda f: f.rename(f.with_name("wavez")), "did you mean wavez?"),
     ],
 )
 def test_a_dataset_that_is_not_whole_is_one_line(folder, command, tmp_path, harm, words):

@@ -15,6 +15,7 @@ COMMANDS = {
         f"plan shear_flow --from {URL} --to here",
         f"build shear_flow --from here --to {URL}",
         f"append shear_flow --from {URL} --to here",
+        f"fetch shear_flow --to {URL}",
         f"finish {URL}",
         f"verify {URL}",
         f"verify here --against-source {URL}",

@@ -1,0 +1,121 @@
+"""walrus-ingest fetch: lists or fetches the published files of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ingest.cli_options import choice
+from ingest.cli_output import transfer_bar
+from ingest.recipe import catalogue, find_recipe
+from shards.errors import SourceError
+from shards.program.byte_size import size_in_words
+from shards.program.console import Json, local, one_line_errors, print_json, print_result, print_text, say
+from shards.schema import Split
+from shards.urls import without_secrets
+
+
+def fetch_command(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A system of the catalogue.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FOLDER", callback=local, help="Where the files go, by their paths."),
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Only say which files there are, and how large.")
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="A mirror: a folder behind http(s):// or hf://datasets/"),
+    ] = None,
+    files: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Only files of this path or name: 'omega_0*'.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only files of train, valid or test.")] = None,
+    gigabytes: Annotated[
+        float | None, typer.Option(min=0, metavar="5", help="At most so much, some of each split.")
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=32, help="Files at a time.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """Fetch the files that a benchmark publishes; running again goes on where it stopped."""
+    wanted_split = None if split is None else choice(Split, split, "--split")
+    if folder is None and not listed:
+        raise typer.BadParameter("name the folder with --to, or ask for --list")
+    if name is None and not listed:
+        raise typer.BadParameter("name a system of the catalogue, or ask for --list")
+    with one_line_errors("walrus-ingest fetch"):
+        if name is None:
+            _print_overview(as_json)
+            return
+        # Other commands start without what speaks to servers.
+        from ingest.fetching.choice import wanted
+        from ingest.fetching.fetch import fetch
+        from ingest.fetching.listing import list_files, with_sizes
+        from ingest.fetching.published import publication_of
+
+        recipe = find_recipe(name)
+        publication = publication_of(recipe.name, url)
+        if publication.note:
+            say(f"note: {publication.note}")
+        most = None if gigabytes is None else int(gigabytes * 10**9)
+        # A size may cost a request: those of files that are not wanted are not asked for.
+        found = wanted(list_files(publication), publication, files, wanted_split)
+        found = wanted(with_sizes(found), publication, most_bytes=most)
+        if listed:
+            licence = publication.licence or recipe.licence
+            _print_files(found, licence, publication.url, as_json)
+            return
+        assert folder is not None
+        with transfer_bar(recipe.name) as tell:
+            done = fetch(found, folder, tell, at_once)
+        for failure in done.failures:
+            say(failure)
+        if done.failures:
+            raise SourceError(
+                f"{len(found) - done.files - done.found} of {len(found)} files did not come; run the same "
+                "command again"
+            )
+        rate = f" in {done.seconds:.0f} s ({size_in_words(done.bytes / max(done.seconds, 1e-3))}/s)"
+        came = f"{done.files} files fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
+        print_result(
+            asdict(done) | {"folder": str(folder)}, f"{folder}: {came}; {done.found} were there", as_json
+        )
+        say(f"next: walrus-ingest build {name} --from {folder} --to ROOT")
+
+
+def _print_overview(as_json: bool) -> None:
+    """Every system: where it is, how large, and its licence; asks no server."""
+    from ingest.fetching.published import publications
+
+    known = publications()
+    rows = []
+    for name in catalogue():
+        publication = known[name]
+        licence = publication.licence or find_recipe(name).licence
+        rows.append({"name": name, "gigabytes": publication.gigabytes, "licence": licence})
+        rows[-1] |= {"url": publication.url, "note": publication.note}
+    if as_json:
+        print_json(rows)
+        return
+    width = max(len(name) for name in known)
+    for row in rows:
+        size = f"{row['gigabytes']:g} GB" if row["gigabytes"] is not None else "?"
+        print_text(f"{row['name']:{width}}  {size:>8}  {row['url']}  ({row['licence']})")
+
+
+def _print_files(files: Sequence[Any], licence: str, url: str, as_json: bool) -> None:
+    """Each file with its size and split, then the sum."""
+    total = sum(each.size or 0 for each in files)
+    if as_json:
+        rows = [{"path": each.path, "bytes": each.size, "split": each.split} for each in files]
+        print_json({"url": without_secrets(url), "licence": licence, "bytes": total, "files": rows})
+        return
+    for each in files:
+        size = size_in_words(each.size) if each.size is not None else "?"
+        print_text(f"{size:>8}  {each.split or '-':5}  {each.path}")
+    print_text(f"{len(files)} files, {size_in_words(total)}, licence {licence}, from {without_secrets(url)}")

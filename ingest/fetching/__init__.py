@@ -1,0 +1,10 @@
+"""Fetches the files of a benchmark from where they are published."""
+
+__all__ = [
+    "choice",
+    "download",
+    "fetch",
+    "http",
+    "listing",
+    "published",
+]

@@ -1,0 +1,269 @@
+"""Fetches one file: into NAME.part, which is renamed when all of it is there and proven.
+
+What is in NAME.part is kept when a connection breaks or the command is stopped, and the rest is asked for
+later. NAME.part.version holds what the server calls that version of the file, so that two versions are never
+joined (docs/decisions/0100-fetching.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO
+
+from ingest.fetching.http import AnswerError, ask, require_no_page
+from ingest.fetching.listing import RemoteFile
+from shards.disk import NO_LOCKS, settle, write_atomically
+from shards.errors import SourceError, WalrusError
+from shards.system_errors import cure_of
+from shards.urls import without_secrets
+
+# Seconds before each further attempt that brought nothing new.
+WAITS = (1.0, 4.0, 15.0, 60.0)
+BLOCK = 2**20
+PAGE_BYTES = 512
+LONGEST_VERSION = 1000
+
+# Takes how many bytes of the file are there.
+TellPosition = Callable[[int], None]
+
+
+class _RefetchError(OSError):
+    """What is in the part is of no use: the file is asked for from its beginning."""
+
+
+def is_there(file: RemoteFile, folder: Path) -> bool:
+    """Is the file there already? Raises SourceError where one of another size has its name."""
+    path = folder / file.path
+    if not path.exists():
+        return False
+    found = path.stat().st_size
+    if not path.is_file() or (file.size is not None and found != file.size):
+        raise SourceError(
+            f"{path}: has {found} bytes, the published file {file.size}; remove it, then run again"
+        )
+    return True
+
+
+def download(file: RemoteFile, folder: Path, tell: TellPosition, stop: Event) -> None:
+    """Fetches a file to its path below the folder, whole and proven, or raises SourceError.
+
+    A broken connection is taken up where it broke. Ends early, and leaves the part, once `stop` is set.
+    """
+    target = folder / file.path
+    with _disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _part(target) as part:
+            if not _fetched(file, part, tell, stop):
+                return
+            part.prove(file)
+            part.finish()
+
+
+class _Part:
+    """The open NAME.part of a file."""
+
+    def __init__(self, target: Path, content: BinaryIO) -> None:
+        self.target = target
+        self.path = _part_of(target)
+        self.note = Path(f"{self.path}.version")
+        self.content = content
+
+    @property
+    def length(self) -> int:
+        return os.fstat(self.content.fileno()).st_size
+
+    @property
+    def version(self) -> str:
+        """What the server called the version whose bytes are here; empty where it said nothing."""
+        if not self.note.is_file() or self.note.is_symlink():
+            return ""
+        with self.note.open(encoding="utf-8", errors="replace") as file:
+            return file.read(LONGEST_VERSION)
+
+    def begin(self, start: int, version: str) -> None:
+        """Goes on at `start` with bytes of this version."""
+        if version != self.version:
+            write_atomically(self.note, version.encode())
+        self.content.truncate(start)
+        self.content.seek(start)
+
+    def clear(self) -> None:
+        self.content.truncate(0)
+        self.note.unlink(missing_ok=True)
+
+    def prove(self, file: RemoteFile) -> None:
+        """Raises SourceError, and lets go of the bytes, where they are not those that were published."""
+        found = self.length
+        if file.size is not None and found != file.size:
+            self.clear()
+            raise SourceError(f"{self.target}: came with {found} bytes, published are {file.size}; run again")
+        if file.checksum is not None and not file.checksum.fits(self.path):
+            self.clear()
+            raise SourceError(
+                f"{self.target}: came whole, but its {file.checksum.kind} is not the published one; run "
+                "again, and name another --from if it stays"
+            )
+
+    def finish(self) -> None:
+        os.fsync(self.content.fileno())
+        self.path.replace(self.target)
+        self.note.unlink(missing_ok=True)
+        settle(self.target.parent)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
+def part_bytes(file: RemoteFile, folder: Path) -> int:
+    """How much of a file is there from before."""
+    path = _part_of(folder / file.path)
+    return path.stat().st_size if path.is_file() else 0
+
+
+@contextmanager
+def _part(target: Path) -> Iterator[_Part]:
+    """The part of a file, for this process alone; raises SourceError where another one has it."""
+    path = _part_of(target)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    with os.fdopen(handle, "r+b") as content:
+        try:
+            fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SourceError(f"{path}: another process is fetching it; wait for its end") from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        part = _Part(target, content)
+        try:
+            yield part
+        finally:
+            # After the end the file has another name.
+            if part.length == 0:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _disk_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        cure = cure_of(error)
+        if isinstance(error, WalrusError) or cure is None:
+            raise
+        raise SourceError(f"{target}: cannot be written: {cure}") from error
+
+
+def _fetched(file: RemoteFile, part: _Part, tell: TellPosition, stop: Event) -> bool:
+    """Asks until all is there; False once `stop` is set. Attempts count anew when one brought something."""
+    furthest = part.length
+    waits = iter(WAITS)
+    while not stop.is_set():
+        wait = 0.0
+        try:
+            if _attempt(file, part, tell, stop):
+                return True
+            continue
+        except AnswerError as error:
+            if not error.passing:
+                raise
+            reason, wait = str(error), error.wait
+        except (OSError, HTTPException) as error:
+            # The disk here, or what no attempt cures.
+            if isinstance(error, WalrusError):
+                raise
+            reason = f"{without_secrets(file.url)}: the connection broke ({without_secrets(str(error))})"
+        if part.length > furthest:
+            furthest, waits = part.length, iter(WAITS)
+        pause = next(waits, None)
+        if pause is None:
+            raise SourceError(f"{reason}, in {len(WAITS) + 1} attempts; run the same command again")
+        stop.wait(max(pause, wait))
+    return False
+
+
+def _attempt(file: RemoteFile, part: _Part, tell: TellPosition, stop: Event) -> bool:
+    """Asks once for what is missing; True when the file is at its end.
+
+    Raises OSError or HTTPException where another attempt may help.
+    """
+    start = part.length if part.version or file.checksum else 0
+    if start and start == file.size:
+        return True
+    with _answer(file, part, start) as answer:
+        require_no_page(file.url, answer)
+        begin, whole = _range(answer, start)
+        version = _version(answer)
+        if begin and version != part.version and not file.checksum:
+            part.clear()
+            raise _RefetchError("the file has changed there")
+        if None not in (whole, file.size) and whole != file.size:
+            raise SourceError(
+                f"{without_secrets(file.url)}: has {whole} bytes, its list says {file.size}; run again later"
+            )
+        with _disk_errors(part.path):
+            part.begin(begin, version)
+        return _copy(file, part, answer, whole, tell, stop)
+
+
+def _copy(
+    file: RemoteFile, part: _Part, answer: HTTPResponse, whole: int | None, tell: TellPosition, stop: Event
+) -> bool:
+    """Writes what comes; raises ConnectionError where less comes than was announced."""
+    position = part.content.tell()
+    while block := answer.read1(BLOCK):
+        if position == 0:
+            require_no_page(file.url, answer, block[:PAGE_BYTES])
+        with _disk_errors(part.path):
+            part.content.write(block)
+            part.content.flush()
+        position += len(block)
+        tell(position)
+        if stop.is_set():
+            return False
+    if whole is not None and position < whole:
+        raise ConnectionError(f"it ended after {position} of {whole} bytes")
+    return True
+
+
+def _answer(file: RemoteFile, part: _Part, start: int) -> HTTPResponse:
+    """The answer that begins at `start`, or at 0 if the server gives no ranges or has another version."""
+    headers = {}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if part.version:
+            headers["If-Range"] = part.version
+    try:
+        return ask(file.url, headers)
+    except AnswerError as error:
+        if error.status != 416:
+            raise
+        # The file there ends before what we have of it: it is another one.
+        part.clear()
+        raise _RefetchError("the file is shorter there than it was") from None
+
+
+def _range(answer: HTTPResponse, start: int) -> tuple[int, int | None]:
+    """Where the body begins in the file, and how long the file is if the server says so."""
+    if answer.status != 206:
+        said = answer.headers.get("Content-Length", "")
+        return 0, int(said) if said.isdecimal() else None
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    if not found or int(found[1]) != start:
+        raise ConnectionError("another part came than the one that was asked for")
+    return start, None if found[2] == "*" else int(found[2])
+
+
+def _version(answer: HTTPResponse) -> str:
+    """What the server calls this version: a strong ETag, or the time of the last change."""
+    tag: str = answer.headers.get("ETag", "")
+    if tag and not tag.startswith("W/"):
+        return tag
+    return str(answer.headers.get("Last-Modified", ""))

@@ -1,0 +1,135 @@
+"""Fetches many files at once, after the disk was asked whether they fit."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Lock, Thread
+
+from ingest.fetching.download import download, is_there, part_bytes
+from ingest.fetching.listing import RemoteFile
+from shards.errors import SourceError
+from shards.program.byte_size import size_in_words
+
+# One server that gives nothing would be asked for each of thousands of files.
+MOST_FAILURES = 5
+
+# Takes the bytes that are there, and all bytes.
+TellBytes = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came: `files` and `bytes` now, `found` files were there before; a sentence for each failure."""
+
+    folder: Path
+    files: int
+    bytes: int
+    found: int
+    seconds: float
+    failures: tuple[str, ...] = ()
+
+
+def fetch(files: Sequence[RemoteFile], folder: Path, tell: TellBytes, at_once: int = 4) -> Fetched:
+    """Fetches the files to their paths below the folder, `at_once` at a time.
+
+    A file that fails does not end the others. Raises SourceError where the disk has no room for all.
+    """
+    began = time.monotonic()
+    wanted, failures = [], []
+    for file in files:
+        try:
+            if not is_there(file, folder):
+                wanted.append(file)
+        except SourceError as error:
+            failures.append(str(error))
+    found = len(files) - len(wanted) - len(failures)
+    here = {file.path: part_bytes(file, folder) for file in wanted}
+    _require_room(wanted, folder, sum(here.values()))
+    count = _Counter(dict(here), sum(file.size or 0 for file in wanted), tell)
+    done = 0
+    for fault in _all_fetched(wanted, folder, count, at_once):
+        if fault is None:
+            done += 1
+            continue
+        failures.append(fault)
+        if len(failures) >= MOST_FAILURES > done:
+            failures.append("the other files were not asked for")
+            break
+    came = max(0, sum(count.positions.values()) - sum(here.values()))
+    return Fetched(folder, done, came, found, time.monotonic() - began, tuple(failures))
+
+
+def _require_room(files: Sequence[RemoteFile], folder: Path, here: int) -> None:
+    """Raises SourceError where the disk is too small for what is still to come."""
+    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    free = shutil.disk_usage(place).free
+    needed = sum(file.size or 0 for file in files) - here
+    if needed > free:
+        raise SourceError(
+            f"{folder}: {len(files)} files need {size_in_words(needed)}, the disk has room for "
+            f"{size_in_words(free)}; choose another, or fewer files with --gigabytes, --split or --files"
+        )
+
+
+class _Counter:
+    """Adds up how far each file is."""
+
+    def __init__(self, positions: dict[str, int], total: int, tell: TellBytes) -> None:
+        self.positions = positions
+        self._total = total
+        self._tell = tell
+        self._lock = Lock()
+
+    def __call__(self, path: str, position: int) -> None:
+        with self._lock:
+            self.positions[path] = position
+            self._tell(sum(self.positions.values()), self._total)
+
+
+def _all_fetched(
+    files: Sequence[RemoteFile], folder: Path, count: _Counter, at_once: int
+) -> Iterator[str | None]:
+    """For each file that is through, None or why it failed; an error that is no SourceError is raised.
+
+    The threads end with the program: a signal need not wait for a server that says nothing.
+    """
+    waiting: SimpleQueue[RemoteFile] = SimpleQueue()
+    for file in files:
+        waiting.put(file)
+    results: SimpleQueue[str | BaseException | None] = SimpleQueue()
+    stop = Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                file = waiting.get_nowait()
+            except Empty:
+                return
+            results.put(_outcome(file, folder, count, stop))
+
+    for _ in range(min(at_once, len(files))):
+        Thread(target=work, daemon=True).start()
+    try:
+        for _ in files:
+            outcome = results.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield outcome
+    finally:
+        stop.set()
+
+
+def _outcome(file: RemoteFile, folder: Path, count: _Counter, stop: Event) -> str | BaseException | None:
+    try:
+        download(file, folder, lambda position: count(file.path, position), stop)
+    except SourceError as error:
+        return str(error)
+    except BaseException as error:
+        # Raised again by the thread that waits.
+        return error
+    return None

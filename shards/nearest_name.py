@@ -1,0 +1,19 @@
+"""Names the known name that a wrong one is nearest to."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an error message; empty where no name is near. Upper and lower case are alike.
+
+    >>> did_you_mean("Sheer_flow", ["shear_flow", "MHD_64"])
+    '; did you mean shear_flow?'
+    >>> did_you_mean("heat", ["shear_flow", "MHD_64"])
+    ''
+    """
+    names = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.casefold(), names, n=1)
+    return f"; did you mean {names[near[0]]}?" if near else ""
