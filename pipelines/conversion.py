@@ -11,6 +11,9 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from pipelines.model_card import CARD
+from pipelines.run import RECIPE
+from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.program.settings import make, override
 from shards.read import Dataset
@@ -23,6 +26,10 @@ from walrus.normalize import ChannelScale, card_scales
 from walrus.vocabulary import PUBLISHED
 
 RELEASE = "walrus.safetensors"
+ROUNDED = """
+The weights are rounded to half precision (float16), so that they take half the space. The scores below are
+those of single precision.
+"""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,31 @@ def convert(
     dataset = Dataset(normalised_by) if normalised_by else None
     description = import_release(checkpoint, to, channels, assignments, dataset)
     return Conversion(description, (to / WEIGHTS, to / DESCRIPTION))
+
+
+def halve(folder: Path, to: Path) -> Conversion:
+    """Writes the model of a run in half precision, with its recipe and its card: what one hands on.
+
+    Every program of ours that takes a model takes this one, and computes in single precision. Raises
+    MismatchError where a weight is too large for half precision.
+    """
+    description, model = load_model(folder)
+    weights = {name: value.half() for name, value in model.network.state_dict().items()}
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise MismatchError(
+                f"{folder}: {name} has values beyond those of half precision; share the model as it is"
+            )
+    save_model(to, description, weights)
+    written = [to / WEIGHTS, to / DESCRIPTION]
+    for name in (RECIPE, CARD):
+        if (folder / name).is_file():
+            text = (folder / name).read_text(encoding="utf-8")
+            if name == CARD:
+                text = text.replace("\n## Data\n", f"{ROUNDED}\n## Data\n", 1)
+            write_atomically(to / name, text.encode())
+            written.append(to / name)
+    return Conversion(description, tuple(written))
 
 
 def import_release(

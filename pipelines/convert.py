@@ -46,6 +46,10 @@ def command(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of model.json.")
     ] = None,
+    half: Annotated[
+        bool,
+        typer.Option("--half", help="Copy a model in half precision, with recipe and card, to hand it on."),
+    ] = False,
     as_json: Json = False,
     version: Version = False,
 ) -> None:
@@ -54,9 +58,13 @@ def command(
         if not checkpoint.exists():
             raise ShardError(f"{checkpoint}: there is no such file or folder; name a checkpoint")
 
-        from pipelines.conversion import convert
+        from pipelines.conversion import convert, halve
 
-        done = convert(checkpoint, to, channels or (), assignments or (), normalised_by)
+        done = (
+            halve(checkpoint, to)
+            if half
+            else convert(checkpoint, to, channels or (), assignments or (), normalised_by)
+        )
         print_result(done.document, done.text, as_json)
 
 

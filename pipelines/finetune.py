@@ -72,7 +72,8 @@ def command(
         count = count_of(samples)
 
         from ingest.dataset_place import dataset_place
-        from pipelines.finetuning import CARD, finetune
+        from pipelines.finetuning import finetune
+        from pipelines.model_card import CARD
         from pipelines.recipe import find_run_recipe
         from pipelines.train_and_evaluate import print_scores
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import torch
 
 from pipelines.job import Job
-from pipelines.model_card import model_card
+from pipelines.model_card import write_card
 from pipelines.recipe import DatasetChoice, RunRecipe
 from pipelines.train_and_evaluate import run_and_evaluate
-from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.program.byte_size import size_in_words
 from shards.program.console import say
@@ -20,17 +19,14 @@ from shards.read import Dataset
 from shards.remote import Root
 from shards.schema import SPLITS, Schema
 from walrus.checkpoint import Description, load_description
-from walrus.evaluation.score_tables import TaskScores, score_table
+from walrus.evaluation.score_tables import TaskScores
 from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
 from walrus.training.fit_memory import Load, fits, fitted, in_words, machine_memory, step_footprint
-from walrus.training.memory_estimate import parameters
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
-
-CARD = "README.md"
 
 
 def finetune(
@@ -83,7 +79,8 @@ def finetune(
     )
     scores = run_and_evaluate(job, shards)
     if scores:
-        _write_card(job, shards, description, scores)
+        cards = [dataset.card for dataset in shards.datasets.values()]
+        write_card(out, recipe, cards, scores, (base.name, description))
     return scores
 
 
@@ -189,20 +186,3 @@ def _tell_new(new: tuple[str, ...], channels: tuple[str, ...]) -> None:
     if new:
         known = "the rest is known" if len(new) < len(channels) else "none of its fields is known"
         say(f"new to the base model: {', '.join(new)}; {known}")
-
-
-def _write_card(job: Job, shards: Shards, base: Description, scores: dict[str, TaskScores]) -> None:
-    """Write the README.md of the fine-tuned model, unless it says the same already."""
-    description = load_description(job.run)
-    count = parameters(description.model, len(description.vocabulary))
-    cards = [dataset.card for dataset in shards.datasets.values()]
-    text = model_card(
-        job.recipe,
-        description,
-        cards,
-        (Path(job.recipe.base).name, base),
-        count,
-        score_table(scores, "model"),
-    )
-    if not (job.run / CARD).is_file() or (job.run / CARD).read_text(encoding="utf-8") != text:
-        write_atomically(job.run / CARD, text.encode())

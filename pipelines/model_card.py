@@ -1,36 +1,58 @@
-"""README.md of a fine-tuned model: what its users should know."""
+"""README.md of a trained model: what its users should know."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipelines.recipe import RunRecipe
 from shards.card import Card
-from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description
+from shards.disk import write_atomically
+from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description
 from walrus.evaluation.report import count
+from walrus.evaluation.score_tables import TaskScores, score_table
+from walrus.training.memory_estimate import parameters
 
 UNKNOWN_LICENCE = "not stated; ask whoever made the data before you share this model"
+CARD = "README.md"
 FILES = (WEIGHTS, DESCRIPTION, "recipe.toml")
+
+
+def write_card(
+    run: Path,
+    recipe: RunRecipe,
+    cards: Sequence[Card],
+    scores: dict[str, TaskScores],
+    base: tuple[str, Description] | None = None,
+) -> None:
+    """Write the README.md of the model in the folder of a run, unless it says the same already."""
+    description = load_description(run)
+    size = parameters(description.model, len(description.vocabulary))
+    text = model_card(recipe, description, cards, base, size, score_table(scores, "model"))
+    if not (run / CARD).is_file() or (run / CARD).read_text(encoding="utf-8") != text:
+        write_atomically(run / CARD, text.encode())
 
 
 def model_card(
     recipe: RunRecipe,
     description: Description,
     cards: Sequence[Card],
-    base: tuple[str, Description],
-    parameters: int,
+    base: tuple[str, Description] | None,
+    size: int,
     metrics: str,
 ) -> str:
     """The card as markdown.
 
-    `base` is the name and the description of the model that it began from, `metrics` a table.
+    `base` is the name and the description of the model that it began from, None for new weights; `size`
+    counts parameters, `metrics` is a table.
     """
     data = [line for card in cards for line in _data(card)]
+    licences = sorted({card.licence or "one that is not stated" for card in cards})
     return "\n".join(
         (
             f"# {recipe.title}",
             "",
-            f"A Walrus of {count(parameters)} parameters (arXiv 2511.15684) that forecasts "
+            f"A Walrus of {count(size)} parameters (arXiv 2511.15684) that forecasts "
             f"{', '.join(card.title or card.name for card in cards)}. "
             f"{', '.join(f'`{name}`' for name in FILES)} are all it needs:",
             "",
@@ -43,6 +65,11 @@ def model_card(
             "## Data",
             "",
             *data,
+            "## Licence",
+            "",
+            f"Licences of the data: {', '.join(licences)}. "
+            "Share the model under terms that all of them allow.",
+            "",
             "## Recipe",
             "",
             *_recipe(recipe, description, base),
@@ -83,11 +110,8 @@ def _data(card: Card) -> list[str]:
     return [f"### {card.name}", "", *facts, ""]
 
 
-def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Description]) -> list[str]:
+def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Description] | None) -> list[str]:
     """How the model was trained, as Markdown."""
-    folder, began = base
-    origin = began.origin or f"{began.step} steps on {', '.join(began.datasets) or 'nothing'}"
-    licences = ", ".join(f"{name}: {licence or 'not stated'}" for name, licence in began.licences.items())
     tuning = recipe.tuning
     learned = "adapters of rank " + str(tuning.low_rank) if tuning.low_rank else "the blocks"
     trained = {"all": f"encoder, decoder and {learned}", "encoder+decoder": "encoder and decoder"}[
@@ -96,7 +120,7 @@ def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Descri
     if tuning.train == "encoder+decoder" and tuning.low_rank:
         trained = f"encoder, decoder and {learned}"
     return [
-        f"- began as `{folder}` ({origin}){'; licences of its data: ' + licences if licences else ''}",
+        f"- began {_beginning(base)}",
         f"- {description.step} steps at a rate of up to {recipe.schedule.rate:g} "
         f"({recipe.engine.optimizer}); trained: {trained}; seed {description.seed}",
         f"- normalisation: {'RMS of the whole dataset' if description.scales else 'RMS of each window'}; "
@@ -106,10 +130,20 @@ def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Descri
     ]
 
 
+def _beginning(base: tuple[str, Description] | None) -> str:
+    """What the weights were before training."""
+    if base is None:
+        return "with new weights"
+    folder, began = base
+    origin = began.origin or f"{began.step} steps on {', '.join(began.datasets) or 'nothing'}"
+    licences = ", ".join(f"{name}: {licence or 'not stated'}" for name, licence in began.licences.items())
+    return f"as `{folder}` ({origin}){'; licences of its data: ' + licences if licences else ''}"
+
+
 def _limits(description: Description, cards: Sequence[Card]) -> list[str]:
     """What the model cannot do, as Markdown."""
-    dimensions = {len(card.schema.grid.axes) for card in cards}
-    history = " or ".join(str(description.history(each)) for each in sorted(dimensions))
+    histories = {description.history(len(card.schema.grid.axes)) for card in cards}
+    history = " or ".join(map(str, sorted(histories)))
     return [
         f"- It looks back {history} frames, spaced in time as in the data above, and knows neither time step "
         "nor parameters.",

@@ -10,6 +10,7 @@ from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
 from pipelines.job import Job
+from pipelines.model_card import write_card
 from pipelines.preflight import require_writable
 from pipelines.recipe import DatasetChoice, RunRecipe
 from pipelines.train_and_evaluate import run_and_evaluate
@@ -54,7 +55,7 @@ def pretrain(
     trace: Path | None = None,
     keep_state: bool = False,
 ) -> dict[str, TaskScores]:
-    """Ingests, trains and evaluates; the scores by dataset.
+    """Ingests, trains and evaluates, and writes the model card; the scores by dataset.
 
     Datasets behind a URL must be built already. Under a launcher all datasets must be, and the first rank
     alone returns scores.
@@ -78,4 +79,7 @@ def pretrain(
         trace=trace,
         keep_state=keep_state,
     )
-    return run_and_evaluate(job, shards)
+    scores = run_and_evaluate(job, shards)
+    if scores:
+        write_card(run, recipe, [dataset.card for dataset in shards.datasets.values()], scores)
+    return scores

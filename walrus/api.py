@@ -23,7 +23,7 @@ import torch
 
 from shards.errors import MismatchError, WalrusWarning
 from shards.remote import open_place
-from shards.schema import Frames, Mask, Schema, Split, side_mask
+from shards.schema import Cell, Frames, Mask, Schema, Split, side_mask
 from shards.shard import copy_channels
 from walrus.batch import Batch, Embedding, embed
 from walrus.checkpoint import Description, load_model
@@ -134,7 +134,11 @@ def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator
         )
     batch = _batch(window, history)
     real_C, unit_C = (~batch.padded_C).cpu(), batch.scale_C.cpu()
-    check = StabilityCheck(window.schema.channels, torch.from_numpy(window.frames_TCS[-history:]))
+    fluid_S = None
+    if window.cells_S is not None:
+        fluid_S = torch.from_numpy((window.cells_S & Cell.OBSTACLE) == 0)
+    known_TCS = torch.from_numpy(window.frames_TCS[-history:])
+    check = StabilityCheck(window.schema.channels, known_TCS, fluid_S=fluid_S)
     for frame_BCHWD in roll(pretrained.model, batch.to(device()), steps):
         frame_CHWD = frame_BCHWD[0].cpu() * unit_C[:, None, None, None]
         frame_CS: Frames = frame_CHWD[real_C].reshape(window.schema.frame_shape).numpy()

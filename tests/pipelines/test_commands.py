@@ -66,6 +66,9 @@ def test_pretraining_ends_in_a_table_a_report_and_pictures(trained):
         "acoustic_scattering_discontinuous",
         "MHD_64",
     }
+    card = (folder / "run" / "README.md").read_text()
+    assert "# Pretraining of tiny on the sample data" in card
+    assert re.search(r"MHD_64 +0\.\d{4}", card)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from pipelines.conversion import export_release, import_release
+from pipelines.conversion import export_release, halve, import_release
 from pipelines.convert import app
 from shards.errors import MismatchError, SettingsError, ShardError, WalrusError
 from shards.read import Dataset
@@ -23,6 +23,7 @@ from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=2, branch_scale=1.0)
+DESCRIPTION = Description(SETTINGS, PUBLISHED.names, 6, 3, 1e-5, True, 0, 0, ())
 FINETUNED = replace(SETTINGS, rotary="learned", position_grid=(4, 6, 1))
 
 
@@ -188,3 +189,33 @@ def test_the_command_converts_there_and_back_and_may_be_repeated(tmp_path):
     assert wrong.stderr.splitlines() == [
         f"walrus-convert: {tmp_path / 'nothing.pt'}: there is no such file or folder; name a checkpoint"
     ]
+
+
+def test_a_model_in_half_precision_has_its_card_takes_half_the_space_and_forecasts_the_same(tmp_path):
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    torch.manual_seed(0)
+    network = Walrus(SETTINGS, len(PUBLISHED))
+    save_model(whole, DESCRIPTION, network.state_dict())
+    (whole / "README.md").write_text("# A model\n\nIt forecasts.\n\n## Data\n\n- licence: MIT\n")
+    (whole / "recipe.toml").write_text('title = "A model"\n')
+    done = CliRunner().invoke(app, [str(whole), "--to", str(half), "--half"])
+    assert done.exit_code == 0, done.output
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (whole, half)]
+    assert sizes[1] < 0.55 * sizes[0]
+    assert "half precision (float16)" in (half / "README.md").read_text()
+    assert "- licence: MIT" in (half / "README.md").read_text()
+    assert (half / "recipe.toml").read_text() == 'title = "A model"\n'
+    description, model = load_model(half)
+    assert description == DESCRIPTION
+    for name, value in network.state_dict().items():
+        assert model.network.state_dict()[name].dtype == torch.float32
+        torch.testing.assert_close(model.network.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_a_weight_beyond_half_precision_is_refused(tmp_path):
+    weights = Walrus(SETTINGS, len(PUBLISHED)).state_dict()
+    weights["blocks.0.time.out.bias"][3] = 1e5
+    save_model(tmp_path / "whole", DESCRIPTION, weights)
+    with pytest.raises(MismatchError, match=r"blocks\.0\.time\.out\.bias has values beyond"):
+        halve(tmp_path / "whole", tmp_path / "half")
+    assert not (tmp_path / "half").exists()

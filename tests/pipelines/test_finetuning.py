@@ -120,6 +120,7 @@ def test_the_card_tells_data_licence_recipe_and_limits(flow):
         "- fields: tracer, pressure, velocity_x, velocity_y",
         "- grid: 32 x 64 (cartesian); trajectories: 8 train, 2 valid, 2 test",
         "- licence of the data: not stated; ask whoever made the data",
+        "Licences of the data: one that is not stated. Share the model under terms",
         "- began as `base` (9 steps on MHD_64); licences of its data: MHD_64: CC-BY-4.0",
         "- 40 steps at a rate of up to 0.0001 (adamw); trained: encoder, decoder and the blocks; seed 0",
         "dataset  model",
@@ -130,3 +131,4 @@ def test_the_card_tells_data_licence_recipe_and_limits(flow):
     limit = "Its position embedding ties it to this very grid"
     assert limit in model_card(chosen, tied, [card], ("base", BASE), 1, "")
     assert limit not in text
+    assert "- began with new weights\n" in model_card(chosen, tuned, [card], None, 1, "")

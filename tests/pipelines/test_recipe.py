@@ -98,7 +98,7 @@ def test_settings_that_do_not_go_together_are_refused_in_one_line():
 def test_unknown_recipes_and_presets_are_refused_with_what_there_is():
     with pytest.raises(
         SettingsError,
-        match=r"named huge; expected one of finetune.*, half, small, tiny, walrus-published, walrus;",
+        match=r"named huge; expected one of demo, finetune.*, half, small, tiny, walrus-published, walrus;",
     ):
         find_run_recipe("huge")
     with pytest.raises(SettingsError, match="no such preset; expected one of tiny, small, half, walrus"):

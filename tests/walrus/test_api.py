@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from shards.errors import MismatchError, ShardError
+from shards.errors import MismatchError, ShardError, WalrusWarning
 from shards.read import Dataset
-from shards.schema import Boundary, FieldSpec, Grid, Schema
+from shards.schema import Boundary, Cell, FieldSpec, Grid, Schema
 from walrus.api import FrameWindow, load, rollout, stored
 from walrus.checkpoint import Description, save_model
 from walrus.model.settings import ModelSettings
@@ -81,6 +81,25 @@ def test_a_window_of_ones_own_is_arrays_and_a_schema(checkpoint):
     # The unit of a field means nothing to the model.
     np.testing.assert_allclose(large / 2.0**60, small, rtol=1e-6)
     assert np.abs(small[0] - frames[-1]).max() > 0
+
+
+def test_a_rollout_warns_where_the_fluid_leaves_its_range_however_hot_an_obstacle_is(tmp_path):
+    schema = Schema(
+        fields=(FieldSpec("temperature"),),
+        grid=Grid(axes=("x", "y"), coordinates=(tuple(range(16)), tuple(range(8)))),
+        boundaries=((Boundary.PERIODIC, Boundary.PERIODIC),) * 2,
+    )
+    cells = np.zeros((16, 8), np.uint8)
+    cells[:4, :3] = Cell.OBSTACLE
+    frames = np.random.default_rng(0).normal(size=(4, 1, 16, 8))
+    frames[:, :, :4, :3] = 1e6
+    # A network whose every answer is a change a hundred times as large as that of the window.
+    model = load(saved(tmp_path))
+    for parameter in model.model.network.parameters():
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.constant_(model.model.network.decoders["plane"].bias, 100.0)
+    with pytest.warns(WalrusWarning, match="temperature is more than 10 times .* from step 1 on"):
+        next(rollout(model, FrameWindow(schema, frames, cells_S=cells), 1))
 
 
 def test_what_does_not_fit_is_said_in_one_line(root, checkpoint, window, tmp_path):
