@@ -52,6 +52,9 @@ def join_channels(batch: Batch) -> Tensor:
 def window_statistics(u_TBCHWD: Tensor, eps: float) -> WindowStatistics:
     """Statistics of each window by itself, never below `eps`; the change of a single frame counts as 1.
 
+    `eps` is relative: a field of a batch has an RMS near 1 over its dataset. See
+    docs/decisions/0023-whose-rms.md.
+
     Source: arXiv 2511.15684, appendix A.1.
     """
     scale_BC = _rms(u_TBCHWD)

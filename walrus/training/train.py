@@ -43,7 +43,7 @@ class TrainSettings:
 
     seed: int = 0
     jitter: bool = True
-    # Added below every RMS that is divided by (walrus.normalize).
+    # The least RMS to divide by: see docs/decisions/0023-whose-rms.md.
     eps: Positive = 1e-5
     # Whose RMS that is: of each window, or of the whole dataset, as its card has it.
     normalise: Literal["sample", "dataset"] = "sample"
