@@ -10,7 +10,7 @@ RUN     ?= runs/$(basename $(notdir $(RECIPE)))
 PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pretrain demo test check bench docs floors clean
+.PHONY: help setup pretrain demo claims test check bench docs floors clean
 
 help:  ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -27,6 +27,9 @@ pretrain: $(READY)  ## ingest what the recipe names, train, evaluate, report: RE
 demo: $(READY)  ## the model to show: `tiny`, trained for an hour; runs/demo-half has it in half precision, with a card
 	@$(BIN)/walrus-pretrain demo --root $(ROOT) --out runs/demo
 	@$(BIN)/walrus-convert runs/demo --to runs/demo-half --half
+
+claims: pretrain  ## claims of the paper in small, each with a verdict, from the run of `make pretrain`: half an hour
+	@$(BIN)/python docs/claims.py $(RUN) --root $(ROOT) --out runs/claims
 
 test: $(READY)  ## all tests
 	$(PYTEST)

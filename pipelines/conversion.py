@@ -79,8 +79,8 @@ def convert(
 def halve(folder: Path, to: Path) -> Conversion:
     """Writes the model of a run in half precision, with its recipe and its card: what one hands on.
 
-    Every program of ours that takes a model takes this one, and computes in single precision. Raises
-    MismatchError where a weight is too large for half precision.
+    Every program of ours that takes a model takes this one, and computes in single precision: see
+    docs/decisions/0108-a-model-to-show.md. Raises MismatchError where a weight is too large for half precision.
     """
     description, model = load_model(folder)
     weights = {name: value.half() for name, value in model.network.state_dict().items()}
