@@ -11,8 +11,8 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from pipelines.job import RECIPE
 from pipelines.model_card import CARD
-from pipelines.run import RECIPE
 from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.program.settings import make, override
@@ -80,7 +80,8 @@ def halve(folder: Path, to: Path) -> Conversion:
     """Writes the model of a run in half precision, with its recipe and its card: what one hands on.
 
     Every program of ours that takes a model takes this one, and computes in single precision: see
-    docs/decisions/0108-a-model-to-show.md. Raises MismatchError where a weight is too large for half precision.
+    docs/decisions/0108-a-model-to-show.md. Raises MismatchError where a weight is too large for half
+    precision.
     """
     description, model = load_model(folder)
     weights = {name: value.half() for name, value in model.network.state_dict().items()}
