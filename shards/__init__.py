@@ -18,6 +18,7 @@ __all__ = [
     "index",
     "json_text",
     "moments",
+    "nearest_name",
     "program",
     "publish",
     "read",
