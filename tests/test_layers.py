@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ingest.formats",
         "ingest.name_pattern",
         "ingest.recipe",
+        "ingest.repeated_end",
         "ingest.source",
         "ingest.split",
         "shards",
@@ -60,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ingest.name_pattern",
         "ingest.formats",
         "ingest.recipe",
+        "ingest.repeated_end",
         "ingest.layout",
         "ingest.source",
     }

@@ -15,6 +15,7 @@ import numpy as np
 from ingest.building.inputs import InputFile
 from ingest.formats.open_any import open_arrays
 from ingest.recipe import Recipe
+from ingest.repeated_end import repeats_its_first_cells
 from ingest.source import OpenFile, find
 from shards.errors import SourceError
 from shards.schema import Boundary
@@ -75,21 +76,21 @@ def _of_rows(recipe: Recipe, file: InputFile) -> list[str]:
 
 
 def _repeated_ends(opened: OpenFile) -> list[str]:
-    """Periodic axes whose last cells hold the first ones again, as linspace writes them, by the last
-    frame.
-    """
-    last = len(opened.rows[0].time)
-    frame = opened.frames(0, max(0, last - 1), last)[-1:]
+    """Periodic axes whose last cells hold the first ones again, by the first, a middle and the last frame."""
+    count = len(opened.rows[0].time)
+    numbers = sorted({0, count // 2, count - 1} & set(range(count)))
+    if not numbers:
+        return []
+    try:
+        frames = np.concatenate([opened.frames(0, number, number + 1) for number in numbers])
+    except SourceError:
+        # Who reads the frames reports what is wrong with them.
+        return []
     found = []
     for number, (axis, sides) in enumerate(
         zip(opened.schema.grid.axes, opened.schema.boundaries, strict=True)
     ):
-        planes = np.moveaxis(frame, number + 2, 0)
-        if Boundary.PERIODIC not in sides or len(planes) < 3 or not len(frame):
-            continue
-        tolerance = 1e-6 * float(np.ptp(frame))
-        differs = np.abs(planes[1] - planes[0]).max() > 1e3 * tolerance
-        if differs and np.abs(planes[-1] - planes[0]).max() <= tolerance:
+        if Boundary.PERIODIC in sides and repeats_its_first_cells(frames, number):
             found.append(
                 f"the last cells of the periodic axis {axis} repeat the first ones: the period would be a "
                 f"cell too long; cut them with crop = {{ {axis} = [0, 1] }}"

@@ -180,12 +180,14 @@ def _dimensions(array: Any) -> tuple[str, ...] | None:
 
 def _fill_value(array: Any, attributes: dict[str, Attribute], where: str) -> Attribute | None:
     """What stands for no value: in version 2 the fill value of an array that names its axes, as xarray has
-    it.
+    it. A list of coordinates or times has all its values: there 0, which zarr fills in, is a number.
 
-    Of version 3, the attribute; xarray writes that of floats as the base64 of eight bytes.
+    Of version 3, and of such a list, the attribute; xarray writes that of floats as the base64 of eight
+    bytes.
     """
-    if array.metadata.zarr_format == 2:
-        return array.fill_value if _dimensions(array) else attributes.get("_FillValue")
+    dimensions = _dimensions(array)
+    if array.metadata.zarr_format == 2 and dimensions != (array.basename,):
+        return array.fill_value if dimensions else attributes.get("_FillValue")
     held = attributes.get("_FillValue")
     if not isinstance(held, str):
         return held

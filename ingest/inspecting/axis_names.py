@@ -16,6 +16,7 @@ COUNTER_NAME = re.compile(r"frames?|snapshots?|time_?steps?", re.IGNORECASE)
 TIME_NAME = re.compile(
     r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs)?_?(t|times?)"
     r"([-_](coordinates?|counter|axis|instant|centered)|[-_]?value|[-_](s|sec|seconds))?"
+    r"|t_(sim|phys(ical)?)|(simulations)?zeit|temps|tiempo|tempo|tijd|tid|czas|aika|zaman|jikan|vrem(ya|e)"
     r"|xtime|timestamps?|t_?(eval|out|array|list|grid|span|vec|vector)|tt|" + COUNTER_NAME.pattern,
     re.IGNORECASE,
 )

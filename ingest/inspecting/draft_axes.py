@@ -19,7 +19,7 @@ from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
-from ingest.inspecting.periodicity import APART, Ends, axis_ends
+from ingest.inspecting.periodicity import Ends, axis_ends
 from ingest.inspecting.state_paths import by_step
 from ingest.inspecting.state_time import time_of_state
 from ingest.layout import TIME, TRAJECTORY
@@ -240,10 +240,9 @@ class AxisLines:
             "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct.",
         ]
         for axis, ends in self._ends.items():
-            side = (
-                "wall" if ends.jump is not None and ends.jump >= APART and not ends.repeated else "periodic"
+            lines.append(
+                f"# {line(axis, [ends.side, ends.side])}" + (f"  # {ends.words}" if ends.words else "")
             )
-            lines.append(f"# {line(axis, [side, side])}" + (f"  # {ends.words}" if ends.words else ""))
         return lines
 
 

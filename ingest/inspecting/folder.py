@@ -55,6 +55,23 @@ FOREIGN_FOLDERS = (
     ("*.plt", "files of Tecplot", "read them with pyvista, numpy.savez their arrays"),
     ("*.mat", "files of MATLAB 5", "read them with scipy.io.loadmat, numpy.savez their arrays"),
     ("*.grib*", "GRIB files", "convert them with cdo -f nc4 copy, or with cfgrib"),
+    (
+        "*.parquet",
+        "tables of Parquet",
+        "read them with pyarrow, bring them to a grid, numpy.savez their arrays",
+    ),
+    (
+        "*.feather",
+        "tables of Feather",
+        "read them with pyarrow, bring them to a grid, numpy.savez their arrays",
+    ),
+    ("*.arrow", "tables of Arrow", "read them with pyarrow, bring them to a grid, numpy.savez their arrays"),
+    (
+        "*.xdmf",
+        "files of XDMF, which describe others",
+        "name the folder of the HDF5 files that they point to",
+    ),
+    ("*.xmf", "files of XDMF, which describe others", "name the folder of the HDF5 files that they point to"),
     ("*.csv", "tables of text", "read them with numpy.loadtxt, numpy.savez them"),
 )
 # How many files of a folder are opened to see whether they show values of others.

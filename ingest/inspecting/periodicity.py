@@ -6,16 +6,22 @@ Axes: C channel, S space.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.frames import FrameReader
+from ingest.repeated_end import EQUAL, repeats_its_first_cells
 from shards.schema import Frames
 
 # So many neighbours' steps apart, and the ends are no neighbours; so many, and they may be.
 APART = 4.0
 NEAR = 1.5
+# Units of latitude as the conventions of climate files (CF) write them.
+LATITUDE = re.compile("degrees?_?(north|N)")
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,23 @@ class Ends:
     """What the two ends of an axis have to do with each other.
 
     `jump` is the mean jump from the last cell to the first, in steps from these to their neighbours; None
-    where nothing varies along the axis. `repeated`: the last cells hold what the first hold.
+    where nothing varies along the axis. `repeated`: the last cells hold what the first hold. `at_rest`: all
+    fields are constant on either end. `latitude`: the axis ends at poles, or before them.
     """
 
     jump: float | None = None
     repeated: bool = False
+    at_rest: bool = False
+    latitude: bool = False
+
+    @property
+    def side(self) -> Literal["wall", "open", "periodic"]:
+        """The boundary that they suggest."""
+        if self.repeated:
+            return "periodic"
+        if self.at_rest or (self.jump is not None and self.jump >= APART):
+            return "wall"
+        return "open" if self.latitude else "periodic"
 
     @property
     def words(self) -> str:
@@ -38,6 +56,10 @@ class Ends:
         """
         if self.repeated:
             return "the last cells repeat the first: a periodic axis whose end is stored twice"
+        if self.at_rest:
+            return "fields are constant on both ends, as at walls"
+        if self.latitude:
+            return "latitude: never periodic"
         if self.jump is None or NEAR < self.jump < APART:
             return ""
         if self.jump >= APART:
@@ -48,19 +70,28 @@ class Ends:
 
 
 def axis_ends(reader: FrameReader) -> dict[str, Ends]:
-    """The ends of each axis, in the middle frame of the first trajectory and the channel that jumps most."""
+    """The ends of each axis in the first trajectory: the jump in its middle frame and the channel that jumps
+    most, the rest in several frames.
+    """
     layout = reader.layout
     last = reader.count - 1
     channels = _channels(reader, last // 2 + last % 2)
     # A wave that is symmetric in one frame is not in others.
-    more = [*channels, *_channels(reader, min(1, last)), *_channels(reader, last)]
+    more = [channels, _channels(reader, min(1, last)), _channels(reader, last)]
+    frames = np.array([each for each in more if len(each) == len(channels)])
     found = {}
     for number, axis in enumerate(layout.axes):
         jumps = [_jump(channel, number) for channel in channels]
         told = [jump for jump in jumps if jump is not None]
-        repeated = bool(told) and all(_repeats(channel, number) for channel in more)
-        found[axis] = Ends(max(told, default=None), repeated)
+        latitude = axis in layout.lists.space and _is_latitude(layout.lists.space[axis])
+        at_rest = len(layout.axes) > 1 and bool(told) and all(_rests(each, number) for each in channels)
+        repeated = bool(told) and not latitude and repeats_its_first_cells(frames, number)
+        found[axis] = Ends(max(told, default=None), repeated, at_rest, latitude)
     return found
+
+
+def _is_latitude(listed: ArrayInfo) -> bool:
+    return LATITUDE.fullmatch(listed.unit) is not None or listed.attributes.get("standard_name") == "latitude"
 
 
 def _channels(reader: FrameReader, number: int) -> list[Frames]:
@@ -69,12 +100,11 @@ def _channels(reader: FrameReader, number: int) -> list[Frames]:
     return [channel for frame in frames if frame is not None for channel in frame]
 
 
-def _repeats(values: Frames, axis: int) -> bool:
+def _rests(values: Frames, axis: int) -> bool:
+    """Whether a channel [*S] is constant along either end."""
     along = np.moveaxis(values, axis, 0)
-    if not np.isfinite(along).all():
-        return False
-    scale = float(np.abs(along).max())
-    return bool(np.allclose(along[0], along[-1], rtol=0, atol=1e-9 * scale))
+    small = EQUAL * float(np.ptp(along))
+    return bool(np.ptp(along[0]) <= small and np.ptp(along[-1]) <= small)
 
 
 def _jump(values: Frames, axis: int) -> float | None:
