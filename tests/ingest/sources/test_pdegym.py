@@ -116,7 +116,7 @@ def test_a_seam_that_jumps_is_not_periodic(tmp_path, axis):
 
 def test_a_part_beside_the_whole_would_be_every_row_twice(tiny, refusal):
     part = write(tiny.with_name("solution_0.nc"), values())
-    assert "a part beside CE-RM.nc" in refusal(part, RECIPE)
+    assert "a part next to CE-RM.nc" in refusal(part, RECIPE)
     tiny.unlink()
     with pdegym.open_file(part, RECIPE) as file:
         assert len(file.rows) == N
