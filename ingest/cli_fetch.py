@@ -97,8 +97,15 @@ def _print_overview(as_json: bool) -> None:
     for name in catalogue():
         publication = known[name]
         licence = publication.licence or find_recipe(name).licence
-        rows.append({"name": name, "gigabytes": publication.gigabytes, "licence": licence})
-        rows[-1] |= {"url": publication.url, "note": publication.note}
+        rows.append(
+            {
+                "name": name,
+                "gigabytes": publication.gigabytes,
+                "licence": licence,
+                "url": publication.url,
+                "note": publication.note,
+            }
+        )
     if as_json:
         print_json(rows)
         return

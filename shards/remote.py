@@ -23,7 +23,7 @@ from shards.errors import SettingsError, ShardError
 from shards.files import LARGEST_DOCUMENT
 from shards.index import FileRecord
 from shards.read import Dataset
-from shards.urls import without_secrets
+from shards.urls import below, without_secrets
 from shards.verify import file_crc32c
 
 T = TypeVar("T")
@@ -49,9 +49,7 @@ def open_dataset(root: Root, name: str, cache: Cache | None = None, verify_reads
     """
     if not is_remote(root):
         return open_place(Path(root) / name, cache, verify_reads)
-    parts = urlsplit(str(root))
-    url = urlunsplit((parts.scheme, parts.netloc, _below(parts.path, name), parts.query, ""))
-    return open_place(url, cache, verify_reads)
+    return open_place(below(str(root), name), cache, verify_reads)
 
 
 def open_place(place: Root, cache: Cache | None = None, verify_reads: bool = False) -> Dataset:
@@ -163,8 +161,7 @@ class RemoteFiles:
         if not self._is_http:
             folder: str = self._system._strip_protocol(self.url)
             return _below(folder, path)
-        parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, parts.netloc, _below(parts.path, path), parts.query, ""))
+        return below(self.url, path)
 
     def _without_secrets(self, text: str) -> str:
         parts = urlsplit(self.url)

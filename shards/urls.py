@@ -1,8 +1,9 @@
-"""Takes secrets out of texts with URLs: users, passwords, and what follows a question mark: tokens."""
+"""Addresses below a URL, and texts without its secrets: users, passwords, tokens after a question mark."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit, urlunsplit
 
 # One slash where a path of this machine was made of it.
 URL = re.compile(r"\b([a-z][a-z0-9+.-]*:/{1,2})([^\s\"'<>]+)", re.IGNORECASE)
@@ -15,6 +16,17 @@ def without_secrets(text: str) -> str:
     'https://...@host/shards?...: is not there'
     """
     return URL.sub(lambda found: found[1] + _bare(found[2]), text)
+
+
+def below(url: str, path: str) -> str:
+    """The address of a path below a URL, which keeps what follows its question mark.
+
+    >>> below("https://host/shards/?key=1", "shear_flow/card.json")
+    'https://host/shards/shear_flow/card.json?key=1'
+    """
+    parts = urlsplit(url)
+    place = f"{parts.path.rstrip('/')}/{path}" if path else parts.path.rstrip("/")
+    return urlunsplit((parts.scheme, parts.netloc, place, parts.query, ""))
 
 
 def _bare(rest: str) -> str:

@@ -78,9 +78,9 @@ def _of_rows(recipe: Recipe, file: InputFile) -> list[str]:
 def _repeated_ends(opened: OpenFile) -> list[str]:
     """Periodic axes whose last cells hold the first ones again, by the first, a middle and the last frame."""
     count = len(opened.rows[0].time)
-    numbers = sorted({0, count // 2, count - 1} & set(range(count)))
-    if not numbers:
+    if not count:
         return []
+    numbers = sorted({0, count // 2, count - 1})
     try:
         frames = np.concatenate([opened.frames(0, number, number + 1) for number in numbers])
     except SourceError:

@@ -14,6 +14,7 @@ from ingest.fetching.download import download, is_there, part_bytes
 from ingest.fetching.listing import RemoteFile
 from shards.errors import SourceError
 from shards.program.byte_size import size_in_words
+from shards.program.checkup import existing
 
 # One server that gives nothing would be asked for each of thousands of files.
 MOST_FAILURES = 5
@@ -66,8 +67,7 @@ def fetch(files: Sequence[RemoteFile], folder: Path, tell: TellBytes, at_once: i
 
 def _require_room(files: Sequence[RemoteFile], folder: Path, here: int) -> None:
     """Raises SourceError where the disk is too small for what is still to come."""
-    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(existing(folder)).free
     needed = sum(file.size or 0 for file in files) - here
     if needed > free:
         raise SourceError(

@@ -20,7 +20,7 @@ from ingest.fetching.http import ask, hub_address
 from ingest.fetching.published import Publication, expanded
 from shards.errors import SettingsError, SourceError
 from shards.schema import SPLITS, Split, excerpt
-from shards.urls import without_secrets
+from shards.urls import below, without_secrets
 
 # No list of files is larger; what is, would fill the memory.
 LARGEST_LIST = 200 * 10**6
@@ -29,7 +29,6 @@ MOST_FOLDERS = 10_000
 # Requests for sizes at once.
 ASKING = 8
 HUB_URL = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+)(?:@([^/]+))?(?:/(.*))?")
-BLOCK = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class Checksum:
         if self.kind == "git":
             digest.update(b"blob %d\0" % path.stat().st_size)
         with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
+            # It goes on with what was hashed above.
+            hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest() == self.hexadecimal.lower()
 
 
@@ -119,7 +118,7 @@ def _listed(publication: Publication) -> Iterator[RemoteFile]:
     for each in publication.listed:
         checksum = Checksum("md5", each.md5) if each.md5 else None
         for path in expanded(each.path):
-            yield RemoteFile(path, _below(publication.url, each.place or path), None, checksum)
+            yield RemoteFile(path, below(publication.url, quote(each.place or path)), None, checksum)
 
 
 @excerpt
@@ -226,10 +225,3 @@ def _linked(address: str, root: str) -> list[str]:
         if same and below and not target.query:
             found.append(target.path)
     return list(dict.fromkeys(found))
-
-
-def _below(folder: str, path: str) -> str:
-    """The address of a path below an address, which keeps what follows its question mark."""
-    parts = urlsplit(folder)
-    place = f"{parts.path.rstrip('/')}/{quote(path)}"
-    return urlunsplit((parts.scheme, parts.netloc, place, parts.query, ""))

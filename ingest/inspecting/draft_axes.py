@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.contents import ArrayInfo, root_numbers
-from ingest.inspecting.draft_table import inline_table, line
+from ingest.inspecting.draft_table import DECIDE_SIDES, inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.halo import Halo
@@ -237,7 +237,7 @@ class AxisLines:
         lines = [
             "",
             "[boundaries]",
-            "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct.",
+            DECIDE_SIDES,
         ]
         for axis, ends in self._ends.items():
             lines.append(

@@ -10,7 +10,7 @@ import numpy as np
 from ingest.fields.blocks import described_blocks
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.draft_table import inline_table, line
+from ingest.inspecting.draft_table import DECIDE_SIDES, inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.numbered import HOLE, time_attribute
 from ingest.inspecting.solvers import Solver
@@ -85,8 +85,7 @@ def head_lines(name: str, drafted_from: str) -> list[str]:
 
 
 def boundary_lines(axes: list[str]) -> list[str]:
-    said = "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct."
-    return ["", "[boundaries]", said, *(f"# {line(axis, ['periodic', 'periodic'])}" for axis in axes)]
+    return ["", "[boundaries]", DECIDE_SIDES, *(f"# {line(axis, ['periodic', 'periodic'])}" for axis in axes)]
 
 
 def open_coordinate(axis: str) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from shards.program.settings import dump_toml
 
+DECIDE_SIDES = (
+    "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct."
+)
+
 
 def line(key: str, value: object) -> str:
     """One key with its value.

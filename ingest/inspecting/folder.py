@@ -34,18 +34,23 @@ SUFFIXES = (
 )
 # How files without a known suffix begin: HDF5, and NetCDF classic.
 BEGINNINGS = (b"\x89HDF", b"CDF")
+# What to do with files of several suffixes.
+OF_VTK = "read them with pyvista or meshio, numpy.savez their arrays"
+OF_TORCH = "torch.load(FILE, weights_only=True), then numpy.save"
+OF_TABLES = "read them with pyarrow, bring them to a grid, numpy.savez their arrays"
+OF_XDMF = "name the folder of the HDF5 files that they point to"
 # Formats that we do not read: a pattern of their file names, their name for the message, and what to do.
 FOREIGN_FOLDERS = (
     ("*Level_0/Cell_H", "a plotfile of AMReX", "bring it to a grid with yt (covering_grid), numpy.savez it"),
     ("*system/controlDict", "a case of OpenFOAM", "bring it to a grid (foamToVTK, pyvista), numpy.savez it"),
     ("*md.idx", "an ADIOS2 file", "write its arrays to HDF5 or npz with adios2, or openpmd-pipe"),
-    ("*.vt[iurskp]", "files of VTK", "read them with pyvista or meshio, numpy.savez their arrays"),
-    ("*.vtk", "files of VTK", "read them with pyvista or meshio, numpy.savez their arrays"),
+    ("*.vt[iurskp]", "files of VTK", OF_VTK),
+    ("*.vtk", "files of VTK", OF_VTK),
     ("*.f0000[0-9]", "field files of Nek5000", "bring them to a grid with pymech, numpy.savez their arrays"),
     ("*.meta", "binary files of MITgcm", "read them with xmitgcm.open_mdsdataset, write them by to_netcdf"),
     ("*.silo", "files of Silo", "read them with VisIt or yt, numpy.savez their arrays"),
-    ("*.pt", "files of torch, which are pickles", "torch.load(FILE, weights_only=True), then numpy.save"),
-    ("*.pth", "files of torch, which are pickles", "torch.load(FILE, weights_only=True), then numpy.save"),
+    ("*.pt", "files of torch, which are pickles", OF_TORCH),
+    ("*.pth", "files of torch, which are pickles", OF_TORCH),
     (
         "*.pkl",
         "pickles, which may run any program",
@@ -55,23 +60,11 @@ FOREIGN_FOLDERS = (
     ("*.plt", "files of Tecplot", "read them with pyvista, numpy.savez their arrays"),
     ("*.mat", "files of MATLAB 5", "read them with scipy.io.loadmat, numpy.savez their arrays"),
     ("*.grib*", "GRIB files", "convert them with cdo -f nc4 copy, or with cfgrib"),
-    (
-        "*.parquet",
-        "tables of Parquet",
-        "read them with pyarrow, bring them to a grid, numpy.savez their arrays",
-    ),
-    (
-        "*.feather",
-        "tables of Feather",
-        "read them with pyarrow, bring them to a grid, numpy.savez their arrays",
-    ),
-    ("*.arrow", "tables of Arrow", "read them with pyarrow, bring them to a grid, numpy.savez their arrays"),
-    (
-        "*.xdmf",
-        "files of XDMF, which describe others",
-        "name the folder of the HDF5 files that they point to",
-    ),
-    ("*.xmf", "files of XDMF, which describe others", "name the folder of the HDF5 files that they point to"),
+    ("*.parquet", "tables of Parquet", OF_TABLES),
+    ("*.feather", "tables of Feather", OF_TABLES),
+    ("*.arrow", "tables of Arrow", OF_TABLES),
+    ("*.xdmf", "files of XDMF, which describe others", OF_XDMF),
+    ("*.xmf", "files of XDMF, which describe others", OF_XDMF),
     ("*.csv", "tables of text", "read them with numpy.loadtxt, numpy.savez them"),
 )
 # How many files of a folder are opened to see whether they show values of others.
@@ -92,7 +85,10 @@ def look_through(folder: Path) -> FolderContents:
             f"{folder}: no file that can be read below it ({', '.join(SUFFIXES)}, or HDF5 by content); "
             "name a file, or the folder of the files"
         )
-    arranged = _arranged(folder, _without_sources(folder, found))
+    arranged = _arranged(folder, found)
+    alone = _without_sources(found, arranged)
+    if len(alone) < len(found):
+        arranged = _arranged(folder, alone)
     taken = {file.path for file in arranged.files}
     others = tuple(path.relative_to(folder).as_posix() for path in found if path not in taken)
     contents = replace(arranged.contents(), others=others)
@@ -116,19 +112,17 @@ def _arranged(folder: Path, found: list[Path]) -> Arrangement:
     return Arrangement(named)
 
 
-def _without_sources(folder: Path, found: list[Path]) -> list[Path]:
+def _without_sources(found: list[Path], arranged: Arrangement) -> list[Path]:
     """The files without those whose values a virtual dataset of another shows: these are not runs.
 
     Only files that stand apart from the largest family are opened: a master is rarely named as its sources.
     """
-    family = {file.path for file in _arranged(folder, found).files}
+    family = {file.path for file in arranged.files}
     apart = [path for path in found if path not in family and path.is_file()][:MANY_MASTERS]
     sources: set[Path] = set()
     for path in filter(is_hdf5, apart):
         sources.update(source.resolve() for source in virtual_sources(path))
-    if not sources:
-        return found
-    return [path for path in found if path.resolve() not in sources] or found
+    return [path for path in found if not sources or path.resolve() not in sources] or found
 
 
 def _refuse_known(folder: Path) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ingest.reporting.survey import planes, sample_size
+from ingest.reporting.survey import images_of, sample_size
 from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.plane import Picture, Scale, View, labelled_view, slices_of
 from shards.drawing.viewer import Film, FilmedField, Strip, viewer
 from shards.index import Entry
 from shards.read import Dataset
-from shards.schema import Cell, Split
-from shards.spectrum import Float64
+from shards.schema import Split
 
 # Bytes of the films before they are compressed, which leaves about a third.
 MOST_BYTES = 6 * 2**20
@@ -41,22 +40,14 @@ def dataset_viewer(dataset: Dataset, split: Split) -> str:
 
 
 def _film(dataset: Dataset, entry: Entry, views: Sequence[View], most: int) -> Film:
-    """One trajectory, at most so many of its frames; of each frame only its images are kept."""
+    """One trajectory, at most so many of its frames."""
     document, schema = dataset.document(entry), dataset.card.schema
     frames = evenly_chosen(range(entry.frames), most)
-    solid_S = dataset.boundary(entry) & np.uint8(Cell.OBSTACLE) > 0
-    frame_TCS = np.empty((1, *schema.frame_shape), schema.dtype)
-    images: list[list[Float64]] = [[] for _ in views]
-    for frame in frames:
-        dataset.read_frames(entry, [frame], frame_TCS)
-        frame_TCS[:, :, solid_S] = np.nan
-        for seen, view in zip(images, views, strict=True):
-            seen.append(planes(frame_TCS[0], document.scale, view))
-    stacked = [np.stack(seen) for seen in images]
+    images = images_of(dataset, entry, frames, views)
     units = schema.per_channel({field.name: field.unit for field in schema.fields})
     fields = []
     for row, (channel, unit) in enumerate(zip(schema.channels, units, strict=True)):
-        strips_of = [images_TCVU[:, row] for images_TCVU in stacked]
+        strips_of = [images_TCVU[:, row] for images_TCVU in images]
         fields.append(FilmedField(channel, unit, ("",) * len(frames), _strips(strips_of, views)))
     unit = schema.units.get("time", "")
     times = [f"{document.trajectory.time[frame]:.4g} {unit}".rstrip() for frame in frames]

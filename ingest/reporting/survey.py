@@ -221,8 +221,19 @@ def _pairs(dataset: Dataset, entry: Entry, starts: Sequence[int]) -> Iterator[Fr
 
 
 def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snapshots, ...]:
-    document, schema = dataset.document(entry), dataset.card.schema
+    document = dataset.document(entry)
     frames = evenly_chosen(range(entry.frames), PICTURES)
+    static_CS = dataset.static(entry)
+    time_T = tuple(document.trajectory.time[frame] for frame in frames)
+    return tuple(
+        Snapshots(view, entry.key, time_T, images_TCVU, _planes(static_CS, document.static_scale, view))
+        for view, images_TCVU in zip(views, images_of(dataset, entry, frames, views), strict=True)
+    )
+
+
+def images_of(dataset: Dataset, entry: Entry, frames: Sequence[int], views: Sequence[View]) -> list[Float64]:
+    """[T, C, V, U] of each view, in physical units; solid cells are NaN. One frame at a time is in memory."""
+    scale, schema = dataset.document(entry).scale, dataset.card.schema
     solid_S = dataset.boundary(entry) & np.uint8(Cell.OBSTACLE) > 0
     frame_TCS = np.empty((1, *schema.frame_shape), schema.dtype)
     images: list[list[Float64]] = [[] for _ in views]
@@ -231,16 +242,11 @@ def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snaps
         # Before it is projected: an obstacle must not hide what is in front of it or behind it.
         frame_TCS[:, :, solid_S] = np.nan
         for seen, view in zip(images, views, strict=True):
-            seen.append(planes(frame_TCS[0], document.scale, view))
-    static_CS = dataset.static(entry)
-    time_T = tuple(document.trajectory.time[frame] for frame in frames)
-    return tuple(
-        Snapshots(view, entry.key, time_T, np.stack(seen), planes(static_CS, document.static_scale, view))
-        for view, seen in zip(views, images, strict=True)
-    )
+            seen.append(_planes(frame_TCS[0], scale, view))
+    return [np.stack(seen) for seen in images]
 
 
-def planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
+def _planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
     """[C, V, U] in physical units."""
     planes = [view.image(values_S) * factor for values_S, factor in zip(values_CS, scale, strict=True)]
     return np.stack(planes) if planes else np.empty((0, len(view.cells_V), len(view.cells_U)))

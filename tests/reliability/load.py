@@ -21,11 +21,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 
+import kills
 import numpy as np
 
 from shards.read import Dataset
@@ -64,7 +63,6 @@ class Row:
 
 
 def main(seconds: float, files: int, frames: int) -> int:
-    kills = _module(Path(__file__).with_name("kills.py"))
     with TemporaryDirectory() as folder:
         place = Path(folder)
         recipe = place / "small.toml"
@@ -74,9 +72,9 @@ def main(seconds: float, files: int, frames: int) -> int:
         subprocess.run(_build(recipe, place / "few", place / "root", 2), check=False, capture_output=True)
         rows = [
             readers(place / "root" / "small", seconds),
-            many_files(kills, recipe, place, files),
+            many_files(recipe, place, files),
             long_trajectory(recipe, place, frames),
-            at_once(kills, recipe, place),
+            at_once(recipe, place),
             interrupted(recipe, place),
         ]
     print(f"{'load':34}{'time':>10}{'open files':>14}{'memory':>20}")
@@ -106,7 +104,7 @@ def read(folder: Path, seconds: float, seed: int) -> None:
             raise SystemExit(f"{entry.key}, frame {first}: other values than before")
 
 
-def many_files(kills: ModuleType, recipe: Path, place: Path, count: int) -> Row:
+def many_files(recipe: Path, place: Path, count: int) -> Row:
     """So many files of one trajectory each."""
     kills.write_files(place / "many", count)
     return watched(f"{count} files", [_build(recipe, place / "many", place / "many-root", 2)])
@@ -121,7 +119,7 @@ def long_trajectory(recipe: Path, place: Path, frames: int) -> Row:
     return watched(f"{frames} frames in one trajectory", [(*command, "--memory", "500MB")])
 
 
-def at_once(kills: ModuleType, recipe: Path, place: Path) -> Row:
+def at_once(recipe: Path, place: Path) -> Row:
     """Three builds and an append of one dataset, then a build: every trajectory must be there."""
     alone, root = place / "alone", place / "at-once"
     subprocess.run(_build(recipe, place / "all", alone, 2), check=False, capture_output=True)
@@ -220,18 +218,6 @@ def _values(folder: Path) -> dict[str, bytes]:
         dataset.read_frames(entry, range(entry.frames), frames)
         found[entry.key] = (frames * scale).tobytes()
     return found
-
-
-def _module(path: Path) -> ModuleType:
-    """A script next to this one, which is in no package."""
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    # Its dataclasses look for the module that they are in.
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

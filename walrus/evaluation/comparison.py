@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shards.errors import MismatchError
 from walrus.evaluation.published_scores import reported_windows
-from walrus.evaluation.score_tables import TaskScores, median_vrmse, read_scores
+from walrus.evaluation.score_tables import TaskScores, median_vrmse, read_scores, window_words
 from walrus.evaluation.scores import ONE_STEP, Forecaster
 
 SCORES = "scores.json"
@@ -236,18 +236,6 @@ def comparison_table(comparison: Comparison) -> str:
         scores = f"{window:12} {each.first:9.4g} {each.second:9.4g} {share:>11}"
         lines.append(f"{each.task:{widest}}  {scores}  {each.better} of {each.count} trajectories")
     return "\n".join([*lines, *comparison.remarks])
-
-
-def window_words(steps: Sequence[int]) -> str:
-    """A window by its first and last step; none is one step ahead.
-
-    >>> window_words(()), window_words((1, 20)), window_words((1, 1))
-    ('one step', 'steps 1–20', 'step 1')
-    """
-    if not steps:
-        return "one step"
-    first, last = steps
-    return f"steps {first}–{last}" if last > first else f"step {first}"
 
 
 def _number(value: float | None) -> float:

@@ -13,8 +13,9 @@ from shards.disk import write_atomically
 from shards.drawing.canvas import caption_words, log_axis, sheet, style
 from shards.drawing.colours import BLUE, GREEN, INK, MUTED, ORANGE
 from shards.drawing.html_page import chart, escaped_words, heading, page, table
-from walrus.evaluation.comparison import Comparison, Difference, Growth, window_words
+from walrus.evaluation.comparison import Comparison, Difference, Growth
 from walrus.evaluation.curve_figures import ERROR_CEILING, ERROR_FLOOR, step_axis
+from walrus.evaluation.score_tables import score_words, window_words
 
 NAME = "comparison.html"
 # First model, second model, persistence, linear extrapolation.
@@ -87,7 +88,7 @@ def _rows(task: str, rows: Sequence[Difference]) -> list[str]:
 
 
 def _score(value: float, is_least: bool) -> str:
-    words = f"{value:#.3g}" if math.isfinite(value) else "diverged"
+    words = score_words(value)
     return f'<td class="best" title="the smaller one">{words}</td>' if is_least else f"<td>{words}</td>"
 
 

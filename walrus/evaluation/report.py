@@ -22,6 +22,7 @@ from walrus.evaluation.figures import Drawings
 from walrus.evaluation.films import film_of
 from walrus.evaluation.metrics import EPSILON, MEASURES, Measure
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
+from walrus.evaluation.score_tables import score_words, window_words
 from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP
 from walrus.evaluation.trajectory_table import trajectory_table
 from walrus.evaluation.usefulness import HIGH_CORRELATION, correlated_steps, useful_steps
@@ -143,7 +144,7 @@ def _all_windows(evaluation: Evaluation, channel: str = ALL) -> list[ScoreRow]:
     windows = {
         steps: window for window, steps in reversed(list(zip(scores.windows, scores.steps, strict=True)))
     }
-    names = {window: _steps(window, steps) for steps, window in windows.items()}
+    names = {window: window_words(steps or ()) for steps, window in windows.items()}
     return [_row(evaluation, window, names[window], channel) for window in scores.windows if window in names]
 
 
@@ -155,15 +156,8 @@ def _row(
 
 
 def _reached(evaluation: Evaluation, window: str) -> str:
-    return _steps(window, evaluation.scores.steps[evaluation.scores.windows.index(window)])
-
-
-def _steps(window: str, steps: tuple[int, int] | None) -> str:
     """A window as far as the rollouts reach into it."""
-    if steps is None:
-        return "one step"
-    first, last = steps
-    return f"steps {first}–{last}" if last > first else f"step {first}"
+    return window_words(evaluation.scores.steps[evaluation.scores.windows.index(window)] or ())
 
 
 def _table(groups: Sequence[tuple[str, Sequence[ScoreRow]]], corner: str = "VRMSE") -> str:
@@ -184,16 +178,9 @@ def _table_rows(name: str, rows: Sequence[ScoreRow]) -> list[str]:
 
 
 def _cell(value: float, row: ScoreRow) -> str:
-    words = f"{value:.0f}" if row.whole else _number(value)
+    words = f"{value:.0f}" if row.whole else score_words(value)
     marked = ' class="best" title="best of the line"' if value == row.best else ""
     return f"<td{marked}>{words}</td>"
-
-
-def _number(value: float) -> str:
-    """Three digits; "diverged" where the error is not finite, a dash where there is none."""
-    if math.isnan(value):
-        return "–"
-    return f"{value:#.3g}" if math.isfinite(value) else "diverged"
 
 
 def _section(number: int, result: Result) -> str:

@@ -221,6 +221,25 @@ def to_latex(evaluations: Sequence[Evaluation]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def window_words(steps: Sequence[int]) -> str:
+    """A window by its first and last step; none is one step ahead.
+
+    >>> window_words(()), window_words((1, 20)), window_words((1, 1))
+    ('one step', 'steps 1–20', 'step 1')
+    """
+    if not steps:
+        return "one step"
+    first, last = steps
+    return f"steps {first}–{last}" if last > first else f"step {first}"
+
+
+def score_words(value: float) -> str:
+    """Three digits; "diverged" where the error is not finite, a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:#.3g}" if math.isfinite(value) else "diverged"
+
+
 def _head(window: str) -> str:
     return "one step" if window == ONE_STEP else f"steps {window.replace(':', '--')}"
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import traceback
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from shards.schema import Boundary, FieldSpec, Grid, Schema
+from tests.walrus.training.asking import asking
 from walrus.batch import embed
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
@@ -22,7 +22,6 @@ from walrus.training.objective import TrainingObjective
 from walrus.vocabulary import PUBLISHED
 
 RUN = Path(__file__).with_name("waiting_run.py")
-PACKAGE = Path(__file__).parents[3] / "walrus"
 # Drawn on the CPU, also where there is a GPU.
 DRAWS = {"augment.py: draw_rotation", "model/random_draws.py: _below"}
 # Its tensors have shapes alone. To look at a number there, or to copy from there, is an error of torch's.
@@ -30,15 +29,6 @@ GPU = torch.device("meta")
 MODEL = ModelSettings(
     hidden=32, heads=2, inner=4, mlp=32, blocks=2, drop_path=0.5, cell_flags=True, checkpoint_every=2
 )
-
-
-def asking():
-    """The function of the package that torch is called from."""
-    for frame in reversed(traceback.extract_stack()):
-        path = Path(frame.filename)
-        if path.is_relative_to(PACKAGE):
-            return f"{path.relative_to(PACKAGE)}: {frame.name}"
-    return "outside of the package"
 
 
 class Copies(TorchDispatchMode):

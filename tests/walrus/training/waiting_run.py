@@ -6,27 +6,16 @@ The options are those of training_run.py.
 from __future__ import annotations
 
 import json
-import traceback
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import torch
+from asking import asking
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from training_run import main
 
-PACKAGE = Path(__file__).parents[3] / "walrus"
 LOOKS = Counter[str]()
-
-
-def asking() -> str:
-    """The function of the package that torch or DeepSpeed is called from."""
-    for frame in reversed(traceback.extract_stack()):
-        path = Path(frame.filename)
-        if path.is_relative_to(PACKAGE):
-            return f"{path.relative_to(PACKAGE)}: {frame.name}"
-    return "outside of the package"
 
 
 class Numbers(TorchDispatchMode):
