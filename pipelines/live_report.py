@@ -6,17 +6,14 @@ The reasons are in docs/decisions/0105-a-page-while-it-trains.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.job import Job
 from pipelines.progress import Smooth
 from shards.program.side_task import SideTask
-from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.training_report import Course, TrainingState, write_training_report
-from walrus.training.early_stopping import Validation, read_validations
-from walrus.training.log import LOSSES, LoggedStep, StepRecord, read_lines
+from walrus.training.log import StepRecord
 from walrus.training.train import Report
 
 REPORT = "report.html"
@@ -54,16 +51,11 @@ class LiveReport:
             lead += "; the training has ended."
         else:
             lead += "; the training has stopped, and log.txt says why."
-        lines = read_lines(self.run / LOSSES, LoggedStep)
-        state = TrainingState(
-            self.title,
-            lead,
-            self.facts,
-            curves(lines),
-            courses(lines, read_validations(self.run)),
-            refresh=int(SECONDS_BETWEEN) if goes_on else 0,
-        )
-        write_training_report(self.run / REPORT, state)
+        # Only here, where a failure costs the page alone: ranks start without matplotlib.
+        from pipelines.live_page import write_page
+
+        refresh = int(SECONDS_BETWEEN) if goes_on else 0
+        write_page(self.run, REPORT, self.title, lead, self.facts, refresh)
         now = time.monotonic()
         self.due = now + max(SECONDS_BETWEEN, (now - began) / SHARE)
 
@@ -91,35 +83,3 @@ def in_turn(*reports: Report) -> Callable[[StepRecord], None]:
             each(step)
 
     return report
-
-
-def curves(losses: Sequence[LoggedStep]) -> list[Curve]:
-    """The training curve of each task."""
-    steps: dict[str, list[int]] = {}
-    values: dict[str, list[float]] = {}
-    for line in losses:
-        for task, loss in line.losses.items():
-            steps.setdefault(task, []).append(line.step)
-            values.setdefault(task, []).append(loss)
-    return [Curve(task, steps[task], values[task]) for task in sorted(steps)]
-
-
-def courses(losses: Sequence[LoggedStep], validations: Sequence[Validation]) -> list[Course]:
-    """Validation where there is one; learning rate, gradient, speed and waiting of each step."""
-    seen = []
-    if validations:
-        errors = [each.error for each in validations]
-        steps = [each.step for each in validations]
-        seen.append(Course("validation, VRMSE of rollouts", steps, errors, logarithmic=True))
-    timed = [line for line in losses if line.seconds]
-    if not timed:
-        return seen
-    steps = [line.step for line in timed]
-    waits = [100 * line.waited / line.seconds for line in timed]
-    return [
-        *seen,
-        Course("learning rate", steps, [line.rate for line in timed]),
-        Course("norm of the gradient", steps, [line.norm for line in timed], logarithmic=True),
-        Course("windows per second", steps, [line.windows / line.seconds for line in timed]),
-        Course("waiting for data, % of a step", steps, waits),
-    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from pipelines.job import Job, is_finished, is_recipe_kept, keep_recipe
-from pipelines.live_report import curves
+from pipelines.live_page import curves
 from pipelines.preflight import check_run
 from pipelines.progress import evaluation_progress
 from pipelines.run import train

@@ -181,6 +181,8 @@ def test_each_of_these_has_its_place(name, allowed):
     ("module", "unwanted"),
     [
         ("ingest.cli", {"torch", "deepspeed", "matplotlib"}),
+        # What every rank loads: pictures are of the first rank alone, and only a side task.
+        ("pipelines.run", {"matplotlib"}),
         # What a worker of a build begins with: zarr is loaded to read one.
         ("ingest.building.processes", {"torch", "zarr", "fsspec", "dask"}),
         # The stream serves any model.
