@@ -92,7 +92,7 @@ def ls(
     """List the systems of the catalogue, or show one of them."""
     with one_line_errors("walrus-ingest ls"):
         if name in templates():
-            typer.echo(templates()[name].read_text(encoding="utf-8"), nl=False)
+            print_text(templates()[name].read_text(encoding="utf-8").rstrip("\n"))
             return
         names = [name] if name else list(catalogue())
         recipes = [find_recipe(each) for each in names]

@@ -23,6 +23,7 @@ from shards.program.console import (
     one_line_errors,
     print_json,
     print_result,
+    print_text,
 )
 from shards.schema import Split
 
@@ -113,8 +114,8 @@ def command(
         if as_json:
             print_json(scores_document(scores))
         else:
-            typer.echo(score_table(scores, "model"))
-            typer.echo(f"report and pictures: {out / 'report.html'}")
+            print_text(score_table(scores, "model"))
+            print_text(f"report and pictures: {out / 'report.html'}")
 
 
 def main() -> None:

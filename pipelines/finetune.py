@@ -16,7 +16,15 @@ import typer
 
 from pipelines.options import Allow, BuiltRoot, KeepState, Ranks, Trace
 from shards.errors import SettingsError
-from shards.program.console import Assignments, Json, Version, application, local, one_line_errors
+from shards.program.console import (
+    Assignments,
+    Json,
+    Version,
+    application,
+    local,
+    one_line_errors,
+    print_text,
+)
 
 app = application("Adapt a trained Walrus to one dataset.")
 
@@ -93,7 +101,7 @@ def command(
         )
         print_scores(scores, out, as_json)
         if scores and not as_json:
-            typer.echo(f"card      {out / CARD}")
+            print_text(f"card      {out / CARD}")
 
 
 def main() -> None:

@@ -6,14 +6,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from pipelines.job import Job, is_finished, is_recipe_kept, keep_recipe
 from pipelines.live_page import curves
 from pipelines.preflight import check_run
 from pipelines.progress import evaluation_progress
 from pipelines.run import train
-from shards.program.console import print_json, say
+from shards.program.console import print_json, print_text, say
 from shards.read import Dataset
 from shards.schema import Split
 from walrus.checkpoint import Description, load_description, load_model
@@ -122,6 +120,6 @@ def print_scores(scores: dict[str, TaskScores], run: Path, as_json: bool) -> Non
     if as_json:
         print_json(scores_document(scores))
         return
-    typer.echo(score_table(scores, "model"))
-    typer.echo(f"\nVRMSE: 0 is a perfect forecast, 1 is the score of the spatial mean.\nmodel     {run}")
-    typer.echo(f"report    {run / EVALUATION / 'report.html'}\npictures  {run / EVALUATION / 'pictures'}")
+    print_text(score_table(scores, "model"))
+    print_text(f"\nVRMSE: 0 is a perfect forecast, 1 is the score of the spatial mean.\nmodel     {run}")
+    print_text(f"report    {run / EVALUATION / 'report.html'}\npictures  {run / EVALUATION / 'pictures'}")

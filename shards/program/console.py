@@ -1,7 +1,7 @@
 """What every command prints: results on stdout, progress on stderr, an error as one line; exit codes.
 
 Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stopped by a signal and to be
-started again, 130 interrupted, 141 nobody reads the output any more.
+started again, 130 interrupted, 141 nobody reads the output any more. A closed stdout counts as /dev/null.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rich.console import Console
 from shards.errors import StoppedError, WalrusError, WalrusWarning
 from shards.program.own_packages import require_own_packages
 from shards.program.signals import stopping
-from shards.program.starting import STOPPED
+from shards.program.starting import COMMAND, STOPPED
 from shards.system_errors import explained
 from shards.urls import without_secrets
 
@@ -52,7 +52,7 @@ def local(path: Path | None) -> Path | None:
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"walrus-pde {metadata.version('walrus-pde')}")
+        print_text(f"walrus-pde {metadata.version('walrus-pde')}")
         raise typer.Exit
 
 
@@ -72,9 +72,29 @@ class _Progress(Console):
 stderr = _Progress(stderr=True, highlight=False, soft_wrap=True)
 
 
+class _Application(typer.Typer):
+    """Guards also what is printed outside `one_line_errors`: help, and what is wrong in the command line."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        output = sys.stdout
+        try:
+            return super().__call__(*arguments, **options)
+        except SystemExit:
+            # typer replaces the stream, and ends with 1, where its reader has seen enough.
+            if sys.stdout is not output:
+                raise SystemExit(OUTPUT_CLOSED) from None
+            raise
+        except OSError as error:
+            sentence = explained(error)
+            if sentence is None:
+                raise
+            _fail(COMMAND, sentence)
+            raise SystemExit(1) from None
+
+
 def application(about: str) -> typer.Typer:
     """A typer application as all our commands are."""
-    return typer.Typer(
+    return _Application(
         help=about,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -107,14 +127,18 @@ def one_line_errors(command: str) -> Iterator[None]:
         sentence = explained(error)
         if sentence is None:
             raise
-        # What is still in the buffer would fail once more at the end.
-        with suppress(OSError):
-            _write_nowhere(sys.stdout)
-        _print_error(f"{command}: {sentence}")
+        _fail(command, sentence)
         raise typer.Exit(1) from None
     except MemoryError:
         _print_error(f"{command}: the memory does not suffice; use fewer workers, or a larger machine")
         raise typer.Exit(1) from None
+
+
+def _fail(command: str, sentence: str) -> None:
+    """Prints an error of the machine; what stdout still holds would fail once more at the end."""
+    with suppress(OSError):
+        _write_nowhere(sys.stdout)
+    _print_error(f"{command}: {sentence}")
 
 
 def _print_error(line: str) -> None:

@@ -1,6 +1,7 @@
 """Imported first by each command: a stop signal that comes while the rest is loaded ends it with code 75.
 
 Nothing is begun by then, so nothing is lost. A process that only imports a command keeps its own signals.
+Standard streams that are closed are opened, before any other file is.
 The reasons are in docs/decisions/0073-signals.md.
 """
 
@@ -26,6 +27,19 @@ def _end(number: int, frame: FrameType | None) -> None:
         os._exit(STOPPED)
 
 
+def _open_closed_streams() -> None:
+    """Opens /dev/null for each standard stream that the caller has closed.
+
+    Otherwise the next file of ours had its number, and what a library prints would be written into a shard.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode)  # noqa: SIM115  open to the end
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
+_open_closed_streams()
 if COMMAND.startswith("walrus-"):
     for each in SIGNALS:
         signal.signal(each, _end)

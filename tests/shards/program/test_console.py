@@ -75,6 +75,27 @@ def test_a_full_disk_below_stdout_is_one_line_and_below_stderr_it_ends_nothing()
         assert run("say", stdout=subprocess.PIPE, stderr=full).stdout == '"went on"\n'
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("module", ["ingest.cli", "pipelines.convert"])
+def test_help_that_cannot_be_printed_is_one_line_or_none(module):
+    command = f"{sys.executable} -m {module} --help"
+    done = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "No space left on device; free some" in done.stderr
+    shell = f"{{ {command}; echo $? >&2; }} | true"
+    assert subprocess.run(["bash", "-c", shell], capture_output=True, text=True).stderr == "141\n"
+
+
+def test_a_closed_stream_never_gives_its_number_to_a_file_of_ours(tmp_path):
+    program = (
+        "import shards.program.starting, os, sys; file = open(sys.argv[1], 'w');"
+        "os.write(1, b'printed'), os.write(2, b'printed'), print('printed'); os._exit(file.fileno())"
+    )
+    shell = f'exec "{sys.executable}" -c "{program}" {tmp_path}/file <&- >&- 2>&-'
+    assert subprocess.run(["bash", "-c", shell]).returncode > 2
+    assert (tmp_path / "file").read_text() == ""
+
+
 def test_progress_that_nobody_reads_ends_nothing(tmp_path):
     shell = f'"{sys.executable}" -c "$PROGRAM" say 2>&1 > {tmp_path}/result | head -n 1'
     subprocess.run(
