@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter
 
 from ingest.building.append import Appended, append
 from ingest.building.build import Built, BuiltShare, build, build_share
@@ -21,6 +20,7 @@ from ingest.building.plan import BuildPlan, plan_build
 from ingest.building.shares import share_of
 from ingest.building.verify import source_faults
 from ingest.cli_fetch import fetch_command
+from ingest.cli_ls import ls_command
 from ingest.cli_options import (
     CORES,
     Codec,
@@ -51,9 +51,8 @@ from ingest.cli_output import (
 from ingest.inspecting.draft import write_draft
 from ingest.inspecting.inspect import Inspection, inspect
 from ingest.inspecting.recipe_reference import recipe_schema
-from ingest.inspecting.solvers import templates
 from ingest.inspecting.text import inspection_lines
-from ingest.recipe import Recipe, catalogue, find_recipe
+from ingest.recipe import find_recipe
 from shards.card import Card
 from shards.codec import CodecName
 from shards.convert import convert as convert_dataset
@@ -84,28 +83,7 @@ def options(version: Version = False) -> None:
     """Options of the program as a whole."""
 
 
-@app.command()
-def ls(
-    name: Annotated[str | None, typer.Argument(help="A system, to show all that is known of it.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List the systems of the catalogue, or show one of them."""
-    with one_line_errors("walrus-ingest ls"):
-        if name in templates():
-            print_text(templates()[name].read_text(encoding="utf-8").rstrip("\n"))
-            return
-        names = [name] if name else list(catalogue())
-        recipes = [find_recipe(each) for each in names]
-        if as_json:
-            print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
-        elif name:
-            print_text(catalogue().get(name, Path(name)).read_text(encoding="utf-8").rstrip("\n"))
-        else:
-            width = max(len(each) for each in names)
-            for recipe in recipes:
-                print_text(f"{recipe.name:{width}}  {recipe.source:9} {recipe.title}")
-
-
+app.command(name="ls")(ls_command)
 app.command(name="fetch")(fetch_command)
 
 

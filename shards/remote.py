@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import fsspec
 
@@ -62,6 +62,26 @@ def open_place(place: Root, cache: Cache | None = None, verify_reads: bool = Fal
     return Dataset(Path(place), verify_reads)
 
 
+def holds(place: Root, path: str) -> bool:
+    """Is there such a file or folder below a folder or a URL? Raises ShardError where it cannot be asked."""
+    if is_remote(place):
+        return RemoteFiles(str(place), Cache()).holds(path)
+    return (Path(place) / path).exists()
+
+
+def folders_below(root: Root) -> list[str]:
+    """The names of the folders directly below a folder or a URL, in order.
+
+    Raises ShardError where there is no such folder, or its server does not list what it holds.
+    """
+    if is_remote(root):
+        return RemoteFiles(str(root), Cache()).folders()
+    try:
+        return sorted(each.name for each in Path(root).iterdir() if each.is_dir())
+    except OSError as error:
+        raise ShardError(f"{root}: cannot be listed ({error.strerror}); name a folder of datasets") from error
+
+
 @dataclass(frozen=True)
 class RemoteFiles:
     """A folder behind a URL; documents are read in place, all other files through the cache."""
@@ -89,6 +109,24 @@ class RemoteFiles:
     def cure(self, record: FileRecord) -> str:
         self.cache.remove(self._name(record))
         return "its copy was removed from the cache, run again"
+
+    def holds(self, path: str) -> bool:
+        """Is there such a file or folder? Raises ShardError where the server does not answer."""
+        return bool(self._attempt(path, lambda place: self._system.exists(place)))
+
+    def folders(self) -> list[str]:
+        """Names of the folders directly below; a web server must show them as a page of links.
+
+        What the server names outside of the folder is passed over.
+        """
+        listed = self._attempt("", lambda place: self._system.ls(place, detail=True))
+        above = urlsplit(self._place("")).path.rstrip("/")
+        names = set()
+        for each in listed:
+            folder, _, name = urlsplit(each["name"]).path.rstrip("/").rpartition("/")
+            if each["type"] == "directory" and name and folder == above:
+                names.add(unquote(name) if self._is_http else name)
+        return sorted(names)
 
     def _name(self, record: FileRecord) -> str:
         key = f"{self.where(record.path)} {record.length} {record.crc32c}"

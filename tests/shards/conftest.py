@@ -1,14 +1,10 @@
 """The acoustic sample built once in both packagings, in many small shards and with frames cut in chunks."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 import h5py
 import numpy as np
@@ -100,23 +96,3 @@ def raw() -> Callable[[int], Raw]:
             )
 
     return read
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def served() -> Iterator[Callable[[Path], str]]:
-    """Serves a folder by HTTP, and gives its URL."""
-    with ExitStack() as servers:
-
-        def serve(folder: Path) -> str:
-            handler = partial(_Quiet, directory=str(folder))
-            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
-            Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-            servers.callback(server.shutdown)
-            return f"http://127.0.0.1:{server.server_port}"
-
-        yield serve

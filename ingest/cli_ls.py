@@ -1,0 +1,78 @@
+"""walrus-ingest ls: lists the catalogue, shows one system of it, or lists what is built below a root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter
+
+from ingest.cli_output import document_of
+from ingest.inspecting.solvers import templates
+from ingest.inspecting.text_table import table
+from ingest.recipe import Recipe, catalogue, find_recipe
+from ingest.reporting.overview import HEAD, DatasetOverview, overview_row, overviews
+from shards.program.console import Json, one_line_errors, print_json, print_text, say
+
+
+def ls_command(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|ROOT", help="A system, to show its recipe; or a folder or URL of built datasets."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the catalogue, or what is built in a root; show one system."""
+    with one_line_errors("walrus-ingest ls"):
+        if name is None:
+            _print_catalogue(as_json)
+        elif _is_root(name):
+            _print_datasets(name, as_json)
+        else:
+            _print_system(name, as_json)
+
+
+def _is_root(name: str) -> bool:
+    """Is it a folder or a URL, and neither a system nor a recipe?"""
+    if name in catalogue() or name in templates() or name.endswith(".toml"):
+        return False
+    return "/" in name or Path(name).is_dir()
+
+
+def _print_catalogue(as_json: bool) -> None:
+    recipes = [find_recipe(name) for name in catalogue()]
+    if as_json:
+        print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
+        return
+    width = max(len(recipe.name) for recipe in recipes)
+    for recipe in recipes:
+        print_text(f"{recipe.name:{width}}  {recipe.source:9} {recipe.title}")
+
+
+def _print_system(name: str, as_json: bool) -> None:
+    """A recipe of the catalogue or of a file, or the template of a solver."""
+    if name in templates():
+        print_text(templates()[name].read_text(encoding="utf-8").rstrip("\n"))
+        return
+    recipe = find_recipe(name)
+    if as_json:
+        print_json(TypeAdapter(list[Recipe]).dump_python([recipe], mode="json"))
+    else:
+        print_text(catalogue().get(name, Path(name)).read_text(encoding="utf-8").rstrip("\n"))
+
+
+def _print_datasets(root: str, as_json: bool) -> None:
+    """The datasets below a root, one per line; on stderr what is wrong with a damaged one."""
+    found = tuple(overviews(root))
+    if as_json:
+        print_json([document_of(DatasetOverview, each) for each in found])
+    elif found:
+        print_text("\n".join(table(HEAD, [overview_row(each) for each in found])))
+    else:
+        say(f"{root}: holds no dataset; walrus-ingest build RECIPE --from PATH --to {root} builds one")
+    for each in found:
+        if each.fault:
+            say(f"damaged: {each.fault}")
