@@ -16,6 +16,7 @@ T = TypeVar("T")
 # after it. Only a key of the document itself has one blank.
 CHECKSUM = b',\n "crc32c": '
 END = "\n}\n"
+LINE_CHECKSUM = b', "crc32c": '
 
 
 def to_text(value: Any) -> str:
@@ -78,6 +79,28 @@ def text_with_checksum(text: str) -> bytes:
     """
     content = text.removesuffix(END).encode()
     return content + CHECKSUM + f"{crc32c_of(content)}{END}".encode()
+
+
+def line_with_checksum(document: dict[str, Any]) -> bytes:
+    """A document with at least one key as a line of a log, whose last key is the checksum of what is before.
+
+    >>> line_with_checksum({"step": 5})
+    b'{"step": 5, "crc32c": 3810718452}\\n'
+    """
+    content = json.dumps(document).removesuffix("}").encode()
+    return content + LINE_CHECKSUM + f"{crc32c_of(content)}}}\n".encode()
+
+
+def checked_line(line: bytes) -> bytes | None:
+    """A line without its checksum, None where a byte has changed; one that has none is taken as it is.
+
+    >>> checked_line(b'{"step": 5, "crc32c": 3810718452}'), checked_line(b'{"step": 4, "crc32c": 3810718452}')
+    (b'{"step": 5}', None)
+    """
+    content, found, rest = line.rpartition(LINE_CHECKSUM)
+    if not found:
+        return line
+    return content + b"}" if rest == f"{crc32c_of(content)}}}".encode() else None
 
 
 def parse_with_checksum(cls: type[T], text: bytes, where: str) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from shards.checksum import crc32c_of
 from shards.errors import MismatchError
 from walrus.evaluation.evaluate import Evaluation
 from walrus.evaluation.forecasts import VRMSE
@@ -112,22 +114,41 @@ def _of_task(evaluation: Evaluation) -> TaskScores:
 
 
 def scores_document(tasks: Mapping[str, TaskScores]) -> dict[str, Any]:
-    """The scores as plain JSON; a task without published figures has no key for them."""
+    """The scores as plain JSON; a task without published figures has no key for them.
+
+    The last key of each task is the checksum of its scores.
+    """
     document: dict[str, Any] = _SCORES.dump_python(dict(tasks), mode="json")
-    for task in document.values():
+    for name, task in document.items():
         if task["published"] is None:
             del task["published"]
+        task["crc32c"] = _checksum(name, task)
     return document
 
 
 def read_scores(path: Path) -> dict[str, TaskScores]:
-    """The scores that `scores_document` has left in a file; raises MismatchError where it holds others."""
+    """The scores that `scores_document` has left in a file.
+
+    Raises MismatchError where it holds others, or a byte of them has changed.
+    """
     try:
-        return _SCORES.validate_json(path.read_bytes())
+        text = path.read_bytes()
+        tasks = _SCORES.validate_json(text)
     except (OSError, ValidationError) as error:
         raise MismatchError(
             f"{path}: holds no scores of this version ({error}); remove it to evaluate again"
         ) from error
+    for name, task in json.loads(text).items():
+        # Earlier versions wrote none.
+        written = task.pop("crc32c", None)
+        if written is not None and written != _checksum(name, task):
+            raise MismatchError(f"{path}: {name} differs from its checksum; remove it to evaluate again")
+    return tasks
+
+
+def _checksum(name: str, task: dict[str, Any]) -> int:
+    """That of the document of a task; not of its text, which is indented differently in each file."""
+    return crc32c_of(json.dumps({name: task}).encode())
 
 
 def _nested(scores: Scores) -> Nested:

@@ -7,7 +7,6 @@ Axes: T steps, C channel.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from shards.disk import write_atomically
 from shards.errors import MismatchError
+from shards.json_text import line_with_checksum
 from shards.read import Dataset
 from shards.schema import AtLeastOne, Cell, Natural, checked
 from walrus.evaluation.metrics import MEASURES, all_measures, channel_units
@@ -89,8 +89,8 @@ class EarlyStopping:
         (first,) = sum_over_ranks([error if dist.get_rank() == 0 else 0.0])
         self.seen.append(Validation(step, first))
         if dist.get_rank() == 0:
-            lines = (json.dumps({"step": seen.step, "error": seen.error}) + "\n" for seen in self.seen)
-            write_atomically(self.folder / LOG, "".join(lines).encode())
+            lines = (line_with_checksum({"step": seen.step, "error": seen.error}) for seen in self.seen)
+            write_atomically(self.folder / LOG, b"".join(lines))
         return self.was_best_at(step)
 
     def was_best_at(self, step: int) -> bool:

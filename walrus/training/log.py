@@ -2,23 +2,22 @@
 
 A record that cannot be written never ends the run: this is said once, and the run goes on without it.
 
-RUN/losses.jsonl     one line per step: losses, rate, gradient norm, speed, waiting
+RUN/losses.jsonl     one line per step: losses, rate, gradient norm, speed, waiting, checksum of the line
 RUN/tensorboard/     the same figures
 RUN/log.txt          when it began, went on, was allowed to differ, was stopped
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from shards.disk import open_append, write_atomically
+from shards.json_text import checked_line, line_with_checksum
 from shards.program.console import say
 from shards.program.side_task import SideTask
 from shards.schema import Natural, NotNegative, excerpt
@@ -119,7 +118,7 @@ class Log:
 
     def _write_line(self, record: StepRecord) -> None:
         assert self.file is not None
-        self.file.write(json.dumps(record.line) + "\n")
+        self.file.write(line_with_checksum(record.line))
         self.file.flush()
 
     def _write_scalars(self, record: StepRecord) -> None:
@@ -136,12 +135,12 @@ class Log:
                 task.do(each.close)
 
 
-def _losses_from(run: Path, first: int) -> TextIO:
+def _losses_from(run: Path, first: int) -> BinaryIO:
     """The file of losses, open at its end, with the steps before `first`."""
     run.mkdir(parents=True, exist_ok=True)
     kept = (line for line, found in _whole_lines(run / LOSSES, LoggedStep) if found.step < first)
-    write_atomically(run / LOSSES, "".join(kept).encode())
-    return TextIOWrapper(open_append(run / LOSSES), encoding="utf-8")
+    write_atomically(run / LOSSES, b"".join(kept))
+    return open_append(run / LOSSES)
 
 
 def _events_from(run: Path, first: int) -> Any:
@@ -167,21 +166,17 @@ def read_lines(path: Path, kind: type[T]) -> list[T]:
     return [found for _, found in _whole_lines(path, kind)]
 
 
-def _whole_lines(path: Path, kind: type[T]) -> list[tuple[str, T]]:
-    """The same with the text of each line.
-
-    A last line without its end is that of a run that was cut off: it is left out silently.
-    """
+def _whole_lines(path: Path, kind: type[T]) -> list[tuple[bytes, T]]:
+    """The same with the text of each line. One without an end is that of a run that was cut off."""
     if not path.is_file():
         return []
     adapter = TypeAdapter(kind)
-    lines: list[tuple[str, T]] = []
+    lines: list[tuple[bytes, T]] = []
     damaged = 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-        if not line.endswith("\n"):
-            continue
+    for line in path.read_bytes().splitlines(keepends=True):
+        content = checked_line(line.removesuffix(b"\n")) if line.endswith(b"\n") else None
         try:
-            lines.append((line, adapter.validate_json(line)))
+            lines.append((line, adapter.validate_json(content or b"")))
         except ValidationError:
             damaged += 1
     if damaged:

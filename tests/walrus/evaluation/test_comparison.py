@@ -1,6 +1,8 @@
 """Two evaluations next to each other: differences by hand, on the same trajectories alone, on one page."""
 
 import json
+import random
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from shards.errors import MismatchError
 from tests.walrus.evaluation.test_score_tables import evaluation
 from walrus.evaluation.comparison import compare, comparison_table, read_evaluated
 from walrus.evaluation.comparison_report import write_comparison
-from walrus.evaluation.score_tables import scores_document, task_scores
+from walrus.evaluation.score_tables import read_scores, scores_document, task_scores
 
 
 def saved(folder, *evaluations, **changes):
@@ -28,6 +30,24 @@ def pair(tmp_path):
         tmp_path / "b" / "evaluation", evaluation("shear_flow", 0.2, 30), evaluation("own_flow", 0.2)
     ).parent
     return first, second
+
+
+def test_scores_with_a_flipped_bit_are_refused_and_those_without_a_checksum_are_read(pair):
+    path = pair[0] / "scores.json"
+    text, tasks = path.read_bytes(), read_scores(path)
+    draw = random.Random(0)
+    for place in draw.sample(range(8 * len(text)), 300):
+        flipped = bytearray(text)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        # One in the key of the checksum is without effect.
+        with suppress(MismatchError):
+            assert read_scores(path) == tasks
+    without = json.loads(text)
+    for task in without.values():
+        del task["crc32c"]
+    path.write_text(json.dumps(without))
+    assert read_scores(path) == tasks
 
 
 def test_scores_by_trajectory_and_by_step_are_kept_with_the_others(pair):

@@ -32,8 +32,9 @@ def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
     with Log(tmp_path, 0) as log:
         for step in range(3):
             log.write(progress(step))
-    lines = (tmp_path / "losses.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [progress(step).line for step in range(3)]
+    lines = [json.loads(line) for line in (tmp_path / "losses.jsonl").read_text().splitlines()]
+    assert [line.pop("crc32c") > 0 for line in lines] == [True] * 3
+    assert lines == [progress(step).line for step in range(3)]
     wanted = [LoggedStep(step, progress(step).losses, 0.5, 1e-3, 2.0, 6, 0.01) for step in range(3)]
     assert read_lines(tmp_path / "losses.jsonl", LoggedStep) == wanted
     events = EventAccumulator(str(tmp_path / "tensorboard"))
@@ -72,7 +73,22 @@ def test_damaged_lines_are_left_out_and_counted(tmp_path, capsys):
     wrong = [whole.replace(old, new) for old, new in changes]
     path.write_bytes(b"".join([whole, b"not json\n\xff\xfe\n[1]\n", *wrong, whole, b'{"step": 2']))
     assert [line.step for line in read_lines(path, LoggedStep)] == [0, 0]
-    assert "6 damaged lines are left out" in capsys.readouterr().err
+    assert "7 damaged lines are left out" in capsys.readouterr().err
+
+
+def test_a_flipped_bit_of_a_line_is_reported_or_without_effect(tmp_path, capsys):
+    with Log(tmp_path, 0) as log:
+        for step in range(2):
+            log.write(progress(step))
+    path = tmp_path / "losses.jsonl"
+    text, whole = path.read_bytes(), read_lines(path, LoggedStep)
+    for place in range(0, 8 * len(text), 3):
+        flipped = bytearray(text)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        found = read_lines(path, LoggedStep)
+        assert found == whole or "damaged" in capsys.readouterr().err, place
+        assert all(line in whole for line in found), place
 
 
 def test_records_that_cannot_be_written_are_told_once_and_end_nothing(tmp_path, capsys):
