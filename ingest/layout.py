@@ -17,6 +17,8 @@ TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
 BLOCK, SINGLE_CELL = "b", "1"
 # As a time: the number in the names of files, groups or arrays.
 STEP_ITSELF = "{step}"
+# Which of two files of a run is right where they hold other values of one time.
+Overlap = Literal["refuse", "earlier", "later"]
 
 
 def layout_fault(layout: str, axes: tuple[str, ...], constant: bool, blocks: bool = False) -> str | None:

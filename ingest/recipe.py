@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
-from ingest.layout import BlockRule, CoordinateRule, MaskRule, TileRule, TimeRule, layout_fault
+from ingest.layout import BlockRule, CoordinateRule, MaskRule, Overlap, TileRule, TimeRule, layout_fault
 from ingest.name_pattern import OF_ONE_RUN, STEP, TILE, NamePattern, names_parts
 from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
@@ -138,6 +138,8 @@ class Recipe:
     blocks: BlockRule | None = None
     # A field that never moves in a trajectory: leave the trajectory out, or keep it.
     at_rest: Literal["refuse", "keep"] = "refuse"
+    # Two files of a run with different values at one time: leave the run out, or take those of one file.
+    overlap: Overlap = "refuse"
     # Cells that are cut below and above on each array that has the axis: ghost cells, a repeated end.
     crop: dict[AxisName, tuple[Natural, Natural]] = field(default_factory=dict)
     # Trajectories that validate or test, by the names of their files or their parameters.

@@ -1,6 +1,6 @@
 """A run in several files (states, restart pieces or variables), read like the arrays of one file.
 
-Headers are read once per process, and few files are open at a time: a run may have thousands.
+Few files are open at a time: a run may have thousands.
 docs/decisions/0051-runs-of-many-files.md
 """
 
@@ -9,62 +9,26 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import groupby, pairwise
+from dataclasses import dataclass
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.reference_dates import in_unit, unit_of_times
-from ingest.fields.series import SINGLE, Piece, arrays_by_step, joined, require_every_step, steps_in
-from ingest.fields.stored_times import stored_times
+from ingest.fields.overlaps import SharedFrame, cut_notes, differ, gap_notes, kept_frames, shared_frames
+from ingest.fields.run_headers import ArrayHeader, Header, Wanted, counted_as, header_of
+from ingest.fields.series import SINGLE, Piece, joined, require_every_step
 from ingest.fields.united import opened_together
-from ingest.formats.arrays import Array, Arrays, AttributedArrays, SlabIndex, whole
-from ingest.formats.open_any import located
+from ingest.formats.arrays import Array, AttributedArrays, SlabIndex
 from ingest.formats.packing import Attribute
-from ingest.formats.run_files import FilesOfRun, RunFile
-from ingest.layout import STEP_ITSELF, TIME, TileRule
-from ingest.name_pattern import names_parts, step_number
+from ingest.formats.run_files import FilesOfRun
+from ingest.layout import TIME
 from shards.errors import SourceError
 
 # So many files of a run are open at a time, or those of one moment.
 OPEN = 16
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the recipe takes from each file of a run: fields with their axes, coordinates, and where times and
-    the tiles of the grid are.
-    """
-
-    fields: tuple[tuple[str, tuple[str, ...]], ...]
-    coordinates: tuple[str, ...]
-    time: str
-    tiles: TileRule | None
-
-
-@dataclass(frozen=True)
-class _ArrayHeader:
-    path: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-
-@dataclass(frozen=True)
-class _Header:
-    """What one moment's files say: arrays by wanted path, times where they are stored, coordinates as
-    bytes.
-    """
-
-    where: str
-    arrays: dict[str, tuple[_ArrayHeader, ...]]
-    times: tuple[float, ...] | None
-    frames: int
-    coordinates: tuple[bytes, ...]
-    unit: str
 
 
 class FileRun:
@@ -80,15 +44,17 @@ class FileRun:
         self._moments = [tuple(files) for _, files in groupby(run.files, key=lambda file: file.moment)]
         self._steps = [files[0].step for files in self._moments]
         self._open: OrderedDict[int, tuple[ExitStack, AttributedArrays]] = OrderedDict()
-        headers = [_header(files, _versions(files), wanted) for files in self._moments]
-        self._headers = [_counted_as(header, headers[0].unit) for header in headers]
+        headers = [header_of(files, wanted) for files in self._moments]
+        self._headers = [counted_as(header, headers[0].unit) for header in headers]
         self.where = str(run.first)
         self.parts = run.files[0].parts
         self.notes: list[str] = []
         self._require_one_grid()
+        for name, place in wanted.scalars:
+            self._require_one_value(name, place)
         self._kept = [range(header.frames) for header in self._headers]
         if self._headers[0].times is not None:
-            self._cut_overlaps()
+            self._cut_overlaps(wanted)
         self._require_all_steps()
 
     def close(self) -> None:
@@ -145,7 +111,7 @@ class FileRun:
                     pieces.append(Piece(array, frames))
         return joined(pieces, words)
 
-    def _kept_frames(self) -> Iterator[tuple[_Header, int]]:
+    def _kept_frames(self) -> Iterator[tuple[Header, int]]:
         for header, kept in zip(self._headers, self._kept, strict=True):
             for frame in kept:
                 yield header, frame
@@ -159,42 +125,75 @@ class FileRun:
                     "in all files of a run"
                 )
 
+    def _require_one_value(self, name: str, place: str) -> None:
+        """Raises SourceError where files of the run hold other values of a parameter; some may hold none."""
+        held = [(header.scalars[place], header.where) for header in self._headers if place in header.scalars]
+        for values, where in held:
+            if values != held[0][0]:
+                raise SourceError(
+                    f"{where}: scalar {name}, {place}, is {_listed(values)}, in {Path(held[0][1]).name} "
+                    f"{_listed(held[0][0])}; expected one value in all files of a run; take it out of "
+                    "[scalars], or name the runs by a part of `files`"
+                )
+
     def _require_all_steps(self) -> None:
         steps = [step for step in self._steps if step is not None]
         if len(steps) == len(self._headers) and all(header.frames == 1 for header in self._headers):
             require_every_step(self.where, steps, self.times)
 
-    def _cut_overlaps(self) -> None:
-        """Keeps of each file the frames before the next one begins: a restart writes again what it
-        repeats.
-        """
-        for number, (header, after) in enumerate(pairwise(self._headers)):
-            times, begins = header.times or (), (after.times or ())[:1]
-            if begins and times and not all(time < begins[0] for time in times):
-                kept = [frame for frame in self._kept[number] if times[frame] < begins[0]]
-                self.notes.append(
-                    f"{len(times) - len(kept)} frames of {Path(header.where).name} from t = {begins[0]:g} "
-                    f"on are in {Path(after.where).name} too and were taken from there"
-                )
-                self._kept[number] = range(len(kept))
-        self._tell_gaps()
+    def _cut_overlaps(self, wanted: Wanted) -> None:
+        """Keeps each time once: a restart writes again what it repeats.
 
-    def _tell_gaps(self) -> None:
-        """A note where two files are further apart than frames are within them."""
-        within = [np.diff(header.times or ()) for header in self._headers]
-        strides = np.concatenate(within) if within else np.empty(0)
-        if not strides.size:
-            return
-        for before, after in pairwise(self._headers):
-            if (
-                before.times
-                and after.times
-                and after.times[0] - before.times[-1] > 1.5 * float(np.max(strides))
-            ):
-                self.notes.append(
-                    f"no frames between t = {before.times[-1]:g} ({Path(before.where).name}) and "
-                    f"{after.times[0]:g} ({Path(after.where).name})"
+        Raises SourceError where two files hold a time with different values, unless the recipe says which is
+        right.
+        """
+        times = [header.times or () for header in self._headers]
+        names = [Path(header.where).name for header in self._headers]
+        kept = kept_frames(times, wanted.overlap)
+        shared = list(shared_frames(times, kept))
+        if wanted.overlap == "refuse":
+            self._require_order(kept, {frame.cut for frame in shared})
+            self._require_equal(wanted, shared)
+        self.notes += cut_notes(times, kept, shared, names)
+        self._kept = kept
+        left = [tuple(own[frame] for frame in frames) for own, frames in zip(times, kept, strict=True)]
+        self.notes += gap_notes(left, names)
+
+    def _require_order(self, kept: list[range], shared: set[tuple[int, int]]) -> None:
+        """Raises SourceError where a state is cut whose time no other file holds: their order is another."""
+        for number, (header, frames) in enumerate(zip(self._headers, kept, strict=True)):
+            if header.frames == 1 and not frames and (number, 0) not in shared:
+                raise SourceError(
+                    f"{header.where}: t = {(header.times or (0,))[0]:g}, and a file after it begins earlier; "
+                    "expected times that increase as the names of the files do; rename the files, or "
+                    "correct [time]"
                 )
+
+    def _require_equal(self, wanted: Wanted, shared: list[SharedFrame]) -> None:
+        """Raises SourceError where two files hold other values of one time: one of them is of another run."""
+        begins = list(accumulate((header.frames for header in self._headers), initial=0))
+        for path, words in wanted.fields if shared else ():
+            values, axis = self.over_time(path, words), words.index(TIME)
+            for each in shared:
+                one, other = (
+                    _frame_of(values, begins[number] + frame, axis) for number, frame in (each.cut, each.kept)
+                )
+                apart = differ(one, other)
+                if apart is not None:
+                    first, second = (self._headers[number].where for number, _ in (each.cut, each.kept))
+                    raise SourceError(
+                        f"{first}: {path} at t = {each.time:g} differs from {Path(second).name}, by up to "
+                        f"{apart:.3g}; expected equal values where two files of a run hold one time; leave "
+                        'one of them out, or state in the recipe which is right: overlap = "later" or '
+                        '"earlier"'
+                    )
+
+
+def _frame_of(values: Array, number: int, axis: int) -> npt.NDArray[Any]:
+    """One frame of an array whose time is at `axis`."""
+    index: list[SlabIndex] = [slice(None)] * len(values.shape)
+    index[axis] = number
+    return values.slab(*index)
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class _LazyArray:
 
     run: FileRun
     number: int
-    header: _ArrayHeader
+    header: ArrayHeader
     where: str
     unwritten: bool = False
 
@@ -222,71 +221,5 @@ class _LazyArray:
         return array.slab(*index)
 
 
-def _versions(files: tuple[RunFile, ...]) -> tuple[tuple[int, int], ...]:
-    """Size and time of change of each file: a header is read again where they are others."""
-    statuses = [located(file.path).stat() for file in files]
-    return tuple((status.st_size, status.st_mtime_ns) for status in statuses)
-
-
-@lru_cache(maxsize=2**16)
-def _cached(
-    paths: tuple[tuple[Path, tuple[tuple[str, str], ...]], ...], versions: object, wanted: Wanted
-) -> _Header:
-    # A build opens a run several times, to plan, to measure, to read: its headers are read once.
-    files = tuple(RunFile(path, dict(parts)) for path, parts in paths)
-    with opened_together(files, wanted.tiles) as arrays:
-        return _read_header(arrays, files[0], wanted)
-
-
-def _header(files: tuple[RunFile, ...], versions: object, wanted: Wanted) -> _Header:
-    return _cached(tuple((file.path, tuple(file.parts.items())) for file in files), versions, wanted)
-
-
-def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> _Header:
-    """Shapes of fields, times and cell centres of the files of one moment.
-
-    Raises SourceError for what is absent, and where arrays and times differ in their number of frames.
-    """
-    found: dict[str, tuple[_ArrayHeader, ...]] = {}
-    times = _stored_times(arrays, file, wanted)
-    counts = {} if times is None else {wanted.time: len(times)}
-    for path, words in wanted.fields:
-        held = _by_name(arrays, path)
-        found[path] = tuple(_ArrayHeader(name, array.shape, array.dtype) for name, array in held.items())
-        counts[path] = sum(_frames(array, words) for array in held.values())
-    if len(set(counts.values())) > 1:
-        held_frames = ", ".join(f"{path} {count}" for path, count in counts.items())
-        raise SourceError(
-            f"{arrays.where}: differ in their frames: {held_frames}; correct the recipe, or fix the file"
-        )
-    centres = [whole(arrays.array(path)).tobytes() for path in wanted.coordinates]
-    unit = unit_of_times(arrays, wanted.time)
-    return _Header(str(file.path), found, times, next(iter(counts.values()), 1), tuple(centres), unit)
-
-
-def _counted_as(header: _Header, unit: str) -> _Header:
-    """The header with its times in this unit: months may count from dates of their own."""
-    if header.times is None or header.unit == unit:
-        return header
-    return replace(header, times=in_unit(header.times, header.unit, unit, header.where), unit=unit)
-
-
-def _by_name(arrays: Arrays, path: str) -> dict[str, Array]:
-    """The array of a path, or those that a path with `{step}` names."""
-    if not names_parts(path):
-        return {path: arrays.array(path)}
-    return dict(zip(steps_in(arrays.names(), path), arrays_by_step(arrays, path), strict=True))
-
-
-def _frames(array: Array, words: tuple[str, ...]) -> int:
-    """How many frames an array holds that has the axes `words`, or those without t."""
-    return array.shape[words.index(TIME)] if len(array.shape) == len(words) else 1
-
-
-def _stored_times(arrays: Arrays, file: RunFile, wanted: Wanted) -> tuple[float, ...] | None:
-    """Times as the recipe says where they are; None where they are in no file."""
-    if not wanted.time:
-        return None
-    if wanted.time == STEP_ITSELF and file.step is not None:
-        return (step_number(file.step),)
-    return stored_times(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
+def _listed(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values[:3])

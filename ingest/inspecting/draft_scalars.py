@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.contents import root_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.infer_layout import InferredLayout
@@ -14,11 +16,15 @@ from shards.program.console import printable
 
 
 def scalar_lines(
-    arrays: ArrayFile, layout: InferredLayout, in_names: tuple[tuple[str, str], ...] = ()
+    arrays: ArrayFile,
+    layout: InferredLayout,
+    in_names: tuple[tuple[str, str], ...] = (),
+    last_file: Path | None = None,
 ) -> list[str]:
     """The table [scalars], each key once; what is a counter or a setting of the program is a comment.
 
-    `in_names` are those that names of files hold: a part of the pattern each.
+    `in_names` are those that names of files hold: a part of the pattern each. `last_file` is the last one of the
+    run, if it has several: what changes from file to file is no parameter.
     """
     found: dict[str, tuple[str, str, bool]] = {}
     for name, text in in_names:
@@ -51,14 +57,40 @@ def scalar_lines(
         span = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
         found[name] = (each.stored, span, looks_like_physics(last, low))
 
-    taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in found.items() if physics]
-    left = [printable(f"{name} = {span}") for name, (_, span, physics) in found.items() if not physics]
-    comment = (
-        [f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"]
-        if left
-        else []
-    )
+    changing = _changing({place for place, _, _ in found.values()}, arrays, last_file)
+    states = [name for name, (place, _, _) in found.items() if place in changing]
+    kept = {name: each for name, each in found.items() if name not in states}
+    taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in kept.items() if physics]
+    left = [printable(f"{name} = {span}") for name, (_, span, physics) in kept.items() if not physics]
+    comments = []
+    if states:
+        comments.append(
+            f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
+        )
+    if left:
+        comments.append(
+            f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
+        )
     if not taken:
-        return ["", *comment] if comment else []
+        return ["", *comments] if comments else []
     said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
-    return ["", "[scalars]", said, *taken, *comment]
+    return ["", "[scalars]", said, *taken, *comments]
+
+
+def _changing(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str]:
+    """The places whose number is another one in the last file of the run: times, counters, sums."""
+    if last is None:
+        return set()
+    with open_arrays(located(last)) as later:
+        return {place for place in places if _number(later, place) not in (None, _number(arrays, place))}
+
+
+def _number(arrays: ArrayFile, place: str) -> float | None:
+    """The number at a place as a recipe names it; None where there is none."""
+    path, at, attribute = place.partition("@")
+    try:
+        if at:
+            return arrays.attribute(path, attribute)
+        return float(whole(arrays.array(path)).reshape(-1)[0])
+    except (SourceError, IndexError):
+        return None

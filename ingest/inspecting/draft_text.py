@@ -49,7 +49,12 @@ class DraftText:
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.folder, self.halo)
         lines = [*self._head(), *axes.crop(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
-        lines += scalar_lines(self.arrays, self.layout, self.folder.parameters if self.folder else ())
+        lines += scalar_lines(
+            self.arrays,
+            self.layout,
+            self.folder.parameters if self.folder else (),
+            self.folder.last if self.folder else None,
+        )
         lines += self._mask()
         lines += self._held_out()
         for each in fields:

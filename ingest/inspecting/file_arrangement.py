@@ -99,6 +99,7 @@ class Arrangement:
             count,
             members=members,
             variables=tuple(variables) if members else (),
+            last=one[-1].path if kind in ("states", "pieces") else None,
             tiles=tiles,
             series=self._moments(largest, len(variables)) if kind == "states" else (),
             parameters=tuple((each.name, each.text) for each in self.files[0].pieces if each.name),

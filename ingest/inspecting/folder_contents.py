@@ -33,6 +33,8 @@ class FolderContents:
     variables: tuple[str, ...] = ()
     # Of one state per file, the files of each moment of one run in the order of time, one for each variable.
     series: tuple[tuple[Path, ...], ...] = ()
+    # Of states and pieces, the last file of a run.
+    last: Path | None = None
     # Files that each hold a tile of the grid of one moment.
     tiles: int = 1
     # Parameters that the names hold, and what they are in the first of them.

@@ -91,6 +91,10 @@ TABLES = (
             "at_rest": Key(
                 "A run in which a field never changes: `refuse` leaves it out.", 'at_rest = "keep"'
             ),
+            "overlap": Key(
+                "Which of two files is right that differ at one time; `refuse` leaves the run out.",
+                'overlap = "later"',
+            ),
             "crop": Key(
                 "Cells to cut at the lower and upper end of an axis: ghost cells, a repeated end.",
                 "crop = { x = [3, 3], y = [0, 1] }",

@@ -1,10 +1,12 @@
 """Runs of many files: what is wrong with one of them costs that run alone, and is said with its name."""
 
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from ingest.building.verify import source_faults
 from ingest.fields import file_run
 from ingest.recipe import Recipe
 from ingest.source import find
+from shards.errors import SourceError
 from shards.program.settings import make
 from shards.read import Dataset
 from tests.ingest import solvers
@@ -103,7 +106,47 @@ def test_frames_that_two_pieces_hold_are_taken_from_the_later_one_and_told(tmp_p
     np.testing.assert_array_equal(frames[:, 0], U)
     assert row.files == ("basin_his_0001.nc",) * 2 + ("basin_his_0002.nc",) * 4
     (note,) = row.notes
-    assert "2 frames of basin_his_0001.nc from t = 0.5 on are in basin_his_0002.nc too" in note
+    assert "2 frames of basin_his_0001.nc from t = 0.5 on: taken from basin_his_0002.nc" in note
+
+
+def test_pieces_that_hold_other_values_at_one_time_are_no_run_unless_the_recipe_says_which_is_right(tmp_path):
+    solvers.restart_pieces(tmp_path)
+    with netCDF4.Dataset(tmp_path / "basin_his_0002.nc", "a") as file:
+        file["u"][1, 2, 3] += 1
+    with pytest.raises(SourceError, match=r"basin_his_0001.nc: u at t = 0.75 differs.*0002.nc, by up to 1;"):
+        opened_rows(tmp_path, recipe(**PIECES))
+    changed = U.copy()
+    changed[3, 2, 3] += 1
+    for overlap, values, first in (("later", changed, 2), ("earlier", U, 4)):
+        (row,), frames = opened_rows(tmp_path, recipe(**PIECES, overlap=overlap))
+        np.testing.assert_array_equal(frames[:, 0], values)
+        assert row.time == tuple(TIME)
+        assert row.files.count("basin_his_0001.nc") == first
+
+
+def test_a_state_that_was_copied_over_another_is_told_by_the_time_that_is_absent(tmp_path):
+    solvers.state_files(tmp_path / "a")
+    shutil.copy(tmp_path / "a" / "out_0020.h5", tmp_path / "a" / "out_0030.h5")
+    (row,), frames = opened_rows(tmp_path, recipe())
+    np.testing.assert_array_equal(frames[:, 0], 2 + U[[0, 1, 2, 4, 5]])
+    assert row.notes == (
+        "1 frame of out_0020.h5 from t = 0.5 on: taken from out_0030.h5, which holds that time too",
+        "no state at t = 0.75, between out_0030.h5 (t = 0.5) and out_0040.h5 (1)",
+    )
+
+
+def test_states_whose_times_do_not_increase_with_their_names_are_no_run(tmp_path):
+    solvers.state_files(tmp_path / "a")
+    (tmp_path / "a" / "out_0000.h5").rename(tmp_path / "a" / "out_0060.h5")
+    with pytest.raises(SourceError, match=r"out_0010.h5: t = 0.25, and a file after it begins earlier"):
+        opened_rows(tmp_path, recipe())
+
+
+def test_a_parameter_that_changes_from_file_to_file_is_none(tmp_path):
+    solvers.state_files(tmp_path / "a")
+    assert opened_rows(tmp_path, recipe(scalars={"gamma": "@gamma"}))[0][0].scalars == {"gamma": 1.4}
+    with pytest.raises(SourceError, match=r"out_0010.h5: scalar clock, @time, is 0.25, in out_0000.h5 0;"):
+        opened_rows(tmp_path, recipe(scalars={"clock": "@time"}))
 
 
 def test_a_stride_runs_on_over_the_files_of_a_run(tmp_path):

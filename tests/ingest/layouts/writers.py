@@ -585,3 +585,24 @@ def solutions_of_trixi(folder):
         attributes = {"mesh_file": "mesh.h5", "n_elements": 16, "time": TIME[step]}
         write_hdf5(folder / f"solution_{step:09d}.h5", arrays, **attributes)
     return Right(folder, refused="Trixi.*nodes of elements.*trixi2vtk")
+
+
+@layout
+def states_with_a_time_of_another_language_and_a_sum(folder):
+    for step in range(T):
+        arrays = {"T": (("y", "x"), U[step].T), "x": (("x",), CENTRES_X), "y": (("y",), CENTRES_Y)}
+        path = write_netcdf(folder / "Re=100" / f"Ausgabe_{step}.nc", arrays)
+        with netCDF4.Dataset(path, "a") as file:
+            file.setncatts({"zeit": TIME[step], "masse": 3.5 + step, "Pr": 0.71})
+    return Right(
+        folder, {"T": U.swapaxes(1, 2)}, TIME, scalars={"Re": [100.0], "Pr": [0.71], "masse": [np.nan]}
+    )
+
+
+@layout
+def pieces_that_hold_other_values_at_one_time(folder):
+    for number, values in enumerate((U, P)):
+        here = slice(2 * number, 2 * number + 4)
+        lists = {"time": (("time",), TIME[here]), "x": (("x",), CENTRES_X), "y": (("y",), CENTRES_Y)}
+        write_netcdf(folder / f"rst_{number:02d}.nc", {"u": (("time", "x", "y"), values[here]), **lists})
+    return Right(folder, refused="u at t = 0.5 differs from rst_01.nc.*overlap")

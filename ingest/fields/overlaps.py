@@ -1,0 +1,129 @@
+"""Times that two files of a run hold: which frames are kept, and what is absent between files.
+
+See docs/decisions/0118.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.layout import Overlap
+from ingest.name_pattern import missing_steps
+
+Times = tuple[float, ...]
+# Two times are one if they differ by less than this part of the usual step; two values, of the largest value.
+SAME_TIME = 1e-3
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class SharedFrame:
+    """A time that two files hold: numbers of the file and of its frame, of what is cut and what stays."""
+
+    time: float
+    cut: tuple[int, int]
+    kept: tuple[int, int]
+
+
+def kept_frames(times: Sequence[Times], overlap: Overlap) -> list[range]:
+    """Of each file the frames that no other file of the run holds: a restart writes again what it repeats.
+
+    The later file is right, unless `overlap` says "earlier".
+
+    >>> kept_frames([(0.0, 1.0, 2.0), (1.0, 2.0, 3.0)], "later")
+    [range(0, 1), range(0, 3)]
+    >>> kept_frames([(0.0, 1.0, 2.0), (1.0, 2.0, 3.0)], "earlier")
+    [range(0, 3), range(2, 3)]
+    """
+    near = _same_time(times)
+    kept = [range(len(each)) for each in times]
+    if overlap == "earlier":
+        end = -np.inf
+        for number, own in enumerate(times):
+            kept[number] = range(sum(time <= end + near for time in own), len(own))
+            end = max((end, *own))
+        return kept
+    begin = np.inf
+    for number in reversed(range(len(times))):
+        own = times[number]
+        kept[number] = range(sum(time < begin - near for time in own))
+        begin = min((begin, *own))
+    return kept
+
+
+def shared_frames(times: Sequence[Times], kept: Sequence[range]) -> Iterator[SharedFrame]:
+    """The frames that are cut, each with the frame of its time that stays; those without one are left out."""
+    near = _same_time(times)
+    for number, own in enumerate(times):
+        for frame in set(range(len(own))) - set(kept[number]):
+            other = _holder(own[frame], times, kept, near)
+            if other is not None:
+                yield SharedFrame(own[frame], (number, frame), other)
+
+
+def _holder(
+    time: float, times: Sequence[Times], kept: Sequence[range], near: float
+) -> tuple[int, int] | None:
+    """File and frame of a time that stays."""
+    for number, frames in enumerate(kept):
+        for frame in frames:
+            if abs(times[number][frame] - time) <= near:
+                return number, frame
+    return None
+
+
+def _same_time(times: Sequence[Times]) -> float:
+    """How far apart two times may be that are one."""
+    steps = np.diff(np.unique(np.concatenate(times)))
+    return SAME_TIME * float(np.median(steps)) if steps.size else 0.0
+
+
+def differ(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float | None:
+    """By how much values of one frame in two files differ at most; None where it is rounding alone.
+
+    >>> differ(np.array([1.0, np.nan]), np.array([1.0, np.nan])), differ(np.array([1.0]), np.array([1.5]))
+    (None, 0.5)
+    """
+    a, b = first.astype(np.float64), second.astype(np.float64)
+    largest = float(np.max(np.abs(a), initial=0, where=np.isfinite(a)))
+    if np.allclose(a, b, rtol=0, atol=ROUNDING * largest, equal_nan=True):
+        return None
+    apart = np.abs(a - b)
+    return float(np.max(apart, initial=0, where=np.isfinite(apart)))
+
+
+def cut_notes(
+    times: Sequence[Times], kept: Sequence[range], shared: Sequence[SharedFrame], names: Sequence[str]
+) -> Iterator[str]:
+    """Of each file that loses frames, how many and where they are taken from."""
+    for number, (own, frames) in enumerate(zip(times, kept, strict=True)):
+        cut = sorted(set(range(len(own))) - set(frames))
+        if not cut:
+            continue
+        count = f"{len(cut)} frame" + ("" if len(cut) == 1 else "s")
+        others = sorted({names[each.kept[0]] for each in shared if each.cut[0] == number})
+        holder = (
+            f"taken from {others[0]}, which holds that time too" if others else "left out, as others begin"
+        )
+        yield f"{count} of {names[number]} from t = {own[cut[0]]:g} on: {holder}"
+
+
+def gap_notes(times: Sequence[Times], names: Sequence[str]) -> Iterator[str]:
+    """Where two files are further apart than frames are within them; of states, where one is absent."""
+    held = [(own, name) for own, name in zip(times, names, strict=True) if own]
+    strides = np.concatenate([np.diff(own) for own, _ in held]) if held else np.empty(0)
+    lost = None if strides.size else missing_steps([own[0] for own, _ in held])
+    for (before, name), (after, next_name) in pairwise(held):
+        if lost is not None and before[-1] < lost < after[0]:
+            yield (
+                f"no state at t = {lost:g}, between {name} (t = {before[-1]:g}) and {next_name} "
+                f"({after[0]:g})"
+            )
+        elif strides.size and after[0] - before[-1] > 1.5 * float(np.max(strides)):
+            yield f"no frames between t = {before[-1]:g} ({name}) and {after[0]:g} ({next_name})"

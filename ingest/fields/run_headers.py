@@ -1,0 +1,148 @@
+"""What is read of each file of a run before its frames: shapes, times, cell centres and parameters.
+
+Headers are read once per process: a build opens a run several times. docs/decisions/0051
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ingest.fields.reference_dates import in_unit, unit_of_times
+from ingest.fields.series import arrays_by_step, steps_in
+from ingest.fields.stored_times import stored_times
+from ingest.fields.united import opened_together
+from ingest.formats.arrays import Array, Arrays, AttributedArrays, whole
+from ingest.formats.open_any import located
+from ingest.formats.run_files import RunFile
+from ingest.layout import STEP_ITSELF, TIME, Overlap, TileRule
+from ingest.name_pattern import names_parts, step_number
+from shards.errors import SourceError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the recipe takes from each file of a run: fields with their axes, coordinates, and where times and
+    the tiles of the grid are; which of two files is right about a time that both hold; parameters by name.
+    """
+
+    fields: tuple[tuple[str, tuple[str, ...]], ...]
+    coordinates: tuple[str, ...]
+    time: str
+    tiles: TileRule | None
+    overlap: Overlap = "refuse"
+    scalars: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What one moment's files say: arrays by wanted path, times where they are stored, coordinates as
+    bytes.
+    """
+
+    where: str
+    arrays: dict[str, tuple[ArrayHeader, ...]]
+    times: tuple[float, ...] | None
+    frames: int
+    coordinates: tuple[bytes, ...]
+    unit: str
+    scalars: dict[str, tuple[float, ...]]
+
+
+def _versions(files: tuple[RunFile, ...]) -> tuple[tuple[int, int], ...]:
+    """Size and time of change of each file: a header is read again where they are others."""
+    statuses = [located(file.path).stat() for file in files]
+    return tuple((status.st_size, status.st_mtime_ns) for status in statuses)
+
+
+@lru_cache(maxsize=2**16)
+def _cached(
+    paths: tuple[tuple[Path, tuple[tuple[str, str], ...]], ...], versions: object, wanted: Wanted
+) -> Header:
+    # A build opens a run several times, to plan, to measure, to read: its headers are read once.
+    files = tuple(RunFile(path, dict(parts)) for path, parts in paths)
+    with opened_together(files, wanted.tiles) as arrays:
+        return _read_header(arrays, files[0], wanted)
+
+
+def header_of(files: tuple[RunFile, ...], wanted: Wanted) -> Header:
+    """The header of the files of one moment; raises SourceError for what they lack."""
+    parts = tuple((file.path, tuple(file.parts.items())) for file in files)
+    return _cached(parts, _versions(files), wanted)
+
+
+def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> Header:
+    """Shapes of fields, times and cell centres of the files of one moment.
+
+    Raises SourceError for what is absent, and where arrays and times differ in their number of frames.
+    """
+    found: dict[str, tuple[ArrayHeader, ...]] = {}
+    times = _stored_times(arrays, file, wanted)
+    counts = {} if times is None else {wanted.time: len(times)}
+    for path, words in wanted.fields:
+        held = _by_name(arrays, path)
+        found[path] = tuple(ArrayHeader(name, array.shape, array.dtype) for name, array in held.items())
+        counts[path] = sum(_frames(array, words) for array in held.values())
+    if len(set(counts.values())) > 1:
+        held_frames = ", ".join(f"{path} {count}" for path, count in counts.items())
+        raise SourceError(
+            f"{arrays.where}: differ in their frames: {held_frames}; correct the recipe, or fix the file"
+        )
+    centres = [whole(arrays.array(path)).tobytes() for path in wanted.coordinates]
+    unit = unit_of_times(arrays, wanted.time)
+    scalars = dict(_scalars(arrays, wanted))
+    frames = next(iter(counts.values()), 1)
+    return Header(str(file.path), found, times, frames, tuple(centres), unit, scalars)
+
+
+def _scalars(arrays: AttributedArrays, wanted: Wanted) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """The parameters that these files hold, by their places."""
+    names = set(arrays.names()) if wanted.scalars else set()
+    for _, place in wanted.scalars:
+        path, at, attribute = place.partition("@")
+        if at and (not path or any(name == path or name.startswith(f"{path}/") for name in names)):
+            value = arrays.attribute(path, attribute)
+            if value is not None:
+                yield place, (value,)
+        elif path in names and not at:
+            yield place, tuple(whole(arrays.array(path)).reshape(-1).tolist())
+
+
+def counted_as(header: Header, unit: str) -> Header:
+    """The header with its times in this unit: months may count from dates of their own."""
+    if header.times is None or header.unit == unit:
+        return header
+    return replace(header, times=in_unit(header.times, header.unit, unit, header.where), unit=unit)
+
+
+def _by_name(arrays: Arrays, path: str) -> dict[str, Array]:
+    """The array of a path, or those that a path with `{step}` names."""
+    if not names_parts(path):
+        return {path: arrays.array(path)}
+    return dict(zip(steps_in(arrays.names(), path), arrays_by_step(arrays, path), strict=True))
+
+
+def _frames(array: Array, words: tuple[str, ...]) -> int:
+    """How many frames an array holds that has the axes `words`, or those without t."""
+    return array.shape[words.index(TIME)] if len(array.shape) == len(words) else 1
+
+
+def _stored_times(arrays: Arrays, file: RunFile, wanted: Wanted) -> tuple[float, ...] | None:
+    """Times as the recipe says where they are; None where they are in no file."""
+    if not wanted.time:
+        return None
+    if wanted.time == STEP_ITSELF and file.step is not None:
+        return (step_number(file.step),)
+    return stored_times(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
