@@ -31,18 +31,18 @@ class Block(nn.Module):
         self,
         x_TBSE: Tensor,
         bucket_QK: Tensor,
-        phases_SR: Tensor,
+        phases_SR2: Tensor,
         path_B: Tensor | None = None,
         path_TB: Tensor | None = None,
     ) -> Tensor:
-        """Tokens after the block; `phases_SR` are those of `self.rotary`, the paths scale branches.
+        """Tokens after the block; `phases_SR2` are those of `self.rotary`, the paths scale branches.
 
         It takes tensors alone, so that one compiled graph serves grids of any shape
         (docs/decisions/0079-few-graphs.md).
         """
         # No name for a branch: it would be held while the next one is computed.
         x_TBSE = x_TBSE + _scaled(self.time(x_TBSE, bucket_QK), path_B)
-        return x_TBSE + _scaled(self.space(x_TBSE, phases_SR), path_TB)
+        return x_TBSE + _scaled(self.space(x_TBSE, phases_SR2), path_TB)
 
 
 def _scaled(branch_TBSE: Tensor, path: Tensor | None) -> Tensor:

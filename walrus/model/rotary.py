@@ -2,7 +2,7 @@
 
 A quarter of each head turns by the position along H, the next by W, then D; the last quarter stays. Rolling
 the tokens of a periodic axis before a block equals rolling their positions, so no activation is ever moved.
-Axes: S tokens, h w d tokens per axis, R pairs of channels, D head width.
+Axes: S tokens, h w d tokens per axis, R pairs of channels, D head width, 2 cosine and sine.
 """
 
 from __future__ import annotations
@@ -18,15 +18,22 @@ from walrus.model.geometry import Axes, Axis
 from walrus.model.settings import ModelSettings
 
 
-def rotate_pairs(x_SD: Tensor, phases_SR: Tensor) -> Tensor:
+def rotate_pairs(x_SD: Tensor, phases_SR2: Tensor) -> Tensor:
     """Each pair of neighbouring channels of [..., S, D], as a complex number, times its phase.
 
-    >>> quarter_turn = torch.tensor([[1j]])
+    >>> quarter_turn = torch.tensor([[[0.0, 1.0]]])
     >>> rotate_pairs(torch.tensor([[3.0, 4.0]]), quarter_turn).tolist()
     [[-4.0, 3.0]]
     """
-    pairs_SR = torch.view_as_complex(x_SD.to(phases_SR.real.dtype).reshape(*x_SD.shape[:-1], -1, 2))
-    return torch.view_as_real(pairs_SR * phases_SR).flatten(-2)
+    pairs_SR2 = x_SD.to(phases_SR2.dtype).unflatten(-1, (-1, 2))
+    if torch.compiler.is_compiling():
+        # The same products and sums without complex numbers, for which the compiler has no code.
+        cosine_SR, sine_SR = phases_SR2.unbind(-1)
+        swapped_SR2 = pairs_SR2.flip(-1) * torch.stack([-sine_SR, sine_SR], -1)
+        turned_SR2: Tensor = pairs_SR2 * cosine_SR[..., None] + swapped_SR2
+        return turned_SR2.flatten(-2)
+    turned_SR = torch.view_as_complex(pairs_SR2) * torch.view_as_complex(phases_SR2)
+    return torch.view_as_real(turned_SR).flatten(-2)
 
 
 class Rotary(nn.Module, ABC):
@@ -42,7 +49,7 @@ class Rotary(nn.Module, ABC):
         """Angles [tokens, pairs] along axis `number`."""
 
     def forward(self, axes: Axes, turned_3: Tensor, like: Tensor) -> Tensor:
-        """Phases [S, R], complex, of tokens that are rolled by `turned_3` positions along each axis."""
+        """Phases [S, R, 2], cosine and sine, of tokens rolled by `turned_3` positions along each axis."""
         precision = like.new_empty((), dtype=torch.promote_types(like.dtype, torch.float32))
         grid = [axis.tokens for axis in axes]
         spread = []
@@ -54,7 +61,7 @@ class Rotary(nn.Module, ABC):
             spread.append(angles_nR.view(shape).expand(*grid, self.pairs))
         angles_SR = torch.cat(spread, -1).flatten(0, 2)
         angles_SR = functional.pad(angles_SR, (0, self.head_width // 2 - angles_SR.shape[-1]))
-        return torch.polar(torch.ones_like(angles_SR), angles_SR)
+        return torch.view_as_real(torch.polar(torch.ones_like(angles_SR), angles_SR))
 
 
 class PublishedRotary(Rotary):

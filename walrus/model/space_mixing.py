@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from walrus.model.attention import attend
 from walrus.model.norm import TokenNorm
 from walrus.model.rotary import rotate_pairs
 from walrus.model.settings import ModelSettings
@@ -29,7 +30,7 @@ class SpaceMixing(nn.Module):
         self.attention_out = nn.Linear(settings.hidden, settings.hidden, bias=False)
         self.mlp_out = nn.Linear(settings.mlp // 2, settings.hidden)
 
-    def forward(self, x_TBSE: Tensor, phases_SR: Tensor) -> Tensor:
+    def forward(self, x_TBSE: Tensor, phases_SR2: Tensor) -> Tensor:
         """The residual that the block adds to its input."""
         content_TBSM, gate_TBSM, query, key, value = self.fused(self.norm(x_TBSE)).split(self.sections, -1)
         # The widest layer first, while nothing of the attention is held.
@@ -38,11 +39,10 @@ class SpaceMixing(nn.Module):
         fed_TBSE: Tensor = checkpoint(
             self._feed, content_TBSM, gate_TBSM, use_reentrant=False, preserve_rng_state=False
         )
-        value_NASD = self._heads(value)
-        attended_NASD = functional.scaled_dot_product_attention(
-            rotate_pairs(self.query_norm(self._heads(query)), phases_SR).to(value.dtype),
-            rotate_pairs(self.key_norm(self._heads(key)), phases_SR).to(value.dtype),
-            value_NASD,
+        attended_NASD = attend(
+            rotate_pairs(self.query_norm(self._heads(query)), phases_SR2),
+            rotate_pairs(self.key_norm(self._heads(key)), phases_SR2),
+            self._heads(value),
         )
         attended_TBSE: Tensor = self.attention_out(attended_NASD.transpose(1, 2).reshape(x_TBSE.shape))
         return attended_TBSE + fed_TBSE

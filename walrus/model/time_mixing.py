@@ -9,8 +9,8 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from walrus.model.attention import attend
 from walrus.model.norm import TokenNorm
 from walrus.model.settings import ModelSettings
 
@@ -71,11 +71,6 @@ class TimeMixing(nn.Module):
         # Heads first, then query, key and value inside each: the order of the released weights.
         heads_TLAD = self.query_key_value(self.norm(x_TBSE)).view(frames, windows * tokens, self.heads, -1)
         query, key, value = heads_TLAD.permute(1, 2, 0, 3).chunk(3, -1)
-        y_LATD = functional.scaled_dot_product_attention(
-            self.query_norm(query).to(value.dtype),
-            self.key_norm(key).to(value.dtype),
-            value,
-            attn_mask=self.bias(bucket_QK).to(value.dtype),
-        )
+        y_LATD = attend(self.query_norm(query), self.key_norm(key), value, self.bias(bucket_QK))
         y_TBSE: Tensor = self.out(y_LATD.permute(2, 0, 1, 3).reshape(x_TBSE.shape))
         return y_TBSE

@@ -123,8 +123,8 @@ class Walrus(nn.Module):
             space_TB = None if paths is None else paths.space_KTB[number]
             thrifty = self._thrifty and number % self.settings.checkpoint_every == 0
             # Outside of the block, which is compiled: docs/decisions/0079-few-graphs.md.
-            phases_SR = block.get_submodule("rotary")(axes, turned_K3[number], x_TBSE)
-            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, phases_SR, time_B, space_TB)
+            phases_SR2 = block.get_submodule("rotary")(axes, turned_K3[number], x_TBSE)
+            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, phases_SR2, time_B, space_TB)
         return x_TBSE
 
     def _turns(self, shifts: Shifts | None) -> list[Shift]:
