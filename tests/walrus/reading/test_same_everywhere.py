@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.walrus.training.own_process import run_script
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
 from walrus.reading.pass_order import PLAIN, Order
@@ -169,8 +168,7 @@ def test_the_bytes_read_are_the_same_for_any_threads_ranks_and_groups(root):
 
 def train(root, folder, *options):
     """Losses of a run of two tasks with AdamW, a micro-batch of each a step."""
-    command = [sys.executable, RUN, root, folder, "--optimizer", "adamw", *options]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    done = run_script(RUN, root, folder, "--optimizer", "adamw", *options)
     assert done.returncode == 0, done.stderr
     return [json.loads(line)["losses"] for line in (folder / "losses.jsonl").read_text().splitlines()]
 

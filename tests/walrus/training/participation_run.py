@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from walrus.training.distributed import join_world, leave_world
 from walrus.training.engine import Engine
@@ -99,7 +99,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        spawn(rank_main, (options.folder, Path(folder) / "meeting"), nprocs=RANKS)
+        # Forked: what this process has loaded need not be loaded again.
+        start_processes(rank_main, (options.folder, Path(folder) / "meeting"), RANKS, start_method="fork")
 
 
 if __name__ == "__main__":

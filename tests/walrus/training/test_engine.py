@@ -1,7 +1,5 @@
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import torch
 
 from shards.errors import SettingsError
 from shards.program.settings import make
+from tests.walrus.training.own_process import run_script
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.training.engine import allow_tf32, by_rate
@@ -84,7 +83,7 @@ def test_without_zero_deepspeed_does_not_clip_by_a_default_of_its_own():
 def placed():
     """What engine_run.py tells of ZeRO 0 to 3, of offload under 1 to 3, and of a sharding group."""
     script = Path(__file__).with_name("engine_run.py")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    done = run_script(script)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert len(lines) == 8

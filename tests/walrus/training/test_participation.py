@@ -1,7 +1,5 @@
 """A parameter without part in a step, next to torch's optimiser where `grad is None`; on two ranks."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import torch
 from deepspeed.runtime.zero.muon.original_muon import muon_update
 from torch.nn.utils import clip_grad_norm_
 
+from tests.walrus.training.own_process import run_script
 from tests.walrus.training.participation_run import RANKS, RATE, STEPS, inputs, module, settings
 from walrus.training.deepspeed_fence import load_deepspeed
 from walrus.training.run_checkpoint import RunCheckpoint
@@ -20,7 +19,7 @@ SCRIPT = Path(__file__).with_name("participation_run.py")
 def folder(tmp_path_factory):
     """Two ranks, eight steps, two resumes each: see the script."""
     folder = tmp_path_factory.mktemp("participation")
-    done = subprocess.run([sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True)
+    done = run_script(SCRIPT, folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 

@@ -4,8 +4,6 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from safetensors.torch import save_file
 
 from shards.errors import MismatchError
 from shards.json_text import dump
+from tests.walrus.training.own_process import run_script
 from walrus.training.run_checkpoint import (
     Checkpoint,
     Fragment,
@@ -223,7 +222,7 @@ def test_there_is_no_checkpoint_at_first(tmp_path):
 def struck(tmp_path_factory):
     """What writers left that were killed in the middle of their third checkpoint, by the moment of it."""
     folder = tmp_path_factory.mktemp("struck")
-    done = subprocess.run([sys.executable, str(SAVING), str(folder)], capture_output=True, text=True)
+    done = run_script(SAVING, folder)
     assert done.stdout.split()[1::2] == [str(-signal.SIGKILL)] * 4, done.stderr
     return folder
 

@@ -3,22 +3,20 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.walrus.training.own_process import run_script
+
 RUN = Path(__file__).with_name("training_run.py")
 
 
 def call(root, folder, *options):
     """A training run in a process of its own; options are those of training_run.py."""
-    return subprocess.run(
-        [sys.executable, str(RUN), str(root), str(folder), *map(str, options)], capture_output=True, text=True
-    )
+    return run_script(RUN, root, folder, *options)
 
 
 def run(root, folder, *options):

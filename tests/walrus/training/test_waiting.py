@@ -1,8 +1,6 @@
 """What makes the host wait for a GPU, counted on a machine without one."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 from tests.walrus.training.asking import asking
+from tests.walrus.training.own_process import run_script
 from walrus.batch import embed
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
@@ -93,7 +92,7 @@ def test_a_pass_forward_and_backward_never_waits_for_the_gpu(shape, monkeypatch)
 @pytest.mark.slow
 def test_a_training_step_looks_at_numbers_in_one_place_its_end(root, tmp_path):
     options = ["--optimizer", "adamw", "--stage", "1", "--stop-at", "3"]
-    done = subprocess.run([sys.executable, RUN, root, tmp_path, *options], capture_output=True, text=True)
+    done = run_script(RUN, root, tmp_path, *options)
     assert done.returncode == 0, done.stderr
     looks = json.loads(done.stdout.splitlines()[-1])
     of_training = {place: count for place, count in looks.items() if place.startswith("training/")}

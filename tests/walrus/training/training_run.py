@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
@@ -136,7 +136,8 @@ def main() -> None:
         if options.ranks == 1:
             rank_main(0, options, meeting)
         else:
-            spawn(rank_main, (options, meeting), nprocs=options.ranks)
+            # Forked: what this process has loaded need not be loaded again.
+            start_processes(rank_main, (options, meeting), options.ranks, start_method="fork")
 
 
 if __name__ == "__main__":
