@@ -133,16 +133,16 @@ def convert(values: npt.NDArray[Any], dtype: DType, where: str) -> Frames:
     return result
 
 
-def require_heeded(recipe: Recipe, *heeded: str) -> None:
-    """Raises SettingsError where a recipe describes what its source reads from the file."""
-    said: dict[str, object] = {
+def refuse_unread_keys(recipe: Recipe, *read_keys: str) -> None:
+    """Raises SettingsError if the recipe describes arrays by a key that its source does not read."""
+    stated: dict[str, object] = {
         "layout": recipe.layout or any(field.layout for field in recipe.fields),
         "time": recipe.time,
         "coordinates": recipe.coordinates,
         "scalars": recipe.scalars,
         "mask": recipe.mask,
     }
-    ignored = [key for key, value in said.items() if value and key not in heeded]
+    ignored = [key for key, value in stated.items() if value and key not in read_keys]
     if ignored:
         raise SettingsError(
             f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(ignored)}: it reads "

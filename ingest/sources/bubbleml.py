@@ -18,7 +18,7 @@ import numpy as np
 from ingest.fields.coordinates import described_grid
 from ingest.fields.described import described_fields
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
 from ingest.formats.arrays import Array, Hdf5Arrays, open_hdf5_arrays, whole
 from ingest.recipe import Recipe
 from ingest.source import Mark, Row
@@ -57,7 +57,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A BubbleML file as the recipe sees it; raises SourceError where times, cells or parameters stay
     unknown.
     """
-    require_heeded(recipe, "layout", "time", "coordinates", "scalars")
+    refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
     with open_hdf5_arrays(path) as arrays:
         parameters = read_parameters(arrays.file, path)
         coordinates = set(map("".join, product(recipe.axes, ("", "_centers", "_faces"))))

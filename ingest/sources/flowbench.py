@@ -22,7 +22,7 @@ import numpy.typing as npt
 from ingest.fields.coordinates import described_grid
 from ingest.fields.described import described_fields
 from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
-from ingest.fields.stacked import StackedFile, StoredField, require_fields, require_heeded
+from ingest.fields.stacked import StackedFile, StoredField, refuse_unread_keys, require_fields
 from ingest.fields.times import described_rows
 from ingest.formats.npz import NpyArray, Npz, open_npz
 from ingest.recipe import Recipe
@@ -60,7 +60,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A FlowBench file as the recipe sees it; raises SourceError where arrays or name are of another
     layout.
     """
-    require_heeded(recipe, "layout", "time", "coordinates", "scalars")
+    refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
     reynolds = _reynolds(path)
     with ExitStack() as stack:
         arrays = _Run(stack.enter_context(open_npz(path)), _open_geometry(stack, path))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ingest.fields.components import ComponentField, common_shape, component_fields, component_schema
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
 from ingest.formats import hdf5
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
@@ -55,7 +55,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEArena file as the recipe sees it; raises SourceError where it is not a closed box of this
     layout.
     """
-    require_heeded(recipe)
+    refuse_unread_keys(recipe)
     with hdf5.open_hdf5(path) as file:
         group = _split_group(file, path)
         _require_closed_box(group, recipe)

@@ -15,7 +15,7 @@ import h5py
 
 from ingest.fields.components import common_shape, component_fields, component_schema
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
 from ingest.formats import hdf5
 from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
@@ -48,7 +48,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEBench file as the recipe sees it; raises SourceError where arrays disagree or no one knows the
     boundary.
     """
-    require_heeded(recipe)
+    refuse_unread_keys(recipe)
     with hdf5.open_hdf5(path) as file:
         _require_variables_at_root(file, recipe)
         centres = tuple(_coordinate(file, axis) for axis in recipe.axes)

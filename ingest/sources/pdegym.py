@@ -18,7 +18,7 @@ import numpy as np
 from ingest.fields.coordinates import described_grid
 from ingest.fields.described import described_fields
 from ingest.fields.laid_out import require_every_channel
-from ingest.fields.stacked import StackedFile, require_fields, require_heeded
+from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import open_hdf5_arrays
 from ingest.recipe import Recipe
@@ -49,7 +49,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A PDEGym file as the recipe sees it; raises SourceError where channels are left over, or it repeats
     another.
     """
-    require_heeded(recipe, "layout", "time", "coordinates", "scalars")
+    refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
     _refuse_a_part_beside_the_whole(path)
     with open_hdf5_arrays(path) as arrays:
         require_fields(arrays.where, arrays.names(), recipe)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, require_fields, require_heeded, schema_dtype
+from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields, schema_dtype
 from ingest.formats import hdf5
 from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
@@ -54,7 +54,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
     """A Well file as the recipe sees it; raises SourceError where tree, flags and shapes disagree."""
-    require_heeded(recipe)
+    refuse_unread_keys(recipe)
     with hdf5.open_hdf5(path) as file:
         grid = _grid(file, recipe)
         _require_recipe_fields(file, recipe)

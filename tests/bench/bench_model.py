@@ -45,7 +45,7 @@ BOUNDARIES = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundar
 MODES = ("forward", "forward+backward")
 HALF = ", bfloat16"
 HEAD = f"""\
-| frames | pass | plain | plain{HALF} | ours | ours{HALF} | faster, leaner | the same{HALF} | at most |
+| frames | pass | plain | plain{HALF} | ours | ours{HALF} | faster, less memory | the same{HALF} | at most |
 |---|---|---|---|---|---|---|---|---|"""
 Pass = Callable[[], Tensor]
 
