@@ -25,6 +25,7 @@ __all__ = [
     "numbered",
     "parameters",
     "periodicity",
+    "recipe_keys",
     "recipe_reference",
     "solver_page",
     "solvers",

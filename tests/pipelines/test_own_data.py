@@ -92,7 +92,7 @@ def test_the_tutorial_leads_from_a_strangers_file_to_a_forecast(reader, capfd, m
     card = (reader / "runs/smoke/README.md").read_text()
     assert "forecasts Smoke stirred in a periodic box." in card
     assert "licence of the data: CC-BY-4.0" in card
-    assert (reader / "judged/smoke/report.html").is_file()
+    assert (reader / "evaluated/smoke/report.html").is_file()
     assert load_model(reader / "runs/smoke")[1].vocabulary.labels(["smoke"]) == (67,)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from ingest.inspecting.recipe_reference import TABLES, recipe_page, recipe_schema
+from ingest.inspecting.recipe_keys import TABLES
+from ingest.inspecting.recipe_reference import recipe_page, recipe_schema
 from ingest.recipe import Recipe
 
 ROOT = Path(__file__).parents[3]
