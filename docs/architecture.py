@@ -38,7 +38,7 @@ WIDTH, HEIGHT, GAP, MARGIN, TITLE = 1.75, 0.68, 0.34, 0.18, 0.14
 
 # What the files directly below a package do; a folder says it itself, in its `__init__`.
 LOOSE = {
-    "ingest": "Reads recipes, finds sources",
+    "ingest": "Reads recipes, splits and transforms; finds sources",
     "ingest.cli": "The command walrus-ingest",
     "walrus": "Loads a trained model and forecasts",
     "walrus.tensors": "Batches, channels, random draws",

@@ -1,4 +1,4 @@
-"""The commands walrus-pretrain, walrus-finetune, walrus-evaluate, walrus-convert, and their run recipes."""
+"""The commands walrus-pretrain, -finetune, -evaluate, -forecast, -convert, and their run recipes."""
 
 # By which a command knows that this package is ours (shards.program.own_packages).
 DISTRIBUTION = "walrus-pde"

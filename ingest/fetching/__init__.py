@@ -1,4 +1,4 @@
-"""Fetches the files of a benchmark from where they are published."""
+"""Fetches the published files of a benchmark."""
 
 __all__ = [
     "choice",

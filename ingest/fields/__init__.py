@@ -1,4 +1,4 @@
-"""Turns arrays into fields on a grid: their axes, and how components and files make up frames."""
+"""Turns arrays into fields on a grid: finds their axes, joins components and files to frames."""
 
 __all__ = [
     "blocks",

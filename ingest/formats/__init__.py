@@ -1,4 +1,4 @@
-"""Opens files as arrays: HDF5, NetCDF4, npz and zarr, by content, checked, and read in slabs."""
+"""Opens HDF5, NetCDF4, npz and zarr files as arrays: detects the format, checks them, reads them in slabs."""
 
 __all__ = [
     "arrays",

@@ -1,4 +1,4 @@
-"""Inspects unknown files and folders, drafts recipes."""
+"""Inspects unknown files and folders, and drafts recipes for them."""
 
 __all__ = [
     "axis_names",

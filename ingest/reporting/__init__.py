@@ -1,4 +1,4 @@
-"""Describes a built dataset in one HTML page, and those of a root in a line each."""
+"""Describes a built dataset on one HTML page, and lists the datasets of a folder in one line each."""
 
 __all__ = [
     "figures",

@@ -1,4 +1,4 @@
-"""What all commands share: options and output, the machine and its limits, signals, settings, sizes."""
+"""Shared by all commands: options and output, the machine and its limits, signals, settings, sizes."""
 
 __all__ = [
     "byte_size",

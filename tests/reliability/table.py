@@ -2,8 +2,8 @@
 
     python tests/reliability/table.py
 
-*wrong before*: of the faults of public bug reports that were made into a script each, how many a version of
-November 2026 showed. *held by*: tests that fail where it is not so any more.
+*wrong before*: some faults of public bug reports were made into scripts; this many of them failed with a
+version of November 2026. *tests*: tests that fail if the fault comes back.
 """
 
 from __future__ import annotations
@@ -24,71 +24,77 @@ class Kind:
 
 KINDS = (
     Kind(
-        "folders that cannot be read, links in circles, names that are no text",
-        "a build names what it did not look at; links are followed once",
+        "folders that cannot be read, circular links, file names that are not UTF-8",
+        "a build lists what it could not read; each link is followed once",
         "2 of 2",
         ("ingest/building/test_inputs",),
     ),
     Kind(
-        "runs that were killed while they wrote, files still written, copies of a file in two splits",
-        "the run is left out with its frame; a file that changes ends its part; copies are reported or "
-        "refused",
+        "runs that were killed while they wrote, files still being written, copies of a file in two splits",
+        "such a run is left out, and the message names the frame; a file that changes during a build ends "
+        "the part; copies are reported or refused",
         "3 of 3",
         ("ingest/building/test_hidden_faults", "ingest/building/test_checks"),
     ),
     Kind(
         "two processes in one run folder, an incomplete checkpoint, a disk without locks",
-        "the second one is refused and says who holds the folder; the run goes on from the checkpoint "
-        "before; what is not ours stays",
+        "the second process is refused, and the message names the first; a run resumes from the checkpoint "
+        "before the incomplete one; files of other origin are kept",
         "5 of 5",
         ("walrus/training/test_run_lock", "walrus/training/test_run_checkpoint"),
     ),
     Kind(
-        "pictures, logs, progress, cache, home folder",
-        "one note, and the work goes on",
+        "errors of pictures, logs, progress bar, cache or home folder",
+        "the error is reported once, and the work continues",
         "2 of 2",
         ("shards/program/test_side_task", "walrus/training/test_log", "shards/test_cache"),
     ),
     Kind(
-        "full or read-only disk, permission, closed pipe, lost scheduler, ranks that do not meet",
-        "one line with the cure, the documented exit code, no trace of Python",
+        "full or read-only disk, missing permission, closed pipe, lost scheduler, ranks that cannot connect",
+        "one line that says what to do, the documented exit code, no Python traceback",
         "3 of 3",
         ("pipelines/test_bad_places", "shards/program/test_console", "ingest/building/test_cluster"),
     ),
     Kind(
-        "too little memory, disk, handles or time",
-        "asked before the first step; `walrus-ingest doctor` and `walrus-pretrain --doctor` print it",
+        "too little memory, disk space, open files or time",
+        "checked before the first step; `walrus-ingest doctor` and `walrus-pretrain --doctor` print it",
         "1 of 1",
         ("pipelines/test_preflight", "shards/program/test_cgroup"),
     ),
     Kind(
         "a command with nothing to do",
-        "writes nothing, also on a read-only root",
+        "it writes nothing, so it works on a read-only root",
         "1 of 1",
         ("ingest/building/test_finish", "shards/test_convert"),
     ),
     Kind(
         "signals of a scheduler, a parent that is killed",
-        "exit code 75 at any moment, with a checkpoint; no rank is left over",
+        "exit code 75 at any moment, with a checkpoint; no rank keeps running",
         "",
         ("shards/program/test_signals", "pipelines/test_launch"),
     ),
     Kind(
-        "flipped bits, exchanged or rebuilt files",
-        "every byte has a checksum that readers check; a damaged record is named, and a rebuild heals it",
+        "flipped bits, replaced or rebuilt files",
+        "every byte has a checksum that readers check; the message names a damaged record, and a new build "
+        "replaces it",
         "1 of 1",
         ("reliability/test_flips", "walrus/test_checkpoint", "shards/test_verify"),
     ),
     Kind(
-        "planted links, secrets in URLs, another package called `walrus`",
-        "nothing is written through a link, no secret is printed, the other package is noticed",
+        "malicious links, secrets in URLs, another package called `walrus`",
+        "nothing is written through a link, no secret is printed, the other package is reported",
         "3 of 3",
         ("test_security", "shards/test_remote", "shards/program/test_own_packages"),
     ),
-    Kind("data of earlier versions", "is read; a newer format is refused", "", ("shards/test_old_formats",)),
+    Kind(
+        "data of earlier versions",
+        "they are read; a newer format is refused",
+        "",
+        ("shards/test_old_formats",),
+    ),
     Kind(
         "hostile files, servers and models",
-        "refused before memory is taken, in bounded time; no script of a file runs in a report",
+        "they are refused before memory is allocated, in bounded time; a report runs no script from a file",
         "",
         ("hostile/test_hostile_datasets", "hostile/test_hostile_models", "hostile/test_pages_in_a_browser"),
     ),
@@ -97,7 +103,7 @@ KINDS = (
 
 def table() -> str:
     """The table as Markdown."""
-    lines = ["| kind | wrong before | now | held by |", "|---|---|---|---|"]
+    lines = ["| kind | wrong before | now | tests |", "|---|---|---|---|"]
     for kind in KINDS:
         links = ", ".join(f"[{Path(test).name}](../tests/{test}.py)" for test in kind.tests)
         lines.append(f"| {kind.name} | {kind.before or 'not tried'} | {kind.now} | {links} |")

@@ -1,4 +1,4 @@
-"""Shards for any model: windows as tensors, without a Walrus model.
+"""Gives shards to any torch model: windows as tensors, without a Walrus model.
 
     from torch.utils.data import DataLoader
     from walrus.data import Windows

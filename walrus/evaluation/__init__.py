@@ -1,4 +1,4 @@
-"""Compare forecasts with the truth: measures, scores, pictures and the report."""
+"""Compares forecasts with the truth: measures, scores, pictures and the report."""
 
 from walrus.evaluation.forecasts import EvaluationSettings, ForecastProtocol, Forecasts
 from walrus.evaluation.metrics import MEASURES, all_measures

@@ -1,4 +1,4 @@
-"""Read windows of shards into batches: what each step reads, in which order, and on which rank."""
+"""Reads windows of shards into batches: what each step reads, in which order, and on which rank."""
 
 from walrus.reading.plan import StreamPlan, StreamSettings
 from walrus.reading.ranks import Rank

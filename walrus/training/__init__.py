@@ -1,4 +1,4 @@
-"""Trains a model: the loop, its engine, its checkpoints, and what is watched meanwhile.
+"""Trains a model: the loop, its engine, its checkpoints, validation and logs.
 
 The package itself loads nothing: DeepSpeed takes seconds, and settings are read without it.
 """
