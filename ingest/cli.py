@@ -7,6 +7,7 @@ import shards.program.starting  # noqa: F401
 # isort: split
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -23,6 +24,8 @@ from ingest.cli_fetch import fetch_command
 from ingest.cli_ls import ls_command
 from ingest.cli_options import (
     CORES,
+    BuiltName,
+    BuiltRoot,
     Codec,
     Folder,
     Format,
@@ -48,11 +51,12 @@ from ingest.cli_output import (
     tell_caveats,
     tell_differences,
 )
+from ingest.dataset_place import built_place, recipe_and_root
 from ingest.inspecting.draft import write_draft
 from ingest.inspecting.inspect import Inspection, inspect
 from ingest.inspecting.recipe_reference import recipe_schema
 from ingest.inspecting.text import inspection_lines
-from ingest.recipe import find_recipe
+from shards.cache import Cache
 from shards.card import Card
 from shards.codec import CodecName
 from shards.convert import convert as convert_dataset
@@ -72,7 +76,7 @@ from shards.program.console import (
     print_text,
     say,
 )
-from shards.read import Dataset
+from shards.remote import open_place
 from shards.verify import faults
 
 app = application("Convert simulation files to verified shards.")
@@ -124,7 +128,7 @@ def inspect_command(
 def plan_command(
     dataset: Name,
     start: Start,
-    root: Root,
+    root: Root = None,
     packaging: Format = "zarr",
     codec: Codec = "lz4",
     keep_error: KeepError = None,
@@ -137,8 +141,8 @@ def plan_command(
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
         resources = Resources(workers, memory=bound)
-        plan = _plan(dataset, start, packaging, codec, keep_error, assignments, resources)
-        found = preview(plan, root, resources)
+        plan, place = _plan(dataset, root, start, packaging, codec, keep_error, assignments, resources)
+        found = preview(plan, place, resources)
         print_result(document_of(BuildEstimate, found), "\n".join(preview_lines(found, workers)), as_json)
         tell_caveats(found.caveats)
         end_with(found.left_out)
@@ -148,7 +152,7 @@ def plan_command(
 def build_command(
     dataset: Name,
     start: Start,
-    root: Root,
+    root: Root = None,
     packaging: Format = "zarr",
     codec: Codec = "lz4",
     keep_error: KeepError = None,
@@ -168,13 +172,13 @@ def build_command(
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
         resources = Resources(workers, scheduler, bound, wait)
-        plan = _plan(dataset, start, packaging, codec, keep_error, assignments, resources)
+        plan, place = _plan(dataset, root, start, packaging, codec, keep_error, assignments, resources)
         tell_caveats(plan.caveats)
         with progress_bar(plan.recipe.name) as progress:
             built = (
-                build(plan, root, resources, progress)
+                build(plan, place, resources, progress)
                 if share is None
-                else build_share(plan, root, share, resources, progress)
+                else build_share(plan, place, share, resources, progress)
             )
         if isinstance(built, Built):
             tell_caveats(tuple(each for each in built.card.caveats if each not in plan.caveats))
@@ -191,7 +195,7 @@ def build_command(
 def append_command(
     dataset: Name,
     start: Start,
-    root: Root,
+    root: Root = None,
     workers: Workers = CORES,
     scheduler: Scheduler = None,
     wait: Wait = 600.0,
@@ -202,9 +206,9 @@ def append_command(
     """Add files to a built dataset; its shards stay as they are."""
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest append"):
-        recipe = find_recipe(dataset, tuple(assignments or ()))
+        recipe, place = recipe_and_root(dataset, root, tuple(assignments or ()))
         with progress_bar(recipe.name) as progress:
-            done = append(recipe, start, root, Resources(workers, scheduler, bound, wait), progress)
+            done = append(recipe, start, place, Resources(workers, scheduler, bound, wait), progress)
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
         print_result(document_of(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
         tell_caveats(done.caveats)
@@ -212,9 +216,10 @@ def append_command(
 
 
 @app.command(name="finish")
-def finish_command(folder: Folder, as_json: Json = False) -> None:
+def finish_command(dataset: Folder, root: Root = None, as_json: Json = False) -> None:
     """Join the parts that several `build --part` wrote."""
     with one_line_errors("walrus-ingest finish"):
+        folder = Path(built_place(dataset, root))
         card, written = finish(folder)
         tell_differences(card)
         document = {"folder": str(folder), "written_bytes": written, "card": document_of(Card, card)}
@@ -226,7 +231,8 @@ def finish_command(folder: Folder, as_json: Json = False) -> None:
 
 @app.command()
 def verify(
-    folder: Folder,
+    dataset: BuiltName,
+    root: BuiltRoot = None,
     against_source: Annotated[
         Path | None,
         typer.Option(metavar="PATH", callback=local, help="Compare every bit with the source files."),
@@ -234,28 +240,32 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every byte of a built dataset."""
-    with one_line_errors("walrus-ingest verify"):
-        dataset = Dataset(folder)
-        found = list(faults(dataset))
+    # What is behind a URL is fetched anew: a copy in the cache proves nothing about the server.
+    with one_line_errors("walrus-ingest verify"), TemporaryDirectory() as copies:
+        opened = open_place(built_place(dataset, root), Cache(Path(copies)))
+        where = opened.files.where()
+        found = list(faults(opened))
         if against_source and not found:
-            found = list(source_faults(dataset, against_source))
+            found = list(source_faults(opened, against_source))
         if as_json:
-            print_json({"dataset": dataset.card.name, "faults": found})
+            print_json({"dataset": opened.card.name, "faults": found})
         else:
             for fault in found:
                 say(fault)
         if found:
-            raise ShardError(f"{folder}: {len(found)} fault" + ("s" if len(found) > 1 else ""))
+            raise ShardError(f"{where}: {len(found)} fault" + ("s" if len(found) > 1 else ""))
         if not as_json:
-            count = len(dataset.index.trajectories)
-            equal = "within the declared error equal" if dataset.card.errors else "bit for bit equal"
+            count = len(opened.index.trajectories)
+            equal = "within the declared error equal" if opened.card.errors else "bit for bit equal"
             proof = f"{equal} to {against_source}" if against_source else "whole"
-            print_text(f"{folder}: {count} trajectories in {len(dataset.index.files)} files, {proof}")
+            print_text(f"{where}: {count} trajectories in {len(opened.index.files)} files, {proof}")
 
 
 @app.command()
 def convert(
-    folder: Folder,
+    dataset: Annotated[
+        str, typer.Argument(metavar="ROOT/DATASET", help="A built dataset: a folder or a URL.")
+    ],
     packaging: Annotated[str, typer.Option("--format", help="zarr or webdataset.")],
     root: Annotated[
         Path, typer.Option("--to", metavar="ROOT2", callback=local, help="Folder of the copy: ROOT2/DATASET.")
@@ -264,7 +274,8 @@ def convert(
 ) -> None:
     """Copy a dataset into the other packaging."""
     with one_line_errors("walrus-ingest convert"):
-        copy = convert_dataset(Dataset(folder), choice(Packaging, packaging, "--format"), root)
+        opened = open_place(built_place(dataset, None))
+        copy = convert_dataset(opened, choice(Packaging, packaging, "--format"), root)
         print_result({"folder": str(copy)}, str(copy), as_json)
 
 
@@ -285,29 +296,38 @@ def doctor(
 
 
 @app.command(name="report")
-def report_command(folder: Folder, as_json: Json = False) -> None:
+def report_command(
+    dataset: BuiltName,
+    root: BuiltRoot = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", callback=local, help="By default report.html in the dataset."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Write report.html: pictures, statistics, what was left out."""
     with one_line_errors("walrus-ingest report"):
         # The only command that draws: the others start without matplotlib.
         from ingest.reporting.report import report
 
-        path = report(Dataset(folder))
+        path = report(open_place(built_place(dataset, root)), out)
         print_result({"report": str(path)}, str(path), as_json)
 
 
 def _plan(
     dataset: str,
+    root: Path | None,
     start: Path,
     packaging: str,
     codec: str,
     keep_error: float | None,
     assignments: list[str] | None,
     resources: Resources,
-) -> BuildPlan:
-    """The plan; raises SettingsError before a frame is read where the memory is too small for it."""
-    recipe = find_recipe(dataset, tuple(assignments or ()))
+) -> tuple[BuildPlan, Path]:
+    """The plan and the root; raises SettingsError before a frame is read where the memory is too small."""
+    recipe, place = recipe_and_root(dataset, root, tuple(assignments or ()))
     kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
-    return plan_build(recipe, start, kind, name, keep_error=keep_error, resources=resources)
+    return plan_build(recipe, start, kind, name, keep_error=keep_error, resources=resources), place
 
 
 def main() -> None:

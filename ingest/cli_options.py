@@ -14,13 +14,37 @@ from shards.program.machine import usable_cores
 
 T = TypeVar("T")
 CORES = usable_cores()
-Name = Annotated[str, typer.Argument(metavar="DATASET", help="A name of the catalogue, or a recipe file.")]
+
+
+def _local_name(name: str) -> str:
+    """The name of a dataset, or its folder; raises BadParameter for a URL."""
+    local(Path(name))
+    return name
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        callback=_local_name,
+        help="A name of the catalogue or a recipe file, with --to; or ROOT/NAME.",
+    ),
+]
+BuiltName = Annotated[
+    str,
+    typer.Argument(metavar="ROOT/DATASET", help="A built dataset: a folder or a URL; or DATASET --to ROOT."),
+]
 Start = Annotated[
     Path, typer.Option("--from", metavar="PATH", callback=local, help="A file or folder of the source.")
 ]
 Root = Annotated[
-    Path,
-    typer.Option("--to", metavar="ROOT", callback=local, help="Folder of the datasets: writes ROOT/DATASET."),
+    Path | None,
+    typer.Option(
+        "--to", "--root", metavar="ROOT", callback=local, help="Folder of the datasets: writes ROOT/DATASET."
+    ),
+]
+BuiltRoot = Annotated[
+    str | None, typer.Option("--to", "--root", metavar="ROOT", help="Folder or URL of the datasets.")
 ]
 Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
 Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
@@ -42,7 +66,12 @@ Memory = Annotated[
     str | None,
     typer.Option(metavar="4GB", help="Memory limit of all processes here, or of each worker of a cluster."),
 ]
-Folder = Annotated[Path, typer.Argument(metavar="ROOT/DATASET", callback=local, help="A built dataset.")]
+Folder = Annotated[
+    str,
+    typer.Argument(
+        metavar="ROOT/DATASET", callback=_local_name, help="A dataset in parts; or DATASET --to ROOT."
+    ),
+]
 
 
 def choice(kind: Any, value: str, option: str) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from ingest.recipe import find_recipe
+from ingest.recipe import Recipe, find_recipe
 from shards.errors import SettingsError
 from shards.remote import Root, is_remote
+from shards.urls import below
 
 
 def dataset_place(dataset: str, root: Root | None) -> tuple[Root, str]:
@@ -35,3 +37,29 @@ def dataset_place(dataset: str, root: Root | None) -> tuple[Root, str]:
     if parts is None:
         return above, name
     return urlunsplit((parts.scheme, parts.netloc, above, parts.query, "")), name
+
+
+def built_place(dataset: str, root: Root | None) -> Root:
+    """The folder or the URL of a dataset that is there: ROOT/NAME, or a name or recipe with its root.
+
+    >>> built_place("https://example.org/shards/shear_flow", None)
+    'https://example.org/shards/shear_flow'
+    """
+    if root is None and not dataset.endswith(".toml"):
+        return dataset if is_remote(dataset) else Path(dataset)
+    above, name = dataset_place(dataset, root)
+    return below(str(above), name) if is_remote(above) else Path(above) / name
+
+
+def recipe_and_root(dataset: str, root: Path | None, assignments: tuple[str, ...]) -> tuple[Recipe, Path]:
+    """The recipe of a dataset to build, and the folder it goes to.
+
+    `dataset` is a name or a recipe file with its root, otherwise ROOT/NAME: this takes the recipe with which
+    the dataset was built, or the one of the catalogue where there is none yet. Raises SettingsError where no
+    recipe is found, and where the root is missing or is there twice.
+    """
+    above, name = dataset_place(dataset, root)
+    if root is not None:
+        return find_recipe(dataset, assignments), root
+    built_with = Path(above) / name / "recipe.toml"
+    return find_recipe(str(built_with) if built_with.is_file() else name, assignments), Path(above)

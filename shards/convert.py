@@ -121,9 +121,8 @@ def _copy(dataset: Dataset, packaging: Packaging, folder: Path) -> None:
             writer = part_writer(packaging, folder, split, f"{split}-{number:05d}", grid)
             entries += [writer.add(_encoded(dataset, entry)) for entry in group]
             files += writer.close()
-    recipe = dataset.folder / "recipe.toml"
-    if recipe.is_file():
-        shutil.copyfile(recipe, folder / recipe.name)
+    if dataset.files.holds("recipe.toml"):
+        (folder / "recipe.toml").write_bytes(dataset.files.read("recipe.toml"))
     publish(folder, dataset.card, packaging, tuple(files), tuple(entries))
 
 

@@ -33,6 +33,10 @@ class Files(Protocol):
         """A document; raises ShardError where it is absent, or larger than any document of ours."""
         ...
 
+    def holds(self, path: str) -> bool:
+        """Is there such a file?"""
+        ...
+
     def open(self, record: FileRecord) -> BinaryIO:
         """A file of the index, to be mapped; raises ShardError where it cannot be had."""
         ...
@@ -71,6 +75,9 @@ class LocalFiles:
             ) from error
         except OSError as error:
             raise ShardError(f"{self.where(path)}: cannot be read ({error.strerror})") from error
+
+    def holds(self, path: str) -> bool:
+        return (self.folder / path).is_file()
 
     def open(self, record: FileRecord) -> BinaryIO:
         try:

@@ -17,6 +17,7 @@ from shards.card import Card, Count
 from shards.checksum import agrees_with_comment, crc32c_of
 from shards.disk import open_regular
 from shards.errors import ShardError
+from shards.files import LocalFiles
 from shards.index import Entry, FileRange, FileRecord
 from shards.json_text import parse_with_checksum
 from shards.publish import REPORT
@@ -30,15 +31,21 @@ PARTS = "parts"
 
 
 def faults(dataset: Dataset) -> Iterator[str]:
-    """One sentence for each thing that is wrong; none for a whole dataset."""
+    """One sentence for each thing that is wrong; none for a whole dataset.
+
+    Behind a URL files that the index does not list are not looked for.
+    """
     broken = set()
     for record in dataset.index.files:
-        for fault in _file_faults(dataset.folder, record):
+        for fault in _file_faults(dataset, record):
             broken.add(record.path)
             yield fault
     yield from _group_faults(dataset)
-    yield from _unknown_files(dataset)
     yield from _document_faults(dataset)
+    if isinstance(dataset.files, LocalFiles):
+        yield from _unknown_files(dataset)
+        if dataset.index.format >= 2:
+            yield from _record_faults(dataset)
     yield from _count_faults(dataset)
     for entry in dataset.index.trajectories:
         if broken.isdisjoint(member.path for member in members(entry)):
@@ -60,8 +67,16 @@ def file_crc32c(path: Path) -> int:
     return crc
 
 
-def _file_faults(folder: Path, record: FileRecord) -> Iterator[str]:
-    path = folder / record.path
+def _file_faults(dataset: Dataset, record: FileRecord) -> Iterator[str]:
+    """What is wrong with a file of the index: it is absent, cut, or has other bytes."""
+    if not isinstance(dataset.files, LocalFiles):
+        # It is compared with the index as it comes.
+        try:
+            dataset.files.open(record).close()
+        except ShardError as error:
+            yield str(error)
+        return
+    path = dataset.folder / record.path
     if not path.is_file():
         yield f"{path}: missing; build again"
     elif path.stat().st_size != record.length:
@@ -72,10 +87,10 @@ def _file_faults(folder: Path, record: FileRecord) -> Iterator[str]:
 
 def _group_faults(dataset: Dataset) -> Iterator[str]:
     """The groups of zarr above the trajectories; datasets of before have none."""
+    files = dataset.files
     for path, text in parents(dataset.card, SPLITS).items():
-        file = dataset.folder / path
-        if file.is_file() and file.read_bytes() != text.encode():
-            yield f"{file}: differs from what the card says; delete it and build again"
+        if files.holds(path) and files.read(path) != text.encode():
+            yield f"{files.where(path)}: differs from what the card says; delete it and build again"
 
 
 def _unknown_files(dataset: Dataset) -> Iterator[str]:
@@ -87,21 +102,17 @@ def _unknown_files(dataset: Dataset) -> Iterator[str]:
 
 
 def _document_faults(dataset: Dataset) -> Iterator[str]:
-    """The recipe, the report and the records of the parts: what lies next to the splits, card and index
-    aside.
-    """
-    folder, index = dataset.folder, dataset.index
-    recipe = folder / "recipe.toml"
-    if index.recipe_crc32c is not None:
-        if not recipe.is_file():
-            yield f"{recipe}: missing; build again"
-        elif crc32c_of(recipe.read_bytes()) != index.recipe_crc32c:
-            yield f"{recipe}: its checksum differs from the index, bytes have changed; build again"
-    report = folder / REPORT
-    if report.is_file() and not agrees_with_comment(report.read_bytes()):
-        yield f"{report}: its checksum does not match, bytes have changed; run walrus-ingest report again"
-    if index.format >= 2:
-        yield from _record_faults(dataset)
+    """The recipe and the report, which lie next to card and index."""
+    files, expected = dataset.files, dataset.index.recipe_crc32c
+    if expected is not None:
+        where = files.where("recipe.toml")
+        if not files.holds("recipe.toml"):
+            yield f"{where}: missing; build again"
+        elif crc32c_of(files.read("recipe.toml")) != expected:
+            yield f"{where}: its checksum differs from the index, bytes have changed; build again"
+    if files.holds(REPORT) and not agrees_with_comment(files.read(REPORT)):
+        where = files.where(REPORT)
+        yield f"{where}: its checksum does not match, bytes have changed; run walrus-ingest report again"
 
 
 @dataclass(frozen=True)
@@ -131,13 +142,15 @@ def _record_faults(dataset: Dataset) -> Iterator[str]:
 
 
 def _count_faults(dataset: Dataset) -> Iterator[str]:
+    """Splits of which card and index count different numbers."""
     for split in SPLITS:
         entries = dataset.entries(split)
         found = Count(len(entries), sum(entry.frames for entry in entries))
         said = dataset.card.counts.get(split, Count())
         if found != said:
+            where = dataset.files.where("card.json")
             yield (
-                f"{dataset.folder / 'card.json'}: counts {said.trajectories} trajectories and {said.frames} "
+                f"{where}: counts {said.trajectories} trajectories and {said.frames} "
                 f"frames for {split}, index.json has {found.trajectories} and {found.frames}; build again"
             )
 
@@ -148,14 +161,14 @@ def _entry_faults(dataset: Dataset, entry: Entry) -> Iterator[str]:
     try:
         for member in members(entry):
             if crc32c_of(dataset.bytes_of(member)) != member.crc32c:
-                where = dataset.folder / member.path
+                where = dataset.files.where(member.path)
                 yield f"{where}: bytes at {member.offset} ({entry.key}) differ from the index; build again"
         for number in range(entry.frames):
             dataset.read_frames(entry, [number], frame)
         dataset.static(entry)
         dataset.boundary(entry)
         document = dataset.document(entry)
-        where = dataset.folder / entry.document.path
+        where = dataset.files.where(entry.document.path)
         found = document.trajectory
         if (found.key, found.split, found.frames) != (entry.key, entry.split, entry.frames):
             yield f"{where}: describes {found.split}/{found.key}, not {entry.key}; build again"

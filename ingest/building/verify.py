@@ -17,14 +17,14 @@ from ingest.source import OpenFile, find
 from shards.card import Card
 from shards.errors import SourceError
 from shards.index import Entry
-from shards.program.settings import load
+from shards.program.settings import make, parse_toml
 from shards.read import Dataset
 from shards.schema import Frames
 
 
 def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
     """One sentence for each trajectory that differs from its source file by more than the card declares."""
-    recipe = load(Recipe, dataset.folder / "recipe.toml")
+    recipe = _recipe_of(dataset)
     places = {file.path: file.place for file in find_inputs(recipe, start)}
     origins = {entry: dataset.document(entry).trajectory.origin for entry in dataset.index.trajectories}
     for path, group in groupby(dataset.index.trajectories, key=lambda entry: origins[entry].file):
@@ -37,6 +37,12 @@ def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
                     yield from _entry_faults(dataset, entry, opened, origins[entry].row, places[path])
         except SourceError as error:
             yield str(error)
+
+
+def _recipe_of(dataset: Dataset) -> Recipe:
+    """The recipe that the dataset was built with."""
+    where = dataset.files.where("recipe.toml")
+    return make(Recipe, parse_toml(dataset.files.read("recipe.toml"), where), where)
 
 
 def is_same(plan: BuildPlan, part: Part, record: PartRecord, folder: Path) -> bool:

@@ -21,6 +21,8 @@ from shards.card import Card, ChannelMoments
 from shards.disk import write_atomically
 from shards.drawing.html_page import chart, figure, heading, page, table, text_row
 from shards.drawing.viewer import script
+from shards.errors import ShardError
+from shards.files import LocalFiles
 from shards.program.byte_size import size_in_words
 from shards.publish import REPORT
 from shards.read import Dataset
@@ -34,8 +36,12 @@ FEW = 6
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def report(dataset: Dataset) -> Path:
-    """Writes report.html into the dataset's folder, whole or not at all; raises ShardError for damage."""
+def report(dataset: Dataset, out: Path | None = None) -> Path:
+    """Writes the page to `out`, by default report.html in the dataset's folder, whole or not at all.
+
+    Raises ShardError for damage, and for a dataset behind a URL without `out`.
+    """
+    path = out or _page_of(dataset)
     card, seen = dataset.card, survey(dataset)
     parts = [
         _head(card, seen),
@@ -47,10 +53,16 @@ def report(dataset: Dataset) -> Path:
         _origin(card),
         _notes(card, seen),
     ]
-    path = dataset.folder / REPORT
     with full_disk_is_an_error(path):
         write_atomically(path, page(card.title, "\n".join(filter(None, parts)), script()).encode())
     return path
+
+
+def _page_of(dataset: Dataset) -> Path:
+    """The page in the dataset's folder; raises ShardError where this is not a folder."""
+    if not isinstance(dataset.files, LocalFiles):
+        raise ShardError(f"{dataset.files.where()}: is behind a URL; name a file for the page with --out")
+    return dataset.folder / REPORT
 
 
 def _head(card: Card, seen: Survey) -> str:

@@ -28,11 +28,19 @@ def read_toml(path: Path) -> dict[str, Any]:
             text = file.read(LARGEST_RECIPE + 1)
         if len(text) > LARGEST_RECIPE:
             raise SettingsError(f"{path}: is larger than {LARGEST_RECIPE} bytes, no recipe; name a TOML file")
-        return _tables(text.decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error})") from error
+    return parse_toml(text, str(path))
+
+
+def parse_toml(text: bytes, where: str) -> dict[str, Any]:
+    """The tables of this text; raises SettingsError where it is not TOML."""
+    try:
+        return _tables(text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{where}: cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from error
+        raise SettingsError(f"{where}: not TOML: {error}") from error
 
 
 def _tables(text: str) -> dict[str, Any]:

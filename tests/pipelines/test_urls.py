@@ -17,11 +17,10 @@ COMMANDS = {
         f"append shear_flow --from {URL} --to here",
         f"fetch shear_flow --to {URL}",
         f"finish {URL}",
-        f"verify {URL}",
         f"verify here --against-source {URL}",
-        f"convert {URL} --format zarr --to here",
         f"convert here --format zarr --to {URL}",
-        f"report {URL}",
+        f"report here --out {URL}",
+        f"build {URL} --from here",
     ],
     "pipelines.pretrain": [f"tiny --root here --out {URL}", f"tiny --root here --out run --trace {URL}"],
     "pipelines.finetune": [
@@ -41,7 +40,7 @@ CASES = [(module, line) for module, lines in COMMANDS.items() for line in lines]
 def test_a_url_that_is_refused_is_printed_without_its_secrets(tmp_path):
     with chdir(tmp_path):
         url = "s3://me:s3cret@bucket/x?sig=s3cret"
-        done = CliRunner().invoke(import_module("ingest.cli").app, ["verify", url])
+        done = CliRunner().invoke(import_module("ingest.cli").app, ["finish", url])
     assert done.exit_code == 2
     assert "s3cret" not in done.output
 
