@@ -7,7 +7,7 @@ checkpoints are not used.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,7 +51,8 @@ class Engine:
         self.participation = Participation(trained)
         if saved is not None:
             # Before `initialize`, which copies the weights into flat partitions and sees no later change.
-            _load_weights(trained, saved)
+            whole = [Fragment(WEIGHT, name, 0, value.data.view(-1)) for name, value in trained.items()]
+            read_together(saved, whole, range(dist.get_world_size()))
         self.group = ShardingGroup(settings.mics_shard_size) if settings.mics_shard_size else None
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=module,
@@ -182,19 +183,40 @@ class Engine:
         moments = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
         for pieces in (averages, moments):
             if all(saved.holds(piece.kind, piece.name) for piece in pieces):
-                for piece in pieces:
-                    piece.values.copy_(saved.read(piece.kind, piece.name, piece.start, len(piece.values)))
+                self._read(saved, pieces)
                 if pieces is moments:
                     for name in self.participation.counts:
                         self.participation.counts[name] = saved.checkpoint.updates_of(name)
         self.steps = saved.checkpoint.step
 
+    def _read(self, saved: RunCheckpoint, pieces: Sequence[Fragment]) -> None:
+        """Reads the pieces of this rank, each once for all ranks that hold the same."""
+        if self.settings.zero_stage == 0:
+            read_together(saved, pieces, range(dist.get_world_size()))
+        elif self.group is not None:
+            replicas = self.group.replicas
+            read_together(saved, pieces, dist.get_process_group_ranks(replicas), replicas)
+        else:
+            read_together(saved, pieces, [dist.get_rank()])
+
 
 @torch.no_grad()
-def _load_weights(trained: Mapping[str, nn.Parameter], saved: RunCheckpoint) -> None:
-    """Before the engine cuts the parameters up, so that every stage begins from the same whole ones."""
-    for name, parameter in trained.items():
-        parameter.copy_(saved.read(WEIGHT, name, 0, parameter.numel()).view_as(parameter))
+def read_together(
+    saved: RunCheckpoint,
+    pieces: Sequence[Fragment],
+    ranks: Sequence[int],
+    group: dist.ProcessGroup | None = None,
+) -> None:
+    """Fills pieces that all these ranks hold: each is read from the disk by one rank, which sends it on.
+
+    `group` has these ranks, in this order; None is the world.
+    """
+    own = ranks.index(dist.get_rank())
+    for piece in pieces[own :: len(ranks)]:
+        piece.values.copy_(saved.read(piece.kind, piece.name, piece.start, len(piece.values)))
+    if len(ranks) > 1:
+        for number, piece in enumerate(pieces):
+            dist.broadcast(piece.values, ranks[number % len(ranks)], group)
 
 
 def allow_tf32(allowed: bool) -> None:

@@ -12,7 +12,7 @@ A fragment is a run of elements of one flattened tensor, called KIND/NAME@START:
 what the optimiser calls its own. A rank that loads reads the elements that it is to hold, from whichever
 files they lie in.
 
-The reasons are in docs/decisions/0017-fragments.md.
+walrus/training/checkpoint_writer.py writes them. The reasons are in docs/decisions/0017-fragments.md.
 """
 
 from __future__ import annotations
@@ -20,27 +20,23 @@ from __future__ import annotations
 import re
 import shutil
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import google_crc32c
 import torch
-import torch.distributed as dist
 from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from shards.disk import TEMPORARY, read_regular, settle, write_atomically
+from shards.disk import TEMPORARY, read_regular, write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump_with_checksum, parse_proven
-from shards.program.side_task import SideTask
 from shards.schema import AtLeastOne, Natural, checked
-from walrus.training.distributed import sum_over_ranks
-from walrus.weights_file import checksum, checksums, header
+from walrus.weights_file import checksum, header
 
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
@@ -49,7 +45,6 @@ KEPT = 2
 AT_ONCE = KEPT + 1
 STEP = re.compile(r"step-(\d+)")
 FILE = re.compile(r"rank-\d+\.safetensors")
-UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}step-\d+")
 
 # What a run is, by part and key: its data, and the settings that its numbers depend on.
 Identity = Mapping[str, Mapping[str, JsonValue]]
@@ -87,66 +82,7 @@ class Checkpoint:
         return self.updates.get(name, 0) if isinstance(self.updates, dict) else int(self.updates)
 
 
-def save(folder: Path, checkpoint: Checkpoint, fragments: Iterable[Fragment]) -> None:
-    """Writes a checkpoint below `folder`; all ranks must call this, those without fragments too.
-
-    The folder of the step gets its name when everything is in it, so whatever has a name is whole.
-    """
-    target = folder / f"step-{checkpoint.step:07d}"
-    building = target.with_name(f"{TEMPORARY}{target.name}")
-    rank = dist.get_rank()
-    if rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        SideTask("removal of unfinished checkpoints").do(lambda: _remove_unfinished(folder))
-        building.mkdir()
-    dist.barrier()
-    path = building / _file_of(rank)
-    tensors = {f"{piece.kind}/{piece.name}@{piece.start}": _copy(piece.values) for piece in fragments}
-    if tensors:
-        save_file(tensors, path, checksums(tensors))
-        # The library makes a file for its owner alone; the umask is the choice of the user.
-        path.chmod(building.stat().st_mode & 0o666)
-        settle(path)
-    sizes = _of_all_ranks(path.stat().st_size if tensors else 0)
-    headers = _of_all_ranks(google_crc32c.value(header(path)) if tensors else 0)
-    if rank == 0:
-        written = [each for each, size in enumerate(sizes) if size]
-        whole = replace(
-            checkpoint,
-            sizes={_file_of(each): sizes[each] for each in written},
-            headers={_file_of(each): headers[each] for each in written},
-        )
-        write_atomically(building / CHECKPOINT, dump_with_checksum(Checkpoint, whole))
-        _set_aside(target)
-        building.replace(target)
-        settle(folder)
-        SideTask("removal of old checkpoints").do(lambda: _remove_old(folder))
-    dist.barrier()
-
-
-def _file_of(rank: int) -> str:
-    return f"rank-{rank:05d}.safetensors"
-
-
-def _of_all_ranks(value: int) -> list[int]:
-    """A number of each rank, by rank. The sum also shows rank 0 that all of them came here."""
-    own = dist.get_rank()
-    mine = [float(value) if rank == own else 0.0 for rank in range(dist.get_world_size())]
-    return [int(each) for each in sum_over_ranks(mine)]
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """What a killed run left: a folder with all in it; of a link the link alone."""
-    for leftover in folder.iterdir():
-        if not UNFINISHED.fullmatch(leftover.name):
-            continue
-        if leftover.is_symlink() or not leftover.is_dir():
-            leftover.unlink()
-        else:
-            shutil.rmtree(leftover)
-
-
-def _remove_old(folder: Path) -> None:
+def remove_old(folder: Path) -> None:
     """Whole checkpoints before the last two."""
     for old in whole_steps(folder)[:-KEPT]:
         _remove_step(old)
@@ -181,21 +117,6 @@ def leave_identity(folder: Path) -> None:
             path.unlink()
     for step in others:
         _remove_step(step)
-
-
-def _copy(values: Tensor) -> Tensor:
-    """A copy on the CPU, in its own memory."""
-    return torch.empty(values.shape, dtype=values.dtype).copy_(values.detach())
-
-
-def _set_aside(target: Path) -> None:
-    """Renames what has the name of the new checkpoint but is incomplete: it is not ours to delete."""
-    number = 1
-    while target.exists():
-        aside = target.with_name(f"{target.name}-incomplete-{number}")
-        if not aside.exists():
-            target.rename(aside)
-        number += 1
 
 
 def steps_of(folder: Path) -> list[Path]:
@@ -257,7 +178,7 @@ class RunCheckpoint:
         self._checked: set[tuple[Path, str]] = set()
 
     @classmethod
-    def last(cls, folder: Path) -> RunCheckpoint | None:
+    def last(cls, folder: Path) -> Self | None:
         """The last whole one; None where there is none yet."""
         steps = whole_steps(folder)
         return cls(steps[-1]) if steps else None

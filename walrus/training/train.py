@@ -22,6 +22,7 @@ from walrus.batch import Batch
 from walrus.device import device
 from walrus.reading.plan import MicroBatch, StreamPlan
 from walrus.reading.stream import Shards, stream
+from walrus.training.checkpoint_writer import CheckpointWriter
 from walrus.training.compiled_blocks import compile_blocks, pass_shapes, warm_up
 from walrus.training.copies import copied
 from walrus.training.distributed import sum_over_ranks
@@ -33,7 +34,7 @@ from walrus.training.objective import TrainingObjective
 from walrus.training.profile import traced
 from walrus.training.resume import CHECKPOINTS
 from walrus.training.rollout_training import steps_ahead
-from walrus.training.run_checkpoint import AVERAGE, WEIGHT, Checkpoint, Identity, RunCheckpoint, save
+from walrus.training.run_checkpoint import AVERAGE, WEIGHT, Checkpoint, Identity, RunCheckpoint
 from walrus.training.schedule import ScheduleSettings, learning_rate
 
 
@@ -48,6 +49,8 @@ class TrainSettings:
     # Whose RMS that is: of each window, or of the whole dataset, as its card has it.
     normalise: Literal["sample", "dataset"] = "sample"
     checkpoint_every: AtLeastOne = 1000
+    # Write checkpoints while the next steps are computed: docs/decisions/0135-checkpoints-beside-training.md.
+    async_checkpoints: bool = True
 
     @property
     def identity(self) -> dict[str, JsonValue]:
@@ -128,32 +131,34 @@ def fit(
     plan.check(objective.rank)
     first, last = _first_and_last(run, schedule, stop_at, saved)
     weights = CheckpointWeights.of(objective, run, AVERAGE if engine_settings.ema else WEIGHT)
-    objective.to(device())
-    if engine_settings.compile:
-        _compile(objective, plan, shards, engine_settings)
-    engine = Engine(objective, engine_settings, len(plan.of_group(0, objective.rank)), saved)
-
+    engine = _engine(objective, plan, shards, engine_settings, saved)
+    writer = CheckpointWriter(run / CHECKPOINTS)
     log = Log(run, first) if is_first else None
     batches = copied(stream(plan, shards, first, last, objective.rank), device())
     if early_stopping:
-        early_stopping.begin(first)
-        if is_first and early_stopping.was_best_at(first):
-            # The run may have been killed after this checkpoint and before the weights were kept.
-            early_stopping.keep(weights.read())
+        _begin_validation(early_stopping, weights, first)
     objective.train()
     with log or nullcontext(), noticed() as notice, traced(trace, dist.get_rank()) as look:
         for step in range(first, last):
-            record = _step(engine, objective, batches, plan, schedule, step=step, steps=last)
+            try:
+                record = _step(engine, objective, batches, plan, schedule, step=step, steps=last)
+            except DivergedError:
+                # All ranks are here, and what they were writing is good.
+                writer.finish()
+                raise
             if log:
                 log.write(record)
                 report(record)
             look()
 
             done = step + 1
-            stopped = _anyone_stopped(notice)
+            stopped = _anyone_stopped(notice, writer)
             is_best = early_stopping is not None and early_stopping.is_better(done, done == last)
-            if done % settings.checkpoint_every == 0 or done == last or stopped or is_best:
-                _save(engine, run, done, identity or {}, shards)
+            needed_now = stopped or is_best
+            if needed_now or done % settings.checkpoint_every == 0 or done == last:
+                _save(engine, writer, done, identity or {}, shards)
+                if needed_now or not settings.async_checkpoints:
+                    writer.finish()
             if early_stopping and is_best and is_first:
                 early_stopping.keep(weights.read())
             if early_stopping and early_stopping.is_over:
@@ -162,9 +167,32 @@ def fit(
                 raise StoppedTogetherError(
                     f"{run}: stopped by a signal after step {done}; the same command continues"
                 )
+        writer.finish()
     if not is_first:
         return {}
     return early_stopping.best_weights() if early_stopping else weights.read()
+
+
+def _begin_validation(early_stopping: EarlyStopping, weights: CheckpointWeights, first: int) -> None:
+    """Goes on with the validations before this step."""
+    early_stopping.begin(first)
+    if dist.get_rank() == 0 and early_stopping.was_best_at(first):
+        # The run may have been killed after this checkpoint and before the weights were kept.
+        early_stopping.keep(weights.read())
+
+
+def _engine(
+    objective: TrainingObjective,
+    plan: StreamPlan,
+    shards: Shards,
+    engine_settings: EngineSettings,
+    saved: RunCheckpoint | None,
+) -> Engine:
+    """The engine on the device of this rank, with its blocks compiled if asked for."""
+    objective.to(device())
+    if engine_settings.compile:
+        _compile(objective, plan, shards, engine_settings)
+    return Engine(objective, engine_settings, len(plan.of_group(0, objective.rank)), saved)
 
 
 def _compile(
@@ -203,18 +231,23 @@ def _first_and_last(
     return first, last
 
 
-def _save(engine: Engine, run: Path, step: int, identity: Identity, shards: Shards) -> None:
+def _save(engine: Engine, writer: CheckpointWriter, step: int, identity: Identity, shards: Shards) -> None:
+    """Begins to write a checkpoint of the state after so many steps."""
     # A dataset that was built anew has other values than those this run began with.
     for dataset in shards.datasets.values():
         dataset.require_unchanged()
-    fragments = engine.fragments()
     parts = {part: dict(values) for part, values in identity.items()}
-    save(run / CHECKPOINTS, Checkpoint(step, dist.get_world_size(), engine.updates, parts), fragments)
+    writer.begin(Checkpoint(step, dist.get_world_size(), engine.updates, parts), engine.fragments())
 
 
-def _anyone_stopped(notice: Notice) -> bool:
-    """Whether any rank got a stop signal: it does not reach all of them within one step."""
-    (signals,) = sum_over_ranks([float(notice.signal is not None)])
+def _anyone_stopped(notice: Notice, writer: CheckpointWriter) -> bool:
+    """Whether any rank got a stop signal: it does not reach all of them within one step.
+
+    If no rank is writing any more, the checkpoint gets its name.
+    """
+    signals, writing = sum_over_ranks([float(notice.signal is not None), float(writer.is_writing)])
+    if not writing:
+        writer.finish()
     return signals > 0
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import start_processes
 
-from walrus.training.distributed import join_world, leave_world
+from walrus.training.checkpoint_writer import CheckpointWriter
+from walrus.training.distributed import join_world, leave_world, sum_over_ranks
 from walrus.training.engine import Engine
 from walrus.training.engine_settings import EngineSettings
-from walrus.training.run_checkpoint import Checkpoint, RunCheckpoint, save
+from walrus.training.run_checkpoint import Checkpoint, RunCheckpoint
 
 RANKS = 2
 RATE = 1e-2
@@ -61,10 +62,23 @@ def settings(stage: int, optimizer: str, shard: int) -> EngineSettings:
     )
 
 
+class CountingCheckpoint(RunCheckpoint):
+    """Counts the elements that this rank reads."""
+
+    elements = 0
+
+    def read(self, kind: str, name: str, start: int, count: int) -> Tensor:
+        self.elements += count
+        return super().read(kind, name, start, count)
+
+
 def train(folder: Path, rank: int, first: int, last: int, shard: int, chosen: EngineSettings) -> None:
     """Goes on from the last checkpoint in a folder, if there is one, and leaves the next."""
     groups = RANKS // shard if shard else 1
-    engine = Engine(module(), chosen, len(STEPS[0]) // groups, RunCheckpoint.last(folder))
+    saved = CountingCheckpoint.last(folder)
+    engine = Engine(module(), chosen, len(STEPS[0]) // groups, saved)
+    own = float(saved.elements) if saved is not None else 0.0
+    read = sum_over_ranks([own if each == rank else 0.0 for each in range(RANKS)])
     norms = {}
     for step in range(first, last):
         micros = list(enumerate(STEPS[step]))
@@ -75,7 +89,10 @@ def train(folder: Path, rank: int, first: int, last: int, shard: int, chosen: En
             if position + 1 < len(own):
                 engine.count()
         norms[str(step)] = engine.step(RATE)
-    save(folder, Checkpoint(last, RANKS, engine.updates, {"norms": norms}), engine.fragments())
+    writer = CheckpointWriter(folder)
+    identity = {"norms": norms, "read": {str(each): count for each, count in enumerate(read)}}
+    writer.begin(Checkpoint(last, RANKS, engine.updates, identity), engine.fragments())
+    writer.finish()
 
 
 def rank_main(rank: int, folder: Path, meeting: Path) -> None:

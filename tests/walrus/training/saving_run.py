@@ -1,6 +1,7 @@
 """Saves three checkpoints and dies in the third, once at each moment: saving_run.py FOLDER.
 
-A moment is an audit event of Python; what was saved lies in FOLDER/MOMENT/checkpoints.
+A moment is an audit event of Python, in the main thread or in that of the writer; what was saved lies in
+FOLDER/MOMENT/checkpoints.
 """
 
 from __future__ import annotations
@@ -12,22 +13,33 @@ from pathlib import Path
 
 import torch
 
-from walrus.training.run_checkpoint import Checkpoint, Fragment, save
+from walrus.training.checkpoint_writer import CheckpointWriter
+from walrus.training.run_checkpoint import Checkpoint, Fragment
 
-TARGETS = {
-    "os.mkdir": ".tmp-step-0000003",
-    "open": ".tmp-step-0000003/.tmp-checkpoint.json",
-    "os.rename": "step-0000003",
-    "shutil.rmtree": ".tmp-step-0000001",
+MOMENTS = {
+    "made": ("os.mkdir", ".tmp-step-0000003"),
+    "written": ("open", ".tmp-step-0000003/rank-00000.safetensors"),
+    "described": ("open", ".tmp-step-0000003/.tmp-checkpoint.json"),
+    "named": ("os.rename", "step-0000003"),
+    "tidied": ("shutil.rmtree", ".tmp-step-0000001"),
 }
 
 
+def save(folder: Path, checkpoint: Checkpoint, fragments: list[Fragment]) -> None:
+    """Writes a checkpoint and waits for it."""
+    writer = CheckpointWriter(folder)
+    writer.begin(checkpoint, fragments)
+    writer.finish()
+
+
 def save_three(folder: Path, moment: str) -> None:
+    wanted, target = MOMENTS[moment]
+
     def strike(event: str, arguments: tuple[object, ...]) -> None:
         # A rename tells its two names, the other events begin with their path.
-        path = arguments[1 if event == "os.rename" else 0] if event == moment else ""
+        path = arguments[1 if event == "os.rename" else 0] if event == wanted else ""
         # The name of a temporary file ends in digits drawn anew.
-        if f"checkpoints/{TARGETS[moment]}" in str(path):
+        if f"checkpoints/{target}" in str(path):
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(strike)
@@ -38,7 +50,7 @@ def save_three(folder: Path, moment: str) -> None:
 
 
 def main() -> None:
-    for moment in TARGETS:
+    for moment in MOMENTS:
         folder = Path(sys.argv[1]) / moment
         folder.mkdir()
         child = os.fork()

@@ -137,3 +137,12 @@ def test_an_idle_stem_keeps_every_bit(folder, name):
             for stem in ("plane", "volume")
         }
         assert kept == {"plane": False, "volume": True}, kind
+
+
+@pytest.mark.parametrize("name", ["adamw-0", "adamw-1", "adamw-2", "adamw-3", "groups"])
+def test_two_ranks_that_go_on_read_each_element_once_and_about_half_each(folder, name):
+    """Two moments and the weights of 79 elements; whether ranks share a state or each has a copy."""
+    read = RunCheckpoint.last(folder / name).checkpoint.identity["read"]
+    elements = sum(value.numel() for value in module().parameters())
+    assert sum(read.values()) == 3 * elements
+    assert max(read.values()) < 2.2 * elements
