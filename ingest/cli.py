@@ -217,7 +217,7 @@ def append_command(
 
 @app.command(name="finish")
 def finish_command(dataset: Folder, root: Root = None, as_json: Json = False) -> None:
-    """Join the parts that several `build --part` wrote."""
+    """Finish a dataset whose shares were built by `build --part`."""
     with one_line_errors("walrus-ingest finish"):
         folder = Path(built_place(dataset, root))
         card, written = finish(folder)

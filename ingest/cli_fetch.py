@@ -23,26 +23,29 @@ def fetch_command(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A system of the catalogue.")] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FOLDER", callback=local, help="Where the files go, by their paths."),
+        typer.Option("--to", metavar="FOLDER", callback=local, help="Output folder; keeps the subfolders."),
     ] = None,
     listed: Annotated[
-        bool, typer.Option("--list", help="Only say which files there are, and how large.")
+        bool, typer.Option("--list", help="List the files with their sizes; fetch nothing.")
     ] = False,
     url: Annotated[
         str | None,
-        typer.Option("--from", metavar="URL", help="A mirror: a folder behind http(s):// or hf://datasets/"),
+        typer.Option(
+            "--from", metavar="URL", help="Fetch from this mirror: http(s)://... or hf://datasets/..."
+        ),
     ] = None,
     files: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Only files of this path or name: 'omega_0*'.")
+        str | None, typer.Option(metavar="PATTERN", help="Fetch only files whose path or name fits.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Only files of train, valid or test.")] = None,
+    split: Annotated[str | None, typer.Option(help="Fetch only files of train, valid or test.")] = None,
     gigabytes: Annotated[
-        float | None, typer.Option(min=0, metavar="5", help="At most so much, some of each split.")
+        float | None,
+        typer.Option(min=0, metavar="5", help="Fetch at most this many GB, with files of each split."),
     ] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=32, help="Files at a time.")] = 4,
+    at_once: Annotated[int, typer.Option(min=1, max=32, help="Number of files to fetch together.")] = 4,
     as_json: Json = False,
 ) -> None:
-    """Fetch the files that a benchmark publishes; running again goes on where it stopped."""
+    """Fetch the published files of a system; the same command continues."""
     wanted_split = None if split is None else choice(Split, split, "--split")
     if folder is None and not listed:
         raise typer.BadParameter("name the folder with --to, or ask for --list")
@@ -52,7 +55,7 @@ def fetch_command(
         if name is None:
             _print_overview(as_json)
             return
-        # Other commands start without what speaks to servers.
+        # Imported here: other commands start faster without it.
         from ingest.fetching.choice import wanted
         from ingest.fetching.fetch import fetch
         from ingest.fetching.listing import list_files, with_sizes
@@ -63,7 +66,7 @@ def fetch_command(
         if publication.note:
             say(f"note: {publication.note}")
         most = None if gigabytes is None else int(gigabytes * 10**9)
-        # A size may cost a request: those of files that are not wanted are not asked for.
+        # Asking for a size may need a request: only sizes of wanted files are asked for.
         found = wanted(list_files(publication), publication, files, wanted_split)
         found = wanted(with_sizes(found), publication, most_bytes=most)
         if listed:
@@ -77,14 +80,13 @@ def fetch_command(
             say(failure)
         if done.failures:
             raise SourceError(
-                f"{len(found) - done.files - done.found} of {len(found)} files did not come; run the same "
-                "command again"
+                f"{len(found) - done.files - done.found} of {len(found)} files were not fetched; run the "
+                "same command again"
             )
         rate = f" in {done.seconds:.0f} s ({size_in_words(done.bytes / max(done.seconds, 1e-3))}/s)"
-        came = f"{done.files} files fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
-        print_result(
-            asdict(done) | {"folder": str(folder)}, f"{folder}: {came}; {done.found} were there", as_json
-        )
+        fetched = f"{done.files} files fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
+        text = f"{folder}: {fetched}; {done.found} files were there before"
+        print_result(asdict(done) | {"folder": str(folder)}, text, as_json)
         say(f"next: walrus-ingest build {name} --from {folder} --to ROOT")
 
 

@@ -40,7 +40,7 @@ Start = Annotated[
 Root = Annotated[
     Path | None,
     typer.Option(
-        "--to", "--root", metavar="ROOT", callback=local, help="Folder of the datasets: writes ROOT/DATASET."
+        "--to", "--root", metavar="ROOT", callback=local, help="Folder of the datasets; writes ROOT/DATASET."
     ),
 ]
 BuiltRoot = Annotated[
@@ -48,7 +48,7 @@ BuiltRoot = Annotated[
 ]
 Format = Annotated[str, typer.Option("--format", help="zarr or webdataset.")]
 Codec = Annotated[str, typer.Option(help="lz4, zstd or raw.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
+Workers = Annotated[int, typer.Option(min=1, help="Number of processes.")]
 KeepError = Annotated[
     float | None,
     typer.Option(

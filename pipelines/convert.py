@@ -33,14 +33,14 @@ def command(
     ],
     channels: Annotated[
         list[str] | None,
-        typer.Option("--channel", help="Name of a channel after the published ones; repeat in their order."),
+        typer.Option("--channel", help="Name of an added channel; repeat the option for each, in order."),
     ] = None,
     normalised_by: Annotated[
         Path | None,
         typer.Option(
             metavar="ROOT/DATASET",
             callback=local,
-            help="Built dataset by whose RMS a fine-tuned checkpoint normalises.",
+            help="Built dataset whose RMS normalises the input of a fine-tuned checkpoint.",
         ),
     ] = None,
     assignments: Annotated[
@@ -48,7 +48,7 @@ def command(
     ] = None,
     half: Annotated[
         bool,
-        typer.Option("--half", help="Copy a model in half precision, with recipe and card, to hand it on."),
+        typer.Option("--half", help="Copy a model in half precision, with recipe and card, to share it."),
     ] = False,
     as_json: Json = False,
     version: Version = False,

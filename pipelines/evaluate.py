@@ -48,9 +48,7 @@ Out = Annotated[
 ]
 Compared = Annotated[
     tuple[Path, Path] | None,
-    typer.Option(
-        "--compare", metavar="RUN_A RUN_B", help="Set two evaluated runs next to each other on one page."
-    ),
+    typer.Option("--compare", metavar="RUN_A RUN_B", help="Write a page that compares two evaluated runs."),
 ]
 
 
@@ -62,18 +60,16 @@ def command(
     out: Out = None,
     compared: Compared = None,
     start: Annotated[int, typer.Option(min=1, help="First predicted frame of a rollout.")] = 17,
-    longest: Annotated[int, typer.Option(min=1, help="Most steps of a rollout.")] = 60,
+    longest: Annotated[int, typer.Option(min=1, help="Largest number of steps of a rollout.")] = 60,
     split: Annotated[Split, typer.Option(help="Split to evaluate.")] = "test",
     jitter: Annotated[
-        Literal["on", "off"] | None, typer.Option(help="Patch jitter; by default as the model was trained.")
+        Literal["on", "off"] | None, typer.Option(help="Patch jitter; by default as in training.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Forecasts with different jitter; scores are means.")] = 1,
-    draws: Annotated[
-        int, typer.Option(min=1, help="Draws of the jitter per step; a frame is their mean.")
-    ] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of forecasts with different jitter.")] = 1,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of the jitter per step, which are averaged.")] = 1,
     change: Change = (0.25, 1.0),
     at_once: Annotated[
-        int, typer.Option(min=1, help="Most windows to forecast together; fewer need less memory.")
+        int, typer.Option(min=1, help="Windows to forecast together; fewer need less memory.")
     ] = 8,
     as_json: Json = False,
     version: Version = False,

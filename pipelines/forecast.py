@@ -28,18 +28,18 @@ def command(
         typer.Argument(metavar="RUN", callback=local, help="The folder of a run, or of its model files."),
     ],
     start: Annotated[
-        str, typer.Argument(metavar="FROM", help="A built dataset (folder or URL), or a file, with --recipe.")
+        str, typer.Argument(metavar="FROM", help="A built dataset (folder or URL); or a file, with --recipe.")
     ],
     out: Annotated[Path, typer.Option(callback=local, help="Output file: .nc, .zarr, .h5 or .hdf5.")],
-    steps: Annotated[int, typer.Option(min=1, help="Frames to forecast.")],
-    recipe: Annotated[
-        str | None, typer.Option(help="Recipe that describes the file FROM; nothing is built.")
-    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Number of frames to forecast.")],
+    recipe: Annotated[str | None, typer.Option(help="Recipe that describes the file FROM.")] = None,
     split: Annotated[Split, typer.Option(help="Split of the dataset FROM.")] = "test",
-    trajectory: Annotated[int, typer.Option(min=0, help="Trajectory of the split, or of the file.")] = 0,
+    trajectory: Annotated[
+        int, typer.Option(min=0, help="Number of the trajectory in the split or file.")
+    ] = 0,
     first: Annotated[int, typer.Option(min=0, help="First frame that the model sees.")] = 0,
     ensemble: Annotated[
-        int, typer.Option(min=1, help="Forecasts with different jitter; writes their mean and spread.")
+        int, typer.Option(min=1, help="Number of forecasts with different jitter; writes mean and spread.")
     ] = 1,
     change: Change = (0.25, 1.0),
     as_json: Json = False,

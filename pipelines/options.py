@@ -11,9 +11,10 @@ from shards.program.checkup import machine_findings, print_checkup, version_find
 from shards.program.console import local, one_line_errors
 
 BuiltRoot = Annotated[
-    str | None, typer.Option("--root", help="Folder (or read-only URL) of the shards; or name ROOT/DATASET.")
+    str | None,
+    typer.Option("--root", help="Folder (or read-only URL) of the datasets, if only NAME is given."),
 ]
-Ranks = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
+Ranks = Annotated[int, typer.Option(min=1, help="Number of processes on this machine.")]
 Allow = Annotated[
     list[str] | None,
     typer.Option(help="Resume although this has changed: data, plan, schedule, engine or training."),
@@ -45,12 +46,12 @@ Change = Annotated[
     tuple[float, float],
     typer.Option(
         metavar="LOW HIGH",
-        help="Bounds on the RMS of a step's change, in units of that at the start of the rollout.",
+        help="Smallest and largest change per step (RMS), relative to that at the start of the rollout.",
     ),
 ]
 KeepState = Annotated[
     bool,
     typer.Option(
-        "--keep-state", help="Keep the optimiser's state after the end, so that a longer schedule can go on."
+        "--keep-state", help="Keep the checkpoints after the end, so that a longer schedule can continue."
     ),
 ]

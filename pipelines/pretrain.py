@@ -31,7 +31,7 @@ app = application("Train a Walrus on shards, as a recipe says.")
 @app.command()
 def command(
     recipe: Annotated[str, typer.Argument(help="Name of a run recipe (tiny) or a .toml file.")],
-    root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the shards.")],
+    root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the datasets.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -44,10 +44,10 @@ def command(
         typer.Option(min=1, help="Groups of ranks; each group has its own micro-batches."),
     ] = None,
     dry: Annotated[
-        bool, typer.Option("--dry-run", help="Only print what the run would read, cost and need.")
+        bool, typer.Option("--dry-run", help="Print what the run would read and its cost; do not train.")
     ] = False,
     simulated: Annotated[
-        bool, typer.Option("--simulate", help="Only predict how long ranks would wait.")
+        bool, typer.Option("--simulate", help="Predict how long ranks would wait; do not train.")
     ] = False,
     assignments: Assignments = None,
     allow: Allow = None,

@@ -21,10 +21,10 @@ def scalar_lines(
     in_names: tuple[tuple[str, str], ...] = (),
     last_file: Path | None = None,
 ) -> list[str]:
-    """The table [scalars], each key once; what is a counter or a setting of the program is a comment.
+    """The table [scalars], each key once; counters and settings of the program are comments.
 
-    `in_names` are those that names of files hold: a part of the pattern each. `last_file` is the last one of the
-    run, if it has several: what changes from file to file is no parameter.
+    `in_names` are the parameters in names of files: (key, part of the pattern). `last_file` is the last file
+    of the run, if the run has several: a number that differs between files is no parameter.
     """
     found: dict[str, tuple[str, str, bool]] = {}
     for name, text in in_names:

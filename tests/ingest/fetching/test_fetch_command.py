@@ -65,7 +65,7 @@ def test_list_of_all_systems_asks_no_server(command, shelf):
 def test_a_file_that_fails_does_not_end_the_others(fetch, shelf, tree, tmp_path):
     shelf.instead[f"datasets/polymathic-ai/shear_flow/resolve/main/{NAMES[1]}"] = (404, {}, b"")
     done = fetch(code=1)
-    assert "1 of 4 files did not come; run the same command again" in done.stderr
+    assert "1 of 4 files were not fetched; run the same command again" in done.stderr
     assert "answers 404" in done.stderr
     assert set(tree(tmp_path / "flow")) == set(NAMES) - {NAMES[1]}
 
