@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -61,6 +62,42 @@ def full_disk(tmp_path) -> Iterator[Path]:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     yield place
     run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(params=["full", "read-only", "without permission", "a file in the way"])
+def spoil(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Path]]:
+    """Makes a small disk one on which nothing can be written, and gives a path there that is free."""
+    kind = request.param
+
+    def spoiled(disk: Path) -> Path:
+        if kind == "full":
+            with pytest.raises(OSError, match="No space left"):
+                (disk / "filler").write_bytes(bytes(2 * 10**6))
+        elif kind == "read-only":
+            run(["mount", "-o", "remount,ro", disk], check=True)
+        elif kind == "without permission":
+            for folder in (disk, *(path for path in disk.rglob("*") if path.is_dir())):
+                folder.chmod(0o555)
+        else:
+            (disk / "out").touch()
+        return disk / "out"
+
+    with without_root_powers() if kind == "without permission" else nullcontext():
+        yield spoiled
+
+
+@contextmanager
+def without_root_powers() -> Iterator[None]:
+    """Root is refused as anybody is: no DAC_OVERRIDE, DAC_READ_SEARCH and FOWNER of capabilities(7)."""
+    # Version 3 of the structure, for this thread; two words each of effective, permitted and inheritable.
+    libc, header, powers = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    libc.capget(header, powers)
+    before = powers[0]
+    powers[0] = before & ~0b1110
+    libc.capset(header, powers)
+    yield
+    powers[0] = before
+    libc.capset(header, powers)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

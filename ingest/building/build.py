@@ -14,7 +14,7 @@ from ingest.building.cluster import Cluster, on_cluster
 from ingest.building.finish import merge, merged
 from ingest.building.lock import lock
 from ingest.building.memory import Resources
-from ingest.building.overwrite import keep_what_is_there
+from ingest.building.overwrite import keep_what_is_there, read_index
 from ingest.building.part import PartRecord, read_record
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.processes import Results, in_processes
@@ -22,6 +22,8 @@ from ingest.building.shares import BuildOutline, keep_outline
 from ingest.building.verify import is_same
 from shards.card import Card, Quarantined
 from shards.disk import settle
+from shards.errors import ShardError
+from shards.program.checkup import folder_finding
 from shards.write import full_disk_is_an_error
 
 TellProgress = Callable[[int, int], None]
@@ -157,11 +159,13 @@ def do_parts(
 ) -> DoneParts:
     """Does those of these parts that are not done yet.
 
-    The index is withdrawn before, unless all that it names stays.
+    The index is withdrawn before, unless all that it names stays. Raises ShardError where that would be in
+    vain.
     """
     records = _done(plan, parts, folder)
     missing = [part for part in parts if part.name not in records]
     if missing and not index_stays:
+        _require_room(missing, folder)
         (folder / "index.json").unlink(missing_ok=True)
         settle(folder)
     progress(len(records), len(parts))
@@ -171,6 +175,22 @@ def do_parts(
         written_bytes += sum(file.length for file in record.files)
         progress(len(records), len(parts))
     return DoneParts([records[part.name] for part in parts], len(missing), written_bytes)
+
+
+def _require_room(missing: Sequence[Part], folder: Path) -> None:
+    """Raises ShardError where a disk is too full for any part of a dataset that would be withdrawn for it.
+
+    A part is taken to be as large per frame as what is there.
+    """
+    index = read_index(folder)
+    if index is None:
+        return
+    frames = sum(entry.frames for entry in index.trajectories)
+    length = sum(file.length for file in index.files)
+    largest = max(sum(trajectory.frames for trajectory in part.trajectories) for part in missing)
+    problem = folder_finding("root", folder, largest * length // frames, " for the next part").problem
+    if problem:
+        raise ShardError(f"{problem}; the dataset stays as it is")
 
 
 def _results(plan: BuildPlan, parts: list[Part], folder: Path, resources: Resources) -> Results:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
@@ -18,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ingest.fetching.http import ask, hub_address
 from ingest.fetching.published import Publication, expanded
-from shards.errors import SettingsError, SourceError
+from shards.errors import SettingsError, SourceError, WalrusError
 from shards.schema import SPLITS, Split, excerpt
 from shards.urls import below, without_secrets
 
@@ -71,19 +72,31 @@ def list_files(publication: Publication) -> tuple[RemoteFile, ...]:
 
     Raises SourceError where the server cannot be asked, or names a path that would leave the folder.
     """
-    if publication.url.startswith("hf://"):
-        found = list(_hub_files(publication.url))
-    elif urlsplit(publication.url).scheme in ("http", "https"):
-        found = list(_listed(publication) if publication.listed else _pages(publication.url))
-    else:
-        raise SettingsError(
-            f"{without_secrets(publication.url)}: expected an address that begins with http://, https:// or "
-            "hf://datasets/"
-        )
+    try:
+        found = _files(publication)
+    except (OSError, HTTPException) as error:
+        if isinstance(error, WalrusError):
+            raise
+        raise SourceError(
+            f"{without_secrets(publication.url)}: cannot be asked ({without_secrets(str(error))}); check the "
+            "network, or name another --from"
+        ) from error
     paths = [_safe(each.path, publication.url) for each in found]
     if len(set(paths)) < len(paths):
         raise SourceError(f"{without_secrets(publication.url)}: names a file twice; name another --from")
     return tuple(sorted(found, key=lambda each: each.path))
+
+
+def _files(publication: Publication) -> list[RemoteFile]:
+    """The files as they are listed, in any order."""
+    if publication.url.startswith("hf://"):
+        return list(_hub_files(publication.url))
+    if urlsplit(publication.url).scheme in ("http", "https"):
+        return list(_listed(publication) if publication.listed else _pages(publication.url))
+    raise SettingsError(
+        f"{without_secrets(publication.url)}: expected an address that begins with http://, https:// or "
+        "hf://datasets/"
+    )
 
 
 def with_sizes(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
@@ -98,7 +111,7 @@ def _with_size(file: RemoteFile) -> RemoteFile:
     try:
         with ask(file.url, method="HEAD") as answer:
             said = answer.headers.get("Content-Length", "")
-    except OSError:
+    except (OSError, HTTPException):
         # Many servers answer no such question, and give the file when it is asked for.
         said = ""
     return replace(file, size=int(said)) if said.isdecimal() else file

@@ -26,6 +26,7 @@ from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.state_paths import with_step_paths
 from ingest.inspecting.united import open_together
 from ingest.recipe import Recipe
+from shards.disk import write_atomically
 from shards.errors import SettingsError, SourceError
 from shards.program.settings import make
 
@@ -40,8 +41,7 @@ def write_draft(source: Path, out: Path) -> None:
         )
     text = draft(source)
     try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
+        write_atomically(out, text.encode())
     except OSError as error:
         raise SettingsError(f"{out}: cannot be written ({error.strerror}); name another file") from error
 

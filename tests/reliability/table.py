@@ -53,7 +53,12 @@ KINDS = (
         "full or read-only disk, missing permission, closed pipe, lost scheduler, ranks that cannot connect",
         "one line that says what to do, the documented exit code, no Python traceback",
         "3 of 3",
-        ("pipelines/test_bad_places", "shards/program/test_console", "ingest/building/test_cluster"),
+        (
+            "ingest/test_bad_folders",
+            "pipelines/test_bad_places",
+            "shards/program/test_console",
+            "ingest/building/test_cluster",
+        ),
     ),
     Kind(
         "too little memory, disk space, open files or time",

@@ -110,6 +110,13 @@ def test_a_hub_that_answers_something_else_is_one_line(shelf, monkeypatch, answe
         list_files(Publication("hf://datasets/somebody/waves"))
 
 
+@pytest.mark.parametrize("url", ["http://localhost:1/files", "hf://datasets/somebody/waves"])
+def test_a_network_that_fails_is_one_line(monkeypatch, url):
+    monkeypatch.setenv("HF_ENDPOINT", "http://nowhere.invalid")
+    with pytest.raises(SourceError, match=r"cannot be asked .* check the network"):
+        list_files(Publication(url))
+
+
 def test_an_address_of_another_kind_is_refused():
     with pytest.raises(SettingsError, match="expected an address that begins with"):
         list_files(Publication("s3://bucket/x"))
