@@ -139,8 +139,13 @@ def interleaved(runs: dict[str, Pass], repeats: int) -> dict[str, float]:
 
 
 def peak_alone(preset: str, case: Case, mode: str, name: str) -> int:
-    """The peak of one pass in a process of its own: what others freed would lie in its way."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    """The peak of one pass in a process of its own: what others freed would lie in its way.
+
+    It is forked from a process that has loaded torch and computed nothing.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "walrus.model.walrus"])
+    with ProcessPoolExecutor(1, context) as pool:
         return pool.submit(peak_here, preset, case, mode, name).result()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 PRETRAIN = "from pipelines.pretrain import main; main()"
-STEPS = 40
+STEPS = 16
 RECIPE = f"""
 title = "two systems"
 model = "tiny"
@@ -60,7 +60,7 @@ def test_a_run_told_to_stop_asks_to_be_requeued_and_goes_on_under_torchrun(optio
     losses = tmp_path / "run" / "losses.jsonl"
     first = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2])
     while first.poll() is None and not (losses.is_file() and losses.read_text()):
-        time.sleep(0.05)
+        time.sleep(0.02)
     first.send_signal(signal.SIGUSR1)
     _, told = first.communicate()
     assert first.returncode == 75, told

@@ -320,7 +320,7 @@ def test_a_build_killed_at_any_moment_is_finished_by_the_next(good, build, strik
     whole = strike(arguments(good, tmp_path / "whole", packaging), tmp_path / "whole")
     assert whole.code == 0
     expected = tree(tmp_path / "whole")
-    for moment in drawn(whole.moments, 10, seed=1):
+    for moment in drawn(whole.moments, 6, seed=1):
         cut = tmp_path / f"cut-{moment}"
         killed = strike(arguments(good, cut, packaging), cut, moment)
         assert (killed.code, len(killed.moments)) == (-signal.SIGKILL, moment)
@@ -344,7 +344,7 @@ def test_a_rebuild_killed_at_any_moment_is_finished_by_the_next(
     whole = strike(arguments(good, tmp_path / "whole", packaging), tmp_path / "whole")
     assert whole.code == 0
     expected = tree(tmp_path / "whole")
-    for moment in drawn(whole.moments, 5, seed=2):
+    for moment in drawn(whole.moments, 3, seed=2):
         cut = tmp_path / f"cut-{moment}"
         shutil.copytree(tmp_path / "before", cut)
         assert strike(arguments(good, cut, packaging), cut, moment).code == -signal.SIGKILL
@@ -362,7 +362,7 @@ def test_one_or_all_of_several_processes_killed_are_finished_by_the_next(
     """
     whole = strike(arguments(good, tmp_path / "whole", packaging, 2), tmp_path / "whole")
     assert whole.code == 0
-    for moment in drawn(whole.moments, 2, seed=3):
+    for moment in drawn(whole.moments, 1, seed=3):
         cut = tmp_path / f"cut-{moment}"
         killed = strike(arguments(good, cut, packaging, 2), cut, moment, aim=aim)
         assert_ended(killed, aim)
