@@ -180,14 +180,20 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
                 "checkpoint"
             ) from error
         raise
+    # Before the model is written and evaluated: no rank waits for that.
+    leave_world()
     if rank == 0:
         if early_stopping:
             description = replace(description, step=early_stopping.best.step)
-        save_model(job.run, description, merged(values))
-        if job.stop_at is None and not job.keep_state:
-            remove_state(job.run)
-        note(job.run, "ended: model.safetensors and model.json are written")
-    leave_world()
+        _write_model(job, description, values)
+
+
+def _write_model(job: Job, description: Description, values: dict[str, torch.Tensor]) -> None:
+    """Writes the files of the trained model, and removes what only a run that goes on needs."""
+    save_model(job.run, description, merged(values))
+    if job.stop_at is None and not job.keep_state:
+        remove_state(job.run)
+    note(job.run, "ended: model.safetensors and model.json are written")
 
 
 def _begin(job: Job, ranks: int, saved: RunCheckpoint | None, changes: list[str]) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch.distributed import distributed_c10d
 
 from shards.errors import MismatchError
 from walrus.device import device
 
+# How long ranks wait for each other at the start.
 TIMEOUT = datetime.timedelta(minutes=10)
 
 
@@ -95,6 +97,18 @@ def every_rank_needed() -> Iterator[None]:
             f"another rank has ended or does not answer ({_first_line(error)}); what it printed says why; "
             "the same command continues from the last checkpoint"
         ) from error
+
+
+def let_ranks_wait(minutes: float) -> None:
+    """All groups of ranks wait so long for a rank that reads or saves, before they take it for lost.
+
+    Those that DeepSpeed has made as well: torch gives them 10 minutes on GPUs, whatever the world has
+    (docs/decisions/0136-how-long-ranks-wait.md).
+    """
+    # Torch has no public function for that.
+    for group in list(distributed_c10d._world.pg_map):
+        if dist.get_rank(group) >= 0:
+            distributed_c10d._set_pg_timeout(datetime.timedelta(minutes=minutes), group)
 
 
 def _first_line(error: Exception) -> str:

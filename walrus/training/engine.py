@@ -25,7 +25,7 @@ from walrus.training.deepspeed_fence import (
     muon_groups,
     overflowed,
 )
-from walrus.training.distributed import ShardingGroup
+from walrus.training.distributed import ShardingGroup, let_ranks_wait
 from walrus.training.engine_settings import EngineSettings, deepspeed_config
 from walrus.training.participation import ParticipatingAdamW, Participation
 from walrus.training.run_checkpoint import WEIGHT, Fragment, RunCheckpoint
@@ -62,6 +62,7 @@ class Engine:
         )
         if self.group is not None:
             let_groups_differ()
+        let_ranks_wait(settings.wait_minutes)
         check_optimizer(self.optimizer, settings.zero_stage, self.names)
         self.slots = slots(self.optimizer, settings.zero_stage, self.names)
         for slot in self.slots:

@@ -42,6 +42,8 @@ class EngineSettings:
     autocast: Literal["", "bfloat16"] = ""
     # As the published run: single precision, but GPUs round what they multiply to 10 bits.
     tf32: bool = False
+    # So long ranks wait for one that reads or saves, before they take it for lost and the run ends.
+    wait_minutes: Positive = 30.0
 
     @model_validator(mode="after")
     def _possible(self) -> EngineSettings:
@@ -72,7 +74,7 @@ class EngineSettings:
     @property
     def identity(self) -> dict[str, JsonValue]:
         """The settings that the losses depend on; where the state is kept is not one of them."""
-        placement = {"zero_stage", "mics_shard_size", "offload", "compile"}
+        placement = {"zero_stage", "mics_shard_size", "offload", "compile", "wait_minutes"}
         every: dict[str, JsonValue] = TypeAdapter(EngineSettings).dump_python(self, mode="json")
         return {name: value for name, value in every.items() if name not in placement}
 

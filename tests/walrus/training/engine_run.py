@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.distributed import distributed_c10d
 
 from walrus.training.distributed import join_world, leave_world
 from walrus.training.engine import Engine
@@ -41,7 +42,7 @@ def main() -> None:
         join_world(0, 1, Path(folder) / "meeting")
         for settings in PLACEMENTS:
             torch.manual_seed(0)
-            engine = Engine(Module(), replace(settings, weight_decay=0.0), micro_batches=1)
+            engine = Engine(Module(), replace(settings, weight_decay=0.0, wait_minutes=7.0), micro_batches=1)
             losses, norms = [], []
             for broken in (False, False, True):
                 loss = engine.loss(broken)
@@ -51,6 +52,9 @@ def main() -> None:
             state = {f"{piece.kind} {piece.name}": piece.values.tolist() for piece in engine.fragments()}
             finite = [math.isfinite(norm) for norm in norms]
             line = {"losses": losses, "finite": finite, "updates": engine.updates, "state": state}
+            groups = list(distributed_c10d._world.pg_map)
+            line["waits"] = [group._get_backend(torch.device("cpu")).options._timeout for group in groups]
+            line["waits"] = [wait.total_seconds() for wait in line["waits"]]
             print(json.dumps(line))
         leave_world()
 

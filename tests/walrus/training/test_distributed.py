@@ -1,10 +1,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from shards.errors import MismatchError
+from tests.walrus.training.own_process import run_script
 from walrus.training.distributed import Launched
 
 NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -71,3 +73,17 @@ def test_ranks_meet_at_a_file_of_any_name(tmp_path):
     ]
     assert [rank.communicate(timeout=60)[0].strip() for rank in ranks] == ["[3.0]", "[3.0]"]
     assert [path.name for path in tmp_path.iterdir()] == ["job#12?100%"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seconds", "busy", "codes"),
+    [(30, "reads", "[0, 0]"), (1, "reads", "[1, 1]"), (1, "evaluates", "[0, 0]")],
+)
+def test_a_rank_that_reads_is_waited_for_as_long_as_said_and_one_that_evaluates_by_nobody(
+    seconds, busy, codes
+):
+    ended = run_script(Path(__file__).with_name("waits_run.py"), seconds, busy)
+    *told, last = ended.stdout.splitlines()
+    assert last == codes, ended.stderr
+    assert any("another rank has ended or does not answer" in line for line in told) == (codes == "[1, 1]")

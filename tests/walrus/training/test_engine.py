@@ -7,6 +7,7 @@ import torch
 
 from shards.errors import SettingsError
 from shards.program.settings import make
+from shards.remote import SILENCE, WAITS
 from tests.walrus.training.own_process import run_script
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
@@ -97,6 +98,17 @@ def test_a_gradient_that_is_not_finite_is_told_and_changes_nothing_at_any_stage(
         assert set(line["updates"].values()) == {2}
         # Two steps of AdamW at a rate of 0.01, along a gradient of ones.
         assert line["state"]["weight weight"] == pytest.approx([0.98] * 5)
+
+
+def test_all_groups_of_ranks_wait_as_long_as_the_recipe_says(placed):
+    """DeepSpeed makes one of its own, MiCS three more."""
+    for line in placed:
+        assert set(line["waits"]) == {7 * 60}
+    assert len(placed[-1]["waits"]) > len(placed[0]["waits"]) > 1
+
+
+def test_a_rank_that_cannot_reach_a_server_says_so_before_the_others_take_it_for_lost():
+    assert (len(WAITS) + 1) * SILENCE + sum(WAITS) < EngineSettings().wait_minutes * 60 / 4
 
 
 def test_every_placement_has_the_same_state_to_save(placed):
