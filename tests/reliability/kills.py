@@ -3,7 +3,8 @@
     python tests/reliability/kills.py 100
 
 SIGKILL for the process and all that it started, of builds (2 workers, 1 worker, tars), append and convert,
-of a training with 2 ranks that writes a checkpoint per step, and of an evaluation. Compared are the digests
+of a training with 2 ranks that writes a checkpoint per step, and of an evaluation. In a row of its own the
+training is killed within 100 ms after it begins to write a checkpoint. Compared are the digests
 of all files of a dataset (except the records of parts, which hold times), the losses and the weights of a
 training, and the scores of an evaluation. Prints a row per command and what differed; ends with 1 where
 anything did.
@@ -62,6 +63,8 @@ BUILDS = {
     "build, tars": ("--workers", "1", "--format", "webdataset"),
 }
 FILES, APPENDED, FRAMES, SIZES = 20, 10, 8, (16, 12)
+# The training of this row is killed while it writes one of its checkpoints, or shortly after.
+AIMED, CHECKPOINTS, LONGEST_DELAY = "train, checkpoint", 6, 0.1
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,22 @@ class Case:
             return True
         return False
 
+    def killed_at_checkpoint(self, step: int, delay: float) -> bool:
+        """Starts a training and kills it so long after the folder of this checkpoint is begun."""
+        process, begun = self.start(), self.out / "checkpoints" / f".tmp-step-{step:07d}"
+        while process.poll() is None:
+            if begun.exists():
+                time.sleep(delay)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                return True
+            time.sleep(0.0005)
+        process.communicate()
+        return False
+
     def result(self) -> dict[str, str]:
         """What has to be equal: name to digest."""
-        if self.name == "train":
+        if self.name.startswith("train"):
             lines = (self.out / "losses.jsonl").read_text().splitlines()
             found = {str(line["step"]): json.dumps(line["losses"]) for line in map(json.loads, lines)}
             return found | {"weights": digest(self.out / "weights.safetensors")}
@@ -133,10 +149,10 @@ def main(count: int, seed: int = 0) -> int:
 
 
 def shared_out(count: int) -> tuple[int, ...]:
-    """Kills of three builds, append, convert, train, evaluate: those of a model take ten times as long."""
+    """Kills of three builds, append, convert, train twice, evaluate; a model takes ten times as long."""
     model = max(1, count // 20)
-    ingest = count - 2 * model
-    return ingest - 4 * (ingest // 5), *[ingest // 5] * 4, model, model
+    ingest = count - 4 * model
+    return ingest - 4 * (ingest // 5), *[ingest // 5] * 4, model, 2 * model, model
 
 
 def tried(case: Case, kills: int, draw: random.Random) -> Counter[str]:
@@ -148,8 +164,13 @@ def tried(case: Case, kills: int, draw: random.Random) -> Counter[str]:
     lasted, expected = time.perf_counter() - started, case.result()
     for _ in range(kills):
         case.prepare()
-        moment = draw.uniform(0, lasted)
-        was_killed = case.killed_after(moment)
+        if case.name == AIMED:
+            step, delay = draw.randint(1, CHECKPOINTS), draw.uniform(0, LONGEST_DELAY)
+            moment = f"{1000 * delay:.0f} ms after checkpoint {step} was begun"
+            was_killed = case.killed_at_checkpoint(step, delay)
+        else:
+            seconds = draw.uniform(0, lasted)
+            moment, was_killed = f"after {seconds:.2f} s", case.killed_after(seconds)
         row["kills" if was_killed else "ended"] += 1
         # One that was all but done finds nothing left to do.
         if was_killed:
@@ -158,7 +179,7 @@ def tried(case: Case, kills: int, draw: random.Random) -> Counter[str]:
         if found != expected:
             row["differ"] += 1
             names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-            print(f"{case.name} killed after {moment:.2f} s: {', '.join(names[:5])} differ", file=sys.stderr)
+            print(f"{case.name} killed {moment}: {', '.join(names[:5])} differ", file=sys.stderr)
     return row
 
 
@@ -211,7 +232,11 @@ def model_cases(place: Path) -> list[Case]:
     trained, scored = place / "trained", place / "scored"
     training = (sys.executable, TRAINING, str(root), str(trained), "--ranks", "2", "--checkpoint-every", "1")
     scoring = (EVALUATE, str(run), "MHD_64", "--root", str(root), "--out", str(scored), "--longest", "2")
-    return [Case("train", training, trained), Case("evaluate", (*scoring, "--start", "3"), scored)]
+    return [
+        Case("train", training, trained),
+        Case(AIMED, training, trained),
+        Case("evaluate", (*scoring, "--start", "3"), scored),
+    ]
 
 
 if __name__ == "__main__":
