@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -79,7 +80,8 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     else:
         tree = walk(start)
         root, paths = start, _matching(tree, start, patterns)
-        unreadable = tuple(item for item in tree.unreadable if item.path not in paths)
+        faults = (*tree.unreadable, *_no_stores(tree, start, patterns))
+        unreadable = tuple(item for item in faults if item.path not in paths)
     if not paths and not unreadable:
         raise SourceError(
             f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?"
@@ -120,15 +122,25 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
 
 def _matching(tree: Tree, root: Path, patterns: tuple[str, ...]) -> list[Path]:
     """The files whose names fit a pattern, and of folders that fit what stands for them as a zarr store."""
+    files = (path for path in tree.files if _is_meant(path, root, patterns))
+    stores = (marker(folder) for folder in tree.folders if _is_meant(folder, root, patterns))
+    # The file that stands for a store whose folder fits adds nothing.
+    return list({path: None for path in (*files, *filter(None, stores))})
 
-    def is_meant(path: Path) -> bool:
-        parts = path.relative_to(root).parts
-        names = (("**", *PurePosixPath(pattern).parts) for pattern in patterns)
-        return not path.name.startswith(".") and any(_fits(parts, each) for each in names)
 
-    stores = [marker(folder) for folder in tree.folders if is_meant(folder)]
-    # A folder that fits and is none, and the file that stands for a store whose folder fits, add nothing.
-    return list({path: None for path in (*filter(is_meant, tree.files), *filter(None, stores))})
+def _no_stores(tree: Tree, root: Path, patterns: tuple[str, ...]) -> Iterator[Unreadable]:
+    """Folders with the ending of a pattern that are no store: one that lost its marker, a file unpacked."""
+    endings = {PurePosixPath(pattern).suffix for pattern in patterns} - {""}
+    for folder in tree.folders:
+        if folder.suffix in endings and _is_meant(folder, root, patterns) and marker(folder) is None:
+            yield Unreadable(folder, "a folder and no zarr store, expected a file")
+
+
+def _is_meant(path: Path, root: Path, patterns: tuple[str, ...]) -> bool:
+    """Does the path below `root` fit a pattern?"""
+    parts = path.relative_to(root).parts
+    names = (("**", *PurePosixPath(pattern).parts) for pattern in patterns)
+    return not path.name.startswith(".") and any(_fits(parts, each) for each in names)
 
 
 def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

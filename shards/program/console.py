@@ -6,6 +6,7 @@ started again, 130 interrupted, 141 nobody reads the output any more. A closed s
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -131,6 +132,12 @@ def one_line_errors(command: str) -> Iterator[None]:
         raise typer.Exit(1) from None
     except MemoryError:
         _print_error(f"{command}: the memory does not suffice; use fewer workers, or a larger machine")
+        raise typer.Exit(1) from None
+    except RuntimeError as error:
+        # What Python makes of EAGAIN (ulimit -u, ulimit -v, a limit of the container).
+        if "can't start new thread" not in str(error):
+            raise
+        _print_error(f"{command}: {explained(OSError(errno.EAGAIN, ''))}")
         raise typer.Exit(1) from None
 
 

@@ -59,8 +59,16 @@ def test_one_file_may_be_named(good, recipe):
 def test_hidden_files_and_other_names_are_passed_over(good, recipe):
     (good.source / "train" / ".half.hdf5").write_bytes(b"half")
     (good.source / "notes.txt").write_text("mine")
-    (good.source / "folder.hdf5").mkdir()
+    (good.source / "folder").mkdir()
     assert len(find_inputs(recipe, good.source)) == 4
+
+
+def test_a_folder_in_the_place_of_a_file_is_an_input_with_its_fault(good, recipe):
+    (good.source / "train" / "two.hdf5").unlink()
+    (good.source / "train" / "two.hdf5").mkdir()
+    found = {file.path: file.fault for file in find_inputs(recipe, good.source)}
+    assert len(found) == 4
+    assert found["train/two.hdf5"].startswith("a folder and no zarr store, expected a file")
 
 
 def test_a_link_to_nowhere_is_an_input_that_its_source_will_refuse(good, recipe):

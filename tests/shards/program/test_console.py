@@ -32,6 +32,8 @@ def fail(kind: str):
             print_json(len(Page(1, 1).png()))
         elif kind == "memory":
             raise MemoryError
+        elif kind == "threads":
+            raise RuntimeError("can't start new thread")
         elif kind == "bug":
             raise OSError(9, "Bad file descriptor")
         else:
@@ -51,8 +53,9 @@ def test_an_error_of_the_machine_is_one_line_with_the_cure(number):
     assert done.stderr == f"walrus-test: /data/own: {os.strerror(number)}; {CURES[number]}\n"
 
 
-def test_too_little_memory_is_one_line_and_a_bug_keeps_its_trace():
+def test_too_little_memory_or_too_few_threads_are_one_line_and_a_bug_keeps_its_trace():
     assert run("memory", capture_output=True).stderr.startswith("walrus-test: the memory does not suffice")
+    assert "; the limit of processes or memory is reached" in run("threads", capture_output=True).stderr
     assert "Traceback" in run("bug", capture_output=True).stderr
 
 
