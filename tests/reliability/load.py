@@ -31,6 +31,7 @@ from shards.read import Dataset
 
 READERS = 8
 LONGEST_STOP = 2.0
+LEAST_SECONDS = 10.0
 # What may be added without being a leak: the first readers fill caches, the last parts merge.
 MORE_FILES, MORE_MEMORY = 16, 60e6
 INGEST = str(Path(sysconfig.get_path("scripts")) / "walrus-ingest")
@@ -48,8 +49,8 @@ class Row:
 
     @property
     def is_flat(self) -> bool:
-        """Does the second half take no more than the first?"""
-        return (
+        """Does the second half take no more than the first? In a few seconds the first is only the start."""
+        return self.seconds < LEAST_SECONDS or (
             self.files[1] <= self.files[0] + MORE_FILES
             and self.memory[1] <= 1.3 * self.memory[0] + MORE_MEMORY
         )
@@ -63,6 +64,8 @@ class Row:
 
 
 def main(seconds: float, files: int, frames: int) -> int:
+    # A job in the background of a shell inherits, and hands on, that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with TemporaryDirectory() as folder:
         place = Path(folder)
         recipe = place / "small.toml"
