@@ -1,4 +1,7 @@
-"""JSON documents that people read: stable order, number lists on one line, replaced atomically."""
+"""JSON documents that people read: stable order, number lists on one line, replaced atomically.
+
+Lines of logs are in docs/decisions/0123-checksums-of-lines-and-scores.md.
+"""
 
 from __future__ import annotations
 
