@@ -1,0 +1,96 @@
+"""What ranks send each other in a step, by ZeRO stage, and how long that takes on a given network.
+
+The bytes are those that DeepSpeed 0.19 sends with our settings, in float32; a test counts them on real ranks
+(tests/walrus/training/test_network.py). The time is that of a ring: its slowest link carries everything, and
+each call has a latency that grows with the logarithm of the ranks. Nothing is hidden behind computation.
+The reasons are in docs/decisions/0137-what-the-network-costs.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+FLOAT = 4
+# DeepSpeed keeps so many gathered parameters from the forward to the backward pass (ZeRO 3).
+MOST_KEPT = 10**9
+# About so many bytes are sent in one call (DeepSpeed's buckets of 5e8 numbers, smaller ones with ZeRO 3).
+BUCKET_BYTES = 2e8
+
+Kind = Literal["all_reduce", "all_gather", "reduce_scatter"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """GPUs of a machine, bytes per second of a GPU's links inside it and to others, seconds per message.
+
+    As an H100 machine with 8 GPUs and a network card of 400 Gbit/s for each.
+    """
+
+    machine_ranks: int = 8
+    inside: float = 300e9
+    between: float = 50e9
+    latency: float = 10e-6
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One kind of call in a step: its bytes in all, among `ranks` ranks of which a machine has `together`."""
+
+    kind: Kind
+    bytes: float
+    ranks: int
+    together: int
+
+    def seconds(self, network: Network) -> float:
+        """The time of a ring on this network.
+
+        >>> round(Traffic("all_gather", 8e9, 8, 8).seconds(Network(latency=0.0)), 4)
+        0.0233
+        """
+        if self.ranks == 1:
+            return 0.0
+        inside = self.ranks <= self.together
+        # A ring uses the network cards of all its ranks on a machine.
+        rate = network.inside if inside else min(network.inside, network.between * self.together)
+        rounds = 2 if self.kind == "all_reduce" else 1
+        sent = rounds * self.bytes * (self.ranks - 1) / self.ranks
+        calls = math.ceil(self.bytes / BUCKET_BYTES)
+        return sent / rate + calls * rounds * math.ceil(math.log2(self.ranks)) * network.latency
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the state is: the ZeRO stage, and the ranks that share one copy of it (0: all).
+
+    `secondary` is a second copy of the parameters within so many ranks, for the backward pass (ZeRO++ hpZ).
+    """
+
+    zero_stage: int
+    shard: int = 0
+    secondary: int = 0
+
+
+def step_traffic(
+    placement: Placement, parameters: int, ranks: int, micros: int, machine: int
+) -> list[Traffic]:
+    """All calls of a step of `micros` micro-batches per rank, with `machine` ranks per machine."""
+    whole = FLOAT * parameters
+    together = min(machine, ranks)
+    if placement.zero_stage < 3:
+        # DeepSpeed sums whole buckets where ranks need parts of them; ZeRO 2 does so in each micro-batch.
+        sums = micros if placement.zero_stage == 2 else 1
+        found = [Traffic("all_reduce", sums * whole, ranks, together)]
+        return found + [Traffic("all_gather", whole, ranks, together)] * (placement.zero_stage > 0)
+    shard = placement.shard or ranks
+    near = min(machine, shard)
+    forward = Traffic("all_gather", micros * whole, shard, near)
+    found = [forward, Traffic("reduce_scatter", micros * whole, shard, near)]
+    if parameters > MOST_KEPT:
+        second = placement.secondary or shard
+        found.append(Traffic("all_gather", micros * whole, second, min(machine, second)))
+    if shard < ranks:
+        copies = max(1, machine // shard)
+        found.append(Traffic("all_reduce", whole / shard, ranks // shard, copies))
+    return found
