@@ -41,6 +41,10 @@ def command(
     ensemble: Annotated[
         int, typer.Option(min=1, help="Number of forecasts with different jitter; writes mean and spread.")
     ] = 1,
+    gif: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.gif", callback=local, help="Also write a film of the forecast."),
+    ] = None,
     change: Change = (0.25, 1.0),
     as_json: Json = False,
     version: Version = False,
@@ -52,7 +56,7 @@ def command(
 
         suffix_of(out)
         done = forecast(
-            checkpoint, Request(start, recipe, split, trajectory, first), out, steps, ensemble, change
+            checkpoint, Request(start, recipe, split, trajectory, first), out, steps, ensemble, change, gif
         )
         print_result(done.document, done.text, as_json)
 

@@ -16,10 +16,12 @@ import numpy as np
 from ingest.recipe import find_recipe
 from ingest.source import find
 from pipelines.forecast_file import Described, ForecastFrame, write_forecast
-from shards.errors import MismatchError, SourceError
+from shards.disk import write_atomically
+from shards.errors import MismatchError, SettingsError, SourceError
 from shards.remote import open_place
 from shards.schema import Frames, Split
 from walrus.api import FrameWindow, Pretrained, load, rollout, stored
+from walrus.evaluation.forecast_film import ForecastFilm
 from walrus.rollout import ChangeBounds
 
 
@@ -68,13 +70,14 @@ def forecast(
     steps: int,
     ensemble: int = 1,
     change: tuple[float, float] = (0.25, 1.0),
+    gif: Path | None = None,
 ) -> Done:
     """Writes the `steps` frames that follow the window; with an ensemble their mean and spread.
 
     `change` bounds the RMS of the change of each field, in units of that at the start of the forecast
-    (docs/decisions/0037). A frame is written as it comes, so memory does not grow with the steps. Raises
-    MismatchError where the model does not fit the window, and where a field leaves finite numbers: the file
-    then has the steps before.
+    (docs/decisions/0037). `gif` is a file for a film of at most 120 of the steps, evenly chosen. A frame is
+    written as it comes, so memory does not grow with the steps. Raises MismatchError where the model does not
+    fit the window, and where a field leaves finite numbers: the file then has the steps before.
     """
     model = load(checkpoint)
     begin = _start_of(request, model)
@@ -91,7 +94,10 @@ def forecast(
             **{f"parameter_{name}": value for name, value in begin.scalars.items()},
         },
     )
-    written = write_forecast(out, described, frames)
+    film = None if gif is None else _film(gif, begin, described)
+    written = write_forecast(out, described, frames if film is None else _filmed(frames, film))
+    if film is not None and gif is not None and written.steps:
+        write_atomically(gif, film.gif())
     last = described.times[written.steps - 1] if written.steps else begin.times[-1]
     if written.steps < steps:
         raise MismatchError(
@@ -99,8 +105,29 @@ def forecast(
             f"{written.steps + 1} of {steps}; {out} has the {written.steps} steps before, up to time "
             f"{last:g}; forecast fewer steps, or fine-tune the model"
         )
-    document = {"file": str(out), "steps": steps, "draws": ensemble, "last_time": last}
+    document = {
+        "file": str(out),
+        "gif": str(gif) if gif else None,
+        "steps": steps,
+        "draws": ensemble,
+        "last_time": last,
+    }
     return Done(document, f"{out}: {steps} steps after {begin.name}, up to time {last:g}")
+
+
+def _film(gif: Path, begin: _Start, described: Described) -> ForecastFilm:
+    """An empty film; raises SettingsError where the file has another suffix."""
+    if gif.suffix != ".gif":
+        raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
+    gif.parent.mkdir(parents=True, exist_ok=True)
+    return ForecastFilm(f"Forecast of {begin.name}", described.schema, described.times)
+
+
+def _filmed(frames: Iterator[ForecastFrame], film: ForecastFilm) -> Iterator[ForecastFrame]:
+    """The same frames; the film takes each on its way."""
+    for step, frame in enumerate(frames):
+        film.add(step, frame.mean_CS)
+        yield frame
 
 
 def _start_of(request: Request, model: Pretrained) -> _Start:

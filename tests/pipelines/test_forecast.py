@@ -2,6 +2,7 @@
 
 from contextlib import chdir
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
+from PIL import Image
 from typer.testing import CliRunner
 
 from pipelines.forecast import app
@@ -122,6 +124,16 @@ def test_an_ensemble_has_mean_and_spread(root, checkpoint, expected, tmp_path):
     assert found.pressure_spread.max() > 0
 
 
+def test_a_film_has_a_picture_per_step(root, checkpoint, tmp_path):
+    out = tmp_path / "films" / "a.gif"
+    done = forecast(checkpoint, root / ACOUSTICS, tmp_path / "a.nc", "--gif", out)
+    assert done.exit_code == 0, done.stderr
+    with Image.open(out) as film:
+        assert film.n_frames == 6
+        pictures = [np.array(film.convert("RGB")) for frame in range(6) if film.seek(frame) is None]
+    assert all((one != other).any() for one, other in pairwise(pictures))
+
+
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
 def test_a_field_that_leaves_finite_numbers_ends_it_in_one_sentence(root, tmp_path, suffix):
     wild = saved(tmp_path / "wild", 1e18)
@@ -143,6 +155,7 @@ def test_what_cannot_be_is_refused_and_leaves_no_file(root, samples, checkpoint,
     with chdir(tmp_path):
         for start, out, options, words in [
             (root / ACOUSTICS, "a.txt", (), "a.txt: found .txt; expected one of .nc"),
+            (root / ACOUSTICS, "a.nc", ("--gif", "a.png"), "a.png: found .png; expected .gif"),
             (root / ACOUSTICS, "a.nc", ("--first", 22), "no frames 22 to 25 of test trajectory 1"),
             (root / "nothing", "a.nc", (), "does not exist"),
             (samples / "nothing.h5", "a.nc", ("--recipe", ACOUSTICS), "no such file"),

@@ -11,19 +11,17 @@ vertical axis of an image.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from shards.drawing.canvas import WIDTH, Page, caption_words, style
 from shards.drawing.colours import BLUE, GREY, INK
 from shards.drawing.even_choice import evenly_chosen
+from shards.drawing.gif import gif
 from shards.drawing.plane import Picture, Scale, View
 from shards.drawing.plane_image import bar, compass, draw
 from walrus.evaluation.recording import IMAGES, Recording, error_words
@@ -161,7 +159,7 @@ def animation(recording: Recording, channel: str, frames_per_second: int = 8) ->
             for artist, image in zip(shown, images_ITVU[:, index], strict=True):
                 artist.set_data(image)
             pictures.append(page.pixels())
-    return _gif(pictures, _palette(scales), frames_per_second)
+    return gif(pictures, (scales[0].colours, scales[2].colours), frames_per_second)
 
 
 def _space_time(recording: Recording, channel: str) -> bytes:
@@ -250,24 +248,3 @@ def _title(page: Page, recording: Recording, *parts: str) -> None:
 
 def _when(recording: Recording, index: int) -> str:
     return f"step {recording.steps[index]},  t = {recording.time_T[index]:.4g}"
-
-
-def _palette(scales: Sequence[Scale]) -> Image.Image:
-    """One palette for all pictures of an animation, so that no colour flickers: greys and both maps."""
-    greys = np.linspace(0, 255, 24)[:, None].repeat(3, 1)
-    maps = [
-        colormaps[name](np.linspace(0, 1, 116))[:, :3] * 255
-        for name in (scales[0].colours, scales[2].colours)
-    ]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(np.concatenate([greys, *maps]).astype(np.uint8).tobytes())
-    return palette
-
-
-def _gif(pictures: Sequence[Image.Image], palette: Image.Image, frames_per_second: int) -> bytes:
-    first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    stream = io.BytesIO()
-    first.save(
-        stream, format="GIF", save_all=True, append_images=rest, duration=1000 // frames_per_second, loop=0
-    )
-    return stream.getvalue()
