@@ -25,19 +25,24 @@ from shards.program.console import (
     print_result,
 )
 
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Train on data that this command computes, in the folder demo.")
+]
+
 app = application("Train a Walrus on shards, as a recipe says.")
 
 
 @app.command()
 def command(
     recipe: Annotated[str, typer.Argument(help="Name of a run recipe (tiny) or a .toml file.")],
-    root: Annotated[str, typer.Option(help="Folder (or read-only URL) of the datasets.")],
+    root: Annotated[str | None, typer.Option(help="Folder (or read-only URL) of the datasets.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             file_okay=False, metavar="RUN", callback=local, help="Output folder; an interrupted run resumes."
         ),
     ] = None,
+    demo: Demo = False,
     ranks: Ranks = 1,
     groups: Annotated[
         int | None,
@@ -62,6 +67,12 @@ def command(
         from pipelines.recipe import find_run_recipe
 
         chosen = find_run_recipe(recipe, tuple(assignments or ()))
+        if demo:
+            from pipelines.demonstration import on_demonstration
+
+            chosen, root, out = on_demonstration(chosen), root or "demo/data", out or Path("demo/run")
+        if root is None:
+            raise typer.BadParameter("name the folder of the datasets: --root ROOT, or try --demo")
         if simulated:
             from pipelines.simulate import simulate, simulation_text
 

@@ -1,4 +1,7 @@
-"""The `zarr.json` documents of a trajectory (zarr v3): with them zarr and xarray open it without our code."""
+"""The `zarr.json` documents of a trajectory (zarr v3): with them zarr and xarray open it without our code.
+
+The reasons for what is not in them are in docs/decisions/0127-no-consolidated-metadata.md.
+"""
 
 from __future__ import annotations
 

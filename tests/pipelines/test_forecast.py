@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
-from PIL import Image
+from PIL import Image, ImageSequence
 from typer.testing import CliRunner
 
 from pipelines.forecast import app
@@ -130,7 +130,7 @@ def test_a_film_has_a_picture_per_step(root, checkpoint, tmp_path):
     assert done.exit_code == 0, done.stderr
     with Image.open(out) as film:
         assert film.n_frames == 6
-        pictures = [np.array(film.convert("RGB")) for frame in range(6) if film.seek(frame) is None]
+        pictures = [np.array(picture.convert("RGB")) for picture in ImageSequence.Iterator(film)]
     assert all((one != other).any() for one, other in pairwise(pictures))
 
 

@@ -53,6 +53,7 @@ class ForecastFilm:
         """The film; colours of a field are the same in all its pictures. There must be a frame."""
         view, channels = self.view, self.schema.channels
         images_TCVU = np.stack(self.images_TCVU)
+        units = _units(self.schema)
         scales = [Scale.of_field(list(images_TCVU[:, row])) for row in range(len(channels))]
         columns = min(len(channels), 4 if view.ratio > 1.2 else 3)
         left, top, bottom = 0.15, 0.95, 0.4
@@ -74,7 +75,7 @@ class ForecastFilm:
                 bar(
                     page.axes(across + width + 0.07, down, 0.09, height),
                     shown[-1],
-                    self._unit(row),
+                    units[row],
                     saturates,
                 )
             compass(page, view)
@@ -86,8 +87,10 @@ class ForecastFilm:
                 pictures.append(page.pixels())
         return gif(pictures, (UNSIGNED, SIGNED), frames_per_second)
 
-    def _unit(self, row: int) -> str:
-        """The unit of a channel."""
-        axes = self.schema.grid.axes
-        units = [each.unit for each in self.schema.variable_fields for _ in each.components(axes)]
-        return units[row]
+
+def _units(schema: Schema) -> list[str]:
+    """The unit of each channel."""
+    units: list[str] = []
+    for each in schema.variable_fields:
+        units += [each.unit] * len(each.components(schema.grid.axes))
+    return units
