@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from shards.schema import Boundary
 from walrus.model.settings import PRESETS, ModelSettings
+from walrus.model.walrus import Walrus
 
 CHANNELS = [3, 4, 5, 28]
 BOUNDARIES = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundary.PERIODIC,) * 2)
@@ -47,6 +49,17 @@ class Session:
             return {"plane": (3, 2, (32, 24, 1)), "volume": (2, 1, (16, 12, 8))}
         return {"plane": (6, 2, (256, 256, 1)), "volume": (3, 1, (128, 128, 128))}
 
+    def network(self, settings: ModelSettings) -> Walrus:
+        """A network that trains, made where it is used: 1.29 billion numbers drawn on a CPU take long."""
+        with self.device:
+            return Walrus(settings, VOCABULARY).train()
+
+    def free(self) -> None:
+        """Gives the memory of what is no longer used back to the card, before something large is made."""
+        gc.collect()
+        if not self.rehearse:
+            torch.cuda.empty_cache()
+
     def field(self, kind: str) -> Tensor:
         frames, windows, grid = self.batches[kind]
         generator = torch.Generator().manual_seed(0)
@@ -68,13 +81,13 @@ class Session:
             times.append(time.perf_counter() - began)
         return median(times)
 
-    def peak(self, work: Callable[[], object]) -> float:
-        """The most bytes held at once during `work`; not a number without a GPU."""
+    def peak(self, work: Callable[[], object]) -> float | str:
+        """The most bytes held at once during `work`, in GiB; on a CPU it is not known."""
         if self.rehearse:
-            return float("nan")
+            return "unknown"
         torch.cuda.reset_peak_memory_stats()
         work()
-        return float(torch.cuda.max_memory_allocated())
+        return torch.cuda.max_memory_allocated() / 2**30
 
 
 def write(session: Session, name: str, found: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""One stage of gpu_session.py in a process of its own, or the losses of a CPU that its stage `losses`
-compares with.
+"""One stage of gpu_session.py in a process of its own.
 
-python tests/bench/gpu_stages.py step --out FOLDER python tests/bench/gpu_stages.py losses --out FOLDER
---reference on a CPU: writes tests/bench/tiny_losses.json
+    python tests/bench/gpu_stages.py step --out FOLDER
+    python tests/bench/gpu_stages.py losses --out FOLDER --reference  on a CPU: writes tiny_losses.json
+
+The last one is what the stage `losses` compares with.
 """
 
 from __future__ import annotations
@@ -15,19 +16,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gpu_common import Session, write
-from gpu_network import card, checkpoint, golden, lora, profile, small, step
-from gpu_training import loader, losses, write_reference
+from gpu_kernels import attention, graphs, muon, profile
+from gpu_network import card, checkpoint, golden, lora, small, step
+from gpu_training import loader, losses, waits, write_reference
 
 STAGES = {
     "card": card,
     "golden": golden,
     "step": step,
     "profile": profile,
+    "attention": attention,
     "loader": loader,
     "losses": losses,
     "small": small,
     "lora": lora,
     "checkpoint": checkpoint,
+    "graphs": graphs,
+    "waits": waits,
+    "muon": muon,
 }
 
 

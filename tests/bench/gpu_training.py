@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,8 @@ from walrus.vocabulary import PUBLISHED
 SAMPLES = Path(__file__).parents[1] / "samples" / "well"
 REFERENCE = Path(__file__).with_name("tiny_losses.json")
 SYSTEMS = ("shear_flow", "gray_scott_reaction_diffusion", "MHD_64")
-FED = 40
+FED, FED_IN_REHEARSAL = 40, 4
+WATCHED = 5
 STEPS, AVERAGED = 600, 100
 
 
@@ -88,10 +91,11 @@ def loader(session: Session) -> dict[str, Any]:
 
 def _fed(session: Session, ahead: bool) -> tuple[int, float, float]:
     """Windows trained on, seconds of waiting, and seconds of all; the first micro-batch warms up."""
-    run = start(session, "tiny" if session.rehearse else "small", seed=3, steps=FED + 1)
+    fed = FED_IN_REHEARSAL if session.rehearse else FED
+    run = start(session, "tiny" if session.rehearse else "small", seed=3, steps=fed + 1)
     batches = copied(run.batches, session.device) if ahead else run.batches
     windows, waited, began = 0, 0.0, time.perf_counter()
-    for number in range(FED + 1):
+    for number in range(fed + 1):
         asked = time.perf_counter()
         micro, batch = next(batches)
         there = batch if ahead else batch.to(session.device)
@@ -107,9 +111,35 @@ def _fed(session: Session, ahead: bool) -> tuple[int, float, float]:
     return windows, waited, time.perf_counter() - began
 
 
+def waits(session: Session) -> dict[str, Any]:
+    """Where a step waits for the card, by the lines that CUDA's debug mode names; none on a CPU."""
+    run = start(session, "tiny", seed=3, steps=2 + WATCHED)
+    batches = copied(run.batches, session.device)
+    seen: list[warnings.WarningMessage] = []
+    for number in range(2 + WATCHED):
+        # The first steps make the optimiser's state and choose kernels.
+        watched = number >= 2 and not session.rehearse
+        if not session.rehearse:
+            torch.cuda.set_sync_debug_mode("warn" if watched else "default")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            micro, batch = next(batches)
+            with torch.autocast(session.device.type, torch.bfloat16):
+                loss = run.objective(batch, micro.number)
+            run.learn(loss)
+        seen += told if watched else []
+    places = Counter(
+        f"{Path(each.filename).name}:{each.lineno}" for each in seen if "synchroniz" in str(each.message)
+    )
+    rows: Rows = [
+        {"waits for the card at": place, "a step": count / WATCHED} for place, count in places.items()
+    ]
+    return {"rows": [*rows, {"waits for the card at": "all", "a step": sum(places.values()) / WATCHED}]}
+
+
 def losses(session: Session) -> dict[str, Any]:
     """`tiny` for 600 steps in single precision: the mean loss of each hundred, next to that of a CPU."""
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     expected = json.loads(REFERENCE.read_text(encoding="utf-8"))
     rows: Rows = []
     for steps, mean in mean_losses(session, AVERAGED if session.rehearse else STEPS).items():

@@ -1,0 +1,202 @@
+"""Stages of gpu_session.py about kernels: where a step spends its time, attention, graphs, Muon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from feeding_table import published_shapes
+from gpu_common import Rows, Session, write
+from gpu_network import compile_network, training_step
+from torch import nn
+from torch.autograd import DeviceType
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity
+from torch.profiler import profile as profiled
+
+from walrus.model.attention import attend
+from walrus.model.settings import PRESETS
+from walrus.training.compiled_blocks import PassShape, warm_up
+from walrus.training.engine import matrices_and_others
+
+# Words in the names of kernels, looked for in this order.
+KINDS = {
+    "attention": ("flash", "fmha", "attention", "softmax", "sdpa"),
+    "products": ("gemm", "cutlass", "nvjet", "cublas", "mm_", "xmma", "conv", "wgrad", "dgrad"),
+    "copies": ("memcpy", "memset", "copy", "cat", "transpose"),
+    "norms and pointwise": ("triton", "norm", "elementwise", "reduce", "vectorized", "adam", "multi_tensor"),
+}
+# Words in the names of the kernels of each way to attend; without any it is plain products.
+WAYS = {
+    "cuDNN": (SDPBackend.CUDNN_ATTENTION, ("cudnn", "sdpa")),
+    "flash": (SDPBackend.FLASH_ATTENTION, ("flash",)),
+    "memory-efficient": (SDPBackend.EFFICIENT_ATTENTION, ("fmha",)),
+    "plain products": (SDPBackend.MATH, ()),
+}
+
+
+def profile(session: Session) -> dict[str, Any]:
+    """Where the time of one compiled step goes, by kernels; the rest of its duration the card is idle.
+
+    The duration is that of steps without the profiler, which slows the host.
+    """
+    rows: Rows = []
+    model = session.network(replace(session.large, checkpoint_every=2))
+    if not session.rehearse:
+        compile_network(session, model)
+    for kind in session.batches:
+        work = training_step(session, model, kind)
+        whole = session.seconds(work, 2)
+        trace = _traced(session, work)
+        trace.export_chrome_trace(str(session.out / f"step-{kind}.json.gz"))
+        spent = dict.fromkeys([*KINDS, "other"], 0.0)
+        for name, seconds in _kernels(session, trace):
+            spent[_group(name)] += seconds
+        shares = {f"{group} %": 100 * seconds / whole for group, seconds in spent.items()}
+        rows.append({"micro-batch": kind, "s": whole} | shares | {"idle %": 100 - sum(shares.values())})
+        write(session, "profile", {"rows": rows})
+        del work
+        session.free()
+    return {"rows": rows}
+
+
+def _traced(session: Session, work: Callable[[], object]) -> Any:
+    activities = [ProfilerActivity.CPU] + ([] if session.rehearse else [ProfilerActivity.CUDA])
+    with profiled(activities=activities) as trace:
+        work()
+        session.synchronise()
+    return trace
+
+
+def _kernels(session: Session, trace: Any) -> Iterator[tuple[str, float]]:
+    """Name and seconds of all kernels that ran; in a rehearsal those of operations on the CPU.
+
+    Operations of the host carry the time of their kernels as well, and ranges of the user that of all inside
+    them: both would count twice.
+    """
+    for event in trace.key_averages():
+        if session.rehearse:
+            yield event.key.lower(), event.self_cpu_time_total / 1e6
+        elif event.device_type == DeviceType.CUDA and not event.is_user_annotation:
+            yield event.key.lower(), event.self_device_time_total / 1e6
+
+
+def _group(name: str) -> str:
+    return next((group for group, words in KINDS.items() if any(word in name for word in words)), "other")
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One attention of the network; its length is that of tokens or frames, its bias that of time."""
+
+    name: str
+    sequences: int
+    heads: int
+    length: int
+    width: int
+    biased: bool
+
+    def work(self, session: Session) -> Callable[[], object]:
+        """Forward and backward pass of it, in bfloat16."""
+        shape = (self.sequences, self.heads, self.length, self.width)
+        make = {"device": session.device, "requires_grad": True}
+        heads = [torch.randn(shape, dtype=torch.bfloat16, **make) for _ in range(3)]
+        bias = torch.randn(self.heads, self.length, self.length, **make) if self.biased else None
+
+        def run() -> None:
+            attend(*heads, bias).sum().backward()
+
+        return run
+
+
+def attentions(session: Session) -> Iterator[Attention]:
+    """Those of the published micro-batches, for heads of 88 channels and of 68."""
+    for preset in ("tiny",) if session.rehearse else ("walrus", "half"):
+        settings = PRESETS[preset]
+        for kind, (frames, windows, grid) in session.batches.items():
+            tokens = math.prod(grid) // (64 if session.rehearse else 64 if kind == "plane" else 512)
+            sizes = (windows * frames, settings.heads, tokens, settings.head_width)
+            yield Attention(f"{preset}, {kind}, space", *sizes, biased=False)
+            sizes = (windows * tokens, settings.heads, frames, settings.head_width)
+            yield Attention(f"{preset}, {kind}, time", *sizes, biased=True)
+
+
+def attention(session: Session) -> dict[str, Any]:
+    """Which kernel each attention takes, forward and backward, and how long each other one would take."""
+    rows: Rows = []
+    for each in attentions(session):
+        work = each.work(session)
+        work()
+        names = [name for name, _ in _kernels(session, _traced(session, work))]
+        taken = [
+            way for way, (_, words) in WAYS.items() if any(word in name for word in words for name in names)
+        ]
+        row: dict[str, Any] = {"attention": each.name, "takes": ", ".join(taken) or "plain products"}
+        row["ms"] = 1e3 * session.seconds(work, 5)
+        for way, (backend, _) in WAYS.items():
+            row[f"{way} ms"] = _only(session, work, backend)
+        rows.append(row)
+        write(session, "attention", {"rows": rows})
+        del work
+        session.free()
+    return {"rows": rows}
+
+
+def _only(session: Session, work: Callable[[], object], backend: SDPBackend) -> float | str:
+    """Milliseconds with this kernel alone; a word where it does not take such an attention."""
+    try:
+        with sdpa_kernel(backend):
+            return 1e3 * session.seconds(work, 5)
+    except torch.OutOfMemoryError:
+        return "out of memory"
+    except RuntimeError:
+        return "not taken"
+
+
+def graphs(session: Session) -> dict[str, Any]:
+    """How many graphs the tasks of the published recipe need, and how long compiling them takes."""
+    rows: Rows = []
+    settings = replace(session.large, blocks=1, checkpoint_every=0)
+    model = session.network(settings)
+    compile_network(session, model)
+    shapes = [PassShape(*shape) for shape in published_shapes(PRESETS["walrus"])]
+    if session.rehearse:
+        shapes = [
+            PassShape(frames, windows, tokens // 64)
+            for frames, windows, tokens in published_shapes(PRESETS["walrus"])
+        ]
+    for what in ("before the first step", "in the steps after"):
+        counters = torch._dynamo.utils.counters
+        before = counters["stats"]["unique_graphs"]
+        seconds = warm_up(model.blocks[0], settings, shapes, session.device, torch.bfloat16)
+        rows.append(
+            {
+                "when": what,
+                "shapes": len(set(shapes)),
+                "graphs": counters["stats"]["unique_graphs"] - before,
+                "breaks": sum(counters["graph_break"].values()),
+                "s": seconds,
+            }
+        )
+    return {"rows": rows}
+
+
+def muon(session: Session) -> dict[str, Any]:
+    """The iteration of Muon over all matrices of the blocks, next to AdamW over them, on one card."""
+    model = session.network(session.large)
+    matrices = [nn.Parameter(matrix.detach()) for matrix in matrices_and_others(model.blocks)[0]]
+    for matrix in matrices:
+        matrix.grad = torch.randn_like(matrix)
+    del model
+    session.free()
+    rows: Rows = []
+    for name, optimizer in (
+        ("Muon", torch.optim.Muon(matrices, lr=0.0, weight_decay=0.0)),
+        ("AdamW, fused", torch.optim.AdamW(matrices, lr=0.0, weight_decay=0.0, fused=True)),
+    ):
+        rows.append({"optimiser": name, "matrices": len(matrices), "s": session.seconds(optimizer.step, 3)})
+        write(session, "muon", {"rows": rows})
+    return {"rows": rows}
