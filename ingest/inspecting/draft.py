@@ -17,6 +17,7 @@ from ingest.inspecting.draft_tiles import draft_tiles
 from ingest.inspecting.draft_well import draft_well
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.ghost_cells import GhostCells, ghost_cells
 from ingest.inspecting.halo import cell_counts, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
@@ -78,4 +79,5 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path))
-        return DraftText(path, arrays, layout, solver, folder, halo).text()
+        ghosts = GhostCells(halo, words="as many as the file says") if halo else ghost_cells(arrays, layout)
+        return DraftText(path, arrays, layout, solver, folder, ghosts).text()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.draft_table import DECIDE_SIDES, inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
-from ingest.inspecting.halo import Halo
+from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import Ends, axis_ends
@@ -32,6 +32,7 @@ STEP_NAME = re.compile(
 )
 # The unit of dates in names.
 SINCE_1970 = "seconds since 1970-01-01"
+TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
 Values = npt.NDArray[np.float64]
 
 
@@ -41,7 +42,7 @@ class AxisLines:
 
     reader: FrameReader
     folder: FolderContents | None
-    halo: Halo
+    ghosts: GhostCells
 
     @property
     def arrays(self) -> ArrayFile:
@@ -61,11 +62,12 @@ class AxisLines:
         units = [line("unit", time.unit)] if time is not None and time.unit else []
         if self._states:
             stored, note = self._time_of_states()
+            unit = self._unit_of_openpmd(stored)
             stored = by_step(stored, (each.array for each in self.layout.variable))
             if stored == HOLE and self.folder is not None and self.folder.dated:
                 units = [line("unit", SINCE_1970)]
             elif time is None or stored != time.stored:
-                units = []
+                units = [line("unit", unit)] if unit else []
             return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
         times = self._values(time)
         if time is not None and times is not None and _one_way(times) and times[0] < times[-1]:
@@ -116,6 +118,19 @@ class AxisLines:
             return f"{group or array.pattern}@{name}", f"the attribute {name} of each of them"
         return HOLE, "CHECK: the number in the names; step = 0.01 as well, if it counts steps"
 
+    def _unit_of_openpmd(self, stored: str) -> str:
+        """The unit of a time in an attribute, where timeUnitSI next to it says how many seconds it is."""
+        path, at, _ = stored.partition("@")
+        if not at:
+            return ""
+        if HOLE in path:
+            array = next(each.array for each in self.layout.variable if each.array.pattern)
+            path = "/".join(array.path.split("/")[: path.count("/") + 1])
+        seconds = root_numbers(self.arrays, path).get("timeUnitSI", 0.0)
+        if seconds <= 0:
+            return ""
+        return TIME_UNITS.get(seconds, f"{seconds!r} s")
+
     def _time_of_files(self) -> tuple[str, str]:
         """The same where each file is a state."""
         assert self.folder is not None
@@ -152,17 +167,21 @@ class AxisLines:
     def crop(self) -> Iterator[str]:
         """Ghost cells, or a periodic end that is stored twice: it would be a cell too many."""
         axes = [axis for axis, ends in self._ends.items() if ends.repeated]
-        if self.halo:
-            ghosts = {axis: list(pair) for axis, pair in self.halo.items()}
-            yield f"{inline_table('crop', dict(ghosts))}  # ghost cells, as many as the file says"
+        if self.ghosts.cells:
+            yield f"{_crop(self.ghosts.cells)}  # CHECK: ghost cells: {printable(self.ghosts.words)}"
+        elif self.ghosts.offered:
+            said = printable(self.ghosts.words)
+            yield f"# DECIDE: the file says {said}: if these ghost cells are stored, uncomment to cut them."
+            yield f"# {_crop(self.ghosts.offered)}"
         elif axes:
             yield f"# DECIDE: the last cells of {', '.join(axes)} repeat the first: uncomment to cut them."
-            yield f"# {inline_table('crop', {axis: [0, 1] for axis in axes})}"
+            yield f"# {_crop(dict.fromkeys(axes, (0, 1)))}"
 
     def _coordinate(self, axis: str) -> str:
         """The line of the recipe for the cells of an axis, a comment where the file does not say them."""
         listed = self.layout.lists.space.get(axis)
-        cells = self.layout.lengths[axis] - sum(self.halo.get(axis, (0, 0)))
+        lower, upper = self.ghosts.cells.get(axis, (0, 0))
+        cells = self.layout.lengths[axis] - lower - upper
         unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
         if listed is None:
             return self._by_spacing(axis) or unknown
@@ -171,6 +190,9 @@ class AxisLines:
         if not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed):
             return self._by_meshgrid(axis, listed) or unknown
         centres = self._values(listed)
+        if centres is not None and len(centres) == cells + lower + upper:
+            # The recipe cuts a list that is as long as the stored axis.
+            centres = centres[lower : lower + cells]
         if centres is None or len(centres) != cells or not _one_way(centres):
             return unknown
         if not self._is_of_trajectories(listed):
@@ -244,6 +266,10 @@ class AxisLines:
                 f"# {line(axis, [ends.side, ends.side])}" + (f"  # {ends.words}" if ends.words else "")
             )
         return lines
+
+
+def _crop(cells: Mapping[str, tuple[int, int]]) -> str:
+    return inline_table("crop", {axis: list(pair) for axis, pair in cells.items()})
 
 
 def _with_unit(rule: dict[str, object], listed: ArrayInfo) -> dict[str, object]:

@@ -16,7 +16,7 @@ from ingest.inspecting.draft_scalars import scalar_lines
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
-from ingest.inspecting.halo import Halo
+from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
 from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
 from ingest.inspecting.solvers import Solver
@@ -42,12 +42,12 @@ class DraftText:
     layout: InferredLayout
     solver: Solver | None = None
     folder: FolderContents | None = None
-    halo: Halo = field(default_factory=dict)
+    ghosts: GhostCells = field(default_factory=GhostCells)
 
     def text(self) -> str:
         """The TOML."""
         fields = draft_fields(self.layout)
-        axes = AxisLines(self._reader, self.folder, self.halo)
+        axes = AxisLines(self._reader, self.folder, self.ghosts)
         lines = [*self._head(), *axes.crop(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(
             self.arrays,

@@ -113,12 +113,17 @@ class Arrangement:
         A folder that is called by that number, 10/10.h5.0, names what it names.
         """
         pieces = [at for at in self.varying if at not in (self.variable, self.tile)]
-        return [at for at in pieces if not self._repeats_number(at)]
+        return [at for at in pieces if not self._repeats_number(at) and self._first_like(at) == at]
 
     def _repeats_number(self, at: int) -> bool:
         last = self.last_number
         same = last is not None and all(file.text(at) == file.text(last) for file in self.files)
         return at != last and same
+
+    def _first_like(self, at: int) -> int:
+        """The first piece that has the same text in every file: of alpha/density_alpha.nc the folder."""
+        same = (one for one in self.varying if all(file.text(one) == file.text(at) for file in self.files))
+        return at if at == self.last_number else min(same)
 
     def _grouped(self, pieces: Sequence[int]) -> dict[tuple[str, ...], list[NamedFile]]:
         """The files by these pieces of their paths."""
@@ -138,8 +143,13 @@ class Arrangement:
         found: Kind = "runs"
         if self.last_number is not None and len(files) > 1:
             _refuse_tiles(files, self.last_number)
-            found = kind_of_numbered([file.path for file in files[:2]])
+            found = kind_of_numbered([file.path for file in files[:2]], self._are_times(self.last_number))
         return "variables" if found == "runs" and variables > 1 else found
+
+    def _are_times(self, at: int) -> bool:
+        """Whether a number names folders and has a fraction: 0.3/fields.h5 is a state, runs are counted."""
+        in_folder = any(piece.text == "/" for piece in self.files[0].pieces[at:])
+        return in_folder and any("." in file.text(at) for file in self.files)
 
     def _pattern(self, kind: Kind, apart: list[int]) -> str:
         """The names of all files, with a named part, or a *, for each piece that differs."""
@@ -155,6 +165,7 @@ class Arrangement:
             parts |= {at: hole for at in self.varying if at == self.last_number or self._repeats_number(at)}
         if self.tile is not None:
             parts[self.tile] = f"{{{TILE}}}"
+        parts |= {at: parts[self._first_like(at)] for at in self.varying if self._first_like(at) in parts}
         parts |= {at: f"{{{piece.name}}}" for at, piece in enumerate(self.files[0].pieces) if piece.name}
         return "".join(parts.get(at, piece.text) for at, piece in enumerate(self.files[0].pieces))
 

@@ -33,12 +33,16 @@ _STEP_FOLDER = re.compile(
     rf"(?P<word>(?:{STEP_WORD.pattern})?[-_=]?)(?P<number>\d+(?:\.\d+)?)", re.IGNORECASE
 )
 
+# A word that stands alone.
+_BEFORE, _BEHIND = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
+Kind = Literal["text", "folder", "word", "number", "parameter"]
+
 
 @dataclass(frozen=True)
 class Piece:
     """A part of a path: what it is, its text, and of a parameter its name."""
 
-    kind: Literal["text", "folder", "word", "number", "parameter"]
+    kind: Kind
     text: str
     name: str = ""
 
@@ -72,21 +76,29 @@ class NamedFile:
 def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
     """The path of a file below a folder; `numbers` says whether those in its name count."""
     pieces: list[Piece] = []
-    for name in path.relative_to(folder).parts[:-1]:
+    folders = path.relative_to(folder).parts[:-1]
+    for name in folders:
         pieces += [*_folder_pieces(name), Piece("text", "/")]
     name, end = path.name, 0
     found = [(each.span("value"), each["name"]) for each in _parameters(name, IN_NAMES)]
     kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in found]
+    repeated = [span for span in _repeated(folders, name) if not _is_inside(span, kept)]
     if numbers:
         spans = (each.span() for each in _NUMBER.finditer(name))
-        found += [(span, "") for span in spans if not _is_inside(span, kept)]
-    for (start, stop), key in sorted(found):
-        pieces += [
-            Piece("text", name[end:start]),
-            Piece("parameter" if key else "number", name[start:stop], key),
-        ]
+        found += [(span, "") for span in spans if not _is_inside(span, (*kept, *repeated))]
+    for (start, stop), key in sorted([*found, *((span, "") for span in repeated)]):
+        kind: Kind = "parameter" if key else "folder" if (start, stop) in repeated else "number"
+        pieces += [Piece("text", name[end:start]), Piece(kind, name[start:stop], key)]
         end = stop
     return NamedFile(path, (*pieces, Piece("text", name[end:])))
+
+
+def _repeated(folders: Sequence[str], name: str) -> list[tuple[int, int]]:
+    """Where a file is called by a folder that it is in: alpha/density_alpha.nc. A number alone is no name."""
+    named = [folder for folder in folders if re.search(r"[A-Za-z]", folder) and "=" not in folder]
+    found = [re.search(rf"{_BEFORE}{re.escape(folder)}{_BEHIND}", name) for folder in dict.fromkeys(named)]
+    spans = sorted(each.span() for each in found if each)
+    return [span for at, span in enumerate(spans) if not _is_inside(span, spans[:at])]
 
 
 def _is_inside(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:

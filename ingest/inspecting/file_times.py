@@ -26,9 +26,9 @@ class _Times:
     unit: str = ""
 
 
-def kind_of_numbered(files: Sequence[Path]) -> Kind:
-    """What numbered files of one run are, from the first two."""
-    first, second = (_times(path) for path in files[:2])
+def kind_of_numbered(files: Sequence[Path], are_times: bool = False) -> Kind:
+    """What numbered files of one run are, from the first two; `are_times` says that their numbers look so."""
+    first, second = (_times(path, are_times) for path in files[:2])
     if first.state or second.state:
         return "states"
     if len(first.times) < 2 or not second.times:
@@ -41,8 +41,8 @@ def kind_of_numbered(files: Sequence[Path]) -> Kind:
     return "pieces" if later[0] > first.times[0] and later[-1] > first.times[-1] else "runs"
 
 
-def _times(path: Path) -> _Times:
-    """The times of a file, or that it is one state."""
+def _times(path: Path, is_at_a_time: bool) -> _Times:
+    """The times of a file, or that it is one state: as one is whose folder is called by a time."""
     place = located(path)
     with open_arrays(place) as arrays:
         listed = list_arrays(arrays, place)
@@ -50,7 +50,7 @@ def _times(path: Path) -> _Times:
             layout = infer_layout(arrays, listed, str(path))
         except SourceError:
             return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
-        if not layout.time_told_by and time_of_state(arrays, listed):
+        if not layout.time_told_by and (is_at_a_time or time_of_state(arrays, listed)):
             return _Times(True)
         if layout.lists.time is None or layout.lists.time.pattern:
             return _Times(False)

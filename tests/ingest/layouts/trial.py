@@ -48,10 +48,12 @@ class Brought:
     channels: dict[str, list[np.ndarray]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     solid: list[np.ndarray] = field(default_factory=list)
+    unit: str = ""
 
 
 def brought(right: Right) -> Brought:
-    recipe, found = recipe_of(right), Brought()
+    recipe = recipe_of(right)
+    found = Brought(unit=recipe.units.get("time", ""))
     for each in find_inputs(recipe, right.source):
         with find(recipe.source).open_file(each.place, recipe) as file:
             for number, row in enumerate(file.rows):
@@ -75,6 +77,8 @@ def faults(right: Right) -> list[str]:
             faults.append(f"{name} {wanted.shape} is none of {held}")
     if right.times is not None and not all(_same_times(row.time, right.times) for row in found.rows):
         faults.append(f"times {found.rows[0].time}; expected {right.times}")
+    if right.unit and found.unit != right.unit:
+        faults.append(f"times in {found.unit!r}; expected {right.unit!r}")
     for name, wanted in right.scalars.items():
         values = sorted(row.scalars.get(name, np.nan) for row in found.rows)
         if values != sorted(wanted):

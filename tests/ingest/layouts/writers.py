@@ -35,6 +35,7 @@ class Right:
     runs: int = 1
     solid: np.ndarray | None = None
     scalars: dict[str, list[float]] = field(default_factory=dict)
+    unit: str = ""
     refused: str = ""
     answers: tuple[tuple[str, str], ...] = ()
 
@@ -606,3 +607,69 @@ def pieces_that_hold_other_values_at_one_time(folder):
         lists = {"time": (("time",), TIME[here]), "x": (("x",), CENTRES_X), "y": (("y",), CENTRES_Y)}
         write_netcdf(folder / f"rst_{number:02d}.nc", {"u": (("time", "x", "y"), values[here]), **lists})
     return Right(folder, refused="u at t = 0.5 differs from rst_01.nc.*overlap")
+
+
+def with_ghost_cells(values: np.ndarray, count: int) -> np.ndarray:
+    """[T, X, Y] with so many cells around each plane that no neighbour has."""
+    return np.pad(values, ((0, 0), (count, count), (count, count)), constant_values=-7.5)
+
+
+def beyond(centres: np.ndarray, count: int) -> np.ndarray:
+    """The centres of cells and of ghost cells."""
+    return centres[0] + np.arange(-count, len(centres) + count) * (centres[1] - centres[0])
+
+
+@layout
+def ghost_cells_with_the_length_of_the_domain(folder):
+    arrays = {"u": with_ghost_cells(U, 2), "t": TIME, "x": beyond(CENTRES_X, 2), "y": beyond(CENTRES_Y, 2)}
+    path = write_hdf5(folder / "run.h5", arrays, nGhost=2, domain=[2.0, 1.0])
+    return Right(path, {"u": U}, TIME)
+
+
+@layout
+def ghost_cells_with_numbers_of_cells_in_arrays(folder):
+    arrays = {"fields/u": with_ghost_cells(U, 1), "fields/p": with_ghost_cells(P, 1), "time": TIME}
+    path = write_hdf5(folder / "run.h5", {**arrays, "grid/guard_cells": 1, "grid/nx": X, "grid/ny": Y})
+    return Right(path, {"u": U, "p": P}, TIME)
+
+
+@layout
+def ghost_cells_that_are_counted_and_not_stored(folder):
+    path = write_hdf5(folder / "run.h5", {"u": U, **LISTS}, ng=2, Lx=2.0, Ly=1.0)
+    return Right(path, {"u": U}, TIME)
+
+
+@layout
+def a_vector_and_a_pressure_in_folders_called_by_times(folder):
+    for run, shift in (("coarse", 0), ("fine", 1)):
+        for step in range(T):
+            arrays = {
+                "U": np.stack([U[step], V[step]], -1),
+                "p": P[step] + shift,
+                "xc": CENTRES_X,
+                "yc": CENTRES_Y,
+            }
+            write_hdf5(folder / run / f"{TIME[step]:g}" / "fields.h5", arrays)
+    velocity = np.stack([U, U])
+    return Right(folder, {"U_x": velocity, "p": np.stack([P, P + 1])}, TIME, runs=2)
+
+
+@layout
+def openpmd_in_femtoseconds(folder):
+    for step in range(T):
+        with h5py.File(folder / f"sim_{10 * step:06d}.h5", "w") as file:
+            file.attrs["openPMD"] = "1.1.0"
+            state = file.create_group(f"data/{10 * step}")
+            state.attrs.update(time=TIME[step], timeUnitSI=1e-15)
+            state["meshes/rho"] = U[step]
+            state["meshes/rho"].attrs.update(axisLabels=["x", "y"], unitSI=1.0)
+    return Right(folder, {"rho": U}, TIME, unit="fs")
+
+
+@layout
+def files_called_by_the_folder_of_their_run(folder):
+    for run, shift in (("alfa", 0), ("lauf2", 1)):
+        for name, values in (("Temperatura", U), ("presion", P)):
+            write_hdf5(folder / run / f"{name}_{run}.h5", {name: values + shift, **LISTS})
+    fields = {"Temperatura": np.stack([U, U + 1]), "presion": np.stack([P, P + 1])}
+    return Right(folder, fields, TIME, runs=2)

@@ -1,0 +1,143 @@
+"""Ghost cells that a file counts by a number, `nghost = 2`, and whether they are stored around the fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.arrays import ArrayFile, whole
+from ingest.inspecting.halo import Halo
+from ingest.inspecting.infer_layout import InferredLayout
+from shards.errors import SourceError
+
+GHOST_NAME = re.compile(
+    r"(n(um(ber)?(_?of)?)?_?)?(ghost|guard|halo)_?(cell|zone|layer|point)?s?_?(size|width|depth)?|n_?g",
+    re.IGNORECASE,
+)
+# What a file calls the number of its cells, and the length of its domain, along an axis.
+CELLS = ("n{}", "n_{}", "num_{}", "{}cells", "{}_cells", "n{}_cells")
+LENGTHS = ("l{}", "l_{}", "length_{}", "{}_length", "domain_{}", "{}len", "size_{}")
+ENDS = (("{}min", "{}max"), ("{}_min", "{}_max"), ("{}lo", "{}hi"), ("{}_lower", "{}_upper"))
+# Lists of lengths, one for each axis.
+LISTS = ("domain", "domain_size", "domain_length", "lengths", "extent", "box", "box_size", "boxsize")
+CLOSE = 1e-4
+
+
+@dataclass(frozen=True)
+class GhostCells:
+    """Cells to cut per axis: `cells` where the file proves it, `offered` where a person must confirm."""
+
+    cells: Halo = field(default_factory=dict)
+    offered: Halo = field(default_factory=dict)
+    words: str = ""
+
+
+def ghost_cells(arrays: ArrayFile, layout: InferredLayout) -> GhostCells:
+    """What a number of ghost cells in the file means for each axis; nothing where there is no such number."""
+    numbers = _numbers(arrays, layout)
+    name = next((name for name in numbers if GHOST_NAME.fullmatch(name)), "")
+    count = numbers.get(name, 0.0)
+    if not 1 <= count <= 16 or count != int(count):
+        return GhostCells()
+    pair = (int(count), int(count))
+    proven, open_axes, words = {}, {}, ""
+    for axis in layout.axes:
+        if layout.lengths[axis] <= 2 * count + 1:
+            continue
+        stored, why = _are_stored(axis, int(count), arrays, layout, numbers)
+        if stored:
+            proven[axis], words = pair, why
+        elif stored is None:
+            open_axes[axis] = pair
+    if not proven:
+        return GhostCells({}, open_axes, f"{name} = {count:g}")
+    # What holds on one axis holds on those of which nothing is said.
+    return GhostCells({**proven, **open_axes}, {}, f"{name} = {count:g}, and {words}")
+
+
+def _numbers(arrays: ArrayFile, layout: InferredLayout) -> dict[str, float]:
+    """Numbers of the file, its fields and their groups, by their last word in lower case."""
+    found: dict[str, float] = {}
+    places = [""]
+    for each in layout.variable:
+        places += [each.array.path.rpartition("/")[0], each.array.path]
+    for place in dict.fromkeys(places):
+        try:
+            held = arrays.attributes(place)
+        except SourceError:
+            continue
+        for name, value in held.items():
+            found.update(_entries(name.lower(), value))
+    for scalar in layout.scalars:
+        if scalar.size == 1 and not scalar.fault and not scalar.pattern:
+            found.setdefault(scalar.name.lower(), float(whole(arrays.array(scalar.path)).reshape(-1)[0]))
+    return found
+
+
+def _entries(name: str, value: object) -> Iterator[tuple[str, float]]:
+    """One number, or of a list of lengths that of each axis."""
+    numbers = np.asarray(value).reshape(-1)
+    if numbers.dtype.kind not in "iuf" or not numbers.size:
+        return
+    if numbers.size == 1 or (numbers == numbers[0]).all():
+        yield name, float(numbers[0])
+    if name in LISTS and numbers.size <= 3:
+        for axis, number in zip("xyz", numbers, strict=False):
+            yield f"l{axis}", float(number)
+
+
+def _are_stored(
+    axis: str, count: int, arrays: ArrayFile, layout: InferredLayout, numbers: Mapping[str, float]
+) -> tuple[bool | None, str]:
+    """Whether an axis has ghost cells, and what says so; None where nothing does."""
+    stored = layout.lengths[axis]
+    for pattern in CELLS:
+        cells = numbers.get(pattern.format(axis))
+        if cells in (stored, stored - 2 * count):
+            return cells != stored, f"{pattern.format(axis)} is {cells:g} of {stored} cells"
+    centres = _centres(axis, arrays, layout)
+    if centres is None or len(centres) != stored:
+        return None, ""
+    width = float(np.diff(centres).mean())
+    for name, length in _lengths(axis, numbers):
+        if _close(length, width * stored) or _close(length, width * (stored - 1)):
+            return False, ""
+        inner = stored - 2 * count
+        if _close(length, width * inner) or _close(length, width * (inner - 1)):
+            return True, f"{name} is {length:g}, {inner} of {stored} cells"
+    if centres[0] < 0 < centres[-1] and _close(float(centres[count]), width / 2):
+        return True, f"{axis} of the cells within begins at 0"
+    return None, ""
+
+
+def _lengths(axis: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """How long the domain is along an axis, by all that says so."""
+    for pattern in LENGTHS:
+        name = pattern.format(axis)
+        if name in numbers:
+            yield name, numbers[name]
+    for lower, upper in ((low.format(axis), high.format(axis)) for low, high in ENDS):
+        if lower in numbers and upper in numbers:
+            yield f"{upper} - {lower}", numbers[upper] - numbers[lower]
+
+
+def _centres(axis: str, arrays: ArrayFile, layout: InferredLayout) -> npt.NDArray[np.float64] | None:
+    """The equally spaced centres of an axis [L]; None where the file has no such list."""
+    listed = layout.lists.space.get(axis)
+    if listed is None or listed.pattern or len(listed.values) != 1:
+        return None
+    try:
+        values = whole(arrays.array(listed.path)).reshape(-1)
+    except SourceError:
+        return None
+    steps = np.diff(values)
+    even = len(values) > 2 and np.isfinite(values).all() and np.allclose(steps, steps[0], rtol=1e-3)
+    return values if even and steps[0] > 0 else None
+
+
+def _close(first: float, second: float) -> bool:
+    return abs(first - second) <= CLOSE * abs(second)
