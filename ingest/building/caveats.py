@@ -13,6 +13,7 @@ from itertools import chain
 import numpy as np
 
 from ingest.building.inputs import InputFile
+from ingest.formats.arrays import ABSENT_CHUNKS
 from ingest.formats.open_any import open_arrays
 from ingest.recipe import Recipe
 from ingest.repeated_end import repeats_its_first_cells
@@ -45,6 +46,18 @@ def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
     with suppress(SourceError):
         return [*_of_arrays(recipe, file), *_of_type(recipe, file), *_of_rows(recipe, file)]
     return []
+
+
+def absent_chunks(file: InputFile) -> str:
+    """What a sentence about values that are no numbers ends with, where chunks of the file are absent."""
+    with suppress(SourceError), open_arrays(file.place) as arrays:
+        told = [
+            f"; {name}: {next(each for each in words if ABSENT_CHUNKS in each)}"
+            for name, words in arrays.caveats().items()
+            if any(ABSENT_CHUNKS in each for each in words)
+        ]
+        return "".join(told[:NAMED])
+    return ""
 
 
 def _of_arrays(recipe: Recipe, file: InputFile) -> list[str]:

@@ -16,6 +16,10 @@ class UnfitError(WalrusError):
     """A trajectory fails a check; it is quarantined with this reason, the rest goes on."""
 
 
+class NotFiniteError(UnfitError):
+    """A value is no number, or infinite."""
+
+
 def time_fault(time: tuple[float, ...]) -> str | None:
     """What is wrong with the times of a trajectory, if anything.
 
@@ -46,10 +50,10 @@ def parameter_fault(scalars: dict[str, float]) -> str | None:
 
 
 def require_finite(channels: tuple[str, ...], moments: tuple[Moments, ...], cells: int, where: str) -> None:
-    """Raises UnfitError where one of `cells` values of a channel is not finite; `where` names the frame."""
+    """Raises NotFiniteError for one of `cells` values of a channel; `where` names the frame."""
     for channel, found in zip(channels, moments, strict=True):
         if found.count < cells or not (math.isfinite(found.lowest) and math.isfinite(found.highest)):
-            raise UnfitError(f"{channel} is not finite in {where}")
+            raise NotFiniteError(f"{channel} is not finite in {where}")
         if not (math.isfinite(found.squares) and math.isfinite(found.change_squares)):
             raise UnfitError(
                 f"{channel} in {where} is so large that its square exceeds float64; rescale the field"

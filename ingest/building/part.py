@@ -16,7 +16,8 @@ from typing import Protocol
 import numpy as np
 
 from ingest.building.agreement import without_file
-from ingest.building.checks import UnfitError, require_finite
+from ingest.building.caveats import absent_chunks
+from ingest.building.checks import NotFiniteError, UnfitError, require_finite
 from ingest.building.frame_statistics import FAR, FrameStatistics, SolidCells, with_moments, without_solid
 from ingest.building.inputs import InputFile, require_unchanged
 from ingest.building.memory import SLAB_BYTES
@@ -211,6 +212,8 @@ def _pass_file(
                     take(_prepare(plan, opened, trajectory, slab_bytes))
                 except (UnfitError, SourceError) as error:
                     reason = without_file(error, file)
+                    if isinstance(error, NotFiniteError):
+                        reason += absent_chunks(file)
                     quarantine.append(Quarantined(file.path, trajectory.origin.row, reason))
     except SourceError as error:
         reason = without_file(error, file)

@@ -26,6 +26,8 @@ from ingest.formats.packing import NAMES, Attribute, Packing, packing
 from shards.errors import SourceError
 
 SlabIndex = int | slice
+# How a caveat says that parts of an array are not in the file.
+ABSENT_CHUNKS = "chunks are absent"
 
 
 class Array(Protocol):

@@ -24,6 +24,8 @@ from shards.shard import MISSING, end_within
 # Of each chunk, in the index of its shard: where it begins, and its bytes, both 2^64-1 where it is absent.
 ENTRY_BYTES = 2 * 8
 CHECKSUM_BYTES = 4
+# So many files of an array are looked for by their names.
+MANY_FILES = 100_000
 # What zarr and numcodecs call blosc, which reads on where less is there than its header says.
 BLOSC = ("Blosc", "BloscCodec")
 
@@ -59,6 +61,17 @@ def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
         span = _span(array, key.removeprefix(prefix))
         if span is not None:
             yield _held_in_shard(array, span, contents, key) if array.shards else 1
+
+
+def absent_files(array: Any, contents: Contents, most: int) -> list[str]:
+    """Names of the first files of chunks, or shards, that are not in the store, below the array itself.
+
+    A header may promise more files than anyone could count: no more than MANY_FILES are looked for.
+    """
+    steps = array.shards or array.chunks
+    places = product(*(range(-(-length // step)) for length, step in zip(array.shape, steps, strict=True)))
+    names = map(array.metadata.encode_chunk_key, islice(places, MANY_FILES))
+    return list(islice((name for name in names if not contents.holds(_inside(array) + name)), most))
 
 
 def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]) -> None:

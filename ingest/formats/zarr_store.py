@@ -20,13 +20,13 @@ import numpy.typing as npt
 import zarr
 from zarr.storage import LocalStore, ZipStore
 
-from ingest.formats.arrays import SlabIndex
+from ingest.formats.arrays import ABSENT_CHUNKS, SlabIndex
 from ingest.formats.npz import ONLY
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from ingest.formats.walk import walk
-from ingest.formats.zarr_chunks import Contents, chunk_grid, chunks_held, require_whole
+from ingest.formats.zarr_chunks import Contents, absent_files, chunk_grid, chunks_held, require_whole
 from ingest.formats.zarr_marker import MARKERS
 from shards.errors import SourceError
 
@@ -34,6 +34,8 @@ from shards.errors import SourceError
 DIMENSIONS = "_ARRAY_DIMENSIONS"
 # Codecs that keep a value only nearly; zfpy has a lossless mode.
 LOSSY = ("zfpy", "bitround", "quantize", "fixedscaleoffset")
+# So many absent chunks are named.
+NAMED = 3
 # What zarr and its codecs raise for damage, or for metadata that they do not know.
 _DAMAGE = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
@@ -237,8 +239,20 @@ class ZarrArray:
             chunks, held = math.prod(chunk_grid(self.array)), sum(chunks_held(self.array, self.contents))
         if held == chunks:
             return told
-        fill = f"the fill value {self.array.fill_value}"
-        return (*told, f"{chunks - held} of {chunks} chunks are absent and read as {fill}")
+        with self._reading():
+            names = absent_files(self.array, self.contents, NAMED)
+        more = ", ..." if len(names) == NAMED and chunks - held > NAMED else ""
+        named = f" ({', '.join(names)}{more})" if names else ""
+        read_as = f"read as {self._fill_words}"
+        return (*told, f"{chunks - held} of {chunks} {ABSENT_CHUNKS}{named} and {read_as}")
+
+    @property
+    def _fill_words(self) -> str:
+        """The value of an absent chunk, or that it is none."""
+        fill = np.array([self.array.fill_value], self.array.dtype)
+        decoded = self.packing.decode(fill) if self.packing else fill
+        absent = decoded.dtype.kind == "f" and bool(np.isnan(decoded).all())
+        return f"{'no number, ' if absent else ''}the fill value {self.array.fill_value}"
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ingest.formats.arrays import ArrayFile
+from ingest.formats.arrays import ABSENT_CHUNKS, ArrayFile
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_axes import AxisLines
@@ -164,7 +164,12 @@ class DraftText:
         masks = [each for each in self.layout.fields if is_mask(each)]
         variable = [each for each in self.layout.variable if not is_mask(each)]
         missing = {each.array.stored: self._reader.missing(each) for each in variable}
-        holes = {stored: each for stored, each in missing.items() if each.cells or each.moves}
+        # A chunk that is absent is no body that moves.
+        holes = {
+            stored: each
+            for stored, each in missing.items()
+            if each.cells or (each.moves and stored not in self._absent)
+        }
         if masks:
             first = min(masks, key=lambda each: len(each.words))
             others = [each.array.stored for each in masks if each is not first]
@@ -198,8 +203,11 @@ class DraftText:
     def _field(self, field: DraftField) -> Iterator[str]:
         at_rest = not field.constant and self._rests(field)
         doubt = field.doubt
+        doubts = [doubt] if doubt else []
         if at_rest:
-            doubt = "; ".join([*([doubt] if doubt else []), "the same in all frames that were looked at"])
+            doubts.append("the same in all frames that were looked at")
+        doubts += [self._absent[path] for path in field.stored if path in self._absent]
+        doubt = "; ".join(doubts)
         yield ""
         yield "[[fields]]"
         yield line("name", field.name) + (f"  # CHECK: {printable(doubt)}" if doubt else "")
@@ -229,6 +237,16 @@ class DraftText:
     @cached_property
     def _placed(self) -> dict[str, PlacedArray]:
         return {each.array.stored: each for each in self.layout.fields}
+
+    @cached_property
+    def _absent(self) -> dict[str, str]:
+        """Of arrays that lack chunks, which ones; each must be fetched again."""
+        return {
+            path: words
+            for path, told in self.arrays.caveats().items()
+            for words in told
+            if ABSENT_CHUNKS in words
+        }
 
     @cached_property
     def _is_at_rest(self) -> dict[str, bool]:

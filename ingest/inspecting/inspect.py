@@ -44,6 +44,8 @@ class Inspection:
     # The program that writes such files, and the template of its recipe.
     written_by: str = ""
     template: str = ""
+    # What the values of arrays lost, or lack, by the file itself.
+    notes: tuple[str, ...] = ()
 
 
 def inspect(path: Path) -> Inspection:
@@ -58,6 +60,7 @@ def inspect(path: Path) -> Inspection:
         attributes = root_numbers(arrays)
         outside = tuple(arrays.refused) if isinstance(arrays, Hdf5Arrays) else ()
         solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
+        notes = tuple(f"{name}: {words}" for name, told in arrays.caveats().items() for words in told)
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
     return Inspection(
         str(path),
@@ -70,6 +73,7 @@ def inspect(path: Path) -> Inspection:
         folder.words if folder else "",
         solver.name if solver else "",
         solver.template if solver else "",
+        notes,
     )
 
 

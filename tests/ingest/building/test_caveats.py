@@ -8,6 +8,7 @@ import google_crc32c
 import h5py
 import numpy as np
 import pytest
+import xarray
 import zarr
 from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
 
@@ -49,18 +50,40 @@ def told(start: Path) -> tuple[str, ...]:
     return caveats(recipe, find_inputs(recipe, start))
 
 
-NU = "nu: 1 of 1 chunks are absent and read as the fill value 0.0"
+NU = "nu: 1 of 1 chunks are absent ({}0) and read as the fill value 0.0"
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_chunks_that_are_absent_are_counted(tmp_path, zarr_format):
-    marker = ".zgroup" if zarr_format == 2 else "zarr.json"
-    assert told(store(tmp_path / "whole.zarr", zarr_format)) == (f"whole.zarr/{marker}: {NU}",)
+    marker, nu = (".zgroup", NU.format("")) if zarr_format == 2 else ("zarr.json", NU.format("c/"))
+    assert told(store(tmp_path / "whole.zarr", zarr_format)) == (f"whole.zarr/{marker}: {nu}",)
     path = store(tmp_path / "part.zarr", zarr_format)
-    for name in ("1.2.0", "0.5.0") if zarr_format == 2 else ("c/1/2/0", "c/0/5/0"):
+    names = ("0.5.0", "1.2.0") if zarr_format == 2 else ("c/0/5/0", "c/1/2/0")
+    for name in names:
         (path / "u" / name).unlink()
-    part = "u: 2 of 12 chunks are absent and read as the fill value 0.0"
-    assert told(path) == (f"part.zarr/{marker}: {NU}", f"part.zarr/{marker}: {part}")
+    part = f"u: 2 of 12 chunks are absent ({', '.join(names)}) and read as the fill value 0.0"
+    assert told(path) == (f"part.zarr/{marker}: {nu}", f"part.zarr/{marker}: {part}")
+
+
+def test_a_chunk_that_is_absent_and_read_as_no_number_is_named_by_inspect_draft_and_build(tmp_path, command):
+    path = tmp_path / "hole.zarr"
+    data = xarray.Dataset(
+        {"u": (("run", "time", "x"), U.astype("f4"))}, {"time": np.arange(U.shape[1]) * 0.5}
+    )
+    data.assign_coords(x=np.arange(4.0)).to_zarr(
+        path, zarr_format=2, consolidated=False, encoding={"u": {"chunks": (1, 1, 4), "_FillValue": np.nan}}
+    )
+    (path / "u" / "1.2.0").unlink()
+    words = "u: 1 of 12 chunks are absent (1.2.0) and read as no number, the fill value nan"
+    draft = tmp_path / "own.toml"
+    assert f"note         {words}" in command("inspect", path, "--recipe", draft).output
+    text = draft.read_text()
+    assert f'name = "u"  # CHECK: {words.removeprefix("u: ")}' in text
+    assert "[mask]" not in text
+    draft.write_text(text.replace("# x = [", "x = ["))
+    result = command("build", draft, "--from", path, "--to", tmp_path / "data", "--workers", 1)
+    assert result.exit_code == 3
+    assert f"row 1: u is not finite in frame 2; {words}" in result.output
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

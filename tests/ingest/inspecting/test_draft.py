@@ -287,7 +287,7 @@ def test_the_three_commands_of_the_page_give_shards(command, tmp_path, monkeypat
     assert command(*inspecting[1:]).exit_code == 0
     refused = command(*building[1:], "--workers", 1)
     assert refused.exit_code == 1
-    (quoted,) = re.findall(r"stops: `(.*?)`", page)
+    (quoted,) = re.findall(r"ends with the error `(.*?)`", page)
     assert quoted in refused.stderr
     recipe = Path(editing[1])
     for line in blocks["toml"].splitlines():
