@@ -34,6 +34,11 @@ OTHER_NAME = re.compile(
     r"|str(ing)?_?len(gth)?|datestrlen",
     re.IGNORECASE,
 )
+# A coordinate in one of these is a time, whatever it is called.
+TIME_UNITS = {
+    *("s", "sec", "second", "seconds", "ms", "milliseconds", "us", "ns", "min", "minutes", "h", "hr", "hour"),
+    *("hours", "d", "day", "days", "year", "years"),
+}
 # What libraries call a dimension that nobody named.
 UNNAMED = re.compile(r"|(phony_)?dim_?\d+|fakedim\d+|axis_?\d+|[0-9.]+", re.IGNORECASE)
 
@@ -110,9 +115,23 @@ def _role_by_attributes(attributes: Mapping[str, str]) -> Role:
         return "t"
     if axis == "E" or standard == "realization":
         return "n"
+    if attributes.get("units", "").lower() in TIME_UNITS and axis == "":
+        return "t"
     if axis in ("X", "Y", "Z") or attributes.get("positive", "") in ("up", "down"):
         return "space"
     return ""
+
+
+def is_space(dimension: str, attributes: Mapping[str, str]) -> bool:
+    """Whether a dimension is an axis of space for sure: by its name, by attributes, or by a unit of length.
+
+    >>> is_space("yh", {}), is_space("radius", {"units": "km"}), is_space("when", {})
+    (True, True, False)
+    """
+    last = dimension.rpartition("/")[2]
+    by_unit = re.match(r"(k|c|m|u|n)?m$|met(er|re)s?|degree", attributes.get("units", ""))
+    by_attributes = _role_by_attributes(attributes) == "space" or by_unit is not None
+    return by_attributes or bool(SPACE_NAME.fullmatch(last) or SOLVER_NAME.fullmatch(last) or letter(last))
 
 
 def letter(axis: str) -> str:

@@ -47,7 +47,7 @@ def _times(path: Path, is_at_a_time: bool) -> _Times:
     with open_arrays(place) as arrays:
         listed = list_arrays(arrays, place)
         try:
-            layout = infer_layout(arrays, listed, str(path))
+            layout = infer_layout(arrays, listed, str(path), may_suppose=False)
         except SourceError:
             return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
         if not layout.time_told_by and (is_at_a_time or time_of_state(arrays, listed)):

@@ -10,7 +10,11 @@ from ingest.inspecting.axis_names import TIME_NAME, space_name
 from ingest.inspecting.contents import SPLIT_GROUPS, ArrayInfo, root_numbers
 from ingest.inspecting.infer_layout import InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
-from ingest.inspecting.layout_by_names import is_one_state_by_names, layout_by_names
+from ingest.inspecting.layout_by_names import (
+    dimension_of_unknown_meaning,
+    is_one_state_by_names,
+    layout_by_names,
+)
 from ingest.inspecting.solvers import UNSTRUCTURED, Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
@@ -24,10 +28,11 @@ POSITIONS = re.compile(
 
 
 def infer_layout(
-    arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int = 1
+    arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int = 1, may_suppose: bool = True
 ) -> InferredLayout:
     """Which array is what, from names, dimensions and lengths; `files` counts those that hold a state each.
 
+    `may_suppose` allows a dimension of unknown meaning to be time, which is then left to a person to decide.
     Raises SourceError where no array is a field over time, with what the file is instead.
     """
     solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
@@ -39,7 +44,10 @@ def infer_layout(
         usable = [_with_axis_labels(arrays, each) for each in usable if "/particles/" not in each.path]
     found = layout_by_names(usable)
     if found is None and files == 1 and is_one_state_by_names(usable):
-        raise one_state(where, _when(arrays, listed))
+        unknown = dimension_of_unknown_meaning(usable) if may_suppose else ""
+        if not unknown:
+            raise one_state(where, _when(arrays, listed))
+        found = layout_by_names(usable, unknown)
     found = found or layout_by_lengths(usable, root_numbers(arrays))
     if found is None:
         raise no_field(listed, where)

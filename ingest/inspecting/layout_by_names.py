@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, role
+from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, is_space, role
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
 from ingest.inspecting.numbered import HOLE
@@ -25,12 +25,13 @@ class _Named:
         return frozenset(word for word in self.words if word not in (TIME, TRAJECTORY, CHANNEL))
 
 
-def layout_by_names(usable: list[ArrayInfo]) -> InferredLayout | None:
-    """The layout, None where dimensions have no names or no field changes along one that is time."""
+def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayout | None:
+    """The layout, None where dimensions have no names or no field changes along one that is time.
+
+    `supposed` is a dimension that is taken for time, though nothing says so.
+    """
     coordinates = {each.path: each for each in usable if _is_coordinate(each)}
-    named = [
-        found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))
-    ]
+    named = [_supposing(each, supposed) for each in _all_named(usable, coordinates)]
     fields = [each for each in named if TIME in each.words and each.space and len(each.space) <= 3]
     if not fields:
         return None
@@ -65,7 +66,7 @@ def layout_by_names(usable: list[ArrayInfo]) -> InferredLayout | None:
         scalars=scalars,
         rest=rest,
         told_by="Told by the names of the dimensions.",
-        time_told_by=_time_told_by(model, words),
+        time_told_by="" if supposed else _time_told_by(model, words),
         other_grids=others,
     )
 
@@ -73,11 +74,35 @@ def layout_by_names(usable: list[ArrayInfo]) -> InferredLayout | None:
 def is_one_state_by_names(usable: list[ArrayInfo]) -> bool:
     """Whether dimensions have names, all of space: nothing in the file goes on in time."""
     coordinates = {each.path: each for each in usable if _is_coordinate(each)}
-    named = [
-        found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))
-    ]
+    named = _all_named(usable, coordinates)
     large = [each for each in named if len(each.space) >= 2]
     return bool(large) and not any(TIME in each.words for each in named)
+
+
+def dimension_of_unknown_meaning(usable: list[ArrayInfo]) -> str:
+    """The first dimension of the largest array that may be time, next to others that are axes of space by
+    their names; empty where there is none.
+    """
+    coordinates = {each.path: each for each in usable if _is_coordinate(each)}
+    largest = max(_all_named(usable, coordinates), key=lambda each: each.array.size)
+    unknown = []
+    for dimension in largest.dimensions:
+        listed = _coordinate_of(dimension, largest.array.path, coordinates)
+        # A unit of length says what an axis is, and so does its name.
+        if dimension in largest.space and not is_space(dimension, listed.attributes if listed else {}):
+            unknown.append(dimension)
+    return unknown[0] if 0 < len(unknown) < len(largest.space) else ""
+
+
+def _all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[_Named]:
+    """The arrays whose dimensions have names, but for coordinates."""
+    return [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
+
+
+def _supposing(each: _Named, dimension: str) -> _Named:
+    """The same with this dimension as time."""
+    words = tuple(TIME if word == dimension else word for word in each.words)
+    return replace(each, words=words) if dimension else each
 
 
 def _is_coordinate(each: ArrayInfo) -> bool:

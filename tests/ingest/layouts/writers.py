@@ -673,3 +673,19 @@ def files_called_by_the_folder_of_their_run(folder):
             write_hdf5(folder / run / f"{name}_{run}.h5", {name: values + shift, **LISTS})
     fields = {"Temperatura": np.stack([U, U + 1]), "presion": np.stack([P, P + 1])}
     return Right(folder, fields, TIME, runs=2)
+
+
+@layout
+def netcdf_whose_first_dimension_says_nothing(folder):
+    lists = {"saut": (("saut",), TIME), "y": (("y",), CENTRES_Y), "x": (("x",), CENTRES_X)}
+    path = write_netcdf(folder / "run.nc", {"u": (("saut", "y", "x"), U.swapaxes(1, 2)), **lists})
+    return Right(path, {"u": U.swapaxes(1, 2)}, TIME)
+
+
+@layout
+def netcdf_whose_time_is_known_by_its_unit(folder):
+    lists = {"lead": (("lead",), TIME), "lat": (("lat",), CENTRES_Y), "lon": (("lon",), CENTRES_X)}
+    path = write_netcdf(folder / "run.nc", {"u": (("lead", "lat", "lon"), U.swapaxes(1, 2)), **lists})
+    with netCDF4.Dataset(path, "a") as file:
+        file["lead"].units = "hours"
+    return Right(path, {"u": U.swapaxes(1, 2)}, TIME, unit="hours")
