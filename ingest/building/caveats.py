@@ -50,14 +50,11 @@ def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
 
 def absent_chunks(file: InputFile) -> str:
     """What a sentence about values that are no numbers ends with, where chunks of the file are absent."""
+    told: list[str] = []
     with suppress(SourceError), open_arrays(file.place) as arrays:
-        told = [
-            f"; {name}: {next(each for each in words if ABSENT_CHUNKS in each)}"
-            for name, words in arrays.caveats().items()
-            if any(ABSENT_CHUNKS in each for each in words)
-        ]
-        return "".join(told[:NAMED])
-    return ""
+        for name, words in arrays.caveats().items():
+            told += [f"; {name}: {each}" for each in words if ABSENT_CHUNKS in each]
+    return "".join(told[:NAMED])
 
 
 def _of_arrays(recipe: Recipe, file: InputFile) -> list[str]:

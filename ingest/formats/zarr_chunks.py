@@ -69,9 +69,19 @@ def absent_files(array: Any, contents: Contents, most: int) -> list[str]:
     A header may promise more files than anyone could count: no more than MANY_FILES are looked for.
     """
     steps = array.shards or array.chunks
-    places = product(*(range(-(-length // step)) for length, step in zip(array.shape, steps, strict=True)))
-    names = map(array.metadata.encode_chunk_key, islice(places, MANY_FILES))
+    counts = [-(-length // step) for length, step in zip(array.shape, steps, strict=True)]
+    names = map(array.metadata.encode_chunk_key, _first_places(counts))
     return list(islice((name for name in names if not contents.holds(_inside(array) + name)), most))
+
+
+def _first_places(counts: list[int]) -> Iterator[tuple[int, ...]]:
+    """Places of chunks, the last axis fastest; `itertools.product` would hold each range in memory."""
+    for number in range(min(math.prod(counts), MANY_FILES)):
+        place = []
+        for count in reversed(counts):
+            number, at = divmod(number, count)
+            place.append(at)
+        yield tuple(reversed(place))
 
 
 def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]) -> None:

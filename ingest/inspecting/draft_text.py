@@ -241,12 +241,12 @@ class DraftText:
     @cached_property
     def _absent(self) -> dict[str, str]:
         """Of arrays that lack chunks, which ones; each must be fetched again."""
-        return {
-            path: words
-            for path, told in self.arrays.caveats().items()
-            for words in told
-            if ABSENT_CHUNKS in words
-        }
+        found: dict[str, str] = {}
+        for path, told in self.arrays.caveats().items():
+            for words in told:
+                if ABSENT_CHUNKS in words:
+                    found[path] = words
+        return found
 
     @cached_property
     def _is_at_rest(self) -> dict[str, bool]:

@@ -60,7 +60,9 @@ def inspect(path: Path) -> Inspection:
         attributes = root_numbers(arrays)
         outside = tuple(arrays.refused) if isinstance(arrays, Hdf5Arrays) else ()
         solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
-        notes = tuple(f"{name}: {words}" for name, told in arrays.caveats().items() for words in told)
+        notes: list[str] = []
+        for name, told in arrays.caveats().items():
+            notes += [f"{name}: {words}" for words in told]
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
     return Inspection(
         str(path),
@@ -73,7 +75,7 @@ def inspect(path: Path) -> Inspection:
         folder.words if folder else "",
         solver.name if solver else "",
         solver.template if solver else "",
-        notes,
+        tuple(notes),
     )
 
 

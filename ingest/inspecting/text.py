@@ -30,9 +30,8 @@ def inspection_lines(found: Inspection) -> list[str]:
     if measured:
         lines += ["", *table(["numbers", "minimum", "maximum", "mean", "RMS", "read", "beware"], measured)]
     lines += _fault_lines(shown)
-    lines += (
-        ["", *(line for note in found.notes[:SHOWN] for line in told("note", note))] if found.notes else []
-    )
+    for note in found.notes[:SHOWN]:
+        lines += ["", *told("note", note)]
     if found.attributes:
         lines += [
             "",
