@@ -52,10 +52,6 @@ from ingest.cli_output import (
     tell_differences,
 )
 from ingest.dataset_place import built_place, recipe_and_root
-from ingest.inspecting.draft import write_draft
-from ingest.inspecting.inspect import Inspection, inspect
-from ingest.inspecting.recipe_reference import recipe_schema
-from ingest.inspecting.text import inspection_lines
 from shards.cache import Cache
 from shards.card import Card
 from shards.codec import CodecName
@@ -95,6 +91,8 @@ app.command(name="fetch")(fetch_command)
 def schema_command() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     with one_line_errors("walrus-ingest schema"):
+        from ingest.inspecting.recipe_reference import recipe_schema
+
         print_json(recipe_schema())
 
 
@@ -114,6 +112,11 @@ def inspect_command(
 ) -> None:
     """List what a file or folder holds; draft a recipe for it."""
     with one_line_errors("walrus-ingest inspect"):
+        # Reading every format takes a quarter of a second to load, which no other command needs.
+        from ingest.inspecting.draft import write_draft
+        from ingest.inspecting.inspect import Inspection, inspect
+        from ingest.inspecting.text import inspection_lines
+
         found = inspect(path)
         if recipe:
             write_draft(path, recipe)

@@ -181,7 +181,7 @@ def test_each_of_these_has_its_place(name, allowed):
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("ingest.cli", {"torch", "deepspeed", "matplotlib"}),
+        ("ingest.cli", {"torch", "deepspeed", "matplotlib", "zarr", "dask"}),
         # What every rank loads: pictures are of the first rank alone, and only a side task.
         ("pipelines.run", {"matplotlib"}),
         # What a worker of a build begins with: zarr is loaded to read one.
