@@ -127,9 +127,11 @@ class Dataset:
     def bytes_of(self, member: FileRange) -> memoryview:
         """The member without a copy; raises ShardError where the file is shorter."""
         whole = self._map(member.path)
-        if member.offset + member.length > len(whole):
+        # A process that reads mapped bytes which the file has lost is killed (SIGBUS): look before each read.
+        length = min(len(whole), whole.size())
+        if member.offset + member.length > length:
             raise ShardError(
-                f"{self.files.where(member.path)}: has {len(whole)} bytes, "
+                f"{self.files.where(member.path)}: has {length} bytes, "
                 f"a member ends at {member.offset + member.length}; the file was cut, build it again"
             )
         return memoryview(whole)[member.offset : member.offset + member.length]

@@ -7,6 +7,7 @@ The reasons are in docs/decisions/0073-signals.md.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -27,6 +28,12 @@ def _end(number: int, frame: FrameType | None) -> None:
         os._exit(STOPPED)
 
 
+def _ignore_at_the_end() -> None:
+    """Python gives signals back to the system while it ends: one that came then killed a finished command."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _open_closed_streams() -> None:
     """Opens /dev/null for each standard stream that the caller has closed.
 
@@ -43,3 +50,4 @@ _open_closed_streams()
 if COMMAND.startswith("walrus-"):
     for each in SIGNALS:
         signal.signal(each, _end)
+    atexit.register(_ignore_at_the_end)

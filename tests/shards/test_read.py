@@ -47,6 +47,15 @@ def test_frames_constants_and_bits_are_those_of_the_file(dataset, raw):
         assert document.trajectory.origin.row == row
 
 
+def test_a_file_that_is_cut_while_it_is_mapped_is_one_line(dataset):
+    entry = dataset.entries("valid")[0]
+    physical(dataset, entry, range(24))
+    for record in dataset.index.files:
+        os.truncate(dataset.folder / record.path, 0)
+    with pytest.raises(ShardError, match="has 0 bytes, a member ends at"):
+        physical(dataset, entry, range(24))
+
+
 def test_frames_come_in_the_order_asked_for(dataset, raw):
     entry, order = dataset.entries("valid")[1], [23, 0, 7, 7, 19, 20]
     np.testing.assert_array_equal(physical(dataset, entry, order), raw(1).frames[order])
