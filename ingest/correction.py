@@ -49,7 +49,7 @@ class Correction:
         if not self.reason.strip():
             raise ValueError("a correction needs its reason")
         if not self.boundaries and not self.scalars:
-            raise ValueError("it corrects nothing; expected boundaries or scalars")
+            raise ValueError("it has nothing to correct; expected boundaries or scalars")
         return self
 
     def sides(self, axis: str) -> Sides | None:

@@ -84,7 +84,7 @@ class HeldOut:
         if not self.splits or len(set(self.splits)) < len(self.splits):
             raise ValueError(f"splits {list(self.splits)}: expected valid, test or both, each once")
         if not self.files and not self.scalars:
-            raise ValueError("it holds nothing out; expected files, scalars or both")
+            raise ValueError("it names no trajectories; expected files, scalars or both")
         return self
 
     def holds(self, place: Path, scalars: dict[str, float]) -> bool:

@@ -101,5 +101,6 @@ def require_size(length: int, where: str) -> None:
     """Raises ShardError for what is too large for a document."""
     if length > LARGEST_DOCUMENT:
         raise ShardError(
-            f"{where}: is larger than {LARGEST_DOCUMENT} bytes, no document of a dataset; build it again"
+            f"{where}: is larger than {LARGEST_DOCUMENT} bytes, too large for a document; build the "
+            "dataset again"
         )

@@ -167,7 +167,7 @@ def preview_lines(found: BuildEstimate, workers: int) -> list[str]:
         ("writes", f"{found.shards} shards in {found.files} files and {found.folders} folders"),
         ("memory", f"at most {size_in_words(found.memory_bytes)}"),
         ("time", f"{seconds} on {workers} processes"),
-        ("judged by", _basis(found.trial)),
+        ("based on", _basis(found.trial)),
     ]
     return [f"{word:12}  {text}" for word, text in rows]
 
@@ -176,6 +176,4 @@ def _basis(trial: SpeedTest) -> str:
     if trial.fault:
         return f"nothing: {trial.fault}"
     took = f"read, checked and encoded in {trial.seconds:.3g} s by one process"
-    return (
-        f"{trial.frames} frames of {trial.file} ({size_in_words(trial.bytes)}), {took}; writing is not in it"
-    )
+    return f"{trial.frames} frames of {trial.file} ({size_in_words(trial.bytes)}), {took}, without writing"

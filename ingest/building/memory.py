@@ -75,8 +75,8 @@ def slab_within(work: Work, memory: int | None, workers: int) -> int:
         need = parent + processes * process_bytes(work, work.frame_bytes)
         fewer = ", or use fewer --workers" if processes > 1 else ""
         raise SettingsError(
-            f"memory of {enough(memory)} for {processes} processes: frames of "
-            f"{enough(work.frame_bytes)} need {enough(need)}; give as much with --memory{fewer}"
+            f"--memory {enough(memory)} for {processes} processes: frames of "
+            f"{enough(work.frame_bytes)} need {enough(need)}; give this much{fewer}"
         )
     return slab
 

@@ -41,7 +41,8 @@ def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], sla
     lost = next(chain(_lost_files(plan, card), _lost_rows(plan, parts, card, built, slab_bytes)), None)
     if lost is not None:
         raise MismatchError(
-            f"{folder}: was built from {lost}; bring it back, or remove the folder to build anew"
+            f"{folder}: was built from {lost}, which is not among the inputs now; restore it, or remove "
+            "the folder and build again"
         )
 
 

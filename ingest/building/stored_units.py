@@ -55,7 +55,7 @@ class StoredUnits:
             exact = self._surely_exact(moments, frame, stored) or _gives(frame, stored, self._scale)
         if not exact and stored.dtype != frame.dtype:
             raise UnfitError(
-                f"values in {where} lose bits as {stored.dtype}, those of the sample did not; "
+                f"values in {where} lose bits as {stored.dtype}, unlike those of the sample; "
                 'set dtype = "float32" in the recipe, or build without --keep-error'
             )
         if not exact:

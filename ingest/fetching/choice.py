@@ -38,7 +38,7 @@ def wanted(
     if not chosen:
         asked = f"--files {pattern}" if pattern is not None else f"--split {split}"
         example = of_dataset[0].path
-        raise SettingsError(f"none of {len(of_dataset)} files is chosen by {asked}; one of them is {example}")
+        raise SettingsError(f"none of {len(of_dataset)} files matches {asked}; one of the files is {example}")
     if most_bytes is not None:
         chosen = _within(chosen, most_bytes)
     return tuple(chain(chosen, _companions(files, publication, chosen)))
@@ -63,7 +63,9 @@ def _within(files: Sequence[RemoteFile], most_bytes: int) -> list[RemoteFile]:
             left -= each.size
     if not taken:
         smallest = min(each.size or 0 for each in files)
-        raise SettingsError(f"no file is that small; the smallest has {size_in_words(smallest)}")
+        raise SettingsError(
+            f"no file fits into --gigabytes; the smallest has {size_in_words(smallest)}; allow more"
+        )
     return taken
 
 

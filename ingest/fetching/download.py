@@ -103,12 +103,14 @@ class _Part:
         found = self.length
         if file.size is not None and found != file.size:
             self.clear()
-            raise SourceError(f"{self.target}: came with {found} bytes, published are {file.size}; run again")
+            raise SourceError(
+                f"{self.target}: has {found} bytes, the publisher states {file.size}; run again"
+            )
         if file.checksum is not None and not file.checksum.fits(self.path):
             self.clear()
             raise SourceError(
-                f"{self.target}: came whole, but its {file.checksum.kind} is not the published one; run "
-                "again, and name another --from if it stays"
+                f"{self.target}: its {file.checksum.kind} is not the published one; run again; if the "
+                "error stays, name another --from"
             )
 
     def finish(self) -> None:
@@ -137,7 +139,7 @@ def _part(target: Path) -> Iterator[_Part]:
         try:
             fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SourceError(f"{path}: another process is fetching it; wait for its end") from None
+            raise SourceError(f"{path}: another process is fetching it; wait until it ends") from None
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
@@ -206,7 +208,8 @@ def _attempt(file: RemoteFile, part: _Part, tell: TellPosition, stop: Event) -> 
             raise _RefetchError("the file has changed there")
         if None not in (whole, file.size) and whole != file.size:
             raise SourceError(
-                f"{without_secrets(file.url)}: has {whole} bytes, its list says {file.size}; run again later"
+                f"{without_secrets(file.url)}: has {whole} bytes, the list of files says {file.size}; run "
+                "again later"
             )
         with _disk_errors(part.path):
             part.begin(begin, version)
@@ -257,7 +260,7 @@ def _range(answer: HTTPResponse, start: int) -> tuple[int, int | None]:
         return 0, int(said) if said.isdecimal() else None
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
     if not found or int(found[1]) != start:
-        raise ConnectionError("another part came than the one that was asked for")
+        raise ConnectionError("the server sent another part of the file than requested")
     return start, None if found[2] == "*" else int(found[2])
 
 

@@ -127,7 +127,7 @@ class _Redirect(HTTPRedirectHandler):
         allowed = ("https",) if req.type == "https" else ("http", "https")
         if urlsplit(newurl).scheme not in allowed:
             raise AnswerError(
-                f"{without_secrets(req.full_url)}: the server sends us on to {without_secrets(newurl)}, "
+                f"{without_secrets(req.full_url)}: the server redirects to {without_secrets(newurl)}, "
                 f"expected an address of {' or '.join(allowed)}; name another --from",
                 code,
             )

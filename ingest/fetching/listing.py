@@ -83,7 +83,7 @@ def list_files(publication: Publication) -> tuple[RemoteFile, ...]:
         ) from error
     paths = [_safe(each.path, publication.url) for each in found]
     if len(set(paths)) < len(paths):
-        raise SourceError(f"{without_secrets(publication.url)}: names a file twice; name another --from")
+        raise SourceError(f"{without_secrets(publication.url)}: lists a file twice; name another --from")
     return tuple(sorted(found, key=lambda each: each.path))
 
 
@@ -122,7 +122,8 @@ def _safe(path: str, where: str) -> str:
     parts = path.split("/")
     if {"", ".", ".."} & set(parts) or "\\" in path or ":" in parts[0] or not path.isprintable():
         raise SourceError(
-            f"{without_secrets(where)}: names {path!r}, no path below a folder; name another --from"
+            f"{without_secrets(where)}: names {path!r}, which is not a path below the folder; name another "
+            "--from"
         )
     return path
 
@@ -187,7 +188,7 @@ def _next_page(links: str, hub: str) -> str | None:
     if not found:
         return None
     if urlsplit(found[1])[:2] != urlsplit(hub)[:2]:
-        raise SourceError(f"{hub}: sends us on to {without_secrets(found[1])}; name another --from")
+        raise SourceError(f"{hub}: redirects to {without_secrets(found[1])}; name another --from")
     return found[1]
 
 

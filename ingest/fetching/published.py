@@ -77,6 +77,6 @@ def publication_of(name: str, url: str | None = None) -> Publication:
     """
     known = publications().get(name)
     if known is None and url is None:
-        raise SettingsError(f"nobody has said where {name} is published; name its address with --from")
+        raise SettingsError(f"the catalogue has no address for {name}; give one with --from")
     found = known or Publication("")
     return found if url is None else found.at(url)

@@ -37,7 +37,7 @@ def grid_of(
         steps = np.diff(values)
         if not (steps > 0).all() and not (steps < 0).all():
             raise SourceError(
-                f"{where}: the cell centres of {axis} neither increase nor decrease all along; expected "
+                f"{where}: the cell centres of {axis} neither only increase nor only decrease; expected "
                 "each once and in order; fix the file"
             )
     return Grid(axes, centres, kind)

@@ -82,7 +82,7 @@ def _keys(folder: Path) -> list[str]:
         raise SourceError(f"{strange}: a broken link, or neither a file nor a folder; fetch the store again")
     if tree.unreadable:
         fault = tree.unreadable[0]
-        raise SourceError(f"{fault.path}: {fault.reason}; a store is read whole or not at all")
+        raise SourceError(f"{fault.path}: {fault.reason}; all files of a store must be readable")
     return sorted(place.relative_to(folder).as_posix() for place in tree.files)
 
 

@@ -297,13 +297,13 @@ def _why_no_times(time: ArrayInfo, times: Values) -> str:
     name = printable(time.path)
     missing = np.flatnonzero(~np.isfinite(times))
     if missing.size:
-        return f"{name} is no list of times: it has no value at frame {missing[0]} (a fill value?)."
+        return f"{name} is not a list of times: it has no value at frame {missing[0]} (a fill value?)."
     back = np.flatnonzero(np.diff(times) <= 0)
     if back.size:
         first = int(back[0]) + 1
         here, before = f"{times[first]:g}", f"{times[first - 1]:g}"
-        return f"{name} is no list of times: {here} at frame {first} comes after {before} (a restart?)."
-    return f"{name} holds {len(times)} times, not one a frame."
+        return f"{name} is not a list of times: {here} at frame {first} comes after {before} (a restart?)."
+    return f"{name} holds {len(times)} times, not one per frame."
 
 
 def _one_way(values: Values) -> bool:

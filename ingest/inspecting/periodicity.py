@@ -52,7 +52,7 @@ class Ends:
         """What they say to a person; nothing where they say nothing.
 
         >>> Ends(jump=9.0).words
-        'hardly periodic: from end to end values jump 9 times as far as next to them'
+        'probably not periodic: between the two ends values change 9 times as much as next to them'
         """
         if self.repeated:
             return "the last cells repeat the first: a periodic axis whose end is stored twice"
@@ -64,9 +64,10 @@ class Ends:
             return ""
         if self.jump >= APART:
             return (
-                f"hardly periodic: from end to end values jump {self.jump:.0f} times as far as next to them"
+                f"probably not periodic: between the two ends values change {self.jump:.0f} times as much as "
+                "next to them"
             )
-        return "perhaps periodic: values step no further from end to end than next to the ends"
+        return "perhaps periodic: between the two ends values change no more than next to them"
 
 
 def axis_ends(reader: FrameReader) -> dict[str, Ends]:

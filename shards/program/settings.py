@@ -27,7 +27,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         with open_regular(path) as file:
             text = file.read(LARGEST_RECIPE + 1)
         if len(text) > LARGEST_RECIPE:
-            raise SettingsError(f"{path}: is larger than {LARGEST_RECIPE} bytes, no recipe; name a TOML file")
+            raise SettingsError(
+                f"{path}: is larger than {LARGEST_RECIPE} bytes, too large for a recipe; name a TOML file"
+            )
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error})") from error
     return parse_toml(text, str(path))

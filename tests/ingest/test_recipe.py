@@ -127,7 +127,7 @@ def test_a_correction_speaks_of_the_axes_it_names():
             {"correction": {"reason": " ", "boundaries": {"x": ["wall", "wall"]}}},
             "a correction needs its reason",
         ),
-        ({"correction": {"reason": "poles"}}, "it corrects nothing"),
+        ({"correction": {"reason": "poles"}}, "it has nothing to correct"),
         ({"boundaries": {"z": ["wall", "wall"]}}, "boundaries of axis z"),
         ({"boundaries": {"x": ["wall", "periodic"]}}, "axis x is periodic on one side only"),
         (

@@ -123,7 +123,7 @@ def test_pool_boiling_is_held_out_as_in_the_paper():
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ({"splits": ["test"]}, "it holds nothing out"),
+        ({"splits": ["test"]}, "it names no trajectories"),
         ({"splits": [], "files": "*"}, "expected valid, test or both"),
         ({"splits": ["train"], "files": "*"}, "held_out.0.splits.0"),
         ({"splits": ["test"], "files": "../*"}, "expected a pattern below the given folder"),

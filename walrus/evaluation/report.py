@@ -107,14 +107,15 @@ def _heading(run: RunFacts, results: Sequence[Result]) -> str:
 
 
 def lead_sentence(evaluations: Sequence[Evaluation]) -> str:
-    """Until which step forecasts are of use, as HTML."""
+    """Says until which step forecasts are useful, as HTML."""
     if len(evaluations) == 1:
         (evaluation,) = evaluations
         model, persistence, linear = (useful_steps(evaluation.horizons, each) for each in FORECASTERS)
         steps = len(evaluation.horizons.windows)
         return (
-            f"A forecast is of use until <b>step {model} of {steps}</b>: so far its VRMSE is below 1, the "
-            f"score of a constant field. Persistence is of use until step {persistence}, linear "
+            f"A forecast is useful until <b>step {model} of {steps}</b>: until there its VRMSE is below 1, "
+            "the "
+            f"score of a constant field. Persistence is useful until step {persistence}, linear "
             f"extrapolation until step {linear}."
         )
     ended = [each for each in evaluations if useful_steps(each.horizons) < len(each.horizons.windows)]
@@ -125,17 +126,17 @@ def lead_sentence(evaluations: Sequence[Evaluation]) -> str:
     )
     others = f"; {names}" if names else ""
     return (
-        f"Forecasts are of use, with a VRMSE below 1, to the end of the rollout on <b>{whole} of "
+        f"Forecasts are useful (VRMSE below 1) to the end of the rollout on <b>{whole} of "
         f"{len(evaluations)}</b> datasets{others}."
     )
 
 
 def _summary(evaluation: Evaluation) -> list[ScoreRow]:
-    """One step ahead, the two windows that the paper gives for such a dataset, and steps of use."""
+    """One step ahead, the two windows that the paper gives for such a dataset, and useful steps."""
     rows = [_row(evaluation, window, _reached(evaluation, window)) for window in evaluation.reported]
     useful = tuple(float(useful_steps(evaluation.horizons, each)) for each in FORECASTERS)
     steps = len(evaluation.horizons.windows)
-    return [*rows, ScoreRow(f"of use until step, of {steps}", useful, higher_is_better=True, whole=True)]
+    return [*rows, ScoreRow(f"useful until step, of {steps}", useful, higher_is_better=True, whole=True)]
 
 
 def _all_windows(evaluation: Evaluation, channel: str = ALL) -> list[ScoreRow]:
@@ -277,7 +278,7 @@ def _beside(evaluation: Evaluation) -> str:
         for window, values in published.vrmse.items()
     )
     return f"""<p>VRMSE as {CAPTION} (median; {escape(source())}). These figures are of other trajectories,
-perhaps on another grid: they give an orientation, not a comparison.</p>
+perhaps on another grid: use them as a rough guide, not as a comparison.</p>
 <div class="table"><table class="numbers"><thead><tr><th>{CAPTION}</th>{head}</tr></thead>
 <tbody>{body}</tbody></table></div>"""
 
@@ -296,8 +297,8 @@ mean and unbiased variance are over space, ε = {EPSILON:g} of the field's varia
 the same in any unit. A perfect forecast scores 0, a constant field at the mean scores 1. Cells inside a solid
 do not count; of a volume all other cells count, though a picture shows planes. A field that is uniform in
 space has no VRMSE and is left out of means. <b>VRMSE published</b> is the published definition: all cells
-count, solid ones too, and ε = {EPSILON:g} in the unit of the field squared; it misleads for fields of small
-numbers.</li>
+count, solid ones too, and ε = {EPSILON:g} in the unit of the field squared;
+it is misleading for fields of small numbers.</li>
 <li><b>One step</b>: each frame of a trajectory that has enough history is forecast from true frames. The
 baselines forecast the same frames.</li>
 <li><b>Steps a–b</b>: a rollout fed with its own output. Scores are the mean over fields and frames, then the
@@ -311,7 +312,7 @@ evenly spaced; an axis that is not periodic is tapered (Hann).</li>
 <li><b>Conservation</b>: density, momentum (or density × velocity) and energy, summed by the volume of each
 cell outside solids, compared with the last known frame. Truth drifts too where a boundary is open or a force
 acts.</li>
-<li><b>Of use</b>: up to the last step before VRMSE (median over trajectories) reaches 1.</li>
+<li><b>Useful</b>: up to the last step before VRMSE (median over trajectories) reaches 1.</li>
 <li><b>The flow</b>: mean kinetic energy (½ρu², without a density ½u²), enstrophy (½ of the squared curl), and
 divergence (its RMS divided by that of the whole gradient), by central differences.</li>
 <li><b>Pictures</b>: the trajectory of median error, then those of least and largest error. First axis to

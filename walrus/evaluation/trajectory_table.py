@@ -1,4 +1,4 @@
-"""The table of trajectories of a report: parameters, errors, and until which step each forecast is of use."""
+"""The table of trajectories of a report: parameters, errors, and until which step each forecast is useful."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def trajectory_table(evaluation: Evaluation) -> str:
         _row(evaluation.trajectories[index], parameters, filmed.get(index, "")) for index in order[:MOST_ROWS]
     ]
     columns = ("trajectory", *(name.replace("_", " ") for name in parameters))
-    scores = ("one step", "rollout", "of use until step", "")
+    scores = ("one step", "rollout", "useful until step", "")
     cut = f"<p>… and {len(order) - MOST_ROWS} more.</p>" if len(order) > MOST_ROWS else ""
     return table((*columns, *scores), [rows], "numbers") + cut
 

@@ -1,4 +1,4 @@
-"""Until which step a forecast is of use: better than a constant field, and correlated with the truth.
+"""Until which step a forecast is useful: better than a constant field, and correlated with the truth.
 
 The bounds are usual ones: a VRMSE of 1 is that of the mean of the truth, and a correlation of 0.8 ends the
 high-correlation time (arXiv 2308.05732).

@@ -48,14 +48,14 @@ def incomplete_checkpoints(run: Path, saved: RunCheckpoint | None) -> Iterator[s
     every = steps_of(run / CHECKPOINTS)
     after = every.index(saved.folder) + 1 if saved is not None else 0
     for step in every[after:]:
-        yield f"checkpoint {step.name} is not whole ({fault_of(step)}) and is left as it is"
+        yield f"checkpoint {step.name} is incomplete ({fault_of(step)}); it is skipped and kept"
 
 
 def require_state(run: Path, saved: RunCheckpoint | None) -> None:
     """Raises MismatchError where the run came to its end and kept no state to go on from."""
     if saved is not None and not saved.checkpoint.has_state:
         raise MismatchError(
-            f"{run}: it ended at step {saved.checkpoint.step}, and the state to go on from was removed: the "
+            f"{run}: its run ended at step {saved.checkpoint.step}, and its state was removed: the "
             "weights of the last step and the moments of the optimiser. Give another --out, fine-tune its "
             "model (walrus-finetune), or train again with --keep-state"
         )

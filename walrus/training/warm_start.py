@@ -30,9 +30,7 @@ def grow(
     the networks differ in more than that.
     """
     if new.names[: len(old)] != old.names:
-        raise MismatchError(
-            "vocabulary: the new one must begin with the old one; names keep their index for ever"
-        )
+        raise MismatchError("vocabulary: the new one must begin with the old one; a name must keep its index")
     return {name: _grown(name, weights.get(name), value, old, new) for name, value in fresh.items()}
 
 

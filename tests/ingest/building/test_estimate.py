@@ -46,7 +46,7 @@ def test_a_person_reads_sizes_times_and_what_they_are_judged_by(good, foretold, 
     text = {word: rest.strip() for word, rest in lines.items()}
     assert text["builds"] == f"{tmp_path}/root/waves"
     assert text["trajectories"] == "5 train (29 frames), 2 valid (10 frames), 2 test (10 frames)"
-    assert text["judged by"].startswith("5 frames of train/one.hdf5 (1.44 kB), read, checked and encoded in ")
+    assert text["based on"].startswith("5 frames of train/one.hdf5 (1.44 kB), read, checked and encoded in ")
     assert text["time"].endswith(" s on 2 processes")
 
 
@@ -63,12 +63,12 @@ def test_where_the_trial_fails_no_time_is_made_up(waves, foretold):
     waves.write("train/two")
     document = json.loads(foretold("--json").stdout)
     assert (document["seconds"], document["encoded_bytes"]) == (None, None)
-    assert "judged by     nothing: " in foretold().stdout
+    assert "based on      nothing: " in foretold().stdout
 
 
 def test_too_little_memory_and_no_source_are_one_line(good, foretold, command, tmp_path):
     (line,) = foretold("--memory", "1MB").stderr.splitlines()
-    assert line.startswith("walrus-ingest plan: memory of 1MB for ")
+    assert line.startswith("walrus-ingest plan: --memory 1MB for ")
     result = command("plan", good.recipe, "--from", tmp_path / "nowhere", "--to", tmp_path)
     assert result.exit_code == 1
     assert Path(tmp_path / "nowhere").name in result.stderr

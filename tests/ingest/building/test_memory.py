@@ -34,11 +34,14 @@ def test_the_slab_keeps_all_processes_within_the_bound(good, packaging):
 
 
 def test_less_than_one_frame_needs_is_one_line_and_nothing_is_written(good, build, tmp_path):
-    for options, words in ((["--workers", 1], "give as much"), (["--workers", 2], "or use fewer --workers")):
+    for options, words in (
+        (["--workers", 1], "give this much"),
+        (["--workers", 2], "or use fewer --workers"),
+    ):
         result = build("--memory", "90MB", *options)
         assert (result.exit_code, result.stdout) == (1, "")
         (line,) = result.stderr.splitlines()
-        assert "memory of 90MB for " in line
+        assert "--memory 90MB for " in line
         assert words in line
     assert not (tmp_path / "root").exists()
     assert build("--memory", "lots").exit_code == 2
@@ -51,9 +54,9 @@ def test_too_little_is_told_before_a_frame_is_read(good, build, command, tmp_pat
     monkeypatch.setattr(ingest.building.scale, "add_squares", read)
     monkeypatch.setattr(ingest.building.rounding, "add_squares", read)
     for options in ([], ["--keep-error", "0.1"], ["--format", "webdataset"]):
-        assert "memory of 90MB for " in build("--memory", "90MB", *options).stderr
+        assert "--memory 90MB for " in build("--memory", "90MB", *options).stderr
         ask = ("plan", good.recipe, "--from", good.source, "--to", tmp_path, "--memory", "90MB")
-        assert "memory of 90MB for " in command(*ask, *options).stderr
+        assert "--memory 90MB for " in command(*ask, *options).stderr
 
 
 @PACKAGINGS

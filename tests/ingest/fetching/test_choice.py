@@ -41,7 +41,7 @@ def test_splits_take_turns_until_nothing_fits():
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        ({"pattern": "nothing"}, "none of 4 files is chosen by --files nothing"),
+        ({"pattern": "nothing"}, "none of 4 files matches --files nothing"),
         ({"most_bytes": 9}, "the smallest has 10 B"),
     ],
 )

@@ -123,7 +123,7 @@ def test_each_kind_of_checksum_fits_the_right_bytes(get, kind):
 
 
 def test_a_size_other_than_the_stated_one_is_refused_before_it_is_fetched(failure, tmp_path):
-    assert "has 300000 bytes, its list says 7" in failure(size=7)
+    assert "has 300000 bytes, the list of files says 7" in failure(size=7)
     assert part_bytes(RemoteFile(NAME, ""), tmp_path) == 0
 
 
@@ -136,7 +136,7 @@ def test_a_size_other_than_the_stated_one_is_refused_before_it_is_fetched(failur
         (403, {}, b"", "HF_TOKEN"),
         (404, {}, b"", "answers 404; it is not there"),
         (302, {"Location": "file:///etc/passwd"}, b"", "answers 302"),
-        (302, {"Location": "ftp://localhost/x"}, b"", "sends us on to ftp://localhost/x"),
+        (302, {"Location": "ftp://localhost/x"}, b"", "redirects to ftp://localhost/x"),
     ],
 )
 def test_an_answer_that_is_not_the_file_says_what_to_do(

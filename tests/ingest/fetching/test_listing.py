@@ -82,7 +82,7 @@ def test_the_pages_of_a_web_server_are_followed_below_the_address_alone(shelf):
 def test_a_page_that_names_a_path_outside_the_folder_is_refused(shelf, link):
     page = f'<a href="/well/{link}">file</a>'
     shelf.instead["well/"] = (200, {"Content-Type": "text/html"}, page.encode())
-    with pytest.raises(SourceError, match="no path below a folder"):
+    with pytest.raises(SourceError, match="not a path below the folder"):
         list_files(Publication(f"{shelf.url}/well"))
 
 
@@ -90,7 +90,7 @@ def test_a_page_that_names_a_path_outside_the_folder_is_refused(shelf, link):
 def test_a_hub_that_names_a_path_outside_the_folder_is_refused(shelf, monkeypatch, path):
     monkeypatch.setenv("HF_ENDPOINT", shelf.url)
     shelf.files = {path: SMALL}
-    with pytest.raises(SourceError, match="no path below a folder"):
+    with pytest.raises(SourceError, match="not a path below the folder"):
         list_files(Publication("hf://datasets/somebody/waves"))
 
 
@@ -98,7 +98,7 @@ def test_a_hub_that_names_a_path_outside_the_folder_is_refused(shelf, monkeypatc
     ("answer", "words"),
     [
         ((200, {"Content-Type": "text/html"}, b"<html>"), "no list of files"),
-        ((200, {"Link": '<http://other/x>; rel="next"'}, b"[]"), "sends us on"),
+        ((200, {"Link": '<http://other/x>; rel="next"'}, b"[]"), "redirects to"),
         ((200, {}, b'{"error": "gated"}'), "no list of files"),
         ((404, {}, b""), "answers 404"),
     ],
@@ -126,5 +126,5 @@ def test_an_address_of_another_kind_is_refused():
 
 def test_a_file_that_is_named_twice_is_refused():
     listed = (ListedFile("a.nc"), ListedFile("{a,b}.nc"))
-    with pytest.raises(SourceError, match="names a file twice"):
+    with pytest.raises(SourceError, match="lists a file twice"):
         list_files(Publication("https://host/x", listed=listed))

@@ -307,7 +307,10 @@ def test_whether_values_meet_at_the_ends_of_an_axis_is_told(tmp_path):
     (along,) = re.findall(r'^# x = \["periodic", "periodic"\]  # (.*)$', text, re.MULTILINE)
     (across,) = re.findall(r'^# y = \["wall", "wall"\]  # (.*)$', text, re.MULTILINE)
     assert along.startswith("perhaps periodic")
-    assert across == f"hardly periodic: from end to end values jump {Y - 1} times as far as next to them"
+    assert (
+        across
+        == f"probably not periodic: between the two ends values change {Y - 1} times as much as next to them"
+    )
     flat = draft(write(tmp_path / "b.h5", u=np.ones((T, X, Y)), **lists()))
     assert '# x = ["periodic", "periodic"]\n' in flat
 

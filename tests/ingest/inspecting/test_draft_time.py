@@ -27,7 +27,7 @@ def test_a_list_that_is_no_time_is_told(tmp_path):
         ([0, 1, np.nan, 3, 4, 5], "frame 2"),
     ):
         write(tmp_path / f"{times[3]}.h5", u=values, t=np.array(times, float))
-        assert f"# t is no list of times: {said}" in draft(tmp_path / f"{times[3]}.h5").replace(
+        assert f"# t is not a list of times: {said}" in draft(tmp_path / f"{times[3]}.h5").replace(
             "it has no value at ", ""
         )
 

@@ -186,7 +186,7 @@ def test_how_the_forecasts_were_made_is_said(report: str) -> None:
 def test_published_figures_stand_apart_and_only_where_there_are_some(report: str) -> None:
     text = "".join(Page(report).text)
     assert text.count("published, on the full test set") == 2
-    assert "an orientation, not a comparison" in text
+    assert "a rough guide, not as a comparison" in text
     assert "0.081" in text
 
 
@@ -194,7 +194,7 @@ def test_the_lead_of_one_dataset_names_the_step(tmp_path: Path, calm: Result) ->
     write_report(tmp_path / "report.html", RunFacts("Evaluation", ()), [calm])
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert "Training" not in page.text
-    assert "A forecast is of use until step 5 of 5: so far its VRMSE is below 1" in "".join(page.text)
+    assert "A forecast is useful until step 5 of 5: until there its VRMSE is below 1" in "".join(page.text)
     assert len(page.values("src")) == 4
 
 

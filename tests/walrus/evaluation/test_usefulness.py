@@ -1,4 +1,4 @@
-"""The step until which a forecast is of use."""
+"""The step until which a forecast is useful."""
 
 import numpy as np
 

@@ -80,6 +80,6 @@ def test_a_run_that_has_ended_is_known_but_cannot_go_on(run):
     with pytest.raises(MismatchError, match="another schedule"):
         last_checkpoint(run, now(schedule={"rate": 1e-4}), ())
     saved, _ = last_checkpoint(run, now(schedule={"rate": 1e-4}), ("schedule",))
-    with pytest.raises(MismatchError, match="it ended at step 5, and the state to go on from was removed"):
+    with pytest.raises(MismatchError, match="its run ended at step 5, and its state was removed"):
         require_state(run, saved)
     require_state(run, None)
