@@ -191,6 +191,7 @@ def _lost(scheduler: str) -> WalrusError:
 
 
 def _result(distributed: Any, job: Any, scheduler: str) -> Any:
+    """The record of a part; raises WalrusError if the part or its workers failed."""
     try:
         return job.result()
     except distributed.KilledWorker as error:
