@@ -142,3 +142,17 @@ def test_a_signal_that_a_library_swallows_reaches_whoever_handles_signals_next()
             assert notice.signal == signal.SIGTERM
         with passed_on() as relay:
             assert relay.came == [signal.SIGTERM]
+
+
+def test_a_signal_that_comes_while_python_ends_does_not_kill_a_command_that_is_done(tmp_path):
+    command = tmp_path / "walrus-done"
+    command.write_text(
+        "import os, signal\n"
+        "import shards.program.starting\n"
+        "class Last:\n"
+        "    kill, process, number = os.kill, os.getpid(), signal.SIGUSR1\n"
+        "    def __del__(self):\n"
+        "        type(self).kill(self.process, self.number)\n"
+        "last = Last()\n"
+    )
+    assert subprocess.run([sys.executable, str(command)]).returncode == 0
