@@ -20,7 +20,7 @@ from ingest.fields.united import opened_together
 from ingest.formats.arrays import Array, Arrays, AttributedArrays, whole
 from ingest.formats.open_any import located
 from ingest.formats.run_files import RunFile
-from ingest.layout import STEP_ITSELF, TIME, Overlap, TileRule
+from ingest.layout import STEP_ITSELF, TIME, Overlap, TileRule, split_channel
 from ingest.name_pattern import names_parts, step_number
 from shards.errors import SourceError
 
@@ -116,8 +116,8 @@ def _scalars(arrays: AttributedArrays, wanted: Wanted) -> Iterator[tuple[str, tu
             value = arrays.attribute(path, attribute)
             if value is not None:
                 yield place, (value,)
-        elif path in names and not at:
-            yield place, tuple(whole(arrays.array(path)).reshape(-1).tolist())
+        elif not at and split_channel(path)[0] in names:
+            yield place, tuple(whole(arrays.array(split_channel(path)[0])).reshape(-1).tolist())
 
 
 def counted_as(header: Header, unit: str) -> Header:

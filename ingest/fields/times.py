@@ -117,6 +117,16 @@ def _number_in_name(file: Arrays, place: str) -> float:
         ) from error
 
 
+def _column(values: npt.NDArray[np.float64], column: int, where: str) -> npt.NDArray[np.float64]:
+    """One column of a table of parameters [N, P], or of the row [P] of one trajectory."""
+    if values.ndim not in (1, 2) or column >= values.shape[-1]:
+        raise SourceError(
+            f"{where}: shape {values.shape}; expected columns of parameters, and one of number {column}; "
+            "correct [scalars] of the recipe"
+        )
+    return values[..., column]
+
+
 def _scalar(file: Arrays, place: str, count: int) -> list[float]:
     """One value for all trajectories, or one for each."""
     if names_parts(place):
@@ -131,7 +141,11 @@ def _scalar(file: Arrays, place: str, count: int) -> list[float]:
                 f"{file.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe"
             )
         return [value] * count
-    values = np.concatenate([whole(array).reshape(-1) for array in find_arrays(file, path)])
+    path, column = split_channel(path)
+    arrays = [whole(array) for array in find_arrays(file, path)]
+    if column is not None:
+        arrays = [_column(each, column, f"{file.where}:{path}") for each in arrays]
+    values = np.concatenate([each.reshape(-1) for each in arrays])
     if values.size not in (1, count):
         raise SourceError(
             f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} "

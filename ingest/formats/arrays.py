@@ -23,6 +23,7 @@ from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
 from ingest.formats.hdf5_storage import losses
 from ingest.formats.packing import NAMES, Attribute, Packing, packing
+from ingest.formats.text_lists import hdf5_words
 from shards.errors import SourceError
 
 SlabIndex = int | slice
@@ -86,6 +87,10 @@ class ArrayFile(AttributedArrays, Protocol):
 
     def dimensions(self, path: str) -> tuple[str, ...]:
         """A name per axis of the array at `path`, as the file has it; empty text where it has none."""
+        ...
+
+    def texts(self, path: str) -> tuple[str, ...]:
+        """The words of a short list of text, such as names of channels; none where it is no such list."""
         ...
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
@@ -162,6 +167,9 @@ class Hdf5Arrays:
     def dimensions(self, path: str) -> tuple[str, ...]:
         self._item(path)
         return tree.dimension_names(hdf5.numbers(self.file, path))
+
+    def texts(self, path: str) -> tuple[str, ...]:
+        return () if path in self.refused else hdf5_words(self._item(path))
 
     @cached_property
     def _own(self) -> frozenset[str]:

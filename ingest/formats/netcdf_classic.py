@@ -21,6 +21,7 @@ from ingest.formats.netcdf_header import end_of_data
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
+from ingest.formats.text_lists import is_short, words_of
 from shards.errors import SourceError
 
 MAGIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -103,6 +104,10 @@ class ClassicFile:
 
     def dimensions(self, path: str) -> tuple[str, ...]:
         return tuple(self.array(path).variable.dimensions)
+
+    def texts(self, path: str) -> tuple[str, ...]:
+        variable = self.dataset.variables[path]
+        return words_of(variable[...]) if is_short(variable.shape, np.dtype(variable.dtype)) else ()
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
         told = {}

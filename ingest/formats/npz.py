@@ -23,6 +23,7 @@ import numpy.typing as npt
 from ingest.formats.arrays import SlabIndex
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute
+from ingest.formats.text_lists import is_short, words_of
 from shards.errors import SourceError
 
 SKIP_BYTES = 2**20
@@ -76,6 +77,9 @@ class _ArraysAlone(ABC):
     def dimensions(self, path: str) -> tuple[str, ...]:
         return tuple("" for _ in self.array(path).shape)
 
+    def texts(self, path: str) -> tuple[str, ...]:
+        return ()
+
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {}
 
@@ -127,6 +131,19 @@ class Npz(_ArraysAlone):
             size = self._archive.getinfo(name).file_size
             self._members[path] = NpzMember(lambda: self._archive.open(name), size, place)
         return self._members[path].in_order()
+
+    def texts(self, path: str) -> tuple[str, ...]:
+        """The words of a list of text, by its header and its bytes: nothing is unpickled."""
+        try:
+            with self._archive.open(f"{path}.npy") as stream:
+                shape, _, dtype = _npy_header(stream)
+                if dtype.hasobject or not is_short(shape, dtype):
+                    return ()
+                size = math.prod(shape) * dtype.itemsize
+                content = stream.read(size)
+        except _DAMAGE:
+            return ()
+        return words_of(np.frombuffer(content, dtype).reshape(shape)) if len(content) == size else ()
 
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npz holds no attributes; name an array instead of {path}@{name}")

@@ -136,6 +136,10 @@ class Zarr:
     def dimensions(self, path: str) -> tuple[str, ...]:
         return self.array(path).dimensions
 
+    def texts(self, path: str) -> tuple[str, ...]:
+        # Words among numbers stand in attributes of a store.
+        return ()
+
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {
             path: ZarrArray(f"{self.where}:{path}", item, self.contents).caveats

@@ -14,6 +14,15 @@ _LISTS_NAMES = re.compile(
 )
 
 
+def lists_names(name: str) -> bool:
+    """Whether an attribute, or an array of text, is called as a list of names.
+
+    >>> lists_names("field_names"), lists_names("units")
+    (True, False)
+    """
+    return bool(_LISTS_NAMES.fullmatch(name))
+
+
 def channel_names(attributes: Mapping[str, Attribute], lengths: tuple[int, ...]) -> tuple[str, ...]:
     """The list of different names that is as long as an axis; empty where there is none.
 

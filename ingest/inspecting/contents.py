@@ -18,7 +18,7 @@ from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
 from ingest.formats.npz import NpzMember
 from ingest.formats.zarr_store import ZarrArray
 from ingest.inspecting.axis_names import space_name
-from ingest.inspecting.channel_names import channel_names
+from ingest.inspecting.channel_names import channel_names, lists_names
 from ingest.inspecting.numbered import find_series
 from ingest.inspecting.statistics import ArrayStatistics
 from shards.errors import SourceError
@@ -152,7 +152,20 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
     for each in series:
         first = _listed(arrays, each.first, path)
         listed.append(replace(first, pattern=each.pattern, steps=len(each.members)))
-    return tuple(sorted(listed, key=lambda each: each.path))
+    texts = {
+        name.rpartition("/")[2]: words
+        for name in alone
+        if lists_names(name.rpartition("/")[2]) and (words := arrays.texts(name))
+    }
+    named = [_with_channels(each, texts) for each in listed] if texts else listed
+    return tuple(sorted(named, key=lambda each: each.path))
+
+
+def _with_channels(each: ArrayInfo, texts: dict[str, tuple[str, ...]]) -> ArrayInfo:
+    """The array with the names of its channels, where an array of text lists as many."""
+    shape = each.shape or ()
+    names = channel_names(texts, shape) if len(shape) > 2 and not each.channels else ()
+    return replace(each, channels=names) if names else each
 
 
 def _group(name: str) -> str:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
+from ingest.formats.packing import Attribute
 from ingest.inspecting.contents import root_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.infer_layout import InferredLayout
-from ingest.inspecting.parameters import looks_like_physics
+from ingest.inspecting.parameters import PROGRAM, looks_like_physics
+from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
+
+# What a list of the names of parameters is called.
+COLUMN_LIST = re.compile(
+    r"(param(eter)?|coef(ficient)?|condition|input|scalar|column|label|feature)s?[-_]?(names?|labels?|keys?)?"
+    r"|names|keys",
+    re.IGNORECASE,
+)
 
 
 def scalar_lines(
@@ -57,6 +68,7 @@ def scalar_lines(
         span = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
         found[name] = (each.stored, span, looks_like_physics(last, low))
 
+    found |= _columns(arrays, layout, set(found))
     changing = _changing({place for place, _, _ in found.values()}, arrays, last_file)
     states = [name for name, (place, _, _) in found.items() if place in changing]
     kept = {name: each for name, each in found.items() if name not in states}
@@ -75,6 +87,37 @@ def scalar_lines(
         return ["", *comments] if comments else []
     said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
     return ["", "[scalars]", said, *taken, *comments]
+
+
+def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, tuple[str, str, bool]]:
+    """The columns of a table of parameters [N, P] that the file names: for each its place and its range."""
+    found: dict[str, tuple[str, str, bool]] = {}
+    for each in layout.rest:
+        if len(each.lengths) != 2 or each.lengths[0] != layout.lengths.get(TRAJECTORY) or each.fault:
+            continue
+        names = _names_of_columns(arrays, each.path, each.lengths[1])
+        values = whole(arrays.array(each.path)) if names else np.empty((0, 0))
+        for column, name in enumerate(names):
+            low, high = float(values[:, column].min()), float(values[:, column].max())
+            # Who names a column says that it is a parameter; a counter is none.
+            if name not in taken and low <= high:
+                is_physics = name.lower() not in PROGRAM
+                found[name] = (f"{each.stored}[{column}]", f"{low:.6g} to {high:.6g}", is_physics)
+    return found
+
+
+def _names_of_columns(arrays: ArrayFile, path: str, count: int) -> tuple[str, ...]:
+    """As many names as columns, in an attribute of the table or a list of text in the file."""
+    lists: dict[str, Attribute] = dict(arrays.attributes(path))
+    for name in arrays.names():
+        last = name.rpartition("/")[2]
+        if COLUMN_LIST.fullmatch(last):
+            lists[last] = arrays.texts(name)
+    for key, held in lists.items():
+        words = tuple(each.strip() for each in held.split(",")) if isinstance(held, str) else held
+        if COLUMN_LIST.fullmatch(key) and isinstance(words, tuple) and len(set(words)) == count == len(words):
+            return tuple(map(str, words)) if all(str(word).isprintable() and word for word in words) else ()
+    return ()
 
 
 def _changing(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str]:

@@ -184,7 +184,7 @@ def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
     for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
         doubt = f"channel {channel} of {count}: name it"
         if names:
-            doubt = f"channel {channel} of {count}, as an attribute lists them"
+            doubt = f"channel {channel} of {count}, as the file lists them"
         stored = (f"{path}[{channel}]",)
         said = _plain(names[channel]) if names else f"{name}_{channel}"
         yield DraftField(said, 0, stored, each.words, constant, doubt, unit)

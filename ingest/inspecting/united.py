@@ -55,6 +55,10 @@ class United:
         holder, inner = self._holder(path)
         return holder.dimensions(inner)
 
+    def texts(self, path: str) -> tuple[str, ...]:
+        holder, inner = self._holder(path)
+        return holder.texts(inner)
+
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {}
 

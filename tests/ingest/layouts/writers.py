@@ -689,3 +689,26 @@ def netcdf_whose_time_is_known_by_its_unit(folder):
     with netCDF4.Dataset(path, "a") as file:
         file["lead"].units = "hours"
     return Right(path, {"u": U.swapaxes(1, 2)}, TIME, unit="hours")
+
+
+@layout
+def names_of_channels_and_parameters_in_lists_of_text(folder):
+    values = np.stack([np.stack([U + run, P], axis=-1) for run in range(4)])
+    parameters = np.arange(8.0).reshape(4, 2) + 0.5
+    names = {"channels": np.array(["rho", "vx"]), "param_names": np.array(["nu", "Re"])}
+    np.savez(folder / "runs.npz", states=values, params=parameters, **names, **LISTS)
+    scalars = {"nu": [0.5, 2.5, 4.5, 6.5], "Re": [1.5, 3.5, 5.5, 7.5]}
+    fields = {"rho": values[..., 0], "vx": values[..., 1]}
+    return Right(folder / "runs.npz", fields, TIME, runs=4, scalars=scalars)
+
+
+@layout
+def names_of_channels_in_an_array_and_of_parameters_in_an_attribute(folder):
+    values = np.stack([np.stack([U + run, V, P], axis=1) for run in range(2)])
+    names = np.array(["height", "depth", "salt"], dtype=h5py.string_dtype())
+    arrays = {"data": values, "field_names": names, "params": [[0.5, 8.25], [1.5, 4.25]]}
+    path = write_hdf5(folder / "runs.h5", arrays | LISTS)
+    with h5py.File(path, "r+") as file:
+        file["params"].attrs["names"] = ["Fr", "seed"]
+    fields = {"height": values[:, :, 0], "salt": values[:, :, 2]}
+    return Right(path, fields, TIME, runs=2, scalars={"Fr": [0.5, 1.5]})

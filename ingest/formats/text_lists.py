@@ -1,0 +1,47 @@
+"""Short lists of text in a file, such as the names of channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+# A list that names things is no longer, in words and in bytes.
+MOST_WORDS = 256
+MOST_BYTES = 2**16
+
+
+def is_short(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Whether an array may be a list of words: text [L], or letters [L, letters] as NetCDF stores it.
+
+    >>> is_short((3,), np.dtype("U5")), is_short((3, 8), np.dtype("S1")), is_short((3,), np.dtype("f4"))
+    (True, True, False)
+    """
+    is_text = dtype.kind in "SU" or h5py.check_string_dtype(dtype) is not None
+    axes = 2 if dtype == np.dtype("S1") else 1
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    return is_text and len(shape) == axes and shape[0] <= MOST_WORDS and size <= MOST_BYTES
+
+
+def words_of(values: npt.NDArray[Any]) -> tuple[str, ...]:
+    """The words of such a list.
+
+    >>> words_of(np.array([[b"u", b"x"], [b"p", b" "]])), words_of(np.array(["rho"]))
+    (('ux', 'p'), ('rho',))
+    """
+    rows = [b"".join(row.tolist()) for row in values] if values.ndim == 2 else values.tolist()
+    words = (row.decode("utf-8", "replace") if isinstance(row, bytes) else str(row) for row in rows)
+    return tuple(word.strip(" \0") for word in words)
+
+
+def hdf5_words(item: h5py.HLObject) -> tuple[str, ...]:
+    """The words of a dataset; none where it is no short list of text, or cannot be read."""
+    if not isinstance(item, h5py.Dataset):
+        return ()
+    try:
+        return words_of(item[...]) if is_short(item.shape, item.dtype) else ()
+    except (OSError, RuntimeError, TypeError, ValueError):
+        # The list of arrays says what is wrong with a damaged one.
+        return ()
