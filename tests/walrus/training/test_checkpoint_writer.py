@@ -17,15 +17,6 @@ from walrus.training.run_checkpoint import Checkpoint, Fragment, RunCheckpoint
 SCRIPT = Path(__file__).with_name("writer_run.py")
 
 
-@pytest.fixture
-def world(tmp_path):
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1
-    )
-    yield
-    torch.distributed.destroy_process_group()
-
-
 def wait_for(writer):
     while writer.is_writing:
         time.sleep(0.01)

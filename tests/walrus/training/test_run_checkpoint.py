@@ -74,15 +74,6 @@ def test_a_file_cut_short_is_refused_with_what_to_do(tmp_path):
         saved.read("weight", "block.weight", 0, 35)
 
 
-@pytest.fixture
-def world(tmp_path):
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1
-    )
-    yield
-    torch.distributed.destroy_process_group()
-
-
 def test_the_last_two_are_kept_and_what_was_half_written_goes(tmp_path, world):
     folder = tmp_path / "checkpoints"
     for step in (3, 6, 9):
