@@ -177,7 +177,7 @@ def test_a_recipe_that_never_ends_is_refused(tmp_path):
     path.unlink()
     path.touch()
     os.truncate(path, 10**11)
-    with pytest.raises(SettingsError, match="no recipe"):
+    with pytest.raises(SettingsError, match="too large for a recipe"):
         read_toml(path)
 
 
