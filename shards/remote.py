@@ -23,7 +23,7 @@ from shards.errors import SettingsError, ShardError
 from shards.files import LARGEST_DOCUMENT
 from shards.index import FileRecord
 from shards.read import Dataset
-from shards.urls import below, without_secrets
+from shards.urls import below, joined, without_secrets
 from shards.verify import file_crc32c
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class RemoteFiles:
         """Without user, password and what follows a question mark: a signed URL has its token there."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, host, _below(parts.path, path), "", ""))
+        return urlunsplit((parts.scheme, host, joined(parts.path, path), "", ""))
 
     def read(self, path: str) -> bytes:
         with TemporaryDirectory() as place:
@@ -198,7 +198,7 @@ class RemoteFiles:
         """A file as its file system names it; a signed URL keeps what follows its question mark."""
         if not self._is_http:
             folder: str = self._system._strip_protocol(self.url)
-            return _below(folder, path)
+            return joined(folder, path)
         return below(self.url, path)
 
     def _without_secrets(self, text: str) -> str:
@@ -207,10 +207,6 @@ class RemoteFiles:
             text = text.replace(secret, "...") if secret else text
         # A server may have sent us on to another address with a token of its own.
         return without_secrets(text)
-
-
-def _below(folder: str, path: str) -> str:
-    return f"{folder.rstrip('/')}/{path}" if path else folder.rstrip("/")
 
 
 class _NoMoreThan(fsspec.callbacks.Callback):  # type: ignore[misc]

@@ -25,8 +25,16 @@ def below(url: str, path: str) -> str:
     'https://host/shards/shear_flow/card.json?key=1'
     """
     parts = urlsplit(url)
-    place = f"{parts.path.rstrip('/')}/{path}" if path else parts.path.rstrip("/")
-    return urlunsplit((parts.scheme, parts.netloc, place, parts.query, ""))
+    return urlunsplit((parts.scheme, parts.netloc, joined(parts.path, path), parts.query, ""))
+
+
+def joined(folder: str, path: str) -> str:
+    """A path below a folder; the folder itself, without its last slash, for an empty path.
+
+    >>> joined("/shards/", "shear_flow"), joined("/shards/", "")
+    ('/shards/shear_flow', '/shards')
+    """
+    return f"{folder.rstrip('/')}/{path}" if path else folder.rstrip("/")
 
 
 def _bare(rest: str) -> str:

@@ -13,7 +13,7 @@ from itertools import chain
 import numpy as np
 
 from ingest.building.inputs import InputFile
-from ingest.formats.arrays import ABSENT_CHUNKS
+from ingest.formats.arrays import absent_chunks
 from ingest.formats.open_any import open_arrays
 from ingest.recipe import Recipe
 from ingest.repeated_end import repeats_its_first_cells
@@ -48,12 +48,11 @@ def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
     return []
 
 
-def absent_chunks(file: InputFile) -> str:
+def absent_chunks_of(file: InputFile) -> str:
     """What a sentence about values that are no numbers ends with, where chunks of the file are absent."""
     told: list[str] = []
     with suppress(SourceError), open_arrays(file.place) as arrays:
-        for name, words in arrays.caveats().items():
-            told += [f"; {name}: {each}" for each in words if ABSENT_CHUNKS in each]
+        told = [f"; {name}: {words}" for name, words in absent_chunks(arrays).items()]
     return "".join(told[:NAMED])
 
 

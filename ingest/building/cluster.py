@@ -196,9 +196,8 @@ def _result(distributed: Any, job: Any, scheduler: str) -> Any:
         return job.result()
     except distributed.KilledWorker as error:
         raise WalrusError(
-            "several workers died while they built one part, usually because memory ran out; give them "
-            "more, or "
-            "start fewer on a machine"
+            "several workers died while they built one part, usually because memory ran out; "
+            "give them more, or start fewer on a machine"
         ) from error
     except CancelledError as error:
         raise _lost(scheduler) from error

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from ingest.building.agreement import without_file
-from ingest.building.caveats import absent_chunks
+from ingest.building.caveats import absent_chunks_of
 from ingest.building.checks import NotFiniteError, UnfitError, require_finite
 from ingest.building.frame_statistics import FAR, FrameStatistics, SolidCells, with_moments, without_solid
 from ingest.building.inputs import InputFile, require_unchanged
@@ -205,6 +205,8 @@ def _pass_file(
 ) -> list[Quarantined]:
     """Hands the trajectories of one file to `take`; returns those that are not fit, and why."""
     quarantine: list[Quarantined] = []
+    # Of the file as a whole: looked for once, and only where a value is no number.
+    absent: str | None = None
     try:
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
             for trajectory in trajectories:
@@ -213,7 +215,8 @@ def _pass_file(
                 except (UnfitError, SourceError) as error:
                     reason = without_file(error, file)
                     if isinstance(error, NotFiniteError):
-                        reason += absent_chunks(file)
+                        absent = absent_chunks_of(file) if absent is None else absent
+                        reason += absent
                     quarantine.append(Quarantined(file.path, trajectory.origin.row, reason))
     except SourceError as error:
         reason = without_file(error, file)

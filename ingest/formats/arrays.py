@@ -100,6 +100,16 @@ class ArrayFile(AttributedArrays, Protocol):
         ...
 
 
+def absent_chunks(arrays: ArrayFile) -> dict[str, str]:
+    """Of arrays by path that lack chunks: which ones, as their caveat says."""
+    found: dict[str, str] = {}
+    for path, told in arrays.caveats().items():
+        for words in told:
+            if ABSENT_CHUNKS in words:
+                found[path] = words
+    return found
+
+
 def whole(array: Array) -> npt.NDArray[np.float64]:
     """A small array: coordinates, times, scalars; raises SourceError for one that is not small."""
     size = math.prod(array.shape) * 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ingest.formats.arrays import ABSENT_CHUNKS, ArrayFile
+from ingest.formats.arrays import ArrayFile, absent_chunks
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_axes import AxisLines
@@ -241,12 +241,7 @@ class DraftText:
     @cached_property
     def _absent(self) -> dict[str, str]:
         """Of arrays that lack chunks, which ones; each must be fetched again."""
-        found: dict[str, str] = {}
-        for path, told in self.arrays.caveats().items():
-            for words in told:
-                if ABSENT_CHUNKS in words:
-                    found[path] = words
-        return found
+        return absent_chunks(self.arrays)
 
     @cached_property
     def _is_at_rest(self) -> dict[str, bool]:

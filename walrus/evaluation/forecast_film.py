@@ -53,7 +53,7 @@ class ForecastFilm:
         """The film; colours of a field are the same in all its pictures. There must be a frame."""
         view, channels = self.view, self.schema.channels
         images_TCVU = np.stack(self.images_TCVU)
-        units = _units(self.schema)
+        units = self.schema.per_channel({each.name: each.unit for each in self.schema.variable_fields})
         scales = [Scale.of_field(list(images_TCVU[:, row])) for row in range(len(channels))]
         columns = min(len(channels), 4 if view.ratio > 1.2 else 3)
         left, top, bottom = 0.15, 0.95, 0.4
@@ -86,11 +86,3 @@ class ForecastFilm:
                     artist.set_data(image_VU)
                 pictures.append(page.pixels())
         return gif(pictures, (UNSIGNED, SIGNED), frames_per_second)
-
-
-def _units(schema: Schema) -> list[str]:
-    """The unit of each channel."""
-    units: list[str] = []
-    for each in schema.variable_fields:
-        units += [each.unit] * len(each.components(schema.grid.axes))
-    return units
