@@ -1,4 +1,4 @@
-"""Inspects unknown files and folders, and drafts recipes for them."""
+"""Drafts recipes for unknown files and folders."""
 
 __all__ = [
     "axis_names",

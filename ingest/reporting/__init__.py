@@ -1,4 +1,4 @@
-"""Describes a built dataset on one HTML page, and lists the datasets of a folder in one line each."""
+"""Describes built datasets: one HTML page per dataset, or one line each for those of a folder."""
 
 __all__ = [
     "figures",
