@@ -40,7 +40,7 @@ check: $(READY)  ## ruff, mypy --strict, fast tests
 	$(BIN)/mypy
 	$(PYTEST) -m "not slow"
 
-bench: $(READY)  ## build, loader, network and groups, each beside what it is compared with: docs/benchmarks.md
+bench: $(READY)  ## build, loader, network and groups, each next to what it is compared with: docs/benchmarks.md
 	$(BIN)/python tests/bench/bench_build.py
 	$(BIN)/python tests/bench/bench_loader.py
 	$(BIN)/python tests/bench/bench_model.py

@@ -5,7 +5,7 @@
 
 Threads never talk to other ranks: what ranks agree on is said between two steps, where all of them are.
 What the files are is in walrus/training/run_checkpoint.py, the reasons in
-docs/decisions/0135-checkpoints-beside-training.md.
+docs/decisions/0135-checkpoints-during-training.md.
 """
 
 from __future__ import annotations

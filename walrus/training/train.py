@@ -49,7 +49,7 @@ class TrainSettings:
     # Whose RMS that is: of each window, or of the whole dataset, as its card has it.
     normalise: Literal["sample", "dataset"] = "sample"
     checkpoint_every: AtLeastOne = 1000
-    # Write checkpoints while the next steps are computed: docs/decisions/0135-checkpoints-beside-training.md.
+    # Write checkpoints while the next steps are computed: docs/decisions/0135-checkpoints-during-training.md.
     async_checkpoints: bool = True
 
     @property
