@@ -149,8 +149,9 @@ ul { padding-left: 20px }
   figure { padding: 6px; margin-inline: -6px }
   img.wide { max-width: none; width: 680px }
   table { font-size: 12px }
-  th, td { padding: 5px 4px }
+  th, td { padding: 5px 4px; white-space: normal }
   thead th { font-size: 12px }
+  tbody th { min-width: 7em; overflow-wrap: anywhere }
 }
 """
 _VIEWER = """

@@ -1,7 +1,5 @@
 """Reports with hostile names, opened in a real browser: nothing of a name runs, and nothing is fetched."""
 
-import shutil
-import subprocess
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -9,8 +7,8 @@ from threading import Thread
 import pytest
 
 from shards.drawing.html_page import escaped_words, figure, heading, page, table, text_row
+from tests.browser import NEEDS_BROWSER, opened
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 MARK = "document.documentElement.setAttribute('data-owned', 1)"
 DOT = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000"
@@ -35,7 +33,7 @@ CORPUS = (
     "&lt;script&gt;{mark}&lt;/script&gt;",
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")]
+pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
 
 class Counting(BaseHTTPRequestHandler):
@@ -62,15 +60,6 @@ def server():
         yield f"http://127.0.0.1:{made.server_port}", asked
         made.shutdown()
         thread.join()
-
-
-def opened(path, tmp_path):
-    """The page as the browser has it after its scripts ran."""
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    where = [f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=2000", "--dump-dom"]
-    done = subprocess.run([*command, *where, path.as_uri()], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_nothing_of_a_hostile_name_runs_or_is_fetched(server, tmp_path):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from shards.drawing.viewer import script
 from shards.schema import Boundary, Grid
+from tests.browser import NEEDS_BROWSER, seen
 from walrus.evaluation.baselines import frame_errors
 from walrus.evaluation.curve_figures import Curve
 from walrus.evaluation.evaluate import Evaluation, Filmed, Recordings
@@ -23,6 +24,18 @@ from walrus.evaluation.recording import RolloutFacts, RolloutStep, record
 from walrus.evaluation.report import Result, RunFacts, count, duration, write_report
 from walrus.evaluation.write import save
 
+# A film of the steps 1, 3 and 5, for a reader who wants little motion: it shows one step per second.
+ACTIONS = """
+await see("begin", () => {});
+await see("field", () => choose("Field", 1));
+await see("last", () => key("ArrowLeft"));
+await see("first", () => button("one step on"));
+await see("playing", () => key(" "));
+await see("soon", () => wait(300));
+await see("a second", () => wait(800));
+await see("paused", () => button("Pause"));
+await see("later", () => wait(1500));
+"""
 VOID = {"meta", "img"}
 PERIODIC = Boundary.PERIODIC
 NO_SOLID = np.zeros((6, 4), bool)
@@ -139,6 +152,25 @@ def test_the_page_runs_one_script_that_its_policy_names_by_hash(report: str) -> 
     assert run == [script()]
     assert base64.b64encode(hashlib.sha256(run[0].encode()).digest()).decode() == digest
     assert report.count("<script") == 1 + 2
+
+
+@pytest.mark.slow
+@NEEDS_BROWSER
+def test_a_reader_chooses_field_and_step_and_plays_the_film(report: str, tmp_path: Path) -> None:
+    shown = seen(report, ACTIONS, tmp_path, "--force-prefers-reduced-motion")
+    words = {name: text for name, (text, _, _) in shown.items()}
+    assert words["begin"].startswith("u, step 1, t = 0")
+    assert words["field"] == words["first"] == words["soon"]
+    assert words["first"].startswith("v, step 1,")
+    assert words["last"].startswith("v, step 5,")
+    assert words["paused"] == words["later"]
+    assert words["a second"].startswith("v, step 3,")
+    assert [shown[name][2] for name in ("first", "a second", "later")] == ["Play", "Pause", "Play"]
+    # Truth, forecast and error, each another picture in another field or step.
+    for one, other in (("begin", "field"), ("first", "last")):
+        pairs = list(zip(shown[one][1], shown[other][1], strict=True))
+        assert len(pairs) == 3
+        assert all(first != second for first, second in pairs)
 
 
 def test_every_picture_can_be_opened_and_is_described(report: str) -> None:
