@@ -2,6 +2,7 @@
 
 __all__ = [
     "arrays",
+    "foreign_formats",
     "hdf5",
     "hdf5_attributes",
     "hdf5_errors",

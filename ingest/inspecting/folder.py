@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ingest.formats.foreign_formats import foreign_file, foreign_names
 from ingest.formats.hdf5 import virtual_sources
 from ingest.formats.open_any import is_hdf5
 from ingest.formats.run_files import without_parts
@@ -34,41 +34,8 @@ SUFFIXES = (
 )
 # How files without a known suffix begin: HDF5, and NetCDF classic.
 BEGINNINGS = (b"\x89HDF", b"CDF")
-# What to do with files of several suffixes.
-OF_VTK = "read them with pyvista or meshio, numpy.savez their arrays"
-OF_TORCH = "torch.load(FILE, weights_only=True), then numpy.save"
-OF_TABLES = "read them with pyarrow, bring them to a grid, numpy.savez their arrays"
-OF_XDMF = "name the folder of the HDF5 files that they point to"
-# Formats that we do not read: a pattern of their file names, their name for the message, and what to do.
-FOREIGN_FOLDERS = (
-    ("*Level_0/Cell_H", "a plotfile of AMReX", "bring it to a grid with yt (covering_grid), numpy.savez it"),
-    ("*system/controlDict", "a case of OpenFOAM", "bring it to a grid (foamToVTK, pyvista), numpy.savez it"),
-    ("*md.idx", "an ADIOS2 file", "write its arrays to HDF5 or npz with adios2, or openpmd-pipe"),
-    ("*.vt[iurskp]", "files of VTK", OF_VTK),
-    ("*.vtk", "files of VTK", OF_VTK),
-    ("*.f0000[0-9]", "field files of Nek5000", "bring them to a grid with pymech, numpy.savez their arrays"),
-    ("*.meta", "binary files of MITgcm", "read them with xmitgcm.open_mdsdataset, write them by to_netcdf"),
-    ("*.silo", "files of Silo", "read them with VisIt or yt, numpy.savez their arrays"),
-    ("*.pt", "files of torch, which are pickles", OF_TORCH),
-    ("*.pth", "files of torch, which are pickles", OF_TORCH),
-    (
-        "*.pkl",
-        "pickles, which may run any program",
-        "load them where they were made, numpy.savez their arrays",
-    ),
-    ("*.su2", "a case of SU2", "bring it to a grid with pyvista (its .vtu files), numpy.savez it"),
-    ("*.plt", "files of Tecplot", "read them with pyvista, numpy.savez their arrays"),
-    ("*.mat", "files of MATLAB 5", "read them with scipy.io.loadmat, numpy.savez their arrays"),
-    ("*.grib*", "GRIB files", "convert them with cdo -f nc4 copy, or with cfgrib"),
-    ("*.parquet", "tables of Parquet", OF_TABLES),
-    ("*.feather", "tables of Feather", OF_TABLES),
-    ("*.arrow", "tables of Arrow", OF_TABLES),
-    ("*.xdmf", "files of XDMF, which describe others", OF_XDMF),
-    ("*.xmf", "files of XDMF, which describe others", OF_XDMF),
-    ("*.csv", "tables of text", "read them with numpy.loadtxt, numpy.savez them"),
-)
-# How many files of a folder are opened to see whether they show values of others.
-MANY_MASTERS = 20
+# How many files of a folder are opened to see whether they show values of others, or what format they have.
+MANY_OPENED = 20
 # How many file names of a folder are compared with these patterns.
 MANY_FILES = 10_000
 
@@ -80,11 +47,7 @@ def look_through(folder: Path) -> FolderContents:
     """
     found = _data_files(folder)
     if not found:
-        _refuse_known(folder)
-        raise SourceError(
-            f"{folder}: no file that can be read below it ({', '.join(SUFFIXES)}, or HDF5 by content); "
-            "name a file, or the folder of the files"
-        )
+        raise _nothing_to_read(folder)
     arranged = _arranged(folder, found)
     alone = _without_sources(found, arranged)
     if len(alone) < len(found):
@@ -118,20 +81,38 @@ def _without_sources(found: list[Path], arranged: Arrangement) -> list[Path]:
     Only files that stand apart from the largest family are opened: a master is rarely named as its sources.
     """
     family = {file.path for file in arranged.files}
-    apart = [path for path in found if path not in family and path.is_file()][:MANY_MASTERS]
+    apart = [path for path in found if path not in family and path.is_file()][:MANY_OPENED]
     sources: set[Path] = set()
     for path in filter(is_hdf5, apart):
         sources.update(source.resolve() for source in virtual_sources(path))
     return [path for path in found if not sources or path.resolve() not in sources] or found
 
 
-def _refuse_known(folder: Path) -> None:
-    """Raises SourceError, with what to do, if the folder holds files of a format that we do not read."""
+def _nothing_to_read(folder: Path) -> SourceError:
+    """Why no file of a folder can be read: its format and what to do, otherwise what was found."""
+    expected = "expected HDF5, NetCDF, npz or zarr"
     files = walk(folder).files[:MANY_FILES]
-    names = {path.relative_to(folder).as_posix() for path in files}
-    for pattern, what, remedy in FOREIGN_FOLDERS:
-        if any(fnmatchcase(name, pattern) for name in names):
-            raise SourceError(f"{folder}: {what}; expected HDF5, NetCDF, npz or zarr; {remedy}")
+    if not files:
+        return SourceError(f"{folder}: found no file; {expected}; name a file, or the folder of the files")
+    named = foreign_names([path.relative_to(folder).as_posix() for path in files])
+    if named is not None:
+        foreign, names = named
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return SourceError(
+            f"{folder}: found {foreign.title} ({names[0]}{more}); {expected}; {foreign.advice}"
+        )
+    for path in filter(Path.is_file, files[:MANY_OPENED]):
+        by_content = foreign_file(path)
+        if by_content is not None:
+            name = path.relative_to(folder).as_posix()
+            return SourceError(
+                f"{folder}: found {by_content.title} ({name}); {expected}; {by_content.advice}"
+            )
+    kinds = sorted({path.suffix or path.name for path in files})
+    return SourceError(
+        f"{folder}: found only files of other kinds ({', '.join(kinds[:5])}); {expected}; name a file, or "
+        "the folder of the files"
+    )
 
 
 def _data_files(folder: Path) -> list[Path]:

@@ -65,7 +65,7 @@ def test_a_git_lfs_pointer_is_called_by_its_name(refusal):
         (b"SIMPLE  =   T", "a FITS file"),
         (b"\x80\x02}q\x00.", "a pickle"),
         (b"PK\x03\x04 and so on", "a zip archive"),
-        (b"\x1f\x8b\x08\x00 and so on", "a gzip archive"),
+        (b"\x1f\x8b\x08\x00 and so on", "a compressed file"),
         (b"12.5 13.5\n", "10 bytes that are not HDF5"),
     ],
 )

@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_named(tmp_path):
 
 
 def test_an_empty_folder_is_one_line(tmp_path):
-    with pytest.raises(SourceError, match="no file that can be read below it"):
+    with pytest.raises(SourceError, match="found no file; expected HDF5"):
         look_through(tmp_path)
 
 

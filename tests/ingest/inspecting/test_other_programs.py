@@ -68,10 +68,15 @@ def test_meshes_of_openpmd_may_be_called_fields_and_lie_next_to_particles(tmp_pa
         ("plt0/Level_0/Cell_H", b"1", "a plotfile of AMReX.*covering_grid"),
         ("cavity/system/controlDict", b"{}", "a case of OpenFOAM.*foamToVTK"),
         ("out.bp/md.idx", b"0", "an ADIOS2 file.*adios2"),
-        ("out/flow_0001.vtu", b"<VTKFile>", "files of VTK.*pyvista"),
+        ("out/flow_0001.vtu", b"<VTKFile>", "a VTK file.*pyvista"),
         ("run/chan0.f00001", b"#std 4", "Nek5000.*pymech"),
         ("era5.grib", b"GRIB", "GRIB.*cdo"),
-        ("table.csv", b"t,u\n0,1\n", "tables of text.*numpy.loadtxt"),
+        ("run/data.0000.dbl", b"12345678", "a raw file .run/data.0000.dbl.*numpy.fromfile"),
+        ("run/out.tar.gz", b"\x1f\x8b", "an archive .*unpack it"),
+        ("frames/frame_01.png", b"\x89PNG", "a picture.*its colours are not values"),
+        ("run/snap-01.gfs", b"# Gerris Flow Solver", "a snapshot of Gerris .run/snap-01.gfs"),
+        ("run/restart.xyz", b"1", "only files of other kinds .*xyz"),
+        ("table.csv", b"t,u\n0,1\n", "a table of text.*numpy.loadtxt"),
     ],
 )
 def test_the_folder_of_another_format_is_refused_with_what_reads_it(tmp_path, name, content, words):
