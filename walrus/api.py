@@ -25,7 +25,7 @@ from shards.errors import MismatchError, WalrusWarning
 from shards.remote import open_place
 from shards.schema import Cell, Frames, Mask, Schema, Split, side_mask
 from shards.shard import copy_channels
-from walrus.batch import Batch, Embedding, embed
+from walrus.batch import Batch, BatchChannels, embed
 from walrus.checkpoint import Description, load_model
 from walrus.device import device
 from walrus.rollout import Model
@@ -83,14 +83,14 @@ class Pretrained:
     description: Description
 
     def history(self, dimensions: int) -> int:
-        """How many frames the model needs on a grid of this many axes."""
+        """Number of frames that the model takes, on a grid with this many axes."""
         return self.description.history(dimensions)
 
 
 def load(checkpoint: Path | str) -> Pretrained:
-    """Load the model of a run's folder, or of a converted one, onto the GPU where there is one.
+    """Load the model in the folder of a run, or of a converted checkpoint; onto the GPU if there is one.
 
-    Raises ShardError where it is absent, MismatchError where its files disagree.
+    Raises ShardError where there is no model, MismatchError where its files do not fit each other.
     """
     description, model = load_model(Path(checkpoint))
     model.network.to(device())
@@ -98,9 +98,10 @@ def load(checkpoint: Path | str) -> Pretrained:
 
 
 def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> FrameWindow:
-    """Read frames `first`, `first` + 1, ... of a trajectory of a built dataset.
+    """Read frames `first` to `first + frames - 1` of a trajectory of a built dataset, in physical units.
 
-    Raises ShardError where the dataset is not built, MismatchError where it has no such frames.
+    `folder` is a folder or a URL. Raises ShardError where the dataset is not built, MismatchError where it
+    has no such frames.
     """
     dataset = open_place(folder)
     entries, schema = dataset.entries(split), dataset.card.schema
@@ -121,11 +122,11 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
 
 
 def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator[Frames]:
-    """Forecast the `steps` frames that follow the window, [C, *S] each, float32 in physical units.
+    """Yield the `steps` frames that follow the window, [C, *S] each, float32 in physical units.
 
-    Of a longer window only the last frames are used, as many as the model needs. Warns (`warnings.warn`) at
-    the first step at which a field is far out of the range of the window, or stops moving. Raises
-    MismatchError where there are fewer frames, or the model does not know a channel.
+    The model takes the last `history` frames of the window. Warns (`warnings.warn`) at the first step at
+    which a field is far outside the range of the window, or stops changing. Raises MismatchError where the
+    window has fewer frames, or the model does not know a channel.
     """
     history = pretrained.history(len(window.schema.grid.axes))
     if len(window.frames_TCS) < history:
@@ -148,28 +149,28 @@ def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator
 
 
 def _batch(window: FrameWindow, history: int) -> Batch:
-    """The window as the model takes it: in units near the RMS of each channel, as in shards."""
+    """The window as a batch: each channel is divided by the power of two nearest its RMS, as in shards."""
     schema = window.schema
     frames_TCS = window.frames_TCS[-history:]
     static_CS = np.zeros(schema.static_shape) if window.static_CS is None else window.static_CS
     cells_S = side_mask(schema.grid.shape, schema.boundaries) if window.cells_S is None else window.cells_S
 
     powers, static_powers = _powers(frames_TCS.swapaxes(0, 1)), _powers(static_CS)
-    variable = Embedding.of(schema.variable_fields, schema.grid)
-    constant = Embedding.of(schema.constant_fields, schema.grid)
+    variable = BatchChannels.of(schema.variable_fields, schema.grid)
+    constant = BatchChannels.of(schema.constant_fields, schema.grid)
     return embed(
         window.dataset,
         schema,
         tuple(2.0**power for power in powers),
         tuple(2.0**power for power in static_powers),
-        _placed(frames_TCS / _units(powers, schema), 1, variable),
-        _placed(static_CS / _units(static_powers, schema), 0, constant),
+        _with_padding(frames_TCS / _units(powers, schema), 1, variable),
+        _with_padding(static_CS / _units(static_powers, schema), 0, constant),
         torch.from_numpy(np.array(cells_S, np.uint8)[None]),
     )
 
 
 def _powers(fields_C: Frames) -> tuple[int, ...]:
-    """The exponent of the power of two nearest the RMS of each channel; 0 where the RMS is zero."""
+    """[C] the exponent of the power of two nearest the RMS of each channel; 0 where the RMS is zero."""
     powers = []
     for field in fields_C:
         mean_square = np.square(field, dtype=np.float64).mean()
@@ -178,15 +179,17 @@ def _powers(fields_C: Frames) -> tuple[int, ...]:
 
 
 def _units(powers: Sequence[int], schema: Schema) -> Frames:
-    """2^k of each channel, to multiply [C, *S] by."""
+    """[C, 1, ...] 2^k of each channel, to multiply [C, *S] by."""
     units: Frames = np.exp2(np.array(powers, np.float64)).reshape(-1, *[1] * len(schema.grid.axes))
     return units
 
 
-def _placed(values: Frames, channel_axis: int, embedding: Embedding) -> torch.Tensor:
-    """The channels in their order in a batch of one window, zeros in those that only pad."""
+def _with_padding(values: Frames, channel_axis: int, channels: BatchChannels) -> torch.Tensor:
+    """The values of one window with the channels of a batch: zeros in padding, and a batch axis in front."""
     shape = list(values.shape)
-    shape[channel_axis] = len(embedding.sources)
-    placed = np.zeros(shape, np.float32)
-    copy_channels(np.moveaxis(values, channel_axis, 0), np.moveaxis(placed, channel_axis, 0), embedding.runs)
-    return torch.from_numpy(placed[None])
+    shape[channel_axis] = len(channels.stored_numbers)
+    padded = np.zeros(shape, np.float32)
+    copy_channels(
+        np.moveaxis(values, channel_axis, 0), np.moveaxis(padded, channel_axis, 0), channels.stored_slices
+    )
+    return torch.from_numpy(padded[None])

@@ -1,4 +1,4 @@
-"""Rotate batches by right angles: axes move, vectors and tensors turn with them.
+"""Rotate batches by right angles: the axes of space move, and so do the components of vectors.
 
 Axes: B batch, T time, C channel, H W D space.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from shards.errors import MismatchError
 from shards.schema import Sides
 from walrus.batch import SPACE_AXES, Batch, FieldSlice
-from walrus.device import sent
+from walrus.device import on_device_of
 
 Permutation = tuple[int, int, int]
 Flip = tuple[bool, bool, bool]
@@ -47,6 +47,7 @@ class Rotation:
 
     @property
     def inverse(self) -> Rotation:
+        """The rotation that undoes this one."""
         first, second, third = (self.permutation.index(axis) for axis in range(3))
         return Rotation((first, second, third), (self.flip[first], self.flip[second], self.flip[third]))
 
@@ -71,29 +72,29 @@ def draw_rotation(generator: torch.Generator) -> Rotation:
     return ROTATIONS[int(torch.randint(len(ROTATIONS), (), generator=generator))]
 
 
-def has_frame(batch: Batch) -> bool:
-    """Whether every vector and tensor has its x, y and z components, so that it can be rotated."""
+def can_rotate(batch: Batch) -> bool:
+    """Whether every vector and tensor has x, y and z components; those on a sphere cannot be rotated."""
     variable = all(_is_cartesian(field, batch.channels) for field in batch.layout)
     constant = all(_is_cartesian(field, batch.static_channels) for field in batch.static_layout)
     return variable and constant
 
 
 def rotate(batch: Batch, rotation: Rotation) -> Batch:
-    """The same physics in a rotated frame; channel names stay and refer to the new axes.
+    """The same physics in rotated coordinates; the names of channels stay, and refer to the new axes.
 
-    Components along an axis of size 1 are the padded ones, before and after.
-    Raises MismatchError where a vector or tensor has other components than x, y and z: see `has_frame`.
+    The components along an axis of size 1 are padding, before and after. Raises MismatchError where a vector
+    or tensor has other components than x, y and z: see `can_rotate`.
     """
     if rotation == IDENTITY:
         return batch
     source_C, sign_C = _component_law(rotation, batch.layout, batch.channels)
     static_source_C, static_sign_C = _component_law(rotation, batch.static_layout, batch.static_channels)
-    lower, middle, upper = (_turn_sides(batch.boundaries, rotation, axis) for axis in range(3))
+    lower, middle, upper = (_rotate_sides(batch.boundaries, rotation, axis) for axis in range(3))
     return replace(
         batch,
-        fields_BTCHWD=_turn_channels(batch.fields_BTCHWD, rotation, source_C, sign_C),
-        static_BCHWD=_turn_channels(batch.static_BCHWD, rotation, static_source_C, static_sign_C),
-        cells_BHWD=_turn_grid(batch.cells_BHWD, rotation),
+        fields_BTCHWD=_rotate_channels(batch.fields_BTCHWD, rotation, source_C, sign_C),
+        static_BCHWD=_rotate_channels(batch.static_BCHWD, rotation, static_source_C, static_sign_C),
+        cells_BHWD=_rotate_grid(batch.cells_BHWD, rotation),
         boundaries=(lower, middle, upper),
         padded_C=_select(batch.padded_C, source_C),
         scale_C=_select(batch.scale_C, source_C),
@@ -101,26 +102,26 @@ def rotate(batch: Batch, rotation: Rotation) -> Batch:
     )
 
 
-def _turn_sides(boundaries: tuple[Sides, Sides, Sides], rotation: Rotation, axis: int) -> Sides:
+def _rotate_sides(boundaries: tuple[Sides, Sides, Sides], rotation: Rotation, axis: int) -> Sides:
     lower, upper = boundaries[rotation.permutation[axis]]
     return (upper, lower) if rotation.flip[axis] else (lower, upper)
 
 
-def _turn_grid(x: Tensor, rotation: Rotation) -> Tensor:
-    """The last three axes moved and reversed."""
+def _rotate_grid(x: Tensor, rotation: Rotation) -> Tensor:
+    """The last three axes permuted and reversed."""
     leading = x.ndim - 3
     moved = x.permute(*range(leading), *(leading + axis for axis in rotation.permutation))
     return moved.flip([leading + axis for axis in range(3) if rotation.flip[axis]])
 
 
-def _turn_channels(x_CHWD: Tensor, rotation: Rotation, source_C: list[int], sign_C: list[int]) -> Tensor:
-    """[..., C, H, W, D] with both grid and components turned."""
-    sign = sent(sign_C, x_CHWD, x_CHWD.dtype)
-    return _turn_grid(_select(x_CHWD, source_C, -4), rotation) * sign[:, None, None, None]
+def _rotate_channels(x_CHWD: Tensor, rotation: Rotation, source_C: list[int], sign_C: list[int]) -> Tensor:
+    """[..., C, H, W, D] with both grid and components rotated."""
+    sign = on_device_of(sign_C, x_CHWD, x_CHWD.dtype)
+    return _rotate_grid(_select(x_CHWD, source_C, -4), rotation) * sign[:, None, None, None]
 
 
 def _select(x: Tensor, source_C: list[int], dim: int = 0) -> Tensor:
-    return x.index_select(dim, sent(source_C, x, torch.long))
+    return x.index_select(dim, on_device_of(source_C, x, torch.long))
 
 
 def _component_law(
@@ -136,7 +137,7 @@ def _component_law(
             raise MismatchError(
                 f"rotation: field {field.name} of rank {field.rank} has the components "
                 f"{', '.join(channels[field.start : field.stop])}; expected those of x, y and z; "
-                "leave data without a cartesian frame as it is"
+                "do not rotate such data"
             )
         for offset, new in enumerate(product(range(3), repeat=field.rank)):
             old = [rotation.permutation[axis] for axis in new]

@@ -1,7 +1,9 @@
 """A micro-batch as torch tensors: windows of one task, with all that the network and the loss need.
 
-Axes: B batch, T time, C channel, H W D space. Data of one or two dimensions get further axes of size 1;
-vectors and tensors get their missing components as zero channels, marked in `padded_C`.
+The network takes three axes of space. Data of one or two dimensions get more axes, of size 1. Their vectors
+and tensors get the missing components as channels of zeros, which `padded_C` marks.
+
+Axes: B batch, T time, C channel, H W D space.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from shards.schema import Boundary, FieldSpec, Grid, Schema, Sides
 
 @dataclass(frozen=True)
 class FieldSlice:
-    """The channels of one field in a batch: `start` .. `start + 3**rank` (or 1 where not embedded)."""
+    """A field in a batch: its channels are `start` to `stop` - 1.
+
+    A vector (rank 1) has one channel per axis of space, a tensor (rank 2) one per pair of axes.
+    """
 
     name: str
     rank: int
@@ -28,13 +33,15 @@ class FieldSlice:
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of one task in stored units (physical value = stored value x `scale_C`, or `static_scale_C`).
+    """Windows of one task, float32 in stored units.
 
-    `fields_BTCHWD` holds the variable channels, `static_BCHWD` the constant ones (C may be 0), `cells_BHWD`
-    the per-cell boundary bits (uint8, shards.schema.Cell), `boundaries` (lower, upper) for H, W and D, shared
-    by all samples. `channels` and `static_channels` name the C axes, `layout` and `static_layout` say which
-    of them form a vector or a tensor. `padded_C` is True for channels that exist only because 2D vectors are
-    in 3D.
+    A physical value is the stored one times `scale_C`; for constant channels, times `static_scale_C`.
+
+    - `fields_BTCHWD`: the variable channels, with names in `channels`; `layout` says which form a vector.
+    - `static_BCHWD`: the constant channels (C may be 0), with `static_channels` and `static_layout`.
+    - `cells_BHWD`: the boundary bits of each cell (uint8, shards.schema.Cell).
+    - `boundaries`: (lower, upper) of H, W and D, the same for all windows.
+    - `padded_C`: True for the variable channels that are padding, the third component of a 2D vector.
     """
 
     task: str
@@ -52,34 +59,35 @@ class Batch:
 
     @property
     def windows(self) -> int:
+        """Number of windows."""
         return self.fields_BTCHWD.shape[0]
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; the host does not wait for the copies."""
-        return self._each(lambda value: value.to(device, non_blocking=True))
+        return self._with_tensors(lambda value: value.to(device, non_blocking=True))
 
     @property
     def tensors(self) -> dict[str, torch.Tensor]:
-        """All its tensors by the names of their fields."""
+        """All tensors of the batch, by attribute."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
 
     def pin_memory(self) -> Batch:
-        """A copy in memory that a copy onto a GPU need not wait for."""
-        return self._each(lambda value: value.pin_memory())
+        """A copy in pinned memory, from which a GPU copies while the host continues."""
+        return self._with_tensors(lambda value: value.pin_memory())
 
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+    def _with_tensors(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         changed: dict[str, Any] = {name: change(value) for name, value in self.tensors.items()}
         return replace(self, **changed)
 
     def record_stream(self, stream: torch.cuda.Stream) -> None:
-        """Keeps its memory on the GPU until what is queued on this stream is done."""
+        """Keeps the memory of the batch on the GPU until this stream has done all that is queued now."""
         for value in self.tensors.values():
             value.record_stream(stream)
 
     @property
     def dimensions(self) -> int:
-        """How many of the three axes are real."""
+        """Number of axes of space that have more than one cell."""
         return sum(size > 1 for size in self.fields_BTCHWD.shape[3:])
 
 
@@ -87,68 +95,72 @@ SPACE_AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True)
-class Embedding:
-    """The channels of a batch: `sources` holds the number of each on disk, None where it only pads."""
+class BatchChannels:
+    """The channels of a batch, and where each is on disk.
 
-    channels: tuple[str, ...]
+    `stored_numbers` gives the number of each channel on disk, None for padding.
+    """
+
+    names: tuple[str, ...]
     layout: tuple[FieldSlice, ...]
-    sources: tuple[int | None, ...]
+    stored_numbers: tuple[int | None, ...]
 
     @classmethod
-    def of(cls, fields: Iterable[FieldSpec], grid: Grid) -> Embedding:
-        """Vectors and tensors of a cartesian grid get all three axes; others keep their components.
+    def of(cls, fields: Iterable[FieldSpec], grid: Grid) -> BatchChannels:
+        """The channels of fields: vectors of a cartesian grid get components for all three axes.
+
+        Those of another grid keep the components that they have.
 
         >>> from shards.schema import FieldSpec, Grid
         >>> grid = Grid(axes=("x", "y"), coordinates=((0.0, 1.0, 2.0), (0.0, 1.0)))
-        >>> embedding = Embedding.of([FieldSpec("pressure", 0), FieldSpec("velocity", 1)], grid)
-        >>> embedding.channels
+        >>> channels = BatchChannels.of([FieldSpec("pressure", 0), FieldSpec("velocity", 1)], grid)
+        >>> channels.names
         ('pressure', 'velocity_x', 'velocity_y', 'velocity_z')
-        >>> embedding.sources, embedding.runs
+        >>> channels.stored_numbers, channels.stored_slices
         ((0, 1, 2, None), (slice(0, 3, None),))
         """
         axes = _axes_of_space(grid)
-        channels: list[str] = []
-        sources: list[int | None] = []
+        names: list[str] = []
+        stored_numbers: list[int | None] = []
         layout = []
         stored = 0
         for field in fields:
-            start = len(channels)
+            start = len(names)
             on_disk = set(product(grid.axes, repeat=field.rank))
             for name, part in zip(field.components(axes), product(axes, repeat=field.rank), strict=True):
-                channels.append(name)
-                sources.append(stored if part in on_disk else None)
-                stored += part in on_disk
-            layout.append(FieldSlice(field.name, field.rank, start, len(channels)))
-        return cls(tuple(channels), tuple(layout), tuple(sources))
+                names.append(name)
+                if part in on_disk:
+                    stored_numbers.append(stored)
+                    stored += 1
+                else:
+                    stored_numbers.append(None)
+            layout.append(FieldSlice(field.name, field.rank, start, len(names)))
+        return cls(tuple(names), tuple(layout), tuple(stored_numbers))
 
     def scale(self, stored: tuple[float, ...], device: torch.device) -> torch.Tensor:
-        """The physical size of a stored 1 of each channel; 1 where it only pads."""
-        return torch.tensor(
-            [1.0 if source is None else stored[source] for source in self.sources], device=device
-        )
+        """[C] the physical value of a stored 1, from those of the channels on disk; 1 for padding."""
+        scales = [1.0 if number is None else stored[number] for number in self.stored_numbers]
+        return torch.tensor(scales, device=device)
 
     @property
-    def runs(self) -> tuple[slice, ...]:
-        """Runs of channels of the batch that take the channels on disk in order.
-
-        What is between only pads.
-        """
-        real = [channel for channel, source in enumerate(self.sources) if source is not None]
+    def stored_slices(self) -> tuple[slice, ...]:
+        """Where the channels on disk go in the batch, in their order; padding is between these slices."""
+        real = [channel for channel, number in enumerate(self.stored_numbers) if number is not None]
         starts = [channel for channel in real if channel - 1 not in real]
         ends = [channel + 1 for channel in real if channel + 1 not in real]
         return tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
 
     @property
-    def pads(self) -> tuple[int, ...]:
-        """The channels of the batch that only pad."""
-        return tuple(channel for channel, source in enumerate(self.sources) if source is None)
+    def padding(self) -> tuple[int, ...]:
+        """The channels of the batch that are padding."""
+        return tuple(channel for channel, number in enumerate(self.stored_numbers) if number is None)
 
 
 def channels_of(schema: Schema) -> tuple[str, ...]:
-    """The names of all channels in a batch of such data: variable, then constant ones, padding included."""
-    variable = Embedding.of(schema.variable_fields, schema.grid)
-    constant = Embedding.of(schema.constant_fields, schema.grid)
-    return (*variable.channels, *constant.channels)
+    """The names of all channels of a batch: the variable ones, then the constant ones, with padding."""
+    variable = BatchChannels.of(schema.variable_fields, schema.grid)
+    constant = BatchChannels.of(schema.constant_fields, schema.grid)
+    return (*variable.names, *constant.names)
 
 
 def _axes_of_space(grid: Grid) -> tuple[str, ...]:
@@ -167,12 +179,14 @@ def embed(
     static_BCS: torch.Tensor,
     cells_BS: torch.Tensor,
 ) -> Batch:
-    """The batch of windows whose channels are in order: missing axes are appended as size 1 and periodic.
+    """The batch of these arrays, with three axes of space: missing ones are of size 1, and periodic.
 
-    Shares the memory of its arguments. Source: arXiv 2511.15684, section 4.1.
+    `fields_BTCS` and `static_BCS` have the channels of `BatchChannels`, padding included. `scale` and
+    `static_scale` are for the channels on disk: see `Batch`. The batch shares the memory of the arrays.
+    Source: arXiv 2511.15684, section 4.1.
     """
-    variable = Embedding.of(schema.variable_fields, schema.grid)
-    constant = Embedding.of(schema.constant_fields, schema.grid)
+    variable = BatchChannels.of(schema.variable_fields, schema.grid)
+    constant = BatchChannels.of(schema.constant_fields, schema.grid)
     thin = (1,) * (3 - len(schema.grid.axes))
     sides = schema.boundaries + ((Boundary.PERIODIC, Boundary.PERIODIC),) * len(thin)
     return Batch(
@@ -181,11 +195,13 @@ def embed(
         static_BCHWD=static_BCS.view(*static_BCS.shape, *thin),
         cells_BHWD=cells_BS.view(*cells_BS.shape, *thin),
         boundaries=(sides[0], sides[1], sides[2]),
-        channels=variable.channels,
-        static_channels=constant.channels,
+        channels=variable.names,
+        static_channels=constant.names,
         layout=variable.layout,
         static_layout=constant.layout,
-        padded_C=torch.tensor([source is None for source in variable.sources], device=fields_BTCS.device),
+        padded_C=torch.tensor(
+            [number is None for number in variable.stored_numbers], device=fields_BTCS.device
+        ),
         scale_C=variable.scale(scale, fields_BTCS.device),
         static_scale_C=constant.scale(static_scale, fields_BTCS.device),
     )

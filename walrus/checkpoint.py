@@ -1,6 +1,6 @@
-"""Save and load a trained model: `model.safetensors`, and `model.json` that says how to rebuild it.
+"""Save and load a trained model: the weights, `model.safetensors`, and their description, `model.json`.
 
-No pickle: it loads on a machine without DeepSpeed and cannot run code.
+Loading needs no DeepSpeed and runs no code from the files.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ COPY_AGAIN = "copy the model again from where it is"
 
 @checked
 class Description:
-    """All that a model needs besides its weights, and where it comes from.
+    """All that a model needs in addition to its weights, and where it comes from.
 
-    `origin` is the published file that was converted; empty for a model trained here. `scales` of each
-    dataset and channel replace the statistics of the single window where it was trained with them
+    `origin` is the published file that was converted; it is empty for a model trained here. `scales`, by
+    dataset and channel, are those of a model that was trained with the RMS of whole datasets
     (walrus.normalize).
     """
 
@@ -52,16 +52,16 @@ class Description:
     licences: dict[str, str] = field(default_factory=dict)
     origin: str = ""
     scales: dict[str, dict[str, ChannelScale]] = field(default_factory=dict)
-    # Of the file of the weights, in hexadecimal digits; earlier versions wrote none.
+    # crc32c of model.safetensors, in hexadecimal digits; earlier versions wrote none.
     weights_crc32c: str = field(default="", compare=False)
 
     def history(self, dimensions: int) -> int:
-        """How many frames the model needs on a grid of this many axes."""
+        """Number of frames that the model takes, on a grid with this many axes."""
         return self.history_3d if dimensions == 3 else self.history_2d
 
 
 def save_model(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
-    """Write both files, weights first; the description has the checksums of both."""
+    """Write both files, the weights first; the description holds the checksums of both."""
     folder.mkdir(parents=True, exist_ok=True)
     content = save(weights)
     write_atomically(folder / WEIGHTS, content)
@@ -70,7 +70,7 @@ def save_model(folder: Path, description: Description, weights: dict[str, Tensor
 
 
 def load_description(folder: Path) -> Description:
-    """Read the description of the model in a run's folder; raises ShardError where there is none."""
+    """Read the description of the model in a folder; raises ShardError where there is none."""
     if not (folder / DESCRIPTION).is_file():
         raise ShardError(f"{folder}: has no {DESCRIPTION}; name the folder of a finished run")
     path = folder / DESCRIPTION
@@ -78,9 +78,9 @@ def load_description(folder: Path) -> Description:
 
 
 def load_model(folder: Path) -> tuple[Description, Model]:
-    """Load the model of a run's folder.
+    """Load the model in a folder, onto the CPU.
 
-    Raises ShardError where it is absent, MismatchError where the files disagree.
+    Raises ShardError where there is none, MismatchError where its files do not fit each other.
     """
     description = load_description(folder)
     vocabulary = Vocabulary(description.vocabulary)
@@ -102,7 +102,10 @@ def load_model(folder: Path) -> tuple[Description, Model]:
 
 
 def _require_size(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
-    """Raises MismatchError before a network is made that is larger than its weights."""
+    """Raises MismatchError where the described network has another size than the weights.
+
+    The check needs no memory: a hostile description may ask for terabytes.
+    """
     with torch.device("meta"):
         network = Walrus(description.model, len(description.vocabulary))
     declared = sum(value.numel() for value in network.state_dict().values())

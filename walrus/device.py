@@ -1,4 +1,4 @@
-"""Choose the device of this process, send small tensors to it, and recognise torch's out-of-memory errors."""
+"""Choose the device of this process, copy small tensors to it, and recognise torch's out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-def sent(values: Sequence[float] | Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """A few numbers on the device of `like`, for which the host does not wait.
+def on_device_of(values: Sequence[float] | Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A few numbers as a tensor on the device of `like`; the host does not wait for the copy.
 
-    `torch.tensor(values, device=...)` would wait until all that is queued on a GPU is done, which leaves it
-    idle after.
+    `torch.tensor(values, device=...)` would wait until a GPU has done all that is queued. The GPU would then
+    be idle until the host has queued more.
     """
     return torch.as_tensor(values, dtype=dtype).to(like.device, non_blocking=True)
 
 
-def ran_out(error: MemoryError | RuntimeError) -> bool:
-    """Whether the error says that memory is used up.
+def is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether the error says that there is not enough memory.
 
-    torch has a class for this on a GPU; on a CPU only the message shows it.
+    torch has a class of errors for a GPU; on a CPU only the message shows it.
     """
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

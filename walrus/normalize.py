@@ -1,9 +1,9 @@
-"""Normalise fields and back: divide by the RMS, predict the change in units of its own RMS.
+"""Normalise fields, and undo it: fields are divided by their RMS, their changes by that of the changes.
 
-No mean is removed, so zero stays zero and a field's sign keeps its meaning.
+No mean is subtracted, so that zero stays zero and a field keeps its sign. The RMS is that of the window, or
+of the whole dataset: docs/decisions/0023-whose-rms.md.
+
 Axes: B batch, T time, C channel, H W D space.
-
-The reasons are in docs/decisions/0023-whose-rms.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shards.card import Card
 from shards.errors import MismatchError
 from shards.schema import NotNegative, checked
 from walrus.batch import Batch, FieldSlice
-from walrus.device import sent
+from walrus.device import on_device_of
 
 
 @checked
@@ -29,20 +29,24 @@ class ChannelScale:
     change_rms: NotNegative
 
 
-# By dataset, then by channel. A model without any normalises each window by itself.
+# By dataset, then by channel. Without any, each window is normalised by its own RMS.
 Scales = Mapping[str, Mapping[str, ChannelScale]]
 
 
 @dataclass(frozen=True)
 class WindowStatistics:
-    """RMS of each channel, and of its change from frame to frame, [B, C] ([1, C] for a whole dataset)."""
+    """What fields and changes are divided by: [B, C], or [1, C] where it is that of a whole dataset.
+
+    `scale_BC` is the RMS of each channel, `delta_BC` that of its change from frame to frame; both in the
+    units of the batch.
+    """
 
     scale_BC: Tensor
     delta_BC: Tensor
 
 
 def join_channels(batch: Batch) -> Tensor:
-    """What the network sees, [T, B, C, H, W, D]: variable channels, then the constant ones repeated."""
+    """[T, B, C, H, W, D] the variable channels, then the constant ones, repeated for each frame."""
     fields_TBCHWD = batch.fields_BTCHWD.transpose(0, 1)
     static_TBCHWD = batch.static_BCHWD.expand(len(fields_TBCHWD), *batch.static_BCHWD.shape)
     return torch.cat([fields_TBCHWD, static_TBCHWD], 2)
@@ -50,12 +54,10 @@ def join_channels(batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def window_statistics(u_TBCHWD: Tensor, eps: float) -> WindowStatistics:
-    """Statistics of each window by itself, never below `eps`; the change of a single frame counts as 1.
+    """The RMS of each window, and that of its changes; both at least `eps`.
 
-    `eps` is relative: a field of a batch has an RMS near 1 over its dataset. See
-    docs/decisions/0023-whose-rms.md.
-
-    Source: arXiv 2511.15684, appendix A.1.
+    `eps` needs no unit: a field in stored units has an RMS near 1 over its dataset. A window of one frame has
+    no change; the RMS of its change is 1. Source: arXiv 2511.15684, appendix A.1.
     """
     scale_BC = _rms(u_TBCHWD)
     delta_BC = _rms(u_TBCHWD.diff(dim=0)) if len(u_TBCHWD) > 1 else torch.ones_like(scale_BC)
@@ -63,14 +65,15 @@ def window_statistics(u_TBCHWD: Tensor, eps: float) -> WindowStatistics:
 
 
 def card_scales(card: Card) -> dict[str, ChannelScale]:
-    """RMS of each channel and of its change by the card, which counts the training split only."""
+    """RMS of each channel and of its change, from the card: those of the training split."""
     return {name: ChannelScale(moments.rms, moments.change_rms) for name, moments in card.moments.items()}
 
 
 def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) -> WindowStatistics:
-    """What `u`, the joined channels of the batch, is divided by: its own statistics, or those of its dataset.
+    """What `u`, the joined channels of a batch, is divided by.
 
-    Raises MismatchError where there are scales, but none of this dataset or of one of its channels.
+    Without `scales` it is the RMS of each window, otherwise that of its dataset. Raises MismatchError where
+    `scales` lacks this dataset or one of its fields.
     """
     if not scales:
         return window_statistics(u_TBCHWD, eps)
@@ -92,58 +95,57 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
                 f"normalisation: {field.name} of {batch.task} has no scale; the model has those of "
                 f"{', '.join(scales[batch.task])}; give the fields it was fine-tuned on"
             )
-    # Components that only pad a vector have no scale, and count as zero.
+    # The padding of a vector has no scale, and counts as zero.
     rms = [0.0 if scale is None else scale.rms for scale in known]
     change_rms = [0.0 if scale is None else scale.change_rms for scale in known]
     unit_C = torch.cat([batch.scale_C, batch.static_scale_C])
     physical = dataset_statistics(rms, change_rms, layout, eps)
     return WindowStatistics(
-        sent(physical.scale_BC, unit_C, unit_C.dtype) / unit_C,
-        sent(physical.delta_BC, unit_C, unit_C.dtype) / unit_C,
+        on_device_of(physical.scale_BC, unit_C, unit_C.dtype) / unit_C,
+        on_device_of(physical.delta_BC, unit_C, unit_C.dtype) / unit_C,
     )
 
 
 def dataset_statistics(
-    rms: Sequence[float], delta_rms: Sequence[float], layout: Sequence[FieldSlice], eps: float
+    rms: Sequence[float], change_rms: Sequence[float], layout: Sequence[FieldSlice], eps: float
 ) -> WindowStatistics:
-    """Statistics of a whole dataset, [1, C]; the components of a vector or tensor share one RMS."""
-    return WindowStatistics(
-        _merged(rms, layout).clamp(min=eps)[None], _merged(delta_rms, layout).clamp(min=eps)[None]
-    )
+    """[1, C] statistics of a whole dataset, at least `eps`; the components of a vector share one RMS."""
+    scale_C, delta_C = _shared_rms(rms, layout), _shared_rms(change_rms, layout)
+    return WindowStatistics(scale_C.clamp(min=eps)[None], delta_C.clamp(min=eps)[None])
 
 
 def normalise(u_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
-    """The network's input u / scale."""
-    return u_TBCHWD / _spread(statistics.scale_BC)
+    """The input of the network, u / scale."""
+    return u_TBCHWD / _over_space(statistics.scale_BC)
 
 
 def denormalise(x_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
-    """The exact way back from `normalise`."""
-    return x_TBCHWD * _spread(statistics.scale_BC)
+    """Undoes `normalise`: x * scale."""
+    return x_TBCHWD * _over_space(statistics.scale_BC)
 
 
 def normalise_change(change_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
-    """A difference of frames in the units that the network predicts."""
-    return change_TBCHWD / _spread(statistics.delta_BC)
+    """A difference of two frames in the units of the network's output, change / delta."""
+    return change_TBCHWD / _over_space(statistics.delta_BC)
 
 
 def advance(u_TBCHWD: Tensor, output_TBCHWD: Tensor, statistics: WindowStatistics) -> Tensor:
-    """The frames that follow `u` according to the network's output for them."""
-    return u_TBCHWD + output_TBCHWD * _spread(statistics.delta_BC)
+    """The next frame for each frame of `u`, by the output of the network: u + output * delta."""
+    return u_TBCHWD + output_TBCHWD * _over_space(statistics.delta_BC)
 
 
 def _rms(u_TBCHWD: Tensor) -> Tensor:
     return u_TBCHWD.square().mean((0, 3, 4, 5)).sqrt()
 
 
-def _merged(rms: Sequence[float], layout: Sequence[FieldSlice]) -> Tensor:
-    """[C] with the root mean square of its components for every component of a vector or tensor."""
-    merged_C = torch.tensor(rms)
+def _shared_rms(rms: Sequence[float], layout: Sequence[FieldSlice]) -> Tensor:
+    """[C] where each component of a vector or tensor has the root mean square over all its components."""
+    shared_C = torch.tensor(rms)
     for field in layout:
-        part = merged_C[field.start : field.stop]
-        merged_C[field.start : field.stop] = part.square().mean().sqrt()
-    return merged_C
+        part = shared_C[field.start : field.stop]
+        shared_C[field.start : field.stop] = part.square().mean().sqrt()
+    return shared_C
 
 
-def _spread(value_BC: Tensor) -> Tensor:
+def _over_space(value_BC: Tensor) -> Tensor:
     return value_BC[..., None, None, None]

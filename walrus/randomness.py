@@ -1,6 +1,7 @@
-"""Counter-based random numbers: a pure function of a seed and a name, equal on every machine and version.
+"""Random numbers as a pure function of a seed and a name: the same on every machine, at any time.
 
-Only raw 64-bit output of Philox is used, which numpy keeps stable; its distributions may change.
+They are the raw 64-bit words of numpy's Philox generator. numpy promises that these stay the same in all its
+versions; it does not promise that for its distributions.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Word = int | str
 
 
 def random_words(count: int, seed: int, *name: Word) -> npt.NDArray[np.uint64]:
-    """`count` independent 64-bit words that belong to this seed and name.
+    """`count` independent 64-bit words for this seed and name.
 
     >>> (random_words(2, 7, "stride", 3) & 0xFFFF).tolist()
     [60738, 42817]
@@ -37,7 +38,7 @@ def permutation(count: int, seed: int, *name: Word) -> npt.NDArray[np.int64]:
 
 
 def below(bound: int, seed: int, *name: Word) -> int:
-    """A number in [0, bound); its bias of at most bound / 2^64 is negligible.
+    """A whole number from 0 to bound - 1; the bias is at most bound / 2^64.
 
     >>> [below(6, 7, "dice", roll) for roll in range(8)]
     [5, 0, 3, 4, 2, 4, 3, 5]
@@ -46,5 +47,5 @@ def below(bound: int, seed: int, *name: Word) -> int:
 
 
 def generator_of(seed: int, *name: Word) -> torch.Generator:
-    """A generator on the CPU that belongs to this seed and name."""
+    """A torch generator on the CPU, for this seed and name."""
     return torch.Generator().manual_seed(int(random_words(1, seed, *name)[0] >> 1))

@@ -1,4 +1,4 @@
-"""Forecast step by step: each predicted frame is fed back as if it were the truth.
+"""Forecast step by step: each predicted frame becomes part of the input for the next one.
 
 Axes: B batch, T time, C channel, H W D space.
 """
@@ -25,10 +25,11 @@ from walrus.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class ChangeBounds:
-    """Bounds on the RMS of the change of a field, in multiples of that in the first window of a rollout.
+    """Bounds on the RMS of the change of a field, as multiples of that in the first window of a rollout.
 
-    The network predicts changes in units of that RMS, and the predictions feed it back: a gain above 1
-    explodes, one below 1 freezes. See docs/decisions/0037-bounds-on-the-change.md.
+    The network predicts changes in units of that RMS, and its predictions set the next one: if they grow by a
+    factor each step, the rollout explodes; if they shrink, it freezes. See
+    docs/decisions/0037-bounds-on-the-change.md.
 
     >>> bounds = ChangeBounds(0.25, 1.0)
     >>> bounds.apply(torch.tensor([0.1, 0.9, 7.0]), torch.tensor([2.0, 2.0, 2.0])).tolist()
@@ -72,17 +73,16 @@ class Model:
     bounds: ChangeBounds = ChangeBounds()
 
     def change_rms(self, history: Batch) -> Tensor:
-        """[B, C] the RMS of the change in this window, or in the dataset, by which changes are predicted."""
+        """[B, C] the RMS of the change in the window, or in its dataset: the unit of the network's output."""
         return statistics_of(history, join_channels(history), self.eps, self.scales).delta_BC
 
     @torch.no_grad()
     def next_frame(self, history: Batch, step: int = 0, first_change_BC: Tensor | None = None) -> Tensor:
-        """The frame after the last one, [B, C, H, W, D] of the variable channels, in the units of the batch.
+        """The frame after the last one: [B, C, H, W, D] of the variable channels, in the units of the batch.
 
-        `first_change_BC`, that of the first window of a rollout, makes `bounds` hold.
-
-        Cells inside an obstacle keep their last value (docs/decisions/0035-solid-cells.md); padded components
-        are zero.
+        `step` counts the steps of a rollout; the jitter depends on it. With `first_change_BC`, the RMS of
+        the change in the first window of a rollout, `bounds` apply. Cells inside an obstacle keep their last
+        value (docs/decisions/0035-solid-cells.md); padding is zero.
         """
         u_TBCHWD = join_channels(history)
         statistics = statistics_of(history, u_TBCHWD, self.eps, self.scales)
@@ -103,7 +103,7 @@ class Model:
         return frame_BCHWD * ~history.padded_C[:, None, None, None]
 
     def _output(self, x_TBCHWD: Tensor, history: Batch, step: int, draw: int) -> Tensor:
-        """The network's output for the last frame with one draw of the jitter."""
+        """[1, B, C, H, W, D] the network's output for the last frame, with one draw of the jitter."""
         height, width, depth = x_TBCHWD.shape[3:]
         settings, shape = self.network.settings, (height, width, depth)
         patching = cycle_patching(settings, shape, step)
@@ -127,7 +127,10 @@ class Model:
 
 
 def rollout(model: Model, history: Batch, steps: int) -> Iterator[Tensor]:
-    """Forecast the `steps` frames that follow `history`, [B, C, H, W, D] each; the window moves along."""
+    """Yield the `steps` frames that follow `history`, [B, C, H, W, D] each, in the units of the batch.
+
+    After each step the window moves on by one frame: the oldest frame leaves it, the forecast enters it.
+    """
     first_change_BC = model.change_rms(history)
     for step in range(steps):
         frame_BCHWD = model.next_frame(history, step, first_change_BC)

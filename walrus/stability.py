@@ -1,6 +1,6 @@
-"""Notice when a forecast leaves the range of its data, or stops moving.
+"""Warn when a forecast leaves the range of its data, or stops changing.
 
-Axes: T time, C channel, S space.
+Axes: T time, C channel, S space, X cells that count.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from shards.card import ChannelMoments
 
-# A field this many times as far from its mean as in the window and in the dataset has left its range.
+# A field has left its range if it is this many times as far from its mean as in the window and the dataset.
 GROWTH = 10.0
-# A field that changes less than this share of its change in the window and in the dataset has stopped.
+# A field has stopped if it changes less than this share of its change in the window and the dataset.
 STILLNESS = 0.01
 
 Kind = Literal["grew", "stopped"]
@@ -27,7 +27,7 @@ WORDS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class ForecastWarning:
-    """What happened to a channel of a forecast, and at which step (from 1) first."""
+    """What happened to a channel of a forecast, and the first step (from 1) at which it happened."""
 
     channel: str
     step: int
@@ -35,14 +35,15 @@ class ForecastWarning:
 
     @property
     def text(self) -> str:
+        """The warning as a sentence for the user."""
         return f"{self.channel} {WORDS[self.kind]} from step {self.step} on; do not trust the forecast there"
 
 
 class StabilityCheck:
-    """Compares each frame of a forecast with the window that it began from, and with the dataset.
+    """Compares each frame of a forecast with the window that it started from, and with the dataset.
 
-    `window_TCS` are the known frames in physical units, `moments` those of the dataset by channel if known.
-    Cells where `fluid_S` is False do not count.
+    `window_TCS` [T, C, *S] are the known frames in physical units, `moments` those of the dataset by channel,
+    if known. Cells where `fluid_S` [*S] is False do not count.
 
     >>> import torch
     >>> window = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]])
@@ -73,19 +74,19 @@ class StabilityCheck:
         for c, name in enumerate(self.channels):
             known = (moments or {}).get(name)
             if known is not None:
-                # The dataset varies about its own mean, which may be far from that of this window.
+                # The dataset varies around its own mean, which may be far from that of this window.
                 allowed = known.std + abs(known.mean - float(self._mean_C[c]))
                 self._spread_C[c] = max(float(self._spread_C[c]), allowed)
                 self._change_C[c] = min(float(self._change_C[c]), known.change_rms)
 
     def next(self, frame_CS: Tensor) -> tuple[ForecastWarning, ...]:
-        """What is wrong with the next frame, and was not wrong before."""
+        """New warnings about the next frame [C, *S] in physical units; of each kind one per channel."""
         self._step += 1
         frame_CX = self._cells(frame_CS)
         spread_C = _rms(frame_CX - self._mean_C[:, None], (1,))
         change_C = _rms(frame_CX - self._last_CX, (1,))
         self._last_CX = frame_CX
-        # Written so that a field that is not a number has grown.
+        # "Not below" instead of "above", so that not-a-number counts as grown.
         grew_C = ~(spread_C <= GROWTH * self._spread_C)
         stopped_C = change_C < STILLNESS * self._change_C
         return (*self._new("grew", grew_C), *self._new("stopped", stopped_C))
@@ -97,7 +98,7 @@ class StabilityCheck:
         return [ForecastWarning(name, self._step, kind) for name in new]
 
     def _cells(self, values: Tensor) -> Tensor:
-        """[..., C, cells], float64, without the cells that do not count."""
+        """[..., C, X] where X are the cells that count, float64."""
         flat = values.double().flatten(-self._dimensions)
         return flat if self._fluid_S is None else flat[..., self._fluid_S.flatten()]
 

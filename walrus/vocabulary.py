@@ -1,4 +1,4 @@
-"""The channel names that the network knows, and the column of its first and last kernel for each."""
+"""The channel names that a network knows: each has a column in its first and its last kernel."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from itertools import product
 
 from shards.errors import MismatchError
 
-# Columns 0, 1 and 2 mark the padding beyond a boundary: they are no fields.
+# Columns 0, 1 and 2 are not fields: they mark the padding beyond a boundary.
 SERVICE_CHANNELS = ("closed_boundary", "open_boundary", "bias_correction")
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Channel names in the order of their columns; a name keeps its column forever, new ones are appended.
+    """Channel names in the order of their columns. A name keeps its column; new names are appended.
 
     >>> len(PUBLISHED), PUBLISHED.labels(["pressure", "velocity_x"])
     (67, (3, 4))
@@ -39,11 +39,11 @@ class Vocabulary:
         return len(self.names)
 
     def extend(self, names: Iterable[str]) -> Vocabulary:
-        """This vocabulary with the names it lacks appended in the given order."""
+        """This vocabulary, with the names that it lacks appended in the given order."""
         return Vocabulary(tuple(dict.fromkeys((*self.names, *names))))
 
     def labels(self, names: Iterable[str]) -> tuple[int, ...]:
-        """The column of each name; raises MismatchError for an unknown one and names the nearest."""
+        """The column of each name; raises MismatchError for an unknown name, and suggests the nearest one."""
         return tuple(self._label(name) for name in names)
 
     def _label(self, name: str) -> int:

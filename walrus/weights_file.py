@@ -1,7 +1,7 @@
-"""Reads an untrusted safetensors file: its header is used only if the file is as long as it says.
+"""Reads an untrusted safetensors file, and checks its checksums.
 
-The library checks the header against the length of the file. What it does not bound is the header itself, of
-which a hundred megabytes are read and parsed before anything else.
+The library checks that the file has the length that its header states. It does not limit the header itself:
+up to a hundred megabytes would be read and parsed before any check.
 """
 
 from __future__ import annotations
@@ -21,35 +21,36 @@ from torch import Tensor
 from shards.disk import open_regular
 from shards.errors import ShardError
 
-# Some 100 bytes for each tensor and each fragment: those of the published model take 0.2 MB.
+# A tensor takes about 100 bytes of it: the header of the published model has 0.2 MB.
 LARGEST_HEADER = 16 * 10**6
 PIECE_BYTES = 8 * 2**20
-# The length of the header comes first.
+# The length of the header, at the start of the file.
 LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a file by name, on the CPU, and the checksum of the file that they were read from."""
+    """The tensors of a file by name, on the CPU, and the crc32c of the whole file."""
 
     tensors: dict[str, Tensor]
     crc32c: int
 
 
 def load_weights(path: Path) -> Weights:
-    """What a file holds, which is read once.
+    """Reads all tensors of a file, each byte once.
 
-    Raises ShardError where it is not safetensors, or a tensor differs from its checksum, if it has one.
+    Raises ShardError where the file is not safetensors, or a tensor differs from its checksum (old files have
+    none).
     """
-    crc32c = google_crc32c.value(header(path))
+    crc32c = google_crc32c.value(read_header(path))
     tensors = {}
     try:
         with safe_open(path, framework="pt") as file:
-            wanted = file.metadata() or {}
-            # Behind the header are the tensors without a gap: the library refuses any other file.
+            expected = file.metadata() or {}
+            # The tensors follow the header without a gap: the library refuses any other file.
             for name in file.offset_keys():
                 values = file.get_tensor(name)
-                if wanted.get(name) not in (None, checksum(values)):
+                if expected.get(name) not in (None, checksum(values)):
                     raise ShardError(f"{path}: {name} differs from its checksum; remove the file")
                 tensors[name] = values
                 crc32c = google_crc32c.extend(crc32c, _bytes(values))
@@ -61,29 +62,29 @@ def load_weights(path: Path) -> Weights:
 
 
 def checksums(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """The checksum of each tensor, as metadata of the file that they are written to."""
+    """The checksum of each tensor by name: the metadata of the file that holds them."""
     return {name: checksum(values) for name, values in tensors.items()}
 
 
 def checksum(values: Tensor) -> str:
     """The crc32c of the bytes of a tensor, in hexadecimal digits."""
     whole, crc32c = _bytes(values), 0
-    # The library holds Python's lock: in pieces, so that training goes on next to it.
+    # In pieces, because the library holds Python's lock, and training continues in another thread.
     for start in range(0, len(whole), PIECE_BYTES):
         crc32c = google_crc32c.extend(crc32c, whole[start : start + PIECE_BYTES])
     return f"{crc32c:08x}"
 
 
 def _bytes(values: Tensor) -> npt.NDArray[np.uint8]:
-    """As a file has them."""
+    """The bytes of a tensor, as they are in a file."""
     found: npt.NDArray[np.uint8] = values.detach().contiguous().view(-1).view(torch.uint8).numpy()
     return found
 
 
-def header(path: Path) -> bytes:
-    """The length of the header, and the header: names, shapes and places of the tensors.
+def read_header(path: Path) -> bytes:
+    """The first bytes of a file: the length of the header (8 bytes) and the header, which is JSON.
 
-    Raises ShardError where there is no such file, or the header is too long for the file or for us.
+    Raises ShardError where there is no such file, or the header is longer than the file or `LARGEST_HEADER`.
     """
     try:
         with open_regular(path) as file:

@@ -9,7 +9,7 @@ import torch
 
 from shards.errors import MismatchError
 from shards.schema import Boundary
-from walrus.augment import IDENTITY, ROTATIONS, Rotation, draw_rotation, has_frame, rotate
+from walrus.augment import IDENTITY, ROTATIONS, Rotation, can_rotate, draw_rotation, rotate
 from walrus.batch import Batch, FieldSlice
 
 WALL, OPEN, PERIODIC = Boundary
@@ -164,8 +164,8 @@ def test_the_boundary_of_a_reversed_axis_swaps_its_sides():
 def test_curved_coordinates_have_no_turned_frame():
     batch = random_batch()
     curved = replace(batch, channels=("pressure", "velocity_r", "velocity_theta", "velocity_phi", *TENSOR))
-    assert has_frame(batch)
-    assert not has_frame(curved)
+    assert can_rotate(batch)
+    assert not can_rotate(curved)
     assert rotate(curved, IDENTITY) is curved
     with pytest.raises(MismatchError, match="velocity of rank 1 has the components velocity_r"):
         rotate(curved, ROTATIONS[5])

@@ -2,7 +2,7 @@ import torch
 
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 from shards.shard import copy_channels
-from walrus.batch import Embedding, embed
+from walrus.batch import BatchChannels, embed
 
 WALL_OPEN = (Boundary.WALL, Boundary.OPEN)
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
@@ -24,9 +24,9 @@ def batch_of(schema):
     static = torch.ones(2, 1, 3, 2)
     cells = torch.full((2, 3, 2), 5, dtype=torch.uint8)
     scale = (1.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.5)
-    embedding = Embedding.of(schema.variable_fields, schema.grid)
-    placed = torch.zeros(2, 4, len(embedding.sources), 3, 2)
-    copy_channels(fields.swapaxes(0, 2).numpy(), placed.swapaxes(0, 2).numpy(), embedding.runs)
+    channels = BatchChannels.of(schema.variable_fields, schema.grid)
+    placed = torch.zeros(2, 4, len(channels.stored_numbers), 3, 2)
+    copy_channels(fields.swapaxes(0, 2).numpy(), placed.swapaxes(0, 2).numpy(), channels.stored_slices)
     return fields, embed("flow", schema, scale, (4.0,), placed, static, cells)
 
 

@@ -14,7 +14,7 @@ from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.plane import views_of
 from shards.errors import MismatchError
 from shards.read import Dataset
-from walrus.device import ran_out
+from walrus.device import is_out_of_memory
 from walrus.evaluation.films import LARGEST, LEAST, MEDIAN, filmed
 from walrus.evaluation.films import wanted as films_wanted
 from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts, TrajectoryErrors
@@ -154,7 +154,7 @@ def _enough_memory(dataset: Dataset, protocol: ForecastProtocol) -> Iterator[Non
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         cells = " x ".join(map(str, dataset.card.schema.grid.shape))
         cure = f"forecast fewer windows together (--at-once, now {protocol.at_once})"

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shards.schema import Boundary, Cell
-from walrus.device import sent
+from walrus.device import on_device_of
 from walrus.model.geometry import Axes, Axis
 from walrus.model.random_draws import Shift
 
@@ -94,7 +94,7 @@ def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
 
 def cell_flags(cells_BHWD: Tensor, axes: Axes, shift: Shift, like: Tensor) -> Tensor:
     """One channel per bit of the per-cell boundary mask, [B, F, H, W, D] padded; the padding has no bits."""
-    bits_F = sent(CELL_FLAGS, cells_BHWD, cells_BHWD.dtype)
+    bits_F = on_device_of(CELL_FLAGS, cells_BHWD, cells_BHWD.dtype)
     raised_BFHWD = (cells_BHWD[:, None] & bits_F[:, None, None, None]) != 0
     return place(raised_BFHWD.to(like.dtype), axes, shift)
 

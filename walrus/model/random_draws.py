@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
-from walrus.device import sent
+from walrus.device import on_device_of
 from walrus.model.geometry import Axes, Axis, Boundaries, Patching, plan_axes
 from walrus.model.settings import ModelSettings
 
@@ -90,7 +90,9 @@ class Paths:
 
     def to(self, like: Tensor) -> Paths:
         """The same draw on the device and in the precision of `like`."""
-        return Paths(sent(self.time_KB, like, like.dtype), sent(self.space_KTB, like, like.dtype))
+        return Paths(
+            on_device_of(self.time_KB, like, like.dtype), on_device_of(self.space_KTB, like, like.dtype)
+        )
 
 
 def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: torch.Generator) -> Paths:

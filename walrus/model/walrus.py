@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from shards.errors import MismatchError
-from walrus.device import sent
+from walrus.device import on_device_of
 from walrus.model.block import Block
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
@@ -68,7 +68,7 @@ class Walrus(nn.Module):
         `cell_flags`. Raises MismatchError where labels, grid or shifts do not fit.
         """
         _, windows, channels, *shape = x_TBCHWD.shape
-        labels_C = sent(labels, x_TBCHWD)
+        labels_C = on_device_of(labels, x_TBCHWD)
         if len(labels_C) != channels:
             raise MismatchError(
                 f"model: {len(labels_C)} labels for {channels} channels; give one per channel"
@@ -116,7 +116,7 @@ class Walrus(nn.Module):
 
     def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
-        turned_K3 = sent(torch.tensor(self._turns(shifts)), x_TBSE)
+        turned_K3 = on_device_of(torch.tensor(self._turns(shifts)), x_TBSE)
         paths = None if paths is None else paths.to(x_TBSE)
         for number, block in enumerate(self.blocks):
             time_B = None if paths is None else paths.time_KB[number]

@@ -16,7 +16,7 @@ from shards.cache import CACHE_BYTES, Cache
 from shards.program.byte_size import Size
 from shards.read import Dataset
 from shards.schema import AtLeastOne, Frames, Mask, Split, checked
-from walrus.batch import Batch, Embedding, embed
+from walrus.batch import Batch, BatchChannels, embed
 from walrus.reading.plan import Window
 from walrus.reading.window_reader import WindowReader
 
@@ -66,9 +66,11 @@ class Reader:
 
     def __init__(self, dataset: Dataset, split: Split, kept_frames: int = 0) -> None:
         schema = dataset.card.schema
-        self._variable = Embedding.of(schema.variable_fields, schema.grid)
-        self._constant = Embedding.of(schema.constant_fields, schema.grid)
-        self._windows = WindowReader(dataset, split, kept_frames, self._variable.runs, self._constant.runs)
+        self._variable = BatchChannels.of(schema.variable_fields, schema.grid)
+        self._constant = BatchChannels.of(schema.constant_fields, schema.grid)
+        self._windows = WindowReader(
+            dataset, split, kept_frames, self._variable.stored_slices, self._constant.stored_slices
+        )
         self.dataset, self.entries = dataset, self._windows.entries
 
     def buffers(self, windows: int, frames: int) -> Buffers:
@@ -104,9 +106,9 @@ class Reader:
 
     def clear_padding(self, buffers: Buffers) -> None:
         """Set the channels that only pad to zero, as memory that held another batch does not have them so."""
-        for channel in self._variable.pads:
+        for channel in self._variable.padding:
             buffers.fields_BTCS[:, :, channel] = 0
-        for channel in self._constant.pads:
+        for channel in self._constant.padding:
             buffers.static_BCS[:, channel] = 0
 
     def read(self, windows: Sequence[Window], buffers: Buffers) -> Batch:
@@ -119,8 +121,8 @@ class Reader:
     def _shapes(self, windows: int, frames: int) -> tuple[tuple[int, ...], ...]:
         grid = self.dataset.card.schema.grid.shape
         return (
-            (windows, frames, len(self._variable.sources), *grid),
-            (windows, len(self._constant.sources), *grid),
+            (windows, frames, len(self._variable.stored_numbers), *grid),
+            (windows, len(self._constant.stored_numbers), *grid),
             (windows, *grid),
         )
 

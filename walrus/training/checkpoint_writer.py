@@ -31,7 +31,7 @@ from shards.json_text import dump_with_checksum
 from shards.program.side_task import SideTask
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.run_checkpoint import CHECKPOINT, Checkpoint, Fragment, remove_old
-from walrus.weights_file import checksums, header
+from walrus.weights_file import checksums, read_header
 
 UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}step-\d+")
 
@@ -161,7 +161,7 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> Written:
     # The library makes a file for its owner alone; the umask is the choice of the user.
     path.chmod(path.parent.stat().st_mode & 0o666)
     settle(path)
-    return Written(path.stat().st_size, google_crc32c.value(header(path)))
+    return Written(path.stat().st_size, google_crc32c.value(read_header(path)))
 
 
 def _name_of(checkpoint: Checkpoint) -> str:

@@ -13,7 +13,7 @@ from shards.errors import MismatchError
 from shards.program.byte_size import size_in_words
 from shards.program.machine import usable_memory
 from shards.schema import Schema
-from walrus.device import device, ran_out
+from walrus.device import device, is_out_of_memory
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
@@ -125,7 +125,7 @@ def enough_memory(run: Path) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         raise MismatchError(
             f"{run}: out of memory in a training step; lower stream.windows_2d and windows_3d, "

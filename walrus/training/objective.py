@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from walrus.augment import draw_rotation, has_frame, rotate
+from walrus.augment import can_rotate, draw_rotation, rotate
 from walrus.batch import Batch
 from walrus.model.geometry import plan_axes
 from walrus.model.patching import draw_patching
@@ -62,7 +62,7 @@ class TrainingObjective(nn.Module):
         forecasts of those before the frame that it is asked for: docs/decisions/0090-rollout-training.md.
         """
         generator = generator_of(self.seed, "micro-batch", number)
-        if self.rotates and has_frame(batch):
+        if self.rotates and can_rotate(batch):
             batch = rotate(batch, draw_rotation(generator))
         history = batch.fields_BTCHWD.shape[1] - self.rollout.steps
         next_TBCHWD = batch.fields_BTCHWD[:, ahead : ahead + history].transpose(0, 1)

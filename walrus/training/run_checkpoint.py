@@ -36,7 +36,7 @@ from shards.disk import TEMPORARY, read_regular, write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.json_text import dump_with_checksum, parse_proven
 from shards.schema import AtLeastOne, Natural, checked
-from walrus.weights_file import checksum, header
+from walrus.weights_file import checksum, read_header
 
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
@@ -153,7 +153,7 @@ def fault_of(step: Path) -> str | None:
             if found != size:
                 return f"{name} has {found} bytes instead of {size}"
         for name, crc32c in checkpoint.headers.items():
-            if google_crc32c.value(header(step / name)) != crc32c:
+            if google_crc32c.value(read_header(step / name)) != crc32c:
                 return f"the header of {name} has changed"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
@@ -197,7 +197,7 @@ class RunCheckpoint:
 
     def _open(self, path: Path) -> safe_open:
         try:
-            header(path)
+            read_header(path)
             return safe_open(path, framework="pt")
         except (OSError, SafetensorError) as error:
             raise MismatchError(f"{path}: cannot be read ({error}); {self._cure}") from error
