@@ -46,10 +46,10 @@ from ingest.cli_output import (
     counts,
     document_of,
     end_with,
+    print_caveats,
+    print_differences,
     progress_bar,
     share_line,
-    tell_caveats,
-    tell_differences,
 )
 from ingest.dataset_place import built_place, recipe_and_root
 from shards.cache import Cache
@@ -147,7 +147,7 @@ def plan_command(
         plan, place = _plan(dataset, root, start, packaging, codec, keep_error, assignments, resources)
         found = preview(plan, place, resources)
         print_result(document_of(BuildEstimate, found), "\n".join(preview_lines(found, workers)), as_json)
-        tell_caveats(found.caveats)
+        print_caveats(found.caveats)
         end_with(found.left_out)
 
 
@@ -176,7 +176,7 @@ def build_command(
     with one_line_errors("walrus-ingest build"):
         resources = Resources(workers, scheduler, bound, wait)
         plan, place = _plan(dataset, root, start, packaging, codec, keep_error, assignments, resources)
-        tell_caveats(plan.caveats)
+        print_caveats(plan.caveats)
         with progress_bar(plan.recipe.name) as progress:
             built = (
                 build(plan, place, resources, progress)
@@ -184,8 +184,8 @@ def build_command(
                 else build_share(plan, place, share, resources, progress)
             )
         if isinstance(built, Built):
-            tell_caveats(tuple(each for each in built.card.caveats if each not in plan.caveats))
-            tell_differences(built.card)
+            print_caveats(tuple(each for each in built.card.caveats if each not in plan.caveats))
+            print_differences(built.card)
             print_result(built_document(built), built_line(built), as_json)
             quarantine = built.card.quarantine
         else:
@@ -214,7 +214,7 @@ def append_command(
             done = append(recipe, start, place, Resources(workers, scheduler, bound, wait), progress)
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
         print_result(document_of(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
-        tell_caveats(done.caveats)
+        print_caveats(done.caveats)
         end_with(done.left_out)
 
 
@@ -224,7 +224,7 @@ def finish_command(dataset: Folder, root: Root = None, as_json: Json = False) ->
     with one_line_errors("walrus-ingest finish"):
         folder = Path(built_place(dataset, root))
         card, written = finish(folder)
-        tell_differences(card)
+        print_differences(card)
         document = {"folder": str(folder), "written_bytes": written, "card": document_of(Card, card)}
         print_result(
             document, f"{folder}: {counts(card)}; {'merged' if written else 'nothing to do'}", as_json
@@ -243,7 +243,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every byte of a built dataset."""
-    # What is behind a URL is fetched anew: a copy in the cache proves nothing about the server.
+    # Files behind a URL are fetched again: a copy in the cache proves nothing about the server.
     with one_line_errors("walrus-ingest verify"), TemporaryDirectory() as copies:
         opened = open_place(built_place(dataset, root), Cache(Path(copies)))
         where = opened.files.where()

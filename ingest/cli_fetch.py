@@ -74,8 +74,8 @@ def fetch_command(
             _print_files(found, licence, publication.url, as_json)
             return
         assert folder is not None
-        with transfer_bar(recipe.name) as tell:
-            done = fetch(found, folder, tell, at_once)
+        with transfer_bar(recipe.name) as report:
+            done = fetch(found, folder, report, at_once)
         for failure in done.failures:
             say(failure)
         if done.failures:

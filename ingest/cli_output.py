@@ -19,7 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ingest.building.build import Built, BuiltShare, TellProgress, quarantine_lines
+from ingest.building.build import Built, BuiltShare, ReportProgress, quarantine_lines
 from shards.card import Card, Quarantined
 from shards.program.byte_size import size_in_words
 from shards.program.console import QUARANTINE, say, stderr
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def progress_bar(name: str) -> Iterator[TellProgress]:
+def progress_bar(name: str) -> Iterator[ReportProgress]:
     """A progress bar; the function that it gives takes the parts that are done, and all parts."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
@@ -37,7 +37,7 @@ def progress_bar(name: str) -> Iterator[TellProgress]:
 
 
 @contextmanager
-def transfer_bar(name: str) -> Iterator[TellProgress]:
+def transfer_bar(name: str) -> Iterator[ReportProgress]:
     """The same for bytes that are fetched, with their rate."""
     columns = (
         TextColumn("{task.description}"),
@@ -51,13 +51,13 @@ def transfer_bar(name: str) -> Iterator[TellProgress]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def tell_caveats(caveats: tuple[str, ...]) -> None:
+def print_caveats(caveats: tuple[str, ...]) -> None:
     """What the user should know of the input files."""
     for line in caveats:
         say(f"note: {line}")
 
 
-def tell_differences(card: Card) -> None:
+def print_differences(card: Card) -> None:
     """Where the files differ from the published release."""
     for line in card.differences:
         say(f"differs: {line}")

@@ -116,7 +116,7 @@ def step_number(text: str) -> float:
 
 
 def _parts_of_date(text: str) -> list[str]:
-    """Year, month, day, and what tells the time of day."""
+    """Year, month, day, and the parts that state the time of day."""
     if not _COMPACT_DATE.fullmatch(text):
         return re.findall(r"\d+", text)
     digits = re.sub(r"\D", "", text)

@@ -129,7 +129,7 @@ class Recipe:
     layout: str = ""
     time: TimeRule | None = None
     coordinates: dict[AxisName, CoordinateRule] = field(default_factory=dict)
-    # Where an axis begins and ends, of files that tell only its cell centres: no cell reaches further.
+    # Where an axis begins and ends, if files state only its cell centres: cells are cut at these ends.
     domain: dict[AxisName, tuple[float, float]] = field(default_factory=dict)
     # Name of a parameter to where it is: an array, one number or one per trajectory, or `path@attribute`.
     scalars: dict[str, str] = field(default_factory=dict)
@@ -275,7 +275,7 @@ class Recipe:
 
     @property
     def shares(self) -> SplitRule:
-        """How to divide the trajectories whose split neither [[held_out]] nor their folder says."""
+        """The rule for the trajectories whose split is stated by neither [[held_out]] nor their folder."""
         return self.split or (SplitRule(1, 0, 0) if self.held_out else SplitRule())
 
     @property

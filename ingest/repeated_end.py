@@ -38,8 +38,8 @@ def repeats_its_first_cells(frames: Frames, axis: int) -> bool:
     spread = np.ptp(row, axis=2).max(axis=1) if row.shape[2] > 1 else np.ptp(row, axis=(1, 2))
     steps = _largest(channels[:, 1] - channels[:, 0])
     is_mirrored = _largest(channels - channels[:, ::-1]) <= small
-    tells = (spread > CLEARLY * small) & (steps > CLEARLY * small) & ~is_mirrored
-    return bool(tells.any())
+    shows = (spread > CLEARLY * small) & (steps > CLEARLY * small) & ~is_mirrored
+    return bool(shows.any())
 
 
 def _largest(values: Frames) -> Frames:

@@ -4,8 +4,8 @@ A source opens one file at a time and yields slabs of frames, never a whole file
 channels stacked as the schema orders them, axes as the recipe names them, staggered fields moved to
 cell centres, boundaries settled. Nothing it reads is trusted: every shape is checked before it is read.
 
-What a recipe asks of every source alike (files left out, frames skipped, fields transformed, boundaries as
-stated) is done here, for all of them: `find` gives a source whose files are seen so.
+What a recipe can ask of every source (leave out files, skip frames, transform fields, state boundaries) is
+done here, once for all of them: `find` returns a source that does so.
 
 Axes: T time, C channel, S space.
 """
@@ -136,7 +136,7 @@ def find(name: str) -> Source:
 
 @dataclass
 class _ByRecipe:
-    """A source, and what recipes ask of all sources alike."""
+    """A source, and what recipes can ask of every source."""
 
     PATTERNS: tuple[str, ...]
     MARKS: tuple[Mark, ...]
@@ -222,7 +222,7 @@ def _seen_row(recipe: Recipe, row: Row) -> Row:
 
 
 def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:
-    """The grid, its cells cut at the ends of the recipe's domain; raises SourceError where a centre lies
+    """The grid, its cells cut at the ends of the recipe's domain; raises SourceError where a centre is
     outside.
     """
     for axis, centres in zip(grid.axes, grid.coordinates, strict=True):

@@ -1,4 +1,4 @@
-"""Pointwise transforms that a recipe asks for, such as log10.
+"""Pointwise transforms that a recipe can ask for, such as log10.
 
 A transformed field has a name of its own (`log10_density`, `zeros_like_density`), so that nobody takes it for
 the quantity in the file. Axes: T time, C channel, S space.

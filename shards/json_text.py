@@ -72,7 +72,7 @@ def dump_with_checksum(cls: type[T], value: T) -> bytes:
 
 
 def text_with_checksum(text: str) -> bytes:
-    """A document of `to_text`, whose last key `crc32c` is the checksum of all that comes before it.
+    """A document of `to_text` with a last key `crc32c`, the checksum of everything before it.
 
     >>> print(text_with_checksum(to_text({"format": 2})).decode(), end="")
     {

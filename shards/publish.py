@@ -18,7 +18,7 @@ REPORT = "report.html"
 def publish(
     folder: Path, card: Card, packaging: Packaging, files: tuple[FileRecord, ...], entries: tuple[Entry, ...]
 ) -> int:
-    """Writes what lies above the trajectories where it changed; returns the number of bytes written.
+    """Writes the documents above the trajectories if they changed; returns the number of bytes written.
 
     That is card.json, index.json and, of `zarr`, the groups of the dataset and of each split.
     A report on what the dataset was before is removed first.
@@ -43,7 +43,7 @@ def group_paths(packaging: Packaging, entries: tuple[Entry, ...]) -> set[str]:
 def published(
     folder: Path, card: Card, packaging: Packaging, files: tuple[FileRecord, ...], entries: tuple[Entry, ...]
 ) -> dict[str, bytes]:
-    """The content of what lies above the trajectories, by its path; the index comes last.
+    """The content of each document above the trajectories, by its path; the index comes last.
 
     The recipe in the folder is the one that counts.
     """

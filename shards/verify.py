@@ -102,7 +102,7 @@ def _unknown_files(dataset: Dataset) -> Iterator[str]:
 
 
 def _document_faults(dataset: Dataset) -> Iterator[str]:
-    """The recipe and the report, which lie next to card and index."""
+    """The recipe and the report, which are next to card and index."""
     files, expected = dataset.files, dataset.index.recipe_crc32c
     if expected is not None:
         where = files.where("recipe.toml")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.building.agreement import ExistingDataset
-from ingest.building.build import TellProgress, do_parts
+from ingest.building.build import ReportProgress, do_parts
 from ingest.building.finish import complete, merge
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.lock import lock
@@ -49,7 +49,9 @@ class Appended:
     caveats: tuple[str, ...]
 
 
-def append(recipe: Recipe, start: Path, root: Path, resources: Resources, progress: TellProgress) -> Appended:
+def append(
+    recipe: Recipe, start: Path, root: Path, resources: Resources, progress: ReportProgress
+) -> Appended:
     """Adds the files at `start` that the dataset does not hold yet; running twice adds nothing.
 
     Raises ShardError where there is no finished dataset, MismatchError where its recipe or an input differs.
@@ -69,7 +71,7 @@ def append(recipe: Recipe, start: Path, root: Path, resources: Resources, progre
 
 
 def _append(
-    recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: TellProgress
+    recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: ReportProgress
 ) -> Appended:
     """Appends; the caller holds the lock. Plans the new files, builds their parts, merges all records."""
     card, index = _agreeing(recipe, folder)
@@ -78,7 +80,7 @@ def _append(
     plan = plan_onto(recipe, _new_files(recipe, start, card), index.packaging, card.codec, onto)
     if plan.chunk != card.chunk:
         raise MismatchError(
-            f"{folder}: has chunks {list(card.chunk)}, expected {list(plan.chunk)}; build anew"
+            f"{folder}: has chunks {list(card.chunk)}, expected {list(plan.chunk)}; build it again"
         )
     if not plan.parts:
         return Appended(folder, 0, 0, card, plan.refused, plan.caveats)

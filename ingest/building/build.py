@@ -26,7 +26,7 @@ from shards.errors import ShardError
 from shards.program.checkup import folder_finding
 from shards.write import full_disk_is_an_error
 
-TellProgress = Callable[[int, int], None]
+ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def _no_progress(done: int, total: int) -> None:
     """For a caller who wants to see none."""
 
 
-def build(plan: BuildPlan, root: Path, resources: Resources, progress: TellProgress = _no_progress) -> Built:
+def build(
+    plan: BuildPlan, root: Path, resources: Resources, progress: ReportProgress = _no_progress
+) -> Built:
     """Carries the plan out below `root`.
 
     Raises ShardError for a full disk, MismatchError where data would be lost, SettingsError where the memory
@@ -120,7 +122,7 @@ def build_share(
     root: Path,
     share: tuple[int, int],
     resources: Resources,
-    progress: TellProgress = _no_progress,
+    progress: ReportProgress = _no_progress,
 ) -> BuiltShare:
     """Does the parts of a job, from 1 on, of so many jobs, and leaves the rest to the others and to `finish`.
 
@@ -153,7 +155,7 @@ def do_parts(
     parts: Sequence[Part],
     folder: Path,
     resources: Resources,
-    progress: TellProgress,
+    progress: ReportProgress,
     *,
     index_stays: bool = False,
 ) -> DoneParts:

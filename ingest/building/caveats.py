@@ -50,19 +50,19 @@ def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
 
 def absent_chunks_of(file: InputFile) -> str:
     """What a sentence about values that are no numbers ends with, where chunks of the file are absent."""
-    told: list[str] = []
+    notes: list[str] = []
     with suppress(SourceError), open_arrays(file.place) as arrays:
-        told = [f"; {name}: {words}" for name, words in absent_chunks(arrays).items()]
-    return "".join(told[:NAMED])
+        notes = [f"; {name}: {words}" for name, words in absent_chunks(arrays).items()]
+    return "".join(notes[:NAMED])
 
 
 def _of_arrays(recipe: Recipe, file: InputFile) -> list[str]:
     """`u, v: rounded by ...`, without arrays that are knowingly not taken."""
     found: dict[str, list[str]] = {}
     with open_arrays(file.place) as arrays:
-        for name, told in arrays.caveats().items():
+        for name, notes in arrays.caveats().items():
             if name.rpartition("/")[2] not in recipe.leave_out:
-                for words in told:
+                for words in notes:
                     found.setdefault(words, []).append(name)
     return [f"{_listed(names, NAMED, 'array')}: {words}" for words, names in found.items()]
 

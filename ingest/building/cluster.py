@@ -143,7 +143,7 @@ def _as_done(client: Any, jobs: list[Any], cluster: Cluster) -> Iterator[Any]:
 
     Raises WalrusError where no worker has been there for `cluster.wait` seconds.
     """
-    waiting, looked, last_seen, told = list(jobs), time.monotonic(), time.monotonic(), False
+    waiting, looked, last_seen, is_reported = list(jobs), time.monotonic(), time.monotonic(), False
     try:
         while waiting:
             done = [job for job in waiting if job.done()]
@@ -156,14 +156,14 @@ def _as_done(client: Any, jobs: list[Any], cluster: Cluster) -> Iterator[Any]:
                 continue
             looked = now
             if _workers(client, cluster.address):
-                last_seen, told = now, False
+                last_seen, is_reported = now, False
             elif now - last_seen > cluster.wait:
                 raise WalrusError(
                     f"--scheduler {cluster.address}: has had no worker for {cluster.wait:g} s, "
                     f"{len(waiting)} parts are not done; start workers, and run the same command again"
                 )
-            elif not told:
-                told = True
+            elif not is_reported:
+                is_reported = True
                 warnings.warn(
                     f"--scheduler {cluster.address}: all workers are gone; {len(waiting)} parts wait for "
                     "others",

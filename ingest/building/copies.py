@@ -13,12 +13,12 @@ from shards.schema import SPLITS, Split, Trajectory
 
 def copies(files: Sequence[InputFile]) -> dict[str, str]:
     """Path of each file that holds the same bytes as an earlier one, and the path of that one."""
-    alike: dict[tuple[int, str], list[InputFile]] = defaultdict(list)
+    same_digest: dict[tuple[int, str], list[InputFile]] = defaultdict(list)
     found: dict[str, str] = {}
     for file in files:
         if not file.digest or not file.bytes:
             continue
-        earlier = alike[file.bytes, file.digest]
+        earlier = same_digest[file.bytes, file.digest]
         first = next((other for other in earlier if _same_bytes(other, file)), None)
         if first is None:
             earlier.append(file)

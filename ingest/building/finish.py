@@ -202,7 +202,7 @@ def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
     keys = Counter(entry.key for entry in entries) if recipe.held_out else Counter[str]()
     count = sum(times > 1 for times in keys.values())
     many = "1 trajectory is" if count == 1 else f"{count} trajectories are"
-    return [f"{many} in valid and in test alike: stored and counted twice"] if count else []
+    return [f"{many} both in valid and in test: stored and counted twice"] if count else []
 
 
 def _reached(outline: BuildOutline, records: Sequence[PartRecord]) -> dict[str, KeptError]:

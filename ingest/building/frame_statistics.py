@@ -68,7 +68,7 @@ class FrameStatistics:
     def _note_outliers(self, moments: tuple[Moments, ...]) -> None:
         for channel, found in zip(self.channels, moments, strict=True):
             largest = max(abs(found.lowest), abs(found.highest))
-            # The mean square of all other cells, as far as float64 tells it from that of the largest.
+            # The mean square of all other cells, as far as float64 can separate it from the largest cell.
             others = max(0.0, found.rms**2 * found.count - largest**2) / max(1, found.count - 1)
             known = self.outliers.get(channel)
             is_far = others > 0 or largest > FAR

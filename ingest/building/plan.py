@@ -164,7 +164,7 @@ def plan_build(
     """The plan of `recipe` on the files at `start`; raises SourceError where not one file can be used.
 
     `keep_error` is the share of the one-step change that a value may lose; without it every bit is kept.
-    Raises SettingsError where `resources` do not suffice, before the first frame is read.
+    Raises SettingsError if `resources` are too small, before the first frame is read.
     """
     agreed = agree_inputs(recipe, start)
     if resources is not None:

@@ -78,6 +78,6 @@ def _companions(
         each
         for each in files
         if PurePosixPath(each.path).parent in folders
-        and _matches(PurePosixPath(each.path).name, publication.beside)
+        and _matches(PurePosixPath(each.path).name, publication.companions)
         and each not in chosen
     ]

@@ -31,7 +31,7 @@ PAGE_BYTES = 512
 LONGEST_VERSION = 1000
 
 # Takes how many bytes of the file are there.
-TellPosition = Callable[[int], None]
+ReportPosition = Callable[[int], None]
 
 
 class _RefetchError(OSError):
@@ -51,7 +51,7 @@ def is_there(file: RemoteFile, folder: Path) -> bool:
     return True
 
 
-def download(file: RemoteFile, folder: Path, tell: TellPosition, stop: Event) -> None:
+def download(file: RemoteFile, folder: Path, report: ReportPosition, stop: Event) -> None:
     """Fetches a file to its path below the folder, whole and proven, or raises SourceError.
 
     A broken connection is taken up where it broke. Ends early, and leaves the part, once `stop` is set.
@@ -60,7 +60,7 @@ def download(file: RemoteFile, folder: Path, tell: TellPosition, stop: Event) ->
     with _disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with _part(target) as part:
-            if not _fetched(file, part, tell, stop):
+            if not _fetched(file, part, report, stop):
                 return
             part.prove(file)
             part.finish()
@@ -163,14 +163,14 @@ def _disk_errors(target: Path) -> Iterator[None]:
         raise SourceError(f"{target}: cannot be written: {cure}") from error
 
 
-def _fetched(file: RemoteFile, part: _Part, tell: TellPosition, stop: Event) -> bool:
+def _fetched(file: RemoteFile, part: _Part, report: ReportPosition, stop: Event) -> bool:
     """Asks until all is there; False once `stop` is set. Attempts count anew when one brought something."""
     furthest = part.length
     waits = iter(WAITS)
     while not stop.is_set():
         wait = 0.0
         try:
-            if _attempt(file, part, tell, stop):
+            if _attempt(file, part, report, stop):
                 return True
             continue
         except AnswerError as error:
@@ -191,7 +191,7 @@ def _fetched(file: RemoteFile, part: _Part, tell: TellPosition, stop: Event) -> 
     return False
 
 
-def _attempt(file: RemoteFile, part: _Part, tell: TellPosition, stop: Event) -> bool:
+def _attempt(file: RemoteFile, part: _Part, report: ReportPosition, stop: Event) -> bool:
     """Asks once for what is missing; True when the file is at its end.
 
     Raises OSError or HTTPException where another attempt may help.
@@ -213,11 +213,16 @@ def _attempt(file: RemoteFile, part: _Part, tell: TellPosition, stop: Event) -> 
             )
         with _disk_errors(part.path):
             part.begin(begin, version)
-        return _copy(file, part, answer, whole, tell, stop)
+        return _copy(file, part, answer, whole, report, stop)
 
 
 def _copy(
-    file: RemoteFile, part: _Part, answer: HTTPResponse, whole: int | None, tell: TellPosition, stop: Event
+    file: RemoteFile,
+    part: _Part,
+    answer: HTTPResponse,
+    whole: int | None,
+    report: ReportPosition,
+    stop: Event,
 ) -> bool:
     """Writes what comes; raises ConnectionError where less comes than was announced."""
     position = part.content.tell()
@@ -228,7 +233,7 @@ def _copy(
             part.content.write(block)
             part.content.flush()
         position += len(block)
-        tell(position)
+        report(position)
         if stop.is_set():
             return False
     if whole is not None and position < whole:

@@ -20,7 +20,7 @@ from shards.program.checkup import existing
 MOST_FAILURES = 5
 
 # Takes the bytes that are there, and all bytes.
-TellBytes = Callable[[int, int], None]
+ReportBytes = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Fetched:
     failures: tuple[str, ...] = ()
 
 
-def fetch(files: Sequence[RemoteFile], folder: Path, tell: TellBytes, at_once: int = 4) -> Fetched:
+def fetch(files: Sequence[RemoteFile], folder: Path, report: ReportBytes, at_once: int = 4) -> Fetched:
     """Fetches the files to their paths below the folder, `at_once` at a time.
 
     A file that fails does not end the others. Raises SourceError where the disk has no room for all.
@@ -51,7 +51,7 @@ def fetch(files: Sequence[RemoteFile], folder: Path, tell: TellBytes, at_once: i
     found = len(files) - len(wanted) - len(failures)
     here = {file.path: part_bytes(file, folder) for file in wanted}
     _require_room(wanted, folder, sum(here.values()))
-    count = _Counter(dict(here), sum(file.size or 0 for file in wanted), tell)
+    count = _Counter(dict(here), sum(file.size or 0 for file in wanted), report)
     done = 0
     for fault in _all_fetched(wanted, folder, count, at_once):
         if fault is None:
@@ -79,16 +79,16 @@ def _require_room(files: Sequence[RemoteFile], folder: Path, here: int) -> None:
 class _Counter:
     """Adds up how far each file is."""
 
-    def __init__(self, positions: dict[str, int], total: int, tell: TellBytes) -> None:
+    def __init__(self, positions: dict[str, int], total: int, report: ReportBytes) -> None:
         self.positions = positions
         self._total = total
-        self._tell = tell
+        self._report = report
         self._lock = Lock()
 
     def __call__(self, path: str, position: int) -> None:
         with self._lock:
             self.positions[path] = position
-            self._tell(sum(self.positions.values()), self._total)
+            self._report(sum(self.positions.values()), self._total)
 
 
 def _all_fetched(

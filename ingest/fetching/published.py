@@ -34,13 +34,13 @@ class Publication:
     """The files of one dataset: an address, and which files below it.
 
     `url` is `hf://datasets/OWNER/NAME`, a folder of the Hugging Face hub, or a folder behind http(s). A file
-    is taken if its path matches one of `files`; files that match `beside` come along with files of their
-    folder. `gigabytes` is what the publisher states or what the shapes give, about.
+    is taken if its path matches one of `files`; files of the same folder that match `companions` come with
+    it. `gigabytes` is what the publisher states or what the shapes give, about.
     """
 
     url: str
     files: tuple[str, ...] = ("*",)
-    beside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
     listed: tuple[ListedFile, ...] = ()
     gigabytes: NotNegative | None = None
     licence: str = ""
@@ -73,7 +73,7 @@ def expanded(path: str) -> Iterator[str]:
 def publication_of(name: str, url: str | None = None) -> Publication:
     """Where a dataset is published; with `url`, the same files at that address.
 
-    Raises SettingsError for a dataset whose address nobody knows.
+    Raises SettingsError for a dataset without a known address.
     """
     known = publications().get(name)
     if known is None and url is None:

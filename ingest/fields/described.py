@@ -96,7 +96,7 @@ class DescribedFields:
 
 
 def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFields:
-    """The fields, proven to lie on one grid and to have as many trajectories and frames."""
+    """The fields, checked: they share one grid and have equal numbers of trajectories and frames."""
     blocks = described_blocks(file, recipe)
     fields = {field.name: _field(file, field, recipe, layout, blocks) for field in recipe.fields}
     parts = list(chain.from_iterable(field.parts for field in fields.values()))

@@ -10,7 +10,7 @@ import numpy as np
 from shards.errors import SourceError
 from shards.schema import Grid, GridKind
 
-# Centres stand in the card as text and a frame lies in memory whole: a header that claims more is no header.
+# The card holds centres as text, and a whole frame must fit into memory: a header with more cells is damaged.
 AXIS_CELLS, CELLS = 2**22, 2**31
 
 

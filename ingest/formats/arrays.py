@@ -103,8 +103,8 @@ class ArrayFile(AttributedArrays, Protocol):
 def absent_chunks(arrays: ArrayFile) -> dict[str, str]:
     """Of arrays by path that lack chunks: which ones, as their caveat says."""
     found: dict[str, str] = {}
-    for path, told in arrays.caveats().items():
-        for words in told:
+    for path, notes in arrays.caveats().items():
+        for words in notes:
             if ABSENT_CHUNKS in words:
                 found[path] = words
     return found
@@ -197,11 +197,11 @@ class Hdf5Arrays:
         return tree.item(self.file, path)
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
-        told = {}
+        notes = {}
         for path, dataset in tree.own_datasets(self.file):
             rule = _packing(dataset) if hdf5.is_numeric(dataset) else None
-            told[path] = (*losses(dataset), *(rule.words if rule else ()), *_unit(dataset))
-        return told
+            notes[path] = (*losses(dataset), *(rule.words if rule else ()), *_unit(dataset))
+        return notes
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from shards.errors import SourceError
 
 
 def outside_data(file: h5py.File) -> dict[str, str]:
-    """Path to fault of all that does not lie in the file itself."""
+    """Path to fault of everything that is not in the file itself."""
     with reading(file):
         root = file["/"]
     faults = ((path, _outside(link, item)) for path, link, item in _members(root))

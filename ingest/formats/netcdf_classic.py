@@ -110,12 +110,12 @@ class ClassicFile:
         return words_of(variable[...]) if is_short(variable.shape, np.dtype(variable.dtype)) else ()
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
-        told = {}
+        notes = {}
         for name, variable in self.dataset.variables.items():
             if np.dtype(variable.dtype).kind in "biuf":
                 rule = self.array(name).packing
-                told[name] = (*roundings(self.attributes(name)), *(rule.words if rule else ()))
-        return told
+                notes[name] = (*roundings(self.attributes(name)), *(rule.words if rule else ()))
+        return notes
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def located(path: Path) -> Path:
 
 
 def open_arrays(path: Path) -> AbstractContextManager[ArrayFile]:
-    """The arrays of a file of any kind, told by its first bytes and not by its name; others are HDF5."""
+    """Opens a file of any kind, recognised by its first bytes and not by its name; HDF5 by default."""
     if path.name in MARKERS:
         return _open_zarr(path)
     start = _first_bytes(path)

@@ -17,13 +17,13 @@ LAST_PLACE = "least_significant_digit"
 def roundings(attributes: Mapping[str, Any]) -> tuple[str, ...]:
     """The roundings in words. A count is shown as written, so that a strange one hides no other."""
     quantized = [match for match in map(QUANTIZED.fullmatch, attributes) if match]
-    told = tuple(
+    notes = tuple(
         f"rounded to {_count(attributes[match[0]])} significant {match[2].lower()} by {match[1]}"
         for match in quantized
     )
     if LAST_PLACE not in attributes:
-        return told
-    return (*told, f"rounded to {_count(attributes[LAST_PLACE])} decimal digits ({LAST_PLACE})")
+        return notes
+    return (*notes, f"rounded to {_count(attributes[LAST_PLACE])} decimal digits ({LAST_PLACE})")
 
 
 def _count(value: Any) -> str:

@@ -238,17 +238,17 @@ class ZarrArray:
         codecs = _codecs(self.array)
         lossy = tuple(f"stored through the codec {name}, which may round" for name in LOSSY if name in codecs)
         packed = self.packing.words if self.packing else ()
-        told = (*lossy, *roundings(self.array.attrs), *packed)
+        notes = (*lossy, *roundings(self.array.attrs), *packed)
         with self._reading():
             chunks, held = math.prod(chunk_grid(self.array)), sum(chunks_held(self.array, self.contents))
         if held == chunks:
-            return told
+            return notes
         with self._reading():
             names = absent_files(self.array, self.contents, NAMED)
         more = ", ..." if len(names) == NAMED and chunks - held > NAMED else ""
         named = f" ({', '.join(names)}{more})" if names else ""
         read_as = f"read as {self._fill_words}"
-        return (*told, f"{chunks - held} of {chunks} {ABSENT_CHUNKS}{named} and {read_as}")
+        return (*notes, f"{chunks - held} of {chunks} {ABSENT_CHUNKS}{named} and {read_as}")
 
     @property
     def _fill_words(self) -> str:

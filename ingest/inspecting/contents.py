@@ -35,12 +35,12 @@ RECORD = "record"
 UNKNOWN = "?"
 UNREAD = (RECORD, UNKNOWN)
 # Attributes that say what an array is; the others are many and say nothing of that.
-TELLING = ("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar")
+DESCRIBED_BY = ("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar")
 
 
 @dataclass(frozen=True)
 class Storage:
-    """How an array is laid down; what a kind of file does not tell is None."""
+    """How an array is stored; None for what its kind of file does not state."""
 
     bytes: int | None = None
     chunks: tuple[int, ...] | None = None
@@ -195,8 +195,10 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
     except SourceError:
         # Names that cannot be read are as good as none.
         return found
-    telling = {
-        key: value for key in TELLING if isinstance(value := attributes.get(key), str) and value.isprintable()
+    describing = {
+        key: value
+        for key in DESCRIBED_BY
+        if isinstance(value := attributes.get(key), str) and value.isprintable()
     }
     labels = attributes.get("DIMENSION_LABELS")
     if isinstance(labels, tuple) and len(labels) == len(array.shape):
@@ -207,7 +209,7 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
     return replace(
         found,
         dimensions=dimensions,
-        attributes=telling,
+        attributes=describing,
         unlimited=_unlimited(arrays, name),
         channels=channels if len(array.shape) > 2 else (),
     )

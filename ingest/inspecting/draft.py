@@ -1,6 +1,6 @@
 """Drafts a recipe for a file or a folder that no source knows.
 
-What the files tell is written, what a person must decide is left open. A draft is read by the reader of
+A draft states what the files say and leaves open what a person must decide. It is checked by the reader of
 recipes before it is written.
 """
 

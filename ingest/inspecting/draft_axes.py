@@ -58,7 +58,7 @@ class AxisLines:
         time = self.layout.lists.time
         if time is not None and "%Y" in time.unit:
             unit = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
-            return ["", f"# {unit}: cdo -r copy makes times of them.", *self._open_time()]
+            return ["", f"# {unit}: convert them to times with cdo -r copy.", *self._open_time()]
         units = [line("unit", time.unit)] if time is not None and time.unit else []
         if self._states:
             stored, note = self._time_of_states()
@@ -85,13 +85,13 @@ class AxisLines:
     def _open_time(self) -> list[str]:
         """The step as a comment: that of an attribute, otherwise any."""
         frames = self.layout.lengths[TIME]
-        said = f"# DECIDE: how far the {frames} frames are apart; uncomment and correct."
+        said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
         steps = {
             name: value for name, value in root_numbers(self.arrays).items() if STEP_NAME.fullmatch(name)
         }
         for name, value in steps.items():
             if value > 0:
-                note = f"the attribute {name}, if each step of the solver is a frame"
+                note = f"the attribute {name}, right if every step of the solver is a frame"
                 return [said, "# [time]", f"# {line('step', value)}  # {note}"]
         return [said, "# [time]", "# step = 1.0"]
 
@@ -116,7 +116,7 @@ class AxisLines:
         name = time_attribute(self.arrays, first)
         if name:
             return f"{group or array.pattern}@{name}", f"the attribute {name} of each of them"
-        return HOLE, "CHECK: the number in the names; step = 0.01 as well, if it counts steps"
+        return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
 
     def _unit_of_openpmd(self, stored: str) -> str:
         """The unit of a time in an attribute, where timeUnitSI next to it says how many seconds it is."""
@@ -143,7 +143,7 @@ class AxisLines:
             return stored, f"{printable(held)} of each file"
         if self.folder.dated:
             return HOLE, "the date in the names of the files"
-        return HOLE, "CHECK: the number in the names of the files; step = 0.01 as well, if it counts steps"
+        return HOLE, "CHECK: the number in the names of the files; if it counts steps, add step = 0.01"
 
     def _values(self, listed: ArrayInfo | None) -> Values | None:
         """A list, of the first trajectory where there is one for each."""
@@ -158,9 +158,9 @@ class AxisLines:
         return values[0] if values.ndim == 2 else None
 
     def coordinates(self) -> list[str]:
-        """A rule per axis, a comment where the file does not tell."""
+        """A rule per axis; a comment if the file does not state the cells."""
         rules = [self._coordinate(axis) for axis in self.layout.axes]
-        said = "# DECIDE: where the outermost cells end, below and above; uncomment and correct."
+        said = "# DECIDE: the lower and upper end of the grid (cell edges); uncomment and correct."
         open_rules = any(rule.startswith("#") for rule in rules)
         return ["", "[coordinates]", *([said] if open_rules else []), *rules]
 
@@ -171,10 +171,11 @@ class AxisLines:
             yield f"{_crop(self.ghosts.cells)}  # CHECK: ghost cells: {printable(self.ghosts.words)}"
         elif self.ghosts.offered:
             said = printable(self.ghosts.words)
-            yield f"# DECIDE: the file says {said}: if these ghost cells are stored, uncomment to cut them."
+            yield f"# DECIDE: the file says {said}: if ghost cells are stored, uncomment to cut them off."
             yield f"# {_crop(self.ghosts.offered)}"
         elif axes:
-            yield f"# DECIDE: the last cells of {', '.join(axes)} repeat the first: uncomment to cut them."
+            repeated = ", ".join(axes)
+            yield f"# DECIDE: the last cells of {repeated} repeat the first: uncomment to cut them off."
             yield f"# {_crop(dict.fromkeys(axes, (0, 1)))}"
 
     def _coordinate(self, axis: str) -> str:
@@ -202,7 +203,7 @@ class AxisLines:
             return unknown
         half = float(centres[-1] - centres[0]) / (cells - 1) / 2
         ends = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
-        note = f"CHECK: the first list of {printable(listed.path)}, taken for equally spaced cell centres"
+        note = f"CHECK: the first list of {printable(listed.path)}, read as evenly spaced cell centres"
         return f"{inline_table(axis, _with_unit(dict(ends), listed))}  # {note}"
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
@@ -281,14 +282,14 @@ def _in_unit(unit: str) -> str:
 
 
 def _span(values: Values, what: str, unit: str) -> str:
-    """Number, ends, unit of a list, and what is unusual of it."""
+    """Number, ends and unit of the values of a list, and what is unusual about it."""
     words = f"{len(values)} {what}s, {values[0]:.6g} to {values[-1]:.6g}"
     words += f" {printable(unit)}" if unit else ""
     if len(values) > 2 and not _even(values):
         steps = np.abs(np.diff(values))
         words += f"; steps differ, {steps.min():.4g} to {steps.max():.4g}"
     if len(values) > 1 and values[0] > values[-1]:
-        words += "; runs downwards, kept so"
+        words += "; decreasing, stored as it is"
     return words
 
 

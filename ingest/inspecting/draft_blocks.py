@@ -48,7 +48,7 @@ def draft_blocks(
     axes = [axis for axis, length in zip("zyx", cells, strict=True) if length > 1]
     space = " ".join(axis if length > 1 else "1" for axis, length in zip("zyx", cells, strict=True))
     lines = [
-        *head_lines(name, f"states of {solver.name}: blocks of one level are put together to one grid."),
+        *head_lines(name, f"states of {solver.name}: blocks of one level are joined to one grid."),
         line("files", folder.pattern),
         line("axes", axes),
         line("layout", f"t c b {space}" if rank == 5 else f"t b {space}"),
@@ -73,7 +73,7 @@ def draft_blocks(
 
 
 def head_lines(name: str, drafted_from: str) -> list[str]:
-    """The first lines of a draft of states that are put together."""
+    """The first lines of a draft for states whose pieces are joined."""
     return [
         "#:schema ./recipe.schema.json",
         f"# Drafted from {drafted_from}",
@@ -90,7 +90,7 @@ def boundary_lines(axes: list[str]) -> list[str]:
 
 def open_coordinate(axis: str) -> str:
     rule = inline_table(axis, {"lower": 0.0, "upper": 1.0})
-    return f"# {rule}  # DECIDE: where the outermost cells end; uncomment and correct"
+    return f"# {rule}  # DECIDE: the ends of the grid (cell edges); uncomment and correct"
 
 
 def _time(arrays: ArrayFile) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shards.program.settings import dump_toml
 
 DECIDE_SIDES = (
-    "# DECIDE: lower and upper boundary of each axis: wall, open or periodic; uncomment and correct."
+    "# DECIDE: the boundaries of each axis, lower and upper: wall, open or periodic; uncomment and correct."
 )
 
 

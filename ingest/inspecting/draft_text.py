@@ -73,14 +73,14 @@ class DraftText:
         name = dataset_name(self.path)
         yield "#:schema ./recipe.schema.json"
         yield (
-            f"# Drafted from {printable(self.path.name)}. Read every line: DECIDE marks what is not in it, "
-            "CHECK what was guessed."
+            f"# Drafted from {printable(self.path.name)}. Read every line: DECIDE marks what it does not "
+            "state, CHECK marks a guess."
         )
-        yield "# Keys: docs/recipe.md. Editors complete them: walrus-ingest schema > recipe.schema.json"
+        yield "# All keys: docs/recipe.md. Completion in editors: walrus-ingest schema > recipe.schema.json"
         if self.solver is not None and self.solver.template:
             yield (
-                f"# Such files are written by {self.solver.name}: see docs/solvers.md, "
-                f"and template {self.solver.template} (walrus-ingest ls {self.solver.template})."
+                f"# It looks like output of {self.solver.name}: compare with its template "
+                f"(walrus-ingest ls {self.solver.template}, docs/solvers.md)."
             )
         yield line("name", name)
         yield line("source", "arrays")
@@ -91,12 +91,12 @@ class DraftText:
         yield from self._kind()
         yield from self._layout()
         if any(field.array.dtype == "float64" for field in self.layout.fields):
-            yield '# Fields are float64: dtype = "float32", as a line here, rounds them to half the size.'
+            yield '# Fields are float64. To store half the size, add the line dtype = "float32" here.'
         thinning = self._reader.thinning()
         if thinning is not None:
             gain = f"{thinning.gain:.0f} times better"
-            yield f"# Frames hardly differ: linear extrapolation predicts the next one {gain}"
-            yield "# than persistence, so a model would learn little. Uncomment to take fewer frames."
+            yield f"# Frames hardly differ: linear extrapolation predicts the next frame {gain}"
+            yield "# than persistence, so a model would learn little. Uncomment to keep fewer frames."
             yield f"# {line('stride', thinning.stride)}"
 
     def _files(self) -> Iterator[str]:
@@ -127,7 +127,7 @@ class DraftText:
         for axes, paths in layout.other_grids.items():
             yield f"# CHECK: fields on another grid, [{printable(axes)}], are not taken:"
             yield f"# {printable(', '.join(paths[:9]))};"
-            yield "# they need a recipe of their own, or to be brought to the cells of this grid."
+            yield "# write another recipe for them, or interpolate them to the cells of this grid."
         if layout.time_told_by:
             yield f"# {layout.told_by or self._doubt_of_axes()}"
             yield f"# The time comes from {printable(layout.time_told_by)}."
@@ -136,23 +136,23 @@ class DraftText:
         frames = layout.lengths["t"]
         yield (
             "# DECIDE: no list of times, no name and no attribute says which axis is time. "
-            f"If that of {frames},"
+            f"If it is that of {frames},"
         )
-        yield "# uncomment; otherwise write the order of the axes as they are stored. One state is no series."
+        yield "# uncomment; otherwise write the axes in the order in which they are stored."
         yield f"# {words}"
 
     def _doubt_of_axes(self) -> str:
         cells = [self.layout.lengths[axis] for axis in self.layout.axes]
         if len(cells) > 1 and len(set(cells)) < len(cells):
             return "CHECK: axes of equal length; the file does not say which is which."
-        return "CHECK: guessed from lengths alone; the order may be another one."
+        return "CHECK: guessed from lengths alone; the axes may be in another order."
 
     def _held_out(self) -> list[str]:
         """How to keep trajectories out of training; the usual shares do not look at parameters."""
         return [
             "",
             f"# Trajectories are divided in order, {SplitRule()}, unless their folder names a split.",
-            "# To keep some out of training, name their files, their parameters, or both, such as:",
+            "# To keep some out of training, select them by file, by parameter, or by both, such as:",
             "#   [[held_out]]",
             '#   splits = ["test"]',
             '#   files = "run_9*.h5"',
@@ -180,21 +180,22 @@ class DraftText:
             }
             said = (
                 f"# DECIDE: if {printable(first.array.name)} marks solid cells, uncomment; "
-                "which value is solid: nonzero, zero, negative or positive?"
+                "which values are solid: nonzero, zero, negative or positive?"
             )
             also = [f"# (or one of {printable(', '.join(others))})"] if others else []
         elif holes:
             stored, hole = next(iter(holes.items()))
             place = next(each for each in variable if each.array.stored == stored)
             rule = {"stored": stored, "solid": "nan", "layout": " ".join(place.words)}
-            said = f"# DECIDE: {printable(stored)} is missing in {hole.cells} cells"
-            said += ": uncomment if that is land or a body."
+            said = f"# DECIDE: {printable(stored)} has no value in {hole.cells} cells"
+            said += ": uncomment if they are land or a body."
             also = []
             if hole.moves:
                 rule["moves"] = True
-                also = ["# The cells differ from frame to frame: those of a body that moves are solid in all"]
-                also += [
-                    "# frames. A run that failed looks the same: check that cells are not lost at its end."
+                also = [
+                    "# These cells change from frame to frame. With moves = true, a cell that a moving",
+                    "# body covers once is solid in all frames. A failed run looks the same: check its",
+                    "# last frames.",
                 ]
         else:
             return []
@@ -205,7 +206,7 @@ class DraftText:
         doubt = field.doubt
         doubts = [doubt] if doubt else []
         if at_rest:
-            doubts.append("the same in all frames that were looked at")
+            doubts.append("the same in all frames that were checked")
         doubts += [self._absent[path] for path in field.stored if path in self._absent]
         doubt = "; ".join(doubts)
         yield ""

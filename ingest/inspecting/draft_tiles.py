@@ -30,7 +30,7 @@ def draft_tiles(
         words = tuple(axis if length > 1 else SINGLE_CELL for axis, length in pairs)
     time = time_attribute(arrays, "")
     lines = [
-        *head_lines(name, f"states of {solver.name}: files of {folder.tiles} processes are put together."),
+        *head_lines(name, f"states of {solver.name}: files of {folder.tiles} processes are joined."),
         line("files", folder.pattern),
         inline_table("tiles", {"offsets": "@offset", "cells": "@dims"}),
         line("axes", axes),

@@ -30,7 +30,7 @@ def draft_well(path: Path, arrays: ArrayFile, names: list[str]) -> str:
     name = dataset_name(path)
     lines = [
         "#:schema ./recipe.schema.json",
-        f"# Drafted from {path.name}, which has the layout of The Well.",
+        f"# Drafted from {path.name}, a file in the layout of The Well.",
         line("name", name),
         line("source", "well"),
         f"{line('title', f'{name}: say what system this is')}  # DECIDE",

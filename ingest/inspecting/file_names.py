@@ -188,8 +188,7 @@ def _differing_in_a_word(
 
 
 def _are_as_many(first: list[NamedFile], second: list[NamedFile]) -> bool:
-    """Whether most numbers of one family are in the other: a lost file makes them no strangers."""
-
+    """Whether most numbers of one family are in the other too; a few files may be missing."""
     common = len(_numbers(first) & _numbers(second))
     return 2 * common > max(len(_numbers(first)), len(_numbers(second)))
 

@@ -42,7 +42,7 @@ def kind_of_numbered(files: Sequence[Path], are_times: bool = False) -> Kind:
 
 
 def _times(path: Path, is_at_a_time: bool) -> _Times:
-    """The times of a file, or that it is one state: as one is whose folder is called by a time."""
+    """The times of a file, or that it is one state, as in a folder that is named by its time."""
     place = located(path)
     with open_arrays(place) as arrays:
         listed = list_arrays(arrays, place)

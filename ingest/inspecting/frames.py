@@ -1,4 +1,4 @@
-"""Single frames of a field that was placed, for what numbers tell: ends that meet, fields that rest, steps.
+"""Single frames of a field that was placed, for what numbers show: ends that meet, fields that rest, steps.
 
 Axes: C channel, S space.
 """
@@ -121,7 +121,7 @@ class FrameReader:
 
     def solid_where(self, mask: PlacedArray, fields: Sequence[PlacedArray]) -> str:
         """Which cells of a mask are solid: those in which fields are one value, or none; `nonzero` where that
-        does not tell.
+        does not show it.
         """
         cells = self.frame(mask, 0)
         last = [frame for each in fields if (frame := self.frame(each, self.count - 1)) is not None]

@@ -27,7 +27,7 @@ def cell_counts(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, f
 
 
 def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[InferredLayout, Halo]:
-    """The layout with its axes in the order that the counts of cells tell, and the ghost cells of each axis.
+    """The layout with its axes in the order that the counts of cells show, and the ghost cells of each axis.
 
     Nothing changes where the counts say nothing.
     """
@@ -40,7 +40,7 @@ def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[Infe
     for order in (tuple(letters), tuple(reversed(letters))):
         if [full[axis] for axis in order] == stored:
             halo = {axis: (int(counts[f"H{axis}"]), int(counts[f"H{axis}"])) for axis in letters}
-            told_by = "Told by the counts of cells, Nx and Hx."
+            told_by = "From the counts of cells, Nx and Hx."
             return in_order(layout, order, told_by), {
                 axis: pair for axis, pair in halo.items() if pair != (0, 0)
             }

@@ -23,7 +23,7 @@ Lengths = dict[str, int]
 
 @dataclass(frozen=True)
 class Lists:
-    """The small arrays that tell axes and times, by the name of their axis: [L], or [N, L] for each
+    """The small arrays that name axes and times, by the name of their axis: [L], or [N, L] for each
     trajectory.
     """
 

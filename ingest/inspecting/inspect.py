@@ -49,7 +49,7 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """The whole report; raises SourceError where the file cannot be opened. What lies outside it is named,
+    """The whole report; raises SourceError where the file cannot be opened. What is outside it is named,
     not read.
     """
     folder = look_through(path) if path.is_dir() and marker(path) is None else None
@@ -61,8 +61,8 @@ def inspect(path: Path) -> Inspection:
         outside = tuple(arrays.refused) if isinstance(arrays, Hdf5Arrays) else ()
         solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
         notes: list[str] = []
-        for name, told in arrays.caveats().items():
-            notes += [f"{name}: {words}" for words in told]
+        for name, caveats in arrays.caveats().items():
+            notes += [f"{name}: {words}" for words in caveats]
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
     return Inspection(
         str(path),

@@ -62,7 +62,7 @@ def layout_by_lengths(usable: list[ArrayInfo], numbers: Mapping[str, float]) -> 
             left.append(each)
     scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
     rest = tuple(each for each in left if each not in scalars)
-    told_by = "Told by the lengths of the coordinates." if lists.space else ""
+    told_by = "From the lengths of the coordinates." if lists.space else ""
     time_told_by = _time_told_by(model, candidate, lengths, lists, numbers)
     return InferredLayout(
         candidate.axes, candidate.words, lengths, lists, tuple(fields), scalars, rest, told_by, time_told_by

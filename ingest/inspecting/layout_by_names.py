@@ -65,7 +65,7 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         fields=placed,
         scalars=scalars,
         rest=rest,
-        told_by="Told by the names of the dimensions.",
+        told_by="From the names of the dimensions.",
         time_told_by="" if supposed else _time_told_by(model, words),
         other_grids=others,
     )
@@ -218,8 +218,8 @@ def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> Arra
             (each for each in steps if TIME_NAME.fullmatch(each.name) and each.size == each.steps), None
         )
     along = [each for each in usable if each.dimensions == (dimension,)]
-    told = [each for each in along if TIME_NAME.fullmatch(each.name) or role("", each.attributes) == "t"]
-    return min(told, key=lambda each: bool(COUNTER_NAME.fullmatch(each.name)), default=None)
+    times = [each for each in along if TIME_NAME.fullmatch(each.name) or role("", each.attributes) == "t"]
+    return min(times, key=lambda each: bool(COUNTER_NAME.fullmatch(each.name)), default=None)
 
 
 def _time_told_by(model: _Named, words: Words) -> str:

@@ -11,7 +11,7 @@ from shards.errors import SourceError
 
 
 def with_mesh_order(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
-    """The layout with its axes named by what changes along them; as it is, where the file does not tell.
+    """The layout with its axes named by what changes along them; unchanged if the file does not say.
 
     Lengths alone cannot: X and Y of [y, x] are as large as the field, whichever axis is which.
     """
@@ -36,4 +36,4 @@ def with_mesh_order(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout
     if len(found) != len(stored):
         return layout
     order = tuple(found[place] for place in range(len(stored)))
-    return in_order(layout, order, "Told by the coordinates: each changes along one axis.")
+    return in_order(layout, order, "From the coordinates: each changes along one axis.")

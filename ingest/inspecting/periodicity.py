@@ -83,11 +83,11 @@ def axis_ends(reader: FrameReader) -> dict[str, Ends]:
     found = {}
     for number, axis in enumerate(layout.axes):
         jumps = [_jump(channel, number) for channel in channels]
-        told = [jump for jump in jumps if jump is not None]
+        known = [jump for jump in jumps if jump is not None]
         latitude = axis in layout.lists.space and _is_latitude(layout.lists.space[axis])
-        at_rest = len(layout.axes) > 1 and bool(told) and all(_rests(each, number) for each in channels)
-        repeated = bool(told) and not latitude and repeats_its_first_cells(frames, number)
-        found[axis] = Ends(max(told, default=None), repeated, at_rest, latitude)
+        at_rest = len(layout.axes) > 1 and bool(known) and all(_rests(each, number) for each in channels)
+        repeated = bool(known) and not latitude and repeats_its_first_cells(frames, number)
+        found[axis] = Ends(max(known, default=None), repeated, at_rest, latitude)
     return found
 
 

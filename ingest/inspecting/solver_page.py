@@ -13,21 +13,21 @@ _HEAD = """\
 
 Made by `python -m ingest.inspecting.solver_page > docs/solvers.md` from the files in `ingest/templates`.
 
-`walrus-ingest inspect FILE` or `walrus-ingest inspect FOLDER` knows these programs by the names in their files,
-and drafts a recipe with the names of yours. Each section here is a template to compare it with: what the program
-writes, a recipe, and the command. `walrus-ingest ls NAME` prints a template. Sizes, names, boundaries and times
-are examples; read every line. Each section is tested with a file of its layout.
+`walrus-ingest inspect FILE` (or `FOLDER`) recognises the output of these programs by the names in the files. With
+`--recipe OUT.toml` it drafts a recipe with the names of your files. Each section of this page is a template to compare
+your draft with: what the program writes, an example recipe, and the command. `walrus-ingest ls NAME` prints a template.
+Sizes, names, boundaries and times in it are examples: read every line. Each template is tested with a file of its
+layout.
 
-Folders of block-structured states on one level (Athena++, FLASH, GAMER) and of tiles (Cholla) need no template:
-`inspect FOLDER` drafts the tables `[blocks]` or `[tiles]` with the names of their variables. Particles and unstructured
-meshes are refused by name. A format
-that another program reads better is named with the one command that makes it readable.
+Some programs need no template: `inspect FOLDER` drafts the table `[blocks]` for blocks on one level (Athena++, FLASH,
+GAMER), or `[tiles]` for one file per process (Cholla). Particles and unstructured meshes are refused; the error names
+them. If a format needs to be converted first, the error or the template states the command.
 """  # noqa: E501  the width of the pages
 
 
 @dataclass(frozen=True)
 class Template:
-    """A template as its file has it: comments on top say what is written, and from where it is built."""
+    """A template file: its first comments say what the program writes, and which folder to build from."""
 
     name: str
     title: str

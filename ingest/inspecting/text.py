@@ -119,7 +119,7 @@ def _fitting_lines(likeness: SourceMatch) -> list[str]:
     lines = told("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
     if likeness.recipes:
         first, *others = likeness.recipes
-        also = f"; {', '.join(others)} as well: name and place of the file tell which" if others else ""
+        also = f"; {', '.join(others)} as well: name and place of the file decide" if others else ""
         lines += told("recipe", f"{first} opens it without a fault{also}")
     if likeness.nearest:
         lines += told(

@@ -92,12 +92,12 @@ def constants(film: Snapshots, schema: Schema) -> bytes:
 def domain(survey: Survey, schema: Schema) -> bytes:
     """The box: cells as ticks, boundaries as a frame, obstacles grey; next to it each axis in words."""
     view, shapes = survey.view, survey.obstacles
-    left, top, bottom, gap, told = 0.62, 0.92, 0.62, 0.42, 3.15
-    width = min((WIDTH - left - told) / len(shapes) - gap, 5.2, 2.6 / view.ratio)
+    left, top, bottom, gap, words_width = 0.62, 0.92, 0.62, 0.42, 3.15
+    width = min((WIDTH - left - words_width) / len(shapes) - gap, 5.2, 2.6 / view.ratio)
     height = width * view.ratio
     with style():
         tall = max(height + bottom, 0.42 * len(schema.grid.axes) + 0.4)
-        page = Page(left + len(shapes) * (width + gap) + told, top + tall)
+        page = Page(left + len(shapes) * (width + gap) + words_width, top + tall)
         page.title("domain", f"{schema.grid.kind} grid", view.cut)
         for i, solid in enumerate(shapes):
             axes = page.axes(left + i * (width + gap), top, width, height)
@@ -270,8 +270,8 @@ def _lanes(axes: Axes, name: str) -> None:
 def _axes_in_words(page: Page, left: float, top: float, schema: Schema) -> None:
     """What closes each axis, its cells and where their centres are."""
     grid = schema.grid
-    told = zip(grid.axes, grid.coordinates, grid.widths, boundary_words(schema), strict=True)
-    for row, (axis, at, widths, closed) in enumerate(told):
+    facts = zip(grid.axes, grid.coordinates, grid.widths, boundary_words(schema), strict=True)
+    for row, (axis, at, widths, closed) in enumerate(facts):
         down = top + 0.42 * row
         page.text(left, down, closed, size=9, weight="bold")
         unit = f" {schema.units[axis]}" if schema.units.get(axis) else ""

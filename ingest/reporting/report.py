@@ -85,8 +85,8 @@ def _head(card: Card, seen: Survey) -> str:
         ("source", card.source),
         ("licence", card.licence),
     )
-    told = [("Citation", escape(card.citation)), ("Home", _link(card.home)), ("Note", escape(card.note))]
-    lines = "".join(f"<p><b>{name}.</b> {text}</p>" for name, text in told if text)
+    texts = [("Citation", escape(card.citation)), ("Home", _link(card.home)), ("Note", escape(card.note))]
+    lines = "".join(f"<p><b>{name}.</b> {text}</p>" for name, text in texts if text)
     drawn = figure(figures.domain(seen, schema), f"the domain: {', '.join(figures.boundary_words(schema))}")
     return heading(card.title, facts) + lines + drawn
 
@@ -102,8 +102,8 @@ def _fields(dataset: Dataset, seen: Survey) -> str:
     schema = dataset.card.schema
     text = f"<h2>What it looks like</h2>{dataset_viewer(dataset, seen.split)}"
     for film in seen.films:
-        told = f"each field at several times, {film.view.cut}".removesuffix(", ")
-        text += figure(figures.frames(film, schema), told)
+        caption = f"each field at several times, {film.view.cut}".removesuffix(", ")
+        text += figure(figures.frames(film, schema), caption)
     if schema.static_channels:
         text += figure(figures.constants(seen.films[0], schema), "the fields that do not change in time")
     return text
@@ -128,8 +128,8 @@ def _sizes(dataset: Dataset) -> str:
         rows.append((split, *cells))
     names = ("split", "trajectories", "frames", "raw", "stored", "compression")
     decided = "".join(f"<li>{escape(rule)}</li>" for rule in dataset.card.split)
-    told = f"<p>What decides the split:</p><ul>{decided}</ul>" if decided else ""
-    return f"<h2>How much there is</h2>{_table(names, rows)}{told}"
+    rules = f"<p>What decides the split:</p><ul>{decided}</ul>" if decided else ""
+    return f"<h2>How much there is</h2>{_table(names, rows)}{rules}"
 
 
 def _stored(dataset: Dataset, split: Split) -> int:
@@ -246,7 +246,7 @@ def _notes(card: Card, seen: Survey) -> str:
     return f"""<section><h2>How the numbers are defined</h2><ul>
 <li><b>Viewer</b>: trajectories of the {seen.split} split and their frames, evenly chosen, cells thinned; a
 step by the buttons or the arrow keys, the value under the pointer below the picture. An arrow at a colour bar
-says that some values lie beyond it.</li>
+says that some values are outside its range.</li>
 <li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. First axis to
 the right, second upward; of a volume the middle plane, then the values of largest magnitude along the third
 axis. The times of one field share their colours, the outermost 0.2 % of the values saturate. The frame

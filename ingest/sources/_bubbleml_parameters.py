@@ -33,7 +33,7 @@ def wall_temperature(path: Path) -> float | None:
     return float(named[1]) if named else None
 
 
-def parameters_beside(path: Path) -> Path | None:
+def parameters_next_to(path: Path) -> Path | None:
     """The JSON with the parameters of this file, if there is one."""
     return next(
         (place for place in (path.with_suffix(".json"), path.with_name(COMMON)) if place.is_file()), None
@@ -44,9 +44,9 @@ def read_parameters(file: h5py.File, path: Path) -> Parameters:
     """All that is known of the simulation, empty where nothing is next to the file or in it; raises
     SourceError.
     """
-    beside = parameters_beside(path)
-    if beside is not None:
-        return _flat(_of_this_file(_load(beside), beside, path))
+    place = parameters_next_to(path)
+    if place is not None:
+        return _flat(_of_this_file(_load(place), place, path))
     found: dict[str, float | str] = {}
     for records in RECORDS:
         found |= hdf5.records(file, records)
@@ -73,21 +73,21 @@ def _load(path: Path) -> Any:
         raise SourceError(f"{path}: no JSON ({error}); fetch it again") from error
 
 
-def _of_this_file(found: Any, beside: Path, path: Path) -> dict[str, Any]:
+def _of_this_file(found: Any, place: Path, path: Path) -> dict[str, Any]:
     """Finds the entry of a list by the order of wall temperatures, which its Stefan numbers must share."""
     if isinstance(found, list):
         order = sorted(path.parent.glob(f"*{path.suffix}"), key=_by_temperature)
         stefan = [_stefan(each) for each in found]
         if len(found) != len(order) or any(not after > before for before, after in pairwise(stefan)):
             raise SourceError(
-                f"{beside}: parameters of {len(found)} simulations next to {len(order)} files, Stefan "
+                f"{place}: parameters of {len(found)} simulations next to {len(order)} files, Stefan "
                 f"numbers {stefan}; expected one entry per file, in order of wall temperature; write "
                 f"{path.stem}.json instead"
             )
         found = found[order.index(path)]
     if not isinstance(found, dict):
         raise SourceError(
-            f"{beside}: holds {type(found).__name__}; expected the parameters of a simulation by name"
+            f"{place}: holds {type(found).__name__}; expected the parameters of a simulation by name"
         )
     return found
 

@@ -25,7 +25,7 @@ from ingest.source import Mark, Row
 from ingest.sources._bubbleml_parameters import (
     RECORDS,
     Parameters,
-    parameters_beside,
+    parameters_next_to,
     read_parameters,
     sides,
     wall_temperature,
@@ -48,8 +48,8 @@ def split(path: Path) -> Split | None:
 
 def companions(path: Path) -> tuple[Path, ...]:
     """The parameters, if they are in a file of their own."""
-    beside = parameters_beside(path)
-    return () if beside is None else (beside,)
+    parameters = parameters_next_to(path)
+    return () if parameters is None else (parameters,)
 
 
 @contextmanager

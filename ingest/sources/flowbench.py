@@ -35,7 +35,7 @@ MARKS = (Mark("one array of time, y, x and (u, v, p)", ("data",), 4),)
 LAYOUT = "t y x c"
 GEOMETRY = "input_geometry"
 MASK, DISTANCE = f"{GEOMETRY}/mask", f"{GEOMETRY}/data"
-# The frames that tell what moves: behind the first two, which the benchmark drops as well.
+# The frames that show which cells move: after the first two, which the benchmark drops too.
 JUDGED = (2, 5)
 # Inside an object speeds are rounding; behind it they are a tenth of the inflow.
 STILL = 0.05
@@ -51,8 +51,8 @@ def split(path: Path) -> Split | None:
 
 def companions(path: Path) -> tuple[Path, ...]:
     """The geometry, if it is in the folder of the file."""
-    beside = path.with_name(f"{GEOMETRY}.npz")
-    return (beside,) if beside.is_file() else ()
+    geometry = path.with_name(f"{GEOMETRY}.npz")
+    return (geometry,) if geometry.is_file() else ()
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
             Row(row.time, {**row.scalars, "Reynolds": reynolds})
             for row in described_rows(arrays, recipe, fields.steps)
         )
-        obstacle = _Obstacle.beside(arrays, recipe, fields.shape) if MASK in arrays.names() else None
+        obstacle = _Obstacle.of(arrays, recipe, fields.shape) if MASK in arrays.names() else None
         found = fields.stacked(described_grid(arrays, recipe, fields.shape), rows, obstacle)
         yield replace(found, constant=tuple(_settled(field, obstacle) for field in found.constant))
 
@@ -95,8 +95,8 @@ def _reynolds(path: Path) -> float:
 
 
 def _open_geometry(stack: ExitStack, path: Path) -> Npz | None:
-    beside = companions(path)
-    return stack.enter_context(open_npz(beside[0])) if beside else None
+    geometry = companions(path)
+    return stack.enter_context(open_npz(geometry[0])) if geometry else None
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class _Run:
         return self.flow.where
 
     def names(self) -> tuple[str, ...]:
-        beside = self.geometry.names() if self.geometry else ()
-        return (*self.flow.names(), *(f"{GEOMETRY}/{name}" for name in beside))
+        names = self.geometry.names() if self.geometry else ()
+        return (*self.flow.names(), *(f"{GEOMETRY}/{name}" for name in names))
 
     def array(self, path: str) -> NpyArray:
         if self.geometry is None or not path.startswith(f"{GEOMETRY}/"):
@@ -132,7 +132,7 @@ class _Obstacle:
     distance: LaidOut
 
     @classmethod
-    def beside(cls, arrays: _Run, recipe: Recipe, shape: tuple[int, ...]) -> _Obstacle:
+    def of(cls, arrays: _Run, recipe: Recipe, shape: tuple[int, ...]) -> _Obstacle:
         mask, distance = (lay_out(arrays, name, "y x", recipe.axes) for name in (MASK, DISTANCE))
         require_lengths((mask, distance), shape)
         return cls(lay_out(arrays, "data", LAYOUT, recipe.axes), mask, distance)

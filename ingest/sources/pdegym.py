@@ -30,7 +30,7 @@ PATTERNS = ("*.nc",)
 MARKS = (Mark("one array of five axes for all fields", ("solution", "data"), 5),)
 LAYOUT = "n t c x y"
 POSITIVE = ("density", "pressure")
-# Shocks that lie in the seam jump as much as shocks elsewhere; open sides jump more.
+# A shock at the periodic ends jumps as much as shocks elsewhere; at open sides, the ends differ more.
 SEAM = 3.0
 
 

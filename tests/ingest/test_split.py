@@ -57,7 +57,7 @@ def test_a_run_held_out_for_two_splits_is_stored_for_both(waves, build):
     assert dataset.card.split[0] == "files b.*: test and valid"
     assert dataset.card.split[1] == "the others: where their file is, otherwise 100 % train in order"
     # Who adds up the counts finds three runs in four trajectories.
-    assert dataset.card.split[2] == "1 trajectory is in valid and in test alike: stored and counted twice"
+    assert dataset.card.split[2] == "1 trajectory is both in valid and in test: stored and counted twice"
     assert build().stdout.endswith("nothing to do\n")
 
 

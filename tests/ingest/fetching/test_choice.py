@@ -7,7 +7,7 @@ from ingest.fetching.listing import RemoteFile
 from ingest.fetching.published import Publication
 from shards.errors import SettingsError
 
-WELL = Publication("", files=("data/*/*.hdf5",), beside=("*.json",))
+WELL = Publication("", files=("data/*/*.hdf5",), companions=("*.json",))
 SIZES = {
     "README.md": 5,
     "data/test/a.hdf5": 10,

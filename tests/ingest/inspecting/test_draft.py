@@ -327,7 +327,7 @@ def test_frames_that_hardly_differ_are_offered_a_stride(tmp_path):
         np.square(wave[33] - wave[32]).mean() / np.square(wave[33] - 2 * wave[32] + wave[31]).mean()
     )
     text = draft(write(tmp_path / "slow.h5", u=wave, x=np.arange(X), y=np.arange(Y), time=np.arange(64.0)))
-    assert f"predicts the next one {error:.0f} times better\n" in text
+    assert f"predicts the next frame {error:.0f} times better\n" in text
     assert "# stride = 8\n" in text
     assert decided(re.sub("# (x|y) = ", r"\1 = ", text)).stride == 8
     fast = write(
@@ -356,4 +356,4 @@ def test_what_is_taken_is_told_by_its_numbers(tmp_path):
     assert 'stored = "t"  # 4 frames, 0 to 0.75\n' in text
     assert 'x = { stored = "x" }  # 12 cells, 0.5 to 11.5\n' in text
     assert 'Re = "Re"  # 10 to 40\n' in text
-    assert 'Fields are float64: dtype = "float32"' in text
+    assert 'add the line dtype = "float32"' in text
