@@ -104,19 +104,18 @@ def _is_ours(step: Path) -> bool:
 
 
 def leave_identity(folder: Path) -> None:
-    """Of the checkpoints that are ours alone only the document of the last one is left."""
+    """Of the checkpoints that are ours alone only the documents are left.
+
+    The last one says that it has no state; those before it count as incomplete from then on.
+    """
     steps = whole_steps(folder)
-    if not steps:
-        return
-    *others, last = steps
-    if _is_ours(last):
+    if steps and _is_ours(steps[-1]):
         # First the document: a run that is killed here has a checkpoint without state, not a damaged one.
-        document = replace(_read(last), sizes={}, headers={}, has_state=False)
-        write_atomically(last / CHECKPOINT, dump_with_checksum(Checkpoint, document))
-        for path in last.glob("rank-*.safetensors"):
+        document = replace(_read(steps[-1]), sizes={}, headers={}, has_state=False)
+        write_atomically(steps[-1] / CHECKPOINT, dump_with_checksum(Checkpoint, document))
+    for step in filter(_is_ours, steps):
+        for path in step.glob("rank-*.safetensors"):
             path.unlink()
-    for step in others:
-        _remove_step(step)
 
 
 def steps_of(folder: Path) -> list[Path]:

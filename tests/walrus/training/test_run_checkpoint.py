@@ -86,6 +86,10 @@ def test_the_last_two_are_kept_and_what_was_half_written_goes(tmp_path, world):
     assert torch.equal(saved.read("weight", "w", 0, 35), VALUES + 9)
 
 
+def names_in(folder):
+    return {step.name: {path.name for path in step.iterdir()} for step in folder.iterdir()}
+
+
 def three(folder):
     for step in (9, 10, 11):
         save(folder, Checkpoint(step, 1, {"w": step}, {}), [Fragment("weight", "w", 0, VALUES + step)])
@@ -94,16 +98,30 @@ def three(folder):
 
 def test_after_the_end_only_what_the_run_was_is_left_and_what_is_not_ours(tmp_path, world):
     folder = three(tmp_path / "checkpoints")
+    shutil.copytree(folder / "step-0000010", folder / "step-0000009")
+    shutil.copytree(folder / "step-0000010", folder / "step-0000010-before-new-rate")
     (folder / "step-0000010" / "note.txt").touch()
+    save(folder, Checkpoint(12, 1, {"w": 12}, {}), [Fragment("weight", "w", 0, VALUES)])
     leave_identity(folder)
-    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
-        *("step-0000010/checkpoint.json", "step-0000010/note.txt", "step-0000010/rank-00000.safetensors"),
-        "step-0000011/checkpoint.json",
-    ]
+    assert names_in(folder) == {
+        "step-0000009": {"checkpoint.json", "rank-00000.safetensors"},
+        "step-0000010": {"checkpoint.json", "note.txt", "rank-00000.safetensors"},
+        "step-0000010-before-new-rate": {"checkpoint.json", "rank-00000.safetensors"},
+        "step-0000011": {"checkpoint.json"},
+        "step-0000012": {"checkpoint.json"},
+    }
     checkpoint = RunCheckpoint.last(folder).checkpoint
-    assert (checkpoint.step, checkpoint.has_state, checkpoint.updates) == (11, False, {"w": 11})
+    assert (checkpoint.step, checkpoint.has_state, checkpoint.updates) == (12, False, {"w": 12})
     leave_identity(folder)
     assert RunCheckpoint.last(folder).checkpoint == checkpoint
+
+
+def test_a_run_that_has_lost_its_end_resumes_from_nothing_without_state(tmp_path, world):
+    folder = three(tmp_path / "checkpoints")
+    leave_identity(folder)
+    shutil.rmtree(folder / "step-0000011")
+    assert RunCheckpoint.last(folder) is None
+    assert fault_of(folder / "step-0000010") == "rank-00000.safetensors is missing"
 
 
 def test_what_is_not_named_as_a_checkpoint_stays_and_is_never_read(tmp_path, world):
