@@ -24,7 +24,7 @@ def time_fault(time: tuple[float, ...]) -> str | None:
     """What is wrong with the times of a trajectory, if anything.
 
     >>> time_fault((0.0, 0.5, 0.5))
-    'time does not increase: frame 1 is at 0.5, frame 2 at 0.5'
+    'time does not increase: frame 1 is at 0.5, frame 2 at 0.5; write the frames in order of time, each once'
     >>> time_fault((0.0, 0.5, 1.0))
     """
     if len(time) < 2:
@@ -33,7 +33,10 @@ def time_fault(time: tuple[float, ...]) -> str | None:
         if not (math.isfinite(after) and math.isfinite(before)):
             return f"the time of frame {number} or {number + 1} is not a finite number"
         if after <= before:
-            return f"time does not increase: frame {number} is at {before}, frame {number + 1} at {after}"
+            return (
+                f"time does not increase: frame {number} is at {before}, frame {number + 1} at {after}; "
+                "write the frames in order of time, each once"
+            )
     return None
 
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
+
+# Names of coefficients of a transform: u_hat, spectral/u, fft_u.
+_COEFFICIENTS = re.compile(r"hat($|[-_/\d])|spectr|fourier|fft|(^|[-_/])coeff?s?($|[-_/])", re.IGNORECASE)
+
+
+def is_coefficient(path: str) -> bool:
+    """Whether complex numbers of this name are Fourier coefficients.
+
+    >>> is_coefficient("vort_hat/2D/0"), is_coefficient("psi")
+    (True, False)
+    """
+    return bool(_COEFFICIENTS.search(path))
 
 
 def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
@@ -13,12 +26,14 @@ def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
     >>> wrong_type(np.dtype("S3"), "names")
     'holds |S3; expected integers or floats up to 64 bits'
     >>> wrong_type(np.dtype("complex64"), "psi").partition("; ")[2]
-    'expected real numbers; write two arrays, psi_real = psi.real and psi_imag = psi.imag'
+    'expected real numbers; write two arrays, its real and its imaginary part (.real, .imag)'
+    >>> wrong_type(np.dtype("complex64"), "u_hat").rpartition("; ")[2]
+    'write the inverse transform (numpy.fft.irfft2)'
     """
     if dtype is not None and dtype.kind == "c":
-        plain = name.rpartition("/")[2]
-        return (
-            f"holds {dtype}; expected real numbers; write two arrays, {plain}_real = {plain}.real and "
-            f"{plain}_imag = {plain}.imag"
-        )
+        if is_coefficient(name):
+            cure = "expected values in space; write the inverse transform (numpy.fft.irfft2)"
+            return f"holds {dtype}, Fourier coefficients by its name; {cure}"
+        cure = "expected real numbers; write two arrays, its real and its imaginary part (.real, .imag)"
+        return f"holds {dtype}; {cure}"
     return f"holds {'nothing' if dtype is None else dtype}; expected integers or floats up to 64 bits"

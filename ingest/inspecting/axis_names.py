@@ -30,7 +30,8 @@ COMPONENT_NAME = re.compile(
 )
 # Axes of what is no grid, or a grid in pieces.
 OTHER_NAME = re.compile(
-    r"particles?|atoms?|nodes?|ncells?|points?|n?faces?|edges?|vertices|bnds|bounds|nv|obs|blocks?|nblocks?"
+    r"particles?|atoms?|nodes?|n?cells?|nele|ncol|points?|n?faces?|edges?|vertices|bnds|bounds|nv|obs"
+    r"|blocks?|nblocks?"
     r"|str(ing)?_?len(gth)?|datestrlen",
     re.IGNORECASE,
 )

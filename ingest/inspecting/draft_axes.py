@@ -79,8 +79,12 @@ class AxisLines:
                 note = f"# {held}: the last is left out."
                 start, stop = float(times[0]), float(times[-2])
                 return ["", note, "[time]", line("start", start), line("stop", stop), *units]
-        fault = [f"# {_why_no_times(time, times)}"] if time is not None and times is not None else []
-        return ["", *fault, *self._open_time()]
+        if time is None or times is None:
+            return ["", *self._open_time()]
+        if len(times) == frames > 1 and np.isfinite(times).all():
+            # Equal steps would hide that the frames are in another order.
+            return ["", *_out_of_order(time, times)]
+        return ["", f"# {_why_no_times(time, times)}", *self._open_time()]
 
     def _open_time(self) -> list[str]:
         """The step as a comment: that of an attribute, otherwise any."""
@@ -293,17 +297,25 @@ def _span(values: Values, what: str, unit: str) -> str:
     return words
 
 
+def _out_of_order(time: ArrayInfo, times: Values) -> list[str]:
+    """The stored times as they are, with what to do: a build refuses them until the frames are in order."""
+    first = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
+    name, here, before = printable(time.path), f"{times[first]:g}", f"{times[first - 1]:g}"
+    return [
+        f"# FIX: the frames are not in order of time: {name} is {here} at frame {first}, after {before}.",
+        f"# Write the file again with the frames of each array sorted by {name} (numpy.argsort), each time",
+        "# once: a run that was started again writes some twice.",
+        "[time]",
+        line("stored", time.stored),
+    ]
+
+
 def _why_no_times(time: ArrayInfo, times: Values) -> str:
     """Why a list is not taken for the times of the frames."""
     name = printable(time.path)
     missing = np.flatnonzero(~np.isfinite(times))
     if missing.size:
         return f"{name} is not a list of times: it has no value at frame {missing[0]} (a fill value?)."
-    back = np.flatnonzero(np.diff(times) <= 0)
-    if back.size:
-        first = int(back[0]) + 1
-        here, before = f"{times[first]:g}", f"{times[first - 1]:g}"
-        return f"{name} is not a list of times: {here} at frame {first} comes after {before} (a restart?)."
     return f"{name} holds {len(times)} times, not one per frame."
 
 

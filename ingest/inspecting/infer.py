@@ -15,16 +15,11 @@ from ingest.inspecting.layout_by_names import (
     is_one_state_by_names,
     layout_by_names,
 )
-from ingest.inspecting.solvers import UNSTRUCTURED, Solver, refusal, solver_of
+from ingest.inspecting.no_grid import is_referred, list_of_cells, mesh, no_grid
+from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
 from shards.errors import SourceError
-
-# What lists of positions are called.
-POSITIONS = re.compile(
-    r"coord|point|cent(er|re)|node|vert|pos(ition)?s?|xyz|mesh|location|geometry|^(c|xy|cells?|grid)$",
-    re.IGNORECASE,
-)
 
 
 def infer_layout(
@@ -39,7 +34,11 @@ def infer_layout(
     if solver is not None:
         _require_grid(solver, arrays, listed, where, files)
     _require_one_split(listed, where)
-    usable = [_as_state(each, files) for each in listed if each.fault is None and each.size]
+    reason = mesh(listed) if solver is None else ""
+    if reason:
+        raise SourceError(f"{where}: {reason}")
+    plain = [each for each in listed if each.fault is None and each.size and not is_referred(each.path)]
+    usable = [_as_state(each, files) for each in plain]
     if solver is not None and solver.name == "openPMD":
         usable = [_with_axis_labels(arrays, each) for each in usable if "/particles/" not in each.path]
     found = layout_by_names(usable)
@@ -49,6 +48,10 @@ def infer_layout(
             raise one_state(where, _when(arrays, listed))
         found = layout_by_names(usable, unknown)
     found = found or layout_by_lengths(usable, root_numbers(arrays))
+    if found is None or not _fits_its_lists(found):
+        reason = no_grid(arrays, listed)
+        if reason:
+            raise SourceError(f"{where}: {reason}")
     if found is None:
         raise no_field(listed, where)
     if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):
@@ -57,7 +60,7 @@ def infer_layout(
         when = _when(arrays, listed)
         if found.lengths[TIME] == 1 or (when and not found.time_told_by):
             raise one_state(where, when)
-    _require_no_list_of_cells(found, where)
+    _require_no_list_of_cells(found, arrays, listed, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
     return replace(found, rest=(*found.rest, *broken))
 
@@ -93,14 +96,27 @@ def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
         )
 
 
-def _require_no_list_of_cells(found: InferredLayout, where: str) -> None:
+def _fits_its_lists(found: InferredLayout) -> bool:
+    """Whether each list of coordinates is as long as its axis, or a row for each trajectory."""
+    lists = found.lists.space.items()
+    return all(len(each.values) > 1 or each.values[0] == found.lengths[axis] for axis, each in lists)
+
+
+def _require_no_list_of_cells(
+    found: InferredLayout, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str
+) -> None:
     """Raises SourceError where the only axis is a list of cells, whose positions are in the file."""
     if len(found.axes) > 1:
         return
-    cells = found.lengths[found.axes[0]]
-    for each in (*(field.array for field in found.fields if field.constant), *found.rest):
-        if POSITIONS.search(each.name) and each.lengths in ((cells, 2), (cells, 3), (2, cells), (3, cells)):
-            raise SourceError(f"{where}: {each.path} says where {cells} cells are: {UNSTRUCTURED}")
+    (axis,) = found.axes
+    model = found.variable[0]
+    # Of states there is no dimension for the time. A list of its own makes a dimension an axis.
+    dimensions = dict(zip(reversed(model.words), reversed(model.array.dimensions), strict=False))
+    if axis in found.lists.space:
+        dimensions.clear()
+    reason = list_of_cells(arrays, listed, found.lengths[axis], dimensions.get(axis, ""))
+    if reason:
+        raise SourceError(f"{where}: {reason}")
 
 
 def _when(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:

@@ -45,8 +45,15 @@ SOLVERS = (
     Solver("openPMD", "openpmd", ("data/*/fields/*",), ("openPMD",)),
     Solver("openPMD particles", "", ("data/*/particles/*/position/*",), ("openPMD",), holds="particles"),
     Solver("MPAS", "", ("latCell", "lonCell"), holds="mesh"),
-    Solver("FVCOM, ICON", "", ("clon", "clat"), holds="mesh"),
+    Solver("ICON", "", ("clon", "clat"), holds="mesh"),
+    Solver("FVCOM", "", ("lonc", "latc", "nv"), holds="mesh"),
+    Solver("SCHISM", "", ("SCHISM_hgrid_*",), holds="mesh"),
+    Solver("Firedrake", "", ("topologies/*",), holds="mesh"),
     Solver("FEniCS, XDMF", "", ("*topology", "*geometry"), holds="mesh"),
+    Solver("FEniCS, PETSc", "", ("*topology/cells",), holds="mesh"),
+    Solver("CGNS", "", ("*/ElementConnectivity/ data",), holds="mesh"),
+    Solver("Exodus", "", ("connect[0-9]*", "coord*"), holds="mesh"),
+    Solver("Ansys Fluent", "", ("meshes/*/faces/*",), holds="mesh"),
     Solver("VTKHDF", "", ("VTKHDF/*Connectivity*",), holds="mesh"),
     Solver("Trixi.jl", "", ("variables_*",), ("mesh_file", "n_elements"), "elements"),
     Solver("Enzo", "", ("Grid[0-9]*/*ensity",), holds="levels"),
@@ -67,10 +74,11 @@ SOLVERS = (
     Solver("py-pde", "py_pde", ("data", "times"), ("class",)),
 )
 
-UNSTRUCTURED = (
-    "cells of an unstructured mesh; expected a grid with axes; interpolate to one first (CDO remapbil on "
-    "the globe, scipy.interpolate.griddata otherwise)"
+INTERPOLATE = (
+    "expected a grid with axes; interpolate to one first (CDO remapbil on the globe, "
+    "scipy.interpolate.griddata otherwise)"
 )
+UNSTRUCTURED = f"cells of an unstructured mesh; {INTERPOLATE}"
 _REFUSALS: dict[Holds, str] = {
     "particles": (
         "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first"

@@ -170,7 +170,7 @@ def test_a_time_too_many_is_left_out_only_where_times_are_even(tmp_path):
 
 
 def test_lists_that_are_no_grid_are_not_taken(tmp_path):
-    spoiled = lists() | {"x": np.zeros(X), "t": np.array([0, 1, 1, 2.0])}
+    spoiled = lists() | {"x": np.zeros(X), "t": np.array([0, np.nan, 1, 2.0])}
     recipe = drafted(write(tmp_path / "a.h5", u=noise(T, X, Y), **spoiled))
     assert recipe.time is None
     assert set(recipe.coordinates) == {"y"}

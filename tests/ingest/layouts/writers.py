@@ -271,7 +271,7 @@ def days_of_a_calendar_without_leap_years(folder):
 @layout
 def complex_wave_function(folder):
     path = write_hdf5(folder / "gpe.h5", {"psi": (U + 1j * V).astype("c8"), **LISTS})
-    return Right(path, refused="complex.*psi.*real.*imag")
+    return Right(path, refused="psi holds complex.*real.*imag")
 
 
 @layout
@@ -460,7 +460,7 @@ def states_of_two_runs_by_case_and_parameter(folder):
 def a_flat_list_of_cells_with_their_shape(folder):
     cells = {"x": np.repeat(CENTRES_X, Y), "y": np.tile(CENTRES_Y, X)}
     path = write_hdf5(folder / "flat.h5", {"u": U.reshape(T, -1), "t": TIME, **cells})
-    return Right(path, refused="no array looks like a field")
+    return Right(path, refused="63 cells of a grid of 9 by 7 as a list")
 
 
 @layout

@@ -1,0 +1,177 @@
+"""Says what a file holds in place of fields on a grid: a mesh, points, Fourier coefficients, references.
+
+See docs/decisions/0153.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.number_types import is_coefficient
+from ingest.inspecting.axis_names import OTHER_NAME
+from ingest.inspecting.contents import RECORD, UNKNOWN, ArrayInfo
+from ingest.inspecting.solvers import INTERPOLATE, UNSTRUCTURED
+from shards.errors import SourceError
+from shards.program.console import printable
+
+# Where MATLAB and Julia keep the arrays that references point to.
+REFERRED = ("#refs#/", "_refs/")
+# What the table is called that says which points make a cell.
+_CONNECTIVITY = re.compile(
+    r"((cell|face|edge|elem(ent)?|volume|quad|tri)[-_]?)?(node|vert(ex|ices)?|point)s?"
+    r"([-_]?(conn\w*|ind\w*))?"
+    r"|\w*connectivity|connect\d*|topology|cells?|elem(ent)?s?|tri(angle)?s?|tet(ra(hedra)?)?s?|simplices"
+    r"|faces|nv|ien|nod",
+    re.IGNORECASE,
+)
+# Points of a cell: two of an edge to 27 of a hexahedron.
+CORNERS = range(2, 28)
+FEWEST_POINTS = 10
+# Names of lists that say where points are: clon, lonc, cell_x, Cy, lat.
+_PLACE = r"(?:c|n|(?:cell|node|face|elem(?:ent)?|point|vertex)[-_]?)?"
+_POSITION = re.compile(
+    rf"{_PLACE}(x|y|z|lon|lat)(?:gitude|itude)?"
+    r"(?:c|p|s|[-_]?(?:coords?|coordinates?|cell|node|pos|points?))?",
+    re.IGNORECASE,
+)
+# Lists of positions as one array [N, 2] or [N, 3].
+POSITIONS = re.compile(
+    r"coord|point|cent(er|re)|node|vert|pos(ition)?s?|xyz|mesh|location|geometry|^(c|xy|cells?|grid)$",
+    re.IGNORECASE,
+)
+_WAVENUMBER = re.compile(r"k[xyz]|wave_?numbers?(_?[xyz])?", re.IGNORECASE)
+_HEALPIX = re.compile(r"healpix|hpx|hp_|cells?|pix(els?)?", re.IGNORECASE)
+
+
+def is_referred(path: str) -> bool:
+    """Whether an array is one that references point to: its own name says nothing.
+
+    >>> is_referred("#refs#/b"), is_referred("run/u")
+    (True, False)
+    """
+    return path.startswith(REFERRED)
+
+
+def mesh(listed: tuple[ArrayInfo, ...]) -> str:
+    """Why cells of a mesh are no grid; empty where no array says which points make a cell."""
+    for each in listed:
+        if each.dtype in (RECORD, UNKNOWN) or not each.shape or np.dtype(each.dtype).kind not in "iu":
+            continue
+        is_table = len(each.shape) == 2 and min(each.shape) in CORNERS and max(each.shape) > min(each.shape)
+        if is_table and not each.pattern and _CONNECTIVITY.fullmatch(each.path.rpartition("/")[2]):
+            return f"{printable(each.path)} says which points make a cell: {UNSTRUCTURED}"
+    return ""
+
+
+def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
+    """The reason, where no array is a field on a grid; empty where no mark of one is known."""
+    return _complex(listed) or _points(arrays, listed) or _references(listed)
+
+
+def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, dimension: str = "") -> str:
+    """Why a single axis of so many cells is no axis, where the file says where each cell is."""
+    lengths = ((cells, 2), (cells, 3), (2, cells), (3, cells))
+    placed = next((each for each in listed if POSITIONS.search(each.name) and each.lengths in lengths), None)
+    if placed is not None:
+        return f"{printable(placed.path)} says where {cells} cells are: {UNSTRUCTURED}"
+    mapping = [
+        arrays.attributes(each.path).get("grid_mapping_name")
+        for each in listed
+        if each.size == 1 and not each.fault
+    ]
+    sides = round((cells / 12) ** 0.5)
+    named = bool(_HEALPIX.match(dimension.rpartition("/")[2])) and 12 * sides**2 == cells
+    if "healpix" in mapping or (named and sides & (sides - 1) == 0 and sides > 1):
+        return (
+            f"{cells} cells of HEALPix, a list of cells on the globe; expected a grid with axes; interpolate "
+            "to latitudes and longitudes first (healpy.get_interp_val)"
+        )
+    reason = _points(arrays, listed)
+    if not reason and OTHER_NAME.fullmatch(dimension.rpartition("/")[2]):
+        reason = f"the dimension {printable(dimension)} is a list of cells or points; {INTERPOLATE}"
+    return reason
+
+
+def _complex(listed: tuple[ArrayInfo, ...]) -> str:
+    """The largest array of complex numbers: coefficients, or a field whose parts are two."""
+    held = [each for each in listed if "holds complex" in (each.fault or "")]
+    if not held:
+        return ""
+    names = set(chain.from_iterable((each.name, *each.dimensions) for each in listed))
+    named = any(_WAVENUMBER.fullmatch(name) for name in names)
+    if named or any(is_coefficient(each.path) for each in held):
+        return (
+            f"{printable(held[0].path)} holds complex numbers, Fourier coefficients by its name or its "
+            "wavenumbers; expected values in space; write the inverse transform (numpy.fft.irfft2)"
+        )
+    return (
+        f"{printable(held[0].path)} holds complex numbers; expected real ones; write two arrays, its real "
+        "and its imaginary part (.real, .imag)"
+    )
+
+
+def _points(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
+    """Lists x and y as long as an axis of the others: points without a grid, or a grid written as a list."""
+    places: dict[int, dict[str, ArrayInfo]] = {}
+    for each in listed:
+        found = _POSITION.fullmatch(each.name)
+        if found and len(each.values) == 1 and each.values[0] >= FEWEST_POINTS and not each.fault:
+            places.setdefault(each.values[0], {}).setdefault(found[1].lower(), each)
+    for count, axes in places.items():
+        own = list(axes.values())
+        fields = [each for each in listed if count in each.values and each not in own]
+        if len(axes) < 2 or not any(each.pattern or len(each.values) == 2 for each in fields):
+            continue
+        names = printable(", ".join(each.path for each in own))
+        shape = _shape_of_grid(arrays, own) if len(own) == 2 else ()
+        if shape:
+            return (
+                f"{names} are the {count} cells of a grid of {shape[0]} by {shape[1]} as a list; expected "
+                f"arrays with an axis each; write u.reshape(-1, {shape[0]}, {shape[1]}) of each"
+            )
+        return f"{names} say where {count} points are: points without a grid; {INTERPOLATE}"
+    return ""
+
+
+def _shape_of_grid(arrays: ArrayFile, lists: list[ArrayInfo]) -> tuple[int, ...]:
+    """The shape that makes two lists a meshgrid; empty where none does."""
+    try:
+        first, second = (whole(arrays.array(each.path)).reshape(-1) for each in lists)
+    except SourceError:
+        return ()
+    for slow, fast in ((first, second), (second, first)):
+        shape = (len(np.unique(slow)), len(np.unique(fast)))
+        if min(shape) > 1 and shape[0] * shape[1] == slow.size and _is_meshgrid(slow, fast, shape):
+            return shape
+    return ()
+
+
+def _is_meshgrid(
+    slow: npt.NDArray[np.float64], fast: npt.NDArray[np.float64], shape: tuple[int, int]
+) -> bool:
+    rows, columns = slow.reshape(shape), fast.reshape(shape)
+    return bool((rows == rows[:, :1]).all() and (columns == columns[:1]).all())
+
+
+def _references(listed: tuple[ArrayInfo, ...]) -> str:
+    """A struct array or a cell array of MATLAB, where the file has nothing else."""
+    held = [each for each in listed if (each.fault or "").startswith("holds object")]
+    if not held or not any(is_referred(each.path) for each in listed):
+        return ""
+    group, _, _ = held[0].path.partition("/")
+    name = printable(held[0].path)
+    if "/" in held[0].path:
+        return (
+            f"{name} refers to arrays elsewhere: {printable(group)} is a struct array of MATLAB; expected "
+            f"plain arrays; save each run: s = {printable(group)}(k); save('run_k.mat', '-struct', 's', "
+            "'-v7.3')"
+        )
+    return (
+        f"{name} refers to arrays elsewhere: it is a cell array of MATLAB; expected plain arrays; save "
+        f"each run: u = {name}{{k}}; save('run_k.mat', 'u', '-v7.3')"
+    )

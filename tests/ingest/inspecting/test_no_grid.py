@@ -1,0 +1,98 @@
+"""Files without a grid are refused by the name of what they hold, with what to do."""
+
+import h5py
+import numpy as np
+import pytest
+
+from ingest.inspecting.draft import draft
+from shards.errors import SourceError
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5, write_netcdf
+
+POINTS = 50
+PLACES = {"x": np.sqrt(np.arange(POINTS)), "y": np.cos(np.arange(POINTS))}
+VALUES = np.random.default_rng(0).normal(size=(T, POINTS))
+COEFFICIENTS = {f"{{}}/{step}": np.fft.rfft2(U[step]) for step in range(T)}
+MESH = {"u": VALUES, "t": TIME, "geometry/vertices": np.ones((POINTS, 2))}
+
+
+def coefficients(name: str) -> dict[str, np.ndarray]:
+    return {path.format(name): values for path, values in COEFFICIENTS.items()}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"topologies/dm/cells": np.ones((10, 3), "i4"), "vertices": np.ones((9, 2))}, "Firedrake: cells of"),
+        ({"mesh/cell_nodes": np.ones((30, 3), "i4"), **MESH}, "mesh/cell_nodes says which points make a"),
+        ({"triangles": np.ones((3, 30), "u4"), **MESH}, "triangles says which points make a cell.*griddata"),
+        ({"meshes/1/faces/nodes/1/nodes": np.ones(99, "i4")}, "Ansys Fluent: cells of an unstructured mesh"),
+        ({"v": VALUES, "time": TIME, **PLACES}, "x, y say where 50 points are: points without a grid.*grid"),
+        ({"p": VALUES, "Cx": PLACES["x"], "Cy": PLACES["y"]}, "Cx, Cy say where 50 points are"),
+        ({f"v/{step}": VALUES[step] for step in range(T)} | PLACES, "x, y say where 50 points are"),
+        ({"u": U.reshape(T, -1), "t": TIME, "x": np.repeat(CENTRES_X, Y), "y": np.tile(CENTRES_Y, X)},
+         r"63 cells of a grid of 9 by 7 as a list.*write u.reshape\(-1, 9, 7\)"),
+        (coefficients("vort_hat/2D"), "vort_hat/2D/0 holds complex numbers, Fourier.*inverse transform"),
+        (coefficients("w") | {"kx": np.arange(9.0)}, "Fourier coefficients by its name or its wavenumbers"),
+        ({"psi": U + 1j * V, "t": TIME}, "psi holds complex numbers; expected real ones; write two arrays"),
+    ],
+)  # fmt: skip
+def test_what_has_no_grid_is_refused_by_name(tmp_path, arrays, words):
+    with pytest.raises(SourceError, match=words):
+        draft(write_hdf5(tmp_path / "out.h5", arrays))
+
+
+@pytest.mark.parametrize(
+    ("dimension", "arrays", "words"),
+    [
+        ("nele", {"lon": PLACES["x"], "lat": PLACES["y"]}, "lat, lon say where 50 points are"),
+        ("cell", {}, "48 cells of HEALPix.*healpy"),
+        ("ncells", {}, "the dimension ncells is a list of cells or points"),
+    ],
+)
+def test_fields_over_a_list_of_cells_are_refused_by_what_says_so(tmp_path, dimension, arrays, words):
+    count = POINTS if arrays else 48
+    held = {name: ((dimension,), values) for name, values in arrays.items()}
+    held["u"] = (("time", dimension), VALUES[:, :count])
+    if arrays:
+        held["salt"] = (("time", "siglay", dimension), np.stack([VALUES] * 4, axis=1))
+    with pytest.raises(SourceError, match=words):
+        draft(write_netcdf(tmp_path / "out.nc", held | {"time": (("time",), TIME)}))
+
+
+def test_a_state_of_points_per_file_is_no_run_on_a_grid(tmp_path):
+    for step in range(T):
+        velocity = np.stack([VALUES[step], VALUES[step], VALUES[step]], axis=1)
+        write_hdf5(tmp_path / f"{TIME[step]:g}" / "f.h5", {"U": velocity, "p": VALUES[step], **PLACES})
+    with pytest.raises(SourceError, match="x, y say where 50 points are"):
+        draft(tmp_path)
+
+
+def matlab(path, kind: str, **plain: np.ndarray):
+    """A struct array of two runs or a cell array, as MATLAB 7.3 writes them, next to plain arrays."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for number, values in enumerate((U, P)):
+            file[f"#refs#/{'bc'[number]}"] = values
+        for name in ("sim/u", "sim/w") if kind == "struct" else ("runs",):
+            held = file.create_dataset(name, (2, 1), dtype=h5py.ref_dtype)
+            held[:, 0] = [file["#refs#/b"].ref, file["#refs#/c"].ref]
+        for name, values in plain.items():
+            file[name] = values
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("struct", r"sim/u refers to .*: sim is a struct array of MATLAB.*s = sim\(k\); save\(.*-struct"),
+        ("cell", r"runs refers to .*: it is a cell array of MATLAB.*u = runs{k}"),
+    ],
+)
+def test_references_of_matlab_are_refused_with_what_saves_plain_arrays(tmp_path, kind, words):
+    with pytest.raises(SourceError, match=words):
+        draft(matlab(tmp_path / "results.mat", kind))
+
+
+def test_plain_arrays_next_to_references_are_drafted_alone(tmp_path):
+    text = draft(matlab(tmp_path / "results.mat", "cell", v=V, t=TIME))
+    assert [line for line in text.splitlines() if line.startswith("name = ")][1:] == ['name = "v"']
+    assert "#refs#" not in text
