@@ -34,16 +34,30 @@ def copied(
     def send(item: tuple[MicroBatch, Batch]) -> tuple[MicroBatch, Batch, torch.cuda.Event]:
         micro, batch = item
         with torch.cuda.stream(copies):
-            # Its memory may be used again at once: what is copied is a pinned copy of it.
+            # Pins what the reader has not pinned itself.
             there = batch.pin_memory().to(device)
         return micro, there, copies.record_event()
 
-    for micro, batch, arrived in one_ahead(batches, send):
+    for micro, batch, arrived in one_ahead(asked_on(copies, batches), send):
         compute = torch.cuda.current_stream(device)
         compute.wait_event(arrived)
         # Otherwise the next copy could get this memory while it is still computed with.
         batch.record_stream(compute)
         yield micro, batch
+
+
+def asked_on(stream: torch.cuda.Stream, items: Iterator[Item]) -> Iterator[Item]:
+    """The items, each asked for while this stream of the GPU is current.
+
+    A reader that is asked for the next batch uses the memory of the last one again, once the copies that were
+    started on the current stream are done: that must be the stream which copies.
+    """
+    while True:
+        with torch.cuda.stream(stream):
+            item = next(items, None)
+        if item is None:
+            return
+        yield item
 
 
 def one_ahead(items: Iterator[Item], send: Callable[[Item], Sent]) -> Iterator[Sent]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from walrus.device import on_device_of
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.parameter_slot import Slot
 
@@ -95,7 +96,7 @@ class ParticipatingAdamW(torch.optim.Optimizer):
                 averages,
                 squares,
                 [],
-                list(torch.tensor(counts, device=weights[0].device).unbind()),
+                list(on_device_of(counts, weights[0]).unbind()),
                 fused=True,
                 amsgrad=False,
                 beta1=beta1,

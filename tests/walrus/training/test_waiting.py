@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -18,6 +19,8 @@ from walrus.batch import embed
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.training.objective import TrainingObjective
+from walrus.training.parameter_slot import Slot
+from walrus.training.participation import ParticipatingAdamW, Participation
 from walrus.vocabulary import PUBLISHED
 
 RUN = Path(__file__).with_name("waiting_run.py")
@@ -87,6 +90,20 @@ def test_a_pass_forward_and_backward_never_waits_for_the_gpu(shape, monkeypatch)
     assert copies.waits + lists.waits == Counter()
     with pytest.raises(RuntimeError, match="meta tensors"):
         float(loss.detach())
+
+
+def test_the_optimiser_never_waits_for_the_gpu():
+    first, second = (nn.Parameter(torch.empty(size, device=GPU)) for size in (6, 4))
+    participation = Participation({"first": first, "second": second})
+    flat = nn.Parameter(torch.empty(10, device=GPU))
+    participation.slots[flat] = [Slot("first", first, flat, 0, 0, 6), Slot("second", second, flat, 6, 0, 4)]
+    participation.active = {"first", "second"}
+    group = {"params": [flat], "lr": 1e-3, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
+    optimizer = ParticipatingAdamW([group], participation)
+    flat.grad = torch.empty_like(flat)
+    with Copies() as copies, Lists() as lists:
+        optimizer.step()
+    assert copies.waits + lists.waits == Counter()
 
 
 @pytest.mark.slow
