@@ -46,8 +46,8 @@ class TaskForecast:
     starts: int
     history: int
     windows: int
-    tokens_a_window: int
-    tflop_a_window: float
+    tokens_per_window: int
+    tflop_per_window: float
     tflop: float
     bytes: int
 
@@ -74,7 +74,7 @@ class RunForecast:
     groups: int
     tasks: dict[str, TaskForecast]
     first_steps: tuple[tuple[MicroBatchForecast, ...], ...]
-    tflop_a_step_and_rank: float
+    tflop_per_step_and_rank: float
     idle_share: float
     memory: MemoryEstimate
     checkpoints: int
@@ -118,7 +118,7 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> Ru
         groups=rank.groups,
         tasks={task.name: _task(task, known[task.name], recipe) for task in plan.tasks},
         first_steps=tuple(_step(plan, step, rank) for step in steps),
-        tflop_a_step_and_rank=float(np.mean(times_SMG.sum(1))) / rank.group_ranks / 1e12,
+        tflop_per_step_and_rank=float(np.mean(times_SMG.sum(1))) / rank.group_ranks / 1e12,
         idle_share=1 - busy_share(times_SMG, 1),
         memory=footprint(count, engine, rank, largest),
         checkpoints=AT_ONCE * checkpoint_bytes(count, engine),
@@ -135,8 +135,8 @@ def _task(task: Task, known: DatasetFacts, recipe: RunRecipe) -> TaskForecast:
         starts=task.starts,
         history=task.history,
         windows=task.windows,
-        tokens_a_window=window_cost(recipe.model_settings, known.schema, task.history).tokens,
-        tflop_a_window=task.cost / 1e12,
+        tokens_per_window=window_cost(recipe.model_settings, known.schema, task.history).tokens,
+        tflop_per_window=task.cost / 1e12,
         tflop=task.micro_batch_cost / 1e12,
         bytes=task.windows * task.frames * known.schema.frame_bytes,
     )
@@ -171,7 +171,7 @@ def dry_run_text(run: RunForecast) -> str:
         grid = "x".join(map(str, task.grid))
         lines.append(
             f"{name:{width}} {task.known_from:>10} {grid:>12} {task.starts:>9} {task.windows:>7} "
-            f"{task.windows * task.tokens_a_window:>7} {task.tflop:>8.3g} {task.bytes / 1e6:>8.1f}"
+            f"{task.windows * task.tokens_per_window:>7} {task.tflop:>8.3g} {task.bytes / 1e6:>8.1f}"
         )
     lines += [
         "Starts: window starts of a pass. The other columns are for one micro-batch: windows, tokens,",
@@ -192,7 +192,7 @@ def dry_run_text(run: RunForecast) -> str:
     details = ", ".join(f"{part} {size_in_words(size)}" for part, size in parts.items())
     lines += [
         "",
-        f"A rank computes {run.tflop_a_step_and_rank:.3g} TFLOP per step and waits for others "
+        f"A rank computes {run.tflop_per_step_and_rank:.3g} TFLOP per step and waits for others "
         f"{100 * run.idle_share:.1f} % of the time (predicted from the costs).",
         f"Memory of a rank, about: {size_in_words(memory.total)} ({details}) in single precision.",
         f"Disk: {AT_ONCE} checkpoints take {size_in_words(run.checkpoints)}.",

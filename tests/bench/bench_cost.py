@@ -104,7 +104,7 @@ def seconds(run: Callable[[], None]) -> float:
 
 def operations(model: ModelSettings, case: Case) -> tuple[Cost, float]:
     cost = window_cost(model, case.schema, case.history)
-    return cost, case.windows * cost.spent
+    return cost, case.windows * cost.total
 
 
 def main() -> None:

@@ -69,8 +69,8 @@ class Row:
 
     ranks: int
     strategy: str
-    tokens_a_second: float
-    gflop_a_second: float
+    tokens_per_second: float
+    gflop_per_second: float
     gain: float
     simulated_gain: float
     predicted_gain: float
@@ -88,8 +88,8 @@ def cost(task: str) -> Cost:
 
 def windows(task: str, balanced: bool) -> int:
     """One window, or as many as cost what the dearest task's window does."""
-    dearest = max(cost(each).spent for each in GRIDS)
-    return max(1, round(dearest / cost(task).spent)) if balanced else 1
+    dearest = max(cost(each).total for each in GRIDS)
+    return max(1, round(dearest / cost(task).total)) if balanced else 1
 
 
 def work(strategy: str, step: int, rank: int) -> list[Work]:
@@ -162,7 +162,7 @@ def predicted(strategy: str, steps: int, ranks: int, alone: dict[Work, float], c
 def simulated(strategy: str, steps: int, ranks: int) -> float:
     """The share of the ranks' time that is work."""
     costs_SRM = [
-        [[count * cost(task).spent for task, count in work(strategy, step, rank)] for rank in range(ranks)]
+        [[count * cost(task).total for task, count in work(strategy, step, rank)] for rank in range(ranks)]
         for step in range(steps)
     ]
     return busy_share(np.array(costs_SRM).swapaxes(1, 2), ranks)
@@ -175,7 +175,7 @@ def rows(ranks: int, steps: int, alone: dict[Work, float], times: dict[str, list
             item for step in range(steps) for rank in range(ranks) for item in work(strategy, step, rank)
         ]
         tokens = sum(count * cost(task).tokens for task, count in items)
-        gflop = sum(count * cost(task).spent for task, count in items) / 1e9
+        gflop = sum(count * cost(task).total for task, count in items) / 1e9
         elapsed = sum(times[strategy])
         done[strategy] = tokens / elapsed
         speeds[strategy] = gflop / elapsed
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", type=Path, help="where to write the numbers as well")
     options = parser.parse_args()
-    ratio = cost("volume").spent / cost("plane").spent
+    ratio = cost("volume").total / cost("plane").total
     print(f"a 3D window has {ratio:.1f} times the operations of a 2D one; {usable_cores()} cores")
     found = [row for ranks in options.ranks for row in measure(ranks, options.steps)]
     print(
@@ -226,7 +226,7 @@ def main() -> None:
     for row in found:
         name = f"{STRATEGIES[row.strategy]} {row.strategy}"
         print(
-            f"{row.ranks:>5} {name:<13} {row.tokens_a_second:>9.0f} {row.gflop_a_second:>8.1f} "
+            f"{row.ranks:>5} {name:<13} {row.tokens_per_second:>9.0f} {row.gflop_per_second:>8.1f} "
             f"{row.gain:>5.2f}x {row.simulated_gain:>8.2f}x {row.predicted_gain:>8.2f}x"
         )
     if options.json:

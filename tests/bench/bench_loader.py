@@ -125,7 +125,7 @@ class Result:
     tuned_limit: float
     cold: float
     processor: float
-    megabytes_a_window: float
+    megabytes_per_window: float
 
 
 class Bench:
@@ -245,7 +245,7 @@ def table(results: Sequence[Result], case: Case) -> str:
         cells = [
             row.reader,
             f"{row.one:.0f}",
-            f"{row.one * row.megabytes_a_window:.0f}",
+            f"{row.one * row.megabytes_per_window:.0f}",
             f"{row.one / row.one_limit:.0%}",
             f"{row.one / row.one_limit / (well.one / well.one_limit):.1f}" if well else "",
             f"{row.two:.0f}",

@@ -78,7 +78,7 @@ def tasks() -> Iterator[Task]:
 def published_shapes(settings: ModelSettings) -> list[tuple[int, int, int]]:
     """Frames, windows and tokens of a frame of one GPU's share of a micro-batch, for each task."""
     return [
-        (task.frames, task.windows, window_cost(settings, task.schema, task.frames).tokens_a_frame)
+        (task.frames, task.windows, window_cost(settings, task.schema, task.frames).tokens_per_frame)
         for task in tasks()
     ]
 

@@ -18,7 +18,7 @@ from walrus.model.block import Block
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, Stages, first_stages, plan_axes, second_stages
-from walrus.model.padding import boundary_flags, place, restore, wrap
+from walrus.model.padding import boundary_flags, crop_grid, pad_grid, wrap
 from walrus.model.random_draws import Shifts
 from walrus.model.rotary import published_frequencies
 from walrus.model.space_mixing import SpaceMixing
@@ -161,7 +161,7 @@ class Plain(nn.Module):
         frames, shape = x_TBCHWD.shape[:2], tuple(x_TBCHWD.shape[3:])
         axes = plan_axes(self.model.settings, shape, boundaries, jitter=True)
         stem = "volume" if min(shape) > 1 else "plane"
-        placed = place(x_TBCHWD.flatten(0, 1), axes, shifts.cells)
+        placed = pad_grid(x_TBCHWD.flatten(0, 1), axes, shifts.cells)
         flags = boundary_flags(axes, shifts.cells, placed)
         x = encode(self.model.encoders[stem], placed, flags, labels, axes).unflatten(0, frames).movedim(2, -1)
         turned = (0, 0, 0)
@@ -169,5 +169,5 @@ class Plain(nn.Module):
             x = block(x.roll(shift, (2, 3, 4)))
             turned = tuple(a + b for a, b in zip(turned, shift, strict=True))
         x = x.roll([-shift for shift in turned], (2, 3, 4)).movedim(-1, 2).flatten(0, 1)
-        y = restore(decode(self.model.decoders[stem], x, labels, axes), axes, shifts.cells)
+        y = crop_grid(decode(self.model.decoders[stem], x, labels, axes), axes, shifts.cells)
         return y.unflatten(0, frames)

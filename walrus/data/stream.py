@@ -28,7 +28,7 @@ class Values:
     training: float
 
     @property
-    def spent(self) -> float:
+    def total(self) -> float:
         return self.training
 
 
@@ -57,7 +57,7 @@ class Stream(IterableDataset[Sample]):
     What a step reads is a pure function of seed and step, on any number of ranks and workers: `settings` says
     how many micro-batches a step has and how windows are drawn, `weights` how often each dataset comes (by
     name; equal by default). `cost_of(schema, history)` is the cost of a window for your model, an object with
-    `training` and `spent` operations; it fills micro-batches to `settings.micro_batch_tflop` and makes the
+    `training` and `total` operations; it fills micro-batches to `settings.micro_batch_tflop` and makes the
     groups of ranks equal. `place` is by default what torch.distributed says, each rank is a group:
     then `settings.micro_batches` is a multiple of the ranks.
 

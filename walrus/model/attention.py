@@ -1,4 +1,4 @@
-"""Attention in the form that the fused kernels of a GPU take.
+"""Attention, in the form that fused GPU kernels accept.
 
 Axes: N sequences, A heads, Q queries, K keys, D head width.
 """
@@ -10,20 +10,20 @@ import math
 from torch import Tensor
 from torch.nn import functional
 
-# Fused kernels take heads whose width is a multiple of this: 16 bytes in half precision.
-ALIGNED = 8
+# Fused kernels need heads whose width is a multiple of this: 16 bytes in half precision.
+WIDTH_MULTIPLE = 8
 
 
 def attend(
     query_NAQD: Tensor, key_NAKD: Tensor, value_NAKD: Tensor, bias_AQK: Tensor | None = None
 ) -> Tensor:
-    """softmax(query key / sqrt(D) + bias) value, [N, A, Q, D], in the precision of the values.
+    """softmax(query key / sqrt(D) + bias) value: [N, A, Q, D], in the precision of the values.
 
-    Heads of another width than kernels take get channels of zero, which change no product. The reasons, and
-    which kernel each attention takes, are in docs/decisions/0131-attention-kernels.md.
+    Heads of another width are padded with channels of zeros, which change no product. The reasons, and the
+    kernel that each attention uses, are in docs/decisions/0131-attention-kernels.md.
     """
     width, precision = value_NAKD.shape[-1], value_NAKD.dtype
-    missing = -width % ALIGNED
+    missing = -width % WIDTH_MULTIPLE
     query_NAQD, key_NAKD, value_NAKD = (
         functional.pad(heads.to(precision), (0, missing)) if missing else heads.to(precision)
         for heads in (query_NAQD, key_NAKD, value_NAKD)

@@ -1,4 +1,4 @@
-"""One block: attention along time at every token, then attention among the tokens of each frame.
+"""One block of the network: attention along time at every token, then among the tokens of each frame.
 
 Axes: T time, B batch, S tokens, E width, R pairs of channels.
 """
@@ -15,7 +15,10 @@ from walrus.model.time_mixing import TimeMixing
 
 
 class Block(nn.Module):
-    """Two residual branches; a new block is the identity except for `branch_scale`."""
+    """Two residual branches (arXiv 2511.15684, section 3).
+
+    The output layers of a new block are multiplied by `branch_scale`, so that it starts as the identity.
+    """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -35,16 +38,17 @@ class Block(nn.Module):
         path_B: Tensor | None = None,
         path_TB: Tensor | None = None,
     ) -> Tensor:
-        """Tokens after the block; `phases_SR2` are those of `self.rotary`, the paths scale branches.
+        """The tokens [T, B, S, E] after the block.
 
-        It takes tensors alone, so that one compiled graph serves grids of any shape
-        (docs/decisions/0079-few-graphs.md).
+        `bucket_QK` are those of `time_mixing.lag_buckets`, `phases_SR2` those of `self.rotary`; the paths
+        are the factors of stochastic depth for the two branches. All arguments are tensors, so that one
+        compiled graph serves grids of any shape (docs/decisions/0079-few-graphs.md).
         """
-        # No name for a branch: it would be held while the next one is computed.
+        # A branch has no name here: a name would keep its memory while the next one is computed.
         x_TBSE = x_TBSE + _scaled(self.time(x_TBSE, bucket_QK), path_B)
         return x_TBSE + _scaled(self.space(x_TBSE, phases_SR2), path_TB)
 
 
 def _scaled(branch_TBSE: Tensor, path: Tensor | None) -> Tensor:
-    """The branch times its path, [B] or [T, B]; unchanged without one."""
+    """The branch times its path, which is [B] or [T, B]; unchanged without a path."""
     return branch_TBSE if path is None else branch_TBSE * path[..., None, None]

@@ -1,7 +1,7 @@
-"""Cells to tokens: two strided convolutions, the first with a kernel column for every known channel.
+"""The encoder, cells to tokens: two strided convolutions. Each known channel has a column in the first.
 
 Axes: B batch, N = T x B frames, C channel, F flags of a cell, I inner width, E width, H W D cells, h w d
-tokens.
+tokens per axis.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from walrus.vocabulary import SERVICE_CHANNELS
 
 
 class Encoder(nn.Module):
-    """The stem of one dimensionality (arXiv 2511.15684, appendix A.4; SiLU as in the released weights)."""
+    """The encoder for 2D or for 3D data (arXiv 2511.15684, appendix A.4; SiLU as in the released code)."""
 
     def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Encoder(nn.Module):
         self.first_norm = CellNorm(settings.inner)
         self.second = kernel_parameter(settings.hidden, settings.inner, *[SECOND_KERNEL] * 3)
         self.second_norm = CellNorm(settings.hidden)
-        # Zero at first, so that a published model may be given it.
+        # It starts at zero, so that it can be added to a published model without a change of its output.
         shape = (settings.inner, len(CELL_FLAGS), *[FIRST_KERNEL] * 3)
         self.cells = nn.Parameter(torch.zeros(shape)) if settings.cell_flags else None
 
@@ -43,9 +43,13 @@ class Encoder(nn.Module):
         axes: Axes,
         cells_BFHWD: Tensor | None = None,
     ) -> Tensor:
-        """Tokens [N, E, h, w, d] of placed fields, the flags of their padding, and those of their cells."""
+        """Tokens [N, E, h, w, d] of the padded fields.
+
+        `flags_3HWD` marks their padding (`padding.boundary_flags`), `labels_C` are the vocabulary columns of
+        the channels, `cells_BFHWD` the boundary flags of each cell for a model with `cell_flags`.
+        """
         fields_ICHWD, flags_I3HWD = self._kernels(labels_C)
-        # All frames share their flags: convolve them once.
+        # All frames have the same flags, which are convolved once.
         first = first_stages(axes)
         y = convolve(x_NCHWD, fields_ICHWD, first) + convolve(flags_3HWD[None], flags_I3HWD, first)
         if self.cells is not None and cells_BFHWD is not None:
@@ -55,9 +59,10 @@ class Encoder(nn.Module):
         return functional.silu(self.second_norm(y))
 
     def _kernels(self, labels_C: Tensor) -> tuple[Tensor, Tensor]:
-        """Kernel columns of the fields, and of the flags inside, closed, open.
+        """The kernel columns of the fields, and of the three flags: inside, closed, open.
 
-        Fields and the first flag are scaled so that few channels give an output as large as all would.
+        Those of the fields and of the first flag are scaled up, so that the output of few channels is as
+        large as that of all known channels would be.
         """
         scale = math.sqrt(self.fields / len(labels_C))
         inside, boundaries = self.first[:, 2:3] * scale, self.first[:, :2]

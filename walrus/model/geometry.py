@@ -1,8 +1,8 @@
-"""Geometry of each axis: strides, padding beyond a boundary, wrapping round a period.
+"""Geometry of each axis, in whole numbers: strides, padding beyond a boundary, wrapping around a period.
 
-Integers only. Two convolutions, of kernel 8 and 4, turn cells into tokens; their strides are chosen so that
-any grid gets about the same number of tokens (arXiv 2511.15684, section 3.1: convolutional stride
-modulation).
+Two convolutions, with kernels of 8 and 4 cells, make tokens from cells. Their strides depend on the size of
+the grid, so that all grids have about the same number of tokens (arXiv 2511.15684, section 3.1: convolutional
+stride modulation).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from walrus.model.settings import ModelSettings
 
 FIRST_KERNEL = 8
 SECOND_KERNEL = 4
+# Cells per token, and the strides of the two convolutions whose product that is.
 STRIDES = {4: (2, 2), 8: (4, 2), 12: (6, 2), 16: (4, 4), 24: (6, 4), 32: (8, 4)}
 
 Boundaries = tuple[Sides, Sides, Sides]
@@ -25,10 +26,10 @@ Patching = tuple[Strides, Strides, Strides]
 
 @dataclass(frozen=True)
 class Stage:
-    """One convolution and its transposed counterpart along one axis; the default changes nothing.
+    """A convolution along one axis, and its transpose in the decoder; the default changes nothing.
 
-    `wrap` rows are borrowed round the period on each side before the convolution; `unwrap` rows before the
-    transposed one, which then drops `crop` rows on each side.
+    On a periodic axis, `wrap` rows from the other end are added on each side before the convolution. Before
+    the transposed convolution it is `unwrap` rows; of its output, `crop` rows are dropped on each side.
     """
 
     kernel: int = 1
@@ -38,15 +39,17 @@ class Stage:
     crop: int = 0
 
     def rows(self, cells: int) -> int:
+        """Rows after the convolution of so many cells."""
         return (cells + 2 * self.wrap - self.kernel) // self.stride + 1
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of the grid, and how it is turned into tokens.
+    """One axis of the grid, and how its cells become tokens.
 
-    `pad` counts the cells added beyond the lower and upper boundary (zeros, flagged), `overlap` the cells
-    repeated round the period. An axis of size 1 stays as it is.
+    `pad` counts the cells added beyond the lower and the upper boundary: they are zero, and flagged.
+    `overlap` counts the cells of a periodic axis that are repeated at each end. An axis of size 1 is not
+    changed.
     """
 
     size: int
@@ -58,18 +61,22 @@ class Axis:
 
     @property
     def periodic(self) -> bool:
+        """Whether the two ends of the axis meet."""
         return self.sides[0] == Boundary.PERIODIC
 
     @property
     def stride(self) -> int:
+        """Cells per token."""
         return self.first.stride * self.second.stride
 
     @property
     def cells(self) -> int:
+        """Cells of the axis, with padding and overlap."""
         return self.size + sum(self.pad) + sum(self.overlap)
 
     @property
     def tokens(self) -> int:
+        """Tokens of the axis."""
         return self.second.rows(self.first.rows(self.cells))
 
 
@@ -78,12 +85,12 @@ Stages = tuple[Stage, Stage, Stage]
 
 
 def first_stages(axes: Axes) -> Stages:
-    """The convolution next to the cells, along H, W and D."""
+    """The first convolution (cells to sites), along H, W and D."""
     return axes[0].first, axes[1].first, axes[2].first
 
 
 def second_stages(axes: Axes) -> Stages:
-    """The convolution next to the tokens, along H, W and D."""
+    """The second convolution (sites to tokens), along H, W and D."""
     return axes[0].second, axes[1].second, axes[2].second
 
 
@@ -94,10 +101,11 @@ def plan_axes(
     jitter: bool,
     patching: Patching | None = None,
 ) -> Axes:
-    """The three axes of a grid (H, W, D); `jitter` asks for room to shift a bounded axis by half a token.
+    """The three axes of a grid of this shape (H, W, D).
 
-    `patching` gives the strides of each axis, by default those of the table.
-    Raises MismatchError where a grid is too large for the strides, or too small to wrap.
+    With `jitter`, bounded axes get room for a shift by half a token. `patching` gives the strides of each
+    axis, by default those of the table. Raises MismatchError where the grid is too large for the strides, or
+    too small to wrap.
     """
     chosen = patching_of(settings, shape) if patching is None else patching
     height, width, depth = (
@@ -108,14 +116,14 @@ def plan_axes(
 
 
 def patching_of(settings: ModelSettings, shape: tuple[int, int, int]) -> Patching:
-    """The strides of each axis by the table; raises MismatchError where the grid is too large for it."""
+    """The strides of each axis from the table; raises MismatchError where the grid is too large for it."""
     target = settings.volume_tokens if min(shape) > 1 else settings.plane_tokens
     height, width, depth = (choose_strides(size, target) for size in shape)
     return height, width, depth
 
 
 def choose_strides(size: int, target: int) -> Strides:
-    """The two strides of the smallest product that leaves at most `target` tokens.
+    """The two strides with the smallest product for which the axis has at most `target` tokens.
 
     >>> choose_strides(256, target=32), choose_strides(384, target=32)
     ((4, 2), (6, 2))
@@ -153,22 +161,26 @@ def plan_axis(size: int, sides: Sides, strides: Strides, jitter: bool, released:
 
 
 def _bounded(size: int, sides: Sides, strides: Strides, jitter: bool) -> Axis:
+    """An axis between two boundaries: padded on both sides."""
     token = strides[0] * strides[1]
     pad = _margin(strides) + (token // 2 if jitter else 0)
     first, second = Stage(FIRST_KERNEL, strides[0]), Stage(SECOND_KERNEL, strides[1])
-    # A size that is no multiple of the stride gets more padding above, under the same flag.
+    # If the size is not a multiple of the stride, the upper end gets more padding, with the same flag.
     return Axis(size, sides, first, second, pad=(pad, pad + -size % token))
 
 
 def _wrapped(kernel: int, stride: int) -> Stage:
-    """A stage of a period: both ways it borrows the rows that reach in from beyond each end."""
+    """A stage of a periodic axis: it wraps as many rows as the kernel reaches beyond each end."""
     overhang = (kernel - stride) // 2
     unwrap = ceil(overhang / stride)
     return Stage(kernel, stride, overhang, unwrap, overhang + unwrap * stride)
 
 
 def _overlapped(size: int, sides: Sides, strides: Strides) -> Axis:
-    """A period that is no multiple of the stride: repeat all cells that a token which reaches in can see."""
+    """A periodic axis whose size is not a multiple of the stride.
+
+    At each end it repeats all cells that are seen by a token which reaches into the axis.
+    """
     token, margin = strides[0] * strides[1], _margin(strides)
     lower = margin + token * ceil(margin / token)
     upper = lower + -size % token
@@ -182,7 +194,7 @@ def _overlapped(size: int, sides: Sides, strides: Strides) -> Axis:
 
 
 def _released(size: int, sides: Sides, strides: Strides) -> Axis:
-    """As in the release: wrap the cells once, and again the input of each transposed convolution."""
+    """As in the release: the cells are wrapped once, and so is the input of each transposed convolution."""
     first, second = (
         Stage(kernel, stride, 0, (kernel - stride) // stride, (kernel - stride) // stride * stride)
         for kernel, stride in zip((FIRST_KERNEL, SECOND_KERNEL), strides, strict=True)
@@ -192,5 +204,5 @@ def _released(size: int, sides: Sides, strides: Strides) -> Axis:
 
 
 def _margin(strides: Strides) -> int:
-    """Cells that a token sees beyond its own on each side."""
+    """Cells that a token sees on each side in addition to its own."""
     return (FIRST_KERNEL - strides[0]) // 2 + strides[0] * (SECOND_KERNEL - strides[1]) // 2

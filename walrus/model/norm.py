@@ -1,6 +1,7 @@
-"""Normalise each channel by its root mean square over the cells of one frame.
+"""Norm layers: each channel is divided by its root mean square over the cells of one frame.
 
-The paper says group norm; the released weights belong to this one. No mean is removed: zero stays zero.
+The paper says group norm, but the released weights need this one. No mean is subtracted: zero stays zero.
+
 Axes: N frames, T time, B batch, C channel, H W D cells, S tokens, E width.
 """
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 
 class CellNorm(nn.Module):
-    """Normalises arrays with channels in front, [N, C, H, W, D]."""
+    """The norm of arrays with channels in front, [N, C, H, W, D]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -23,7 +24,7 @@ class CellNorm(nn.Module):
 
 
 class TokenNorm(nn.Module):
-    """Normalises arrays with channels at the end, [T, B, S, E]."""
+    """The norm of arrays with channels at the end, [T, B, S, E]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class TokenNorm(nn.Module):
 
 
 def _precise(x: Tensor) -> Tensor:
-    """At least single precision, as is what a norm returns: the residual stream begins with a norm."""
+    """`x` in at least single precision; so the norm that starts the residual stream keeps it precise."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

@@ -1,4 +1,4 @@
-"""Pad a grid beyond its boundaries, flag the padding, and cut the grid out again.
+"""Pad a grid beyond its boundaries, flag the padding, and crop it again.
 
 Axes: N frames, B batch, C channel, F flags of a cell, H W D cells.
 """
@@ -14,37 +14,39 @@ from walrus.device import on_device_of
 from walrus.model.geometry import Axes, Axis
 from walrus.model.random_draws import Shift
 
-# The seam of a period has no flag: physics has no seam there.
+# The seam of a periodic axis has no flag: the physics does not know where it is.
 CELL_FLAGS = (Cell.WALL, Cell.OPEN, Cell.OBSTACLE)
 
 
-def place(x_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
-    """The padded grid, moved by `shift` cells: bounded axes inside zeros, periodic ones rolled."""
+def pad_grid(x_NCHWD: Tensor, axes: Axes, shift: Shift) -> Tensor:
+    """The grid [N, C, H, W, D] with padding and overlap, shifted by `shift` cells along each axis.
+
+    A bounded axis moves inside its padding of zeros, a periodic one is rolled.
+    """
     margins: list[int] = []
     for axis, moved in zip(reversed(axes), reversed(shift), strict=True):
         margins += [axis.pad[0] + moved, axis.pad[1] - moved] if not axis.periodic else [0, 0]
     x_NCHWD = functional.pad(x_NCHWD, margins) if any(margins) else x_NCHWD
     for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
         if axis.periodic:
-            x_NCHWD = wrap(_turn(x_NCHWD, dim, moved), dim, *axis.overlap)
+            x_NCHWD = wrap(_roll(x_NCHWD, dim, moved), dim, *axis.overlap)
     return x_NCHWD
 
 
-def restore(y_NCHWD: Tensor, axes: Axes, shift: Shift, left_out: Shift = (0, 0, 0)) -> Tensor:
-    """The exact inverse of `place`; of a bounded axis the first `left_out` cells may already be missing."""
+def crop_grid(y_NCHWD: Tensor, axes: Axes, shift: Shift, left_out: Shift = (0, 0, 0)) -> Tensor:
+    """The inverse of `pad_grid`, exactly; `left_out` cells are already missing at the start of each axis."""
     for dim, (axis, moved, missing) in enumerate(zip(axes, shift, left_out, strict=True), start=2):
         if axis.periodic:
-            y_NCHWD = _turn(y_NCHWD.narrow(dim, axis.overlap[0], axis.size), dim, -moved)
+            y_NCHWD = _roll(y_NCHWD.narrow(dim, axis.overlap[0], axis.size), dim, -moved)
         else:
             y_NCHWD = y_NCHWD.narrow(dim, axis.pad[0] + moved - missing, axis.size)
     return y_NCHWD
 
 
-def trim(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> tuple[Tensor, Shift]:
-    """The rows that reach a cell of the grid through the last transposed convolution, and the cells left out.
+def trim_rows(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> tuple[Tensor, Shift]:
+    """The rows of [N, C, ...] that reach the grid through the last convolution, and the cells left out.
 
-    The other rows would only fill the padding, which is dropped: nearly half of a bounded volume of 64^3
-    cells.
+    The other rows would only fill padding, which is dropped: nearly half of a bounded volume of 64^3 cells.
     """
     left_out = []
     for dim, (axis, moved) in enumerate(zip(axes, shift, strict=True), start=2):
@@ -55,6 +57,7 @@ def trim(y_NCHWD: Tensor, axes: Axes, shift: Shift) -> tuple[Tensor, Shift]:
 
 
 def _reaching_rows(axis: Axis, shift: int) -> range:
+    """The rows that the transposed convolution spreads to cells of the grid."""
     stage, rows = axis.first, axis.first.rows(axis.cells)
     if axis.periodic:
         return range(rows)
@@ -75,16 +78,16 @@ def wrap(x: Tensor, dim: int, lower: int, upper: int) -> Tensor:
     return torch.cat([x.narrow(dim, size - lower, lower), x, x.narrow(dim, 0, upper)], dim)
 
 
-def _turn(x: Tensor, dim: int, shift: int) -> Tensor:
+def _roll(x: Tensor, dim: int, shift: int) -> Tensor:
     return x.roll(shift, dim) if shift else x
 
 
 def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
-    """Three channels [3, H, W, D] on the padded grid: inside, beyond a wall, beyond an open side.
+    """[3, H, W, D] three flags of each cell of the padded grid: inside, beyond a wall, beyond an open side.
 
-    Inside is (1, 0, 0). In the padding of a side the first is 0 and that of its kind 1; where the padding of
-    two axes meets, the kinds add. Padding that the shift pushes out at one end comes in at the other with its
-    kind.
+    A cell inside has (1, 0, 0), one beyond a wall (0, 1, 0), one beyond an open side (0, 0, 1). Where the
+    padding of two axes meets, their second and third flags are added. Padding that the shift moves out at
+    one end enters at the other end, with its flags.
     """
     inside_HWD = _along(axes, shift, like, None).prod(0)
     closed_HWD = _along(axes, shift, like, Boundary.WALL).sum(0)
@@ -93,14 +96,14 @@ def boundary_flags(axes: Axes, shift: Shift, like: Tensor) -> Tensor:
 
 
 def cell_flags(cells_BHWD: Tensor, axes: Axes, shift: Shift, like: Tensor) -> Tensor:
-    """One channel per bit of the per-cell boundary mask, [B, F, H, W, D] padded; the padding has no bits."""
+    """[B, F, H, W, D] the bits of the per-cell boundary mask, one channel each, padded; padding has none."""
     bits_F = on_device_of(CELL_FLAGS, cells_BHWD, cells_BHWD.dtype)
     raised_BFHWD = (cells_BHWD[:, None] & bits_F[:, None, None, None]) != 0
-    return place(raised_BFHWD.to(like.dtype), axes, shift)
+    return pad_grid(raised_BFHWD.to(like.dtype), axes, shift)
 
 
 def _along(axes: Axes, shift: Shift, like: Tensor, kind: Boundary | None) -> Tensor:
-    """[3, H, W, D] for each axis whether a cell is padding of this kind, or with None no padding at all."""
+    """[3, H, W, D] for each axis: 1 where a cell is padding of this kind; None: where it is inside."""
     grid = [axis.cells for axis in axes]
     spread = []
     for number, (axis, moved) in enumerate(zip(axes, shift, strict=True)):
@@ -111,8 +114,9 @@ def _along(axes: Axes, shift: Shift, like: Tensor, kind: Boundary | None) -> Ten
 
 
 def _indicator(axis: Axis, shift: int, like: Tensor, kind: Boundary | None) -> Tensor:
+    """The same along one axis, [cells]."""
     lower, upper = axis.pad
     row = like.new_full((axis.cells,), float(kind is None))
     row[:lower] = float(kind == axis.sides[0])
     row[axis.cells - upper :] = float(kind == axis.sides[1])
-    return row if axis.periodic else _turn(row, 0, shift)
+    return row if axis.periodic else _roll(row, 0, shift)

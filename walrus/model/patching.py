@@ -1,7 +1,7 @@
-"""Choose how many cells a token covers along each axis: by the table, or another size for every pass.
+"""Choose how many cells a token covers along each axis: from the table, or another number in each pass.
 
-A network that was trained on several token sizes can use any of them, and a rollout that takes them in turn
-does not always make its error at the same places. Source: controllable patching (arXiv 2507.09264).
+A network that was trained with several token sizes can use any of them. A rollout that uses them in turn does
+not repeat its errors at the same places. Source: controllable patching (arXiv 2507.09264).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Choices = tuple[tuple[Strides, ...], tuple[Strides, ...], tuple[Strides, ...]]
 
 
 def patching_choices(settings: ModelSettings, shape: tuple[int, int, int]) -> Choices:
-    """For each axis the strides of the table, then, with `fewest_tokens`, all coarser ones that fit the axis.
+    """For each axis the strides of the table; with `fewest_tokens`, then all coarser ones that fit the axis.
 
-    A coarser pair fits where its product divides the axis and leaves at least `fewest_tokens`.
+    A coarser pair fits if its product divides the size of the axis, and gives at least `fewest_tokens`.
     """
     height, width, depth = (
         (finest, *_coarser(size, finest, settings.fewest_tokens))
@@ -27,6 +27,7 @@ def patching_choices(settings: ModelSettings, shape: tuple[int, int, int]) -> Ch
 
 
 def _coarser(size: int, finest: Strides, fewest: int) -> tuple[Strides, ...]:
+    """The pairs with more cells per token than `finest` that fit an axis of this size."""
     if fewest == 0:
         return ()
     least = finest[0] * finest[1]
@@ -41,7 +42,7 @@ def _coarser(size: int, finest: Strides, fewest: int) -> tuple[Strides, ...]:
 def draw_patching(
     settings: ModelSettings, shape: tuple[int, int, int], generator: torch.Generator
 ) -> Patching:
-    """One choice for each axis, all equally likely; an axis with a single choice draws no number."""
+    """Draw strides for each axis, all choices equally likely; an axis with one choice draws no number."""
     height, width, depth = (_draw(choices, generator) for choices in patching_choices(settings, shape))
     return height, width, depth
 
@@ -53,6 +54,6 @@ def _draw(choices: tuple[Strides, ...], generator: torch.Generator) -> Strides:
 
 
 def cycle_patching(settings: ModelSettings, shape: tuple[int, int, int], step: int) -> Patching:
-    """The choices of each axis in turn, from the finest on."""
+    """The strides of step `step` of a rollout: the choices of each axis in turn, starting with the finest."""
     height, width, depth = (choices[step % len(choices)] for choices in patching_choices(settings, shape))
     return height, width, depth

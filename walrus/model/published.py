@@ -1,7 +1,8 @@
-"""Convert published weights to ours and back, name by name.
+"""Convert the published weights to ours and back, name by name.
 
-Only names and a few shapes differ. One trained scalar, `encoder_dummy`, multiplies the fields before the
-first convolution; it is `ModelSettings.field_scale`, so that weights come back bit for bit.
+Only names and a few shapes differ. The release has a trained scalar, `encoder_dummy`, by which it multiplies
+the fields before the first convolution. Ours is `ModelSettings.field_scale`, so that weights that are
+converted there and back are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -17,21 +18,23 @@ from walrus.model.rotary import published_frequencies
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.walrus import Walrus
 
+# Tensors by name, as in a state dict.
 State = Mapping[str, Tensor]
 
-ENCODER = {
+# Published name to ours, inside an encoder, a decoder and a block.
+ENCODER_NAMES = {
     "proj1.weight": "first",
     "norm1.weight": "first_norm.weight",
     "proj2.weight": "second",
     "norm2.weight": "second_norm.weight",
 }
-DECODER = {
+DECODER_NAMES = {
     "proj1.weight": "first",
     "norm1.weight": "first_norm.weight",
     "proj2.weight": "second",
     "proj2.bias": "bias",
 }
-BLOCK = {
+BLOCK_NAMES = {
     "space_mixing.norm1.weight": "space.norm.weight",
     "space_mixing.fused_ff_qkv.weight": "space.fused.weight",
     "space_mixing.fused_ff_qkv.bias": "space.fused.bias",
@@ -53,37 +56,42 @@ BLOCK = {
     "time_mixing.knorm.bias": "time.key_norm.bias",
     "time_mixing.rel_pos_bias.relative_attention_bias.weight": "time.bias.table",
 }
-# Linear layers here, convolutions of a single cell there.
+# Linear layers here, convolutions with a kernel of one cell in the release.
 POINTWISE = ("time_mixing.input_head.weight", "time_mixing.output_head.weight")
-SCALAR = "encoder_dummy"
+FIELD_SCALE = "encoder_dummy"
 POSITION = "ape"
 
 
 def published_names(settings: ModelSettings) -> dict[str, str]:
-    """Published name to ours, of every tensor that corresponds one to one."""
+    """Published name to ours, for each tensor that the release has too."""
     table: dict[str, str] = {}
     for dimensions in settings.dimensions:
         stem = STEMS[dimensions]
         table |= {
-            f"embed.{dimensions}.{theirs}": f"encoders.{stem}.{ours}" for theirs, ours in ENCODER.items()
+            f"embed.{dimensions}.{theirs}": f"encoders.{stem}.{ours}"
+            for theirs, ours in ENCODER_NAMES.items()
         }
         table |= {
-            f"debed.{dimensions}.{theirs}": f"decoders.{stem}.{ours}" for theirs, ours in DECODER.items()
+            f"debed.{dimensions}.{theirs}": f"decoders.{stem}.{ours}"
+            for theirs, ours in DECODER_NAMES.items()
         }
     for number in range(settings.blocks):
-        table |= {f"blocks.{number}.{theirs}": f"blocks.{number}.{ours}" for theirs, ours in BLOCK.items()}
+        table |= {
+            f"blocks.{number}.{theirs}": f"blocks.{number}.{ours}" for theirs, ours in BLOCK_NAMES.items()
+        }
     return table
 
 
 def published_settings(state: State) -> ModelSettings:
-    """The sizes of a published state, read off its shapes.
+    """The settings of a published model, from the shapes of its tensors.
 
-    Raises MismatchError where it is none, SettingsError where its sizes cannot be those of one model.
+    Raises MismatchError where these are not the weights of a Walrus, SettingsError where their sizes do not
+    fit each other.
     """
     dimensions = tuple(count for count in STEMS if f"embed.{count}.proj1.weight" in state)
-    if not dimensions or SCALAR not in state:
+    if not dimensions or FIELD_SCALE not in state:
         raise MismatchError(
-            f"published weights: {len(state)} tensors, without {SCALAR} or embed.2.proj1.weight; "
+            f"published weights: {len(state)} tensors, without {FIELD_SCALE} or embed.2.proj1.weight; "
             "expected the model part of a Walrus checkpoint; give that"
         )
     hidden, inner, *_ = _shape(state, f"embed.{dimensions[0]}.proj2.weight", 5)
@@ -97,26 +105,26 @@ def published_settings(state: State) -> ModelSettings:
         "dimensions": dimensions,
         "rotary": "learned" if _axis_frequencies(0)[0] in state else "published",
         "position_grid": _shape(state, POSITION, 6)[3:] if POSITION in state else None,
-        # Names and shapes alone, on the meta device, have no value.
-        "field_scale": 1.0 if state[SCALAR].is_meta else float(state[SCALAR]),
+        # A tensor on the meta device has a shape and no value.
+        "field_scale": 1.0 if state[FIELD_SCALE].is_meta else float(state[FIELD_SCALE]),
     }
     return make(ModelSettings, sizes, "published weights")
 
 
 def published_columns(state: State, settings: ModelSettings) -> int:
-    """How many names the vocabulary of a published state has, service channels included."""
+    """Number of names in the vocabulary of a published model, service channels included."""
     return _shape(state, f"embed.{settings.dimensions[0]}.proj1.weight", 5)[1]
 
 
 def published_shapes(settings: ModelSettings, columns: int) -> dict[str, torch.Size]:
-    """The name and shape of every tensor of a published state of this size."""
+    """The name and shape of each tensor of a published model with these settings."""
     with torch.device("meta"):
         state = to_published(Walrus(settings, columns).state_dict(), settings)
     return {name: tensor.shape for name, tensor in state.items()}
 
 
 def check_published(state: State, settings: ModelSettings) -> None:
-    """Raises MismatchError where a name is missing or unknown, or a tensor has the shape of another model."""
+    """Raises MismatchError where a name is missing or unknown, or a tensor has another shape."""
     expected = published_shapes(settings, published_columns(state, settings))
     if set(expected) != set(state):
         raise MismatchError(
@@ -133,7 +141,7 @@ def check_published(state: State, settings: ModelSettings) -> None:
 
 
 def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """Our state of a published one; raises MismatchError where a name or a shape is not as expected."""
+    """Our weights from published ones; raises MismatchError where a name or a shape is not as expected."""
     check_published(state, settings)
     ours = {
         name: state[published].flatten(1) if published.endswith(POINTWISE) else state[published]
@@ -145,9 +153,9 @@ def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 
 
 def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """The published state of ours.
+    """Published weights from ours.
 
-    Raises MismatchError for options that it has no name for.
+    Raises MismatchError where the model has an option that the release does not have.
     """
     if settings.rotary == "harmonic" or settings.cell_flags:
         raise MismatchError(
@@ -160,7 +168,7 @@ def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
             state[name][..., None, None, None] if published.endswith(POINTWISE) else state[name]
         )
     device = next(iter(theirs.values())).device
-    theirs[SCALAR] = torch.full((1,), settings.field_scale, device=device)
+    theirs[FIELD_SCALE] = torch.full((1,), settings.field_scale, device=device)
     if settings.position_grid:
         theirs[POSITION] = state["position.weight_hwdE"].permute(3, 0, 1, 2)[None, None]
     for number in range(settings.blocks):
@@ -173,7 +181,10 @@ def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 
 
 def _frequencies_from(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """Learned frequencies; fixed ones are known, so they are only compared."""
+    """Our tensors of learned frequencies. Fixed ones are no weights of ours: they are only compared.
+
+    Raises MismatchError where fixed frequencies are not the published ones.
+    """
     if settings.rotary == "learned":
         learned = {}
         for number in range(settings.blocks):
@@ -214,6 +225,8 @@ def _shape(state: State, name: str, axes: int) -> tuple[int, ...]:
 
 
 def _few(names: set[str]) -> str:
-    return (
-        ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "nothing"
-    )
+    """The first three of many names, in words."""
+    if not names:
+        return "nothing"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(sorted(names)[:3]) + more

@@ -1,4 +1,4 @@
-"""Read checkpoint files of the release without running code in them; write them as safetensors."""
+"""Read checkpoint files of the release, without running code from them; write safetensors."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
 from walrus.weights_file import load_weights
 
-# Where the weights are in a file of the release; a bare state is read as well.
+# The keys under which a file of the release holds its weights; a bare state dict is read too.
 NESTING = ("app", "model")
 
 
 def read_release(path: Path) -> dict[str, Tensor]:
     """The weights by their published names, in single precision.
 
-    Takes a torch file (nested or bare) or safetensors. Raises ShardError where it cannot be read safely,
-    MismatchError where it holds anything but named tensors.
+    The file is a torch file or safetensors. Raises ShardError where it cannot be read without running code,
+    MismatchError where it holds something other than named tensors.
     """
     content: Any = load_weights(path).tensors if path.suffix == ".safetensors" else _read_torch(path)
     for name in NESTING:
@@ -37,7 +37,7 @@ def read_release(path: Path) -> dict[str, Tensor]:
 
 
 def write_release(path: Path, state: dict[str, Tensor]) -> None:
-    """A bare state as safetensors."""
+    """Writes weights by their published names, as safetensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, save({name: tensor.contiguous() for name, tensor in state.items()}))
 

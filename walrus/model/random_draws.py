@@ -1,4 +1,6 @@
-"""Draw all that is random in a forward pass before it, as plain values: jitter and stochastic depth.
+"""Draw all random values of a forward pass before it starts: patch jitter and stochastic depth.
+
+The pass itself is then deterministic, and can be recomputed or repeated.
 
 Axes: K blocks, T time, B batch.
 """
@@ -15,22 +17,23 @@ from walrus.device import on_device_of
 from walrus.model.geometry import Axes, Axis, Boundaries, Patching, plan_axes
 from walrus.model.settings import ModelSettings
 
+# Cells or tokens along H, W and D.
 Shift = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Shifts:
-    """Patch jitter of one pass.
+    """The patch jitter of one pass.
 
-    `cells` moves the grid under the tokens, `tokens[k]` rolls the periodic axes before block k. Source: arXiv
-    2511.15684, section 3.2 and algorithm 1.
+    `cells` shifts the grid under the tokens, `tokens[k]` rolls the tokens of periodic axes before block k.
+    Source: arXiv 2511.15684, section 3.2 and algorithm 1.
     """
 
     cells: Shift
     tokens: tuple[Shift, ...]
 
     def check(self, axes: Axes) -> None:
-        """Raises MismatchError where the grid has no room for the shift: it was drawn for another one."""
+        """Raises MismatchError where the grid has no room for the shift, which was drawn for another grid."""
         for axis, shift in zip(axes, self.cells, strict=True):
             if abs(shift) > (axis.size if axis.periodic else axis.pad[0]):
                 raise MismatchError(
@@ -46,9 +49,10 @@ def draw_shifts(
     generator: torch.Generator,
     patching: Patching | None = None,
 ) -> Shifts:
-    """One draw for a grid (H, W, D) and its patching.
+    """Draw the patch jitter for a grid of this shape (H, W, D) and these strides.
 
-    The generator (on the CPU) is the only source of randomness.
+    Bounded axes are shifted within their padding, periodic ones by up to half the period. The generator must
+    be on the CPU.
     """
     axes = plan_axes(settings, shape, boundaries, jitter=True, patching=patching)
     cells = _triple([_symmetric(_reach(axis), generator) for axis in axes])
@@ -61,15 +65,17 @@ def _draw_rolls(axes: Axes, generator: torch.Generator) -> Shift:
 
 
 def _reach(axis: Axis) -> int:
-    """A bounded axis moves within its padding, a periodic one by up to half the period."""
+    """The largest shift of an axis, in cells."""
     return max(0, axis.size // 2 - 1) if axis.periodic else max(0, axis.pad[0] - 1)
 
 
 def _symmetric(reach: int, generator: torch.Generator) -> int:
+    """A whole number from -reach to reach."""
     return _below(2 * reach + 1, generator) - reach
 
 
 def _below(bound: int, generator: torch.Generator) -> int:
+    """A whole number from 0 to bound - 1; where there is only one, nothing is drawn."""
     return int(torch.randint(bound, (), generator=generator)) if bound > 1 else 0
 
 
@@ -80,9 +86,10 @@ def _triple(values: list[int]) -> Shift:
 
 @dataclass(frozen=True)
 class Paths:
-    """Stochastic depth of one pass: the factor of each residual branch, 0 or 1 / (probability to be kept).
+    """Stochastic depth of one pass: the factor of each residual branch.
 
-    The time branch of a block is kept or dropped per window, the space branch per frame.
+    It is 0 for a branch that is dropped, otherwise 1 / (probability to be kept). The time branch of a block
+    is dropped per window, the space branch per frame.
     """
 
     time_KB: Tensor
@@ -96,9 +103,9 @@ class Paths:
 
 
 def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: torch.Generator) -> Paths:
-    """One draw.
+    """Draw the stochastic depth for so many frames and windows.
 
-    The probability to drop a branch rises linearly from 0 in the first block to `drop_path` in the last.
+    The probability of dropping a branch rises linearly from 0 in the first block to `drop_path` in the last.
     """
     keep_K = 1 - torch.linspace(0, settings.drop_path, settings.blocks)
     time_KB = torch.rand(settings.blocks, windows, generator=generator)

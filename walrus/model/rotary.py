@@ -1,8 +1,11 @@
-"""Rotary position embedding: pairs of channels of queries and keys turn by an angle proportional to position.
+"""Rotary position embedding: the position of a token rotates pairs of channels of its query and key.
 
-A quarter of each head turns by the position along H, the next by W, then D; the last quarter stays. Rolling
-the tokens of a periodic axis before a block equals rolling their positions, so no activation is ever moved.
-Axes: S tokens, h w d tokens per axis, R pairs of channels, D head width, 2 cosine and sine.
+A quarter of the channels of each head is rotated by the position along H, the next quarter by that along W,
+the third by that along D; the last quarter is not rotated. To roll the tokens of a periodic axis before a
+block, only their positions are rolled: no activation is moved.
+
+Axes: S tokens, h w d tokens per axis, n tokens of one axis, R pairs of channels, D head width, 2 cosine and
+sine.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from walrus.model.settings import ModelSettings
 
 
 def rotate_pairs(x_SD: Tensor, phases_SR2: Tensor) -> Tensor:
-    """Each pair of neighbouring channels of [..., S, D], as a complex number, times its phase.
+    """Multiply each pair of neighbouring channels of [..., S, D], as a complex number, by its phase.
 
     >>> quarter_turn = torch.tensor([[[0.0, 1.0]]])
     >>> rotate_pairs(torch.tensor([[3.0, 4.0]]), quarter_turn).tolist()
@@ -27,7 +30,7 @@ def rotate_pairs(x_SD: Tensor, phases_SR2: Tensor) -> Tensor:
     """
     pairs_SR2 = x_SD.to(phases_SR2.dtype).unflatten(-1, (-1, 2))
     if torch.compiler.is_compiling():
-        # The same products and sums without complex numbers, for which the compiler has no code.
+        # The same products and sums, because the compiler has no code for complex numbers.
         cosine_SR, sine_SR = phases_SR2.unbind(-1)
         swapped_SR2 = pairs_SR2.flip(-1) * torch.stack([-sine_SR, sine_SR], -1)
         turned_SR2: Tensor = pairs_SR2 * cosine_SR[..., None] + swapped_SR2
@@ -37,7 +40,7 @@ def rotate_pairs(x_SD: Tensor, phases_SR2: Tensor) -> Tensor:
 
 
 class Rotary(nn.Module, ABC):
-    """Phases for all tokens of a grid; a child says which angles an axis has."""
+    """Computes the phases for all tokens of a grid; each subclass defines the angles along an axis."""
 
     def __init__(self, head_width: int) -> None:
         super().__init__()
@@ -46,17 +49,17 @@ class Rotary(nn.Module, ABC):
 
     @abstractmethod
     def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
-        """Angles [tokens, pairs] along axis `number`."""
+        """[n, R] the angles along axis `number` (0, 1, 2 for H, W, D), in the precision of `like`."""
 
-    def forward(self, axes: Axes, turned_3: Tensor, like: Tensor) -> Tensor:
-        """Phases [S, R, 2], cosine and sine, of tokens rolled by `turned_3` positions along each axis."""
+    def forward(self, axes: Axes, rolled_3: Tensor, like: Tensor) -> Tensor:
+        """[S, R, 2] cosine and sine, for tokens that were rolled by `rolled_3` positions along each axis."""
         precision = like.new_empty((), dtype=torch.promote_types(like.dtype, torch.float32))
         grid = [axis.tokens for axis in axes]
         spread = []
         for number, axis in enumerate(axes):
             shape = [1, 1, 1, self.pairs]
             shape[number] = axis.tokens
-            position_n = (torch.arange(axis.tokens, device=like.device) + turned_3[number]) % axis.tokens
+            position_n = (torch.arange(axis.tokens, device=like.device) + rolled_3[number]) % axis.tokens
             angles_nR = self.angles(axis, number, precision)[position_n]
             spread.append(angles_nR.view(shape).expand(*grid, self.pairs))
         angles_SR = torch.cat(spread, -1).flatten(0, 2)
@@ -65,14 +68,14 @@ class Rotary(nn.Module, ABC):
 
 
 class PublishedRotary(Rotary):
-    """Fixed frequencies from pi to 128 pi over positions from -1 to 1, the same on every axis."""
+    """Fixed frequencies from pi to 128 pi, for positions from -1 to 1; the same on every axis."""
 
     def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
         return _positions(axis, like)[:, None] * published_frequencies(self.pairs, like.device).to(like.dtype)
 
 
 class LearnedRotary(Rotary):
-    """The published frequencies as parameters, an own set for each axis (the fine-tuned release)."""
+    """Learned frequencies for each axis, which start as the published ones (as in the fine-tuned release)."""
 
     def __init__(self, head_width: int) -> None:
         super().__init__(head_width)
@@ -83,10 +86,10 @@ class LearnedRotary(Rotary):
 
 
 class HarmonicRotary(Rotary):
-    """Whole harmonics of the axis: of the full circle where it is periodic, otherwise of the half circle.
+    """Whole harmonics of the axis: full turns along a periodic axis, half turns along a bounded one.
 
-    Exactly periodic and equal at any resolution. Harmonics that would turn by more than half a circle from
-    token to token are left out; most of the published frequencies are in that aliased band.
+    So the angles are exactly periodic, and the same at any resolution. Harmonics that would rotate by more
+    than half a turn from token to token are left out; most of the published frequencies do so.
     """
 
     def angles(self, axis: Axis, number: int, like: Tensor) -> Tensor:
@@ -98,7 +101,7 @@ class HarmonicRotary(Rotary):
 
 
 def published_frequencies(pairs: int, device: torch.device | None = None) -> Tensor:
-    """pi to 128 pi, evenly spaced; single precision, as stored in the release.
+    """[R] from pi to 128 pi, evenly spaced, in single precision as in the release.
 
     >>> (published_frequencies(3) / math.pi).tolist()
     [1.0, 64.5, 128.0]
@@ -107,6 +110,7 @@ def published_frequencies(pairs: int, device: torch.device | None = None) -> Ten
 
 
 def _positions(axis: Axis, like: Tensor) -> Tensor:
+    """[n] the positions of the tokens of an axis, from -1 to 1."""
     return torch.linspace(-1, 1, axis.tokens, device=like.device, dtype=like.dtype)
 
 

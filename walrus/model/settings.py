@@ -9,7 +9,7 @@ from pydantic import JsonValue, TypeAdapter, model_validator
 
 from shards.schema import Natural, checked
 
-# Far above what has been trained; a file that asks for more would take all memory before it fails.
+# Far above all that was ever trained. A file with larger sizes would use up the memory before it fails.
 LARGEST = {
     "hidden": 2**15,
     "heads": 2**10,
@@ -19,7 +19,7 @@ LARGEST = {
     "plane_tokens": 2**12,
     "volume_tokens": 2**10,
 }
-# Names of the encoder and decoder for grids of one or two real axes, and of three.
+# Names of the encoder and decoder for 1D and 2D data, and of those for 3D data.
 STEMS: dict[Literal[2, 3], str] = {2: "plane", 3: "volume"}
 
 
@@ -30,40 +30,41 @@ class ModelSettings:
     Source: arXiv 2511.15684, section 3 and table 2.
     """
 
+    # Width of the tokens, E in the code.
     hidden: int
     heads: int
+    # Channels between the two convolutions of the encoder, and of the decoder.
     inner: int
-    # Width of the feed-forward layer before its gate: half of it is the gate.
+    # Width of the feed-forward layer: half of it gates the other half.
     mlp: int
     blocks: int
     drop_path: float = 0.05
-    # One encoder and one decoder for each: see STEMS.
+    # Which data the model takes; there is an encoder and a decoder for each: see STEMS.
     dimensions: tuple[Literal[2, 3], ...] = (2, 3)
-    # Tokens that an axis may have at most, which sets the stride.
+    # The most tokens of an axis of 2D and of 3D data; the stride follows from it.
     plane_tokens: int = 32
     volume_tokens: int = 16
-    # Above 0, training draws the strides of each axis at random among those that leave at least this many
-    # tokens, and a rollout takes them in turn.
+    # If above 0, training draws the strides of each axis at random, among those that give at least this many
+    # tokens, and a rollout uses them in turn.
     fewest_tokens: Natural = 0
     causal: bool = True
     rotary: Literal["published", "learned", "harmonic"] = "published"
-    # Token grid (h, w, d) of an absolute position embedding, for a fine-tuned model of one fixed domain.
+    # Token grid (h, w, d) of an absolute position embedding, for a model that is fine-tuned on one grid.
     position_grid: tuple[int, int, int] | None = None
-    # The per-cell boundary mask as further channels: obstacles inside the domain, sides that are partly open.
+    # Whether the network sees the boundary of each cell: obstacles, and sides that are partly open.
     cell_flags: bool = False
-    # The scalar of the release on all fields, `encoder_dummy`,
-    # kept so that its weights come back bit for bit.
+    # The scalar `encoder_dummy` of the release, by which all fields are multiplied.
     field_scale: float = 1.0
-    # Repeat the release's faults at periodic seams, to compare with its numbers.
+    # Repeat the errors of the release at periodic seams, to compare with its numbers.
     released_seams: bool = False
-    # Factor on the default output layers of a new block, so that it begins as the identity.
+    # Factor on the output layers of a new block, so that it starts as the identity.
     branch_scale: float = 1.1e-6
-    # Recompute blocks 0, k, 2k, ... and the encoder and decoder in the backward pass; 0 keeps everything.
+    # With k, the backward pass recomputes blocks 0, k, 2k, ..., encoder and decoder; with 0, nothing.
     checkpoint_every: int = 0
 
     @model_validator(mode="after")
     def _bounded(self) -> ModelSettings:
-        """Raises ValueError for sizes that no model has: a file may ask for a network of terabytes."""
+        """Raises ValueError for sizes that no model has: a hostile file may ask for terabytes."""
         for name, most in LARGEST.items():
             if getattr(self, name) > most:
                 raise ValueError(f"{name} {getattr(self, name)} must be at most {most}")
@@ -80,10 +81,10 @@ class ModelSettings:
             raise ValueError("hidden, heads, inner, mlp and blocks must be at least 1")
         if self.hidden % self.heads or self.head_width < 8:
             raise ValueError(
-                f"hidden {self.hidden} over {self.heads} heads; expected a multiple, at least 8 wide each"
+                f"hidden {self.hidden} with {self.heads} heads; expected a multiple, at least 8 per head"
             )
         if self.mlp % 2:
-            raise ValueError(f"mlp {self.mlp} must be even: half of it gates the other half")
+            raise ValueError(f"mlp {self.mlp} must be even, because half of it gates the other half")
         if self.position_grid and self.fewest_tokens:
             raise ValueError("position_grid is for one token grid; leave fewest_tokens at 0")
         if not 0 <= self.drop_path < 1:
@@ -94,11 +95,12 @@ class ModelSettings:
 
     @property
     def head_width(self) -> int:
+        """Channels of each head."""
         return self.hidden // self.heads
 
     @property
     def identity(self) -> dict[str, JsonValue]:
-        """The settings that results depend on: all but what is recomputed."""
+        """The settings that results depend on: all except `checkpoint_every`."""
         every: dict[str, JsonValue] = TypeAdapter(ModelSettings).dump_python(self, mode="json")
         return {name: value for name, value in every.items() if name != "checkpoint_every"}
 

@@ -1,7 +1,9 @@
-"""Attention among all tokens of a frame, in parallel with a gated feed-forward layer, from one projection.
+"""Attention among all tokens of a frame, in parallel with a gated feed-forward layer.
+
+One linear layer computes the inputs of both.
 
 Axes: T time, B batch, N = T x B frames, S tokens, E width, A heads, D head width, R pairs of its channels,
-M gated width.
+M width of the feed-forward layer after its gate.
 """
 
 from __future__ import annotations
@@ -31,11 +33,11 @@ class SpaceMixing(nn.Module):
         self.mlp_out = nn.Linear(settings.mlp // 2, settings.hidden)
 
     def forward(self, x_TBSE: Tensor, phases_SR2: Tensor) -> Tensor:
-        """The residual that the block adds to its input."""
+        """[T, B, S, E] what the block adds to its input; `phases_SR2` are those of the rotary embedding."""
         content_TBSM, gate_TBSM, query, key, value = self.fused(self.norm(x_TBSE)).split(self.sections, -1)
-        # The widest layer first, while nothing of the attention is held.
-        # See docs/decisions/0107-a-lean-forward-pass.md.
-        # Content and gate are kept for the backward pass anyway; what is made from them is computed again.
+        # The feed-forward layer is the widest: it comes first, before the attention needs memory. The
+        # backward pass needs content and gate anyway, and recomputes the rest
+        # (docs/decisions/0107-a-lean-forward-pass.md).
         fed_TBSE: Tensor = checkpoint(
             self._feed, content_TBSM, gate_TBSM, use_reentrant=False, preserve_rng_state=False
         )
@@ -52,5 +54,5 @@ class SpaceMixing(nn.Module):
         return fed_TBSE
 
     def _heads(self, x_TBSE: Tensor) -> Tensor:
-        """[N, A, S, D] with N = T x B frames: the four axes that fused attention kernels take."""
+        """[N, A, S, D], the four axes that fused attention kernels accept."""
         return x_TBSE.reshape(-1, x_TBSE.shape[2], self.heads, x_TBSE.shape[3] // self.heads).transpose(1, 2)

@@ -19,9 +19,10 @@ LONGEST_LAG = 32
 
 
 def lag_buckets(frames: int, causal: bool, device: torch.device) -> Tensor:
-    """The bucket [query, key] of each time lag: first one per lag, then logarithmic, the last for all beyond.
+    """[Q, K] the bucket of each time lag: short lags have one each, longer ones share them, logarithmically.
 
-    Where the future is visible each sign has half of the buckets. Source: T5 (arXiv 1910.10683), section 2.1.
+    The last bucket is for all lags beyond LONGEST_LAG. If the model is not causal, lags into the past and
+    into the future have half of the buckets each. Source: T5 (arXiv 1910.10683), section 2.1.
 
     >>> lag_buckets(21, causal=True, device=torch.device("cpu"))[20].tolist()
     [21, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
@@ -37,7 +38,7 @@ def lag_buckets(frames: int, causal: bool, device: torch.device) -> Tensor:
 
 
 class LagBias(nn.Module):
-    """A bias for each head and lag; minus infinity where a causal model must not look."""
+    """A learned bias for each head and time lag; minus infinity for the future, if the model is causal."""
 
     def __init__(self, heads: int, causal: bool) -> None:
         super().__init__()
@@ -45,6 +46,7 @@ class LagBias(nn.Module):
         self.table = nn.Parameter(torch.randn(BUCKETS, heads))
 
     def forward(self, bucket_QK: Tensor) -> Tensor:
+        """[A, Q, K] the bias, for the buckets of `lag_buckets`."""
         bias_AQK = self.table[bucket_QK].permute(2, 0, 1)
         if not self.causal:
             return bias_AQK
@@ -66,7 +68,7 @@ class TimeMixing(nn.Module):
         self.out = nn.Linear(settings.hidden, settings.hidden)
 
     def forward(self, x_TBSE: Tensor, bucket_QK: Tensor) -> Tensor:
-        """The residual that the block adds to its input."""
+        """[T, B, S, E] what the block adds to its input; `bucket_QK` are those of `lag_buckets`."""
         frames, windows, tokens, _ = x_TBSE.shape
         # Heads first, then query, key and value inside each: the order of the released weights.
         heads_TLAD = self.query_key_value(self.norm(x_TBSE)).view(frames, windows * tokens, self.heads, -1)

@@ -1,4 +1,4 @@
-"""The Walrus network: from a window of normalised fields to their normalised changes.
+"""The Walrus network: its input is a window of normalised fields, its output their normalised changes.
 
 Axes: T time, B batch, N = T x B frames, C channel, F flags of a cell, H W D cells, h w d tokens per axis,
 S = h x w x d, K blocks, E width.
@@ -19,23 +19,24 @@ from walrus.model.block import Block
 from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, Patching, plan_axes
-from walrus.model.padding import boundary_flags, cell_flags, place
+from walrus.model.padding import boundary_flags, cell_flags, pad_grid
 from walrus.model.position import GridPosition
 from walrus.model.random_draws import Paths, Shift, Shifts
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.time_mixing import lag_buckets
 
-STILL: Shift = (0, 0, 0)
+NO_SHIFT: Shift = (0, 0, 0)
 
 
 class Walrus(nn.Module):
-    """The published architecture (arXiv 2511.15684): strided stem, space-time blocks, transposed stem.
+    """The published architecture (arXiv 2511.15684): encoder, blocks, decoder.
 
-    `vocabulary_size` counts all names of the vocabulary, service channels included.
+    The encoder and decoder for 2D data differ from those for 3D data; the blocks are the same.
+    `vocabulary_size` is the number of names in the vocabulary, with the service channels.
     """
 
     def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
-        # The order of these layers decides which random weights each gets.
+        # The order of these layers decides which initial weights each gets from the random generator.
         super().__init__()
         self.settings = settings
         self.encoders = nn.ModuleDict(
@@ -59,13 +60,17 @@ class Walrus(nn.Module):
         patching: Patching | None = None,
         cells_BHWD: Tensor | None = None,
     ) -> Tensor:
-        """The normalised change of every channel from each frame to the next, [T, B, C, H, W, D].
+        """[T, B, C, H, W, D] the normalised change of every channel from each frame to the next.
 
-        `labels` are the vocabulary columns of the C channels, `boundaries` (lower, upper) of H, W and D.
-        Without `shifts` there is no jitter, without `paths` no stochastic depth. With `last_only` only the
-        change after the last frame is decoded, [1, B, C, H, W, D]. `patching` replaces the strides of the
-        table. `cells_BHWD` are the bits of the per-cell boundary mask (shards.schema.Cell), for a model with
-        `cell_flags`. Raises MismatchError where labels, grid or shifts do not fit.
+        - `x_TBCHWD`: normalised fields; `labels`: the vocabulary columns of their C channels.
+        - `boundaries`: (lower, upper) of H, W and D.
+        - `shifts`: the patch jitter; without it the grid is not shifted.
+        - `paths`: the stochastic depth; without it all branches are kept.
+        - `last_only`: decode only the change after the last frame, [1, B, C, H, W, D].
+        - `patching`: strides instead of those of the table.
+        - `cells_BHWD`: the boundary bits of each cell (shards.schema.Cell), for a model with `cell_flags`.
+
+        Raises MismatchError where labels, grid or shifts do not fit.
         """
         _, windows, channels, *shape = x_TBCHWD.shape
         labels_C = on_device_of(labels, x_TBCHWD)
@@ -78,18 +83,18 @@ class Walrus(nn.Module):
         )
         if shifts is not None:
             shifts.check(axes)
-        shift = STILL if shifts is None else shifts.cells
+        shift = NO_SHIFT if shifts is None else shifts.cells
 
         stem = self._stem(axes)
-        # No name for the tokens before the blocks: they would be held until the last block is done.
-        # See docs/decisions/0107-a-lean-forward-pass.md.
+        # The tokens before the blocks have no name: a name would keep their memory until the last block is
+        # done (docs/decisions/0107-a-lean-forward-pass.md).
         x_TBSE = self._mix(
             self._encode(stem, x_TBCHWD, labels_C, axes, shift, cells_BHWD), axes, shifts, paths
         )
         x_TBSE = x_TBSE[-1:] if last_only else x_TBSE
         tokens = [axis.tokens for axis in axes]
         x_NEhwd = x_TBSE.flatten(0, 1).transpose(1, 2).reshape(-1, self.settings.hidden, *tokens)
-        y_NCHWD = self._run(self.decoders[stem], self._thrifty, x_NEhwd, labels_C, axes, shift)
+        y_NCHWD = self._run(self.decoders[stem], self._recomputes, x_NEhwd, labels_C, axes, shift)
         return y_NCHWD.reshape(-1, windows, channels, *shape)
 
     def _encode(
@@ -101,43 +106,46 @@ class Walrus(nn.Module):
         shift: Shift,
         cells_BHWD: Tensor | None,
     ) -> Tensor:
-        """The tokens of the padded fields and flags, [T, B, S, E]."""
-        x_NCHWD = place(x_TBCHWD.flatten(0, 1), axes, shift)
+        """[T, B, S, E] the tokens of the padded fields and their flags."""
+        x_NCHWD = pad_grid(x_TBCHWD.flatten(0, 1), axes, shift)
         flags_3HWD = boundary_flags(axes, shift, x_NCHWD)
         cells_BFHWD = None
         if self.settings.cell_flags and cells_BHWD is not None:
             cells_BFHWD = cell_flags(cells_BHWD, axes, shift, x_NCHWD)
         x_NEhwd = self._run(
-            self.encoders[stem], self._thrifty, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD
+            self.encoders[stem], self._recomputes, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD
         )
-        # Memory of its own, as every block gets: a view would need another compiled graph.
+        # Contiguous, as the input of every block: a view would need another compiled graph.
         x_TBSE: Tensor = x_NEhwd.unflatten(0, x_TBCHWD.shape[:2]).flatten(3).transpose(2, 3).contiguous()
         return self.position(x_TBSE, axes) if self.position else x_TBSE
 
     def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
+        """[T, B, S, E] the tokens after all blocks."""
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
-        turned_K3 = on_device_of(torch.tensor(self._turns(shifts)), x_TBSE)
+        rolled_K3 = on_device_of(torch.tensor(self._rolls(shifts)), x_TBSE)
         paths = None if paths is None else paths.to(x_TBSE)
         for number, block in enumerate(self.blocks):
             time_B = None if paths is None else paths.time_KB[number]
             space_TB = None if paths is None else paths.space_KTB[number]
-            thrifty = self._thrifty and number % self.settings.checkpoint_every == 0
-            # Outside of the block, which is compiled: docs/decisions/0079-few-graphs.md.
-            phases_SR2 = block.get_submodule("rotary")(axes, turned_K3[number], x_TBSE)
-            x_TBSE = self._run(block, thrifty, x_TBSE, bucket_QK, phases_SR2, time_B, space_TB)
+            recomputes = self._recomputes and number % self.settings.checkpoint_every == 0
+            # Not inside the block, which is compiled: docs/decisions/0079-few-graphs.md.
+            phases_SR2 = block.get_submodule("rotary")(axes, rolled_K3[number], x_TBSE)
+            x_TBSE = self._run(block, recomputes, x_TBSE, bucket_QK, phases_SR2, time_B, space_TB)
         return x_TBSE
 
-    def _turns(self, shifts: Shifts | None) -> list[Shift]:
-        """How far the tokens have been rolled in total when they reach each block."""
+    def _rolls(self, shifts: Shifts | None) -> list[Shift]:
+        """By how many positions the tokens are rolled in each block: the sum of the rolls so far."""
         if shifts is None:
-            return [STILL] * len(self.blocks)
+            return [NO_SHIFT] * len(self.blocks)
         return list(accumulate(shifts.tokens, _sum))
 
     @property
-    def _thrifty(self) -> bool:
+    def _recomputes(self) -> bool:
+        """Whether the backward pass recomputes activations instead of keeping them."""
         return self.training and self.settings.checkpoint_every > 0
 
     def _stem(self, axes: Axes) -> str:
+        """Which encoder and decoder this grid needs: see STEMS."""
         real = sum(axis.size > 1 for axis in axes)
         stem = STEMS[3 if real == 3 else 2]
         if stem not in self.encoders:
@@ -148,12 +156,12 @@ class Walrus(nn.Module):
         return stem
 
     @staticmethod
-    def _run(module: nn.Module, thrifty: bool, *inputs: object) -> Tensor:
-        """The output of a module; if `thrifty`, its activations are computed again in the backward pass."""
-        if not thrifty:
+    def _run(module: nn.Module, recomputes: bool, *inputs: object) -> Tensor:
+        """The output of a module; with `recomputes`, the backward pass computes its activations again."""
+        if not recomputes:
             output: Tensor = module(*inputs)
             return output
-        # Nothing inside is random: walrus.model.random_draws draws everything before the pass.
+        # No random state to preserve: walrus.model.random_draws draws everything before the pass.
         recomputed: Tensor = checkpoint(module, *inputs, use_reentrant=False, preserve_rng_state=False)
         return recomputed
 

@@ -32,7 +32,7 @@ class WindowCost(Protocol):
         ...
 
     @property
-    def spent(self) -> float:
+    def total(self) -> float:
         """Operations of training, and of what is computed again to save memory."""
         ...
 
@@ -77,7 +77,7 @@ class StreamSettings:
         """Windows per micro-batch of a task."""
         if not self.micro_batch_tflop:
             return self.windows_3d if len(schema.grid.axes) == 3 else self.windows_2d
-        # Not `spent`: what a step reads must not depend on what is computed again to save memory.
+        # Not `total`: what a step reads must not depend on what is computed again to save memory.
         wanted = 1e12 * self.micro_batch_tflop / self.cost(schema, cost_of).training
         return self.slices * max(1, round(wanted / self.slices))
 
@@ -175,7 +175,7 @@ def make_task(
         largest_stride=stream.largest_stride,
         shards=tuple(shards),
         order=stream.order,
-        cost=stream.cost(schema, cost_of).spent,
+        cost=stream.cost(schema, cost_of).total,
         ahead=ahead,
     )
 

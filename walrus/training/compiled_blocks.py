@@ -40,7 +40,7 @@ def pass_shapes(
     shapes = set()
     for task in plan.tasks:
         schema = shards.datasets[task.name].card.schema
-        tokens = window_cost(settings, schema, task.history).tokens_a_frame
+        tokens = window_cost(settings, schema, task.history).tokens_per_frame
         shapes.add(PassShape(task.history, task.windows // group_ranks, tokens))
     return shapes
 

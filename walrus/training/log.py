@@ -49,11 +49,11 @@ class StepRecord:
     waited: float
 
     @property
-    def windows_a_second(self) -> float:
+    def windows_per_second(self) -> float:
         return self.windows / self.seconds
 
     @property
-    def tokens_a_second(self) -> float:
+    def tokens_per_second(self) -> float:
         return self.tokens / self.seconds
 
     @property
@@ -83,9 +83,9 @@ class StepRecord:
             "loss": self.loss,
             "rate": self.rate,
             "norm": self.norm,
-            "speed/windows a second": self.windows_a_second,
-            "speed/tokens a second": self.tokens_a_second,
-            "speed/seconds a step": self.seconds,
+            "speed/windows per second": self.windows_per_second,
+            "speed/tokens per second": self.tokens_per_second,
+            "speed/seconds per step": self.seconds,
             "speed/waiting for data": self.waiting,
         } | {f"task/{task}": loss for task, loss in self.losses.items()}
 

@@ -82,6 +82,6 @@ def activations(model: ModelSettings, schema: Schema, history: int) -> float:
     again = recomputed_share(model)
     of_block = 17 * model.hidden + model.mlp + 12 * model.heads
     blocks = tokens * model.blocks * ((1 - again) * of_block + again * model.hidden)
-    inner = 7 * model.inner * history * cost.sites_a_frame
+    inner = 7 * model.inner * history * cost.sites_per_frame
     cells = 2.6 * len(channels_of(schema)) * history * math.prod(schema.grid.shape)
     return FLOAT * (blocks + 3.4 * tokens * model.hidden + inner + cells)

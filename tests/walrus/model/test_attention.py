@@ -65,7 +65,7 @@ def shapes(settings):
     for dataset in tomllib.loads(RECIPE.read_text())["datasets"]:
         schema = published(find_recipe(dataset["name"])).schema
         frames, windows = (3, 1) if len(schema.grid.axes) == 3 else (6, 2)
-        yield frames, windows, window_cost(settings, schema, frames).tokens_a_frame
+        yield frames, windows, window_cost(settings, schema, frames).tokens_per_frame
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

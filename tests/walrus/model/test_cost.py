@@ -64,7 +64,7 @@ def test_both_dimensionalities_of_the_published_setting_have_as_many_tokens():
 
 def test_a_bounded_axis_has_a_token_more():
     plane = window_cost(PRESETS["walrus"], schema((512, 256), (OPEN, PERIODIC)), 6)
-    assert plane.tokens_a_frame == 33 * 32
+    assert plane.tokens_per_frame == 33 * 32
 
 
 def test_channels_count_padded_vectors_and_constant_fields():
@@ -74,9 +74,9 @@ def test_channels_count_padded_vectors_and_constant_fields():
 def test_what_is_recomputed_is_paid_once_more():
     cost = window_cost(SMALL, schema((64, 96), (PERIODIC, PERIODIC)), 3)
     assert recomputed_share(SMALL) == pytest.approx(2 / 3)
-    assert cost.spent == pytest.approx(3 * cost.forward + cost.stem + cost.blocks * 2 / 3)
+    assert cost.total == pytest.approx(3 * cost.forward + cost.stem + cost.blocks * 2 / 3)
     kept = window_cost(replace(SMALL, checkpoint_every=0), schema((64, 96), (PERIODIC, PERIODIC)), 3)
-    assert kept.spent == kept.training == cost.training == 3 * cost.forward
+    assert kept.total == kept.training == cost.training == 3 * cost.forward
 
 
 def test_a_grid_that_the_model_cannot_take_is_refused():

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from walrus.model.geometry import plan_axes
-from walrus.model.padding import boundary_flags, place, wrap
+from walrus.model.padding import boundary_flags, pad_grid, wrap
 from walrus.model.published import to_published
-from walrus.model.walrus import STILL
+from walrus.model.walrus import NO_SHIFT
 from walrus.normalize import WindowStatistics, advance, normalise, normalise_change, window_statistics
 from walrus.training.loss import delta_loss
 
@@ -126,7 +126,7 @@ def intermediates(model, case) -> dict[str, Tensor]:
     axes = plan_axes(model.settings, tuple(case.field().shape[3:]), case.boundaries, case.shifts is not None)
     frames = case.field().shape[:2]
     tokens = [axis.tokens for axis in axes]
-    turned, shift = (case.shifts.tokens[0], case.shifts.cells) if case.shifts else (STILL, STILL)
+    turned, shift = (case.shifts.tokens[0], case.shifts.cells) if case.shifts else (NO_SHIFT, NO_SHIFT)
     inside_HWD = boundary_flags(axes, shift, seen["decoder"])[0]
 
     def released_frame(y_NCHWD):
@@ -148,7 +148,7 @@ def intermediates(model, case) -> dict[str, Tensor]:
         "decoder_in": seen["decoder.in"].unflatten(0, frames),
         "decoder_stage1_raw": seen["stage"].unflatten(0, frames),
         "decoder_out": released_frame(
-            torch.where(inside_HWD == 1, place(seen["decoder"], axes, shift), torch.nan)
+            torch.where(inside_HWD == 1, pad_grid(seen["decoder"], axes, shift), torch.nan)
         ),
     }
 

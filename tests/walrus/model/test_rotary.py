@@ -9,7 +9,7 @@ from walrus.model.rotary import HarmonicRotary, LearnedRotary, PublishedRotary, 
 
 WALL = (Boundary.WALL, Boundary.WALL)
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
-STILL = torch.zeros(3, dtype=torch.long)
+NO_SHIFT = torch.zeros(3, dtype=torch.long)
 LIKE = torch.zeros((), dtype=torch.float64)
 
 
@@ -29,7 +29,7 @@ def test_rotated_queries_and_keys_equal_the_published_ones(golden, head, tokens,
         rotary = LearnedRotary(head)
         rotary.load_state_dict({"frequencies_3R": tensors["freqs"]})
     for like, precision, tolerance in ((LIKE, "f64", 1e-12), (LIKE.float(), "f32", 5e-5)):
-        phases = rotary(grid(*tokens), STILL, like)
+        phases = rotary(grid(*tokens), NO_SHIFT, like)
         for name in "qk":
             x = tensors[name].to(like.dtype)
             rotated = rotate_pairs(x.flatten(2, 4), phases).view(x.shape)
@@ -41,7 +41,7 @@ def test_rotated_queries_and_keys_equal_the_published_ones(golden, head, tokens,
 def test_rotation_keeps_norms_and_leaves_the_rest_of_the_head_alone(kind):
     rotary = kind(20)
     x = torch.randn(2, 6, 20)
-    y = rotate_pairs(x, rotary(grid(3, 2, 1), STILL, x))
+    y = rotate_pairs(x, rotary(grid(3, 2, 1), NO_SHIFT, x))
     torch.testing.assert_close(y.norm(dim=-1), x.norm(dim=-1))
     assert torch.equal(y[..., 12:], x[..., 12:])
     assert not torch.equal(y[..., :12], x[..., :12])
@@ -51,7 +51,7 @@ def test_rotation_keeps_norms_and_leaves_the_rest_of_the_head_alone(kind):
 def test_what_a_query_makes_of_a_key_depends_on_their_distance_alone(kind):
     rotary = kind(24).double()
     query, key = torch.randn(2, 24, dtype=torch.float64)
-    phases = rotary(grid(6, 4, 1), STILL, LIKE)
+    phases = rotary(grid(6, 4, 1), NO_SHIFT, LIKE)
     queries, keys = (rotate_pairs(x.expand(24, 24), phases).view(6, 4, 24) for x in (query, key))
     logits = torch.einsum("hwd,ijd->hwij", queries, keys)
     torch.testing.assert_close(logits[1:, 1:, 1:, 1:], logits[:-1, :-1, :-1, :-1])
@@ -59,7 +59,7 @@ def test_what_a_query_makes_of_a_key_depends_on_their_distance_alone(kind):
 
 
 def test_the_same_place_has_the_same_phase_at_any_resolution():
-    coarse, fine = (PublishedRotary(24)(grid(n, 1, 1), STILL, LIKE) for n in (9, 17))
+    coarse, fine = (PublishedRotary(24)(grid(n, 1, 1), NO_SHIFT, LIKE) for n in (9, 17))
     torch.testing.assert_close(fine[::2], coarse)
 
 
@@ -67,7 +67,7 @@ def test_turning_positions_is_turning_tokens():
     axes = grid(6, 4, 1, sides=PERIODIC)
     rotary, x = PublishedRotary(24), torch.randn(6, 4, 1, 24)
     turned = rotate_pairs(x.flatten(0, 2), rotary(axes, torch.tensor([2, -1, 0]), x)).view(x.shape)
-    released = rotate_pairs(x.roll((2, -1), (0, 1)).flatten(0, 2), rotary(axes, STILL, x)).view(x.shape)
+    released = rotate_pairs(x.roll((2, -1), (0, 1)).flatten(0, 2), rotary(axes, NO_SHIFT, x)).view(x.shape)
     torch.testing.assert_close(turned, released.roll((-2, 1), (0, 1)))
 
 

@@ -201,7 +201,7 @@ def test_windows_of_a_block_share_their_stride_and_lie_near_each_other_in_one_pl
 
 
 def test_blocks_make_decoding_cheaper_whatever_the_stride():
-    def decoded_a_window(order):
+    def decoded_per_window(order):
         task = Task("flow", 1, (200,) * 6, 6, 2, 5, order=order)
         recent, decoded, kept = [], 0, (order.blocks_between + 1) * 2 * (order.block + 30)
         drawn = starts_of(task, task.starts // 2)
@@ -212,8 +212,8 @@ def test_blocks_make_decoding_cheaper_whatever_the_stride():
                 recent = [*(k for k in recent if k != key), key][-kept:]
         return decoded / len(drawn)
 
-    assert decoded_a_window(Order()) > 5
-    assert decoded_a_window(Order(block=16, blocks_between=2)) < 2.6
+    assert decoded_per_window(Order()) > 5
+    assert decoded_per_window(Order(block=16, blocks_between=2)) < 2.6
 
 
 def test_a_shard_is_read_in_one_stretch_of_a_pass():

@@ -21,8 +21,8 @@ def progress(step):
 
 
 def test_speed_and_waiting_follow_from_the_step():
-    assert progress(3).windows_a_second == 12
-    assert progress(3).tokens_a_second == 6144
+    assert progress(3).windows_per_second == 12
+    assert progress(3).tokens_per_second == 6144
     assert progress(3).waiting == pytest.approx(0.02)
 
 
@@ -42,7 +42,7 @@ def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
     for name, value in progress(2).scalars.items():
         last = events.Scalars(name)[-1]
         assert (last.step, last.value) == (2, pytest.approx(value))
-    assert {"loss", "task/wave", "speed/tokens a second", "speed/waiting for data"} <= set(
+    assert {"loss", "task/wave", "speed/tokens per second", "speed/waiting for data"} <= set(
         progress(2).scalars
     )
 
