@@ -51,10 +51,8 @@ def command(
 ) -> None:
     """Forecast a trajectory into a file."""
     with one_line_errors("walrus-forecast"):
-        from pipelines.forecast_file import suffix_of
         from pipelines.forecasting import Request, forecast
 
-        suffix_of(out)
         done = forecast(
             checkpoint, Request(start, recipe, split, trajectory, first), out, steps, ensemble, change, gif
         )

@@ -15,7 +15,7 @@ import numpy as np
 
 from ingest.recipe import find_recipe
 from ingest.source import find
-from pipelines.forecast_file import Described, ForecastFrame, write_forecast
+from pipelines.forecast_file import Described, ForecastFrame, suffix_of, write_forecast
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, SourceError
 from shards.remote import open_place
@@ -76,9 +76,14 @@ def forecast(
 
     `change` bounds the RMS of the change of each field, in units of that at the start of the forecast
     (docs/decisions/0037). `gif` is a file for a film of at most 120 of the steps, evenly chosen. A frame is
-    written as it comes, so memory does not grow with the steps. Raises MismatchError where the model does not
-    fit the window, and where a field leaves finite numbers: the file then has the steps before.
+    written as it comes, so memory does not grow with the steps. Raises SettingsError for another suffix of a
+    file, MismatchError where the model does not fit the window, and where a field leaves finite numbers: the
+    file then has the steps before.
     """
+    # Before the model is loaded, which takes minutes where it is large.
+    suffix_of(out)
+    if gif is not None and gif.suffix != ".gif":
+        raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
     model = load(checkpoint)
     begin = _start_of(request, model)
     frames = _frames(_bounded(model, change), begin.window, steps, ensemble)
@@ -116,9 +121,7 @@ def forecast(
 
 
 def _film(gif: Path, begin: _Start, described: Described) -> ForecastFilm:
-    """An empty film; raises SettingsError where the file has another suffix."""
-    if gif.suffix != ".gif":
-        raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
+    """An empty film, and the folder of its file."""
     gif.parent.mkdir(parents=True, exist_ok=True)
     return ForecastFilm(f"Forecast of {begin.name}", described.schema, described.times)
 

@@ -154,8 +154,6 @@ def test_a_field_that_leaves_finite_numbers_ends_it_in_one_sentence(root, tmp_pa
 def test_what_cannot_be_is_refused_and_leaves_no_file(root, samples, checkpoint, tmp_path):
     with chdir(tmp_path):
         for start, out, options, words in [
-            (root / ACOUSTICS, "a.txt", (), "a.txt: found .txt; expected one of .nc"),
-            (root / ACOUSTICS, "a.nc", ("--gif", "a.png"), "a.png: found .png; expected .gif"),
             (root / ACOUSTICS, "a.nc", ("--first", 22), "no frames 22 to 25 of test trajectory 1"),
             (root / "nothing", "a.nc", (), "does not exist"),
             (samples / "nothing.h5", "a.nc", ("--recipe", ACOUSTICS), "no such file"),
@@ -172,6 +170,18 @@ def test_what_cannot_be_is_refused_and_leaves_no_file(root, samples, checkpoint,
         assert list(Path().iterdir()) == []
         (tmp_path / "a.zarr").mkdir()
         assert "exists already" in forecast(checkpoint, root / ACOUSTICS, "a.zarr").stderr
+
+
+def test_a_wrong_suffix_is_refused_before_the_model_is_loaded(root, tmp_path):
+    with chdir(tmp_path):
+        for out, options, words in [
+            ("a.txt", (), "a.txt: found .txt; expected one of .nc"),
+            ("a.nc", ("--gif", "a.png"), "a.png: found .png; expected .gif"),
+        ]:
+            done = forecast("no-model", root / ACOUSTICS, out, *options)
+            assert done.exit_code == 1
+            assert words in done.stderr
+        assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
