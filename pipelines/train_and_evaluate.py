@@ -96,7 +96,8 @@ def evaluate_all(
         with evaluation_progress(dataset.card.name) as progress:
             evaluation = evaluate(model, dataset, settings.protocol(history, split), progress)
         results.append(Result(evaluation, draw(evaluation)))
-        say(f"evaluated {dataset.card.name}: {len(evaluation.trajectories)} {split} trajectories")
+        trajectories = "trajectory" if len(evaluation.trajectories) == 1 else "trajectories"
+        say(f"evaluated {dataset.card.name}: {len(evaluation.trajectories)} {split} {trajectories}")
     return results
 
 

@@ -29,8 +29,8 @@ from shards.spectrum import Float64
 HUES = (BLUE, ORANGE, GREEN)
 SPLIT_HUES: dict[Split, str] = {"train": BLUE, "valid": ORANGE, "test": GREY}
 MOMENTS = (("first", EARLY), ("middle", MIDDLE), ("last", LATE))
-# Inches: a colour bar with its numbers, a gap of images.
-BAR, GAP = 0.62, 0.08
+# Inches: a colour bar with its numbers, a gap of images, the caption of a domain.
+BAR, GAP, CAPTION = 0.62, 0.08, 3.4
 # Below this share of the variance a float32 field holds only its rounding.
 SPECTRUM_FLOOR = 1e-12
 
@@ -46,7 +46,7 @@ def frames(film: Snapshots, schema: Schema) -> bytes:
     tallest = max(0.9, min(2.2, 12 / len(channels)))
     width = min((WIDTH - left - BAR) / columns - GAP, 2.2, tallest / view.ratio)
     height = width * view.ratio
-    with style():
+    with style(clear=True):
         page = Page(left + columns * (width + GAP) + BAR, top + len(channels) * (height + GAP) + bottom)
         page.title("fields", f"trajectory {film.key}{_time_in_words(schema)}", view.cut)
         for row, channel in enumerate(channels):
@@ -57,7 +57,7 @@ def frames(film: Snapshots, schema: Schema) -> bytes:
                 axes = page.axes(left + column * (width + GAP), down, width, height)
                 shown = draw(axes, view, image, scale)
                 axes.set_title(f"t = {film.time_T[column]:.4g}" if row == 0 else "")
-                axes.set_ylabel(caption_words(channel) if column == 0 else "", color=INK, size=8)
+                axes.set_ylabel(caption_words(channel) if column == 0 else "", color=GREY, size=8)
             place = page.axes(left + columns * (width + GAP), down, 0.09, height)
             bar(place, shown, units[row], scale.saturates(images))
         compass(page, view)
@@ -72,7 +72,7 @@ def constants(film: Snapshots, schema: Schema) -> bytes:
     columns = min(4, len(channels))
     width = min((WIDTH - left) / columns - BAR, 4.0, 2.6 / view.ratio)
     height = width * view.ratio
-    with style():
+    with style(clear=True):
         rows = math.ceil(len(channels) / columns)
         page = Page(left + columns * (width + BAR), top + rows * (height + gap) - gap + bottom)
         page.title("constant fields", f"trajectory {film.key}", view.cut)
@@ -90,14 +90,13 @@ def constants(film: Snapshots, schema: Schema) -> bytes:
 
 
 def domain(survey: Survey, schema: Schema) -> bytes:
-    """The box: cells as ticks, boundaries as a frame, obstacles grey; next to it each axis in words."""
+    """The box: cells as ticks, boundaries as a frame, obstacles grey."""
     view, shapes = survey.view, survey.obstacles
-    left, top, bottom, gap, words_width = 0.62, 0.92, 0.62, 0.42, 3.15
-    width = min((WIDTH - left - words_width) / len(shapes) - gap, 5.2, 2.6 / view.ratio)
+    left, top, bottom, gap = 0.62, 0.92, 0.62, 0.42
+    width = min((WIDTH - left) / len(shapes) - gap, 5.2, 2.6 / view.ratio)
     height = width * view.ratio
     with style():
-        tall = max(height + bottom, 0.42 * len(schema.grid.axes) + 0.4)
-        page = Page(left + len(shapes) * (width + gap) + words_width, top + tall)
+        page = Page(left + len(shapes) * (width + gap), top + height + bottom, least=CAPTION)
         page.title("domain", f"{schema.grid.kind} grid", view.cut)
         for i, solid in enumerate(shapes):
             axes = page.axes(left + i * (width + gap), top, width, height)
@@ -105,7 +104,6 @@ def domain(survey: Survey, schema: Schema) -> bytes:
             axes.imshow(seen, cmap=ListedColormap([SOLID]), extent=view.extent, aspect="auto")
             _cell_ticks(axes, survey, schema)
             frame(axes, view)
-        _axes_in_words(page, left + len(shapes) * (width + gap) + 0.1, top, schema)
         return page.png()
 
 
@@ -265,20 +263,6 @@ def _lanes(axes: Axes, name: str) -> None:
     axes.set_ylabel(caption_words(name), rotation=0, ha="right", va="center", color=INK, size=8)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.spines[["top", "right", "left"]].set_visible(False)
-
-
-def _axes_in_words(page: Page, left: float, top: float, schema: Schema) -> None:
-    """What closes each axis, its cells and where their centres are."""
-    grid = schema.grid
-    facts = zip(grid.axes, grid.coordinates, grid.widths, boundary_words(schema), strict=True)
-    for row, (axis, at, widths, closed) in enumerate(facts):
-        down = top + 0.42 * row
-        page.text(left, down, closed, size=9, weight="bold")
-        unit = f" {schema.units[axis]}" if schema.units.get(axis) else ""
-        cells = f"{len(at)} cells of {width_words(widths)}{unit}, centres {min(at):.4g} to {max(at):.4g}"
-        page.text(left, down + 0.17, cells, size=7.5, color=GREY)
-    frames = "frame: thick = wall, dotted = open, thin = periodic; grey = solid"
-    page.text(left, top + 0.42 * len(grid.axes) + 0.06, frames, size=6.5, color=GREY)
 
 
 def _cell_ticks(axes: Axes, survey: Survey, schema: Schema) -> None:

@@ -19,7 +19,7 @@ from ingest.reporting.films import dataset_viewer
 from ingest.reporting.survey import PARAMETERS, PICTURES, REACH, Survey, survey
 from shards.card import Card, ChannelMoments
 from shards.disk import write_atomically
-from shards.drawing.html_page import chart, figure, heading, page, table, text_row
+from shards.drawing.html_page import chart, clear_figure, heading, page, table, text_row
 from shards.drawing.viewer import script
 from shards.errors import ShardError
 from shards.files import LocalFiles
@@ -87,7 +87,7 @@ def _head(card: Card, seen: Survey) -> str:
     )
     texts = [("Citation", escape(card.citation)), ("Home", _link(card.home)), ("Note", escape(card.note))]
     lines = "".join(f"<p><b>{name}.</b> {text}</p>" for name, text in texts if text)
-    drawn = figure(figures.domain(seen, schema), f"the domain: {', '.join(figures.boundary_words(schema))}")
+    drawn = chart(figures.domain(seen, schema), f"the domain: {', '.join(figures.boundary_words(schema))}")
     return heading(card.title, facts) + lines + drawn
 
 
@@ -103,9 +103,11 @@ def _fields(dataset: Dataset, seen: Survey) -> str:
     text = f"<h2>What it looks like</h2>{dataset_viewer(dataset, seen.split)}"
     for film in seen.films:
         caption = f"each field at several times, {film.view.cut}".removesuffix(", ")
-        text += figure(figures.frames(film, schema), caption)
+        drawn = chart if film.view.is_line else clear_figure
+        text += drawn(figures.frames(film, schema), caption)
     if schema.static_channels:
-        text += figure(figures.constants(seen.films[0], schema), "the fields that do not change in time")
+        constants = figures.constants(seen.films[0], schema)
+        text += clear_figure(constants, "the fields that do not change in time")
     return text
 
 

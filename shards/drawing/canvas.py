@@ -21,19 +21,24 @@ WIDTH, NARROW = 9.6, 6.4
 DPI = 200
 
 
-def style() -> AbstractContextManager[None]:
-    """The one look of all pictures, for as long as the context lasts."""
+def style(clear: bool = False) -> AbstractContextManager[None]:
+    """The one look of all pictures, for as long as the context lasts.
+
+    A `clear` picture has no background, and one grey ink that is read on a white and on a dark page.
+    """
+    ink = GREY if clear else INK
     return rc_context(
         {
+            "figure.facecolor": "none" if clear else "white",
             "font.family": "DejaVu Sans",
             "font.size": 7.5,
-            "text.color": INK,
+            "text.color": ink,
             "text.parse_math": False,
             "axes.edgecolor": GREY,
             "axes.labelcolor": GREY,
             "axes.labelsize": 7,
             "axes.linewidth": 0.5,
-            "axes.titlecolor": INK,
+            "axes.titlecolor": ink,
             "axes.titlesize": 7.5,
             "xtick.color": GREY,
             "ytick.color": GREY,
@@ -53,11 +58,11 @@ def style() -> AbstractContextManager[None]:
 
 
 class Page:
-    """A white sheet, never narrower than a caption; places are inches from its left and from its top."""
+    """A sheet, never narrower than its caption; places are inches from its left and from its top."""
 
-    def __init__(self, width: float, height: float, dpi: int = DPI) -> None:
-        self.width, self.height = max(width, NARROW), height
-        self.figure = Figure((self.width, height), dpi=dpi, facecolor="white")
+    def __init__(self, width: float, height: float, dpi: int = DPI, least: float = NARROW) -> None:
+        self.width, self.height = max(width, least), height
+        self.figure = Figure((self.width, height), dpi=dpi)
         # Whatever back end a notebook or a desktop has set.
         FigureCanvasAgg(self.figure)
 
@@ -68,8 +73,15 @@ class Page:
         )
 
     def text(
-        self, left: float, top: float, words: str, size: float, color: str = INK, weight: str = "normal"
+        self,
+        left: float,
+        top: float,
+        words: str,
+        size: float,
+        color: str | None = None,
+        weight: str = "normal",
     ) -> Text:
+        """Words whose upper left corner is there, in the ink of the page or in another `color`."""
         return self.figure.text(
             left / self.width, 1 - top / self.height, words, size=size, color=color, weight=weight, va="top"
         )

@@ -46,6 +46,11 @@ def chart(picture: bytes, words: str) -> str:
     return figure(picture, words).replace('<img class="', '<img class="chart ', 1)
 
 
+def clear_figure(picture: bytes, words: str) -> str:
+    """A picture without a background, in an ink that is read on white and on dark pages."""
+    return figure(picture, words).replace('<img class="', '<img class="clear ', 1)
+
+
 def figure(picture: bytes, words: str) -> str:
     """A picture inside the page; a drawing has two dots per CSS pixel. `words` are escaped already."""
     if picture.startswith(b"GIF"):
@@ -110,7 +115,7 @@ body { margin: 0; background: var(--back); color: var(--ink);
 main { max-width: 1010px; margin: 0 auto; padding: 40px 20px 80px }
 h1 { font-size: 30px; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 20px }
 h2 { font-size: 21px; margin: 56px 0 6px }
-h3 { font-size: 16px; margin: 34px 0 -6px }
+h3 { font-size: 16px; margin: 34px 0 0 }
 p, li { max-width: 46em; overflow-wrap: anywhere }
 dl { display: flex; flex-wrap: wrap; gap: 12px 36px; margin: 0; padding: 14px 0;
   border-block: 1px solid var(--line) }
@@ -126,7 +131,8 @@ th, td { padding: 5px 14px; text-align: right; white-space: nowrap; font-weight:
 thead th { font-size: 13px; color: var(--grey); border-bottom: 1px solid var(--ink) }
 th:first-child { padding-left: 0; text-align: left }
 tbody th { font-weight: 600; vertical-align: top; white-space: normal }
-tbody td:not(.best) { color: var(--grey) }
+tbody td:not(.best), th small { color: var(--grey) }
+th small { display: block; font-size: 13px; font-weight: 400 }
 tbody tr:last-child > *, tbody tr:first-child > th { border-bottom: 1px solid var(--line) }
 td.best { color: var(--mark); background: var(--tint); font-weight: 650 }
 .numbers tbody tr:not(:last-child) > th, .prose tbody tr:not(:last-child) > th { border-bottom: 0 }
@@ -139,6 +145,7 @@ img { display: block; max-width: 100%; height: auto }
 @media (prefers-color-scheme: dark) {
   figure:has(img.chart) { background: #141414 }
   img.chart { filter: invert(.92) hue-rotate(180deg) }
+  figure:has(img.clear) { background: none }
 }
 summary { cursor: pointer; color: var(--mark); margin: 6px 0 14px }
 li { margin-bottom: 8px }
@@ -148,10 +155,14 @@ ul { padding-left: 20px }
   h1 { font-size: 24px }
   figure { padding: 6px; margin-inline: -6px }
   img.wide { max-width: none; width: 680px }
+  figure:has(img.wide)::before { content: "scroll sideways →"; position: sticky; left: 0;
+    font-size: 12px; color: var(--grey) }
   table { font-size: 12px }
   th, td { padding: 5px 4px; white-space: normal }
   thead th { font-size: 12px }
-  tbody th { min-width: 7em; overflow-wrap: anywhere }
+  .names tbody th { min-width: 6em; overflow-wrap: anywhere }
+  th:first-child { position: sticky; left: 0; background: var(--back) }
+  .numbers td { white-space: nowrap }
 }
 """
 _VIEWER = """
@@ -170,16 +181,20 @@ _VIEWER = """
   font-variant-numeric: tabular-nums }
 .pictures { display: grid; gap: 18px;
   grid-template-columns: repeat(auto-fit, minmax(min(var(--least, 240px), 100%), 1fr)) }
-.picture { margin: 0; padding: 0; border: 0; background: none; overflow: visible; min-width: 0 }
+.picture { margin: 0; padding: 0; border: 0; background: none; overflow: visible; min-width: 0;
+  container-type: inline-size }
+@container (max-width: 130px) { .labels i { display: none } }
+.labels i { font-style: normal }
 .picture canvas { display: block; width: 100%; image-rendering: pixelated }
 .picture figcaption { font-size: 14px; margin-bottom: 4px }
-.axes { font-size: 12px; color: var(--grey); margin: 5px 0 8px; white-space: pre-wrap }
+.axes { display: flex; flex-wrap: wrap; column-gap: 12px; font-size: 12px; color: var(--grey);
+  margin: 5px 0 8px }
 .bar { display: flex; align-items: center }
 .bar canvas { flex: 1; height: 10px; width: auto; min-width: 0 }
 .bar span { border: 5px solid transparent; border-inline-width: 8px }
 .bar .under { border-left-width: 0 }
 .bar .over { border-right-width: 0 }
-.labels { display: flex; justify-content: space-between; padding: 2px 8px;
+.labels { display: flex; justify-content: space-between; gap: 6px; padding: 2px 0; white-space: nowrap;
   font-size: 12px; color: var(--grey); font-variant-numeric: tabular-nums }
 """ + "".join(
     f".{side}-wall {{ border-{side}: 3px solid var(--ink) }}\n"

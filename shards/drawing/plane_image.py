@@ -5,20 +5,21 @@ The frame shows the boundary: thick = wall, dotted = open, thin = periodic.
 
 from __future__ import annotations
 
-from matplotlib import colormaps
+from matplotlib import colormaps, rcParams
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from shards.drawing.canvas import Page
-from shards.drawing.colours import GREY, INK, SOLID
+from shards.drawing.colours import GREY, SOLID
 from shards.drawing.plane import Picture, Scale, View
 from shards.schema import Boundary
 
-SPINES: dict[Boundary, tuple[float, str, str]] = {
-    Boundary.WALL: (1.8, "solid", INK),
-    Boundary.OPEN: (0.9, "dotted", INK),
-    Boundary.PERIODIC: (0.4, "solid", GREY),
+# Width and dash; what is not periodic has the colour of the text.
+SPINES: dict[Boundary, tuple[float, str]] = {
+    Boundary.WALL: (1.8, "solid"),
+    Boundary.OPEN: (0.9, "dotted"),
+    Boundary.PERIODIC: (0.4, "solid"),
 }
 
 
@@ -35,7 +36,8 @@ def draw(axes: Axes, view: View, image: Picture, scale: Scale) -> AxesImage:
 def frame(axes: Axes, view: View) -> None:
     """The four sides of the plane, each in the line of its boundary."""
     for side, boundary in zip(("left", "right", "bottom", "top"), view.sides, strict=True):
-        width, dash, colour = SPINES[boundary]
+        width, dash = SPINES[boundary]
+        colour = GREY if boundary is Boundary.PERIODIC else rcParams["text.color"]
         axes.spines[side].set(linewidth=width, linestyle=dash, edgecolor=colour, visible=True)
 
 

@@ -27,7 +27,7 @@ function element(name, properties = {}, ...children) {
 }
 
 const words = (name) => name.replaceAll("_", " ");
-const digits = (value, count = 4) => Number(value.toPrecision(count)).toString();
+const digits = (value, count = 4) => Number(value.toPrecision(count)).toString().replaceAll("-", "−");
 const valueOf = (level, scale) => scale.low + ((level - 1) / 254) * (scale.high - scale.low);
 
 function levelOf(value, scale) {
@@ -63,9 +63,9 @@ class Picture {
     this.over.style.borderLeftColor = ends[1];
     this.under.style.visibility = scale.under ? "visible" : "hidden";
     this.over.style.visibility = scale.over ? "visible" : "hidden";
-    const middle = digits((scale.low + scale.high) / 2, 3) + (unit ? ` ${unit}` : "");
-    const texts = [digits(scale.low, 3), middle, digits(scale.high, 3)];
-    this.labels.replaceChildren(...texts.map((text) => element("span", { textContent: text })));
+    const [low, middle, high] = [scale.low, (scale.low + scale.high) / 2, scale.high].map((value) => digits(value, 3));
+    const between = element("span", {}, element("i", { textContent: middle }), unit ? ` ${unit}` : "");
+    this.labels.replaceChildren(low, between, high);
   }
 
   setView(view, [, height, width]) {
@@ -75,7 +75,8 @@ class Picture {
     for (const part of [this.canvas, this.bar.parentNode, this.labels]) part.style.maxWidth = widest;
     this.canvas.className = ["left", "right", "bottom", "top"].map((side, i) => `${side}-${view.sides[i]}`).join(" ");
     const range = (axis) => `${axis.name} ${digits(axis.from, 3)} to ${digits(axis.to, 3)}`;
-    this.axes.textContent = `→ ${range(view.across)}` + (view.up.name ? `   ↑ ${range(view.up)}` : "");
+    const texts = [`→ ${range(view.across)}`, ...(view.up.name ? [`↑ ${range(view.up)}`] : [])];
+    this.axes.replaceChildren(...texts.map((text) => element("span", { textContent: text })));
   }
 
   paint(data, place, level) {
@@ -155,7 +156,7 @@ class Viewer {
     if (chosen.join() !== [this.trajectory.value, this.field.value, this.view.value].join()) return;
     Object.assign(this, { levels, strip, shown: film, shownField: field });
     const scales = strip.error ? [strip.field, this.forecastScale(), strip.error] : [strip.field];
-    const names = strip.error ? ["truth", "forecast", "error = forecast − truth"] : [words(field.name)];
+    const names = strip.error ? ["truth", "forecast", "error"] : [words(field.name)];
     if (!this.all || this.all.length !== names.length) {
       this.all = names.map((name) => new Picture(name, this.maps));
       this.pictures.replaceChildren(...this.all.map((picture) => picture.root));
@@ -164,8 +165,9 @@ class Viewer {
       picture.setScale(scales[i], field.unit);
       picture.setView(this.film.views[chosen[2]], strip.size);
     });
-    // Tall pictures fit next to each other on a phone.
-    this.pictures.style.setProperty("--least", this.film.views[chosen[2]].ratio > 1.2 ? "100px" : "240px");
+    // Tall pictures fit next to each other on a phone, wide ones take its width.
+    const least = Math.min(240, Math.max(84, 130 / this.film.views[chosen[2]].ratio));
+    this.pictures.style.setProperty("--least", `${least}px`);
     this.slider.max = film.steps.length - 1;
     this.time.hidden = film.steps.length < 2;
     this.show(Math.min(this.step, film.steps.length - 1));
@@ -246,7 +248,7 @@ class Viewer {
     const place = row * width + column;
     const texts = this.all.map((each, i) => {
       const level = this.now[i][place];
-      return `${each.name.split(" = ")[0]} ${level ? digits(valueOf(level, each.scale), 3) : "–"}`;
+      return `${each.name} ${level ? digits(valueOf(level, each.scale), 3) : "–"}`;
     });
     this.under.textContent = `${texts.join(", ")} ${this.shownField.unit}`;
   }

@@ -35,13 +35,13 @@ def trajectory_table(evaluation: Evaluation) -> str:
         _row(evaluation.trajectories[index], parameters, filmed.get(index, "")) for index in order[:MOST_ROWS]
     ]
     columns = ("trajectory", *(name.replace("_", " ") for name in parameters))
-    scores = ("one step", "rollout", "useful until step", "")
+    scores = ("one step", "rollout", "useful until step")
     cut = f"<p>… and {len(order) - MOST_ROWS} more.</p>" if len(order) > MOST_ROWS else ""
-    return table((*columns, *scores), [rows], "numbers") + cut
+    return table((*columns, *scores), [rows], "numbers names") + cut
 
 
 def _row(trajectory: TrajectoryErrors, parameters: list[str], words: str) -> str:
-    """Name, parameters, VRMSE one step ahead and of the rollout, useful steps, the words of its film."""
+    """Name and words of its film, parameters, VRMSE of one step and of the rollout, useful steps."""
     one_step = float(mean_of_scored(trajectory.one_step_FMKC[0, VRMSE].ravel(), 0))
     error_T = mean_of_scored(trajectory.rollout_FMTC[0, VRMSE], 1)
     steps = len(error_T)
@@ -49,7 +49,7 @@ def _row(trajectory: TrajectoryErrors, parameters: list[str], words: str) -> str
         *(f"{trajectory.scalars[name]:.6g}" for name in parameters),
         *(f"{value:#.3g}" if np.isfinite(value) else "diverged" for value in (one_step, trajectory.error)),
         f"{useful_steps_of(error_T)} of {steps}",
-        words,
     )
+    told = f"<small>{escape(words)}</small>" if words else ""
     data = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(trajectory.trajectory)}</th>{data}</tr>'
+    return f'<tr><th scope="row">{escape(trajectory.trajectory)}{told}</th>{data}</tr>'
