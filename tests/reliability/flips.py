@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from result import Result, arguments, show
 
 from ingest.reporting.report import report
 from shards.errors import ShardError
@@ -29,7 +30,7 @@ HERE = Path(__file__).parent
 COLUMNS = ("flips", "verify", "refused", "unread", "WRONG")
 
 
-def main(count: int, seed: int = 0) -> int:
+def main(count: int, seed: int = 0, json: Path | None = None) -> int:
     draw = random.Random(seed)
     spec = spec_from_file_location("build_small", HERE.parent / "shards" / "old_formats" / "build.py")
     assert spec is not None
@@ -51,11 +52,10 @@ def main(count: int, seed: int = 0) -> int:
                 rows[packaging, kind].update(["flips", *found])
                 if "WRONG" in found or "verify" not in found:
                     missed.append(f"{path.relative_to(folder)} bit {bit}: {', '.join(sorted(found))}")
-    print(f"{'packaging':12}{'kind':14}" + "".join(f"{name:>9}" for name in COLUMNS))
-    for (packaging, kind), counts in sorted(rows.items()):
-        print(f"{packaging:12}{kind:14}" + "".join(f"{counts[name]:9}" for name in COLUMNS))
     total = sum(rows.values(), Counter())
-    print(f"{'all':26}" + "".join(f"{total[name]:9}" for name in COLUMNS))
+    lines = [[*key, *(counts[name] for name in COLUMNS)] for key, counts in sorted(rows.items())]
+    lines.append(["all", "all", *(total[name] for name in COLUMNS)])
+    show(Result.of_now(["packaging", "kind", *COLUMNS], lines), json)
     for line in missed:
         print("not noticed by verify:", line)
     return 1 if total["WRONG"] or total["verify"] < total["flips"] else 0
@@ -119,4 +119,7 @@ def read(folder: Path, truth: list[bytes]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
+    parser = arguments(__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=1000)
+    options = parser.parse_args()
+    sys.exit(main(options.count, json=options.json))

@@ -22,13 +22,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
+import flips
+from result import Result, arguments, show
+
 from ingest.recipe import find_recipe
 from shards.errors import WalrusError
 from shards.json_text import CHECKSUM, END, text_with_checksum
 
 HERE = Path(__file__).parent
 SECONDS_OF_ONE, MEMORY = 10, 4 * 10**9
-OUTCOMES = ("right", "refused", "forged", "FINDING")
+OUTCOMES = ("right", "refused", "forged", "finding")
 # Numbers and text that parsers stumble over.
 STRANGE = (
     *(b"1e999", b"-1", b"9" * 400, b"18446744073709551616", b"NaN", b"null", b'""', b"{}", b"[]", b"true"),
@@ -78,8 +81,8 @@ def strange(draw: random.Random, content: bytes) -> bytes:
 CHANGES: tuple[Change, ...] = (cut, overwritten, doubled, zeroed, strange)
 
 
-def main(seconds: float, seed: int = 0) -> int:
-    flips, small = _module(HERE / "flips.py"), _module(HERE.parent / "shards" / "old_formats" / "build.py")
+def main(seconds: float, seed: int = 0, json: Path | None = None) -> int:
+    small = _module(HERE.parent / "shards" / "old_formats" / "build.py")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
     signal.signal(signal.SIGALRM, _too_long)
     rows: dict[str, Counter[str]] = defaultdict(Counter)
@@ -94,21 +97,20 @@ def main(seconds: float, seed: int = 0) -> int:
             folder, truth, files = draw.choice(datasets)
             path = draw.choice(files[draw.choice(sorted(files))])
             change = draw.choice(CHANGES)
-            found, told = tried(flips, draw, folder, path, change, truth)
+            found, told = tried(draw, folder, path, change, truth)
             rows[change.__name__][found] += 1
-            if found == "FINDING":
+            if found == "finding":
                 print(f"case {number}, {change.__name__} {path.relative_to(folder)}: {told}")
             number += 1
-    print(f"{'change':14}" + "".join(f"{name:>9}" for name in OUTCOMES))
-    for name, counts in sorted(rows.items()):
-        print(f"{name:14}" + "".join(f"{counts[outcome]:9}" for outcome in OUTCOMES))
     total = sum(rows.values(), Counter())
-    print(f"{'all':14}" + "".join(f"{total[outcome]:9}" for outcome in OUTCOMES))
-    return 1 if total["FINDING"] else 0
+    lines = [[name, *(counts[outcome] for outcome in OUTCOMES)] for name, counts in sorted(rows.items())]
+    lines.append(["all", *(total[outcome] for outcome in OUTCOMES)])
+    show(Result.of_now(["change", *OUTCOMES], lines), json)
+    return 1 if total["finding"] else 0
 
 
 def tried(
-    flips: ModuleType, draw: random.Random, folder: Path, path: Path, change: Change, truth: list[bytes]
+    draw: random.Random, folder: Path, path: Path, change: Change, truth: list[bytes]
 ) -> tuple[str, str]:
     """What became of one changed file, which is changed back; and what was said of it."""
     content = path.read_bytes()
@@ -130,13 +132,13 @@ def tried(
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        return "FINDING", f"{type(error).__name__}: {error}"[:300]
+        return "finding", f"{type(error).__name__}: {error}"[:300]
     finally:
         signal.alarm(0)
         path.write_bytes(content)
     if same:
         return "right", ""
-    return ("forged", "") if forged else ("FINDING", "other values in silence")
+    return ("forged", "") if forged else ("finding", "other values in silence")
 
 
 class TooLong(BaseException):
@@ -148,7 +150,7 @@ def _too_long(number: int, frame: object) -> None:
 
 
 def _module(path: Path) -> ModuleType:
-    """A script next to this one, which is in no package."""
+    """A script that is in no package."""
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -158,4 +160,7 @@ def _module(path: Path) -> ModuleType:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 600))
+    parser = arguments(__doc__)
+    parser.add_argument("seconds", type=float, nargs="?", default=600)
+    options = parser.parse_args()
+    sys.exit(main(options.seconds, json=options.json))

@@ -29,6 +29,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from result import Result, arguments, show
 
 from ingest.building.build import build
 from ingest.building.memory import Resources
@@ -58,7 +59,7 @@ boundaries = {x = ["periodic", "periodic"], y = ["wall", "wall"]}
 split = {train = 1.0, valid = 0.0, test = 0.0}
 """
 BUILDS = {
-    "build": ("--workers", "2"),
+    "build, 2 workers": ("--workers", "2"),
     "build, 1 worker": ("--workers", "1"),
     "build, tars": ("--workers", "1", "--format", "webdataset"),
 }
@@ -135,16 +136,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def main(count: int, seed: int = 0) -> int:
+def main(count: int, seed: int = 0, json: Path | None = None) -> int:
     draw = random.Random(seed)
     rows: dict[str, Counter[str]] = {}
     with TemporaryDirectory() as place:
         cases = ingest_cases(Path(place)) + model_cases(Path(place))
         for case, kills in zip(cases, shared_out(count), strict=True):
             rows[case.name] = tried(case, kills, draw)
-    print(f"{'command':18}{'kills':>7}{'ended before':>14}{'differ':>8}")
-    for name, row in rows.items():
-        print(f"{name:18}{row['kills']:7}{row['ended']:14}{row['differ']:8}")
+    lines = [[name, row["kills"], row["ended"], row["differ"]] for name, row in rows.items()]
+    columns = ["command", "kills", "ended before", "differ"]
+    show(Result.of_now(columns, lines), json)
     return 1 if any(row["differ"] for row in rows.values()) else 0
 
 
@@ -240,4 +241,7 @@ def model_cases(place: Path) -> list[Case]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
+    parser = arguments(__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=100)
+    options = parser.parse_args()
+    sys.exit(main(options.count, json=options.json))

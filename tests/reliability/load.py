@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory
 
 import kills
 import numpy as np
+from result import Cell, Result, arguments, show
 
 from shards.read import Dataset
 
@@ -56,14 +57,16 @@ class Row:
         )
 
     @property
-    def text(self) -> str:
-        files = f"{self.files[0]} -> {self.files[1]}"
-        memory = f"{self.memory[0] / 1e6:.0f} -> {self.memory[1] / 1e6:.0f} MB"
-        end = self.fault or ("" if self.is_flat else "GROWS")
-        return f"{self.name:34}{self.seconds:8.1f} s{files:>14}{memory:>20}  {end}"
+    def cells(self) -> list[Cell]:
+        if not self.files[0]:
+            return [self.name, round(self.seconds, 1), "", "", self.fault]
+        files = f"{self.files[0]} to {self.files[1]}"
+        memory = f"{self.memory[0] / 1e6:.0f} to {self.memory[1] / 1e6:.0f} MB"
+        fault = self.fault or ("" if self.is_flat else "grows")
+        return [self.name, round(self.seconds, 1), files, memory, fault]
 
 
-def main(seconds: float, files: int, frames: int) -> int:
+def main(seconds: float, files: int, frames: int, json: Path | None) -> int:
     # A job in the background of a shell inherits, and hands on, that Ctrl-C is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with TemporaryDirectory() as folder:
@@ -80,15 +83,14 @@ def main(seconds: float, files: int, frames: int) -> int:
             at_once(recipe, place),
             interrupted(recipe, place),
         ]
-    print(f"{'load':34}{'time':>10}{'open files':>14}{'memory':>20}")
-    for row in rows:
-        print(row.text)
+    columns = ["load", "seconds", "open files", "memory", "fault"]
+    show(Result.of_now(columns, [row.cells for row in rows]), json)
     return 1 if any(row.fault or not row.is_flat for row in rows) else 0
 
 
 def readers(folder: Path, seconds: float) -> Row:
     """Eight processes read one dataset at random, and compare windows with how they were the first time."""
-    command = (sys.executable, __file__, "--read", str(folder), str(seconds))
+    command = (sys.executable, __file__, str(seconds), "--read", str(folder), "--seed")
     return watched(f"{READERS} readers", [(*command, str(number)) for number in range(READERS)])
 
 
@@ -224,8 +226,14 @@ def _values(folder: Path) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--read"]:
-        read(Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+    parser = arguments(__doc__)
+    parser.add_argument("seconds", type=float, nargs="?", default=20)
+    parser.add_argument("files", type=int, nargs="?", default=500)
+    parser.add_argument("frames", type=int, nargs="?", default=2000)
+    parser.add_argument("--read", type=Path, metavar="DATASET", help="be one of the readers")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.read:
+        read(options.read, options.seconds, options.seed)
     else:
-        numbers = [float(word) for word in sys.argv[1:]] + [20, 500, 2000][len(sys.argv) - 1 :]
-        sys.exit(main(numbers[0], int(numbers[1]), int(numbers[2])))
+        sys.exit(main(options.seconds, options.files, options.frames, options.json))

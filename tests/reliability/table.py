@@ -1,6 +1,9 @@
-"""Prints the table of kinds of faults in docs/reliability.md: what was wrong before, what happens now.
+"""Writes the tables of docs/reliability.md.
 
     python tests/reliability/table.py
+
+The first is of kinds of faults: what was wrong before, what happens now. The others are in `results/`, where
+the scripts of this folder put their figures.
 
 *wrong before*: some faults of public bug reports were made into scripts; this many of them failed with a
 version of November 2026. *tests*: tests that fail if the fault comes back.
@@ -10,6 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from result import read
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+END = "<!-- end of table -->"
 
 
 @dataclass(frozen=True)
@@ -106,8 +115,8 @@ KINDS = (
 )
 
 
-def table() -> str:
-    """The table as Markdown."""
+def kinds() -> str:
+    """The table of kinds as Markdown."""
     lines = ["| kind | wrong before | now | tests |", "|---|---|---|---|"]
     for kind in KINDS:
         links = ", ".join(f"[{Path(test).name}](../tests/{test}.py)" for test in kind.tests)
@@ -115,5 +124,15 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def with_tables(page: str) -> str:
+    """The page with each table as it is now, between the comments that name it."""
+    tables = {"kinds": kinds()} | {path.stem: read(path).markdown for path in sorted(RESULTS.glob("*.json"))}
+    for name, table in tables.items():
+        begin = f"<!-- {name}: written by tests/reliability/table.py -->"
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n\n{table}\n\n{END}{rest.split(END, 1)[1]}"
+    return page
+
+
 if __name__ == "__main__":
-    print(table())
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,20 +1,37 @@
-"""The page on reliability has the table that the script prints, and every test that it names is there."""
+"""The page on reliability has the tables of the committed results, and every test that it names is there."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
+sys.path.insert(0, str(Path(__file__).parent))
+
+import table
+from result import Result, read, show
+
+TESTS = Path(__file__).parents[1]
 
 
-def test_the_page_has_the_table_of_the_script():
-    spec = importlib.util.spec_from_file_location("reliability_table", HERE / "table.py")
-    module = importlib.util.module_from_spec(spec)
-    # Its dataclass looks for the module that it is in.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    assert module.table() in (REPOSITORY / "docs" / "reliability.md").read_text()
-    for kind in module.KINDS:
+def test_the_page_has_the_tables_of_the_results():
+    page = table.PAGE.read_text(encoding="utf-8")
+    assert page == table.with_tables(page), "run python tests/reliability/table.py"
+    shown = {path.stem for path in table.RESULTS.iterdir() if read(path).markdown in page}
+    assert shown == {"flips", "fuzz", "kills", "load"}
+
+
+def test_every_kind_of_fault_names_tests_that_are_there():
+    for kind in table.KINDS:
         for test in kind.tests:
-            assert (REPOSITORY / "tests" / f"{test}.py").is_file(), test
+            assert (TESTS / f"{test}.py").is_file(), test
+
+
+def test_a_result_that_is_written_is_read_again(tmp_path, capsys):
+    result = Result(
+        "kills.py 7", "2026-11-28", ["command", "kills"], [["build, 2 workers", 16], ["append", 5]]
+    )
+    show(result, tmp_path / "kills.json")
+    assert capsys.readouterr().out.splitlines() == [
+        "command           kills",
+        "build, 2 workers     16",
+        "append                5",
+    ]
+    assert read(tmp_path / "kills.json") == result
