@@ -82,19 +82,26 @@ def _splits(recipe: Recipe, headers: tuple[Header, ...]) -> Iterator[tuple[Split
 
 
 def _stems(recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str]) -> list[str]:
-    """How the keys of each file begin; files that would give the same keys get a digest of their path."""
+    """How the keys of each file begin; files that would give the same keys get a digest of their path.
+
+    Keys that differ only in case count as the same: docs/decisions/0158-keys-without-case.md.
+    """
     every_place_tells = not recipe.held_out and all(header.file.split for header in headers)
     names = [
-        (header.file.split if every_place_tells else None, trajectory_key(header.file.stem, 0))
-        for header in headers
+        (header.file.split if every_place_tells else None, _plain(header.file.stem, 0)) for header in headers
     ]
-    count = Counter(names)
+    count, taken = Counter(names), frozenset(key.casefold() for key in taken)
     stems = []
     for header, name in zip(headers, names, strict=True):
         stem = header.file.stem
-        is_taken = any(trajectory_key(stem, row) in taken for row in range(len(header.rows)))
+        is_taken = any(_plain(stem, row) in taken for row in range(len(header.rows)))
         if count[name] > 1 or is_taken:
             digest = hashlib.sha256(to_text(header.file.path).encode()).hexdigest()
             stem = f"{stem}-{digest[:8]}"
         stems.append(stem)
     return stems
+
+
+def _plain(stem: str, row: int) -> str:
+    """A key as a disk sees it that does not distinguish case."""
+    return trajectory_key(stem, row).casefold()

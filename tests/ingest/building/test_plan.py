@@ -78,17 +78,25 @@ def test_a_file_whose_data_are_damaged_stops_nothing_but_itself(good):
 
 
 def test_names_that_give_the_same_key_are_told_apart(waves):
-    for name in ("train/a.b", "train/a-b", "train/sub/train/a b", "train/c", "test/c"):
+    for name in ("train/a.b", "train/a-b", "train/sub/train/a b", "train/c", "test/C"):
         waves.write(name, rows=1)
     made = plan(waves)
     assert len(set(keys(made))) == 5
-    assert {("train", "c-00000"), ("test", "c-00000")} < set(keys(made))
+    assert {("train", "c-00000"), ("test", "C-00000")} < set(keys(made))
     assert sorted(key[:4] for split, key in keys(made) if split == "train") == [
         "a-b-",
         "a-b-",
         "a-b-",
         "c-00",
     ]
+
+
+def test_names_that_differ_in_case_give_keys_that_differ_in_more(waves):
+    for name in ("train/run", "train/Run", "train/other"):
+        waves.write(name, rows=1)
+    found = [key for _, key in keys(plan(waves))]
+    assert len({key.lower() for key in found}) == 3
+    assert "other-00000" in found
 
 
 def test_a_file_outside_the_split_folders_takes_no_key_of_one_inside(waves):
