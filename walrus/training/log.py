@@ -162,23 +162,28 @@ def note(run: Path, sentence: str) -> None:
 
 
 def read_lines(path: Path, kind: type[T]) -> list[T]:
-    """The JSON lines of a run; none without a file. Other lines are left out and counted aloud."""
+    """The JSON lines of a run; none without a file. Other lines are left out, and reported."""
     return [found for _, found in _whole_lines(path, kind)]
 
 
 def _whole_lines(path: Path, kind: type[T]) -> list[tuple[bytes, T]]:
-    """The same with the text of each line. One without an end is that of a run that was cut off."""
+    """The same with the text of each line.
+
+    A last line without an end is no damage: the run was killed while it wrote it.
+    """
     if not path.is_file():
         return []
     adapter = TypeAdapter(kind)
     lines: list[tuple[bytes, T]] = []
     damaged = 0
-    for line in path.read_bytes().splitlines(keepends=True):
-        content = checked_line(line.removesuffix(b"\n")) if line.endswith(b"\n") else None
+    *ended, last = path.read_bytes().split(b"\n")
+    for line in ended:
         try:
-            lines.append((line, adapter.validate_json(content or b"")))
+            lines.append((line + b"\n", adapter.validate_json(checked_line(line) or b"")))
         except ValidationError:
             damaged += 1
     if damaged:
         say(f"{path}: {damaged} damaged lines are left out")
+    if last:
+        say(f"{path}: the last line is incomplete, its run was killed; it is left out")
     return lines

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -73,7 +74,21 @@ def test_damaged_lines_are_left_out_and_counted(tmp_path, capsys):
     wrong = [whole.replace(old, new) for old, new in changes]
     path.write_bytes(b"".join([whole, b"not json\n\xff\xfe\n[1]\n", *wrong, whole, b'{"step": 2']))
     assert [line.step for line in read_lines(path, LoggedStep)] == [0, 0]
-    assert "7 damaged lines are left out" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "6 damaged lines are left out" in said
+    assert "the last line is incomplete, its run was killed; it is left out" in said
+
+
+def test_a_run_that_was_killed_while_it_wrote_a_line_has_no_damage(tmp_path, capsys):
+    with Log(tmp_path, 0) as log:
+        log.write(progress(0))
+        log.write(progress(1))
+    path = tmp_path / "losses.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert [line.step for line in read_lines(path, LoggedStep)] == [0]
+    said = capsys.readouterr().err
+    assert "incomplete" in said
+    assert "damaged" not in said
 
 
 def test_a_flipped_bit_of_a_line_is_reported_or_without_effect(tmp_path, capsys):
@@ -87,7 +102,8 @@ def test_a_flipped_bit_of_a_line_is_reported_or_without_effect(tmp_path, capsys)
         flipped[place // 8] ^= 1 << place % 8
         path.write_bytes(flipped)
         found = read_lines(path, LoggedStep)
-        assert found == whole or "damaged" in capsys.readouterr().err, place
+        # Without its end a line looks as if the run was killed.
+        assert found == whole or re.search("damaged|incomplete", capsys.readouterr().err), place
         assert all(line in whole for line in found), place
 
 
