@@ -24,6 +24,7 @@ __all__ = [
     "mesh_order",
     "numbered",
     "parameters",
+    "parts_of_grid",
     "periodicity",
     "recipe_keys",
     "recipe_reference",

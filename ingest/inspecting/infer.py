@@ -16,6 +16,7 @@ from ingest.inspecting.layout_by_names import (
     layout_by_names,
 )
 from ingest.inspecting.no_grid import is_referred, list_of_cells, mesh, no_grid
+from ingest.inspecting.parts_of_grid import require_whole_grid
 from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
@@ -33,6 +34,7 @@ def infer_layout(
     solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
     if solver is not None:
         _require_grid(solver, arrays, listed, where, files)
+    require_whole_grid(arrays, listed, where)
     _require_one_split(listed, where)
     reason = mesh(listed) if solver is None else ""
     if reason:

@@ -91,6 +91,10 @@ def test_the_folder_of_another_format_is_refused_with_what_reads_it(tmp_path, na
     ("arrays", "words"),
     [
         ({"mesh/topology": np.ones((9, 3), "i8"), "mesh/geometry": np.ones((7, 2))}, "FEniCS.*unstructured"),
+        (
+            {"NXPE": np.int32(2), "NYPE": np.int32(3), "n": U, "t_array": TIME},
+            "BOUT.*one of 6 parts of a grid",
+        ),
         ({"Grid00000001/Density": np.ones((4, 5, 6))}, "Enzo.*patches of a refined grid"),
         ({"level_0/boxes": np.ones(4), "level_0/data": np.ones(9)}, "Chombo.*patches of a refined grid"),
         ({"rho it=0 tl=0 rl=0": U[0], "rho it=0 tl=0 rl=1": U[1]}, "Carpet.*patches of a refined grid"),
@@ -99,6 +103,18 @@ def test_the_folder_of_another_format_is_refused_with_what_reads_it(tmp_path, na
 def test_meshes_and_refined_grids_are_refused_by_name(tmp_path, arrays, words):
     with pytest.raises(SourceError, match=words):
         draft(write_hdf5(tmp_path / "out.h5", arrays))
+
+
+@pytest.mark.parametrize(("parts", "words"), [(1, ""), (6, "NEMO: one of 6 parts of a grid.*rebuild_nemo")])
+def test_a_part_of_a_grid_is_refused_by_the_number_of_parts_that_it_states(tmp_path, parts, words):
+    path = write_hdf5(tmp_path / "out_0000.nc", {"u": U, "v": V, "time": TIME})
+    with h5py.File(path, "a") as file:
+        file.attrs["DOMAIN_number_total"] = parts
+    if not words:
+        assert "velocity" in draft(path)
+        return
+    with pytest.raises(SourceError, match=words):
+        draft(path)
 
 
 def test_tiles_of_one_grid_are_no_runs(tmp_path):
