@@ -47,8 +47,12 @@ SPACE_NAMES = (
     *("x", "y", "z", "r", "log_r", "theta", "phi"),
     *("lev", "level", "plev", "depth", "altitude", "lat", "latitude", "lon", "longitude"),
 )
-_SUFFIX = r"[-_](coordinates?|cent(?:er|re)s?|coords?|cells?|grid|axis|rho|faces?)|s"
-SPACE_NAME = re.compile(rf"({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
+_SUFFIX = (
+    r"[-_](coordinates?|cent(?:er|re)s?|cells?|grid|axis|rho|faces?|values?|vals?|positions?|pos|mesh|points?)"
+    r"|[-_]?coor(?:d|ds)?|s"
+)
+_PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?)[-_]"
+SPACE_NAME = re.compile(rf"(?:{_PREFIX})?({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
 # Cell centres by the habits of codes: xh, xc, xt, x1v, x_1, xvec.
 SOLVER_NAME = re.compile(
     r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v|_?(?:grid|vec|vector|list|array))|x([123])v", re.IGNORECASE
@@ -149,8 +153,10 @@ def letter(axis: str) -> str:
 def space_name(name: str) -> str:
     """The axis that an array without named dimensions lists, by its own name; empty where it lists none.
 
-    >>> space_name("x-coordinate"), space_name("X"), space_name("x2v"), space_name("rho")
-    ('x', 'x', 'y', '')
+    >>> space_name("x-coordinate"), space_name("zcoor"), space_name("grid_x"), space_name("x2v")
+    ('x', 'z', 'x', 'y')
+    >>> space_name("rho")
+    ''
     """
     found = SPACE_NAME.fullmatch(name)
     if found:

@@ -51,7 +51,7 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
     joined = {path for vector in fields for path in vector.stored}
     for each in placed:
         if each.array.stored not in joined:
-            fields += _fields_of(each, len(layout.axes))
+            fields += _fields_of(each, layout.axes)
     return _unique(
         [replace(field, doubt=field.doubt or _doubt(field, layout)) for field in fields], layout.axes
     )
@@ -161,9 +161,10 @@ def _ends_with_axis(name: str, axes: Words) -> bool:
     return any(name.lower().endswith(axis.lower()) or name.lower().startswith(axis.lower()) for axis in axes)
 
 
-def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
+def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
     """A scalar, a vector or a tensor held as one array, or a field for each channel."""
     path, count, name = each.array.stored, each.channels, _plain(each.array.name)
+    dimensions = len(axes)
     constant, unit = each.constant, each.array.unit
     one = count == 1
     rank = 0 if one else {dimensions: 1, dimensions**2: 2}.get(count, -1)
@@ -179,7 +180,10 @@ def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
         doubt = "" if one else f"{count} components taken for a {'vector' if rank == 1 else 'tensor'}"
         if rank == 1 and name.lower() != "u":
             name = VECTORS.get(name.lower(), name)
-        yield DraftField(name, rank, (path,), each.words, constant, doubt, unit)
+        stored = _in_order_of_axes(path, axes) if rank == 1 else (path,)
+        if len(stored) > 1:
+            doubt = f"its components are taken for {', '.join(sorted(map(letter, axes)))} in this order"
+        yield DraftField(name, rank, stored, each.words, constant, doubt, unit)
         return
     for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
         doubt = f"channel {channel} of {count}: name it"
@@ -188,3 +192,16 @@ def _fields_of(each: PlacedArray, dimensions: int) -> Iterator[DraftField]:
         stored = (f"{path}[{channel}]",)
         said = _plain(names[channel]) if names else f"{name}_{channel}"
         yield DraftField(said, 0, stored, each.words, constant, doubt, unit)
+
+
+def _in_order_of_axes(path: str, axes: Words) -> tuple[str, ...]:
+    """Where the component along each axis is, if a file stores axes as z, y, x and components as x, y, z.
+
+    >>> _in_order_of_axes("velocity", ("y", "x")), _in_order_of_axes("velocity", ("x", "y"))
+    (('velocity[1]', 'velocity[0]'), ('velocity',))
+    """
+    letters = [letter(axis) for axis in axes]
+    usual = sorted(letters)
+    if not all(letters) or letters == usual or len(set(letters)) < len(letters):
+        return (path,)
+    return tuple(f"{path}[{usual.index(each)}]" for each in letters)

@@ -92,9 +92,12 @@ def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:
     """The error of a file that holds no field over time and space."""
     faults = [f"{each.path} {each.fault}" for each in listed if each.fault]
     unread = f"; {len(faults)} of its arrays cannot be read, the first: {faults[0]}" if faults else ""
+    whole = [each for each in listed if each.fault is None]
+    largest = max(whole, key=lambda each: each.size, default=None)
+    found = f" ({largest.path}, the largest, is {'×'.join(map(str, largest.lengths))})" if largest else ""
     return SourceError(
-        f"{where}: no array looks like a field over time and space; expected one of 3 to 6 axes, such as "
-        "[time, x, y], or of [time, x] next to a list of times or coordinates; of a folder with one state "
+        f"{where}: no array looks like a field over time and space{found}; expected one of 3 to 6 axes, such "
+        "as [time, x, y], or of [time, x] next to a list of times or coordinates; of a folder with one state "
         f"a file, name the folder{unread}"
     )
 

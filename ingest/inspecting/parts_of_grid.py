@@ -54,6 +54,6 @@ def _parts(numbers: Mapping[str, float], program: PartsStated) -> int:
 
 def _single_numbers(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, float]:
     """Arrays of one number that a program counts its parts with."""
-    known = {name for program in PROGRAMS for name in program.numbers}
+    known = set().union(*(program.numbers for program in PROGRAMS))
     single = (each for each in listed if each.path in known and each.size == 1 and each.fault is None)
     return {each.path: float(whole(arrays.array(each.path)).reshape(-1)[0]) for each in single}

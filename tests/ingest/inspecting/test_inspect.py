@@ -120,7 +120,7 @@ def test_what_only_looks_like_data_is_named(command, tmp_path, content, words):
 
 
 def test_an_empty_folder_is_one_line(command, tmp_path):
-    assert "no file that can be read below it" in fails(command, tmp_path)
+    assert "found no file; expected HDF5" in fails(command, tmp_path)
 
 
 def test_what_lies_outside_the_file_is_shown_beside_the_rest_and_not_followed(told, command, tmp_path):

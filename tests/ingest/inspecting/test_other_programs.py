@@ -25,6 +25,26 @@ def test_the_series_of_carpet_is_named_by_its_variable(tmp_path):
     )
 
 
+def test_coordinates_by_the_names_of_a_turbulence_database_name_the_axes(tmp_path):
+    # JHTDB: a state per array, [z, y, x, component]; each has its own length.
+    states = np.random.default_rng(3).normal(size=(T, 6, 5, 7, 3)).astype("f4")
+    lists = {"xcoor": np.arange(7) * 0.5, "ycoor": np.arange(5) * 0.25, "zcoor": np.arange(6) * 2.0}
+    arrays = {f"Velocity_{number + 1:04d}": states[number] for number in range(T)}
+    recipe, _, frames, _, _ = opened(write_hdf5(tmp_path / "isotropic.h5", arrays | lists))
+    assert recipe.axes == ("x", "y", "z")
+    np.testing.assert_array_equal(frames, states.transpose(0, 4, 3, 2, 1))
+
+
+def test_components_are_in_the_order_of_space_where_axes_are_stored_backwards(tmp_path):
+    path = write_hdf5(tmp_path / "flow.nc", {"wind": np.stack([U, V], axis=-1).swapaxes(1, 2), "time": TIME})
+    with h5py.File(path, "a") as file:
+        for number, name in enumerate(("time", "y", "x", "component")):
+            file["wind"].dims[number].label = name
+    recipe, _, frames, _, _ = opened(path)
+    assert recipe.axes == ("y", "x")
+    np.testing.assert_array_equal(frames, np.stack([V, U], axis=1).swapaxes(2, 3))
+
+
 def test_groups_that_are_called_by_fractions_are_states(tmp_path):
     arrays = {
         f"{0.5 * number:g}/{name}": values[number]
