@@ -131,7 +131,11 @@ class DraftText:
         if layout.time_told_by:
             yield f"# {layout.told_by or self._doubt_of_axes()}"
             yield f"# The time comes from {printable(layout.time_told_by)}."
-            yield f"{words}  # {meaning}"
+            if layout.may_be_plane:
+                yield f"# DECIDE: if {grid} are the cells of a volume, uncomment. If one of these"
+                yield '# numbers counts trajectories (n) or channels (c), write axes = ["x", "y"], and'
+                yield "# that letter in its place."
+            yield f"{'# ' if layout.may_be_plane else ''}{words}  # {meaning}"
             return
         frames = layout.lengths["t"]
         yield (

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ingest.inspecting.contents import ArrayInfo
 from ingest.layout import CHANNEL, TIME
 from shards.errors import SourceError
+from shards.program.console import printable
 
 Words = tuple[str, ...]
 Lengths = dict[str, int]
@@ -84,6 +85,12 @@ class InferredLayout:
     other_grids: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def may_be_plane(self) -> bool:
+        """Whether a third axis of space is only a guess: nothing names it, and it has a length of its own."""
+        cells = {self.lengths[axis] for axis in self.axes}
+        return len(self.axes) == 3 and not self.told_by and CHANNEL not in self.words and len(cells) > 1
+
+    @property
     def variable(self) -> tuple[PlacedArray, ...]:
         return tuple(each for each in self.fields if not each.constant)
 
@@ -92,9 +99,11 @@ def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:
     """The error of a file that holds no field over time and space."""
     faults = [f"{each.path} {each.fault}" for each in listed if each.fault]
     unread = f"; {len(faults)} of its arrays cannot be read, the first: {faults[0]}" if faults else ""
-    whole = [each for each in listed if each.fault is None]
-    largest = max(whole, key=lambda each: each.size, default=None)
-    found = f" ({largest.path}, the largest, is {'×'.join(map(str, largest.lengths))})" if largest else ""
+    readable = [each for each in listed if each.fault is None and each.lengths]
+    largest = max(readable, key=lambda each: each.size, default=None)
+    found = ""
+    if largest is not None:
+        found = f" ({printable(largest.path)}, the largest, is {'×'.join(map(str, largest.lengths))})"
     return SourceError(
         f"{where}: no array looks like a field over time and space{found}; expected one of 3 to 6 axes, such "
         "as [time, x, y], or of [time, x] next to a list of times or coordinates; of a folder with one state "

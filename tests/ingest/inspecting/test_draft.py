@@ -109,6 +109,13 @@ def test_without_lists_the_layout_is_proposed_and_nothing_builds(tmp_path, shape
         plan_build(recipe, path, "zarr", "lz4")
 
 
+def test_runs_behind_the_grid_are_not_taken_for_a_third_axis(tmp_path):
+    # As the data of Fourier neural operators: [t, x, y, run], with a list of times and nothing else.
+    text = draft(write(tmp_path / "a.h5", u=noise(T, X, X, 40), t=lists()["t"]))
+    assert "DECIDE: if x 12, y 12, z 40 are the cells of a volume" in text
+    assert proposed(text) == "t x y z"
+
+
 def test_one_dimension_needs_a_list(tmp_path):
     alone, with_times = (
         write(tmp_path / "a.h5", u=noise(T, X)),
