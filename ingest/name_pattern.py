@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import count, pairwise
 from textwrap import wrap
 
 import numpy as np
@@ -61,6 +61,17 @@ class NamePattern:
     def glob(self) -> str:
         """The pattern with a `*` for each part."""
         return _PART.sub("*", self.text)
+
+    @cached_property
+    def told_apart(self) -> str:
+        """The pattern with a named part in place of each `*`, so that each file that fits is told apart.
+
+        >>> NamePattern("nu={nu}/*/out.h5").told_apart
+        'nu={nu}/{run}/out.h5'
+        """
+        names = ("run" if number == 1 else f"run{number}" for number in count(1))
+        unused = (name for name in names if name not in self.parts)
+        return "".join(f"{{{next(unused)}}}" if letter in _WILDCARDS else letter for letter in self.text)
 
     @property
     def depth(self) -> int:

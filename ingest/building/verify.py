@@ -23,7 +23,9 @@ from shards.schema import Frames
 
 
 def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
-    """One sentence for each trajectory that differs from its source file by more than the card declares."""
+    """One sentence for each trajectory that differs from its source file by more than the card declares, and
+    for each file with trajectories that are neither in the dataset nor left out by its card.
+    """
     recipe = _recipe_of(dataset)
     places = {file.path: file.place for file in find_inputs(recipe, start)}
     origins = {entry: dataset.document(entry).trajectory.origin for entry in dataset.index.trajectories}
@@ -37,6 +39,23 @@ def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
                     yield from _entry_faults(dataset, entry, opened, origins[entry].row, places[path])
         except SourceError as error:
             yield str(error)
+    known = {*(origin.file for origin in origins.values()), *(each.path for each in dataset.card.quarantine)}
+    for path, place in places.items():
+        if path not in known and recipe.excluded(place) is None:
+            yield from _fault_of_unknown(recipe, path, place)
+
+
+def _fault_of_unknown(recipe: Recipe, path: str, place: Path) -> Iterator[str]:
+    """That a file is not in the dataset, unless the recipe leaves it out, or it holds nothing."""
+    try:
+        with find(recipe.source).open_file(place, recipe) as opened:
+            if opened.rows:
+                yield (
+                    f"{path}: fits the recipe, and is neither in the dataset nor left out by its card; add "
+                    "it by walrus-ingest append, or build again"
+                )
+    except SourceError as error:
+        yield str(error)
 
 
 def _recipe_of(dataset: Dataset) -> Recipe:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ingest.formats.natural_sort import natural
 from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, VARIABLE, NamePattern, step_number
+from shards.errors import SourceError
 
 # Files of these names may be virtual: the values are in other files.
 VIRTUAL = (".h5", ".hdf5", ".hdf")
@@ -79,6 +80,24 @@ def files_of_run(path: Path, pattern: NamePattern) -> FilesOfRun | None:
     return _ordered(key, [file for file in found if file is not None and _run_of(file, pattern) == key])
 
 
+def require_told_apart(run: FilesOfRun, pattern: NamePattern) -> None:
+    """Raises SourceError where two files have the same named parts, and a `*` alone tells them apart: only
+    one of them could be read. docs/decisions/0148
+    """
+    alike: dict[tuple[str, ...], list[Path]] = {}
+    for file in run.files:
+        alike.setdefault(tuple(file.parts.values()), []).append(file.path)
+    for texts, paths in alike.items():
+        if len(paths) > 1:
+            held = ", ".join(f"{part} = {text}" for part, text in zip(pattern.parts, texts, strict=True))
+            names = ", ".join(path.relative_to(run.base).as_posix() for path in paths[:3])
+            raise SourceError(
+                f"{run.first}: {len(paths)} files fit {pattern.text} with {held}: {names}"
+                f"{', ...' if len(paths) > 3 else ''}; expected one; name what differs between them, such as "
+                f'files = "{pattern.told_apart}"'
+            )
+
+
 def _fitting(path: Path, pattern: NamePattern) -> RunFile | None:
     names = path.parts[-1 - pattern.depth :]
     if any(name.startswith(".") for name in names):
@@ -102,4 +121,4 @@ def _ordered(key: tuple[Path, tuple[str, ...]], files: list[RunFile]) -> FilesOf
 
 def _place_in_time(file: RunFile) -> tuple[object, ...]:
     piece = natural(file.parts.get(PIECE, ""))
-    return piece, step_number(file.step or "0"), natural(file.variable), natural(file.path.name)
+    return piece, step_number(file.step or "0"), natural(file.variable), natural(file.path.as_posix())

@@ -12,8 +12,9 @@ from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
 from ingest.inspecting.contents import root_numbers
 from ingest.inspecting.draft_table import line
+from ingest.inspecting.folder_contents import NamedParameter
 from ingest.inspecting.infer_layout import InferredLayout
-from ingest.inspecting.parameters import PROGRAM, looks_like_physics
+from ingest.inspecting.parameters import PHYSICS, PROGRAM, looks_like_physics
 from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
@@ -29,17 +30,19 @@ COLUMN_LIST = re.compile(
 def scalar_lines(
     arrays: ArrayFile,
     layout: InferredLayout,
-    in_names: tuple[tuple[str, str], ...] = (),
+    in_names: tuple[NamedParameter, ...] = (),
     last_file: Path | None = None,
 ) -> list[str]:
     """The table [scalars], each key once; counters and settings of the program are comments.
 
-    `in_names` are the parameters in names of files: (key, part of the pattern). `last_file` is the last file
+    `in_names` are the parameters in names of files. `last_file` is the last file
     of the run, if the run has several: a number that differs between files is no parameter.
     """
+    unsure = [each for each in in_names if _is_unsure(each)]
+    named = [each for each in in_names if each not in unsure]
     found: dict[str, tuple[str, str, bool]] = {}
-    for name, text in in_names:
-        found[name] = (f"{{{name}}}", text, looks_like_physics(name, float(text)))
+    for part in named:
+        found[part.name] = (part.place, part.text, looks_like_physics(part.name, float(part.text)))
     for name, value in root_numbers(arrays).items():
         if name in found:
             continue
@@ -60,7 +63,7 @@ def scalar_lines(
         if not low <= high:
             continue
         name = last if last not in found else re.sub(r"\W+", "_", each.path)
-        if name in dict(in_names):
+        if name in {part.name for part in in_names}:
             continue
         if name in found:
             # An attribute and an array of one name: the array is what a solver reads back.
@@ -74,7 +77,9 @@ def scalar_lines(
     kept = {name: each for name, each in found.items() if name not in states}
     taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in kept.items() if physics]
     left = [printable(f"{name} = {span}") for name, (_, span, physics) in kept.items() if not physics]
-    comments = []
+    comments = [
+        f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
+    ]
     if states:
         comments.append(
             f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
@@ -84,9 +89,16 @@ def scalar_lines(
             f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
         )
     if not taken:
-        return ["", *comments] if comments else []
+        header = ["# [scalars]"] if unsure else []
+        return ["", *header, *comments] if comments else []
     said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
     return ["", "[scalars]", said, *taken, *comments]
+
+
+def _is_unsure(part: NamedParameter) -> bool:
+    """Whether a whole number behind an unknown word may be a parameter, or count something: k4."""
+    is_known = part.is_sure or part.name.lower() in PHYSICS | PROGRAM or "." in part.text
+    return not is_known and looks_like_physics(part.name, float(part.text))
 
 
 def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, tuple[str, str, bool]]:

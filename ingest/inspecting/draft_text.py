@@ -111,7 +111,8 @@ class DraftText:
             yield f"# CHECK: {printable(self.folder.doubt)}"
         yield line("files", self.folder.pattern)
         if self.folder.others:
-            yield f"# Not taken: {printable(', '.join(self.folder.others[:9]))}"
+            count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
+            yield f"# Not taken, {count} files: {printable(', '.join(self.folder.others[:9]))}{more}"
 
     def _kind(self) -> Iterator[str]:
         kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.file_names import NamedFile
-from ingest.inspecting.file_times import kind_of_numbered
-from ingest.inspecting.folder_contents import FolderContents, Kind
+from ingest.inspecting.file_times import Counted, kind_of_numbered
+from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
+from ingest.inspecting.numbered import RUN_WORD, STEP_WORD, SURE_STEP_WORD
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
-from ingest.name_pattern import PIECE, STEP, TILE, VARIABLE
+from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE
 from shards.errors import SourceError
 
 # Attributes of a file that holds a tile and says where that is (Cholla).
@@ -21,6 +23,11 @@ OFFSET_ATTRIBUTES = {"dims", "dims_local", "offset"}
 # How files of one grid are marked: MITgcm, FV3, NEMO.
 TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
 TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
+# Numbers behind these words tell processes apart, which may each write a part of the grid.
+PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGNORECASE)
+# Numbers behind these words are none of moments.
+NO_STEP_WORD = re.compile(rf"{RUN_WORD.pattern}|{PROCESS_WORD.pattern}", re.IGNORECASE)
+IS_NUMBER = re.compile(r"\d{1,7}(\.\d+)?([eE][-+]?\d+)?")
 LAST_NUMBER: dict[Kind, str] = {"states": STEP, "pieces": PIECE, "variables": "run", "runs": "run"}
 
 
@@ -36,11 +43,24 @@ class Arrangement:
         places = range(len(self.files[0].pieces))
         return [at for at in places if len({file.text(at) for file in self.files}) > 1]
 
-    @property
+    @cached_property
     def last_number(self) -> int | None:
-        """The last number that differs, but that of a tile."""
-        numbers = (at for at in self.varying if self._is(at, "number") and at != self.tile)
-        return max(numbers, default=None)
+        """The number that counts moments if one does: the last that differs, but that of a tile.
+
+        One that looks so comes before others: t0010_seed2.h5 is moment 10 of run 2.
+        """
+        numbers = [at for at in self.varying if self._is(at, "number") and at != self.tile]
+        return max(numbers, key=lambda at: (self._looks_like_a_step(at), at), default=None)
+
+    def _looks_like_a_step(self, at: int) -> int:
+        """How much a number looks like that of a moment: 3 behind `step`, 0 behind `run`."""
+        word = self.files[0].word_before(at)
+        if NO_STEP_WORD.fullmatch(word):
+            return 0
+        if SURE_STEP_WORD.fullmatch(word):
+            return 3
+        is_padded = any(re.match(r"0\d\d", file.text(at)) for file in self.files)
+        return 2 if is_padded or not word or STEP_WORD.fullmatch(word) else 1
 
     @cached_property
     def tile(self) -> int | None:
@@ -102,8 +122,8 @@ class Arrangement:
             last=one[-1].path if kind in ("states", "pieces") else None,
             tiles=tiles,
             series=self._moments(largest, len(variables)) if kind == "states" else (),
-            parameters=tuple((each.name, each.text) for each in self.files[0].pieces if each.name),
-            doubt=self._doubt(),
+            parameters=self._parameters(apart),
+            doubt="; ".join(self._doubts(kind, one)),
         )
 
     @property
@@ -118,7 +138,7 @@ class Arrangement:
     def _repeats_number(self, at: int) -> bool:
         last = self.last_number
         same = last is not None and all(file.text(at) == file.text(last) for file in self.files)
-        return at != last and same
+        return at != last and same and not self.files[0].pieces[at].name
 
     def _first_like(self, at: int) -> int:
         """The first piece that has the same text in every file: of alpha/density_alpha.nc the folder."""
@@ -143,21 +163,32 @@ class Arrangement:
         found: Kind = "runs"
         if self.last_number is not None and len(files) > 1:
             _refuse_tiles(files, self.last_number)
-            found = kind_of_numbered([file.path for file in files[:2]], self._are_times(self.last_number))
+            found = kind_of_numbered([file.path for file in files[:2]], self._counted(self.last_number))
         return "variables" if found == "runs" and variables > 1 else found
 
-    def _are_times(self, at: int) -> bool:
-        """Whether a number names folders and has a fraction: 0.3/fields.h5 is a state, runs are counted."""
+    def _counted(self, at: int) -> Counted:
+        """What a number counts: moments behind a word such as step, and where it is a folder and a fraction,
+        as 0.3/fields.h5.
+        """
+        word = self.files[0].word_before(at)
         in_folder = any(piece.text == "/" for piece in self.files[0].pieces[at:])
-        return in_folder and any("." in file.text(at) for file in self.files)
+        is_fraction = in_folder and any("." in file.text(at) for file in self.files)
+        if is_fraction or SURE_STEP_WORD.fullmatch(word):
+            return "moments"
+        return "runs" if NO_STEP_WORD.fullmatch(word) else "unknown"
 
     def _pattern(self, kind: Kind, apart: list[int]) -> str:
-        """The names of all files, with a named part, or a *, for each piece that differs."""
-        if not self.varying and not any(piece.name for piece in self.files[0].pieces):
-            return f"{'*/' * len(self._folders)}*{self.files[0].path.suffix}"
-        parts: dict[int, str] = {}
-        for number, at in enumerate(apart):
-            parts[at] = "*" if kind == "runs" else f"{{run{number + 1 if number else ''}}}"
+        """The names of all files, with a named part, or a *, for each piece that differs.
+
+        A * is written only where each file is a run: next to a named part it would hide files. Decision 0148.
+        """
+        first = self.files[0]
+        if not self.varying and not any(piece.name for piece in first.pieces):
+            return f"{'*/' * len(self._folders)}*{first.path.suffix}"
+        parts = {at: f"{{{name}}}" for at, name in self._part_names(apart).items()}
+        is_plain = set(parts) == set(apart) and not any(first.pieces[at].name for at in apart)
+        if kind == "runs" and is_plain and self.variable is None and self.tile is None:
+            parts = dict.fromkeys(parts, "*")
         if self.variable is not None:
             parts[self.variable] = f"{{{VARIABLE}}}"
         if self.last_number is not None and self.last_number not in parts:
@@ -165,9 +196,41 @@ class Arrangement:
             parts |= {at: hole for at in self.varying if at == self.last_number or self._repeats_number(at)}
         if self.tile is not None:
             parts[self.tile] = f"{{{TILE}}}"
-        parts |= {at: parts[self._first_like(at)] for at in self.varying if self._first_like(at) in parts}
-        parts |= {at: f"{{{piece.name}}}" for at, piece in enumerate(self.files[0].pieces) if piece.name}
-        return "".join(parts.get(at, piece.text) for at, piece in enumerate(self.files[0].pieces))
+        like = {at: self._first_like(at) for at in self.varying if at not in parts}
+        parts |= {at: parts[other] for at, other in like.items() if other in parts}
+        return "".join(parts.get(at, piece.text) for at, piece in enumerate(first.pieces))
+
+    def _part_names(self, apart: list[int]) -> dict[int, str]:
+        """What the pattern calls the pieces that name a run, each differently: a parameter by its name, a
+        number by the word before it, others `run`.
+        """
+        first, names = self.files[0], dict[int, str]()
+        for at, piece in enumerate(first.pieces):
+            if not piece.name and at not in apart:
+                continue
+            name = piece.name or (self._word_of(at) if self._is(at, "number") else "run")
+            same = [other for other, known in names.items() if known == name]
+            if same and all(file.text(at) == file.text(same[0]) for file in self.files):
+                names[at] = name
+            else:
+                numbers = (f"{name}{number if number > 1 else ''}" for number in count(1))
+                names[at] = next(each for each in numbers if each not in names.values())
+        return names
+
+    def _word_of(self, at: int) -> str:
+        """A name for a number of runs: `seed` of seed2, `run` where the word says nothing else."""
+        word = self.files[0].word_before(at)
+        is_plain = not word or RUN_WORD.fullmatch(word) or STEP_WORD.fullmatch(word)
+        return "run" if (is_plain and word.lower() != "seed") or word in OF_ONE_RUN else word
+
+    def _parameters(self, apart: list[int]) -> tuple[NamedParameter, ...]:
+        """The numbers in the names that may be parameters, each once."""
+        first, found = self.files[0], dict[str, NamedParameter]()
+        for at, name in self._part_names(apart).items():
+            is_number = first.pieces[at].kind == "number" and IS_NUMBER.fullmatch(first.text(at))
+            if first.pieces[at].name or (is_number and name.rstrip("0123456789") != "run"):
+                found[name] = NamedParameter(name, first.text(at), bool(first.pieces[at].name))
+        return tuple(found.values())
 
     def _moments(self, files: list[NamedFile], variables: int) -> tuple[tuple[Path, ...], ...]:
         """The files of each moment, one for each variable; moments that lack one are left out."""
@@ -177,13 +240,24 @@ class Arrangement:
             moments.setdefault(file.text(self.last_number), []).append(file.path)
         return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
-    def _doubt(self) -> str:
-        """What a person must look at: words that were taken for variables, or for runs, by what they are."""
+    def _doubts(self, kind: Kind, one: Sequence[NamedFile]) -> Iterator[str]:
+        """What a person must look at: words that were taken for variables, or for runs, by what they are;
+        numbers of processes.
+        """
         for at in self.varying:
             if at == self.variable or self._is(at, "word"):
                 words = sorted({file.text(at) for file in self.files})
-                return doubt_of_words(self._firsts(at), words, at == self.variable)
-        return ""
+                doubt = doubt_of_words(self._firsts(at), words, at == self.variable)
+                if doubt:
+                    yield doubt
+                break
+        for at in self.varying:
+            word = self.files[0].word_before(at)
+            if self._is(at, "number") and at != self.tile and PROCESS_WORD.fullmatch(word):
+                yield (
+                    f"files differ in {word}, and are taken for runs; if each holds a part of the grid, put "
+                    "them together first"
+                )
 
 
 def _refuse_tiles(files: list[NamedFile], number: int) -> None:

@@ -14,9 +14,9 @@ from typing import Literal
 
 from ingest.formats.natural_sort import natural
 from ingest.inspecting.numbered import STEP_WORD
-from ingest.inspecting.parameters import IN_FOLDERS, IN_NAMES
+from ingest.inspecting.parameters import IN_FILES, IN_FOLDERS
 from ingest.inspecting.variable_files import common_ends
-from ingest.name_pattern import DATE
+from ingest.name_pattern import DATE, OF_ONE_RUN
 
 # The years of a file: 195001-195912.
 _SPAN = r"(?<!\d)(?:1[5-9]|2[0-3])\d{2,10}-(?:1[5-9]|2[0-3])\d{2,10}(?!\d)"
@@ -62,6 +62,11 @@ class NamedFile:
     def text(self, at: int) -> str:
         return self.pieces[at].text
 
+    def word_before(self, at: int) -> str:
+        """The letters in front of a number: `step` of run1/step_0010.h5."""
+        found = re.search(rf"{_BEFORE}([A-Za-z]+)[-_=.#]*$", self.text(at - 1)) if at else None
+        return found[1] if found else ""
+
     def texts(self, places: Sequence[int]) -> tuple[str, ...]:
         return tuple(self.text(at) for at in places)
 
@@ -80,7 +85,7 @@ def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
     for name in folders:
         pieces += [*_folder_pieces(name), Piece("text", "/")]
     name, end = path.name, 0
-    found = [(each.span("value"), each["name"]) for each in _parameters(name, IN_NAMES)]
+    found = [_span_and_name(each) for each in _parameters(name, IN_FILES)]
     kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in found]
     repeated = [span for span in _repeated(folders, name) if not _is_inside(span, kept)]
     if numbers:
@@ -109,21 +114,26 @@ def _folder_pieces(name: str) -> Iterator[Piece]:
     """A folder as a whole, or the parameters in its name apart: Re=100_nu=0.01."""
     end = 0
     for found in _parameters(name, IN_FOLDERS):
-        key = found["name"] or found["plain"]
-        start, stop = found.span("value" if found["name"] else "number")
+        (start, stop), key = _span_and_name(found)
         yield Piece("text", name[end:start])
         yield Piece("parameter", name[start:stop], key)
         end = stop
     yield Piece("text" if end else "folder", name[end:])
 
 
+def _span_and_name(found: re.Match[str]) -> tuple[tuple[int, int], str]:
+    """Where the number of a parameter is, and what the parameter is called."""
+    return found.span("value" if found["name"] else "number"), found["name"] or found["plain"]
+
+
 def _parameters(name: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     """The parameters in a name, each key once; times and steps are none."""
     found: dict[str, re.Match[str]] = {}
     for each in pattern.finditer(name):
-        key = each["name"] or each.groupdict().get("plain") or ""
-        # In field_t=0.5 the last word says what the number is.
-        if not STEP_WORD.fullmatch(key.rpartition("_")[2]) and key not in found:
+        key = each["name"] or each["plain"]
+        # In field_t=0.5 the last word says what the number is; {piece} has a meaning of its own.
+        is_parameter = not STEP_WORD.fullmatch(key.rpartition("_")[2]) and key not in OF_ONE_RUN
+        if is_parameter and key not in found:
             found[key] = each
     return list(found.values())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ingest.fields.reference_dates import in_unit
 from ingest.formats.arrays import whole
@@ -26,9 +27,15 @@ class _Times:
     unit: str = ""
 
 
-def kind_of_numbered(files: Sequence[Path], are_times: bool = False) -> Kind:
-    """What numbered files of one run are, from the first two; `are_times` says that their numbers look so."""
-    first, second = (_times(path, are_times) for path in files[:2])
+# Fewer frames are no series: an axis so short that nothing calls time holds components.
+FEWEST_FRAMES = 4
+# What the number in the names of files counts, as far as the names say it.
+Counted = Literal["moments", "runs", "unknown"]
+
+
+def kind_of_numbered(files: Sequence[Path], counted: Counted = "unknown") -> Kind:
+    """What numbered files of one run are, from the first two; `counted` is what their names say."""
+    first, second = (_times(path, counted) for path in files[:2])
     if first.state or second.state:
         return "states"
     if len(first.times) < 2 or not second.times:
@@ -41,7 +48,7 @@ def kind_of_numbered(files: Sequence[Path], are_times: bool = False) -> Kind:
     return "pieces" if later[0] > first.times[0] and later[-1] > first.times[-1] else "runs"
 
 
-def _times(path: Path, is_at_a_time: bool) -> _Times:
+def _times(path: Path, counted: Counted) -> _Times:
     """The times of a file, or that it is one state, as in a folder that is named by its time."""
     place = located(path)
     with open_arrays(place) as arrays:
@@ -50,8 +57,11 @@ def _times(path: Path, is_at_a_time: bool) -> _Times:
             layout = infer_layout(arrays, listed, str(path), may_suppose=False)
         except SourceError:
             return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
-        if not layout.time_told_by and (is_at_a_time or time_of_state(arrays, listed)):
-            return _Times(True)
+        is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
+        if not layout.time_told_by:
+            is_state = counted == "moments" or is_short or bool(time_of_state(arrays, listed))
+            if is_state:
+                return _Times(True)
         if layout.lists.time is None or layout.lists.time.pattern:
             return _Times(False)
         values = whole(arrays.array(layout.lists.time.path)).reshape(-1)

@@ -18,6 +18,23 @@ _WORDS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
+class NamedParameter:
+    """A number in the names of files: what the pattern calls it, and what it is in the first of them.
+
+    `is_sure` says that it is called as parameters are: `Re100`, `nu=0.01`; others a person must look at.
+    """
+
+    name: str
+    text: str
+    is_sure: bool = True
+
+    @property
+    def place(self) -> str:
+        """Where the number is, as [scalars] of a recipe says it."""
+        return f"{{{self.name}}}"
+
+
+@dataclass(frozen=True)
 class FolderContents:
     """The files of a folder as one pattern; `first` stands for them all, `runs` counts the patterns' runs."""
 
@@ -37,8 +54,7 @@ class FolderContents:
     last: Path | None = None
     # Files that each hold a tile of the grid of one moment.
     tiles: int = 1
-    # Parameters that the names hold, and what they are in the first of them.
-    parameters: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[NamedParameter, ...] = ()
     # What a person must look at.
     doubt: str = ""
 

@@ -20,8 +20,14 @@ STEP_WORD = re.compile(
     r"|data|plt|rec|timestep",
     re.IGNORECASE,
 )
-_RUN_WORD = re.compile(
-    r"runs?|sims?|traj(ectory)?|samples?|seeds?|cases?|trials?|members?|ens", re.IGNORECASE
+# Words that no one uses for anything but states of a run; `data` or `output` may be numbered runs.
+SURE_STEP_WORD = re.compile(
+    r"(time)?_?steps?|iter(ation)?s?|cycles?|frames?|snap(shot)?s?|times?|t|it|ts|timestep", re.IGNORECASE
+)
+RUN_WORD = re.compile(
+    r"runs?|sims?|traj(ectory)?|samples?|seeds?|cases?|trials?|members?|ens(emble)?|reali[sz]ations?|exp"
+    r"(eriment)?s?|batch(es)?|v|ver(sion)?s?",
+    re.IGNORECASE,
 )
 # Arrays of the root or of one group that are numbered: fewer may be components or species.
 FEWEST_STATES = 10
@@ -84,7 +90,7 @@ def _is_states(arrays: ArrayFile, series: Series, names: set[str]) -> bool:
     # step_, Step#, "rho it=": the letters next to the number.
     word = re.sub(r"[^A-Za-z]+$", "", head.rpartition("/")[2])
     word = re.split(r"[^A-Za-z_]+", word)[-1].strip("_")
-    if _RUN_WORD.fullmatch(word) or not _alike(arrays, series):
+    if RUN_WORD.fullmatch(word) or not _alike(arrays, series):
         return False
     if not series.group:
         return _is_states_by_name(arrays, series, word)

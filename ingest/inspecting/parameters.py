@@ -23,16 +23,26 @@ _PROGRAM = (
 PROGRAM = frozenset(_PROGRAM.split())
 
 
-# A parameter in a name: Re=100, nu=1e-3. Without a sign of equality, Re100, of a folder alone, and only where
-# the letters have no other meaning.
+# A parameter in a name: Re=100, nu=1e-3. Without a sign of equality, Re100, only where the letters have no
+# other meaning; of a file also not where it may be a field and its number, as eta_0010.
 _VALUE = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _PLAIN = (
     "re|ra|pr|ma|pe|nu|mu|kappa|eta|gamma|alpha|beta|epsilon|eps|reynolds|rayleigh|prandtl|mach|viscosity"
 )
 _BEFORE, _BEHIND = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-IN_NAMES = re.compile(rf"{_BEFORE}(?P<name>[A-Za-z]\w*?)=(?P<value>{_VALUE}){_BEHIND}")
+# Of re100_nu=0.1 the name is nu.
+_NAME = r"[A-Za-z]+(?:_[A-Za-z]+)*(?:_?\d)?"
+_DIMENSIONLESS = "re|ra|pr|pe|reynolds|rayleigh|prandtl|mach|peclet|viscosity"
+_STATED = rf"{_BEFORE}(?P<name>{_NAME})=(?P<value>{_VALUE}){_BEHIND}"
+# A number of several digits that begins with 0 counts: alpha0010.
+_NO_COUNTER = r"(?!0\d)"
 IN_FOLDERS = re.compile(
-    rf"{IN_NAMES.pattern}|{_BEFORE}(?P<plain>{_PLAIN})[-_]?(?P<number>{_VALUE}){_BEHIND}", re.IGNORECASE
+    rf"{_STATED}|{_BEFORE}(?P<plain>{_PLAIN})[-_]?(?P<number>{_VALUE}){_BEHIND}", re.IGNORECASE
+)
+IN_FILES = re.compile(
+    rf"{_STATED}|{_BEFORE}(?P<plain>(?:{_DIMENSIONLESS})(?=[-_]?\d)|(?:{_PLAIN})(?=-?\d))[-_]?{_NO_COUNTER}"
+    rf"(?P<number>{_VALUE}){_BEHIND}",
+    re.IGNORECASE,
 )
 
 

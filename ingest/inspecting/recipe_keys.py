@@ -50,7 +50,7 @@ TABLES = (
             "files": Key(
                 "Pattern of file names below the given folder. `{step}`: one state per file; `{piece}`: "
                 "restart pieces; `{variable}`: one variable per file. Any other name in braces: one run per "
-                "value.",
+                "value. `*` is any text, and must not be all that tells two files apart.",
                 'files = "{run}/out_{step}.h5"',
             ),
             "tiles": Key("Positions of the tiles, if each tile of the grid has its own file.", "[tiles]"),

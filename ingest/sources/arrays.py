@@ -12,7 +12,7 @@ from ingest.fields.stacked import StackedFile
 from ingest.formats.arrays import Arrays
 from ingest.formats.hdf5 import virtual_sources
 from ingest.formats.open_any import is_hdf5, open_arrays
-from ingest.formats.run_files import files_of_run
+from ingest.formats.run_files import files_of_run, require_told_apart
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import NamePattern, names_parts
@@ -57,10 +57,12 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 @contextmanager
 def _opened(path: Path, recipe: Recipe) -> Iterator[Arrays]:
     """The arrays of a file, or of the run that it belongs to where `files` has named parts."""
-    run = files_of_run(path, NamePattern(recipe.files)) if names_parts(recipe.files) else None
+    pattern = NamePattern(recipe.files)
+    run = files_of_run(path, pattern) if names_parts(recipe.files) else None
     if run is None:
         with open_arrays(path) as arrays:
             yield arrays
     else:
+        require_told_apart(run, pattern)
         with closing(FileRun(run, wanted_of(recipe))) as files:
             yield files

@@ -40,7 +40,7 @@ def test_a_folder_for_each_run_is_a_named_part(tmp_path):
     found = look_through(tmp_path)
     assert (found.kind, found.pattern, found.states, found.runs) == ("states", "re_{re}/out.{step}.h5", 4, 3)
     assert found.words == '12 files of 3 runs, one state of a run per file: files = "re_{re}/out.{step}.h5"'
-    assert found.parameters == (("re", "100"),)
+    assert [(each.name, each.text) for each in found.parameters] == [("re", "100")]
 
 
 def test_a_number_of_the_run_and_one_of_the_step(tmp_path):
