@@ -19,6 +19,7 @@ class EngineSettings:
     0), so `clip` must leave room for that.
     """
 
+    # 0 is the fastest on one process: docs/decisions/0167-no-zero-on-one-process.md.
     zero_stage: Literal[0, 1, 2, 3] = 1
     # So many neighbouring ranks keep one copy of the state, as in MiCS (arXiv 2205.00119) and hybrid FSDP.
     # 0: all of them.
