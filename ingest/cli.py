@@ -14,7 +14,7 @@ import typer
 
 from ingest.building.append import Appended, append
 from ingest.building.build import Built, BuiltShare, build, build_share
-from ingest.building.estimate import BuildEstimate, preview, preview_lines
+from ingest.building.estimate import BuildEstimate, estimate_build, estimate_lines
 from ingest.building.finish import finish
 from ingest.building.memory import Resources
 from ingest.building.plan import BuildPlan, plan_build
@@ -145,8 +145,8 @@ def plan_command(
     with one_line_errors("walrus-ingest plan"):
         resources = Resources(workers, memory=bound)
         plan, place = _plan(dataset, root, start, packaging, codec, keep_error, assignments, resources)
-        found = preview(plan, place, resources)
-        print_result(document_of(BuildEstimate, found), "\n".join(preview_lines(found, workers)), as_json)
+        found = estimate_build(plan, place, resources)
+        print_result(document_of(BuildEstimate, found), "\n".join(estimate_lines(found, workers)), as_json)
         print_caveats(found.caveats)
         end_with(found.left_out)
 

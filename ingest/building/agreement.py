@@ -1,8 +1,8 @@
 """Finds the input files that belong together: reads and compares their headers.
 
 What the recipe states is checked when each file is opened. The rest (grid, type, boundaries that the recipe
-leaves open) must be the same in all files: as in the dataset that they are
-added to, or as in one file that decides.
+leaves open) must be the same in all files. One file decides what it is, or the dataset that files are added
+to.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from shards.schema import DType, Grid, Schema, Split
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a file says.
+    """The header of one input file: schema, rows, and what else was read of it.
 
-    `schema` has the type that frames are stored in, `read_dtype` is that of the file.
+    `schema` has the type in which frames are stored, `read_dtype` is the type in the file.
     """
 
     file: InputFile
@@ -34,15 +34,16 @@ class Header:
 
     @property
     def parameters(self) -> list[str] | None:
-        """Names, unknown of a file without trajectories."""
+        """Names of the parameters; None for a file without trajectories."""
         return sorted(self.rows[0].scalars) if self.rows else None
 
 
 @dataclass(frozen=True)
 class ExistingDataset:
-    """A built dataset that a plan adds to: schema, powers, errors stay, keys are taken, parts are counted on.
+    """A built dataset that a plan adds files to: its schema, powers, errors, keys and number of parts.
 
-    `parameters` are the names of those that each trajectory has, sorted.
+    `parameters` are the sorted names of the parameters that each trajectory has. `parts` is the number of
+    parts of each split; new parts are numbered after them.
     """
 
     schema: Schema
@@ -52,15 +53,15 @@ class ExistingDataset:
     keys: frozenset[str]
     parts: dict[Split, int]
 
-    def seen(self, schema: Schema) -> Schema:
-        """The schema of a file, whose float64 is rounded where that of the dataset was."""
+    def as_stored(self, schema: Schema) -> Schema:
+        """The schema of a file as this dataset stores it: float64 is rounded if the dataset did so."""
         rounds = self.errors and self.schema.dtype == "float32"
         return replace(schema, dtype="float32") if rounds else schema
 
 
 @dataclass(frozen=True)
 class AgreedHeaders:
-    """Headers of the files that agree, the files that are left out, and the first error among these."""
+    """Headers of the files that agree, the files that are left out, and the first error of one of these."""
 
     headers: tuple[Header, ...]
     refused: tuple[Quarantined, ...]
@@ -70,9 +71,9 @@ class AgreedHeaders:
 def agreed_headers(
     recipe: Recipe, files: tuple[InputFile, ...], onto: ExistingDataset | None
 ) -> AgreedHeaders:
-    """Opens each file, and keeps those that agree with the dataset, or with the file that decides.
+    """Opens each file and keeps those that agree with the dataset, or with the file that decides.
 
-    A bad file stops nothing but itself.
+    A bad file is left out; the others are used.
     """
     writers = processes_that_write()
     opened: list[Header] = []
@@ -83,6 +84,7 @@ def agreed_headers(
             opened.append(_header(recipe, file, onto))
         except (SourceError, MismatchError) as error:
             faults[file.path] = error
+
     expected = _expected(recipe, opened, onto)
     headers: list[Header] = []
     for header in opened:
@@ -91,6 +93,7 @@ def agreed_headers(
             headers.append(header)
         except MismatchError as error:
             faults[header.file.path] = error
+
     refused = [file for file in files if file.path in faults]
     return AgreedHeaders(
         headers=tuple(headers),
@@ -102,7 +105,7 @@ def agreed_headers(
 
 
 def _require_readable(file: InputFile, writers: dict[Identity, str]) -> None:
-    """Raises SourceError for a file with a fault, or one that a process of this machine is writing."""
+    """Raises SourceError if the file has a fault, or if a process of this machine is writing it."""
     if file.fault:
         raise SourceError(f"{file.place}: {file.fault}")
     if not file.digest or not writers:
@@ -111,19 +114,19 @@ def _require_readable(file: InputFile, writers: dict[Identity, str]) -> None:
     writer = writers.get((status.st_dev, status.st_ino))
     if writer is not None:
         raise SourceError(
-            f"{file.place}: {writer} has it open for writing; end that, or wait, then run again"
+            f"{file.place}: {writer} has it open for writing; stop that process or wait, then run again"
         )
 
 
 def _header(recipe: Recipe, file: InputFile, onto: ExistingDataset | None) -> Header:
     with find(recipe.source).open_file(file.place, recipe) as opened:
-        schema = onto.seen(opened.schema) if onto else opened.schema
+        schema = onto.as_stored(opened.schema) if onto else opened.schema
         return Header(file, schema, opened.rows, opened.schema.dtype)
 
 
 @dataclass(frozen=True)
 class _Expected:
-    """What the headers must agree with, where it is known, and where it is from."""
+    """What the headers must agree with, as far as it is known, and the file or dataset that states it."""
 
     schema: Schema
     parameters: list[str] | None
@@ -131,10 +134,9 @@ class _Expected:
 
 
 def _expected(recipe: Recipe, headers: list[Header], onto: ExistingDataset | None) -> _Expected | None:
-    """What decides: the dataset that is added to, or one of the files; None where no file could be opened.
+    """Finds what decides: the dataset that is added to, or one of the files; None if no file could be opened.
 
-    What the recipe leaves open is as in the first file on the grid that it expects, or else in the first of
-    all.
+    The file that decides is the first one on the grid that the recipe expects, otherwise the first of all.
     """
     if onto is not None:
         return _Expected(onto.schema, onto.parameters, "the dataset")
@@ -147,9 +149,10 @@ def _expected(recipe: Recipe, headers: list[Header], onto: ExistingDataset | Non
 
 
 def _require_same(header: Header, expected: _Expected | None) -> None:
-    """Raises MismatchError where the file has another schema, or parameters of other names."""
+    """Raises MismatchError if the file has another schema, or parameters with other names."""
     if expected is None:
         return
+
     schema, found = expected.schema, header.schema
     parameters = expected.parameters if header.parameters is None else header.parameters
     compared = (
@@ -165,13 +168,13 @@ def _require_same(header: Header, expected: _Expected | None) -> None:
         if a is not None and a != b
     ]
     if not faults and not _same_cells(schema.grid, found.grid):
-        faults = [f"coordinates other than in {expected.where}"]
+        faults = [f"coordinates differ from those in {expected.where}"]
     if faults:
-        raise MismatchError(f"{header.file.place}: {'; '.join(faults)}; ingest it as a dataset of its own")
+        raise MismatchError(f"{header.file.place}: {'; '.join(faults)}; build a dataset of its own from it")
 
 
 def _same_cells(a: Grid, b: Grid) -> bool:
-    """Are coordinates equal to a thousandth of their axis? Files of one system may differ by rounding."""
+    """Whether coordinates agree within 1/1000 of the axis; files of one system may differ by rounding."""
     lengths = [max(values) - min(values) for values in a.coordinates]
     # An axis of one cell has no length of its own.
     tolerances = [1e-3 * (length or max(lengths)) for length in lengths]
@@ -184,5 +187,5 @@ def _side_names(schema: Schema) -> list[list[str]]:
 
 
 def without_file(error: Exception, file: InputFile) -> str:
-    """What is wrong with a file, in words that do not depend on its place."""
+    """Describes what is wrong with a file, without the path of the file."""
     return str(error).replace(f"{file.place}: ", "").replace(str(file.place), file.path)

@@ -1,4 +1,4 @@
-"""Adds files to a built dataset; of what is there only the card and the index are written again.
+"""Adds files to a built dataset. Of the existing files only the card and the index are written again.
 
 The reasons are in docs/decisions/0006-append.md.
 """
@@ -33,13 +33,13 @@ from shards.read import Dataset
 from shards.schema import SPLITS
 from shards.write import full_disk_is_an_error
 
-# The name of a part; merging removes whatever else is among the records.
+# The name of a part; merging removes all other files from the folder of the records.
 PART = re.compile(rf"({'|'.join(SPLITS)})-\d+")
 
 
 @dataclass(frozen=True)
 class Appended:
-    """What was added, what was left out, what the user should know, and the card of the whole dataset."""
+    """The result of an append: what was added and left out, notes, and the card of the whole dataset."""
 
     folder: Path
     trajectories: int
@@ -52,20 +52,20 @@ class Appended:
 def append(
     recipe: Recipe, start: Path, root: Path, resources: Resources, progress: ReportProgress
 ) -> Appended:
-    """Adds the files at `start` that the dataset does not hold yet; running twice adds nothing.
+    """Adds the files at `start` that the dataset does not hold yet. A second run adds nothing.
 
-    Raises ShardError where there is no finished dataset, MismatchError where its recipe or an input differs.
+    Raises ShardError if there is no finished dataset, MismatchError if its recipe or an input differs.
     """
     folder = root / recipe.name
     if not (folder / "card.json").is_file():
         raise ShardError(f"{folder}: is not a built dataset; run walrus-ingest build first")
     if not (folder / UNFINISHED).exists():
-        # Nothing is written to find out that nothing is new, not even a lock.
+        # If nothing is new, nothing is written, not even a lock.
         card, _ = _agreeing(recipe, folder)
         if not _new_files(recipe, start, card):
             return Appended(folder, 0, 0, card, (), ())
     with full_disk_is_an_error(folder), lock(folder):
-        # An append that was killed while it merged.
+        # Finishes an append that was killed while it merged.
         complete(folder)
         return _append(recipe, start, folder, resources, progress)
 
@@ -73,7 +73,7 @@ def append(
 def _append(
     recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: ReportProgress
 ) -> Appended:
-    """Appends; the caller holds the lock. Plans the new files, builds their parts, merges all records."""
+    """Plans the new files, builds their parts, merges all records. The caller holds the lock."""
     card, index = _agreeing(recipe, folder)
     old = _old_records(folder, card, index)
     onto = _onto(Dataset(folder), old)
@@ -82,8 +82,10 @@ def _append(
         raise MismatchError(
             f"{folder}: has chunks {list(card.chunk)}, expected {list(plan.chunk)}; build it again"
         )
+
     if not plan.parts:
         return Appended(folder, 0, 0, card, plan.refused, plan.caveats)
+
     outline = _outline(plan, card, old)
     write_atomically(folder / UNFINISHED, dump_with_checksum(BuildOutline, outline))
     done = do_parts(plan, plan.parts, folder, resources, progress, index_stays=True)
@@ -107,18 +109,20 @@ def _agreeing(recipe: Recipe, folder: Path) -> tuple[Card, DatasetIndex]:
         raise ShardError(f"{folder}: is not finished; run walrus-ingest build, or finish, first")
     if card.format != FORMAT:
         raise MismatchError(
-            f"{folder}: is of format {card.format}, new files would be of format {FORMAT}; run walrus-ingest "
-            "build with all files in another root"
+            f"{folder}: has format {card.format}, new files would have format {FORMAT}; run walrus-ingest "
+            "build with all files into another root"
         )
+
     if shard_digest(recipe) != shard_digest(load(Recipe, folder / "recipe.toml")):
         raise MismatchError(
             f"{folder}: was built by another recipe; name {folder / 'recipe.toml'} as DATASET"
         )
+
     return card, index
 
 
 def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, PartRecord]:
-    """Records of the parts of the index, by name, in its order; without those of a killed append."""
+    """Reads the records of the parts that the index lists, by name, in the order of the index."""
     built = {(entry.split, entry.key) for entry in index.trajectories}
     stems = (path.stem for path in (folder / RECORDS).glob("*.json"))
     names = sorted(filter(PART.fullmatch, stems), key=_place)
@@ -132,11 +136,13 @@ def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, Par
         if holds <= built and set(record.quarantine) <= set(card.quarantine):
             old[name] = record
             found |= holds
+
     if found != built:
         raise ShardError(
-            f"{folder}: lacks records of its parts in {RECORDS}/, as a converted copy does; append to the "
-            "dataset that was built, then convert again"
+            f"{folder}: records of its parts are missing in {RECORDS}/, as in a converted copy; append to "
+            "the dataset that was built, then convert again"
         )
+
     return old
 
 
@@ -146,21 +152,21 @@ def _place(name: str) -> tuple[int, int]:
 
 
 def _new_files(recipe: Recipe, start: Path, card: Card) -> tuple[InputFile, ...]:
-    """The files that the dataset does not hold; a file is recognised by its content, not by its path."""
+    """The files that the dataset does not hold. A file is recognised by its content, not by its path."""
     known = {(item.bytes, item.digest) for item in card.inputs}
     paths = {item.path for item in card.inputs}
     new = tuple(file for file in find_inputs(recipe, start) if (file.bytes, file.digest) not in known)
     for file in new:
         if file.path in paths:
             raise MismatchError(
-                f"{file.place}: differs from the {file.path} that the dataset was built from; rename it "
+                f"{file.place}: differs from the file {file.path} that the dataset was built from; rename it "
                 "if it is another file, or use walrus-ingest build if it has changed"
             )
     return new
 
 
 def _onto(dataset: Dataset, old: Iterable[str]) -> ExistingDataset:
-    """What new files must agree with; new parts are numbered after the `old` ones."""
+    """The existing dataset that new files must agree with; new parts are numbered after the `old` ones."""
     card, entries = dataset.card, dataset.index.trajectories
     parts = dict.fromkeys(SPLITS, 0)
     for place, number in map(_place, old):
@@ -180,13 +186,14 @@ def _allowed(card: Card) -> dict[str, KeptError]:
 
 
 def _outline(plan: BuildPlan, card: Card, old: dict[str, PartRecord]) -> BuildOutline:
-    """The outline of the whole, as if all had been planned at once."""
+    """The outline of the whole dataset, as if all files had been planned together."""
     new = BuildOutline.of(plan)
     before = [_part_outline(name, record, plan.schema.frame_bytes) for name, record in old.items()]
     parts = sorted((*before, *new.parts), key=lambda part: _place(part.name))
     recorded: set[Quarantined] = set()
     for record in old.values():
         recorded.update(record.quarantine)
+
     refused = tuple(item for item in card.quarantine if item not in recorded)
     return replace(
         new,

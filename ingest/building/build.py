@@ -1,6 +1,7 @@
 """Carries out a plan: all parts, then card and index; or one share of the parts.
 
-Running twice writes nothing; a killed run goes on where it stopped; a changed input redoes its parts only.
+A second run writes nothing. After a killed run, the same command continues. If an input changes, only its
+parts are built again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ingest.building.cluster import Cluster, on_cluster
 from ingest.building.finish import merge, merged
 from ingest.building.lock import lock
 from ingest.building.memory import Resources
-from ingest.building.overwrite import keep_what_is_there, read_index
+from ingest.building.overwrite import read_index, require_nothing_lost
 from ingest.building.part import PartRecord, read_record
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.processes import Results, in_processes
@@ -31,7 +32,7 @@ ReportProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did: parts written now and found done, bytes written, the finished card."""
+    """The result of a build: parts written now, parts found done, bytes written, the finished card."""
 
     folder: Path
     written_parts: int
@@ -42,7 +43,7 @@ class Built:
 
 @dataclass(frozen=True)
 class BuiltShare:
-    """What a build of one share of the parts did, and what of it was left out; there is no card yet."""
+    """The result of building one share of the parts: counts and what was left out. There is no card yet."""
 
     folder: Path
     written_parts: int
@@ -61,28 +62,29 @@ class DoneParts:
 
     @property
     def quarantine(self) -> tuple[Quarantined, ...]:
-        """What was left out of these parts."""
+        """All trajectories and files that were left out of these parts."""
         return tuple(chain.from_iterable(record.quarantine for record in self.records))
 
 
 def _no_progress(done: int, total: int) -> None:
-    """For a caller who wants to see none."""
+    """Takes the progress of a build and shows nothing."""
 
 
 def build(
     plan: BuildPlan, root: Path, resources: Resources, progress: ReportProgress = _no_progress
 ) -> Built:
-    """Carries the plan out below `root`.
+    """Builds the dataset of this plan in `root/NAME`; returns what was written and what was found done.
 
-    Raises ShardError for a full disk, MismatchError where data would be lost, SettingsError where the memory
-    is too small for one frame, WalrusError where workers fail.
+    Raises ShardError if the disk is full, MismatchError if data would be lost, SettingsError if the memory is
+    too small for one frame, WalrusError if workers fail.
     """
     folder = root / plan.recipe.name
-    keep_what_is_there(plan, folder, plan.parts, resources.slab_bytes(plan.work))
+    require_nothing_lost(plan, folder, plan.parts, resources.slab_bytes(plan.work))
     card = _finished(plan, folder)
     if card is not None:
         progress(len(plan.parts), len(plan.parts))
         return Built(folder, 0, len(plan.parts), 0, card)
+
     with full_disk_is_an_error(folder), lock(folder):
         done = do_parts(plan, plan.parts, folder, resources, progress)
         card, published = merge(BuildOutline.of(plan), folder, done.records)
@@ -96,7 +98,7 @@ def build(
 
 
 def _finished(plan: BuildPlan, folder: Path) -> Card | None:
-    """The card of a dataset that is built as planned; nothing is written to find out, not even a lock."""
+    """The card of a dataset that is built as planned, otherwise None. Writes nothing, not even a lock."""
     records = _done(plan, plan.parts, folder)
     if len(records) < len(plan.parts):
         return None
@@ -104,10 +106,10 @@ def _finished(plan: BuildPlan, folder: Path) -> Card | None:
 
 
 def _done(plan: BuildPlan, parts: Sequence[Part], folder: Path) -> dict[str, PartRecord]:
-    """The records of those of these parts that are done, by name.
+    """Finds the parts that are done: their records by name.
 
-    Where a large file was written again, its values are compared with the shards: a copy of it has a time of
-    its own.
+    If a large file has a new modification time, its values are compared with the shards: it may be a copy of
+    the same file.
     """
     records: dict[str, PartRecord] = {}
     for part in parts:
@@ -124,9 +126,9 @@ def build_share(
     resources: Resources,
     progress: ReportProgress = _no_progress,
 ) -> BuiltShare:
-    """Does the parts of a job, from 1 on, of so many jobs, and leaves the rest to the others and to `finish`.
+    """Builds the parts of one job out of `jobs` jobs (the first is 1); other jobs build the other parts.
 
-    Raises as `build` does, and MismatchError where another job planned otherwise.
+    Raises as `build` does, and MismatchError if another job has a different plan. The last step is `finish`.
     """
     job, jobs = share
     folder, outline = root / plan.recipe.name, BuildOutline.of(plan, jobs)
@@ -134,10 +136,12 @@ def build_share(
     parts = [plan.parts[number] for number in mine]
     if not parts:
         return BuiltShare(folder, 0, 0, 0, ())
-    keep_what_is_there(plan, folder, parts, resources.slab_bytes(plan.work))
+
+    require_nothing_lost(plan, folder, parts, resources.slab_bytes(plan.work))
     if _finished(plan, folder) is not None:
         found = DoneParts(list(_done(plan, parts, folder).values()), 0, 0)
         return BuiltShare(folder, 0, len(parts), 0, found.quarantine)
+
     with full_disk_is_an_error(folder), lock(folder, mine) as held:
         keep_outline(folder, outline, held)
         done = do_parts(plan, parts, folder, resources, progress)
@@ -159,10 +163,10 @@ def do_parts(
     *,
     index_stays: bool = False,
 ) -> DoneParts:
-    """Does those of these parts that are not done yet.
+    """Builds those of these parts that are not done yet.
 
-    The index is withdrawn before, unless all that it names stays. Raises ShardError where that would be in
-    vain.
+    Removes the index first, unless `index_stays`: then no file that it lists changes. Raises ShardError if
+    the disk has no room for the parts, before anything is removed.
     """
     records = _done(plan, parts, folder)
     missing = [part for part in parts if part.name not in records]
@@ -180,9 +184,9 @@ def do_parts(
 
 
 def _require_room(missing: Sequence[Part], folder: Path) -> None:
-    """Raises ShardError where a disk is too full for any part of a dataset that would be withdrawn for it.
+    """Raises ShardError if the disk has no room for the largest missing part.
 
-    A part is taken to be as large per frame as what is there.
+    Its size is estimated from the mean bytes per frame of the existing dataset.
     """
     index = read_index(folder)
     if index is None:
@@ -204,7 +208,7 @@ def _results(plan: BuildPlan, parts: list[Part], folder: Path, resources: Resour
 
 
 def quarantine_lines(items: tuple[Quarantined, ...]) -> list[str]:
-    """One line for each thing that was left out.
+    """One line for each trajectory or file that was left out.
 
     >>> quarantine_lines((Quarantined("a.h5", 3, "u is not finite in frame 9"),))
     ['a.h5, row 3: u is not finite in frame 9']

@@ -1,6 +1,6 @@
 """Notes on input files that are not errors: values that were rounded, chunks that are absent.
 
-They are read from headers, whatever the source.
+They are read from headers, in the same way for every source.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ingest.source import OpenFile, find
 from shards.errors import SourceError
 from shards.schema import Boundary
 
-# As many arrays as one line names.
+# The most arrays that one line names.
 NAMED = 4
-# A larger frame is not read for a note.
+# Larger frames are not read for a note.
 LOOKED_AT_BYTES = 64 * 2**20
-# The unit roundoff of float32, and half of its smallest number.
+# 2^-24 is the unit roundoff of float32, 2^-150 half of its smallest number.
 ROUNDED = (
     "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below "
     "2^-126 by at most 2^-150"
@@ -33,7 +33,7 @@ ROUNDED = (
 
 
 def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
-    """One sentence for each thing, said once where it is the same in several files."""
+    """One sentence for each note; a note that holds for several files appears once."""
     found: dict[str, list[str]] = {}
     for file in files:
         for words in _of_file(recipe, file):
@@ -42,14 +42,14 @@ def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
 
 
 def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
-    # A file that fails here fails again in its part, which leaves it out and says why.
+    # If a file cannot be read here, its part fails too, leaves it out and gives the reason.
     with suppress(SourceError):
         return [*_of_arrays(recipe, file), *_of_type(recipe, file), *_of_rows(recipe, file)]
     return []
 
 
 def absent_chunks_of(file: InputFile) -> str:
-    """What a sentence about values that are no numbers ends with, where chunks of the file are absent."""
+    """`; u: 3 of 8 chunks are absent ...` for arrays that lack chunks, to append to another sentence."""
     notes: list[str] = []
     with suppress(SourceError), open_arrays(file.place) as arrays:
         notes = [f"; {name}: {words}" for name, words in absent_chunks(arrays).items()]
@@ -57,7 +57,7 @@ def absent_chunks_of(file: InputFile) -> str:
 
 
 def _of_arrays(recipe: Recipe, file: InputFile) -> list[str]:
-    """`u, v: rounded by ...`, without arrays that are knowingly not taken."""
+    """Notes on arrays, as `u, v: rounded by ...`; arrays that the recipe leaves out are skipped."""
     found: dict[str, list[str]] = {}
     with open_arrays(file.place) as arrays:
         for name, notes in arrays.caveats().items():
@@ -75,40 +75,43 @@ def _of_type(recipe: Recipe, file: InputFile) -> list[str]:
 
 
 def _of_rows(recipe: Recipe, file: InputFile) -> list[str]:
-    """What was done to put trajectories together, and ends of axes that look stored twice; each note once."""
+    """Notes on trajectories: how their files were joined, and axes whose end seems to be stored twice."""
     with find(recipe.source).open_file(file.place, recipe) as opened:
         notes = list(dict.fromkeys(chain.from_iterable(row.notes for row in opened.rows)))
-        # The other sources know their own grids.
+        # The other sources state their grids.
         if recipe.source == "arrays" and opened.rows and opened.schema.frame_bytes <= LOOKED_AT_BYTES:
             notes += _repeated_ends(opened)
     return notes
 
 
 def _repeated_ends(opened: OpenFile) -> list[str]:
-    """Periodic axes whose last cells hold the first ones again, by the first, a middle and the last frame."""
+    """Finds periodic axes whose last cells repeat the first, in the first, a middle and the last frame."""
     count = len(opened.rows[0].time)
     if not count:
         return []
+
     numbers = sorted({0, count // 2, count - 1})
     try:
         frames = np.concatenate([opened.frames(0, number, number + 1) for number in numbers])
     except SourceError:
-        # Who reads the frames reports what is wrong with them.
+        # The build reads these frames again and reports what is wrong with them.
         return []
+
     found = []
     for number, (axis, sides) in enumerate(
         zip(opened.schema.grid.axes, opened.schema.boundaries, strict=True)
     ):
         if Boundary.PERIODIC in sides and repeats_its_first_cells(frames, number):
             found.append(
-                f"the last cells of the periodic axis {axis} repeat the first ones: the period would be a "
-                f"cell too long; cut them with crop = {{ {axis} = [0, 1] }}"
+                f"the last cells of the periodic axis {axis} repeat the first ones, so the period would be "
+                f"one cell too long; cut them off with crop = {{ {axis} = [0, 1] }}"
             )
+
     return found
 
 
 def _listed(names: list[str], most: int, kind: str) -> str:
-    """Names in one line, no more than so many.
+    """Some names in one line, at most as many as fit.
 
     >>> _listed(["u", "v", "w"], 1, "array")
     'u and 2 more arrays'

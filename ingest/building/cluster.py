@@ -1,6 +1,6 @@
 """Builds parts on a dask.distributed cluster, started by SLURM, Kubernetes, SSH or on one machine.
 
-Workers read the sources and write the shards themselves: both must be on a file system that all of them see.
+Workers read the sources and write the shards directly: both must be on a file system that all of them mount.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ingest.building.processes import Results, without_parts
 from shards.errors import SettingsError, WalrusError, WalrusWarning
 
 SECONDS_TO_CONNECT = 15
-# Seconds between two looks at what is done, and between two at who works.
-POLL, LOOK = 0.05, 2.0
-# What sends tasks and data, and must be of one version on all sides.
+# Seconds between two checks for parts that are done, and between two counts of the workers.
+POLL, COUNT_WORKERS = 0.05, 2.0
+# The packages that send tasks and data: scheduler, workers and this process need the same version.
 SENDING = ("python", "dask", "distributed")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The dask scheduler at an address, and for how many seconds a build waits for workers that are gone."""
+    """The address of a dask scheduler, and how many seconds a build waits for lost workers."""
 
     address: str
     wait: float
@@ -39,14 +39,14 @@ class Cluster:
 def on_cluster(
     plan: BuildPlan, parts: list[Part], folder: Path, slab_bytes: int, cluster: Cluster
 ) -> Results:
-    """Each part and its record, in the order they are done.
+    """Builds parts on a cluster; yields each part with its record, in the order in which they are done.
 
-    Raises SettingsError where no scheduler answers, it has no worker, versions differ, or a worker does not
-    see the files; WalrusError where the scheduler ends, or all workers do and none comes back.
+    Raises SettingsError if no scheduler answers, if it has no worker, if versions differ, or if a worker
+    cannot see the files; WalrusError if the scheduler ends, or if all workers end and none comes back.
     """
     if not parts:
         return
-    # Loaded here: who builds on one machine never waits for it.
+    # Imported here, because it is slow to import and a build on one machine does not need it.
     distributed = import_module("distributed")
     inputs = tuple(replace(file, root=file.root.resolve()) for file in plan.inputs)
     terms = replace(without_parts(plan), inputs=inputs)
@@ -61,10 +61,11 @@ def on_cluster(
 
 @contextmanager
 def _client(distributed: Any, scheduler: str) -> Iterator[Any]:
-    """A connection, without dask's own lines about one that is lost: it is said in one of ours."""
+    """A connection to the scheduler. Hides dask's own messages about a lost connection, which we report."""
     lines = logging.getLogger("distributed")
     before = lines.level
     lines.setLevel(logging.CRITICAL)
+
     try:
         client = distributed.Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -74,6 +75,7 @@ def _client(distributed: Any, scheduler: str) -> Iterator[Any]:
         ) from error
     finally:
         lines.setLevel(before)
+
     with client:
         lines.setLevel(logging.CRITICAL)
         try:
@@ -83,7 +85,7 @@ def _client(distributed: Any, scheduler: str) -> Iterator[Any]:
 
 
 def _require_versions(client: Any, scheduler: str) -> None:
-    """Raises SettingsError where scheduler or workers have other versions of what sends tasks."""
+    """Raises SettingsError if scheduler or workers have other versions of the packages that send tasks."""
     found = client.get_versions()
     ours = _sending(found["client"])
     for place, theirs in {"the scheduler": found["scheduler"], **found["workers"]}.items():
@@ -96,19 +98,20 @@ def _require_versions(client: Any, scheduler: str) -> None:
 
 
 def _sending(place: dict[str, Any]) -> dict[str, str]:
-    """The versions that matter; of Python the first two numbers."""
+    """Versions of the packages that send tasks; of Python only the first two numbers."""
     versions = {name: str(place["packages"].get(name)) for name in SENDING}
     versions["python"] = ".".join(versions["python"].split(".")[:2])
     return versions
 
 
 def _require_sight(client: Any, scheduler: str, places: list[Path]) -> None:
-    """Raises SettingsError where there is no worker, or one without our package, files or folders."""
+    """Raises SettingsError if there is no worker, or a worker lacks our package, files or folders."""
     seen: dict[str, Any] = client.run(look_around, places, on_error="return")
     if not seen:
         raise SettingsError(
             f"--scheduler {scheduler}: has no workers; start some with: dask worker {scheduler}"
         )
+
     ours = metadata.version("walrus-pde")
     for worker, sight in seen.items():
         if not isinstance(sight, Sight) or sight.version != ours:
@@ -119,31 +122,34 @@ def _require_sight(client: Any, scheduler: str, places: list[Path]) -> None:
             )
         if sight.missing:
             raise SettingsError(
-                f"{sight.missing[0]}: is not seen by the worker at {worker}; source and root must be on a "
-                "file system that every worker mounts at the same place"
+                f"{sight.missing[0]}: the worker at {worker} cannot see it; source and root must be on a "
+                "file system that every worker mounts at the same path"
             )
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a worker has: the version of our package; those of some files and folders that it does not see."""
+    """What a worker reports: the version of our package, and the files and folders that it cannot see."""
 
     version: str
     missing: tuple[str, ...]
 
 
 def look_around(places: list[Path]) -> Sight:
-    """What this process has."""
+    """Runs on a worker: the version of our package there, and which of these files it cannot see."""
     missing = tuple(str(place) for place in places if not place.exists())
     return Sight(metadata.version("walrus-pde"), missing)
 
 
 def _as_done(client: Any, jobs: list[Any], cluster: Cluster) -> Iterator[Any]:
-    """The jobs in the order they are done. Their rest is cancelled where nobody wants it any more.
+    """Yields the jobs in the order in which they are done. Cancels the rest if the caller stops.
 
-    Raises WalrusError where no worker has been there for `cluster.wait` seconds.
+    Raises WalrusError after `cluster.wait` seconds without a worker.
     """
-    waiting, looked, last_seen, is_reported = list(jobs), time.monotonic(), time.monotonic(), False
+    waiting = list(jobs)
+    counted = last_seen = time.monotonic()
+    is_reported = False
+
     try:
         while waiting:
             done = [job for job in waiting if job.done()]
@@ -151,22 +157,22 @@ def _as_done(client: Any, jobs: list[Any], cluster: Cluster) -> Iterator[Any]:
             ended = set(done)
             waiting = [job for job in waiting if job not in ended]
             now = time.monotonic()
-            if done or now - looked < LOOK:
+            if done or now - counted < COUNT_WORKERS:
                 time.sleep(0 if done else POLL)
                 continue
-            looked = now
+            counted = now
             if _workers(client, cluster.address):
                 last_seen, is_reported = now, False
             elif now - last_seen > cluster.wait:
                 raise WalrusError(
-                    f"--scheduler {cluster.address}: has had no worker for {cluster.wait:g} s, "
-                    f"{len(waiting)} parts are not done; start workers, and run the same command again"
+                    f"--scheduler {cluster.address}: has had no worker for {cluster.wait:g} s and "
+                    f"{len(waiting)} parts are not done; start workers, then run the same command again"
                 )
             elif not is_reported:
                 is_reported = True
                 warnings.warn(
                     f"--scheduler {cluster.address}: all workers are gone; {len(waiting)} parts wait for "
-                    "others",
+                    "new ones",
                     WalrusWarning,
                     stacklevel=2,
                 )
@@ -176,7 +182,7 @@ def _as_done(client: Any, jobs: list[Any], cluster: Cluster) -> Iterator[Any]:
 
 
 def _workers(client: Any, scheduler: str) -> int:
-    """How many there are; raises WalrusError where the scheduler does not answer."""
+    """The number of workers; raises WalrusError if the scheduler does not answer."""
     try:
         return len(client.nthreads())
     except (OSError, TimeoutError) as error:
@@ -185,8 +191,8 @@ def _workers(client: Any, scheduler: str) -> int:
 
 def _lost(scheduler: str) -> WalrusError:
     return WalrusError(
-        f"--scheduler {scheduler}: the scheduler is lost; start it again with its workers, and run the same "
-        "command again: parts that are done stay"
+        f"--scheduler {scheduler}: the scheduler is lost; start it and its workers again, then run the same "
+        "command: finished parts are kept"
     )
 
 
@@ -197,7 +203,7 @@ def _result(distributed: Any, job: Any, scheduler: str) -> Any:
     except distributed.KilledWorker as error:
         raise WalrusError(
             "several workers died while they built one part, usually because memory ran out; "
-            "give them more, or start fewer on a machine"
+            "give them more memory, or start fewer on each machine"
         ) from error
     except CancelledError as error:
         raise _lost(scheduler) from error

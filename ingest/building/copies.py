@@ -12,7 +12,7 @@ from shards.schema import SPLITS, Split, Trajectory
 
 
 def copies(files: Sequence[InputFile]) -> dict[str, str]:
-    """Path of each file that holds the same bytes as an earlier one, and the path of that one."""
+    """Maps each file that has the same bytes as an earlier file to that file."""
     same_digest: dict[tuple[int, str], list[InputFile]] = defaultdict(list)
     found: dict[str, str] = {}
     for file in files:
@@ -28,7 +28,7 @@ def copies(files: Sequence[InputFile]) -> dict[str, str]:
 
 
 def _same_bytes(a: InputFile, b: InputFile) -> bool:
-    """Whether files with equal digests are equal; the digest of a large file covers samples only."""
+    """Whether files with equal digests are equal. The digest of a large file covers only samples of it."""
     return a.wholly_in_digest or filecmp.cmp(a.place, b.place, shallow=False)
 
 
@@ -44,9 +44,9 @@ def copy_notes(copied: dict[str, str]) -> tuple[str, ...]:
 def refused_copies(
     trajectories: Sequence[Trajectory], copied: dict[str, str]
 ) -> dict[tuple[str, int], Quarantined]:
-    """The trajectories, by file and row, of which a copy is in a split that is kept from training, and why.
+    """Finds trajectories of which a copy is held out from training: (file, row) to the reason.
 
-    What tests stays, and what validates before what trains.
+    Of copies, the one in test stays, otherwise the one in valid.
     """
     splits: dict[tuple[str, int], dict[str, set[Split]]] = defaultdict(lambda: defaultdict(set))
     for trajectory in trajectories:

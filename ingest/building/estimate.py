@@ -21,12 +21,12 @@ from shards.program.machine import keep_freed_memory
 from shards.schema import SPLITS, Split, Trajectory
 from shards.shard import shard_stream
 
-TRIAL_BYTES = 32 * 2**20
+SPEED_TEST_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
 class SpeedTest:
-    """A few frames read, checked and encoded, and what that took; `fault` says why there are none."""
+    """Time to read, check and encode a few frames; `fault` says why there are no frames."""
 
     file: str
     frames: int = 0
@@ -40,9 +40,8 @@ class SpeedTest:
 class BuildEstimate:
     """Estimated size, time and memory of a build; bytes are of the frames before they are encoded.
 
-    `encoded_bytes` and `seconds` follow from the trial, None where it failed; `seconds` are of the parts
-    still to do.
-    `files` and `folders` together are the inodes that a quota counts.
+    `encoded_bytes` and `seconds` are computed from the trial and None if it failed; `seconds` count only the
+    parts that are not done yet. `files` and `folders` together are the inodes that a quota counts.
     """
 
     folder: Path
@@ -63,12 +62,12 @@ class BuildEstimate:
     caveats: tuple[str, ...]
 
 
-def preview(plan: BuildPlan, root: Path, resources: Resources) -> BuildEstimate:
-    """Estimates the build of this plan below `root`; raises SettingsError where the memory is too small."""
+def estimate_build(plan: BuildPlan, root: Path, resources: Resources) -> BuildEstimate:
+    """Estimates the build of this plan below `root`; raises SettingsError if the memory is too small."""
     folder = root / plan.recipe.name
     trajectories = _trajectories(plan.parts)
     missing = [part for part in plan.parts if read_record(folder, part) is None]
-    trial = try_out(plan, (missing or plan.parts)[0].trajectories[0])
+    trial = run_speed_test(plan, (missing or plan.parts)[0].trajectories[0])
     total = _bytes(plan, trajectories)
     left = _bytes(plan, _trajectories(missing))
     rate = trial.seconds / trial.bytes if trial.bytes else None
@@ -97,10 +96,10 @@ def preview(plan: BuildPlan, root: Path, resources: Resources) -> BuildEstimate:
     )
 
 
-def try_out(plan: BuildPlan, trajectory: Trajectory) -> SpeedTest:
-    """Reads, checks and encodes the first frames of a trajectory, as its part would."""
+def run_speed_test(plan: BuildPlan, trajectory: Trajectory) -> SpeedTest:
+    """Reads, checks and encodes the first frames of a trajectory, as a build does."""
     file, schema = plan.input(trajectory.origin.file), plan.schema
-    frames = min(trajectory.frames, max(2, TRIAL_BYTES // schema.frame_bytes))
+    frames = min(trajectory.frames, max(2, SPEED_TEST_BYTES // schema.frame_bytes))
     slots = frames * (schema.frame_shape[1] // plan.chunk[1])
     keep_freed_memory()
     began = time.perf_counter()
@@ -135,25 +134,28 @@ def _segments(plan: BuildPlan, trajectory: Trajectory) -> int:
 
 
 def _inodes(plan: BuildPlan, trajectories: list[Trajectory]) -> tuple[int, int]:
-    """Files and folders of the finished dataset: card, index, recipe, lock and records next to the shards."""
+    """How many files and folders the finished dataset has, with card, index, recipe, lock and records."""
     splits = len({t.split for t in trajectories})
     files, folders = 4 + len(plan.parts), 2 + splits
     if plan.packaging == "webdataset":
         return files + len(plan.parts), folders
-    # The groups of the dataset and of each split say what is below them.
+
+    # A zarr.json for the group of the dataset, and one for that of each split.
     files += 1 + splits
     space, static = len(plan.schema.grid.axes), bool(plan.schema.static_channels)
     arrays = 3 + space + static
+
     for trajectory in trajectories:
         segments = _segments(plan, trajectory)
         # One array is the fields, the others have one chunk each; every array and the group have a zarr.json.
         files += segments + (arrays - 1) + arrays + 1
         folders += 1 + 2 * arrays + segments * (space + 1) + (space - 1) + static * space
+
     return files, folders
 
 
-def preview_lines(found: BuildEstimate, workers: int) -> list[str]:
-    """The estimate as a person reads it."""
+def estimate_lines(found: BuildEstimate, workers: int) -> list[str]:
+    """The estimate as lines of text."""
     counts = ", ".join(f"{c.trajectories} {split} ({c.frames} frames)" for split, c in found.counts.items())
     done = f", {found.done_parts} done" if found.done_parts else ""
     encoded = "unknown" if found.encoded_bytes is None else f"about {size_in_words(found.encoded_bytes)}"

@@ -1,4 +1,4 @@
-"""Merges the records of all parts into card and index; no source file is needed."""
+"""Merges the records of all parts into card and index; needs no source file."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from shards.publish import group_paths, publish, published
 from shards.schema import SPLITS, Split
 from shards.write import full_disk_is_an_error
 
-# As many missing parts as one line of a message names.
+# The most missing parts that one message names.
 NAMED = 8
 
 
 def finish(folder: Path) -> tuple[Card, int]:
-    """Merges the parts that several jobs wrote; returns the card and the bytes written, 0 if merged before.
+    """Merges the parts that several jobs wrote; returns the card, and the bytes written (0 if merged before).
 
-    Raises ShardError where a part is missing, and names its job, or where a job is still writing.
+    Raises ShardError if a part is missing, and names its job, or if a job is still writing.
     """
     _require_begun(folder)
     if read_outline(folder) is None:
@@ -45,15 +45,15 @@ def finish(folder: Path) -> tuple[Card, int]:
 
 
 def _merged_before(folder: Path) -> Card:
-    """The card of a dataset that has nothing left to merge; raises ShardError where there is none."""
+    """The card of a dataset that is already merged; raises ShardError if there is none."""
     card = read_card(folder)
     if card is None or read_index(folder) is None:
-        raise ShardError(f"{folder}: holds no {UNFINISHED} and no finished dataset; run build again")
+        raise ShardError(f"{folder}: has no {UNFINISHED} and no finished dataset; run build again")
     return card
 
 
 def merged(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) -> Card | None:
-    """The card where all of this is merged already; None where `merge` would write something."""
+    """The card if all of this is already merged; None if `merge` would write something."""
     recipe, entries, files = _recipe_text(outline), _entries(records), _files(records)
     begun = (folder / UNFINISHED).exists()
     if begun or not entries or not _holds(folder / "recipe.toml", recipe):
@@ -80,7 +80,7 @@ def _holds(path: Path, text: bytes) -> bool:
 
 
 def complete(folder: Path) -> None:
-    """Merges a dataset whose parts are all done; the caller holds the lock."""
+    """Merges a dataset whose parts are all done. The caller holds the lock."""
     outline = read_outline(folder)
     if outline is None:
         return
@@ -96,7 +96,7 @@ def _require_begun(folder: Path) -> None:
 
 
 def _records(outline: BuildOutline, folder: Path) -> list[PartRecord]:
-    """The record of each part; raises ShardError with the jobs whose parts are missing."""
+    """The record of each part; raises ShardError if parts are missing, and names the jobs that build them."""
     found = [read_record(folder, part) for part in outline.parts]
     missing = [number for number, record in enumerate(found) if record is None]
     if missing:
@@ -105,27 +105,29 @@ def _records(outline: BuildOutline, folder: Path) -> list[PartRecord]:
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise ShardError(
             f"{folder}: {len(missing)} of {len(found)} parts are missing: {', '.join(named)}{more}; "
-            "run walrus-ingest build with these, then finish again"
+            "run walrus-ingest build with these options, then finish again"
         )
     return [record for record in found if record is not None]
 
 
 def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) -> tuple[Card, int]:
-    """Writes card and index of the records, one per part in order; returns the card and the bytes written.
+    """Writes card and index from the records of all parts, in order; returns the card and the bytes written.
 
-    The index comes last. Raises SourceError where no trajectory is left.
+    The index is written last. Raises SourceError if no trajectory is left.
     """
     entries, files, recipe = _entries(records), _files(records), _recipe_text(outline)
     if not entries:
         reason = next(chain.from_iterable(record.quarantine for record in records))
         shutil.rmtree(folder)
         raise SourceError(f"{reason.path}, row {reason.row}: {reason.reason}; no trajectory is left to build")
+
     kept = {file.path for file in files} | group_paths(outline.packaging, entries)
     _remove_strays(outline, folder, kept)
     written = 0
     if not _holds(folder / "recipe.toml", recipe):
         write_atomically(folder / "recipe.toml", recipe)
         written += len(recipe)
+
     card = _card(outline, records, entries)
     written += publish(folder, card, outline.packaging, files, entries)
     (folder / UNFINISHED).unlink(missing_ok=True)
@@ -133,7 +135,7 @@ def merge(outline: BuildOutline, folder: Path, records: Sequence[PartRecord]) ->
 
 
 def _remove_strays(outline: BuildOutline, folder: Path, known: set[str]) -> None:
-    """Removes what a killed run left, and files and records of parts that only an earlier plan had."""
+    """Removes files that a killed build left, and files and records of parts of an earlier plan."""
     names = {part.name for part in outline.parts}
     for left in (*folder.glob(f"{TEMPORARY}*"), *(folder / RECORDS).glob(f"{TEMPORARY}*")):
         left.unlink()
@@ -149,7 +151,7 @@ def _remove_strays(outline: BuildOutline, folder: Path, known: set[str]) -> None
 
 
 def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[Entry, ...]) -> Card:
-    """The card of these records; moments are of the train split where it has trajectories."""
+    """Makes the card from these records. Moments are those of the train split, if it has trajectories."""
     schema, recipe = outline.schema, outline.recipe
     train = [record for record in records if record.entries and record.entries[0].split == "train"] or records
     channels = (*schema.channels, *schema.static_channels)
@@ -172,7 +174,7 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
         correction=recipe.correction.reason if recipe.correction else "",
         differences=_differences(outline, entries),
         repeated_frames=sum(record.repeated_frames for record in records),
-        # What is held out for two splits may be left out twice.
+        # A trajectory that is held out for two splits may appear twice.
         quarantine=tuple(dict.fromkeys(quarantine)),
         inputs=outline.inputs,
         recipe_digest=recipe_digest(recipe),
@@ -191,14 +193,14 @@ def _counts(entries: tuple[Entry, ...]) -> dict[Split, Count]:
 
 
 def _caveats(outline: BuildOutline, records: Sequence[PartRecord]) -> tuple[str, ...]:
-    """What is known of the inputs, and the values far from all others: as many as a person reads."""
+    """Notes on the inputs, and the first of the values that are far from all others of their frame."""
     outliers = list(chain.from_iterable(record.outliers for record in records))
     more = [f"{len(outliers) - NAMED} more trajectories with such values"] if len(outliers) > NAMED else []
     return tuple(dict.fromkeys((*outline.caveats, *outliers[:NAMED], *more)))
 
 
 def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
-    """What is held out for two splits is in both, under one key: who adds up counts should know."""
+    """A note on trajectories that are held out for two splits: they are stored in both under one key."""
     keys = Counter(entry.key for entry in entries) if recipe.held_out else Counter[str]()
     count = sum(times > 1 for times in keys.values())
     many = "1 trajectory is" if count == 1 else f"{count} trajectories are"
@@ -206,10 +208,10 @@ def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
 
 
 def _reached(outline: BuildOutline, records: Sequence[PartRecord]) -> dict[str, KeptError]:
-    """What the fields were allowed, and the most that any of their components lost."""
+    """The bound on the error of each field, and the largest error of any of its components."""
     reached = dict.fromkeys(outline.schema.channels, 0.0)
     for record in records:
-        # Empty where all of a part was left out.
+        # Empty if all trajectories of the part were left out.
         for channel, error in zip(reached, record.errors, strict=bool(record.errors)):
             reached[channel] = max(reached[channel], error)
     errors = {}
@@ -221,7 +223,7 @@ def _reached(outline: BuildOutline, records: Sequence[PartRecord]) -> dict[str, 
 
 
 def _differences(outline: BuildOutline, entries: tuple[Entry, ...]) -> tuple[str, ...]:
-    """Where the files differ from the published release: reported, never enforced."""
+    """Differences between the files and the published release. They are reported and are no error."""
     frames = sorted({entry.frames for entry in entries})
     expected = outline.recipe.expected
     found = [

@@ -1,4 +1,4 @@
-"""What the frames of a trajectory add up to: moments, repeated frames, the largest error of rounding.
+"""Sums over the frames of a trajectory: moments, repeated frames, the largest rounding error.
 
 Axes: T time, C channel, S space.
 """
@@ -18,11 +18,11 @@ from shards.schema import Frames, Schema
 
 # Which cells [*S] are inside an obstacle.
 SolidCells = npt.NDArray[np.bool_]
-# A value so many times the RMS of all other cells of its frame is worth a note.
+# A value larger than this many times the RMS of all other cells of its frame is reported.
 FAR = 1e4
-# A change below this share of the values is rounding of float32.
+# A change smaller than this share of the values may be rounding of float32.
 ROUNDING = 16 * float(np.finfo(np.float32).eps)
-# Solvers may write their last frame twice.
+# One repeated frame is no fault: solvers may write their last frame twice.
 LEAST_REPEATS = 2
 
 
@@ -40,19 +40,19 @@ class FrameStatistics:
     def __init__(self, channels: tuple[str, ...]) -> None:
         self.channels = channels
         self.moments: tuple[Moments, ...] = tuple(NONE for _ in channels)
-        # The largest that rounding made, in physical units; empty where every bit is kept.
+        # The largest error of rounding, in physical units; empty if every bit is kept.
         self.errors: tuple[float, ...] = ()
         self.frames = 0
         self.repeated = 0
-        # Channel to frame and size of a value that is far from all others of its frame; the largest of each.
+        # The largest outlier of each channel.
         self.outliers: dict[str, Outlier] = {}
-        # The last frame that differs from the one before, and how much of each channel changed there.
+        # The last frame that differs from the one before, and whether it differs only by rounding.
         self._last_change = 0
         self._settled = False
         self._uniform: list[bool] = []
 
     def add(self, moments: tuple[Moments, ...], errors: tuple[float, ...] = ()) -> None:
-        """Adds one frame: its moments, and the error that rounding made in each channel."""
+        """Adds one frame: its moments, and the rounding error of each channel."""
         if self.frames and all(each.change_squares == 0 for each in moments):
             self.repeated += 1
         elif self.frames:
@@ -76,10 +76,11 @@ class FrameStatistics:
                 self.outliers[channel] = Outlier(self.frames, largest)
 
     def stopped_at(self) -> int | None:
-        """The frame from which on nothing more was written, None for a trajectory that goes on to its end.
+        """The frame after which no channel changes any more; None if the last frame still changes.
 
-        From there on all channels are the same everywhere, as unwritten values are, or at least two frames
-        repeat the one before. A state that settled, its last change no larger than rounding, did not stop.
+        A run stopped if all channels are uniform from some frame on, like values that were never written, or
+        if at least two frames repeat the one before. A state that has settled (its last change is no larger
+        than rounding) did not stop.
         """
         repeats = self.frames - 1 - self._last_change
         if self._last_change == 0 or self._settled:
@@ -91,7 +92,7 @@ class FrameStatistics:
         return None
 
     def still_fields(self, schema: Schema) -> tuple[str, ...]:
-        """Names of the variable fields of which no component ever changed."""
+        """Names of the variable fields that never change."""
         moved = {
             name for name, each in zip(self.channels, self.moments, strict=True) if each.change_squares > 0
         }
@@ -103,16 +104,16 @@ class FrameStatistics:
 
 
 def without_solid(slab: Frames, solid: SolidCells | None) -> Frames:
-    """The slab [T, C, *S] with not-a-number, which does not count, in solid cells [*S]."""
+    """The slab [T, C, *S] with NaN in solid cells [*S], so that moments do not count them."""
     return slab if solid is None else np.where(solid, np.asarray(np.nan, slab.dtype), slab)
 
 
 def with_moments(
     slabs: Iterable[Frames], solid: SolidCells | None = None
 ) -> Iterator[tuple[Frames, tuple[Moments, ...]]]:
-    """Each frame [C, *S] of slabs [T, C, *S] with the moments of its cells that are not solid.
+    """Yields each frame [C, *S] of slabs [T, C, *S] with the moments of its cells that are not solid.
 
-    The moments of a slab are found in a thread, while the frames of the slab before are encoded and written.
+    A thread computes the moments of a slab while the frames of the slab before are encoded and written.
     """
     with ThreadPoolExecutor(1) as thread:
         waiting = None

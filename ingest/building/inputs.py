@@ -26,11 +26,11 @@ BLOCKS = 64
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file below the root: relative path, split if its place says one, and its fingerprint.
+    """A file below the root: its relative path, its split if the path states one, and its fingerprint.
 
-    Of a run that is written in several files, it is the first one; `run` is the name of such a run.
-    `modified` and `digest` are of the file and of those that it is read with, `bytes` of the file alone. A
-    `fault` says why the file, or the folder of this path, is not read at all; it has no fingerprint then.
+    A run in several files is represented by its first file; `run` is then the name of the run. `modified`
+    (nanoseconds) and `digest` cover the file and its companions, `bytes` is the size of the file alone.
+    `fault` says why the file, or the folder at this path, cannot be read; then there is no fingerprint.
     """
 
     root: Path
@@ -41,7 +41,7 @@ class InputFile:
     digest: str
     run: str = ""
     fault: str = ""
-    # Whether every byte counts in the digest; of a larger file, or of several, it is a sample.
+    # Whether the digest covers every byte; for a larger file, or several, it covers samples.
     wholly_in_digest: bool = False
 
     @property
@@ -50,27 +50,27 @@ class InputFile:
 
     @property
     def stem(self) -> str:
-        """The name of its run, or its own without what tells its kind; a zarr store has that of its
-        folder.
-        """
+        """The name of the run, of the file without its suffix, or of the folder of a zarr store."""
         if self.run:
             return self.run
         return (self.place.parent if self.place.name in MARKERS else self.place).stem
 
 
 def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
-    """The files of this recipe below `start` (or that one), in natural order; raises SourceError for none.
+    """Finds the files of this recipe below `start`, in natural order; raises SourceError if there are none.
 
-    A folder that is a zarr store is one file, known by what stands for it. Folders that cannot be read, links
-    to nowhere and names that are no text are among the files, each with its fault.
+    `start` may be one of these files. A zarr store counts as one file, represented by its marker. Folders
+    that cannot be read, broken links and names that are not text are returned too, each with its fault.
     """
     if not is_utf8(start.absolute()):
         raise SourceError(f"{escaped(start)}: the name is not UTF-8; rename it")
     if not start.exists():
-        raise SourceError(f"{start}: no such file or folder")
+        raise SourceError(f"{start}: no such file or folder; check --from")
+
     start = start.absolute().parent if start.name in MARKERS else start
     if names_parts(recipe.files):
         return _runs(recipe, start)
+
     source = find(recipe.source)
     patterns = (recipe.files,) if recipe.files else source.PATTERNS
     store = marker(start)
@@ -82,10 +82,12 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
         root, paths = start, _matching(tree, start, patterns)
         faults = (*tree.unreadable, *_no_stores(tree, start, patterns))
         unreadable = tuple(item for item in faults if item.path not in paths)
+
     if not paths and not unreadable:
         raise SourceError(
             f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?"
         )
+
     files = [_input(root, path, source.split(path), source.companions(path)) for path in paths]
     return _in_order(root, files, unreadable)
 
@@ -93,14 +95,14 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
 def _in_order(
     root: Path, files: list[InputFile], unreadable: tuple[Unreadable, ...]
 ) -> tuple[InputFile, ...]:
-    """The files, and what could not be read among them, in natural order."""
+    """The files in natural order, followed by the paths that could not be read."""
     cure = "make it readable, or remove it"
     faulty = [_faulty(root, item.path, f"{item.reason}; {cure}") for item in unreadable]
     return tuple(sorted((*files, *faulty), key=lambda file: natural(file.path)))
 
 
 def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
-    """The first file of each run that is written in several, fingerprinted with the others."""
+    """The first file of each run that is written in several files; its fingerprint covers all of them."""
     pattern, source = NamePattern(recipe.files), find(recipe.source)
     unreadable: tuple[Unreadable, ...] = ()
     if start.is_dir() and marker(start) is None:
@@ -109,42 +111,45 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     else:
         own = files_of_run(start, pattern)
         runs, root = ([own], own.base) if own else ([], start.parent)
+
     if not runs and not unreadable:
         raise SourceError(f"{start}: holds no file named {recipe.files}; is it the folder of {recipe.name}?")
+
     inputs = []
     for run in runs:
         first, *others = (marker(file.path) or file.path for file in run.files)
-        # A split is a folder of runs, or of the files of one.
+        # The folder of a split holds runs, or the files of one run.
         split = source.split(run.base / "file") or source.split(run.base)
         inputs.append(_input(root, first, split, tuple(others), run.name))
+
     return _in_order(root, inputs, unreadable)
 
 
 def _matching(tree: Tree, root: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """The files whose names fit a pattern, and of folders that fit what stands for them as a zarr store."""
+    """The files whose paths match a pattern; a folder matches if it is a zarr store."""
     files = (path for path in tree.files if _is_meant(path, root, patterns))
     stores = (marker(folder) for folder in tree.folders if _is_meant(folder, root, patterns))
-    # The file that stands for a store whose folder fits adds nothing.
+    # A store may match twice: by its folder and by its marker.
     return list({path: None for path in (*files, *filter(None, stores))})
 
 
 def _no_stores(tree: Tree, root: Path, patterns: tuple[str, ...]) -> Iterator[Unreadable]:
-    """Folders with the ending of a pattern that are no store: one that lost its marker, a file unpacked."""
+    """Folders that match a pattern but are no zarr store: the marker was lost, or a file was unpacked."""
     endings = {PurePosixPath(pattern).suffix for pattern in patterns} - {""}
     for folder in tree.folders:
         if folder.suffix in endings and _is_meant(folder, root, patterns) and marker(folder) is None:
-            yield Unreadable(folder, "a folder and no zarr store, expected a file")
+            yield Unreadable(folder, "a folder that is not a zarr store, expected a file")
 
 
 def _is_meant(path: Path, root: Path, patterns: tuple[str, ...]) -> bool:
-    """Does the path below `root` fit a pattern?"""
+    """Whether the path below `root` matches a pattern; hidden files never do."""
     parts = path.relative_to(root).parts
     names = (("**", *PurePosixPath(pattern).parts) for pattern in patterns)
     return not path.name.startswith(".") and any(_fits(parts, each) for each in names)
 
 
 def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Do the parts of a path fit those of a pattern, in which `**` is any number of folders?
+    """Whether the parts of a path match those of a pattern, in which `**` stands for any number of folders.
 
     >>> _fits(("all", "data", "a.h5"), ("**", "data", "*.h5"))
     True
@@ -161,11 +166,12 @@ def _input(
 ) -> InputFile:
     if not is_utf8(path):
         return _faulty(root, path, "the name is not UTF-8; rename the file, or its folder")
+
     relative = path.relative_to(root).as_posix()
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise OSError("a pipe or a device, which may have no end")
+            raise OSError("a pipe or a device, which may never end")
         modified, digest_of_all = newest(path, companions), _digest_with(path, companions)
         return InputFile(
             root=root,
@@ -178,7 +184,8 @@ def _input(
             wholly_in_digest=not companions and status.st_size <= BLOCKS * BLOCK,
         )
     except OSError:
-        # A link to nowhere, a pipe, or no permission: its source will say so, and leave out this file alone.
+        # A broken link, a pipe, or no permission: the source reports it later, and only this file is left
+        # out.
         return InputFile(root, relative, split, 0, 0, "", run)
 
 
@@ -187,32 +194,35 @@ def _faulty(root: Path, path: Path, fault: str) -> InputFile:
 
 
 def newest(path: Path, companions: tuple[Path, ...]) -> int:
-    """When a file, or one that it is read with, was last modified, in nanoseconds."""
+    """The latest modification time of a file and its companions, in nanoseconds."""
     return max(place.stat().st_mtime_ns for place in (path, *companions))
 
 
 def require_unchanged(recipe: Recipe, file: InputFile) -> None:
-    """Raises MismatchError where a file has another size or time than when it was planned."""
+    """Raises MismatchError if the size or the time of a file differs from the plan."""
     if not file.digest:
         return
+
     if file.run:
         run = files_of_run(file.place, NamePattern(recipe.files))
         companions = tuple(marker(other.path) or other.path for other in run.files[1:]) if run else ()
     else:
         companions = find(recipe.source).companions(file.place)
+
     try:
         size, modified = file.place.stat().st_size, newest(file.place, companions)
     except FileNotFoundError:
         size, modified = -1, 0
+
     if (size, modified) != (file.bytes, file.modified):
         raise MismatchError(
-            f"{file.place}: has changed while it was read; run the same command again when nothing writes to "
-            "it"
+            f"{file.place}: has changed while it was read; run the same command again when no process writes "
+            "to it"
         )
 
 
 def _digest_with(path: Path, companions: tuple[Path, ...]) -> str:
-    """Digest of a file and its companions; they share the blocks that would be read of one file."""
+    """Digest of a file and its companions, with as many blocks in total as for one file."""
     if not companions:
         return digest(path)
     result = hashlib.sha256(digest(path).encode())
@@ -223,7 +233,7 @@ def _digest_with(path: Path, companions: tuple[Path, ...]) -> str:
 
 
 def digest(path: Path, blocks: int = BLOCKS) -> str:
-    """SHA-256 of the size and of up to 64 evenly spaced blocks: bounded work for a file of any size."""
+    """SHA-256 of the size and of up to 64 evenly spaced blocks: the cost does not grow with the file."""
     size = path.stat().st_size
     result = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""Locks the parts of a dataset, so that two builds at once never write the same (docs/decisions/0005).
+"""Locks the parts of a dataset, so that two builds never write the same part at once (docs/decisions/0005).
 
-The process that does part n locks byte n of `parts/lock`; the file stays empty. The system drops the lock of
-a process that dies, however it dies. Where a file system knows no locks, nothing is held and nobody refused.
+The process that builds part n locks byte n of `parts/lock`; the file stays empty. If a process dies, the
+system releases its lock. On a file system without locks nothing is locked, and no build is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shards.errors import ShardError
 from shards.schema import SPLITS
 
 NAME = "lock"
-# A byte that stands for no part.
+# The byte that `turn` locks: larger than any number of a part.
 TURN = 2**40
 
 
@@ -32,20 +32,22 @@ class Lock:
     file: BinaryIO
 
     def take(self, start: int, length: int) -> None:
-        """Locks bytes, all from `start` on for length 0; raises ShardError where another process has one."""
+        """Locks bytes from `start` on (all of them for length 0); raises ShardError if another process holds
+        one.
+        """
         try:
             fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 raise ShardError(
-                    f"{self.folder}: another process is writing the same parts; wait for it, or stop it"
+                    f"{self.folder}: another process is writing the same parts; wait for it or stop it"
                 ) from error
             if error.errno not in NO_LOCKS:
                 raise
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits until no other process is in its turn."""
+        """Waits until no other process is in this section."""
         try:
             fcntl.lockf(self.file, fcntl.LOCK_EX, 1, TURN)
         except OSError as error:
@@ -61,18 +63,19 @@ class Lock:
 
 @contextmanager
 def lock(folder: Path, parts: Iterable[int] | None = None) -> Iterator[Lock]:
-    """Holds these parts of a dataset, None for all; raises ShardError where another process holds one.
+    """Holds these parts of a dataset (None: all parts); raises ShardError if another process holds one.
 
-    Also where a folder that a build clears is a link: what is behind it may be anybody's
+    Raises ShardError too if a folder that a build clears is a link: it may point to other people's files
     (docs/decisions/0041-nothing-of-others-is-believed.md).
     """
     for name in (RECORDS, *SPLITS):
         if (folder / name).is_symlink():
             raise ShardError(
-                f"{folder / name}: is a link, and builds remove what they do not know; put the folder itself "
-                "there, or name another root"
+                f"{folder / name}: is a link, and a build removes unknown files in this folder; replace the "
+                "link by a folder, or name another root"
             )
-    # The records' folder comes first: by it a later run knows that the rest is a build's.
+
+    # The folder of the records is made first: a later run recognises a build by it.
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
     with open_append(folder / RECORDS / NAME) as file:
         held = Lock(folder, file)

@@ -1,6 +1,6 @@
-"""Memory of a build: how much it may use, how much a process needs, how large a slab it may read.
+"""Memory of a build: the limit, the need of a process, the size of a slab.
 
-The bytes that are written depend on none of this: shards and chunks are cut as the data alone say.
+None of this changes the bytes that are written: only the data decide how shards and chunks are cut.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from shards.errors import SettingsError
 from shards.program.byte_size import enough
 from shards.program.machine import usable_memory
 
-# Frames of a slab stay in the last cache until they are encoded, and its memory is used again for the next.
+# Small enough to stay in the processor cache until its frames are encoded; the next slab reuses its memory.
 SLAB_BYTES = 8 * 2**20
-# Peaks of resident memory, measured on frames of 0.05 to 32 MiB, rounded up (docs/decisions/0008-memory.md):
-# python and its libraries; frames alive next to the slabs (checks, the encoder); slabs being encoded, looked
-# at, read, and copies.
+# Measured peaks of resident memory for frames of 0.05 to 32 MiB, rounded up (docs/decisions/0008-memory.md):
+# bytes of python and its libraries; frames next to the slabs (checks, encoder); slabs that are read, checked
+# or encoded, with copies.
 PROCESS_BYTES = 96 * 2**20
 FRAMES = 8
 SLABS = 5
@@ -23,11 +23,11 @@ SLABS = 5
 
 @dataclass(frozen=True)
 class Resources:
-    """Who does the parts of a build, and how much memory they may hold.
+    """The workers that build the parts, and the memory that they may use.
 
-    `workers` processes of this machine, or the dask cluster at the address `scheduler`. `memory` in bytes
-    bounds all processes here together, or each worker of a cluster; None means what this machine, container
-    or job has. `wait` is for how many seconds a build waits for workers of a cluster that are gone.
+    These are `workers` processes on this machine, or the dask cluster at the address `scheduler`. `memory`
+    (bytes) is the limit of all processes on this machine together, or of each worker of a cluster; None
+    stands for the memory of this machine, container or job. A build waits `wait` seconds for lost workers.
     """
 
     workers: int
@@ -36,7 +36,7 @@ class Resources:
     wait: float = 600.0
 
     def slab_bytes(self, work: Work) -> int:
-        """Bytes of the slabs that each process may read; raises SettingsError below one frame."""
+        """Bytes of a slab that each process may read; raises SettingsError if one frame does not fit."""
         if self.scheduler is None:
             return slab_within(work, self.memory or usable_memory(), self.workers)
         return slab_within(work, self.memory, 1)
@@ -44,7 +44,9 @@ class Resources:
 
 @dataclass(frozen=True)
 class Work:
-    """What decides the memory of a build: bytes of a frame and of the constant fields as read; its parts."""
+    """What the memory of a build depends on: bytes of a frame and of the constant fields as read, number of
+    parts.
+    """
 
     frame_bytes: int
     static_bytes: int
@@ -52,7 +54,7 @@ class Work:
 
 
 def process_bytes(work: Work, slab_bytes: int) -> int:
-    """The most that one process holds that reads in slabs of this size.
+    """Upper bound on the memory of one process that reads slabs of this size.
 
     >>> process_bytes(Work(frame_bytes=2**20, static_bytes=0, parts=4), slab_bytes=8 * 2**20) // 2**20
     144
@@ -61,7 +63,7 @@ def process_bytes(work: Work, slab_bytes: int) -> int:
 
 
 def slab_within(work: Work, memory: int | None, workers: int) -> int:
-    """Bytes of a slab with which all processes stay below `memory`; raises SettingsError below one frame.
+    """Bytes of a slab with which all processes stay below `memory`; raises SettingsError if no frame fits.
 
     >>> slab_within(Work(frame_bytes=2**20, static_bytes=0, parts=4), 500 * 10**6, workers=2) // 2**20
     8

@@ -1,7 +1,7 @@
 """Finds files that a process has open for writing: a simulation that still runs, or a notebook.
 
-Linux shows them in /proc, those of other users to root alone; other systems, and other machines that share a
-disk, show nothing (docs/decisions/0046).
+Linux lists them in /proc; only root sees those of other users. On other systems nothing is found, and never
+the processes of another machine that shares the disk (docs/decisions/0046).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ PROCESSES = Path("/proc")
 
 
 def processes_that_write() -> dict[Identity, str]:
-    """Device and inode of each file that another process has open for writing, and which process that is."""
+    """Maps device and inode of each file that another process has open for writing to that process."""
     found: dict[Identity, str] = {}
     if not PROCESSES.is_dir():
         return found
     for process in PROCESSES.iterdir():
-        # A process may end, or belong to somebody else, at any moment.
+        # The process may end now, or belong to another user.
         if process.name.isdecimal() and int(process.name) != os.getpid():
             with suppress(OSError):
                 _add_files_of(process, found)

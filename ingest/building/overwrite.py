@@ -1,6 +1,6 @@
 """Refuses builds that would delete data.
 
-Merging removes unknown files, so everything in the folder must be accounted for first.
+Merging removes files that it does not know, so all files in the folder are checked first.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from shards.json_text import parse, parse_with_checksum
 T = TypeVar("T")
 
 
-def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], slab_bytes: int) -> None:
-    """Raises MismatchError where doing these parts would lose what was built before, or a user's files."""
+def require_nothing_lost(plan: BuildPlan, folder: Path, parts: Sequence[Part], slab_bytes: int) -> None:
+    """Raises MismatchError if building these parts would delete an earlier build or files of the user."""
     if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
         raise ShardError(f"{folder}: cannot be read (Permission denied); ask its owner, or name another root")
+
     _require_ours(plan, folder)
     index = read_index(folder)
     card = read_card(folder)
@@ -35,29 +36,31 @@ def keep_what_is_there(plan: BuildPlan, folder: Path, parts: Sequence[Part], sla
         raise MismatchError(
             f"{folder}: is built as {index.packaging}; use walrus-ingest convert, or another root"
         )
+
     if card is None:
         return
+
     built = _built(folder, index)
     lost = next(chain(_lost_files(plan, card), _lost_rows(plan, parts, card, built, slab_bytes)), None)
     if lost is not None:
         raise MismatchError(
-            f"{folder}: was built from {lost}, which is not among the inputs now; restore it, or remove "
-            "the folder and build again"
+            f"{folder}: was built from {lost}; its shards would be lost: restore the input, or remove the "
+            "folder and build again"
         )
 
 
 def read_card(folder: Path) -> Card | None:
-    """The card of a build, None where there is none; raises ShardError where it is damaged."""
+    """The card of a build, None if there is none; raises ShardError if it is damaged."""
     return _document(folder / "card.json", partial(parse, Card))
 
 
 def read_index(folder: Path) -> DatasetIndex | None:
-    """The index of a build, None where there is none; raises ShardError where it is damaged."""
+    """The index of a build, None if there is none; raises ShardError if it is damaged."""
     return _document(folder / "index.json", parse_index)
 
 
 def _document(path: Path, read: Callable[[bytes, str], T]) -> T | None:
-    """What `read` makes of a document."""
+    """Reads a document with `read`; None if it does not exist."""
     content = _content(path) if path.is_file() else None
     try:
         return None if content is None else read(content, str(path))
@@ -66,7 +69,7 @@ def _document(path: Path, read: Callable[[bytes, str], T]) -> T | None:
 
 
 def _content(path: Path) -> bytes:
-    """All bytes of a document; raises ShardError where there is no permission to read it."""
+    """All bytes of a document; raises ShardError if permission is missing."""
     try:
         return path.read_bytes()
     except PermissionError as error:
@@ -76,7 +79,7 @@ def _content(path: Path) -> bytes:
 
 
 def _require_ours(plan: BuildPlan, folder: Path) -> None:
-    """Raises MismatchError where the folder holds an input, or things that no build wrote."""
+    """Raises MismatchError if the folder holds an input, or files that no build wrote."""
     inside = [
         file.path for file in plan.inputs if Path(realpath(file.place)).is_relative_to(realpath(folder))
     ]
@@ -90,7 +93,7 @@ def _require_ours(plan: BuildPlan, folder: Path) -> None:
 
 
 def _built(folder: Path, index: DatasetIndex | None) -> set[tuple[str, str]]:
-    """Split and key of all that is there, by the records where a part run withdrew the index."""
+    """Split and key of all built trajectories; from the records if a killed build has removed the index."""
     entries = index.trajectories if index else _recorded(folder)
     return {(entry.split, entry.key) for entry in entries}
 
@@ -101,23 +104,23 @@ def _recorded(folder: Path) -> Iterator[Entry]:
             text = LocalFiles(folder).read(f"{RECORDS}/{path.name}")
             yield from parse_with_checksum(PartRecord, text, str(path)).entries
         except ShardError:
-            # Cut short, or removed just now by the job that does this part: nothing is built.
+            # Incomplete, or just removed by the job that builds this part: no trajectory of it is built.
             continue
 
 
 def _lost_files(plan: BuildPlan, card: Card) -> Iterator[str]:
-    """Inputs of the last build that are not there now, or are refused."""
+    """Inputs of the last build that do not exist now, or are refused now."""
     refused = {item.path: item.reason for item in plan.refused if item.row is None}
     present = {file.path for file in plan.inputs if file.path not in refused}
     for item in card.inputs:
         if item.path not in present:
-            yield f"{item.path}, which {refused.get(item.path, 'is not there now')}"
+            yield f"{item.path}, which {refused.get(item.path, 'does not exist now')}"
 
 
 def _lost_rows(
     plan: BuildPlan, parts: Sequence[Part], card: Card, built: set[tuple[str, str]], slab_bytes: int
 ) -> Iterator[str]:
-    """Trajectories that changed inputs would not give any more; these are read whole to know."""
+    """Trajectories that changed inputs would no longer give. Reads these inputs completely."""
     digests = {file.path: file.digest for file in plan.inputs}
     changed = {item.path for item in card.inputs if digests.get(item.path) != item.digest}
     planned = chain.from_iterable(part.trajectories for part in parts)

@@ -1,6 +1,6 @@
 """Writes one part of a build: reads its trajectories slab by slab, checks, encodes and writes them.
 
-The record of the part is written last. It holds what index and card need, and the digest by which a later run
+The record of the part is written last. It holds what index and card need, and a digest: from it, a later run
 knows that the part is done.
 """
 
@@ -40,7 +40,7 @@ RECORDS = "parts"
 
 
 class PartName(Protocol):
-    """The name of a part, and the digest of what decides its bytes."""
+    """Name of a part, and the digest of everything that decides its bytes."""
 
     @property
     def name(self) -> str: ...
@@ -51,7 +51,7 @@ class PartName(Protocol):
 
 @checked
 class PartRecord:
-    """What a finished part holds."""
+    """The record of a finished part."""
 
     digest: str
     entries: tuple[Entry, ...]
@@ -60,9 +60,9 @@ class PartRecord:
     static_moments: tuple[Moments, ...]
     repeated_frames: int
     quarantine: tuple[Quarantined, ...]
-    # The largest error of each channel; empty where every bit is kept.
+    # The largest error of each channel; empty if every bit is kept.
     errors: tuple[float, ...] = ()
-    # When large files, of which the digest is a sample, were last written.
+    # Modification times (nanoseconds) of large files, whose digest covers samples only.
     modified: dict[str, int] = field(default_factory=dict)
     # One sentence for each value far from all others of its frame.
     outliers: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class PartRecord:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A trajectory that is read and checked as it is written."""
+    """A trajectory that is read and checked while it is written."""
 
     encoded: Encoded
     frames: FrameStatistics
@@ -90,7 +90,7 @@ def record_path(dataset: Path, part: str) -> Path:
 
 
 def read_record(dataset: Path, part: PartName) -> PartRecord | None:
-    """The record of a part that is done as planned, with its files all in place; otherwise None."""
+    """The record of a part that is done as planned and has all its files; otherwise None."""
     path = record_path(dataset, part.name)
     if not path.is_file():
         return None
@@ -111,9 +111,8 @@ def _has_length(path: Path, length: int) -> bool:
 def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
     """Writes the trajectories of a part, then its record.
 
-    Raises ShardError for a full disk, MismatchError where an input changes meanwhile.
-
-    The process keeps the memory that it frees from then on.
+    Raises ShardError if the disk is full, MismatchError if an input changes meanwhile. From then on the
+    process keeps freed memory for its next slabs.
     """
     keep_freed_memory()
     _withdraw(record_path(dataset, part.name))
@@ -139,7 +138,7 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
 
 
 def _withdraw(record: Path) -> None:
-    """A loss of power must not bring it back, next to files that are not on the disk yet."""
+    """Removes the index durably, so that it cannot come back after a loss of power and list missing files."""
     if record.exists():
         record.unlink()
         settle(record.parent)
@@ -148,7 +147,7 @@ def _withdraw(record: Path) -> None:
 def unfit(
     plan: BuildPlan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES
 ) -> Iterator[Quarantined]:
-    """The trajectories that a build would leave out, found by reading all of their frames; writes nothing."""
+    """Yields the trajectories that a build would leave out. Reads all of their frames and writes nothing."""
 
     def drain(prepared: _Prepared) -> None:
         for _, blocks in prepared.encoded.segments:
@@ -169,7 +168,7 @@ def _record(
     files: tuple[FileRecord, ...],
     quarantine: list[Quarantined],
 ) -> PartRecord:
-    """What the index and the card need of the trajectories that were written."""
+    """Collects from the written trajectories what index and card need."""
     none = tuple(NONE for _ in plan.schema.channels)
     static_none = tuple(NONE for _ in plan.schema.static_channels)
     errors_of_channels = zip(*(item.frames.errors for item in written), strict=True)
@@ -203,9 +202,9 @@ def _pass_file(
     slab_bytes: int,
     take: Callable[[_Prepared], None],
 ) -> list[Quarantined]:
-    """Hands the trajectories of one file to `take`; returns those that are not fit, and why."""
+    """Passes the trajectories of one file to `take`; returns those that were left out, with the reasons."""
     quarantine: list[Quarantined] = []
-    # Of the file as a whole: looked for once, and only where a value is no number.
+    # Read once per file, and only if a value is not finite.
     absent: str | None = None
     try:
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
@@ -225,7 +224,7 @@ def _pass_file(
 
 
 def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_bytes: int) -> _Prepared:
-    """A trajectory whose frames are read, checked and encoded when its shards are written."""
+    """Prepares a trajectory: its frames are read, checked and encoded when its shards are written."""
     schema, row = plan.schema, trajectory.origin.row
     statistics = FrameStatistics(schema.channels)
     slabs = read_slabs(opened, row, trajectory.frames, slab_bytes // plan.read_frame_bytes)
@@ -242,14 +241,14 @@ def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_byt
 
 
 def frame_units(plan: BuildPlan) -> StoredUnits:
-    """The units that the frames of a plan are stored in."""
+    """The units in which the frames of a plan are stored."""
     return StoredUnits(
         plan.schema.channels, plan.channel_powers(constant=False), plan.schema.dtype, plan.allowed
     )
 
 
 def _filled_cells(plan: BuildPlan, opened: OpenFile, row: int) -> SolidCells | None:
-    """Cells [*S] inside of what the recipe's [mask] calls solid: what they hold is no value."""
+    """Cells [*S] that the recipe's [mask] calls solid, which hold no values."""
     if plan.recipe.mask is None:
         return None
     solid: SolidCells = (opened.boundary(row) & Cell.OBSTACLE) > 0
@@ -263,10 +262,10 @@ def checked_frames(
     files: tuple[str, ...] = (),
     solid: SolidCells | None = None,
 ) -> Iterator[Frames]:
-    """Frames [C, *S] of slabs [T, C, *S] in stored units, added to the statistics as they pass.
+    """Yields the frames [C, *S] of slabs [T, C, *S] in stored units, and adds them to the statistics.
 
-    `files` names the file of each frame where there are several. Cells `solid` [*S] do not count.
-    Raises UnfitError at the first frame that is not finite, or that loses more than is allowed.
+    `files` names the file of each frame, if there are several. Cells in `solid` [*S] are not checked.
+    Raises UnfitError at the first frame that is not finite, or that would lose more than is allowed.
     """
     for number, (frame, moments) in enumerate(with_moments(slabs, solid)):
         where = f"frame {number} ({files[number]})" if files else f"frame {number}"
@@ -277,14 +276,14 @@ def checked_frames(
 
 
 def _cells(frame: Frames, solid: SolidCells | None) -> int:
-    """How many cells of a frame [C, *S] hold values."""
+    """The number of cells of a frame [C, *S] that hold values."""
     return int(frame[0].size) - (0 if solid is None else int(np.count_nonzero(solid)))
 
 
 def _constants(
     plan: BuildPlan, opened: OpenFile, row: int, solid: SolidCells | None
 ) -> tuple[bytes | None, tuple[Moments, ...]]:
-    """The constant fields as stored, None without any, and their moments; UnfitError where not fit."""
+    """The constant fields as stored (None if there are none) and their moments; raises UnfitError."""
     schema, where = plan.schema, "a constant field"
     if not schema.static_channels:
         return None, ()
@@ -297,7 +296,7 @@ def _constants(
 
 
 def _document(plan: BuildPlan, trajectory: Trajectory) -> TrajectoryDocument:
-    """What is stored next to the arrays of a trajectory."""
+    """The document that is stored next to the arrays of a trajectory."""
     schema = plan.schema
     return TrajectoryDocument(
         dataset=plan.recipe.name,
@@ -319,7 +318,9 @@ def _document(plan: BuildPlan, trajectory: Trajectory) -> TrajectoryDocument:
 
 
 def read_slabs(opened: OpenFile, row: int, frames: int, slab_frames: int) -> Iterator[Frames]:
-    """The first `frames` of a row in slabs [T, C, *S] that bound the memory, never less than a frame."""
+    """Reads the first `frames` frames of a row in slabs [T, C, *S] that bound the memory; at least one frame
+    each.
+    """
     slab = max(1, slab_frames)
     for start in range(0, frames, slab):
         yield opened.frames(row, start, min(start + slab, frames))
@@ -328,7 +329,7 @@ def read_slabs(opened: OpenFile, row: int, frames: int, slab_frames: int) -> Ite
 def _segments(
     plan: BuildPlan, trajectory: Trajectory, frames: Iterator[Frames], statistics: FrameStatistics
 ) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """(frames, bytes) of each shard; ends in the check that needs the whole trajectory."""
+    """Yields (frames, bytes) of each shard; then runs the check that needs the whole trajectory."""
     shard_frames = min(plan.shard_frames, trajectory.frames)
     slots = shard_frames * (plan.schema.frame_shape[1] // plan.chunk[1])
     for start in range(0, trajectory.frames, shard_frames):
@@ -337,12 +338,12 @@ def _segments(
     stopped = statistics.stopped_at()
     if stopped is not None and plan.recipe.at_rest == "refuse":
         raise UnfitError(
-            f"no channel changes from frame {stopped} of {trajectory.frames} on: the run "
-            'was killed, or still writes; run it again, or set at_rest = "keep" if nothing moves there'
+            f"no channel changes from frame {stopped} of {trajectory.frames} on: the run was killed, or is "
+            'not finished; run it again, or set at_rest = "keep" if the state is at rest'
         )
     still = statistics.still_fields(plan.schema)
     if still and plan.recipe.at_rest == "refuse":
         raise UnfitError(
-            f'{" and ".join(still)} never changes; declare it constant, set at_rest = "keep", or leave '
-            "the trajectory out"
+            f'{" and ".join(still)} never changes; declare it constant, set at_rest = "keep", or exclude '
+            "the trajectory"
         )

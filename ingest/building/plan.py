@@ -1,7 +1,7 @@
-"""What a build will do: which trajectory of which file goes into which part.
+"""Plans a build: which trajectory of which file is written in which part.
 
-A part is what one process writes at a time: some groups of the zarr packaging, or one tar. The plan depends
-on the inputs and the recipe, never on the number of workers.
+One process writes a part at a time: some groups of the zarr packaging, or one tar. The plan depends on the
+inputs and the recipe, never on the number of workers.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from shards.json_text import to_text
 from shards.schema import SPLITS, DType, Schema, Split, Trajectory
 from shards.shard import chunk_shape
 
-# A trajectory longer than this is cut into several shards, at frames.
+# A longer trajectory is cut into several shards, between frames.
 SHARD_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
 class Part:
-    """Trajectories of one split, in order; `digest` covers all that decides the bytes written.
+    """Trajectories of one split, in order; `digest` covers everything that decides the bytes written.
 
-    Of large files the digest is a sample: `modified` says when these were last written, in nanoseconds.
+    For large files it covers samples only; `modified` holds the modification times of these (nanoseconds).
     """
 
     name: str
@@ -58,10 +58,10 @@ class Part:
 
 @dataclass(frozen=True)
 class AgreedInputs:
-    """What the headers of the input files say and agree on; no frame is read for it.
+    """What the headers of the input files agree on. No frame is read for it.
 
-    `schema` is that of the files. `refused` are files and rows that are left out, `caveats` what the user
-    should know of the rest.
+    `schema` is that of the files. `refused` are the files and rows that are left out, `caveats` are notes on
+    the others.
     """
 
     recipe: Recipe
@@ -72,17 +72,17 @@ class AgreedInputs:
     caveats: tuple[str, ...]
 
     def least_work(self, packaging: Packaging, rounded: bool) -> Work:
-        """The work of a build of these; rounding may store float64 as float32, in fewer parts."""
+        """The work of a build of these files; rounding may store float64 as float32, in fewer parts."""
         stored = replace(self.schema, dtype="float32") if rounded else self.schema
         return _work(self.schema, groups_of_parts(stored, packaging, self.trajectories))
 
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """The whole build of one dataset; `read_dtype` is that of the frames as their source gives them.
+    """The whole build of one dataset.
 
-    `errors` says what each variable field may lose; it is empty where every bit is kept. `caveats` are what
-    the user should know of the inputs.
+    `read_dtype` is the type of the frames as their source gives them. `errors` holds the error allowed for
+    each variable field; it is empty if every bit is kept. `caveats` are notes on the inputs.
     """
 
     recipe: Recipe
@@ -104,7 +104,7 @@ class BuildPlan:
 
     @property
     def work(self) -> Work:
-        """What decides how much memory the build needs."""
+        """What the memory of the build depends on."""
         return _work(replace(self.schema, dtype=self.read_dtype), self.parts)
 
     @property
@@ -113,16 +113,16 @@ class BuildPlan:
 
     @property
     def chunk(self) -> tuple[int, ...]:
-        """[C, *S] of one chunk."""
+        """The shape [C, *S] of one chunk."""
         return _chunk(self.schema)
 
     def channel_powers(self, constant: bool) -> tuple[int, ...]:
-        """k of each channel of the frames, or of the static array."""
+        """The power k of each variable channel, or of each constant channel."""
         return self.schema.per_channel(self.powers, constant)
 
     @property
     def allowed(self) -> tuple[float, ...]:
-        """The error allowed of each channel of the frames; empty where every bit is kept."""
+        """The error allowed for each channel of the frames; empty if values are not rounded."""
         return _allowed(self.schema, self.errors)
 
     def input(self, path: str) -> InputFile:
@@ -130,17 +130,19 @@ class BuildPlan:
 
 
 def agree_inputs(recipe: Recipe, start: Path) -> AgreedInputs:
-    """Reads the headers of the files at `start`; raises SourceError where not one file can be used."""
+    """Reads the headers of the files at `start`; raises SourceError if no file can be used."""
     files = find_inputs(recipe, start)
     agreed = agreed_headers(recipe, files, None)
     if agreed.first_error and not agreed.headers:
         raise agreed.first_error
+
     copied = copies([header.file for header in agreed.headers])
     usable = usable_trajectories(recipe, agreed.headers, frozenset(), copied)
     if not usable.trajectories:
         bad = usable.refused
         first = f"the first: {bad[0].path}: {bad[0].reason}" if bad else "the files hold none"
         raise SourceError(f"{start}: no trajectory can be used; {first}")
+
     warn_of_empty_rules(recipe, files, usable.trajectories)
     return AgreedInputs(
         recipe=recipe,
@@ -161,9 +163,10 @@ def plan_build(
     keep_error: float | None = None,
     resources: Resources | None = None,
 ) -> BuildPlan:
-    """The plan of `recipe` on the files at `start`; raises SourceError where not one file can be used.
+    """Plans a build of `recipe` on the files at `start`; raises SourceError if no file can be used.
 
-    `keep_error` is the share of the one-step change that a value may lose; without it every bit is kept.
+    `keep_error` is the largest error of a value, as a share of the one-step change of its field (RMS);
+    without it every bit is kept.
     Raises SettingsError if `resources` are too small, before the first frame is read.
     """
     agreed = agree_inputs(recipe, start)
@@ -198,7 +201,7 @@ def plan_onto(
     codec: CodecName,
     onto: ExistingDataset,
 ) -> BuildPlan:
-    """The plan that adds `files` to a built dataset; without parts where none of them can be used."""
+    """Plans to add `files` to a built dataset; the plan has no parts if no file can be used."""
     agreed = agreed_headers(recipe, files, onto)
     copied = copies([header.file for header in agreed.headers])
     usable = usable_trajectories(recipe, agreed.headers, onto.keys, copied)
@@ -220,12 +223,12 @@ def plan_onto(
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Digest of everything that a recipe says."""
+    """Digest of all keys of a recipe."""
     return _digest(asdict(recipe))
 
 
 def shard_digest(recipe: Recipe) -> str:
-    """Digest of what decides the bytes of shards in a recipe; what only the card shows is left out."""
+    """Digest of the keys that decide the bytes of shards; keys that only the card shows are left out."""
     correction = recipe.correction
     deciding = replace(
         recipe,
@@ -249,7 +252,7 @@ def _digest(value: Any) -> str:
 
 
 def _work(schema: Schema, parts: Sequence[object]) -> Work:
-    """The work of a build whose frames are read as this schema says."""
+    """What the memory of a build depends on, if frames are read with this schema."""
     static_bytes = int(np.prod(schema.static_shape)) * np.dtype(schema.dtype).itemsize
     return Work(frame_bytes=schema.frame_bytes, static_bytes=static_bytes, parts=len(parts))
 
@@ -274,7 +277,7 @@ def _terms(
     codec: CodecName,
     errors: dict[str, KeptError],
 ) -> str:
-    """Digest of all that decides the bytes of every part, next to its inputs (docs/decisions/0045)."""
+    """Digest of everything besides the inputs that decides the bytes of every part (docs/decisions/0045)."""
     without_units = replace(schema, fields=tuple(replace(each, unit="") for each in schema.fields), units={})
     terms = {
         "format": FORMAT,
@@ -299,7 +302,7 @@ def _parts(
     trajectories: Sequence[Trajectory],
     before: dict[Split, int],
 ) -> tuple[Part, ...]:
-    """Consecutive trajectories of one split up to the size of a part, numbered from `before` on."""
+    """Groups consecutive trajectories of one split into parts, numbered from `before` on."""
     by_path = {file.path: file for file in files}
     numbers = {split: before.get(split, 0) for split in SPLITS}
     parts: list[Part] = []
@@ -318,4 +321,5 @@ def _parts(
             )
         )
         numbers[split] += 1
+
     return tuple(parts)

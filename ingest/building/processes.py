@@ -24,14 +24,16 @@ Results = Iterator[tuple[Part, PartRecord]]
 
 
 def in_processes(plan: BuildPlan, parts: list[Part], folder: Path, slab_bytes: int, workers: int) -> Results:
-    """Each part and its record, in the order they are done; raises WalrusError where a worker dies."""
+    """Builds parts; yields each with its record, in the order they are done. Raises WalrusError if a worker
+    dies.
+    """
     if workers == 1 or len(parts) < 2:
         for part in parts:
             yield part, build_part(plan, part, folder, slab_bytes)
         return
     terms = without_parts(plan)
     with _pool(min(workers, len(parts))) as pool:
-        # A terminal and most schedulers send signals to every process: the parent says what happened, once.
+        # A terminal and most schedulers send signals to every process: only the parent reports them.
         with withheld(signal.SIGINT, *SIGNALS):
             jobs = {pool.submit(build_part, terms, part, folder, slab_bytes): part for part in parts}
         for job in as_completed(jobs):
@@ -39,7 +41,7 @@ def in_processes(plan: BuildPlan, parts: list[Part], folder: Path, slab_bytes: i
 
 
 def without_parts(plan: BuildPlan) -> BuildPlan:
-    """The plan as it is sent with every part, which needs no other."""
+    """The plan without its parts: what is sent with each single part."""
     return replace(plan, parts=(), refused=())
 
 
@@ -48,13 +50,16 @@ def _result(job: Future[PartRecord]) -> PartRecord:
         return job.result()
     except BrokenProcessPool as error:
         raise WalrusError(
-            "a worker process was killed, usually because memory ran out; use fewer --workers"
+            "a worker process was killed, usually because memory ran out; use fewer --workers, then run the "
+            "same command again"
         ) from error
 
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that share nothing, since HDF5 does not survive a fork; an error drops what has not begun."""
+    """Processes that share nothing, because HDF5 does not survive a fork. An error cancels parts not yet
+    begun.
+    """
     with no_imports_from_here():
         pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
         try:
@@ -64,7 +69,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _follow_parent() -> None:
-    """In a worker: ends it with its parent, so that no worker writes after the parent was killed."""
+    """Ends this worker when its parent ends, so that no worker writes after the parent was killed."""
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,11 +1,9 @@
-"""Rounds values to fewer bits, no error larger than is allowed (docs/decisions/0007).
+"""Rounds values to fewer bits, with no error larger than allowed (docs/decisions/0007).
 
-What is allowed is a share of the RMS of the one-step change of the field, from a fixed sample of the train
-split. Each channel of each frame keeps the fewest bits that values of its size need for it, and the error is
-measured. Where float32 has bits enough for all of them, float64 is stored as float32. Axes: C channel, S
-space.
-
-The reasons are in docs/decisions/0011-float32-under-a-bound.md.
+The allowed error is a share of the RMS of the one-step change of the field, measured on a fixed sample of the
+train split. Each channel of each frame keeps the fewest bits with which its error stays within the bound; the
+error is measured. If float32 has enough bits for all fields, float64 is stored as float32
+(docs/decisions/0011-float32-under-a-bound.md). Axes: C channel, S space.
 """
 
 from __future__ import annotations
@@ -25,24 +23,23 @@ from shards.codec import rounded
 from shards.errors import SettingsError
 from shards.schema import DType, Frames, Schema, Trajectory
 
-# Values so much larger than those of the sample are still
-# stored within what is allowed, where float32 is chosen.
+# float32 is chosen only if values up to this many times those of the sample stay within the bound.
 BEYOND = 16
 FLOAT32 = np.finfo(np.float32)
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """Rounds one channel of a frame, held in units of `scale`, by at most `allowed` in physical units."""
+    """Rounds one channel of a frame, stored in units of `scale`, by at most `allowed` in physical units."""
 
     allowed: float
     scale: float
     dtype: DType
 
     def apply(self, stored: Frames) -> tuple[Frames, float]:
-        """[*S] in `dtype`, no value further from `stored` than is allowed, and the largest error.
+        """Rounds `stored` [*S] to `dtype` within the allowed error; returns the values and the largest error.
 
-        The error is larger than allowed where all bits of float32 are too few for float64.
+        The error is larger than allowed if even all bits of float32 are too few.
         """
         for bits in range(self._bits(float(np.abs(stored).max())), np.finfo(self.dtype).nmant):
             result = self._cast(rounded(stored, bits))
@@ -58,7 +55,7 @@ class Rounding:
         return cast
 
     def _error(self, result: Frames, stored: Frames) -> float:
-        """The largest, in physical units; infinite where the values exceed the type."""
+        """The largest error in physical units; infinite if a value exceeds the type."""
         with np.errstate(all="ignore"):
             scale = np.float64(self.scale)
             found, source = result * scale.astype(self.dtype), stored * scale.astype(stored.dtype)
@@ -66,7 +63,7 @@ class Rounding:
         return math.inf if math.isnan(error) else error
 
     def _bits(self, largest: float) -> int:
-        """Half of the last bit of the largest value must be within what is allowed."""
+        """The number of bits to keep: half of the last bit of the largest value must be within the bound."""
         allowed = self.allowed / self.scale
         if allowed == 0 or largest == 0:
             return 0 if largest == 0 else np.finfo(np.float64).nmant
@@ -75,7 +72,7 @@ class Rounding:
 
 @dataclass(frozen=True)
 class ErrorBounds:
-    """What is allowed of each field that changes, and the type that holds them all within it."""
+    """The error allowed for each variable field, and a type in which all fields stay within it."""
 
     errors: dict[str, KeptError]
     dtype: DType
@@ -88,10 +85,10 @@ def error_bounds(
     trajectories: Sequence[Trajectory],
     share: float,
 ) -> ErrorBounds:
-    """Allows each field `share` of its one-step change; raises SettingsError for no share."""
+    """Allows each field an error of `share` of its one-step change; raises SettingsError for a bad share."""
     if not 0 < share < math.inf:
         raise SettingsError(
-            f"--keep-error {share}: expected a share of the one-step change above 0, such as 0.01"
+            f"--keep-error {share}: expected a positive share of the one-step change, such as 0.01"
         )
     seen = _SampleStatistics(recipe.variable, schema)
     sample(recipe, files, trajectories, seen.add)
@@ -103,7 +100,7 @@ def error_bounds(
 
 
 def _fits(largest: float, allowed: float) -> bool:
-    """Whether float32 holds values of this size, and larger ones, within what is allowed."""
+    """Whether float32 holds values of this size, and larger ones, within the allowed error."""
     most = BEYOND * largest
     lost = max(most * float(FLOAT32.eps) / 2, float(FLOAT32.smallest_subnormal))
     return most < float(FLOAT32.max) and lost <= allowed
@@ -111,7 +108,7 @@ def _fits(largest: float, allowed: float) -> bool:
 
 @dataclass
 class _SampleStatistics:
-    """Mean squares of the change and largest value of each field; do constants fit float32?"""
+    """Mean squares of the change, and largest value, of each field; and whether constants fit float32."""
 
     variable: tuple[RecipeField, ...]
     schema: Schema
@@ -124,7 +121,7 @@ class _SampleStatistics:
         self.largest = {each.name: 0.0 for each in self.variable}
 
     def add(self, opened: OpenFile, trajectory: Trajectory) -> None:
-        """Neighbouring frames at the start, the middle and the end, and the constant fields."""
+        """Adds pairs of neighbouring frames at the start, middle and end, and the constant fields."""
         row, last = trajectory.origin.row, trajectory.frames - 2
         for frame in sorted({0, last // 2, last}):
             before, after = opened.frames(row, frame, frame + 2)
@@ -137,7 +134,7 @@ class _SampleStatistics:
             self.constants_fit &= np.array_equal(constants.astype(np.float32), constants)
 
     def _add_largest(self, frame: Frames) -> None:
-        """Keeps the largest value of each channel of a frame [C, *S]; the checks find what is not finite."""
+        """Keeps the largest value of each channel of a frame [C, *S]; skips values not finite."""
         names = self.schema.per_channel({each.name: each.name for each in self.variable})
         for name, values in zip(names, frame, strict=True):
             finite = np.abs(values[np.isfinite(values)])

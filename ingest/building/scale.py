@@ -1,4 +1,4 @@
-"""Finds the power of two that a field is divided by: the nearest to its RMS in a sample of the train split.
+"""Finds the power of two by which a field is divided: the nearest to its RMS in a sample of the train split.
 
 The sample is fixed, so the power is the same in every build (docs/decisions/0001).
 """
@@ -28,12 +28,12 @@ def sample(
     trajectories: Sequence[Trajectory],
     take: Callable[[OpenFile, Trajectory], None],
 ) -> None:
-    """Hands `take` the trajectories of the sample, each with its file open."""
+    """Calls `take` with each trajectory of the sample and its open file."""
     train = [t for t in trajectories if t.split == "train"] or trajectories
     picked = train[:: math.ceil(len(train) / SAMPLED_TRAJECTORIES)]
     places = {file.path: file.place for file in files}
     for path, group in groupby(picked, key=lambda trajectory: trajectory.origin.file):
-        # A file that fails here fails again in its part, which leaves it out and says why.
+        # If a file cannot be read here, its part fails too, leaves it out and gives the reason.
         with suppress(SourceError), find(recipe.source).open_file(places[path], recipe) as opened:
             for trajectory in group:
                 take(opened, trajectory)
@@ -42,7 +42,7 @@ def sample(
 def powers(
     recipe: Recipe, schema: Schema, files: tuple[InputFile, ...], trajectories: Sequence[Trajectory]
 ) -> dict[str, int]:
-    """k of each field."""
+    """Field name to k; stored values are divided by 2^k, the power of two nearest to the sample's RMS."""
     squares: dict[str, list[float]] = {field.name: [] for field in recipe.fields}
     sample(recipe, files, trajectories, partial(_add_frames, squares, recipe, schema))
     return {f.name: _power(squares[f.name]) if f.power is None else f.power for f in recipe.fields}
@@ -61,18 +61,18 @@ def _add_frames(
 def add_squares(
     squares: dict[str, list[float]], fields: tuple[RecipeField, ...], schema: Schema, values: Frames
 ) -> None:
-    """Adds the mean square of each field of values [C, *S]."""
+    """Adds the mean square of each field of the values [C, *S]."""
     start = 0
     for field in fields:
         stop = start + len(field.spec.components(schema.grid.axes))
-        # One k for all components, or the frame of a vector is distorted.
+        # One k for all components: otherwise vectors would change their direction.
         with np.errstate(over="ignore", invalid="ignore"):
             squares[field.name].append(float(np.mean(np.square(values[start:stop], dtype=np.float64))))
         start = stop
 
 
 def root_mean(squares: list[float]) -> float:
-    """The RMS that these mean squares give together, without those that are not finite; 0 of none.
+    """The RMS over these mean squares; those that are not finite do not count; 0 if none is left.
 
     >>> root_mean([9.0, 16.0, float("nan"), 11.0])
     3.4641016151377544

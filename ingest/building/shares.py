@@ -1,6 +1,6 @@
 """A plan without its trajectories: what `finish` needs to merge parts written by several jobs.
 
-Where several processes each do a share of the parts, the outline is in the dataset's folder until they are
+If several jobs each build a share of the parts, the outline is in the dataset's folder until the parts are
 merged.
 """
 
@@ -28,7 +28,7 @@ UNFINISHED = "unfinished.json"
 
 @checked
 class PartOutline:
-    """A part without its trajectories; `bytes` of its frames before they are encoded."""
+    """A part without its trajectories; `bytes` is the size of its frames before they are encoded."""
 
     name: str
     split: Split
@@ -38,7 +38,7 @@ class PartOutline:
 
 @checked
 class BuildOutline:
-    """A plan without its trajectories; `jobs` is the number of shares that its parts are done in."""
+    """A plan without its trajectories; `jobs` is the number of shares into which its parts are divided."""
 
     recipe: Recipe
     schema: Schema
@@ -55,7 +55,7 @@ class BuildOutline:
 
     @classmethod
     def of(cls, plan: BuildPlan, jobs: int = 1) -> BuildOutline:
-        """The outline of a plan that is done in so many shares."""
+        """The outline of a plan that is divided into this many shares."""
         used: set[str] = set()
         for part in plan.parts:
             used.update(trajectory.origin.file for trajectory in part.trajectories)
@@ -80,12 +80,12 @@ class BuildOutline:
         )
 
     def owners(self) -> tuple[int, ...]:
-        """The job, from 1 on, that does each part."""
+        """The job (from 1 on) that builds each part."""
         return share_out([part.bytes for part in self.parts], self.jobs)
 
 
 def share_of(part: str) -> tuple[int, int]:
-    """The job and the number of jobs; raises SettingsError where the text is no share.
+    """Parses `job/jobs`; raises SettingsError if the text is not a share.
 
     >>> share_of("3/16")
     (3, 16)
@@ -93,12 +93,12 @@ def share_of(part: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)/(\d+)", part)
     job, jobs = (int(number) for number in found.groups()) if found else (0, 0)
     if not 1 <= job <= jobs:
-        raise SettingsError(f"{part} is not a share; expected, for example, 1/16 to 16/16")
+        raise SettingsError(f"--part {part}: is not a share; expected, for example, 1/16 to 16/16")
     return job, jobs
 
 
 def share_out(sizes: Sequence[int], jobs: int) -> tuple[int, ...]:
-    """The job, from 1 on, of each part: the largest first, each to the job that has least so far.
+    """Assigns each part to a job (from 1 on): the largest part first, to the job that has least so far.
 
     >>> share_out([10, 40, 20, 15], jobs=2)
     (2, 1, 2, 2)
@@ -112,19 +112,19 @@ def share_out(sizes: Sequence[int], jobs: int) -> tuple[int, ...]:
 
 
 def read_outline(folder: Path) -> BuildOutline | None:
-    """The outline of a build that is not merged yet; raises ShardError where it is damaged."""
+    """The outline of a build that is not merged yet; raises ShardError if it is damaged."""
     path = folder / UNFINISHED
     return parse_with_checksum(BuildOutline, path.read_bytes(), str(path)) if path.is_file() else None
 
 
 def keep_outline(folder: Path, outline: BuildOutline, lock: Lock) -> None:
-    """Writes the outline, or finds it there; raises MismatchError where another job planned otherwise."""
+    """Writes the outline, or compares it with the existing one; raises MismatchError if they differ."""
     path, text = folder / UNFINISHED, dump_with_checksum(BuildOutline, outline)
     with lock.turn():
         if not path.is_file():
             write_atomically(path, text)
         elif path.read_bytes() != text:
             raise MismatchError(
-                f"{path}: other part runs had other inputs, recipe, options or number of parts; give all the "
-                "same, or delete this file and run all parts again"
+                f"{path}: another job had other inputs, recipe, options or number of parts; give all jobs "
+                "the same, or delete this file and run all parts again"
             )

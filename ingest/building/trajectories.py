@@ -1,4 +1,6 @@
-"""Which rows of the input files become trajectories: their splits, their keys, and why some are left out."""
+"""Decides which rows of the input files become trajectories: their splits, their keys, and which are left
+out.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,9 @@ class UsableTrajectories:
 def usable_trajectories(
     recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str], copied: dict[str, str]
 ) -> UsableTrajectories:
-    """The rows whose times and parameters pass the checks; no key is one of those `taken`.
+    """The rows whose times and parameters pass the checks. Keys differ from those `taken`.
 
-    `copied` names the files that hold the same bytes as another one: no row is in two splits by that.
+    `copied` maps files to another file with the same bytes: no row of such files may be in two splits.
     """
     splits = _splits(recipe, headers)
     usable: list[Trajectory] = []
@@ -46,6 +48,7 @@ def usable_trajectories(
                 continue
             key, origin = trajectory_key(stem, number), Origin(header.file.path, number)
             usable += [Trajectory(key, split, origin, row.time, row.scalars) for split in wanted]
+
     twice = refused_copies(usable, copied)
     usable = [each for each in usable if (each.origin.file, each.origin.row) not in twice]
     refused += twice.values()
@@ -56,7 +59,7 @@ def usable_trajectories(
 def warn_of_empty_rules(
     recipe: Recipe, files: tuple[InputFile, ...], trajectories: tuple[Trajectory, ...]
 ) -> None:
-    """Logs the rules that hold out nothing: a folder was renamed, or a file is missing."""
+    """Logs the rules that hold out no trajectory, for example because a folder was renamed."""
     places = {file.path: file.place for file in files}
     found = [(places[trajectory.origin.file], trajectory.scalars) for trajectory in trajectories]
     empty: list[str] = []
@@ -64,14 +67,14 @@ def warn_of_empty_rules(
         empty += [str(part) for part in rule.holding_none_of(found)]
     if empty:
         log.warning(
-            "%s: to be held out, but not among the inputs: %s; is a file missing, or a folder renamed?",
+            "%s: no input matches these rules of [[held_out]]: %s; is a file missing, or a folder renamed?",
             recipe.name,
             "; ".join(empty),
         )
 
 
 def _splits(recipe: Recipe, headers: tuple[Header, ...]) -> Iterator[tuple[Split, ...]]:
-    """The splits of each row in order: those it is held out for, or what its place says, or by its share."""
+    """The splits of each row: those it is held out for, otherwise that of its path, otherwise by shares."""
     rows: list[tuple[Split | None, tuple[Split, ...]]] = []
     for header in headers:
         file = header.file
@@ -82,13 +85,14 @@ def _splits(recipe: Recipe, headers: tuple[Header, ...]) -> Iterator[tuple[Split
 
 
 def _stems(recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str]) -> list[str]:
-    """How the keys of each file begin; files that would give the same keys get a digest of their path.
+    """The first part of the keys of each file; files with equal keys get a digest of their path.
 
-    Keys that differ only in case count as the same: docs/decisions/0158-keys-without-case.md.
+    Keys that differ only in case are equal (docs/decisions/0158-keys-without-case.md).
     """
-    every_place_tells = not recipe.held_out and all(header.file.split for header in headers)
+    every_path_has_a_split = not recipe.held_out and all(header.file.split for header in headers)
     names = [
-        (header.file.split if every_place_tells else None, _plain(header.file.stem, 0)) for header in headers
+        (header.file.split if every_path_has_a_split else None, _plain(header.file.stem, 0))
+        for header in headers
     ]
     count, taken = Counter(names), frozenset(key.casefold() for key in taken)
     stems = []
@@ -99,9 +103,10 @@ def _stems(recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str]) -
             digest = hashlib.sha256(to_text(header.file.path).encode()).hexdigest()
             stem = f"{stem}-{digest[:8]}"
         stems.append(stem)
+
     return stems
 
 
 def _plain(stem: str, row: int) -> str:
-    """A key as a disk sees it that does not distinguish case."""
+    """A key in lower case, as a file system without case sees it."""
     return trajectory_key(stem, row).casefold()

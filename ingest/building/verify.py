@@ -23,8 +23,10 @@ from shards.schema import Frames
 
 
 def source_faults(dataset: Dataset, start: Path) -> Iterator[str]:
-    """One sentence for each trajectory that differs from its source file by more than the card declares, and
-    for each file with trajectories that are neither in the dataset nor left out by its card.
+    """Yields one sentence for each difference between a dataset and its source files.
+
+    Differences are trajectories that differ by more than the card declares, and files with trajectories that
+    are neither in the dataset nor left out by its card.
     """
     recipe = _recipe_of(dataset)
     places = {file.path: file.place for file in find_inputs(recipe, start)}
@@ -59,20 +61,22 @@ def _fault_of_unknown(recipe: Recipe, path: str, place: Path) -> Iterator[str]:
 
 
 def _recipe_of(dataset: Dataset) -> Recipe:
-    """The recipe that the dataset was built with."""
+    """The recipe from which the dataset was built."""
     where = dataset.files.where("recipe.toml")
     return make(Recipe, parse_toml(dataset.files.read("recipe.toml"), where), where)
 
 
 def is_same(plan: BuildPlan, part: Part, record: PartRecord, folder: Path) -> bool:
-    """Do the files of a part still hold what its shards do? All of it is read, nothing is written."""
+    """Whether the files of a part still hold the same as its shards. Reads everything, writes nothing."""
     if not (folder / "index.json").is_file():
         return False
+
     dataset = Dataset(folder)
     entries = {entry.key: entry for entry in record.entries}
     indexed = {entry.key: entry for entry in dataset.entries(part.split)}
     if record.quarantine or any(indexed.get(key) != entry for key, entry in entries.items()):
         return False
+
     for path, group in groupby(part.trajectories, key=lambda trajectory: trajectory.origin.file):
         place = plan.input(path).place
         try:
@@ -83,26 +87,31 @@ def is_same(plan: BuildPlan, part: Part, record: PartRecord, folder: Path) -> bo
                         return False
         except SourceError:
             return False
+
     return True
 
 
 def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, place: Path) -> Iterator[str]:
+    """One sentence for each part of a trajectory that differs from this row of its source file."""
     where = f"{place}, row {row} ({entry.split}/{entry.key})"
     if not 0 <= row < len(opened.rows) or len(opened.rows[row].time) != entry.frames:
         yield f"{where}: the file does not hold these {entry.frames} frames any more"
         return
+
     schema, document = dataset.card.schema, dataset.document(entry)
     if (
         opened.rows[row].time != document.trajectory.time
         or opened.rows[row].scalars != document.trajectory.scalars
     ):
         yield f"{where}: times or parameters differ"
+
     if not np.array_equal(opened.boundary(row), dataset.boundary(entry)):
         yield f"{where}: the boundary mask differs"
     constants, static = opened.static(row), dataset.static(entry) * document.column(document.static_scale)
-    # float32 holds them exactly, or they are float64 here as well.
+    # The dataset may store float64 as float32 only if that is exact.
     if not _same_bits(static.astype(constants.dtype, copy=False), constants):
         yield f"{where}: a constant field differs"
+
     step = max(1, SLAB_BYTES // schema.frame_bytes)
     scale = document.column(document.scale)
     for start in range(0, entry.frames, step):
@@ -110,12 +119,12 @@ def _entry_faults(dataset: Dataset, entry: Entry, opened: OpenFile, row: int, pl
         stored = np.empty((stop - start, *schema.frame_shape), schema.dtype)
         dataset.read_frames(entry, range(start, stop), stored)
         if not _agree(stored * scale, opened.frames(row, start, stop), dataset.card):
-            beyond = " by more than the declared error" if dataset.card.errors else ""
+            beyond = " by more than the error on the card" if dataset.card.errors else ""
             yield f"{where}: frames {start} to {stop - 1} differ{beyond}"
 
 
 def _agree(found: Frames, source: Frames, card: Card) -> bool:
-    """Are frames [T, C, *S] equal, or within the error that the card allows each field?"""
+    """Whether frames [T, C, *S] are equal, or within the error that the card allows for each field."""
     if not card.errors:
         return _same_bits(found, source)
     allowed = [error.allowed for error in card.schema.per_channel(card.errors)]

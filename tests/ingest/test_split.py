@@ -70,7 +70,7 @@ def test_what_should_be_held_out_and_is_not_there_is_named(waves, caplog):
     )
     plan_build(recipe(waves, *rules), waves.source, "zarr", "raw")
     assert [record.getMessage() for record in caplog.records] == [
-        "waves: to be held out, but not among the inputs: files cold/* with slope 0.5: valid; is a file "
+        "waves: no input matches these rules of [[held_out]]: files cold/* with slope 0.5: valid; is a file "
         "missing, or a folder renamed?"
     ]
     caplog.clear()

@@ -134,8 +134,8 @@ def test_parameters_of_other_names_are_told_in_one_line(good, build, append, fol
     result = append()
     assert result.exit_code == 3
     assert result.stderr == (
-        "left out: train/zero.hdf5: parameters ['steepness'], expected ['slope'] as in the dataset; ingest "
-        "it as a dataset of its own\n"
+        "left out: train/zero.hdf5: parameters ['steepness'], expected ['slope'] as in the dataset; build "
+        "a dataset of its own from it\n"
     )
     assert len(Dataset(folder).index.trajectories) == 9
 
@@ -198,10 +198,10 @@ def test_one_killed_between_card_and_index_is_finished_by_the_next(
             lambda good, folder: good.recipe.write_text("skip_frames = 1\n" + good.recipe.read_text()),
             "another recipe",
         ),
-        (lambda good, folder: shutil.rmtree(folder / "parts"), "lacks records of its parts in parts/"),
+        (lambda good, folder: shutil.rmtree(folder / "parts"), "records of its parts are missing in parts/"),
         (
             lambda good, folder: good.write("train/one", rows=1),
-            "differs from the train/one.hdf5 that the dataset",
+            "differs from the file train/one.hdf5 that the dataset",
         ),
     ],
 )

@@ -177,7 +177,7 @@ def test_a_value_that_would_lose_bits_is_left_out_and_the_cure_helps(good, build
     good.write("train/one", height=height)
     result = build()
     assert result.exit_code == 3
-    assert "left out: train/one.hdf5, row 1: values in frame 3 lose bits" in result.stderr
+    assert "left out: train/one.hdf5, row 1: values in frame 3 would lose bits" in result.stderr
     assert "set power = 0 for the field in the recipe" in result.stderr
     good.recipe.write_text(good.recipe.read_text().replace('name = "height"', 'name = "height"\npower = 0'))
     assert build().exit_code == 0

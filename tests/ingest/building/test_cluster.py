@@ -162,7 +162,7 @@ def test_a_build_whose_workers_are_gone_says_so_and_ends_after_a_while(own_clust
     worker.kill()
     began = time.monotonic()
     with (
-        pytest.warns(WalrusWarning, match="all workers are gone; 1 parts wait for others"),
+        pytest.warns(WalrusWarning, match="all workers are gone; 1 parts wait for new ones"),
         pytest.raises(WalrusError, match=r"has had no worker for 0\.5 s, 1 parts are not done; start"),
     ):
         list(by_cluster._as_done(client, [job], Cluster(address, 0.5)))

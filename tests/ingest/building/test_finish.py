@@ -124,7 +124,7 @@ def test_jobs_that_planned_otherwise_are_refused_and_the_cure_helps(good, build,
         result = build(*options)
         assert result.exit_code == 1
         (line,) = result.stderr.splitlines()
-        assert f"{folder}/unfinished.json: other part runs had other inputs, recipe, options" in line
+        assert f"{folder}/unfinished.json: another job had other inputs, recipe, options" in line
     (folder / "unfinished.json").unlink()
     for job in (1, 2, 3):
         assert build("--part", f"{job}/3").exit_code == 0

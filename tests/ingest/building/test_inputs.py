@@ -68,7 +68,7 @@ def test_a_folder_in_the_place_of_a_file_is_an_input_with_its_fault(good, recipe
     (good.source / "train" / "two.hdf5").mkdir()
     found = {file.path: file.fault for file in find_inputs(recipe, good.source)}
     assert len(found) == 4
-    assert found["train/two.hdf5"].startswith("a folder and no zarr store, expected a file")
+    assert found["train/two.hdf5"].startswith("a folder that is not a zarr store, expected a file")
 
 
 def test_a_link_to_nowhere_is_an_input_that_its_source_will_refuse(good, recipe):

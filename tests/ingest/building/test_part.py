@@ -87,6 +87,6 @@ def test_a_part_of_which_all_is_unfit_has_a_record_too(waves, dataset):
     record = build_part(plan, plan.parts[0], dataset)
     assert record.entries == ()
     assert {item.reason for item in record.quarantine} == {
-        'height never changes; declare it constant, set at_rest = "keep", or leave the trajectory out'
+        'height never changes; declare it constant, set at_rest = "keep", or exclude the trajectory'
     }
     assert read_record(dataset, plan.parts[0]) == record

@@ -150,7 +150,7 @@ def test_the_recipe_decides_and_not_the_first_file(waves):
     ("change", "words"),
     [
         ({"height": np.zeros((3, 5, 7, 4), "f4")}, "shape"),
-        ({"x": np.arange(6) + 100.0}, "coordinates other than in test/one.hdf5"),
+        ({"x": np.arange(6) + 100.0}, "coordinates differ from those in test/one.hdf5"),
         ({"height": np.ones((3, 5, 6, 4))}, "dtype float64, expected float32 as in test/one.hdf5"),
     ],
 )
@@ -181,7 +181,7 @@ def test_each_axis_is_held_to_its_own_length(good, axis):
                 file[f"dimensions/{name}"][...] = centres * (1.01 if other else 1)
     (refused,) = plan(good).refused
     assert refused.path == "valid/one.hdf5"
-    assert refused.reason.startswith("coordinates other than in")
+    assert refused.reason.startswith("coordinates differ from those in")
 
 
 def test_a_parameter_that_one_file_lacks_is_told(good):
