@@ -36,7 +36,8 @@ class RecipeField:
     `stored` is one name for a scalar, or for a vector held as one array; a name per component where a source
     holds the components apart; `name[2]` is the third channel of an array that holds several fields.
     `transform` is applied to what is stored, and the name says so. `layout` names the axes of its arrays
-    where they are not those of the recipe. `power` fixes k of the stored scale 2^k; left out, it is measured.
+    where they are not those of the recipe. `faces` names the axis on whose faces each array is: a cell has
+    the mean of its two faces. `power` fixes k of the stored scale 2^k; left out, it is measured.
 
     >>> RecipeField("velocity", rank=1, stored=("vx", "vy")).spec.components(("x", "y"))
     ('velocity_x', 'velocity_y')
@@ -49,6 +50,7 @@ class RecipeField:
     stored: tuple[str, ...] = ()
     transform: TransformName | None = None
     layout: str = ""
+    faces: tuple[AxisName, ...] = ()
     power: Power | None = None
 
     @model_validator(mode="after")
@@ -62,6 +64,15 @@ class RecipeField:
         fault = transform_fault(self.transform, self.name, self.stored_names, self.rank, self.constant)
         if fault:
             raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _every_array_has_its_faces(self) -> RecipeField:
+        if len(self.faces) not in (0, len(self.stored_names)):
+            raise ValueError(
+                f"field {self.name} has faces {list(self.faces)}; expected an axis for each of its "
+                f"{len(self.stored_names)} stored names"
+            )
         return self
 
     @property
@@ -150,7 +161,6 @@ class Recipe:
 
     @model_validator(mode="after")
     def _name_and_axes(self) -> Recipe:
-        # Both become names of folders and arrays.
         # The name becomes a folder, the axes become names of arrays next to others.
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"name {self.name!r} becomes a folder: expected letters, digits, _ - and .")
@@ -166,7 +176,6 @@ class Recipe:
 
     @model_validator(mode="after")
     def _tables_speak_of_the_axes(self) -> Recipe:
-        # A table of an axis that does not exist would be ignored.
         # A table of an axis that does not exist would change nothing, and nobody would notice.
         corrected = set(self.correction.boundaries if self.correction else ())
         tables = (
@@ -175,6 +184,7 @@ class Recipe:
             ("coordinates", self.coordinates),
             ("domain", self.domain),
             ("crop", self.crop),
+            ("faces", set(chain.from_iterable(each.faces for each in self.fields))),
         )
         for word, named in tables:
             unknown = set(named) - set(self.axes)
@@ -236,7 +246,6 @@ class Recipe:
 
     @model_validator(mode="after")
     def _fields_fit_the_axes(self) -> Recipe:
-        # Each component has one stored name, or one array has them all; no two channels share a name.
         # A vector has a component per axis, a tensor one per pair; no channel name may occur twice.
         if not self.variable:
             raise ValueError("no field changes in time; a recipe needs at least one that is not constant")

@@ -25,7 +25,7 @@ from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from shards.errors import SourceError
-from shards.schema import Grid, Schema, side_mask
+from shards.schema import Boundary, Grid, Schema, side_mask
 
 
 def described_file(file: Arrays, recipe: Recipe, layout: str) -> StackedFile:
@@ -40,6 +40,10 @@ def described_file(file: Arrays, recipe: Recipe, layout: str) -> StackedFile:
     obstacle = described_obstacle(file, recipe, fields.shape, len(fields.steps))
     if obstacle is not None and obstacle.moves:
         rows = tuple(replace(row, notes=(*row.notes, MOVES)) for row in rows)
+    on_faces = [field.name for field in recipe.fields if field.faces]
+    if on_faces:
+        note = f"{', '.join(on_faces)}: means of the two faces of each cell, where the file has the values"
+        rows = tuple(replace(row, notes=(*row.notes, note)) for row in rows)
     return replace(fields.stacked(grid, rows, obstacle), fill_solid=True, at_once=_at_once(file))
 
 
@@ -99,9 +103,10 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     """The fields, checked: they share one grid and have equal numbers of trajectories and frames."""
     blocks = described_blocks(file, recipe)
     fields = {field.name: _field(file, field, recipe, layout, blocks) for field in recipe.fields}
+    fields = _with_periodic_faces(fields, recipe)
     parts = list(chain.from_iterable(field.parts for field in fields.values()))
     variable = list(chain.from_iterable(fields[field.name].parts for field in recipe.variable))
-    shape = tuple(variable[0].length(axis) for axis in recipe.axes)
+    shape = tuple(_cells(variable, axis) for axis in recipe.axes)
     require_cells(file.where, recipe.axes, shape)
     require_lengths(parts, shape)
     count = _trajectories(parts)
@@ -113,6 +118,28 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
         )
     steps = tuple(_steps(variable, row) for row in range(count))
     return DescribedFields(file.where, recipe, fields, shape, steps)
+
+
+def _with_periodic_faces(fields: dict[str, LaidOutField], recipe: Recipe) -> dict[str, LaidOutField]:
+    """The fields; where a periodic axis has as many faces as cells, the last cell takes the first one too."""
+    parts = list(chain.from_iterable(field.parts for field in fields.values()))
+    cells = {axis: _cells(parts, axis) for axis in recipe.axes}
+    return {
+        name: LaidOutField(tuple(_wrapped(part, cells, recipe) for part in field.parts))
+        for name, field in fields.items()
+    }
+
+
+def _wrapped(part: LaidOut, cells: dict[str, int], recipe: Recipe) -> LaidOut:
+    sides = recipe.sides(part.faces) if part.faces else None
+    if sides is None or sides[0] != Boundary.PERIODIC:
+        return part
+    return replace(part, wraps=part.length(part.faces) + 1 == cells[part.faces])
+
+
+def _cells(parts: list[LaidOut], axis: str) -> int:
+    """How many cells an axis has: a part that is not on its faces tells it best."""
+    return min(parts, key=lambda part: part.faces == axis).length(axis)
 
 
 def _layout(field: RecipeField, recipe: Recipe, layout: str) -> str:
@@ -131,7 +158,11 @@ def _field(
     """Raises SourceError where the arrays do not hold as many components as the field's rank asks for."""
     layout = _layout(field, recipe, layout)
     names = field.stored_names
-    parts = tuple(lay_out(file, name, layout, recipe.axes, recipe.crop, blocks) for name in names)
+    faces = field.faces or ("",) * len(names)
+    parts = tuple(
+        replace(lay_out(file, name, layout, recipe.axes, recipe.crop, blocks), faces=axis)
+        for name, axis in zip(names, faces, strict=True)
+    )
     expected, found = len(field.spec.components(recipe.axes)), sum(part.components for part in parts)
     if found != expected:
         raise SourceError(

@@ -36,6 +36,9 @@ class LaidOut:
     channel: int | None
     # Cells that are not taken, below and above on an axis.
     crop: Crop = field(default_factory=dict)
+    # The axis on whose faces the values are, if any; with `wraps` the last cell takes the first one too.
+    faces: str = ""
+    wraps: bool = False
 
     @property
     def where(self) -> str:
@@ -54,8 +57,8 @@ class LaidOut:
         return 1 if self.channel is not None else math.prod(lengths)
 
     def length(self, word: str, row: int = 0) -> int:
-        """How long an axis is, without the cells that are cut."""
-        return dict(self._lengths(row))[word] - sum(self.crop.get(word, (0, 0)))
+        """How long an axis is, in cells, without those that are cut."""
+        return dict(self._lengths(row))[word] - sum(self.crop.get(word, (0, 0))) - self._more_faces(word)
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
         """[stop - start, C, *S]; an array without time gives its one state."""
@@ -68,7 +71,20 @@ class LaidOut:
         order += [left.index(axis) for axis in self.axes]
         values = values.transpose(order)
         count = values.shape[0] if TIME in left else 1
-        return values.reshape(count, self.components, *values.shape[len(order) - len(self.axes) :])
+        values = values.reshape(count, self.components, *values.shape[len(order) - len(self.axes) :])
+        return self._at_cells(values) if self.faces else values
+
+    def _at_cells(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Means of the two faces of each cell, in double precision, then in its type: docs/decisions/0175."""
+        axis = 2 + self.axes.index(self.faces)
+        along = np.moveaxis(values, axis, 0).astype(np.float64)
+        lower, upper = (along, np.roll(along, -1, axis=0)) if self.wraps else (along[:-1], along[1:])
+        means = np.moveaxis((lower + upper) / 2, 0, axis)
+        return means.astype(values.dtype if values.dtype.kind == "f" else np.float64)
+
+    def _more_faces(self, word: str) -> int:
+        """How many faces an axis has beyond its cells."""
+        return 1 if word == self.faces and not self.wraps else 0
 
     def _array(self, row: int) -> Array:
         return self.arrays[row] if len(self.arrays) > 1 else self.arrays[0]
@@ -89,7 +105,7 @@ class LaidOut:
             return 0
         if word in self.crop:
             lower, _ = self.crop[word]
-            return slice(lower, lower + self.length(word, row))
+            return slice(lower, lower + self.length(word, row) + self._more_faces(word))
         return self.channel if word == CHANNEL and self.channel is not None else slice(None)
 
 
@@ -207,9 +223,8 @@ def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
                     f"{axis} {length}" for axis, length in zip(part.axes, shape, strict=True)
                 )
                 raise SourceError(
-                    f"{part.arrays[row].where}: {held}; expected {expected}, as the other arrays; a "
-                    "staggered field must be brought to cell centres first, axes in another order need "
-                    "their layout"
+                    f"{part.arrays[row].where}: {held}; expected {expected}, as the other arrays; write "
+                    "faces in the recipe for values on the faces of cells, layout for axes in another order"
                 )
 
 

@@ -123,6 +123,11 @@ TABLES = (
                 "an array. `*` stands for one array per run, `{step}` for one per frame.",
                 'stored = ["step_{step}/vy", "step_{step}/vx"]',
             ),
+            "faces": Key(
+                "For each array, the axis on whose faces it is (staggered grids): a cell has the mean of its "
+                "two faces. The array has one value more than there are cells; on a periodic axis, as many.",
+                'faces = ["x", "y"]',
+            ),
             "transform": Key(
                 "Transform of the values: `log10` (the field is then called `log10_NAME`) or `zeros` "
                 "(`zeros_like_NAME`).",

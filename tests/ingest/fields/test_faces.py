@@ -1,0 +1,79 @@
+"""Velocities on the faces of cells are read as means of the two faces, component by component."""
+
+import h5py
+import numpy as np
+import pytest
+
+from ingest.building.inputs import find_inputs
+from ingest.recipe import Recipe
+from ingest.source import find
+from shards.errors import SettingsError, SourceError
+from shards.program.settings import make
+
+T, X, Y = 3, 7, 5
+RNG = np.random.default_rng(5)
+# [t, y, x], one face more than cells along the axis of each component; the pressure is in cells.
+P = RNG.normal(size=(T, Y, X)).astype("f4")
+U = RNG.normal(size=(T, Y, X + 1)).astype("f4")
+V = RNG.normal(size=(T, Y + 1, X)).astype("f4")
+RECIPE = {
+    "name": "channel",
+    "source": "arrays",
+    "title": "Flow on a staggered grid",
+    "axes": ["x", "y"],
+    "layout": "t y x",
+    "fields": [
+        {"name": "velocity", "rank": 1, "stored": ["u", "v"], "faces": ["x", "y"]},
+        {"name": "pressure", "stored": ["p"]},
+    ],
+    "time": {"step": 0.5},
+    "coordinates": {"x": {"lower": 0.0, "upper": 1.0}, "y": {"lower": 0.0, "upper": 2.0}},
+    "boundaries": {"x": ["open", "open"], "y": ["wall", "wall"]},
+}
+
+
+def frames(folder, u=U, v=V, **changes) -> np.ndarray:
+    """[T, C, x, y] as read, of velocity and pressure."""
+    with h5py.File(folder / "run.h5", "w") as file:
+        file["u"], file["v"], file["p"] = u, v, P
+    recipe = make(Recipe, RECIPE | changes, "channel.toml")
+    (run,) = find_inputs(recipe, folder)
+    with find("arrays").open_file(run.place, recipe) as opened:
+        return opened.frames(0, 0, T)
+
+
+def means(faces: np.ndarray, axis: int) -> np.ndarray:
+    """Means of neighbours, in the order [t, x, y] of the recipe."""
+    windows = np.lib.stride_tricks.sliding_window_view(faces.astype("f8"), 2, axis)
+    return windows.mean(-1).astype("f4").swapaxes(1, 2)
+
+
+def test_a_cell_has_the_mean_of_its_two_faces(tmp_path):
+    np.testing.assert_array_equal(
+        frames(tmp_path), np.stack([means(U, 2), means(V, 1), P.swapaxes(1, 2)], axis=1)
+    )
+
+
+def test_on_a_periodic_axis_the_last_upper_face_may_be_the_first_lower_one(tmp_path):
+    sides = RECIPE["boundaries"] | {"x": ["periodic", "periodic"]}
+    whole = frames(tmp_path, boundaries=sides)
+    closed = np.concatenate([U[:, :, :X], U[:, :, :1]], axis=2)
+    wrapped = frames(tmp_path, u=U[:, :, :X], boundaries=sides)
+    np.testing.assert_array_equal(whole[:, 0], means(U, 2))
+    np.testing.assert_array_equal(wrapped[:, 0], means(closed, 2))
+
+
+def test_ghost_cells_are_cut_on_faces_and_cells_alike(tmp_path):
+    cut = frames(tmp_path, crop={"x": [2, 1]})
+    np.testing.assert_array_equal(cut, frames(tmp_path)[:, :, 2 : X - 1])
+
+
+def test_as_many_faces_as_cells_are_refused_on_an_axis_that_is_not_periodic(tmp_path):
+    with pytest.raises(SourceError, match=r"run.h5:/u: x 6, y 5; expected x 7, y 5, as the other arrays"):
+        frames(tmp_path, u=U[:, :, :X])
+
+
+def test_a_recipe_names_the_faces_of_every_array(tmp_path):
+    velocity = RECIPE["fields"][0] | {"faces": ["x"]}
+    with pytest.raises(SettingsError, match="expected an axis for each of its 2 stored names"):
+        frames(tmp_path, fields=[velocity])
