@@ -8,6 +8,8 @@ Axes: T time, C channel, S space.
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from shards.disk import TEMPORARY, settle
+from shards.disk import TEMPORARY, create_temporary, settle
 from shards.errors import SettingsError
 from shards.schema import Frames, Schema
 from shards.write import full_disk_is_an_error
@@ -26,6 +28,8 @@ from shards.write import full_disk_is_an_error
 NETCDF = (".nc", ".nc4", ".h5", ".hdf5")
 SUFFIXES = (*NETCDF, ".zarr")
 CONVENTIONS = "CF-1.11"
+# Bytes that are written to learn whether a disk takes any.
+TRIED = 2**20
 
 
 @dataclass(frozen=True)
@@ -177,26 +181,50 @@ class _NetCDF:
 
 @contextmanager
 def _netcdf(path: Path, described: Described) -> Iterator[_NetCDF]:
-    """A NetCDF4 file with its coordinates written and its fields ready for frames."""
+    """A NetCDF4 file with its coordinates written and its fields ready for frames; raises OSError where the
+    disk fails.
+    """
     import netCDF4
 
-    opened: Any = netCDF4.Dataset(path, "w", format="NETCDF4")
-    with opened as file:
-        file.setncatts({"Conventions": CONVENTIONS} | described.attributes)
-        file.createDimension("time", None)
-        grid = described.schema.grid
-        for axis, size in zip(grid.axes, grid.shape, strict=True):
-            file.createDimension(axis, size)
-        for column in _columns(described):
-            is_field = len(column.dims) > 1
-            chunks = (
-                {"chunksizes": (1, *grid.shape), "compression": "zlib", "complevel": 1} if is_field else {}
-            )
-            variable = file.createVariable(column.name, "f4" if is_field else "f8", column.dims, **chunks)
-            variable.setncatts(column.attributes)
-            if column.values is not None:
-                variable[:] = column.values
-        yield _NetCDF(file)
+    _try_disk(path)
+    try:
+        opened: Any = netCDF4.Dataset(path, "w", format="NETCDF4")
+        with opened as file:
+            _define(file, described)
+            yield _NetCDF(file)
+    except RuntimeError as error:
+        if not str(error).startswith("NetCDF: "):
+            raise
+        _try_disk(path)
+        raise OSError(errno.EIO, str(error), str(path)) from error
+
+
+def _try_disk(path: Path) -> None:
+    """Writes next to the file: netCDF reports that it could not write, and not why."""
+    tried, file = create_temporary(path)
+    try:
+        with file:
+            file.write(bytes(TRIED))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        tried.unlink()
+
+
+def _define(file: Any, described: Described) -> None:
+    """Dimensions, variables and attributes; coordinates with their values."""
+    file.setncatts({"Conventions": CONVENTIONS} | described.attributes)
+    file.createDimension("time", None)
+    grid = described.schema.grid
+    for axis, size in zip(grid.axes, grid.shape, strict=True):
+        file.createDimension(axis, size)
+    for column in _columns(described):
+        is_field = len(column.dims) > 1
+        chunks = {"chunksizes": (1, *grid.shape), "compression": "zlib", "complevel": 1} if is_field else {}
+        variable = file.createVariable(column.name, "f4" if is_field else "f8", column.dims, **chunks)
+        variable.setncatts(column.attributes)
+        if column.values is not None:
+            variable[:] = column.values
 
 
 @dataclass(frozen=True, eq=False)

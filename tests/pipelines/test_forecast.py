@@ -1,5 +1,6 @@
 """walrus-forecast: the frames that follow, as files that xarray, netCDF4, zarr and h5py read."""
 
+import resource
 from contextlib import chdir
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from pipelines.forecast import app
 from pipelines.forecast_file import Described, ForecastFrame, write_forecast
 from pipelines.forecasting import window_of
+from shards.errors import ShardError
 from walrus.api import load, rollout, stored
 from walrus.checkpoint import Description, save_model
 from walrus.model.settings import ModelSettings
@@ -196,4 +198,25 @@ def test_a_step_is_written_before_the_next_is_computed_and_a_stop_leaves_nothing
 
     with pytest.raises(KeyboardInterrupt):
         write_forecast(tmp_path / f"a{suffix}", described, frames())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".h5", ".zarr"])
+def test_a_disk_that_fails_between_two_steps_says_why(root, tmp_path, suffix):
+    window = stored(root / ACOUSTICS, "test", 0, 0, 4)
+    described = Described(window.schema, (1.0, 2.0), 1, {})
+    noise = np.random.default_rng(0).normal(size=window.frames_TCS[0].shape).astype("f4")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def frames():
+        yield ForecastFrame(noise, None)
+        # From here on no file takes more than a kilobyte, as with a quota.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+        yield ForecastFrame(2 * noise, None)
+
+    try:
+        with pytest.raises(ShardError, match=f"a{suffix}: cannot write: File too large"):
+            write_forecast(tmp_path / f"a{suffix}", described, frames())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
