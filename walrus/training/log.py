@@ -9,6 +9,7 @@ RUN/log.txt          when it began, went on, was allowed to differ, was stopped
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,9 +108,20 @@ class Log:
     """Writes the figures of every step from `first` on; lines of a run that was cut off later are dropped."""
 
     def __init__(self, run: Path, first: int) -> None:
+        self.run, self.first = run, first
         self.losses, self.figures = SideTask(LOSSES), SideTask(EVENTS)
-        self.file = self.losses.do(lambda: _losses_from(run, first))
-        self.events = self.figures.do(lambda: _events_from(run, first))
+
+    def __enter__(self) -> Log:
+        self._hook, threading.excepthook = threading.excepthook, _without_trace
+        self.file = self.losses.do(lambda: _losses_from(self.run, self.first))
+        self.events = self.figures.do(lambda: _events_from(self.run, self.first))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for task, each in ((self.losses, self.file), (self.figures, self.events)):
+            if each is not None:
+                task.do(each.close)
+        threading.excepthook = self._hook
 
     def write(self, record: StepRecord) -> None:
         """Adds a step to both files."""
@@ -126,13 +138,11 @@ class Log:
         for name, value in record.scalars.items():
             self.events.add_scalar(name, value, record.step)
 
-    def __enter__(self) -> Log:
-        return self
 
-    def __exit__(self, *exception: object) -> None:
-        for task, each in ((self.losses, self.file), (self.figures, self.events)):
-            if each is not None:
-                task.do(each.close)
+def _without_trace(failure: threading.ExceptHookArgs) -> None:
+    """An error of the disk in TensorBoard's thread: the next `write` raises it too, which is reported."""
+    if not isinstance(failure.exc_value, OSError):
+        threading.__excepthook__(failure)
 
 
 def _losses_from(run: Path, first: int) -> BinaryIO:

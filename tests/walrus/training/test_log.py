@@ -1,5 +1,7 @@
 import json
 import re
+import shutil
+import threading
 
 import pytest
 
@@ -118,6 +120,19 @@ def test_records_that_cannot_be_written_are_told_once_and_end_nothing(tmp_path, 
     told = capsys.readouterr().err
     for name in ("tensorboard", "losses.jsonl", "log.txt"):
         assert told.count(f"{name}: failed (") == 1
+
+
+def test_a_full_disk_in_the_thread_of_tensorboard_is_one_sentence(tmp_path, capsys, monkeypatch):
+    traces = []
+    monkeypatch.setattr(threading, "excepthook", traces.append)
+    with Log(tmp_path, 0) as log:
+        shutil.rmtree(tmp_path / "tensorboard")
+        (tmp_path / "tensorboard").touch()
+        for step in range(3):
+            log.write(progress(step))
+            log.figures.do(log.events.flush)
+    assert capsys.readouterr().err.count("tensorboard: failed (") == 1
+    assert traces == []
 
 
 def test_a_full_disk_ends_the_file_of_losses_and_not_the_run(tmp_path, capsys):
