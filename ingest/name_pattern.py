@@ -18,11 +18,11 @@ OF_ONE_RUN = (STEP, PIECE, VARIABLE, TILE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # A date in a name, with or without a time of day: 2020-01-31_06:30:00, 0001-02, 2001_03_15, 20200131T0630.
-_TIME_OF_DAY = r"\d{5}(?!\d)|\d{2}(?:[:_-]?\d{2}){1,2}"
 _CLOCK = r"(?:[01]\d|2[0-3])"
+_TIME_OF_DAY = rf"\d{{5}}(?!\d)|\d{{2}}(?:[:_-]?\d{{2}}){{1,2}}(?!\d)|{_CLOCK}(?!\d)"
 _COMPACT = (
     r"(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-    r"(?:T?" + _CLOCK + r"(?:[0-5]\d){0,2}|[T_-]" + _CLOCK + r"[0-5]\d[0-5]\d)?"
+    r"(?:[T_-]?" + _CLOCK + r"(?:[0-5]\d){0,2})?"
 )
 DATE = (
     r"(?<!\d)(?:"
@@ -110,8 +110,8 @@ def step_number(text: str) -> float:
 
     >>> step_number("0020"), step_number("1970-01-02_01:00:00"), step_number("1970-02")
     (20.0, 90000.0, 2678400.0)
-    >>> step_number("19700102T0100")
-    90000.0
+    >>> step_number("19700102T0100"), step_number("1970-01-02_01")
+    (90000.0, 90000.0)
     """
     if not is_date(text):
         return float(text)

@@ -19,7 +19,7 @@ from ingest.fields.obstacle import MOVES, described_obstacle
 from ingest.fields.run_headers import Wanted
 from ingest.fields.stacked import Obstacle, StackedFile, StoredField, schema_dtype, stated_sides
 from ingest.fields.times import described_rows
-from ingest.formats.arrays import Arrays
+from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.layout import CHANNEL, TIME, split_channel
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe, RecipeField
@@ -28,7 +28,7 @@ from shards.errors import SourceError
 from shards.schema import Boundary, Grid, Schema, side_mask
 
 
-def described_file(file: Arrays, recipe: Recipe, layout: str) -> StackedFile:
+def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> StackedFile:
     """The arrays as the recipe describes them, `layout` being that of fields which state none.
 
     Raises SourceError where file and description disagree, or the recipe leaves open what the file cannot

@@ -68,6 +68,11 @@ class FileRun:
         return tuple((header.times or ())[frame] for header, frame in self._kept_frames())
 
     @property
+    def time_unit(self) -> str:
+        """The unit of the times, as the first file has it."""
+        return self._headers[0].unit
+
+    @property
     def files(self) -> tuple[str, ...]:
         """For each frame that is kept, the name of its file; none where all frames are in the same files."""
         if len(self._moments) == 1:

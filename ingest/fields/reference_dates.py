@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -34,6 +35,35 @@ def unit_of_times(arrays: AttributedArrays, stored: str) -> str:
     if not isinstance(unit, str):
         return ""
     return unit if calendar in OUR_CALENDARS else f"{unit}, {calendar} calendar"
+
+
+def unit_of_dates(seconds: Sequence[float]) -> str:
+    """A unit that counts from the first of some dates, given as seconds since 1970, in the largest unit that
+    divides all steps between them.
+
+    >>> unit_of_dates([90000.0, 90000.0 + 3600]), unit_of_dates([0.5])
+    ('hours since 1970-01-02 01:00:00', 'seconds since 1970-01-01 00:00:00')
+    """
+    first = math.floor(seconds[0])
+    date = np.datetime64(first, "s").astype(str).replace("T", " ")
+    steps = [each - first for each in seconds[1:]]
+    for unit, scale in (("days", 86400.0), ("hours", 3600.0)):
+        if first == seconds[0] and steps and all(step % scale == 0 for step in steps):
+            return f"{unit} since {date}"
+    return f"seconds since {date}"
+
+
+def counted_in(times: tuple[float, ...], unit: str, wanted: str) -> tuple[float, ...]:
+    """Times in the unit that a recipe wants, where both count from dates; otherwise as they are.
+
+    >>> counted_in((0.0, 12.0), "hours since 2020-02-01", "days since 2020-01-01")
+    (31.0, 31.5)
+    >>> counted_in((0.0, 12.0), "hours since 2020-02-01", "h")
+    (0.0, 12.0)
+    """
+    if _scale_and_origin(unit) is None or _scale_and_origin(wanted) is None:
+        return times
+    return in_unit(times, unit, wanted, "")
 
 
 def in_unit(times: Iterable[float], unit: str, wanted: str, where: str) -> tuple[float, ...]:

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ingest.fields.reference_dates import in_unit, unit_of_times
+from ingest.fields.reference_dates import in_unit
 from ingest.fields.series import arrays_by_step, steps_in
-from ingest.fields.stored_times import stored_times
+from ingest.fields.stored_times import stored_times, unit_of_stored
 from ingest.fields.united import opened_together
 from ingest.formats.arrays import Array, Arrays, AttributedArrays, whole
+from ingest.formats.dates import SINCE_1970
 from ingest.formats.open_any import located
 from ingest.formats.run_files import RunFile
 from ingest.layout import STEP_ITSELF, TIME, Overlap, TileRule, split_channel
-from ingest.name_pattern import names_parts, step_number
+from ingest.name_pattern import is_date, names_parts, step_number
 from shards.errors import SourceError
 
 
@@ -101,7 +102,7 @@ def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> Hea
             f"{arrays.where}: differ in their frames: {held_frames}; correct the recipe, or fix the file"
         )
     centres = [whole(arrays.array(path)).tobytes() for path in wanted.coordinates]
-    unit = unit_of_times(arrays, wanted.time)
+    unit = _unit_of_times(arrays, file, wanted)
     scalars = dict(_scalars(arrays, wanted))
     frames = next(iter(counts.values()), 1)
     return Header(str(file.path), found, times, frames, tuple(centres), unit, scalars)
@@ -137,6 +138,13 @@ def _by_name(arrays: Arrays, path: str) -> dict[str, Array]:
 def _frames(array: Array, words: tuple[str, ...]) -> int:
     """How many frames an array holds that has the axes `words`, or those without t."""
     return array.shape[words.index(TIME)] if len(array.shape) == len(words) else 1
+
+
+def _unit_of_times(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> str:
+    """The unit of these times: of dates in the names of files, that in which dates are counted."""
+    if wanted.time == STEP_ITSELF and file.step is not None:
+        return SINCE_1970 if is_date(file.step) else ""
+    return unit_of_stored(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
 
 
 def _stored_times(arrays: Arrays, file: RunFile, wanted: Wanted) -> tuple[float, ...] | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ingest.fields.reference_dates import unit_of_times
 from ingest.fields.series import arrays_by_step, steps_in
-from ingest.formats.arrays import Arrays, whole
+from ingest.formats.arrays import Arrays, AttributedArrays, whole
+from ingest.formats.dates import SINCE_1970, date_of
 from ingest.layout import STEP_ITSELF
-from ingest.name_pattern import names_parts, step_number
+from ingest.name_pattern import is_date, names_parts, step_number
 from shards.errors import SourceError
 
 
@@ -31,6 +33,19 @@ def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[
     for array in held:
         found += whole(array).reshape(-1).tolist()
     return tuple(found)
+
+
+def unit_of_stored(arrays: AttributedArrays, stored: str, fields: tuple[str, ...]) -> str:
+    """The unit of the times of one file, as its attributes say; that of dates where these are its times."""
+    path, at, attribute = stored.partition("@")
+    if stored == STEP_ITSELF:
+        named = next((field for field in fields if names_parts(field)), "")
+        steps = list(steps_in(arrays.names(), named).values()) if named else []
+        return SINCE_1970 if steps and all(map(is_date, steps)) else ""
+    if not at:
+        return unit_of_times(arrays, stored)
+    place = _places(arrays, path, fields)[0] if names_parts(path) else path
+    return SINCE_1970 if date_of(arrays.attributes(place).get(attribute)) is not None else ""
 
 
 def _attribute_times(arrays: Arrays, path: str, attribute: str, fields: tuple[str, ...]) -> Iterator[float]:

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from ingest.fields.file_run import FileRun
 from ingest.fields.laid_out import find_arrays
+from ingest.fields.reference_dates import counted_in
 from ingest.fields.series import require_every_step, steps_in
-from ingest.fields.stored_times import stored_times
-from ingest.formats.arrays import Arrays, whole
+from ingest.fields.stored_times import stored_times, unit_of_stored
+from ingest.formats.arrays import Arrays, AttributedArrays, whole
 from ingest.formats.natural_sort import natural
 from ingest.layout import split_channel
 from ingest.name_pattern import names_parts
@@ -24,7 +25,7 @@ Times = tuple[float, ...]
 EACH_GROUP = "*"
 
 
-def described_rows(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
+def described_rows(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
     """Times and parameters of each trajectory, as the recipe's [time] and [scalars] say."""
     columns = {name: _scalar(file, place, len(steps)) for name, place in recipe.scalars.items()}
     files, notes = (file.files, tuple(file.notes)) if isinstance(file, FileRun) else ((), ())
@@ -34,7 +35,7 @@ def described_rows(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> tupl
     )
 
 
-def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
+def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
     """Times of each trajectory, of which each has as many as `steps` says; raises SourceError for other
     numbers.
     """
@@ -48,6 +49,9 @@ def _times(file: Arrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
     if not rule.stored:
         return [rule.times(frames) for frames in steps]
     lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps)]
+    if rule.step is None and rule.unit:
+        unit = _stored_unit(file, rule.stored, recipe)
+        lists = [counted_in(each, unit, rule.unit) for each in lists]
     lists = lists * len(steps) if len(lists) == 1 else lists
     if [len(each) for each in lists] != list(steps):
         raise SourceError(
@@ -64,6 +68,11 @@ def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...]) -
     if names_parts(stored) or "@" in stored:
         return [stored_times(file, stored, step_paths(recipe))]
     return [tuple(each.tolist()) for each in _lists(file, stored, steps)]
+
+
+def _stored_unit(file: AttributedArrays, stored: str, recipe: Recipe) -> str:
+    """The unit of the stored times, as the file says it."""
+    return file.time_unit if isinstance(file, FileRun) else unit_of_stored(file, stored, step_paths(recipe))
 
 
 def _lists(file: Arrays, stored: str, steps: tuple[int, ...]) -> list[npt.NDArray[np.float64]]:

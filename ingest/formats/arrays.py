@@ -20,8 +20,9 @@ import numpy.typing as npt
 from ingest.formats import hdf5
 from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
-from ingest.formats.hdf5_errors import where
-from ingest.formats.hdf5_storage import losses
+from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
+from ingest.formats.hdf5_errors import reading, where
+from ingest.formats.hdf5_storage import losses, require_filters
 from ingest.formats.packing import NAMES, Attribute, Packing, packing
 from ingest.formats.text_lists import hdf5_words
 from shards.errors import SourceError
@@ -64,12 +65,12 @@ class Arrays(Protocol):
         ...
 
     def array(self, path: str) -> Array:
-        """Raises SourceError where it is absent or not numeric."""
+        """Raises SourceError where it is absent or not numeric; dates are seconds since 1970."""
         ...
 
     def attribute(self, path: str, name: str) -> float | None:
-        """One number among the attributes of the array or group at `path` (empty: the file); None where
-        absent.
+        """One number among the attributes of the array or group at `path` (empty: the file); of a date,
+        seconds since 1970; None where absent.
         """
         ...
 
@@ -152,7 +153,7 @@ class Hdf5Arrays:
             if not attributes.is_bare_dimension(tree.item(self.file, name))
         )
 
-    def array(self, path: str) -> Hdf5Array:
+    def array(self, path: str) -> Hdf5Array | DateArray:
         """The array at a path; raises SourceError for what is outside the file, or has no values."""
         if path in self.refused:
             raise SourceError(f"{self.where}:{path}: {self.refused[path]}")
@@ -162,21 +163,42 @@ class Hdf5Arrays:
                 f"{where(found)}: a NetCDF dimension without values; expected an array; describe the "
                 "coordinates by lower and upper, times by step or stop"
             )
+        dates = self._dates(found)
+        if dates is not None:
+            return dates
         dataset = hdf5.numbers(self.file, path)
         return Hdf5Array(dataset, _packing(dataset))
 
     def attribute(self, path: str, name: str) -> float | None:
         """The value of a row in a table of names and values, as FLASH writes it."""
         found = self._item(path)
+        date = date_of(attributes.values(found, [name]).get(name))
+        if date is not None:
+            return date
         held = attributes.number(found, name)
         return attributes.row_of_table(found, name) if held is None else held
 
     def attributes(self, path: str) -> dict[str, Attribute]:
-        return attributes.values(self._item(path))
+        found = self._item(path)
+        unit = {"units": SINCE_1970} if self._dates(found) is not None else {}
+        return attributes.values(found) | unit
 
     def dimensions(self, path: str) -> tuple[str, ...]:
-        self._item(path)
+        found = self._item(path)
+        dates = self._dates(found)
+        if dates is not None:
+            return tree.dimension_names(found)[: len(dates.shape)]
         return tree.dimension_names(hdf5.numbers(self.file, path))
+
+    def _dates(self, found: h5py.HLObject) -> DateArray | None:
+        """The dates of a dataset of text; None for any other."""
+        if not isinstance(found, h5py.Dataset) or found.is_virtual:
+            return None
+        with reading(found):
+            if not may_hold_dates(found.shape, found.dtype):
+                return None
+        require_filters(found)
+        return dates_in(hdf5.slab(found, ...), where(found))
 
     def texts(self, path: str) -> tuple[str, ...]:
         return () if path in self.refused else hdf5_words(self._item(path))

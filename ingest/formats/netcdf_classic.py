@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import SlabIndex
+from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
 from ingest.formats.netcdf_header import end_of_data
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute, Packing, packing
@@ -78,32 +79,44 @@ class ClassicFile:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self.dataset.variables))
 
-    def array(self, path: str) -> ClassicArray:
+    def array(self, path: str) -> ClassicArray | DateArray:
+        """The variable; raises SourceError where it is absent, or holds neither numbers nor dates."""
         variable = self.dataset.variables.get(path)
         if variable is None:
             raise SourceError(
                 f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
             )
         kind = np.dtype(variable.dtype)
+        if may_hold_dates(variable.shape, kind):
+            dates = dates_in(np.asarray(variable[...]), f"{self.where}:{path}")
+            if dates is not None:
+                return dates
         if kind.kind not in "biuf":
             raise SourceError(f"{self.where}:{path}: {wrong_type(kind, path)}")
         return ClassicArray(f"{self.where}:{path}", variable)
 
     def attribute(self, path: str, name: str) -> float | None:
+        """A number or a date; raises SourceError for another one."""
         value = self.attributes(path).get(name)
         if value is None:
             return None
+        date = date_of(value)
+        if date is not None:
+            return date
         values = np.ravel(value)
         if values.dtype.kind not in "biuf" or values.size != 1:
             raise SourceError(f"{self.where}:{path}: attribute {name} holds {value!r}; expected one number")
         return float(values[0])
 
     def attributes(self, path: str) -> dict[str, Attribute]:
-        holder = self.array(path).variable if path else self.dataset
-        return {name: holder.getncattr(name) for name in holder.ncattrs()}
+        array = self.array(path) if path else None
+        holder = self.dataset.variables[path] if path else self.dataset
+        unit = {"units": SINCE_1970} if isinstance(array, DateArray) else {}
+        return {name: holder.getncattr(name) for name in holder.ncattrs()} | unit
 
     def dimensions(self, path: str) -> tuple[str, ...]:
-        return tuple(self.array(path).variable.dimensions)
+        array = self.array(path)
+        return tuple(self.dataset.variables[path].dimensions)[: len(array.shape)]
 
     def texts(self, path: str) -> tuple[str, ...]:
         variable = self.dataset.variables[path]
@@ -113,7 +126,7 @@ class ClassicFile:
         notes = {}
         for name, variable in self.dataset.variables.items():
             if np.dtype(variable.dtype).kind in "biuf":
-                rule = self.array(name).packing
+                rule = ClassicArray(f"{self.where}:{name}", variable).packing
                 notes[name] = (*roundings(self.attributes(name)), *(rule.words if rule else ()))
         return notes
 

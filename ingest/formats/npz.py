@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import SlabIndex
+from ingest.formats.dates import SINCE_1970, DateArray, dates_in, may_hold_dates
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute
 from ingest.formats.text_lists import is_short, words_of
@@ -72,7 +73,9 @@ class _ArraysAlone(ABC):
     def array(self, path: str) -> NpyArray: ...
 
     def attributes(self, path: str) -> dict[str, Attribute]:
-        return {}
+        """The unit of dates, which are read as numbers; numpy stores no attributes."""
+        is_dates = bool(path) and isinstance(self.array(path), DateArray)
+        return {"units": SINCE_1970} if is_dates else {}
 
     def dimensions(self, path: str) -> tuple[str, ...]:
         return tuple("" for _ in self.array(path).shape)
@@ -122,28 +125,44 @@ class Npz(_ArraysAlone):
         return tuple(sorted(name[:-4] for name in self._archive.namelist() if name.endswith(".npy")))
 
     def array(self, path: str) -> NpyArray:
+        """The array; raises SourceError where it is absent, or holds neither numbers nor dates."""
         if path not in self.names():
             raise SourceError(
                 f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
             )
         if path not in self._members:
             name, place = f"{path}.npy", f"{self.where}:{path}"
+            dates = self._dates(path)
+            if dates is not None:
+                return dates
             size = self._archive.getinfo(name).file_size
             self._members[path] = NpzMember(lambda: self._archive.open(name), size, place)
         return self._members[path].in_order()
 
     def texts(self, path: str) -> tuple[str, ...]:
         """The words of a list of text, by its header and its bytes: nothing is unpickled."""
+        held = self._whole(path, is_short)
+        return () if held is None else words_of(held)
+
+    def _dates(self, path: str) -> DateArray | None:
+        """The dates of an array of text or datetime64; None for any other."""
+        held = self._whole(path, may_hold_dates)
+        return None if held is None else dates_in(held, f"{self.where}:{path}")
+
+    def _whole(
+        self, path: str, is_wanted: Callable[[tuple[int, ...], np.dtype[Any]], bool]
+    ) -> npt.NDArray[Any] | None:
+        """All values of an array of a wanted shape and type; None of another, or where they are cut."""
         try:
             with self._archive.open(f"{path}.npy") as stream:
                 shape, _, dtype = _npy_header(stream)
-                if dtype.hasobject or not is_short(shape, dtype):
-                    return ()
+                if dtype.hasobject or not is_wanted(shape, dtype):
+                    return None
                 size = math.prod(shape) * dtype.itemsize
                 content = stream.read(size)
         except _DAMAGE:
-            return ()
-        return words_of(np.frombuffer(content, dtype).reshape(shape)) if len(content) == size else ()
+            return None
+        return np.frombuffer(content, dtype).reshape(shape) if len(content) == size else None
 
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npz holds no attributes; name an array instead of {path}@{name}")
@@ -283,7 +302,7 @@ class FortranArray:
         return self.stored.slab(*index[::-1]).T
 
 
-NpyArray = NpyStream | FortranArray
+NpyArray = NpyStream | FortranArray | DateArray
 
 
 def _npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

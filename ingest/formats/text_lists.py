@@ -13,25 +13,35 @@ MOST_WORDS = 256
 MOST_BYTES = 2**16
 
 
+def is_list_of_text(shape: tuple[int, ...], dtype: np.dtype[Any], most: int) -> bool:
+    """Whether an array is one text, texts [L], or letters [L, letters] as NetCDF stores them; `most` is the
+    largest L.
+    """
+    is_text = dtype.kind in "SUT" or h5py.check_string_dtype(dtype) is not None
+    axes = 2 if dtype == np.dtype("S1") else 1
+    return is_text and axes - 1 <= len(shape) <= axes and (shape[0] if len(shape) == axes else 1) <= most
+
+
 def is_short(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """Whether an array may be a list of words: text [L], or letters [L, letters] as NetCDF stores it.
 
     >>> is_short((3,), np.dtype("U5")), is_short((3, 8), np.dtype("S1")), is_short((3,), np.dtype("f4"))
     (True, True, False)
     """
-    is_text = dtype.kind in "SU" or h5py.check_string_dtype(dtype) is not None
-    axes = 2 if dtype == np.dtype("S1") else 1
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    return is_text and len(shape) == axes and shape[0] <= MOST_WORDS and size <= MOST_BYTES
+    axes = 2 if dtype == np.dtype("S1") else 1
+    return is_list_of_text(shape, dtype, MOST_WORDS) and len(shape) == axes and size <= MOST_BYTES
 
 
 def words_of(values: npt.NDArray[Any]) -> tuple[str, ...]:
-    """The words of such a list.
+    """The words of such a list, or the one text.
 
     >>> words_of(np.array([[b"u", b"x"], [b"p", b" "]])), words_of(np.array(["rho"]))
     (('ux', 'p'), ('rho',))
     """
-    rows = [b"".join(row.tolist()) for row in values] if values.ndim == 2 else values.tolist()
+    letters = values.dtype == np.dtype("S1")
+    texts = np.atleast_2d(values) if letters else values.reshape(-1)
+    rows = [b"".join(row.tolist()) for row in texts] if letters else texts.tolist()
     words = (row.decode("utf-8", "replace") if isinstance(row, bytes) else str(row) for row in rows)
     return tuple(word.strip(" \0") for word in words)
 

@@ -21,6 +21,7 @@ import zarr
 from zarr.storage import LocalStore, ZipStore
 
 from ingest.formats.arrays import ABSENT_CHUNKS, SlabIndex
+from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
 from ingest.formats.npz import ONLY
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute, Packing, packing
@@ -101,13 +102,17 @@ class Zarr:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(name for name, item in self._members().items() if isinstance(item, zarr.Array)))
 
-    def array(self, path: str) -> ZarrArray:
+    def array(self, path: str) -> ZarrArray | DateArray:
+        """The array; raises SourceError where it is absent, or holds neither numbers nor dates."""
         item = self._members().get(path)
         if not isinstance(item, zarr.Array):
             raise SourceError(
                 f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
             )
-        array = ZarrArray(f"{self.where}:{path}", item, self.contents)
+        array = self._held(path, item)
+        dates = self._dates(array)
+        if dates is not None:
+            return dates
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise SourceError(f"{array.where}: {wrong_type(array.dtype, path)}")
         # The one codec that would run code of the file.
@@ -117,11 +122,24 @@ class Zarr:
             )
         return array
 
+    def _held(self, path: str, item: zarr.Array[Any]) -> ZarrArray:
+        return ZarrArray(f"{self.where}:{path}", item, self.contents)
+
+    def _dates(self, array: ZarrArray) -> DateArray | None:
+        """The dates of an array of text or datetime64; None for any other."""
+        if not may_hold_dates(array.shape, np.dtype(array.array.dtype)) or "pickle" in _codecs(array.array):
+            return None
+        return dates_in(array.stored(*(slice(None) for _ in array.shape)), array.where)
+
     def attribute(self, path: str, name: str) -> float | None:
+        """A number or a date; raises SourceError for another one."""
         item = self._members().get(path) if path else self.root
         value = item.attrs.get(name) if item is not None else None
         if value is None:
             return None
+        date = date_of(value)
+        if date is not None:
+            return date
         # JSON has integers that no float holds.
         if not isinstance(value, int | float) or abs(value) > sys.float_info.max:
             raise SourceError(
@@ -131,10 +149,15 @@ class Zarr:
 
     def attributes(self, path: str) -> dict[str, Attribute]:
         item = self._members().get(path) if path else self.root
-        return {} if item is None else _plain(item.attrs)
+        if item is None:
+            return {}
+        is_dates = isinstance(item, zarr.Array) and self._dates(self._held(path, item)) is not None
+        return _plain(item.attrs) | ({"units": SINCE_1970} if is_dates else {})
 
     def dimensions(self, path: str) -> tuple[str, ...]:
-        return self.array(path).dimensions
+        array = self.array(path)
+        own = array.dimensions if isinstance(array, ZarrArray) else _dimensions(self._members()[path])
+        return own or tuple("" for _ in array.shape)
 
     def texts(self, path: str) -> tuple[str, ...]:
         # Words among numbers stand in attributes of a store.
@@ -269,10 +292,14 @@ class ZarrArray:
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         if math.prod(self.shape) == 0:
             return np.empty(self.shape, self.dtype)[index]
+        stored = self.stored(*index)
+        return self.packing.decode(stored) if self.packing else stored
+
+    def stored(self, *index: SlabIndex) -> npt.NDArray[Any]:
+        """The part of the array as it is stored, not decoded."""
         with self._reading():
             require_whole(self.array, self.contents, index)
-            stored = np.array(self.array[index])
-        return self.packing.decode(stored) if self.packing else stored
+            return np.array(self.array[index])
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ TIME_NAME = re.compile(
     r"|xtime|timestamps?|t_?(eval|out|array|list|grid|span|vec|vector)|tt|" + COUNTER_NAME.pattern,
     re.IGNORECASE,
 )
+# An attribute that says when a state is by a date; `creation_date` does not.
+DATE_NAME = re.compile(rf"({TIME_NAME.pattern}|(valid|model|current)?_?(date_?(time)?))", re.IGNORECASE)
 RUN_NAME = re.compile(
     r"n|runs?|samples?|traj(ectory|ectories|s)?|ensembles?|ens|members?|reali[sz]ations?|batch(es)?"
     r"|simulations?|sims?|cases?|seeds?|number",

@@ -15,6 +15,7 @@ from ingest.fields.reference_dates import OUR_CALENDARS
 from ingest.formats import hdf5_storage as storage
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
+from ingest.formats.dates import SINCE_1970
 from ingest.formats.npz import NpzMember
 from ingest.formats.zarr_store import ZarrArray
 from ingest.inspecting.axis_names import space_name
@@ -102,6 +103,11 @@ class ArrayInfo:
         if len(words) > 1 and words[-1] in ("x", "y", "z", "r"):
             return "_".join(words[-2:])
         return words[-1] if words else "field"
+
+    @property
+    def is_dates(self) -> bool:
+        """Whether it is a list of dates, which a file writes as text."""
+        return self.attributes.get("units") == SINCE_1970 and self.dtype == "float64"
 
     @property
     def unit(self) -> str:

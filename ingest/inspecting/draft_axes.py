@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.dates import SINCE_1970, date_of
 from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.draft_table import DECIDE_SIDES, inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
@@ -30,8 +32,6 @@ from shards.program.console import printable
 STEP_NAME = re.compile(
     r"d_?t|delta_?t|time_?step(_size)?|(dt|interval)_?(out(put)?|save|frames?|snap\w*)", re.IGNORECASE
 )
-# The unit of dates in names.
-SINCE_1970 = "seconds since 1970-01-01"
 TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
 Values = npt.NDArray[np.float64]
 
@@ -59,17 +59,20 @@ class AxisLines:
         if time is not None and "%Y" in time.unit:
             unit = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
             return ["", f"# {unit}: convert them to times with cdo -r copy.", *self._open_time()]
-        units = [line("unit", time.unit)] if time is not None and time.unit else []
         if self._states:
             stored, note = self._time_of_states()
-            unit = self._unit_of_openpmd(stored)
+            if stored == HOLE and self.folder is not None and self.folder.kind == "pieces":
+                return ["", *self._open_time()]
+            unit = self._unit_of_states(stored)
             stored = by_step(stored, (each.array for each in self.layout.variable))
-            if stored == HOLE and self.folder is not None and self.folder.dated:
-                units = [line("unit", SINCE_1970)]
-            elif time is None or stored != time.stored:
-                units = [line("unit", unit)] if unit else []
+            units = [line("unit", unit)] if unit else []
             return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
         times = self._values(time)
+        if time is not None and time.is_dates and times is not None:
+            unit = unit_of_dates(times.tolist())
+            times = np.array(counted_in(tuple(times.tolist()), SINCE_1970, unit))
+            time = replace(time, attributes={"units": unit})
+        units = [line("unit", time.unit)] if time is not None and time.unit else []
         if time is not None and times is not None and _one_way(times) and times[0] < times[-1]:
             if len(times) == frames:
                 note = _span(times, "frame", time.unit)
@@ -122,15 +125,31 @@ class AxisLines:
             return f"{group or array.pattern}@{name}", f"the attribute {name} of each of them"
         return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
 
+    def _unit_of_states(self, stored: str) -> str:
+        """The unit of the times of states; of dates, one that counts from the first of them."""
+        time = self.layout.lists.time
+        if stored == HOLE:
+            return unit_of_dates(self.folder.dates) if self.folder is not None and self.folder.dated else ""
+        if time is not None and stored == time.stored:
+            times = self._values(time) if time.is_dates else None
+            return time.unit if times is None else unit_of_dates(times.tolist())
+        path, at, name = stored.partition("@")
+        date = date_of(self.arrays.attributes(self._first_of(path)).get(name)) if at else None
+        return self._unit_of_openpmd(stored) if date is None else unit_of_dates([date])
+
+    def _first_of(self, path: str) -> str:
+        """The group or array of the first step, of a path that names one for each."""
+        if HOLE not in path:
+            return path
+        array = next(each.array for each in self.layout.variable if each.array.pattern)
+        return "/".join(array.path.split("/")[: path.count("/") + 1])
+
     def _unit_of_openpmd(self, stored: str) -> str:
         """The unit of a time in an attribute, where timeUnitSI next to it says how many seconds it is."""
         path, at, _ = stored.partition("@")
         if not at:
             return ""
-        if HOLE in path:
-            array = next(each.array for each in self.layout.variable if each.array.pattern)
-            path = "/".join(array.path.split("/")[: path.count("/") + 1])
-        seconds = root_numbers(self.arrays, path).get("timeUnitSI", 0.0)
+        seconds = root_numbers(self.arrays, self._first_of(path)).get("timeUnitSI", 0.0)
         if seconds <= 0:
             return ""
         return TIME_UNITS.get(seconds, f"{seconds!r} s")

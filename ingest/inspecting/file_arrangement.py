@@ -15,7 +15,7 @@ from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
 from ingest.inspecting.numbered import RUN_WORD, STEP_WORD, SURE_STEP_WORD
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
-from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE
+from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date
 from shards.errors import SourceError
 
 # Attributes of a file that holds a tile and says where that is (Cholla).
@@ -173,6 +173,8 @@ class Arrangement:
         word = self.files[0].word_before(at)
         in_folder = any(piece.text == "/" for piece in self.files[0].pieces[at:])
         is_fraction = in_folder and any("." in file.text(at) for file in self.files)
+        if all(is_date(file.text(at)) for file in self.files):
+            return "dates"
         if is_fraction or SURE_STEP_WORD.fullmatch(word):
             return "moments"
         return "runs" if NO_STEP_WORD.fullmatch(word) else "unknown"
@@ -186,7 +188,7 @@ class Arrangement:
         if not self.varying and not any(piece.name for piece in first.pieces):
             return f"{'*/' * len(self._folders)}*{first.path.suffix}"
         parts = {at: f"{{{name}}}" for at, name in self._part_names(apart).items()}
-        is_plain = set(parts) == set(apart) and not any(first.pieces[at].name for at in apart)
+        is_plain = all(part.startswith("{run") for part in parts.values()) and set(parts) == set(apart)
         if kind == "runs" and is_plain and self.variable is None and self.tile is None:
             parts = dict.fromkeys(parts, "*")
         if self.variable is not None:
@@ -251,6 +253,8 @@ class Arrangement:
                 if doubt:
                     yield doubt
                 break
+        if kind == "runs" and self.last_number is not None and self._counted(self.last_number) == "dates":
+            yield "files called by dates are taken for runs; if one run goes on in them, write {piece} there"
         for at in self.varying:
             word = self.files[0].word_before(at)
             if self._is(at, "number") and at != self.tile and PROCESS_WORD.fullmatch(word):

@@ -30,7 +30,7 @@ class _Times:
 # Fewer frames are no series: an axis so short that nothing calls time holds components.
 FEWEST_FRAMES = 4
 # What the number in the names of files counts, as far as the names say it.
-Counted = Literal["moments", "runs", "unknown"]
+Counted = Literal["moments", "dates", "runs", "unknown"]
 
 
 def kind_of_numbered(files: Sequence[Path], counted: Counted = "unknown") -> Kind:
@@ -39,7 +39,8 @@ def kind_of_numbered(files: Sequence[Path], counted: Counted = "unknown") -> Kin
     if first.state or second.state:
         return "states"
     if len(first.times) < 2 or not second.times:
-        return "runs"
+        # Nobody starts each of his runs at a date of its own, and writes no times.
+        return "pieces" if counted == "dates" and not first.times else "runs"
     try:
         later = in_unit(second.times, second.unit, first.unit, str(files[1]))
     except SourceError:
@@ -59,7 +60,7 @@ def _times(path: Path, counted: Counted) -> _Times:
             return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
         is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
         if not layout.time_told_by:
-            is_state = counted == "moments" or is_short or bool(time_of_state(arrays, listed))
+            is_state = counted in ("moments", "dates") or is_short or bool(time_of_state(arrays, listed))
             if is_state:
                 return _Times(True)
         if layout.lists.time is None or layout.lists.time.pattern:

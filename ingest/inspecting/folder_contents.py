@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ingest.name_pattern import STEP, NamePattern, is_date
+from ingest.name_pattern import STEP, NamePattern, is_date, step_number
 
 Kind = Literal["states", "pieces", "variables", "runs"]
 _WORDS: dict[Kind, str] = {
@@ -65,11 +65,18 @@ class FolderContents:
         return moments if self.kind == "states" else 1
 
     @property
+    def dates(self) -> tuple[float, ...]:
+        """The dates in the names of the states of a run, in seconds since 1970; none where there are none."""
+        firsts = [moment[0] for moment in self.series] or [self.first]
+        pattern = NamePattern(self.pattern)
+        found = [pattern.match("/".join(path.parts[-1 - pattern.depth :])) or {} for path in firsts]
+        steps = [parts.get(STEP, "") for parts in found]
+        return tuple(map(step_number, steps)) if all(map(is_date, steps)) else ()
+
+    @property
     def dated(self) -> bool:
         """Whether the names of the states differ in dates."""
-        pattern = NamePattern(self.pattern)
-        parts = pattern.match("/".join(self.first.parts[-1 - pattern.depth :])) or {}
-        return is_date(parts.get(STEP, ""))
+        return bool(self.dates)
 
     @property
     def words(self) -> str:

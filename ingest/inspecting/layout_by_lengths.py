@@ -81,10 +81,11 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
             continue
         # T is a temperature where another array is as large.
         as_large = len(each.values) > 1 and lengths[each.lengths] > 1
-        if TIME_NAME.fullmatch(each.name) and len(each.values) <= 2 and not as_large:
+        is_time = TIME_NAME.fullmatch(each.name) or each.is_dates
+        if is_time and len(each.values) <= 2 and not as_large:
             if each.size == 1 and not each.pattern:
                 continue
-            if time is None or COUNTER_NAME.fullmatch(time.name):
+            if time is None or COUNTER_NAME.fullmatch(time.name) or time.is_dates:
                 time = each
         elif (
             space_name(last)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.formats.arrays import ArrayFile
+from ingest.formats.dates import date_of
 from ingest.formats.natural_sort import natural
-from ingest.inspecting.axis_names import TIME_NAME
+from ingest.inspecting.axis_names import DATE_NAME, TIME_NAME
 from shards.errors import SourceError
 
 HOLE = "{step}"
@@ -135,7 +136,7 @@ def _number_of(series: Series, name: str) -> str:
 def time_attribute(arrays: ArrayFile, path: str) -> str:
     """The attribute that says when a state is, such as `time`; empty where there is none.
 
-    A number alone says it: lists are something else.
+    A number or a date alone says it: lists are something else.
     """
     try:
         held = arrays.attributes(path)
@@ -143,7 +144,9 @@ def time_attribute(arrays: ArrayFile, path: str) -> str:
         return ""
     names = [name for name, value in held.items() if TIME_NAME.fullmatch(name) and _is_number(value)]
     # `step` and `frame` count: a time in units of physics comes first.
-    return min(names, key=lambda name: (not name.lower().endswith(("time", "t")), name), default="")
+    found = min(names, key=lambda name: (not name.lower().endswith(("time", "t")), name), default="")
+    dates = [name for name, value in held.items() if DATE_NAME.fullmatch(name) and date_of(value) is not None]
+    return found or min(dates, default="")
 
 
 def _is_number(value: object) -> bool:

@@ -143,8 +143,8 @@ TABLES = (
         'Give one of `stored`, `step` and `stop`. With `stored = "{step}"`, `step` may be given too.',
         {
             "stored": Key(
-                "An array; or `@time`, an attribute of each file; or `step_{step}@time`, an attribute of "
-                "each group; or `{step}`, the number or date in the names.",
+                "An array, of numbers or of dates as text; or `@time`, an attribute of each file; or "
+                "`step_{step}@time`, one of each group; or `{step}`, the number or date in the names.",
                 'stored = "scales/sim_time"',
             ),
             "start": Key("Time of the first frame.", "start = 0.5"),
@@ -152,7 +152,11 @@ TABLES = (
                 'Time between frames. With `stored = "{step}"`: duration of one solver step.', "step = 0.01"
             ),
             "stop": Key("Time of the last frame; the frames are evenly spaced.", "stop = 10.0"),
-            "unit": Key("Unit, as text; plots and xarray show it.", 'unit = "s"'),
+            "unit": Key(
+                "Unit, as text; plots and xarray show it. If it counts from a date, dates in text and times "
+                "that count from another date are converted.",
+                'unit = "hours since 2000-01-24 12:00:00"',
+            ),
         },
     ),
     Table(

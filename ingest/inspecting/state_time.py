@@ -29,7 +29,10 @@ def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     times = [
         each.path
         for each in listed
-        if each.size == 1 and not each.pattern and TIME_NAME.fullmatch(each.name) and not each.fault
+        if each.size == 1
+        and not each.pattern
+        and not each.fault
+        and (TIME_NAME.fullmatch(each.name) or each.is_dates)
     ]
     return min(times, key=lambda path: bool(COUNTER_NAME.fullmatch(path.rpartition("/")[2])), default="")
 

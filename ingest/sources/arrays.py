@@ -9,7 +9,7 @@ from pathlib import Path
 from ingest.fields.described import described_file, wanted_of
 from ingest.fields.file_run import FileRun
 from ingest.fields.stacked import StackedFile
-from ingest.formats.arrays import Arrays
+from ingest.formats.arrays import AttributedArrays
 from ingest.formats.hdf5 import virtual_sources
 from ingest.formats.open_any import is_hdf5, open_arrays
 from ingest.formats.run_files import files_of_run, require_told_apart
@@ -55,7 +55,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 
 @contextmanager
-def _opened(path: Path, recipe: Recipe) -> Iterator[Arrays]:
+def _opened(path: Path, recipe: Recipe) -> Iterator[AttributedArrays]:
     """The arrays of a file, or of the run that it belongs to where `files` has named parts."""
     pattern = NamePattern(recipe.files)
     run = files_of_run(path, pattern) if names_parts(recipe.files) else None

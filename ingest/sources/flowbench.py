@@ -25,6 +25,7 @@ from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every
 from ingest.fields.stacked import StackedFile, StoredField, refuse_unread_keys, require_fields
 from ingest.fields.times import described_rows
 from ingest.formats.npz import NpyArray, Npz, open_npz
+from ingest.formats.packing import Attribute
 from ingest.recipe import Recipe
 from ingest.source import Mark, Row
 from shards.errors import SourceError
@@ -121,6 +122,9 @@ class _Run:
 
     def attribute(self, path: str, name: str) -> float | None:
         return self.flow.attribute(path, name)
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return self.flow.attributes(path)
 
 
 @dataclass(frozen=True)

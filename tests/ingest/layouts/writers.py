@@ -257,7 +257,7 @@ def a_body_that_moves_as_not_a_number(folder):
 def days_over_the_turn_of_a_month(folder):
     for step, day in enumerate((20200129, 20200130, 20200131, 20200201, 20200202, 20200203)):
         write_hdf5(folder / f"swe_{day}.h5", {"h": U[step], **CELLS})
-    return Right(folder, {"h": U}, np.arange(T) * 86400.0)
+    return Right(folder, {"h": U}, np.arange(T), unit="days since 2020-01-29 00:00:00")
 
 
 @layout

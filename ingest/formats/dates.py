@@ -1,0 +1,111 @@
+"""Dates that a file writes as text, or as numpy's datetime64, read as seconds since 1970.
+
+The reasons are in docs/decisions/0149-dates.md.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.text_lists import is_list_of_text, words_of
+from ingest.name_pattern import is_date, step_number
+
+# The unit in which dates are counted.
+SINCE_1970 = "seconds since 1970-01-01"
+# A longer list is no list of times.
+MOST_DATES = 2**20
+_ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
+_CLOCK = r"(?P<hour>\d{1,2})(?::?(?P<minute>\d{2}))?(?::?(?P<second>\d{2})(?P<fraction>[.,]\d*)?)?"
+# 2000-01-24_12:00:00, 2000-01-24T12:00Z, 2000/01/24 12:00:00.250+01:00.
+_DATE = re.compile(rf"\s*(?P<day>-?\d{{4}}([-/])\d{{1,2}}\2\d{{1,2}})(?:[T_\s]+{_CLOCK}{_ZONE})?\s*")
+
+
+def seconds_of_date(text: str) -> float | None:
+    """Seconds since the beginning of 1970; None for a text that is no date.
+
+    >>> seconds_of_date("1970-01-02_01:00:00"), seconds_of_date("1970-01-01T00:00:00.25Z")
+    (90000.0, 0.25)
+    >>> seconds_of_date("19700102T01"), seconds_of_date("1970-01-01 01:00+01:00"), seconds_of_date("12.5")
+    (90000.0, 0.0, None)
+    """
+    found = _DATE.fullmatch(text)
+    if not found:
+        return step_number(text.strip()) if is_date(text.strip()) else None
+    year, month, day = (int(part) for part in re.split(r"(?<=\d)[-/]", found["day"]))
+    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+    is_valid = 1 <= month <= 12 and 1 <= day <= 31 and hour <= 24 and minute < 60 and second <= 60
+    if not is_valid:
+        return None
+    # Models have calendars of their own: a 30 February is two days after the 28th.
+    days = int(np.datetime64(f"{year:04d}-{month:02d}", "D").astype(int)) + day - 1
+    fraction = float((found["fraction"] or "").replace(",", ".").rstrip(".") or 0)
+    return 86400.0 * days + 3600 * hour + 60 * minute + second + fraction - _offset(found["zone"] or "Z")
+
+
+def _offset(zone: str) -> int:
+    """Seconds that the clock of a zone is ahead: +01:00."""
+    if not zone.startswith(("+", "-")):
+        return 0
+    seconds = 3600 * int(zone[1:3]) + 60 * int(zone[-2:])
+    return -seconds if zone.startswith("-") else seconds
+
+
+def date_of(attribute: object) -> float | None:
+    """Seconds since 1970 of an attribute that is a date; None for any other."""
+    return seconds_of_date(attribute) if isinstance(attribute, str) else None
+
+
+@dataclass(frozen=True)
+class DateArray:
+    """A list of dates as seconds since 1970 [T]; satisfies ingest.formats.arrays.Array."""
+
+    where: str
+    seconds: npt.NDArray[np.float64]
+    unwritten: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.seconds.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.seconds.dtype
+
+    def slab(self, *index: int | slice) -> npt.NDArray[np.float64]:
+        return np.asarray(self.seconds[index])
+
+
+def may_hold_dates(shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> bool:
+    """Whether an array may be a list of dates: text [T], letters [T, letters], one text, or datetime64."""
+    if shape is None or math.prod(shape) > 64 * MOST_DATES:
+        return False
+    is_numpys = dtype.kind == "M" and np.datetime_data(dtype)[0] != "generic" and len(shape) <= 1
+    return is_numpys or is_list_of_text(shape, dtype, MOST_DATES)
+
+
+def dates_in(values: npt.NDArray[Any], where: str) -> DateArray | None:
+    """The array of these texts or datetime64; None where one of them is no date."""
+    if values.dtype.kind == "M":
+        steps = (values - np.datetime64("1970-01-01")) / np.timedelta64(1, "s")
+        return DateArray(where, steps.astype(np.float64)) if np.isfinite(steps).all() else None
+    seconds = _all_seconds(words_of(values))
+    shape = values.shape[: len(values.shape) - (values.dtype == np.dtype("S1"))]
+    return DateArray(where, seconds.reshape(shape)) if seconds.size else None
+
+
+def _all_seconds(words: Iterable[str]) -> npt.NDArray[np.float64]:
+    """The seconds of all words; none where one of them is no date."""
+    found = []
+    for word in words:
+        seconds = seconds_of_date(word)
+        if seconds is None:
+            return np.empty(0)
+        found.append(seconds)
+    return np.array(found, np.float64)
