@@ -42,6 +42,10 @@ from walrus.training.tuning import prepare
 from walrus.training.warm_start import grow
 from walrus.vocabulary import Vocabulary
 
+# Why a process is killed by a signal; docs/decisions/0159-cut-while-it-is-read.md.
+REASONS = {"SIGBUS": "a file was cut while it was read, or /dev/shm is full"}
+OTHERWISE = "memory ran out"
+
 
 def train(job: Job) -> None:
     """Trains with `job.ranks` processes on this machine, or as one rank that a launcher has started.
@@ -102,7 +106,7 @@ def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
         return StoppedError("stopped by a signal before the first step; the same command starts again")
     if name:
         return MismatchError(
-            f"rank {error.error_index} was killed by {name}, perhaps because memory ran out; "
+            f"rank {error.error_index} was killed by {name}, perhaps because {REASONS.get(name, OTHERWISE)}; "
             "the same command continues from the last checkpoint"
         )
     return None

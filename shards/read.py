@@ -127,7 +127,8 @@ class Dataset:
     def bytes_of(self, member: FileRange) -> memoryview:
         """The member without a copy; raises ShardError where the file is shorter."""
         whole = self._map(member.path)
-        # A process that reads mapped bytes which the file has lost is killed (SIGBUS): look before each read.
+        # A process that reads mapped bytes which the file has lost is killed (SIGBUS): look before each read
+        # (docs/decisions/0159-cut-while-it-is-read.md).
         length = min(len(whole), whole.size())
         if member.offset + member.length > length:
             raise ShardError(

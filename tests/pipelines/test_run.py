@@ -93,7 +93,9 @@ def test_a_model_of_unknown_making_is_never_written_over(job):
 
 def test_a_rank_that_a_machine_ended_is_told_in_words(tmp_path):
     killed = ProcessExitedException("", error_index=1, error_pid=5, exit_code=-9, signal_name="SIGKILL")
-    assert "rank 1 was killed by SIGKILL" in str(mistake_of(killed, tmp_path))
+    assert "rank 1 was killed by SIGKILL, perhaps because memory ran out" in str(mistake_of(killed, tmp_path))
+    cut = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-7, signal_name="SIGBUS")
+    assert "SIGBUS, perhaps because a file was cut while it was read" in str(mistake_of(cut, tmp_path))
     early = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-15, signal_name="SIGTERM")
     assert isinstance(mistake_of(early, tmp_path), StoppedError)
     lost = ProcessRaisedException("connection closed by peer", error_index=0, error_pid=4)
