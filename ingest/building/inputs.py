@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from ingest.formats.natural_sort import natural
 from ingest.formats.run_files import files_of_run, runs_among
+from ingest.formats.side_files import find_side_file, split_side_file
 from ingest.formats.walk import Tree, Unreadable, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, names_parts
@@ -88,8 +89,20 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
             f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?"
         )
 
-    files = [_input(root, path, source.split(path), source.companions(path)) for path in paths]
+    files = [_input(root, path, source.split(path), _companions(recipe, path)) for path in paths]
     return _in_order(root, files, unreadable)
+
+
+def _companions(recipe: Recipe, path: Path) -> tuple[Path, ...]:
+    """All other files that a file is read with."""
+    return (*find(recipe.source).companions(path), *_side_files(recipe, path))
+
+
+def _side_files(recipe: Recipe, path: Path) -> tuple[Path, ...]:
+    """The files next to it that hold parameters: a change of them is a change of the data."""
+    named = (place[0] for place in map(split_side_file, recipe.scalars.values()) if place)
+    found = (find_side_file(path, name, recipe.files) for name in dict.fromkeys(named))
+    return tuple(filter(None, found))
 
 
 def _in_order(
@@ -120,7 +133,7 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
         first, *others = (marker(file.path) or file.path for file in run.files)
         # The folder of a split holds runs, or the files of one run.
         split = source.split(run.base / "file") or source.split(run.base)
-        inputs.append(_input(root, first, split, tuple(others), run.name))
+        inputs.append(_input(root, first, split, (*others, *_side_files(recipe, first)), run.name))
 
     return _in_order(root, inputs, unreadable)
 
@@ -206,8 +219,9 @@ def require_unchanged(recipe: Recipe, file: InputFile) -> None:
     if file.run:
         run = files_of_run(file.place, NamePattern(recipe.files))
         companions = tuple(marker(other.path) or other.path for other in run.files[1:]) if run else ()
+        companions = (*companions, *_side_files(recipe, file.place))
     else:
-        companions = find(recipe.source).companions(file.place)
+        companions = _companions(recipe, file.place)
 
     try:
         size, modified = file.place.stat().st_size, newest(file.place, companions)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ingest.fields.blocks import described_blocks
 from ingest.fields.grid import grid_of
-from ingest.fields.laid_out import find_arrays
+from ingest.fields.numbers_at import find_arrays
 from ingest.formats.arrays import Arrays, whole
 from ingest.recipe import Recipe
 from shards.errors import SourceError

@@ -15,13 +15,13 @@ from ingest.fields.coordinates import described_grid
 from ingest.fields.file_run import OPEN, FileRun
 from ingest.fields.grid import require_cells
 from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_lengths
+from ingest.fields.numbers_at import is_outside
 from ingest.fields.obstacle import MOVES, described_obstacle
 from ingest.fields.run_headers import Wanted
 from ingest.fields.stacked import Obstacle, StackedFile, StoredField, schema_dtype, stated_sides
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.layout import CHANNEL, TIME, split_channel
-from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from shards.errors import SourceError
@@ -67,8 +67,8 @@ def wanted_of(recipe: Recipe) -> Wanted:
     if recipe.blocks is not None:
         placed += recipe.blocks.stored
     stored_time = recipe.time.stored if recipe.time else ""
-    # A part of a name is the same in all files of a run.
-    scalars = tuple((name, place) for name, place in recipe.scalars.items() if not names_parts(place))
+    # What is not in the files is the same for all files of a run.
+    scalars = tuple((name, place) for name, place in recipe.scalars.items() if not is_outside(place))
     return Wanted(tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, scalars)
 
 

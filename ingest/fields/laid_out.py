@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any
 
@@ -14,9 +13,9 @@ import numpy.typing as npt
 
 from ingest.fields.blocks import BlockGrid, assembled
 from ingest.fields.file_run import FileRun
+from ingest.fields.numbers_at import find_arrays
 from ingest.fields.series import SINGLE, Piece, joined, rows_of_steps
 from ingest.formats.arrays import Array, Arrays, SlabIndex
-from ingest.formats.natural_sort import natural
 from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY, split_channel
 from ingest.name_pattern import names_parts
 from shards.errors import SourceError
@@ -181,17 +180,6 @@ def _field_arrays(file: Arrays, path: str, words: tuple[str, ...]) -> tuple[Arra
     if not names_parts(path):
         return find_arrays(file, path)
     return tuple(joined([Piece(array, SINGLE) for array in row], words) for row in rows_of_steps(file, path))
-
-
-def find_arrays(file: Arrays, path: str) -> tuple[Array, ...]:
-    """The array at `path`, or all whose path it fits where it holds a `*`, in order of their paths."""
-    if "*" not in path:
-        return (file.array(path),)
-    depth = path.count("/")
-    names = [name for name in file.names() if fnmatchcase(name, path) and name.count("/") == depth]
-    if not names:
-        raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")
-    return tuple(file.array(name) for name in sorted(names, key=natural))
 
 
 def _require_cells_left(found: LaidOut) -> None:

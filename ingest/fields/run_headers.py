@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ingest.fields.numbers_at import numbers_if_any
 from ingest.fields.reference_dates import in_unit
 from ingest.fields.series import arrays_by_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
@@ -21,7 +22,7 @@ from ingest.formats.arrays import Array, Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970
 from ingest.formats.open_any import located
 from ingest.formats.run_files import RunFile
-from ingest.layout import STEP_ITSELF, TIME, Overlap, TileRule, split_channel
+from ingest.layout import STEP_ITSELF, TIME, Overlap, TileRule
 from ingest.name_pattern import is_date, names_parts, step_number
 from shards.errors import SourceError
 
@@ -110,15 +111,10 @@ def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> Hea
 
 def _scalars(arrays: AttributedArrays, wanted: Wanted) -> Iterator[tuple[str, tuple[float, ...]]]:
     """The parameters that these files hold, by their places."""
-    names = set(arrays.names()) if wanted.scalars else set()
     for _, place in wanted.scalars:
-        path, at, attribute = place.partition("@")
-        if at and (not path or any(name == path or name.startswith(f"{path}/") for name in names)):
-            value = arrays.attribute(path, attribute)
-            if value is not None:
-                yield place, (value,)
-        elif not at and split_channel(path)[0] in names:
-            yield place, tuple(whole(arrays.array(split_channel(path)[0])).reshape(-1).tolist())
+        values = numbers_if_any(arrays, place)
+        if values is not None:
+            yield place, values
 
 
 def counted_as(header: Header, unit: str) -> Header:

@@ -1,6 +1,4 @@
-"""Times and parameters of each trajectory: as the recipe says, from arrays, attributes or names of the
-file.
-"""
+"""Times and parameters of each trajectory, as the recipe says."""
 
 from __future__ import annotations
 
@@ -8,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.file_run import FileRun
-from ingest.fields.laid_out import find_arrays
+from ingest.fields.numbers_at import find_arrays
 from ingest.fields.reference_dates import counted_in
+from ingest.fields.scalars import described_scalars
 from ingest.fields.series import require_every_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
 from ingest.formats.arrays import Arrays, AttributedArrays, whole
-from ingest.formats.natural_sort import natural
 from ingest.layout import split_channel
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
@@ -21,13 +19,11 @@ from ingest.source import Row
 from shards.errors import SourceError
 
 Times = tuple[float, ...]
-# As the group of an attribute: each group of the root, one for each trajectory.
-EACH_GROUP = "*"
 
 
 def described_rows(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
     """Times and parameters of each trajectory, as the recipe's [time] and [scalars] say."""
-    columns = {name: _scalar(file, place, len(steps)) for name, place in recipe.scalars.items()}
+    columns = described_scalars(file, recipe, len(steps))
     files, notes = (file.files, tuple(file.notes)) if isinstance(file, FileRun) else ((), ())
     return tuple(
         Row(time, {name: values[row] for name, values in columns.items()}, files, notes)
@@ -99,65 +95,3 @@ def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
     stored = recipe.time.stored if recipe.time else ""
     times = stored_times(file, stored, tuple(paths)) if stored else None
     require_every_step(f"{file.where}:{paths[0]}", list(steps_in(file.names(), paths[0]).values()), times)
-
-
-def _of_groups(file: Arrays, attribute: str, count: int) -> list[float]:
-    """The attribute of each group of the root that has it, in the order of trajectories."""
-    groups = dict.fromkeys(name.partition("/")[0] for name in file.names() if "/" in name)
-    held = [file.attribute(group, attribute) for group in sorted(groups, key=natural)]
-    values = [value for value in held if value is not None]
-    if len(values) != count:
-        raise SourceError(
-            f"{file.where}: {len(values)} groups have the attribute {attribute}; expected one for each "
-            f"of {count} trajectories; correct [scalars] of the recipe"
-        )
-    return values
-
-
-def _number_in_name(file: Arrays, place: str) -> float:
-    """The number that a part of the names of a run's files is."""
-    parts = file.parts if isinstance(file, FileRun) else {}
-    text = parts.get(place.strip("{}"), "")
-    try:
-        return float(text)
-    except ValueError as error:
-        raise SourceError(
-            f"{file.where}: {place} is {text!r} in its name; expected a number; correct files or [scalars]"
-        ) from error
-
-
-def _column(values: npt.NDArray[np.float64], column: int, where: str) -> npt.NDArray[np.float64]:
-    """One column of a table of parameters [N, P], or of the row [P] of one trajectory."""
-    if values.ndim not in (1, 2) or column >= values.shape[-1]:
-        raise SourceError(
-            f"{where}: shape {values.shape}; expected columns of parameters, and one of number {column}; "
-            "correct [scalars] of the recipe"
-        )
-    return values[..., column]
-
-
-def _scalar(file: Arrays, place: str, count: int) -> list[float]:
-    """One value for all trajectories, or one for each."""
-    if names_parts(place):
-        return [_number_in_name(file, place)] * count
-    path, at, attribute = place.partition("@")
-    if at and path == EACH_GROUP:
-        return _of_groups(file, attribute, count)
-    if at:
-        value = file.attribute(path, attribute)
-        if value is None:
-            raise SourceError(
-                f"{file.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe"
-            )
-        return [value] * count
-    path, column = split_channel(path)
-    arrays = [whole(array) for array in find_arrays(file, path)]
-    if column is not None:
-        arrays = [_column(each, column, f"{file.where}:{path}") for each in arrays]
-    values = np.concatenate([each.reshape(-1) for each in arrays])
-    if values.size not in (1, count):
-        raise SourceError(
-            f"{file.where}:{path}: {values.size} values; expected one, or one for each of {count} "
-            "trajectories; correct [scalars] of the recipe"
-        )
-    return [float(value) for value in np.broadcast_to(values, (count,))]

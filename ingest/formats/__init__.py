@@ -17,6 +17,7 @@ __all__ = [
     "packing",
     "quantization",
     "run_files",
+    "side_files",
     "walk",
     "zarr_chunks",
     "zarr_marker",

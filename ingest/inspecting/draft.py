@@ -23,6 +23,7 @@ from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
 from ingest.inspecting.infer_layout import no_field
 from ingest.inspecting.mesh_order import with_mesh_order
+from ingest.inspecting.side_numbers import side_numbers
 from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.state_paths import with_step_paths
 from ingest.inspecting.united import open_together
@@ -80,4 +81,5 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path))
         ghosts = GhostCells(halo, words="as many as the file says") if halo else ghost_cells(arrays, layout)
-        return DraftText(path, arrays, layout, solver, folder, ghosts).text()
+        beside = side_numbers(folder.first, folder.pattern) if folder else side_numbers(path, "")
+        return DraftText(path, arrays, layout, solver, folder, ghosts, beside).text()

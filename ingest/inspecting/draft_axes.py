@@ -22,6 +22,7 @@ from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import Ends, axis_ends
+from ingest.inspecting.side_numbers import SideNumber
 from ingest.inspecting.state_paths import by_step
 from ingest.inspecting.state_time import time_of_state
 from ingest.layout import TIME, TRAJECTORY
@@ -43,6 +44,7 @@ class AxisLines:
     reader: FrameReader
     folder: FolderContents | None
     ghosts: GhostCells
+    beside: tuple[SideNumber, ...] = ()
 
     @property
     def arrays(self) -> ArrayFile:
@@ -90,15 +92,14 @@ class AxisLines:
         return ["", f"# {_why_no_times(time, times)}", *self._open_time()]
 
     def _open_time(self) -> list[str]:
-        """The step as a comment: that of an attribute, otherwise any."""
+        """The step as a comment: that of an attribute or of a file next to the data, otherwise any."""
         frames = self.layout.lengths[TIME]
         said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
-        steps = {
-            name: value for name, value in root_numbers(self.arrays).items() if STEP_NAME.fullmatch(name)
-        }
-        for name, value in steps.items():
-            if value > 0:
-                note = f"the attribute {name}, right if every step of the solver is a frame"
+        numbers = [(name, f"the attribute {name}", v) for name, v in root_numbers(self.arrays).items()]
+        numbers += [(each.name, printable(each.place), each.value) for each in self.beside]
+        for name, place, value in numbers:
+            if STEP_NAME.fullmatch(name) and value > 0:
+                note = f"{place}, right if every step of the solver is a frame"
                 return [said, "# [time]", f"# {line('step', value)}  # {note}"]
         return [said, "# [time]", "# step = 1.0"]
 

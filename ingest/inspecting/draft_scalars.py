@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.fields.numbers_at import numbers_if_any
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
@@ -15,10 +16,13 @@ from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import NamedParameter
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.parameters import PHYSICS, PROGRAM, looks_like_physics
+from ingest.inspecting.side_numbers import SideNumber
 from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
 
+# Its place in a recipe, its value or range, and whether it looks like physics.
+Parameter = tuple[str, str, bool]
 # What a list of the names of parameters is called.
 COLUMN_LIST = re.compile(
     r"(param(eter)?|coef(ficient)?|condition|input|scalar|column|label|feature)s?[-_]?(names?|labels?|keys?)?"
@@ -32,15 +36,52 @@ def scalar_lines(
     layout: InferredLayout,
     in_names: tuple[NamedParameter, ...] = (),
     last_file: Path | None = None,
+    beside: tuple[SideNumber, ...] = (),
 ) -> list[str]:
     """The table [scalars], each key once; counters and settings of the program are comments.
 
-    `in_names` are the parameters in names of files. `last_file` is the last file
-    of the run, if the run has several: a number that differs between files is no parameter.
+    `in_names` are the parameters in names of files. `last_file` is the last file of the run, if the run has
+    several: a number that differs between files is no parameter. `beside` are the numbers of files next to
+    the data.
     """
     unsure = [each for each in in_names if _is_unsure(each)]
     named = [each for each in in_names if each not in unsure]
-    found: dict[str, tuple[str, str, bool]] = {}
+    found = _parameters(arrays, layout, in_names, named)
+    for number in beside:
+        # What the data say themselves is nearer.
+        physics = looks_like_physics(number.name, number.value)
+        found.setdefault(number.name, (number.place, f"{number.value:g}", physics))
+    changing = _changing({place for place, _, _ in found.values()}, arrays, last_file)
+    states = [name for name, (place, _, _) in found.items() if place in changing]
+    kept = {name: each for name, each in found.items() if name not in states}
+    taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in kept.items() if physics]
+    left = [printable(f"{name} = {span}") for name, (_, span, physics) in kept.items() if not physics]
+    comments = [
+        f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
+    ]
+    if states:
+        comments.append(
+            f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
+        )
+    if left:
+        comments.append(
+            f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
+        )
+    if not taken:
+        header = ["# [scalars]"] if unsure else []
+        return ["", *header, *comments] if comments else []
+    said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
+    return ["", "[scalars]", said, *taken, *comments]
+
+
+def _parameters(
+    arrays: ArrayFile,
+    layout: InferredLayout,
+    in_names: tuple[NamedParameter, ...],
+    named: list[NamedParameter],
+) -> dict[str, Parameter]:
+    """Those that names of files, attributes, arrays and columns of tables hold, each name once."""
+    found: dict[str, Parameter] = {}
     for part in named:
         found[part.name] = (part.place, part.text, looks_like_physics(part.name, float(part.text)))
     for name, value in root_numbers(arrays).items():
@@ -71,28 +112,7 @@ def scalar_lines(
         span = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
         found[name] = (each.stored, span, looks_like_physics(last, low))
 
-    found |= _columns(arrays, layout, set(found))
-    changing = _changing({place for place, _, _ in found.values()}, arrays, last_file)
-    states = [name for name, (place, _, _) in found.items() if place in changing]
-    kept = {name: each for name, each in found.items() if name not in states}
-    taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in kept.items() if physics]
-    left = [printable(f"{name} = {span}") for name, (_, span, physics) in kept.items() if not physics]
-    comments = [
-        f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
-    ]
-    if states:
-        comments.append(
-            f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
-        )
-    if left:
-        comments.append(
-            f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
-        )
-    if not taken:
-        header = ["# [scalars]"] if unsure else []
-        return ["", *header, *comments] if comments else []
-    said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
-    return ["", "[scalars]", said, *taken, *comments]
+    return found | _columns(arrays, layout, set(found))
 
 
 def _is_unsure(part: NamedParameter) -> bool:
@@ -101,9 +121,9 @@ def _is_unsure(part: NamedParameter) -> bool:
     return not is_known and looks_like_physics(part.name, float(part.text))
 
 
-def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, tuple[str, str, bool]]:
+def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, Parameter]:
     """The columns of a table of parameters [N, P] that the file names: for each its place and its range."""
-    found: dict[str, tuple[str, str, bool]] = {}
+    found: dict[str, Parameter] = {}
     for each in layout.rest:
         if len(each.lengths) != 2 or each.lengths[0] != layout.lengths.get(TRAJECTORY) or each.fault:
             continue
@@ -140,12 +160,9 @@ def _changing(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str
         return {place for place in places if _number(later, place) not in (None, _number(arrays, place))}
 
 
-def _number(arrays: ArrayFile, place: str) -> float | None:
-    """The number at a place as a recipe names it; None where there is none."""
-    path, at, attribute = place.partition("@")
+def _number(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
+    """The numbers at a place; None where there are none, or none that can be read."""
     try:
-        if at:
-            return arrays.attribute(path, attribute)
-        return float(whole(arrays.array(path)).reshape(-1)[0])
-    except (SourceError, IndexError):
+        return numbers_if_any(arrays, place)
+    except SourceError:
         return None

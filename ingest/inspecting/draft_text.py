@@ -19,6 +19,7 @@ from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
 from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
+from ingest.inspecting.side_numbers import SideNumber
 from ingest.inspecting.solvers import Solver
 from ingest.layout import split_channel
 from ingest.source import find
@@ -43,17 +44,20 @@ class DraftText:
     solver: Solver | None = None
     folder: FolderContents | None = None
     ghosts: GhostCells = field(default_factory=GhostCells)
+    # Numbers of files next to the data.
+    beside: tuple[SideNumber, ...] = ()
 
     def text(self) -> str:
         """The TOML."""
         fields = draft_fields(self.layout)
-        axes = AxisLines(self._reader, self.folder, self.ghosts)
+        axes = AxisLines(self._reader, self.folder, self.ghosts, self.beside)
         lines = [*self._head(), *axes.crop(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(
             self.arrays,
             self.layout,
             self.folder.parameters if self.folder else (),
             self.folder.last if self.folder else None,
+            self.beside,
         )
         lines += self._mask()
         lines += self._held_out()

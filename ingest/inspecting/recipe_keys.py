@@ -81,9 +81,11 @@ TABLES = (
                 "Start and end of an axis; the outermost cells end there.", "domain = { x = [0.0, 2.0] }"
             ),
             "scalars": Key(
-                "Where each parameter is: an array, `@attribute` of the file, `path@attribute`, or a name in "
-                "braces in `files`.",
-                'scalars = { Re = "@reynolds", nu = "params/nu", Ra = "{Ra}" }',
+                "Where each parameter is: an array; a column of a table, counted from 0, as `params[1]`; "
+                "`@attribute` of the file, `path@attribute`, `*@attribute` of each group of runs; a name in "
+                "braces in `files`; or a number in a JSON, TOML or namelist file (.nml) next to the data, as "
+                "`params.json#fluid.Pr`.",
+                'scalars = { Re = "@reynolds", nu = "params[1]", Ra = "{Ra}", Pr = "params.json#fluid.Pr" }',
             ),
             "mask": Key("Which cells are solid.", "[mask]"),
             "at_rest": Key(

@@ -692,6 +692,27 @@ def netcdf_whose_time_is_known_by_its_unit(folder):
 
 
 @layout
+def parameters_in_files_next_to_each_run(folder):
+    for run, nu in (("a", 0.02), ("b", 0.5)):
+        for step in range(T):
+            path = folder / run / "out" / f"u_{step:04d}.h5"
+            write_hdf5(path, {"u": U[step] * nu}, time=TIME[step])
+        (folder / run / "params.json").write_text(f'{{"fluid": {{"nu": {nu}, "name": "oil"}}, "n_cpu": 4}}')
+    (folder / "setup.nml").write_text("&physics\n Ra = 1.5d6, note = 'Pr = 7' ! Fr = 2.5\n/\nEk = 3.5\n")
+    (folder / "own.toml").write_text('source = "arrays"\ngamma = 1.4\n')
+    scalars = {"nu": [0.02, 0.5], "Ra": [1.5e6] * 2, "Pr": [np.nan] * 2, "Ek": [np.nan] * 2}
+    return Right(folder, {"u": np.stack([U * 0.02, U * 0.5])}, TIME, runs=2, scalars=scalars)
+
+
+@layout
+def a_file_of_parameters_for_each_of_several_runs(folder):
+    for run in range(2):
+        write_hdf5(folder / f"run_{run}.h5", {"u": U + run, **LISTS})
+        (folder / f"run_{run}.json").write_text(f'{{"nu": 0.{run + 1}}}')
+    return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2, scalars={"nu": [np.nan] * 2})
+
+
+@layout
 def names_of_channels_and_parameters_in_lists_of_text(folder):
     values = np.stack([np.stack([U + run, P], axis=-1) for run in range(4)])
     parameters = np.arange(8.0).reshape(4, 2) + 0.5

@@ -1,0 +1,97 @@
+"""Numbers of a file at the places that [scalars] of a recipe names: arrays, columns of tables, attributes."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.arrays import Array, Arrays, whole
+from ingest.formats.natural_sort import natural
+from ingest.formats.side_files import split_side_file
+from ingest.layout import split_channel
+from ingest.name_pattern import names_parts
+from shards.errors import SourceError
+
+# As the group of an attribute: each group of the root, one for each trajectory.
+EACH_GROUP = "*"
+
+
+def is_outside(place: str) -> bool:
+    """Whether a place is not in the data: a part of the names of files, or a file next to them.
+
+    >>> is_outside("{Re}"), is_outside("params.json#nu"), is_outside("params[1]")
+    (True, True, False)
+    """
+    return names_parts(place) or split_side_file(place) is not None
+
+
+def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
+    """The array at `path`, or all whose path it fits where it holds a `*`, in order of their paths."""
+    if "*" not in path:
+        return (arrays.array(path),)
+    names = _fitting(arrays.names(), path)
+    if not names:
+        found = ", ".join(arrays.names()[:12]) or "nothing"
+        raise SourceError(f"{arrays.where}: no array {path}; found {found}")
+    return tuple(arrays.array(name) for name in names)
+
+
+def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
+    """The numbers of an array, of a column of it, or of an attribute, of each group if the group is `*`.
+
+    Raises SourceError where there is none.
+    """
+    path, at, attribute = place.partition("@")
+    if at and path == EACH_GROUP:
+        return _of_groups(arrays, attribute)
+    if at:
+        value = arrays.attribute(path, attribute)
+        if value is None:
+            raise SourceError(
+                f"{arrays.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe"
+            )
+        return (value,)
+    path, column = split_channel(place)
+    found = [whole(array) for array in find_arrays(arrays, path)]
+    if column is not None:
+        found = [_column(each, column, f"{arrays.where}:{path}") for each in found]
+    return tuple(np.concatenate([each.reshape(-1) for each in found]).tolist())
+
+
+def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
+    """The same; None where the file has no such array, group or attribute."""
+    path, at, attribute = place.partition("@")
+    names = arrays.names()
+    if not at:
+        return numbers_at(arrays, place) if _fitting(names, split_channel(place)[0]) else None
+    if path == EACH_GROUP:
+        return _of_groups(arrays, attribute) or None
+    held = not path or any(name == path or name.startswith(f"{path}/") for name in names)
+    value = arrays.attribute(path, attribute) if held else None
+    return None if value is None else (value,)
+
+
+def _fitting(names: tuple[str, ...], path: str) -> list[str]:
+    """The names that a path, which may hold a `*`, fits with as many groups."""
+    depth = path.count("/")
+    fitting = [name for name in names if name == path or ("*" in path and fnmatchcase(name, path))]
+    return sorted((name for name in fitting if name.count("/") == depth), key=natural)
+
+
+def _of_groups(arrays: Arrays, attribute: str) -> tuple[float, ...]:
+    """The attribute of each group of the root that has it, in the order of trajectories."""
+    groups = dict.fromkeys(name.partition("/")[0] for name in arrays.names() if "/" in name)
+    held = [arrays.attribute(group, attribute) for group in sorted(groups, key=natural)]
+    return tuple(value for value in held if value is not None)
+
+
+def _column(values: npt.NDArray[np.float64], column: int, where: str) -> npt.NDArray[np.float64]:
+    """One column of a table of parameters [N, P], or of the row [P] of one trajectory."""
+    if values.ndim not in (1, 2) or column >= values.shape[-1]:
+        raise SourceError(
+            f"{where}: shape {values.shape}; expected columns of parameters, and one of number {column}; "
+            "correct [scalars] of the recipe"
+        )
+    return values[..., column]

@@ -1,0 +1,63 @@
+"""Parameters of trajectories, from the places that [scalars] of a recipe names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingest.fields.file_run import FileRun
+from ingest.fields.numbers_at import numbers_at
+from ingest.formats.arrays import Arrays
+from ingest.formats.side_files import find_side_file, numbers_in, split_side_file
+from ingest.name_pattern import names_parts
+from ingest.recipe import Recipe
+from shards.errors import SourceError
+
+
+def described_scalars(file: Arrays, recipe: Recipe, count: int) -> dict[str, list[float]]:
+    """For each parameter of the recipe, its value in each of `count` trajectories."""
+    return {name: _values(file, place, count, recipe) for name, place in recipe.scalars.items()}
+
+
+def _values(file: Arrays, place: str, count: int, recipe: Recipe) -> list[float]:
+    """One value for all trajectories, or one for each."""
+    if names_parts(place):
+        return [_number_in_name(file, place)] * count
+    if split_side_file(place):
+        return [_number_next_to(file, place, recipe)] * count
+    values = numbers_at(file, place)
+    if len(values) not in (1, count):
+        raise SourceError(
+            f"{file.where}:{place}: {len(values)} values; expected one, or one for each of {count} "
+            "trajectories; correct [scalars] of the recipe"
+        )
+    return list(values) if len(values) == count else list(values) * count
+
+
+def _number_in_name(file: Arrays, place: str) -> float:
+    """The number that a part of the names of a run's files is."""
+    parts = file.parts if isinstance(file, FileRun) else {}
+    text = parts.get(place.strip("{}"), "")
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SourceError(
+            f"{file.where}: {place} is {text!r} in its name; expected a number; correct files or [scalars]"
+        ) from error
+
+
+def _number_next_to(file: Arrays, place: str, recipe: Recipe) -> float:
+    """The number of a file in the folder of the data, or in one above that `files` goes through."""
+    name, key = split_side_file(place) or ("", "")
+    path = find_side_file(Path(file.where), name, recipe.files)
+    if path is None:
+        raise SourceError(
+            f"{file.where}: no {name} next to it; expected one for scalar {place}; add it, or correct "
+            "[scalars] of the recipe"
+        )
+    numbers = numbers_in(path)
+    if key not in numbers:
+        raise SourceError(
+            f"{path}: no number {key}; found {', '.join(list(numbers)[:12]) or 'no number'}; correct "
+            "[scalars] of the recipe"
+        )
+    return numbers[key]
