@@ -32,7 +32,7 @@ COMPONENT_NAME = re.compile(
 )
 # Axes of what is no grid, or a grid in pieces.
 OTHER_NAME = re.compile(
-    r"particles?|atoms?|nodes?|n?cells?|nele|ncol|points?|n?faces?|edges?|vertices|bnds|bounds|nv|obs"
+    r"particles?|atoms?|nodes?|n?cells?|nele|ncol|points?|n?faces?|edges?|vertices|n?bnds?|bounds|nv|obs"
     r"|blocks?|nblocks?"
     r"|str(ing)?_?len(gth)?|datestrlen",
     re.IGNORECASE,
@@ -78,9 +78,13 @@ def axis_word(dimension: str) -> str:
 
     >>> axis_word("scales/x/1.0"), axis_word("st_ocean"), axis_word("t")
     ('x', 'st_ocean', 't_axis')
+    >>> axis_word("scales/x_hash_ab12cd34ef")
+    'x'
     """
     parts = [part for part in dimension.split("/") if part and not re.fullmatch(r"[0-9.]+", part)]
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", parts[-1] if parts else "").strip("_")
+    # Dedalus adds what tells one basis from another of the same name.
+    own = re.sub(r"_hash_[0-9a-f]+$", "", parts[-1]) if parts else ""
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", own).strip("_")
     if not plain or not plain[0].isalpha():
         plain = f"axis_{plain}".rstrip("_")
     reserved = plain in TAKEN or plain.lower() in (TRAJECTORY, TIME, CHANNEL, "b")

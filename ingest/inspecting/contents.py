@@ -36,7 +36,10 @@ RECORD = "record"
 UNKNOWN = "?"
 UNREAD = (RECORD, UNKNOWN)
 # Attributes that say what an array is; the others are many and say nothing of that.
-DESCRIBED_BY = ("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar")
+DESCRIBED_BY = (
+    *("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar"),
+    *("bounds", "cell_methods"),
+)
 
 
 @dataclass(frozen=True)

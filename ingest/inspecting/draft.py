@@ -18,7 +18,7 @@ from ingest.inspecting.draft_well import draft_well
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.ghost_cells import GhostCells, ghost_cells
-from ingest.inspecting.halo import cell_counts, with_halo
+from ingest.inspecting.halo import cell_counts, with_centres, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
 from ingest.inspecting.infer_layout import no_field
@@ -78,6 +78,7 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
+        layout = with_centres(layout)
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path))
         ghosts = GhostCells(halo, words="as many as the file says") if halo else ghost_cells(arrays, layout)

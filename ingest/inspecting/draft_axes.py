@@ -20,6 +20,7 @@ from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.means import time_of_means
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import Ends, axis_ends
 from ingest.inspecting.side_numbers import SideNumber
@@ -55,6 +56,11 @@ class AxisLines:
         return self.reader.layout
 
     def time(self) -> list[str]:
+        """The table of the time, and what its list says of means over time."""
+        lines = self._rule_of_time()
+        return [*lines, *time_of_means(self.arrays, self.layout)] if "[time]" in lines else lines
+
+    def _rule_of_time(self) -> list[str]:
         """The rule for the time: a list, an attribute or number of each state, or left open."""
         frames = self.layout.lengths[TIME]
         time = self.layout.lists.time

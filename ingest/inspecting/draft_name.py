@@ -11,7 +11,7 @@ from ingest.formats.zarr_marker import MARKERS
 _PLAIN = (
     "run runs sim simulation traj trajectory sample seed case out output outputs data dataset snap "
     "snapshot snapshots state states field fields file result results solution plt cnt chk his rst "
-    "restart frame frames dump step prim slices train valid test s t"
+    "restart frame frames dump step prim slices train valid test file files"
 )
 PLAIN = frozenset(_PLAIN.split())
 _NUMBER = re.compile(r"[-_.](?<!\d\.)\d+$")
@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"[-_.](?<!\d\.)\d+$")
 
 def dataset_name(path: Path) -> str:
     """A name out of that of a file, without run numbers; that of its folder, where it has no other word.
+
+    A single letter is no word.
 
     >>> dataset_name(Path("channel/run_000.h5")), dataset_name(Path("Ma_0.7.h5")), dataset_name(Path("/-.h5"))
     ('channel', 'Ma_0.7', 'own')
@@ -31,7 +33,7 @@ def dataset_name(path: Path) -> str:
         before = ""
         while name != before:
             before, name = name, _NUMBER.sub("", name).strip("_.-")
-        words = [word for word in re.split(r"[-_.]|\d+", name.lower()) if word]
+        words = [word for word in re.split(r"[-_.]|\d+", name.lower()) if len(word) > 1]
         if words and not PLAIN.issuperset(words):
             return name
     return "own"

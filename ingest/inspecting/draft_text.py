@@ -268,4 +268,6 @@ class DraftText:
         held = [
             f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest
         ]
+        if self.layout.particles:
+            held.append(f"#   {printable(self.layout.particles)}")
         return ["", "# Left out, because they are not fields on this grid:", *held] if held else []

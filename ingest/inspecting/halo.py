@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -45,6 +46,19 @@ def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[Infe
                 axis: pair for axis, pair in halo.items() if pair != (0, 0)
             }
     return layout, {}
+
+
+def with_centres(layout: InferredLayout) -> InferredLayout:
+    """The layout with the lists of cell centres of Oceananigans: xᶜᵃᵃ, as long as the axis with its halo."""
+    lists = dict(layout.lists.space)
+    for axis in layout.axes:
+        centres = re.compile(rf"{axis}_?(ᵃ*ᶜᵃ*|a*ca*)")
+        for each in layout.rest:
+            is_list = centres.fullmatch(each.name) and each.lengths == (layout.lengths[axis],)
+            if is_list and not each.fault:
+                lists.setdefault(axis, each)
+    rest = tuple(each for each in layout.rest if each not in lists.values())
+    return replace(layout, lists=replace(layout.lists, space=lists), rest=rest)
 
 
 def in_order(layout: InferredLayout, order: tuple[str, ...], told_by: str) -> InferredLayout:

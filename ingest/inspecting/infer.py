@@ -15,7 +15,7 @@ from ingest.inspecting.layout_by_names import (
     is_one_state_by_names,
     layout_by_names,
 )
-from ingest.inspecting.no_grid import is_referred, list_of_cells, mesh, no_grid
+from ingest.inspecting.no_grid import is_of_particles, is_referred, list_of_cells, mesh, no_grid, particles
 from ingest.inspecting.parts_of_grid import require_whole_grid
 from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
@@ -42,7 +42,7 @@ def infer_layout(
     plain = [each for each in listed if each.fault is None and each.size and not is_referred(each.path)]
     usable = [_as_state(each, files) for each in plain]
     if solver is not None and solver.name == "openPMD":
-        usable = [_with_axis_labels(arrays, each) for each in usable if "/particles/" not in each.path]
+        usable = [_with_axis_labels(arrays, each) for each in usable if not is_of_particles(each.path)]
     found = layout_by_names(usable)
     if found is None and files == 1 and is_one_state_by_names(usable):
         unknown = dimension_of_unknown_meaning(usable) if may_suppose else ""
@@ -64,7 +64,7 @@ def infer_layout(
             raise one_state(where, when)
     _require_no_list_of_cells(found, arrays, listed, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
-    return replace(found, rest=(*found.rest, *broken))
+    return replace(found, rest=(*found.rest, *broken), particles=particles(listed))
 
 
 def _require_grid(

@@ -83,6 +83,8 @@ class InferredLayout:
     told_by: str = ""
     time_told_by: str = ""
     other_grids: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # What the file holds of particles, in a sentence.
+    particles: str = ""
 
     @property
     def may_be_plane(self) -> bool:

@@ -16,7 +16,8 @@ from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.inspecting.contents import ArrayInfo, list_arrays, root_numbers, without_place
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.identify import SourceMatch, match_sources
-from ingest.inspecting.solvers import solver_of
+from ingest.inspecting.no_grid import mesh, particles
+from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 
@@ -63,6 +64,7 @@ def inspect(path: Path) -> Inspection:
         notes: list[str] = []
         for name, caveats in arrays.caveats().items():
             notes += [f"{name}: {words}" for words in caveats]
+        notes += _what_is_no_field(listed, solver)
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
     return Inspection(
         str(path),
@@ -77,6 +79,13 @@ def inspect(path: Path) -> Inspection:
         solver.template if solver else "",
         tuple(notes),
     )
+
+
+def _what_is_no_field(listed: tuple[ArrayInfo, ...], solver: Solver | None) -> list[str]:
+    """What no recipe takes from the file, in sentences: all of it, or the particles."""
+    reason = refusal(solver) if solver else mesh(listed)
+    also = particles(listed)
+    return [*([f"no recipe: {reason}"] if reason else []), *([f"not taken: {also}"] if also else [])]
 
 
 def _with_statistics(arrays: Arrays, listed: ArrayInfo) -> ArrayInfo:
