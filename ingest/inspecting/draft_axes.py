@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.arrays import ArrayFile, whole
@@ -21,6 +20,7 @@ from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.means import time_of_means
+from ingest.inspecting.number_lists import Values, even, one_way, out_of_order, span, why_no_times
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.periodicity import Ends, axis_ends
 from ingest.inspecting.side_numbers import SideNumber
@@ -35,7 +35,6 @@ STEP_NAME = re.compile(
     r"d_?t|delta_?t|time_?step(_size)?|(dt|interval)_?(out(put)?|save|frames?|snap\w*)", re.IGNORECASE
 )
 TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,11 @@ class AxisLines:
             times = np.array(counted_in(tuple(times.tolist()), SINCE_1970, unit))
             time = replace(time, attributes={"units": unit})
         units = [line("unit", time.unit)] if time is not None and time.unit else []
-        if time is not None and times is not None and _one_way(times) and times[0] < times[-1]:
+        if time is not None and times is not None and one_way(times) and times[0] < times[-1]:
             if len(times) == frames:
-                note = _span(times, "frame", time.unit)
+                note = span(times, "frame", time.unit)
                 return ["", "[time]", f"{line('stored', time.stored)}  # {note}", *units]
-            if len(times) == frames + 1 > 2 and _even(times):
+            if len(times) == frames + 1 > 2 and even(times):
                 held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
                 note = f"# {held}: the last is left out."
                 start, stop = float(times[0]), float(times[-2])
@@ -94,8 +93,8 @@ class AxisLines:
             return ["", *self._open_time()]
         if len(times) == frames > 1 and np.isfinite(times).all():
             # Equal steps would hide that the frames are in another order.
-            return ["", *_out_of_order(time, times)]
-        return ["", f"# {_why_no_times(time, times)}", *self._open_time()]
+            return ["", *out_of_order(time, times)]
+        return ["", f"# {why_no_times(time, times)}", *self._open_time()]
 
     def _open_time(self) -> list[str]:
         """The step as a comment: that of an attribute or of a file next to the data, otherwise any."""
@@ -224,12 +223,12 @@ class AxisLines:
         if centres is not None and len(centres) == cells + lower + upper:
             # The recipe cuts a list that is as long as the stored axis.
             centres = centres[lower : lower + cells]
-        if centres is None or len(centres) != cells or not _one_way(centres):
+        if centres is None or len(centres) != cells or not one_way(centres):
             return unknown
         if not self._is_of_trajectories(listed):
-            note = _span(centres, "cell", listed.unit)
+            note = span(centres, "cell", listed.unit)
             return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
-        if not _even(centres) or centres[0] > centres[-1]:
+        if not even(centres) or centres[0] > centres[-1]:
             return unknown
         half = float(centres[-1] - centres[0]) / (cells - 1) / 2
         ends = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
@@ -254,9 +253,9 @@ class AxisLines:
         along = np.moveaxis(values.reshape(-1, *space)[0], order.index(axis), 0).reshape(
             space[order.index(axis)], -1
         )
-        if not (along == along[:, :1]).all() or not _one_way(along[:, 0]):
+        if not (along == along[:, :1]).all() or not one_way(along[:, 0]):
             return ""
-        note = _span(along[:, 0], "cell", listed.unit)
+        note = span(along[:, 0], "cell", listed.unit)
         return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
 
     def _by_spacing(self, axis: str) -> str:
@@ -309,48 +308,3 @@ def _with_unit(rule: dict[str, object], listed: ArrayInfo) -> dict[str, object]:
 
 def _in_unit(unit: str) -> str:
     return f", in {printable(unit)}" if unit else ""
-
-
-def _span(values: Values, what: str, unit: str) -> str:
-    """Number, ends and unit of the values of a list, and what is unusual about it."""
-    words = f"{len(values)} {what}s, {values[0]:.6g} to {values[-1]:.6g}"
-    words += f" {printable(unit)}" if unit else ""
-    if len(values) > 2 and not _even(values):
-        steps = np.abs(np.diff(values))
-        words += f"; steps differ, {steps.min():.4g} to {steps.max():.4g}"
-    if len(values) > 1 and values[0] > values[-1]:
-        words += "; decreasing, stored as it is"
-    return words
-
-
-def _out_of_order(time: ArrayInfo, times: Values) -> list[str]:
-    """The stored times as they are, with what to do: a build refuses them until the frames are in order."""
-    first = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
-    name, here, before = printable(time.path), f"{times[first]:g}", f"{times[first - 1]:g}"
-    return [
-        f"# FIX: the frames are not in order of time: {name} is {here} at frame {first}, after {before}.",
-        f"# Write the file again with the frames of each array sorted by {name} (numpy.argsort), each time",
-        "# once: a run that was started again writes some twice.",
-        "[time]",
-        line("stored", time.stored),
-    ]
-
-
-def _why_no_times(time: ArrayInfo, times: Values) -> str:
-    """Why a list is not taken for the times of the frames."""
-    name = printable(time.path)
-    missing = np.flatnonzero(~np.isfinite(times))
-    if missing.size:
-        return f"{name} is not a list of times: it has no value at frame {missing[0]} (a fill value?)."
-    return f"{name} holds {len(times)} times, not one per frame."
-
-
-def _one_way(values: Values) -> bool:
-    """Whether all numbers are finite and go up, or all go down."""
-    steps = np.diff(values)
-    return bool(np.isfinite(values).all() and ((steps > 0).all() or (steps < 0).all()))
-
-
-def _even(values: Values) -> bool:
-    steps = np.diff(values)
-    return bool(np.allclose(steps, steps[0], rtol=1e-3))

@@ -140,6 +140,7 @@ class DraftText:
                 yield f"# DECIDE: if {grid} are the cells of a volume, uncomment. If one of these"
                 yield '# numbers counts trajectories (n) or channels (c), write axes = ["x", "y"], and'
                 yield "# that letter in its place."
+            yield from self._other_orders()
             yield f"{'# ' if layout.may_be_plane else ''}{words}  # {meaning}"
             return
         frames = layout.lengths["t"]
@@ -148,7 +149,16 @@ class DraftText:
             f"If it is that of {frames},"
         )
         yield "# uncomment; otherwise write the axes in the order in which they are stored."
+        yield from self._other_orders()
         yield f"# {words}"
+
+    def _other_orders(self) -> Iterator[str]:
+        """Layouts that the lengths allow as well, and how a file is written that leaves no choice."""
+        if self.layout.other_orders:
+            yield "# CHECK: the lengths allow other layouts too; the fields below change with them:"
+            yield from (f"#   {each}" for each in self.layout.other_orders)
+            yield "# To leave no choice, save a list of times t and of positions x, y next to the array"
+            yield "# (numpy.savez), or name the dimensions (xarray)."
 
     def _doubt_of_axes(self) -> str:
         cells = [self.layout.lengths[axis] for axis in self.layout.axes]

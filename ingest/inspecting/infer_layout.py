@@ -83,6 +83,8 @@ class InferredLayout:
     told_by: str = ""
     time_told_by: str = ""
     other_grids: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Orders of the axes that are nearly as likely, with what each would mean.
+    other_orders: tuple[str, ...] = ()
     # What the file holds of particles, in a sentence.
     particles: str = ""
 

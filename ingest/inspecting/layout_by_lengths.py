@@ -24,6 +24,9 @@ FEWEST_CELLS = 5
 LONGEST_LIST = 10**6
 # A layout that scores less is none.
 WORST = -1.0
+# Another order is told where it scores so little less.
+NEARLY = 3.0
+CHANNEL_FIRST = (TRAJECTORY, CHANNEL, TIME)
 # Arrays of these names hold several fields: their channels are no vector.
 STACKS = ("data", "solution", "fields", "state", "output", "q", "prim", "cons")
 # Attributes that count frames.
@@ -65,7 +68,16 @@ def layout_by_lengths(usable: list[ArrayInfo], numbers: Mapping[str, float]) -> 
     told_by = "From the lengths of the coordinates." if lists.space else ""
     time_told_by = _time_told_by(model, candidate, lengths, lists, numbers)
     return InferredLayout(
-        candidate.axes, candidate.words, lengths, lists, tuple(fields), scalars, rest, told_by, time_told_by
+        candidate.axes,
+        candidate.words,
+        lengths,
+        lists,
+        tuple(fields),
+        scalars,
+        rest,
+        told_by,
+        time_told_by,
+        other_orders=_other_orders(model, candidate, lists),
     )
 
 
@@ -148,6 +160,41 @@ def _orders(array: ArrayInfo, lists: Lists) -> Iterator[tuple[Words, Words]]:
     if not array.pattern:
         for axes, lead, step in product(choices, leads, (1, -1)):
             yield axes, (*lead, *axes[::step], TIME)
+    if not one_run:
+        # Batches of videos, as networks take them.
+        for axes, step in product(choices, (1, -1)):
+            yield axes, (*CHANNEL_FIRST, *axes[::step])
+
+
+def _other_orders(array: ArrayInfo, chosen: _Candidate, lists: Lists) -> tuple[str, ...]:
+    """Orders that are nearly as likely, each with what it would mean; x and y may always change places."""
+    if lists.space or array.pattern or array.groups > 1 or len(array.lengths) < 4:
+        return ()
+    found: dict[Words, float] = {}
+    # Runs may also come last, as MATLAB and neural operators store them.
+    last = [(axes, (*axes, TIME, TRAJECTORY)) for axes in (("x", "y"), ("x", "y", "z"))]
+    for axes, words in (*_orders(array, lists), *last):
+        kinds = tuple("" if word in axes else word for word in words)
+        if len(words) != len(array.lengths) or words == chosen.words:
+            continue
+        score = _score(array, words, axes, lists)
+        known = tuple("" if word in chosen.axes else word for word in chosen.words)
+        alike = any(tuple("" if w in "xyz" else w for w in each) == kinds for each in found)
+        if score > max(WORST, chosen.score - NEARLY) and kinds != known and not alike:
+            found[words] = score
+    best = sorted(found, key=lambda words: -found[words])[:3]
+    return tuple(f'"{" ".join(words)}": {_meaning(words, array.lengths)}' for words in best)
+
+
+def _meaning(words: Words, lengths: tuple[int, ...]) -> str:
+    """What an order says of an array.
+
+    >>> _meaning(("n", "c", "t", "x", "y"), (6, 3, 9, 16, 24))
+    '6 trajectories, 3 channels, 9 frames, x 16, y 24'
+    """
+    names = {TRAJECTORY: "trajectories", CHANNEL: "channels", TIME: "frames"}
+    pairs = zip(words, lengths, strict=True)
+    return ", ".join(f"{n} {names[word]}" if word in names else f"{word} {n}" for word, n in pairs)
 
 
 def _in_order(lead: Words, space: Words, channels: int, early: bool) -> Words:
@@ -176,6 +223,10 @@ def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
         elif array.name.lower() in STACKS and len(axes) > 1 and words[words.index(CHANNEL) - 1] == TIME:
             likely = components[0] <= MOST_CHANNELS
         score += 1.0 if likely else -5.0
+    if words[:3] == CHANNEL_FIRST:
+        score -= 0.3
+    elif words[:3] == (TRAJECTORY, TIME, CHANNEL) and components[0] > lengths[TIME]:
+        score -= 1.0
     return score
 
 
@@ -217,6 +268,8 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
     space = tuple(word for word in words if word in candidate.axes)
     if words[-1] == TIME:
         choices: list[Words] = [words, (*space, TIME), space]
+    elif words[:3] == CHANNEL_FIRST:
+        choices = [words, (TRAJECTORY, TIME, *space), (TIME, *space), (TRAJECTORY, *space), space]
     else:
         early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
         leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]

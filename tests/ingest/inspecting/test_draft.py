@@ -98,6 +98,7 @@ def test_the_axes_of_the_earth_are_three(tmp_path):
         ((N, 20, 16, 16, 16, 3), "n t x y z c"),
         ((N, 20, 4, 32, 32), "n t c x y"),
         ((20, 32, 64, 3), "t x y c"),
+        ((6, 3, 9, 16, 24), "n c t x y"),
     ],
 )
 def test_without_lists_the_layout_is_proposed_and_nothing_builds(tmp_path, shape, layout):
@@ -114,6 +115,16 @@ def test_runs_behind_the_grid_are_not_taken_for_a_third_axis(tmp_path):
     text = draft(write(tmp_path / "a.h5", u=noise(T, X, X, 40), t=lists()["t"]))
     assert "DECIDE: if x 12, y 12, z 40 are the cells of a volume" in text
     assert proposed(text) == "t x y z"
+
+
+def test_other_layouts_that_lengths_allow_are_listed_with_what_they_mean(tmp_path):
+    batches = draft(write(tmp_path / "a.h5", u=noise(6, 3, 9, 16, 24)))
+    assert '#   "n t x y z": 6 trajectories, 3 frames, x 9, y 16, z 24' in batches
+    assert '#   "n t c x y": 6 trajectories, 3 frames, 9 channels, x 16, y 24' in batches
+    assert "save a list of times t and of positions x, y" in batches
+    last = draft(write(tmp_path / "b.h5", u=noise(12, 20, 12, 4), t=np.arange(12.0)))
+    assert '#   "x y t n": x 12, y 20, 12 frames, 4 trajectories' in last
+    assert "the lengths allow" not in draft(write(tmp_path / "c.h5", u=noise(9, 3, X, Y), **lists()))
 
 
 def test_one_dimension_needs_a_list(tmp_path):

@@ -3,6 +3,7 @@
 import h5py
 import netCDF4
 import numpy as np
+import pytest
 
 from ingest.inspecting.draft import draft
 from tests.ingest.inspecting.test_draft import write
@@ -45,6 +46,26 @@ def test_times_in_a_unit_are_better_than_a_counter(tmp_path):
         file.createVariable("scrum_time", "f8", ("time",))[:] = np.arange(6) * 3600.0
         file.createVariable("zeta", "f8", ("time", "eta_rho", "xi_rho"))[:] = values
     assert 'stored = "scrum_time"' in draft(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(("shift", "word"), [(0, "start"), (30, "end"), (15, "")])
+def test_the_time_of_a_mean_is_the_end_or_the_start_of_its_interval(tmp_path, shift, word):
+    start = np.arange(6) * 30.0
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for name, length in (("time", None), ("lat", 12), ("lon", 7), ("nbnd", 2)):
+            file.createDimension(name, length)
+        file.createVariable("time", "f8", ("time",))[:] = start + shift
+        file["time"].setncatts({"units": "days since 2000-01-01", "bounds": "time_bnds"})
+        file.createVariable("time_bnds", "f8", ("time", "nbnd"))[:] = np.stack([start, start + 30], axis=1)
+        file.createVariable("TS", "f8", ("time", "lat", "lon"))[:] = np.random.default_rng(0).normal(
+            size=(6, 12, 7)
+        )
+        file["TS"].cell_methods = "time: mean"
+    text = draft(tmp_path / "a.nc")
+    said = f"fields are the mean over an interval (cell_methods); the time is its {word}, see time_bnds."
+    assert (said in text) == bool(word)
+    assert ("cell_methods" in text) == bool(word)
+    assert "#   time_bnds: shape (6, 2)" in text
 
 
 def test_lists_called_like_the_labels_of_dimensions_are_theirs_wherever_they_are(tmp_path):

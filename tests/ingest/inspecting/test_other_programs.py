@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from ingest.inspecting.draft import draft
+from ingest.inspecting.inspect import inspect
 from shards.errors import SourceError
 from tests.ingest.inspecting.test_state_folders import opened
-from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, T, U, V, write_hdf5
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, T, U, V, X, Y, write_hdf5
 
 
 def test_the_series_of_carpet_is_named_by_its_variable(tmp_path):
@@ -80,6 +81,29 @@ def test_meshes_of_openpmd_may_be_called_fields_and_lie_next_to_particles(tmp_pa
     assert [field.name for field in recipe.fields] == ["rho"]
     assert row.time == tuple(TIME)
     np.testing.assert_array_equal(frames[:, 0], U)
+    assert "#   particles of ions: bin them onto the grid" in draft(tmp_path)
+    assert inspect(tmp_path).notes == (
+        "not taken: particles of ions: bin them onto the grid to have them as fields",
+    )
+
+
+def test_cell_centres_of_oceananigans_are_taken_with_their_halo(tmp_path):
+    halo = np.arange(-2, X + 2) * 2 / X
+    arrays = {f"timeseries/b/{step}": np.pad(U[step].T, 2, constant_values=-7) for step in range(T)}
+    arrays |= {f"timeseries/t/{step}": TIME[step] for step in range(T)}
+    arrays |= {
+        "grid/Nx": X,
+        "grid/Ny": Y,
+        "grid/Hx": 2,
+        "grid/Hy": 2,
+        "grid/xᶠᵃᵃ": halo,
+        "grid/xᶜᵃᵃ": halo + 1 / X,
+    }
+    arrays["grid/yᵃᶜᵃ"] = (np.arange(-2, Y + 2) + 0.5) / Y
+    _, _, frames, _, grid = opened(write_hdf5(tmp_path / "flow.jld2", arrays))
+    np.testing.assert_array_equal(frames[:, 0], U)
+    np.testing.assert_allclose(grid.coordinates[0], CENTRES_X)
+    np.testing.assert_allclose(grid.coordinates[1], CENTRES_Y)
 
 
 @pytest.mark.parametrize(

@@ -692,6 +692,14 @@ def netcdf_whose_time_is_known_by_its_unit(folder):
 
 
 @layout
+def batches_with_the_channel_before_the_time(folder):
+    values = np.stack([np.stack([U + run, P]) for run in range(4)])
+    np.savez(folder / "batch.npz", solutions=values, mean=values[:, 0], **LISTS)
+    fields = {"solutions_x": values[:, 0], "solutions_y": values[:, 1], "mean": values[:, 0]}
+    return Right(folder / "batch.npz", fields, TIME, runs=4)
+
+
+@layout
 def parameters_in_files_next_to_each_run(folder):
     for run, nu in (("a", 0.02), ("b", 0.5)):
         for step in range(T):

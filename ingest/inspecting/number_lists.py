@@ -1,0 +1,57 @@
+"""Lists of numbers, times and cell centres, in the words of a draft."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.draft_table import line
+from shards.program.console import printable
+
+Values = npt.NDArray[np.float64]
+
+
+def span(values: Values, what: str, unit: str) -> str:
+    """Number, ends and unit of the values of a list, and what is unusual about it."""
+    words = f"{len(values)} {what}s, {values[0]:.6g} to {values[-1]:.6g}"
+    words += f" {printable(unit)}" if unit else ""
+    if len(values) > 2 and not even(values):
+        steps = np.abs(np.diff(values))
+        words += f"; steps differ, {steps.min():.4g} to {steps.max():.4g}"
+    if len(values) > 1 and values[0] > values[-1]:
+        words += "; decreasing, stored as it is"
+    return words
+
+
+def out_of_order(time: ArrayInfo, times: Values) -> list[str]:
+    """The stored times as they are, with what to do: a build refuses them until the frames are in order."""
+    first = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
+    name, here, before = printable(time.path), f"{times[first]:g}", f"{times[first - 1]:g}"
+    return [
+        f"# FIX: the frames are not in order of time: {name} is {here} at frame {first}, after {before}.",
+        f"# Write the file again with the frames of each array sorted by {name} (numpy.argsort), each time",
+        "# once: a run that was started again writes some twice.",
+        "[time]",
+        line("stored", time.stored),
+    ]
+
+
+def why_no_times(time: ArrayInfo, times: Values) -> str:
+    """Why a list is not taken for the times of the frames."""
+    name = printable(time.path)
+    missing = np.flatnonzero(~np.isfinite(times))
+    if missing.size:
+        return f"{name} is not a list of times: it has no value at frame {missing[0]} (a fill value?)."
+    return f"{name} holds {len(times)} times, not one per frame."
+
+
+def one_way(values: Values) -> bool:
+    """Whether all numbers are finite and go up, or all go down."""
+    steps = np.diff(values)
+    return bool(np.isfinite(values).all() and ((steps > 0).all() or (steps < 0).all()))
+
+
+def even(values: Values) -> bool:
+    steps = np.diff(values)
+    return bool(np.allclose(steps, steps[0], rtol=1e-3))
