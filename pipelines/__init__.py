@@ -3,6 +3,7 @@
 # By which a command knows that this package is ours (shards.program.own_packages).
 DISTRIBUTION = "walrus-pde"
 __all__ = [
+    "command_output",
     "conversion",
     "convert",
     "dataset_facts",

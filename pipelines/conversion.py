@@ -1,4 +1,4 @@
-"""Conversion of a published checkpoint to the folder of a model, and back."""
+"""Converts a published checkpoint to the folder of a model, and back."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def convert(
     assignments: Sequence[str] = (),
     normalised_by: Path | None = None,
 ) -> Conversion:
-    """Published weights to the folder of a model, or the folder of a model to published weights.
+    """Converts published weights to the folder of a model, or the folder of a model to published weights.
 
     `channels`, `assignments` and `normalised_by` (a built dataset) are for published weights: see
     `import_release`.
@@ -77,9 +77,9 @@ def convert(
 
 
 def halve(folder: Path, to: Path) -> Conversion:
-    """Writes the model of a run in half precision, with its recipe and its card: what one hands on.
+    """Writes a copy of a model in half precision, with its recipe and its card, to share it.
 
-    Every program of ours that takes a model takes this one, and computes in single precision: see
+    All our commands accept the copy, and compute in single precision: see
     docs/decisions/0108-a-model-to-show.md. Raises MismatchError where a weight is too large for half
     precision.
     """
@@ -109,11 +109,11 @@ def import_release(
     assignments: Sequence[str],
     dataset: Dataset | None = None,
 ) -> Description:
-    """Writes the model of a published checkpoint; the description as written.
+    """Writes the model of a published checkpoint into a folder; returns its description.
 
-    `channels` name the columns beyond the published vocabulary, in their order. A fine-tuned checkpoint
-    divides by the RMS of its whole `dataset`. Raises MismatchError where a name, a shape or the number of
-    columns is wrong.
+    `channels` names the columns after those of the published vocabulary, in their order. `assignments`
+    override keys of the description. A fine-tuned checkpoint needs the `dataset` by whose RMS its input is
+    divided. Raises MismatchError where a name, a shape or the number of columns is wrong.
     """
     state = read_release(path)
     settings = published_settings(state)
@@ -137,7 +137,7 @@ def import_release(
 def _published(
     settings: ModelSettings, vocabulary: tuple[str, ...], path: Path, dataset: Dataset | None
 ) -> dict[str, Any]:
-    """How the release was trained and forecasts (arXiv 2511.15684, table 2, appendices A.1 and B.2)."""
+    """The description of a published model (arXiv 2511.15684, table 2, appendices A.1 and B.2)."""
     card = dataset.card if dataset else None
     return {
         "model": asdict(settings),
@@ -158,17 +158,18 @@ def _published(
 
 
 def _check_fit(description: Description, weights: dict[str, Tensor]) -> None:
+    """Raises MismatchError where the described network has tensors of other names or shapes."""
     with torch.device("meta"):
         network = Walrus(description.model, len(description.vocabulary)).state_dict()
     shapes = {name: tensor.shape for name, tensor in network.items()}
     if shapes != {name: tensor.shape for name, tensor in weights.items()}:
         raise MismatchError(
-            "--set: these settings ask for other weights; override only what leaves every tensor as it is"
+            "--set: these settings need other weights; override only keys that change no tensor"
         )
 
 
 def export_release(folder: Path, to: Path) -> tuple[Description, dict[str, Tensor]]:
-    """Writes the published state of a model; raises MismatchError where the release could not run it."""
+    """Writes published weights from a model; raises MismatchError where the release could not run it."""
     description, model = load_model(folder)
     state = to_published(model.network.state_dict(), description.model)
     write_release(to / RELEASE, state)

@@ -1,4 +1,4 @@
-"""Facts of the datasets of a recipe, whether they are built, are source files, or are not here at all."""
+"""Facts about the datasets of a recipe: from shards, from source files, or from the catalogue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ KnownFrom = Literal["shards", "sources", "catalogue"]
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """A dataset's schema, and the frames and shard of each training trajectory, as `origin` has them."""
+    """The schema of a dataset, and the frames and the shard of each training trajectory.
+
+    `origin` says where these facts are from.
+    """
 
     schema: Schema
     frames: tuple[int, ...]
@@ -33,7 +36,7 @@ class DatasetFacts:
 def facts_of(choice: DatasetChoice, root: Root) -> DatasetFacts:
     """Facts from the shards if they are built, otherwise from the source files, otherwise from the catalogue.
 
-    Raises SettingsError where none of them tells enough.
+    Raises SettingsError where none of them has enough.
     """
     if is_remote(root) or (Path(root) / choice.name / "index.json").is_file():
         dataset = open_dataset(root, choice.name)
@@ -48,7 +51,7 @@ def facts_of(choice: DatasetChoice, root: Root) -> DatasetFacts:
 
 
 def published(recipe: Recipe) -> DatasetFacts:
-    """A dataset as its release is described; sides of which nothing is said count as open."""
+    """Facts from a recipe of the catalogue; sides for which it gives no boundary count as open."""
     expected = recipe.expected
     if not (expected.grid and expected.frames and expected.trajectories):
         raise SettingsError(f"{recipe.name}: the catalogue does not know its size; build it first")

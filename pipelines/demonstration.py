@@ -64,13 +64,13 @@ KEPT = (np.abs(KX) < CELLS / 3) & (np.abs(KY) < CELLS / 3)
 
 
 def on_demonstration(recipe: RunRecipe) -> RunRecipe:
-    """The same run on these data, whose files are made in the folder `demo`."""
+    """The run of a recipe, on these data instead; their files are written into the folder `demo`."""
     datasets = (demonstration(Path("demo/files")),)
     return replace(recipe, title=f"{recipe.model} on decaying vortices", datasets=datasets)
 
 
 def demonstration(folder: Path) -> DatasetChoice:
-    """Writes the files of ten runs and their recipe where they are absent; the dataset for a run recipe."""
+    """Writes the files of ten simulations, unless they exist, and their recipe; returns the dataset."""
     files = folder / NAME
     files.mkdir(parents=True, exist_ok=True)
     for run in range(RUNS):
@@ -83,7 +83,7 @@ def demonstration(folder: Path) -> DatasetChoice:
 
 
 def _write_run(path: Path, seed: int) -> None:
-    """Vorticity and velocity [T, X, Y] of one run, which begins with random large waves."""
+    """Writes vorticity and velocity [T, X, Y] of one simulation, which starts with random large waves."""
     random = np.random.default_rng(seed)
     w = np.fft.fft2(random.normal(size=(CELLS, CELLS))) * KEPT * SQUARE * np.exp(-SQUARE / 8)
     w *= 2 / np.fft.ifft2(w).real.std()
@@ -115,7 +115,7 @@ def _velocity(w: Waves) -> tuple[Waves, Waves]:
 
 
 def _rate(w: Waves) -> Waves:
-    """dw/dt."""
+    """dw/dt of the equation at the top of this module."""
     u, v = (np.fft.ifft2(each).real for each in _velocity(w))
     along_x, along_y = (np.fft.ifft2(1j * k * w).real for k in (KX, KY))
     rate: Waves = -np.fft.fft2(u * along_x + v * along_y) * KEPT - VISCOSITY * SQUARE * w

@@ -1,4 +1,4 @@
-"""walrus-pretrain --dry-run: what a run would read, cost and need, found without reading data."""
+"""walrus-pretrain --dry-run: what a run would read, compute and need, without reading data."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ STEPS_PREDICTED = 100
 
 @dataclass(frozen=True)
 class TaskForecast:
-    """A task of the run: its training data, and what one micro-batch of it costs.
+    """A task of the run: its training data, and the cost of one of its micro-batches.
 
-    `starts` are the window starts of a pass; `tflop` are operations forward and backward, and `bytes` decoded
-    ones, of a micro-batch.
+    `starts` is the number of window starts of a pass. Of a micro-batch, `tflop` are the operations forward
+    and backward (1e12), `bytes` those of its decoded frames.
     """
 
     known_from: KnownFrom
@@ -64,7 +64,7 @@ class MicroBatchForecast:
 
 @dataclass(frozen=True)
 class RunForecast:
-    """All that is known of a run before it begins; `checkpoints` are the bytes of those on disk at once."""
+    """All that is known of a run before it starts; `checkpoints` is their size on the disk, in bytes."""
 
     title: str
     parameters: int
@@ -88,7 +88,7 @@ class RunForecast:
 
 
 def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> RunForecast:
-    """What a run would read, cost and need.
+    """Predicts what a run would read, compute and need.
 
     Raises MismatchError where ranks and groups cannot share what a step reads.
     """
@@ -126,7 +126,7 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> Ru
 
 
 def _task(task: Task, known: DatasetFacts, recipe: RunRecipe) -> TaskForecast:
-    """What one task reads and costs, for the report of a dry run."""
+    """What one task reads and costs."""
     return TaskForecast(
         known_from=known.origin,
         grid=known.schema.grid.shape,
@@ -177,6 +177,7 @@ def dry_run_text(run: RunForecast) -> str:
         "Starts: window starts of a pass. The other columns are for one micro-batch: windows, tokens,",
         "operations forward and backward, decoded bytes.",
         "",
+        "The first micro-batches. Each window is trajectory:first frame+stride.",
     ]
     for step, micros in enumerate(run.first_steps):
         lines += [_line(step, micro, width) for micro in micros[:MICRO_BATCHES_SHOWN]]

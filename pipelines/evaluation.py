@@ -1,4 +1,4 @@
-"""Evaluation of a trained model on one dataset: forecasts, scores, pictures and a report."""
+"""Evaluates a trained model on one dataset: forecasts, scores, pictures and a report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from walrus.evaluation.score_tables import TaskScores, task_scores
 from walrus.evaluation.write import save
 from walrus.rollout import ChangeBounds
 
-# Pictures, an animation, a report with both in it, and tables of one dataset.
+# Room on the disk for pictures, an animation, a report that holds both, and tables.
 RESULT_BYTES = 10**7
 
 
@@ -32,10 +32,10 @@ def evaluate_model(
     bounds: ChangeBounds | None = None,
     draws: int = 1,
 ) -> dict[str, TaskScores]:
-    """Forecasts the trajectories of a split and writes the results to `out`; the scores by dataset.
+    """Forecasts the trajectories of a split, and writes the results to `out`; returns the scores by dataset.
 
-    `jitters` turns patch jitter on or off; None leaves it as the model was trained. Each frame is the mean
-    over `draws` of the jitter. `bounds` hold the change of rollouts; None takes the usual ones. Raises
+    `jitters` turns patch jitter on or off; None: as the model was trained. Each frame is the mean over
+    `draws` of the jitter. `bounds` limit the change of fields in rollouts; None: the usual ones. Raises
     MismatchError where the model does not know a channel of the dataset.
     """
     require_writable(out, RESULT_BYTES)

@@ -24,7 +24,7 @@ from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
-from walrus.training.fit_memory import Load, fits, fitted, in_words, machine_memory, step_footprint
+from walrus.training.fit_memory import TrainingLoad, fits, fitted, in_words, machine_memory, step_footprint
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
 
@@ -42,9 +42,9 @@ def finetune(
     trace: Path | None = None,
     keep_state: bool = False,
 ) -> dict[str, TaskScores]:
-    """Sets up, trains and evaluates, and writes the model card; the scores by dataset.
+    """Fine-tunes a model on a dataset, evaluates it and writes its card; returns the scores by dataset.
 
-    Raises MismatchError where base model and dataset do not go together.
+    It trains on about `samples` windows. Raises MismatchError where the base model does not fit the dataset.
     """
     description = load_base(base)
     shards = Shards.open(root, [dataset], template.reading)
@@ -53,10 +53,10 @@ def finetune(
     recipe = finetune_recipe(template, dataset, base, description, samples, schema)
     recipe = _without_early_stopping(recipe, shards.datasets[dataset], description)
     vocabulary = Vocabulary(description.vocabulary).extend(shards.channels)
-    _tell_new(vocabulary.names[len(description.vocabulary) :], shards.channels)
+    _report_new_channels(vocabulary.names[len(description.vocabulary) :], shards.channels)
     example = empty_batch(dataset, shards.datasets[dataset])
     model = tuned_settings(description.model, recipe.tuning, example, recipe.training.jitter)
-    load = Load(
+    load = TrainingLoad(
         columns=len(vocabulary),
         tuning=recipe.tuning,
         schema=schema,
@@ -66,13 +66,13 @@ def finetune(
     )
     model, recipe = fit_memory(model, recipe, load)
     job = Job(
-        recipe,
-        model,
-        vocabulary.names,
-        root,
-        out,
-        ranks,
-        base,
+        recipe=recipe,
+        model=model,
+        vocabulary=vocabulary.names,
+        root=root,
+        run=out,
+        ranks=ranks,
+        base=base,
         allow=allow,
         trace=trace,
         keep_state=keep_state,
@@ -87,7 +87,7 @@ def finetune(
 def load_base(base: Path) -> Description:
     """The description of the base model.
 
-    Raises MismatchError for a file in its place, ShardError where there is no model.
+    Raises MismatchError where `base` is a file, ShardError where it holds no model.
     """
     if base.is_file():
         raise MismatchError(
@@ -98,7 +98,7 @@ def load_base(base: Path) -> Description:
 
 
 def check_fit(description: Description, dataset: Dataset) -> None:
-    """Raises MismatchError where a fine-tuning would fail, or could not be judged after it."""
+    """Raises MismatchError where fine-tuning would fail, or its model could not be evaluated."""
     schema, folder = dataset.card.schema, dataset.files.where()
     axes = sum(size > 1 for size in schema.grid.shape)
     if (3 if axes == 3 else 2) not in description.model.dimensions:
@@ -133,7 +133,7 @@ def finetune_recipe(
 ) -> RunRecipe:
     """The recipe for this dataset: history and jitter of the base model, and steps for `samples` windows.
 
-    Where windows are normalised by themselves, as the base model's were, its eps stays as well.
+    If each window is normalised by its own RMS, `eps` is that of the base model too.
     """
     stream = replace(recipe.stream, history_2d=description.history_2d, history_3d=description.history_3d)
     a_step = stream.micro_batches * stream.windows(schema, cost_of(description.model))
@@ -150,8 +150,10 @@ def finetune_recipe(
     )
 
 
-def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[ModelSettings, RunRecipe]:
-    """The settings that fit the memory there is, said to the user; a CPU's are left as they are."""
+def fit_memory(
+    model: ModelSettings, recipe: RunRecipe, load: TrainingLoad
+) -> tuple[ModelSettings, RunRecipe]:
+    """The settings with which a step fits the memory of the GPU, which are printed; on a CPU, unchanged."""
     memory, gpu = machine_memory(), torch.cuda.is_available()
     engine = recipe.engine
     asked = model, engine, step_footprint(model, engine, load)
@@ -173,7 +175,7 @@ def fit_memory(model: ModelSettings, recipe: RunRecipe, load: Load) -> tuple[Mod
 
 
 def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, description: Description) -> RunRecipe:
-    """Early stopping needs validation trajectories; without them the schedule alone ends the run."""
+    """The recipe without early stopping, if there are no validation trajectories for it."""
     history = description.history(len(dataset.card.schema.grid.axes))
     if not recipe.early_stopping.every or any(entry.frames > history for entry in dataset.entries("valid")):
         return recipe
@@ -182,7 +184,8 @@ def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, description: De
     return replace(recipe, early_stopping=replace(recipe.early_stopping, every=0))
 
 
-def _tell_new(new: tuple[str, ...], channels: tuple[str, ...]) -> None:
+def _report_new_channels(new: tuple[str, ...], channels: tuple[str, ...]) -> None:
+    """Prints which channels the base model does not know."""
     if new:
         known = "the rest is known" if len(new) < len(channels) else "none of its fields is known"
         say(f"new to the base model: {', '.join(new)}; {known}")

@@ -51,10 +51,16 @@ def command(
 ) -> None:
     """Forecast a trajectory into a file."""
     with one_line_errors("walrus-forecast"):
-        from pipelines.forecasting import Request, forecast
+        from pipelines.forecasting import ForecastStart, forecast
 
         done = forecast(
-            checkpoint, Request(start, recipe, split, trajectory, first), out, steps, ensemble, change, gif
+            checkpoint,
+            ForecastStart(start, recipe, split, trajectory, first),
+            out,
+            steps,
+            ensemble,
+            change,
+            gif,
         )
         print_result(done.document, done.text, as_json)
 

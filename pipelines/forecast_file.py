@@ -1,7 +1,7 @@
-"""Forecasts as files that other programs read: NetCDF4 (which is HDF5) and zarr, in the style of CF.
+"""Writes forecasts to files that other programs read: NetCDF4 (which is HDF5) and zarr, with CF metadata.
 
-A frame is written as it comes; the file shows under its name when it is whole. The reasons are in
-docs/decisions/0062-forecast-files.md.
+Each frame is written when it has been forecast. The file gets its name when it is complete. The reasons are
+in docs/decisions/0062-forecast-files.md.
 
 Axes: T time, C channel, S space.
 """
@@ -34,15 +34,19 @@ TRIED = 2**20
 
 @dataclass(frozen=True)
 class ForecastFrame:
-    """One step [C, *S] in physical units, and the spread of an ensemble."""
+    """One step [C, *S] in physical units; of an ensemble, the mean and the standard deviation."""
 
     mean_CS: Frames
     spread_CS: Frames | None
 
 
 @dataclass(frozen=True)
-class Described:
-    """What the frames are: schema, time of each step [T], draws of the ensemble, attributes of the file."""
+class ForecastMetadata:
+    """What a forecast file says about its frames.
+
+    `times` [T] are those of the steps, `draws` is the size of the ensemble, `attributes` are those of the
+    file.
+    """
 
     schema: Schema
     times: tuple[float, ...]
@@ -51,16 +55,16 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Written:
-    """The steps that are in the file, and the channels that were not finite in the next one."""
+class WrittenSteps:
+    """How many steps are in the file, and the channels that were not finite in the next step."""
 
     steps: int
     not_finite: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
-    """A variable or coordinate to write: dimensions, attributes, and values where they are known."""
+class Variable:
+    """A variable or coordinate of the file: dimensions, attributes, and values if they are known already."""
 
     name: str
     dims: tuple[str, ...]
@@ -69,15 +73,19 @@ class Column:
 
 
 class FrameWriter(Protocol):
-    """An open file that takes one step after the other."""
+    """An open file to which one step after the other is written."""
 
-    def write(self, step: int, name: str, values_S: Frames) -> None: ...
+    def write(self, step: int, name: str, values_S: Frames) -> None:
+        """Writes one channel [*S] of a step."""
+        ...
 
-    def finish(self, times: tuple[float, ...]) -> None: ...
+    def finish(self, times: tuple[float, ...]) -> None:
+        """Writes the times of the steps that were written."""
+        ...
 
 
 def suffix_of(out: Path) -> str:
-    """The suffix, which says the format; raises SettingsError for one that is none."""
+    """The suffix, which decides the format; raises SettingsError for an unknown one."""
     if out.suffix not in SUFFIXES:
         raise SettingsError(
             f"{out}: found {out.suffix or 'no suffix'}; expected one of {', '.join(SUFFIXES)}"
@@ -85,23 +93,24 @@ def suffix_of(out: Path) -> str:
     return out.suffix
 
 
-def write_forecast(out: Path, described: Described, frames: Iterator[ForecastFrame]) -> Written:
-    """Writes the frames until one is not finite; a file of that name is replaced, a zarr folder is not.
+def write_forecast(out: Path, metadata: ForecastMetadata, frames: Iterator[ForecastFrame]) -> WrittenSteps:
+    """Writes the frames, up to the first one that is not finite.
 
-    Raises SettingsError where the folder is there, ShardError where the disk is full.
+    An existing file is replaced; an existing zarr folder is not. Raises SettingsError where there is such a
+    folder, ShardError where the disk is full.
     """
     suffix = suffix_of(out)
     if suffix == ".zarr" and out.exists():
         raise SettingsError(f"{out}: exists already; name another file, or remove it")
-    # A name that nobody can have put a link at: netCDF and zarr would write through it.
+    # A random name, at which nobody can have placed a link: netCDF and zarr would write through it.
     temporary = out.with_name(f"{TEMPORARY}{secrets.token_hex(6)}-{out.name}")
     try:
         with full_disk_is_an_error(out):
             out.parent.mkdir(parents=True, exist_ok=True)
-            opened = _zarr(temporary, described) if suffix == ".zarr" else _netcdf(temporary, described)
+            opened = _zarr(temporary, metadata) if suffix == ".zarr" else _netcdf(temporary, metadata)
             with opened as writer:
-                written = _write_frames(writer, described, frames)
-                writer.finish(described.times[: written.steps])
+                written = _write_frames(writer, metadata, frames)
+                writer.finish(metadata.times[: written.steps])
             temporary.replace(out)
             settle(out.parent)
     finally:
@@ -111,9 +120,11 @@ def write_forecast(out: Path, described: Described, frames: Iterator[ForecastFra
     return written
 
 
-def _write_frames(writer: FrameWriter, described: Described, frames: Iterator[ForecastFrame]) -> Written:
-    """Write frame after frame; stop before the first that is not finite, and say in which channels."""
-    channels = described.schema.channels
+def _write_frames(
+    writer: FrameWriter, metadata: ForecastMetadata, frames: Iterator[ForecastFrame]
+) -> WrittenSteps:
+    """Writes frame after frame, and stops before the first one that is not finite."""
+    channels = metadata.schema.channels
     for step, frame in enumerate(frames):
         bad = tuple(
             name
@@ -121,45 +132,45 @@ def _write_frames(writer: FrameWriter, described: Described, frames: Iterator[Fo
             if not np.isfinite(values).all()
         )
         if bad:
-            return Written(step, bad)
+            return WrittenSteps(step, bad)
         for number, name in enumerate(channels):
             writer.write(step, name, frame.mean_CS[number])
             if frame.spread_CS is not None:
                 writer.write(step, f"{name}_spread", frame.spread_CS[number])
-    return Written(len(described.times))
+    return WrittenSteps(len(metadata.times))
 
 
-def _columns(described: Described) -> list[Column]:
+def _variables(metadata: ForecastMetadata) -> list[Variable]:
     """Coordinates with their values, then the variables."""
-    schema = described.schema
+    schema = metadata.schema
     unit = _unit(schema.units.get("time", ""))
     name = "time" if unit else "time, in the unit of the source"
-    columns = [Column("time", ("time",), {"long_name": name, "axis": "T"} | unit)]
-    columns += _axes(schema)
+    variables = [Variable("time", ("time",), {"long_name": name, "axis": "T"} | unit)]
+    variables += _axes(schema)
     dims = ("time", *schema.grid.axes)
     for field in schema.variable_fields:
         for name in field.components(schema.grid.axes):
-            spread = {"ancillary_variables": f"{name}_spread"} if described.draws > 1 else {}
-            columns.append(
-                Column(name, dims, _unit(field.unit) | {"long_name": f"forecast of {name}"} | spread)
+            spread = {"ancillary_variables": f"{name}_spread"} if metadata.draws > 1 else {}
+            variables.append(
+                Variable(name, dims, _unit(field.unit) | {"long_name": f"forecast of {name}"} | spread)
             )
-            if described.draws > 1:
-                words = f"standard deviation of {name} over {described.draws} draws of the patch jitter"
-                columns.append(Column(f"{name}_spread", dims, _unit(field.unit) | {"long_name": words}))
-    return columns
+            if metadata.draws > 1:
+                words = f"standard deviation of {name} over {metadata.draws} draws of the patch jitter"
+                variables.append(Variable(f"{name}_spread", dims, _unit(field.unit) | {"long_name": words}))
+    return variables
 
 
-def _axes(schema: Schema) -> list[Column]:
+def _axes(schema: Schema) -> list[Variable]:
     """The centres and the widths of the cells."""
-    grid, columns = schema.grid, []
+    grid, variables = schema.grid, []
     for axis, centres, widths in zip(grid.axes, grid.coordinates, grid.widths, strict=True):
         letter = {"axis": axis.upper()} if axis in ("x", "y", "z") else {}
         words = {"long_name": f"cell centres along {axis}, {grid.kind} grid"}
         unit = _unit(schema.units.get(axis, ""))
-        columns.append(Column(axis, (axis,), words | letter | unit, np.array(centres)))
+        variables.append(Variable(axis, (axis,), words | letter | unit, np.array(centres)))
         words = {"long_name": f"cell widths along {axis}"}
-        columns.append(Column(f"{axis}_width", (axis,), words | unit, np.array(widths)))
-    return columns
+        variables.append(Variable(f"{axis}_width", (axis,), words | unit, np.array(widths)))
+    return variables
 
 
 def _unit(unit: str) -> dict[str, str]:
@@ -180,7 +191,7 @@ class _NetCDF:
 
 
 @contextmanager
-def _netcdf(path: Path, described: Described) -> Iterator[_NetCDF]:
+def _netcdf(path: Path, metadata: ForecastMetadata) -> Iterator[_NetCDF]:
     """A NetCDF4 file with its coordinates written and its fields ready for frames; raises OSError where the
     disk fails.
     """
@@ -190,7 +201,7 @@ def _netcdf(path: Path, described: Described) -> Iterator[_NetCDF]:
     try:
         opened: Any = netCDF4.Dataset(path, "w", format="NETCDF4")
         with opened as file:
-            _define(file, described)
+            _define(file, metadata)
             yield _NetCDF(file)
     except RuntimeError as error:
         if not str(error).startswith("NetCDF: "):
@@ -211,25 +222,25 @@ def _try_disk(path: Path) -> None:
         tried.unlink()
 
 
-def _define(file: Any, described: Described) -> None:
+def _define(file: Any, metadata: ForecastMetadata) -> None:
     """Dimensions, variables and attributes; coordinates with their values."""
-    file.setncatts({"Conventions": CONVENTIONS} | described.attributes)
+    file.setncatts({"Conventions": CONVENTIONS} | metadata.attributes)
     file.createDimension("time", None)
-    grid = described.schema.grid
+    grid = metadata.schema.grid
     for axis, size in zip(grid.axes, grid.shape, strict=True):
         file.createDimension(axis, size)
-    for column in _columns(described):
-        is_field = len(column.dims) > 1
+    for variable in _variables(metadata):
+        is_field = len(variable.dims) > 1
         chunks = {"chunksizes": (1, *grid.shape), "compression": "zlib", "complevel": 1} if is_field else {}
-        variable = file.createVariable(column.name, "f4" if is_field else "f8", column.dims, **chunks)
-        variable.setncatts(column.attributes)
-        if column.values is not None:
-            variable[:] = column.values
+        array = file.createVariable(variable.name, "f4" if is_field else "f8", variable.dims, **chunks)
+        array.setncatts(variable.attributes)
+        if variable.values is not None:
+            array[:] = variable.values
 
 
 @dataclass(frozen=True, eq=False)
 class _Zarr:
-    """An open zarr group, whose fields have room for all steps."""
+    """An open zarr group, whose fields have the length of all steps."""
 
     group: Any
     fields: tuple[str, ...]
@@ -245,25 +256,25 @@ class _Zarr:
 
 
 @contextmanager
-def _zarr(path: Path, described: Described) -> Iterator[_Zarr]:
+def _zarr(path: Path, metadata: ForecastMetadata) -> Iterator[_Zarr]:
     """A zarr group with its coordinates written and its fields ready for frames."""
     import zarr
 
-    grid, steps = described.schema.grid, len(described.times)
+    grid, steps = metadata.schema.grid, len(metadata.times)
     sizes = {"time": steps} | dict(zip(grid.axes, grid.shape, strict=True))
-    columns = _columns(described)
-    group = zarr.open_group(path, mode="w", attributes={"Conventions": CONVENTIONS} | described.attributes)
-    for column in columns:
-        shape = tuple(sizes[name] for name in column.dims)
-        is_field = len(column.dims) > 1
+    variables = _variables(metadata)
+    group = zarr.open_group(path, mode="w", attributes={"Conventions": CONVENTIONS} | metadata.attributes)
+    for variable in variables:
+        shape = tuple(sizes[name] for name in variable.dims)
+        is_field = len(variable.dims) > 1
         array = group.create_array(
-            column.name,
+            variable.name,
             shape=shape,
             dtype="float32" if is_field else "float64",
             chunks=(1, *grid.shape) if is_field else shape,
-            dimension_names=column.dims,
-            attributes=column.attributes,
+            dimension_names=variable.dims,
+            attributes=variable.attributes,
         )
-        if column.values is not None:
-            array[:] = column.values
-    yield _Zarr(group, tuple(column.name for column in columns if len(column.dims) > 1))
+        if variable.values is not None:
+            array[:] = variable.values
+    yield _Zarr(group, tuple(variable.name for variable in variables if len(variable.dims) > 1))

@@ -1,6 +1,6 @@
-"""Writes a forecast into a file: reads the window it starts from, forecasts the frames, adds metadata.
+"""Writes a forecast to a file: reads the window that it starts from, forecasts the frames, adds metadata.
 
-Axes: T time, C channel, S space; E draws of an ensemble.
+Axes: T time, C channel, S space, E draws of an ensemble.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ingest.recipe import find_recipe
 from ingest.source import find
-from pipelines.forecast_file import Described, ForecastFrame, suffix_of, write_forecast
+from pipelines.command_output import CommandOutput
+from pipelines.forecast_file import ForecastFrame, ForecastMetadata, suffix_of, write_forecast
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, SourceError
 from shards.remote import open_place
@@ -26,27 +26,23 @@ from walrus.rollout import ChangeBounds
 
 
 @dataclass(frozen=True)
-class Request:
-    """Where a forecast starts: a built dataset, or a file with its recipe; `first` is the first frame."""
+class ForecastStart:
+    """Where a forecast starts: in a built dataset, or in a file that `recipe` describes.
 
-    start: str
+    `place` is the folder or URL of the dataset, or the path of the file. The model sees frame `first` and
+    those that follow.
+    """
+
+    place: str
     recipe: str | None = None
     split: Split = "test"
     trajectory: int = 0
     first: int = 0
 
 
-@dataclass(frozen=True)
-class Done:
-    """What was written, for the command to print."""
-
-    document: dict[str, Any]
-    text: str
-
-
 @dataclass(frozen=True, eq=False)
-class _Start:
-    """A window with the times of its frames [T], the parameters of its simulation, and its name."""
+class _StartWindow:
+    """A window, the times [T] of its frames, the parameters of its simulation, and its name."""
 
     window: FrameWindow
     times: Sequence[float]
@@ -55,39 +51,41 @@ class _Start:
 
 
 def window_of(file: Path | str, recipe: str, trajectory: int, first: int, frames: int) -> FrameWindow:
-    """Frames `first`, `first` + 1, ... of a trajectory of a source file, in physical units.
+    """Frames `first` to `first + frames - 1` of a trajectory of a source file, in physical units.
 
-    `recipe` is a name of the catalogue or a file. Raises SourceError where the file is not what the recipe
-    describes, MismatchError where it has no such frames.
+    `recipe` is a name in the catalogue or a file. Raises SourceError where the file is not as the recipe
+    describes it, MismatchError where it has no such frames.
     """
     return _of_file(Path(file), recipe, trajectory, first, frames).window
 
 
 def forecast(
     checkpoint: Path,
-    request: Request,
+    start: ForecastStart,
     out: Path,
     steps: int,
     ensemble: int = 1,
     change: tuple[float, float] = (0.25, 1.0),
     gif: Path | None = None,
-) -> Done:
-    """Writes the `steps` frames that follow the window; with an ensemble their mean and spread.
+) -> CommandOutput:
+    """Writes the `steps` frames that follow the window to the file `out`.
 
-    `change` bounds the RMS of the change of each field, in units of that at the start of the forecast
-    (docs/decisions/0037). `gif` is a file for a film of at most 120 of the steps, evenly chosen. A frame is
-    written as it comes, so memory does not grow with the steps. Raises SettingsError for another suffix of a
-    file, MismatchError where the model does not fit the window, and where a field leaves finite numbers: the
-    file then has the steps before.
+    With an `ensemble` of several draws of the jitter, it writes their mean and standard deviation. `change`
+    bounds the RMS of the change of each field, as multiples of that at the start of the forecast
+    (docs/decisions/0037-bounds-on-the-change.md). `gif` is the file of a film of at most 120 of the steps,
+    evenly chosen. Each frame is written at once, so memory does not grow with the number of steps.
+
+    Raises SettingsError where a file has another suffix; MismatchError where the model does not fit the
+    window, or a field becomes infinite or not a number: the file then has the steps before.
     """
-    # Before the model is loaded, which takes minutes where it is large.
+    # Checked before the model is loaded: a large one takes minutes.
     suffix_of(out)
     if gif is not None and gif.suffix != ".gif":
         raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
     model = load(checkpoint)
-    begin = _start_of(request, model)
+    begin = _start_window(start, model)
     frames = _frames(_bounded(model, change), begin.window, steps, ensemble)
-    described = Described(
+    metadata = ForecastMetadata(
         begin.window.schema,
         _times_after(begin.times, steps),
         ensemble,
@@ -99,11 +97,11 @@ def forecast(
             **{f"parameter_{name}": value for name, value in begin.scalars.items()},
         },
     )
-    film = None if gif is None else _film(gif, begin, described)
-    written = write_forecast(out, described, frames if film is None else _filmed(frames, film))
+    film = None if gif is None else _film(gif, begin, metadata)
+    written = write_forecast(out, metadata, frames if film is None else _filmed(frames, film))
     if film is not None and gif is not None and written.steps:
         write_atomically(gif, film.gif())
-    last = described.times[written.steps - 1] if written.steps else begin.times[-1]
+    last = metadata.times[written.steps - 1] if written.steps else begin.times[-1]
     if written.steps < steps:
         raise MismatchError(
             f"{begin.name}: {', '.join(written.not_finite)} became infinite or not a number in step "
@@ -117,40 +115,38 @@ def forecast(
         "draws": ensemble,
         "last_time": last,
     }
-    return Done(document, f"{out}: {steps} steps after {begin.name}, up to time {last:g}")
+    return CommandOutput(document, f"{out}: {steps} steps after {begin.name}, up to time {last:g}")
 
 
-def _film(gif: Path, begin: _Start, described: Described) -> ForecastFilm:
-    """An empty film, and the folder of its file."""
+def _film(gif: Path, begin: _StartWindow, metadata: ForecastMetadata) -> ForecastFilm:
+    """An empty film; makes the folder of its file."""
     gif.parent.mkdir(parents=True, exist_ok=True)
-    return ForecastFilm(f"Forecast of {begin.name}", described.schema, described.times)
+    return ForecastFilm(f"Forecast of {begin.name}", metadata.schema, metadata.times)
 
 
 def _filmed(frames: Iterator[ForecastFrame], film: ForecastFilm) -> Iterator[ForecastFrame]:
-    """The same frames; the film takes each on its way."""
+    """Yields the same frames, and adds each to the film."""
     for step, frame in enumerate(frames):
         film.add(step, frame.mean_CS)
         yield frame
 
 
-def _start_of(request: Request, model: Pretrained) -> _Start:
-    """The window that the request means, as long as the model looks back."""
-    if request.recipe is not None:
-        axes = find_recipe(request.recipe).axes
-        return _of_file(
-            Path(request.start), request.recipe, request.trajectory, request.first, model.history(len(axes))
-        )
-    dataset = open_place(request.start)
+def _start_window(start: ForecastStart, model: Pretrained) -> _StartWindow:
+    """The window at the start of the forecast, with as many frames as the model takes."""
+    if start.recipe is not None:
+        frames = model.history(len(find_recipe(start.recipe).axes))
+        return _of_file(Path(start.place), start.recipe, start.trajectory, start.first, frames)
+    dataset = open_place(start.place)
     frames = model.history(len(dataset.card.schema.grid.axes))
-    window = stored(request.start, request.split, request.trajectory, request.first, frames)
-    trajectory = dataset.document(dataset.entries(request.split)[request.trajectory]).trajectory
-    times = trajectory.time[request.first : request.first + frames]
-    name = f"{dataset.card.name}, {request.split}/{trajectory.key}"
-    return _Start(window, times, trajectory.scalars, name)
+    window = stored(start.place, start.split, start.trajectory, start.first, frames)
+    trajectory = dataset.document(dataset.entries(start.split)[start.trajectory]).trajectory
+    times = trajectory.time[start.first : start.first + frames]
+    name = f"{dataset.card.name}, {start.split}/{trajectory.key}"
+    return _StartWindow(window, times, trajectory.scalars, name)
 
 
-def _of_file(file: Path, recipe_name: str, trajectory: int, first: int, frames: int) -> _Start:
-    """The window of a trajectory of one source file, read as its recipe says, without a build."""
+def _of_file(file: Path, recipe_name: str, trajectory: int, first: int, frames: int) -> _StartWindow:
+    """The window of a trajectory of a source file, read by its recipe, without a build."""
     recipe = find_recipe(recipe_name)
     if not file.exists():
         raise SourceError(f"{file}: no such file or folder")
@@ -171,21 +167,24 @@ def _of_file(file: Path, recipe_name: str, trajectory: int, first: int, frames: 
             opened.boundary(trajectory),
             recipe.name,
         )
-    return _Start(window, row.time[first : first + frames], row.scalars, f"{file}, trajectory {trajectory}")
+    return _StartWindow(
+        window, row.time[first : first + frames], row.scalars, f"{file}, trajectory {trajectory}"
+    )
 
 
 def _times_after(times: Sequence[float], steps: int) -> tuple[float, ...]:
-    """Times of the steps [T], as far apart as the last two frames of the window."""
+    """[T] the times of the steps, which are as far apart as the last two frames of the window."""
     step = times[-1] - times[-2]
     return tuple(times[-1] + step * number for number in range(1, steps + 1))
 
 
 def _bounded(model: Pretrained, change: tuple[float, float]) -> Pretrained:
+    """The model with these bounds on the change of a field."""
     return replace(model, model=replace(model.model, bounds=ChangeBounds(*change)))
 
 
 def _frames(model: Pretrained, window: FrameWindow, steps: int, ensemble: int) -> Iterator[ForecastFrame]:
-    """Each step of all draws together: their mean, and their standard deviation where there are several."""
+    """Yields each step: the mean of all draws, and their standard deviation if there are several."""
     draws = [
         rollout(replace(model, model=replace(model.model, seed=model.model.seed + number)), window, steps)
         for number in range(ensemble)
@@ -197,7 +196,7 @@ def _frames(model: Pretrained, window: FrameWindow, steps: int, ensemble: int) -
 def _mean_and_spread(frames_ECS: Sequence[Frames]) -> ForecastFrame:
     if len(frames_ECS) == 1:
         return ForecastFrame(frames_ECS[0], None)
-    # In float64: the spread of a settled field is a small difference.
+    # In float64, because the spread of a field that hardly changes is a small difference.
     stacked = np.stack(frames_ECS).astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         return ForecastFrame(stacked.mean(0), stacked.std(0, ddof=1))

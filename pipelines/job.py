@@ -1,4 +1,4 @@
-"""A training run as plain values: its recipe and folder, what it belongs to, and whether it is finished."""
+"""A training run as plain values: what its ranks need, what its checkpoints belong to, has it finished."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ RECIPE = "recipe.toml"
 
 @dataclass(frozen=True)
 class Job:
-    """All that a rank needs, as plain values that cross a process border.
+    """All that a rank needs, as values that can be sent to another process.
 
-    `allow` names the parts of a stopped run that may differ when it resumes (walrus.training.resume.PARTS).
-    `trace` is the folder for a look inside a few steps, `groups` the sharding groups: left out, as many as
-    the engine implies. `keep_state` keeps the last checkpoints of a run that has come to its end.
+    - `run`: the folder of the run; `base`: that of the model to fine-tune.
+    - `stop_at`: a step before the end of the schedule at which the run ends.
+    - `allow`: parts that may differ when a stopped run resumes (walrus.training.resume.PARTS).
+    - `trace`: the folder for a profile of a few steps.
+    - `groups`: number of sharding groups; None: as many as the engine implies.
+    - `keep_state`: keep the last checkpoints when the run has finished.
     """
 
     recipe: RunRecipe
@@ -51,11 +54,12 @@ class Job:
 
 
 def is_finished(job: Job) -> bool:
-    """Whether the run's model exists, made by this recipe, but for what changes none of its numbers.
+    """Whether the folder holds the finished model of this recipe.
 
-    Raises MismatchError where the folder holds a run that this one cannot go on from.
+    The recipes may differ in settings that do not change the numbers. Raises MismatchError where the folder
+    holds another run, which this one cannot continue.
     """
-    if not is_recipe_kept(job):
+    if not has_this_recipe(job):
         saved, changes = last_checkpoint(job.run, identity(job, open_shards(job)), job.allow)
         if saved is None and (job.run / DESCRIPTION).is_file():
             raise MismatchError(
@@ -69,33 +73,33 @@ def is_finished(job: Job) -> bool:
     return load_description(job.run).step == steps or is_done(job.run, job.recipe.early_stopping, steps)
 
 
-def is_recipe_kept(job: Job) -> bool:
+def has_this_recipe(job: Job) -> bool:
     """Whether the folder of the run holds exactly this recipe."""
     recipe = job.run / RECIPE
-    return recipe.is_file() and recipe.read_text(encoding="utf-8") == resolved(job.recipe)
+    return recipe.is_file() and recipe.read_text(encoding="utf-8") == recipe_toml(job.recipe)
 
 
-def keep_recipe(job: Job) -> None:
-    """Writes the recipe into the folder of the run, unless it is there."""
-    if not is_recipe_kept(job):
+def write_recipe(job: Job) -> None:
+    """Writes the recipe into the folder of the run, unless it is there already."""
+    if not has_this_recipe(job):
         job.run.mkdir(parents=True, exist_ok=True)
-        write_atomically(job.run / RECIPE, resolved(job.recipe).encode())
+        write_atomically(job.run / RECIPE, recipe_toml(job.recipe).encode())
 
 
-def resolved(recipe: RunRecipe) -> str:
-    """The recipe as it was understood, as TOML."""
+def recipe_toml(recipe: RunRecipe) -> str:
+    """The recipe with all its defaults, as TOML."""
     return dump_toml(asdict(recipe))
 
 
 def identity(job: Job, shards: Shards) -> Identity:
-    """What a checkpoint of this job belongs to: its data, and the settings that its numbers depend on."""
+    """What a checkpoint of this job belongs to: the data, and the settings that the numbers depend on."""
     recipe = job.recipe
     stream = TypeAdapter(StreamSettings).dump_python(recipe.stream, mode="json")
     windows = {
         name: recipe.stream.windows(dataset.card.schema, cost_of(job.model))
         for name, dataset in shards.datasets.items()
     }
-    # Weights that rest are in no checkpoint: they must be those of the same base model.
+    # Weights that are not trained are in no checkpoint: they must come from the same base model.
     base = f"{file_crc32c(job.base / WEIGHTS):08x}" if job.base is not None else ""
     return {
         "data": dict(shards.fingerprints),
@@ -115,5 +119,5 @@ def identity(job: Job, shards: Shards) -> Identity:
 
 
 def open_shards(job: Job) -> Shards:
-    """The datasets of the recipe."""
+    """Opens the datasets of the recipe; raises ShardError where one is not built."""
     return Shards.open(job.root, [choice.name for choice in job.recipe.datasets], job.recipe.reading)

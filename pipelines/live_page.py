@@ -1,4 +1,4 @@
-"""The page of a run while it trains, from the records in its folder."""
+"""Writes the report of a run while it trains, from the records in its folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from walrus.training.log import LOSSES, LoggedStep, read_lines
 def write_page(
     run: Path, name: str, title: str, lead: str, facts: tuple[tuple[str, str], ...], refresh: int
 ) -> None:
-    """Writes the page `name` of a run; it loads itself anew after `refresh` seconds, for 0 never."""
+    """Writes the page `name` of a run; the browser reloads it every `refresh` seconds, with 0 never."""
     lines = read_lines(run / LOSSES, LoggedStep)
     seen = courses(lines, read_validations(run))
     write_training_report(run / name, TrainingState(title, lead, facts, curves(lines), seen, refresh))

@@ -1,4 +1,4 @@
-"""README.md of a trained model: what its users should know."""
+"""Writes the card of a trained model, README.md: what its users should know."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_card(
     scores: dict[str, TaskScores],
     base: tuple[str, Description] | None = None,
 ) -> None:
-    """Write the README.md of the model in the folder of a run, unless it says the same already."""
+    """Writes the card of the model in the folder of a run, unless it is there with the same text."""
     description = load_description(run)
     size = parameters(description.model, len(description.vocabulary))
     text = model_card(recipe, description, cards, base, size, score_table(scores, "model"))
@@ -41,10 +41,10 @@ def model_card(
     size: int,
     metrics: str,
 ) -> str:
-    """The card as markdown.
+    """The card, as Markdown.
 
-    `base` is the name and the description of the model that it began from, None for new weights; `size`
-    counts parameters, `metrics` is a table.
+    `base` is the name and the description of the model that was fine-tuned; None for new weights. `size` is
+    the number of parameters, `metrics` the table of scores.
     """
     data = [line for card in cards for line in _data(card)]
     licences = sorted({card.licence or "one that is not stated" for card in cards})
@@ -149,6 +149,6 @@ def _limits(description: Description, cards: Sequence[Card]) -> list[str]:
         "nor parameters.",
         "- Its errors grow with every step of a rollout. It was tested for the steps of the table only.",
         "- It was not tested on other grids, boundaries, fields or regimes than those above.",
-        *(["- Its position embedding ties it to this very grid."] if description.model.position_grid else []),
+        *(["- Its position embedding works on this grid only."] if description.model.position_grid else []),
         "- It does not conserve mass, momentum or energy exactly.",
     ]

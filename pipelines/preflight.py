@@ -1,4 +1,4 @@
-"""Checks before the first step: what would otherwise end a run after hours of training."""
+"""Checks before the first step that otherwise would end a run after hours of training."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from shards.schema import Split
 from walrus.model.cost import cost_of
 from walrus.reading.ranks import Rank, count_groups
 from walrus.reading.stream import Shards
-from walrus.training.distributed import Launched
-from walrus.training.fit_memory import Load, process_bytes, step_footprint
+from walrus.training.distributed import LauncherRank
+from walrus.training.fit_memory import TrainingLoad, process_bytes, step_footprint
 from walrus.training.memory_estimate import checkpoint_bytes, parameters
 from walrus.training.run_checkpoint import AT_ONCE
 
-# There where the machine has a GPU of NVIDIA, whether torch can use it or not.
+# Exists if the machine has an NVIDIA GPU, even if torch cannot use it.
 NVIDIA = Path("/dev/nvidiactl")
 
 
 def check_run(job: Job, shards: Shards) -> None:
-    """Raises MismatchError where a run could not save its state, or not be evaluated in the end.
+    """Raises MismatchError where a run could not be saved or evaluated, or would use up the memory.
 
-    Also where it would be killed because memory runs out (docs/decisions/0070-limits-of-the-machine.md).
+    The reasons are in docs/decisions/0070-limits-of-the-machine.md.
     """
     count = parameters(job.model, len(job.vocabulary))
     room = AT_ONCE * checkpoint_bytes(count, job.recipe.engine)
@@ -39,7 +39,7 @@ def check_run(job: Job, shards: Shards) -> None:
 
 
 def device_findings() -> list[Finding]:
-    """What torch computes on, and DeepSpeed with it."""
+    """The devices on which torch and DeepSpeed compute."""
     if torch.cuda.is_available():
         cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
         words = [f"{card.name} {size_in_words(card.total_memory)}" for card in cards]
@@ -47,28 +47,28 @@ def device_findings() -> list[Finding]:
     if NVIDIA.exists():
         problem = "the machine has a GPU that torch cannot use; install torch for CUDA, or update the driver"
         return [Finding("GPUs", f"none for torch {torch.__version__}", problem)]
-    return [Finding("GPUs", "none; training takes the processors")]
+    return [Finding("GPUs", "none; training uses the CPU")]
 
 
 def require_writable(out: Path, needed: int = 0, what: str = "") -> None:
-    """Raises MismatchError where a folder cannot be made, or has no room for so many bytes; makes nothing."""
+    """Raises MismatchError where a folder cannot be made, or its disk lacks room; it is not made here."""
     problem = folder_finding("out", out, needed, what).problem
     if problem:
         raise MismatchError(f"{problem} (--out)")
 
 
 def _check_machine(ranks: int) -> None:
-    """Whether the machine grants what ranks need: open files, shared memory, temporary files, time."""
+    """Raises MismatchError where ranks would lack open files, shared memory, temporary files or time."""
     for finding in machine_findings(ranks):
         if finding.problem:
             raise MismatchError(f"{finding.subject}: {finding.problem}")
 
 
 def _check_memory(job: Job, shards: Shards) -> None:
-    """Whether all ranks of this machine can take a step on its CPU.
+    """Raises MismatchError where a step of all ranks of this machine needs more memory than it has.
 
-    A GPU that is too small says so at the first step; a process that takes more than its container may have
-    is killed without a word.
+    Only for CPUs: a GPU reports this at the first step, but the system kills a process that needs more memory
+    than its container has, without a message.
     """
     if torch.cuda.is_available():
         return
@@ -83,20 +83,20 @@ def _check_memory(job: Job, shards: Shards) -> None:
 
 
 def _ranks_here(job: Job) -> int:
-    """Ranks of this machine; a launcher that does not say so counts as one."""
-    return job.ranks if Launched.find() is None else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    """Number of ranks on this machine; 1 if a launcher does not say it."""
+    return job.ranks if LauncherRank.find() is None else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _process_bytes(job: Job, shards: Shards) -> float:
-    """What one rank holds at most: in a step on its largest task, with the decoded frames that it keeps."""
-    recipe, launched = job.recipe, Launched.find()
+    """The most memory of one rank: in a step on its largest task, with the decoded frames that it keeps."""
+    recipe, launched = job.recipe, LauncherRank.find()
     engine = recipe.engine
     ranks = job.ranks if launched is None else launched.ranks
     rank = Rank(0, ranks, count_groups(ranks, engine.zero_stage, engine.mics_shard_size, job.groups))
     largest, frames = 0.0, 0
     for dataset in shards.datasets.values():
         schema = dataset.card.schema
-        load = Load(
+        load = TrainingLoad(
             columns=len(job.vocabulary),
             tuning=recipe.tuning,
             schema=schema,
@@ -110,12 +110,12 @@ def _process_bytes(job: Job, shards: Shards) -> float:
 
 
 def _check_splits(job: Job, shards: Shards) -> None:
-    """Whether each dataset has the trajectories that training, early stopping and evaluation read."""
+    """Raises MismatchError where a dataset lacks trajectories for early stopping or the evaluation."""
     stream = job.recipe.stream
     for number, dataset in enumerate(shards.datasets.values()):
         history = stream.history(len(dataset.card.schema.grid.axes))
         splits: list[Split] = ["test"]
-        # Early stopping looks at the first dataset.
+        # Early stopping uses the first dataset.
         if number == 0 and job.recipe.early_stopping.every:
             splits.append("valid")
         for split in splits:

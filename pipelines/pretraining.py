@@ -1,4 +1,4 @@
-"""Pretraining from source files to scores: ingest, train, evaluate, report; finished work is reused."""
+"""Pretrains, from source files to scores: ingest, train, evaluate, report; finished work is reused."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from shards.program.machine import usable_cores
 from shards.remote import Root, is_remote
 from walrus.evaluation.score_tables import TaskScores
 from walrus.reading.stream import Shards
-from walrus.training.distributed import Launched
+from walrus.training.distributed import LauncherRank
 from walrus.vocabulary import PUBLISHED
 
 
 def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> None:
-    """Builds every dataset whose source files are named; one that is built already is only checked."""
+    """Builds each dataset for which the recipe names source files; one that is built already is checked."""
     for choice in choices:
         if not choice.path:
             continue
@@ -55,25 +55,25 @@ def pretrain(
     trace: Path | None = None,
     keep_state: bool = False,
 ) -> dict[str, TaskScores]:
-    """Ingests, trains and evaluates, and writes the model card; the scores by dataset.
+    """Ingests, trains and evaluates, and writes the model card; returns the scores by dataset.
 
-    Datasets behind a URL must be built already. Under a launcher all datasets must be, and the first rank
-    alone returns scores.
+    Datasets behind a URL must be built already, and all datasets if a launcher starts the ranks. Then only
+    the first rank returns scores.
     """
     if not run.exists():
-        # Asked before hours of ingest.
+        # Checked before hours of ingest.
         require_writable(run)
-    if Launched.find() is None and not is_remote(root):
+    if LauncherRank.find() is None and not is_remote(root):
         ingest_all(recipe.datasets, Path(root), usable_cores())
     shards = Shards.open(root, [choice.name for choice in recipe.datasets], recipe.reading)
     vocabulary = PUBLISHED.extend(shards.channels)
     job = Job(
-        recipe,
-        recipe.model_settings,
-        vocabulary.names,
-        root,
-        run,
-        ranks,
+        recipe=recipe,
+        model=recipe.model_settings,
+        vocabulary=vocabulary.names,
+        root=root,
+        run=run,
+        ranks=ranks,
         groups=groups,
         allow=allow,
         trace=trace,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -15,64 +15,68 @@ from walrus.training.log import StepRecord
 from walrus.training.train import Report
 
 LINES_EVERY = 50
-# Elsewhere than on a terminal these steps have a line too: that the run goes, and how long it will take.
+# Without a terminal, these steps have a line too: it shows that the run works, and how long it will take.
 FIRST_LINES = (1, 10)
-# An evaluation has a line after so many seconds.
+# Without a terminal, seconds between two lines of an evaluation.
 SECONDS_BETWEEN = 10.0
-# The share that a new step has in the speeds and losses shown.
+# The share of a new step in the speeds and losses that are shown.
 FRESHNESS = 0.1
 
 
-class Smooth:
-    """Running means of a step: seconds, waiting, windows, tokens, and the loss of each task."""
+class RunningMeans:
+    """Exponential means over the steps: seconds, waiting, windows, tokens, and the loss of each task."""
 
     def __init__(self) -> None:
-        self.means: dict[str, float] = {}
+        self.of_step: dict[str, float] = {}
+        self.of_task: dict[str, float] = {}
 
-    def take(self, step: StepRecord) -> None:
-        seen = {
+    def add(self, step: StepRecord) -> None:
+        """Adds a step to the means; the first one of a kind is its mean."""
+        figures = {
             "seconds": step.seconds,
             "waited": step.waited,
             "windows": step.windows,
             "tokens": step.tokens,
         }
-        for name, value in (seen | {f"loss of {task}": loss for task, loss in step.losses.items()}).items():
-            before = self.means.get(name, value)
-            self.means[name] = before + FRESHNESS * (value - before)
+        _follow(self.of_step, figures)
+        _follow(self.of_task, step.losses)
 
     def figures(self, step: StepRecord) -> str:
-        """Losses, speed, waiting, time left, in one line."""
-        seconds = self.means["seconds"]
+        """Speed, waiting and time left, in one line."""
+        seconds = self.of_step["seconds"]
         left = timedelta(seconds=round(seconds * (step.steps - step.step - 1)))
         return (
-            f"{self.means['windows'] / seconds:.1f} windows/s, "
-            f"{self.means['tokens'] / seconds:,.0f} tokens/s, "
-            f"{100 * self.means['waited'] / seconds:.1f} % waiting for data, {left} left"
+            f"{self.of_step['windows'] / seconds:.1f} windows/s, "
+            f"{self.of_step['tokens'] / seconds:,.0f} tokens/s, "
+            f"{100 * self.of_step['waited'] / seconds:.1f} % waiting for data, {left} left"
         )
 
     @property
     def losses(self) -> str:
-        named = {
-            name.removeprefix("loss of "): value
-            for name, value in self.means.items()
-            if name.startswith("loss")
-        }
-        return ", ".join(f"{task} {value:.2f}" for task, value in sorted(named.items()))
+        """The loss of each task, in one line."""
+        return ", ".join(f"{task} {loss:.2f}" for task, loss in sorted(self.of_task.items()))
 
 
-class Terminal:
-    """Takes in every step; shows it as fits the terminal."""
+def _follow(means: dict[str, float], values: Mapping[str, float]) -> None:
+    """Moves each mean towards its new value."""
+    for name, value in values.items():
+        before = means.get(name, value)
+        means[name] = before + FRESHNESS * (value - before)
+
+
+class StepDisplay:
+    """Shows each step: on a bar if there is a terminal, otherwise as a line now and then."""
 
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
-        self.smooth = Smooth()
+        self.means = RunningMeans()
         self.task = (
             bar.add_task("training", total=None, figures="", losses="") if stderr.is_terminal else None
         )
 
     def __call__(self, step: StepRecord) -> None:
-        """Show one step: on the bar, or as a line now and then."""
-        self.smooth.take(step)
+        """Shows one step."""
+        self.means.add(step)
         done = step.step + 1
         if self.task is not None:
             self.bar.update(
@@ -80,26 +84,27 @@ class Terminal:
                 completed=done,
                 total=step.steps,
                 description=f"loss {step.loss:6.2f}",
-                figures=self.smooth.figures(step),
-                losses=self.smooth.losses,
+                figures=self.means.figures(step),
+                losses=self.means.losses,
             )
         elif done % LINES_EVERY == 0 or done in (*FIRST_LINES, step.steps):
             say(
-                f"step {done} of {step.steps}: loss {step.loss:.2f} ({self.smooth.losses}), "
-                f"{self.smooth.figures(step)}"
+                f"step {done} of {step.steps}: loss {step.loss:.2f} ({self.means.losses}), "
+                f"{self.means.figures(step)}"
             )
 
 
 @contextmanager
 def progress(shown: bool = True) -> Iterator[Report]:
-    """Yields what to call after each step; several ranks of one terminal must not all have a bar on it.
+    """Yields the function to call after each step, which shows it.
 
-    A terminal that fails is reported, and the steps go on.
+    Only one rank of a terminal may have `shown`. If the terminal fails, this is reported, and training
+    continues.
     """
     figures = TextColumn("{task.fields[figures]}\n{task.fields[losses]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), figures)
     bar = Progress(*columns, console=stderr, transient=True, disable=not (shown and stderr.is_terminal))
-    task, terminal = SideTask("progress"), Terminal(bar)
+    task, terminal = SideTask("progress"), StepDisplay(bar)
     task.do(bar.start)
     try:
         yield lambda step: task.do(lambda: terminal(step))
@@ -109,7 +114,7 @@ def progress(shown: bool = True) -> Iterator[Report]:
 
 @contextmanager
 def evaluation_progress(dataset: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields what takes the forecast frames done and their total; a bar on a terminal, elsewhere lines."""
+    """Yields the function to call with the number of frames forecast so far, and of all frames."""
     columns = (
         TextColumn("evaluating {task.description}"),
         BarColumn(),

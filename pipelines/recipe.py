@@ -1,4 +1,4 @@
-"""The recipe of a run: one TOML file, read into one frozen dataclass; the full one is saved with the run."""
+"""The recipe of a run: a TOML file, which is read into one dataclass."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from walrus.training.schedule import ScheduleSettings
 from walrus.training.train import TrainSettings
 from walrus.training.tuning import TuningSettings
 
-# Tables by the names that they had in earlier versions.
+# Old name to new name of a table.
 RENAMED_TABLES = {"watch": "early_stopping"}
 
 
 @checked
 class DatasetChoice:
-    """A dataset of the run, by its name below ROOT, and how often it comes in a cycle of tasks.
+    """A dataset of the run: its name below ROOT, and how often it comes in a cycle of tasks (`weight`).
 
-    `path` is the folder of its source files, relative to the current folder; without it the dataset must be
-    built already. It is built by the recipe of its name in the catalogue, or by the file `recipe`; `set`
-    overrides keys.
+    `path` is the folder of its source files, relative to the current folder; without it, the dataset must be
+    built already. It is built by the recipe of this name in the catalogue, or by the file `recipe`; `set`
+    overrides keys of it, as `--set` does.
     """
 
     name: str
@@ -48,8 +48,9 @@ class DatasetChoice:
 class RunRecipe:
     """A pretraining or fine-tuning run.
 
-    `model` is a preset and `size` overrides single settings of it; or `base` is the folder of a trained
-    model to go on from, prepared as `tuning` says. `early_stopping` ends a run that no longer gets better.
+    Pretraining: `model` is a preset, and `size` overrides single settings of it. Fine-tuning: `base` is the
+    folder of a trained model, which is prepared as `tuning` says. `early_stopping` ends a run that no longer
+    gets better.
     """
 
     title: str
@@ -88,6 +89,7 @@ class RunRecipe:
 
     @property
     def model_settings(self) -> ModelSettings:
+        """The settings of the network; raises SettingsError for an unknown preset."""
         if self.model not in PRESETS:
             raise SettingsError(f"model {self.model}: no such preset; expected one of {', '.join(PRESETS)}")
         preset = TypeAdapter(ModelSettings).dump_python(PRESETS[self.model])
@@ -95,14 +97,14 @@ class RunRecipe:
 
 
 def run_recipes() -> dict[str, Path]:
-    """Name to file of the recipes that the package brings."""
+    """Name to file, for the recipes of this package."""
     folder = resources.files("pipelines") / "recipes"
     names = sorted(str(entry) for entry in folder.iterdir() if entry.name.endswith(".toml"))
     return {Path(name).stem: Path(name) for name in names}
 
 
 def find_run_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> RunRecipe:
-    """The recipe of a name or of a TOML file; raises SettingsError with what there is."""
+    """The recipe with this name, or in this TOML file; raises SettingsError, which lists the known names."""
     known = run_recipes()
     path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
     if path is None:
@@ -114,7 +116,7 @@ def find_run_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Run
 
 
 def _with_todays_tables(tables: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The recipe with each renamed table under its new name; a note names the old one."""
+    """The recipe with each renamed table under its new name; warns about the old one."""
     today = dict(tables)
     for old, new in RENAMED_TABLES.items():
         found = today.pop(old, None)

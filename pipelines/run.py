@@ -1,4 +1,4 @@
-"""One training run in its folder, of pretraining or fine-tuning: recipe, ranks, fit, model files."""
+"""Runs one training, of pretraining or fine-tuning: starts the ranks, fits, writes the model files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException, spawn
 
-from pipelines.job import Job, identity, keep_recipe, open_shards
+from pipelines.job import Job, identity, open_shards, write_recipe
 from pipelines.live_report import in_turn, live_report
 from pipelines.progress import progress
 from shards.disk import write_atomically
@@ -29,7 +29,7 @@ from walrus.normalize import card_scales
 from walrus.reading.ranks import Rank, count_groups
 from walrus.reading.stream import Shards, plan_stream
 from walrus.rollout import Model
-from walrus.training.distributed import Launched, every_rank_needed, join_world, leave_world
+from walrus.training.distributed import LauncherRank, every_rank_needed, join_world, leave_world
 from walrus.training.early_stopping import EarlyStopping
 from walrus.training.fit_memory import enough_memory
 from walrus.training.log import note
@@ -50,9 +50,10 @@ OTHERWISE = "memory ran out"
 def train(job: Job) -> None:
     """Trains with `job.ranks` processes on this machine, or as one rank that a launcher has started.
 
-    Leaves the model's files in the run's folder. Raises StoppedError after a signal, with a checkpoint left.
+    Writes the model files into the folder of the run. After a signal it writes a checkpoint and raises
+    StoppedError.
     """
-    launched = Launched.find()
+    launched = LauncherRank.find()
     if launched is not None:
         if job.ranks != 1:
             raise SettingsError(
@@ -65,13 +66,13 @@ def train(job: Job) -> None:
         if job.ranks == 1:
             _rank(0, 1, job, meeting)
         else:
-            # Two processes with as many threads each as there are cores would fight for them.
+            # If each process had as many threads as there are cores, the processes would slow each other.
             os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // job.ranks)))
             _spawn(job, meeting)
 
 
 def _spawn(job: Job, meeting: Path) -> None:
-    """A process a rank; the mistake that ends one of them is raised here as it was there."""
+    """Starts a process per rank; if an error ends one of them, it is raised here with its own message."""
     try:
         with passed_on() as relay:
             # A terminal sends Ctrl-C to every process: this one ends the ranks.
@@ -81,27 +82,28 @@ def _spawn(job: Job, meeting: Path) -> None:
             while not processes.join():
                 pass
     except KeyboardInterrupt:
-        for process in active_children():  # What they have not finished is no checkpoint.
+        # A checkpoint that they have not finished does not count.
+        for process in active_children():
             process.kill()
         note(job.run, "ended: interrupted")
         raise
     except ProcessException as error:
-        mistake = mistake_of(error, meeting.parent)
-        if mistake is None:
+        reason = reason_of(error, meeting.parent)
+        if reason is None:
             raise
-        raise mistake from error
+        raise reason from error
 
 
-def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
-    """Why the ranks ended, as one of them left it in this folder; None for a fault of the program."""
+def reason_of(error: ProcessException, folder: Path) -> WalrusError | None:
+    """Why the ranks ended, by the file that one of them wrote into this folder; None for a bug of ours."""
     code, name = 0, None
     if isinstance(error, ProcessExitedException):
         code, name = error.exit_code, error.signal_name
-    # A rank that has lost another one fails as well, and may be noticed first.
-    mistakes = sorted(folder.glob("mistake-*"))
-    if mistakes:
+    # A rank that has lost another one fails too, and its failure may be noticed first.
+    reasons = sorted(folder.glob("reason-*"))
+    if reasons:
         kind = StoppedError if code == STOPPED else MismatchError
-        return kind(mistakes[0].read_text(encoding="utf-8"))
+        return kind(reasons[0].read_text(encoding="utf-8"))
     if code == STOPPED or name in {number.name for number in SIGNALS}:
         return StoppedError("stopped by a signal before the first step; the same command starts again")
     if name:
@@ -113,26 +115,26 @@ def mistake_of(error: ProcessException, folder: Path) -> WalrusError | None:
 
 
 def _rank_process(rank: int, job: Job, meeting: Path, parent: int) -> None:
-    """One of several ranks. It ends with the process that started it; its mistake is left in a file."""
+    """One of several ranks. It ends with its parent process; an error of it is left in a file."""
     end_with_parent(parent)
     try:
         _rank(rank, job.ranks, job, meeting)
     except WalrusError as error:
-        write_atomically(meeting.with_name(f"mistake-{rank}"), str(error).encode())
+        write_atomically(meeting.with_name(f"reason-{rank}"), str(error).encode())
         sys.exit(STOPPED if isinstance(error, StoppedError) else 1)
 
 
 def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
-    """The whole work of one rank: meet the others, resume or begin, fit; rank 0 writes the model."""
+    """The work of one rank: meet the others, resume or start, fit; rank 0 writes the model."""
     keep_freed_memory()
     join_world(rank, ranks, meeting)
     recipe = job.recipe
     shards = open_shards(job)
-    belongs = identity(job, shards)
-    saved, changes = last_checkpoint(job.run, belongs, job.allow)
+    run_identity = identity(job, shards)
+    saved, changes = last_checkpoint(job.run, run_identity, job.allow)
     require_state(job.run, saved)
     if rank == 0:
-        _begin(job, ranks, saved, changes)
+        _note_start(job, ranks, saved, changes)
     plan = plan_stream(
         shards, recipe.weights, recipe.stream, recipe.training.seed, cost_of(job.model), recipe.rollout.steps
     )
@@ -168,7 +170,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
                 run=job.run,
                 report=in_turn(shown, written),
                 stop_at=job.stop_at,
-                identity=belongs,
+                identity=run_identity,
                 saved=saved,
                 trace=job.trace,
                 early_stopping=early_stopping,
@@ -200,9 +202,9 @@ def _write_model(job: Job, description: Description, values: dict[str, torch.Ten
     note(job.run, "ended: model.safetensors and model.json are written")
 
 
-def _begin(job: Job, ranks: int, saved: RunCheckpoint | None, changes: list[str]) -> None:
-    """Writes the recipe, and says what is not as it was."""
-    keep_recipe(job)
+def _note_start(job: Job, ranks: int, saved: RunCheckpoint | None, changes: list[str]) -> None:
+    """Writes the recipe, and notes in the log of the run how it starts and what has changed."""
+    write_recipe(job)
     for sentence in incomplete_checkpoints(job.run, saved):
         say(f"{job.run}: {sentence}")
         note(job.run, sentence)
@@ -219,7 +221,7 @@ def _begin(job: Job, ranks: int, saved: RunCheckpoint | None, changes: list[str]
 
 
 def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
-    """A new network with weights that follow from the seed, or the base model grown to this vocabulary."""
+    """A network with new weights, drawn with the seed; or the base model, extended to this vocabulary."""
     with torch.random.fork_rng():
         torch.manual_seed(job.recipe.training.seed)
         network = Walrus(job.model, len(vocabulary))
@@ -237,7 +239,7 @@ def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
 def _early_stopping(
     job: Job, shards: Shards, description: Description, objective: TrainingObjective
 ) -> EarlyStopping | None:
-    """Validation on the first dataset, where the recipe asks for it."""
+    """Early stopping by rollouts on the first dataset, if the recipe asks for it."""
     if not job.recipe.early_stopping.every:
         return None
     network, vocabulary = objective.network, objective.vocabulary
@@ -248,7 +250,7 @@ def _early_stopping(
 
 
 def _description(job: Job, shards: Shards) -> Description:
-    """What the model of this run is, as `model.json` says it."""
+    """The description of the model of this run, for `model.json`."""
     recipe = job.recipe
     return Description(
         model=job.model,

@@ -1,4 +1,4 @@
-"""walrus-pretrain --simulate: how long ranks wait for each other on 8, 96 and 1024 ranks."""
+"""walrus-pretrain --simulate: how long 8, 96 and 1024 ranks would wait for each other."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from walrus.reading.ranks import Rank
 from walrus.training.simulate import PUBLISHED_GAIN, ratio_for, shares, waiting_factor
 
 WORLDS = (8, 96, 1024)
-# As published: ranks of a sharding group, micro-batches of a group and step.
+# As in the published run: ranks per sharding group, and micro-batches per group and step.
 GROUP_RANKS = 4
 ACCUMULATION = 4
-# Micro-batches simulated for each row; for a few groups that is many steps.
+# Micro-batches simulated for each row: with few groups these are many steps.
 SIMULATED = 12_000
 FEWEST_STEPS = 12
 
 
 @dataclass(frozen=True)
 class WorldShares:
-    """The share of time that so many ranks compute, under three ways to hand out tasks.
+    """The share of their time that so many ranks compute, for three ways to distribute tasks.
 
-    The gains are how many times the windows of `busy_random` the other two ways get through.
+    The gains say how many times as many windows per second the other two ways process as the random one.
     """
 
     ranks: int
@@ -39,11 +39,13 @@ class WorldShares:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waiting costs so many ranks, and what would explain the published gain.
+    """How much so many ranks wait, and what would explain the published gain.
 
-    `factor`: how many times longer a micro-batch takes. `ratio`: the cost of a 3D window in 2D ones at which
-    waiting alone makes up the gain; None where no ratio does, and `limit` is then the largest gain.
-    `exchange`: what gathers would have to take otherwise, in units of the mean computation of a micro-batch.
+    - `factor`: how many times as long a micro-batch takes because of waiting.
+    - `ratio`: the cost of a 3D window, divided by that of a 2D one, for which waiting alone would explain
+      the gain; None if no ratio would. `limit` is the largest gain that waiting can explain.
+    - `exchange`: the time that gathers must take to explain the rest, in units of the mean computation of a
+      micro-batch.
     """
 
     ranks: int
@@ -55,10 +57,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class PublishedGain:
-    """The published gain next to this run.
+    """The published gain, compared with this run.
 
-    `share` is that of 3D micro-batches, `ratio` the cost of a 3D window in 2D ones; it is None where all
-    tasks have as many axes.
+    `share` is that of the 3D micro-batches. `ratio` is the cost of a 3D window divided by that of a 2D one;
+    None if all tasks have the same number of axes.
     """
 
     share: float
@@ -82,13 +84,13 @@ class Simulation:
 
 
 def simulate(recipe: RunRecipe, root: Root) -> Simulation:
-    """Predicts waiting under (a) random tasks, (b) one task per group, (c) equal costs, groups balanced."""
+    """Predicts waiting with (a) random tasks, (b) one task per group, (c) equal costs and balanced groups."""
     known = {choice.name: facts_of(choice, root) for choice in recipe.datasets}
     plan = plan_of(recipe, known, recipe.model_settings)
     group_ranks = recipe.engine.mics_shard_size or GROUP_RANKS
     rows = []
     for ranks in WORLDS:
-        # Groups as the recipe has them, and all ranks as one group.
+        # Groups of the size in the recipe, and all ranks as one group.
         sizes = dict.fromkeys((group_ranks, ranks))
         rows += [_row(plan, ranks, size) for size in sizes if ranks % size == 0]
     volumes = {task.name for task in plan.tasks if len(known[task.name].schema.grid.axes) == 3}
@@ -106,7 +108,7 @@ def _row(plan: StreamPlan, ranks: int, group_ranks: int) -> WorldShares:
 
 
 def _published(plan: StreamPlan, volumes: set[str], group_ranks: int) -> PublishedGain:
-    """What would explain the published gain in this run; `volumes` are the names of its 3D tasks."""
+    """The published gain, compared with this run; `volumes` are the names of its 3D tasks."""
     weights = {task.name: task.weight for task in plan.tasks}
     costs = {task.name: task.cost for task in plan.tasks}
     share = sum(weights[name] for name in volumes) / sum(weights.values())
@@ -126,7 +128,7 @@ def _published(plan: StreamPlan, volumes: set[str], group_ranks: int) -> Publish
 
 
 def _ratio(costs: dict[str, float], weights: dict[str, int], volumes: set[str]) -> float | None:
-    """The mean cost of a 3D window over that of a 2D one; None where all tasks are of one kind."""
+    """The mean cost of a 3D window divided by that of a 2D one; None if all tasks are of one kind."""
     planes = set(costs) - volumes
     if not volumes or not planes:
         return None
@@ -155,12 +157,12 @@ def simulation_text(simulation: Simulation) -> str:
 
 
 def _published_lines(found: PublishedGain) -> list[str]:
-    """The published gain next to what waiting explains of it."""
+    """The published gain, and how much of it waiting explains, as lines of text."""
     if found.ratio is None:
         return ["All tasks have as many axes: the published gain, of 2D and 3D together, does not apply."]
     lines = [
         f"The published gain is {found.gain}x (+{100 * found.gain - 100:.0f} %). Here {found.share:.0%} of "
-        f"the micro-batches are 3D, and a 3D window costs {found.ratio:.1f} 2D ones.",
+        f"the micro-batches are 3D, and a 3D window costs as much as {found.ratio:.1f} 2D ones.",
         "",
         f"{'ranks that wait':>16} {'waiting costs':>14} {'gain at a cost ratio of':>24} "
         f"{'or gathers of':>14}",

@@ -1,4 +1,4 @@
-"""Trains and evaluates a run, each unless it is done, and prints the scores."""
+"""Trains and evaluates a run, as far as this has not been done, and prints the scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.job import Job, is_finished, is_recipe_kept, keep_recipe
+from pipelines.job import Job, has_this_recipe, is_finished, write_recipe
 from pipelines.live_page import curves
 from pipelines.preflight import check_run
 from pipelines.progress import evaluation_progress
@@ -23,7 +23,7 @@ from walrus.evaluation.score_tables import TaskScores, read_scores, score_table,
 from walrus.evaluation.write import save
 from walrus.reading.stream import Shards
 from walrus.rollout import Model
-from walrus.training.distributed import Launched
+from walrus.training.distributed import LauncherRank
 from walrus.training.log import LOSSES, LoggedStep, read_lines
 from walrus.training.run_lock import owned
 
@@ -31,32 +31,32 @@ EVALUATION = "evaluation"
 
 
 def run_and_evaluate(job: Job, shards: Shards) -> dict[str, TaskScores]:
-    """Trains and evaluates, each unless it is done; the scores by dataset.
+    """Trains and evaluates, as far as this has not been done; returns the scores by dataset.
 
-    Under a launcher the first rank alone evaluates; the others return no scores.
+    If a launcher has started the ranks, the first one evaluates; the others return no scores.
     """
-    launched = Launched.find()
+    launched = LauncherRank.find()
     if launched is not None and launched.rank > 0:
         if not is_finished(job):
             train(job)
         return {}
     scores = job.run / EVALUATION / "scores.json"
-    if not (is_finished(job) and is_recipe_kept(job) and scores.is_file()):
+    if not (is_finished(job) and has_this_recipe(job) and scores.is_file()):
         with owned(job.run):
             _train_and_evaluate(job, shards, scores)
     else:
-        _say_found(job)
+        _report_finished(job)
     return read_scores(scores)
 
 
 def _train_and_evaluate(job: Job, shards: Shards, scores: Path) -> None:
-    """What is left to do of a run, by the process that owns its folder."""
+    """Does what is left of a run; this process must own the folder."""
     finished = is_finished(job)
-    if not (finished and is_recipe_kept(job)):
+    if not (finished and has_this_recipe(job)):
         scores.unlink(missing_ok=True)
     if finished:
-        keep_recipe(job)
-        _say_found(job)
+        write_recipe(job)
+        _report_finished(job)
     else:
         check_run(job, shards)
         train(job)
@@ -64,12 +64,12 @@ def _train_and_evaluate(job: Job, shards: Shards, scores: Path) -> None:
         _evaluate(job, shards)
 
 
-def _say_found(job: Job) -> None:
+def _report_finished(job: Job) -> None:
     say(f"found {job.run}: trained, with the weights of step {load_description(job.run).step}")
 
 
 def _evaluate(job: Job, shards: Shards) -> None:
-    """Evaluate the trained model on all datasets of the run, and write report and scores."""
+    """Evaluates the trained model on all datasets of the run, and writes report and scores."""
     began = time.perf_counter()
     description, model = load_model(job.run)
     results = evaluate_all(model, description, list(shards.datasets.values()), job.recipe.evaluation)
@@ -89,7 +89,7 @@ def evaluate_all(
     settings: EvaluationSettings,
     split: Split = "test",
 ) -> list[Result]:
-    """One result a dataset; raises MismatchError where the model does not know a channel."""
+    """One result per dataset; raises MismatchError where the model does not know a channel."""
     results = []
     for dataset in datasets:
         history = description.history(len(dataset.card.schema.grid.axes))
@@ -102,7 +102,7 @@ def evaluate_all(
 
 
 def describe(description: Description, model: Model) -> tuple[tuple[str, str], ...]:
-    """Facts of a model for a report."""
+    """Facts about a model (name, value), for a report."""
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     origin = (("published file", description.origin),) if description.origin else ()
     return (

@@ -71,8 +71,13 @@ def save_model(folder: Path, description: Description, weights: dict[str, Tensor
 
 def load_description(folder: Path) -> Description:
     """Read the description of the model in a folder; raises ShardError where there is none."""
+    if not folder.exists():
+        raise ShardError(f"{folder}: there is no such folder; name the folder of a finished run")
     if not (folder / DESCRIPTION).is_file():
-        raise ShardError(f"{folder}: has no {DESCRIPTION}; name the folder of a finished run")
+        raise ShardError(
+            f"{folder}: has no {DESCRIPTION}, which is written at the end of a run; finish this run, or name "
+            "the folder of a finished one"
+        )
     path = folder / DESCRIPTION
     return parse_proven(Description, path.read_bytes(), str(path), COPY_AGAIN)
 

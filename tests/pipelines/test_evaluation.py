@@ -96,10 +96,14 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_folder_without_a_model_is_refused(root: Path, tmp_path: Path) -> None:
-    code, _, stderr = call(tmp_path, root / "MHD_64", "--out", tmp_path / "out")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("", "has no model.json, which is written at the end of a run"), ("runs", "there is no such folder")],
+)
+def test_a_folder_without_a_model_is_refused(root: Path, tmp_path: Path, name: str, words: str) -> None:
+    code, _, stderr = call(tmp_path / name, root / "MHD_64", "--out", tmp_path / "out")
     assert code == 1
-    assert "has no model.json; name the folder of a finished run" in stderr
+    assert words in stderr
     assert len(stderr.splitlines()) == 1
 
 

@@ -14,7 +14,7 @@ from shards.read import Dataset
 from walrus.checkpoint import Description
 from walrus.model.settings import ModelSettings
 from walrus.reading.ranks import Rank
-from walrus.training.fit_memory import Load
+from walrus.training.fit_memory import TrainingLoad
 from walrus.vocabulary import PUBLISHED
 
 BASE = Description(
@@ -95,7 +95,7 @@ class WithoutTest(Dataset):
 
 def test_a_machine_that_is_too_small_is_told(flow, capsys, monkeypatch):
     chosen = recipe("finetune", flow)
-    load = Load(67, chosen.tuning, flow.card.schema, 5, 4, Rank())
+    load = TrainingLoad(67, chosen.tuning, flow.card.schema, 5, 4, Rank())
     monkeypatch.setattr("pipelines.finetuning.machine_memory", lambda: 10**9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert fit_memory(BASE.model, chosen, load) == (BASE.model, chosen)
@@ -128,7 +128,7 @@ def test_the_card_tells_data_licence_recipe_and_limits(flow):
     ):
         assert words in text, words
     tied = replace(tuned, model=replace(tuned.model, position_grid=(4, 8, 1)))
-    limit = "Its position embedding ties it to this very grid"
+    limit = "Its position embedding works on this grid only"
     assert limit in model_card(chosen, tied, [card], ("base", BASE), 1, "")
     assert limit not in text
     assert "- began with new weights\n" in model_card(chosen, tuned, [card], None, 1, "")

@@ -16,7 +16,7 @@ from PIL import Image, ImageSequence
 from typer.testing import CliRunner
 
 from pipelines.forecast import app
-from pipelines.forecast_file import Described, ForecastFrame, write_forecast
+from pipelines.forecast_file import ForecastFrame, ForecastMetadata, write_forecast
 from pipelines.forecasting import window_of
 from shards.errors import ShardError
 from walrus.api import load, rollout, stored
@@ -189,7 +189,7 @@ def test_a_wrong_suffix_is_refused_before_the_model_is_loaded(root, tmp_path):
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
 def test_a_step_is_written_before_the_next_is_computed_and_a_stop_leaves_nothing(root, tmp_path, suffix):
     window = stored(root / ACOUSTICS, "test", 0, 0, 4)
-    described = Described(window.schema, (1.0, 2.0, 3.0), 1, {})
+    metadata = ForecastMetadata(window.schema, (1.0, 2.0, 3.0), 1, {})
 
     def frames():
         yield ForecastFrame(window.frames_TCS[0], None)
@@ -197,14 +197,14 @@ def test_a_step_is_written_before_the_next_is_computed_and_a_stop_leaves_nothing
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_forecast(tmp_path / f"a{suffix}", described, frames())
+        write_forecast(tmp_path / f"a{suffix}", metadata, frames())
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".h5", ".zarr"])
 def test_a_disk_that_fails_between_two_steps_says_why(root, tmp_path, suffix):
     window = stored(root / ACOUSTICS, "test", 0, 0, 4)
-    described = Described(window.schema, (1.0, 2.0), 1, {})
+    metadata = ForecastMetadata(window.schema, (1.0, 2.0), 1, {})
     noise = np.random.default_rng(0).normal(size=window.frames_TCS[0].shape).astype("f4")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
@@ -216,7 +216,7 @@ def test_a_disk_that_fails_between_two_steps_says_why(root, tmp_path, suffix):
 
     try:
         with pytest.raises(ShardError, match=f"a{suffix}: cannot write: File too large"):
-            write_forecast(tmp_path / f"a{suffix}", described, frames())
+            write_forecast(tmp_path / f"a{suffix}", metadata, frames())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []

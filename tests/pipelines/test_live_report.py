@@ -29,16 +29,16 @@ def job(run):
 
 def test_a_page_is_written_when_it_is_due_and_then_waits(run):
     page = LiveReport(run, (), "A run")
-    page.take(step(0))
+    page.add(step(0))
     assert not (run / "report.html").exists()
     page.due = 0.0
-    page.take(step(1))
+    page.add(step(1))
     text = (run / "report.html").read_text("utf-8")
     assert "Step <b>2 of 20</b>: 4.0 windows/s, 2,048 tokens/s, 5.0 % waiting for data, 0:00:36 left." in text
     assert text.count("data:image/png") == 2
     assert 'http-equiv="refresh" content="30"' in text
     (run / "report.html").unlink()
-    page.take(step(2))
+    page.add(step(2))
     assert not (run / "report.html").exists()
 
 

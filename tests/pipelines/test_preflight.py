@@ -77,7 +77,7 @@ def test_the_doctor_of_training_needs_no_recipe_and_names_a_gpu_that_torch_canno
     monkeypatch.setattr("pipelines.preflight.NVIDIA", tmp_path / "absent")
     well = CliRunner().invoke(app, ["--doctor"])
     assert well.exit_code == 0, well.stdout
-    assert "GPUs             none; training takes the processors" in well.stdout
+    assert "GPUs             none; training uses the CPU" in well.stdout
     monkeypatch.setattr("pipelines.preflight.NVIDIA", tmp_path)
     ill = CliRunner().invoke(app, ["--doctor"])
     assert ill.exit_code == 1

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from pipelines.progress import Smooth, progress
+from pipelines.progress import RunningMeans, progress
 from walrus.training.log import StepRecord
 
 
@@ -11,21 +11,21 @@ def step(number, loss, seconds=2.0):
 
 
 def test_speed_waiting_and_the_time_left_are_told():
-    smooth = Smooth()
-    smooth.take(step(9, 50.0))
+    means = RunningMeans()
+    means.add(step(9, 50.0))
     assert (
-        smooth.figures(step(9, 50.0)) == "4.0 windows/s, 2,048 tokens/s, 5.0 % waiting for data, 0:03:00 left"
+        means.figures(step(9, 50.0)) == "4.0 windows/s, 2,048 tokens/s, 5.0 % waiting for data, 0:03:00 left"
     )
-    assert smooth.losses == "flow 50.00, wave 10.00"
+    assert means.losses == "flow 50.00, wave 10.00"
 
 
 def test_a_single_slow_step_hardly_moves_the_figures():
-    smooth = Smooth()
+    means = RunningMeans()
     for number in range(20):
-        smooth.take(step(number, 50.0))
-    smooth.take(step(20, 60.0, seconds=4.0))
-    assert smooth.losses == "flow 51.00, wave 10.00"
-    assert smooth.means["seconds"] == 2.2
+        means.add(step(number, 50.0))
+    means.add(step(20, 60.0, seconds=4.0))
+    assert means.losses == "flow 51.00, wave 10.00"
+    assert means.of_step["seconds"] == 2.2
 
 
 def test_where_there_is_no_terminal_a_line_comes_at_the_start_and_now_and_then(capfd):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ingest.recipe import find_recipe
-from pipelines.job import resolved
+from pipelines.job import recipe_toml
 from pipelines.recipe import find_run_recipe, run_recipes
 from shards.errors import RenamedWarning, SettingsError
 from walrus.model.walrus import Walrus
@@ -72,7 +72,7 @@ def test_the_fast_recipe_differs_from_the_published_one_in_its_engine_alone():
 def test_the_resolved_recipe_reads_back_as_itself(tmp_path):
     recipe = find_run_recipe("tiny", ("schedule.epochs=77", "size.hidden=64"))
     path = tmp_path / "again.toml"
-    path.write_text(resolved(recipe))
+    path.write_text(recipe_toml(recipe))
     assert find_run_recipe(str(path)) == recipe
     assert recipe.schedule.epochs == 77
     assert recipe.model_settings.hidden == 64

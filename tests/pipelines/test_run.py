@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from pipelines.job import Job, identity, is_finished, is_recipe_kept, keep_recipe
+from pipelines.job import Job, has_this_recipe, identity, is_finished, write_recipe
 from pipelines.recipe import DatasetChoice, find_run_recipe
-from pipelines.run import mistake_of
+from pipelines.run import reason_of
 from shards.errors import MismatchError, StoppedError
 from shards.json_text import dump
 from walrus.checkpoint import Description, load_model, save_model
@@ -67,18 +67,18 @@ def test_a_base_model_with_other_weights_is_another_model(job, tmp_path):
 
 
 def test_a_run_without_a_checkpoint_may_begin_anew_by_another_recipe(job):
-    keep_recipe(job)
+    write_recipe(job)
     assert not is_finished(changed(job, "schedule", rate=0.5))
 
 
 def test_a_finished_run_stays_so_where_only_the_reading_differs(job):
-    keep_recipe(job)
+    write_recipe(job)
     leave_checkpoint(job)
     leave_model(job.run, job.recipe.schedule.steps)
     slower = changed(job, "reading", threads=1)
     assert is_finished(job)
     assert is_finished(slower)
-    assert not is_recipe_kept(slower)
+    assert not has_this_recipe(slower)
     with pytest.raises(MismatchError, match="another schedule"):
         is_finished(changed(job, "schedule", rate=0.5))
     assert not is_finished(replace(changed(job, "schedule", rate=0.5), allow=("schedule",)))
@@ -93,14 +93,14 @@ def test_a_model_of_unknown_making_is_never_written_over(job):
 
 def test_a_rank_that_a_machine_ended_is_told_in_words(tmp_path):
     killed = ProcessExitedException("", error_index=1, error_pid=5, exit_code=-9, signal_name="SIGKILL")
-    assert "rank 1 was killed by SIGKILL, perhaps because memory ran out" in str(mistake_of(killed, tmp_path))
+    assert "rank 1 was killed by SIGKILL, perhaps because memory ran out" in str(reason_of(killed, tmp_path))
     cut = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-7, signal_name="SIGBUS")
-    assert "SIGBUS, perhaps because a file was cut while it was read" in str(mistake_of(cut, tmp_path))
+    assert "SIGBUS, perhaps because a file was cut while it was read" in str(reason_of(cut, tmp_path))
     early = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-15, signal_name="SIGTERM")
-    assert isinstance(mistake_of(early, tmp_path), StoppedError)
+    assert isinstance(reason_of(early, tmp_path), StoppedError)
     lost = ProcessRaisedException("connection closed by peer", error_index=0, error_pid=4)
-    assert mistake_of(lost, tmp_path) is None
-    (tmp_path / "mistake-1").write_text("flow: a micro-batch of 3 windows")
-    assert str(mistake_of(lost, tmp_path)) == "flow: a micro-batch of 3 windows"
+    assert reason_of(lost, tmp_path) is None
+    (tmp_path / "reason-1").write_text("flow: a micro-batch of 3 windows")
+    assert str(reason_of(lost, tmp_path)) == "flow: a micro-batch of 3 windows"
     stopped = ProcessExitedException("", error_index=1, error_pid=5, exit_code=75)
-    assert isinstance(mistake_of(stopped, tmp_path), StoppedError)
+    assert isinstance(reason_of(stopped, tmp_path), StoppedError)

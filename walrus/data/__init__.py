@@ -6,8 +6,9 @@
     for sample in DataLoader(Windows("data/shear_flow", frames=5), batch_size=8, shuffle=True):
         sample.fields  # [batch, time, channel, x, y], physical units
 
-`Windows` is a map-style data set of all windows of a split, `Stream` the endless stream that pretraining
-draws: tasks by weight, one of them a micro-batch, exact to resume. Both give a `Sample`.
+`Windows` is a map-style dataset: all windows of a split, by number. `Stream` is the endless stream of
+pretraining, which resumes exactly: each item is a micro-batch of one task, and tasks are drawn by weight.
+Both give a `Sample`.
 """
 
 from shards.remote import open_place as open

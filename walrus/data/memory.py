@@ -1,6 +1,7 @@
-"""Reuses the memory of batches that nobody holds any more: fresh memory costs twenty times the copy.
+"""Reuses the memory of batches that are no longer used.
 
-The reasons are in docs/decisions/0060-memory-that-comes-back.md.
+To write into new memory takes twenty times as long as the copy. The reasons are in
+docs/decisions/0060-memory-that-comes-back.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Memory:
-    """Lends memory, and takes it back when the last tensor in it is gone; safe to call from threads.
+    """Lends memory, and gets it back when the last tensor that uses it is deleted.
+
+    Several threads may use it.
 
     >>> memory = Memory()
     >>> first = memory.lend(100)
@@ -31,15 +34,15 @@ class Memory:
         self._free: list[Bytes] = []
 
     def lend(self, size: int) -> torch.Tensor:
-        """`size` bytes (uint8), of any content."""
+        """`size` bytes (uint8); their content is arbitrary."""
         memory = self._take(size)
         lent = memory[:size]
-        # The tensor holds this array as long as it, or any view of it, is used.
+        # The tensor, and each view of it, keeps this array alive; the end of the array returns the memory.
         weakref.finalize(lent, self._free.append, memory).atexit = False
         return torch.from_numpy(lent)
 
     def _take(self, size: int) -> Bytes:
-        """Free memory that is large enough; what is too small is given up, so that it does not pile up."""
+        """Memory that is free and large enough, otherwise new; what is free and too small is released."""
         while True:
             try:
                 memory = self._free.pop()

@@ -1,6 +1,6 @@
 """A sample for any model: the tensors of one window, or of a batch of windows of one dataset.
 
-Axes: B batch (of a batch alone, in front), T time, C channel, S space (as many as the grid has).
+Axes: B batch (in front, in a batch only), T time, C channel, S space (as many axes as the grid has).
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from walrus.data.memory import Memory
 from walrus.reading.plan import Window
 from walrus.reading.window_reader import WindowReader
 
-# physical: as in the source. stored: divided by 2^k, near the RMS. rms: divided by the RMS of the training
-# split. standard: its mean taken off, divided by its standard deviation.
+# physical: as in the source. stored: divided by the power of two nearest the RMS. rms: divided by the RMS of
+# the training split. standard: minus the mean of the training split, divided by its standard deviation.
 Units = Literal["physical", "stored", "rms", "standard"]
 KEPT_DOCUMENTS = 1024
 ALIGNMENT = 64
 
 
 class Sample(NamedTuple):
-    """One window, or a batch of windows of one dataset, which has a batch axis in front of every tensor.
+    """One window; or a batch of windows of one dataset, with a batch axis in front of each tensor.
 
-    `fields` [T, C, *S] are the variable channels and `static` [C, *S] the constant ones (C may be 0), float32
-    in the units that were asked for. `boundary` [*S] holds the bits of each cell (shards.schema.Cell), uint8;
-    `time` [T] is in the unit of the source, float64; `scalars` are the parameters of the simulation, float64,
-    NaN where a trajectory of the batch has no such one. 2D data stay 2D.
+    - `fields` [T, C, *S]: the variable channels, float32, in the requested units; 2D data stay 2D.
+    - `static` [C, *S]: the constant channels, in the same way (C may be 0).
+    - `boundary` [*S]: the boundary bits of each cell (shards.schema.Cell), uint8.
+    - `time` [T]: in the unit of the source, float64.
+    - `scalars`: the parameters of the simulation, float64; NaN where a trajectory of a batch lacks one.
     """
 
     fields: Tensor
@@ -63,7 +64,7 @@ class Sample(NamedTuple):
 
 
 class Samples(Sequence[Sample]):
-    """The windows of a batch that was read at once; DataLoader takes it whole."""
+    """The windows of a batch that was read at once; a DataLoader uses the batch as it is."""
 
     def __init__(self, batch: Sample) -> None:
         self.batch = batch
@@ -79,9 +80,9 @@ class Samples(Sequence[Sample]):
 
 
 def collate(samples: Sequence[Sample], **_: Any) -> Sample:
-    """The batch of these samples, not copied where they were read at once.
+    """The batch of these samples, without a copy if they were read at once.
 
-    Raises MismatchError where they are of several datasets.
+    Raises MismatchError where they are from several datasets.
     """
     if isinstance(samples, Samples):
         return samples.batch
@@ -105,19 +106,23 @@ def collate(samples: Sequence[Sample], **_: Any) -> Sample:
     )
 
 
-# So a plain DataLoader takes our samples, and a batch as it was read.
+# So a DataLoader without a collate_fn makes batches of our samples.
 default_collate_fn_map[Sample] = collate
 
 
 @dataclass(frozen=True)
-class Conversion:
-    """Stored values times `scale` plus `offset`, [C, 1, ...] each; None where nothing is to be done."""
+class UnitConversion:
+    """Converts stored values to other units: times `scale`, plus `offset`, [C, 1, ...] each.
+
+    A step that would change nothing is None.
+    """
 
     scale: Frames | None
     offset: Frames | None
 
     @classmethod
-    def of(cls, card: Card, units: Units, constant: bool = False) -> Conversion:
+    def of(cls, card: Card, units: Units, constant: bool = False) -> UnitConversion:
+        """The conversion of the variable or the constant channels of a dataset to these units."""
         schema = card.schema
         channels = schema.static_channels if constant else schema.channels
         powers = schema.per_channel(card.powers, constant)
@@ -126,7 +131,7 @@ class Conversion:
         if units in ("rms", "standard"):
             moments = [card.moments[name] for name in channels]
             width = np.array([each.rms if units == "rms" else each.std for each in moments])
-            # A channel that is zero, or constant, everywhere is left as large as it is.
+            # A channel that is constant has no deviation: it is not divided.
             width[width == 0] = 1
             scale /= width
             if units == "standard":
@@ -134,7 +139,7 @@ class Conversion:
         return cls(_column(scale, 1, schema), _column(offset, 0, schema))
 
     def apply(self, values_CS: Frames) -> None:
-        """Converts values [..., C, *S] in place."""
+        """Converts stored values [..., C, *S] in place."""
         if self.scale is not None:
             np.multiply(values_CS, self.scale, out=values_CS)
         if self.offset is not None:
@@ -142,15 +147,16 @@ class Conversion:
 
 
 def _column(values_C: Frames, neutral: float, schema: Schema) -> Frames | None:
+    """[C, 1, ...] the values, to combine with [C, *S]; None where all are `neutral`."""
     if (values_C == neutral).all():
         return None
     return values_C.astype(np.float32).reshape(-1, *(1 for _ in schema.grid.axes))
 
 
 class SampleReader:
-    """Reads windows of one split of one dataset as a batch, in memory that comes back when it is free.
+    """Reads windows of one split of one dataset as a batch, whose memory is reused once it is deleted.
 
-    Safe to call from threads.
+    Several threads may use it.
     """
 
     def __init__(
@@ -160,15 +166,15 @@ class SampleReader:
         self._memory = memory
         self.card = dataset.card
         self.entries = self._reader.entries
-        # Many windows are of one trajectory: its document is parsed once.
+        # Many windows are from one trajectory, whose document is parsed once.
         self._document = lru_cache(KEPT_DOCUMENTS)(
             lambda number: _facts(dataset.document(self.entries[number]))
         )
-        self._variable = Conversion.of(dataset.card, units)
-        self._constant = Conversion.of(dataset.card, units, constant=True)
+        self._variable = UnitConversion.of(dataset.card, units)
+        self._constant = UnitConversion.of(dataset.card, units, constant=True)
 
     def read(self, windows: Sequence[Window], frames: int) -> Sample:
-        """The batch of these windows of so many frames; raises ShardError where one is damaged."""
+        """The batch of these windows with `frames` frames each; raises ShardError where one is damaged."""
         schema = self.card.schema
         shapes = ((len(windows), frames, *schema.frame_shape), (len(windows), *schema.static_shape))
         fields, static, boundary = self._tensors(*shapes, (len(windows), *schema.grid.shape))
@@ -177,7 +183,7 @@ class SampleReader:
         arrays = (fields.numpy(), static.numpy(), boundary.numpy())
         for number, (window, fields_TCS, static_CS, cells_S) in enumerate(zip(windows, *arrays, strict=True)):
             self._reader.read_into(window, fields_TCS, static_CS, cells_S)
-            # Of one window at a time: it is still in the cache.
+            # Window by window, while its values are still in the cache of the processor.
             self._variable.apply(fields_TCS)
             self._constant.apply(static_CS)
             last = window.first + window.stride * frames
@@ -210,7 +216,7 @@ class SampleReader:
 
 @dataclass(frozen=True, eq=False)
 class _Facts:
-    """What the document of a trajectory says of its windows."""
+    """Times and parameters of a trajectory, from its document."""
 
     time: Frames
     scalars: dict[str, float]
@@ -221,7 +227,7 @@ def _facts(document: TrajectoryDocument) -> _Facts:
 
 
 def _scalars(of_windows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
-    """Parameters by name, [B] each; NaN where a trajectory has none of this name."""
+    """Parameters by name, [B] each; NaN where a trajectory lacks one."""
     names = sorted({name for scalars in of_windows for name in scalars})
     return {
         name: torch.tensor([scalars.get(name, np.nan) for scalars in of_windows], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The stream that pretraining draws, for any model: an iterable data set of torch that resumes exactly."""
+"""The stream of pretraining, for any model: an iterable dataset of torch, which resumes exactly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shards.errors import MismatchError, SettingsError
 from shards.schema import AtLeastOne, Natural, Schema, checked
 from walrus.data.memory import Memory
 from walrus.data.sample import Sample, SampleReader, Units
-from walrus.data.windows import Place, opened, rank_of_this_process
+from walrus.data.windows import DatasetPlace, opened, rank_of_this_process
 from walrus.reading.plan import CostOf, MicroBatch, StreamPlan, StreamSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.reader import ReadSettings
@@ -22,25 +22,27 @@ from walrus.reading.stream import Shards, kept_frames, plan_stream, read_ahead
 
 
 @dataclass(frozen=True)
-class Values:
-    """The cost of a window if the user gives none: the number of its values."""
+class ValueCount:
+    """The number of values of a window: its cost, if the user gives no cost."""
 
     training: float
 
     @property
     def total(self) -> float:
+        """The same: nothing is recomputed."""
         return self.training
 
 
-def values_of(schema: Schema, history: int) -> Values:
-    return Values(float(prod(schema.frame_shape) * (history + 1)))
+def value_count(schema: Schema, history: int) -> ValueCount:
+    """The number of values in `history` frames and the one that follows."""
+    return ValueCount(float(prod(schema.frame_shape) * (history + 1)))
 
 
 @checked
 class Position:
-    """Where a stream is: this worker has given `taken` micro-batches since the beginning of `step`.
+    """Where a stream is: this worker has given `taken` micro-batches since the start of step `step`.
 
-    `share` counts the micro-batches of a step that one rank takes, `workers` those who share them.
+    A rank takes `share` micro-batches per step, and its `workers` workers divide them.
     """
 
     step: Natural = 0
@@ -50,25 +52,27 @@ class Position:
 
 
 class Stream(IterableDataset[Sample]):
-    """Micro-batches of windows of the training splits, one dataset each.
+    """Micro-batches of windows from the training splits; each is a `Sample` of one dataset.
 
-    Give the stream to `DataLoader(batch_size=None)`: its items are batches already.
+    Give the stream to `DataLoader(batch_size=None)`, because its items are batches already. What a step reads
+    depends only on seed and step, on any number of ranks and workers.
 
-    What a step reads is a pure function of seed and step, on any number of ranks and workers: `settings` says
-    how many micro-batches a step has and how windows are drawn, `weights` how often each dataset comes (by
-    name; equal by default). `cost_of(schema, history)` is the cost of a window for your model, an object with
-    `training` and `total` operations; it fills micro-batches to `settings.micro_batch_tflop` and makes the
-    groups of ranks equal. `place` is by default what torch.distributed says, each rank is a group:
-    then `settings.micro_batches` is a multiple of the ranks.
+    - `settings`: the micro-batches per step, and how windows are drawn.
+    - `weights`: how often each dataset comes, by name; equal by default.
+    - `cost_of(schema, history)`: the cost of a window for your model, an object with the numbers `training`
+      and `total` (operations). It sets the windows per micro-batch for `settings.micro_batch_tflop`, and
+      gives groups of ranks equal work.
+    - `steps`: the length of an iteration; without it an iteration has no end.
+    - `rank`: by default that of torch.distributed, each rank a group of its own. Then
+      `settings.micro_batches` must be a multiple of the number of ranks.
 
-    An iteration is `steps` steps, or has no end. It begins at step 0, at what `set_epoch` or
-    `load_state_dict` said: `{"step": 7}` is enough, on any number of ranks and workers. Raises MismatchError
-    where datasets, settings and ranks do not fit each other.
+    An iteration starts at step 0, or where `set_epoch` or `load_state_dict` put it; a state `{"step": 7}` is
+    enough. Raises MismatchError where datasets, settings and ranks do not fit each other.
     """
 
     def __init__(
         self,
-        datasets: Place | Sequence[Place],
+        datasets: DatasetPlace | Sequence[DatasetPlace],
         settings: StreamSettings | None = None,
         *,
         seed: int = 0,
@@ -76,7 +80,7 @@ class Stream(IterableDataset[Sample]):
         cost_of: CostOf | None = None,
         units: Units = "physical",
         steps: int | None = None,
-        place: Rank | None = None,
+        rank: Rank | None = None,
         reading: ReadSettings | None = None,
     ) -> None:
         self.settings = settings or StreamSettings()
@@ -87,19 +91,19 @@ class Stream(IterableDataset[Sample]):
         self.datasets = {dataset.card.name: dataset for dataset in opened(datasets)}
         self.seed, self.units, self.steps = seed, units, steps
         self.weights = _weights(weights, tuple(self.datasets))
-        self.cost_of = cost_of or values_of
-        self.place = place or rank_of_this_process()
+        self.cost_of = cost_of or value_count
+        self.rank = rank or rank_of_this_process()
         self.reading = reading or ReadSettings()
         shards = Shards(self.datasets, self.reading)
         self.plan: StreamPlan = plan_stream(shards, self.weights, self.settings, seed, self.cost_of)
-        # Here, and not at the first batch: there the error would come from a worker.
-        self.plan.check(self.place)
-        self._share = self.settings.micro_batches // self.place.groups
+        # Checked here, because at the first batch the error would come from a worker.
+        self.plan.check(self.rank)
+        self._share = self.settings.micro_batches // self.rank.groups
         self._position = Position(share=self._share)
         self._taken, self._workers = 0, 1
 
     def __iter__(self) -> Iterator[Sample]:
-        """This rank's micro-batches from the saved position on, shared among the workers of a DataLoader."""
+        """This rank's micro-batches from the saved position on; the workers of a DataLoader divide them."""
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         begin = self._position
@@ -117,16 +121,16 @@ class Stream(IterableDataset[Sample]):
             yield sample
 
     def set_epoch(self, epoch: int) -> None:
-        """The next iteration is that of this epoch: it begins after `epoch` times `steps` steps."""
+        """Starts the next iteration at this epoch: after `epoch` times `steps` steps."""
         if self.steps is None:
             raise SettingsError("stream: an epoch needs an end; give steps")
         self.load_state_dict({"step": epoch * self.steps})
 
     def state_dict(self) -> dict[str, int]:
-        """Where the stream is: whole steps, and what this worker has given since.
+        """The position of the stream: whole steps, and the micro-batches that this worker gave since.
 
-        A loader whose workers read ahead knows better how far its user is: torchdata's StatefulDataLoader, or
-        the count of your own steps.
+        Workers read ahead of the training loop. So save the state with torchdata's StatefulDataLoader, or
+        count your own steps and load `{"step": count}`.
         """
         step, taken, workers = self._position.step, self._taken, self._workers
         if workers == 1:
@@ -134,7 +138,7 @@ class Stream(IterableDataset[Sample]):
         return {"step": step, "taken": taken, "share": self._share, "workers": workers}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Has the next iteration go on from there; raises SettingsError where it is no such state."""
+        """Starts the next iteration at this position; raises SettingsError for another kind of state."""
         unknown = set(state) - {"step", "taken", "share", "workers"}
         if unknown or "step" not in state:
             raise SettingsError(
@@ -150,10 +154,10 @@ class Stream(IterableDataset[Sample]):
             steps: Iterator[int] = count(first)
         else:
             steps = iter(range(first, (first // self.steps + 1) * self.steps))
-        return (micro for step in steps for micro in self.plan.of_group(step, self.place))
+        return (micro for step in steps for micro in self.plan.of_group(step, self.rank))
 
     def _read(self, micro_batches: Iterator[MicroBatch]) -> Iterator[Sample]:
-        """Decode the windows of one micro-batch into a sample."""
+        """Yields a sample for each micro-batch, decoded ahead by threads."""
         memory, shards = Memory(), Shards(self.datasets, self.reading)
         readers = {
             name: SampleReader(dataset, "train", self.units, memory, kept)
@@ -162,13 +166,14 @@ class Stream(IterableDataset[Sample]):
         frames = {task.name: task.frames for task in self.plan.tasks}
 
         def job(micro: MicroBatch) -> Callable[[], Sample]:
-            windows = self.place.slice(micro.windows, micro.task)
+            windows = self.rank.slice(micro.windows, micro.task)
             return partial(readers[micro.task].read, windows, frames[micro.task])
 
         return read_ahead(map(job, micro_batches), self.reading.threads)
 
 
 def _weights(weights: Mapping[str, int] | None, names: tuple[str, ...]) -> dict[str, int]:
+    """The weight of each dataset; raises SettingsError where they are of other datasets."""
     if weights is None:
         return dict.fromkeys(names, 1)
     if set(weights) != set(names):

@@ -1,4 +1,4 @@
-"""Every window of some datasets, by number: a map-style data set of torch.
+"""All windows of some datasets, by number: a map-style dataset of torch.
 
 Axes: T time, C channel, S space.
 """
@@ -26,10 +26,10 @@ from walrus.randomness import permutation
 from walrus.reading.plan import Window
 from walrus.reading.ranks import Rank
 
-Place = Path | str | Dataset
+DatasetPlace = Path | str | Dataset
 
 
-def opened(places: Place | Sequence[Place]) -> tuple[Dataset, ...]:
+def opened(places: DatasetPlace | Sequence[DatasetPlace]) -> tuple[Dataset, ...]:
     """The datasets at these folders or URLs; raises ShardError where one is not built."""
     several = [places] if isinstance(places, Path | str | Dataset) else places
     return tuple(place if isinstance(place, Dataset) else open_place(place) for place in several)
@@ -37,9 +37,9 @@ def opened(places: Place | Sequence[Place]) -> tuple[Dataset, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Numbers:
-    """The numbers of the windows of one dataset: by trajectory, then by stride, then by first frame.
+    """Numbers the windows of one dataset: by trajectory, then by stride, then by first frame.
 
-    `ends` counts the windows up to the end of each pair of trajectory and stride.
+    `ends` has, for each pair of trajectory and stride, the number of windows up to its end.
     """
 
     ends: np.ndarray[Any, np.dtype[np.int64]]
@@ -61,17 +61,21 @@ class _Numbers:
 
 
 class Windows(TorchDataset[Sample]):
-    """All windows of one split of some datasets: `frames` frames, with each stride of `strides`.
+    """All windows of one split of some datasets, as samples of `frames` frames.
 
-    A window begins at every `every`-th frame. `datasets` are folders, URLs or opened ones. DataLoader gets a
-    batch read at once, in memory that is used again when nobody holds it any more; batches of several
-    datasets need `BatchesOfOneDataset`. Raises ShardError where a dataset is not built, MismatchError where
-    one has no such window, SettingsError where a number is below 1.
+    - `datasets`: folders, URLs or open datasets.
+    - `strides`: the distances between the frames of a window; each gives windows of its own.
+    - `every`: a window starts at every `every`-th frame.
+    - `units`: those of the fields.
+
+    A DataLoader reads a batch at once, in memory that is reused when the batch is deleted. Batches from
+    several datasets need `BatchesOfOneDataset`. Raises ShardError where a dataset is not built, MismatchError
+    where one has no such window, SettingsError where a number is below 1.
     """
 
     def __init__(
         self,
-        datasets: Place | Sequence[Place],
+        datasets: DatasetPlace | Sequence[DatasetPlace],
         split: Split = "train",
         frames: int = 2,
         strides: Sequence[int] = (1,),
@@ -85,12 +89,12 @@ class Windows(TorchDataset[Sample]):
         self.datasets = opened(datasets)
         self.split, self.frames, self.strides = split, frames, tuple(strides)
         self.every, self.units = every, units
-        # Counts of windows, not a list of them: a window is computed from its number when it is asked for.
+        # Counts of windows, not a list of them: a window is computed from its number.
         self._numbers = tuple(self._numbers_of(dataset) for dataset in self.datasets)
         self.ends = np.cumsum([numbers.ends[-1] for numbers in self._numbers]).tolist()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process opens the datasets itself.
+        # A worker process opens the datasets itself.
         return Windows, (self.datasets, self.split, self.frames, self.strides, self.every, self.units)
 
     def __len__(self) -> int:
@@ -100,15 +104,15 @@ class Windows(TorchDataset[Sample]):
         return self.__getitems__([number])[0]
 
     def __getitems__(self, numbers: Sequence[int]) -> Sequence[Sample]:
-        """The windows of these numbers, read at once where they are of one dataset."""
-        places = [self.place(number) for number in numbers]
+        """The windows with these numbers, read at once if they are from one dataset."""
+        places = [self.locate(number) for number in numbers]
         if len({dataset for dataset, _ in places}) == 1:
             reader = self._readers[places[0][0]]
             return Samples(reader.read([window for _, window in places], self.frames))
         return [self._readers[dataset].read([window], self.frames).of_window(0) for dataset, window in places]
 
-    def place(self, number: int) -> tuple[int, Window]:
-        """The number of its dataset, and the window there; raises IndexError where there is none."""
+    def locate(self, number: int) -> tuple[int, Window]:
+        """The number of the dataset, and the window in it; raises IndexError where there is none."""
         if not -len(self) <= number < len(self):
             raise IndexError(f"window {number} of {len(self)}")
         number %= len(self)
@@ -133,29 +137,29 @@ class Windows(TorchDataset[Sample]):
 
 
 class BatchesOfOneDataset(Sampler[list[int]]):
-    """Shuffled batches of `batch_size` window numbers of one dataset: the `batch_sampler` of a DataLoader.
+    """Shuffled batches of window numbers, each from one dataset: the `batch_sampler` of a DataLoader.
 
-    The order is a pure function of `seed` and epoch (`set_epoch`). `place` takes this rank's share of the
-    batches, by default the one that torch.distributed says; all ranks get as many. A dataset's last windows
-    that do not fill a batch are left out.
+    The order depends only on `seed` and the epoch (`set_epoch`). All ranks get the same number of batches;
+    `rank` is by default that of torch.distributed. The last windows of a dataset are left out if they do not
+    fill a batch of `batch_size`.
     """
 
-    def __init__(self, windows: Windows, batch_size: int, seed: int = 0, place: Rank | None = None) -> None:
+    def __init__(self, windows: Windows, batch_size: int, seed: int = 0, rank: Rank | None = None) -> None:
         self.windows, self.batch_size, self.seed = windows, batch_size, seed
-        self.place = place or rank_of_this_process()
+        self.rank = rank or rank_of_this_process()
         self.epoch = 0
         if not len(self):
             raise MismatchError(
                 f"{len(windows)} windows do not fill a batch of {batch_size} on each of "
-                f"{self.place.ranks} ranks; lower batch_size"
+                f"{self.rank.ranks} ranks; lower batch_size"
             )
 
     def set_epoch(self, epoch: int) -> None:
-        """Another epoch has another order."""
+        """Sets the epoch; each epoch has another order."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return sum(end // self.batch_size for end in self._sizes) // self.place.ranks
+        return sum(end // self.batch_size for end in self._sizes) // self.rank.ranks
 
     def __iter__(self) -> Iterator[list[int]]:
         batches = []
@@ -163,9 +167,7 @@ class BatchesOfOneDataset(Sampler[list[int]]):
             order = end - size + permutation(size, self.seed, "windows", dataset, self.epoch)
             whole = order[: size // self.batch_size * self.batch_size]
             batches += whole.reshape(-1, self.batch_size).tolist()
-        turns = permutation(len(batches), self.seed, "batches", self.epoch)[
-            self.place.rank :: self.place.ranks
-        ]
+        turns = permutation(len(batches), self.seed, "batches", self.epoch)[self.rank.rank :: self.rank.ranks]
         return (batches[turn] for turn in turns[: len(self)])
 
     @property

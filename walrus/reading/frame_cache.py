@@ -1,4 +1,4 @@
-"""Cache of decoded frames that several windows share; it drops the least recently used frame first.
+"""A cache of decoded frames that several windows share; it drops the least recently used frame first.
 
 Axes: C channel, S space.
 """
@@ -20,9 +20,9 @@ Key = tuple[int, int]
 
 @dataclass(eq=False)
 class _Slot:
-    """Memory of one frame.
+    """The memory of one frame.
 
-    Its lock is held while the frame is decoded, `users` counts those who read it now.
+    The lock is held while the frame is decoded; `users` counts the threads that read it now.
     """
 
     frame_CS: Frames
@@ -32,10 +32,10 @@ class _Slot:
 
 
 class FrameStore:
-    """Keeps up to `frames` decoded frames of one shape; safe to call from threads.
+    """Keeps up to `frames` decoded frames of one shape; several threads may use it.
 
-    Memory is taken when it is first needed, and then used again: new memory costs twenty times the copy.
-    There must be more frames than threads that read.
+    Memory is allocated when it is first needed, and then reused: to write into new memory takes twenty times
+    as long as the copy. `frames` must be larger than the number of threads that read.
     """
 
     def __init__(self, frames: int, frame_shape: tuple[int, ...]) -> None:
@@ -46,10 +46,10 @@ class FrameStore:
 
     @contextmanager
     def frame(self, key: Key, decode: Callable[[Key, Frames], None]) -> Iterator[Frames]:
-        """The frame [C, *S] of a key, to be read within the block; `decode` fills it where it is missing."""
+        """The frame [C, *S] of a key, valid inside the `with` block; `decode` fills it if it is not there."""
         slot = self._take(key)
         try:
-            # Others that want this frame wait here; where `decode` fails, the next one tries again.
+            # Other threads that need this frame wait here; if `decode` fails, the next one tries again.
             with slot.lock:
                 if not slot.decoded:
                     decode(key, slot.frame_CS)
@@ -60,6 +60,7 @@ class FrameStore:
                 slot.users -= 1
 
     def _take(self, key: Key) -> _Slot:
+        """The slot of a key, new if need be, with one more user."""
         with self._lock:
             slot = self._slots.get(key)
             if slot is None:

@@ -1,14 +1,14 @@
 """The order of one pass over a task: each window start once, shuffled so that decoded frames are reused.
 
-1. Shards in random order form chapters of `shards_at_once`, so each is read in one chapter of a pass only.
-2. The blocks of a chapter (consecutive starts of one trajectory) come in random order.
-3. The windows of a block are spread among those of several blocks, and go to the same position of consecutive
-   micro-batches: frames decoded for one window serve others soon after it and on the same rank, and no
-   micro-batch holds two windows of one block (unless the chapter is too small).
+1. The shards, in random order, are grouped into chapters of `shards_at_once`. A pass reads one chapter after
+   the other, so that each shard is read in one chapter only.
+2. A block is some consecutive starts of one trajectory. The blocks of a chapter come in random order.
+3. The windows of a block are mixed with those of several other blocks, and have the same position in
+   consecutive micro-batches. So a frame that is decoded for one window is soon used by others, on the same
+   rank. No micro-batch has two windows of one block, unless the chapter is too small.
 
-Blocks of one start and all shards at once are a plain shuffle.
-
-The reasons are in docs/decisions/0016-order-of-a-pass.md.
+With blocks of one start, and all shards at once, this is a plain shuffle. The reasons are in
+docs/decisions/0016-order-of-a-pass.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Order:
-    """Starts per block, blocks among which its windows are spread, shards per chapter (0: all)."""
+    """Starts per block, blocks whose windows are mixed, and shards per chapter (0: all)."""
 
     block: int = 1
     blocks_between: int = 4
@@ -40,9 +40,10 @@ PLAIN = Order()
 def pass_order(
     order: Order, starts: Sequence[int], shards: Sequence[int], columns: int, seed: int, *name: Word
 ) -> tuple[Numbers, Numbers]:
-    """The numbers of all starts in this order, and for each the position of its block before the spread.
+    """The numbers of all starts in the order of a pass; and for each, a number that its block shares.
 
-    `starts` counts those of each trajectory, `shards` gives its shard; a micro-batch takes `columns` starts.
+    `starts` has the number of starts of each trajectory, `shards` its shard. A micro-batch takes `columns`
+    starts. The shared number is the position of the block before its windows are mixed with others.
 
     >>> numbers, leaders = pass_order(Order(block=2), starts=[4, 3], shards=[0, 0], columns=1, seed=0)
     >>> numbers.tolist()
@@ -95,9 +96,10 @@ def _runs(values: Numbers) -> list[tuple[int, int]]:
 
 
 def _spread(count: int, span: int, columns: int, seed: int, *name: Word) -> Numbers:
-    """A permutation of 0 to count - 1 that gives column i of the micro-batches the i-th stretch of numbers.
+    """A permutation of 0 to count - 1 that mixes numbers which are near each other.
 
-    Within a stretch the numbers are shuffled locally: none moves much further than `span`.
+    The numbers are cut into as many stretches as a micro-batch has columns; column i takes those of stretch
+    i. Inside a stretch no number moves much further than `span`.
     """
     uniform = random_words(count, seed, *name).astype(np.float64) / 2**64
     column_of_position = np.arange(count) % columns

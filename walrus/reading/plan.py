@@ -1,7 +1,7 @@
 """Plan what each training step reads: a pure function (seed, step) -> micro-batches, without hidden state.
 
-The plan does not depend on ranks or workers, so a run resumes exactly on any number of them. Ranks and groups
-only divide what a step reads (`StreamPlan.of_group`, `Rank.slice`): docs/decisions/0015-groups.md.
+The plan does not depend on ranks or workers, so a run resumes exactly on any number of them. They only share
+what a step reads (`StreamPlan.of_group`, `Rank.slice`): docs/decisions/0015-groups.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from walrus.reading.ranks import Rank, shared_evenly
 
 
 class WindowCost(Protocol):
-    """Cost of one window for a model, in operations."""
+    """The cost of one window for a model, in operations."""
 
     @property
     def training(self) -> float:
@@ -33,11 +33,11 @@ class WindowCost(Protocol):
 
     @property
     def total(self) -> float:
-        """Operations of training, and of what is computed again to save memory."""
+        """Operations of training, with those that are recomputed to save memory."""
         ...
 
 
-# (schema, history) -> the cost of a window with this many frames before the one to predict.
+# (schema, history) -> the cost of a window with this many frames before the predicted one.
 CostOf = Callable[[Schema, int], WindowCost]
 
 
@@ -45,12 +45,14 @@ CostOf = Callable[[Schema, int], WindowCost]
 class StreamSettings:
     """How windows are drawn.
 
-    A window holds `history_2d` or `history_3d` frames and the one that follows. A micro-batch has
-    `windows_2d` or `windows_3d` windows of its task; the published numbers cost alike, as a 2D window costs
-    half a 3D one (arXiv 2511.15684, section 4.2). With `micro_batch_tflop` each task has the number of
-    windows whose forward and backward pass comes nearest to that many 1e12 operations, rounded to a multiple
-    of `slices`: that many ranks, or a divisor of it, can share a micro-batch evenly. `--dry-run` shows the
-    cost of a window.
+    A step has `micro_batches` micro-batches, a micro-batch `windows_2d` or `windows_3d` windows of one task.
+    A window has `history_2d` or `history_3d` frames, and the frame to predict. In the published run a 2D
+    window costs half as much as a 3D one, so that the default numbers give micro-batches of equal cost (arXiv
+    2511.15684, section 4.2).
+
+    With `micro_batch_tflop`, each task gets the number of windows whose forward and backward pass is nearest
+    to that many 1e12 operations; it is a multiple of `slices`, so that as many ranks can share a micro-batch
+    evenly. `--dry-run` prints the cost of a window.
     """
 
     micro_batches: AtLeastOne = 4
@@ -62,40 +64,43 @@ class StreamSettings:
     history_3d: History = 3
     largest_stride: AtLeastOne = 5
     rotate: bool = True
-    # Windows that begin at `block` consecutive frames share their stride and come soon after each other, with
-    # the windows of about `blocks_between` blocks mixed, so that a frame decoded once serves several of them.
+    # Windows that begin at `block` consecutive frames have the same stride and come soon after each other,
+    # mixed with the windows of about `blocks_between` blocks: a frame decoded once serves several windows.
     block: AtLeastOne = 1
     blocks_between: AtLeastOne = 4
-    # A pass finishes this many shards before it opens others, so that a remote one is fetched once; 0: all.
+    # A pass finishes so many shards before it opens others, so that a remote one is fetched once; 0: all.
     shards_at_once: Natural = 0
 
     def history(self, dimensions: int) -> int:
-        """Frames before the one to predict, on a grid of this many axes."""
+        """Frames before the predicted one, on a grid with this many axes."""
         return self.history_3d if dimensions == 3 else self.history_2d
 
     def windows(self, schema: Schema, cost_of: CostOf) -> int:
         """Windows per micro-batch of a task."""
         if not self.micro_batch_tflop:
             return self.windows_3d if len(schema.grid.axes) == 3 else self.windows_2d
-        # Not `total`: what a step reads must not depend on what is computed again to save memory.
+        # Not `total`: what a step reads must not depend on what is recomputed to save memory.
         wanted = 1e12 * self.micro_batch_tflop / self.cost(schema, cost_of).training
         return self.slices * max(1, round(wanted / self.slices))
 
     def cost(self, schema: Schema, cost_of: CostOf) -> WindowCost:
-        """Cost of one window; raises what `cost_of` raises, for example for a grid that is too large."""
+        """The cost of one window; raises what `cost_of` raises, for example for a grid that is too large."""
         return cost_of(schema, self.history(len(schema.grid.axes)))
 
     @property
     def order(self) -> Order:
+        """How a pass over a task is shuffled."""
         return Order(self.block, self.blocks_between, self.shards_at_once)
 
 
 @dataclass(frozen=True)
 class Task:
-    """One dataset in the plan: frames of its training trajectories, and how they are drawn.
+    """One dataset in the plan: the frames of its training trajectories, and how windows are drawn from them.
 
-    `shards` gives the shard of each trajectory. `cost`, of one window, decides which group takes a
-    micro-batch, never what is in it. A window holds `history` frames and `ahead` that follow.
+    - `weight`: micro-batches of this task per cycle; `windows`: windows per micro-batch.
+    - `trajectory_frames`, `shards`: the number of frames, and the shard, of each trajectory.
+    - `history`, `ahead`: frames of a window that the model sees, and those that follow.
+    - `cost`: that of one window; it decides which group takes a micro-batch, not what is in it.
     """
 
     name: str
@@ -133,6 +138,7 @@ class Task:
 
     @cached_property
     def starts_of_trajectories(self) -> tuple[int, ...]:
+        """Number of first frames of windows in each trajectory."""
         return tuple(max(0, frames + 1 - self.frames) for frames in self.trajectory_frames)
 
     @cached_property
@@ -140,7 +146,7 @@ class Task:
         return tuple(accumulate(self.starts_of_trajectories))
 
     def start(self, number: int) -> tuple[int, int]:
-        """(trajectory, first frame) of a start.
+        """(trajectory, first frame) of the start with this number.
 
         >>> task = Task("flow", 1, trajectory_frames=(6, 4, 7), history=4, windows=2, largest_stride=1)
         >>> [task.start(number) for number in range(task.starts)]
@@ -152,6 +158,7 @@ class Task:
 
     @property
     def micro_batch_cost(self) -> float:
+        """The cost of all windows of a micro-batch."""
         return self.windows * self.cost
 
 
@@ -165,7 +172,7 @@ def make_task(
     cost_of: CostOf,
     ahead: int = 1,
 ) -> Task:
-    """The task of a dataset; raises MismatchError where model or history do not fit it."""
+    """The task of a dataset; raises MismatchError where the model or the history does not fit it."""
     return Task(
         name=name,
         weight=weight,
@@ -182,7 +189,7 @@ def make_task(
 
 @dataclass(frozen=True)
 class Window:
-    """Frames first, first + stride, ... of a trajectory of the training split."""
+    """Frames first, first + stride, ... of a trajectory, which is its number in the split."""
 
     trajectory: int
     first: int
@@ -191,7 +198,7 @@ class Window:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Windows of one task; `number` counts the micro-batches of the run and names its random numbers."""
+    """Windows of one task; `number` counts the micro-batches of the run, and seeds its random numbers."""
 
     number: int
     task: str
@@ -223,9 +230,9 @@ class StreamPlan:
         return tuple(self.micro_batch(number) for number in self._numbers(step))
 
     def of_group(self, step: int, rank: Rank) -> tuple[MicroBatch, ...]:
-        """The micro-batches of a step for the group of this rank: all groups have as many, of similar cost.
+        """The micro-batches of a step for the group of this rank: the same count for all, of similar cost.
 
-        Raises MismatchError where the groups cannot share them.
+        Raises MismatchError where the groups cannot share them evenly.
         """
         if rank.groups == 1:
             return self.step(step)
@@ -235,18 +242,18 @@ class StreamPlan:
         return tuple(self.micro_batch(numbers[item]) for item in own)
 
     def task_of(self, number: int) -> Task:
-        """The task of a micro-batch, by a shuffled cycle in which each task occurs as often as its weight."""
+        """The task of a micro-batch: from a shuffled cycle in which each task occurs `weight` times."""
         cycle, position = divmod(number, self._cycle_length)
         return self.tasks[int(self._cycle(cycle)[position])]
 
     def micro_batch(self, number: int) -> MicroBatch:
-        """The windows of its task that come next: without replacement within a pass."""
+        """The micro-batch with this number: the next windows of its task, without replacement in a pass."""
         cycle, position = divmod(number, self._cycle_length)
         order = self._cycle(cycle)
         chosen = int(order[position])
         task = self.tasks[chosen]
-        turn = cycle * task.weight + int((order[:position] == chosen).sum())
-        draws = range(turn * task.windows, (turn + 1) * task.windows)
+        before = cycle * task.weight + int((order[:position] == chosen).sum())
+        draws = range(before * task.windows, (before + 1) * task.windows)
         return MicroBatch(number, task.name, tuple(self._window(task, draw) for draw in draws))
 
     def _numbers(self, step: int) -> range:
@@ -260,12 +267,13 @@ class StreamPlan:
         return _cycle(tuple(task.weight for task in self.tasks), self.seed, cycle)
 
     def _window(self, task: Task, draw: int) -> Window:
-        turn, position = divmod(draw, task.starts)
-        numbers, leaders = _pass(task, self.seed, turn)
+        """The window that a task draws after `draw` others, and its stride."""
+        pass_number, position = divmod(draw, task.starts)
+        numbers, leaders = _pass(task, self.seed, pass_number)
         trajectory, first = task.start(int(numbers[position]))
         fits = (task.trajectory_frames[trajectory] - 1 - first) // (task.frames - 1)
-        # Windows of a block draw their stride by the name of its first one, so they share it where it fits.
-        leader = turn * task.starts + int(leaders[position])
+        # The windows of a block draw the same stride, if it fits: its random number is that of the block.
+        leader = pass_number * task.starts + int(leaders[position])
         stride = 1 + below(min(task.largest_stride, fits), self.seed, "stride", task.name, leader)
         return Window(trajectory, first, stride)
 
@@ -278,7 +286,7 @@ def _cycle(weights: tuple[int, ...], seed: int, cycle: int) -> npt.NDArray[np.in
 
 
 @lru_cache(maxsize=64)
-def _pass(task: Task, seed: int, turn: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """`pass_order` of a task, remembered: it is asked for at every window."""
+def _pass(task: Task, seed: int, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """`pass_order` of a pass over a task; cached, because every window needs it."""
     shards = task.shards or range(len(task.trajectory_frames))
-    return pass_order(task.order, task.starts_of_trajectories, shards, task.windows, seed, task.name, turn)
+    return pass_order(task.order, task.starts_of_trajectories, shards, task.windows, seed, task.name, number)

@@ -1,7 +1,8 @@
-"""Ranks and sharding groups: which micro-batches a group takes, and which windows of them a rank.
+"""Ranks and sharding groups: which micro-batches each group takes, and which of their windows each rank.
 
-Ranks of a group have consecutive numbers, as in MiCS. They take equal slices of one micro-batch; groups take
-different micro-batches. Neither changes what a step reads. See docs/decisions/0015-groups.md.
+The ranks of a group have consecutive numbers, as in MiCS. They take equal slices of one micro-batch, and
+different groups take different micro-batches. What a step reads in total does not depend on them. See
+docs/decisions/0015-groups.md.
 """
 
 from __future__ import annotations
@@ -45,16 +46,18 @@ class Rank:
 
     @property
     def group(self) -> int:
+        """The number of this rank's group."""
         return self.rank // self.group_ranks
 
     @property
     def rank_in_group(self) -> int:
+        """The number of this rank among those of its group."""
         return self.rank % self.group_ranks
 
     def slice(self, items: Sequence[T], owner: str) -> tuple[T, ...]:
-        """The items of a micro-batch for this rank.
+        """This rank's share of the items of a micro-batch.
 
-        Raises MismatchError where they cannot be shared evenly.
+        Raises MismatchError, which names `owner`, where the items cannot be shared evenly.
         """
         if len(items) % self.group_ranks:
             raise MismatchError(
@@ -70,11 +73,11 @@ ALONE = Rank()
 
 
 def shared_evenly(costs: Sequence[float], groups: int) -> tuple[tuple[int, ...], ...]:
-    """The numbers of the items for each group: equally many, of costs as equal as a greedy choice gets.
+    """The numbers of the items for each group: the same count, and about the same cost.
 
-    The most expensive first, each to the cheapest group that is not full (longest processing time first:
-    R. L. Graham, Bounds on multiprocessing timing anomalies, 1969). Raises MismatchError where the counts
-    cannot be equal.
+    The most expensive item comes first; each goes to the group with the lowest cost so far that is not full
+    (longest processing time first: R. L. Graham, Bounds on multiprocessing timing anomalies, 1969). Raises
+    MismatchError where the counts cannot be equal.
 
     >>> shared_evenly([5.0, 1.0, 3.0, 4.0], groups=2)
     ((0, 1), (2, 3))
@@ -96,10 +99,10 @@ def shared_evenly(costs: Sequence[float], groups: int) -> tuple[tuple[int, ...],
 
 
 def count_groups(ranks: int, zero_stage: int, mics_shard_size: int, asked: int | None) -> int:
-    """Number of groups of a run: that of MiCS, otherwise as asked for, otherwise one.
+    """Number of groups of a run: by `mics_shard_size`, otherwise as asked for, otherwise one.
 
-    Raises MismatchError where several groups would have to run the same modules together (stage 2, and stage
-    3 without MiCS), or where MiCS makes another number than is asked for.
+    Raises MismatchError where MiCS makes another number than is asked for, or where the ZeRO stage does not
+    allow several groups: stage 2, and stage 3 without MiCS, need the same modules on all ranks.
     """
     if mics_shard_size:
         groups = ranks // mics_shard_size

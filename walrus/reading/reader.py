@@ -1,4 +1,4 @@
-"""Read windows of one dataset into the memory of a batch, which is used again for the next one.
+"""Read windows of one dataset into the memory of a batch, which is then reused for the next batch.
 
 Axes: B batch, T time, C channel, S space.
 """
@@ -24,17 +24,18 @@ ALIGNMENT = 64
 
 
 def scales(dataset: Dataset, constant: bool = False) -> tuple[float, ...]:
-    """2^k of each stored channel, variable or constant."""
+    """2^k of each channel on disk, variable or constant: the physical value of a stored 1."""
     return tuple(2.0**power for power in dataset.card.schema.per_channel(dataset.card.powers, constant))
 
 
 @checked
 class ReadSettings:
-    """How shards are read on this machine; what is read does not depend on it.
+    """How shards are read on this machine; what is read does not depend on these settings.
 
-    `threads` decode; `frame_store` bytes of decoded frames are kept for windows that share them. Remote
-    shards are kept in `cache_folder` (by default below XDG_CACHE_HOME or ~/.cache), up to `cache_size` bytes.
-    The bytes of a frame are checked when they are read first, with `verify_reads` each time.
+    `threads` threads decode frames. Up to `frame_store` bytes of decoded frames are kept for windows that
+    share them. Remote shards are kept in `cache_folder` (by default below XDG_CACHE_HOME or ~/.cache), up to
+    `cache_size` bytes. The checksum of a chunk is checked when it is first read; with `verify_reads`, each
+    time.
     """
 
     threads: AtLeastOne = 2
@@ -45,12 +46,13 @@ class ReadSettings:
 
     @property
     def cache(self) -> Cache:
+        """The cache of remote shards."""
         return Cache(Path(self.cache_folder) if self.cache_folder else None, self.cache_size)
 
 
 @dataclass(frozen=True)
 class Buffers:
-    """Memory for the windows of one batch: arrays to decode into, and the batch that shares their bytes."""
+    """Memory of one batch: arrays to decode into, and the batch of tensors that shares this memory."""
 
     fields_BTCS: Frames
     static_BCS: Frames
@@ -83,7 +85,7 @@ class Reader:
         return stop
 
     def buffers_in(self, memory: torch.Tensor, windows: int, frames: int) -> Buffers:
-        """The same in given memory (uint8).
+        """Buffers inside given memory (uint8).
 
         Unless it holds zeros, call `clear_padding` before the first read.
         """
@@ -105,20 +107,21 @@ class Reader:
         return Buffers(fields.numpy(), static.numpy(), cells.numpy(), batch)
 
     def clear_padding(self, buffers: Buffers) -> None:
-        """Set the channels that only pad to zero, as memory that held another batch does not have them so."""
+        """Set the channels that are padding to zero; in memory of another batch they are not."""
         for channel in self._variable.padding:
             buffers.fields_BTCS[:, :, channel] = 0
         for channel in self._constant.padding:
             buffers.static_BCS[:, channel] = 0
 
     def read(self, windows: Sequence[Window], buffers: Buffers) -> Batch:
-        """Read these windows in stored units; the batch is in `buffers`, valid until they are used again."""
+        """Read these windows, in stored units; the batch is valid until `buffers` are used again."""
         arrays = (buffers.fields_BTCS, buffers.static_BCS, buffers.cells_BS)
         for window, fields_TCS, static_CS, cells_S in zip(windows, *arrays, strict=True):
             self._windows.read_into(window, fields_TCS, static_CS, cells_S)
         return buffers.batch
 
     def _shapes(self, windows: int, frames: int) -> tuple[tuple[int, ...], ...]:
+        """The shapes of fields, constant fields and cells."""
         grid = self.dataset.card.schema.grid.shape
         return (
             (windows, frames, len(self._variable.stored_numbers), *grid),
@@ -136,7 +139,7 @@ class Reader:
 
 
 def _memory(size: int) -> torch.Tensor:
-    """Zeros; with a GPU in pinned memory, from which it copies on its own."""
+    """Zeros (uint8); if there is a GPU, in pinned memory, from which it copies while the host continues."""
     return torch.zeros(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
 
 
@@ -150,10 +153,7 @@ class BatchMemory:
         self._copied: torch.cuda.Event | None = None
 
     def buffers(self, reader: Reader, windows: int, frames: int) -> Buffers:
-        """Buffers for a batch of this reader, over those of the batch before.
-
-        Waits for its copy to the GPU.
-        """
+        """Buffers for the next batch, in the memory of the last one; waits for its copy to the GPU."""
         if self._copied is not None:
             self._copied.synchronize()
         key = (reader.dataset.card.name, windows, frames)
@@ -169,7 +169,7 @@ class BatchMemory:
         return buffers
 
     def free(self) -> None:
-        """Declare the batch unused once the copies to the GPU that were started so far are done."""
+        """Allow the next batch to use the memory, once the copies to the GPU started so far are done."""
         if torch.cuda.is_available():
             self._copied = torch.cuda.Event()
             self._copied.record()

@@ -1,4 +1,4 @@
-"""Read batches ahead of training: threads decode windows into buffers that are used again.
+"""Read batches ahead of training: threads decode windows into buffers, which are then reused.
 
 Axes: B batch, T time, C channel, S space.
 """
@@ -25,14 +25,14 @@ from walrus.reading.reader import BatchMemory, Reader, ReadSettings, scales
 
 T = TypeVar("T")
 
-# Micro-batches that are read while one is trained on.
+# Micro-batches that are read ahead while one is trained on.
 AHEAD = 4
 DEFAULT = ReadSettings()
 
 
 @dataclass(frozen=True)
 class Shards:
-    """The datasets of a run by name, and how they are read."""
+    """The datasets of a run, by name, and how they are read."""
 
     datasets: dict[str, Dataset]
     reading: ReadSettings = DEFAULT
@@ -46,7 +46,7 @@ class Shards:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Every channel name that a batch can hold, each once, in the order of the datasets."""
+        """All channel names of the batches, each once, in the order of the datasets."""
         names: dict[str, None] = {}
         for dataset in self.datasets.values():
             names |= dict.fromkeys(channels_of(dataset.card.schema))
@@ -54,7 +54,7 @@ class Shards:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """A word for each dataset that changes with any byte of it."""
+        """A word for each dataset, which changes if any byte of the dataset changes."""
         return {name: _fingerprint(dataset) for name, dataset in sorted(self.datasets.items())}
 
 
@@ -65,7 +65,7 @@ def _fingerprint(dataset: Dataset) -> str:
 
 
 def empty_batch(name: str, dataset: Dataset) -> Batch:
-    """A batch without windows: the channels, layout and grid of a dataset."""
+    """A batch with no windows, which has the channels, layout and grid of a dataset."""
     schema = dataset.card.schema
     fields = torch.empty((0, 0, *schema.frame_shape))
     static = torch.empty((0, *schema.static_shape))
@@ -89,7 +89,7 @@ def plan_stream(
     cost_of: CostOf,
     ahead: int = 1,
 ) -> StreamPlan:
-    """The plan of a run over the training splits of these datasets: a history and `ahead` frames a window."""
+    """The plan of a run over the training splits of these datasets; `ahead` frames follow each history."""
     tasks = []
     for name, dataset in shards.datasets.items():
         frames, numbers = trajectories(dataset)
@@ -101,10 +101,10 @@ def plan_stream(
 def stream(
     plan: StreamPlan, shards: Shards, first_step: int, last_step: int, rank: Rank = ALONE
 ) -> Iterator[tuple[MicroBatch, Batch]]:
-    """The micro-batches of steps `first_step` to `last_step` - 1 in order, read ahead.
+    """Yield the micro-batches of steps `first_step` to `last_step` - 1 in order, read ahead.
 
-    Of each step those of this rank's group, and of each micro-batch this rank's windows. A batch is valid
-    until the next one is asked for.
+    These are the micro-batches of this rank's group, with this rank's windows of each. A batch is valid until
+    the next one is requested.
     """
     readers = {
         name: Reader(dataset, "train", kept)
@@ -119,7 +119,7 @@ def stream(
         return micro, batch, memory
 
     def jobs() -> Iterator[Callable[[], tuple[MicroBatch, Batch, BatchMemory]]]:
-        # A job is made only when the batch before it is done with, so there is free memory for it.
+        # A job is made only after an earlier batch has been used, so that there is free memory for it.
         for step in range(first_step, last_step):
             for micro in plan.of_group(step, rank):
                 yield partial(read, micro, free.popleft())
@@ -131,7 +131,7 @@ def stream(
 
 
 def read_ahead(jobs: Iterator[Callable[[], T]], threads: int) -> Iterator[T]:
-    """The results of the jobs, in order; threads work on up to `AHEAD` of them ahead."""
+    """Yield the results of the jobs, in order; threads run up to `AHEAD` jobs ahead."""
     with ThreadPoolExecutor(threads) as pool:
         waiting = deque(pool.submit(job) for job in islice(jobs, AHEAD))
         while waiting:
@@ -140,12 +140,12 @@ def read_ahead(jobs: Iterator[Callable[[], T]], threads: int) -> Iterator[T]:
 
 
 def kept_frames(shards: Shards) -> tuple[int, ...]:
-    """How many decoded frames of each dataset are kept: none of a `raw` one, of all others equally many."""
+    """Number of decoded frames to keep of each dataset: 0 if it is `raw`, the same number for all others."""
     compressed = [dataset.card.codec != "raw" for dataset in shards.datasets.values()]
     shapes = [dataset.card.schema.frame_shape for dataset in shards.datasets.values()]
     bytes_of_one = sum(4 * prod(shape) for shape, kept in zip(shapes, compressed, strict=True) if kept)
     kept = shards.reading.frame_store // bytes_of_one if bytes_of_one else 0
-    # A store must have more space than threads that read.
+    # A FrameStore must have room for more frames than there are threads that read.
     if kept <= shards.reading.threads:
         kept = 0
-    return tuple(kept * is_compressed for is_compressed in compressed)
+    return tuple(kept if is_compressed else 0 for is_compressed in compressed)

@@ -1,4 +1,4 @@
-"""Windows of one split of one dataset, decoded into arrays that the caller gives.
+"""Reads windows of one split of one dataset into arrays of the caller.
 
 Axes: T time, C channel, S space.
 """
@@ -16,16 +16,16 @@ from shards.shard import WHOLE, Channels, copy_channels
 from walrus.reading.frame_cache import FrameStore
 from walrus.reading.plan import Window
 
-# Trajectories whose constant fields and boundaries stay decoded: blocks of windows share them.
+# Trajectories whose constant fields and boundaries are kept: the windows of a block share them.
 KEPT_TRAJECTORIES = 4
 
 
 class WindowReader:
     """Reads windows of one split of one dataset; raises MismatchError where the split is empty.
 
-    `channels` and `static_channels` say where the channels on disk go to in the arrays that are given. Up to
-    `kept_frames` decoded frames are kept for the windows that share them; none is worth keeping where the
-    shards are `raw`. Safe to call from threads, which must be fewer than that.
+    `channels` and `static_channels` say where the channels on disk go in the arrays. Up to `kept_frames`
+    decoded frames are kept for windows that share them; for `raw` shards this does not help. Several threads
+    may read, but fewer than `kept_frames`, unless that is 0.
     """
 
     def __init__(
@@ -47,14 +47,16 @@ class WindowReader:
         self._cells = lru_cache(KEPT_TRAJECTORIES)(lambda number: dataset.boundary(self.entries[number]))
 
     def read_into(self, window: Window, fields_TCS: Frames, static_CS: Frames, cells_S: Mask) -> None:
-        """Frames and constant fields in stored units, and boundary bits; as many frames as `fields_TCS`
-        has.
+        """Fills the arrays: frames and constant fields in stored units, and the boundary bits of each cell.
+
+        The length of `fields_TCS` says how many frames to read.
         """
         self._read_fields(window, fields_TCS)
         copy_channels(self._static(window.trajectory), static_CS, self._static_channels)
         np.copyto(cells_S, self._cells(window.trajectory))
 
     def _read_fields(self, window: Window, out_TCS: Frames) -> None:
+        """Reads the frames of a window, through the cache if there is one."""
         entry = self.entries[window.trajectory]
         frames = range(window.first, window.first + window.stride * len(out_TCS), window.stride)
         if self._kept is None:

@@ -24,14 +24,14 @@ TIMEOUT = datetime.timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
-class Launched:
+class LauncherRank:
     """This process as a launcher (torchrun, deepspeed, srun with a script) has named it."""
 
     rank: int
     ranks: int
 
     @classmethod
-    def find(cls) -> Launched | None:
+    def find(cls) -> LauncherRank | None:
         """Who this process is by RANK and WORLD_SIZE; None where no launcher has set them.
 
         Raises MismatchError where they are set in part, or do not fit.

@@ -30,7 +30,7 @@ ACTIVATIONS_ON_A_CPU = 2.3
 
 
 @dataclass(frozen=True)
-class Load:
+class TrainingLoad:
     """What a rank trains: a network with so many columns, on `windows` windows at a time of such data."""
 
     columns: int
@@ -41,7 +41,7 @@ class Load:
     rank: Rank
 
 
-def step_footprint(model: ModelSettings, engine: EngineSettings, load: Load) -> MemoryEstimate:
+def step_footprint(model: ModelSettings, engine: EngineSettings, load: TrainingLoad) -> MemoryEstimate:
     """The memory of a step on the device of a rank: weights at rest need no gradient and no optimiser."""
     every, learning = _parameters(model, load)
     kept = load.windows * (activations(model, load.schema, load.history) + _recomputed(model, load))
@@ -52,7 +52,7 @@ def step_footprint(model: ModelSettings, engine: EngineSettings, load: Load) -> 
 
 
 def fitted(
-    model: ModelSettings, engine: EngineSettings, load: Load, memory: int
+    model: ModelSettings, engine: EngineSettings, load: TrainingLoad, memory: int
 ) -> tuple[ModelSettings, EngineSettings, MemoryEstimate]:
     """The settings as they are where a step fits into so many bytes, else the first thriftier ones that do.
 
@@ -80,7 +80,7 @@ def process_bytes(needed: MemoryEstimate) -> float:
     return PROCESS_BYTES + needed.total + (ACTIVATIONS_ON_A_CPU - 1) * needed.activations
 
 
-def _parameters(model: ModelSettings, load: Load) -> tuple[int, int]:
+def _parameters(model: ModelSettings, load: TrainingLoad) -> tuple[int, int]:
     """All of them, and those that learn."""
     with torch.device("meta"):
         network = Walrus(model, load.columns)
@@ -89,7 +89,7 @@ def _parameters(model: ModelSettings, load: Load) -> tuple[int, int]:
     return sum(count for count, _ in counts), sum(count for count, learns in counts if learns)
 
 
-def _recomputed(model: ModelSettings, load: Load) -> float:
+def _recomputed(model: ModelSettings, load: TrainingLoad) -> float:
     """One block of a window as a whole, while it is computed again."""
     if not model.checkpoint_every:
         return 0.0

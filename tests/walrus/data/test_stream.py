@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from shards.errors import MismatchError, SettingsError
 from walrus.data import Rank, Stream, StreamSettings
-from walrus.data.stream import Values
+from walrus.data.stream import ValueCount
 from walrus.reading.plan import Window
 
 SETTINGS = StreamSettings(micro_batches=4, windows_2d=4, history_2d=3, largest_stride=3, block=4)
@@ -99,7 +99,7 @@ def test_a_stream_goes_on_from_a_step_on_any_number_of_ranks(places, whole):
     for groups in (1, 2):
         shares = []
         for rank in (0, 1):
-            stream = make(places, place=Rank(rank, 2, groups))
+            stream = make(places, rank=Rank(rank, 2, groups))
             stream.load_state_dict({"step": 2})
             shares.append(seen(DataLoader(stream, batch_size=None, num_workers=2)))
         if groups == 2:
@@ -124,7 +124,7 @@ def test_a_state_within_a_step_goes_on_there_and_only_on_the_same_layout(places,
     again = make(places)
     again.load_state_dict(state)
     assert equal(seen(again), whole[10:])
-    other = make(places, place=Rank(0, 2, 2))
+    other = make(places, rank=Rank(0, 2, 2))
     other.load_state_dict(state)
     with pytest.raises(MismatchError, match="give load_state_dict the number of whole steps that are done"):
         next(iter(other))
@@ -148,7 +148,7 @@ def test_the_cost_of_your_model_fills_the_micro_batches(places):
 
     def cost_of(schema, history):
         assert history == 3
-        return Values(4.0 if "tracer" in schema.channels else 1.0)
+        return ValueCount(4.0 if "tracer" in schema.channels else 1.0)
 
     stream = Stream(places, settings, cost_of=cost_of, steps=4)
     sizes = {sample.dataset: len(sample.fields) for sample in stream}

@@ -7,7 +7,7 @@ import pytest
 
 from shards.errors import MismatchError
 from tests.walrus.training.own_process import run_script
-from walrus.training.distributed import Launched
+from walrus.training.distributed import LauncherRank
 
 NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -26,12 +26,12 @@ def environment(monkeypatch):
 
 def test_a_launcher_names_the_rank(environment):
     environment("3", "8", "node-0", "29500")
-    assert Launched.find() == Launched(3, 8)
+    assert LauncherRank.find() == LauncherRank(3, 8)
 
 
 def test_without_a_launcher_there_is_none(environment):
     environment(None, None, "node-0", "29500")
-    assert Launched.find() is None
+    assert LauncherRank.find() is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_without_a_launcher_there_is_none(environment):
 def test_half_a_launcher_is_refused(environment, values, words):
     environment(*values)
     with pytest.raises(MismatchError, match=words):
-        Launched.find()
+        LauncherRank.find()
 
 
 def test_ranks_meet_at_a_file_of_any_name(tmp_path):

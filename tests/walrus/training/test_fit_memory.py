@@ -9,7 +9,7 @@ from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
 from walrus.training.engine_settings import EngineSettings
-from walrus.training.fit_memory import Load, enough_memory, fits, fitted, in_words, step_footprint
+from walrus.training.fit_memory import TrainingLoad, enough_memory, fits, fitted, in_words, step_footprint
 from walrus.training.tuning import TuningSettings
 
 MODEL = ModelSettings(hidden=64, heads=2, inner=8, mlp=64, blocks=4, drop_path=0)
@@ -22,7 +22,7 @@ def schema_of(*shape):
     return Schema((FieldSpec("pressure"), FieldSpec("density")), grid, sides)
 
 
-LOAD = Load(67, TuningSettings(), schema_of(48, 40), history=4, windows=2, rank=Rank())
+LOAD = TrainingLoad(67, TuningSettings(), schema_of(48, 40), history=4, windows=2, rank=Rank())
 
 
 def test_adamw_takes_twelve_bytes_a_weight_beside_weights_and_gradients():
