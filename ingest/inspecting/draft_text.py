@@ -221,7 +221,7 @@ class DraftText:
         return ["", said, *also, "# [mask]", *(f"# {line(key, value)}" for key, value in rule.items())]
 
     def _field(self, field: DraftField) -> Iterator[str]:
-        at_rest = not field.constant and self._rests(field)
+        at_rest = not field.constant and not field.faces and self._rests(field)
         doubt = field.doubt
         doubts = [doubt] if doubt else []
         if at_rest:
@@ -239,6 +239,8 @@ class DraftText:
             yield line("unit", field.unit)
         if field.stored != (field.name,):
             yield line("stored", list(field.stored))
+        if field.faces:
+            yield f"{line('faces', list(field.faces))}  # a cell gets the mean of its two faces"
         if field.constant or at_rest:
             yield line("layout", " ".join(field.layout))
         elif field.layout != self.layout.words:

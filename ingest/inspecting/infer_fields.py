@@ -42,18 +42,21 @@ class DraftField:
     constant: bool
     doubt: str = ""
     unit: str = ""
+    # Per array the axis on whose faces it is; none where it is in cells.
+    faces: Words = ()
 
 
 def draft_fields(layout: InferredLayout) -> list[DraftField]:
     """Fields by names that are unique, masks left out; components stored apart are joined to vectors."""
-    placed = [each for each in layout.fields if not is_mask(each)]
+    placed = [each for each in (*layout.fields, *layout.on_faces) if not is_mask(each)]
     fields = list(_vectors(placed, layout))
     joined = {path for vector in fields for path in vector.stored}
     for each in placed:
         if each.array.stored not in joined:
-            fields += _fields_of(each, layout.axes)
+            faces = (each.faces,) if each.faces else ()
+            fields += [replace(field, faces=faces) for field in _fields_of(each, layout.axes)]
     return _unique(
-        [replace(field, doubt=field.doubt or _doubt(field, layout)) for field in fields], layout.axes
+        [replace(field, doubt=_joined(field.doubt, _doubt(field, layout))) for field in fields], layout.axes
     )
 
 
@@ -66,10 +69,21 @@ def _doubt(field: DraftField, layout: InferredLayout) -> str:
     """What a person should look at, if anything."""
     if SPACE_NAME.fullmatch(field.name):
         return "named as an axis; coordinates are no field: take it out if it is one"
+    as_many = [
+        each.faces
+        for each in layout.on_faces
+        if each.array.stored in field.stored and each.lengths[each.faces] == layout.lengths[each.faces]
+    ]
+    if as_many:
+        return f"right if {', '.join(as_many)} is periodic and the first value is on the lower face"
     alike = layout.lengths.get(TRAJECTORY) == layout.lengths[TIME]
     if alike and (TRAJECTORY in field.layout) != (TIME in field.layout):
         return "as many trajectories as frames; perhaps n and t are the other way round"
     return ""
+
+
+def _joined(*doubts: str) -> str:
+    return "; ".join(filter(None, doubts))
 
 
 def _plain(name: str) -> str:
@@ -118,6 +132,9 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         stored = tuple(parts[axis].array.stored for axis in layout.axes if axis in parts)
         if len(layout.axes) < 2 or len(stored) < len(layout.axes) or not used.isdisjoint(stored):
             continue
+        faces = tuple(parts[axis].faces for axis in layout.axes)
+        if any(faces) and not all(faces):
+            continue
         used.update(stored)
         # Wind at a height, u10 and v10, is called by its height.
         name = f"velocity_{stem}" if stem.isdigit() else VECTORS.get(stem.lower(), _plain(stem))
@@ -127,7 +144,7 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
             if all(_ends_with_axis(each, layout.axes) for each in names)
             else (f"{', '.join(names)} taken for the components along {', '.join(layout.axes)}")
         )
-        yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit)
+        yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit, faces if any(faces) else ())
 
 
 def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:

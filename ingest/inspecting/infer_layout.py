@@ -42,10 +42,13 @@ class Lists:
 
 @dataclass(frozen=True)
 class PlacedArray:
-    """An array and the words of its axes, those of `lengths` of its header."""
+    """An array and the words of its axes, those of `lengths` of its header; `faces` is the axis on whose
+    faces it is, if any.
+    """
 
     array: ArrayInfo
     words: Words
+    faces: str = ""
 
     @property
     def channels(self) -> int:
@@ -70,7 +73,8 @@ class InferredLayout:
     """What the arrays of a file are: fields on one grid, lists, parameters, and the rest.
 
     `told_by` says what the axes are known from. `time_told_by` says why an axis is time; where it is empty
-    nothing does, and `words` are only one way to see the arrays. `other_grids` are fields that do not fit.
+    nothing does, and `words` are only one way to see the arrays. `other_grids` are fields that do not fit,
+    `on_faces` those on faces of its cells.
     """
 
     axes: Words
@@ -87,6 +91,7 @@ class InferredLayout:
     other_orders: tuple[str, ...] = ()
     # What the file holds of particles, in a sentence.
     particles: str = ""
+    on_faces: tuple[PlacedArray, ...] = ()
 
     @property
     def may_be_plane(self) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, is_space, role
+from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, is_space, letter, role
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
 from ingest.inspecting.numbered import HOLE
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
+
+# Names of velocities, momenta and magnetic fields along one axis: such fields may be on faces.
+COMPONENT = re.compile(r"[uvw](o|bar|_?vel\w*|_?wind)?|(vel|mom|v|m|b|e)\w*?_?[xyz123]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         return None
 
     grids = _grids(fields)
-    grid = max(grids, key=lambda space: sum(each.array.size for each in grids[space]))
+    grid = max(grids, key=lambda space: _claim(space, grids))
     chosen = grids[grid]
     words = Counter(each.words for each in chosen).most_common(1)[0][0]
     model = next(each for each in chosen if each.words == words)
@@ -48,13 +52,16 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
     placed = tuple(
         PlacedArray(each.array, _words(each, names)) for each in taken if _fits(each, lengths, names)
     )
+    faces = [found for each in fields if (found := _on_faces(each, model, names))]
+    on_faces = {each.array.path for each in faces}
     lists = _lists(model, words, names, usable, coordinates)
-    others = {
-        ", ".join(word.rpartition("/")[2] for word in each[0].words): tuple(one.array.path for one in each)
-        for space, each in grids.items()
-        if space != grid
-    }
-    left = [each for each in usable if each not in lists.all and not any(each is one.array for one in placed)]
+    others = {}
+    for space, members in grids.items():
+        paths = tuple(each.array.path for each in members if each.array.path not in on_faces)
+        if space != grid and paths:
+            others[", ".join(word.rpartition("/")[2] for word in members[0].words)] = paths
+    taken_paths = on_faces | {each.array.path for each in placed}
+    left = [each for each in usable if each not in lists.all and each.path not in taken_paths]
     scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
     rest = tuple(each for each in left if each not in scalars)
     return InferredLayout(
@@ -68,6 +75,7 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         told_by="From the names of the dimensions.",
         time_told_by="" if supposed else _time_told_by(model, words),
         other_grids=others,
+        on_faces=tuple(faces),
     )
 
 
@@ -153,6 +161,46 @@ def _grids(fields: list[_Named]) -> dict[frozenset[str], list[_Named]]:
     for each in fields:
         grids.setdefault(each.space, []).append(each)
     return grids
+
+
+def _claim(space: frozenset[str], grids: dict[frozenset[str], list[_Named]]) -> tuple[int, bool, int]:
+    """How much speaks for a grid: others that are staggered to it, fields other than velocities, its size.
+
+    Grids of faces differ in one dimension from that of the cells, and in two from each other.
+    """
+    members = grids[space]
+    around = [other for other in grids if _staggered(grids[other][0], members[0])]
+    in_cells = not all(COMPONENT.fullmatch(each.array.name) for each in members)
+    return len(around), in_cells, sum(each.array.size for each in members)
+
+
+def _staggered(each: _Named, model: _Named) -> tuple[str, str, int] | None:
+    """The one dimension in which an array differs from a model array, that of the model, and how many values
+    more it has; None where they differ in another way than faces differ from cells.
+    """
+    apart, lacking = each.space - model.space, model.space - each.space
+    if len(apart) != 1 or len(lacking) != 1:
+        return None
+    (its,), (own,) = apart, lacking
+    direction = letter(axis_word(its))
+    if not direction or direction != letter(axis_word(own)):
+        return None
+    lengths = PlacedArray(model.array, model.words).lengths
+    more = PlacedArray(each.array, each.words).lengths[its] - lengths[own]
+    return (its, own, more) if more in (-1, 0, 1) else None
+
+
+def _on_faces(each: _Named, model: _Named, names: dict[str, str]) -> PlacedArray | None:
+    """The array as one on the faces of a model's cells, as many (periodic) or one more; otherwise None."""
+    found = _staggered(each, model)
+    if found is None or found[2] < 0:
+        return None
+    face, cells, _ = found
+    words = tuple(names[cells] if word == face else names.get(word, word) for word in each.words)
+    placed = PlacedArray(each.array, words, faces=names[cells])
+    lengths = _renamed(PlacedArray(model.array, model.words).lengths, names)
+    fits = all(lengths.get(word) == length for word, length in placed.lengths.items() if word != names[cells])
+    return placed if fits else None
 
 
 def _unique_axes(dimensions: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from ingest.inspecting.draft import draft
 from ingest.inspecting.inspect import inspect
 from shards.errors import SourceError
 from tests.ingest.inspecting.test_state_folders import opened
-from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, T, U, V, X, Y, write_hdf5
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, T, U, V, X, Y, write_hdf5, write_netcdf
 
 
 def test_the_series_of_carpet_is_named_by_its_variable(tmp_path):
@@ -44,6 +44,24 @@ def test_components_are_in_the_order_of_space_where_axes_are_stored_backwards(tm
     recipe, _, frames, _, _ = opened(path)
     assert recipe.axes == ("y", "x")
     np.testing.assert_array_equal(frames, np.stack([V, U], axis=1).swapaxes(2, 3))
+
+
+@pytest.mark.parametrize("along", ["xf", "xh"])
+def test_velocities_on_faces_are_drafted_with_the_grid_of_the_cells(tmp_path, along):
+    # As CM1 and MicroHH: u on the faces of x, v on those of y; u is the largest array.
+    rng = np.random.default_rng(4)
+    lengths = {"time": T, "y": 6, "x": 8, "yf": 7, "xf": 9, "xh": 8}
+    names = {"theta": ("time", "y", "x"), "u": ("time", "y", along), "v": ("time", "yf", "x")}
+    arrays = {
+        name: (axes, rng.normal(size=[lengths[axis] for axis in axes]).astype("f4"))
+        for name, axes in names.items()
+    }
+    arrays |= {"time": (("time",), TIME), "x": (("x",), np.arange(8.0)), "y": (("y",), np.arange(6.0))}
+    text = draft(write_netcdf(tmp_path / "out.nc", arrays))
+    assert 'axes = ["y", "x"]' in text
+    assert 'stored = ["v", "u"]\nfaces = ["y", "x"]' in text
+    assert ("right if x is periodic" in text) == (along == "xh")
+    assert "are not taken" not in text
 
 
 def test_groups_that_are_called_by_fractions_are_states(tmp_path):
