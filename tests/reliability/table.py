@@ -33,10 +33,10 @@ class Kind:
 
 KINDS = (
     Kind(
-        "folders that cannot be read, circular links, file names that are not UTF-8",
-        "a build lists what it could not read; each link is followed once",
+        "unreadable folders, circular links, file names that are not UTF-8 or differ only in case",
+        "a build lists what it could not read; each link is followed once; no two keys differ only in case",
         "2 of 2",
-        ("ingest/building/test_inputs",),
+        ("ingest/building/test_inputs", "ingest/building/test_plan"),
     ),
     Kind(
         "runs that were killed while they wrote, files still being written, copies of a file in two splits",
@@ -46,7 +46,7 @@ KINDS = (
         ("ingest/building/test_hidden_faults", "ingest/building/test_checks"),
     ),
     Kind(
-        "two processes in one run folder, an incomplete checkpoint, a disk without locks",
+        "two processes or containers in one run folder, an incomplete checkpoint, a disk without locks",
         "the second process is refused, and the message names the first; a run resumes from the checkpoint "
         "before the incomplete one; files of other origin are kept",
         "5 of 5",
@@ -59,12 +59,13 @@ KINDS = (
         ("shards/program/test_side_task", "walrus/training/test_log", "shards/test_cache"),
     ),
     Kind(
-        "full or read-only disk, missing permission, closed pipe, lost scheduler, ranks that cannot connect",
+        "full or read-only disk, quota, no permission, closed pipe, lost scheduler, ranks without connection",
         "one line that says what to do, the documented exit code, no Python traceback",
         "3 of 3",
         (
             "ingest/test_bad_folders",
             "pipelines/test_bad_places",
+            "pipelines/test_forecast",
             "shards/program/test_console",
             "ingest/building/test_cluster",
         ),

@@ -28,23 +28,28 @@ BEAT, SILENCE = 20.0, 300.0
 
 @checked
 class Owner:
-    """Who writes a run. `born` distinguishes a process from a later one with the same number; 0: unknown."""
+    """Who writes a run. `born` distinguishes a process from a later one with the same number; 0: unknown.
+
+    `numbers` is the namespace of process numbers: two containers may have the name of one host, and none of
+    them sees the processes of the other. Empty: unknown.
+    """
 
     host: str
     process: Natural
     born: Natural
     since: str
+    numbers: str = ""
 
     @classmethod
     def here(cls) -> Owner:
         """This process."""
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        return cls(socket.gethostname(), os.getpid(), _born(os.getpid()), now)
+        return cls(socket.gethostname(), os.getpid(), _born(os.getpid()), now, _numbers())
 
     @property
     def is_dead(self) -> bool:
-        """Whether this is a process of this host that has ended."""
-        if self.host != socket.gethostname():
+        """Whether this is a process of this host, or of this container, that has ended."""
+        if (self.host, self.numbers) != (socket.gethostname(), _numbers()):
             return False
         try:
             os.kill(self.process, 0)
@@ -69,13 +74,21 @@ def _born(process: int) -> int:
     return int(text.rpartition(")")[2].split()[19])
 
 
+def _numbers() -> str:
+    """The namespace of process numbers that this process is in; empty where there is no /proc."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
 @contextmanager
 def owned(run: Path) -> Iterator[None]:
     """Holds the folder of a run, which is made if need be.
 
-    The lock of a process of this host that has ended is taken over, and that of another host after minutes
-    without a sign of life. Raises MismatchError where another process has the folder, or where nothing can be
-    written there.
+    The lock of a process of this host that has ended is taken over, and that of another host or container
+    after minutes without a sign of life. Raises MismatchError where another process has the folder, or where
+    nothing can be written there.
     """
     path, me = run / LOCK, Owner.here()
     ended = threading.Event()
