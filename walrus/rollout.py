@@ -96,10 +96,10 @@ class Model:
         output_TBCHWD = output_TBCHWD / draws
         channels = len(history.channels)
         variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
-        last_TBCHWD = u_TBCHWD[-1:, :, :channels]
-        frame_BCHWD = advance(last_TBCHWD, output_TBCHWD[:, :, :channels], variable)[0]
+        last_BCHWD = history.fields_BTCHWD[:, -1]
+        frame_BCHWD = advance(last_BCHWD[None], output_TBCHWD[:, :, :channels], variable)[0]
         solid_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) != 0
-        frame_BCHWD = torch.where(solid_BHWD[:, None], last_TBCHWD[0], frame_BCHWD)
+        frame_BCHWD = torch.where(solid_BHWD[:, None], last_BCHWD, frame_BCHWD)
         return frame_BCHWD * ~history.padded_C[:, None, None, None]
 
     def _output(self, x_TBCHWD: Tensor, history: Batch, step: int, draw: int) -> Tensor:

@@ -1,5 +1,5 @@
-"""A system whose obstacle is hot inside, from a file to a score: training and forecasts leave its heat
-alone.
+"""A system whose obstacle is hot inside, from a file to losses, forecasts and scores: the heat inside changes
+none of them.
 """
 
 from dataclasses import replace
@@ -18,10 +18,14 @@ from shards.read import Dataset
 from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.forecasts import VRMSE, ForecastProtocol
 from walrus.evaluation.metrics import MEASURES
+from walrus.model.settings import ModelSettings
+from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
-from walrus.rollout import rollout
+from walrus.rollout import Model, rollout
 from walrus.training.early_stopping import EarlyStoppingSettings, validation_error
+from walrus.training.objective import TrainingObjective
+from walrus.vocabulary import PUBLISHED
 
 RUNS, FRAMES, X, Y = 10, 9, 16, 12
 HOT = 40.0
@@ -64,6 +68,29 @@ def warming(still, change):
         for decoder in still.network.decoders.values():
             decoder.bias.fill_(change)
     return still
+
+
+def hotter(batch, heat):
+    """The same windows with another temperature inside the obstacle, different in each frame."""
+    fields_BTCHWD = batch.fields_BTCHWD.clone()
+    for number in range(fields_BTCHWD.shape[1]):
+        fields_BTCHWD[:, number, :, torch.from_numpy(SOLID)] = heat * (1 + number)
+    return replace(batch, fields_BTCHWD=fields_BTCHWD)
+
+
+def test_losses_and_forecasts_of_the_fluid_do_not_depend_on_the_heat_inside(dataset):
+    settings = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1, drop_path=0.0, branch_scale=1.0)
+    network = Walrus(settings, len(PUBLISHED)).eval()
+    objective = TrainingObjective(network, PUBLISHED, seed=0, rotates=False, jitters=True, eps=1e-5)
+    model = Model(network, PUBLISHED, 1e-5)
+    reader = Reader(dataset, "train")
+    windows = reader.read([Window(0, 0, 1), Window(1, 3, 1)], reader.buffers(2, 5))
+    losses = [objective(hotter(windows, heat), 0) for heat in (0.0, 1e3)]
+    assert losses[0] == losses[1] > 0
+    fluid = torch.from_numpy(~SOLID)
+    cold_BCHWD, hot_BCHWD = (list(rollout(model, hotter(windows, heat), 2))[-1] for heat in (0.0, 1e3))
+    assert torch.equal(cold_BCHWD[:, :, fluid], hot_BCHWD[:, :, fluid])
+    assert not torch.equal(cold_BCHWD, hot_BCHWD)
 
 
 def test_the_heat_inside_is_fed_back_as_it_was(dataset, still):
