@@ -22,6 +22,7 @@ from ingest.inspecting.halo import cell_counts, with_centres, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
 from ingest.inspecting.infer_layout import no_field
+from ingest.inspecting.listed_halo import listed_halo
 from ingest.inspecting.mesh_order import with_mesh_order
 from ingest.inspecting.side_numbers import side_numbers
 from ingest.inspecting.solvers import solver_of
@@ -81,6 +82,12 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         layout = with_centres(layout)
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path))
-        ghosts = GhostCells(halo, words="as many as the file says") if halo else ghost_cells(arrays, layout)
+        listed_cells = None if halo else listed_halo(arrays, layout)
+        if listed_cells is not None:
+            layout, ghosts = listed_cells.layout, GhostCells.of_lists(listed_cells)
+        elif halo:
+            ghosts = GhostCells(halo, words="as many as the file says")
+        else:
+            ghosts = ghost_cells(arrays, layout)
         beside = side_numbers(folder.first, folder.pattern) if folder else side_numbers(path, "")
         return DraftText(path, arrays, layout, solver, folder, ghosts, beside).text()

@@ -37,12 +37,13 @@ def scalar_lines(
     in_names: tuple[NamedParameter, ...] = (),
     last_file: Path | None = None,
     beside: tuple[SideNumber, ...] = (),
+    used: str = "",
 ) -> list[str]:
     """The table [scalars], each key once; counters and settings of the program are comments.
 
     `in_names` are the parameters in names of files. `last_file` is the last file of the run, if the run has
     several: a number that differs between files is no parameter. `beside` are the numbers of files next to
-    the data.
+    the data. `used` is the name of a number that the draft has elsewhere.
     """
     unsure = [each for each in in_names if _is_unsure(each)]
     named = [each for each in in_names if each not in unsure]
@@ -51,9 +52,9 @@ def scalar_lines(
         # What the data say themselves is nearer.
         physics = looks_like_physics(number.name, number.value)
         found.setdefault(number.name, (number.place, f"{number.value:g}", physics))
-    changing = _changing({place for place, _, _ in found.values()}, arrays, last_file)
+    changing = changing_places({place for place, _, _ in found.values()}, arrays, last_file)
     states = [name for name, (place, _, _) in found.items() if place in changing]
-    kept = {name: each for name, each in found.items() if name not in states}
+    kept = {name: each for name, each in found.items() if name not in (*states, used)}
     taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in kept.items() if physics]
     left = [printable(f"{name} = {span}") for name, (_, span, physics) in kept.items() if not physics]
     comments = [
@@ -152,15 +153,17 @@ def _names_of_columns(arrays: ArrayFile, path: str, count: int) -> tuple[str, ..
     return ()
 
 
-def _changing(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str]:
+def changing_places(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str]:
     """The places whose number is another one in the last file of the run: times, counters, sums."""
     if last is None:
         return set()
     with open_arrays(located(last)) as later:
-        return {place for place in places if _number(later, place) not in (None, _number(arrays, place))}
+        return {
+            place for place in places if numbers_at(later, place) not in (None, numbers_at(arrays, place))
+        }
 
 
-def _number(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
+def numbers_at(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
     """The numbers at a place; None where there are none, or none that can be read."""
     try:
         return numbers_if_any(arrays, place)

@@ -14,6 +14,7 @@ from ingest.inspecting.draft_axes import AxisLines
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_scalars import scalar_lines
 from ingest.inspecting.draft_table import line
+from ingest.inspecting.draft_times import TimeLines
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.ghost_cells import GhostCells
@@ -50,14 +51,16 @@ class DraftText:
     def text(self) -> str:
         """The TOML."""
         fields = draft_fields(self.layout)
-        axes = AxisLines(self._reader, self.folder, self.ghosts, self.beside)
-        lines = [*self._head(), *axes.crop(), *axes.time(), *axes.coordinates(), *axes.boundaries()]
+        axes = AxisLines(self._reader, self.ghosts)
+        times = TimeLines(self._reader, self.folder, self.beside)
+        lines = [*self._head(), *axes.crop(), *times.lines(), *axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(
             self.arrays,
             self.layout,
             self.folder.parameters if self.folder else (),
             self.folder.last if self.folder else None,
             self.beside,
+            times.used,
         )
         lines += self._mask()
         lines += self._held_out()

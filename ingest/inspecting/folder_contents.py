@@ -65,13 +65,17 @@ class FolderContents:
         return moments if self.kind == "states" else 1
 
     @property
-    def dates(self) -> tuple[float, ...]:
-        """The dates in the names of the states of a run, in seconds since 1970; none where there are none."""
+    def steps(self) -> tuple[str, ...]:
+        """What `{step}` is in the names of the states of one run."""
         firsts = [moment[0] for moment in self.series] or [self.first]
         pattern = NamePattern(self.pattern)
         found = [pattern.match("/".join(path.parts[-1 - pattern.depth :])) or {} for path in firsts]
-        steps = [parts.get(STEP, "") for parts in found]
-        return tuple(map(step_number, steps)) if all(map(is_date, steps)) else ()
+        return tuple(parts[STEP] for parts in found if STEP in parts)
+
+    @property
+    def dates(self) -> tuple[float, ...]:
+        """The dates in the names of the states of a run, in seconds since 1970; none where there are none."""
+        return tuple(map(step_number, self.steps)) if all(map(is_date, self.steps)) else ()
 
     @property
     def dated(self) -> bool:

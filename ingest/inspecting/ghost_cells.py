@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -12,12 +11,9 @@ import numpy.typing as npt
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.listed_halo import GHOST_NAME, ListedHalo
 from shards.errors import SourceError
 
-GHOST_NAME = re.compile(
-    r"(n(um(ber)?(_?of)?)?_?)?(ghost|guard|halo)_?(cell|zone|layer|point)?s?_?(size|width|depth)?|n_?g",
-    re.IGNORECASE,
-)
 # What a file calls the number of its cells, and the length of its domain, along an axis.
 CELLS = ("n{}", "n_{}", "num_{}", "{}cells", "{}_cells", "n{}_cells")
 LENGTHS = ("l{}", "l_{}", "length_{}", "{}_length", "domain_{}", "{}len", "size_{}")
@@ -35,28 +31,42 @@ class GhostCells:
     offered: Halo = field(default_factory=dict)
     words: str = ""
 
+    @classmethod
+    def of_lists(cls, listed: ListedHalo) -> GhostCells:
+        """What lists of one number per axis tell."""
+        if listed.is_proven:
+            return cls(listed.cells, {}, listed.words)
+        return cls({}, listed.cells, listed.words)
+
 
 def ghost_cells(arrays: ArrayFile, layout: InferredLayout) -> GhostCells:
     """What a number of ghost cells in the file means for each axis; nothing where there is no such number."""
     numbers = _numbers(arrays, layout)
-    name = next((name for name in numbers if GHOST_NAME.fullmatch(name)), "")
-    count = numbers.get(name, 0.0)
-    if not 1 <= count <= 16 or count != int(count):
-        return GhostCells()
-    pair = (int(count), int(count))
-    proven, open_axes, words = {}, {}, ""
+    proven, open_axes, words, said = {}, {}, "", dict[str, None]()
     for axis in layout.axes:
-        if layout.lengths[axis] <= 2 * count + 1:
+        name = _name_of_count(numbers, axis)
+        count = int(numbers.get(name, 0))
+        if not 1 <= count <= 16 or count != numbers[name] or layout.lengths[axis] <= 2 * count + 1:
             continue
-        stored, why = _are_stored(axis, int(count), arrays, layout, numbers)
+        said[f"{name} = {count}"] = None
+        stored, why = _are_stored(axis, count, arrays, layout, numbers)
         if stored:
-            proven[axis], words = pair, why
+            proven[axis], words = (count, count), why
         elif stored is None:
-            open_axes[axis] = pair
+            open_axes[axis] = (count, count)
     if not proven:
-        return GhostCells({}, open_axes, f"{name} = {count:g}")
+        return GhostCells({}, open_axes, ", ".join(said))
     # What holds on one axis holds on those of which nothing is said.
-    return GhostCells({**proven, **open_axes}, {}, f"{name} = {count:g}, and {words}")
+    return GhostCells({**proven, **open_axes}, {}, f"{', '.join(said)}, and {words}")
+
+
+def _name_of_count(numbers: Mapping[str, float], axis: str) -> str:
+    """What counts the ghost cells of an axis: `nghost_x`, otherwise `nghost`; empty where nothing does."""
+    of_axis = [
+        name for name in numbers if name.endswith(axis) and GHOST_NAME.fullmatch(name[:-1].rstrip("_"))
+    ]
+    of_all = [name for name in numbers if GHOST_NAME.fullmatch(name)]
+    return next(iter((*of_axis, *of_all)), "")
 
 
 def _numbers(arrays: ArrayFile, layout: InferredLayout) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ingest.formats.arrays import ArrayFile, whole
-from ingest.inspecting.contents import ArrayInfo
+from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
 from shards.errors import SourceError
 
@@ -15,16 +15,20 @@ Halo = dict[str, tuple[int, int]]
 
 
 def cell_counts(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, float]:
-    """Numbers such as `grid/Nx` and `grid/Hx`, by their last word."""
-    found = {}
+    """Numbers such as `grid/Nx` and `grid/Hx`, arrays or attributes of the file, by their last word."""
+    found = {name: value for name, value in root_numbers(arrays).items() if _is_count(name)}
     for each in listed:
         last = each.path.rpartition("/")[2]
-        if last[:1] in ("N", "H") and last[1:] in ("x", "y", "z") and each.size == 1 and not each.fault:
+        if _is_count(last) and each.size == 1 and not each.fault:
             try:
                 found[last] = float(whole(arrays.array(each.path)).reshape(-1)[0])
             except SourceError:
                 continue
     return found
+
+
+def _is_count(name: str) -> bool:
+    return re.fullmatch("[NH][xyz]", name) is not None
 
 
 def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[InferredLayout, Halo]:

@@ -5,11 +5,26 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_table import line
+from shards.errors import SourceError
 from shards.program.console import printable
 
 Values = npt.NDArray[np.float64]
+
+
+def values_of(arrays: ArrayFile, listed: ArrayInfo | None) -> Values | None:
+    """A list, of the first trajectory where there is one for each."""
+    if listed is None or listed.pattern:
+        return None
+    try:
+        values = whole(arrays.array(listed.path))
+    except SourceError:
+        return None
+    if values.size == max(values.shape, default=1):
+        return values.reshape(-1)
+    return values[0] if values.ndim == 2 else None
 
 
 def span(values: Values, what: str, unit: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,15 +71,15 @@ class Ends:
         return "perhaps periodic: between the two ends values change no more than next to them"
 
 
-def axis_ends(reader: FrameReader) -> dict[str, Ends]:
+def axis_ends(reader: FrameReader, cut: Mapping[str, tuple[int, int]]) -> dict[str, Ends]:
     """The ends of each axis in the first trajectory: the jump in its middle frame and the channel that jumps
-    most, the rest in several frames.
+    most, the rest in several frames. `cut` are the ghost cells of each axis, which say nothing.
     """
     layout = reader.layout
     last = reader.count - 1
-    channels = _channels(reader, last // 2 + last % 2)
+    channels = _channels(reader, last // 2 + last % 2, cut)
     # A wave that is symmetric in one frame is not in others.
-    more = [channels, _channels(reader, min(1, last)), _channels(reader, last)]
+    more = [channels, _channels(reader, min(1, last), cut), _channels(reader, last, cut)]
     frames = np.array([each for each in more if len(each) == len(channels)])
     found = {}
     for number, axis in enumerate(layout.axes):
@@ -95,10 +96,14 @@ def _is_latitude(listed: ArrayInfo) -> bool:
     return LATITUDE.fullmatch(listed.unit) is not None or listed.attributes.get("standard_name") == "latitude"
 
 
-def _channels(reader: FrameReader, number: int) -> list[Frames]:
-    """The channels [*S] of all variable fields in one frame."""
+def _channels(reader: FrameReader, number: int, cut: Mapping[str, tuple[int, int]]) -> list[Frames]:
+    """The channels [*S] of all variable fields in one frame, without ghost cells."""
+    within = []
+    for axis in reader.layout.axes:
+        lower, upper = cut.get(axis, (0, 0))
+        within.append(slice(lower, reader.layout.lengths[axis] - upper))
     frames = [reader.frame(field, number) for field in reader.layout.variable]
-    return [channel for frame in frames if frame is not None for channel in frame]
+    return [channel[tuple(within)] for frame in frames if frame is not None for channel in frame]
 
 
 def _rests(values: Frames, axis: int) -> bool:

@@ -1,0 +1,228 @@
+"""The times of a draft."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ingest.fields.reference_dates import counted_in, unit_of_dates
+from ingest.formats.arrays import ArrayFile
+from ingest.formats.dates import SINCE_1970, date_of
+from ingest.inspecting.contents import root_numbers
+from ingest.inspecting.draft_scalars import changing_places, numbers_at
+from ingest.inspecting.draft_table import line
+from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.frames import FrameReader
+from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.means import time_of_means
+from ingest.inspecting.number_lists import even, one_way, out_of_order, span, values_of, why_no_times
+from ingest.inspecting.numbered import HOLE, Series, time_attribute
+from ingest.inspecting.side_numbers import SideNumber
+from ingest.inspecting.state_paths import by_step
+from ingest.inspecting.state_time import time_of_state
+from ingest.layout import TIME
+from ingest.name_pattern import STEP, NamePattern
+from shards.program.console import printable
+
+# What an attribute is called that is the time between frames, or a step of the solver.
+STEP_NAME = re.compile(
+    r"d_?t|delta_?t|time_?step(_size)?|(dt|interval)_?(out(put)?|save|frames?|snap\w*)", re.IGNORECASE
+)
+# What an attribute is called that is the time between steps of the solver; a whole `timestep` is a counter.
+SOLVER_STEP = re.compile(r"d_?t|delta_?t", re.IGNORECASE)
+TIME_STEP = re.compile(r"time_?step(_?(size|length))?", re.IGNORECASE)
+TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
+
+
+@dataclass(frozen=True)
+class TimeLines:
+    """The table [time]."""
+
+    reader: FrameReader
+    folder: FolderContents | None
+    beside: tuple[SideNumber, ...] = ()
+
+    @property
+    def arrays(self) -> ArrayFile:
+        return self.reader.arrays
+
+    @property
+    def layout(self) -> InferredLayout:
+        return self.reader.layout
+
+    def lines(self) -> list[str]:
+        """The table of the time, and what its list says of means over time."""
+        lines = self._rule_of_time()
+        return [*lines, *time_of_means(self.arrays, self.layout)] if "[time]" in lines else lines
+
+    def _rule_of_time(self) -> list[str]:
+        """The rule for the time: a list, an attribute or number of each state, or left open."""
+        frames = self.layout.lengths[TIME]
+        time = self.layout.lists.time
+        if time is not None and "%Y" in time.unit:
+            unit = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
+            return ["", f"# {unit}: convert them to times with cdo -r copy.", *self._open_time()]
+        if self._states:
+            stored, note = self._time_of_states()
+            if stored == HOLE and self.folder is not None and self.folder.kind == "pieces":
+                return ["", *self._open_time()]
+            unit = self._unit_of_states(stored)
+            stored = by_step(stored, (each.array for each in self.layout.variable))
+            units = [line("unit", unit)] if unit else []
+            if stored == HOLE and self.solver_step is not None and not unit:
+                name, value = self.solver_step
+                units = [f"{line('step', value)}  # CHECK: {printable(name)}, multiplied by the number"]
+                note = "CHECK: the number in the names, if it counts steps of the solver"
+            return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
+        times = values_of(self.arrays, time)
+        if time is not None and time.is_dates and times is not None:
+            unit = unit_of_dates(times.tolist())
+            times = np.array(counted_in(tuple(times.tolist()), SINCE_1970, unit))
+            time = replace(time, attributes={"units": unit})
+        units = [line("unit", time.unit)] if time is not None and time.unit else []
+        if time is not None and times is not None and one_way(times) and times[0] < times[-1]:
+            if len(times) == frames:
+                note = span(times, "frame", time.unit)
+                return ["", "[time]", f"{line('stored', time.stored)}  # {note}", *units]
+            if len(times) == frames + 1 > 2 and even(times):
+                held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
+                note = f"# {held}: the last is left out."
+                start, stop = float(times[0]), float(times[-2])
+                return ["", note, "[time]", line("start", start), line("stop", stop), *units]
+        if time is None or times is None:
+            return ["", *self._open_time()]
+        if len(times) == frames > 1 and np.isfinite(times).all():
+            # Equal steps would hide that the frames are in another order.
+            return ["", *out_of_order(time, times)]
+        return ["", f"# {why_no_times(time, times)}", *self._open_time()]
+
+    def _open_time(self) -> list[str]:
+        """The step as a comment: that of an attribute or of a file next to the data, otherwise any."""
+        frames = self.layout.lengths[TIME]
+        said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
+        numbers = [(name, f"the attribute {name}", v) for name, v in root_numbers(self.arrays).items()]
+        numbers += [(each.name, printable(each.place), each.value) for each in self.beside]
+        for name, place, value in numbers:
+            if STEP_NAME.fullmatch(name) and value > 0:
+                note = f"{place}, right if every step of the solver is a frame"
+                return [said, "# [time]", f"# {line('step', value)}  # {note}"]
+        return [said, "# [time]", "# step = 1.0"]
+
+    @cached_property
+    def solver_step(self) -> tuple[str, float] | None:
+        """What the file calls the time between steps of the solver, and how long it is; None where nothing
+        says it, where it is another one in the last file, or where the numbers in the names are times.
+        """
+        if self._numbers_have_fractions:
+            return None
+        for name, place in self._places_of_steps():
+            value = (numbers_at(self.arrays, place) or (0.0,))[0]
+            if value <= 0 or (value == int(value) and not SOLVER_STEP.fullmatch(name)):
+                continue
+            last = self.folder.last if self.folder is not None else None
+            return None if place in changing_places({place}, self.arrays, last) else (name, value)
+        steps = ((each.name, each.value) for each in self.beside if SOLVER_STEP.fullmatch(each.name))
+        return next((step for step in steps if step[1] > 0), None)
+
+    @property
+    def used(self) -> str:
+        """The name of the number of the file that the table has as its step; empty where it has none."""
+        counts = self._states and self._time_of_states()[0] == HOLE
+        return self.solver_step[0] if counts and self.solver_step is not None else ""
+
+    def _places_of_steps(self) -> Iterator[tuple[str, str]]:
+        """Attributes and single numbers that are called as a time step is: what they are called, and where
+        they are, as a recipe says it.
+        """
+        first = self.layout.variable[0].array.path
+        for group in dict.fromkeys(("", first.rpartition("/")[0], first)):
+            for name in root_numbers(self.arrays, group):
+                if SOLVER_STEP.fullmatch(name) or TIME_STEP.fullmatch(name):
+                    yield name, f"{group}@{name}"
+        for each in self.layout.scalars:
+            if each.size == 1 and not each.pattern and SOLVER_STEP.fullmatch(each.name):
+                yield each.name, each.path
+
+    @property
+    def _numbers_have_fractions(self) -> bool:
+        """Whether the numbers in the names of files or arrays are times: out_0.25.h5."""
+        if self.folder is not None and self.folder.kind == "states":
+            return any("." in step for step in self.folder.steps)
+        array = next((each.array for each in self.layout.variable if each.array.pattern), None)
+        parts = NamePattern(array.pattern).match(array.path) if array else None
+        return "." in (parts or {}).get(STEP, "")
+
+    @property
+    def _states(self) -> bool:
+        """Whether frames are arrays, groups or files of their own."""
+        of_files = self.folder is not None and self.folder.kind in ("states", "pieces")
+        return of_files or any(each.array.pattern for each in self.layout.variable)
+
+    def _time_of_states(self) -> tuple[str, str]:
+        """What `stored` says of the times of states, and a comment."""
+        time = self.layout.lists.time
+        if self.folder is not None and self.folder.kind in ("states", "pieces"):
+            if time is not None:
+                said = "dates" if time.is_dates else "times"
+                return time.stored, f"the {said} of each file{'' if time.is_dates else _in_unit(time.unit)}"
+            return self._time_of_files()
+        if time is not None and time.pattern:
+            return time.stored, f"one time per frame{_in_unit(time.unit)}"
+        array = next(each.array for each in self.layout.variable if each.array.pattern)
+        group = Series(array.pattern, (array.path,)).group
+        first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path
+        name = time_attribute(self.arrays, first)
+        if name:
+            return f"{group or array.pattern}@{name}", f"the attribute {name} of each of them"
+        return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
+
+    def _unit_of_states(self, stored: str) -> str:
+        """The unit of the times of states; of dates, one that counts from the first of them."""
+        time = self.layout.lists.time
+        if stored == HOLE:
+            return unit_of_dates(self.folder.dates) if self.folder is not None and self.folder.dated else ""
+        if time is not None and stored == time.stored:
+            times = values_of(self.arrays, time) if time.is_dates else None
+            return time.unit if times is None else unit_of_dates(times.tolist())
+        path, at, name = stored.partition("@")
+        date = date_of(self.arrays.attributes(self._first_of(path)).get(name)) if at else None
+        return self._unit_of_openpmd(stored) if date is None else unit_of_dates([date])
+
+    def _first_of(self, path: str) -> str:
+        """The group or array of the first step, of a path that names one for each."""
+        if HOLE not in path:
+            return path
+        array = next(each.array for each in self.layout.variable if each.array.pattern)
+        return "/".join(array.path.split("/")[: path.count("/") + 1])
+
+    def _unit_of_openpmd(self, stored: str) -> str:
+        """The unit of a time in an attribute, where timeUnitSI next to it says how many seconds it is."""
+        path, at, _ = stored.partition("@")
+        if not at:
+            return ""
+        seconds = root_numbers(self.arrays, self._first_of(path)).get("timeUnitSI", 0.0)
+        if seconds <= 0:
+            return ""
+        return TIME_UNITS.get(seconds, f"{seconds!r} s")
+
+    def _time_of_files(self) -> tuple[str, str]:
+        """The same where each file is a state."""
+        assert self.folder is not None
+        arrays = (*(each.array for each in self.layout.fields), *self.layout.scalars, *self.layout.rest)
+        # Each file has one state: what is called by its number there is looked at as any other array.
+        stored = time_of_state(self.arrays, tuple(replace(each, pattern="") for each in arrays))
+        path, at, name = stored.partition("@")
+        if stored:
+            held = f"the attribute {name}{f' of {path}' if path else ''}" if at else path
+            return stored, f"{printable(held)} of each file"
+        if self.folder.dated:
+            return HOLE, "the date in the names of the files"
+        return HOLE, "CHECK: the number in the names of the files; if it counts steps, add step = 0.01"
+
+
+def _in_unit(unit: str) -> str:
+    return f", in {printable(unit)}" if unit else ""

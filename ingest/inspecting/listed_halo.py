@@ -1,0 +1,131 @@
+"""Ghost cells that attributes of a field list, one number per axis: OPS and others.
+
+The reasons are in docs/decisions/0150-halos-in-lists.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.formats.arrays import ArrayFile
+from ingest.inspecting.halo import Halo, in_order
+from ingest.inspecting.infer_layout import InferredLayout
+from shards.errors import SourceError
+
+# What programs call ghost cells.
+GHOST_NAME = re.compile(
+    r"(n(um(ber)?(_?of)?)?_?)?(ghost|guard|halo)_?(cell|zone|layer|point)?s?_?(size|width|depth)?|n_?g",
+    re.IGNORECASE,
+)
+MOST_GHOSTS = 16
+# Lists that count them below and above, one number per axis: of OPS, from 0 down and up; of others.
+SIDES = (("d_m", "d_p"), ("halo_lower", "halo_upper"), ("ghost_lower", "ghost_upper"), ("ng_lo", "ng_hi"))
+# Lists that count cells without ghost cells.
+CELLS_WITHIN = re.compile(
+    r"size|(n_?)?cells|(grid|global|domain|interior|inner|local|physical)_?(size|shape|cells|dims)?"
+    r"|dims|shape|n|resolution",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class ListedHalo:
+    """Ghost cells as the attributes of a field list them, and the layout with its axes as they say."""
+
+    layout: InferredLayout
+    cells: Halo
+    words: str
+    # Whether a list of the cells within agrees.
+    is_proven: bool
+
+
+def listed_halo(arrays: ArrayFile, layout: InferredLayout) -> ListedHalo | None:
+    """The ghost cells that lists of one number per axis tell; None where there are none.
+
+    A list is in the order of the stored axes, or begins with x, which is then stored last.
+    """
+    stored = [word for word in layout.words if word in layout.axes]
+    lengths = [layout.lengths[axis] for axis in stored]
+    lists = _lists_of_axes(arrays, layout)
+    sides, named = _sides(lists)
+    within = {name: values for name, values in lists.items() if CELLS_WITHIN.fullmatch(name)}
+    if any(list(values) in (lengths, lengths[::-1]) for values in within.values()):
+        return None
+    for turned in (False, True):
+        order = -1 if turned else 1
+        pairs = sides[::order] if sides else []
+        for name, values in within.items():
+            cells = [int(value) for value in values[::order]]
+            found = pairs or _even_sides(lengths, cells)
+            rest = [length - lower - upper for length, (lower, upper) in zip(lengths, found, strict=False)]
+            if found and rest == cells:
+                words = f"{named or 'more are stored'}, {name} = {', '.join(map(str, values.tolist()))}"
+                seen = (
+                    _with_x_last(layout, stored, name) if turned and not _reads_both_ways(cells) else layout
+                )
+                names = [word for word in seen.words if word in seen.axes]
+                return ListedHalo(seen, _halo(names, found), words, bool(sides))
+    if not sides:
+        return None
+    fits = all(length > lower + upper for length, (lower, upper) in zip(lengths, sides, strict=True))
+    return ListedHalo(layout, _halo(stored, sides), named, False) if fits else None
+
+
+def _halo(axes: Sequence[str], pairs: Sequence[tuple[int, int]]) -> Halo:
+    return {axis: pair for axis, pair in zip(axes, pairs, strict=True) if pair != (0, 0)}
+
+
+def _lists_of_axes(arrays: ArrayFile, layout: InferredLayout) -> dict[str, npt.NDArray[Any]]:
+    """Lists of whole numbers, one per axis: attributes of the first field, its group and the file."""
+    path, found = layout.variable[0].array.path, dict[str, npt.NDArray[Any]]()
+    for place in (path, path.rpartition("/")[0], ""):
+        try:
+            held = arrays.attributes(place)
+        except SourceError:
+            continue
+        for name, value in held.items():
+            values = np.asarray(value).reshape(-1)
+            if values.dtype.kind in "iu" and len(values) == len(layout.axes) > 1:
+                found.setdefault(name.lower(), values)
+    return found
+
+
+def _sides(lists: Mapping[str, npt.NDArray[Any]]) -> tuple[list[tuple[int, int]], str]:
+    """Ghost cells below and above along each axis, and what says so; none where no list does."""
+    for lower, upper in SIDES:
+        if lower in lists and upper in lists:
+            pairs = [(abs(int(a)), abs(int(b))) for a, b in zip(lists[lower], lists[upper], strict=True)]
+            return pairs, f"{lower} = {_plain(lists[lower])}, {upper} = {_plain(lists[upper])}"
+    for name, values in lists.items():
+        if GHOST_NAME.fullmatch(name) and (values >= 0).all() and values.any():
+            return [(int(value), int(value)) for value in values], f"{name} = {_plain(values)}"
+    return [], ""
+
+
+def _plain(values: npt.NDArray[Any]) -> str:
+    return ", ".join(map(str, values.tolist()))
+
+
+def _even_sides(lengths: Sequence[int], cells: Sequence[int]) -> list[tuple[int, int]]:
+    """As many cells below as above, where a few more are stored than there are; none where that cannot be."""
+    more = [length - count for length, count in zip(lengths, cells, strict=True)]
+    if not any(more) or any(each < 0 or each % 2 or each > MOST_GHOSTS for each in more):
+        return []
+    return [(each // 2, each // 2) for each in more]
+
+
+def _reads_both_ways(cells: Sequence[int]) -> bool:
+    return list(cells) == list(cells)[::-1]
+
+
+def _with_x_last(layout: InferredLayout, stored: Sequence[str], name: str) -> InferredLayout:
+    """The layout with its axes named x, y, z from the last on, where nothing but lengths named them."""
+    if not set(stored) <= set("xyz") or layout.lists.space or any(layout.variable[0].array.dimensions):
+        return layout
+    return in_order(layout, tuple("xyz"[: len(stored)][::-1]), f"CHECK: {name} lists x first.")
