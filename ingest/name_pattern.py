@@ -126,6 +126,15 @@ def step_number(text: str) -> float:
     return 86400.0 * days + 3600 * hours + 60 * minutes + seconds
 
 
+def parameter_number(text: str) -> float:
+    """The number that a parameter in a name stands for; raises ValueError for none.
+
+    >>> parameter_number("1e-3"), parameter_number("0p05")
+    (0.001, 0.05)
+    """
+    return float(re.sub(r"(?<=\d)p(?=\d)", ".", text))
+
+
 def _parts_of_date(text: str) -> list[str]:
     """Year, month, day, and the parts that state the time of day."""
     if not _COMPACT_DATE.fullmatch(text):

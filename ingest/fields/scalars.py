@@ -8,7 +8,7 @@ from ingest.fields.file_run import FileRun
 from ingest.fields.numbers_at import numbers_at
 from ingest.formats.arrays import Arrays
 from ingest.formats.side_files import find_side_file, numbers_in, split_side_file
-from ingest.name_pattern import names_parts
+from ingest.name_pattern import names_parts, parameter_number
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 
@@ -38,7 +38,7 @@ def _number_in_name(file: Arrays, place: str) -> float:
     parts = file.parts if isinstance(file, FileRun) else {}
     text = parts.get(place.strip("{}"), "")
     try:
-        return float(text)
+        return parameter_number(text)
     except ValueError as error:
         raise SourceError(
             f"{file.where}: {place} is {text!r} in its name; expected a number; correct files or [scalars]"

@@ -69,7 +69,7 @@ def scalar_lines(
             f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
         )
     if not taken:
-        header = ["# [scalars]"] if unsure else []
+        header = ["[scalars]"] if unsure else []
         return ["", *header, *comments] if comments else []
     said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
     return ["", "[scalars]", said, *taken, *comments]
@@ -84,7 +84,7 @@ def _parameters(
     """Those that names of files, attributes, arrays and columns of tables hold, each name once."""
     found: dict[str, Parameter] = {}
     for part in named:
-        found[part.name] = (part.place, part.text, looks_like_physics(part.name, float(part.text)))
+        found[part.name] = (part.place, part.text, looks_like_physics(part.name, part.value))
     for name, value in root_numbers(arrays).items():
         if name in found:
             continue
@@ -118,8 +118,8 @@ def _parameters(
 
 def _is_unsure(part: NamedParameter) -> bool:
     """Whether a whole number behind an unknown word may be a parameter, or count something: k4."""
-    is_known = part.is_sure or part.name.lower() in PHYSICS | PROGRAM or "." in part.text
-    return not is_known and looks_like_physics(part.name, float(part.text))
+    is_known = part.is_sure or part.name.lower() in PHYSICS | PROGRAM or part.value % 1 > 0
+    return not is_known and looks_like_physics(part.name, part.value)
 
 
 def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, Parameter]:

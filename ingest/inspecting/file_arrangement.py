@@ -25,6 +25,8 @@ TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
 TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
 # Numbers behind these words tell processes apart, which may each write a part of the grid.
 PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGNORECASE)
+# Numbers behind these words count pieces of a run.
+PIECE_WORD = re.compile(r"s|part|piece|seg(ment)?|restart|chunk|hist?(ory)?|file", re.IGNORECASE)
 # Numbers behind these words are none of moments.
 NO_STEP_WORD = re.compile(rf"{RUN_WORD.pattern}|{PROCESS_WORD.pattern}", re.IGNORECASE)
 IS_NUMBER = re.compile(r"\d{1,7}(\.\d+)?([eE][-+]?\d+)?")
@@ -60,7 +62,8 @@ class Arrangement:
         if SURE_STEP_WORD.fullmatch(word):
             return 3
         is_padded = any(re.match(r"0\d\d", file.text(at)) for file in self.files)
-        return 2 if is_padded or not word or STEP_WORD.fullmatch(word) else 1
+        is_usual = not word or STEP_WORD.fullmatch(word) or PIECE_WORD.fullmatch(word)
+        return 2 if is_padded or is_usual else 1
 
     @cached_property
     def tile(self) -> int | None:

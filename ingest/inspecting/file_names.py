@@ -111,14 +111,19 @@ def _is_inside(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool
 
 
 def _folder_pieces(name: str) -> Iterator[Piece]:
-    """A folder as a whole, or the parameters in its name apart: Re=100_nu=0.01."""
+    """A folder as a whole, or the parameters in its name apart, and other numbers: Re=100_seed3."""
+    found = [_span_and_name(each) for each in _parameters(name, IN_FOLDERS)]
+    if not found:
+        yield Piece("folder", name)
+        return
+    kept = [span for span, _ in found]
+    numbers = [each.span() for each in _NUMBER.finditer(name) if not _is_inside(each.span(), kept)]
     end = 0
-    for found in _parameters(name, IN_FOLDERS):
-        (start, stop), key = _span_and_name(found)
+    for (start, stop), key in sorted([*found, *((span, "") for span in numbers)]):
         yield Piece("text", name[end:start])
-        yield Piece("parameter", name[start:stop], key)
+        yield Piece("parameter" if key else "number", name[start:stop], key)
         end = stop
-    yield Piece("text" if end else "folder", name[end:])
+    yield Piece("text", name[end:])
 
 
 def _span_and_name(found: re.Match[str]) -> tuple[tuple[int, int], str]:

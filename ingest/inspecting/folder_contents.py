@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ingest.name_pattern import STEP, NamePattern, is_date, step_number
+from ingest.name_pattern import STEP, NamePattern, is_date, parameter_number, step_number
 
 Kind = Literal["states", "pieces", "variables", "runs"]
 _WORDS: dict[Kind, str] = {
@@ -27,6 +27,10 @@ class NamedParameter:
     name: str
     text: str
     is_sure: bool = True
+
+    @property
+    def value(self) -> float:
+        return parameter_number(self.text)
 
     @property
     def place(self) -> str:

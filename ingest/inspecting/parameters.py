@@ -25,7 +25,8 @@ PROGRAM = frozenset(_PROGRAM.split())
 
 # A parameter in a name: Re=100, nu=1e-3. Without a sign of equality, Re100, only where the letters have no
 # other meaning; of a file also not where it may be a field and its number, as eta_0010.
-_VALUE = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+# 0p05 stands for 0.05.
+_VALUE = r"-?(?:\d{1,2}p\d{1,4}|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 _PLAIN = (
     "re|ra|pr|ma|pe|nu|mu|kappa|eta|gamma|alpha|beta|epsilon|eps|reynolds|rayleigh|prandtl|mach|viscosity"
 )
