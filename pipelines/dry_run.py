@@ -189,6 +189,7 @@ def dry_run_text(run: RunForecast) -> str:
         "gradients": memory.gradients,
         "optimiser": memory.optimizer,
         "activations": memory.activations,
+        "buffers": memory.buffers,
     }
     details = ", ".join(f"{part} {size_in_words(size)}" for part, size in parts.items())
     lines += [

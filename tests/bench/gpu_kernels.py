@@ -11,11 +11,9 @@ import torch
 from feeding_table import published_shapes
 from gpu_common import Rows, Session, write
 from gpu_network import compile_network, training_step
+from gpu_trace import busy_seconds, kernels, traced
 from torch import nn
-from torch.autograd import DeviceType
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.profiler import ProfilerActivity
-from torch.profiler import profile as profiled
 
 from walrus.model.attention import attend
 from walrus.model.settings import PRESETS
@@ -50,38 +48,20 @@ def profile(session: Session) -> dict[str, Any]:
     for kind in session.batches:
         work = training_step(session, model, kind)
         whole = session.seconds(work, 2)
-        trace = _traced(session, work)
+        trace = traced(session, work)
         trace.export_chrome_trace(str(session.out / f"step-{kind}.json.gz"))
+        ran = list(kernels(session, trace))
         spent = dict.fromkeys([*KINDS, "other"], 0.0)
-        for name, seconds in _kernels(session, trace):
-            spent[_group(name)] += seconds
+        for kernel in ran:
+            spent[_group(kernel.name)] += kernel.seconds
         shares = {f"{group} %": 100 * seconds / whole for group, seconds in spent.items()}
-        rows.append({"micro-batch": kind, "s": whole} | shares | {"idle %": 100 - sum(shares.values())})
+        # Kernels that run side by side count once.
+        idle = 100 * (1 - busy_seconds(ran) / whole)
+        rows.append({"micro-batch": kind, "s": whole} | shares | {"idle %": idle})
         write(session, "profile", {"rows": rows})
         del work
         session.free()
     return {"rows": rows}
-
-
-def _traced(session: Session, work: Callable[[], object]) -> Any:
-    activities = [ProfilerActivity.CPU] + ([] if session.rehearse else [ProfilerActivity.CUDA])
-    with profiled(activities=activities) as trace:
-        work()
-        session.synchronise()
-    return trace
-
-
-def _kernels(session: Session, trace: Any) -> Iterator[tuple[str, float]]:
-    """Name and seconds of all kernels that ran; in a rehearsal those of operations on the CPU.
-
-    Operations of the host carry the time of their kernels as well, and ranges of the user that of all inside
-    them: both would count twice.
-    """
-    for event in trace.key_averages():
-        if session.rehearse:
-            yield event.key.lower(), event.self_cpu_time_total / 1e6
-        elif event.device_type == DeviceType.CUDA and not event.is_user_annotation:
-            yield event.key.lower(), event.self_device_time_total / 1e6
 
 
 def _group(name: str) -> str:
@@ -130,7 +110,7 @@ def attention(session: Session) -> dict[str, Any]:
     for each in attentions(session):
         work = each.work(session)
         work()
-        names = [name for name, _ in _kernels(session, _traced(session, work))]
+        names = [kernel.name for kernel in kernels(session, traced(session, work))]
         taken = [
             way for way, (_, words) in WAYS.items() if any(word in name for word in words for name in names)
         ]

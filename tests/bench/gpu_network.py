@@ -20,8 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from walrus.model.random_draws import Shifts, draw_shifts
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
+from walrus.training.checkpoint_writer import copies_of
 from walrus.training.compiled_blocks import compile_blocks
 from walrus.training.lora import adapt
+from walrus.training.participation import MOMENTS
+from walrus.training.run_checkpoint import Fragment
 
 # The largest error of a single number, in units of the RMS of all, that bfloat16 may bring.
 BFLOAT16_BOUND = 0.3
@@ -262,14 +265,13 @@ def lora(session: Session) -> dict[str, Any]:
 
 
 def checkpoint(session: Session) -> dict[str, Any]:
-    """Weights and both moments of the large model: taken to the host, written as safetensors, read again."""
+    """Weights and both moments of the large model: taken to the host as a run does, written, read again."""
     model = session.network(session.large)
-    there = {
-        f"{kind}.{name}": torch.zeros_like(value) if kind != "weight" else value.detach()
-        for name, value in model.state_dict().items()
-        for kind in ("weight", "exp_avg", "exp_avg_sq")
-    }
-    size = sum(value.numel() * value.element_size() for value in there.values())
+    state = []
+    for name, value in model.state_dict().items():
+        state.append(Fragment("weight", name, 0, value.view(-1)))
+        state += [Fragment(kind, name, 0, torch.zeros_like(value).view(-1)) for kind in MOMENTS]
+    size = sum(piece.values.numel() * piece.values.element_size() for piece in state)
     rows: Rows = []
 
     def timed(what: str, work: Callable[[], Any]) -> Any:
@@ -284,7 +286,8 @@ def checkpoint(session: Session) -> dict[str, Any]:
     # Not below session.out, which is brought home whole, even from a session that was cut off here.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
-        state = timed("taken to the host", lambda: {name: value.cpu() for name, value in there.items()})
-        timed("written", lambda: save_file(state, path))
+        copies = timed("taken to the host, first time", lambda: copies_of(state, {}))
+        timed("taken to the host, later", lambda: copies_of(state, copies))
+        timed("written", lambda: save_file(copies, path))
         timed("read onto the card", lambda: load_file(path, device=str(session.device)))
     return {"rows": rows}

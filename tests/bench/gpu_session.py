@@ -1,4 +1,4 @@
-"""All that nine minutes on one GPU can prove, the most important first; nothing stops at a failure.
+"""All that nine minutes on one GPU can prove, the most valuable first; nothing stops at a failure.
 
     python tests/bench/gpu_session.py --out FOLDER --golden GOLDEN  on a GPU
     python tests/bench/gpu_session.py --out FOLDER --rehearse       on a CPU with small presets, two minutes
@@ -7,9 +7,11 @@
                                                                     puts them into the page
 
 Each stage (tests/bench/gpu_stages.py) runs in a process of its own: one that fails or hangs costs itself
-only. What it found is in FOLDER/<stage>.json, its output in FOLDER/<stage>.log; traces for chrome://tracing
-and Perfetto are next to them. DeepSpeed is not needed. GOLDEN is the folder of the published network's
-numbers (the stage needs pytest as well); without it that stage says that it was skipped.
+only. One deadline holds for all: a stage that would end too late is left out, and the page says so. What a
+stage found is in FOLDER/<stage>.json, its output in FOLDER/<stage>.log; traces for chrome://tracing and
+Perfetto are next to them. FOLDER/report.md has the tables, written again after each stage: a session that is
+cut off keeps what it has. DeepSpeed is not needed. GOLDEN is the folder of the published network's numbers
+(the stage needs pytest as well); without it that stage says that it was skipped.
 """
 
 from __future__ import annotations
@@ -25,32 +27,38 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-TOTAL_SECONDS = 540
+MINUTES = 9.0
+# Other work on the machine of a rehearsal slows it, and no limit is what it rehearses.
+PATIENCE = 4
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of gpu_stages.py, and the seconds that it may take."""
+    """A stage of gpu_stages.py: it begins only with `least` seconds left, and is ended after `most`."""
 
     name: str
-    seconds: int
+    least: int
+    most: int
 
 
+# In order of value: where time is short, the last ones are left out.
 STAGES = (
-    Stage("card", 45),
-    Stage("golden", 45),
-    Stage("step", 180),
-    Stage("profile", 75),
-    Stage("attention", 40),
-    Stage("loader", 45),
-    Stage("losses", 75),
-    Stage("small", 60),
-    Stage("lora", 45),
-    Stage("checkpoint", 60),
-    Stage("graphs", 60),
-    Stage("waits", 30),
-    Stage("muon", 30),
+    Stage("card", 15, 45),
+    Stage("golden", 15, 45),
+    Stage("step", 45, 180),
+    Stage("profile", 30, 75),
+    Stage("loader", 20, 45),
+    Stage("waits", 15, 30),
+    Stage("losses", 20, 75),
+    Stage("attention", 15, 40),
+    Stage("lora", 20, 45),
+    Stage("checkpoint", 25, 60),
+    Stage("graphs", 20, 60),
+    Stage("small", 20, 60),
+    Stage("muon", 15, 30),
 )
+LEFT_OUT = "left out: no time"
+OUTCOMES, PAGE = "session.json", "report.md"
 HEADING = "## On a GPU"
 
 
@@ -61,6 +69,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where JSON, logs and the trace go")
     parser.add_argument("--golden", type=Path, help="numbers of the published network")
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, with small presets")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="the time of all stages together")
     parser.add_argument(
         "--only", nargs="+", choices=[stage.name for stage in STAGES], help="these stages alone"
     )
@@ -70,7 +79,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="with --report: put them into this page instead")
     options = parser.parse_args()
     if options.report is not None:
-        tables = report(read(options.report))
+        tables = report(*read(options.report))
         if options.page is None:
             print(tables)
         else:
@@ -81,34 +90,41 @@ def main() -> None:
         parser.error("a session needs --out FOLDER")
     options.out.mkdir(parents=True, exist_ok=True)
     chosen = [stage for stage in STAGES if options.only is None or stage.name in options.only]
-    failed = run(chosen, options.out, options.golden, options.rehearse)
-    print(report(read(options.out)))
+    failed = run(chosen, options.out, options.golden, options.rehearse, 60 * options.minutes)
+    print(report(*read(options.out)))
     raise SystemExit(f"failed: {', '.join(failed)}" if failed else 0)
 
 
-def run(stages: list[Stage], out: Path, golden: Path | None, rehearse: bool) -> list[str]:
-    """Runs the stages one after the other within the time of the whole; the names of those that failed."""
-    # Other work on the machine of a rehearsal slows it, and no limit is what it rehearses.
-    patience = 4 if rehearse else 1
-    ends = time.monotonic() + patience * TOTAL_SECONDS
-    failed = []
+def run(stages: list[Stage], out: Path, golden: Path | None, rehearse: bool, seconds: float) -> list[str]:
+    """Runs the stages one after the other until the deadline; the names of those that failed.
+
+    After each of them the outcomes and the page are written.
+    """
+    patience = PATIENCE if rehearse else 1
+    deadline = time.monotonic() + patience * seconds
     for stage in stages:
-        seconds = min(patience * stage.seconds, ends - time.monotonic())
-        if seconds <= 0:
-            print(f"{stage.name}: no time left", flush=True)
-            failed.append(stage.name)
-            continue
-        command = [sys.executable, HERE / "gpu_stages.py", stage.name, "--out", out]
-        command += ["--golden", golden] if golden is not None else []
-        command += ["--rehearse"] if rehearse else []
-        print(
-            f"{stage.name}: {_run_one(command, out / f'{stage.name}.log', seconds, failed, stage.name)}",
-            flush=True,
-        )
+        # What an earlier session has left would be taken for this one's.
+        (out / f"{stage.name}.json").unlink(missing_ok=True)
+    outcomes: dict[str, str] = {}
+    failed: list[str] = []
+    for stage in stages:
+        left = deadline - time.monotonic()
+        if left < stage.least:
+            outcomes[stage.name] = LEFT_OUT
+        else:
+            command = [sys.executable, HERE / "gpu_stages.py", stage.name, "--out", out]
+            command += ["--golden", golden] if golden is not None else []
+            command += ["--rehearse"] if rehearse else []
+            limit = min(patience * stage.most, left)
+            outcomes[stage.name] = _run_one(command, out / f"{stage.name}.log", limit, failed, stage.name)
+        print(f"{stage.name}: {outcomes[stage.name]}", flush=True)
+        (out / OUTCOMES).write_text(json.dumps(outcomes, indent=1), encoding="utf-8")
+        (out / PAGE).write_text(report(*read(out)) + "\n", encoding="utf-8")
     return failed
 
 
 def _run_one(command: list[Any], log: Path, seconds: float, failed: list[str], name: str) -> str:
+    """Runs a stage for so many seconds at most; what became of it. Its name joins `failed` if it failed."""
     began = time.monotonic()
     with log.open("w") as output:
         try:
@@ -131,27 +147,28 @@ def _run_one(command: list[Any], log: Path, seconds: float, failed: list[str], n
     return f"ran out of its {seconds:.0f} s" if code is None else f"failed after {spent:.0f} s: {last[0]}"
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """What the stages of a session found, by their names; those that failed are absent."""
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the stages of a session found, and what became of each, by their names; others are absent."""
     found = {}
     for stage in STAGES:
         path = folder / f"{stage.name}.json"
         if path.is_file():
             found[stage.name] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    path = folder / OUTCOMES
+    return found, json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def report(found: dict[str, Any]) -> str:
-    """The session as Markdown: a line of the card, then a table a stage."""
+def report(found: dict[str, Any], outcomes: dict[str, str]) -> str:
+    """The session as Markdown: a line for the card, then each stage with its outcome and its table."""
     card = found.get("card", {})
     lines = [f"Card: {card.get('name', 'unknown')}, torch {card.get('torch', 'unknown')}."]
     for stage in STAGES:
+        lines += ["", f"**{stage.name}**: {outcomes.get(stage.name, 'not run')}"]
         rows = found.get(stage.name, {}).get("rows")
         if not rows:
-            lines += ["", f"**{stage.name}**: no result."]
             continue
         names = list(rows[0])
-        lines += ["", f"**{stage.name}**", "", f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+        lines += ["", f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
         for row in rows:
             lines.append(f"| {' | '.join(_cell(row[name]) for name in names)} |")
     return "\n".join(lines)

@@ -28,7 +28,7 @@ class LiveBytes(TorchDispatchMode):
         result = operation(*args, **(kwargs or {}))
         for tensor in _tensors(result):
             storage = tensor.untyped_storage()
-            if storage._cdata not in self._held | inputs:
+            if storage.device.type != "meta" and storage._cdata not in self._held | inputs:
                 self._held.add(storage._cdata)
                 self.now += storage.nbytes()
                 weakref.finalize(storage, self._drop, storage._cdata, storage.nbytes())

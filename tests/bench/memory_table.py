@@ -4,9 +4,10 @@
 
 What the backward pass keeps is counted on tensors without data (torch's fake tensors): every storage that
 autograd saves for the published micro-batch of one GPU, in single precision and under autocast to bfloat16.
-State is float32 weights, gradients and AdamW's two moments; from ZeRO stage 1 on the optimiser has a copy of
-the weights of its own. The work space of kernels, what a block that is computed again holds meanwhile, and
-fragmentation come on top; a card counts as large enough where a tenth of it is left.
+State is float32 weights, gradients, AdamW's two moments, and buffers for what ranks exchange; from ZeRO stage
+1 on the optimiser has a copy of the weights of its own. A test counts it on real ranks. The work space of
+kernels, what a block that is computed again holds meanwhile, and fragmentation come on top; a card counts as
+large enough where a tenth of it is left.
 """
 
 from __future__ import annotations

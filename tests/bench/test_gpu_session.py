@@ -1,4 +1,3 @@
-import json
 import math
 import subprocess
 import sys
@@ -8,7 +7,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gpu_session import report, with_tables
+import gpu_session
+from gpu_session import LEFT_OUT, PAGE, STAGES, read, report, run, with_tables
+from gpu_trace import Kernel, busy_seconds, hidden_share
 
 SESSION = Path(__file__).with_name("gpu_session.py")
 
@@ -22,28 +23,18 @@ def test_a_session_on_a_gpu_is_rehearsed_on_the_cpu(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = {path.stem: json.loads(path.read_text())["rows"] for path in tmp_path.glob("*.json")}
-    assert set(found) == {
-        "card",
-        "golden",
-        "step",
-        "profile",
-        "loader",
-        "losses",
-        "small",
-        "lora",
-        "checkpoint",
-        "attention",
-        "graphs",
-        "waits",
-        "muon",
-    }
+    tables, outcomes = read(tmp_path)
+    assert list(outcomes) == [stage.name for stage in STAGES]
+    assert all(words.startswith("done in") for words in outcomes.values())
+    found = {name: table["rows"] for name, table in tables.items()}
+    assert set(found) == set(outcomes)
     assert [row["graphs"] for row in found["graphs"]] == [3, 0]
     assert sum(row["breaks"] for row in found["graphs"]) == 0
     assert [row["takes"] for row in found["attention"][:2]] == ["flash", "plain products"]
     assert all(row["holds"] for row in found["losses"])
     assert len(found["step"]) == 4
     assert all(math.isfinite(row["s"]) for row in found["step"])
+    assert all(0 < row["GB/s"] < math.inf for row in found["checkpoint"])
     assert (tmp_path / "step-plane.json.gz").stat().st_size > 1000
 
 
@@ -59,12 +50,54 @@ def test_a_stage_that_fails_is_named_and_the_others_go_on(tmp_path):
     assert "step: failed after" in done.stdout
     assert "checkpoint: done" in done.stdout
     assert done.stderr.strip() == "failed: step"
+    page = (tmp_path / PAGE).read_text()
+    assert "**step**: failed after" in page
+    assert "| written |" in page
+    assert "**card**: not run" in page
+
+
+def test_a_session_without_time_leaves_out_what_would_end_too_late_and_says_so(tmp_path, monkeypatch):
+    began = []
+
+    def took(command, log, seconds, failed, name):
+        # What the session has written so far, as a cut in this stage would leave it.
+        began.append((name, seconds, (tmp_path / PAGE).read_text() if began else ""))
+        now[0] += 30
+        return "done in 30 s"
+
+    now = [1000.0]
+    monkeypatch.setattr(gpu_session, "_run_one", took)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    (tmp_path / "muon.json").write_text('{"rows": [{"s": "of an earlier session"}]}')
+    assert run(list(STAGES), tmp_path, None, rehearse=False, seconds=140) == []
+    # 140, 110, 80, 50, 20 seconds are left: a profile wants 30, and 20 are too few for a checkpoint only.
+    assert [name for name, *_ in began] == ["card", "golden", "step", "profile", "loader"]
+    assert [seconds for _, seconds, _ in began] == [45, 45, 80, 50, 20]
+    assert ["**golden**: done" in page for *_, page in began] == [False, False, True, True, True]
+    page = (tmp_path / PAGE).read_text()
+    assert page.count(LEFT_OUT) == len(STAGES) - 5
+    assert f"**muon**: {LEFT_OUT}\n" in page
+    assert "earlier" not in page
+
+
+def test_stages_together_may_take_more_than_the_session_but_the_most_valuable_ones_fit():
+    assert sum(stage.most for stage in STAGES) > 60 * gpu_session.MINUTES
+    assert sum(stage.most for stage in STAGES[:7]) < 60 * gpu_session.MINUTES
+    assert sum(stage.least for stage in STAGES) < 60 * gpu_session.MINUTES
+
+
+def test_time_on_a_card_counts_once_where_kernels_run_side_by_side():
+    every = [Kernel("gemm", 0, 4e6), Kernel("memcpy htod", 1e6, 3e6), Kernel("memcpy htod", 6e6, 8e6)]
+    assert busy_seconds(every) == 6.0
+    assert hidden_share(every[1:], every[:1]) == 0.5
+    assert hidden_share([], every) is None
 
 
 def test_tables_of_a_session_take_the_place_of_those_before_and_of_nothing_else():
     page = "# Page\n\nBefore.\n\n## On a GPU\n\nNo GPU.\n\n```\nrun it\n```\n\nOld.\n\n## After\n\nRest.\n"
     tables = report(
-        {"card": {"name": "H100", "torch": "2.13", "rows": [{"what": "product", "TFLOP/s": 700.0}]}}
+        {"card": {"name": "H100", "torch": "2.13", "rows": [{"what": "product", "TFLOP/s": 700.0}]}},
+        {"card": "done in 9 s"},
     )
     found = with_tables(page, tables)
     assert found == with_tables(found, tables)

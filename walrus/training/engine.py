@@ -53,11 +53,12 @@ class Engine:
             # Before `initialize`, which copies the weights into flat partitions and sees no later change.
             whole = [Fragment(WEIGHT, name, 0, value.data.view(-1)) for name, value in trained.items()]
             read_together(saved, whole, range(dist.get_world_size()))
+        count = sum(parameter.numel() for parameter in trained.values())
         self.group = ShardingGroup(settings.mics_shard_size) if settings.mics_shard_size else None
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=module,
             optimizer=_optimizer(module, settings, self.participation),
-            config=deepspeed_config(settings, micro_batches),
+            config=deepspeed_config(settings, micro_batches, count),
             mpu=self.group,
         )
         if self.group is not None:

@@ -9,6 +9,10 @@ from pydantic import Field, JsonValue, TypeAdapter, model_validator
 from shards.errors import SettingsError
 from shards.schema import Natural, NotNegative, Positive, checked
 
+# Gradients are summed over ranks, and ZeRO 3 gathers parameters, in pieces of so many numbers: 200 MB
+# (docs/decisions/0171-buffers.md).
+LARGEST_BUCKET = 50_000_000
+
 
 @checked
 class EngineSettings:
@@ -80,8 +84,12 @@ class EngineSettings:
         return {name: value for name, value in every.items() if name not in placement}
 
 
-def deepspeed_config(settings: EngineSettings, micro_batches: int) -> dict[str, Any]:
-    """DeepSpeed's own settings; the micro-batch size is nominal, windows are counted by the plan."""
+def deepspeed_config(settings: EngineSettings, micro_batches: int, parameters: int) -> dict[str, Any]:
+    """DeepSpeed's own settings for a module with so many trained parameters.
+
+    The micro-batch size is nominal: windows are counted by the plan.
+    """
+    bucket = max(1, min(parameters, LARGEST_BUCKET))
     config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": micro_batches,
@@ -91,6 +99,9 @@ def deepspeed_config(settings: EngineSettings, micro_batches: int) -> dict[str, 
         "zero_optimization": {
             "stage": settings.zero_stage,
             "overlap_comm": False,
+            # Left out, 2 GB would be taken for it, whatever the size of the module.
+            "reduce_bucket_size": bucket,
+            "stage3_prefetch_bucket_size": bucket,
             # Muon needs whole matrices where gradients are reduced.
             "reduce_scatter": settings.optimizer != "muon",
         },

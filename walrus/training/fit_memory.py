@@ -48,7 +48,9 @@ def step_footprint(model: ModelSettings, engine: EngineSettings, load: TrainingL
     whole = footprint(every, engine, load.rank, kept)
     share = learning / every
     optimizer = 0.0 if engine.offload == "optimizer" else share * whole.optimizer
-    return replace(whole, gradients=share * whole.gradients, optimizer=optimizer)
+    return replace(
+        whole, gradients=share * whole.gradients, optimizer=optimizer, buffers=share * whole.buffers
+    )
 
 
 def fitted(
@@ -114,6 +116,7 @@ def in_words(needed: MemoryEstimate) -> str:
         "gradients": needed.gradients,
         "optimiser": needed.optimizer,
         "activations": needed.activations,
+        "buffers": needed.buffers,
     }
     words = [f"{name} {size_in_words(part)}" for name, part in parts.items()]
     return f"about {size_in_words(needed.total)} ({', '.join(words)})"

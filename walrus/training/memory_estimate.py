@@ -13,23 +13,30 @@ from walrus.model.cost import recomputed_share, window_cost
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
-from walrus.training.engine_settings import EngineSettings
+from walrus.training.engine_settings import LARGEST_BUCKET, EngineSettings
+from walrus.training.network import MOST_KEPT
 
 FLOAT = 4
+# DeepSpeed sums whole gradients (ZeRO 0) in pieces of so many numbers.
+WHOLE_BUCKET = 500_000_000
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes of one rank: its share of the state, and what the backward pass of its largest slice needs."""
+    """Bytes of one rank: its share of the state, and what the backward pass of its largest slice needs.
+
+    `buffers` are for what ranks exchange, at the moment of a step at which they are largest.
+    """
 
     weights: float
     gradients: float
     optimizer: float
     activations: float
+    buffers: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.weights + self.gradients + self.optimizer + self.activations + self.buffers
 
 
 def parameters(model: ModelSettings, vocabulary: int) -> int:
@@ -53,7 +60,8 @@ def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float
 
     ZeRO stage 1 shares the optimiser's state among the ranks, stage 2 the gradients as well, stage 3 the
     weights as well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. Muon keeps one
-    moment, AdamW two; an average of the weights comes on top.
+    moment, AdamW two; an average of the weights comes on top. The tensors of real ranks are counted in
+    tests/walrus/training/test_memory_estimate.py (AdamW).
     """
     ranks = engine.mics_shard_size or rank.ranks
     whole = FLOAT * count
@@ -66,7 +74,26 @@ def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float
         * (moments + (engine.ema > 0) + (engine.zero_stage > 0))
         / (ranks if engine.zero_stage else 1),
         activations=activations,
+        buffers=_buffers(whole, engine.zero_stage, ranks),
     )
+
+
+def _buffers(whole: float, zero_stage: int, ranks: int) -> float:
+    """What DeepSpeed holds next to the state, of `whole` bytes of parameters that so many ranks share.
+
+    The reasons are in docs/decisions/0171-buffers.md.
+    """
+    if zero_stage == 0:
+        return min(whole, FLOAT * WHOLE_BUCKET)
+    bucket = min(whole, FLOAT * LARGEST_BUCKET)
+    # In the update the gradient of a rank's own part is there twice.
+    own = whole / ranks
+    if zero_stage == 1:
+        return own + bucket
+    if zero_stage == 2:
+        return own + 2 * bucket
+    gathered = min(whole, FLOAT * MOST_KEPT) + bucket
+    return bucket + (max(own, gathered) if ranks > 1 else own)
 
 
 def activations(model: ModelSettings, schema: Schema, history: int) -> float:

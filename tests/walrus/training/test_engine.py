@@ -71,13 +71,13 @@ def test_where_the_state_lies_is_no_part_of_what_a_run_is():
 
 
 def test_gradients_are_never_summed_in_half_precision():
-    config = deepspeed_config(EngineSettings(autocast="bfloat16"), 4)
+    config = deepspeed_config(EngineSettings(autocast="bfloat16"), 4, 1000)
     assert config["torch_autocast"]["lower_precision_safe_modules"] == []
 
 
 def test_without_zero_deepspeed_does_not_clip_by_a_default_of_its_own():
-    assert deepspeed_config(EngineSettings(zero_stage=0, clip=100.0), 4)["gradient_clipping"] == 0
-    assert deepspeed_config(EngineSettings(zero_stage=1, clip=100.0), 4)["gradient_clipping"] == 100
+    assert deepspeed_config(EngineSettings(zero_stage=0, clip=100.0), 4, 1000)["gradient_clipping"] == 0
+    assert deepspeed_config(EngineSettings(zero_stage=1, clip=100.0), 4, 1000)["gradient_clipping"] == 100
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,13 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from shards.schema import Boundary, FieldSpec, Grid, Schema
+from tests.walrus.training.own_process import run_script
+from tests.walrus.training.state_run import PARAMETERS, placements
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
@@ -51,10 +55,10 @@ def test_the_published_model_has_its_parameters():
 
 def test_zero_shares_what_its_stage_says():
     rank, whole = Rank(0, 8, 2), 4000.0
-    kept_by = {
-        stage: footprint(1000, EngineSettings(zero_stage=stage), rank, 5.0).total - 5
-        for stage in (0, 1, 2, 3)
-    }
+    kept_by = {}
+    for stage in (0, 1, 2, 3):
+        needed = footprint(1000, EngineSettings(zero_stage=stage), rank, 5.0)
+        kept_by[stage] = needed.total - needed.buffers - 5
     assert kept_by == {
         0: 4 * whole,
         1: 2 * whole + 3 * whole / 8,
@@ -66,3 +70,24 @@ def test_zero_shares_what_its_stage_says():
     muon = EngineSettings(zero_stage=1, optimizer="muon")
     assert footprint(1000, muon, rank, 0.0).optimizer == 2 * whole / 8
     assert footprint(1000, replace(muon, ema=0.99), rank, 0.0).optimizer == 3 * whole / 8
+
+
+def test_buffers_of_the_published_model_are_pieces_of_200_megabytes_and_what_zero_3_gathers():
+    found = {}
+    for stage in (0, 1, 2, 3):
+        needed = footprint(1_286_199_046, EngineSettings(zero_stage=stage), Rank(0, 96, 1), 0.0)
+        found[stage] = round(needed.buffers / 1e9, 2)
+    assert found == {0: 2.0, 1: 0.25, 2: 0.45, 3: 4.4}
+
+
+@pytest.mark.slow
+def test_the_state_and_buffers_of_real_ranks_are_those_of_the_table(monkeypatch):
+    # As large a share of the parameters as for the published model, of which every layer fits as well.
+    bucket = 210_000
+    ended = run_script(Path(__file__).with_name("state_run.py"), 2, bucket)
+    counted = [json.loads(line) for line in ended.stdout.splitlines()]
+    monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_BUCKET", bucket)
+    assert len(counted) == len(placements(2)), ended.stderr
+    for settings, found in zip(placements(2), counted, strict=True):
+        expected = footprint(PARAMETERS, settings, Rank(0, 2, 1), 0.0).total
+        assert 0.97 < expected / found < 1.05, settings

@@ -1,0 +1,87 @@
+"""What real ranks hold in a step under each ZeRO stage, counted: state_run.py RANKS BUCKET
+
+Of each placement a JSON line: the bytes of all tensors that rank 0 holds at most during its second step.
+Gradients are summed in pieces of BUCKET numbers. Layers are of unequal sizes, of which no number of ranks is
+a divisor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tests.bench.live_bytes import LiveBytes
+from walrus.training import engine_settings
+from walrus.training.deepspeed_fence import load_deepspeed
+from walrus.training.distributed import join_world, leave_world
+from walrus.training.engine import Engine
+from walrus.training.engine_settings import EngineSettings
+
+# Each layer has more than the 10^5 numbers below which ZeRO 3 shares none.
+WIDTHS = (371, 453, 341, 429, 461, 347, 431, 359, 443, 367, 471, 433)
+PARAMETERS = sum(inputs * outputs + outputs for inputs, outputs in pairwise(WIDTHS))
+MICRO_BATCHES = 2
+
+
+class Layers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(WIDTHS)))
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        loss: Tensor = self.blocks(x_BI).square().mean()
+        return loss
+
+
+def placements(ranks: int) -> list[EngineSettings]:
+    stages: tuple[Any, ...] = (0, 1, 2, 3)
+    every = [EngineSettings(zero_stage=stage, ema=0.9 if stage == 1 else 0.0) for stage in stages]
+    return [*every, EngineSettings(zero_stage=3, mics_shard_size=ranks // 2)]
+
+
+def count(rank: int, ranks: int, meeting: Path, settings: EngineSettings) -> None:
+    """The second step: in the first one the optimiser makes its state, and DeepSpeed learns an order."""
+    torch.set_num_threads(1)
+    join_world(rank, ranks, meeting)
+    with LiveBytes() as live:
+        engine = Engine(Layers(), settings, MICRO_BATCHES)
+        for _ in range(2):
+            live.peak = live.now
+            for number in range(MICRO_BATCHES):
+                engine.backward(engine.loss(torch.ones(1, WIDTHS[0])))
+                if number + 1 < MICRO_BATCHES:
+                    engine.count()
+            engine.step(1e-3)
+    if rank == 0:
+        print(json.dumps(live.peak), flush=True)
+    leave_world()
+
+
+def main() -> None:
+    """A world of its own for each placement, or the tensors of one would count for the next."""
+    load_deepspeed()
+    ranks, engine_settings.LARGEST_BUCKET = map(int, sys.argv[1:])
+    for settings in placements(ranks):
+        with tempfile.TemporaryDirectory() as folder:
+            children = []
+            for rank in range(ranks):
+                child = os.fork()
+                if child == 0:
+                    count(rank, ranks, Path(folder) / "meeting", settings)
+                    os._exit(0)
+                children.append(child)
+            codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        if any(codes):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
