@@ -98,6 +98,12 @@ def training_operations(fake: FakeTensorMode, network: Walrus, task: Task) -> fl
     return (1 + BACKWARD) * counter.get_total_flops()
 
 
+def needed_of_node(task: Task, operations: float, product_rate: float) -> tuple[float, float]:
+    """Windows per second that a GPU of this rate takes, and the decoded bytes per second of a node."""
+    windows = REACHED * product_rate / operations
+    return windows, NODE * windows * task.window_bytes
+
+
 def iteration(rows: int, columns: int) -> None:
     """The five steps of Newton and Schulz that Muon takes for a matrix."""
     x = torch.empty(min(rows, columns), max(rows, columns))
@@ -134,8 +140,7 @@ def print_tables(fake: FakeTensorMode, network: Walrus, product_rate: float) -> 
     for task in tasks():
         operations = training_operations(fake, network, task)
         whole += operations * task.windows / 19
-        rate = REACHED * product_rate / operations
-        needed = NODE * rate * task.window_bytes
+        rate, needed = needed_of_node(task, operations, product_rate)
         cores = " | ".join(f"{needed / DECODED[task.axes, codec]:.2f}" for codec in ("lz4", "zstd", "raw"))
         size = f"{operations / 1e12:.1f} | {task.window_bytes / 1e6:.1f}"
         print(f"| {task.name} | {size} | {rate:.2f} | {needed / 1e9:.2f} | {cores} |", flush=True)

@@ -10,7 +10,7 @@ from walrus.model.walrus import Walrus
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from feeding_table import VOCABULARY, muon_operations, tasks, training_operations
+from feeding_table import VOCABULARY, muon_operations, needed_of_node, tasks, training_operations
 
 
 def test_operations_that_torch_counts_are_those_of_the_formula():
@@ -41,3 +41,5 @@ def test_bytes_of_a_window_are_those_of_its_frames():
     task = next(task for task in tasks() if task.name == "MHD_64")
     # Density, magnetic field and velocity; three frames of history and one that follows.
     assert task.window_bytes == 4 * 4 * 7 * 64**3
+    # Half of the rate is reached, and eight GPUs are fed.
+    assert needed_of_node(task, 50e12, 1000e12) == (10.0, 80.0 * task.window_bytes)

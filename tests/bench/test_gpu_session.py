@@ -69,10 +69,10 @@ def test_a_session_without_time_leaves_out_what_would_end_too_late_and_says_so(t
     monkeypatch.setattr(gpu_session, "_run_one", took)
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     (tmp_path / "muon.json").write_text('{"rows": [{"s": "of an earlier session"}]}')
-    assert run(list(STAGES), tmp_path, None, rehearse=False, seconds=140) == []
-    # 140, 110, 80, 50, 20 seconds are left: a profile wants 30, and 20 are too few for a checkpoint only.
-    assert [name for name, *_ in began] == ["card", "golden", "step", "profile", "loader"]
-    assert [seconds for _, seconds, _ in began] == [45, 45, 80, 50, 20]
+    assert run(list(STAGES), tmp_path, None, rehearse=False, seconds=135) == []
+    # 135, 105, 75, 45, then 15 seconds are left, too few for the loader but not for the waits.
+    assert [name for name, *_ in began] == ["card", "golden", "step", "profile", "waits"]
+    assert [seconds for _, seconds, _ in began] == [45, 45, 75, 45, 15]
     assert ["**golden**: done" in page for *_, page in began] == [False, False, True, True, True]
     page = (tmp_path / PAGE).read_text()
     assert page.count(LEFT_OUT) == len(STAGES) - 5
