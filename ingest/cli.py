@@ -14,10 +14,8 @@ import typer
 
 from ingest.building.append import Appended, append
 from ingest.building.build import Built, BuiltShare, build, build_share
-from ingest.building.estimate import BuildEstimate, estimate_build, estimate_lines
 from ingest.building.finish import finish
 from ingest.building.memory import Resources
-from ingest.building.plan import BuildPlan, plan_build
 from ingest.building.shares import share_of
 from ingest.building.verify import source_faults
 from ingest.cli_fetch import fetch_command
@@ -51,10 +49,10 @@ from ingest.cli_output import (
     progress_bar,
     share_line,
 )
+from ingest.cli_plan import plan_command, planned
 from ingest.dataset_place import built_place, recipe_and_root
 from shards.cache import Cache
 from shards.card import Card
-from shards.codec import CodecName
 from shards.convert import convert as convert_dataset
 from shards.errors import ShardError
 from shards.index import Packaging
@@ -85,6 +83,7 @@ def options(version: Version = False) -> None:
 
 app.command(name="ls")(ls_command)
 app.command(name="fetch")(fetch_command)
+app.command(name="plan")(plan_command)
 
 
 @app.command(name="schema")
@@ -127,30 +126,6 @@ def inspect_command(
         print_result(document_of(Inspection, found), "\n".join(inspection_lines(found)), as_json)
 
 
-@app.command(name="plan")
-def plan_command(
-    dataset: Name,
-    start: Start,
-    root: Root = None,
-    packaging: Format = "zarr",
-    codec: Codec = "lz4",
-    keep_error: KeepError = None,
-    workers: Workers = CORES,
-    memory: Memory = None,
-    assignments: Assignments = None,
-    as_json: Json = False,
-) -> None:
-    """Estimate size, time and memory of a build; writes nothing."""
-    bound = parsed(byte_count, memory, "--memory")
-    with one_line_errors("walrus-ingest plan"):
-        resources = Resources(workers, memory=bound)
-        plan, place = _plan(dataset, root, start, packaging, codec, keep_error, assignments, resources)
-        found = estimate_build(plan, place, resources)
-        print_result(document_of(BuildEstimate, found), "\n".join(estimate_lines(found, workers)), as_json)
-        print_caveats(found.caveats)
-        end_with(found.left_out)
-
-
 @app.command(name="build")
 def build_command(
     dataset: Name,
@@ -175,7 +150,7 @@ def build_command(
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
         resources = Resources(workers, scheduler, bound, wait)
-        plan, place = _plan(dataset, root, start, packaging, codec, keep_error, assignments, resources)
+        plan, place = planned(dataset, root, start, packaging, codec, keep_error, assignments, resources)
         print_caveats(plan.caveats)
         with progress_bar(plan.recipe.name) as progress:
             built = (
@@ -315,22 +290,6 @@ def report_command(
 
         path = report(open_place(built_place(dataset, root)), out)
         print_result({"report": str(path)}, str(path), as_json)
-
-
-def _plan(
-    dataset: str,
-    root: Path | None,
-    start: Path,
-    packaging: str,
-    codec: str,
-    keep_error: float | None,
-    assignments: list[str] | None,
-    resources: Resources,
-) -> tuple[BuildPlan, Path]:
-    """The plan and the root; raises SettingsError before a frame is read where the memory is too small."""
-    recipe, place = recipe_and_root(dataset, root, tuple(assignments or ()))
-    kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
-    return plan_build(recipe, start, kind, name, keep_error=keep_error, resources=resources), place
 
 
 def main() -> None:

@@ -37,6 +37,15 @@ BuiltName = Annotated[
 Start = Annotated[
     Path, typer.Option("--from", metavar="PATH", callback=local, help="A file or folder of the source.")
 ]
+StartIfAny = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="PATH",
+        callback=local,
+        help="A file or folder of the source; without it, the published size is estimated.",
+    ),
+]
 Root = Annotated[
     Path | None,
     typer.Option(
