@@ -50,6 +50,7 @@ from ingest.cli_output import (
     share_line,
 )
 from ingest.cli_plan import plan_command, planned
+from ingest.cli_upload import upload_command
 from ingest.dataset_place import built_place, recipe_and_root
 from shards.cache import Cache
 from shards.card import Card
@@ -84,6 +85,7 @@ def options(version: Version = False) -> None:
 app.command(name="ls")(ls_command)
 app.command(name="fetch")(fetch_command)
 app.command(name="plan")(plan_command)
+app.command(name="upload")(upload_command)
 
 
 @app.command(name="schema")

@@ -34,6 +34,7 @@ BuiltName = Annotated[
     str,
     typer.Argument(metavar="ROOT/DATASET", help="A built dataset: a folder or a URL; or DATASET --to ROOT."),
 ]
+# Why no URL: docs/decisions/0164-sources-are-files.md.
 Start = Annotated[
     Path, typer.Option("--from", metavar="PATH", callback=local, help="A file or folder of the source.")
 ]

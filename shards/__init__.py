@@ -28,6 +28,7 @@ __all__ = [
     "spectrum",
     "system_errors",
     "trajectory_document",
+    "upload",
     "urls",
     "verify",
     "webdataset",

@@ -128,6 +128,21 @@ class RemoteFiles:
                 names.add(unquote(name) if self._is_http else name)
         return sorted(names)
 
+    def lengths(self) -> dict[str, int]:
+        """The length of each file, by its path below the URL."""
+        found = self._attempt("", lambda place: self._system.find(place, detail=True))
+        above = len(self._place("")) + 1
+        return {name[above:]: int(each["size"]) for name, each in found.items()}
+
+    def send(self, source: Path, path: str) -> None:
+        """Writes a file there, in the place of another one."""
+        self._attempt(path, lambda place: self._system.put_file(str(source), place))
+
+    def remove(self, path: str) -> None:
+        """Removes a file, where there is one."""
+        if self.holds(path):
+            self._attempt(path, lambda place: self._system.rm_file(place))
+
     def _name(self, record: FileRecord) -> str:
         key = f"{self.where(record.path)} {record.length} {record.crc32c}"
         return hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -1,0 +1,48 @@
+"""walrus-ingest upload: copies a built dataset to an object store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from ingest.cli_output import transfer_bar
+from shards.errors import SettingsError
+from shards.program.byte_size import size_in_words
+from shards.program.console import Json, local, one_line_errors, print_result, say
+from shards.read import Dataset
+from shards.remote import is_remote
+from shards.upload import upload
+
+
+def upload_command(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="ROOT/DATASET", callback=local, help="The folder of a built dataset.")
+    ],
+    root: Annotated[
+        str, typer.Option("--to", metavar="URL", help="s3://bucket/shards and the like; writes URL/DATASET.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Copy a dataset to an object store; the same command continues."""
+    with one_line_errors("walrus-ingest upload"):
+        _require_writable(root)
+        opened = Dataset(dataset)
+        with transfer_bar(opened.card.name) as report:
+            done = upload(opened, root, report)
+        sent = f"{done.files} files sent, {size_in_words(done.bytes)}" if done.files else "nothing to send"
+        print_result(asdict(done), f"{done.url}: {sent}; {done.found} files were there before", as_json)
+        say(f"next: walrus-ingest verify {done.url}")
+
+
+def _require_writable(root: str) -> None:
+    """Raises SettingsError for a folder, and for a web server, to which nothing can be written."""
+    if not is_remote(root):
+        raise SettingsError(f"{root}: is no URL; copy the folder there with cp -r")
+    if urlsplit(root).scheme in ("http", "https"):
+        raise SettingsError(
+            f"{root}: a web server takes no files; name an object store, such as s3://bucket/shards"
+        )
