@@ -20,6 +20,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from shards.errors import StoppedError, WalrusError, WalrusWarning
 from shards.program.own_packages import require_own_packages
@@ -95,6 +96,8 @@ class _Application(typer.Typer):
 
 def application(about: str) -> typer.Typer:
     """A typer application as all our commands are."""
+    # Shells can complete its words, without typer's two options for it in every help text.
+    completion_init()
     return _Application(
         help=about,
         add_completion=False,

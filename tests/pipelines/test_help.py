@@ -3,10 +3,13 @@
 import subprocess
 import sys
 from importlib import import_module, metadata
+from pathlib import Path
+from shutil import which
 
 import pytest
 from typer.testing import CliRunner
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ["pipelines.pretrain", "pipelines.finetune", "pipelines.evaluate", "pipelines.convert"]
 
 
@@ -28,3 +31,16 @@ def test_help_loads_nothing_that_computes(module):
     code = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "deepspeed", "matplotlib"} & set(done.stdout.split())
+
+
+@pytest.mark.skipif(which("bash") is None, reason="no bash on this machine")
+def test_bash_completes_the_words_of_a_command():
+    variables = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    script = """
+eval "$(_WALRUS_CONVERT_COMPLETE=source_bash walrus-convert)"
+COMP_WORDS=(walrus-convert runs/tiny --ha) COMP_CWORD=2
+_walrus_convert_completion walrus-convert
+echo "${COMPREPLY[@]}"
+"""
+    done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True)
+    assert done.stdout == "--half\n", done.stderr
