@@ -99,9 +99,12 @@ class Comparison:
 def read_evaluated(folders: tuple[Path, Path]) -> tuple[Evaluated, Evaluated]:
     """The scores of two runs, or of two folders of walrus-evaluate.
 
-    Raises MismatchError where a folder has none, or those of an earlier version.
+    Raises MismatchError where a folder has none, or those of an earlier version, and for one folder twice.
     """
-    names = [folder.resolve().name for folder in folders]
+    places = [folder.resolve() for folder in folders]
+    if places[0] == places[1]:
+        raise MismatchError(f"{folders[0]}: is both runs; name two evaluated runs")
+    names = [place.name for place in places]
     if names[0] == names[1]:
         names = [str(folder) for folder in folders]
     first, second = (_evaluated(folder, name) for folder, name in zip(folders, names, strict=True))

@@ -102,6 +102,12 @@ def test_what_cannot_be_compared_is_refused_with_what_differs(pair, tmp_path, ch
         read_evaluated((pair[0], tmp_path))
 
 
+def test_a_run_is_not_compared_with_itself(pair):
+    first, _ = pair
+    with pytest.raises(MismatchError, match="is both runs; name two evaluated runs"):
+        read_evaluated((first, first / ".." / first.name))
+
+
 def test_what_differs_and_does_not_matter_is_said(pair, tmp_path):
     other = saved(tmp_path / "c", evaluation("shear_flow", 0.2, 12), history=2)
     found = compare(*read_evaluated((pair[0], other)))
