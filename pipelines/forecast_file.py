@@ -85,11 +85,15 @@ class FrameWriter(Protocol):
 
 
 def suffix_of(out: Path) -> str:
-    """The suffix, which decides the format; raises SettingsError for an unknown one."""
+    """The suffix, which decides the format; raises SettingsError for an unknown one, and for a zarr folder
+    that exists.
+    """
     if out.suffix not in SUFFIXES:
         raise SettingsError(
             f"{out}: found {out.suffix or 'no suffix'}; expected one of {', '.join(SUFFIXES)}"
         )
+    if out.suffix == ".zarr" and out.exists():
+        raise SettingsError(f"{out}: exists already; name another file, or remove it")
     return out.suffix
 
 
@@ -100,8 +104,6 @@ def write_forecast(out: Path, metadata: ForecastMetadata, frames: Iterator[Forec
     folder, ShardError where the disk is full.
     """
     suffix = suffix_of(out)
-    if suffix == ".zarr" and out.exists():
-        raise SettingsError(f"{out}: exists already; name another file, or remove it")
     # A random name, at which nobody can have placed a link: netCDF and zarr would write through it.
     temporary = out.with_name(f"{TEMPORARY}{secrets.token_hex(6)}-{out.name}")
     try:

@@ -170,20 +170,20 @@ def test_what_cannot_be_is_refused_and_leaves_no_file(root, samples, checkpoint,
         assert remote.exit_code == 2
         assert "is a URL" in remote.stderr
         assert list(Path().iterdir()) == []
-        (tmp_path / "a.zarr").mkdir()
-        assert "exists already" in forecast(checkpoint, root / ACOUSTICS, "a.zarr").stderr
 
 
-def test_a_wrong_suffix_is_refused_before_the_model_is_loaded(root, tmp_path):
+def test_a_file_that_cannot_be_written_is_refused_before_the_model_is_loaded(root, tmp_path):
     with chdir(tmp_path):
+        Path("there.zarr").mkdir()
         for out, options, words in [
             ("a.txt", (), "a.txt: found .txt; expected one of .nc"),
             ("a.nc", ("--gif", "a.png"), "a.png: found .png; expected .gif"),
+            ("there.zarr", (), "there.zarr: exists already; name another file, or remove it"),
         ]:
             done = forecast("no-model", root / ACOUSTICS, out, *options)
             assert done.exit_code == 1
             assert words in done.stderr
-        assert list(Path().iterdir()) == []
+        assert list(Path().rglob("*")) == [Path("there.zarr")]
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
