@@ -9,6 +9,8 @@ from tests.house import PACKAGES, Text, boxes_of, imports_of, sources_of, text_o
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 70
 NESTED_COMPREHENSIONS = 14
+# When a job of SLURM ends is a time of day.
+TIMES_OF_DAY = {"shards/program/checkup.py"}
 
 
 @cache
@@ -63,3 +65,8 @@ def test_few_comprehensions_have_two_loops():
 def test_few_lines_are_over_110_columns():
     """Texts of generated pages alone."""
     assert text().over_110 <= 10
+
+
+def test_no_duration_is_taken_from_a_clock_that_can_be_set_back():
+    """`time.monotonic` and `time.perf_counter` only go forward."""
+    assert {path for path, text in sources_of().items() if "time.time(" in text} == TIMES_OF_DAY
