@@ -3,8 +3,8 @@
     begin     all ranks copy their state; a thread of each rank writes the copy
     finish    all ranks have written; rank 0 gives the folder of the step its name
 
-Threads never talk to other ranks: what ranks agree on is said between two steps, where all of them are.
-What the files are is in walrus/training/run_checkpoint.py, the reasons in
+The threads do not communicate with other ranks: ranks agree between two steps, when all of them are there.
+The files are described in walrus/training/run_checkpoint.py, the reasons are in
 docs/decisions/0135-checkpoints-during-training.md.
 """
 
@@ -38,7 +38,7 @@ UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}step-\d+")
 
 @dataclass(frozen=True)
 class Written:
-    """The file of a rank: its bytes, and the crc32c of its header; zeros where it had nothing to write."""
+    """The file of a rank: its size in bytes, and the crc32c of its header; zeros if it has no file."""
 
     size: int = 0
     header: int = 0
@@ -46,7 +46,7 @@ class Written:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A checkpoint on its way to the disk, and what the thread of this rank will have written of it."""
+    """A checkpoint that is being written, and what the thread of this rank will return."""
 
     checkpoint: Checkpoint
     written: Future[Written]
@@ -58,11 +58,11 @@ class CheckpointWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._begun: _Begun | None = None
-        # Pinned memory is slow to get: it is kept for the next checkpoint.
+        # Pinned memory takes long to allocate: it is kept for the next checkpoint.
         self._copies: dict[str, Tensor] = {}
 
     def begin(self, checkpoint: Checkpoint, fragments: Iterable[Fragment]) -> None:
-        """Copies the fragments of this rank, and begins to write; waits for the checkpoint before."""
+        """Copies the fragments of this rank, and starts to write them; waits for an earlier checkpoint."""
         self.finish()
         building = self._building(checkpoint)
         if dist.get_rank() == 0:
@@ -77,7 +77,7 @@ class CheckpointWriter:
 
     @property
     def is_writing(self) -> bool:
-        """Whether this rank has not written all of its part yet; raises what ended its thread."""
+        """Whether this rank is still writing its part; raises the error that ended its thread."""
         if self._begun is None:
             return False
         if not self._begun.written.done():
@@ -86,10 +86,10 @@ class CheckpointWriter:
         return False
 
     def finish(self) -> None:
-        """Waits until all ranks have written; the folder of the step then gets its name.
+        """Waits until all ranks have written; then the folder of the step gets its name.
 
-        So whatever has a name is whole. Does nothing where nothing was begun. Raises what ended the thread of
-        this rank: MismatchError or OSError.
+        So a folder with such a name is complete. Does nothing if no checkpoint is being written. Raises the
+        error that ended the thread of this rank: MismatchError or OSError.
         """
         if self._begun is None:
             return
@@ -116,9 +116,9 @@ class CheckpointWriter:
 
 
 def copies_of(fragments: Iterable[Fragment], before: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The values of fragments on the CPU, by their names; in the memory of earlier copies where it fits.
+    """Copies of the values of fragments, on the CPU, by name; in the memory of earlier copies if it fits.
 
-    From a GPU they come into pinned memory, all of them before this returns.
+    Those from a GPU are in pinned memory, and complete when this returns.
     """
     copies = {}
     for piece in fragments:
@@ -134,13 +134,13 @@ def copies_of(fragments: Iterable[Fragment], before: Mapping[str, Tensor]) -> di
 
 
 def in_a_thread(act: Callable[[], Written]) -> Future[Written]:
-    """What `act` will have returned or raised. Its thread keeps no process alive that wants to end."""
+    """Calls `act` in a thread; its result, or its error, is in the future. The process may end before it."""
     future: Future[Written] = Future()
 
     def run() -> None:
         try:
             future.set_result(act())
-        # Whatever it is, the main thread raises it.
+        # The main thread raises it, whatever it is.
         except BaseException as error:
             future.set_exception(error)
 
@@ -158,7 +158,7 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> Written:
         raise MismatchError(
             f"{path}: cannot be written ({error}); the same command continues from the last checkpoint"
         ) from error
-    # The library makes a file for its owner alone; the umask is the choice of the user.
+    # The library makes files that only their owner can read; the user may have chosen otherwise by umask.
     path.chmod(path.parent.stat().st_mode & 0o666)
     settle(path)
     return Written(path.stat().st_size, google_crc32c.value(read_header(path)))
@@ -173,14 +173,14 @@ def _file_of(rank: int) -> str:
 
 
 def _of_all_ranks(value: int) -> list[int]:
-    """A number of each rank, by rank. The sum also shows rank 0 that all of them came here."""
+    """The value of each rank, by rank. When this returns, all ranks have called it."""
     own = dist.get_rank()
     mine = [float(value) if rank == own else 0.0 for rank in range(dist.get_world_size())]
     return [int(each) for each in sum_over_ranks(mine)]
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """What a killed run left: a folder with all in it; of a link the link alone."""
+    """Removes what a killed run left: folders with all that is in them; of a link, only the link."""
     for leftover in folder.iterdir():
         if not UNFINISHED.fullmatch(leftover.name):
             continue
@@ -191,7 +191,7 @@ def _remove_unfinished(folder: Path) -> None:
 
 
 def _set_aside(target: Path) -> None:
-    """Renames what has the name of the new checkpoint but is incomplete: it is not ours to delete."""
+    """Renames an incomplete folder that has the name of the new checkpoint: we do not delete it."""
     number = 1
     while target.exists():
         aside = target.with_name(f"{target.name}-incomplete-{number}")

@@ -1,4 +1,4 @@
-"""Compiled blocks: few graphs for all tasks, made before the first step.
+"""Compiles the blocks before the first step, into few graphs for all tasks.
 
 The reasons are in docs/decisions/0079-few-graphs.md.
 """
@@ -19,14 +19,14 @@ from walrus.model.time_mixing import lag_buckets
 from walrus.reading.plan import StreamPlan
 from walrus.reading.stream import Shards
 
-# Variants of a block that may be compiled. The 19 tasks of the published recipe need 3, their validation as
-# many again; a run that asks for more ends with an error and does not go on uncompiled.
+# The most graphs of a block. The 19 tasks of the published recipe need 3, and their validation 3 more. A run
+# that needs more graphs ends with an error, instead of continuing without compiled blocks.
 MOST_GRAPHS = 32
 
 
 @dataclass(frozen=True, order=True)
 class PassShape:
-    """Frames, windows and tokens per frame of what a block gets."""
+    """Frames, windows and tokens per frame of the input of a block."""
 
     frames: int
     windows: int
@@ -36,7 +36,7 @@ class PassShape:
 def pass_shapes(
     settings: ModelSettings, plan: StreamPlan, shards: Shards, group_ranks: int
 ) -> set[PassShape]:
-    """What the blocks of a rank get in a run, each once, with the strides of the table."""
+    """The shapes of the inputs that the blocks of a rank get in a run, with the strides of the table."""
     shapes = set()
     for task in plan.tasks:
         schema = shards.datasets[task.name].card.schema
@@ -46,9 +46,9 @@ def pass_shapes(
 
 
 def compile_blocks(blocks: nn.ModuleList, backend: str | Callable[..., object] = "inductor") -> None:
-    """Compiles every block; they share their graphs, as these take weights and tokens as arguments.
+    """Marks every block to be compiled; the blocks share their graphs, to which weights are arguments.
 
-    A block that cannot be one graph, or needs more than `MOST_GRAPHS`, is an error.
+    The first pass then fails if a block is not one graph, or needs more than `MOST_GRAPHS`.
     """
     torch._dynamo.config.recompile_limit = MOST_GRAPHS
     for block in blocks:
@@ -62,10 +62,10 @@ def warm_up(
     device: torch.device,
     autocast: torch.dtype | None,
 ) -> float:
-    """Compiles what training passes of these shapes need, forward and backward; the seconds it took.
+    """Compiles a block for these shapes by a forward and a backward pass of each; returns the seconds.
 
-    The passes are on zeros and leave no gradient. `autocast` is the precision of products, None for that of
-    the weights.
+    The passes are on zeros and leave no gradient. `autocast` is the precision of products; None: that of the
+    weights.
     """
     began = time.perf_counter()
     for shape in sorted(set(shapes)):

@@ -1,4 +1,4 @@
-"""Copies of micro-batches onto a GPU, which run while the one before is computed.
+"""Copies micro-batches to a GPU, each while the one before is computed.
 
 The reasons are in docs/decisions/0110-waits-for-the-host.md.
 """
@@ -20,10 +20,10 @@ Sent = TypeVar("Sent")
 def copied(
     batches: Iterator[tuple[MicroBatch, Batch]], device: torch.device
 ) -> Iterator[tuple[MicroBatch, Batch]]:
-    """The micro-batches on the device; on a GPU each is copied while the one before is computed.
+    """Yield the micro-batches on the device; for a GPU, each is copied while the one before is computed.
 
-    A batch is valid until the next one is asked for, as in walrus.reading.stream. On a CPU nothing is copied
-    and nothing read earlier than without this.
+    A batch is valid until the next one is requested, as in walrus.reading.stream. For a CPU nothing is
+    copied, and nothing is read earlier.
     """
     if device.type != "cuda":
         for micro, batch in batches:
@@ -41,7 +41,7 @@ def copied(
     for micro, batch, arrived in one_ahead(asked_on(copies, batches), send):
         compute = torch.cuda.current_stream(device)
         compute.wait_event(arrived)
-        # Otherwise the next copy could get this memory while it is still computed with.
+        # Otherwise the next copy could be written to this memory while it is still in use.
         batch.record_stream(compute)
         yield micro, batch
 
@@ -61,7 +61,7 @@ def asked_on(stream: torch.cuda.Stream, items: Iterator[Item]) -> Iterator[Item]
 
 
 def one_ahead(items: Iterator[Item], send: Callable[[Item], Sent]) -> Iterator[Sent]:
-    """What `send` makes of each item, made when the one before it is handed out.
+    """Yield `send(item)` for each item; it is called before the result for the item before is given out.
 
     >>> def send(item: int) -> int:
     ...     print("sent", item)

@@ -1,4 +1,4 @@
-"""DeepSpeed: the one module that imports it, and all names of its inside that this project uses.
+"""The only module that imports DeepSpeed, with all of its internal names that this project uses.
 
 DeepSpeed flattens the parameters of a group into one tensor and gives each rank a stretch of it: of the whole
 group under ZeRO 1 and 2, of every parameter under ZeRO 3. Where each stretch is can only be read from tables

@@ -25,16 +25,16 @@ TIMEOUT = datetime.timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class LauncherRank:
-    """This process as a launcher (torchrun, deepspeed, srun with a script) has named it."""
+    """The rank that a launcher (torchrun, deepspeed, srun with a script) gave to this process."""
 
     rank: int
     ranks: int
 
     @classmethod
     def find(cls) -> LauncherRank | None:
-        """Who this process is by RANK and WORLD_SIZE; None where no launcher has set them.
+        """The rank by the variables RANK and WORLD_SIZE; None where no launcher has set them.
 
-        Raises MismatchError where they are set in part, or do not fit.
+        Raises MismatchError where only some of them are set, or they do not fit each other.
         """
         names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
         found = {name: os.environ[name] for name in names if name in os.environ}
@@ -56,9 +56,10 @@ class LauncherRank:
 
 
 def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
-    """Meets the other ranks: at a file that no earlier world has used, or where the launcher says (None).
+    """Connects to the other ranks: by gloo on the CPU, by nccl on GPUs.
 
-    gloo on the CPU, nccl on GPUs. Raises MismatchError where they do not meet.
+    `meeting` is a file by which the ranks of one machine find each other, which no earlier run has used;
+    None: they find each other at the address of the launcher. Raises MismatchError where they cannot connect.
     """
     if meeting is not None:
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
@@ -87,7 +88,7 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
 
 @contextmanager
 def every_rank_needed() -> Iterator[None]:
-    """Raises MismatchError where ranks cannot exchange numbers any more, since one of them has ended."""
+    """Raises MismatchError where ranks can no longer communicate, because one of them has ended."""
     try:
         yield
     except RuntimeError as error:
@@ -100,9 +101,9 @@ def every_rank_needed() -> Iterator[None]:
 
 
 def let_ranks_wait(minutes: float) -> None:
-    """All groups of ranks wait so long for a rank that reads or saves, before they take it for lost.
+    """Sets how long all groups of ranks wait for a rank that reads or saves, before it counts as lost.
 
-    Those that DeepSpeed has made as well: torch gives them 10 minutes on GPUs, whatever the world has
+    This includes the groups that DeepSpeed makes, to which torch gives 10 minutes on GPUs
     (docs/decisions/0136-how-long-ranks-wait.md).
     """
     # Torch has no public function for that.
@@ -116,7 +117,7 @@ def _first_line(error: Exception) -> str:
 
 
 def leave_world() -> None:
-    """Waits for the other ranks and parts from them."""
+    """Waits for the other ranks, then disconnects."""
     dist.barrier()
     dist.destroy_process_group()
 
@@ -131,10 +132,10 @@ def sum_over_ranks(values: list[float]) -> list[float]:
 
 
 class ShardingGroup:
-    """The ranks that keep one copy of the state together: all of them, or `size` neighbours.
+    """The ranks that share one copy of the state: `size` neighbours.
 
-    Answers as a model-parallel unit of DeepSpeed: the data-parallel world is the group, no model is cut.
-    `replicas` are the ranks, one of each group, that hold the same share.
+    It has the interface of a model-parallel unit of DeepSpeed: data-parallel over this group, and no model
+    parallelism. `replicas` are the ranks, one of each group, that hold the same part of the state.
     """
 
     def __init__(self, size: int) -> None:
@@ -147,7 +148,7 @@ class ShardingGroup:
         self.size, self.count = size, ranks // size
         groups = [range(first, first + size) for first in range(0, ranks, size)]
         across = [range(first, ranks, size) for first in range(size)]
-        # Every rank must take part in the making of every group, in one order.
+        # Every rank must call this for every group, in the same order.
         self.neighbours = _own([dist.new_group(list(members)) for members in groups], rank // size)
         self.replicas = _own([dist.new_group(list(members)) for members in across], rank % size)
         self.alone = _own([dist.new_group([member]) for member in range(ranks)], rank)

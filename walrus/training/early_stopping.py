@@ -1,4 +1,4 @@
-"""Validation rollouts during training: the best weights are kept; training ends when they stop improving.
+"""Early stopping: validation rollouts during training; the best weights are kept.
 
 The reasons are in docs/decisions/0024-the-end-of-a-fine-tuning.md.
 
@@ -38,9 +38,10 @@ VRMSE = MEASURES.index("vrmse")
 
 @checked
 class EarlyStoppingSettings:
-    """Short rollouts of the validation split after every so many optimiser steps; 0: never.
+    """Short rollouts of the validation split, after every `every` optimiser steps; 0: never.
 
-    Training ends after `patience` of them without a better one.
+    Training ends when `patience` validations in a row were not better than the best one before. A validation
+    is the mean over rollouts of `steps` steps on the first `trajectories` trajectories.
     """
 
     every: Natural = 0
@@ -58,7 +59,7 @@ class Validation:
 
 
 class EarlyStopping:
-    """Judges the model between the steps of a run, and remembers the best in the folder of the run."""
+    """Validates the model between the steps of a run, and keeps the best weights in the folder of the run."""
 
     def __init__(
         self, settings: EarlyStoppingSettings, model: Model, dataset: Dataset, history: int, folder: Path
@@ -71,12 +72,11 @@ class EarlyStopping:
         self.seen: list[Validation] = []
 
     def begin(self, step: int) -> None:
-        """Forgets what was seen after this step, from where the run goes on."""
+        """Reads the validations of the run up to this step, from which the run continues."""
         self.seen = [seen for seen in read_validations(self.folder) if seen.step <= step]
 
     def is_better(self, step: int, last: bool) -> bool:
-        """Validates if that is due after so many steps, and after the last; whether the model is the best
-        yet.
+        """Validates after `step` steps, if it is due or these were the last; returns whether it is the best.
 
         All ranks must call this.
         """
@@ -117,18 +117,18 @@ class EarlyStopping:
 
 
 def read_validations(folder: Path) -> list[Validation]:
-    """What a run has seen so far."""
+    """The validations of a run so far."""
     return read_lines(folder / LOG, Validation)
 
 
 def is_done(folder: Path, settings: EarlyStoppingSettings, steps: int) -> bool:
-    """Whether a run with early stopping has come to its end, by itself or by the schedule."""
+    """Whether a run with early stopping has ended, by early stopping or by the schedule."""
     seen = read_validations(folder)
     return bool(settings.every and seen) and (seen[-1].step == steps or is_over(seen, settings))
 
 
 def best_of(seen: list[Validation]) -> Validation:
-    """The first of the smallest error."""
+    """The validation with the smallest error; the first one of several."""
     return min(seen, key=lambda validation: validation.error)
 
 

@@ -1,7 +1,7 @@
 """The training engine: a small interface to DeepSpeed ZeRO.
 
-Its JSON is derived from our settings (walrus/training/engine_settings.py). Its samplers, schedules and
-checkpoints are not used.
+The configuration of DeepSpeed is derived from our settings (walrus/training/engine_settings.py). Its
+samplers, schedules and checkpoints are not used.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Engine:
     def backward(self, loss: Tensor) -> None:
         """Adds this micro-batch's share to the gradient."""
         if self.settings.zero_stage == 1 and self.engine.is_gradient_accumulation_boundary():
-            # Stage 1 sums the gradients that a rank has, in their order: a group on another task has another
-            # stem. These zeros move no weight, as the optimiser leaves idle parameters out.
+            # Stage 1 sums the gradients that a rank has, in their order; but a group on another task uses
+            # another encoder. The zeros change no weight, because the optimiser skips idle parameters.
             for parameter in self.engine.module.parameters():
                 if parameter.requires_grad and parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
@@ -93,9 +93,9 @@ class Engine:
         self.engine.step()
 
     def step(self, rate: float) -> float:
-        """Ends a step: clips the gradient and updates the weights at this rate; the norm that was clipped.
+        """Ends a step: clips the gradient, updates the weights, returns the norm before clipping.
 
-        Nothing is updated where that is not finite.
+        If the norm is not finite, nothing is updated.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
@@ -105,7 +105,7 @@ class Engine:
             if not math.isfinite(norm):
                 return norm
         if self.group is not None:
-            # Each group has the gradient of its own micro-batches by now.
+            # So far each group has the gradient of its own micro-batches.
             gradient = gradient_of_rank(self.optimizer)
             dist.all_reduce(gradient, group=self.group.replicas)
             gradient /= self.group.count
@@ -126,14 +126,14 @@ class Engine:
         return norm
 
     def _clip(self) -> float:
-        """Clips whole gradients, as the other stages do theirs."""
+        """Clips the gradients, and returns their norm before that."""
         return float(torch.nn.utils.clip_grad_norm_(list(self.names), self.settings.clip))
 
     @contextmanager
     def _momentum_kept(self) -> Iterator[None]:
-        """Keeps Muon's momentum of idle parameters over a step, and takes no part of it into the norm.
+        """Keeps Muon's momentum of idle parameters unchanged in a step, and leaves it out of the norm.
 
-        DeepSpeed gives Muon every matrix in each step: without a gradient it would move by its momentum.
+        DeepSpeed passes every matrix to Muon in each step: one without a gradient would move by its momentum.
         """
         idle = self.participation.idle
         if self.settings.optimizer != "muon" or not idle:
@@ -146,7 +146,7 @@ class Engine:
         if self.settings.zero_stage in (1, 2):
             # These stages have made the updates already, at the end of the backward pass.
             for parameters, _, updates in muon_groups(self.optimizer):
-                # Behind the updates there may be padding.
+                # Padding may follow the updates.
                 for parameter, update in zip(parameters, updates or (), strict=False):
                     if self.names[parameter] in idle:
                         update.zero_()
@@ -160,11 +160,11 @@ class Engine:
 
     @property
     def updates(self) -> dict[str, int]:
-        """In how many steps each parameter has taken part."""
+        """The number of steps in which each parameter was updated."""
         return dict(self.participation.counts)
 
     def fragments(self) -> list[Fragment]:
-        """The state that this rank is to write: weights, optimiser, average; each element on some rank."""
+        """The state that this rank writes: weights, optimiser, average; all ranks together write all."""
         rank = dist.get_rank()
         writers = (
             1 if self.settings.zero_stage == 0 else self.settings.mics_shard_size or dist.get_world_size()
@@ -180,7 +180,7 @@ class Engine:
         ]
 
     def _restore(self, saved: RunCheckpoint) -> None:
-        """Puts back the optimiser's state and the average; what the checkpoint lacks begins anew."""
+        """Restores the state of the optimiser and the average, as far as the checkpoint has them."""
         averages = self.average.fragments if self.average is not None else []
         moments = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
         for pieces in (averages, moments):
@@ -192,7 +192,7 @@ class Engine:
         self.steps = saved.checkpoint.step
 
     def _read(self, saved: RunCheckpoint, pieces: Sequence[Fragment]) -> None:
-        """Reads the pieces of this rank, each once for all ranks that hold the same."""
+        """Reads the pieces of this rank; a piece that several ranks need is read from the disk once."""
         if self.settings.zero_stage == 0:
             read_together(saved, pieces, range(dist.get_world_size()))
         elif self.group is not None:
@@ -209,9 +209,9 @@ def read_together(
     ranks: Sequence[int],
     group: dist.ProcessGroup | None = None,
 ) -> None:
-    """Fills pieces that all these ranks hold: each is read from the disk by one rank, which sends it on.
+    """Fills pieces that all these ranks need: each is read by one rank, which sends it to the others.
 
-    `group` has these ranks, in this order; None is the world.
+    `group` is the group of these ranks, in this order; None: all ranks of the run.
     """
     own = ranks.index(dist.get_rank())
     for piece in pieces[own :: len(ranks)]:
@@ -222,7 +222,7 @@ def read_together(
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Whether products of single-precision matrices, and convolutions, may use the tensor cores of a GPU."""
+    """Sets whether products of single-precision matrices, and convolutions, use the tensor cores of a GPU."""
     torch.set_float32_matmul_precision("high" if allowed else "highest")
     torch.backends.cudnn.allow_tf32 = allowed
 
@@ -230,7 +230,7 @@ def allow_tf32(allowed: bool) -> None:
 def _optimizer(
     module: nn.Module, settings: EngineSettings, participation: Participation
 ) -> torch.optim.Optimizer:
-    """AdamW, or Muon for matrices and AdamW for the other parameters, in groups of one rate each."""
+    """AdamW; or Muon for matrices and AdamW for the rest. Each group of parameters has its own rate."""
     adam: dict[str, Any] = {
         "betas": settings.betas,
         "eps": settings.eps,
@@ -260,7 +260,7 @@ def _optimizer(
 def by_rate(
     module: nn.Module, parameters: Sequence[nn.Parameter], settings: EngineSettings, muon: bool = False
 ) -> list[dict[str, Any]]:
-    """The parameters that learn, in groups; the `factor` of a group multiplies the rate of the schedule."""
+    """The trained parameters, in groups; the rate of a group is `factor` times that of the schedule."""
     blocks = {id(parameter) for name, parameter in module.named_parameters() if ".blocks." in f".{name}"}
     factors = {
         id(p): settings.blocks_factor if id(p) in blocks else 1.0 for p in parameters if p.requires_grad

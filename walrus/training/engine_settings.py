@@ -1,4 +1,4 @@
-"""How weights are updated and where they are kept, as settings of ours and as DeepSpeed's JSON."""
+"""How weights are updated and where they are kept: our settings, and DeepSpeed's JSON made from them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LARGEST_BUCKET = 50_000_000
 class EngineSettings:
     """How weights are updated and where they are kept: ZeRO stage 0 to 3, fp32 or bf16 autocast.
 
-    `muon` is for the matrices of the blocks, whose rate is then `muon_factor` times that of the schedule;
-    AdamW has the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (before it under ZeRO
-    0), so `clip` must leave room for that.
+    With `muon`, Muon updates the matrices of linear layers, at `muon_factor` times the rate of the schedule,
+    and AdamW the rest. DeepSpeed clips the gradient after Muon has made it orthogonal (with ZeRO 0 before),
+    so `clip` must allow for its larger norm.
     """
 
     # 0 is the fastest on one process: docs/decisions/0167-no-zero-on-one-process.md.
     zero_stage: Literal[0, 1, 2, 3] = 1
-    # So many neighbouring ranks keep one copy of the state, as in MiCS (arXiv 2205.00119) and hybrid FSDP.
-    # 0: all of them.
+    # Number of neighbouring ranks that share one copy of the state, as in MiCS (arXiv 2205.00119) and hybrid
+    # FSDP; 0: all ranks.
     mics_shard_size: Natural = 0
     # Keep AdamW's moments and the weights that it updates in the memory of the CPU.
     offload: Literal["none", "optimizer"] = "none"
@@ -35,19 +35,18 @@ class EngineSettings:
     optimizer: Literal["adamw", "muon"] = "adamw"
     muon_factor: Positive = 10.0
     muon_momentum: NotNegative = 0.95
-    # The rate of the blocks in units of that of encoder and decoder;
-    # below 1, a fine-tuning changes them less.
+    # The rate of the blocks, divided by that of encoder and decoder; below 1, fine-tuning changes them less.
     blocks_factor: Positive = 1.0
     weight_decay: NotNegative = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
     eps: Positive = 1e-10
     clip: Positive = 10.0
-    # The decay of an exponential average of the weights, which is then what the run leaves; 0: no average.
+    # The decay of an exponential average of the weights, which is then the model of the run; 0: no average.
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     autocast: Literal["", "bfloat16"] = ""
-    # As the published run: single precision, but GPUs round what they multiply to 10 bits.
+    # Single precision, but GPUs round the factors of products to 10 bits, as in the published run.
     tf32: bool = False
-    # So long ranks wait for one that reads or saves, before they take it for lost and the run ends.
+    # How long ranks wait for one that reads or saves; after that it counts as lost, and the run ends.
     wait_minutes: Positive = 30.0
 
     @model_validator(mode="after")
@@ -68,7 +67,7 @@ class EngineSettings:
         return self
 
     def check_machine(self, gpu: bool) -> None:
-        """Raises SettingsError where this machine cannot do what is asked."""
+        """Raises SettingsError where a setting needs a GPU and there is none."""
         if self.offload != "none" and not gpu:
             raise SettingsError(
                 f"engine.offload {self.offload}: moves memory off a GPU, and there is none; set it to none"

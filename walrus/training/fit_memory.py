@@ -1,4 +1,4 @@
-"""Makes a training step fit into the memory, or says in one line that it does not."""
+"""Changes settings so that a training step fits the memory, or reports in one line that it does not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from walrus.training.engine_settings import EngineSettings
 from walrus.training.memory_estimate import MemoryEstimate, activations, footprint
 from walrus.training.tuning import TuningSettings, prepare
 
-# The share of a machine's memory that a step may be planned to take; the rest is for what no estimate knows.
+# The share of the memory that a step may need by the estimate; the rest is for what the estimate leaves out.
 MARGIN = 0.85
 # On a CPU: what Python and torch hold, and how much more than the activations freed memory that is kept and
 # intermediate results of a step take. Measured at 2.5 GB where the activations are 0.94 GB.
@@ -42,7 +42,7 @@ class TrainingLoad:
 
 
 def step_footprint(model: ModelSettings, engine: EngineSettings, load: TrainingLoad) -> MemoryEstimate:
-    """The memory of a step on the device of a rank: weights at rest need no gradient and no optimiser."""
+    """The memory of a step on the device of a rank; untrained weights need no gradient and no optimiser."""
     every, learning = _parameters(model, load)
     kept = load.windows * (activations(model, load.schema, load.history) + _recomputed(model, load))
     whole = footprint(every, engine, load.rank, kept)
@@ -56,10 +56,10 @@ def step_footprint(model: ModelSettings, engine: EngineSettings, load: TrainingL
 def fitted(
     model: ModelSettings, engine: EngineSettings, load: TrainingLoad, memory: int
 ) -> tuple[ModelSettings, EngineSettings, MemoryEstimate]:
-    """The settings as they are where a step fits into so many bytes, else the first thriftier ones that do.
+    """Settings with which a step fits into `memory` bytes: as they are, or with as few changes as possible.
 
-    First activations are computed again instead of kept, then the optimiser goes to the memory of the CPU.
-    Where nothing fits, the thriftiest are returned: the footprint says by how much.
+    The first change is to recompute all activations, the second to keep the optimiser in the memory of the
+    CPU as well. If nothing fits, the last ones are returned: the estimate shows how much is missing.
     """
     choices = [(model, engine), (replace(model, checkpoint_every=1), engine)]
     if engine.optimizer == "adamw" and engine.zero_stage and not engine.mics_shard_size:
@@ -74,7 +74,7 @@ def fits(needed: MemoryEstimate, memory: int) -> bool:
 
 
 def process_bytes(needed: MemoryEstimate) -> float:
-    """The most that a process holds that trains on a CPU, about.
+    """The most memory of a process that trains on a CPU, in bytes, about.
 
     >>> process_bytes(MemoryEstimate(weights=10e6, gradients=10e6, optimizer=20e6, activations=200e6)) / 1e6
     850.0
@@ -83,7 +83,7 @@ def process_bytes(needed: MemoryEstimate) -> float:
 
 
 def _parameters(model: ModelSettings, load: TrainingLoad) -> tuple[int, int]:
-    """All of them, and those that learn."""
+    """The number of all parameters, and of those that are trained."""
     with torch.device("meta"):
         network = Walrus(model, load.columns)
         prepare(network, load.tuning)
@@ -92,7 +92,7 @@ def _parameters(model: ModelSettings, load: TrainingLoad) -> tuple[int, int]:
 
 
 def _recomputed(model: ModelSettings, load: TrainingLoad) -> float:
-    """One block of a window as a whole, while it is computed again."""
+    """The activations of one block for a window, in bytes, which exist while it is recomputed."""
     if not model.checkpoint_every:
         return 0.0
     one, two = (
@@ -103,14 +103,14 @@ def _recomputed(model: ModelSettings, load: TrainingLoad) -> float:
 
 
 def machine_memory() -> int:
-    """Bytes of the GPU, or those of the machine that we may use where there is none."""
+    """Bytes of the GPU; without one, those of the machine that this process may use."""
     if torch.cuda.is_available():
         return int(torch.cuda.get_device_properties(device()).total_memory)
     return usable_memory()
 
 
 def in_words(needed: MemoryEstimate) -> str:
-    """The footprint as a user reads it."""
+    """The estimate in words, for the user."""
     parts = {
         "weights": needed.weights,
         "gradients": needed.gradients,
@@ -124,7 +124,7 @@ def in_words(needed: MemoryEstimate) -> str:
 
 @contextmanager
 def enough_memory(run: Path) -> Iterator[None]:
-    """Raises MismatchError where memory does not suffice, on the GPU or on the CPU."""
+    """Raises MismatchError where the GPU or the CPU runs out of memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -1,10 +1,10 @@
 """The records of a run, all in its folder: JSON lines, TensorBoard events, and sentences.
 
-A record that cannot be written never ends the run: this is said once, and the run goes on without it.
+A record that cannot be written never ends the run: this is reported once, and the run continues without it.
 
 RUN/losses.jsonl     one line per step: losses, rate, gradient norm, speed, waiting, checksum of the line
 RUN/tensorboard/     the same figures
-RUN/log.txt          when it began, went on, was allowed to differ, was stopped
+RUN/log.txt          when the run started, resumed, was stopped, and which changes were allowed
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class StepRecord:
 
 @excerpt
 class LoggedStep:
-    """A line of the file of losses, as far as it is read again."""
+    """What is read from a line of the file of losses."""
 
     step: Natural
     losses: dict[str, float]
@@ -146,7 +146,7 @@ def _without_trace(failure: threading.ExceptHookArgs) -> None:
 
 
 def _losses_from(run: Path, first: int) -> BinaryIO:
-    """The file of losses, open at its end, with the steps before `first`."""
+    """The file of losses, open to append, with the steps before `first` only."""
     run.mkdir(parents=True, exist_ok=True)
     kept = (line for line, found in _whole_lines(run / LOSSES, LoggedStep) if found.step < first)
     write_atomically(run / LOSSES, b"".join(kept))
@@ -161,7 +161,7 @@ def _events_from(run: Path, first: int) -> Any:
 
 
 def note(run: Path, sentence: str) -> None:
-    """Adds a sentence, with the time, to what happened to a run."""
+    """Adds a sentence, with the time, to the log of a run."""
 
     def write() -> None:
         run.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Low-rank adapters: a matrix learns by a product of two thin ones next to it (arXiv 2106.09685).
+"""Low-rank adapters: next to a matrix, the product of two thin matrices is trained (arXiv 2106.09685).
 
-The matrix itself rests, so that only the thin ones need gradients and optimiser state. What a run leaves is
-merged.
+The matrix itself does not change, so that only the thin ones need gradients and optimiser state. At the end
+of a run their product is added to it.
 
 The reasons are in docs/decisions/0022-adapters.md.
 """
@@ -16,7 +16,7 @@ BASE, DOWN, UP = "base", "down", "up"
 
 
 class LoraLinear(nn.Module):
-    """A linear layer at rest and a product of rank `rank` that learns; it begins as the layer itself."""
+    """A linear layer that is not trained, plus a product of rank `rank` that is, and starts at zero."""
 
     def __init__(self, base: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class LoraLinear(nn.Module):
 
 
 def adapt(module: nn.Module, rank: int) -> None:
-    """Puts an adapter in place of every linear layer below `module`."""
+    """Replaces every linear layer inside `module` by one with an adapter."""
     linear = []
     for parent in module.modules():
         for name, child in parent.named_children():
@@ -42,7 +42,7 @@ def adapt(module: nn.Module, rank: int) -> None:
 
 
 def merged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of the network without adapters that computes the same."""
+    """The weights of a network without adapters that computes the same."""
     plain: dict[str, Tensor] = {}
     for name, value in weights.items():
         stem, _, leaf = name.rpartition(".")

@@ -11,7 +11,7 @@ from shards.schema import Cell
 from walrus.normalize import WindowStatistics, normalise_change
 
 WEIGHT = 100.0
-# The first frame has no past to tell a rate of change from.
+# The first frame has no frame before it, from which the network could see a rate of change.
 CONTEXT = 1
 
 
@@ -24,14 +24,15 @@ def delta_loss(
     padded_C: Tensor,
     causal: bool = True,
 ) -> Tensor:
-    """100 times the mean absolute error of the changes in units of their RMS, a scalar.
+    """100 times the mean absolute error of the changes, in units of their RMS: a scalar.
 
-    `output` are the network's T changes of the variable channels, `seen` the T frames that it saw and `next`
-    the true frame after each.
-    The first change is left out; of a network that is not causal only the last one counts, since position t
-    sees frame t + 1, its answer. Cells inside an obstacle count as right, channels that only pad a vector
-    count not at all. `statistics` may cover constant channels behind the variable ones. Source: arXiv
-    2511.15684, equation 8.
+    - `output_TBCHWD`: the output of the network, a change for each frame and variable channel.
+    - `seen_TBCHWD`, `next_TBCHWD`: the frames that it saw, and the true frame after each.
+    - `statistics`: those of the window; they may have constant channels after the variable ones.
+
+    The first change does not count. If the network is not causal, only the last one counts, because for the
+    others it has seen the answer. The error of a cell inside an obstacle counts as 0; channels that are
+    padding do not count. Source: arXiv 2511.15684, equation 8.
     """
     channels = output_TBCHWD.shape[2]
     variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])

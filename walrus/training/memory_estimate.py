@@ -1,4 +1,4 @@
-"""Estimates the memory of a rank while it trains, from shapes; no number of it is exact."""
+"""Estimates the memory of a rank while it trains, from shapes alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MemoryEstimate:
 
 
 def parameters(model: ModelSettings, vocabulary: int) -> int:
-    """How many numbers the model learns."""
+    """Number of parameters of a model."""
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in Walrus(model, vocabulary).parameters())
 

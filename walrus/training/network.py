@@ -1,8 +1,10 @@
-"""What ranks send each other in a step, by ZeRO stage, and how long that takes on a given network.
+"""Estimates what ranks send each other in a step, by ZeRO stage, and how long that takes on a network.
 
 The bytes are those that DeepSpeed 0.19 sends with our settings, in float32; a test counts them on real ranks
-(tests/walrus/training/test_network.py). The time is that of a ring: its slowest link carries everything, and
-each call has a latency that grows with the logarithm of the ranks. Nothing is hidden behind computation.
+(tests/walrus/training/test_network.py). The time is that of a ring, in which the slowest link sends all
+bytes. Each call has a latency that grows with the logarithm of the number of ranks. It is assumed that
+nothing is sent while a rank computes.
+
 The reasons are in docs/decisions/0137-what-the-network-costs.md.
 """
 
@@ -13,9 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 FLOAT = 4
-# DeepSpeed keeps so many gathered parameters from the forward to the backward pass (ZeRO 3).
+# The most gathered parameters that DeepSpeed keeps from the forward to the backward pass (ZeRO 3).
 MOST_KEPT = 10**9
-# About so many bytes are sent in one call (DeepSpeed's buckets of 5e8 numbers, smaller ones with ZeRO 3).
+# About the bytes of one call (DeepSpeed's buckets have 5e8 numbers, smaller ones with ZeRO 3).
 BUCKET_BYTES = 2e8
 
 Kind = Literal["all_reduce", "all_gather", "reduce_scatter"]
@@ -23,9 +25,9 @@ Kind = Literal["all_reduce", "all_gather", "reduce_scatter"]
 
 @dataclass(frozen=True)
 class Network:
-    """GPUs of a machine, bytes per second of a GPU's links inside it and to others, seconds per message.
+    """GPUs per machine, bytes per second of a GPU inside its machine and to others, seconds per message.
 
-    As an H100 machine with 8 GPUs and a network card of 400 Gbit/s for each.
+    The default is an H100 machine with 8 GPUs and a network card of 400 Gbit/s for each.
     """
 
     machine_ranks: int = 8
@@ -36,7 +38,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Traffic:
-    """One kind of call in a step: its bytes in all, among `ranks` ranks of which a machine has `together`."""
+    """One kind of call in a step: all its bytes, and its `ranks` ranks, `together` of them per machine."""
 
     kind: Kind
     bytes: float
@@ -62,9 +64,10 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the state is: the ZeRO stage, and the ranks that share one copy of it (0: all).
+    """Where the state is: the ZeRO stage, and the number of ranks that share one copy of it (0: all).
 
-    `secondary` is a second copy of the parameters within so many ranks, for the backward pass (ZeRO++ hpZ).
+    `secondary` is the number of ranks that share a second copy of the parameters, for the backward pass
+    (ZeRO++ hpZ).
     """
 
     zero_stage: int

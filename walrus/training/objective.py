@@ -1,4 +1,4 @@
-"""One training pass: a micro-batch in, its loss out; its number decides all random draws.
+"""One training pass: from a micro-batch to its loss; the number of the micro-batch seeds all random draws.
 
 Axes: B batch, T time, C channel, H W D space.
 """
@@ -27,9 +27,10 @@ from walrus.vocabulary import Vocabulary
 
 
 class TrainingObjective(nn.Module):
-    """The network with its loss, as the engine drives it.
+    """The network with its loss, as one module for the engine.
 
-    `rank` says which slice of each micro-batch comes; without `scales` each window is normalised by itself.
+    `rank` says which slice of each micro-batch this process gets. Without `scales`, each window is normalised
+    by its own RMS.
     """
 
     def __init__(
@@ -58,8 +59,8 @@ class TrainingObjective(nn.Module):
     def forward(self, batch: Batch, number: int, ahead: int = 1) -> Tensor:
         """The loss of micro-batch `number`, a scalar, for the frame that is `ahead` steps after the history.
 
-        A window holds the history and the `rollout.steps` frames that follow. The network sees its own
-        forecasts of those before the frame that it is asked for: docs/decisions/0090-rollout-training.md.
+        A window has the history and the `rollout.steps` frames that follow. If `ahead` is above 1, the
+        network sees its own forecasts of the frames in between: docs/decisions/0090-rollout-training.md.
         """
         generator = generator_of(self.seed, "micro-batch", number)
         if self.rotates and can_rotate(batch):
@@ -92,7 +93,7 @@ class TrainingObjective(nn.Module):
         )
 
     def _seen(self, batch: Batch, history: int, ahead: int, number: int) -> Batch:
-        """The windows with the frames that the network sees: the last `ahead` - 1 are forecasts of its own.
+        """The windows with the frames that the network sees; the last `ahead` - 1 are its own forecasts.
 
         They are made as in a rollout, with jitter and bounds, from the first `history` frames.
         """
@@ -105,7 +106,7 @@ class TrainingObjective(nn.Module):
         return replace(batch, fields_BTCHWD=seen_BTCHWD)
 
     def tokens(self, batch: Batch) -> int:
-        """How many tokens the history of these windows has, with the strides of the table."""
+        """Number of tokens in the histories of these windows, with the strides of the table."""
         _, frames, _, height, width, depth = batch.fields_BTCHWD.shape
         axes = plan_axes(self.network.settings, (height, width, depth), batch.boundaries, self.jitters)
         return batch.windows * (frames - self.rollout.steps) * math.prod(axis.tokens for axis in axes)

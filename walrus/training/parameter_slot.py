@@ -1,4 +1,4 @@
-"""Where a parameter is within a flat tensor of the engine."""
+"""Where a parameter is in a flat tensor of the engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from walrus.training.run_checkpoint import Fragment
 
 @dataclass(frozen=True)
 class Slot:
-    """Elements `start` ... of a parameter are at `offset` ... of `flat`, which the optimiser knows."""
+    """`count` elements of a parameter, from `start` on: they are at `offset` of the tensor `flat`."""
 
     name: str
     parameter: nn.Parameter

@@ -1,7 +1,7 @@
-"""Which parameters take part in a step, and an AdamW that leaves the others exactly as they are.
+"""Which parameters take part in a step, and an AdamW that does not change the others.
 
-A step on 2D data gives the stem of 3D data no gradient. Its weights, moments and count of steps must then
-stay as they are, as in torch where `grad is None`: see docs/decisions/0030-idle-parameters.md.
+In a step on 2D data, the encoder and decoder of 3D data get no gradient. Their weights, moments and step
+counts must not change then, as in torch where `grad is None`: see docs/decisions/0030-idle-parameters.md.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Participation:
-    """The parameters that had a gradient in the current step, and the number of steps that each has taken.
+    """The parameters that had a gradient in this step (`active`), and the number of steps of each (`counts`).
 
-    Both are the same on all ranks. `slots` says where parameters are in each tensor that the optimiser knows.
+    Both are the same on all ranks. `slots` says where the parameters are in each tensor of the optimiser.
     """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
@@ -57,16 +57,16 @@ class Participation:
         return set(self.counts) - self.active
 
     def idle_slots(self, flat: Tensor) -> list[Slot]:
-        """The stretches of a tensor that belong to parameters without part in the step."""
+        """The parts of a tensor that belong to idle parameters."""
         return [slot for slot in self.slots.get(flat, ()) if slot.name not in self.active]
 
     def active_slots(self, flat: Tensor) -> list[Slot]:
-        """The stretches of a tensor that are to be updated."""
+        """The parts of a tensor that belong to active parameters, which are updated."""
         return [slot for slot in self.slots.get(flat, ()) if slot.name in self.active]
 
 
 class ParticipatingAdamW(torch.optim.Optimizer):
-    """AdamW of torch on the active stretches of flat tensors, with a count of steps for each parameter."""
+    """AdamW of torch on the active parts of flat tensors, with a step count for each parameter."""
 
     def __init__(self, groups: Any, participation: Participation) -> None:
         super().__init__(groups, {"lr": 0.0})

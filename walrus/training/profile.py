@@ -1,4 +1,4 @@
-"""A profile of a few steps on CPU and GPU, as a file that chrome://tracing and Perfetto open."""
+"""Profiles a few steps on CPU and GPU, into a file for chrome://tracing or Perfetto."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch.profiler import profile, schedule
 
 from shards.program.side_task import SideTask
 
-# Steps that are let pass, that the profiler warms up in, and that are written down.
+# Steps that are skipped, steps to warm up the profiler, and steps that are recorded.
 SKIPPED, WARMING, TRACED = 1, 1, 3
 
 
 @contextmanager
 def traced(folder: Path | None, rank: int) -> Iterator[Callable[[], None]]:
-    """Yields what to call after each step; the fifth leaves `rank-00000.json` in `folder`. None: no trace.
+    """Yields the function to call after each step; the fifth call writes `rank-00000.json` into `folder`.
 
-    A trace that cannot be made is reported once, and costs the run nothing.
+    Without a folder there is no trace. An error of the profiler is reported once, and does not end the run.
     """
     if folder is None:
         yield lambda: None

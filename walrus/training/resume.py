@@ -14,16 +14,16 @@ from walrus.training.early_stopping import BEST
 from walrus.training.run_checkpoint import Identity, RunCheckpoint, fault_of, leave_identity, steps_of
 
 CHECKPOINTS = "checkpoints"
-# The parts of a run's identity that may differ when asked for; the model may not, its weights would not fit.
+# The parts of the identity of a run that --allow lets differ; not the model, whose weights would not fit.
 PARTS = ("data", "plan", "schedule", "engine", "training")
 
 
 def last_checkpoint(
     run: Path, identity: Identity, allowed: Collection[str]
 ) -> tuple[RunCheckpoint | None, list[str]]:
-    """The state to go on from, None for a new run, and sentences on what is allowed to differ.
+    """The checkpoint from which the run continues (None for a new run), and sentences on what has changed.
 
-    Raises MismatchError where something else differs, SettingsError for an unknown part.
+    Raises MismatchError where a part has changed that is not `allowed`, SettingsError for an unknown part.
     """
     unknown = sorted(set(allowed) - set(PARTS))
     if unknown:
@@ -44,7 +44,7 @@ def last_checkpoint(
 
 
 def incomplete_checkpoints(run: Path, saved: RunCheckpoint | None) -> Iterator[str]:
-    """A sentence for each checkpoint that is newer than `saved` and not whole."""
+    """A sentence for each incomplete checkpoint that is newer than `saved`."""
     every = steps_of(run / CHECKPOINTS)
     after = every.index(saved.folder) + 1 if saved is not None else 0
     for step in every[after:]:
@@ -52,7 +52,7 @@ def incomplete_checkpoints(run: Path, saved: RunCheckpoint | None) -> Iterator[s
 
 
 def require_state(run: Path, saved: RunCheckpoint | None) -> None:
-    """Raises MismatchError where the run came to its end and kept no state to go on from."""
+    """Raises MismatchError where the run has ended and its state was removed, so that it cannot continue."""
     if saved is not None and not saved.checkpoint.has_state:
         raise MismatchError(
             f"{run}: its run ended at step {saved.checkpoint.step}, and its state was removed: the "
@@ -62,7 +62,7 @@ def require_state(run: Path, saved: RunCheckpoint | None) -> None:
 
 
 def remove_state(run: Path) -> None:
-    """Removes what only a run that goes on needs; which run it was stays known.
+    """Removes what only a run that continues needs; the identity of the run is kept.
 
     The reasons are in docs/decisions/0104-no-state-after-the-end.md.
     """
@@ -81,7 +81,7 @@ def _cure(refused: Collection[str]) -> str:
 
 
 def _changes(before: Identity, now: Identity) -> Iterator[tuple[str, str]]:
-    """Part, and its keys that differ; a setting that only one of the two versions knows is none."""
+    """Each part that differs, with its keys; a setting that only one of the two versions has is ignored."""
     for part, values in now.items():
         old = before.get(part, {})
         keys = set(old) | set(values) if part == "data" else set(old) & set(values)

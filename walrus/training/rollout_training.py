@@ -1,7 +1,7 @@
-"""Train on forecasts of forecasts, so that a network knows its own errors before it meets them in a rollout.
+"""Settings to train on forecasts that start from forecasts, so that the network learns to correct its errors.
 
-A history ends with frames that the network itself has forecast; the loss asks for the change from there to
-the truth. No gradient flows through those forecasts: docs/decisions/0090-rollout-training.md.
+The last frames of a history are then forecasts of the network itself; the loss compares the change from there
+with the truth. No gradient flows through those forecasts: docs/decisions/0090-rollout-training.md.
 
 Source: the pushforward trick, arXiv 2202.03376, section 3.1.
 """
@@ -18,10 +18,10 @@ from walrus.randomness import below
 
 @checked
 class RolloutSettings:
-    """Each optimiser step asks for a frame 1 to `steps` steps ahead, drawn anew; 1: from true frames only.
+    """Each optimiser step draws how many steps ahead it forecasts, from 1 to `steps`; 1: from true frames.
 
-    The first `begin` of the schedule, a share between 0 and 1, asks for one step: who cannot forecast one
-    step learns nothing from two.
+    During the first part of the schedule, a share `begin` from 0 to 1, it is always one step, because a
+    network must forecast one step well before it can learn from two.
     """
 
     steps: AtLeastOne = 1
@@ -29,7 +29,7 @@ class RolloutSettings:
 
     @property
     def identity(self) -> dict[str, JsonValue]:
-        """The settings that the losses depend on: none where all histories are true."""
+        """The settings that the losses depend on: none if all frames of the histories are true."""
         return {"rollout": [self.steps, self.begin]} if self.steps > 1 else {}
 
 

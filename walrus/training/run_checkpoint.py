@@ -8,9 +8,9 @@ folder is neither read nor removed. The header of each file has the checksums of
 checkpoint.json the sizes and the checksums of the headers: a cut file is seen before the run goes on, and a
 flipped bit when it is read.
 
-A fragment is a run of elements of one flattened tensor, called KIND/NAME@START: kind `weight`, `average`, or
-what the optimiser calls its own. A rank that loads reads the elements that it is to hold, from whichever
-files they lie in.
+A fragment is a range of elements of one flattened tensor, called KIND/NAME@START. The kind is `weight`,
+`average`, or the name of a state of the optimiser. A rank that resumes reads the elements that it needs, from
+the files that have them.
 
 walrus/training/checkpoint_writer.py writes them. The reasons are in docs/decisions/0017-fragments.md.
 """
@@ -62,7 +62,7 @@ class Fragment:
 
 @checked
 class Checkpoint:
-    """What a saved state belongs to.
+    """The document of a checkpoint: what its state belongs to.
 
     `updates` counts the optimiser's own steps for each parameter; earlier versions had one count for all.
     `sizes` are the bytes of each file, `headers` the crc32c of its header; earlier versions did not have
@@ -98,7 +98,7 @@ def _remove_step(step: Path) -> None:
 
 
 def _is_ours(step: Path) -> bool:
-    """False for a link, and for a folder in which somebody put a file."""
+    """Whether it is a folder with our files only: not a link, and no file of the user in it."""
     names = {path.name for path in step.iterdir()}
     return not step.is_symlink() and all(name == CHECKPOINT or FILE.fullmatch(name) for name in names)
 
@@ -178,7 +178,7 @@ class RunCheckpoint:
 
     @classmethod
     def last(cls, folder: Path) -> Self | None:
-        """The last whole one; None where there is none yet."""
+        """The last complete checkpoint; None where there is none yet."""
         steps = whole_steps(folder)
         return cls(steps[-1]) if steps else None
 
@@ -241,5 +241,5 @@ class RunCheckpoint:
         return result
 
     def tensors(self, kind: str, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
-        """Whole tensors of these names and shapes."""
+        """The whole tensors with these names and shapes, on the CPU."""
         return {name: self.read(kind, name, 0, shape.numel()).view(shape) for name, shape in shapes.items()}

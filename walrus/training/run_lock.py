@@ -1,6 +1,6 @@
-"""One owner for the folder of a run: a file with host, process and time, kept fresh while the run writes.
+"""One owner for the folder of a run: a file names its process, which touches the file while it runs.
 
-It needs no locks of the file system, so it holds over NFS too: docs/decisions/0032-one-owner-for-a-run.md.
+This needs no locks of the file system, so it works over NFS too: docs/decisions/0032-one-owner-for-a-run.md.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from shards.json_text import dump, parse
 from shards.schema import Natural, checked
 
 LOCK = "running.json"
-# What a file system without links says when it is asked for one.
+# The errors of file systems that have no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
-# Seconds between two signs of life, and after how many without one another host's run counts as dead.
+# Seconds between two touches of the file; and without a touch, until a run of another host counts as dead.
 BEAT, SILENCE = 20.0, 300.0
 
 
@@ -84,16 +84,16 @@ def _numbers() -> str:
 
 @contextmanager
 def owned(run: Path) -> Iterator[None]:
-    """Holds the folder of a run, which is made if need be.
+    """Holds the lock of the folder of a run; the folder is made if it does not exist.
 
-    The lock of a process of this host that has ended is taken over, and that of another host or container
-    after minutes without a sign of life. Raises MismatchError where another process has the folder, or where
-    nothing can be written there.
+    The lock of a process of this host that has ended is taken over; that of another host or container, after
+    some minutes without a touch. Raises MismatchError where another process has the lock, or the folder
+    cannot be written.
     """
     path, me = run / LOCK, Owner.here()
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(path, ended), daemon=True)
-    # A signal may come between any two lines: what takes the lock is inside of what gives it back.
+    # A signal may come between any two lines, so the lock is taken inside the `try` that releases it.
     try:
         try:
             run.mkdir(parents=True, exist_ok=True)
@@ -115,9 +115,9 @@ def owned(run: Path) -> Iterator[None]:
 
 
 def _take(run: Path, path: Path, me: Owner) -> None:
-    """Makes the lock, by a link, which fails where there is one, also over NFS.
+    """Makes the lock by a hard link, which fails if there is a lock already, also over NFS.
 
-    Where a file system has no links, as some of FUSE, by a new file.
+    On file systems without hard links, such as some of FUSE, it is a new file.
     """
     mine, file = create_temporary(path)
     try:

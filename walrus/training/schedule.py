@@ -1,7 +1,7 @@
 """The learning rate of each epoch: linear warm-up, inverse square root, cool-down to zero.
 
-Source: the released schedule, arXiv 2511.15684 appendix B; it steps down at the start of the cool-down, and
-so do we.
+Source: the released schedule, arXiv 2511.15684 appendix B. As there, the rate drops at once at the start of
+the cool-down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from shards.schema import AtLeastOne, NotNegative, Positive, checked
 
 @checked
 class ScheduleSettings:
-    """Lengths in epochs of `steps_an_epoch` optimiser steps; `rate` is the peak."""
+    """Lengths are in epochs of `steps_an_epoch` optimiser steps.
+
+    `rate` is the largest rate, at the end of the warm-up; `first_share` of it is the rate of the first epoch.
+    A larger `offset` makes the rate fall more slowly after the warm-up.
+    """
 
     rate: Positive = 2e-4
     epochs: AtLeastOne = 201
@@ -25,6 +29,7 @@ class ScheduleSettings:
 
     @property
     def steps(self) -> int:
+        """Optimiser steps of the whole schedule."""
         return self.epochs * self.steps_an_epoch
 
 

@@ -1,8 +1,8 @@
-"""How long ranks wait for each other when tasks cost differently, and how much the plan's order helps.
+"""Simulates how long ranks wait for each other if tasks differ in cost, and how much our plan helps.
 
-Ranks of a sharding group gather the same parameters, so each waits for the slowest of them in every
-micro-batch; all groups meet where gradients are summed, at the end of a step. Nothing else is in the model:
-no time to read, to update, or (unless `exchange` says so) to send.
+The ranks of a sharding group gather the same parameters, so in each micro-batch all wait for the slowest one.
+All groups wait for each other at the end of a step, where gradients are summed. Nothing else is simulated: no
+time to read, to update, or (without `exchange`) to send.
 
 Axes: S steps, M micro-batches of a rank and step, R ranks, G sharding groups.
 """
@@ -28,7 +28,7 @@ PUBLISHED_GAIN = 3.62
 
 @dataclass(frozen=True)
 class Shares:
-    """The share of the ranks' time that is spent computing, under three ways to hand out the tasks."""
+    """The share of their time that ranks compute, for three ways to distribute the tasks."""
 
     random: float
     grouped: float
@@ -36,7 +36,7 @@ class Shares:
 
     @property
     def gains(self) -> tuple[float, float]:
-        """How many times the work an hour of `random` the others do."""
+        """The work per hour of `grouped` and of `balanced`, divided by that of `random`."""
         return self.grouped / self.random, self.balanced / self.random
 
 

@@ -1,4 +1,4 @@
-"""fit(): the training loop of pretraining and fine-tuning; they differ in the arguments."""
+"""fit(): the training loop, of pretraining and fine-tuning alike."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class TrainSettings:
 
     seed: int = 0
     jitter: bool = True
-    # The least RMS to divide by: see docs/decisions/0023-whose-rms.md.
+    # The smallest RMS to divide by: see docs/decisions/0023-whose-rms.md.
     eps: Positive = 1e-5
-    # Whose RMS that is: of each window, or of the whole dataset, as its card has it.
+    # sample: divide by the RMS of each window. dataset: by that of the whole dataset, from its card.
     normalise: Literal["sample", "dataset"] = "sample"
     checkpoint_every: AtLeastOne = 1000
     # Write checkpoints while the next steps are computed: docs/decisions/0135-checkpoints-during-training.md.
@@ -63,7 +63,7 @@ class DivergedError(WalrusError, ArithmeticError):
 
 
 class StoppedTogetherError(StoppedError):
-    """A signal stopped the run: all ranks agreed on the step and wrote a checkpoint."""
+    """A signal stopped the run: all ranks stopped after the same step and wrote a checkpoint."""
 
 
 Report = Callable[[StepRecord], None]
@@ -72,10 +72,10 @@ Batches = Iterator[tuple[MicroBatch, Batch]]
 
 @dataclass(frozen=True)
 class CheckpointWeights:
-    """The weights of a network as the last checkpoint of a run has them.
+    """Reads the weights of a network from the last checkpoint of a run.
 
-    `shapes` are those of the parameters that are trained; `rest` is what no checkpoint holds, as it does not
-    change. `kind` is WEIGHT or AVERAGE.
+    `shapes` are those of the parameters that are trained. `rest` are the weights that are not trained, and so
+    in no checkpoint. `kind` is WEIGHT or AVERAGE.
     """
 
     run: Path
@@ -85,13 +85,13 @@ class CheckpointWeights:
 
     @classmethod
     def of(cls, objective: TrainingObjective, run: Path, kind: str) -> CheckpointWeights:
-        """Notes shapes and untrained weights of an objective, before it trains."""
+        """Copies the shapes and the untrained weights of an objective, before it trains."""
         shapes = {name: value.shape for name, value in objective.named_parameters() if value.requires_grad}
         rest = {name: value.clone() for name, value in objective.state_dict().items() if name not in shapes}
         return cls(run, shapes, rest, kind)
 
     def read(self) -> dict[str, torch.Tensor]:
-        """All weights by the names that the network gives them."""
+        """All weights, by their names in the network."""
         saved = RunCheckpoint.last(self.run / CHECKPOINTS)
         if saved is None:
             raise MismatchError(
@@ -117,14 +117,14 @@ def fit(
     trace: Path | None = None,
     early_stopping: EarlyStopping | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Trains from `saved`, or from the start, to the end of the schedule.
+    """Trains from the checkpoint `saved`, or from the start, to the end of the schedule.
 
-    It ends before that at step `stop_at`, or when `early_stopping` sees no progress any more. `identity` is
-    written into each checkpoint: a run that differs from it cannot go on from there.
+    It ends earlier at step `stop_at`, or when `early_stopping` sees no more progress. `identity` is written
+    into each checkpoint: a run with another identity cannot continue from it. Rank 0 reports each step.
 
-    Returns all weights of the network on rank 0, nothing on the others: the best ones where there is early
-    stopping, averaged ones where the engine averages. Raises DivergedError where a loss or a gradient is not
-    finite, and StoppedTogetherError after a signal, with a checkpoint left.
+    On rank 0 it returns the weights of the network: the best with early stopping, averaged ones if the engine
+    averages, otherwise the last. Raises DivergedError where a loss or a gradient is not finite, and after a
+    signal StoppedTogetherError, with a checkpoint.
     """
     is_first = dist.get_rank() == 0
     engine_settings.check_machine(torch.cuda.is_available())
@@ -143,7 +143,7 @@ def fit(
             try:
                 record = _step(engine, objective, batches, plan, schedule, step=step, steps=last)
             except DivergedError:
-                # All ranks are here, and what they were writing is good.
+                # All ranks are here, and the checkpoint that they were writing is good.
                 writer.finish()
                 raise
             if log:
@@ -174,7 +174,7 @@ def fit(
 
 
 def _begin_validation(early_stopping: EarlyStopping, weights: CheckpointWeights, first: int) -> None:
-    """Goes on with the validations before this step."""
+    """Reads the validations before this step, and keeps the weights of this step if they are the best."""
     early_stopping.begin(first)
     if dist.get_rank() == 0 and early_stopping.was_best_at(first):
         # The run may have been killed after this checkpoint and before the weights were kept.
@@ -198,11 +198,11 @@ def _engine(
 def _compile(
     objective: TrainingObjective, plan: StreamPlan, shards: Shards, engine_settings: EngineSettings
 ) -> None:
-    """Compiles the blocks, and says how long the run will take to be warm.
+    """Compiles the blocks for all shapes of micro-batches, and prints how long this took.
 
-    It is done before the engine watches the gradients, and before ranks wait for each other.
+    This happens before the engine adds its hooks to the gradients, and before ranks wait for each other.
     """
-    # A graph belongs to the precision that it was compiled in.
+    # A graph is for the precision in which it was compiled.
     allow_tf32(engine_settings.tf32)
     autocast = torch.bfloat16 if engine_settings.autocast else None
     settings, blocks = objective.network.settings, objective.network.blocks
@@ -220,7 +220,7 @@ def _compile(
 def _first_and_last(
     run: Path, schedule: ScheduleSettings, stop_at: int | None, saved: RunCheckpoint | None
 ) -> tuple[int, int]:
-    """The step that a run begins with and the one that it ends before; raises MismatchError for none."""
+    """The first step of a run, and the step before which it ends; raises MismatchError if none is left."""
     first = saved.checkpoint.step if saved is not None else 0
     last = min(schedule.steps, stop_at or schedule.steps)
     if first > last:
@@ -232,8 +232,8 @@ def _first_and_last(
 
 
 def _save(engine: Engine, writer: CheckpointWriter, step: int, identity: Identity, shards: Shards) -> None:
-    """Begins to write a checkpoint of the state after so many steps."""
-    # A dataset that was built anew has other values than those this run began with.
+    """Starts to write a checkpoint of the state after `step` steps."""
+    # A dataset that was rebuilt may have other values than those with which the run started.
     for dataset in shards.datasets.values():
         dataset.require_unchanged()
     parts = {part: dict(values) for part, values in identity.items()}
@@ -241,9 +241,9 @@ def _save(engine: Engine, writer: CheckpointWriter, step: int, identity: Identit
 
 
 def _anyone_stopped(notice: Notice, writer: CheckpointWriter) -> bool:
-    """Whether any rank got a stop signal: it does not reach all of them within one step.
+    """Whether any rank got a stop signal, which may reach the ranks in different steps.
 
-    If no rank is writing any more, the checkpoint gets its name.
+    It also finishes the checkpoint that is being written, once all ranks have written their part.
     """
     signals, writing = sum_over_ranks([float(notice.signal is not None), float(writer.is_writing)])
     if not writing:
@@ -261,9 +261,9 @@ def _step(
     step: int,
     steps: int,
 ) -> StepRecord:
-    """One optimiser step: the micro-batches of this rank's group, then the update with all ranks' gradients.
+    """One optimiser step: the micro-batches of this rank's group, then the update with the gradient of all.
 
-    Raises DivergedError where a loss or the gradient is not finite; no weight has changed then.
+    Raises DivergedError where a loss or the gradient is not finite; the weights are then unchanged.
     """
     began = time.perf_counter()
     waited = 0.0
@@ -271,8 +271,8 @@ def _step(
     micros, rank = plan.step(step), objective.rank
     rate = learning_rate(schedule, step)
     ahead = steps_ahead(objective.rollout, step / schedule.steps, objective.seed, step)
-    # The losses of this rank by micro-batch; those of other groups stay 0, and are added at the end.
-    # They stay on the device until then: each look at one would wait for all that is queued.
+    # The losses of this rank by micro-batch. Those of other groups are 0 here, and are added at the end.
+    # They stay on the device until then, because to read one is to wait for all that is queued.
     places = {micro.number: place for place, micro in enumerate(micros)}
     losses_M = torch.zeros(len(micros), dtype=torch.float64, device=device())
     own = len(micros) // rank.groups

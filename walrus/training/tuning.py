@@ -1,6 +1,6 @@
-"""Fine-tuning: which weights of a trained network keep learning, and what is added to it.
+"""Fine-tuning: which weights of a trained network are trained, and what is added to it.
 
-Nothing that is added changes an output before the first step.
+What is added does not change the output before the first step.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class TuningSettings:
     """
 
     train: Literal["all", "encoder+decoder"] = "all"
-    # Above 0, the matrices of the blocks rest and learn by adapters of this rank (walrus.training.lora).
+    # Above 0: train adapters of this rank instead of the matrices of the blocks (walrus.training.lora).
     low_rank: Natural = 0
     # Rotary frequencies as parameters, a set for each axis, copied from the fixed ones.
     learned_rotary: bool = False
-    # A learned vector for each token of the dataset's grid, from zero: for a domain whose frame matters.
+    # A learned vector for each token of the grid, which starts at zero: helps if absolute position matters.
     position: bool = False
     drop_path: NotNegative = 0.0
 
@@ -37,10 +37,10 @@ class TuningSettings:
 def tuned_settings(
     base: ModelSettings, tuning: TuningSettings, example: Batch, jitter: bool
 ) -> ModelSettings:
-    """The network that goes on from `base` on data like the example.
+    """The settings of the network that is fine-tuned from `base`, on data like the example.
 
-    Raises SettingsError for learned frequencies where the base has harmonics, MismatchError where it cannot
-    take the grid at all.
+    Raises SettingsError for learned frequencies if those of the base model are harmonic, MismatchError where
+    the grid does not fit the model.
     """
     rotary = base.rotary
     if tuning.learned_rotary:
@@ -56,14 +56,14 @@ def tuned_settings(
 
 
 def token_grid(settings: ModelSettings, example: Batch, jitter: bool) -> tuple[int, int, int]:
-    """Tokens along each axis of such data."""
+    """Tokens along each axis of data like the example."""
     x, y, z = example.fields_BTCHWD.shape[3:]
     height, width, depth = plan_axes(settings, (x, y, z), example.boundaries, jitter)
     return height.tokens, width.tokens, depth.tokens
 
 
 def prepare(network: Walrus, tuning: TuningSettings) -> None:
-    """Sets what is to rest, and the adapters next to it."""
+    """Freezes the weights that are not trained, and adds the adapters."""
     if tuning.train == "encoder+decoder":
         network.blocks.requires_grad_(False)
     if tuning.low_rank:

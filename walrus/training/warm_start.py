@@ -1,7 +1,7 @@
-"""Starts a larger network from a trained one: more channel names, and parts that the trained one lacks.
+"""Starts a larger network from a trained one: with more channel names, and parts that the trained one lacks.
 
-Old names keep their column and their effect, new ones start fresh; a new part has no effect before it has
-learned.
+Old names keep their columns and their effect, new names get new columns. A new part has no effect before it
+is trained.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ COLUMN_AXIS = {"first": 1, "second": 1, "bias": 0}
 def grow(
     weights: dict[str, Tensor], old: Vocabulary, fresh: dict[str, Tensor], new: Vocabulary
 ) -> dict[str, Tensor]:
-    """`fresh`, the weights of a new network with the vocabulary `new`, with all that `weights` knows put in.
+    """The weights of a new network (`fresh`, vocabulary `new`), with trained `weights` wherever they exist.
 
-    The encoder multiplies its field columns by sqrt(fields / channels) at run time; the copied columns are
-    divided by the growth of that factor. New rotary frequencies begin as the fixed ones, a position embedding
-    at zero. So no output for old names changes. Raises MismatchError unless `new` continues `old`, and where
-    the networks differ in more than that.
+    The encoder multiplies its field columns by sqrt(fields / channels), which grows with the vocabulary; the
+    trained columns are divided by this growth. New rotary frequencies start as the fixed ones, a position
+    embedding at zero. So no output for old names changes. Raises MismatchError where `new` does not begin
+    with `old`, or where the networks differ in other ways.
     """
     if new.names[: len(old)] != old.names:
         raise MismatchError("vocabulary: the new one must begin with the old one; a name must keep its index")

@@ -1,4 +1,4 @@
-"""The exponential average of the weights over the steps, partitioned as the weights are."""
+"""The exponential average of the weights over the steps; each rank has the part of its weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from walrus.training.run_checkpoint import AVERAGE, Fragment
 
 
 class WeightAverage:
-    """Follows the weights of this rank: average += (1 - decay) (weight - average) after each step.
+    """Averages the weights of this rank: average += (1 - decay) (weight - average) after each step.
 
-    Early steps count for more, or a short run would average its initial weights: the decay of step n is at
-    most (1 + n) / (10 + n).
+    The decay of step n is at most (1 + n) / (10 + n); otherwise the average of a short run would still
+    contain its initial weights.
     """
 
     def __init__(self, decay: float, weights: list[Fragment]) -> None:
@@ -23,7 +23,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Takes in the weights that step number `step` (0, 1, ...) has left."""
+        """Adds the weights after step number `step` (0, 1, ...)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         # A rank of many may hold nothing of a few small weights.
         if self.fragments:

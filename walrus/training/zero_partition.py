@@ -1,4 +1,4 @@
-"""The state of each parameter on this rank: its weights and its state of the optimiser, as fragments."""
+"""The state of each parameter on this rank, as fragments: its weights, and its state in the optimiser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MUON = "momentum_buffer"
 
 
 def slots(optimizer: Any, zero_stage: int, names: Mapping[nn.Parameter, str]) -> list[Slot]:
-    """The stretches of all trained parameters that this rank holds."""
+    """The parts of all trained parameters that this rank holds."""
     return [
         Slot(names[parameter], parameter, flat, offset, start, count)
         for parameter, flat, offset, start, count in stretches(optimizer, zero_stage)
