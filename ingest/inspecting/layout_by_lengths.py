@@ -91,8 +91,8 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
         last = each.path.rpartition("/")[2]
         if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
             continue
-        # T is a temperature where another array is as large.
-        as_large = len(each.values) > 1 and lengths[each.lengths] > 1
+        # T is a temperature where another array is as large, or has its axes behind others.
+        as_large = len(each.values) > 1 and (lengths[each.lengths] > 1 or _is_a_part(each, usable))
         is_time = TIME_NAME.fullmatch(each.name) or each.is_dates
         if is_time and len(each.values) <= 2 and not as_large:
             if each.size == 1 and not each.pattern:
@@ -111,6 +111,14 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
     for axis in meshes[len(ordered[meshes[0]].values) :] if meshes else []:
         del ordered[axis]
     return Lists(ordered if len(space) <= 3 else {}, time)
+
+
+def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
+    """Whether another array has the same axes at its end, as u [2, x, y] has them of T [x, y]."""
+    axes = len(each.lengths)
+    ends = {other.lengths[-axes:] for other in others if len(other.lengths) > axes}
+    begins = {other.lengths[:axes] for other in others if len(other.lengths) > axes}
+    return each.lengths in ends and each.lengths not in begins
 
 
 def _is_third_mesh(each: ArrayInfo, lists: Lists) -> bool:

@@ -1,10 +1,10 @@
-"""Files with ghost cells around their fields, as attributes of fields, groups and files count them."""
+"""Files with ghost cells around their fields, and numbered states whose names say more."""
 
 import h5py
 import numpy as np
 
 from tests.ingest.layouts.writers import LISTS, Right, layout
-from tests.ingest.solvers import TIME, T, U, V, X, Y, write_hdf5
+from tests.ingest.solvers import TIME, P, T, U, V, X, Y, write_hdf5
 
 
 def padded(values: np.ndarray, *cells: tuple[int, int]) -> np.ndarray:
@@ -52,6 +52,16 @@ def counts_of_cells_and_halo_as_attributes(folder):
 def a_halo_that_is_not_stored(folder):
     path = write_hdf5(folder / "a.h5", {"u": U, "t": TIME}, halo=[2, 2], size=[X, Y])
     return Right(path, {"u": U}, TIME)
+
+
+@layout
+def states_of_a_temperature_called_like_time(folder):
+    for run, shift in (("Ra1e5_Pr0.7", 0.0), ("Ra3e6_Pr0.7", 1.0)):
+        (folder / run).mkdir(parents=True)
+        for step in range(T):
+            arrays = {"T": U[step] + shift, "u": np.stack([V[step], P[step]])}
+            np.savez(folder / run / f"field_{step}.npz", **arrays)
+    return Right(folder, {"T": np.stack([U, U + 1])}, np.arange(T), runs=2, scalars={"Ra": [1e5, 3e6]})
 
 
 @layout
