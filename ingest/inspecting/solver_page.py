@@ -22,6 +22,17 @@ layout.
 Some programs need no template: `inspect FOLDER` drafts the table `[blocks]` for blocks on one level (Athena++, FLASH,
 GAMER), or `[tiles]` for one file per process (Cholla). Particles and unstructured meshes are refused; the error names
 them. If a format needs to be converted first, the error or the template states the command.
+
+Drafts are tested with files of known values: only the lines that a draft marks are edited, the recipe is
+read, and every value is compared with the formula that made the file. On 2026-11-29:
+
+| files | right, only marked lines edited | right, one more line written | refused by name | wrong |
+|---|---|---|---|---|
+| 43 stand-ins of the output of programs | 36 | 1 | 6 | 0 |
+| 68 layouts of other programs and of people | 57 | 0 | 11 | 0 |
+
+`pytest tests/ingest/inspecting/test_solver_files.py` (it needs the stand-ins next to the repository), and
+`pytest tests/ingest/layouts`. The line to write says `at_rest = "keep"` for a channel that never changes.
 """  # noqa: E501  the width of the pages
 
 
