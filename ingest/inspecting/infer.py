@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.axis_names import TIME_NAME, space_name
 from ingest.inspecting.contents import SPLIT_GROUPS, ArrayInfo, root_numbers
@@ -21,6 +23,9 @@ from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
 from shards.errors import SourceError
+
+# What an attribute is called that states the cells of each axis.
+GRID_SIZE = re.compile(r"dims|(grid|domain)_?(dims?|dimensions|size|shape)|n_?cells", re.IGNORECASE)
 
 
 def infer_layout(
@@ -49,7 +54,7 @@ def infer_layout(
         if not unknown:
             raise one_state(where, _when(arrays, listed))
         found = layout_by_names(usable, unknown)
-    found = found or layout_by_lengths(usable, root_numbers(arrays))
+    found = found or layout_by_lengths(usable, root_numbers(arrays), _stated_cells(arrays))
     if found is None or not _fits_its_lists(found):
         reason = no_grid(arrays, listed)
         if reason:
@@ -65,6 +70,15 @@ def infer_layout(
     _require_no_list_of_cells(found, arrays, listed, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
     return replace(found, rest=(*found.rest, *broken), particles=particles(listed))
+
+
+def _stated_cells(arrays: ArrayFile) -> tuple[int, ...]:
+    """The cells of each axis, as an attribute `dims` states them; none where there is none."""
+    for name, value in sorted(arrays.attributes("").items()):
+        numbers = np.asarray(value)
+        if GRID_SIZE.fullmatch(name) and numbers.dtype.kind in "iu" and numbers.size in (2, 3):
+            return tuple(int(number) for number in numbers.reshape(-1) if number > 1)
+    return ()
 
 
 def _require_grid(

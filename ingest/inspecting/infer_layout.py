@@ -30,6 +30,8 @@ class Lists:
 
     space: dict[str, ArrayInfo]
     time: ArrayInfo | None
+    # Cells of each axis, where an attribute of the file states them.
+    cells: tuple[int, ...] = ()
 
     @property
     def all(self) -> tuple[ArrayInfo, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from ingest.inspecting.axis_names import COUNTER_NAME, SPACE_NAMES, TIME_NAME, space_name
@@ -44,11 +44,13 @@ class _Candidate:
     words: Words
 
 
-def layout_by_lengths(usable: list[ArrayInfo], numbers: Mapping[str, float]) -> InferredLayout | None:
+def layout_by_lengths(
+    usable: list[ArrayInfo], numbers: Mapping[str, float], cells: tuple[int, ...] = ()
+) -> InferredLayout | None:
     """The layout that most arrays fit, None where no array is a field; `numbers` are attributes of the
-    file.
+    file, and `cells` the lengths of a grid that an attribute states.
     """
-    lists = _lists(usable)
+    lists = replace(_lists(usable), cells=cells)
     others = [each for each in usable if each not in lists.all and each.lengths]
     best = _most_telling(others, lists)
     if best is None:
@@ -66,6 +68,9 @@ def layout_by_lengths(usable: list[ArrayInfo], numbers: Mapping[str, float]) -> 
     scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
     rest = tuple(each for each in left if each not in scalars)
     told_by = "From the lengths of the coordinates." if lists.space else ""
+    stored_cells = tuple(lengths[word] for word in candidate.words if word in candidate.axes)
+    if not told_by and cells == stored_cells:
+        told_by = "From the numbers of cells that the file states."
     time_told_by = _time_told_by(model, candidate, lengths, lists, numbers)
     return InferredLayout(
         candidate.axes,
@@ -175,7 +180,10 @@ def _orders(array: ArrayInfo, lists: Lists) -> Iterator[tuple[Words, Words]]:
 
 
 def _other_orders(array: ArrayInfo, chosen: _Candidate, lists: Lists) -> tuple[str, ...]:
-    """Orders that are nearly as likely, each with what it would mean; x and y may always change places."""
+    """Orders that are nearly as likely, each with what it would mean; x and y may always change places.
+
+    docs/decisions/0155-what-else-a-draft-could-say.md
+    """
     if lists.space or array.pattern or array.groups > 1 or len(array.lengths) < 4:
         return ()
     found: dict[Words, float] = {}
@@ -222,6 +230,8 @@ def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
         score += 0.3
     elif len(axes) == 1 and not lists.space and len(words) > 2:
         score -= 1.5
+    if lists.cells and sorted(cells) == sorted(lists.cells):
+        score += 2.0
     score += len(axes) * min(cells) / max(cells) / 2 - 2.0 * sum(length < FEWEST_CELLS for length in cells)
     components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
     if components:

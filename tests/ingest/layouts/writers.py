@@ -692,6 +692,14 @@ def netcdf_whose_time_is_known_by_its_unit(folder):
 
 
 @layout
+def states_of_a_volume_whose_cells_an_attribute_states(folder):
+    values = np.stack([U + level for level in range(5)], axis=-1)
+    for step in range(T):
+        write_hdf5(folder / f"{step}.h5", {"density": values[step]}, t=[TIME[step]], dims=[X, Y, 5])
+    return Right(folder, {"density": values}, TIME)
+
+
+@layout
 def batches_with_the_channel_before_the_time(folder):
     values = np.stack([np.stack([U + run, P]) for run in range(4)])
     np.savez(folder / "batch.npz", solutions=values, mean=values[:, 0], **LISTS)
