@@ -17,7 +17,15 @@ from ingest.inspecting.layout_by_names import (
     is_one_state_by_names,
     layout_by_names,
 )
-from ingest.inspecting.no_grid import is_of_particles, is_referred, list_of_cells, mesh, no_grid, particles
+from ingest.inspecting.no_grid import (
+    along_wavenumbers,
+    is_of_particles,
+    is_referred,
+    list_of_cells,
+    mesh,
+    no_grid,
+    particles,
+)
 from ingest.inspecting.parts_of_grid import require_whole_grid
 from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
@@ -61,6 +69,10 @@ def infer_layout(
             raise SourceError(f"{where}: {reason}")
     if found is None:
         raise no_field(listed, where)
+    for each in found.variable:
+        reason = along_wavenumbers(each.array.path, each.array.dimensions)
+        if reason:
+            raise SourceError(f"{where}: {reason}")
     if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):
         found = replace(found, told_by="CHECK: axes without labels, named in their order in the file.")
     if files == 1:

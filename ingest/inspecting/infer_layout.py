@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.contents import ArrayInfo
 from ingest.layout import CHANNEL, TIME
 from shards.errors import SourceError
@@ -114,7 +115,8 @@ def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:
     largest = max(readable, key=lambda each: each.size, default=None)
     found = ""
     if largest is not None:
-        found = f" ({printable(largest.path)}, the largest, is {'×'.join(map(str, largest.lengths))})"
+        named = ", named as a coordinate" if space_name(largest.name) else ""
+        found = f" ({printable(largest.path)}, the largest, is {'×'.join(map(str, largest.lengths))}{named})"
     return SourceError(
         f"{where}: no array looks like a field over time and space{found}; expected one of 3 to 6 axes, such "
         "as [time, x, y], or of [time, x] next to a list of times or coordinates; of a folder with one state "

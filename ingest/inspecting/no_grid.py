@@ -88,7 +88,25 @@ def particles(listed: tuple[ArrayInfo, ...]) -> str:
 
 def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     """The reason, where no array is a field on a grid; empty where no mark of one is known."""
-    return _complex(listed) or _points(arrays, listed) or _references(listed)
+    reason = _complex(listed) or _points(arrays, listed) or _references(listed)
+    for each in listed if not reason else ():
+        reason = reason or along_wavenumbers(each.path, each.dimensions)
+    return reason
+
+
+def along_wavenumbers(path: str, dimensions: tuple[str, ...]) -> str:
+    """Why an array along wavenumbers is no field in space; empty where no dimension is called so.
+
+    >>> along_wavenumbers("Phi", ("time", "kx", "ky")).partition(";")[0]
+    'Phi is along the wavenumbers kx, ky: Fourier coefficients'
+    """
+    found = [each for each in dimensions if _WAVENUMBER.fullmatch(each.rpartition("/")[2])]
+    if not found:
+        return ""
+    return (
+        f"{printable(path)} is along the wavenumbers {printable(', '.join(found))}: Fourier coefficients; "
+        "expected values in space; write the inverse transform (numpy.fft.irfft2)"
+    )
 
 
 def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, dimension: str = "") -> str:

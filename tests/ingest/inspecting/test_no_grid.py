@@ -41,6 +41,15 @@ def test_what_has_no_grid_is_refused_by_name(tmp_path, arrays, words):
         draft(write_hdf5(tmp_path / "out.h5", arrays))
 
 
+@pytest.mark.parametrize("parts", [(), ("ri",)])
+def test_real_numbers_along_wavenumbers_are_refused_as_coefficients(tmp_path, parts):
+    values = np.ones((T, 5, 9, 4, 2) if parts else (T, 5, 9))
+    names = ("time", "ky", "kx", *(("theta", *parts) if parts else ()))
+    path = write_netcdf(tmp_path / "gx.nc", {"Phi": (names, values), "time": (("time",), TIME)})
+    with pytest.raises(SourceError, match=r"Phi is along the wavenumbers ky, kx: .*inverse transform"):
+        draft(path)
+
+
 @pytest.mark.parametrize(
     ("dimension", "arrays", "words"),
     [
