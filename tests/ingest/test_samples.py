@@ -461,7 +461,7 @@ def roots(tmp_path_factory) -> Iterator[Path]:
 @pytest.fixture(scope="module", params=SET, ids=lambda sample: sample.name)
 def built(request, roots) -> Built:
     if not SAMPLES.exists():
-        pytest.skip("the larger sample set is not beside the repository")
+        pytest.skip("the larger sample set is not next to the repository")
     sample, root = request.param, roots / request.param.name
     folders = [
         build(
@@ -619,7 +619,7 @@ def test_the_shards_have_the_numbers_that_were_written_down_for_the_files(built)
 # ----------------------------------------------------------
 
 needs_samples = pytest.mark.skipif(
-    not SAMPLES.exists(), reason="the larger sample set is not beside the repository"
+    not SAMPLES.exists(), reason="the larger sample set is not next to the repository"
 )
 GOOD = "2D_CFD_Rand_M0.1_Eta1e-08_Zeta1e-08_periodic_32_Train.hdf5"
 BAD = {

@@ -95,7 +95,7 @@ def test_another_recipe_in_the_same_folder_is_refused(trained):
 
 
 @pytest.mark.slow
-def test_a_mistake_on_a_rank_is_one_line(trained, tmp_path):
+def test_an_error_of_a_rank_is_one_line(trained, tmp_path):
     folder, _ = trained
     done = call(*pretraining(folder / "data", tmp_path / "run", "--ranks", 2, "--set", "stream.windows_2d=3"))
     assert done.returncode == 1

@@ -58,11 +58,11 @@ def _lead(comparison: Comparison) -> str:
     for each in comparison.differences:
         if each.steps:
             rollouts.setdefault(each.task, each)
-    told = []
+    phrases = []
     for chosen, words in ((one_step, "one step ahead"), (rollouts.values(), "in rollouts")):
         better, count = sum(each.better for each in chosen), sum(each.count for each in chosen)
-        told.append(f"on <b>{better} of {count}</b> trajectories {words}")
-    return f"{escape(comparison.second)} has the smaller error {', '.join(told)}."
+        phrases.append(f"on <b>{better} of {count}</b> trajectories {words}")
+    return f"{escape(comparison.second)} has the smaller error {', '.join(phrases)}."
 
 
 def _table(comparison: Comparison) -> str:
@@ -82,8 +82,8 @@ def _rows(task: str, rows: Sequence[Difference]) -> list[str]:
         least = min(each.first, each.second)
         scores = "".join(_score(value, value == least) for value in (each.first, each.second))
         share = f"{each.share:+.1%}".replace("-", "−") if math.isfinite(each.share) else "–"
-        told = f"<td>{share}</td><td>{each.better} of {each.count}</td>"
-        lines.append(f"<tr>{head}<td>{window_words(each.steps)}</td>{scores}{told}</tr>")
+        last_cells = f"<td>{share}</td><td>{each.better} of {each.count}</td>"
+        lines.append(f"<tr>{head}<td>{window_words(each.steps)}</td>{scores}{last_cells}</tr>")
     return lines
 
 

@@ -388,7 +388,7 @@ SAMPLES = {
 }
 
 
-@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not next to the repository")
 @pytest.mark.parametrize("name", SAMPLES)
 def test_files_that_we_did_not_lay_out_need_a_recipe_and_no_code(name, read_all):
     tables, expected = SAMPLES[name]

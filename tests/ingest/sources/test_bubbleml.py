@@ -120,7 +120,7 @@ def test_version_1_reads_as_h5py_reads_it(tmp_path, read_all):
     np.testing.assert_array_equal(read_all(path, old)[0], expected_frames(path))
 
 
-@pytest.mark.skipif(not SAMPLES.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the larger sample set is not next to the repository")
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
@@ -145,7 +145,7 @@ def test_the_samples_read_as_h5py_reads_them(name, changes, read_all):
     np.testing.assert_array_equal(read_all(path, replace(RECIPE, **changes))[0], expected_frames(path))
 
 
-@pytest.mark.skipif(not SAMPLES.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the larger sample set is not next to the repository")
 def test_a_list_of_parameters_is_in_order_of_temperature_and_not_of_text():
     for name, stefan in (("Twall_90", 0.5298), ("Twall_101", 0.5945533333333334)):
         with bubbleml.open_file(SAMPLES / "v2" / f"{name}.hdf5", RECIPE) as file:

@@ -62,7 +62,7 @@ def test_values_are_what_numpy_reads_behind_the_skipped_frames(tmp_path):
         assert (file.frames(0, 1, 3) == expected[3:5].astype("f4")).all()
 
 
-@pytest.mark.skipif(not SAMPLES.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the larger sample set is not next to the repository")
 @pytest.mark.parametrize("name", ["1/Re_100", "2/Re_200"])
 def test_the_samples_read_as_numpy_reads_them(name, read_all):
     path = SAMPLES / "harmonics" / f"{name}.npz"

@@ -82,7 +82,7 @@ def test_every_value_of_the_samples_is_what_h5py_reads(path, read_all):
     np.testing.assert_array_equal(rounded, expected.astype("f4"))
 
 
-@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not next to the repository")
 @pytest.mark.parametrize(
     "name", ["NavierStokes2D_train_198010_0.22194_32", "NavierStokes2D_train_452245_0.50000_4"]
 )
@@ -91,7 +91,7 @@ def test_further_files_read_as_h5py_reads_them(name, read_all):
     np.testing.assert_array_equal(np.stack(read_all(path, KEPT)), expected_frames(path))
 
 
-@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not next to the repository")
 def test_the_maxwell_cousin_is_refused(refusal):
     message = refusal(MORE / "Maxwell3D_train_61749_2.h5", KEPT)
     assert "lacks u, vx, vy and has in addition to the recipe" in message

@@ -80,7 +80,7 @@ def test_the_sample_is_periodic_by_its_name_and_drops_the_time_without_a_frame()
         assert not bits[1:-1, 1:-1, 1:-1].any()
 
 
-@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not next to the repository")
 def test_a_2d_file_reads_as_h5py_reads_it(read_all):
     (path,) = MORE.glob("2D_CFD_*.hdf5")
     frames = np.stack(read_all(path, FLAT))
@@ -89,7 +89,7 @@ def test_a_2d_file_reads_as_h5py_reads_it(read_all):
             np.testing.assert_array_equal(frames[:, :, channel], raw[name])
 
 
-@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not next to the repository")
 def test_the_layout_with_a_group_a_seed_is_sent_to_another_source(refusal):
     message = refusal(MORE / "2D_diff-react_NA_NA.h5", FLAT)
     assert "holds groups (0000/data, ...)" in message

@@ -57,7 +57,7 @@ def test_channels_are_what_the_recipe_calls_them(tiny, read_all):
     np.testing.assert_array_equal(np.stack(read_all(tiny, RECIPE)), values())
 
 
-@pytest.mark.skipif(not SAMPLE.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not SAMPLE.exists(), reason="the larger sample set is not next to the repository")
 def test_the_sample_reads_as_h5py_reads_it(read_all):
     four = replace(RECIPE, fields=RECIPE.fields[:-1])
     with h5py.File(SAMPLE, locking=False) as raw:

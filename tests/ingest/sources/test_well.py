@@ -169,7 +169,7 @@ MORE_SYSTEMS = {
 }
 
 
-@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not beside the repository")
+@pytest.mark.skipif(not MORE.exists(), reason="the larger sample set is not next to the repository")
 @pytest.mark.parametrize("name", MORE_SYSTEMS)
 def test_further_layouts_read_as_h5py_reads_them(name, read_all):
     scalars, axes, sides = MORE_SYSTEMS[name]
