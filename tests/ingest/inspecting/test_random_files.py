@@ -35,6 +35,11 @@ WORDS = (
     "step_1",
     "run_2",
     "ω",
+    "nghost",
+    "d_m",
+    "d_p",
+    "size",
+    "dt",
 )
 NAMES = st.one_of(
     st.sampled_from(WORDS),
@@ -45,6 +50,8 @@ SHAPES = st.lists(st.sampled_from((1, 2, 3, 4, 9, 20)), max_size=5).map(tuple)
 VALUES = st.one_of(
     st.integers(-(2**31), 2**31),
     st.floats(),
+    st.lists(st.integers(-9, 20), min_size=1, max_size=3),
+    st.sampled_from(("2000-01-24_12:00:00", "2001-02-29", "0000-00-00")),
     st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=9),
 )
 
@@ -65,7 +72,7 @@ def write(
             file.attrs[name] = value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(
     st.dictionaries(PATHS, SHAPES, min_size=1, max_size=8),
     st.dictionaries(NAMES, VALUES, max_size=5),
