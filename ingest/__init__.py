@@ -1,6 +1,6 @@
-"""Reads simulation files and writes verified shards; never loads torch."""
+"""Reads simulation files and writes verified shards; never imports torch."""
 
-# By which a command knows that this package is ours (shards.program.own_packages).
+# A command recognises our packages by this line (shards.program.own_packages).
 DISTRIBUTION = "walrus-pde"
 __all__ = [
     "building",

@@ -51,6 +51,7 @@ def fetch_command(
         raise typer.BadParameter("name the folder with --to, or ask for --list")
     if name is None and not listed:
         raise typer.BadParameter("name a system of the catalogue, or ask for --list")
+
     with one_line_errors("walrus-ingest fetch"):
         if name is None:
             _print_overview(as_json)
@@ -91,7 +92,7 @@ def fetch_command(
 
 
 def _print_overview(as_json: bool) -> None:
-    """Every system: where it is, how large, and its licence; asks no server."""
+    """Prints the address, size and licence of every system, without asking a server."""
     from ingest.fetching.published import publications
 
     known = publications()
@@ -108,9 +109,11 @@ def _print_overview(as_json: bool) -> None:
                 "note": publication.note,
             }
         )
+
     if as_json:
         print_json(rows)
         return
+
     width = max(len(name) for name in known)
     for row in rows:
         size = f"{row['gigabytes']:g} GB" if row["gigabytes"] is not None else "?"
@@ -118,7 +121,7 @@ def _print_overview(as_json: bool) -> None:
 
 
 def _print_files(files: Sequence[Any], licence: str, url: str, as_json: bool) -> None:
-    """Each file with its size and split, then the sum."""
+    """Prints each file with its size and split, then the sum."""
     total = sum(each.size or 0 for each in files)
     if as_json:
         rows = [{"path": each.path, "bytes": each.size, "split": each.split} for each in files]

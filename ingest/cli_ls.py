@@ -36,7 +36,7 @@ def ls_command(
 
 
 def _is_root(name: str) -> bool:
-    """Is it a folder or a URL, and neither a system nor a recipe?"""
+    """Whether a name is a folder or a URL, and neither a system nor a recipe."""
     if name in catalogue() or name in templates() or name.endswith(".toml"):
         return False
     return "/" in name or Path(name).is_dir()
@@ -53,7 +53,7 @@ def _print_catalogue(as_json: bool) -> None:
 
 
 def _print_system(name: str, as_json: bool) -> None:
-    """A recipe of the catalogue or of a file, or the template of a solver."""
+    """Prints a recipe of the catalogue or of a file, or the template of a solver."""
     if name in templates():
         print_text(templates()[name].read_text(encoding="utf-8").rstrip("\n"))
         return
@@ -65,7 +65,7 @@ def _print_system(name: str, as_json: bool) -> None:
 
 
 def _print_datasets(root: str, as_json: bool) -> None:
-    """The datasets below a root, one per line; on stderr what is wrong with a damaged one."""
+    """Prints the datasets below a root, one per line, and on stderr the faults of damaged ones."""
     found = tuple(overviews(root))
     if as_json:
         print_json([document_of(DatasetOverview, each) for each in found])

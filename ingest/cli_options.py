@@ -17,7 +17,7 @@ CORES = usable_cores()
 
 
 def _local_name(name: str) -> str:
-    """The name of a dataset, or its folder; raises BadParameter for a URL."""
+    """Checks the name or the folder of a dataset; raises BadParameter for a URL."""
     local(Path(name))
     return name
 
@@ -85,7 +85,7 @@ Folder = Annotated[
 
 
 def choice(kind: Any, value: str, option: str) -> Any:
-    """A value that the Literal `kind` allows; raises BadParameter with the allowed ones."""
+    """The value, if the Literal `kind` allows it; otherwise raises BadParameter with the allowed values."""
     allowed = kind.__args__
     if value not in allowed:
         raise typer.BadParameter(f"{value} is not one of {', '.join(allowed)}", param_hint=option)
@@ -93,7 +93,7 @@ def choice(kind: Any, value: str, option: str) -> Any:
 
 
 def parsed(parse: Callable[[str], T], value: str | None, option: str) -> T | None:
-    """The parsed text of an option, None without it; raises BadParameter where it cannot be parsed."""
+    """The parsed value of an option, None if it is not given; raises BadParameter if parsing fails."""
     try:
         return None if value is None else parse(value)
     except SettingsError as error:

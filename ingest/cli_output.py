@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @contextmanager
 def progress_bar(name: str) -> Iterator[ReportProgress]:
-    """A progress bar; the function that it gives takes the parts that are done, and all parts."""
+    """Shows a progress bar; yields a function of the number of done parts and of all parts."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(name, total=None)
@@ -38,7 +38,7 @@ def progress_bar(name: str) -> Iterator[ReportProgress]:
 
 @contextmanager
 def transfer_bar(name: str) -> Iterator[ReportProgress]:
-    """The same for bytes that are fetched, with their rate."""
+    """Shows the same for fetched bytes, with their rate."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -52,19 +52,19 @@ def transfer_bar(name: str) -> Iterator[ReportProgress]:
 
 
 def print_caveats(caveats: tuple[str, ...]) -> None:
-    """What the user should know of the input files."""
+    """Prints notes on the input files."""
     for line in caveats:
         say(f"note: {line}")
 
 
 def print_differences(card: Card) -> None:
-    """Where the files differ from the published release."""
+    """Prints how the files differ from the published release."""
     for line in card.differences:
         say(f"differs: {line}")
 
 
 def end_with(quarantine: tuple[Quarantined, ...]) -> None:
-    """Names what was left out, and exits with the code that says so."""
+    """Prints what was left out; exits with code 3 if anything was."""
     for line in quarantine_lines(quarantine):
         say(f"left out: {line}")
     if quarantine:

@@ -1,4 +1,4 @@
-"""Boundaries that a recipe states, or corrects where the files are wrong."""
+"""Boundaries that a recipe states, or corrects if the files are wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SidesOfAxes = dict[AxisName, tuple[Side, Side]]
 
 
 def sides_of(boundaries: SidesOfAxes, axis: str) -> Sides | None:
-    """(lower, upper) of an axis; None where nothing is said of it."""
+    """The sides (lower, upper) of an axis; None if they are not stated."""
     if axis not in boundaries:
         return None
     lower, upper = boundaries[axis]
@@ -30,9 +30,9 @@ def require_periodic_on_both_sides(boundaries: SidesOfAxes) -> None:
 
 @checked
 class Correction:
-    """Metadata that are wrong in the files: their correction, and the reason.
+    """A correction of wrong metadata in the files, and its reason.
 
-    `boundaries` overrules what the files say of an axis, `scalars` gives parameters their right name.
+    `boundaries` replaces the boundaries that the files state for an axis, `scalars` renames parameters.
     """
 
     reason: str
@@ -49,7 +49,7 @@ class Correction:
         if not self.reason.strip():
             raise ValueError("a correction needs its reason")
         if not self.boundaries and not self.scalars:
-            raise ValueError("it has nothing to correct; expected boundaries or scalars")
+            raise ValueError("it corrects nothing; expected boundaries or scalars")
         return self
 
     def sides(self, axis: str) -> Sides | None:

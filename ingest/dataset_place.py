@@ -1,4 +1,4 @@
-"""One way to name a built dataset in every command: ROOT/NAME, or NAME (or its recipe) and a root."""
+"""Finds a dataset from the words of a command: ROOT/NAME, or NAME (or its recipe) and a root."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from shards.urls import below
 def dataset_place(dataset: str, root: Root | None) -> tuple[Root, str]:
     """The root (a folder or a URL) and the name of a dataset.
 
-    `dataset` is ROOT/NAME without a root, otherwise a name or a recipe.toml. Raises SettingsError where the
-    root is missing, or is there twice.
+    `dataset` is ROOT/NAME if `root` is None, otherwise a name or a recipe.toml. Raises SettingsError if the
+    root is missing or given twice.
 
     >>> dataset_place("data/shear_flow", None), dataset_place("shear_flow", "data")
     (('data', 'shear_flow'), ('data', 'shear_flow'))
@@ -27,20 +27,21 @@ def dataset_place(dataset: str, root: Root | None) -> tuple[Root, str]:
             return root, find_recipe(dataset).name
         if "/" in dataset:
             raise SettingsError(
-                f"{dataset}: names a root, and so does --root {root}; give ROOT/NAME, or NAME --root ROOT"
+                f"{dataset}: holds a root, and --root {root} too; give ROOT/NAME, or NAME --root ROOT"
             )
         return root, dataset
+
     parts = urlsplit(dataset) if is_remote(dataset) else None
     above, _, name = (parts.path if parts else dataset).rstrip("/").rpartition("/")
     if dataset.endswith(".toml") or not (above and name):
-        raise SettingsError(f"{dataset}: found no root; name the dataset as ROOT/NAME, or give --root ROOT")
+        raise SettingsError(f"{dataset}: has no root; give ROOT/NAME, or NAME --root ROOT")
     if parts is None:
         return above, name
     return urlunsplit((parts.scheme, parts.netloc, above, parts.query, "")), name
 
 
 def built_place(dataset: str, root: Root | None) -> Root:
-    """The folder or the URL of a dataset that is there: ROOT/NAME, or a name or recipe with its root.
+    """The folder or URL of an existing dataset, from ROOT/NAME, or from a name or recipe with its root.
 
     >>> built_place("https://example.org/shards/shear_flow", None)
     'https://example.org/shards/shear_flow'
@@ -52,11 +53,11 @@ def built_place(dataset: str, root: Root | None) -> Root:
 
 
 def recipe_and_root(dataset: str, root: Path | None, assignments: tuple[str, ...]) -> tuple[Recipe, Path]:
-    """The recipe of a dataset to build, and the folder it goes to.
+    """The recipe of a dataset to build, and its root.
 
-    `dataset` is a name or a recipe file with its root, otherwise ROOT/NAME: this takes the recipe with which
-    the dataset was built, or the one of the catalogue where there is none yet. Raises SettingsError where no
-    recipe is found, and where the root is missing or is there twice.
+    `dataset` is a name or a recipe file if `root` is given, otherwise ROOT/NAME. For ROOT/NAME the recipe is
+    that of the existing dataset, or that of the catalogue. Raises SettingsError if no recipe is found, or if
+    the root is missing or given twice.
     """
     above, name = dataset_place(dataset, root)
     if root is not None:

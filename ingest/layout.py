@@ -1,4 +1,4 @@
-"""Parts of a recipe that describe arrays: order of axes, times, coordinates, masks."""
+"""The parts of a recipe that describe arrays: order of axes, times, coordinates, masks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import model_validator
 
 from shards.schema import checked
 
-# What a layout may name next to the axes of space: trajectory, time, component or channel.
+# The letters of a layout next to the axes of space: trajectory, time, component or channel.
 TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
-# An axis of blocks, which [blocks] puts together; an axis of length 1, which is dropped.
+# An axis of blocks, which [blocks] joins; an axis of length 1, which is removed.
 BLOCK, SINGLE_CELL = "b", "1"
-# As a time: the number in the names of files, groups or arrays.
+# A time that is the number in the names of files, groups or arrays.
 STEP_ITSELF = "{step}"
-# Which of two files of a run is right where they hold other values of one time.
+# The file that counts if two files of a run hold different values at one time.
 Overlap = Literal["refuse", "earlier", "later"]
 
 
@@ -30,10 +30,12 @@ def layout_fault(layout: str, axes: tuple[str, ...], constant: bool, blocks: boo
     words = layout.split()
     allowed = {TRAJECTORY, TIME, CHANNEL, SINGLE_CELL} | ({BLOCK} if blocks else set())
     if allowed & set(axes):
-        return f"the axes {list(axes)} take one of the letters n, t, c; name them otherwise"
+        return f"the axes {list(axes)} include one of the letters n, t, c; rename them"
+
     missing = [axis for axis in axes if words.count(axis) != 1]
     if missing:
         return f"expected each of the axes {list(axes)} once"
+
     unknown = [word for word in words if word not in (*axes, *allowed)]
     if unknown:
         return f"found {', '.join(unknown)}; expected n, t, c and the axes {list(axes)}"
@@ -45,7 +47,7 @@ def layout_fault(layout: str, axes: tuple[str, ...], constant: bool, blocks: boo
 
 
 def split_channel(stored: str) -> tuple[str, int | None]:
-    """Path and channel of what a recipe calls `stored`.
+    """The path and the channel of a `stored` name of a recipe.
 
     >>> split_channel("solution[2]")
     ('solution', 2)
@@ -56,12 +58,12 @@ def split_channel(stored: str) -> tuple[str, int | None]:
 
 @checked
 class TimeRule:
-    """When the frames are: an array of the file, equal steps, or equal steps up to the last frame at
+    """The times of frames: an array of the file, equal steps, or equal steps with the last frame at
     `stop`.
     """
 
-    # An array, `path@attribute`, or `{step}`: the number in
-    # the names of files or groups, times `step` if given.
+    # An array, `path@attribute`, or `{step}`: the number in the names of files or groups, times `step` if
+    # given.
     stored: str = ""
     start: float = 0.0
     step: float | None = None
@@ -81,7 +83,7 @@ class TimeRule:
         return self
 
     def scaled(self, numbers: Iterable[float]) -> tuple[float, ...]:
-        """Times of the numbers that `stored` gives.
+        """The times of these numbers, which `stored` names.
 
         >>> TimeRule(stored="{step}", step=0.5).scaled([0, 10])
         (0.0, 5.0)
@@ -91,7 +93,7 @@ class TimeRule:
         return tuple(self.start + number * self.step for number in numbers)
 
     def times(self, frames: int) -> tuple[float, ...]:
-        """[T] of a rule without an array.
+        """The times [T] of a rule without an array.
 
         >>> TimeRule(start=1.0, step=0.5).times(3)
         (1.0, 1.5, 2.0)
@@ -104,7 +106,7 @@ class TimeRule:
 
 @checked
 class CoordinateRule:
-    """Where the cells of an axis are: an array of the file, or equal cells from `lower` to `upper`."""
+    """The cells of an axis: an array of the file, or equal cells from `lower` to `upper`."""
 
     stored: str = ""
     lower: float | None = None
@@ -121,7 +123,7 @@ class CoordinateRule:
         return self
 
     def centres(self, cells: int) -> tuple[float, ...]:
-        """[L] of a rule without an array.
+        """The cell centres [L] of a rule without an array.
 
         >>> CoordinateRule(lower=0.0, upper=2.0).centres(4)
         (0.25, 0.75, 1.25, 1.75)
@@ -134,12 +136,12 @@ class CoordinateRule:
 
 @checked
 class BlockRule:
-    """Where the blocks of a grid of one level are: their places, counted in blocks, their lower corners in
-    any unit, or their centres and sizes.
+    """The positions of the blocks of a grid of one level.
 
-    All are arrays [block, axis] in the order x, y, z. `kinds` [block] is 1 for blocks that are not refined,
-    which alone are taken; `levels` [block] must be equal in these. `children` [block] must be negative: a
-    block that has children is refined.
+    They are given by `places` (counted in blocks), by lower `corners` (in any unit), or by `centres` and
+    `sizes`: arrays [block, axis] in the order x, y, z. Only blocks with `kinds` [block] 1 (not refined) are
+    read, and their `levels` [block] must be equal. `children` [block] must be negative, because a block with
+    children is refined.
     """
 
     places: str = ""
@@ -159,21 +161,22 @@ class BlockRule:
 
     @property
     def positions(self) -> str:
-        """The array that says where blocks are, in whatever way."""
+        """The array that gives the positions of the blocks."""
         return self.places or self.corners or self.centres
 
     @property
     def stored(self) -> tuple[str, ...]:
-        """Paths of all arrays that it names."""
+        """The paths of all arrays of this rule."""
         named = (self.positions, self.sizes, self.levels, self.kinds, self.children)
         return tuple(path for path in named if path)
 
 
 @checked
 class TileRule:
-    """Where a tile is whose file is one of several, `{tile}`: attributes of each file, as `@offset`.
+    """The position of a tile in the grid, if each file `{tile}` holds one: attributes such as `@offset`.
 
-    `offsets` is its first cell along each axis as stored, `cells` how many the whole grid has.
+    `offsets` is the first cell of the tile along each stored axis, `cells` the number of cells of the whole
+    grid.
     """
 
     offsets: str
@@ -188,10 +191,10 @@ class TileRule:
 
 @checked
 class MaskRule:
-    """Which cells are solid: an array, and what it holds in them.
+    """The solid cells: an array, and its values in these cells.
 
-    A mask that changes in time makes a cell solid that is solid in any frame. Not-a-number is seen in the
-    first frame alone, since it may be a run that fails later, unless `moves` says that a body moves.
+    If a mask changes in time, a cell that is solid in any frame is solid. For `nan` only the first frame is
+    read, because a run may fail later; with `moves` (a moving body) all frames are read.
     """
 
     stored: str
@@ -200,7 +203,7 @@ class MaskRule:
     moves: bool = False
 
     @model_validator(mode="after")
-    def _only_holes_are_told_to_move(self) -> MaskRule:
+    def _only_nan_may_move(self) -> MaskRule:
         if self.moves and self.solid != "nan":
             raise ValueError(f'moves with solid = "{self.solid}": other masks are read in all frames anyway')
         return self

@@ -11,8 +11,8 @@ from textwrap import wrap
 
 import numpy as np
 
-# Parts that tell what belongs to one run: its states, its restart pieces, its variables, the tiles of its
-# grid. Others name the run.
+# Parts that number or name the files of one run: its states, restart pieces, variables, tiles of its grid.
+# All other parts name the run.
 STEP, PIECE, VARIABLE, TILE = "step", "piece", "variable", "tile"
 OF_ONE_RUN = (STEP, PIECE, VARIABLE, TILE)
 
@@ -44,7 +44,7 @@ _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 class NamePattern:
     """A pattern of names: `{step}` is a number, other parts any text, `*` and `?` as in file patterns.
 
-    No part reaches across a `/`; a part that occurs twice is the same text in both places.
+    A part never contains a `/`; a part that occurs twice has the same text in both places.
 
     >>> NamePattern("{run}/out_{step}.h5").match("re_100/out_0020.h5")
     {'run': 're_100', 'step': '0020'}
@@ -54,7 +54,7 @@ class NamePattern:
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """Names of the parts, each once, in order."""
+        """The names of the parts in order, each once."""
         return tuple(dict.fromkeys(_PART.findall(self.text)))
 
     @property
@@ -75,16 +75,16 @@ class NamePattern:
 
     @property
     def depth(self) -> int:
-        """How many folders it goes through."""
+        """The number of folders in the pattern."""
         return self.text.count("/")
 
     def match(self, name: str) -> dict[str, str] | None:
-        """The text of each part of a name that fits; None for one that does not."""
+        """The text of each part of a name; None if the name does not match."""
         found = self._regex.fullmatch(name)
         return found.groupdict() if found else None
 
     def matches(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
-        """The names that fit, with their parts."""
+        """The names that match, with their parts."""
         found = {name: self.match(name) for name in names}
         return {name: parts for name, parts in found.items() if parts is not None}
 
@@ -94,7 +94,7 @@ class NamePattern:
         pieces: list[str] = []
         seen: set[str] = set()
         for number, piece in enumerate(_PART.split(self.text)):
-            # Text and names of parts take turns.
+            # Text and names of parts alternate.
             if number % 2 == 0:
                 pieces += [_WILDCARDS.get(letter, re.escape(letter)) for letter in piece]
             elif piece in seen:
@@ -106,7 +106,7 @@ class NamePattern:
 
 
 def step_number(text: str) -> float:
-    """The number that a `{step}` stands for; of a date, the seconds since the beginning of 1970.
+    """The number in the text of a `{step}`; for a date, the seconds since the start of 1970.
 
     >>> step_number("0020"), step_number("1970-01-02_01:00:00"), step_number("1970-02")
     (20.0, 90000.0, 2678400.0)
@@ -116,7 +116,7 @@ def step_number(text: str) -> float:
     if not is_date(text):
         return float(text)
     year, month, *rest = _parts_of_date(text)
-    # Models have calendars of their own: a 30 February is two days after the 28th.
+    # Some models have 30 days in February: 30 February is two days after 28 February.
     days = int(np.datetime64(f"{year}-{month}", "D").astype(int)) + int(rest[0] if rest else 1) - 1
     clock = "".join(rest[1:])
     # CESM writes the seconds of the day, others hours, minutes, seconds.
@@ -144,7 +144,7 @@ def _parts_of_date(text: str) -> list[str]:
 
 
 def is_date(text: str) -> bool:
-    """Whether a step is a date rather than a number.
+    """Whether a step is a date and not a number.
 
     >>> is_date("2020-01-31"), is_date("20200131"), is_date("0020")
     (True, True, False)
@@ -162,10 +162,9 @@ def names_parts(text: str) -> bool:
 
 
 def missing_steps(steps: list[float]) -> float | None:
-    """The first number that a series of steps passes over, where most of its strides are equal; otherwise
-    None.
+    """The first missing number of a series whose strides are mostly equal; otherwise None.
 
-    The last stride may be shorter: a solver also writes where it ends.
+    The last stride may be shorter, because solvers also write their last step.
 
     >>> missing_steps([0, 10, 20, 40, 50, 60])
     30

@@ -1,4 +1,4 @@
-"""A recipe says how a dataset is ingested: one TOML file, from the catalogue or written by a user."""
+"""A recipe states how a dataset is built: a TOML file of the catalogue or of a user."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from shards.nearest_name import did_you_mean
 from shards.program.settings import make, override, read_toml
 from shards.schema import TAKEN, AtLeastOne, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
 
-# The largest powers whose square float64 still holds.
+# The largest powers of two with squares within the range of float64.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
-# Sources by the names that they had in earlier versions.
+# Earlier names of sources, and their present names.
 RENAMED_SOURCES = {"hdf5": "arrays"}
 
 
 @checked
 class RecipeField:
-    """A field by its canonical name, and what the source calls it where that differs.
+    """A field by its canonical name, with its names in the source if they differ.
 
-    `stored` is one name for a scalar, or for a vector held as one array; a name per component where a source
-    holds the components apart; `name[2]` is the third channel of an array that holds several fields.
-    `transform` is applied to what is stored, and the name says so. `layout` names the axes of its arrays
-    where they are not those of the recipe. `faces` names the axis on whose faces each array is: a cell has
-    the mean of its two faces. `power` fixes k of the stored scale 2^k; left out, it is measured.
+    `stored` is one name for a scalar, or for a vector in one array; or one name per component. `name[2]` is
+    the third channel of an array. `transform` is applied to the stored values, and the name must begin with
+    it. `layout` names the axes of its arrays if they differ from those of the recipe. `faces` names, for each
+    array, the axis on whose faces its values are: a cell gets the mean of its two faces. `power` fixes k of
+    the scale 2^k; by default it is measured.
 
     >>> RecipeField("velocity", rank=1, stored=("vx", "vy")).spec.components(("x", "y"))
     ('velocity_x', 'velocity_y')
@@ -86,7 +86,7 @@ class RecipeField:
 
 @checked
 class Exclusion:
-    """Files that are left out, by a pattern of their names, and the reason."""
+    """Files that are left out, by a pattern of their names, with the reason."""
 
     files: str
     reason: str
@@ -94,7 +94,7 @@ class Exclusion:
 
 @checked
 class Expected:
-    """What the published release has; differences are reported, never refused, since releases differ."""
+    """The size of the published release; differences are reported, not refused, because releases differ."""
 
     grid: tuple[int, ...] = ()
     frames: int | None = None
@@ -103,11 +103,11 @@ class Expected:
 
 @checked
 class Recipe:
-    """The recipe of one dataset: the source that reads it, what it must hold, its licence and citation.
+    """The recipe of one dataset: the source that reads it, its fields, its licence and citation.
 
-    `kind` of the grid and `boundaries` are what the dataset has: files that say otherwise are refused,
-    unless a correction overrules them; files that say nothing are believed to be so. `layout`, `time`,
-    `coordinates`, `scalars` and `mask` describe files that nobody else describes.
+    `kind` and `boundaries` state the grid of the dataset. Files that state something else are refused, unless
+    a correction replaces it; for files that do not state them, the recipe decides. `layout`, `time`,
+    `coordinates`, `scalars` and `mask` describe files that no source knows.
     """
 
     name: str
@@ -122,19 +122,19 @@ class Recipe:
     # Pattern of file names below the given folder, with named parts where a run has several files, such as
     # `{run}/out_{step}.h5`; empty means the patterns of the source.
     files: str = ""
-    # Of files that hold a tile of the grid each, `{tile}` in `files`: where they are.
+    # The positions of tiles, if each file `{tile}` holds one tile of the grid.
     tiles: TileRule | None = None
     # "source" keeps the precision of the files; "float32" asks for rounding of a float64 source.
     dtype: Literal["source", "float32"] = "source"
     kind: GridKind = "cartesian"
     boundaries: SidesOfAxes = field(default_factory=dict)
     correction: Correction | None = None
-    # Arrays that the files may hold next to the fields and that are knowingly not taken.
+    # Arrays that the files may hold but that are not taken, by intention.
     leave_out: tuple[str, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
-    # Frames at the start of every trajectory that are not taken: the start-up of a solver.
+    # The number of first frames of every trajectory to leave out: the start-up of a solver.
     skip_frames: Natural = 0
-    # Of the others every n-th is taken: a model learns little of frames that hardly differ.
+    # Every n-th of the other frames is taken: a model learns little from frames that hardly differ.
     stride: AtLeastOne = 1
     # Axes of the arrays as stored, such as "n t x y c": n trajectory, t time, c component or channel.
     layout: str = ""
@@ -142,20 +142,20 @@ class Recipe:
     coordinates: dict[AxisName, CoordinateRule] = field(default_factory=dict)
     # Where an axis begins and ends, if files state only its cell centres: cells are cut at these ends.
     domain: dict[AxisName, tuple[float, float]] = field(default_factory=dict)
-    # Name of a parameter to where it is: an array, one number or one per trajectory, or `path@attribute`.
+    # Parameter to its place: an array with one number (or one per trajectory), or `path@attribute`.
     scalars: dict[str, str] = field(default_factory=dict)
     mask: MaskRule | None = None
-    # Blocks of one level that make one grid; layouts then name their axis b.
+    # Blocks of one level that form one grid; b is their axis in layouts.
     blocks: BlockRule | None = None
-    # A field that never moves in a trajectory: leave the trajectory out, or keep it.
+    # If a field never changes in a trajectory: leave the trajectory out, or keep it.
     at_rest: Literal["refuse", "keep"] = "refuse"
-    # Two files of a run with different values at one time: leave the run out, or take those of one file.
+    # If two files of a run differ at one time: leave the run out, or take the values of one file.
     overlap: Overlap = "refuse"
-    # Cells that are cut below and above on each array that has the axis: ghost cells, a repeated end.
+    # Cells to cut off at the lower and upper end of an axis: ghost cells, a repeated end.
     crop: dict[AxisName, tuple[Natural, Natural]] = field(default_factory=dict)
-    # Trajectories that validate or test, by the names of their files or their parameters.
+    # Trajectories for validation or test, selected by files or parameters.
     held_out: tuple[HeldOut, ...] = ()
-    # How the others are shared out; left out, all of them train where some are held out.
+    # Shares of the other trajectories; by default all of them train if some are held out.
     split: SplitRule | None = None
     expected: Expected = Expected()
 
@@ -176,7 +176,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _tables_speak_of_the_axes(self) -> Recipe:
-        # A table of an axis that does not exist would change nothing, and nobody would notice.
+        # A table for an axis that does not exist would be ignored silently.
         corrected = set(self.correction.boundaries if self.correction else ())
         tables = (
             ("correction", corrected),
@@ -190,13 +190,13 @@ class Recipe:
             unknown = set(named) - set(self.axes)
             if unknown:
                 raise ValueError(
-                    f"{word} of axis {', '.join(sorted(unknown))}; the axes are {list(self.axes)}"
+                    f"{word} of axis {', '.join(sorted(unknown))}; expected one of the axes {list(self.axes)}"
                 )
         require_periodic_on_both_sides(self.boundaries)
         twice = corrected & set(self.boundaries)
         if twice:
             raise ValueError(
-                f"boundaries of {', '.join(sorted(twice))} are stated and corrected; say it once"
+                f"boundaries of {', '.join(sorted(twice))} are both stated and corrected; state them once"
             )
         for axis, (lower, upper) in self.domain.items():
             if not lower < upper:
@@ -204,7 +204,7 @@ class Recipe:
         return self
 
     @model_validator(mode="after")
-    def _files_lie_below_the_folder(self) -> Recipe:
+    def _files_are_below_the_folder(self) -> Recipe:
         named = (*(each.files for each in self.exclude), *(each.files for each in self.held_out))
         for pattern in (self.files, *named):
             path = PurePosixPath(pattern)
@@ -216,7 +216,7 @@ class Recipe:
 
     @model_validator(mode="after")
     def _named_parts_are_known(self) -> Recipe:
-        # Only the source `arrays` joins files; in a path there is nothing to name but steps.
+        # Only the source `arrays` joins files; the only named part of an array's path is {step}.
         if names_parts(self.files) and self.source != "arrays":
             raise ValueError(
                 f"files {self.files!r}: source {self.source} takes no named parts; write * instead"
@@ -225,7 +225,7 @@ class Recipe:
             if set(NamePattern(name).parts) - {STEP}:
                 raise ValueError(f"stored {name!r}: expected no named part but {{step}}")
         if (self.tiles is not None) != (TILE in NamePattern(self.files).parts):
-            raise ValueError("tiles: expected {tile} in files, and a table [tiles]; one of them is absent")
+            raise ValueError("tiles: expected both {tile} in files and a table [tiles]; one is missing")
         named = {f"{{{part}}}" for part in NamePattern(self.files).parts if part not in OF_ONE_RUN}
         for name, place in self.scalars.items():
             if names_parts(place) and place not in named:
@@ -246,7 +246,8 @@ class Recipe:
 
     @model_validator(mode="after")
     def _fields_fit_the_axes(self) -> Recipe:
-        # A vector has a component per axis, a tensor one per pair; no channel name may occur twice.
+        # A vector has one component per axis, a tensor one per pair of axes; their stored names are one per
+        # component, or one for all.
         if not self.variable:
             raise ValueError("no field changes in time; a recipe needs at least one that is not constant")
         for each in self.fields:
@@ -265,21 +266,19 @@ class Recipe:
         return self
 
     def corrected(self, axis: str) -> Sides | None:
-        """What overrules the files on the two sides of an axis; None where they are to be believed."""
+        """The corrected sides of an axis; None if the files are right."""
         return self.correction.sides(axis) if self.correction else None
 
     def sides(self, axis: str) -> Sides | None:
-        """What the recipe says of the two sides of an axis, as a correction or plainly; None where it says
-        nothing.
-        """
+        """The sides of an axis that the recipe corrects or states; None if it does neither."""
         return self.corrected(axis) or sides_of(self.boundaries, axis)
 
     def excluded(self, path: Path) -> str | None:
-        """Why this file is left out, if it is."""
+        """The reason why this file is left out; None if it is not."""
         return next((each.reason for each in self.exclude if path.match(each.files)), None)
 
     def held_out_for(self, path: Path, scalars: dict[str, float]) -> tuple[Split, ...]:
-        """The splits that a trajectory of this file is held out for; none where it is not."""
+        """The splits for which a trajectory of this file is held out; empty if it is not."""
         return held_out_for(self.held_out, path, scalars)
 
     @property
@@ -289,20 +288,20 @@ class Recipe:
 
     @property
     def split_words(self) -> tuple[str, ...]:
-        """What decides the splits, in words."""
+        """The rules that decide the splits, in words."""
         others = "the others" if self.held_out else "all"
-        return (*map(str, self.held_out), f"{others}: where their file is, otherwise {self.shares} in order")
+        return (*map(str, self.held_out), f"{others}: by their folder, otherwise {self.shares} in order")
 
     @property
     def units(self) -> dict[str, str]:
-        """Units of the time and the axes, where they are stated."""
+        """The units of the time and the axes, if they are stated."""
         said = {"time": self.time.unit if self.time else ""}
         said |= {axis: rule.unit for axis, rule in self.coordinates.items()}
         return {name: unit for name, unit in said.items() if unit}
 
     @property
     def stored_names(self) -> tuple[str, ...]:
-        """What the source calls the arrays of all fields, in order."""
+        """The names of the arrays of all fields in the source, in order."""
         return tuple(chain.from_iterable(each.stored_names for each in self.fields))
 
     @property
@@ -315,7 +314,7 @@ class Recipe:
 
 
 def catalogue() -> dict[str, Path]:
-    """Name to recipe file of every system that the package knows."""
+    """Name to recipe file of every system in the catalogue."""
     folder = resources.files("ingest") / "catalog"
     return {
         Path(str(entry)).stem: Path(str(entry))
@@ -325,7 +324,7 @@ def catalogue() -> dict[str, Path]:
 
 
 def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
-    """The recipe of a catalogue name, or of a TOML file; raises SettingsError with what there is.
+    """The recipe of a name in the catalogue or of a TOML file; raises SettingsError if there is none.
 
     >>> find_recipe("shear_flow", ("title=Mine",)).title
     'Mine'
@@ -334,17 +333,17 @@ def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
     path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
     if path is None:
         raise SettingsError(
-            f"no recipe named {name_or_path}; the catalogue has {', '.join(known)}; or name a file .toml"
+            f"no recipe named {name_or_path}; the catalogue has {', '.join(known)}; or name a .toml file"
             f"{did_you_mean(name_or_path, known)}"
         )
-    return make(Recipe, _with_todays_source(override(read_toml(path), assignments), path), str(path))
+    return make(Recipe, _with_present_source(override(read_toml(path), assignments), path), str(path))
 
 
-def _with_todays_source(tables: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The tables of a recipe. A source is given its new name if it was renamed, and a note says so."""
+def _with_present_source(tables: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The tables of a recipe; an earlier name of a source is replaced, with a warning."""
     source = tables.get("source")
     if not isinstance(source, str) or source not in RENAMED_SOURCES:
         return tables
-    today = RENAMED_SOURCES[source]
-    warnings.warn(f'{path}: source = "{source}" is now called "{today}"', RenamedWarning, stacklevel=3)
-    return tables | {"source": today}
+    present = RENAMED_SOURCES[source]
+    warnings.warn(f'{path}: source = "{source}" is now called "{present}"', RenamedWarning, stacklevel=3)
+    return tables | {"source": present}

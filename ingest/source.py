@@ -1,8 +1,8 @@
 """The contract of a source: a module of `ingest/sources` with five public names, found by its file name.
 
-A source opens one file at a time and yields slabs of frames, never a whole file, in canonical form:
-channels stacked as the schema orders them, axes as the recipe names them, staggered fields moved to
-cell centres, boundaries settled. Nothing it reads is trusted: every shape is checked before it is read.
+A source opens one file at a time and reads slabs of frames, never a whole file, in canonical form: channels
+in the order of the schema, axes in the order of the recipe, staggered fields moved to cell centres,
+boundaries decided. Nothing it reads is trusted: every shape is checked before the data are read.
 
 What a recipe can ask of every source (leave out files, skip frames, transform fields, state boundaries) is
 done here, once for all of them: `find` returns a source that does so.
@@ -30,7 +30,7 @@ from shards.schema import Frames, Grid, Mask, Schema, Sides, Split, cell_widths
 
 @dataclass(frozen=True)
 class Mark:
-    """What files of a source hold: an array that matches one of the patterns, with as many axes (0: any).
+    """A mark of the files of a source: an array that matches a pattern, with this number of axes (0: any).
 
     >>> Mark("fields in groups by tensor rank", ("t[012]_fields/*",)).found({"t0_fields/density": 4})
     't0_fields/density'
@@ -41,7 +41,7 @@ class Mark:
     axes: int = 0
 
     def found(self, axes: dict[str, int]) -> str | None:
-        """The first array that has this mark, out of those of a file with their number of axes."""
+        """The first array with this mark; `axes` maps the arrays of a file to their number of axes."""
         for pattern in self.patterns:
             for name, count in axes.items():
                 if fnmatchcase(name, pattern) and self.axes in (0, count):
@@ -51,10 +51,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
-    """One trajectory, known from the header alone: its times [T] and parameters.
+    """The times [T] and parameters of one trajectory, known from the header.
 
-    `files` names the file of each frame where there are several; `notes` say what a user should know of how
-    it was put together.
+    `files` names the file of each frame, if there are several; `notes` tell users how the files were joined.
     """
 
     time: tuple[float, ...]
@@ -64,7 +63,7 @@ class Row:
 
 
 def require_frames(rows: tuple[Row, ...], row: int, start: int, stop: int) -> None:
-    """Raises IndexError where a file does not have these frames: the caller's bug, not the user's."""
+    """Raises IndexError if a file does not have these frames, which is a bug of the caller."""
     if not 0 <= row < len(rows):
         raise IndexError(f"row {row} of a file with {len(rows)} trajectories")
     if not 0 <= start <= stop <= len(rows[row].time):
@@ -74,8 +73,8 @@ def require_frames(rows: tuple[Row, ...], row: int, start: int, stop: int) -> No
 class OpenFile(Protocol):
     """One file of a source, open for reading.
 
-    `schema` and `rows` come from the header and cost no field data. Reading raises SourceError where the file
-    fails, IndexError for rows or frames that it does not have.
+    `schema` and `rows` come from the header, without reading field data. Reading raises SourceError if the
+    file fails, IndexError for rows or frames that it does not have.
     """
 
     @property
@@ -85,39 +84,39 @@ class OpenFile(Protocol):
     def rows(self) -> tuple[Row, ...]: ...
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
-        """[stop - start, C, *S] in `schema.dtype`, in physical units."""
+        """Frames [stop - start, C, *S] of the variable fields, in `schema.dtype` and physical units."""
         ...
 
     def static(self, row: int) -> Frames:
-        """[C, *S] of the constant fields, C may be 0."""
+        """The constant fields [C, *S]; C may be 0."""
         ...
 
     def boundary(self, row: int) -> Mask:
-        """Per-cell bits [*S], see shards.schema.Cell."""
+        """The boundary bits of each cell [*S], see shards.schema.Cell."""
         ...
 
 
 class Source(Protocol):
-    """A module of `ingest/sources`: its files, the marks they are known by, how they are read."""
+    """A module of `ingest/sources`: patterns of its files, their marks, and how they are read."""
 
     PATTERNS: tuple[str, ...]
     MARKS: tuple[Mark, ...]
 
     def split(self, path: Path) -> Split | None:
-        """The split that the place or the name of a file says; None: the recipe's rule decides."""
+        """The split that the folder or the name of a file states; None if the recipe decides."""
         ...
 
     def companions(self, path: Path) -> tuple[Path, ...]:
-        """Other files that this one is read with: if one of them changes, so has what it holds."""
+        """Other files that are read together with this one; if one changes, this file counts as changed."""
         ...
 
     def open_file(self, path: Path, recipe: Recipe) -> AbstractContextManager[OpenFile]:
-        """The file as this recipe sees it; raises SourceError where it is not what the recipe describes."""
+        """Opens a file as this recipe describes it; raises SourceError if it differs from the recipe."""
         ...
 
 
 def sources() -> tuple[str, ...]:
-    """Names of all sources: the files of the folder."""
+    """The names of all sources, which are the files of the folder."""
     folder = resources.files("ingest.sources")
     return tuple(
         sorted(e.name[:-3] for e in folder.iterdir() if e.name.endswith(".py") and not e.name.startswith("_"))
@@ -125,9 +124,7 @@ def sources() -> tuple[str, ...]:
 
 
 def find(name: str) -> Source:
-    """The source of this name, its files seen as their recipe asks; raises SettingsError with the names
-    there are.
-    """
+    """The source with this name, which also does what recipes ask of every source; raises SettingsError."""
     if name not in sources():
         raise SettingsError(f"no source named {name}; expected one of {', '.join(sources())}")
     module = cast(Source, import_module(f"ingest.sources.{name}"))
@@ -163,8 +160,8 @@ class _ByRecipe:
 
 @dataclass(frozen=True)
 class _RecipeView:
-    """An open file without the skipped frames, its fields transformed, its parameters by their right
-    names.
+    """An open file as its recipe asks: without skipped frames, with transformed fields and renamed
+    parameters.
     """
 
     path: Path
@@ -178,14 +175,14 @@ class _RecipeView:
         skipped, stride = self.recipe.skip_frames, self.recipe.stride
         if stride == 1:
             return self._read(row, start + skipped, stop - start)
-        # Frames between them are not read: in a folder of states each is a file to open.
+        # Frames between them are not read: in a folder of states, each would be another file to open.
         values = np.empty((stop - start, *self.schema.frame_shape), self.schema.dtype)
         for number in range(stop - start):
             values[number] = self._read(row, skipped + (start + number) * stride, 1)[0]
         return values
 
     def _read(self, row: int, first: int, count: int) -> Frames:
-        """`count` frames of the file from frame `first` on, transformed."""
+        """Reads `count` frames of the file from frame `first` on, and transforms them."""
         values = self.opened.frames(row, first, first + count)
         self._transform(self.recipe.variable, values, row, first)
         return values
@@ -210,21 +207,19 @@ class _RecipeView:
 
 
 def _seen_row(recipe: Recipe, row: Row) -> Row:
-    """The row without frames that the recipe passes over, its parameters by their right names."""
+    """The row without the frames that the recipe skips, with renamed parameters."""
     names = recipe.correction.scalars if recipe.correction else {}
     scalars = {names.get(name, name): value for name, value in row.scalars.items()}
     taken = slice(recipe.skip_frames, None, recipe.stride)
     notes = row.notes
     if recipe.stride > 1:
-        thinned = f"of each {recipe.stride} frames one is taken, as the stride of the recipe says"
+        thinned = f"one of every {recipe.stride} frames is taken, as the stride of the recipe says"
         notes = (*notes, thinned)
     return Row(row.time[taken], scalars, row.files[taken], notes)
 
 
 def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:
-    """The grid, its cells cut at the ends of the recipe's domain; raises SourceError where a centre is
-    outside.
-    """
+    """The grid with cells cut at the ends of the recipe's domain; raises SourceError for a centre outside."""
     for axis, centres in zip(grid.axes, grid.coordinates, strict=True):
         lower, upper = recipe.domain.get(axis, (min(centres), max(centres)))
         if min(centres) < lower or max(centres) > upper:
@@ -240,9 +235,7 @@ def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:
 
 
 def _require_as_stated(path: Path, recipe: Recipe, schema: Schema) -> None:
-    """Raises SourceError where the file contradicts the recipe on what is no matter of release: grid kind,
-    sides.
-    """
+    """Raises SourceError if grid kind or boundaries of the file differ from those that the recipe states."""
     if schema.grid.kind != recipe.kind:
         raise SourceError(
             f"{path}: the grid is {schema.grid.kind}; recipe {recipe.name} says {recipe.kind}; correct the "
@@ -253,7 +246,7 @@ def _require_as_stated(path: Path, recipe: Recipe, schema: Schema) -> None:
         if stated not in (None, found):
             raise SourceError(
                 f"{path}: axis {axis} is {_words(found)}; recipe {recipe.name} says {_words(stated)}; name "
-                "the recipe of this file, or overrule the file in a [correction] with its reason"
+                "the recipe of this file, or correct the file in a [correction] with its reason"
             )
 
 

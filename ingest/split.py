@@ -1,6 +1,7 @@
 """Assigns trajectories to splits: some are held out by name or parameter, the others are divided by shares.
 
-Where the folder or name of a file says its split, that decides, unless the recipe holds the trajectory out.
+If the folder or the name of a file states its split, that decides, unless the recipe holds the trajectory
+out.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from pydantic_core import ArgsKwargs
 
 from shards.schema import SPLITS, Split, checked
 
-# Parameters are written in decimals, and stored as float32 by some.
+# The relative tolerance of parameters: recipes state decimals, some files store float32.
 SAME = 1e-6
 
 
 @checked
 class SplitRule:
-    """Shares of a source without splits: rows in order, train first, test last, each at least one row.
+    """Shares of the splits for files without splits: rows in order, train first, test last, each at least
+    one.
 
-    Whole numbers are the rows of the published release, kept as shares of their sum: a smaller release is
-    split in the same proportion.
+    Whole numbers are the rows of the published release. They are used as shares of their sum, so that part of
+    the release is split in the same proportion.
 
     >>> SplitRule(train=700, valid=200, test=100).shared_out(5)
     ['train', 'train', 'train', 'valid', 'test']
@@ -51,7 +53,7 @@ class SplitRule:
         return self
 
     def shared_out(self, rows: int) -> list[Split]:
-        """The split of each of these rows: shares in order, each at least one row where there are three."""
+        """The split of each of `rows` rows, in order; each share has at least one row if there are 3 rows."""
         valid, test = self._rows(rows, self.valid), self._rows(rows, self.test)
         splits: list[Split] = ["train"] * (rows - valid - test)
         splits += ["valid"] * valid
@@ -70,9 +72,9 @@ class SplitRule:
 
 @checked
 class HeldOut:
-    """Trajectories kept from training, by a pattern of their file and by values of their parameters.
+    """Trajectories that are not for training, by a pattern of their file and by values of their parameters.
 
-    A benchmark that validates and tests on the same runs names both `splits`; they are stored once for each.
+    If a benchmark validates and tests on the same runs, `splits` names both; the runs are stored twice.
     """
 
     splits: tuple[Literal["valid", "test"], ...]
@@ -84,11 +86,11 @@ class HeldOut:
         if not self.splits or len(set(self.splits)) < len(self.splits):
             raise ValueError(f"splits {list(self.splits)}: expected valid, test or both, each once")
         if not self.files and not self.scalars:
-            raise ValueError("it names no trajectories; expected files, scalars or both")
+            raise ValueError("it selects no trajectories; expected files, scalars or both")
         return self
 
     def holds(self, place: Path, scalars: dict[str, float]) -> bool:
-        """Whether a trajectory of this file, with these parameters, is meant.
+        """Whether the rule holds out a trajectory of this file with these parameters.
 
         >>> rule = HeldOut(("test",), scalars={"Re": (100.0, 400.0)})
         >>> rule.holds(Path("a.h5"), {"Re": 400.0}), rule.holds(Path("a.h5"), {"Re": 200.0})
@@ -102,7 +104,7 @@ class HeldOut:
         return True
 
     def holding_none_of(self, found: Sequence[tuple[Path, dict[str, float]]]) -> tuple[HeldOut, ...]:
-        """The parts of this rule, one per value of a parameter, that hold out none of these trajectories."""
+        """The parts of this rule (one per value of a parameter) that hold out none of these trajectories."""
         if not self._holds_any(found):
             return (self,)
         empty = []
@@ -132,7 +134,7 @@ def _is_one_of(value: float, values: tuple[float, ...]) -> bool:
 
 
 def held_out_for(rules: Sequence[HeldOut], place: Path, scalars: dict[str, float]) -> tuple[Split, ...]:
-    """The splits that a trajectory is held out for; none where it is not."""
+    """The splits for which a trajectory is held out; empty if it is not."""
     named: set[Split] = set()
     for rule in rules:
         if rule.holds(place, scalars):

@@ -1,6 +1,6 @@
 """Pointwise transforms that a recipe can ask for, such as log10.
 
-A transformed field has a name of its own (`log10_density`, `zeros_like_density`), so that nobody takes it for
+A transformed field has another name (`log10_density`, `zeros_like_density`), so that it is not confused with
 the quantity in the file. Axes: T time, C channel, S space.
 """
 
@@ -20,7 +20,7 @@ PREFIXES: dict[TransformName, str] = {"log10": "log10_", "zeros": "zeros_like_"}
 def transform_fault(
     transform: TransformName | None, name: str, stored: tuple[str, ...], rank: int, constant: bool
 ) -> str | None:
-    """What is wrong with a transformed field of this name, if anything.
+    """What is wrong with a transformed field with this name; None if nothing is.
 
     >>> transform_fault("log10", "density", ("rho",), rank=0, constant=False)
     'field density is transformed by log10; expected a name that begins with log10_'
@@ -31,25 +31,25 @@ def transform_fault(
         prefix = PREFIXES[transform]
         return f"field {name} is transformed by {transform}; expected a name that begins with {prefix}"
     if stored == (name,):
-        return f"field {name} is transformed by {transform}; name in `stored` what it is made from"
+        return f"field {name} is transformed by {transform}; state the array of the file as `stored`"
     if transform == "log10" and rank:
-        return f"field {name} is of rank {rank}; the logarithm of a vector or tensor means nothing"
+        return f"field {name} has rank {rank}; a vector or tensor has no logarithm"
     if transform == "zeros" and not constant:
-        return f"field {name} is zeros and not constant; a field that never changes must be declared constant"
+        return f"field {name} is zeros and not constant; a field that never changes needs constant = true"
     return None
 
 
 def apply(transform: TransformName, values: Frames, where: str, first: int) -> None:
-    """Replaces values [T, *S] in place; raises SourceError where one has no logarithm.
+    """Transforms values [T, *S] in place; raises SourceError if one has no logarithm.
 
-    `first` is the number of the first of these frames in its trajectory, for the error. NaN passes: the
-    checks find and report a broken frame.
+    `first` is the number of the first frame in its trajectory, for the error. NaN passes: the checks of the
+    build report it.
     """
     if transform == "zeros":
         values[...] = 0
         return
     _require_positive(values, where, first)
-    # In float64, rounded once: a logarithm in float32 differs in its last bit from processor to processor.
+    # Computed in float64 and rounded once: log10 in float32 differs in its last bit between processors.
     values[...] = np.log10(values, dtype=np.float64)
 
 
@@ -61,5 +61,5 @@ def _require_positive(values: Frames, where: str, first: int) -> None:
     frame, *cell = (int(index) for index in place)
     raise SourceError(
         f"{where}: {np.count_nonzero(bad)} values <= 0 have no log10, the first {values[place]} in frame "
-        f"{first + frame}, cell {cell}; expected more than 0; leave the transform or the trajectory out"
+        f"{first + frame}, cell {cell}; expected more than 0; remove the transform or exclude the trajectory"
     )

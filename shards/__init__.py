@@ -1,7 +1,7 @@
-"""The shard format: what a dataset is, and how its shards are written, read and checked.
+"""The shard format: the schema of a dataset, and how its shards are written, read and checked.
 
-No torch and no HDF5 here. What commands share is in `program`, what pictures share in `drawing`: the format
-itself needs neither typer nor matplotlib.
+Nothing here imports torch or h5py. `program` holds what the commands share, `drawing` what the pictures
+share; only these two import typer and matplotlib.
 """
 
 __all__ = [

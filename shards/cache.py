@@ -1,8 +1,8 @@
-"""A bounded folder of files that were fetched from elsewhere, which any number of processes may share.
+"""Keeps fetched files in a folder of bounded size, which any number of processes can share.
 
-A file appears in it whole and checked, or not at all; what was opened longest ago is removed to make room. A
-process that has a removed file mapped keeps its bytes until it unmaps it. Where the folder cannot be used,
-the work goes on without one (docs/decisions/0071-the-cache-is-a-help.md).
+A file appears complete and checked, or not at all. To make room, the file that was opened longest ago is
+removed; a process that has mapped it keeps its bytes. If the folder cannot be used, reading continues without
+a cache (docs/decisions/0071-the-cache-is-a-help.md).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from shards.errors import ShardError, WalrusWarning
 
 CACHE_BYTES = 50 * 10**9
 LOCKS = 64
-# .tmp-NAME-TOKEN-LENGTH: a file on its way, and how long it will be.
+# .tmp-NAME-TOKEN-LENGTH: a file that is being fetched, and its final length.
 COMING = re.compile(re.escape(TEMPORARY) + r".*-(\d{1,18})")
 
 
 @cache
 def usual_folder() -> Path:
-    """Where the cache is unless somebody says otherwise: XDG_CACHE_HOME, ~/.cache, or a folder for us alone.
+    """The default folder of the cache: below XDG_CACHE_HOME or ~/.cache, otherwise a new temporary folder.
 
-    Containers may have no home, and batch jobs one that cannot be written.
+    Containers may have no home, and the home of a batch job may be read-only.
     """
     found = writable_folder()
     if found is not None:
@@ -45,7 +45,7 @@ def usual_folder() -> Path:
 
 
 def writable_folder() -> Path | None:
-    """The first of the usual places in which a cache can be written; makes nothing."""
+    """The first of the usual folders that can be written, None if there is none; creates nothing."""
     for parent in _caches():
         folder = parent / "walrus-pde"
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
@@ -61,7 +61,7 @@ def _caches() -> Iterator[Path]:
     try:
         yield Path.home() / ".cache"
     except RuntimeError:
-        # The user has no entry in the list of users, as with `docker run --user 12345`.
+        # The user has no entry in /etc/passwd, as with `docker run --user 12345`.
         return
 
 
@@ -71,7 +71,7 @@ def _note(text: str) -> None:
 
 @dataclass(frozen=True, order=True)
 class _Held:
-    """A file in the cache, whole or on its way."""
+    """A file in the cache, complete or being fetched."""
 
     last_use: float
     size: int
@@ -86,26 +86,28 @@ class _Held:
 
 @dataclass(frozen=True)
 class Cache:
-    """Files in a folder, `size` bytes at most; without a folder in the usual one."""
+    """Fetched files in a folder, at most `size` bytes; by default in the usual folder."""
 
     chosen: Path | None = None
     size: int = CACHE_BYTES
 
     @property
     def folder(self) -> Path:
-        """Where the files are; found when it is needed first, since most data is not remote."""
+        """The folder of the files; found at first use, because most data is not remote."""
         return self.chosen or usual_folder()
 
     def open(self, name: str, length: int, fetch: Callable[[Path], None]) -> BinaryIO:
-        """The file of this name; `fetch` writes it where it is absent. Raises ShardError if it cannot fit.
+        """Opens the file with this name, after `fetch` has written it if it is absent.
 
-        Where the folder cannot be written, the file is fetched for this process alone, with a warning.
+        Raises ShardError if it is larger than the cache. If the folder cannot be written, warns and fetches
+        the file for this process only.
         """
         if length > self.size:
             raise ShardError(
                 f"{self.folder}: a file of {length} bytes does not fit a cache of {self.size}; "
                 "raise reading.cache_size"
             )
+
         try:
             return self._open(name, length, fetch)
         except OSError as error:
@@ -115,10 +117,11 @@ class Cache:
                 f"{self.folder}: the cache cannot be used ({os.strerror(error.errno)}), files are fetched "
                 "again each time; set reading.cache_folder to a folder with room"
             )
+
         return _fetched_alone(fetch)
 
     def remove(self, name: str) -> None:
-        """Lets go of a file; the next who wants it fetches it again."""
+        """Removes a file; the next reader fetches it again."""
         (self.folder / name).unlink(missing_ok=True)
 
     def _open(self, name: str, length: int, fetch: Callable[[Path], None]) -> BinaryIO:
@@ -132,7 +135,7 @@ class Cache:
                     self._fetch(name, length, fetch)
 
     def _has(self, name: str, length: int) -> bool:
-        """Is the file in the cache, with the right length? A copy that was interrupted is shorter."""
+        """Whether the file is in the cache with the right length; an interrupted copy is shorter."""
         path = self.folder / name
         return path.is_file() and not path.is_symlink() and path.stat().st_size == length
 
@@ -142,15 +145,15 @@ class Cache:
             if not self._has(name, length):
                 return None
             file = open_regular(path)
-            # The time of last use, whatever the file system does with reads.
+            # Records the last use: many file systems do not update access times.
             os.utime(path)
         except FileNotFoundError:
             return None
         return file
 
     def _fetch(self, name: str, length: int, fetch: Callable[[Path], None]) -> None:
-        # Those who make room count the length in the name, before the bytes are there. Without locks two may
-        # fetch the same file: each has a name of its own.
+        # `_make_room` counts the length in the name, before the bytes are there. Without locks two processes
+        # may fetch the same file, so each has its own name.
         temporary = self.folder / f"{TEMPORARY}{name}-{secrets.token_hex(6)}-{length}"
         with self._lock("room"):
             self._make_room(length)
@@ -174,19 +177,21 @@ class Cache:
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
-        """Held by one process and thread at a time, where the file system knows locks.
+        """Lets one process and thread at a time continue, if the file system has locks.
 
-        A few names share a lock.
+        Several names share one lock file.
         """
         locks = self.folder / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         stripe = name if name == "room" else f"{int(name, 16) % LOCKS:02d}"
+
         try:
             handle = os.open(locks / stripe, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
             raise ShardError(f"{locks / stripe}: cannot be locked ({error.strerror}); remove it") from error
+
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -199,7 +204,7 @@ class Cache:
 
 
 def _fetched_alone(fetch: Callable[[Path], None]) -> BinaryIO:
-    """The file, fetched to a place that ends with this process, as its name is removed at once."""
+    """Fetches a file and removes its name at once: its bytes exist until this process closes it."""
     with tempfile.TemporaryDirectory(prefix="walrus-pde-") as folder:
         path = Path(folder) / "file"
         fetch(path)

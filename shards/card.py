@@ -1,4 +1,4 @@
-"""What a dataset is, in readable JSON: fields, grid, boundaries, moments, provenance, licence, quarantine."""
+"""The card of a dataset, readable JSON: schema, moments, inputs, licence, and what was left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shards.shard import cuts_the_frame
 
 @checked
 class Input:
-    """One source file: its path below the source root, size, and a digest of evenly spaced blocks."""
+    """A source file: its path below the source root, its size, and a digest of evenly spaced blocks."""
 
     path: str
     bytes: int
@@ -24,7 +24,7 @@ class Input:
 
 @checked
 class Quarantined:
-    """A trajectory (or, with row None, a file) that was left out, and why."""
+    """A trajectory that was left out, or a whole file (row None), with the reason."""
 
     path: str
     row: int | None
@@ -33,7 +33,7 @@ class Quarantined:
 
 @checked
 class ChannelMoments:
-    """Train-split moments of one channel in physical units."""
+    """Moments of one channel over the train split, in physical units."""
 
     count: int
     mean: float
@@ -58,7 +58,7 @@ class ChannelMoments:
 
 @checked
 class KeptError:
-    """How far a stored value of one field may be, and is at most, from its source, in physical units."""
+    """The allowed and the largest error of the stored values of a field, in physical units."""
 
     allowed: NotNegative
     reached: NotNegative = 0.0
@@ -66,7 +66,7 @@ class KeptError:
 
 @checked
 class Count:
-    """How much a split holds."""
+    """The number of trajectories and frames of a split."""
 
     trajectories: int = 0
     frames: int = 0
@@ -74,9 +74,11 @@ class Count:
 
 @checked
 class Card:
-    """A dataset: `powers` holds k of each field, whose values are stored divided by 2^k.
+    """The description of a dataset.
 
-    `chunk` is the shape [C, *S] of a chunk.
+    `powers` holds k for each field: stored value = physical value / 2^k. `chunk` is the shape [C, *S] of a
+    chunk. `quarantine` lists what was left out, `differences` how the files differ from the published
+    release.
     """
 
     name: FolderName
@@ -99,16 +101,16 @@ class Card:
     inputs: tuple[Input, ...]
     recipe_digest: str
     format: Format = FORMAT
-    # What decided the split of each trajectory, in words.
+    # The rules that decided the split of each trajectory, in words.
     split: tuple[str, ...] = ()
-    # Of each variable field where values were rounded; empty where every bit is kept.
+    # The errors of each variable field, if values were rounded; empty if every bit is kept.
     errors: dict[str, KeptError] = field(default_factory=dict)
-    # What its user should know of the input files: values rounded by a lossy filter, chunks that were absent.
+    # Notes on the input files: values rounded by a lossy filter, chunks that are absent.
     caveats: tuple[str, ...] = ()
 
     @property
     def checked_chunks(self) -> bool:
-        """Does every chunk end in its checksum?"""
+        """Whether every chunk ends in its checksum."""
         return self.format >= 2
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""CRC-32C of bytes, and of two runs of bytes together from the checksums of both."""
+"""Computes CRC-32C checksums, and combines the checksums of two pieces."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ COMMENT = b"<!-- crc32c "
 
 
 def crc32c_of(data: bytes | memoryview) -> int:
-    """The crc32c of bytes, of a view too, without a copy."""
+    """The crc32c of bytes, or of a view of them without a copy.
+
+    >>> crc32c_of(b"123456789") == 0xE3069283
+    True
+    """
     return int(google_crc32c.value(np.frombuffer(data, np.uint8)))
 
 
 def with_comment(page: bytes) -> bytes:
-    """A page of HTML that ends in a comment with the checksum of all before it."""
+    """A page of HTML with a last line, a comment that holds the checksum of everything before it."""
     return page + COMMENT + b"%08x -->\n" % crc32c_of(page)
 
 
 def agrees_with_comment(page: bytes) -> bool:
-    """Is every byte of a page as it was written? One without the comment is believed.
+    """Whether no byte of a page has changed; a page without the comment is accepted.
 
     >>> page = with_comment(b"<p>5</p>")
     >>> agrees_with_comment(page), agrees_with_comment(page.replace(b"5", b"6"))
@@ -34,14 +38,14 @@ def agrees_with_comment(page: bytes) -> bool:
     return not found or rest == b"%08x -->\n" % crc32c_of(content)
 
 
-def joined(first: int, second: int, length: int) -> int:
-    """The crc32c of two runs of bytes, from the crc32c of each and the `length` of the second.
+def crc32c_combine(first: int, second: int, length: int) -> int:
+    """The crc32c of two pieces one after the other, from the crc32c of each and the `length` of the second.
 
-    The first is followed by `length` bytes: it is multiplied by x^(8 length), and the second added.
+    As polynomials over GF(2): the first times x^(8 length), plus the second.
 
     >>> import google_crc32c
     >>> first, second = google_crc32c.value(b"frame 0"), google_crc32c.value(b"frame 1")
-    >>> joined(first, second, 7) == google_crc32c.value(b"frame 0frame 1")
+    >>> crc32c_combine(first, second, 7) == google_crc32c.value(b"frame 0frame 1")
     True
     """
     for power in range(length.bit_length()):
@@ -60,7 +64,7 @@ def _shift(power: int) -> int:
 
 
 def _product(a: int, b: int) -> int:
-    """Product of two polynomials over GF(2), modulo Castagnoli's."""
+    """The product of two polynomials over GF(2), modulo Castagnoli's polynomial."""
     result = 0
     while b:
         if b & ONE:

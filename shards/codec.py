@@ -1,7 +1,7 @@
-"""One chunk of field values to bytes and back, with the codec metadata that zarr readers need.
+"""Encodes a chunk of field values to bytes and decodes it, and writes the codec metadata for zarr readers.
 
-Lossless, unless values were rounded before: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw`
-is the plain little-endian bytes.
+All codecs are lossless: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw` is the little-endian
+bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEVEL = {"lz4": 5, "zstd": 3}
 
 
 def encode(values: Frames | Mask, codec: CodecName) -> bytes:
-    """The bytes of one chunk, any shape, C order; the same for any number of threads.
+    """Encodes one chunk of any shape, in C order; the bytes do not depend on the number of threads.
 
     >>> frame = np.zeros((2, 64, 48), "f4")
     >>> encoded = encode(frame, "lz4")
@@ -40,9 +40,9 @@ def encode(values: Frames | Mask, codec: CodecName) -> bytes:
 
 
 def rounded(values: Frames, bits: int) -> Frames:
-    """The nearest values whose mantissa has no more than `bits` bits, ties to even.
+    """Rounds to the nearest values with at most `bits` mantissa bits, ties to even.
 
-    The largest values may become infinite.
+    The largest values of the type may become infinite.
 
     >>> rounded(np.array([3.14159265, 100.0], "f4"), bits=4).tolist()
     [3.125, 100.0]
@@ -53,15 +53,15 @@ def rounded(values: Frames, bits: int) -> Frames:
     whole = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
     one = whole.dtype.type(1)
     odd = (whole >> dropped) & one
-    # Half of the last kept bit, less one where it is even, carries into it or is cut off.
+    # Add half of the last kept bit (minus one if that bit is 0, so that ties go to even), then cut the rest.
     result: Frames = ((whole + ((one << (dropped - 1)) - one + odd)) >> dropped << dropped).view(values.dtype)
     return result
 
 
 def decode_into(encoded: memoryview, codec: CodecName, out: Frames | Mask) -> None:
-    """Decode one chunk into `out`, contiguous and of its dtype and shape.
+    """Decodes one chunk into `out`, contiguous memory of its dtype and shape.
 
-    Raises ShardError where the chunk does not fit or is damaged.
+    Raises ShardError if the chunk does not fit or is damaged.
     """
     if codec == "raw":
         np.copyto(out, raw_values(encoded, out.shape, out.dtype))
@@ -74,7 +74,7 @@ def decode_into(encoded: memoryview, codec: CodecName, out: Frames | Mask) -> No
 
 
 def raw_values(encoded: memoryview, shape: tuple[int, ...], dtype: DType | np.dtype[Any]) -> Frames | Mask:
-    """The values of `raw` bytes without a copy; raises ShardError where they are more or fewer."""
+    """The values of `raw` bytes without a copy; raises ShardError if the number of bytes is wrong."""
     try:
         values: Frames | Mask = np.frombuffer(encoded, _little_endian(dtype)).reshape(shape)
     except ValueError as error:
@@ -84,17 +84,17 @@ def raw_values(encoded: memoryview, shape: tuple[int, ...], dtype: DType | np.dt
 
 @cache
 def _little_endian(dtype: DType | np.dtype[Any]) -> np.dtype[Any]:
-    """Remembered, as it is asked for at every frame."""
+    """The type in little-endian order; cached, because every frame needs it."""
     return np.dtype(dtype).newbyteorder("<")
 
 
 def blosc_sizes(header: bytes | memoryview) -> tuple[int, int]:
-    """How many bytes a chunk of blosc has, decoded and encoded, by its header."""
+    """The decoded and the encoded bytes of a blosc chunk, as its header states."""
     return int.from_bytes(header[4:8], "little"), int.from_bytes(header[12:16], "little")
 
 
 def _require_sizes(encoded: memoryview, expected: int) -> None:
-    """Blosc trusts its header and would read beyond the end."""
+    """Raises ShardError if the header is wrong: blosc trusts it and would read beyond the end."""
     if len(encoded) < BLOSC_HEADER_BYTES:
         raise ShardError(f"a chunk holds {len(encoded)} bytes, too few for a blosc header")
     decoded, held = blosc_sizes(encoded)
@@ -105,13 +105,14 @@ def _require_sizes(encoded: memoryview, expected: int) -> None:
 
 
 def zarr_codecs(codec: CodecName, itemsize: int, checked_chunks: bool) -> list[dict[str, Any]]:
-    """The zarr v3 codec chain of a chunk, with its checksum or, before format 2, without."""
+    """The zarr v3 codec chain of a chunk, with a checksum, or without it before format 2."""
     bytes_codec: dict[str, Any] = {"name": "bytes"}
     if itemsize > 1:
         bytes_codec["configuration"] = {"endian": "little"}
     checksum = [{"name": "crc32c"}] if checked_chunks else []
     if codec == "raw":
         return [bytes_codec, *checksum]
+
     configuration = {
         "typesize": itemsize,
         "cname": codec,

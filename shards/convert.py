@@ -1,4 +1,4 @@
-"""Copies a dataset into the other packaging: the encoded bytes are copied, never encoded again."""
+"""Copies a dataset into the other packaging; the encoded bytes stay the same."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ TAR_BYTES = 2**30
 
 
 def convert(dataset: Dataset, packaging: Packaging, root: Path) -> Path:
-    """Copies a dataset to `root` in another packaging; the new folder appears whole or not at all.
+    """Copies a dataset to `root` in another packaging; the new folder appears complete or not at all.
 
-    Where this copy is there already, nothing is written, with a warning. Raises MismatchError where something
-    else has its name.
+    If this copy exists already, warns and writes nothing. Raises MismatchError if something else has its
+    name.
     """
     target = root / dataset.card.name
     if target.exists():
         _require_copy(target, dataset, packaging)
         return target
+
     with full_disk_is_an_error(target), _temporary(target) as temporary:
         _copy(dataset, packaging, temporary)
         try:
             temporary.rename(target)
         except OSError:
-            # Another process may have been faster.
+            # Another process may have made this copy in the meantime.
             if not target.exists():
                 raise
             _require_copy(target, dataset, packaging)
+
     return target
 
 
 def _require_copy(target: Path, dataset: Dataset, packaging: Packaging) -> None:
-    """Raises MismatchError unless the target is the copy that was asked for, with no file cut or missing."""
+    """Raises MismatchError unless the target is this copy, with no file cut or missing."""
     try:
         copy = Dataset(target)
         is_same = (
@@ -59,15 +61,17 @@ def _require_copy(target: Path, dataset: Dataset, packaging: Packaging) -> None:
         )
     except OSError:
         is_same = False
+
     if not is_same:
         raise MismatchError(
             f"{target}: exists already and is another dataset, or damaged; name another root, or remove it"
         )
+
     warnings.warn(f"{target}: holds this copy already, nothing is written", WalrusWarning, stacklevel=3)
 
 
 def _contents(dataset: Dataset) -> dict[tuple[str, str], list[tuple[int, int]]]:
-    """Length and checksum of all arrays of each trajectory, which are the same in both packagings."""
+    """Length and checksum of all arrays of each trajectory; they are the same in both packagings."""
     contents: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for entry in dataset.index.trajectories:
         arrays = [member for member in members(entry) if member != entry.document]
@@ -77,9 +81,9 @@ def _contents(dataset: Dataset) -> dict[tuple[str, str], list[tuple[int, int]]]:
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
-    """A new folder next to the target, locked; those that killed processes left are removed.
+    """Makes a locked folder next to the target, and removes those that killed processes left.
 
-    What is in it when this ends is removed, unless it has got another name.
+    The folder is removed at the end, unless it was renamed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for leftover in target.parent.glob(f"{TEMPORARY}{target.name}-*"):
@@ -98,7 +102,7 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Whether nobody else holds this folder, which we do then; never where a file system cannot say."""
+    """Locks a folder; False if another process has locked it, or if the file system has no locks."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +116,7 @@ def _locked(folder: Path) -> Iterator[bool]:
 
 
 def _copy(dataset: Dataset, packaging: Packaging, folder: Path) -> None:
-    """Every trajectory, the recipe, and last the card and the index."""
+    """Copies every trajectory, then the recipe, then writes card and index."""
     files: list[FileRecord] = []
     entries: list[Entry] = []
     grid = dataset.card.schema.grid
@@ -127,7 +131,7 @@ def _copy(dataset: Dataset, packaging: Packaging, folder: Path) -> None:
 
 
 def _groups(dataset: Dataset, split: Split) -> Iterator[list[Entry]]:
-    """Trajectories in order, as many as fill a tar."""
+    """Groups trajectories in order; a group fills a tar."""
     group: list[Entry] = []
     size = 0
     for entry in dataset.entries(split):
@@ -156,7 +160,7 @@ def _encoded(dataset: Dataset, entry: Entry) -> Encoded:
 
 
 def _blocks(shard: memoryview, slots: int) -> Iterator[bytes]:
-    """The chunks of a shard in the order of their place, and its index."""
+    """The chunks of a shard in the order of their offsets, then its index."""
     ranges = chunk_ranges(shard, slots)
     end = 0
     for offset, length in ranges[ranges[:, 0] != MISSING].tolist():

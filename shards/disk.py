@@ -1,6 +1,7 @@
-"""Makes writes durable: fsync of files and folders, files that appear whole or not at all.
+"""Makes writes durable: fsync of files and folders; a file appears complete or not at all.
 
-No name is predictable and no link is followed (docs/decisions/0041-nothing-of-others-is-believed.md).
+Temporary names cannot be predicted, and no link is followed
+(docs/decisions/0041-nothing-of-others-is-believed.md).
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-# How the name of a file or folder begins that is not whole yet; nobody reads it.
+# The first characters of the name of a file or folder that is not complete yet; no reader opens it.
 TEMPORARY = ".tmp-"
-# A file system takes names of 255 bytes.
+# File systems allow names of 255 bytes; the rest is for the prefix and the random token.
 LONGEST_NAME = 200
-# What a file system without locks says when it is asked for one: Lustre without `flock`, some NFS.
+# The errors of a file system without locks: Lustre without `flock`, some NFS.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-# Files that are waited for at once.
+# The number of files that are synchronised at once.
 WAITING = 16
 
 
@@ -37,9 +38,9 @@ def settle(path: Path) -> None:
 
 
 def settle_all(paths: Iterable[Path]) -> None:
-    """Waits until the disk holds all of these.
+    """Waits until the disk holds all of these files or folders.
 
-    Side by side, as a file system writes its journal once for all that wait for it
+    Many at once, because a file system writes its journal once for all that are waiting
     (docs/decisions/0075-waiting-once-for-many-files.md).
     """
     with ThreadPoolExecutor(WAITING) as pool:
@@ -47,13 +48,13 @@ def settle_all(paths: Iterable[Path]) -> None:
 
 
 def send_to_disk(file: BinaryIO, start: int, length: int) -> None:
-    """Has the disk begin to take these bytes, without waiting for it; only a hint, and only on Linux."""
+    """Asks the system to start writing these bytes to the disk, and does not wait; a hint, only on Linux."""
     if sys.platform == "linux":
         os.posix_fadvise(file.fileno(), start, length, os.POSIX_FADV_DONTNEED)
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """A file for reading; raises OSError for a pipe, a device or a folder, which might never end."""
+    """Opens a file for reading; raises OSError for a folder, or a pipe or device, which may never end."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -62,21 +63,19 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path) -> bytes:
-    """All of a file; raises OSError for a pipe, a device or a folder, which might never end."""
+    """Reads a whole file; raises OSError for a folder, or a pipe or device, which may never end."""
     with open_regular(path) as file:
         return file.read()
 
 
 def open_append(path: Path) -> BinaryIO:
-    """A file to add to, made if need be; raises OSError where a link has this name."""
+    """Opens a file to append to it, and creates it if necessary; raises OSError if the path is a link."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
 def create_temporary(path: Path) -> tuple[Path, BinaryIO]:
-    """A new file next to `path`, of a name that nobody can have put a link at; its mode is that of any new
-    file.
-    """
+    """Creates a file next to `path` under a random name, where nobody can have put a link."""
     temporary = _temporary_name(path)
     return temporary, _create(temporary)
 
@@ -91,14 +90,14 @@ def _create(temporary: Path) -> BinaryIO:
 
 
 def remove_temporary(path: Path) -> None:
-    """Removes what killed writers of `path` left; the caller knows that nobody is writing it."""
+    """Removes temporary files that killed writers of `path` left; the caller knows that no one writes it."""
     for leftover in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name[:LONGEST_NAME])}-*"):
         leftover.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The whole file or none of it, whatever happens: new file, fsync, rename, fsync of the folder."""
-    # Ctrl-C may come between any two lines: the name is known before there is such a file.
+    """Writes a whole file or nothing, whatever happens: new file, fsync, rename, fsync of the folder."""
+    # Ctrl-C may come between any two lines: the name is chosen before the file exists, so it can be removed.
     temporary = _temporary_name(path)
     try:
         with _create(temporary) as file:
@@ -109,7 +108,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         settle(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        # The system does not say which file a full disk is about.
+        # The error of a full disk does not name the file.
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)
         raise

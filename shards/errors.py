@@ -1,11 +1,11 @@
-"""Errors that a user or a file causes. Any other exception is a bug and keeps its traceback.
+"""Errors that are caused by a user or a file. Any other exception is a bug and keeps its traceback.
 
-A message says where, what was found, what was expected and what to do, in one line.
+A message is one line: where it is, what was found, what was expected, what to do.
 """
 
 
 class WalrusError(Exception):
-    """A mistake in the input or in the request; a command prints it as one line and exits with 1."""
+    """The base of all these errors; a command prints it as one line and exits with 1."""
 
 
 class SettingsError(WalrusError, ValueError):
@@ -13,7 +13,7 @@ class SettingsError(WalrusError, ValueError):
 
 
 class SourceError(WalrusError, OSError):
-    """An input file cannot be read, or does not hold what its source promises."""
+    """An input file cannot be read, or differs from what its source expects."""
 
 
 class ShardError(WalrusError, OSError):
@@ -21,7 +21,7 @@ class ShardError(WalrusError, OSError):
 
 
 class MismatchError(WalrusError, ValueError):
-    """Two things that must agree do not: schema and file, checkpoint and dataset, resume and settings."""
+    """Two things do not agree: schema and file, checkpoint and dataset, settings and those of the old run."""
 
 
 class StoppedError(WalrusError, InterruptedError):
@@ -29,8 +29,8 @@ class StoppedError(WalrusError, InterruptedError):
 
 
 class WalrusWarning(UserWarning):
-    """What a user should know though nothing failed; a command prints it as one line."""
+    """Something that a user should know although nothing failed; a command prints it as one line."""
 
 
 class RenamedWarning(WalrusWarning, FutureWarning):
-    """Something is called by a name of an earlier version; it still works."""
+    """A name of an earlier version was used; it still works."""

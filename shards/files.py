@@ -1,6 +1,6 @@
-"""Where the files of a dataset are: in a folder of this machine, or behind a URL (shards/remote.py).
+"""Opens the files of a dataset in a folder of this machine; shards/remote.py does the same behind a URL.
 
-The reasons are in docs/decisions/0041-nothing-of-others-is-believed.md.
+The reasons for its limits are in docs/decisions/0041-nothing-of-others-is-believed.md.
 """
 
 from __future__ import annotations
@@ -15,52 +15,50 @@ from shards.errors import ShardError
 from shards.index import FileRecord
 from shards.nearest_name import did_you_mean
 
-# An index of 300,000 trajectories is no larger; what is, is not ours, and would fill the memory.
+# Larger than the index of 300,000 trajectories. A larger document is not ours, and would fill the memory.
 LARGEST_DOCUMENT = 512 * 10**6
 
 
 class Files(Protocol):
-    """The files of one dataset, by their path below its folder; `maps` of them may be mapped at once."""
+    """The files of a dataset, by their paths below its folder; at most `maps` of them are mapped at once."""
 
     @property
     def maps(self) -> int: ...
 
     def where(self, path: str = "") -> str:
-        """The whole name of a file, or of the folder, for messages."""
+        """The full name of a file, or of the folder, for messages."""
         ...
 
     def read(self, path: str) -> bytes:
-        """A document; raises ShardError where it is absent, or larger than any document of ours."""
+        """The bytes of a document; raises ShardError if it is absent or too large."""
         ...
 
     def holds(self, path: str) -> bool:
-        """Is there such a file?"""
+        """Whether this file exists."""
         ...
 
     def open(self, record: FileRecord) -> BinaryIO:
-        """A file of the index, to be mapped; raises ShardError where it cannot be had."""
+        """Opens a file of the index, to be mapped; raises ShardError if that fails."""
         ...
 
     def cure(self, record: FileRecord) -> str:
-        """What to do about a file whose bytes are damaged; a copy that we fetched is removed."""
+        """What to do about a damaged file, in words; removes our own copy of a remote file."""
         ...
 
 
 @dataclass(frozen=True)
 class LocalFiles:
-    """A folder."""
+    """The files of a dataset in a folder of this machine."""
 
     folder: Path
-    # A map holds a file descriptor, of which a process has 1024 by default, for up to 27 datasets.
+    # Each map holds a file descriptor. A process has 1024 by default, and may open 27 datasets.
     maps: int = 24
 
     def where(self, path: str = "") -> str:
         return str(self.folder / path)
 
     def read(self, path: str) -> bytes:
-        """The bytes of a document of the dataset; raises ShardError where it is absent, too large or
-        unreadable.
-        """
+        """The bytes of a document; raises ShardError if it is absent, too large or unreadable."""
         try:
             with open_regular(self.folder / path) as file:
                 require_size(os.fstat(file.fileno()).st_size, self.where(path))
@@ -93,12 +91,12 @@ class LocalFiles:
 
 
 def _built_next_to(folder: Path) -> list[str]:
-    """Names of the other datasets of the same root."""
+    """The names of the other datasets in the same root."""
     return sorted(each.parent.name for each in folder.parent.glob("*/index.json") if each.parent != folder)
 
 
 def require_size(length: int, where: str) -> None:
-    """Raises ShardError for what is too large for a document."""
+    """Raises ShardError if a file is too large for a document."""
     if length > LARGEST_DOCUMENT:
         raise ShardError(
             f"{where}: is larger than {LARGEST_DOCUMENT} bytes, too large for a document; build the "

@@ -1,4 +1,4 @@
-"""Checks the format version of a document: one that is newer than ours is refused."""
+"""Reads the format version of a document, and refuses one that is newer than ours."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from shards.errors import ShardError
 from shards.json_text import parse
 from shards.schema import excerpt
 
-# From 2 on every chunk ends in its crc32c, and the index ends in its own
-# (docs/decisions/0040-checked-chunks.md).
+# Since version 2 every chunk and the index end in their crc32c (docs/decisions/0040-checked-chunks.md).
 FORMAT: Literal[2] = 2
 Format = Literal[1, 2]
 
@@ -20,7 +19,7 @@ class _Versioned:
 
 
 def format_of(text: str | bytes, where: str) -> int:
-    """The version; raises ShardError where there is none, or one that only a newer version of us knows.
+    """The version of a document; raises ShardError if there is none, or if it is newer than ours.
 
     >>> format_of('{"format": 1, "other": []}', "card.json")
     1
@@ -28,7 +27,7 @@ def format_of(text: str | bytes, where: str) -> int:
     version = parse(_Versioned, text, where).format
     if version > FORMAT:
         raise ShardError(
-            f"{where}: is of format {version}, built by a newer walrus-pde; this one reads up to {FORMAT}: "
-            "upgrade it"
+            f"{where}: has format {version}, written by a newer walrus-pde; this version reads up to "
+            f"{FORMAT}: upgrade walrus-pde"
         )
     return version

@@ -1,7 +1,7 @@
-"""Every file and trajectory of a built dataset with its checksum; written last.
+"""The index of a built dataset: every file and trajectory with its checksum; written last.
 
-A member is a run of bytes in a file: a whole object of a zarr store, or a member of a tar. Reading needs no
-more than the index and the card: the same code reads both packagings, by mmap or by byte range.
+A member is a range of bytes in a file: a whole object of a zarr store, or a member of a tar. Reading needs
+only the index and the card, so the same code reads both packagings.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Segment:
     first: Natural
     frames: AtLeastOne
     fields: FileRange
-    # Of the checksums that the chunks end in: it tells another
-    # shard of the same length. Absent before format 2.
+    # The checksum of the checksums at the ends of the chunks: it detects another shard of the same length.
+    # Absent before format 2.
     chunks_crc32c: int | None = None
 
 
 @checked
 class Entry:
-    """One trajectory: its shards, and the document with its times and parameters."""
+    """A trajectory: its shards, its boundary mask, and the document with its times and parameters."""
 
     key: Key
     split: Split
@@ -86,7 +86,7 @@ class FileRecord:
 
 @checked
 class DatasetIndex:
-    """Every trajectory and every file of a dataset, and the checksums of its card and its recipe."""
+    """All trajectories and files of a dataset, and the checksums of its card and its recipe."""
 
     dataset: FolderName
     packaging: Packaging
@@ -106,7 +106,7 @@ def index_text(index: DatasetIndex) -> bytes:
 
 
 def parse_index(text: bytes, where: str) -> DatasetIndex:
-    """The index in this text; raises ShardError where it is damaged or of a newer format."""
+    """The index in this text; raises ShardError if it is damaged or has a newer format."""
     content = checked_content(text, where)
     if format_of(content or text, where) >= 2 and content is None:
         raise ShardError(f"{where}: its checksum is missing; delete it and build again")

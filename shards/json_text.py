@@ -1,6 +1,6 @@
-"""JSON documents that people read: stable order, number lists on one line, replaced atomically.
+"""JSON documents that people can read: keys in a stable order, lists of numbers on one line, a checksum.
 
-Lines of logs are in docs/decisions/0123-checksums-of-lines-and-scores.md.
+The reasons for checksums of log lines are in docs/decisions/0123-checksums-of-lines-and-scores.md.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from shards.checksum import crc32c_of
 from shards.errors import ShardError
 
 T = TypeVar("T")
-# Between the last key of a document and its checksum, and
-# after it. Only a key of the document itself has one blank.
+# What comes before and after the checksum. Only a top-level key is indented by one blank, so no nested key
+# looks like it.
 CHECKSUM = b',\n "crc32c": '
 END = "\n}\n"
 LINE_CHECKSUM = b', "crc32c": '
@@ -37,7 +37,7 @@ def to_text(value: Any) -> str:
 
 
 def _pieces(value: Any, depth: int) -> Iterator[str]:
-    """The text of a value that begins at this depth; a list is broken only where it holds lists or tables."""
+    """The text of a value at this depth; a list takes several lines only if it holds lists or objects."""
     inner, outer = " " * (depth + 1), " " * depth
     if isinstance(value, dict) and value:
         yield "{\n"
@@ -85,7 +85,7 @@ def text_with_checksum(text: str) -> bytes:
 
 
 def line_with_checksum(document: dict[str, Any]) -> bytes:
-    """A document with at least one key as a line of a log, whose last key is the checksum of what is before.
+    """A document with at least one key as a line of a log; its last key is the checksum of the rest.
 
     >>> line_with_checksum({"step": 5})
     b'{"step": 5, "crc32c": 3810718452}\\n'
@@ -95,7 +95,7 @@ def line_with_checksum(document: dict[str, Any]) -> bytes:
 
 
 def checked_line(line: bytes) -> bytes | None:
-    """A line without its checksum, None where a byte has changed; one that has none is taken as it is.
+    """A line without its checksum, or None if a byte has changed; a line without a checksum is accepted.
 
     >>> checked_line(b'{"step": 5, "crc32c": 3810718452}'), checked_line(b'{"step": 4, "crc32c": 3810718452}')
     (b'{"step": 5}', None)
@@ -107,7 +107,7 @@ def checked_line(line: bytes) -> bytes | None:
 
 
 def parse_with_checksum(cls: type[T], text: bytes, where: str) -> T:
-    """The dataclass in this text; raises ShardError where a byte of it has changed or it has no checksum."""
+    """The dataclass in this text; raises ShardError if a byte has changed or the checksum is missing."""
     content = checked_content(text, where)
     if content is None:
         raise ShardError(f"{where}: its checksum is missing; delete it and build again")
@@ -115,17 +115,15 @@ def parse_with_checksum(cls: type[T], text: bytes, where: str) -> T:
 
 
 def parse_proven(cls: type[T], text: bytes, where: str, cure: str) -> T:
-    """The dataclass in this text; raises ShardError where a byte of it has changed.
+    """The dataclass in this text; raises ShardError if a byte has changed; `cure` says what to do then.
 
-    Earlier versions wrote no checksum: such a text is taken as it is.
+    Earlier versions wrote no checksum: a text without one is accepted.
     """
     return parse(cls, checked_content(text, where, cure) or text, where)
 
 
 def checked_content(text: bytes, where: str, cure: str = "delete it and build again") -> bytes | None:
-    """The document without its checksum, None where it has none; raises ShardError where a byte has
-    changed.
-    """
+    """The document without its checksum, None if it has none; raises ShardError if a byte has changed."""
     content, found, rest = text.rpartition(CHECKSUM)
     if not found:
         return None
@@ -135,7 +133,7 @@ def checked_content(text: bytes, where: str, cure: str = "delete it and build ag
 
 
 def parse(cls: type[T], text: str | bytes, where: str) -> T:
-    """The dataclass in this text; raises ShardError where it is not one."""
+    """The dataclass in this text; raises ShardError if the text does not describe one."""
     try:
         return TypeAdapter(cls).validate_json(text)
     except ValidationError as error:

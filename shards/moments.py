@@ -1,10 +1,10 @@
-"""Exact moments of a channel in one pass, mergeable: count, mean, variance, range, one-step change.
+"""Computes exact moments of a channel in one pass, mergeable: count, mean, variance, range, one-step change.
 
-Float64 throughout. Squares are summed about the first value of each block of cells and joined by Chan's
-formula (Chan, Golub and LeVeque 1979): a mean 1e8 times the standard deviation costs no digits, an outlier in
-that place about four. Axes: T time, C channel, S space, N its cells in a row.
-
-The reasons are in docs/decisions/0010-the-cost-of-moments.md.
+All sums are float64. Squares are summed about the first value of each block of cells, and blocks are merged
+by Chan's formula (Chan, Golub and LeVeque 1979). A mean of 1e8 times the standard deviation loses no digits;
+if the first value of a block is such an outlier, about four are lost
+(docs/decisions/0010-the-cost-of-moments.md). Axes: T time, C channel, S space, N all cells of a frame in a
+row.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 
 from shards.schema import Frames, checked
 
-# Cells of each channel at a time: they stay in the cache, and below 10000 BLAS starts no threads, which would
-# fight those of other processes over the same cores.
+# Cells per block: they stay in the processor cache, and below 10000 values BLAS starts no threads, which
+# would compete with other processes for the same cores.
 BLOCK = 8192
 
 
 @checked
 class Moments:
-    """Sums of one channel: `squares` about the mean, `change_squares` of the one-step change about zero."""
+    """Sums of one channel: `squares` about the mean, `change_squares` of the one-step change about 0."""
 
     count: int
     mean: float
@@ -51,7 +51,7 @@ NONE = Moments(0, 0.0, 0.0, math.inf, -math.inf)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """The moments of both together.
+    """The moments of the values of both.
 
     >>> both = merge(Moments(2, 1.0, 2.0, 0.0, 2.0), Moments(1, 4.0, 0.0, 4.0, 4.0))
     >>> both.count, both.mean, both.squares, both.highest
@@ -73,15 +73,15 @@ def merge(a: Moments, b: Moments) -> Moments:
 
 
 def merge_all(groups: list[tuple[Moments, ...]]) -> tuple[Moments, ...]:
-    """Channel by channel, in the order given."""
+    """Merges the moments of each channel, in the order of the groups."""
     return tuple(reduce(merge, channel, NONE) for channel in zip(*groups, strict=True))
 
 
 def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moments, ...]]:
-    """Moments of each channel of each frame [T, C, *S], with the change since the frame before.
+    """The moments of each channel of each frame [T, C, *S], and of the change since the frame before.
 
-    NaN cells do not count. `before` [C, *S] comes before the first frame. What is found of a frame does not
-    depend on the frames it is given with.
+    NaN cells do not count. `before` [C, *S] is the frame before the first. The result of a frame depends only
+    on this frame and the one before.
 
     >>> (first,), (second,) = of_frames(np.array([[[1.0, 3.0]], [[2.0, 4.0]]]))
     >>> first.mean, first.std, first.change_count, second.change_rms
@@ -89,7 +89,7 @@ def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moment
     """
     values = frames.reshape(*frames.shape[:2], -1)
     earlier = None if before is None else before.reshape(values.shape[1:])
-    # Infinities and overflow show in the moments themselves: whoever checks them sees them there.
+    # Infinities and overflow stay visible in the moments, where callers check them.
     with np.errstate(over="ignore", invalid="ignore"):
         found = _of_channels(values, earlier)
         for number, moments in enumerate(found):
@@ -102,7 +102,7 @@ def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moment
 
 
 def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:
-    """Moments of values [T, C, N] without NaN: those of blocks of cells, joined by Chan's formula."""
+    """The moments of values [T, C, N] without NaN: those of blocks of cells, merged by Chan's formula."""
     cells = values.shape[2]
     blocks = [slice(start, min(start + BLOCK, cells)) for start in range(0, cells, BLOCK)]
     lowest, highest, sums, squares, changes = _of_blocks(values, before, blocks)
@@ -124,20 +124,20 @@ def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:
 
 
 def _total(of_blocks: Frames) -> Frames:
-    """[T, C], block after block: numpy sums single numbers in another order."""
+    """The sum over blocks [T, C], one block after another: numpy would use another order."""
     return reduce(np.add, of_blocks)
 
 
 def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tuple[Frames, ...]:
-    """Lowest, highest, sum and sum of squares less the first cell, and squares of change.
+    """Lowest, highest, sum, sum of squares, sum of squared changes, each [blocks, T, C].
 
-    Each is [blocks, T, C]. The first cell is among the values, so that what is left of them is not much
-    larger than their deviation.
+    The first value of a block is subtracted before the sums, so that no digits are lost to a large mean.
     """
     frames, channels, _ = values.shape
     lowest, highest = (np.empty((len(blocks), frames, channels), values.dtype) for _ in range(2))
     sums, squares, changes = (np.zeros((len(blocks), frames, channels)) for _ in range(3))
     room, ones = np.empty((3, channels, blocks[0].stop)), np.ones(blocks[0].stop)
+
     for number, block in enumerate(blocks):
         width = block.stop - block.start
         exact, earlier, rest = room[:, :, :width]
@@ -154,11 +154,12 @@ def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tu
             np.vecdot(rest, ones[:width], out=sums[number, frame])
             np.vecdot(rest, rest, out=squares[number, frame])
             exact, earlier = earlier, exact
+
     return lowest, highest, sums, squares, changes
 
 
 def _of_numbers(values: Frames, before: Frames | None) -> Moments:
-    """Moments of values [N] without those that are not a number."""
+    """The moments of the values [N] that are not NaN."""
     numbers = values[~np.isnan(values)].astype(np.float64)
     moments = _of_channels(numbers[None, None], None)[0][0] if numbers.size else NONE
     if before is None:

@@ -1,4 +1,4 @@
-"""Names the known name that a wrong one is nearest to."""
+"""Finds the known name that is most similar to a wrong one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of an error message; empty where no name is near. Upper and lower case are alike.
+    """The end of an error message, empty if no known name is similar; ignores case.
 
     >>> did_you_mean("Sheer_flow", ["shear_flow", "MHD_64"])
     '; did you mean shear_flow?'

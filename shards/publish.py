@@ -20,8 +20,8 @@ def publish(
 ) -> int:
     """Writes the documents above the trajectories if they changed; returns the number of bytes written.
 
-    That is card.json, index.json and, of `zarr`, the groups of the dataset and of each split.
-    A report on what the dataset was before is removed first.
+    These are card.json, index.json and, for `zarr`, the groups of the dataset and of each split. An old
+    report of the dataset is removed first.
     """
     texts = {folder / name: text for name, text in published(folder, card, packaging, files, entries).items()}
     new = {path: text for path, text in texts.items() if not path.is_file() or path.read_bytes() != text}
@@ -34,7 +34,7 @@ def publish(
 
 
 def group_paths(packaging: Packaging, entries: tuple[Entry, ...]) -> set[str]:
-    """The documents of zarr's groups above the trajectories, which no index lists."""
+    """The paths of the zarr groups above the trajectories; the index does not list them."""
     if packaging != "zarr":
         return set()
     return {zarr_metadata.GROUP} | {f"{entry.split}/{zarr_metadata.GROUP}" for entry in entries}
@@ -45,7 +45,7 @@ def published(
 ) -> dict[str, bytes]:
     """The content of each document above the trajectories, by its path; the index comes last.
 
-    The recipe in the folder is the one that counts.
+    The index holds the checksum of the recipe in the folder.
     """
     card_text = dump(Card, card).encode()
     recipe = folder / "recipe.toml"

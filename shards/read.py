@@ -1,6 +1,6 @@
-"""Reads frames from shards: maps the file, finds the frame by the shard index, decodes it in place.
+"""Reads frames from shards: maps the file, finds the frame by the shard index, decodes it into given memory.
 
-Nothing here allocates what it returns into: fresh memory costs twenty times the copy
+Callers give the memory for the frames, because allocating it costs twenty times the copy
 (docs/decisions/0013-reading-frames.md). Threads may share a dataset.
 
 Axes: T time, C channel, S space.
@@ -28,15 +28,15 @@ from shards.schema import Frames, Mask, Split, excerpt
 from shards.shard import WHOLE, Channels, Shard, checksum_of_chunks, chunk_ranges
 from shards.trajectory_document import TrajectoryDocument
 
-# Parsed indices of shards; one costs 16 bytes a chunk, and to parse it anew some 20 microseconds.
+# The number of parsed shard indices that are kept; one needs 16 bytes per chunk, parsing it about 20 us.
 KEPT_INDICES = 1024
 
 
 class Dataset:
-    """A built dataset: its card, its index, its frames. Raises ShardError where it is absent or damaged.
+    """A built dataset: its card, its index, its frames. Raises ShardError if it is absent or damaged.
 
-    The bytes of a frame are checked the first time that this process reads them
-    (docs/decisions/0040-checked-chunks.md), with `verify_reads` each time.
+    The checksum of a chunk is compared when this process reads it for the first time
+    (docs/decisions/0040-checked-chunks.md), or every time with `verify_reads`.
     """
 
     def __init__(self, place: Path | Files, verify_reads: bool = False) -> None:
@@ -48,21 +48,22 @@ class Dataset:
         text, where = self.files.read("card.json"), self.files.where("card.json")
         if crc32c_of(text) != self.index.card_crc32c:
             raise ShardError(f"{where}: was changed after the build; run walrus-ingest build again")
+
         format_of(text, where)
         self.card = parse(Card, text, where)
-        # By path, offset and checksum of each shard that this process knows to be the right one: its chunks
-        # that are checked. Kept for all shards, as another check would read what a window does not need.
+        # The shards that this process has identified, by path, offset and checksum, and which of their chunks
+        # are checked. Kept for all shards: identifying one again would read more than a window needs.
         self._proven: dict[tuple[str, int, int | None], bytearray] = {}
         self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
         self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
 
     def __reduce__(self) -> tuple[type[Dataset], tuple[Files, bool]]:
-        # Another process opens and maps the files itself.
+        # An unpickled copy opens and maps the files in its own process.
         return Dataset, (self.files, self.verify_reads)
 
     @property
     def folder(self) -> Path:
-        """Its folder on this machine; raises ShardError where it is behind a URL."""
+        """Its folder on this machine; raises ShardError if it is behind a URL."""
         if not isinstance(self.files, LocalFiles):
             raise ShardError(f"{self.files.where()}: is not on this machine; copy the folder here first")
         return self.files.folder
@@ -71,9 +72,9 @@ class Dataset:
         return self.index.split(split)
 
     def require_unchanged(self) -> None:
-        """Raises ShardError where the dataset was built anew, or removed, since it was opened.
+        """Raises ShardError if the dataset was rebuilt or removed after it was opened.
 
-        Files that were appended change nothing of what is read here.
+        Appended files are allowed: they do not change the files that are read here.
         """
         where = self.files.where()
         try:
@@ -91,7 +92,7 @@ class Dataset:
     def read_frames(
         self, entry: Entry, frames: Sequence[int], out_TCS: Frames, channels: Channels = WHOLE
     ) -> None:
-        """Decode these frames into these channels of `out_TCS`, in stored units, cast into its dtype."""
+        """Decodes these frames into these channels of `out_TCS` [T, C, *S], in stored units and its dtype."""
         chunk, dtype = self.card.chunk, self.card.schema.dtype
         segment: Segment | None = None
         for frame, out_CS in zip(frames, out_TCS, strict=True):
@@ -104,7 +105,7 @@ class Dataset:
                 raise self._fault(entry, segment, frame, error) from error
 
     def static(self, entry: Entry) -> Frames:
-        """[C, *S] of the constant fields in stored units; C may be 0."""
+        """The constant fields [C, *S] in stored units; C may be 0."""
         schema = self.card.schema
         values = np.empty(schema.static_shape, schema.dtype)
         if entry.static is not None:
@@ -112,22 +113,22 @@ class Dataset:
         return values
 
     def boundary(self, entry: Entry) -> Mask:
-        """Per-cell bits [*S]."""
+        """The boundary bits of each cell [*S]."""
         values = np.empty(self.card.schema.grid.shape, np.uint8)
         self._read_single(entry.boundary, values)
         return values
 
     def document(self, entry: Entry) -> TrajectoryDocument:
-        """Times, parameters and origin of a trajectory."""
+        """The document of a trajectory: times, parameters, origin."""
         text, where = bytes(self.checked_bytes_of(entry.document)), self.files.where(entry.document.path)
         if self.index.packaging == "zarr":
             return parse(_GroupDocument, text, where).attributes.walrus
         return parse(TrajectoryDocument, text, where)
 
     def bytes_of(self, member: FileRange) -> memoryview:
-        """The member without a copy; raises ShardError where the file is shorter."""
+        """The bytes of a member without a copy; raises ShardError if the file is too short."""
         whole = self._map(member.path)
-        # A process that reads mapped bytes which the file has lost is killed (SIGBUS): look before each read
+        # A process that reads mapped bytes beyond the end of a file is killed (SIGBUS): look before each read
         # (docs/decisions/0159-cut-while-it-is-read.md).
         length = min(len(whole), whole.size())
         if member.offset + member.length > length:
@@ -138,9 +139,7 @@ class Dataset:
         return memoryview(whole)[member.offset : member.offset + member.length]
 
     def checked_bytes_of(self, member: FileRange) -> memoryview:
-        """The member, after all of it was read; raises ShardError where its bytes are not those of the
-        index.
-        """
+        """The bytes of a member, all read and checked; raises ShardError if they differ from the index."""
         data = self.bytes_of(member)
         if crc32c_of(data) != member.crc32c:
             where = self.files.where(member.path)
@@ -148,7 +147,7 @@ class Dataset:
         return data
 
     def slots(self, entry: Entry) -> int:
-        """Chunks that each of its shards has room for."""
+        """The number of chunks for which each of its shards has room."""
         return entry.segments[0].frames * (self.card.schema.grid.shape[0] // self.card.chunk[1])
 
     def _shard(self, entry: Entry, segment: Segment) -> Shard:
@@ -176,9 +175,9 @@ class Dataset:
             raise ShardError(f"{self.files.where(member.path)}: {error}; {self._cure(member)}") from error
 
     def _read_ranges(self, segment: Segment, slots: int) -> tuple[npt.NDArray[np.uint64], bytearray | None]:
-        """The index of a shard, known to be the one that the dataset means, and which chunks are proven.
+        """The index of a shard and a byte per chunk, 1 if checked; raises ShardError for another shard.
 
-        Before format 2 chunks have no checksums: all bytes are read the first time.
+        Before format 2 chunks have no checksums: then all bytes are read and checked the first time.
         """
         member = segment.fields
         place = member.path, member.offset, segment.chunks_crc32c
@@ -188,7 +187,7 @@ class Dataset:
             if segment.chunks_crc32c is None:
                 self.checked_bytes_of(member)
             elif checksum_of_chunks(data, ranges) != segment.chunks_crc32c:
-                raise ShardError("the checksums of its chunks are not those of the index, it is another file")
+                raise ShardError("the checksums of its chunks differ from the index, it is another file")
             self._proven[place] = bytearray(slots)
         return ranges, None if self.verify_reads else self._proven[place]
 
@@ -197,22 +196,25 @@ class Dataset:
         return {record.path: record for record in self.index.files}
 
     def _map_file(self, path: str) -> mmap.mmap:
-        """The whole file; only those of the index are opened."""
+        """Maps a whole file; only files of the index are opened."""
         where = self.files.where(path)
         if path not in self._records:
             raise ShardError(
-                f"{where}: the index has a member in it but not the file; build the dataset again"
+                f"{where}: the index lists a member of this file but not the file; build the dataset again"
             )
+
         with self.files.open(self._records[path]) as file:
             try:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except (OSError, ValueError) as error:
                 raise ShardError(f"{where}: cannot be mapped ({error}); run walrus-ingest verify") from error
+
         if len(mapped) != self._records[path].length:
             raise ShardError(
                 f"{where}: has {len(mapped)} bytes, the index says {self._records[path].length}; "
                 "the file was cut or replaced, build it again"
             )
+
         return mapped
 
 
@@ -223,7 +225,7 @@ class _Attributes:
 
 @excerpt
 class _GroupDocument:
-    """The zarr.json of a group, as far as we need it."""
+    """The zarr.json of a group, only the part that we need."""
 
     attributes: _Attributes
 

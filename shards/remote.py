@@ -1,4 +1,4 @@
-"""Datasets behind a URL (s3, gs, http, hf, ... by fsspec): shards are fetched whole into a bounded cache.
+"""Opens datasets behind a URL (s3, gs, http, hf, ... by fsspec); fetches whole shards into a bounded cache.
 
 The reasons are in docs/decisions/0014-remote-shards.md.
 """
@@ -29,23 +29,27 @@ from shards.verify import file_crc32c
 T = TypeVar("T")
 Root = Path | str
 
-# Seconds before each further attempt: a network that is away for a moment must not end a run of weeks.
+# Seconds before each further attempt: a short network failure must not end a run of weeks.
 WAITS = (1.0, 4.0, 15.0)
-# Seconds in which a server has to say something; a file may take as long as it takes.
+# Seconds that a server may be silent; a whole file may take any time.
 SILENCE = 60.0
-# Errors of the disk here, which no other attempt cures.
+# Errors of the disk on this machine: another attempt does not help.
 OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def is_remote(root: Root) -> bool:
-    """Is it a URL?"""
+    """Whether it is a URL.
+
+    >>> is_remote("s3://bucket/shards"), is_remote(Path("data"))
+    (True, False)
+    """
     return isinstance(root, str) and "://" in root
 
 
 def open_dataset(root: Root, name: str, cache: Cache | None = None, verify_reads: bool = False) -> Dataset:
-    """The dataset below a folder, or below a URL, whose shards then go through the cache.
+    """Opens a dataset below a folder or a URL; shards behind a URL go through the cache.
 
-    Raises ShardError where it is not built, or cannot be reached.
+    Raises ShardError if it is not built or cannot be reached.
     """
     if not is_remote(root):
         return open_place(Path(root) / name, cache, verify_reads)
@@ -53,9 +57,9 @@ def open_dataset(root: Root, name: str, cache: Cache | None = None, verify_reads
 
 
 def open_place(place: Root, cache: Cache | None = None, verify_reads: bool = False) -> Dataset:
-    """The dataset in this folder, or behind this URL, whose shards then go through the cache.
+    """Opens the dataset in this folder or behind this URL; shards behind a URL go through the cache.
 
-    Raises ShardError where it is not built, or cannot be reached.
+    Raises ShardError if it is not built or cannot be reached.
     """
     if is_remote(place):
         return Dataset(RemoteFiles(str(place), cache or Cache()), verify_reads)
@@ -63,16 +67,16 @@ def open_place(place: Root, cache: Cache | None = None, verify_reads: bool = Fal
 
 
 def holds(place: Root, path: str) -> bool:
-    """Is there such a file or folder below a folder or a URL? Raises ShardError where it cannot be asked."""
+    """Whether a file or folder exists below a folder or a URL; raises ShardError if no server answers."""
     if is_remote(place):
         return RemoteFiles(str(place), Cache()).holds(path)
     return (Path(place) / path).exists()
 
 
 def folders_below(root: Root) -> list[str]:
-    """The names of the folders directly below a folder or a URL, in order.
+    """The names of the folders directly below a folder or a URL, sorted.
 
-    Raises ShardError where there is no such folder, or its server does not list what it holds.
+    Raises ShardError if there is no such folder, or if its server does not list it.
     """
     if is_remote(root):
         return RemoteFiles(str(root), Cache()).folders()
@@ -84,15 +88,15 @@ def folders_below(root: Root) -> list[str]:
 
 @dataclass(frozen=True)
 class RemoteFiles:
-    """A folder behind a URL; documents are read in place, all other files through the cache."""
+    """The files of a dataset behind a URL; documents are read directly, other files through the cache."""
 
     url: str
     cache: Cache
-    # Few: a file that is removed from the cache takes its room on the disk as long as it is mapped.
+    # Few, because a file that the cache removed still needs disk space while it is mapped.
     maps: int = 4
 
     def where(self, path: str = "") -> str:
-        """Without user, password and what follows a question mark: a signed URL has its token there."""
+        """The URL without user, password and query: a signed URL has its token in the query."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, host, joined(parts.path, path), "", ""))
@@ -111,13 +115,13 @@ class RemoteFiles:
         return "its copy was removed from the cache, run again"
 
     def holds(self, path: str) -> bool:
-        """Is there such a file or folder? Raises ShardError where the server does not answer."""
+        """Whether this file or folder exists; raises ShardError if the server does not answer."""
         return bool(self._attempt(path, lambda place: self._system.exists(place)))
 
     def folders(self) -> list[str]:
-        """Names of the folders directly below; a web server must show them as a page of links.
+        """The names of the folders directly below; a web server must list them as a page of links.
 
-        What the server names outside of the folder is passed over.
+        Names outside of this folder are ignored.
         """
         listed = self._attempt("", lambda place: self._system.ls(place, detail=True))
         above = urlsplit(self._place("")).path.rstrip("/")
@@ -151,7 +155,7 @@ class RemoteFiles:
         self._attempt(record.path, lambda place: self._copy(record, place, path))
 
     def _copy(self, record: FileRecord, place: str, path: Path) -> None:
-        """Fetches into `path`; raises ShardError where these are not the bytes of the index."""
+        """Fetches a file into `path`; raises ShardError if its bytes differ from the index."""
         self._get(place, path, record.length)
         length, crc32c = path.stat().st_size, file_crc32c(path)
         if (length, crc32c) != (record.length, record.crc32c):
@@ -164,16 +168,16 @@ class RemoteFiles:
         self._system.get_file(place, str(path), callback=_NoMoreThan(most))
 
     def _attempt(self, path: str, act: Callable[[str], T]) -> T:
-        """Acts on the file system, several times where it fails; raises ShardError with the last error."""
+        """Calls `act` with the address of a path, several times if it fails; then raises ShardError."""
         place = self._place(path)
         for wait in (*WAITS, None):
             try:
                 return act(place)
             except FileNotFoundError as error:
                 raise ShardError(
-                    f"{self.where(path)}: is not there; check the URL, or build the dataset"
+                    f"{self.where(path)}: does not exist; check the URL, or build the dataset"
                 ) from error
-            # Every file system of fsspec fails with errors of its own, which share no base.
+            # Every file system of fsspec raises its own errors, which share no base class.
             except Exception as error:
                 if isinstance(error, OSError) and error.errno in OF_THIS_DISK:
                     raise
@@ -186,13 +190,12 @@ class RemoteFiles:
                         "check the network and run again"
                     ) from error
                 time.sleep(wait)
+
         raise AssertionError("unreachable")
 
     @cached_property
     def _system(self) -> Any:
-        """The file system of the URL. Time limits are on silence: a large file is not cut off while it
-        comes.
-        """
+        """The fsspec file system of the URL; its time limit is for silence, not for a whole transfer."""
         options: dict[str, Any] = {}
         if self._is_http:
             from aiohttp import ClientTimeout
@@ -203,14 +206,14 @@ class RemoteFiles:
             return fsspec.core.url_to_fs(self.url, **options)[0]
         except (ImportError, ValueError) as error:
             reason = self._without_secrets(str(error))
-            raise SettingsError(f"{self.where()}: {reason}; install what its file system needs") from error
+            raise SettingsError(f"{self.where()}: {reason}; install the package of this protocol") from error
 
     @property
     def _is_http(self) -> bool:
         return urlsplit(self.url).scheme in ("http", "https")
 
     def _place(self, path: str) -> str:
-        """A file as its file system names it; a signed URL keeps what follows its question mark."""
+        """The name of a path in its file system; a signed URL keeps its query."""
         if not self._is_http:
             folder: str = self._system._strip_protocol(self.url)
             return joined(folder, path)
@@ -220,12 +223,12 @@ class RemoteFiles:
         parts = urlsplit(self.url)
         for secret in (parts.query, parts.netloc.rpartition("@")[0], parts.password):
             text = text.replace(secret, "...") if secret else text
-        # A server may have sent us on to another address with a token of its own.
+        # A redirect may lead to another address with a token of its own.
         return without_secrets(text)
 
 
 class _NoMoreThan(fsspec.callbacks.Callback):  # type: ignore[misc]
-    """Ends a transfer that brings more bytes than it should."""
+    """Ends a transfer that brings more bytes than expected."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -235,6 +238,6 @@ class _NoMoreThan(fsspec.callbacks.Callback):  # type: ignore[misc]
         super().relative_update(inc)
         if self.value > self.most:
             raise ShardError(
-                f"the server sent more than the {self.most} bytes that the index says; copy the dataset "
+                f"the server sent more than the {self.most} bytes that the index states; copy the dataset "
                 "there again"
             )

@@ -1,6 +1,7 @@
-"""Descriptions of data: field, grid, boundary, schema, trajectory.
+"""Describes data: field, grid, boundary, schema, trajectory.
 
-Axes: T time, C channel, S space (as many as the grid has). All classes are frozen and checked when made.
+Axes: T time, C channel, S space (as many axes as the grid has). All classes are frozen, and checked when
+made.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, Field))
 def checked(kind: type[T]) -> type[T]:
-    """A frozen dataclass whose values are checked when it is made: types, bounds, and no unknown name.
+    """Makes a frozen dataclass that checks its values: types, bounds, and no unknown name.
 
-    What comes from a file or a command line is one of these; `@dataclass` is always the standard one.
+    It is used for everything that comes from a file or a command line; `@dataclass` is always the standard
+    one.
 
     >>> @checked
     ... class Spacing:
@@ -43,7 +45,7 @@ def checked(kind: type[T]) -> type[T]:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, Field))
 def excerpt(kind: type[T]) -> type[T]:
-    """The same for the part that we need of a document that others write: unknown names are passed over."""
+    """The same for the part that we need of a document written by others: ignores unknown names."""
     return cast(type[T], pydantic_dataclass(kind, frozen=True))
 
 
@@ -51,14 +53,14 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
-# Frames that a model sees; a change needs two.
+# The number of input frames of a model; a change between frames needs two.
 History = Annotated[int, Field(ge=2)]
 
-# What becomes part of a path below the dataset's folder: no slash, no leading dot; a key has no dot at all.
+# Names that become part of a path: no slash, no leading dot; a key has no dot at all.
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-# Arrays and dimensions that every zarr group has; an axis of space has its own.
+# Arrays and dimensions of every zarr group; an axis of space needs another name.
 TAKEN = {"time", "channel", "static_channel", "fields", "static", "boundary"}
 
 Split = Literal["train", "valid", "test"]
@@ -70,7 +72,7 @@ Mask = npt.NDArray[np.uint8]
 
 
 class Boundary(IntEnum):
-    """What closes one side of one axis; the published codes."""
+    """The boundary at one side of one axis; the codes are those that The Well publishes."""
 
     WALL = 0
     OPEN = 1
@@ -78,7 +80,7 @@ class Boundary(IntEnum):
 
 
 class Cell(IntFlag):
-    """Bits of the per-cell boundary mask, uint8."""
+    """Bits of the boundary mask (uint8) of a cell; a corner may have several."""
 
     WALL = 1
     OPEN = 2
@@ -91,7 +93,7 @@ Sides = tuple[Boundary, Boundary]
 
 @checked
 class FieldSpec:
-    """One physical field: a scalar (rank 0), a vector (1) or a tensor (2), one channel per component."""
+    """A physical field: a scalar (rank 0), a vector (1) or a tensor (2), with one channel per component."""
 
     name: str
     rank: Literal[0, 1, 2] = 0
@@ -99,7 +101,7 @@ class FieldSpec:
     unit: str = ""
 
     def components(self, axes: tuple[str, ...]) -> tuple[str, ...]:
-        """Channel names: those of a tensor row by row.
+        """The names of its channels; those of a tensor row by row.
 
         >>> FieldSpec("velocity", rank=1).components(("x", "y"))
         ('velocity_x', 'velocity_y')
@@ -110,11 +112,11 @@ class FieldSpec:
 
 
 def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None = None) -> tuple[float, ...]:
-    """Width of each cell of an axis [L], in the unit of its centres [L].
+    """The width of each cell of an axis [L], in the unit of its centres [L].
 
-    Evenly spaced centres, to the precision of float32, have equal cells. Elsewhere a cell reaches from one
-    midpoint of neighbouring centres to the next, an outermost one as far outwards as inwards. A cell that is
-    alone has width 1. No cell reaches out of the `domain`, lower and upper end, where that is known
+    If centres are evenly spaced, to the precision of float32, all cells are equal. Otherwise a cell ends
+    halfway between two centres, and an outermost cell is symmetric about its centre. A single cell has width
+    1. If the `domain` (lower and upper end) is given, cells are cut there
     (docs/decisions/0012-cell-widths.md).
 
     >>> cell_widths((0.0, 1.0, 3.0))
@@ -122,6 +124,7 @@ def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None =
     """
     if len(centres) < 2:
         return (1.0,) * len(centres)
+
     order = np.argsort(centres)
     ascending = np.array(centres)[order]
     steps = np.diff(ascending)
@@ -134,8 +137,9 @@ def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None =
             (below, 0, ascending[0] - domain[0]),
             (above, -1, domain[1] - ascending[-1]),
         ):
-            # The end of even cells is met to the precision of their centres.
+            # Even cells may end outside by the precision of their centres.
             reach[end] = room if room < reach[end] - rounding else reach[end]
+
     widths = np.empty(len(centres))
     widths[order] = below + above
     return tuple(widths.tolist())
@@ -143,9 +147,9 @@ def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None =
 
 @checked
 class Grid:
-    """Where the cells are: name, cell centres and cell widths of each axis, in the unit of the source.
+    """Name, cell centres and cell widths of each axis, in the unit of the source.
 
-    A curvilinear grid has them in its own coordinates: angles in radians, logarithms of radii.
+    On a curvilinear grid they are in its own coordinates: angles in radians, logarithms of radii.
     """
 
     axes: tuple[AxisName, ...]
@@ -174,10 +178,10 @@ class Grid:
 
 @checked
 class Schema:
-    """What every trajectory of a dataset looks like; `boundaries` holds (lower, upper) for each axis.
+    """Fields, grid, boundaries and type of all trajectories of a dataset.
 
-    `units` has those of the axes and of `time`, as people write them, where they are known
-    (docs/decisions/0064-units-in-the-recipe.md).
+    `boundaries` holds (lower, upper) for each axis. `units` holds the known units of the axes and of `time`,
+    as text (docs/decisions/0064-units-in-the-recipe.md).
     """
 
     fields: tuple[FieldSpec, ...]
@@ -188,15 +192,18 @@ class Schema:
 
     @model_validator(mode="after")
     def _consistent(self) -> Schema:
-        """Axes and boundaries fit, and every channel has a name of its own."""
+        """Raises ValueError if boundaries or units do not fit the axes, or if two channels share a name."""
         if len(self.boundaries) != len(self.grid.axes):
             raise ValueError(f"{len(self.boundaries)} pairs of boundaries for {len(self.grid.axes)} axes")
+
         for axis, sides in zip(self.grid.axes, self.boundaries, strict=True):
             if (Boundary.PERIODIC in sides) and sides[0] != sides[1]:
                 raise ValueError(f"axis {axis} is periodic on one side only")
+
         unknown = set(self.units) - {"time", *self.grid.axes}
         if unknown:
             raise ValueError(f"units of {sorted(unknown)}; expected time and the axes {list(self.grid.axes)}")
+
         names = self.channels + self.static_channels
         if len(set(names)) != len(names):
             raise ValueError(f"two fields give the same channel name: {sorted(names)}")
@@ -206,12 +213,12 @@ class Schema:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the C axis of a frame: every component of every variable field."""
+        """The names along the axis C of a frame: all components of all variable fields."""
         return self._channels(self.variable_fields)
 
     @property
     def static_channels(self) -> tuple[str, ...]:
-        """Names of the C axis of the static array: every component of every constant field."""
+        """The names along the axis C of the static array: all components of all constant fields."""
         return self._channels(self.constant_fields)
 
     @property
@@ -223,7 +230,7 @@ class Schema:
         return tuple(field for field in self.fields if field.constant)
 
     def labelled(self, name: str) -> str:
-        """An axis, or `time`, with its unit where that is known.
+        """The name of an axis, or `time`, with its unit if that is known.
 
         >>> sides = ((Boundary.WALL, Boundary.WALL),)
         >>> schema = Schema((FieldSpec("u"),), Grid(("x",), ((0.5, 1.5),)), sides, units={"x": "m"})
@@ -233,7 +240,14 @@ class Schema:
         return f"{name} [{self.units[name]}]" if self.units.get(name) else name
 
     def per_channel(self, values: Mapping[str, T], constant: bool = False) -> tuple[T, ...]:
-        """What is known of each field, once for each of its channels in a frame, or in the static array."""
+        """The value of its field for each variable channel, or for each constant channel.
+
+        >>> sides = ((Boundary.WALL, Boundary.WALL), (Boundary.WALL, Boundary.WALL))
+        >>> fields = (FieldSpec("velocity", rank=1), FieldSpec("pressure"))
+        >>> schema = Schema(fields, Grid(("x", "y"), ((0.5,), (0.5,))), sides)
+        >>> schema.per_channel({"velocity": 3, "pressure": -1})
+        (3, 3, -1)
+        """
         fields = self.constant_fields if constant else self.variable_fields
         result: list[T] = []
         for field in fields:
@@ -245,7 +259,7 @@ class Schema:
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
-        """[C, *S] of one frame, the atom of storage."""
+        """The shape [C, *S] of one frame, the unit of storage."""
         return (len(self.channels), *self.grid.shape)
 
     @property
@@ -259,7 +273,7 @@ class Schema:
 
 @checked
 class Origin:
-    """Where a trajectory came from: file below the source root, row in the file."""
+    """Where a trajectory comes from: a file (path below the source root) and a row in the file."""
 
     file: str
     row: int
@@ -267,7 +281,7 @@ class Origin:
 
 @checked
 class Trajectory:
-    """One simulation: its name, its times [T] and its parameters; the arrays are in the shards."""
+    """One simulation: its key, its times [T] and its parameters; its arrays are in the shards."""
 
     key: Key
     split: Split
@@ -281,7 +295,7 @@ class Trajectory:
 
 
 def trajectory_key(stem: str, row: int) -> str:
-    """A name safe in a path, a tar and a URL: no dot (webdataset cuts there), no slash.
+    """A name that is safe in a path, a tar and a URL: no dot (webdataset cuts names there), no slash.
 
     >>> trajectory_key("Re=100 (run.1)", 7)
     'Re-100-run-1-00007'
@@ -290,7 +304,7 @@ def trajectory_key(stem: str, row: int) -> str:
 
 
 def side_mask(shape: tuple[int, ...], boundaries: tuple[Sides, ...]) -> Mask:
-    """Per-cell boundary bits [*S] of a box whose sides are uniform: only the outermost cells carry a bit.
+    """The boundary bits [*S] of a box with uniform sides: only the outermost cells have a bit.
 
     >>> side_mask((2, 3), ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC, Boundary.PERIODIC))).tolist()
     [[5, 1, 5], [6, 2, 6]]

@@ -1,8 +1,8 @@
-"""The shard object: chunks one after the other, then an index, as zarr's sharding codec has it.
+"""Writes and reads the shard object: chunks one after the other, then an index, as in zarr's sharding codec.
 
-The index holds for each chunk (offset, length) as little-endian uint64, both 2^64-1 where there is none, and
-ends in the crc32c of those pairs. A chunk ends in its own crc32c, before format 2 it does not. It is the same
-object in a zarr store and in a tar (docs/decisions/0040-checked-chunks.md).
+The index holds (offset, length) of each chunk as little-endian uint64, both 2^64-1 for a missing chunk, and
+ends in the crc32c of these pairs. A chunk ends in its own crc32c since format 2. A zarr store and a tar hold
+the same object (docs/decisions/0040-checked-chunks.md).
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from shards.schema import DType, Frames, Mask
 
 MISSING = 2**64 - 1
 CHECKSUM_BYTES = 4
-# A chunk larger than this is cut along the first axis of space: decoding it would not fit the caches.
+# Larger frames are cut into chunks along the first axis of space: otherwise decoding would not fit the
+# caches.
 LARGEST_CHUNK = 16 * 2**20
 
-# Runs of the channels of a buffer that the channels of a frame go to, in order.
+# Slices of the channels of a buffer into which the channels of a frame are copied, in order.
 Channels = tuple[slice, ...]
 WHOLE: Channels = (slice(None),)
 
 
 def chunk_shape(frame_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """[C, *S] of one chunk: a whole frame, or the largest even cut of its first axis of space that fits.
+    """The shape [C, *S] of a chunk: a whole frame, or the largest even part along the first axis of space.
 
     >>> chunk_shape((4, 512, 128, 128), itemsize=4)
     (4, 64, 128, 128)
@@ -45,9 +46,9 @@ def chunk_shape(frame_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 def shard_stream(
     frames: Iterator[Frames], slots: int, chunk: tuple[int, ...], codec: CodecName
 ) -> Iterator[bytes]:
-    """The bytes of a shard of `slots` chunks, chunk by chunk, index last.
+    """Yields the bytes of a shard with room for `slots` chunks, chunk by chunk, then the index.
 
-    Frames [C, *S] are taken as they come.
+    Takes one frame [C, *S] at a time.
     """
     ranges = np.full((slots, 2), MISSING, "<u8")
     offset = slot = 0
@@ -58,19 +59,19 @@ def shard_stream(
             offset += len(encoded)
             slot += 1
             yield encoded
-        # They are views that would keep the memory of their slab while the next is read.
+        # These are views: they would keep the memory of their slab while the next one is read.
         del frame, piece
     yield _index(ranges)
 
 
 def single_chunk_shard(values: Frames | Mask, codec: CodecName) -> bytes:
-    """A shard of one chunk: the static fields or the boundary mask of a trajectory."""
+    """A shard with one chunk: the constant fields or the boundary mask of a trajectory."""
     encoded = with_checksum(encode(values, codec))
     return encoded + _index(np.array([(0, len(encoded))], "<u8"))
 
 
 def with_checksum(data: bytes) -> bytes:
-    """These bytes and their crc32c, as zarr's codec of that name writes it."""
+    """These bytes followed by their crc32c, as zarr's codec crc32c writes it."""
     return data + crc32c_of(data).to_bytes(CHECKSUM_BYTES, "little")
 
 
@@ -79,7 +80,7 @@ def _index(ranges: npt.NDArray[np.uint64]) -> bytes:
 
 
 def cuts_the_frame(chunk: tuple[int, ...], frame_shape: tuple[int, ...]) -> bool:
-    """Is `chunk` [C, *S] a frame, or an even cut of its first axis of space?"""
+    """Whether `chunk` [C, *S] is a frame, or an even part of it along the first axis of space."""
     if len(chunk) != len(frame_shape) or (chunk[0], chunk[2:]) != (frame_shape[0], frame_shape[2:]):
         return False
     return chunk[1] >= 1 and frame_shape[1] % chunk[1] == 0
@@ -92,7 +93,7 @@ def _cut(frame: Frames, chunk: tuple[int, ...]) -> Iterator[Frames]:
 
 
 def chunk_ranges(shard: memoryview, slots: int) -> npt.NDArray[np.uint64]:
-    """(offset, length) of each chunk [slots, 2]; raises ShardError where the index is damaged."""
+    """The (offset, length) of each chunk [slots, 2]; raises ShardError if the index is damaged."""
     size = slots * 16
     if len(shard) < size + 4:
         raise ShardError(f"the shard has {len(shard)} bytes, too few for an index of {slots} chunks")
@@ -107,7 +108,7 @@ def chunk_ranges(shard: memoryview, slots: int) -> npt.NDArray[np.uint64]:
 
 
 def checked_bytes(data: memoryview) -> memoryview:
-    """Bytes without the crc32c that they end in; raises ShardError where that is another."""
+    """The bytes without the crc32c at their end; raises ShardError if it does not match."""
     content, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
     if len(checksum) < CHECKSUM_BYTES or crc32c_of(content) != int.from_bytes(checksum, "little"):
         raise ShardError("its checksum does not match, bytes have changed")
@@ -115,7 +116,7 @@ def checked_bytes(data: memoryview) -> memoryview:
 
 
 def checksum_of_chunks(shard: memoryview, ranges: npt.NDArray[np.uint64]) -> int:
-    """The crc32c of the checksums that its chunks end in, one after the other: a shard is known by it."""
+    """The crc32c of the checksums at the ends of all chunks, in order: it identifies a shard."""
     ends = ranges[ranges[:, 0] != MISSING].sum(axis=1).astype(np.int64)
     if (ends < CHECKSUM_BYTES).any():
         raise ShardError("a chunk is too short for its checksum")
@@ -124,19 +125,19 @@ def checksum_of_chunks(shard: memoryview, ranges: npt.NDArray[np.uint64]) -> int
 
 
 def end_within(ranges: npt.NDArray[np.uint64], length: int) -> bool:
-    """Does each chunk of (offset, length) [slots, 2] that is there end within so many bytes?"""
+    """Whether all chunks of (offset, length) [slots, 2] that exist end within `length` bytes."""
     offsets, lengths = ranges[ranges[:, 0] != MISSING].T
     end = np.uint64(length)
-    # Not their sum: two hostile 64-bit numbers may overflow.
+    # Not offset + length: two hostile 64-bit numbers may overflow.
     return bool((offsets <= end).all() and (lengths <= end - offsets).all())
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard in memory or in a map, with its parsed index; `checked_chunks`: each ends in its checksum.
+    """A shard in memory or in a map, with its parsed index.
 
-    `proven` remembers the chunks that were found whole, a byte per chunk, so that each is checked once;
-    without it they are checked each time.
+    `checked_chunks` says that each chunk ends in its checksum. `proven` holds one byte per chunk, 1 after its
+    first check, so that each chunk is checked once; without it every read checks.
     """
 
     data: memoryview
@@ -146,13 +147,13 @@ class Shard:
     proven: bytearray | None = None
 
     def chunk_into(self, slot: int, out: Frames | Mask) -> None:
-        """Decode a chunk into contiguous memory of its shape and dtype; raises ShardError if damaged."""
+        """Decodes a chunk into contiguous memory of its shape and dtype; raises ShardError if damaged."""
         decode_into(self._chunk(slot), self.codec, out)
 
     def frame_into(
         self, frame: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames, channels: Channels = WHOLE
     ) -> None:
-        """Decode a frame from its chunks into these channels of `out_CS`."""
+        """Decodes a frame from its chunks into these channels of `out_CS` [C, *S]."""
         height = chunk[1]
         pieces = out_CS.shape[1] // height
         for piece in range(pieces):
@@ -162,7 +163,7 @@ class Shard:
     def _piece_into(
         self, slot: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames, channels: Channels
     ) -> None:
-        """Decode a chunk, straight into `out_CS` where its channels are one run of the same dtype."""
+        """Decodes a chunk, directly into `out_CS` if its channels are one slice of the same dtype."""
         if self.codec == "raw":
             copy_channels(raw_values(self._chunk(slot), chunk, dtype), out_CS, channels)
             return
@@ -175,7 +176,7 @@ class Shard:
             copy_channels(values, out_CS, channels)
 
     def _chunk(self, slot: int) -> memoryview:
-        """The encoded bytes of a chunk without their checksum, which is compared unless it was before."""
+        """The encoded bytes of a chunk without their checksum; compares the checksum at the first read."""
         offset, length = self.ranges[slot].tolist()
         if offset == MISSING:
             raise ShardError("the chunk is missing")
@@ -191,7 +192,7 @@ class Shard:
 
 
 def copy_channels(values_C: Frames | Mask, out_C: Frames, channels: Channels) -> None:
-    """Copies the channels of `values_C`, one after another, into these runs of channels of `out_C`."""
+    """Copies the channels of `values_C` in order into these slices of the channels of `out_C`."""
     start = 0
     for run in channels:
         target = out_C[run]

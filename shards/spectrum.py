@@ -1,6 +1,6 @@
-"""How the variance of a field is spread over wavelengths: the isotropic power spectrum.
+"""Computes the isotropic power spectrum of a field: its variance per wavenumber.
 
-Axes: S space, K wavenumber. A wavenumber counts cycles along the longest side of the grid.
+Axes: S space, K wavenumber. The wavenumber is the number of cycles along the longest side of the grid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Modes:
-    """The Fourier modes of a grid: ring (rounded wavenumber), weight, and the taper before the transform."""
+    """The Fourier modes of a grid: ring (rounded wavenumber) and weight of each; the taper of the cells."""
 
     ring_S: npt.NDArray[np.intp]
     weight_S: Float64
@@ -28,9 +28,10 @@ class Modes:
 
 
 def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> Modes:
-    """Rings up to the coarsest axis' Nyquist wavenumber; an axis that is not periodic is tapered (Hann).
+    """The modes up to the Nyquist wavenumber of the coarsest axis; a Hann taper on axes without period.
 
-    Cells count as evenly spaced. Only a cartesian grid has lengths that compare: elsewhere they are cells.
+    Cells are treated as evenly spaced. On a grid that is not cartesian, lengths are counted in cells, because
+    angles and radii cannot be compared.
     """
     lengths = [float(size) for size in grid.shape]
     if grid.kind == "cartesian":
@@ -50,7 +51,7 @@ def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> Modes:
 
 
 def power(values_S: Frames, modes: Modes) -> Float64:
-    """[K] the part of the variance in the rings 1, 2, ...; a cell that is not finite counts as the mean."""
+    """The variance [K] of a field [*S] in the rings 1, 2, ...; cells not finite count as the mean."""
     finite_S = np.isfinite(values_S)
     values = values_S.astype(np.float64)
     mean = float(values[finite_S].mean()) if finite_S.any() else 0.0
@@ -62,7 +63,7 @@ def power(values_S: Frames, modes: Modes) -> Float64:
 
 
 def _length(coordinates: Sequence[float]) -> float:
-    """Length of an axis from the first face to the last one; 1 for a single cell."""
+    """The length of an axis from its first to its last cell face; 1 for a single cell."""
     size = len(coordinates)
     return (max(coordinates) - min(coordinates)) * size / (size - 1) if size > 1 else 1.0
 
@@ -74,7 +75,7 @@ def _taper(size: int, sides: Sides) -> Float64:
 
 
 def _weight(shape: tuple[int, ...]) -> Float64:
-    """Half the modes of a real field are not stored: those along the last axis stand for two."""
+    """The weights of the modes of rfftn: most along the last axis stand for two, of which one is stored."""
     weight = np.full(shape[-1] // 2 + 1, 2.0)
     weight[0] = 1
     if shape[-1] % 2 == 0:

@@ -1,32 +1,32 @@
-"""Says what an error of the operating system means, and what to do about it."""
+"""Explains an error of the operating system, and says what to do about it."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-# What a user can do, for each error that comes from the machine and not from the program.
+# What a user can do about each error that is caused by the machine and not by the program.
 CURES = {
-    errno.ENOSPC: "free some of the disk or choose another, then run the same command again",
-    errno.EDQUOT: "your quota is used up; free some of it or choose another disk, then run again",
-    errno.EFBIG: "the file system does not hold files of this size; choose another disk",
+    errno.ENOSPC: "free space on the disk or choose another, then run the same command again",
+    errno.EDQUOT: "your quota is used up; delete files or choose another disk, then run again",
+    errno.EFBIG: "the file system does not allow files of this size; choose another disk",
     errno.EROFS: "nothing can be written there; choose another folder",
     errno.EACCES: "ask the owner for permission, or choose another folder",
     errno.EPERM: "ask the owner for permission, or choose another folder",
     errno.ESTALE: "the network file system lost the file, perhaps another machine replaced it; run again",
     errno.EIO: "the disk reports an error; run again, and check the disk if it stays",
-    errno.ENOENT: "it is not there, or was removed while it was needed; check the path, then run again",
+    errno.ENOENT: "it does not exist, or was removed while it was needed; check the path, then run again",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
     errno.EISDIR: "it is a folder; name a file",
     errno.EEXIST: "it exists already; remove it or choose another name",
-    errno.ENOTEMPTY: "the folder is not empty, perhaps since another process writes there; run again",
+    errno.ENOTEMPTY: "the folder is not empty, perhaps because another process writes there; run again",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     errno.ELOOP: "links of the path form a loop; remove one of them",
     errno.EXDEV: "the folder is on two file systems; choose one",
     errno.EPIPE: "a process that was needed has ended; run again",
     errno.EMFILE: "too many files are open; raise the limit with ulimit -n, or use fewer workers",
     errno.ENFILE: "too many files are open on this machine; end other programs, then run again",
-    errno.ENOMEM: "the memory does not suffice; use fewer workers or a larger machine",
+    errno.ENOMEM: "there is not enough memory; use fewer workers or a larger machine",
     errno.EAGAIN: "the limit of processes or memory is reached; use fewer workers, or raise it with ulimit",
     errno.ENODEV: "the disk is gone; mount it again",
     errno.ENXIO: "the disk is gone; mount it again",
@@ -41,7 +41,7 @@ CURES = {
 
 
 def cure_of(error: OSError) -> str | None:
-    """What a user can do about it, after the system's own words; None where the program is at fault.
+    """The words of the system, and what a user can do; None if the error is a fault of the program.
 
     >>> cure_of(OSError(errno.EROFS, "Read-only file system"))
     'Read-only file system; nothing can be written there; choose another folder'
@@ -53,7 +53,7 @@ def cure_of(error: OSError) -> str | None:
 
 
 def explained(error: OSError) -> str | None:
-    """The same with the file or folder that it is about, where the system says which.
+    """The same with the file or folder of the error, if the system names it.
 
     >>> explained(PermissionError(errno.EACCES, "Permission denied", "/data/own"))
     '/data/own: Permission denied; ask the owner for permission, or choose another folder'

@@ -1,4 +1,4 @@
-"""The document next to the arrays of a trajectory: enough to decode them without the card.
+"""The document next to the arrays of a trajectory; it is enough to decode them without the card.
 
 It is the JSON member of a tar sample, and the attribute `walrus` of a zarr group.
 """
@@ -16,10 +16,10 @@ from shards.shard import cuts_the_frame
 
 @checked
 class TrajectoryDocument:
-    """One trajectory, or the `frames` of it from `first` on.
+    """A trajectory, or `frames` of its frames from `first` on.
 
     Physical value = stored value x scale of its channel. A shard has room for `shard_frames` frames of
-    (shape[0] / chunk[1]) chunks each; the last one may hold fewer.
+    shape[0] / chunk[1] chunks each; the last shard may hold fewer frames.
     """
 
     dataset: str
@@ -41,7 +41,7 @@ class TrajectoryDocument:
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> TrajectoryDocument:
-        """Frames, chunk and scales fit each other."""
+        """Raises ValueError if frames, chunk or scales do not fit each other."""
         if self.first + self.frames > self.trajectory.frames:
             raise ValueError(
                 f"{self.frames} frames from {self.first} on, of a trajectory with {self.trajectory.frames}"
@@ -56,9 +56,9 @@ class TrajectoryDocument:
 
     @property
     def checked_chunks(self) -> bool:
-        """Does every chunk end in its checksum?"""
+        """Whether every chunk ends in its checksum."""
         return self.format >= 2
 
     def column(self, scale: tuple[float, ...]) -> Frames:
-        """`scale` or `static_scale` as [C, 1, ...], to multiply stored values with."""
+        """`scale` or `static_scale` as an array [C, 1, ...] by which stored values are multiplied."""
         return np.array(scale, self.dtype).reshape(-1, *(1 for _ in self.shape))

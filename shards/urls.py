@@ -1,16 +1,16 @@
-"""Addresses below a URL, and texts without its secrets: users, passwords, tokens after a question mark."""
+"""Joins paths to URLs, and hides secrets in texts: users, passwords, tokens after a question mark."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-# One slash where a path of this machine was made of it.
+# `Path` turns the two slashes into one.
 URL = re.compile(r"\b([a-z][a-z0-9+.-]*:/{1,2})([^\s\"'<>]+)", re.IGNORECASE)
 
 
 def without_secrets(text: str) -> str:
-    """The text with `...` for the secrets of each URL.
+    """The text with `...` in place of the secrets of each URL.
 
     >>> without_secrets("https://me:word@host/shards?sig=abc: is not there")
     'https://...@host/shards?...: is not there'
@@ -19,7 +19,7 @@ def without_secrets(text: str) -> str:
 
 
 def below(url: str, path: str) -> str:
-    """The address of a path below a URL, which keeps what follows its question mark.
+    """The address of a path below a URL; what follows the question mark stays at the end.
 
     >>> below("https://host/shards/?key=1", "shear_flow/card.json")
     'https://host/shards/shear_flow/card.json?key=1'
@@ -38,13 +38,13 @@ def joined(folder: str, path: str) -> str:
 
 
 def _bare(rest: str) -> str:
-    """What follows the scheme. A password may hold any sign but a slash; the last @ before it ends it."""
+    """The rest of a URL without secrets. A password may hold any character but a slash, even an @."""
     host, slash, path = rest.partition("/")
     if "@" in host:
         host = f"...@{host.rpartition('@')[2]}"
     place, mark, query = f"{host}{slash}{path}".partition("?")
     if not mark:
         return place
-    # A sentence goes on after the URL.
+    # A sentence may continue after the URL: its punctuation stays.
     end = re.search(r"[:;,.)]*$", query)
     return f"{place}?...{end[0] if end else ''}"

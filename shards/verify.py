@@ -1,7 +1,6 @@
-"""Checks that a built dataset is whole: every byte against the index, every chunk through its decoder.
+"""Checks a built dataset: every byte against the index, every chunk through its decoder.
 
-Also that card, index, records of the parts and the documents of the trajectories say the same: what one of
-them says alone is proven by nothing.
+Also checks that card, index, records of the parts and documents of the trajectories agree.
 """
 
 from __future__ import annotations
@@ -31,21 +30,23 @@ PARTS = "parts"
 
 
 def faults(dataset: Dataset) -> Iterator[str]:
-    """One sentence for each thing that is wrong; none for a whole dataset.
+    """Yields one sentence for each fault of a dataset.
 
-    Behind a URL files that the index does not list are not looked for.
+    Behind a URL, files that the index does not list are not found.
     """
     broken = set()
     for record in dataset.index.files:
         for fault in _file_faults(dataset, record):
             broken.add(record.path)
             yield fault
+
     yield from _group_faults(dataset)
     yield from _document_faults(dataset)
     if isinstance(dataset.files, LocalFiles):
         yield from _unknown_files(dataset)
         if dataset.index.format >= 2:
             yield from _record_faults(dataset)
+
     yield from _count_faults(dataset)
     for entry in dataset.index.trajectories:
         if broken.isdisjoint(member.path for member in members(entry)):
@@ -53,13 +54,13 @@ def faults(dataset: Dataset) -> Iterator[str]:
 
 
 def members(entry: Entry) -> Iterator[FileRange]:
-    """Every run of bytes that a trajectory consists of."""
+    """All byte ranges of a trajectory: its shards, its mask, its constants, its document."""
     yield from (segment.fields for segment in entry.segments)
     yield from (member for member in (entry.boundary, entry.static, entry.document) if member is not None)
 
 
 def file_crc32c(path: Path) -> int:
-    """Checksum of a whole file, read in blocks."""
+    """The crc32c of a whole file, read in blocks."""
     crc = 0
     with open_regular(path) as file:
         while block := file.read(BLOCK):
@@ -68,14 +69,15 @@ def file_crc32c(path: Path) -> int:
 
 
 def _file_faults(dataset: Dataset, record: FileRecord) -> Iterator[str]:
-    """What is wrong with a file of the index: it is absent, cut, or has other bytes."""
+    """The fault of a file of the index, if it is absent, cut, or has other bytes."""
     if not isinstance(dataset.files, LocalFiles):
-        # It is compared with the index as it comes.
+        # Opening fetches the file and compares it with the index.
         try:
             dataset.files.open(record).close()
         except ShardError as error:
             yield str(error)
         return
+
     path = dataset.folder / record.path
     if not path.is_file():
         yield f"{path}: missing; build again"
@@ -86,7 +88,7 @@ def _file_faults(dataset: Dataset, record: FileRecord) -> Iterator[str]:
 
 
 def _group_faults(dataset: Dataset) -> Iterator[str]:
-    """The groups of zarr above the trajectories; datasets of before have none."""
+    """Faults of the zarr groups above the trajectories; datasets of early versions have none."""
     files = dataset.files
     for path, text in parents(dataset.card, SPLITS).items():
         if files.holds(path) and files.read(path) != text.encode():
@@ -102,7 +104,7 @@ def _unknown_files(dataset: Dataset) -> Iterator[str]:
 
 
 def _document_faults(dataset: Dataset) -> Iterator[str]:
-    """The recipe and the report, which are next to card and index."""
+    """Faults of the recipe and the report, which are next to card and index."""
     files, expected = dataset.files, dataset.index.recipe_crc32c
     if expected is not None:
         where = files.where("recipe.toml")
@@ -117,15 +119,13 @@ def _document_faults(dataset: Dataset) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """What a record of a part says of its files; the rest of it is for builds."""
+    """The files that a record of a part lists; only builds need the rest of the record."""
 
     files: tuple[FileRecord, ...]
 
 
 def _record_faults(dataset: Dataset) -> Iterator[str]:
-    """Records that were changed; otherwise whether they hold the files of the index, where the dataset has
-    records.
-    """
+    """Faults of the records of parts: one has changed, or they list other files than the index."""
     paths = sorted((dataset.folder / PARTS).glob("*.json"))
     recorded: set[tuple[str, int, int]] = set()
     for path in paths:
@@ -142,7 +142,7 @@ def _record_faults(dataset: Dataset) -> Iterator[str]:
 
 
 def _count_faults(dataset: Dataset) -> Iterator[str]:
-    """Splits of which card and index count different numbers."""
+    """Splits for which card and index give different numbers of trajectories or frames."""
     for split in SPLITS:
         entries = dataset.entries(split)
         found = Count(len(entries), sum(entry.frames for entry in entries))
@@ -156,7 +156,7 @@ def _count_faults(dataset: Dataset) -> Iterator[str]:
 
 
 def _entry_faults(dataset: Dataset, entry: Entry) -> Iterator[str]:
-    """What is wrong with one trajectory: its bytes, its chunks, its document."""
+    """Faults of one trajectory: of its bytes, its chunks, its document."""
     frame = np.empty((1, *dataset.card.schema.frame_shape), dataset.card.schema.dtype)
     try:
         for member in members(entry):
@@ -172,15 +172,15 @@ def _entry_faults(dataset: Dataset, entry: Entry) -> Iterator[str]:
         found = document.trajectory
         if (found.key, found.split, found.frames) != (entry.key, entry.split, entry.frames):
             yield f"{where}: describes {found.split}/{found.key}, not {entry.key}; build again"
-        for name, (said, expected) in _same(dataset.card, document).items():
+        for name, (said, expected) in _stated_twice(dataset.card, document).items():
             if said != expected:
                 yield f"{where}: {name} is {said}, card.json says {expected}; build again"
     except ShardError as error:
         yield str(error)
 
 
-def _same(card: Card, document: TrajectoryDocument) -> dict[str, tuple[object, object]]:
-    """What document and card both say, by its name."""
+def _stated_twice(card: Card, document: TrajectoryDocument) -> dict[str, tuple[object, object]]:
+    """Name to (value in the document, value in the card) of everything that both state."""
     schema = card.schema
     scale = tuple(2.0**power for power in schema.per_channel(card.powers))
     static_scale = tuple(2.0**power for power in schema.per_channel(card.powers, constant=True))

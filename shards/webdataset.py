@@ -1,9 +1,9 @@
-"""Stages for a pipeline of webdataset: its tars in, windows of frames in physical units out.
+"""A stage for pipelines of webdataset: takes samples of our tars, yields windows of frames in physical units.
 
     webdataset.WebDataset(urls, shardshuffle=100).compose(windows(frames=5, stride=2)).shuffle(1000)
 
-Nothing is ever unpickled: the stage takes the members as bytes, so no `.decode()` stands before it.
-Axes: T time, C channel, S space.
+Nothing is ever unpickled: the stage decodes the bytes of the members, so the pipeline must not call
+`.decode()` before it. Axes: T time, C channel, S space.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from shards.schema import Frames, Mask
 from shards.webdataset_sample import Sample, decode_sample
 
 MEMBERS = ("json", "grid.json", "fields.shard", "boundary.shard")
-# Told of an error: True goes on with the next sample, False ends; it may raise the error itself.
+# Receives an error: returns True to continue with the next sample, False to end, or raises the error.
 Handler = Callable[[Exception], bool]
 
 
 class WindowSample(NamedTuple):
-    """One window in physical units, as arrays; `walrus.data.Sample` has the same names, as tensors.
+    """One window in physical units, as arrays; `walrus.data.Sample` has tensors under the same names.
 
     `fields` [T, C, *S] are the variable channels, `static` [C, *S] the constant ones, `boundary` [*S] the
-    bits of each cell (shards.schema.Cell), `time` [T] is in the unit of the source, `scalars` are the
-    parameters of the simulation.
+    bits of each cell (shards.schema.Cell), `time` [T] in the unit of the source, `scalars` the parameters of
+    the simulation.
     """
 
     fields: Frames
@@ -43,18 +43,17 @@ class WindowSample(NamedTuple):
 
 
 def reraise(error: Exception) -> bool:
-    """The handler that ends at the first error, as webdataset's own by default."""
+    """Raises the first error, as webdataset does by default."""
     raise error
 
 
 @dataclass(frozen=True)
 class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
-    """Windows of `frames` frames, `stride` apart, one from every `every`-th frame of its trajectory on.
+    """Windows of `frames` frames, `stride` frames apart; a window starts at every `every`-th frame.
 
-    A trajectory may be cut into several samples: windows that reach from one into the next are there too, as
-    long as the samples come in the order of the tar (shuffle the windows, after this stage). A sample that is
-    damaged or incomplete is a ShardError that names it, given to `handler` as everywhere in webdataset.
-    Raises SettingsError where a number is below 1.
+    A trajectory may be cut into several samples. Windows across two samples are included if the samples come
+    in the order of the tar, so shuffle the windows, after this stage. For a damaged or incomplete sample,
+    `handler` receives a ShardError that names it. Raises SettingsError if a number is below 1.
     """
 
     frames: int
@@ -70,7 +69,7 @@ class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
             )
 
     def __call__(self, samples: Iterable[Mapping[str, Any]]) -> Iterator[WindowSample]:
-        """The windows of each sample, and those that reach from one segment of a trajectory into the next."""
+        """Yields the windows of each sample, and those across two samples of a trajectory."""
         before: _Frames | None = None
         for sample in samples:
             try:
@@ -85,19 +84,20 @@ class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
 
     @property
     def _reach(self) -> int:
-        """How far the last frame of a window is from its first."""
+        """The number of frames from the first to the last frame of a window."""
         return (self.frames - 1) * self.stride
 
     def _of(self, now: _Frames) -> Iterator[WindowSample]:
-        """The windows that end in the frames that are new."""
+        """The windows that end in the new frames."""
         document = now.sample.document
         begin = max(now.first, now.first + now.known - self._reach)
         begin += -begin % self.every
+
         for first in range(begin, now.first + len(now.fields_TCS) - self._reach, self.every):
             chosen = slice(first - now.first, first - now.first + self._reach + 1, self.stride)
             times = document.trajectory.time[first : first + self._reach + 1 : self.stride]
             yield WindowSample(
-                # A copy: a buffer that shuffles would keep the whole trajectory of each of its windows.
+                # A copy, because a view would keep the whole trajectory in a shuffle buffer.
                 now.fields_TCS[chosen].copy(),
                 now.sample.static_CS,
                 now.sample.boundary_S,
@@ -111,7 +111,7 @@ class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
 
 @dataclass(frozen=True, eq=False)
 class _Frames:
-    """Frames `first`, ... of a trajectory; of the first `known` ones the windows are given already."""
+    """Frames of a trajectory from `first` on; the windows that end in the first `known` ones were given."""
 
     sample: Sample
     first: int
@@ -120,7 +120,7 @@ class _Frames:
 
     @classmethod
     def joined(cls, before: _Frames | None, sample: Sample) -> _Frames:
-        """Frames of a sample, behind the last ones of the sample before if both are of one trajectory."""
+        """The frames of a sample, after the last ones of the sample before if it is the same trajectory."""
         document = sample.document
         own = cls(sample, document.first, sample.fields_TCS)
         if before is None or document.first == 0:
@@ -133,23 +133,27 @@ class _Frames:
         return cls(sample, before.first, joined, len(before.fields_TCS))
 
     def last(self, frames: int) -> _Frames:
-        """The last so many frames."""
+        """The last `frames` frames."""
         kept = min(frames, len(self.fields_TCS))
         cut = len(self.fields_TCS) - kept
         return _Frames(self.sample, self.first + cut, self.fields_TCS[cut:])
 
 
 def _decoded(sample: Mapping[str, Any]) -> Sample:
-    """Raises ShardError, with sample and tar, where it is not one of ours or not whole."""
+    """Decodes a sample; raises ShardError, with tar and key, if it is not one of ours or incomplete."""
     where = f"{sample.get('__url__', 'sample')}: {sample.get('__key__', '')}"
     missing = [name for name in MEMBERS if name not in sample]
     if missing:
-        raise ShardError(f"{where}: has no {', '.join(missing)}; the tar was cut, or is not of walrus-ingest")
+        raise ShardError(
+            f"{where}: has no {', '.join(missing)}; the tar was cut, or is not ours: copy it here again"
+        )
+
     decoded = [name for name in MEMBERS if not isinstance(sample[name], bytes)]
     if decoded:
         raise ShardError(
-            f"{where}: {decoded[0]} is decoded already; leave .decode() out, or put windows before it"
+            f"{where}: {decoded[0]} is decoded already; remove .decode(), or move it after windows"
         )
+
     try:
         return decode_sample(sample)
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""Decodes a sample of the tar packaging, for those who iterate it with plain webdataset.
+"""Decodes a sample of the tar packaging, for users who iterate it with plain webdataset.
 
 webdataset.WebDataset("train/train-00000.tar", shardshuffle=False).map(decode_sample)
 """
@@ -31,7 +31,7 @@ class Sample:
 
 
 def decode_sample(sample: Mapping[str, bytes]) -> Sample:
-    """The arrays of one sample; nothing in it is ever unpickled. Raises ShardError where it is damaged."""
+    """Decodes one sample, and never unpickles anything; raises ShardError if it is damaged."""
     where = str(sample.get("__key__", "sample"))
     document, grid = parse(TrajectoryDocument, sample["json"], where), parse(Grid, sample["grid.json"], where)
     boundary = _room(document.shape, "uint8")

@@ -1,6 +1,6 @@
-"""Writes encoded trajectories: a zarr group each, or samples of one tar. A file appears when it is whole.
+"""Writes encoded trajectories, as zarr groups or as samples of a tar. A file appears when it is complete.
 
-Both packagings get the same encoded bytes, so that converting one into the other copies and never re-encodes.
+Both packagings hold the same encoded bytes, so converting one into the other copies them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import google_crc32c
 import numpy as np
 
 from shards import zarr_metadata
-from shards.checksum import joined
+from shards.checksum import crc32c_combine
 from shards.disk import TEMPORARY, create_temporary, remove_temporary, send_to_disk, settle, settle_all
 from shards.errors import ShardError, WalrusError
 from shards.index import Entry, FileRange, FileRecord, Packaging, Segment
@@ -28,14 +28,14 @@ from shards.system_errors import cure_of
 from shards.trajectory_document import TrajectoryDocument
 
 Blocks = Iterable[bytes]
-# So much at a time is sent on its way to the disk while the next is encoded; otherwise all of it would be
-# waited for at the end (docs/decisions/0009-what-a-build-waits-for.md).
+# After this many bytes the disk starts to write, while the next frames are encoded; otherwise the build would
+# wait for all of them at the end (docs/decisions/0009-what-a-build-waits-for.md).
 WRITEBACK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A trajectory ready to be written; `segments` gives (frames, blocks of its shard) in order of time."""
+    """A trajectory ready to be written; `segments` yields (frames, blocks of the shard) in order of time."""
 
     document: TrajectoryDocument
     segments: Iterable[tuple[int, Blocks]]
@@ -44,7 +44,7 @@ class Encoded:
 
 
 class PartWriter(Protocol):
-    """Writes the trajectories of one part; nothing shows under its final name before it is whole."""
+    """Writes the trajectories of one part; nothing has its final name before it is complete."""
 
     def add(self, encoded: Encoded) -> Entry: ...
 
@@ -54,7 +54,7 @@ class PartWriter(Protocol):
 
 
 def part_writer(packaging: Packaging, dataset: Path, split: Split, part: str, grid: Grid) -> PartWriter:
-    """The writer of a part, below the dataset's folder."""
+    """A writer for one part, below the dataset's folder."""
     (dataset / split).mkdir(parents=True, exist_ok=True)
     if packaging == "zarr":
         return ZarrPart(dataset, split, grid)
@@ -63,7 +63,7 @@ def part_writer(packaging: Packaging, dataset: Path, split: Split, part: str, gr
 
 @contextmanager
 def full_disk_is_an_error(path: Path) -> Iterator[None]:
-    """Turns the failures of a disk into ShardError; the rest passes."""
+    """Turns errors of a disk into ShardError; other errors pass."""
     try:
         yield
     except OSError as error:
@@ -75,9 +75,7 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Written:
-    """A run of blocks in a file: its length, its checksum, and that of the checksums that its chunks
-    end in.
-    """
+    """Blocks that were appended to a file: length, checksum, and the checksum of their chunks' checksums."""
 
     length: int
     crc32c: int
@@ -85,7 +83,7 @@ class _Written:
 
 
 def _append(file: BinaryIO, blocks: Blocks) -> _Written:
-    """Appends the blocks to a file; of a shard they are its chunks, and the index last."""
+    """Appends the blocks to a file; the blocks of a shard are its chunks and, as the last, its index."""
     length = crc = chunks_crc = before_last = 0
     begin, sent = file.tell(), 0
     for block in blocks:
@@ -109,13 +107,14 @@ class ZarrPart:
     records: list[FileRecord] = field(default_factory=list)
 
     def add(self, encoded: Encoded) -> Entry:
-        """A group under a temporary name, which it loses when all of it is written."""
+        """Writes a group under a temporary name, and renames it when it is complete."""
         key = encoded.document.trajectory.key
         temporary = self.dataset / self.split / f"{TEMPORARY}{key}"
         shutil.rmtree(temporary, ignore_errors=True)
+
         try:
             with full_disk_is_an_error(temporary):
-                # Fails where something else, a link for example, has this name.
+                # Fails if something else has this name, for example a link.
                 temporary.mkdir()
                 group = _Group(temporary, f"{self.split}/{key}")
                 entry = _write_group(group, encoded, self.grid)
@@ -125,11 +124,12 @@ class ZarrPart:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
         self.records += group.records
         return entry
 
     def close(self) -> tuple[FileRecord, ...]:
-        # Once for all files of the part: the disk has had the time to write most of them.
+        # Once for all files of the part: by now the disk has written most of them.
         with full_disk_is_an_error(self.dataset / self.split):
             settle_all(self.dataset / record.path for record in self.records)
             settle(self.dataset / self.split)
@@ -142,7 +142,7 @@ class ZarrPart:
 
 @dataclass
 class _Group:
-    """The files of one zarr group, under a temporary folder but named as they will be."""
+    """The files of one zarr group: in a temporary folder, recorded under their final names."""
 
     folder: Path
     name: str
@@ -152,7 +152,7 @@ class _Group:
         return self.write_shard(path, blocks)[0]
 
     def write_shard(self, path: str, blocks: Blocks) -> tuple[FileRange, int]:
-        """The file, and the checksum of the checksums of its chunks."""
+        """Writes a file; returns its range, and the checksum of the checksums of its chunks."""
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("xb") as file:
@@ -162,22 +162,27 @@ class _Group:
 
 
 def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
-    """The chunks of every array, then the documents that describe them; `zarr.json` of the group last."""
+    """Writes the chunks of every array, then the metadata of the arrays, `zarr.json` of the group last."""
     document = encoded.document
     space = "/0" * len(document.shape)
     segments, first = [], 0
+
     for number, (frames, blocks) in enumerate(encoded.segments):
         fields, chunks_crc32c = group.write_shard(f"fields/c/{number}/0{space}", blocks)
         segments.append(_segment(document, first, frames, fields, chunks_crc32c))
         first += frames
+
     boundary = group.write(f"boundary/c{space}", [encoded.boundary])
     static = None if encoded.static is None else group.write(f"static/c/0{space}", [encoded.static])
     group.write("time/c/0", [np.array(document.trajectory.time, "<f8").tobytes()])
+
     for axis, values in zip(grid.axes, grid.coordinates, strict=True):
         group.write(f"{axis}/c/0", [np.array(values, "<f8").tobytes()])
+
     whole = replace(document, first=0, frames=document.trajectory.frames)
     for path, text in zarr_metadata.arrays(whole, grid).items():
         group.write(f"{path}/zarr.json", [text.encode()])
+
     described = group.write("zarr.json", [zarr_metadata.group(whole).encode()])
     trajectory = document.trajectory
     return Entry(
@@ -212,14 +217,14 @@ class TarPart:
         except ShardError:
             raise
         except BaseException:
-            # A trajectory that proves bad half-way leaves no trace in the tar.
+            # A trajectory may fail a check after some of its frames: nothing of it stays in the tar.
             self.file.seek(length)
             self.file.truncate()
             self.length, self.crc32c = length, crc
             raise
 
     def _add(self, encoded: Encoded) -> Entry:
-        """A sample per segment; the index points to mask, static fields and document of the first."""
+        """Writes a sample per segment; the index points to mask, constants and document of the first one."""
         trajectory = encoded.document.trajectory
         segments: list[Segment] = []
         first = 0
@@ -237,6 +242,7 @@ class TarPart:
             if number == 0:
                 places = boundary, static, described
             first += frames
+
         boundary, static, described = places
         return Entry(
             trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described
@@ -246,7 +252,7 @@ class TarPart:
         return self._shard(name, blocks)[0]
 
     def _shard(self, name: str, blocks: Blocks) -> tuple[FileRange, int]:
-        """Writes the bytes first: the header before them holds a length that is known only after the last."""
+        """Writes the bytes first, then the header before them: it holds their length."""
         start, room = self.length, len(_header(name, 0))
         self.file.seek(start + room)
         written = _append(self.file, blocks)
@@ -257,7 +263,7 @@ class TarPart:
         self.file.write(header)
         self.length = self.file.seek(start + room + length + len(padding))
         before = google_crc32c.extend(self.crc32c, header)
-        self.crc32c = google_crc32c.extend(joined(before, crc, length), padding)
+        self.crc32c = google_crc32c.extend(crc32c_combine(before, crc, length), padding)
         return FileRange(self.path, start + room, length, crc), written.chunks_crc32c
 
     def close(self) -> tuple[FileRecord, ...]:
@@ -271,7 +277,7 @@ class TarPart:
         return (FileRecord(self.path, self.length + len(end), google_crc32c.extend(self.crc32c, end)),)
 
     def discard(self) -> None:
-        # A full disk fails again here, on what the buffer still holds.
+        # On a full disk this fails again: the buffer still holds bytes.
         with suppress(OSError):
             self.file.close()
         self.temporary.unlink(missing_ok=True)

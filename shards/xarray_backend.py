@@ -1,9 +1,9 @@
-"""A dataset as xarray sees it: physical values by name, read when they are asked for.
+"""Opens a dataset in xarray: physical values by name, read when they are needed.
 
     xarray.open_dataset("data/shear_flow", engine="walrus", chunks={})
     xarray.open_datatree("data/shear_flow", engine="walrus")
 
-Both packagings, folders and URLs. The reasons for it are in docs/decisions/0061-xarray-engine.md.
+Both packagings work, in folders and behind URLs (docs/decisions/0061-xarray-engine.md).
 
 Axes: N trajectory, T time, C channel, S space.
 """
@@ -42,7 +42,7 @@ class WalrusBackendEntrypoint(BackendEntrypoint):
     supports_groups = True
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Is it a folder with a card and an index?"""
+        """Whether it is a folder with a card and an index."""
         if not isinstance(filename_or_obj, str | os.PathLike) or is_remote(str(filename_or_obj)):
             return False
         return all(
@@ -56,10 +56,10 @@ class WalrusBackendEntrypoint(BackendEntrypoint):
         drop_variables: str | Iterable[str] | None = None,
         split: Split | None = None,
     ) -> XarrayDataset:
-        """All trajectories, or those of one split, padded to the longest one.
+        """Opens all trajectories, or those of one split, padded to the longest one.
 
         Each component of each field is a variable (trajectory, time, *axes); constant ones have no `time`.
-        Raises ShardError where the dataset is not built, SettingsError where the split is empty.
+        Raises ShardError if the dataset is not built, SettingsError if the split is empty.
         """
         dataset = open_place(_place(filename_or_obj))
         entries = dataset.entries(split) if split else dataset.index.trajectories
@@ -72,7 +72,7 @@ class WalrusBackendEntrypoint(BackendEntrypoint):
     def open_groups_as_dict(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
     ) -> dict[str, XarrayDataset]:
-        """A group for each trajectory, `/train/<key>`, with its own times: nothing is padded."""
+        """Opens each trajectory as a group `/train/<key>` with its own times; nothing is padded."""
         dataset = open_place(_place(filename_or_obj))
         groups = {"/": XarrayDataset(attrs=_attributes(dataset))}
         for entry in dataset.index.trajectories:
@@ -86,7 +86,7 @@ class WalrusBackendEntrypoint(BackendEntrypoint):
     def open_datatree(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
     ) -> DataTree:
-        """The same as a tree."""
+        """Opens the same groups as a tree."""
         return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, drop_variables=drop_variables))
 
 
@@ -99,7 +99,7 @@ def _place(filename_or_obj: Any) -> str:
 
 
 def _described(dataset: Dataset, entries: Sequence[Entry]) -> XarrayDataset:
-    """Variables that are read when they are asked for, coordinates that are here."""
+    """The xarray dataset of these trajectories: fields are read when needed, coordinates are in memory."""
     schema = dataset.card.schema
     axes = schema.grid.axes
     frames = max(entry.frames for entry in entries)
@@ -109,14 +109,17 @@ def _described(dataset: Dataset, entries: Sequence[Entry]) -> XarrayDataset:
     variables: dict[str, Variable] = {}
     for number, (name, field) in enumerate(_channels(schema.variable_fields, axes)):
         variables[name] = _field(dims, replace(everything, kind="variable", channel=number), field)
+
     for number, (name, field) in enumerate(_channels(schema.constant_fields, axes)):
         variables[name] = _field(constant_dims, replace(everything, kind="constant", channel=number), field)
+
     variables["boundary"] = _lazy(constant_dims, everything, BITS)
     attributes = _attributes(dataset)
     if min(entry.frames for entry in entries) < frames:
         attributes["padding"] = (
             "trajectories have unequal numbers of frames; beyond `frames` all values are NaN"
         )
+
     coordinates = _coordinates(schema, entries, documents, frames) | _scalars(documents, set(variables))
     return XarrayDataset(variables, coordinates, attributes)
 
@@ -127,9 +130,9 @@ def _channels(fields: Iterable[FieldSpec], axes: tuple[str, ...]) -> list[tuple[
 
 
 def _attributes(dataset: Dataset) -> dict[str, Any]:
-    """What the card says of the dataset, without its empty entries."""
+    """The texts of the card, without empty ones."""
     card = dataset.card
-    told = {
+    texts = {
         "title": card.title,
         "dataset": card.name,
         "source": card.source,
@@ -139,7 +142,7 @@ def _attributes(dataset: Dataset) -> dict[str, Any]:
         "note": card.note,
         "grid": card.schema.grid.kind,
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _field(dims: tuple[str, ...], array: LazyArray, field: FieldSpec) -> Variable:
@@ -152,7 +155,7 @@ def _units(unit: str) -> dict[str, str]:
 
 
 def _lazy(dims: tuple[str, ...], array: LazyArray, attributes: dict[str, Any]) -> Variable:
-    # With `chunks={}` dask reads a trajectory, or as many of its frames as a shard has, at a time.
+    # With `chunks={}` dask reads one shard at a time: a trajectory, or a part of its frames.
     chunks = dict(zip(dims, array.preferred_chunks, strict=True))
     lazy = indexing.LazilyIndexedArray(array)
     return Variable(dims, lazy, attributes, encoding={"preferred_chunks": chunks})
@@ -161,9 +164,9 @@ def _lazy(dims: tuple[str, ...], array: LazyArray, attributes: dict[str, Any]) -
 def _coordinates(
     schema: Schema, entries: Sequence[Entry], documents: Sequence[TrajectoryDocument], frames: int
 ) -> dict[str, Variable]:
-    """Trajectories, times, cells: those that have the name of a dimension are its labels."""
+    """Trajectories, times and cells; a coordinate with the name of a dimension labels it."""
     coordinates = {
-        # A key alone may be in several splits.
+        # With the split, because a key may be in several splits.
         "trajectory": Variable("trajectory", [f"{entry.split}/{entry.key}" for entry in entries]),
         "split": Variable("trajectory", [entry.split for entry in entries]),
         "frames": Variable(
@@ -173,12 +176,14 @@ def _coordinates(
     times = np.full((len(entries), frames), np.nan)
     for row, document in zip(times, documents, strict=True):
         row[: document.trajectory.frames] = document.trajectory.time
+
     of_time = _units(schema.units.get("time", ""))
     if (times == times[0]).all():
         coordinates["time"] = Variable("time", times[0], of_time)
     else:
-        told = {"long_name": "time of each frame, another one in each trajectory"}
-        coordinates["trajectory_time"] = Variable(("trajectory", "time"), times, told | of_time)
+        meaning = {"long_name": "time of each frame; trajectories have different times"}
+        coordinates["trajectory_time"] = Variable(("trajectory", "time"), times, meaning | of_time)
+
     grid = schema.grid
     for axis, centres, widths, sides in zip(
         grid.axes, grid.coordinates, grid.widths, schema.boundaries, strict=True
@@ -189,11 +194,12 @@ def _coordinates(
         coordinates[f"{axis}_width"] = Variable(
             axis, list(widths), {"long_name": f"cell widths along {axis}"} | units
         )
+
     return coordinates
 
 
 def _scalars(documents: Sequence[TrajectoryDocument], taken: set[str]) -> dict[str, Variable]:
-    """The parameters of each trajectory, NaN where it has no such one."""
+    """The parameters of each trajectory; NaN if it does not have this parameter."""
     names: dict[str, float] = {}
     for document in documents:
         names |= document.trajectory.scalars
@@ -207,11 +213,11 @@ def _scalars(documents: Sequence[TrajectoryDocument], taken: set[str]) -> dict[s
 
 @dataclass(frozen=True, eq=False)
 class LazyArray(BackendArray):
-    """One channel in physical units, or the boundary bits; `frames` counts those of the longest trajectory.
+    """One channel in physical units, or the boundary bits, for xarray.
 
-    [N, T, *S] of a variable field, [N, *S] of a constant one and of the bits.
-
-    Frames are decoded one at a time, so no more memory is taken than for what is asked.
+    The shape is [N, T, *S] for a variable field, [N, *S] for a constant field and for the bits; T is
+    `frames`, the length of the longest trajectory. Frames are decoded one at a time, so little more memory is
+    needed than for the result.
     """
 
     dataset: Dataset
@@ -239,7 +245,7 @@ class LazyArray(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
     def _read(self, key: Key) -> Values:
-        """What these integers and slices mean; an integer takes its axis away, as in numpy."""
+        """The values at these integers and slices; an integer removes its axis, as in numpy."""
         outer = 2 if self.kind == "variable" else 1
         numbers = [_numbers(part, size) for part, size in zip(key[:outer], self.shape, strict=False)]
         cells = np.broadcast_to(np.uint8(0), self.dataset.card.schema.grid.shape)[key[outer:]].shape
@@ -259,7 +265,7 @@ class LazyArray(BackendArray):
         return scaled
 
     def _read_frames(self, entry: Entry, numbers: range, space: Key, out: Values) -> None:
-        """[T, *S] of a trajectory into `out`; frames beyond its end are NaN."""
+        """Reads frames of a trajectory into `out` [T, *S]; frames after its end are NaN."""
         frame_1CS = np.empty((1, *self.dataset.card.schema.frame_shape), self.dtype)
         for place, number in enumerate(numbers):
             if number >= entry.frames:
@@ -270,7 +276,7 @@ class LazyArray(BackendArray):
 
 
 def _numbers(key: int | slice, size: int) -> range:
-    """The places that a key means, an integer as a range of one."""
+    """The indices of a key; an integer becomes a range of one."""
     if isinstance(key, slice):
         return range(size)[key]
     number = range(size)[key]

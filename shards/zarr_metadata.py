@@ -1,6 +1,6 @@
-"""The `zarr.json` documents of a trajectory (zarr v3): with them zarr and xarray open it without our code.
+"""Writes the `zarr.json` documents of a trajectory (zarr v3): zarr and xarray open it without our code.
 
-The reasons for what is not in them are in docs/decisions/0127-no-consolidated-metadata.md.
+The reasons for leaving out consolidated metadata are in docs/decisions/0127-no-consolidated-metadata.md.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ CRC = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32
 
 
 def group(document: TrajectoryDocument) -> str:
-    """The group itself; the attribute `walrus` is the trajectory's document."""
+    """The document of the group; its attribute `walrus` is the trajectory's document."""
     attributes = {"walrus": TypeAdapter(TrajectoryDocument).dump_python(document, mode="json")}
     return to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})
 
 
 def parents(card: Card, splits: Iterable[Split]) -> dict[str, str]:
-    """Path to document of the groups above the trajectories: the dataset, and each split."""
+    """Path to document for the groups above the trajectories: the dataset, and each split."""
     units = (
         "values of fields and static are divided by scale, an attribute of each: "
         "multiply to have physical ones"
     )
     attributes = {"title": card.title, "units": units, "card": "card.json"}
-    told = {GROUP: to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})}
+    dataset = {GROUP: to_text({"zarr_format": 3, "node_type": "group", "attributes": attributes})}
     plain = to_text({"zarr_format": 3, "node_type": "group", "attributes": {}})
-    return told | {f"{split}/{GROUP}": plain for split in sorted(splits)}
+    return dataset | {f"{split}/{GROUP}": plain for split in sorted(splits)}
 
 
 def arrays(document: TrajectoryDocument, grid: Grid) -> dict[str, str]:
-    """Path to document of each array; the outer chunk of `fields` holds `shard_frames` frames."""
+    """Path to document for each array; the outer chunk of `fields` holds `shard_frames` frames."""
     shape, axes = document.shape, list(document.axes)
     channels, static_channels = list(document.channels), list(document.static_channels)
     fields = _sharded(
@@ -59,8 +59,9 @@ def arrays(document: TrajectoryDocument, grid: Grid) -> dict[str, str]:
         whole = (len(static_channels), *shape)
         names = {"channels": static_channels, "scale": list(document.static_scale)}
         result["static"] = _sharded(whole, whole, whole, document, ["static_channel", *axes], names)
+
     for axis, widths in zip(grid.axes, grid.widths, strict=True):
-        # An array of their own would cost two more files per axis, in every trajectory.
+        # Widths are an attribute: an array would add two files per axis to every trajectory.
         result[axis] = _coordinate(axis, len(widths), {"width": list(widths)})
     return {path: to_text(array) for path, array in result.items()}
 
@@ -74,7 +75,7 @@ def _sharded(
     attributes: dict[str, Any],
     dtype: str = "",
 ) -> dict[str, Any]:
-    """An array whose outer chunk is a shard object of `inner` chunks (shards/shard.py)."""
+    """The metadata of an array whose outer chunk is a shard of `inner` chunks (shards/shard.py)."""
     dtype = dtype or document.dtype
     sharding = {
         "name": "sharding_indexed",
@@ -101,7 +102,7 @@ def _array(
     dimension_names: list[str],
     attributes: dict[str, Any],
 ) -> dict[str, Any]:
-    """The metadata of one array; nothing is ever missing, so the fill value is never read."""
+    """The metadata of one array; no chunk is ever missing, so the fill value is never read."""
     return {
         "zarr_format": 3,
         "node_type": "array",

@@ -22,7 +22,7 @@ async function see(name, act) {
   const canvases = [...root.querySelectorAll(".picture > canvas")];
   const sumOf = (canvas) => colours(canvas).reduce((sum, value, i) => (sum * 31 + value + i) % 1e9, 0);
   const sums = canvases.map(sumOf);
-  seen[name] = [root.querySelector(".told").textContent, sums, root.querySelector("button").textContent];
+  seen[name] = [root.querySelector(".step-text").textContent, sums, root.querySelector("button").textContent];
 }
 const pictures = root.querySelector(".pictures");
 const key = (name) => pictures.dispatchEvent(new KeyboardEvent("keydown", { key: name }));

@@ -1,4 +1,4 @@
-"""Turns arrays into fields on a grid: finds their axes, joins components and files to frames."""
+"""Turns arrays into fields on a grid: orders their axes, joins components and files into frames."""
 
 __all__ = [
     "blocks",

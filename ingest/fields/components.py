@@ -1,4 +1,4 @@
-"""Files with one array per component, all of one shape [N, T, *S]: N trajectory, T time, S space."""
+"""Reads files with one array per component, all of one shape [N, T, *S]: N trajectory, T time, S space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shards.schema import Grid, Schema, Sides
 
 @dataclass(frozen=True)
 class ComponentField:
-    """A field that changes in time, one dataset per component."""
+    """A variable field with one dataset per component."""
 
     components: tuple[h5py.Dataset, ...]
 
@@ -33,7 +33,7 @@ class ComponentField:
 
 
 def component_fields(group: h5py.Group, recipe: Recipe) -> tuple[ComponentField, ...]:
-    """The recipe's fields, in its order; raises SourceError for a field that cannot be stored in this way."""
+    """The fields in the order of the recipe; raises SourceError for one that cannot be stored in this way."""
     for field in recipe.fields:
         expected = len(recipe.axes) ** field.rank
         if field.constant or len(field.stored_names) != expected:
@@ -49,7 +49,9 @@ def component_fields(group: h5py.Group, recipe: Recipe) -> tuple[ComponentField,
 
 
 def common_shape(group: h5py.Group, fields: Iterable[ComponentField], grid: Grid) -> tuple[int, int]:
-    """N and T, which all arrays share; raises SourceError where they do not, or are not on the grid."""
+    """The lengths N and T of all arrays; raises SourceError if they differ, or if an array is not on
+    the grid.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     for field in fields:
         shapes |= {dataset.name: dataset.shape for dataset in field.components}
@@ -65,7 +67,7 @@ def common_shape(group: h5py.Group, fields: Iterable[ComponentField], grid: Grid
 def component_schema(
     recipe: Recipe, grid: Grid, sides: tuple[Sides, ...], fields: Iterable[ComponentField]
 ) -> Schema:
-    """The schema of the recipe's fields on this grid, in the type that their datasets need."""
+    """The schema of the recipe's fields on this grid, in the type of their datasets."""
     stored: list[np.dtype[Any]] = []
     for field in fields:
         stored += [dataset.dtype for dataset in field.components]

@@ -1,6 +1,4 @@
-"""Where the cells of each axis are: as the recipe says, from arrays of the file or from the ends of the
-axis.
-"""
+"""Reads the cell centres of each axis, from arrays of the file or from the ends that the recipe states."""
 
 from __future__ import annotations
 
@@ -15,27 +13,31 @@ from ingest.recipe import Recipe
 from shards.errors import SourceError
 from shards.schema import Grid
 
-# A meshgrid may be rounded: its lines are one line to this part of their length.
+# A meshgrid may be rounded: its lines must agree within this share of their length.
 SEPARABLE = 1e-6
 
 
 def described_grid(file: Arrays, recipe: Recipe, shape: tuple[int, ...]) -> Grid:
-    """The cells of a grid of this shape, as the recipe's [coordinates] say."""
+    """The grid of this shape, as [coordinates] of the recipe describe it; raises SourceError."""
     centres = (_centres(file, recipe, axis, cells) for axis, cells in zip(recipe.axes, shape, strict=True))
     return grid_of(file.where, recipe.axes, tuple(centres), recipe.kind)
 
 
 def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float, ...]:
-    """Cell centres [L] of an axis; raises SourceError where the recipe does not say, or the file differs."""
+    """The centres [L] of an axis; raises SourceError if the recipe does not state them or the file
+    differs.
+    """
     rule = recipe.coordinates.get(axis)
     if rule is None:
         raise SourceError(
-            f"{file.where}: nothing says where the {cells} cells of {axis} are; state it as "
-            f"[coordinates.{axis}] in recipe {recipe.name}, by `stored`, or by `lower` and `upper`"
+            f"{file.where}: the positions of the {cells} cells of {axis} are not stated; add "
+            f"[coordinates.{axis}] to recipe {recipe.name}, with `stored`, or with `lower` and `upper`"
         )
+
     if not rule.stored:
         _require_not_mirrored(file, axis, cells)
         return rule.centres(cells)
+
     blocks = described_blocks(file, recipe)
     stored = [whole(array) for array in find_arrays(file, rule.stored)]
     values = [
@@ -47,25 +49,26 @@ def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float
         found = find_arrays(file, rule.stored)[0].shape
         raise SourceError(
             f"{file.where}:{rule.stored}: shape {found}, or not the same for all trajectories; expected "
-            f"{cells} cell "
-            f"centres of {axis}; name the array that has them, or correct the layout if axes are in another "
-            "order"
+            f"{cells} cell centres of {axis}; name the array that holds them, or correct the layout if axes "
+            "are in another order"
         )
+
     return tuple(values[0].tolist())
 
 
 def _line(values: npt.NDArray[np.float64], recipe: Recipe, axis: str) -> npt.NDArray[np.float64]:
-    """Centres [L] of a list [L], [L, 1] or [1, L], or of a meshgrid [*S] or [T, *S] that changes along
-    `axis` alone.
+    """The centres [L] in a list [L], [L, 1] or [1, L], or in a meshgrid [*S] or [T, *S].
 
-    Empty where the array is none of these.
+    Empty if the array is none of these, or if a meshgrid changes along another axis too.
     """
     if max(values.shape, default=0) == values.size:
         return values.reshape(-1)
+
     order = [word for word in recipe.layout.split() if word in recipe.axes]
     extra = values.ndim - len(order)
     if axis not in order or extra < 0:
         return np.empty(0)
+
     # The same for all times, and along the other axes.
     along = np.moveaxis(values, extra + order.index(axis), 0).reshape(
         values.shape[extra + order.index(axis)], -1
@@ -77,8 +80,8 @@ def _line(values: npt.NDArray[np.float64], recipe: Recipe, axis: str) -> npt.NDA
 
 
 def _require_not_mirrored(file: Arrays, axis: str, cells: int) -> None:
-    """Raises SourceError where the file stores an axis that runs downwards: `lower` and `upper` would turn
-    it over.
+    """Raises SourceError if the stored axis decreases: with `lower` and `upper` the fields would be
+    mirrored.
     """
     for name in file.names():
         if name.rpartition("/")[2] != axis:
@@ -88,7 +91,6 @@ def _require_not_mirrored(file: Arrays, axis: str, cells: int) -> None:
             first, last = whole(array)[[0, -1]]
             if first > last:
                 raise SourceError(
-                    f"{array.where}: runs downwards, from {first:g} to {last:g}; lower and upper would "
-                    "mirror the "
+                    f"{array.where}: decreases, from {first:g} to {last:g}; lower and upper would mirror the "
                     f'fields; state coordinates.{axis} = {{ stored = "{name}" }}'
                 )

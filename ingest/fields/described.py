@@ -31,8 +31,7 @@ from shards.schema import Boundary, Grid, Schema, side_mask
 def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> StackedFile:
     """The arrays as the recipe describes them, `layout` being that of fields which state none.
 
-    Raises SourceError where file and description disagree, or the recipe leaves open what the file cannot
-    tell.
+    Raises SourceError if file and recipe disagree, or if neither of them states something that is needed.
     """
     fields = described_fields(file, recipe, layout)
     grid = described_grid(file, recipe, fields.shape)
@@ -48,19 +47,18 @@ def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> Stack
 
 
 def _at_once(file: Arrays) -> int | None:
-    """As many frames as are in files that may be open at a time: all their fields are read before the
-    next.
-    """
+    """The number of frames that are read at once: in a run of files, those of the files that may be open."""
     return OPEN if isinstance(file, FileRun) and file.files else None
 
 
 def wanted_of(recipe: Recipe) -> Wanted:
-    """What the recipe takes from each file of a run."""
+    """What the recipe needs from each file of a run."""
     fields: dict[str, tuple[str, ...]] = {}
     for field in recipe.fields:
         words = tuple(_layout(field, recipe, recipe.layout).split())
         if TIME in words:
             fields |= {split_channel(name)[0]: words for name in field.stored_names}
+
     if recipe.mask is not None and TIME in recipe.mask.layout.split():
         fields[split_channel(recipe.mask.stored)[0]] = tuple(recipe.mask.layout.split())
     placed = [rule.stored for rule in recipe.coordinates.values() if rule.stored]
@@ -74,7 +72,7 @@ def wanted_of(recipe: Recipe) -> Wanted:
 
 @dataclass(frozen=True)
 class DescribedFields:
-    """The recipe's fields as found: the cells of the grid, and the frames of each trajectory."""
+    """The fields of the recipe in a file, with the shape of the grid and the frames of each trajectory."""
 
     where: str
     recipe: Recipe
@@ -83,7 +81,7 @@ class DescribedFields:
     steps: tuple[int, ...]
 
     def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> StackedFile:
-        """The file, closed on its sides as the recipe states."""
+        """The open file with these fields, and with the boundaries that the recipe states."""
         sides = stated_sides(self.where, self.recipe)
         stored: list[np.dtype[Any]] = []
         for part in chain.from_iterable(field.parts for field in self.fields.values()):
@@ -113,9 +111,10 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     if count > 1 and all(part.rows is None for part in variable):
         constant = next(part for part in parts if part.rows is not None)
         raise SourceError(
-            f"{constant.where}: the axis n of length {count} in a constant field alone would make {count} "
-            "equal trajectories; name the axis t if it repeats in time"
+            f"{constant.where}: only a constant field has the axis n, of length {count}, which would give "
+            f"{count} equal trajectories; name the axis t if the field repeats in time"
         )
+
     steps = tuple(_steps(variable, row) for row in range(count))
     return DescribedFields(file.where, recipe, fields, shape, steps)
 
@@ -143,10 +142,12 @@ def _cells(parts: list[LaidOut], axis: str) -> int:
 
 
 def _layout(field: RecipeField, recipe: Recipe, layout: str) -> str:
-    """The axes of a field's arrays: its own, those of the recipe, or of a constant field those of space."""
+    """The axes of a field's arrays: its own layout, that of the recipe, or for constants the axes of
+    space.
+    """
     if field.layout or not field.constant:
         return field.layout or layout
-    # One state for all trajectories, unless the recipe says otherwise.
+    # A constant field is the same in all trajectories, unless the recipe states a layout.
     words = [word for word in layout.split() if word in recipe.axes]
     whole_vector = field.rank and len(field.stored_names) == 1
     return " ".join([*words, CHANNEL] if whole_vector else words)
@@ -155,7 +156,7 @@ def _layout(field: RecipeField, recipe: Recipe, layout: str) -> str:
 def _field(
     file: Arrays, field: RecipeField, recipe: Recipe, layout: str, blocks: BlockGrid | None
 ) -> LaidOutField:
-    """Raises SourceError where the arrays do not hold as many components as the field's rank asks for."""
+    """The arrays of a field; raises SourceError if their number of components does not match its rank."""
     layout = _layout(field, recipe, layout)
     names = field.stored_names
     faces = field.faces or ("",) * len(names)
@@ -173,7 +174,7 @@ def _field(
 
 
 def _constant(field: LaidOutField) -> StoredField:
-    """A constant field, proven to be so where its arrays repeat it in time."""
+    """A constant field; if its arrays repeat it in time, it is checked to be constant."""
     return RepeatedField(field) if any(TIME in part.layout for part in field.parts) else field
 
 
@@ -188,13 +189,13 @@ class RepeatedField:
         return self.stored.where
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
-        """[1, C, *S]; raises SourceError for the first frame that differs."""
+        """The field [1, C, *S]; raises SourceError for the first frame that differs."""
         first = self.stored.frames(row, 0, 1)
         part = next(part for part in self.stored.parts if TIME in part.layout)
         for frame in range(1, part.length(TIME, row)):
             if not np.array_equal(self.stored.frames(row, frame, frame + 1), first, equal_nan=True):
                 raise SourceError(
-                    f"{self.where}: row {row}: changes in frame {frame}; expected a constant field; take out "
+                    f"{self.where}: row {row}: changes in frame {frame}; expected a constant field; remove "
                     "constant = true"
                 )
         return first

@@ -1,7 +1,7 @@
-"""A run in several files (states, restart pieces or variables), read like the arrays of one file.
+"""Reads a run in several files (states, restart pieces or variables) like the arrays of one file.
 
-Few files are open at a time: a run may have thousands.
-docs/decisions/0051-runs-of-many-files.md
+A run may have thousands of files, so only a few are open at a time
+(docs/decisions/0051-runs-of-many-files.md).
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from ingest.formats.run_files import FilesOfRun
 from ingest.layout import TIME
 from shards.errors import SourceError
 
-# So many files of a run are open at a time, or those of one moment.
+# The most files of a run that are open at a time, or the files of one time if these are more.
 OPEN = 16
 
 
 class FileRun:
-    """The files of a run, few of them open at a time; satisfies Arrays by what the first of them holds.
+    """The files of a run, few of them open at a time; satisfies Arrays with the arrays of the first file.
 
-    `times` are those that the files store, one per frame that is kept, None where the recipe knows better.
-    `notes` say what was cut or is absent between files, `parts` what the named parts of the first name are.
+    `times` are those in the files, one per kept frame; None if the recipe states them. `notes` report frames
+    that were cut or are absent between files; `parts` are the named parts of the first file name.
     """
 
     def __init__(self, run: FilesOfRun, wanted: Wanted) -> None:
-        # Whatever is wrong with a header is found here, before any frame is read.
+        # All headers are checked here, before any frame is read.
         self._tiles = wanted.tiles
         self._moments = [tuple(files) for _, files in groupby(run.files, key=lambda file: file.moment)]
         self._steps = [files[0].step for files in self._moments]
@@ -50,8 +50,10 @@ class FileRun:
         self.parts = run.files[0].parts
         self.notes: list[str] = []
         self._require_one_grid()
+
         for name, place in wanted.scalars:
             self._require_one_value(name, place)
+
         self._kept = [range(header.frames) for header in self._headers]
         if self._headers[0].times is not None:
             self._cut_overlaps(wanted)
@@ -74,7 +76,7 @@ class FileRun:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """For each frame that is kept, the name of its file; none where all frames are in the same files."""
+        """The file name of each kept frame; empty if all frames are in the same files."""
         if len(self._moments) == 1:
             return ()
         return tuple(Path(header.where).name for header, _ in self._kept_frames())
@@ -92,7 +94,7 @@ class FileRun:
         return self.opened(0).attributes(path)
 
     def opened(self, number: int) -> AttributedArrays:
-        """The files of one moment; others are closed where too many are open."""
+        """Opens the files of one time; closes others if too many are open."""
         if number in self._open:
             self._open.move_to_end(number)
             return self._open[number][1]
@@ -104,7 +106,7 @@ class FileRun:
         return arrays
 
     def over_time(self, path: str, words: tuple[str, ...]) -> Array:
-        """The array of this path in all files, joined along time."""
+        """The array at this path in all files, joined along time."""
         pieces: list[Piece] = []
         for number, (header, kept) in enumerate(zip(self._headers, self._kept, strict=True)):
             for place, found in enumerate(header.arrays[path]):
@@ -131,13 +133,13 @@ class FileRun:
                 )
 
     def _require_one_value(self, name: str, place: str) -> None:
-        """Raises SourceError where files of the run hold other values of a parameter; some may hold none."""
+        """Raises SourceError if files of the run have different values of a parameter; some may have none."""
         held = [(header.scalars[place], header.where) for header in self._headers if place in header.scalars]
         for values, where in held:
             if values != held[0][0]:
                 raise SourceError(
-                    f"{where}: scalar {name}, {place}, is {_listed(values)}, in {Path(held[0][1]).name} "
-                    f"{_listed(held[0][0])}; expected one value in all files of a run; take it out of "
+                    f"{where}: scalar {name} ({place}) is {_listed(values)}, but {_listed(held[0][0])} in "
+                    f"{Path(held[0][1]).name}; expected one value in all files of a run; remove it from "
                     "[scalars], or name the runs by a part of `files`"
                 )
 
@@ -147,9 +149,9 @@ class FileRun:
             require_every_step(self.where, steps, self.times)
 
     def _cut_overlaps(self, wanted: Wanted) -> None:
-        """Keeps each time once: a restart writes again what it repeats.
+        """Keeps each time once, because a restart writes some times again.
 
-        Raises SourceError where two files hold a time with different values, unless the recipe says which is
+        Raises SourceError if two files hold a time with different values, unless the recipe states which is
         right.
         """
         times = [header.times or () for header in self._headers]
@@ -165,17 +167,16 @@ class FileRun:
         self.notes += gap_notes(left, names)
 
     def _require_order(self, kept: list[range], shared: set[tuple[int, int]]) -> None:
-        """Raises SourceError where a state is cut whose time no other file holds: their order is another."""
+        """Raises SourceError if a state would be cut but no other file holds its time: the order is wrong."""
         for number, (header, frames) in enumerate(zip(self._headers, kept, strict=True)):
             if header.frames == 1 and not frames and (number, 0) not in shared:
                 raise SourceError(
-                    f"{header.where}: t = {(header.times or (0,))[0]:g}, and a file after it begins earlier; "
-                    "expected times that increase as the names of the files do; rename the files, or "
-                    "correct [time]"
+                    f"{header.where}: t = {(header.times or (0,))[0]:g}, but a later file begins earlier; "
+                    "expected times in the order of the file names; rename the files, or correct [time]"
                 )
 
     def _require_equal(self, wanted: Wanted, shared: list[SharedFrame]) -> None:
-        """Raises SourceError where two files hold other values of one time: one of them is of another run."""
+        """Raises SourceError if two files have different values at one time: one belongs to another run."""
         begins = list(accumulate((header.frames for header in self._headers), initial=0))
         for path, words in wanted.fields if shared else ():
             values, axis = self.over_time(path, words), words.index(TIME)
@@ -188,14 +189,13 @@ class FileRun:
                     first, second = (self._headers[number].where for number, _ in (each.cut, each.kept))
                     raise SourceError(
                         f"{first}: {path} at t = {each.time:g} differs from {Path(second).name}, by up to "
-                        f"{apart:.3g}; expected equal values where two files of a run hold one time; leave "
-                        'one of them out, or state in the recipe which is right: overlap = "later" or '
-                        '"earlier"'
+                        f"{apart:.3g}; expected equal values if two files of a run hold one time; remove "
+                        'one of them, or state in the recipe which is right: overlap = "later" or "earlier"'
                     )
 
 
 def _frame_of(values: Array, number: int, axis: int) -> npt.NDArray[Any]:
-    """One frame of an array whose time is at `axis`."""
+    """One frame of an array with time as axis number `axis`."""
     index: list[SlabIndex] = [slice(None)] * len(values.shape)
     index[axis] = number
     return values.slab(*index)
@@ -203,7 +203,7 @@ def _frame_of(values: Array, number: int, axis: int) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True)
 class _LazyArray:
-    """An array of a file that is opened when it is read; satisfies Array."""
+    """An array of a file that is opened only for reading the array; satisfies Array."""
 
     run: FileRun
     number: int

@@ -1,4 +1,4 @@
-"""Makes the grid of a file, and checks what every reader of a grid assumes."""
+"""Makes the grid of a file, and checks that it is a valid grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AXIS_CELLS, CELLS = 2**22, 2**31
 
 
 def require_cells(where: str, axes: Sequence[str], shape: Sequence[int]) -> None:
-    """Raises SourceError for a grid without cells, or with more than can be meant."""
+    """Raises SourceError for a grid without cells, or with impossibly many."""
     lengths = ", ".join(f"{axis} {length}" for axis, length in zip(axes, shape, strict=True))
     if min(shape) < 1:
         raise SourceError(f"{where}: {lengths}; expected at least one cell per axis; fetch the file again")
@@ -29,7 +29,7 @@ def require_cells(where: str, axes: Sequence[str], shape: Sequence[int]) -> None
 def grid_of(
     where: str, axes: tuple[str, ...], centres: tuple[tuple[float, ...], ...], kind: GridKind = "cartesian"
 ) -> Grid:
-    """The grid; raises SourceError where the centres of an axis are no numbers, or do not go one way."""
+    """The grid; raises SourceError if centres of an axis are not finite, or neither increase nor decrease."""
     require_cells(where, axes, [len(values) for values in centres])
     for axis, values in zip(axes, centres, strict=True):
         if not np.isfinite(values).all():

@@ -1,4 +1,4 @@
-"""Arrays whose axes a recipe names, read as frames: N trajectory, T time, C component, S space."""
+"""Reads arrays with axes named by a recipe as frames: N trajectory, T time, C component, S space."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ Crop = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class LaidOut:
-    """One array for all trajectories, or (found by a `*` in its path) one for each; `channel` picks one of
-    axis c.
+    """The stored array of a field, or with a `*` in its path one array per trajectory.
+
+    `layout` names its axes, `axes` is the order of the axes of space in frames, `channel` selects one index
+    of the axis c.
     """
 
     arrays: tuple[Array, ...]
     layout: tuple[str, ...]
     axes: tuple[str, ...]
     channel: int | None
-    # Cells that are not taken, below and above on an axis.
+    # The cells that are cut off at the lower and upper end of each axis.
     crop: Crop = field(default_factory=dict)
     # The axis on whose faces the values are, if any; with `wraps` the last cell takes the first one too.
     faces: str = ""
@@ -45,7 +47,7 @@ class LaidOut:
 
     @property
     def rows(self) -> int | None:
-        """How many trajectories it holds; None for an array that all share."""
+        """The number of trajectories; None for an array that all trajectories share."""
         if len(self.arrays) > 1:
             return len(self.arrays)
         return self.length(TRAJECTORY) if TRAJECTORY in self.layout else None
@@ -56,11 +58,11 @@ class LaidOut:
         return 1 if self.channel is not None else math.prod(lengths)
 
     def length(self, word: str, row: int = 0) -> int:
-        """How long an axis is, in cells, without those that are cut."""
+        """The length of an axis in cells, without the cells that are cut off."""
         return dict(self._lengths(row))[word] - sum(self.crop.get(word, (0, 0))) - self._more_faces(word)
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
-        """[stop - start, C, *S]; an array without time gives its one state."""
+        """The frames [stop - start, C, *S]; an array without time gives its only state."""
         array = self._array(row)
         values = array.slab(*(self._index(word, row, start, stop) for word in self.layout))
         gone = (TRAJECTORY, SINGLE_CELL)
@@ -95,7 +97,7 @@ class LaidOut:
         return word == CHANNEL and self.channel is not None
 
     def _index(self, word: str, row: int, start: int, stop: int) -> SlabIndex:
-        """What is asked of one axis: a row, frames, a channel, or cells that are not cut."""
+        """The index along one axis: a row, frames, a channel, or the cells that are not cut off."""
         if word == TRAJECTORY:
             return row
         if word == TIME:
@@ -110,7 +112,7 @@ class LaidOut:
 
 @dataclass(frozen=True)
 class LaidOutField:
-    """A field of one or several laid out arrays; satisfies ingest.fields.stacked.StoredField."""
+    """A field in one or several arrays; satisfies ingest.fields.stacked.StoredField."""
 
     parts: tuple[LaidOut, ...]
 
@@ -131,30 +133,32 @@ def lay_out(
     crop: Crop | None = None,
     blocks: BlockGrid | None = None,
 ) -> LaidOut:
-    """The array that a recipe calls `stored`: `group/name`, `name[channel]`, `*/name`, `step_{step}/name`.
+    """The array of a `stored` name: `group/name`, `name[channel]`, `*/name`, `step_{step}/name`.
 
-    Raises SourceError where it is absent, has other axes than `layout` says, or holds no values.
+    Raises SourceError if it is absent, if it has other axes than `layout` states, or if it has no values.
     """
     path, channel = split_channel(stored)
     words = tuple(layout.split())
     arrays = _field_arrays(file, path, words)
+
     for array in arrays:
         if len(array.shape) != len(words):
             raise SourceError(
                 f"{array.where}: shape {array.shape}; expected the {len(words)} axes {layout!r} of the "
                 "recipe; correct its layout"
             )
-        # Lists of zeros, of parameters say, are often stored so;
-        # cells that all hold one value are no field, no mask.
+        # Lists of zeros, such as parameters, may have no chunks; a field or a mask without chunks is damaged.
         if array.unwritten:
             raise SourceError(
-                f"{array.where}: has no chunks at all, every value would be the fill value; fetch "
-                "the store again, or write it with write_empty_chunks if that is what it holds"
+                f"{array.where}: has no chunks, so every value would be the fill value; fetch the store "
+                "again, or write it with write_empty_chunks if these are its values"
             )
+
     if len(arrays) > 1 and TRAJECTORY in words:
         raise SourceError(
             f"{file.where}: {path} is an array per trajectory; expected no axis n in its layout {layout!r}"
         )
+
     apart = [assembled(array, words, blocks) for array in arrays]
     result = LaidOut(tuple(array for array, _ in apart), apart[0][1], axes, channel, crop or {})
     if any(dict(zip(words, array.shape, strict=True)).get(SINGLE_CELL, 1) != 1 for array in arrays):
@@ -162,6 +166,7 @@ def lay_out(
             f"{arrays[0].where}: shape {arrays[0].shape}; expected an axis of length 1 where the layout "
             f"{layout!r} says 1; name the axis"
         )
+
     if channel is not None:
         _require_channel(result, channel)
     _require_cells_left(result)
@@ -169,7 +174,7 @@ def lay_out(
 
 
 def _field_arrays(file: Arrays, path: str, words: tuple[str, ...]) -> tuple[Array, ...]:
-    """One array per trajectory, or one for all; what is written step by step is joined along time."""
+    """One array per trajectory, or one for all; arrays of single steps are joined along time."""
     if isinstance(file, FileRun) and TIME in words:
         if "*" in path:
             raise SourceError(
@@ -195,13 +200,15 @@ def _require_channel(found: LaidOut, channel: int) -> None:
     if found.layout.count(CHANNEL) != 1 or channel >= found.length(CHANNEL):
         held = dict(zip(found.layout, found.arrays[0].shape, strict=True))
         raise SourceError(
-            f"{found.where}: no channel {channel}; found the axes {held}; expected one axis c that long; "
-            "correct `stored` or `layout` of the recipe"
+            f"{found.where}: no channel {channel}; found the axes {held}; expected one axis c with this "
+            "channel; correct `stored` or `layout` of the recipe"
         )
 
 
 def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
-    """Raises SourceError where an array is not on the grid: staggered, or its axes in another order."""
+    """Raises SourceError if an array is not on the grid: it may be staggered, or have another order of
+    axes.
+    """
     for part in parts:
         for row in range(len(part.arrays)):
             found = tuple(part.length(axis, row) for axis in part.axes)
@@ -211,16 +218,16 @@ def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
                     f"{axis} {length}" for axis, length in zip(part.axes, shape, strict=True)
                 )
                 raise SourceError(
-                    f"{part.arrays[row].where}: {held}; expected {expected}, as the other arrays; write "
-                    "faces in the recipe for values on the faces of cells, layout for axes in another order"
+                    f"{part.arrays[row].where}: {held}; expected {expected}, as the other arrays; state "
+                    "faces in the recipe for values on cell faces, or layout for axes in another order"
                 )
 
 
 def require_every_channel(fields: Iterable[LaidOutField]) -> None:
-    """Raises SourceError unless each channel of each array is some field's.
+    """Raises SourceError unless each channel of each array belongs to a field.
 
-    Sibling sets order their channels otherwise and add others: a recipe that passes over one was made for
-    another set.
+    Related datasets have more channels, in another order: a recipe that skips a channel is for another
+    dataset.
     """
     named: dict[str, set[int]] = {}
     held: dict[str, int] = {}

@@ -1,7 +1,4 @@
-"""Solid cells inside the box, as a mask in the file marks them.
-
-See docs/decisions/0094.
-"""
+"""Reads the solid cells inside the box from a mask in the file (docs/decisions/0094)."""
 
 from __future__ import annotations
 
@@ -19,33 +16,33 @@ from ingest.recipe import Recipe
 from shards.errors import SourceError
 
 MOVES = "the mask has an axis of time: a cell that is solid in one frame is solid in all"
-# Frames of a mask that are read at a time.
+# The number of frames of a mask that are read at once.
 FRAMES = 16
 
 
 @dataclass(frozen=True)
 class MaskObstacle:
-    """An array that marks solid cells, and the rule for it; satisfies ingest.fields.stacked.Obstacle."""
+    """An array that marks solid cells, and its rule; satisfies ingest.fields.stacked.Obstacle."""
 
     rule: MaskRule
     stored: LaidOut
-    # The cells of the trajectory that was asked for last: each slab of frames asks again.
+    # The cells of the last trajectory, because they are needed for each slab of frames.
     known: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 
     @property
     def moves(self) -> bool:
-        """Whether it is the union of a mask in time."""
+        """Whether the solid cells are the union of a mask over all frames."""
         return TIME in self.stored.layout and (self.rule.solid != "nan" or self.rule.moves)
 
     def solid(self, row: int) -> npt.NDArray[np.bool_]:
-        """[*S]; raises SourceError where all cells or none are solid, or some are not a number."""
+        """The solid cells [*S]; raises SourceError if all or none are solid, or if the mask has NaN."""
         if row not in self.known:
             self.known.clear()
             self.known[row] = self._read(row)
         return self.known[row]
 
     def _read(self, row: int) -> npt.NDArray[np.bool_]:
-        """The cells that are solid in any frame, or in the first one."""
+        """Reads the cells that are solid in any frame, or in the first frame."""
         frames = self.stored.length(TIME, row) if self.moves else 1
         solid = np.zeros([self.stored.length(axis, row) for axis in self.stored.axes], bool)
         for start in range(0, frames, FRAMES):
@@ -54,18 +51,19 @@ class MaskObstacle:
         if not solid.any() or solid.all():
             raise SourceError(
                 f"{self.stored.where}: {'all' if solid.all() else 'none'} of the cells are "
-                f"{self.rule.solid}, so solid; expected some; correct `solid` of the recipe's [mask]"
+                f"{self.rule.solid}, which marks solid cells; expected some; correct `solid` in [mask] of "
+                "the recipe"
             )
         return solid
 
     def _solid(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """The cells of values that are solid, of the same shape; raises SourceError for a mask with holes."""
+        """Whether each value marks a solid cell, in the same shape; raises SourceError for NaN in a mask."""
         absent: npt.NDArray[np.bool_] = np.isnan(values)
         if self.rule.solid == "nan":
             return absent
         if absent.any():
             raise SourceError(
-                f"{self.stored.where}: not a number in {absent.sum()} cells; expected a mask; fix the file"
+                f"{self.stored.where}: NaN in {absent.sum()} cells; expected a mask; fix the file"
             )
         kinds = {"nonzero": values != 0, "zero": values == 0, "negative": values < 0, "positive": values > 0}
         result: npt.NDArray[np.bool_] = kinds[self.rule.solid]
@@ -75,9 +73,7 @@ class MaskObstacle:
 def described_obstacle(
     file: Arrays, recipe: Recipe, shape: tuple[int, ...], count: int
 ) -> MaskObstacle | None:
-    """The mask that the recipe names, on a grid of this shape, for `count` trajectories; None without a
-    [mask].
-    """
+    """The mask of the recipe on a grid of this shape, for `count` trajectories; None if it has no [mask]."""
     if recipe.mask is None:
         return None
     stored = lay_out(file, recipe.mask.stored, mask_layout(file, recipe), recipe.axes, recipe.crop)
@@ -91,7 +87,7 @@ def described_obstacle(
 
 
 def mask_layout(file: Arrays, recipe: Recipe) -> str:
-    """The axes of the mask: as stated, those of space, or those of a field where it has as many."""
+    """The axes of the mask: as stated, otherwise those of space, or of the fields if it has as many axes."""
     assert recipe.mask is not None
     if recipe.mask.layout:
         return recipe.mask.layout

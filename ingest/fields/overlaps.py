@@ -1,6 +1,5 @@
-"""Times that two files of a run hold: which frames are kept, and what is absent between files.
-
-See docs/decisions/0118.
+"""Chooses the frames to keep if files of a run overlap, and finds gaps between files
+(docs/decisions/0118).
 """
 
 from __future__ import annotations
@@ -17,14 +16,15 @@ from ingest.layout import Overlap
 from ingest.name_pattern import missing_steps
 
 Times = tuple[float, ...]
-# Two times are one if they differ by less than this part of the usual step; two values, of the largest value.
+# Two times are equal if they differ by less than SAME_TIME of the usual step; two values, by less than
+# ROUNDING of the largest value.
 SAME_TIME = 1e-3
 ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class SharedFrame:
-    """A time that two files hold: numbers of the file and of its frame, of what is cut and what stays."""
+    """A time in two files: the (file, frame) that is cut, and the one that is kept."""
 
     time: float
     cut: tuple[int, int]
@@ -32,9 +32,9 @@ class SharedFrame:
 
 
 def kept_frames(times: Sequence[Times], overlap: Overlap) -> list[range]:
-    """Of each file the frames that no other file of the run holds: a restart writes again what it repeats.
+    """The frames to keep of each file, so that each time occurs once: a restart writes some times again.
 
-    The later file is right, unless `overlap` says "earlier".
+    The later file counts, unless `overlap` is "earlier".
 
     >>> kept_frames([(0.0, 1.0, 2.0), (1.0, 2.0, 3.0)], "later")
     [range(0, 1), range(0, 3)]
@@ -49,16 +49,18 @@ def kept_frames(times: Sequence[Times], overlap: Overlap) -> list[range]:
             kept[number] = range(sum(time <= end + near for time in own), len(own))
             end = max((end, *own))
         return kept
+
     begin = np.inf
     for number in reversed(range(len(times))):
         own = times[number]
         kept[number] = range(sum(time < begin - near for time in own))
         begin = min((begin, *own))
+
     return kept
 
 
 def shared_frames(times: Sequence[Times], kept: Sequence[range]) -> Iterator[SharedFrame]:
-    """The frames that are cut, each with the frame of its time that stays; those without one are left out."""
+    """Yields the frames that are cut, each with the kept frame of the same time, if there is one."""
     near = _same_time(times)
     for number, own in enumerate(times):
         for frame in set(range(len(own))) - set(kept[number]):
@@ -70,7 +72,7 @@ def shared_frames(times: Sequence[Times], kept: Sequence[range]) -> Iterator[Sha
 def _holder(
     time: float, times: Sequence[Times], kept: Sequence[range], near: float
 ) -> tuple[int, int] | None:
-    """File and frame of a time that stays."""
+    """The file and frame that are kept for a time; None if there is none."""
     for number, frames in enumerate(kept):
         for frame in frames:
             if abs(times[number][frame] - time) <= near:
@@ -79,13 +81,13 @@ def _holder(
 
 
 def _same_time(times: Sequence[Times]) -> float:
-    """How far apart two times may be that are one."""
+    """The largest difference of two times that count as equal."""
     steps = np.diff(np.unique(np.concatenate(times)))
     return SAME_TIME * float(np.median(steps)) if steps.size else 0.0
 
 
 def differ(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float | None:
-    """By how much values of one frame in two files differ at most; None where it is rounding alone.
+    """The largest difference of a frame in two files; None if it is only rounding.
 
     >>> differ(np.array([1.0, np.nan]), np.array([1.0, np.nan])), differ(np.array([1.0]), np.array([1.5]))
     (None, 0.5)
@@ -101,7 +103,7 @@ def differ(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float | None:
 def cut_notes(
     times: Sequence[Times], kept: Sequence[range], shared: Sequence[SharedFrame], names: Sequence[str]
 ) -> Iterator[str]:
-    """Of each file that loses frames, how many and where they are taken from."""
+    """A note for each file that loses frames: how many, and from which file they are taken instead."""
     for number, (own, frames) in enumerate(zip(times, kept, strict=True)):
         cut = sorted(set(range(len(own))) - set(frames))
         if not cut:
@@ -109,13 +111,13 @@ def cut_notes(
         count = f"{len(cut)} frame" + ("" if len(cut) == 1 else "s")
         others = sorted({names[each.kept[0]] for each in shared if each.cut[0] == number})
         holder = (
-            f"taken from {others[0]}, which holds that time too" if others else "left out, as others begin"
+            f"taken from {others[0]}, which has the same times" if others else "left out, another file begins"
         )
         yield f"{count} of {names[number]} from t = {own[cut[0]]:g} on: {holder}"
 
 
 def gap_notes(times: Sequence[Times], names: Sequence[str]) -> Iterator[str]:
-    """Where two files are further apart than frames are within them; of states, where one is absent."""
+    """A note for each gap between files that is longer than a step, or for each missing state."""
     held = [(own, name) for own, name in zip(times, names, strict=True) if own]
     strides = np.concatenate([np.diff(own) for own, _ in held]) if held else np.empty(0)
     lost = None if strides.size else missing_steps([own[0] for own, _ in held])

@@ -1,4 +1,6 @@
-"""Times that count from dates, `days since 2020-02-01`, brought to one date: files of a run may differ."""
+"""Converts times such as `days since 2020-02-01` to one date, because files of a run may count from
+others.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,12 @@ _SINCE = re.compile(
     r"\s*(?P<unit>\w+)\s+since\s+(?P<year>\d{1,4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
     r"(?:[T\s]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.0*)?)?\s*(?:Z|UTC|[+-]?0{1,2}:?(?:00)?)?\s*"
 )
-# Calendars in which days between two dates are those of numpy.
+# Calendars with the same days between two dates as numpy.
 OUR_CALENDARS = ("", "standard", "gregorian", "proleptic_gregorian")
 
 
 def unit_of_times(arrays: AttributedArrays, stored: str) -> str:
-    """The unit of the array of times, with a calendar that is not ours; empty where there is none."""
+    """The unit of the array of times, with its calendar if that is not ours; empty if there is none."""
     if not stored or "@" in stored or names_parts(stored) or stored not in arrays.names():
         return ""
     held = arrays.attributes(stored)
@@ -67,26 +69,26 @@ def counted_in(times: tuple[float, ...], unit: str, wanted: str) -> tuple[float,
 
 
 def in_unit(times: Iterable[float], unit: str, wanted: str, where: str) -> tuple[float, ...]:
-    """Times of one unit in another, both since a date.
+    """Converts times from one unit to another, both since a date.
 
     >>> in_unit((0.0, 12.0), "hours since 2020-02-01", "days since 2020-01-01 00:00:00", "a.nc")
     (31.0, 31.5)
 
-    Raises SourceError where a unit is not understood, or counts days of another calendar.
+    Raises SourceError if a unit is unknown, or has another calendar.
     """
     if unit == wanted:
         return tuple(times)
     own, other = _scale_and_origin(unit), _scale_and_origin(wanted)
     if own is None or other is None:
         raise SourceError(
-            f"{where}: times in {unit!r}, in the first file of the run {wanted!r}; expected one unit; write "
-            "them in one, as xarray.open_mfdataset does"
+            f"{where}: times in {unit!r}, but {wanted!r} in the first file of the run; expected one unit; "
+            "convert them to one, for example with xarray.open_mfdataset"
         )
     return tuple((time * own[0] + own[1] - other[1]) / other[0] for time in times)
 
 
 def _scale_and_origin(unit: str) -> tuple[float, float] | None:
-    """Seconds of a unit, and its date in seconds since 1970; None where it is not understood."""
+    """The seconds of a unit, and its date in seconds since 1970; None if the unit is unknown."""
     found = _SINCE.fullmatch(unit)
     if not found or found["unit"].lower() not in _SECONDS:
         return None

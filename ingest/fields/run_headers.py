@@ -1,6 +1,6 @@
-"""What is read of each file of a run before its frames: shapes, times, cell centres and parameters.
+"""Reads the headers of the files of a run: shapes, times, cell centres and parameters.
 
-Headers are read once per process: a build opens a run several times. docs/decisions/0051
+Headers are read once per process, because a build opens a run several times (docs/decisions/0051).
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from shards.errors import SourceError
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the recipe takes from each file of a run: fields with their axes, coordinates, and where times and
-    the tiles of the grid are; which of two files is right about a time that both hold; parameters by name.
+    """What a recipe needs from each file of a run.
+
+    These are paths of fields with their axes, paths of coordinates, the place of the times, the rule for
+    tiles, the rule for times in two files, and parameters by name.
     """
 
     fields: tuple[tuple[str, tuple[str, ...]], ...]
@@ -50,9 +52,7 @@ class ArrayHeader:
 
 @dataclass(frozen=True)
 class Header:
-    """What one moment's files say: arrays by wanted path, times where they are stored, coordinates as
-    bytes.
-    """
+    """The header of the files of one time: arrays by path, times if they are stored, coordinates as bytes."""
 
     where: str
     arrays: dict[str, tuple[ArrayHeader, ...]]
@@ -64,7 +64,7 @@ class Header:
 
 
 def _versions(files: tuple[RunFile, ...]) -> tuple[tuple[int, int], ...]:
-    """Size and time of change of each file: a header is read again where they are others."""
+    """The size and modification time of each file; if they change, the header is read again."""
     statuses = [located(file.path).stat() for file in files]
     return tuple((status.st_size, status.st_mtime_ns) for status in statuses)
 
@@ -73,35 +73,39 @@ def _versions(files: tuple[RunFile, ...]) -> tuple[tuple[int, int], ...]:
 def _cached(
     paths: tuple[tuple[Path, tuple[tuple[str, str], ...]], ...], versions: object, wanted: Wanted
 ) -> Header:
-    # A build opens a run several times, to plan, to measure, to read: its headers are read once.
+    # A build opens a run several times (to plan, to measure, to read), but reads its headers once.
     files = tuple(RunFile(path, dict(parts)) for path, parts in paths)
     with opened_together(files, wanted.tiles) as arrays:
         return _read_header(arrays, files[0], wanted)
 
 
 def header_of(files: tuple[RunFile, ...], wanted: Wanted) -> Header:
-    """The header of the files of one moment; raises SourceError for what they lack."""
+    """The header of the files of one time; raises SourceError if something is missing."""
     parts = tuple((file.path, tuple(file.parts.items())) for file in files)
     return _cached(parts, _versions(files), wanted)
 
 
 def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> Header:
-    """Shapes of fields, times and cell centres of the files of one moment.
+    """Reads shapes of fields, times and cell centres of the files of one time.
 
-    Raises SourceError for what is absent, and where arrays and times differ in their number of frames.
+    Raises SourceError if one is absent, or if arrays and times have different numbers of frames.
     """
     found: dict[str, tuple[ArrayHeader, ...]] = {}
     times = _stored_times(arrays, file, wanted)
     counts = {} if times is None else {wanted.time: len(times)}
+
     for path, words in wanted.fields:
         held = _by_name(arrays, path)
         found[path] = tuple(ArrayHeader(name, array.shape, array.dtype) for name, array in held.items())
         counts[path] = sum(_frames(array, words) for array in held.values())
+
     if len(set(counts.values())) > 1:
         held_frames = ", ".join(f"{path} {count}" for path, count in counts.items())
         raise SourceError(
-            f"{arrays.where}: differ in their frames: {held_frames}; correct the recipe, or fix the file"
+            f"{arrays.where}: arrays have different numbers of frames: {held_frames}; correct the recipe, or "
+            "fix the file"
         )
+
     centres = [whole(arrays.array(path)).tobytes() for path in wanted.coordinates]
     unit = _unit_of_times(arrays, file, wanted)
     scalars = dict(_scalars(arrays, wanted))
@@ -118,21 +122,21 @@ def _scalars(arrays: AttributedArrays, wanted: Wanted) -> Iterator[tuple[str, tu
 
 
 def counted_as(header: Header, unit: str) -> Header:
-    """The header with its times in this unit: months may count from dates of their own."""
+    """The header with its times in this unit; files of months may count from different dates."""
     if header.times is None or header.unit == unit:
         return header
     return replace(header, times=in_unit(header.times, header.unit, unit, header.where), unit=unit)
 
 
 def _by_name(arrays: Arrays, path: str) -> dict[str, Array]:
-    """The array of a path, or those that a path with `{step}` names."""
+    """The array at a path, or all arrays at a path with `{step}`, by name."""
     if not names_parts(path):
         return {path: arrays.array(path)}
     return dict(zip(steps_in(arrays.names(), path), arrays_by_step(arrays, path), strict=True))
 
 
 def _frames(array: Array, words: tuple[str, ...]) -> int:
-    """How many frames an array holds that has the axes `words`, or those without t."""
+    """The number of frames of an array with the axes `words`; 1 if it lacks the axis t."""
     return array.shape[words.index(TIME)] if len(array.shape) == len(words) else 1
 
 
@@ -144,7 +148,7 @@ def _unit_of_times(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> s
 
 
 def _stored_times(arrays: Arrays, file: RunFile, wanted: Wanted) -> tuple[float, ...] | None:
-    """Times as the recipe says where they are; None where they are in no file."""
+    """The times at the place that the recipe states; None if it states none."""
     if not wanted.time:
         return None
     if wanted.time == STEP_ITSELF and file.step is not None:

@@ -1,4 +1,4 @@
-"""Arrays that follow each other in time, read as one: states in own files or groups, restart pieces."""
+"""Joins arrays that follow each other in time: states in separate files or groups, restart pieces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SINGLE = range(1)
 
 @dataclass(frozen=True)
 class Piece:
-    """An array and the frames that are taken of it; without an axis of time, it is one frame."""
+    """An array and the frames of it to read; an array without an axis of time is one frame."""
 
     array: Array
     frames: range
@@ -31,7 +31,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Series:
-    """Pieces joined along `axis`, or stacked there where they have no axis of time; satisfies Array."""
+    """Pieces joined along `axis`, or stacked along it if they have no axis of time; satisfies Array."""
 
     pieces: tuple[Piece, ...]
     axis: int
@@ -55,11 +55,11 @@ class Series:
 
     @cached_property
     def _ends(self) -> list[int]:
-        """For each piece, the number of frames up to its end."""
+        """The total number of frames up to the end of each piece."""
         return list(accumulate(len(piece.frames) for piece in self.pieces))
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
-        """Reads the pieces that the asked frames are in, and joins what they give."""
+        """Reads the pieces with the requested frames, and joins their values."""
         asked = index[self.axis]
         if isinstance(asked, int):
             one = self.slab(*index[: self.axis], slice(asked, asked + 1), *index[self.axis + 1 :])
@@ -73,11 +73,11 @@ class Series:
         return np.concatenate(parts, self._axis_of_result(index))
 
     def _axis_of_result(self, index: Sequence[SlabIndex]) -> int:
-        """Where the axis of time is in a slab: axes before it that are picked by a number are gone."""
+        """The number of the axis of time in a slab, in which integer indices have removed axes."""
         return sum(isinstance(each, slice) for each in index[: self.axis])
 
     def _read(self, index: Sequence[SlabIndex], start: int, stop: int) -> Iterable[npt.NDArray[Any]]:
-        """Frames `start` to `stop`, piece by piece."""
+        """Yields frames `start` to `stop`, piece by piece."""
         while start < stop:
             number = bisect_right(self._ends, start)
             piece, end = self.pieces[number], self._ends[number]
@@ -93,27 +93,30 @@ class Series:
 
 
 def joined(pieces: Sequence[Piece], words: tuple[str, ...]) -> Array:
-    """The pieces as one array with the axes `words`; raises SourceError where one is not as the first.
+    """The pieces as one array with the axes `words`; raises SourceError if one has another shape.
 
-    Pieces that lack the axis of time are single frames.
+    Pieces without the axis of time are single frames.
     """
     first = pieces[0].array
     if TIME not in words:
         raise SourceError(f"{first.where}: an array per step; expected a layout with the axis t")
+
     axis, stacked = words.index(TIME), len(first.shape) == len(words) - 1
     if not stacked and len(first.shape) != len(words):
         raise SourceError(
             f"{first.where}: shape {first.shape}; expected the axes {' '.join(words)!r} of the recipe, with "
             "or without t; correct its layout"
         )
+
     expected = _without(first.shape, axis, stacked)
     for piece in pieces:
         shape = piece.array.shape
         if len(shape) != len(first.shape) or _without(shape, axis, stacked) != expected:
             raise SourceError(
-                f"{piece.array.where}: shape {shape}; expected {first.shape} as in {first.where}; leave "
-                "this run out, or write the file again"
+                f"{piece.array.where}: shape {shape}; expected {first.shape} as in {first.where}; write the "
+                "file again, or exclude this run"
             )
+
     return Series(tuple(pieces), axis, stacked)
 
 
@@ -122,7 +125,7 @@ def _without(shape: tuple[int, ...], axis: int, stacked: bool) -> tuple[int, ...
 
 
 def steps_in(names: Iterable[str], path: str) -> dict[str, str]:
-    """The names that fit a path with `{step}`, in the order of their steps, each with its step.
+    """The names that match a path with `{step}`, with their steps, in the order of the steps.
 
     >>> steps_in(["b/10", "b/9", "c/9"], "b/{step}")
     {'b/9': '9', 'b/10': '10'}
@@ -133,7 +136,7 @@ def steps_in(names: Iterable[str], path: str) -> dict[str, str]:
 
 
 def arrays_by_step(file: Arrays, path: str) -> tuple[Array, ...]:
-    """The arrays that a path with `{step}` names, in the order of their steps; raises SourceError for
+    """The arrays at a path with `{step}`, in the order of their steps; raises SourceError if there are
     none.
     """
     names = steps_in(file.names(), path)
@@ -143,7 +146,7 @@ def arrays_by_step(file: Arrays, path: str) -> tuple[Array, ...]:
 
 
 def rows_of_steps(file: Arrays, path: str) -> list[tuple[Array, ...]]:
-    """The arrays that a path with `{step}` names, by trajectory where it holds a `*` too."""
+    """The arrays at a path with `{step}`, for each trajectory if the path also has a `*`."""
     stars = (f"{{trajectory_{number}}}" for number in range(path.count("*")))
     pattern = NamePattern("".join(next(stars) if letter == "*" else letter for letter in path))
     rows: dict[tuple[str, ...], None] = {}
@@ -165,10 +168,8 @@ def _filled(path: str, texts: tuple[str, ...]) -> str:
 
 
 def require_every_step(where: str, steps: Sequence[str], times: Sequence[float] | None) -> None:
-    """Raises SourceError where the numbers of files or groups, and their times if known, pass over one."""
+    """Raises SourceError if a number is missing in a series of files or groups, and in their times too."""
     lost = missing_steps([step_number(step) for step in steps])
     if lost is None or (times is not None and missing_steps(list(times)) is None):
         return
-    raise SourceError(
-        f"{where}: step {lost:g} is missing between the others; fetch it, or leave this run out"
-    )
+    raise SourceError(f"{where}: step {lost:g} is missing between the others; fetch it, or exclude this run")

@@ -1,4 +1,4 @@
-"""Fields of one file, stacked into frames [T, C, *S] in the order and type of the schema."""
+"""Stacks the fields of a file into frames [T, C, *S], in the order and type of the schema."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ingest.source import Row, require_frames
 from shards.errors import SettingsError, SourceError
 from shards.schema import Cell, DType, Frames, Mask, Schema, Sides
 
-# What stands in solid cells that hold no number.
+# The value that is stored in solid cells with NaN.
 FILL = 0.0
 
 
 class StoredField(Protocol):
-    """One field as a file holds it."""
+    """One field of a file."""
 
     @property
     def where(self) -> str:
@@ -28,21 +28,21 @@ class StoredField(Protocol):
         ...
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
-        """[stop - start, C, *S], axes in order, in any numeric type; a constant field gives its one state."""
+        """The frames [stop - start, C, *S] in any numeric type; a constant field gives its only state."""
         ...
 
 
 class Obstacle(Protocol):
-    """The solid cells of each trajectory, where they are inside the box."""
+    """The solid cells of each trajectory inside the box."""
 
     def solid(self, row: int) -> npt.NDArray[np.bool_]:
-        """[*S]"""
+        """The solid cells [*S] of a trajectory."""
         ...
 
 
 @dataclass(frozen=True)
 class StackedFile:
-    """An open file whose fields are read one by one and stacked; satisfies ingest.source.OpenFile."""
+    """An open file that reads its fields one by one and stacks them; satisfies ingest.source.OpenFile."""
 
     schema: Schema
     rows: tuple[Row, ...]
@@ -50,9 +50,9 @@ class StackedFile:
     constant: tuple[StoredField, ...]
     mask: Mask
     obstacle: Obstacle | None = None
-    # Whether not-a-number in solid cells is no value, and stored as FILL.
+    # Whether NaN in solid cells is replaced by FILL.
     fill_solid: bool = False
-    # As many frames as are read of one field before the next field; None for all.
+    # The number of frames that are read of one field before the next field; None for all.
     at_once: int | None = None
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
@@ -73,9 +73,7 @@ class StackedFile:
         return cells
 
     def _filled(self, values: Frames, row: int) -> Frames:
-        """The values [T, C, *S] with FILL where a solid cell holds no number; others are left for the
-        checks.
-        """
+        """The values [T, C, *S] with FILL for NaN in solid cells; the checks report NaN in other cells."""
         if self.fill_solid and self.obstacle is not None:
             absent = np.isnan(values)
             if absent.any():
@@ -101,23 +99,23 @@ class StackedFile:
 
 
 def schema_dtype(stored: Iterable[np.dtype[Any]], asked: Literal["source", "float32"]) -> DType:
-    """float64 where a field is float64 and the recipe keeps the precision of the source; float32
-    otherwise.
-    """
+    """float64 if a field is float64 and the recipe keeps the precision of the source; otherwise float32."""
     double = any(dtype.kind == "f" and dtype.itemsize == 8 for dtype in stored)
     return "float64" if double and asked == "source" else "float32"
 
 
 def convert(values: npt.NDArray[Any], dtype: DType, where: str) -> Frames:
-    """The values in `dtype`; raises SourceError where a finite float becomes infinite, an integer inexact.
+    """Converts values to `dtype`; raises SourceError if a finite float becomes infinite or an integer
+    inexact.
 
-    float16, float32 and small integers are exact; float64 is rounded to float32 where the recipe asked for
-    it.
+    float16, float32 and small integers stay exact; float64 is rounded to float32 if the recipe asks for it.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         result: Frames = values.astype(dtype, copy=False)
+
     if values.dtype == dtype:
         return result
+
     if values.dtype.kind == "f":
         lost = np.isinf(result) & np.isfinite(values)
         remedy = 'set dtype = "source" in the recipe'
@@ -125,11 +123,13 @@ def convert(values: npt.NDArray[Any], dtype: DType, where: str) -> Frames:
         whole = 2 ** (np.finfo(dtype).nmant + 1)
         lost = (values > whole) | (values < -whole)
         remedy = "store the field as floating point"
+
     if lost.any():
         raise SourceError(
             f"{where}: {np.count_nonzero(lost)} values, first {values[lost][0]}, are too large for {dtype}; "
             f"{remedy}"
         )
+
     return result
 
 
@@ -145,30 +145,28 @@ def refuse_unread_keys(recipe: Recipe, *read_keys: str) -> None:
     ignored = [key for key, value in stated.items() if value and key not in read_keys]
     if ignored:
         raise SettingsError(
-            f"recipe {recipe.name}: source {recipe.source} does not take {' and '.join(ignored)}: it reads "
-            'this from the file itself; remove it from the recipe, or set source = "arrays"'
+            f"recipe {recipe.name}: source {recipe.source} does not use {' and '.join(ignored)}: it reads "
+            'this from the file; remove it from the recipe, or set source = "arrays"'
         )
 
 
 def stated_sides(where: str, recipe: Recipe) -> tuple[Sides, ...]:
-    """(lower, upper) for each axis of a file that holds no boundaries; a side is never guessed.
+    """The sides (lower, upper) of each axis, for a file that does not state them; they are never guessed.
 
-    Raises SourceError for an axis whose boundaries the recipe does not give.
+    Raises SourceError if the recipe does not state the boundaries of an axis.
     """
     sides = {axis: recipe.sides(axis) for axis in recipe.axes}
     silent = [axis for axis, pair in sides.items() if pair is None]
     if silent:
         raise SourceError(
-            f"{where}: no boundary is given for {' and '.join(silent)}; add it to [boundaries] of recipe "
+            f"{where}: no boundary is stated for {' and '.join(silent)}; add it to [boundaries] of recipe "
             f'{recipe.name}, such as {silent[0]} = ["wall", "open"]'
         )
     return tuple(pair for pair in sides.values() if pair is not None)
 
 
 def require_fields(where: str, found: Iterable[str], recipe: Recipe) -> None:
-    """Raises SourceError unless the file holds the recipe's fields, all of them, and no others but those
-    left out.
-    """
+    """Raises SourceError unless the file holds exactly the fields of the recipe, and those in `leave_out`."""
     wanted = {split_channel(name)[0] for name in recipe.stored_names}
     stored = set(found) - (set(recipe.leave_out) - wanted)
     faults = [

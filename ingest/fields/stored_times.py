@@ -1,4 +1,4 @@
-"""The times that a file stores: in an array, in attributes, or in the names of groups and arrays."""
+"""Reads the times of a file: from an array, from attributes, or from the names of groups and arrays."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from shards.errors import SourceError
 
 
 def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[float, ...]:
-    """The times of one file: of an array, an attribute, or an array, attribute or name per step.
+    """The times of one file, from an array or an attribute, or from one array, attribute or name per step.
 
-    Raises SourceError where there is none.
+    Raises SourceError if there is none.
     """
     if stored == STEP_ITSELF:
         path = next((path for path in fields if names_parts(path)), None)
@@ -25,9 +25,11 @@ def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[
                 f"{arrays.where}: time is {STEP_ITSELF}; expected {STEP_ITSELF} in `files` or in a path"
             )
         return tuple(step_number(step) for step in steps_in(arrays.names(), path).values())
+
     path, at, attribute = stored.partition("@")
     if at:
         return tuple(_attribute_times(arrays, path, attribute, fields))
+
     held = arrays_by_step(arrays, path) if names_parts(path) else (arrays.array(path),)
     found: list[float] = []
     for array in held:
@@ -49,7 +51,7 @@ def unit_of_stored(arrays: AttributedArrays, stored: str, fields: tuple[str, ...
 
 
 def _attribute_times(arrays: Arrays, path: str, attribute: str, fields: tuple[str, ...]) -> Iterator[float]:
-    """The attribute of the file, or of the group or array of each step."""
+    """Yields the attribute of the file, or that of the group or array of each step."""
     for place in _places(arrays, path, fields) if names_parts(path) else [path]:
         value = arrays.attribute(place, attribute)
         if value is None:
@@ -60,6 +62,6 @@ def _attribute_times(arrays: Arrays, path: str, attribute: str, fields: tuple[st
 
 
 def _places(arrays: Arrays, path: str, fields: tuple[str, ...]) -> list[str]:
-    """The groups or arrays that a path with `{step}` names, by the steps of the first field that has any."""
+    """The groups or arrays at a path with `{step}`, for the steps of the first field that has steps."""
     field = next((each for each in fields if names_parts(each)), path)
     return [path.replace(STEP_ITSELF, step) for step in steps_in(arrays.names(), field).values()]

@@ -1,7 +1,4 @@
-"""Files that each hold a tile of the grid, as the processes of a run wrote them, seen as one file.
-
-See docs/decisions/0095.
-"""
+"""Joins files that each hold a tile of the grid, one per process of a run (docs/decisions/0095)."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ Cells = tuple[int, ...]
 
 @dataclass(frozen=True)
 class TiledArray:
-    """An array whose tiles are in several files, each with the index of its first cell; satisfies Array."""
+    """An array with tiles in several files, and the index of the first cell of each; satisfies Array."""
 
     tiles: tuple[Array, ...]
     starts: tuple[Cells, ...]
@@ -45,7 +42,7 @@ class TiledArray:
         return tuple(int(length) for length in np.max(ends, axis=0))
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
-        """Reads the tiles that the asked cells are in, and puts each in its place."""
+        """Reads the tiles with the requested cells, and puts each in its place."""
         asked = [
             slice(each, each + 1) if isinstance(each, int) else slice(*each.indices(length)[:2])
             for each, length in zip(index, self.shape, strict=True)
@@ -62,7 +59,7 @@ class TiledArray:
 
 
 def _slices(lower: Sequence[int], upper: Sequence[int], origin: Sequence[int]) -> tuple[slice, ...]:
-    """Cells from `lower` to `upper`, counted from `origin`."""
+    """The slices of the cells from `lower` to `upper`, counted from `origin`."""
     return tuple(
         slice(low - first, high - first) for low, high, first in zip(lower, upper, origin, strict=True)
     )
@@ -70,7 +67,7 @@ def _slices(lower: Sequence[int], upper: Sequence[int], origin: Sequence[int]) -
 
 @dataclass(frozen=True)
 class Tiled:
-    """Files of one moment that hold a tile each, where the rule says; satisfies Arrays."""
+    """The files of one time with one tile each, at the positions of the rule; satisfies Arrays."""
 
     files: tuple[ArrayFile, ...]
     rule: TileRule
@@ -83,14 +80,15 @@ class Tiled:
         return self.files[0].names()
 
     def array(self, path: str) -> Array:
-        """The array of all tiles; a list or a number is that of the first.
+        """The array of all tiles; a list or a number is read from the first file.
 
-        Raises SourceError where tiles leave cells out, or cover some twice.
+        Raises SourceError if tiles leave cells out, or cover some cells twice.
         """
         tiles = tuple(file.array(path) for file in self.files)
         axes = len(tiles[0].shape)
         if axes < 2:
             return tiles[0]
+
         starts = tuple(self._of_axes(file, self.rule.offsets, axes) for file in self.files)
         found = TiledArray(tiles, starts)
         cells = self._of_axes(self.files[0], self.rule.cells, axes)
@@ -101,6 +99,7 @@ class Tiled:
                 f"{found.where}: {len(tiles)} tiles of {held} cells; expected to fill the {cells} cells of "
                 "the grid; is a file of the run missing?"
             )
+
         return found
 
     def attribute(self, path: str, name: str) -> float | None:
@@ -110,8 +109,10 @@ class Tiled:
         return self.files[0].attributes(path)
 
     def _of_axes(self, file: ArrayFile, place: str, axes: int) -> Cells:
-        """The numbers of an attribute for the axes of an array: the last of its axes, 0 for those before;
-        or the first of the numbers where there are more.
+        """The number of an attribute for each axis of an array.
+
+        If there are fewer numbers than axes, they belong to the last axes, and the first get 0. If there are
+        more, the first numbers count.
         """
         path, _, name = place.rpartition("@")
         held = np.asarray(file.attributes(path).get(name, ())).reshape(-1)

@@ -1,4 +1,4 @@
-"""Times and parameters of each trajectory, as the recipe says."""
+"""Reads times and parameters of each trajectory, from arrays, attributes or names, as the recipe states."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Times = tuple[float, ...]
 
 
 def described_rows(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
-    """Times and parameters of each trajectory, as the recipe's [time] and [scalars] say."""
+    """The times and parameters of each trajectory, as [time] and [scalars] of the recipe state."""
     columns = described_scalars(file, recipe, len(steps))
     files, notes = (file.files, tuple(file.notes)) if isinstance(file, FileRun) else ((), ())
     return tuple(
@@ -32,18 +32,18 @@ def described_rows(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...
 
 
 def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
-    """Times of each trajectory, of which each has as many as `steps` says; raises SourceError for other
-    numbers.
-    """
+    """The times of each trajectory; raises SourceError if their number differs from `steps`."""
     rule = recipe.time
     if rule is None:
         raise SourceError(
-            f"{file.where}: nothing says when the frames are; state it as [time] in recipe {recipe.name}, by "
+            f"{file.where}: the times of the frames are not stated; add [time] to recipe {recipe.name}, with "
             "`stored`, `step` or `stop`"
         )
+
     _require_steps_in_file(file, recipe)
     if not rule.stored:
         return [rule.times(frames) for frames in steps]
+
     lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps)]
     if rule.step is None and rule.unit:
         unit = _stored_unit(file, rule.stored, recipe)
@@ -54,11 +54,12 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> li
             f"{file.where}:{rule.stored}: {len(lists[0])} times; expected one time per frame, {steps[0]}, "
             f"for each of {len(steps)} trajectories; state step or stop instead"
         )
+
     return lists
 
 
 def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
-    """Times as the file has them: one list for all trajectories, or one for each."""
+    """The times in the file: one list for all trajectories, or one for each."""
     if isinstance(file, FileRun):
         return [file.times or ()]
     if names_parts(stored) or "@" in stored:
@@ -82,13 +83,13 @@ def _lists(file: Arrays, stored: str, steps: tuple[int, ...]) -> list[npt.NDArra
 
 
 def step_paths(recipe: Recipe) -> tuple[str, ...]:
-    """Paths of fields that name an array per step."""
+    """The paths of fields with one array per step."""
     paths = (split_channel(name)[0] for name in recipe.stored_names)
     return tuple(path for path in paths if names_parts(path))
 
 
 def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
-    """Raises SourceError where the steps in one file pass over a number, and their times do as well."""
+    """Raises SourceError if a step is missing in a file, and in the times of the steps too."""
     paths = [path for path in step_paths(recipe) if "*" not in path]
     if isinstance(file, FileRun) or not paths:
         return

@@ -1,4 +1,4 @@
-"""Files of one run that hold different variables, seen as one."""
+"""Reads files of one run that hold different variables as one file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shards.errors import SourceError
 
 @dataclass(frozen=True)
 class United:
-    """Files of one moment that hold different variables, by the names of these; satisfies Arrays."""
+    """The files of one time by the names of their variables; satisfies Arrays."""
 
     files: Mapping[str, AttributedArrays]
 
@@ -35,9 +35,9 @@ class United:
         return tuple(sorted(found))
 
     def array(self, path: str) -> Array:
-        """The array of this path; for the name of a variable, the only array of its file.
+        """The array at this path; for the name of a variable, the only array of its file.
 
-        What several files hold (times, coordinates) must be the same in all.
+        Arrays in several files (times, coordinates) must be equal in all of them.
         """
         holders = [arrays for arrays in self.files.values() if path in arrays.names()]
         if not holders:
@@ -72,7 +72,7 @@ class United:
         return None
 
     def attributes(self, path: str) -> dict[str, Attribute]:
-        """Those of the array in the first file that has it; of the files themselves, those of the first."""
+        """The attributes of an array, from the first file that has it; of the files, those of the first."""
         for arrays in self.files.values():
             if not path or path in arrays.names():
                 return arrays.attributes(path)
@@ -83,9 +83,9 @@ class United:
 
 @contextmanager
 def opened_together(files: tuple[RunFile, ...], tiles: TileRule | None) -> Iterator[AttributedArrays]:
-    """The files of one moment as one set of arrays: tiles of the grid put together, variables by name.
+    """Opens the files of one time as one set of arrays: tiles are joined, variables have their names.
 
-    `tiles` says where a tile is; None where there are none.
+    `tiles` gives the positions of tiles; None if there are none.
     """
     with ExitStack() as stack:
         by_variable: dict[str, list[ArrayFile]] = {}

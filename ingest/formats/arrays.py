@@ -1,6 +1,6 @@
-"""Named arrays of a file, whatever its format: what a recipe can describe.
+"""A file of any format as named arrays, which a recipe can describe.
 
-The reasons are in docs/decisions/0054-openpmd-units.md.
+Why openPMD units are only noted: docs/decisions/0054-openpmd-units.md.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ingest.formats.text_lists import hdf5_words
 from shards.errors import SourceError
 
 SlabIndex = int | slice
-# How a caveat says that parts of an array are not in the file.
+# The words of a caveat about parts of an array that are not in the file.
 ABSENT_CHUNKS = "chunks are absent"
 
 
 class Array(Protocol):
-    """One numeric array; only the part asked for is read."""
+    """One numeric array; `slab` reads only the requested part."""
 
     @property
     def where(self) -> str: ...
@@ -46,11 +46,11 @@ class Array(Protocol):
 
     @property
     def unwritten(self) -> bool:
-        """Whether it has values of which not one is in the file."""
+        """Whether it has a shape but none of its values is in the file."""
         ...
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
-        """An integer or a slice for each axis; raises SourceError where the file fails."""
+        """Reads the values at an integer or a slice for each axis; raises SourceError if the file fails."""
         ...
 
 
@@ -61,22 +61,23 @@ class Arrays(Protocol):
     def where(self) -> str: ...
 
     def names(self) -> tuple[str, ...]:
-        """Paths of all arrays, such as `group/name`, alphabetical."""
+        """The paths of all arrays, such as `group/name`, in alphabetical order."""
         ...
 
     def array(self, path: str) -> Array:
-        """Raises SourceError where it is absent or not numeric; dates are seconds since 1970."""
+        """The array at a path, dates as seconds since 1970; raises SourceError if absent or not numeric."""
         ...
 
     def attribute(self, path: str, name: str) -> float | None:
-        """One number among the attributes of the array or group at `path` (empty: the file); of a date,
-        seconds since 1970; None where absent.
+        """A number among the attributes of the array or group at `path` (empty: the file); None if absent.
+
+        A date is given as seconds since 1970.
         """
         ...
 
 
 class AttributedArrays(Arrays, Protocol):
-    """Arrays that say what their files say of them."""
+    """Arrays with their attributes."""
 
     def attributes(self, path: str) -> dict[str, Attribute]:
         """All attributes of the array or group at `path` (empty: the file) that hold numbers or text."""
@@ -84,25 +85,23 @@ class AttributedArrays(Arrays, Protocol):
 
 
 class ArrayFile(AttributedArrays, Protocol):
-    """An open file seen as arrays with names, whatever program wrote it."""
+    """An open file as named arrays with attributes, names of dimensions and notes."""
 
     def dimensions(self, path: str) -> tuple[str, ...]:
-        """A name per axis of the array at `path`, as the file has it; empty text where it has none."""
+        """The name of each axis of the array at `path`, as in the file; empty if an axis has no name."""
         ...
 
     def texts(self, path: str) -> tuple[str, ...]:
-        """The words of a short list of text, such as names of channels; none where it is no such list."""
+        """The words of a short list of text, such as names of channels; none if the array is not one."""
         ...
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
-        """Of arrays by path: what their values lost on their way into the file, or which of them never were
-        there.
-        """
+        """Path to notes on an array: how its values were rounded or packed, which chunks are absent."""
         ...
 
 
 def absent_chunks(arrays: ArrayFile) -> dict[str, str]:
-    """Of arrays by path that lack chunks: which ones, as their caveat says."""
+    """Path to the note on absent chunks, for each array that lacks some."""
     found: dict[str, str] = {}
     for path, notes in arrays.caveats().items():
         for words in notes:
@@ -112,7 +111,7 @@ def absent_chunks(arrays: ArrayFile) -> dict[str, str]:
 
 
 def whole(array: Array) -> npt.NDArray[np.float64]:
-    """A small array: coordinates, times, scalars; raises SourceError for one that is not small."""
+    """Reads a small array completely (coordinates, times, scalars); raises SourceError if it is large."""
     size = math.prod(array.shape) * 8
     if size > hdf5.HEADER_BYTES:
         raise SourceError(
@@ -124,17 +123,19 @@ def whole(array: Array) -> npt.NDArray[np.float64]:
 
 @contextmanager
 def open_hdf5_arrays(path: Path) -> Iterator[Hdf5Arrays]:
-    """An HDF5 or NetCDF4 file; what points outside it is named, and refused when it is asked for."""
-    with hdf5.open_to_look(path) as file:
+    """Opens an HDF5 or NetCDF4 file; arrays outside the file are listed, but reading them raises
+    SourceError.
+    """
+    with hdf5.open_unchecked(path) as file:
         yield Hdf5Arrays(file, tree.outside_data(file))
 
 
 @dataclass(frozen=True)
 class Hdf5Arrays:
-    """Dimension scales without values, which NetCDF4 leaves in HDF5, are no arrays.
+    """The datasets of an HDF5 file, without dimensions that have no values (NetCDF4 writes such).
 
-    `refused` holds path and fault of what is outside the file. Where there is any, soft links are not
-    followed: they might lead there.
+    `refused` maps the paths of data outside the file to the fault. If there are any, soft links are not
+    followed, because they could lead there.
     """
 
     file: h5py.File
@@ -154,7 +155,7 @@ class Hdf5Arrays:
         )
 
     def array(self, path: str) -> Hdf5Array | DateArray:
-        """The array at a path; raises SourceError for what is outside the file, or has no values."""
+        """The array at a path; raises SourceError if it is outside the file or has no values."""
         if path in self.refused:
             raise SourceError(f"{self.where}:{path}: {self.refused[path]}")
         found = self._item(path)
@@ -170,7 +171,7 @@ class Hdf5Arrays:
         return Hdf5Array(dataset, _packing(dataset))
 
     def attribute(self, path: str, name: str) -> float | None:
-        """The value of a row in a table of names and values, as FLASH writes it."""
+        """The number of an attribute, otherwise of a row in a table of names and values (FLASH)."""
         found = self._item(path)
         date = date_of(attributes.values(found, [name]).get(name))
         if date is not None:
@@ -205,16 +206,16 @@ class Hdf5Arrays:
 
     @cached_property
     def _own(self) -> frozenset[str]:
-        """Paths of what no link leads to but a hard one."""
+        """The paths of datasets that are reached by hard links only."""
         return frozenset(tree.own_dataset_names(self.file))
 
     def _item(self, path: str) -> h5py.HLObject:
-        """The group or dataset of a path, of which no part leads outside the file."""
+        """The group or dataset at a path; raises SourceError if the path could lead outside the file."""
         inside = not self.refused or not path or any(f"{own}/".startswith(f"{path}/") for own in self._own)
         if not inside:
             raise SourceError(
-                f"{self.where}: {path} is behind a link, in a file that has links to other files; name it by "
-                "its own path, or take those links out"
+                f"{self.where}: {path} is behind a link, and this file has links to other files; use its own "
+                "path, or remove those links"
             )
         return tree.item(self.file, path)
 
@@ -228,11 +229,11 @@ class Hdf5Arrays:
 
 @dataclass(frozen=True)
 class Hdf5Array:
-    """A dataset; its numbers are decoded as its attributes say, what is missing is read as not-a-number."""
+    """A dataset; its numbers are decoded as its attributes say, and missing ones become NaN."""
 
     dataset: h5py.Dataset
     packing: Packing | None
-    # What is not written whole is refused when it is asked for.
+    # A dataset that is not completely written is refused before.
     unwritten: bool = False
 
     @property
@@ -257,7 +258,7 @@ def _packing(dataset: h5py.Dataset) -> Packing | None:
 
 
 def _unit(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """A note where values are in units of a number of SI units, as openPMD says; they are taken as stored."""
+    """A note if openPMD states a factor to SI units (unitSI); values are stored as they are."""
     unit = attributes.values(dataset, ["unitSI"]).get("unitSI", 1.0)
     if np.ndim(unit) or isinstance(unit, str) or unit == 1:
         return ()

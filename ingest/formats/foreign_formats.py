@@ -1,4 +1,4 @@
-"""Formats that are not read: how their files are known, and what to do with them."""
+"""Formats that we cannot read: how their files are recognised, and what to do with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ForeignFormat:
-    """What a file is, what to do with it, how it begins (in lower case), and patterns of its path."""
+    """A title, advice, the first bytes of such files (in lower case), and patterns of their paths."""
 
     title: str
     advice: str
@@ -24,7 +24,7 @@ _TABLE = "bring its rows to a grid, and numpy.savez the arrays"
 _PARTICLES = "deposit them on a grid, and numpy.savez the arrays"
 _RAW = "read it with numpy.fromfile (its program documents type and shape), and numpy.savez the arrays"
 
-# The first that fits is taken: what a file begins with is asked of all of them before its name.
+# The first match counts: the first bytes are compared with all formats before the name is.
 FOREIGN_FORMATS = (
     ForeignFormat(
         "a git-LFS pointer", "fetch the data behind it with git lfs pull", (b"version https://git-lfs",)
@@ -181,7 +181,7 @@ def foreign_file(path: Path) -> ForeignFormat | None:
 
 
 def foreign_names(names: Sequence[str]) -> tuple[ForeignFormat, list[str]] | None:
-    """The first foreign format of which some paths have a mark, and these paths; None if none has one.
+    """The first foreign format that matches some of these paths, and the paths; None if none matches.
 
     >>> found, names = foreign_names(["run/log", "run/out_0001.vtu", "run/out_0002.vtu"])
     >>> found.title, names
@@ -195,7 +195,9 @@ def foreign_names(names: Sequence[str]) -> tuple[ForeignFormat, list[str]] | Non
 
 
 def _without_declaration(start: bytes) -> bytes:
-    """What XML begins with, after its declaration, type and comments: the name of its first element."""
+    """The first bytes without the declaration, type and comments of XML: they begin with its first
+    element.
+    """
     is_xml = start.startswith(b"<?xml")
     while is_xml and start.startswith((b"<?", b"<!--", b"<!doctype xdmf")) and b">" in start:
         start = start.partition(b">")[2].lstrip()

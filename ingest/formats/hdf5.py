@@ -1,7 +1,7 @@
 """Opens untrusted HDF5 files, checks that they are complete, and reads them in slabs.
 
-A file is trusted with nothing: it may not point outside itself, and a dataset is read only when it is
-numeric, its filters are installed and every byte of it was written.
+Nothing in a file is trusted: it must not point outside itself, and a dataset is read only if it is numeric,
+if its filters are installed and if every byte of it was written.
 """
 
 from __future__ import annotations
@@ -27,26 +27,22 @@ from shards.errors import SourceError
 
 # A chunk that holds a whole trajectory would otherwise be decoded once for every frame read from it.
 CHUNK_CACHE_BYTES = 64 * 2**20
-# Coordinates, times, scalars and masks are read whole; a header that claims more is no header.
+# Coordinates, times, scalars and masks are read completely; larger ones are refused.
 HEADER_BYTES = 256 * 2**20
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """The file, read only and without a lock; raises SourceError where it is not HDF5 or points outside
-    itself.
-    """
-    with open_to_look(path) as file:
+    """Opens a file, read-only and without a lock; raises SourceError if it is not HDF5 or points outside."""
+    with open_unchecked(path) as file:
         for place, fault in outside_data(file).items():
             raise SourceError(f"{where(file)}{place}: {fault}")
         yield file
 
 
 @contextmanager
-def open_to_look(path: Path) -> Iterator[h5py.File]:
-    """The file, though it may point outside itself: who opens it so may read nothing that `outside_data`
-    names.
-    """
+def open_unchecked(path: Path) -> Iterator[h5py.File]:
+    """Opens a file that may point outside itself; callers must read nothing that `outside_data` lists."""
     if not path.is_file():
         raise SourceError(f"{path}: not a file; expected an HDF5 file; check the path")
     try:
@@ -58,30 +54,35 @@ def open_to_look(path: Path) -> Iterator[h5py.File]:
 
 
 def numbers(group: h5py.Group, name: str) -> h5py.Dataset:
-    """The dataset of this name, proven readable; raises SourceError where it is absent or not whole."""
+    """The dataset with this name, checked; raises SourceError if it is absent, not numeric or incomplete."""
     with reading(group):
         dataset = group.get(name)
+
     if not isinstance(dataset, h5py.Dataset):
         found = (
             "a group" if isinstance(dataset, h5py.Group) else ", ".join(child_names(group)[:12]) or "nothing"
         )
         raise SourceError(f"{where(group)}: no dataset {name}; found {found}")
+
     with reading(dataset):
         kind, shape = dataset.dtype, dataset.shape
+
     if not is_numeric(dataset):
         raise SourceError(f"{where(dataset)}: {wrong_type(kind if shape is not None else None, name)}")
+
     require_filters(dataset)
     if dataset.is_virtual:
         require_whole_sources(dataset)
     else:
         require_written(dataset)
+
     return dataset
 
 
 def virtual_sources(path: Path) -> tuple[Path, ...]:
-    """The other files that hold values of this one; none of a file that cannot be opened."""
+    """The other files that hold values of this file; none if it cannot be opened."""
     try:
-        with open_to_look(path) as file:
+        with open_unchecked(path) as file:
             found = [source_files(dataset) for _, dataset in own_datasets(file) if dataset.is_virtual]
     except SourceError:
         return ()
@@ -96,13 +97,13 @@ def is_numeric(dataset: h5py.Dataset) -> bool:
 
 
 def slab(dataset: h5py.Dataset, *index: int | slice | EllipsisType) -> npt.NDArray[Any]:
-    """One contiguous hyperslab, in the type of the file."""
+    """Reads one contiguous hyperslab, in the type of the file."""
     with reading(dataset):
         return np.asarray(dataset[index])
 
 
 def header_array(dataset: h5py.Dataset) -> npt.NDArray[np.float64]:
-    """A small dataset, whole: coordinates, times, scalars, masks."""
+    """Reads a small dataset completely: coordinates, times, scalars, masks."""
     size = math.prod(dataset.shape) * 8
     if size > HEADER_BYTES:
         raise SourceError(
@@ -113,7 +114,7 @@ def header_array(dataset: h5py.Dataset) -> npt.NDArray[np.float64]:
 
 
 def records(group: h5py.Group, name: str) -> dict[str, float]:
-    """A list of (name, number) as FLASH writes it, names padded with blanks; empty where absent."""
+    """Name to number of a table as FLASH writes it, with padded names; empty if the table is absent."""
     with reading(group):
         dataset = group.get(name)
         values = dataset[()] if isinstance(dataset, h5py.Dataset) and dataset.nbytes <= HEADER_BYTES else None

@@ -1,4 +1,4 @@
-"""Attributes of untrusted HDF5 files, whatever type their writer chose."""
+"""Reads attributes of untrusted HDF5 files, in all types that writers use."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ingest.formats.hdf5_errors import reading, where
 from ingest.formats.packing import Attribute
 from shards.errors import SourceError
 
-# How HDF5 ties dimension scales to datasets: references, of no use to a reader of names and numbers.
+# Attributes by which HDF5 attaches dimension scales to datasets: references, neither names nor numbers.
 LINKS = ("DIMENSION_LIST", "REFERENCE_LIST")
-# A larger table is no list of settings.
+# A larger table is not a list of settings.
 TABLE_BYTES = 2**20
 
 
 def _attribute(item: h5py.HLObject, name: str) -> npt.NDArray[Any] | None:
-    """An attribute as a flat array, whatever its type: scalar, list, bytes, str, empty; None where absent."""
+    """An attribute of any type as a flat array: scalar, list, bytes, str, empty; None if absent."""
     with reading(item):
         value = item.attrs.get(name)
     if value is None:
@@ -29,12 +29,13 @@ def _attribute(item: h5py.HLObject, name: str) -> npt.NDArray[Any] | None:
 
 
 def values(item: h5py.HLObject, names: Iterable[str] | None = None) -> dict[str, Attribute]:
-    """Attributes by name that hold numbers or text, all or those named; one number is given without its
-    list.
+    """Name to value of the attributes with numbers or text, all or only `names`; single values are
+    scalars.
     """
     with reading(item):
         wanted = [name for name in item.attrs if isinstance(name, str)] if names is None else names
         held = [name for name in wanted if name in item.attrs and name not in LINKS]
+
     found = {}
     for name in held:
         value = _attribute(item, name)
@@ -47,22 +48,25 @@ def values(item: h5py.HLObject, names: Iterable[str] | None = None) -> dict[str,
                 each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in value
             ]
             found[name] = tuple(words) if len(words) > 1 else words[0]
+
     return found
 
 
 def texts(item: h5py.HLObject, name: str) -> tuple[str, ...] | None:
-    """A list of names: str, bytes, one or many; an empty list is stored as floats; None where absent."""
+    """A list of names, stored as one or several str or bytes; an empty list may have any type. None if
+    absent.
+    """
     values = _attribute(item, name)
     if values is None:
         return None
     if not all(isinstance(value, str | bytes) for value in values):
         raise SourceError(f"{where(item)}: attribute {name} holds {values.tolist()}; expected names")
-    # Text of fixed length is padded, by some writers with blanks.
+    # Some writers pad text of fixed length with blanks.
     return tuple(v.decode("utf-8", "replace").rstrip() if isinstance(v, bytes) else str(v) for v in values)
 
 
 def flags(item: h5py.HLObject, name: str) -> tuple[bool, ...] | None:
-    """A flag or a list of flags: bool, enum or number; None where absent."""
+    """A flag or a list of flags, stored as bool, enum or number; None if absent."""
     values = _attribute(item, name)
     if values is None:
         return None
@@ -72,7 +76,7 @@ def flags(item: h5py.HLObject, name: str) -> tuple[bool, ...] | None:
 
 
 def number(item: h5py.HLObject, name: str) -> float | None:
-    """One number; None where absent."""
+    """One number; None if absent; raises SourceError if there are several."""
     found = number_list(item, name)
     if len(found) > 1:
         raise SourceError(f"{where(item)}: attribute {name} holds {list(found)}; expected one number")
@@ -80,7 +84,7 @@ def number(item: h5py.HLObject, name: str) -> float | None:
 
 
 def number_list(item: h5py.HLObject, name: str) -> tuple[float, ...]:
-    """Numbers, one or many; none where absent."""
+    """One or several numbers; none if absent."""
     values = _attribute(item, name)
     if values is None:
         return ()
@@ -92,8 +96,10 @@ def number_list(item: h5py.HLObject, name: str) -> tuple[float, ...]:
 
 
 def row_of_table(item: h5py.HLObject, name: str) -> float | None:
-    """The value of the row of this name, of a table that is a list of `name` and `value`; of one record, its
-    field of this name, the first number there. Otherwise None.
+    """A number of a small table, by name; None if it has none.
+
+    In a table of `name` and `value` it is the row with this name; in a single record, the field with this
+    name (its first number).
     """
     if not isinstance(item, h5py.Dataset) or item.shape is None:
         return None
@@ -115,7 +121,7 @@ def _first_number(values: npt.NDArray[Any]) -> float | None:
 
 
 def is_bare_dimension(found: h5py.HLObject) -> bool:
-    """A dimension of NetCDF4 that has a length and no values."""
+    """Whether it is a NetCDF4 dimension with a length but without values."""
     if not isinstance(found, h5py.Dataset):
         return False
     with reading(found):

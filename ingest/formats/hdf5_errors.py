@@ -12,12 +12,12 @@ import h5py
 from ingest.formats.foreign_formats import foreign_file
 from shards.errors import SourceError
 
-# What h5py raises where metadata or data are damaged, or of a type it does not know.
+# What h5py raises for damaged metadata or data, and for types that it does not know.
 _DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 
 def where(item: h5py.HLObject) -> str:
-    """`file:/dataset`, the first words of an error."""
+    """The first words of an error, `file:/dataset`."""
     return f"{item.file.filename}:{item.name}"
 
 
@@ -28,27 +28,31 @@ def reading(item: h5py.HLObject) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise SourceError(
-            f"{where(item)}: damaged, or of a type that h5py does not read ({_one_line(error)}); fetch the "
+            f"{where(item)}: damaged, or has a type that h5py cannot read ({_one_line(error)}); fetch the "
             "file again"
         ) from error
 
 
 def why_not_hdf5(path: Path, error: OSError) -> str:
-    """One line for a file that h5py refused: what it is by its size and first bytes, and what to do."""
+    """One line on a file that h5py refused: what it is, by its size and first bytes, and what to do."""
     size = path.stat().st_size
     if size == 0:
         return f"{path}: found an empty file; expected HDF5; fetch the file again"
+
     truncated = re.search(r"eof = (\d+).*stored_eof = (\d+)", str(error))
     if truncated:
         held, declared = truncated.groups()
         return f"{path}: truncated: {held} of {declared} bytes; expected a whole HDF5 file; fetch it again"
+
     if "signature not found" not in str(error):
         return f"{path}: cannot be opened as HDF5: {_one_line(error)}"
+
     foreign = foreign_file(path)
     if foreign is None:
         return (
             f"{path}: found {size} bytes that are not HDF5; fetch it again, or name the source that reads it"
         )
+
     return f"{path}: found {foreign.title} of {size} bytes; expected HDF5; {foreign.advice}"
 
 

@@ -1,4 +1,4 @@
-"""Storage of an HDF5 dataset: is all of it written, can it be decoded, were its values rounded?"""
+"""Checks the storage of an HDF5 dataset: is it complete, can it be decoded, were its values rounded?"""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ingest.formats.hdf5_errors import reading, where
 from ingest.formats.quantization import roundings
 from shards.errors import SourceError
 
-# One chunk is decoded whole, however small the slab.
+# A whole chunk is decoded even for a small slab.
 CHUNK_BYTES = 2 * 2**30
-# Filters of HDF5's register that keep a value only nearly, and what they are called there; zfp has a lossless
-# mode, whose mark is in a header that only zfp reads.
+# Registered HDF5 filters that may round values, with their names there. zfp also has a lossless mode, which
+# only zfp can recognise.
 SCALE_OFFSET = h5py.h5z.FILTER_SCALEOFFSET
 LOSSY = {
     32013: "zfp",
@@ -25,13 +25,13 @@ LOSSY = {
     32024: "SZ3",
     32028: "SPERR",
 }
-# The settings of scale-offset: what it does, then decimal
-# digits, or for integers bits; 0 are as many as needed.
+# The settings of scale-offset: its mode, then the number of decimal digits, or of bits for integers; 0 bits
+# means as many as needed.
 INTEGERS, AS_MANY_AS_NEEDED = 2, 0
 
 
 def filters(dataset: h5py.Dataset) -> list[tuple[int, str]]:
-    """Number and title of each filter that its chunks went through."""
+    """The number and title of each filter of its chunks."""
     return [
         (code, name.decode("utf-8", "replace").split(";")[0].strip())
         for code, _, _, name in _pipeline(dataset)
@@ -39,21 +39,21 @@ def filters(dataset: h5py.Dataset) -> list[tuple[int, str]]:
 
 
 def _pipeline(dataset: h5py.Dataset) -> list[tuple[int, int, tuple[int, ...], bytes]]:
-    """Number, flags, settings and title of each filter."""
+    """The number, flags, settings and title of each filter."""
     with reading(dataset):
         created: Any = dataset.id.get_create_plist()
         return [created.get_filter(index) for index in range(created.get_nfilters())]
 
 
 def losses(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """What its values lost on their way into the file, or may have lost, in words."""
+    """Notes on how its values were rounded, or may have been rounded, when they were stored."""
     lossy = (_loss(code, settings) for code, _, settings, _ in _pipeline(dataset))
     with reading(dataset):
         return (*(words for words in lossy if words is not None), *roundings(dataset.attrs))
 
 
 def _loss(code: int, settings: tuple[int, ...]) -> str | None:
-    """What the filter of this number and these settings lost, in words; None for nothing."""
+    """A note on what this filter with these settings rounds; None if it loses nothing."""
     if code == SCALE_OFFSET:
         kind, digits = settings[:2]
         if kind == INTEGERS:
@@ -68,6 +68,7 @@ def _loss(code: int, settings: tuple[int, ...]) -> str | None:
 
 
 def require_filters(dataset: h5py.Dataset) -> None:
+    """Raises SourceError if a filter of the dataset is not installed."""
     for code, title in filters(dataset):
         if not _available(code):
             raise SourceError(
@@ -87,11 +88,12 @@ def _available(code: int) -> bool:
 
 
 def require_written(dataset: h5py.Dataset) -> None:
-    """Storage that was never written reads as the fill value, most often zero: refuse it."""
+    """Raises SourceError if parts of a dataset were never written: they would be read as the fill value."""
     size = math.prod(dataset.shape) * dataset.dtype.itemsize
     with reading(dataset):
         chunks = dataset.chunks
         written = dataset.id.get_num_chunks() if chunks else dataset.id.get_storage_size()
+
     if not chunks:
         expected, unit = size, "bytes"
     else:
@@ -103,8 +105,9 @@ def require_written(dataset: h5py.Dataset) -> None:
                 f"{where(dataset)}: chunks of {chunk_bytes} bytes, each decoded whole; expected at most "
                 f"{CHUNK_BYTES}; rechunk the file with h5repack"
             )
+
     if written < expected:
         raise SourceError(
-            f"{where(dataset)}: {written} of {expected} {unit} were ever written, the rest would read as "
-            "the fill value; the file was not finished: fetch or write it again"
+            f"{where(dataset)}: only {written} of {expected} {unit} were written, the rest would be read as "
+            "the fill value; the file is not complete: fetch or write it again"
         )

@@ -1,6 +1,6 @@
-"""The groups and datasets of an untrusted HDF5 file: their names, and which of them are outside the file.
+"""Lists the groups and datasets of an untrusted HDF5 file, and finds those that are outside the file.
 
-Links are followed once, and never out of the file.
+Each group is visited once, and no link is followed out of the file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _outside(link: Any, item: Any) -> str | None:
 
 
 def _members(top: h5py.Group) -> Iterator[tuple[str, Any, Any]]:
-    """(path, link, item) of all below; item is None but for hard links; a group met twice ends a cycle."""
+    """Yields (path, link, item) of everything below; item is None unless the link is a hard link."""
     seen: set[h5py.Group] = set()
     waiting = [("", top)]
     while waiting:
@@ -51,9 +51,9 @@ def _members(top: h5py.Group) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _outside_storage(dataset: h5py.Dataset) -> str | None:
-    """What is wrong with a dataset whose values are in other files; None where they are in this one.
+    """The fault of a dataset with values in other files; None if all are in this file.
 
-    Virtual datasets of files in the same folder are fine: they are read as if they were here.
+    Virtual datasets of files in the same folder are allowed: they are read as if they were in this file.
     """
     with reading(dataset):
         elsewhere = [str(name) for name, *_ in dataset.external or ()]
@@ -67,7 +67,7 @@ def _outside_storage(dataset: h5py.Dataset) -> str | None:
 
 
 def child_names(group: h5py.Group) -> tuple[str, ...]:
-    """Names of all that the group holds, alphabetical."""
+    """The names of all members of a group, in alphabetical order."""
     with reading(group):
         names = list(group)
     strange = next((name for name in names if isinstance(name, bytes)), None)
@@ -79,7 +79,7 @@ def child_names(group: h5py.Group) -> tuple[str, ...]:
 
 
 def child_group(parent: h5py.Group, name: str) -> h5py.Group | None:
-    """The group of this name, or None; a dataset in its place is an error."""
+    """The group with this name, None if absent; raises SourceError if a dataset has this name."""
     with reading(parent):
         item = parent.get(name)
     if item is not None and not isinstance(item, h5py.Group):
@@ -88,9 +88,7 @@ def child_group(parent: h5py.Group, name: str) -> h5py.Group | None:
 
 
 def dataset_names(group: h5py.Group) -> tuple[str, ...]:
-    """Names of all datasets below, alphabetical, subgroups as `group/name`; soft links count by what they
-    reach.
-    """
+    """The paths of all datasets below, such as `group/name`, sorted; soft links to datasets count too."""
     names = []
     for path, link, item in _members(group):
         with reading(group):
@@ -101,18 +99,18 @@ def dataset_names(group: h5py.Group) -> tuple[str, ...]:
 
 
 def own_dataset_names(group: h5py.Group) -> tuple[str, ...]:
-    """Names of all datasets below that no link leads to but a hard one, alphabetical."""
+    """The paths of all datasets below that are reached by hard links only, sorted."""
     return tuple(path for path, _ in own_datasets(group))
 
 
 def own_datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
-    """The same names, with the datasets themselves, which may be of any type."""
+    """The same paths with their datasets, which may have any type."""
     found = [(path, item) for path, _, item in _members(group) if isinstance(item, h5py.Dataset)]
     return sorted(found, key=lambda named: named[0])
 
 
 def item(group: h5py.Group, path: str) -> h5py.HLObject:
-    """The group or dataset at `path` (empty: the group itself); raises SourceError where there is none."""
+    """The group or dataset at `path` (empty: the group itself); raises SourceError if there is none."""
     with reading(group):
         found = group.get(path) if path else group
     if found is None:
@@ -124,7 +122,7 @@ def item(group: h5py.Group, path: str) -> h5py.HLObject:
 
 
 def dimension_names(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """A name per axis: that of the dimension scale attached to it, otherwise its label, otherwise nothing."""
+    """The name of each axis: that of its dimension scale, otherwise its label, otherwise empty."""
     names = []
     with reading(dataset):
         if dataset.is_scale and len(dataset.shape) == 1:

@@ -1,4 +1,4 @@
-"""Virtual datasets of HDF5: arrays whose values are in other files, which must be in the same folder or
+"""Checks virtual datasets of HDF5: their values are in other files, which must be in the same folder or
 below.
 """
 
@@ -13,7 +13,7 @@ from ingest.formats.hdf5_errors import reading, where
 from ingest.formats.hdf5_storage import require_filters, require_written
 from shards.errors import SourceError
 
-# A source that is the file itself.
+# The name by which a virtual dataset refers to its own file.
 ITSELF = "."
 
 
@@ -26,7 +26,7 @@ def source_files(dataset: h5py.Dataset) -> tuple[Path, ...]:
 
 
 def virtual_fault(dataset: h5py.Dataset) -> str | None:
-    """What is wrong with where the values are, if anything: outside the folder, or not there."""
+    """The fault of a virtual dataset if its values are outside the folder, or in a file that is absent."""
     folder = Path(dataset.file.filename).absolute().parent.resolve()
     for place in source_files(dataset):
         if "%" in place.name or not place.resolve().is_relative_to(folder):
@@ -35,22 +35,22 @@ def virtual_fault(dataset: h5py.Dataset) -> str | None:
                 "folder; copy it in with h5repack -l CONTI"
             )
         if not place.is_file():
-            return f"a virtual dataset, of {place.name}, which is not there; fetch it, or leave this file out"
+            return f"a virtual dataset, of {place.name}, which does not exist; fetch it, or exclude this file"
     return None
 
 
 def require_whole_sources(dataset: h5py.Dataset) -> None:
-    """Raises SourceError where parts of a virtual dataset are in no file, or not written: they read as fill
-    values.
-    """
+    """Raises SourceError if parts of a virtual dataset are in no file, or were never written."""
     with reading(dataset):
         mappings = dataset.virtual_sources()
         covered = sum(source.vspace.get_select_npoints() for source in mappings)
+
     if covered < math.prod(dataset.shape):
         raise SourceError(
             f"{where(dataset)}: {covered} of {math.prod(dataset.shape)} values of this virtual dataset are "
-            "in a file; the rest would read as the fill value; fetch the other files"
+            "in a file; the rest would be read as the fill value; fetch the other files"
         )
+
     folder = Path(dataset.file.filename).absolute().parent
     for source in mappings:
         if source.file_name == ITSELF:
@@ -63,24 +63,30 @@ def _require_in_file(path: Path, name: str) -> None:
     try:
         with h5py.File(path, "r", locking=False) as file:
             _require_source(file, name)
+    except SourceError:
+        raise
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened as HDF5 ({error}); fetch it again") from error
 
 
 def _require_source(file: h5py.File, name: str) -> None:
-    """Raises SourceError unless the values are in this file itself, all of them."""
+    """Raises SourceError unless all values are in this file."""
     with reading(file):
         link = file.get(name, getlink=True)
         source = file.get(name) if isinstance(link, h5py.HardLink) else None
+
     if not isinstance(source, h5py.Dataset):
         raise SourceError(
             f"{file.filename}: no dataset {name}; a virtual dataset needs it; fetch the file again"
         )
+
     with reading(source):
         elsewhere = source.is_virtual or bool(source.external)
+
     if elsewhere:
         raise SourceError(
             f"{where(source)}: its values are in other files again; copy them in with h5repack -l CONTI"
         )
+
     require_filters(source)
     require_written(source)

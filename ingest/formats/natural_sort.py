@@ -8,7 +8,7 @@ Key = tuple[tuple[tuple[int, str], ...], str]
 
 
 def natural(name: str) -> Key:
-    """A key to sort names by: digits count by their value.
+    """A key for sorting names, by the value of numbers in them.
 
     >>> sorted(["part_10", "part_2"], key=natural)
     ['part_2', 'part_10']
@@ -17,8 +17,6 @@ def natural(name: str) -> Key:
 
 
 def _piece(piece: str) -> tuple[int, str]:
-    """Words by their letters, numbers by how long they are and then by their digits: no run of digits is too
-    long.
-    """
+    """The key of a word or a number; a number counts by its length and then its digits, so it may be long."""
     digits = piece.lstrip("0") if piece.isdecimal() else ""
     return (len(digits), digits) if piece.isdecimal() else (0, piece)

@@ -1,6 +1,6 @@
-"""Untrusted classic NetCDF files (CDF-1, 64-bit offset, CDF-5), read by the netCDF library.
+"""Reads untrusted classic NetCDF files (CDF-1, 64-bit offset, CDF-5) with the netCDF library.
 
-NetCDF4 files are HDF5 and are read as such. docs/decisions/0052-classic-netcdf.md
+NetCDF4 files are HDF5 and are read as HDF5 (docs/decisions/0052-classic-netcdf.md).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DAMAGE = (OSError, RuntimeError, ValueError, IndexError, KeyError, AttributeErr
 
 @contextmanager
 def open_classic(path: Path) -> Iterator[ClassicFile]:
-    """The file; raises SourceError where it is damaged or cut short."""
+    """Opens a file; raises SourceError if it is damaged or truncated."""
     _require_whole(path)
     try:
         dataset = _library().Dataset(path.absolute(), "r")
@@ -47,9 +47,7 @@ def open_classic(path: Path) -> Iterator[ClassicFile]:
 
 
 def _library() -> Any:
-    """netCDF4, which offers filters to h5py when it is imported: what h5py can read must not depend on
-    that.
-    """
+    """Imports netCDF4 without its HDF5 filters: otherwise its import would change what h5py can read."""
     before = os.environ.get("HDF5_PLUGIN_PATH")
     os.environ.setdefault("HDF5_PLUGIN_PATH", os.devnull)
     import netCDF4
@@ -71,7 +69,7 @@ def _require_whole(path: Path) -> None:
 
 @dataclass(frozen=True)
 class ClassicFile:
-    """The variables of the file; satisfies ingest.formats.arrays.ArrayFile."""
+    """The variables of a classic file; satisfies ingest.formats.arrays.ArrayFile."""
 
     where: str
     dataset: Any

@@ -1,4 +1,4 @@
-"""Finds in the header where the data of a classic NetCDF file end; netCDF reads missing bytes as zeros.
+"""Computes from its header where a classic NetCDF file ends, because netCDF reads missing bytes as zeros.
 
 Layout: the file format specification of NetCDF classic, 64-bit offset and 64-bit data (CDF-1, 2 and 5).
 """
@@ -12,7 +12,7 @@ from typing import IO
 
 # Bytes of each type by its number in the header.
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
-# How many records there are where the header does not say: as many as fit into the file.
+# The number that stands for an unknown count of records: as many as fit into the file.
 STREAMING = {4: 2**32 - 1, 8: 2**64 - 1}
 
 
@@ -24,16 +24,14 @@ class _Variable:
 
 
 def end_of_data(file: IO[bytes]) -> int:
-    """The length that a classic file has at least if it is whole; raises ValueError where its header is
-    none.
-    """
+    """The least length in bytes of a complete classic file; raises ValueError if its header is damaged."""
     header = _Header(file)
     records = header.count()
     lengths = header.dimensions()
     header.skip_attributes()
     variables = header.variables(lengths)
     recorded = [each for each in variables if each.has_records]
-    # Records of several variables take turns, each padded to four bytes.
+    # Records of several variables alternate, each padded to four bytes.
     record = sum(_padded(each.bytes) for each in recorded) if len(recorded) > 1 else 0
     ends = [each.begin + each.bytes for each in variables if not each.has_records]
     if records != STREAMING[header.wide] and records:
@@ -42,7 +40,7 @@ def end_of_data(file: IO[bytes]) -> int:
 
 
 class _Header:
-    """The header, read from front to back; `wide` are the bytes of a count, `offset` those of a position."""
+    """Reads the header from front to back; a count has `wide` bytes, a position has `offset` bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -58,7 +56,7 @@ class _Header:
         return self._number(self.wide)
 
     def dimensions(self) -> list[int]:
-        """Their lengths; 0 is that of the records."""
+        """The lengths of the dimensions; 0 for the dimension of the records."""
         lengths = []
         for _ in range(self._list()):
             self._skip_name()
@@ -72,7 +70,7 @@ class _Header:
             self._skip(_padded(self.count() * width))
 
     def variables(self, lengths: list[int]) -> list[_Variable]:
-        """Where each begins, and its bytes, or those of one of its records."""
+        """The position of each variable, and its bytes, or those of one of its records."""
         found = []
         for _ in range(self._list()):
             self._skip_name()
@@ -86,12 +84,14 @@ class _Header:
         return found
 
     def _list(self) -> int:
-        """How many members follow."""
+        """The number of members that follow."""
         self._number(4)
         return self._bounded(self.count())
 
     def _bounded(self, count: int) -> int:
-        """A member takes at least four bytes: more than fit into the file are none."""
+        """The count, if so many members fit into the file (each needs 4 bytes); otherwise raises
+        ValueError.
+        """
         if count * 4 > self._size:
             raise ValueError(f"{count} members in {self._size} bytes")
         return count

@@ -1,8 +1,8 @@
-"""Untrusted npy files, and npz files: zip archives of npy members, decoded from front to back in slabs.
+"""Reads untrusted npy files, and npz files: zip archives of npy members, decoded from front to back in slabs.
 
-A member is a compressed stream without random access, so the last block read is kept: fields that share an
-array ask for the same frames one after the other. Nothing is unpickled, and a header is believed only where
-the size of its member agrees.
+A member is a compressed stream without random access, so the last block is kept: fields that share an array
+read the same frames one after the other. Nothing is unpickled, and a header must agree with the size of its
+member.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from ingest.formats.text_lists import is_short, words_of
 from shards.errors import SourceError
 
 SKIP_BYTES = 2**20
-# The largest array in Fortran order: a frame of it is spread over all its bytes.
+# The largest array in Fortran order: it is read completely, because each frame is spread over all its bytes.
 FORTRAN_BYTES = 2**30
-# What the array of an npy file is called.
+# The name that we give to the array of an npy file.
 ONLY = "data"
 NPY_MAGIC = b"\x93NUMPY"
-# What zipfile and zlib raise for damage, encryption, and kinds of compression that they do not know.
+# What zipfile and zlib raise for damage, encryption, and unknown compression.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[Npz]:
-    """The archive; raises SourceError where it is none."""
+    """Opens an archive; raises SourceError if it is not one."""
     if not path.is_file():
         raise SourceError(f"{path}: not a file; expected an npz archive; check the path")
+
     try:
         archive = zipfile.ZipFile(path)
     except _DAMAGE as error:
@@ -49,6 +50,7 @@ def open_npz(path: Path) -> Iterator[Npz]:
             f"{path}: {path.stat().st_size} bytes that are not a complete zip archive ({error}); expected "
             "npz; fetch the file again"
         ) from error
+
     with archive:
         if any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist()):
             raise SourceError(
@@ -61,13 +63,13 @@ def open_npz(path: Path) -> Iterator[Npz]:
 
 @contextmanager
 def open_npy(path: Path) -> Iterator[Npy]:
-    """An array in a file of its own; raises SourceError where it is none."""
+    """Opens an npy file, which holds one array; raises SourceError if it is not one."""
     with closing(Npy(path)) as arrays:
         yield arrays
 
 
 class _ArraysAlone(ABC):
-    """What numpy's formats do not hold: attributes, names of axes, values that were rounded on their way."""
+    """The parts of ArrayFile that are empty in numpy's formats: attributes, names of axes, texts, notes."""
 
     @abstractmethod
     def array(self, path: str) -> NpyArray: ...
@@ -88,7 +90,7 @@ class _ArraysAlone(ABC):
 
 
 class Npy(_ArraysAlone):
-    """The one array of a file, called `data`; satisfies ingest.formats.arrays.ArrayFile."""
+    """The array of an npy file, called `data`; satisfies ingest.formats.arrays.ArrayFile."""
 
     def __init__(self, path: Path) -> None:
         self.where = str(path)
@@ -110,7 +112,7 @@ class Npy(_ArraysAlone):
 
 
 class Npz(_ArraysAlone):
-    """The arrays of an archive, by the names of their members without `.npy`."""
+    """The arrays of an npz archive, by the names of their members without `.npy`."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self.where = str(path)
@@ -140,19 +142,19 @@ class Npz(_ArraysAlone):
         return self._members[path].in_order()
 
     def texts(self, path: str) -> tuple[str, ...]:
-        """The words of a list of text, by its header and its bytes: nothing is unpickled."""
+        """The words of a list of text, from its header and its bytes; nothing is unpickled."""
         held = self._whole(path, is_short)
         return () if held is None else words_of(held)
 
     def _dates(self, path: str) -> DateArray | None:
-        """The dates of an array of text or datetime64; None for any other."""
+        """The dates in an array of text or datetime64; None for other arrays."""
         held = self._whole(path, may_hold_dates)
         return None if held is None else dates_in(held, f"{self.where}:{path}")
 
     def _whole(
         self, path: str, is_wanted: Callable[[tuple[int, ...], np.dtype[Any]], bool]
     ) -> npt.NDArray[Any] | None:
-        """All values of an array of a wanted shape and type; None of another, or where they are cut."""
+        """All values of an array with a wanted shape and type; None for others, and for truncated ones."""
         try:
             with self._archive.open(f"{path}.npy") as stream:
                 shape, _, dtype = _npy_header(stream)
@@ -169,9 +171,9 @@ class Npz(_ArraysAlone):
 
 
 class NpyStream:
-    """One array of `size` bytes with its header, read forwards; going back opens its stream again.
+    """An array in a stream of `size` bytes, read forwards; to go back, the stream is opened again.
 
-    An array in Fortran order is seen here as the bytes are, its axes reversed.
+    An array in Fortran order appears in the order of its bytes, that is with reversed axes.
     """
 
     unwritten = False
@@ -187,26 +189,28 @@ class NpyStream:
         self._last: tuple[tuple[int, int], npt.NDArray[Any]] | None = None
 
     def in_order(self) -> NpyArray:
-        """The array with its axes in order; raises SourceError where that would need too much memory."""
+        """The array with its axes in order; raises SourceError if that would need too much memory."""
         if not self.reversed:
             return self
         if math.prod(self.shape) * self.dtype.itemsize > FORTRAN_BYTES:
             raise SourceError(
-                f"{self.where}: {self._size} bytes in Fortran order, of which no frame can be read alone; "
-                "save it again by numpy.ascontiguousarray"
+                f"{self.where}: {self._size} bytes in Fortran order, so no frame can be read alone; save it "
+                "again after numpy.ascontiguousarray"
             )
         return FortranArray(self)
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
-        """Reads the block that the leading integers and the first slice span, and picks the rest from it."""
+        """Reads the block of the leading integers and the first slice, then applies the rest of the index."""
         leading = next((place for place, each in enumerate(index) if isinstance(each, slice)), len(index))
         row = 0
         for length, each in zip(self.shape, index[:leading], strict=False):
             assert isinstance(each, int)
             row = row * length + each
+
         if leading == len(index):
             only: npt.NDArray[Any] = self._block(row, 1).reshape(())
             return only
+
         along = index[leading]
         assert isinstance(along, slice)
         length = self.shape[leading]
@@ -217,7 +221,7 @@ class NpyStream:
         return block.reshape(stop - start, *inner)[(slice(None), *index[leading + 1 :])]
 
     def _block(self, first: int, count: int) -> npt.NDArray[Any]:
-        """`count` numbers from number `first` on."""
+        """Reads `count` numbers from number `first` on; keeps the last block."""
         if self._last is None or self._last[0] != (first, count):
             size = self.dtype.itemsize
             with self._reading():
@@ -226,12 +230,12 @@ class NpyStream:
         return self._last[1]
 
     def close(self) -> None:
-        """Closes the stream: an archive keeps its file open as long as one of its streams is."""
+        """Closes the stream; an archive keeps its file open while one of its streams is open."""
         if self._stream is not None:
             self._stream.close()
 
     def _bytes(self, start: int, size: int) -> bytes:
-        """`size` bytes from byte `start` on; going back opens the stream again."""
+        """Reads `size` bytes from byte `start` on; to go back, opens the stream again."""
         if self._stream is None or start < self._position:
             self.close()
             self._stream, self._position = self._open(), 0
@@ -247,19 +251,22 @@ class NpyStream:
         return content
 
     def _header(self) -> tuple[tuple[int, ...], np.dtype[Any], int, bool]:
-        """Shape as the bytes are, type, where the numbers begin, and whether the axes are reversed."""
+        """The shape in the order of the bytes, the type, the first byte of the numbers; are axes reversed?"""
         with self._open() as stream:
             shape, fortran, dtype = _npy_header(stream)
             start = stream.tell()
+
         held = self._size - start
         if dtype.kind not in "biuf" or dtype.itemsize > 8:
             raise SourceError(f"{self.where}: {wrong_type(dtype, self.where.rpartition(':')[2])}")
+
         expected = math.prod(shape) * dtype.itemsize
         if held != expected:
             raise SourceError(
                 f"{self.where}: shape {shape} of {dtype} needs {expected} bytes, the member holds {held}; "
                 "the header and the data disagree: fetch the file again"
             )
+
         turned = fortran and len(shape) > 1
         return shape[::-1] if turned else shape, dtype, start, turned
 
@@ -276,12 +283,12 @@ class NpyStream:
 
 
 class NpzMember(NpyStream):
-    """An array of an archive: compressed, so that going back costs what comes before."""
+    """An array of an archive; it is compressed, so going back decodes it from its beginning."""
 
 
 @dataclass(frozen=True)
 class FortranArray:
-    """An array in Fortran order, its axes as numpy shows them; satisfies ingest.formats.arrays.Array."""
+    """An array in Fortran order with its axes as numpy shows them; satisfies ingest.formats.arrays.Array."""
 
     stored: NpyStream
     unwritten: bool = False

@@ -1,4 +1,4 @@
-"""Types of numbers that are not read, and what to do about them."""
+"""Explains types of numbers that we cannot read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_coefficient(path: str) -> bool:
 
 
 def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
-    """What is wrong with an array of this type (None: it holds nothing), and what to type.
+    """What is wrong with an array of this type (None: it holds nothing), and what to do.
 
     >>> wrong_type(np.dtype("S3"), "names")
     'holds |S3; expected integers or floats up to 64 bits'

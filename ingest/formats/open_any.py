@@ -1,4 +1,4 @@
-"""Opens an untrusted file by its content: its name is not trusted, and nothing outside it is opened."""
+"""Opens an untrusted file: recognises its format by its content, and opens nothing outside the file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def located(path: Path) -> Path:
-    """The file to open: of a zarr store, the one that stands for it; raises SourceError for other folders."""
+    """The file to open; for a zarr store, its marker; raises SourceError for other folders."""
     if not path.is_dir():
         return path
     store = marker(path)
     if store is None:
         raise SourceError(
-            f"{path}: a folder without {' or '.join(MARKERS)}; expected a file, or a zarr store; name one "
-            "of its files"
+            f"{path}: a folder without {' or '.join(MARKERS)}; expected a file or a zarr store; name a file "
+            "in it"
         )
     return store
 
@@ -45,19 +45,19 @@ def open_arrays(path: Path) -> AbstractContextManager[ArrayFile]:
 
 
 def _open_zarr(path: Path) -> AbstractContextManager[ArrayFile]:
-    # Loaded here: a worker that reads other files never waits for it.
+    # Imported here, because zarr is slow to import and most files do not need it.
     opened: AbstractContextManager[ArrayFile] = import_module("ingest.formats.zarr_store").open_zarr(path)
     return opened
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file begins as HDF5 does; one with a user block before it (as MATLAB writes) does not."""
+    """Whether a file begins with the HDF5 signature; files with a user block (as from MATLAB) do not."""
     return _first_bytes(path) == HDF5
 
 
 def _first_bytes(path: Path) -> bytes:
     """The first bytes of a file, which say its kind; none if it is not a file."""
-    # A pipe would be waited for; who opens HDF5 says that it is no file.
+    # Opening a pipe would wait; the HDF5 reader reports later that it is not a file.
     if not path.is_file():
         return b""
     try:
@@ -68,7 +68,7 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _holds_a_store(path: Path) -> bool:
-    """An archive that is none, or cut short, is left to who opens it."""
+    """Whether a zip archive holds a zarr store; a damaged archive is reported by the reader that opens it."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(PurePosixPath(name).name in MARKERS for name in archive.namelist())

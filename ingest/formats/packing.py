@@ -1,7 +1,7 @@
-"""Attributes that say how numbers are stored: packed, unsigned or missing; one rule for all formats.
+"""Decodes numbers as their attributes say (packed, unsigned, missing), in the same way for all formats.
 
-Values and types are those that xarray decodes to; in addition, what is outside the valid range is missing, as
-the NetCDF conventions say. docs/decisions/0050-attributes.md
+Values and types are those of xarray; in addition, numbers outside the valid range are missing, as the NetCDF
+conventions say (docs/decisions/0050-attributes.md).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ FILLS = ("_FillValue", "missing_value")
 LIMITS = ("valid_min", "valid_max", "valid_range")
 NAMES = (SCALE, OFFSET, UNSIGNED, *FILLS, *LIMITS)
 
-# A number or several in the type of the file, a text or several.
+# One or several numbers in the type of the file, or one or several texts.
 Attribute = Any
-# A number as its file holds it; the type of a scale decides the type of the values.
+# A number in the type of the file; the type of a scale decides the type of the values.
 Number = Any
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How stored numbers become values: seen as `seen`, missing ones as not-a-number, scaled and shifted."""
+    """How stored numbers become values: read as type `seen`, missing ones become NaN, scaled, shifted."""
 
     seen: np.dtype[Any]
     dtype: np.dtype[Any]
     missing: tuple[Number, ...] = ()
-    # Bounds on stored numbers, or on values where the attribute has the type of values.
+    # Bounds on stored numbers, or on values if the attribute has the type of values.
     lowest: float = -np.inf
     highest: float = np.inf
     bounds_are_of_values: bool = False
@@ -41,11 +41,12 @@ class Packing:
     offset: Number | None = None
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The values of an array of stored numbers, of the same shape, in `dtype`."""
+        """The values of an array of stored numbers, in the same shape and in `dtype`."""
         numbers = stored.view(self.seen) if stored.dtype.kind in "iu" else stored
         absent = np.zeros(numbers.shape, bool)
         for mark in self.missing:
             absent |= numbers == mark
+
         if not self.bounds_are_of_values:
             absent |= self._outside(numbers)
         values = numbers.astype(self.dtype)
@@ -65,7 +66,7 @@ class Packing:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What a user should know of it: how values come from packed numbers."""
+        """A note on how values are computed from packed numbers; empty if they are not packed."""
         if self.scale is None and self.offset is None:
             return ()
         scaled = f" times {self.scale:g}" if self.scale is not None else ""
@@ -74,9 +75,9 @@ class Packing:
 
 
 def packing(stored: np.dtype[Any], attributes: Mapping[str, Attribute], where: str) -> Packing | None:
-    """The rule that these attributes of an array of type `stored` state; None where numbers are values.
+    """The packing that these attributes of an array of type `stored` state; None if numbers are values.
 
-    Raises SourceError for an attribute that is not what the conventions ask for.
+    Raises SourceError for an attribute against the conventions.
 
     >>> rule = packing(np.dtype("i2"), {"scale_factor": 0.5, "_FillValue": -1}, "file:u")
     >>> rule.decode(np.array([4, -1], "i2"))
@@ -85,6 +86,7 @@ def packing(stored: np.dtype[Any], attributes: Mapping[str, Attribute], where: s
     found = {name: attributes[name] for name in NAMES if name in attributes}
     if not found:
         return None
+
     seen = _seen(stored, found.get(UNSIGNED), where)
     scale, offset = (_one(found, name, where) for name in (SCALE, OFFSET))
     marks = _marks(found, stored, seen, where)
@@ -92,6 +94,7 @@ def packing(stored: np.dtype[Any], attributes: Mapping[str, Attribute], where: s
     bounded = lowest > -np.inf or highest < np.inf
     if scale is None and offset is None and seen == stored and not marks and not bounded:
         return None
+
     dtype = seen
     if marks or bounded or ((scale is not None or offset is not None) and not _names_a_fill(found, seen)):
         dtype = _float_for(seen, scale, offset)
@@ -99,7 +102,7 @@ def packing(stored: np.dtype[Any], attributes: Mapping[str, Attribute], where: s
 
 
 def _seen(stored: np.dtype[Any], unsigned: Any, where: str) -> np.dtype[Any]:
-    """The type of the bytes as `_Unsigned` says; it means nothing for floats."""
+    """The type of the bytes as `_Unsigned` says; it has no meaning for floats."""
     words = str(unsigned).lower()
     if unsigned is None or stored.kind not in "iu":
         return stored
@@ -109,7 +112,7 @@ def _seen(stored: np.dtype[Any], unsigned: Any, where: str) -> np.dtype[Any]:
 
 
 def _numbers(found: Mapping[str, Attribute], name: str, where: str) -> npt.NDArray[Any]:
-    """The numbers of an attribute, flat; none where it is absent."""
+    """The numbers of an attribute as a flat array; none if it is absent."""
     if name not in found:
         return np.empty(0)
     values = np.asarray(found[name]).reshape(-1)
@@ -124,14 +127,14 @@ def _one(found: Mapping[str, Attribute], name: str, where: str) -> Number | None
         return None
     if values.size > 1 or not np.isfinite(values[0]):
         raise SourceError(f"{where}: attribute {name} holds {values.tolist()}; expected one finite number")
-    # The number of a JSON document keeps its own type: as in xarray, it then leaves float32 as it is.
+    # A number of a JSON document has no numpy type: as in xarray, scaling by it then keeps float32.
     return values[0] if isinstance(found[name], np.generic | np.ndarray) else found[name]
 
 
 def _marks(
     found: Mapping[str, Attribute], stored: np.dtype[Any], seen: np.dtype[Any], where: str
 ) -> tuple[Number, ...]:
-    """Numbers that stand for no value; not-a-number stands for itself."""
+    """The numbers that mark a missing value; NaN needs no mark."""
     marks: list[Number] = []
     for name in FILLS:
         for mark in _numbers(found, name, where):
@@ -143,21 +146,21 @@ def _marks(
 
 
 def _seen_as(mark: Number, stored: np.dtype[Any], seen: np.dtype[Any]) -> Number:
-    """A mark that is written in the type of the file, in the type that its bytes are seen as."""
+    """A mark in the type of the file, converted to the type `seen` with the same bytes."""
     limits = np.iinfo(stored)
     fits = limits.min <= mark <= limits.max
     return np.asarray(mark).astype(stored).view(seen)[()] if fits else mark
 
 
 def _names_a_fill(found: Mapping[str, Attribute], seen: np.dtype[Any]) -> bool:
-    """Whether a float array names not-a-number as its fill value: xarray then scales it in its own type."""
+    """Whether a float array has a fill value: xarray then scales it in its own type."""
     return seen.kind == "f" and any(name in found for name in FILLS)
 
 
 def _limits(
     found: Mapping[str, Attribute], stored: np.dtype[Any], seen: np.dtype[Any], packed: bool
 ) -> tuple[bool, float, float]:
-    """Whether the valid range is one of values, not of packed numbers; its lower and its upper end."""
+    """Whether the valid range is of values (not of packed numbers), its lower end, its upper end."""
     where = "valid range"
     ranges = _numbers(found, "valid_range", where)
     low = [*_numbers(found, "valid_min", where), *ranges[:1]]
@@ -172,7 +175,7 @@ def _limits(
 
 
 def _float_for(seen: np.dtype[Any], scale: Number | None, offset: Number | None) -> np.dtype[Any]:
-    """The type of values, as xarray chooses it: one that loses nothing of the numbers, scale and offset."""
+    """The type of the values, as xarray chooses it: numbers, scale and offset lose nothing in it."""
     if scale is None and offset is None:
         if seen.kind == "f":
             return seen

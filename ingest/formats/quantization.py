@@ -1,4 +1,4 @@
-"""Attributes that say that values were rounded before they were stored; no filter shows it."""
+"""Reads attributes which say that values were rounded before they were stored; no filter shows this."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 # NetCDF (nc_def_var_quantize) and NCO: the algorithm, and whether it counts digits or bits.
 QUANTIZED = re.compile(r"_Quantize(\w+)NumberOfSignificant(Digits|Bits)")
-# netCDF4-python, and old conventions: the power of ten of the last place, its sign turned.
+# netCDF4-python and old conventions: the number of decimal digits after the point.
 LAST_PLACE = "least_significant_digit"
 
 
 def roundings(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    """The roundings in words. A count is shown as written, so that a strange one hides no other."""
+    """Notes on the roundings. Counts are shown as they are written, even strange ones."""
     quantized = [match for match in map(QUANTIZED.fullmatch, attributes) if match]
     notes = tuple(
         f"rounded to {_count(attributes[match[0]])} significant {match[2].lower()} by {match[1]}"

@@ -1,4 +1,4 @@
-"""Which files belong to one run, by a pattern of their names with named parts."""
+"""Finds the files that belong to one run, by a pattern of their names with named parts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, VARIABLE, NamePattern, step_number
 from shards.errors import SourceError
 
-# Files of these names may be virtual: the values are in other files.
+# Files with these suffixes may be virtual: their values are in other files.
 VIRTUAL = (".h5", ".hdf5", ".hdf")
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """A file (of a zarr store, the folder), and the text of each named part of its name."""
+    """A file (for a zarr store, its folder), and the text of each named part of its name."""
 
     path: Path
     parts: dict[str, str]
@@ -28,7 +28,7 @@ class RunFile:
 
     @property
     def moment(self) -> tuple[str, str]:
-        """What the files of one moment, which hold different variables, have in common."""
+        """The parts of the name that all files of one time share, each with another variable."""
         return self.parts.get(PIECE, ""), self.parts.get(STEP, "")
 
     @property
@@ -38,7 +38,7 @@ class RunFile:
 
 @dataclass(frozen=True)
 class FilesOfRun:
-    """The files of one run in the order of time; `name` is unique among the runs of the folder."""
+    """The files of one run in order of time; `name` is unique among the runs of the folder."""
 
     base: Path
     name: str
@@ -50,7 +50,7 @@ class FilesOfRun:
 
 
 def runs_among(paths: Iterable[Path], pattern: NamePattern) -> list[FilesOfRun]:
-    """All runs whose files, or stores, are among these paths, in natural order of their first files."""
+    """Groups these paths of files and stores into runs, in natural order of their first files."""
     runs: dict[tuple[Path, tuple[str, ...]], list[RunFile]] = {}
     for path in without_parts(paths):
         file = _fitting(path, pattern)
@@ -61,8 +61,9 @@ def runs_among(paths: Iterable[Path], pattern: NamePattern) -> list[FilesOfRun]:
 
 
 def without_parts(paths: Iterable[Path]) -> list[Path]:
-    """Paths but those in a folder that is called as a file next to it: snapshots_s1/*_p0.h5 are what each
-    process wrote of the virtual file snapshots_s1.h5.
+    """The paths without those in a folder that has the name of a file next to it.
+
+    Example: snapshots_s1/*_p0.h5 hold the values of the virtual file snapshots_s1.h5, one per process.
     """
     found = list(paths)
     whole_files = {path.with_suffix("") for path in found if path.suffix in VIRTUAL}
@@ -70,7 +71,7 @@ def without_parts(paths: Iterable[Path]) -> list[Path]:
 
 
 def files_of_run(path: Path, pattern: NamePattern) -> FilesOfRun | None:
-    """The run that a file belongs to; None where its name does not fit the pattern."""
+    """The run to which a file belongs; None if its name does not match the pattern."""
     place = path.parent if path.name in MARKERS else path
     own = _fitting(place, pattern)
     if own is None:
@@ -107,13 +108,13 @@ def _fitting(path: Path, pattern: NamePattern) -> RunFile | None:
 
 
 def _run_of(file: RunFile, pattern: NamePattern) -> tuple[Path, tuple[str, ...]]:
-    """The folder that the pattern starts from, and the parts that name the run."""
+    """The folder below which the pattern matches, and the parts of the name that identify the run."""
     named = tuple(file.parts[name] for name in pattern.parts if name not in OF_ONE_RUN)
     return file.path.parents[pattern.depth], named
 
 
 def _ordered(key: tuple[Path, tuple[str, ...]], files: list[RunFile]) -> FilesOfRun:
-    """In the order of time: pieces by their names, states by their numbers."""
+    """The run with its files in order of time: pieces by their names, states by their numbers."""
     base, named = key
     ordered = sorted(files, key=_place_in_time)
     return FilesOfRun(base, "-".join(named) or base.name, tuple(ordered))

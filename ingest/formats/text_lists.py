@@ -1,4 +1,4 @@
-"""Short lists of text in a file, such as the names of channels."""
+"""Reads short lists of text in a file, such as the names of channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-# A list that names things is no longer, in words and in bytes.
+# The largest list of names, in words and in bytes.
 MOST_WORDS = 256
 MOST_BYTES = 2**16
 
@@ -47,11 +47,11 @@ def words_of(values: npt.NDArray[Any]) -> tuple[str, ...]:
 
 
 def hdf5_words(item: h5py.HLObject) -> tuple[str, ...]:
-    """The words of a dataset; none where it is no short list of text, or cannot be read."""
+    """The words of a dataset; none if it is not a short list of text, or cannot be read."""
     if not isinstance(item, h5py.Dataset):
         return ()
     try:
         return words_of(item[...]) if is_short(item.shape, item.dtype) else ()
     except (OSError, RuntimeError, TypeError, ValueError):
-        # The list of arrays says what is wrong with a damaged one.
+        # Damage is reported by the list of arrays.
         return ()

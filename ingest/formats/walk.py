@@ -12,7 +12,7 @@ Identity = tuple[int, int]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A folder, or a link, behind which nothing can be seen; and the reason."""
+    """A folder or a link that cannot be read, and the reason."""
 
     path: Path
     reason: str
@@ -20,9 +20,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Tree:
-    """What is below a folder, links followed: files (and pipes, devices, links to nowhere), folders, and
-    faults.
-    """
+    """Everything below a folder: files (and pipes, devices, broken links), folders, and faults."""
 
     files: tuple[Path, ...]
     folders: tuple[Path, ...]
@@ -30,19 +28,19 @@ class Tree:
 
 
 def walk(root: Path, every_name: bool = False) -> Tree:
-    """The tree below `root`; a folder that several links name is entered once, by its own name where it has
-    one.
+    """Finds the tree below `root`, through links too; a folder with several names is entered once.
 
-    With `every_name` it is entered by each of its names, as the keys of a store need it; a link to a folder
-    that it is in ends there.
+    Its own name comes before that of a link. With `every_name` it is entered under each of its names, as the
+    keys of a store need it; a link to one of its own parent folders is not followed.
     """
     files: list[Path] = []
     folders: list[Path] = []
     faults: list[Unreadable] = []
     entered: set[Identity] = set()
-    # A folder, and the folders that it is in; those behind links wait until all others are entered.
+    # Each folder with its parents; folders behind links come after all others.
     waiting: deque[tuple[Path, frozenset[Identity]]] = deque([(root, frozenset())])
     linked: deque[tuple[Path, frozenset[Identity]]] = deque()
+
     while waiting or linked:
         folder, above = waiting.popleft() if waiting else linked.popleft()
         try:
@@ -64,7 +62,8 @@ def walk(root: Path, every_name: bool = False) -> Tree:
                 continue
             files.append(path)
             if entry.is_symlink() and not os.path.exists(path):
-                faults.append(Unreadable(path, "a link to nowhere"))
+                faults.append(Unreadable(path, "a broken link"))
+
     return Tree(tuple(files), tuple(folders), tuple(faults))
 
 
@@ -77,12 +76,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link into a folder that cannot be read: entering it says why.
+        # A link into a folder that cannot be read: entering it reports the reason.
         return True
 
 
 def escaped(path: Path) -> str:
-    """A path as text that every encoding holds: bytes that are not UTF-8 are escaped.
+    """A path as text in which bytes that are not UTF-8 are escaped.
 
     >>> escaped(Path("caf\\udce9.h5"))
     'caf\\\\xe9.h5'
@@ -91,7 +90,7 @@ def escaped(path: Path) -> str:
 
 
 def is_utf8(path: Path) -> bool:
-    """Is the name text? Cards and indexes hold names as UTF-8.
+    """Whether a name is UTF-8, as cards and indexes need it.
 
     >>> is_utf8(Path("café.h5")), is_utf8(Path("caf\\udce9.h5"))
     (True, False)

@@ -1,6 +1,7 @@
-"""Which chunks of a zarr array its store holds, and whether they are whole; absent ones are the fill value.
+"""Counts the chunks that a zarr store holds, and checks that they are complete; absent ones read as fill
+value.
 
-Counted by what there is: a header may promise more chunks than anyone could count.
+It counts existing files, because a hostile header may promise more chunks than anyone could count.
 """
 
 from __future__ import annotations
@@ -21,38 +22,39 @@ from zarr.codecs import BytesCodec, Crc32cCodec
 from shards.codec import BLOSC_HEADER_BYTES, blosc_sizes
 from shards.shard import MISSING, end_within
 
-# Of each chunk, in the index of its shard: where it begins, and its bytes, both 2^64-1 where it is absent.
+# An entry in the index of a shard: offset and length of a chunk, both 2^64-1 if it is absent.
 ENTRY_BYTES = 2 * 8
 CHECKSUM_BYTES = 4
-# So many files of an array are looked for by their names.
+# At most this many files of an array are looked for by name.
 MANY_FILES = 100_000
-# What zarr and numcodecs call blosc, which reads on where less is there than its header says.
+# The names of blosc in zarr and numcodecs. Blosc reads beyond the end of a truncated chunk.
 BLOSC = ("Blosc", "BloscCodec")
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The names of all that a store holds, sorted, and how one of them is opened."""
+    """The sorted names of all files of a store, and a function that opens one."""
 
     keys: list[str]
     open: Callable[[str], IO[bytes]]
 
     def holds(self, key: str) -> bool:
-        return self.keys[(at := bisect_left(self.keys, key)) : at + 1] == [key]
+        place = bisect_left(self.keys, key)
+        return place < len(self.keys) and self.keys[place] == key
 
 
 def _inside(array: Any) -> str:
-    """How the names of an array's files begin; the array at the root of a store has nothing before them."""
+    """The first part of the names of an array's files; empty for the array at the root of a store."""
     return f"{array.path}/" if array.path else ""
 
 
 def chunk_grid(array: Any) -> tuple[int, ...]:
-    """How many chunks there should be along each axis."""
+    """The number of chunks along each axis."""
     return tuple(-(-length // step) for length, step in zip(array.shape, array.chunks, strict=True))
 
 
 def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
-    """How many chunks each chunk file (shard, where there are any) holds that is in the store."""
+    """Yields the number of chunks in each chunk file (or shard) that is in the store."""
     prefix = _inside(array)
     own = takewhile(
         lambda key: key.startswith(prefix), islice(contents.keys, bisect_left(contents.keys, prefix), None)
@@ -64,9 +66,9 @@ def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
 
 
 def absent_files(array: Any, contents: Contents, most: int) -> list[str]:
-    """Names of the first files of chunks, or shards, that are not in the store, below the array itself.
+    """The names, below the array, of the first `most` chunk files (or shards) that are not in the store.
 
-    A header may promise more files than anyone could count: no more than MANY_FILES are looked for.
+    At most MANY_FILES are looked for, because a header may promise more files than anyone could count.
     """
     steps = array.shards or array.chunks
     counts = [-(-length // step) for length, step in zip(array.shape, steps, strict=True)]
@@ -75,7 +77,7 @@ def absent_files(array: Any, contents: Contents, most: int) -> list[str]:
 
 
 def _first_places(counts: list[int]) -> Iterator[tuple[int, ...]]:
-    """Places of chunks, the last axis fastest; `itertools.product` would hold each range in memory."""
+    """The first MANY_FILES positions of chunks, last axis fastest; `product` would need too much memory."""
     for number in range(min(math.prod(counts), MANY_FILES)):
         place = []
         for count in reversed(counts):
@@ -85,22 +87,20 @@ def _first_places(counts: list[int]) -> Iterator[tuple[int, ...]]:
 
 
 def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]) -> None:
-    """Raises ValueError where a file with chunks of this slab was cut, which a decoder would read past in
-    silence.
-    """
+    """Raises ValueError if a file with chunks of this slab is truncated: decoders do not always notice it."""
     blosc = bool(array.compressors) and type(array.compressors[-1]).__name__ in BLOSC
     if not (array.shards or blosc):
         return
     steps = array.shards or array.chunks
+    is_whole = _shard_is_whole if array.shards else _blosc_is_whole
     for place in product(*map(_touched, index, array.shape, steps)):
         key = _inside(array) + array.metadata.encode_chunk_key(place)
-        if contents.holds(key) and not (_shard_is_whole if array.shards else _blosc_is_whole)(
-            array, contents, key
-        ):
+        if contents.holds(key) and not is_whole(array, contents, key):
             raise ValueError(f"{key} is cut short")
 
 
 def _touched(index: int | slice, length: int, step: int) -> range:
+    """The chunks along one axis that an index touches."""
     places = range(length)[index]
     if isinstance(places, int):
         return range(places // step, places // step + 1)
@@ -108,8 +108,8 @@ def _touched(index: int | slice, length: int, step: int) -> range:
 
 
 def _span(array: Any, key: str) -> tuple[int, ...] | None:
-    """How many chunks of the array the file of this name should hold along each axis; None where it is none
-    of its.
+    """The number of chunks along each axis that belong into this file; None if it is not a file of the
+    array.
     """
     place = tuple(map(int, re.findall(r"[0-9]{1,18}", key))) if array.shape else ()
     slots, grid = _slots(array), chunk_grid(array)
@@ -121,19 +121,19 @@ def _span(array: Any, key: str) -> tuple[int, ...] | None:
 
 
 def _slots(array: Any) -> tuple[int, ...]:
-    """How many chunks a file has room for along each axis."""
+    """The number of chunks along each axis for which a file has room."""
     return tuple(
         stored // step for stored, step in zip(array.shards or array.chunks, array.chunks, strict=True)
     )
 
 
 def _held_in_shard(array: Any, span: tuple[int, ...], contents: Contents, key: str) -> int:
-    """Chunks that the index of a shard lists; a shard whose index is cut counts as full: reading it fails."""
+    """The number of chunks in a shard; a shard with a truncated index counts as full, and fails when read."""
     entries, _ = _shard_index(array, contents, key)
     if entries is None:
         return math.prod(span)
     inside = entries[tuple(map(slice, span))]
-    # What has no bytes reads as absent too.
+    # A chunk of length 0 is read as absent too.
     return int(np.count_nonzero((inside[..., 0] != MISSING) & (inside[..., 1] > 0)))
 
 
@@ -143,7 +143,7 @@ def _shard_is_whole(array: Any, contents: Contents, key: str) -> bool:
 
 
 def _shard_index(array: Any, contents: Contents, key: str) -> tuple[npt.NDArray[np.uint64] | None, int]:
-    """Entries [*slots, 2], None where the file is too short for them, and the length of the file."""
+    """The entries [*slots, 2], None if the file is too short for them; and the length of the file."""
     codec, slots = array.metadata.codecs[0], _slots(array)
     size = ENTRY_BYTES * math.prod(slots)
     checksums = CHECKSUM_BYTES * sum(isinstance(each, Crc32cCodec) for each in codec.index_codecs)

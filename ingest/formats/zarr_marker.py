@@ -1,14 +1,13 @@
-"""Recognises a zarr store without importing zarr, which would take longer than everything else."""
+"""Recognises a zarr store without importing zarr, which is slow to import."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# What stands at the root of a store, and for the store: of
-# version 3, and of version 2: a group, or an array alone.
+# The file at the root of a store that represents it: in version 3; in version 2 for a group, for an array.
 MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
 
 def marker(folder: Path) -> Path | None:
-    """The file that makes a folder a zarr store, if it is one."""
+    """The marker of a zarr store in this folder; None if the folder is not a store."""
     return next((folder / name for name in MARKERS if (folder / name).is_file()), None)

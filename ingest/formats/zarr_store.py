@@ -1,4 +1,4 @@
-"""Untrusted zarr stores, versions 2 and 3: folders by the file that says so, or zip archives."""
+"""Reads untrusted zarr stores of versions 2 and 3: folders with a marker, or zip archives."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from ingest.formats.zarr_chunks import Contents, absent_files, chunk_grid, chunk
 from ingest.formats.zarr_marker import MARKERS
 from shards.errors import SourceError
 
-# Where xarray names the axes of an array of version 2.
+# The attribute by which xarray names the axes of an array in version 2.
 DIMENSIONS = "_ARRAY_DIMENSIONS"
-# Codecs that keep a value only nearly; zfpy has a lossless mode.
+# Codecs that may round values; zfpy also has a lossless mode.
 LOSSY = ("zfpy", "bitround", "quantize", "fixedscaleoffset")
-# So many absent chunks are named.
+# The most absent chunks that a note names.
 NAMED = 3
-# What zarr and its codecs raise for damage, or for metadata that they do not know.
+# What zarr and its codecs raise for damage, and for unknown metadata.
 _DAMAGE = (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
 def open_zarr(path: Path) -> Iterator[Zarr]:
-    """The group whose marker is given, or that a zip holds; raises SourceError where there is none."""
+    """Opens the store of this marker, or in this zip; raises SourceError if there is none."""
     with ExitStack() as stack:
         try:
             store, contents = stack.enter_context(_opened(path))
@@ -56,7 +56,7 @@ def open_zarr(path: Path) -> Iterator[Zarr]:
 
 
 def _root(contents: Contents) -> str:
-    """Where the group or array is: of a zip that was made of the folder of a store, in that folder."""
+    """The path of the store in its archive: a zip made from the folder of a store holds that folder."""
     folders = {PurePosixPath(key).parent for key in contents.keys if PurePosixPath(key).name in MARKERS}
     highest = min(folders, key=lambda folder: (len(folder.parts), str(folder)), default=PurePosixPath("."))
     return "" if highest == PurePosixPath(".") else str(highest)
@@ -74,9 +74,7 @@ def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, Contents]]:
 
 
 def _keys(folder: Path) -> list[str]:
-    """Names of all that the store holds; a link to nowhere would read as absent, a device or a pipe without
-    end.
-    """
+    """The names of all files of a store; raises SourceError for broken links, pipes and devices."""
     tree = walk(folder, every_name=True)
     strange = next((place for place in tree.files if not place.is_file()), None)
     if strange is not None:
@@ -93,7 +91,7 @@ def _one_line(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Zarr:
-    """The arrays of a group and of the groups below, or the one array that a store is."""
+    """The arrays of a group and of all groups below; or the only array of a store."""
 
     where: str
     root: zarr.Group | zarr.Array[Any]
@@ -115,24 +113,25 @@ class Zarr:
             return dates
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise SourceError(f"{array.where}: {wrong_type(array.dtype, path)}")
-        # The one codec that would run code of the file.
+        # The only codec that would run code from the file.
         if "pickle" in _codecs(item):
             raise SourceError(
                 f"{array.where}: encoded by pickle, which is never opened here; store it as numbers"
             )
+
         return array
 
     def _held(self, path: str, item: zarr.Array[Any]) -> ZarrArray:
         return ZarrArray(f"{self.where}:{path}", item, self.contents)
 
     def _dates(self, array: ZarrArray) -> DateArray | None:
-        """The dates of an array of text or datetime64; None for any other."""
+        """The dates in an array of text or datetime64; None for other arrays."""
         if not may_hold_dates(array.shape, np.dtype(array.array.dtype)) or "pickle" in _codecs(array.array):
             return None
         return dates_in(array.stored(*(slice(None) for _ in array.shape)), array.where)
 
     def attribute(self, path: str, name: str) -> float | None:
-        """A number or a date; raises SourceError for another one."""
+        """The number or date of an attribute, None if absent; raises SourceError for other values."""
         item = self._members().get(path) if path else self.root
         value = item.attrs.get(name) if item is not None else None
         if value is None:
@@ -140,7 +139,7 @@ class Zarr:
         date = date_of(value)
         if date is not None:
             return date
-        # JSON has integers that no float holds.
+        # JSON allows integers that are too large for a float.
         if not isinstance(value, int | float) or abs(value) > sys.float_info.max:
             raise SourceError(
                 f"{self.where}:{path}: attribute {name} holds {str(value)[:40]!r}; expected one number"
@@ -160,7 +159,7 @@ class Zarr:
         return own or tuple("" for _ in array.shape)
 
     def texts(self, path: str) -> tuple[str, ...]:
-        # Words among numbers stand in attributes of a store.
+        # zarr stores keep words in attributes, not in arrays.
         return ()
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
@@ -171,7 +170,7 @@ class Zarr:
         }
 
     def _members(self) -> dict[str, Any]:
-        """Groups and arrays by path; an array at the root is called `data`."""
+        """Path to group or array; an array at the root is called `data`."""
         if isinstance(self.root, zarr.Array):
             return {ONLY: self.root}
         try:
@@ -181,13 +180,13 @@ class Zarr:
 
 
 def _codecs(array: Any) -> str:
-    """All that the metadata say of filters, codecs and compression, in lower case."""
+    """The metadata about filters, codecs and compression as text in lower case."""
     metadata = array.metadata.to_dict()
     return str([metadata.get(key) for key in ("filters", "compressor", "codecs")]).lower()
 
 
 def _plain(attributes: Any) -> dict[str, Attribute]:
-    """Numbers and texts among attributes of JSON; what else it can hold says nothing of numbers."""
+    """The attributes with numbers or texts; other JSON values are ignored."""
     found: dict[str, Attribute] = {}
     for name, value in dict(attributes).items():
         values = value if isinstance(value, list) else [value]
@@ -201,18 +200,18 @@ def _plain(attributes: Any) -> dict[str, Attribute]:
 
 
 def _dimensions(array: Any) -> tuple[str, ...] | None:
-    """Names of the axes: of version 3 in the metadata, of version 2 in an attribute that xarray writes."""
+    """The names of the axes: from the metadata in version 3, from an attribute of xarray in version 2."""
     held = getattr(array.metadata, "dimension_names", None) or array.attrs.get(DIMENSIONS)
     named = isinstance(held, list | tuple) and len(held) == len(array.shape)
     return tuple(str(each or "") for each in held) if named else None
 
 
 def _fill_value(array: Any, attributes: dict[str, Attribute], where: str) -> Attribute | None:
-    """What stands for no value: in version 2 the fill value of an array that names its axes, as xarray has
-    it. A list of coordinates or times has all its values: there 0, which zarr fills in, is a number.
+    """The number that marks a missing value, if there is one.
 
-    Of version 3, and of such a list, the attribute; xarray writes that of floats as the base64 of eight
-    bytes.
+    In version 2 it is the fill value of an array that names its axes, as in xarray; but coordinates and times
+    have all their values, so their fill value 0 is a number. In version 3, and for such lists, it is the
+    attribute `_FillValue`; xarray writes it for floats as the base64 of eight bytes.
     """
     dimensions = _dimensions(array)
     if array.metadata.zarr_format == 2 and dimensions != (array.basename,):
@@ -231,7 +230,7 @@ def _fill_value(array: Any, attributes: dict[str, Attribute], where: str) -> Att
 
 @dataclass(frozen=True)
 class ZarrArray:
-    """Chunks that are absent are the fill value, as the format has it; numbers are decoded by attributes."""
+    """An array of a store; absent chunks read as the fill value, numbers are decoded by their attributes."""
 
     where: str
     array: Any
@@ -247,7 +246,7 @@ class ZarrArray:
 
     @property
     def dimensions(self) -> tuple[str, ...]:
-        """A name per axis, empty text where there is none."""
+        """The name of each axis; empty if it has none."""
         return _dimensions(self.array) or tuple("" for _ in self.array.shape)
 
     @property
@@ -257,17 +256,21 @@ class ZarrArray:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What its values lost, how they are packed, and chunks that are absent."""
+        """Notes: how its values were rounded, how they are packed, which chunks are absent."""
         codecs = _codecs(self.array)
         lossy = tuple(f"stored through the codec {name}, which may round" for name in LOSSY if name in codecs)
         packed = self.packing.words if self.packing else ()
         notes = (*lossy, *roundings(self.array.attrs), *packed)
+
         with self._reading():
             chunks, held = math.prod(chunk_grid(self.array)), sum(chunks_held(self.array, self.contents))
+
         if held == chunks:
             return notes
+
         with self._reading():
             names = absent_files(self.array, self.contents, NAMED)
+
         more = ", ..." if len(names) == NAMED and chunks - held > NAMED else ""
         named = f" ({', '.join(names)}{more})" if names else ""
         read_as = f"read as {self._fill_words}"
@@ -275,7 +278,7 @@ class ZarrArray:
 
     @property
     def _fill_words(self) -> str:
-        """The value of an absent chunk, or that it is none."""
+        """The value of an absent chunk in words."""
         fill = np.array([self.array.fill_value], self.array.dtype)
         decoded = self.packing.decode(fill) if self.packing else fill
         absent = decoded.dtype.kind == "f" and bool(np.isnan(decoded).all())

@@ -1,4 +1,4 @@
-"""Describes built datasets: one HTML page per dataset, or one line each for those of a folder."""
+"""Describes built datasets: an HTML page for one dataset, or a line for each dataset of a folder."""
 
 __all__ = [
     "figures",

@@ -1,6 +1,6 @@
 """Films of a few trajectories for the viewer of the report: every field in several planes, at many times.
 
-Axes: T shown frames, C channel, S space; U V the horizontal and the vertical axis of an image.
+Axes: T shown frames, C channel, S space; U and V are the horizontal and the vertical axis of an image.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from shards.index import Entry
 from shards.read import Dataset
 from shards.schema import Split
 
-# Bytes of the films before they are compressed, which leaves about a third.
+# Bytes of the films before compression; a third of it remains.
 MOST_BYTES = 6 * 2**20
 MOST_FILMS, MOST_FRAMES, FEWEST_FRAMES = 3, 60, 4
-# Cells along an axis of a picture: more than these the page does not show.
+# The most cells along an axis of a picture; the page has no room for more.
 MOST_CELLS, MOST_CELLS_OF_A_VOLUME = 192, 64
 
 
 def dataset_viewer(dataset: Dataset, split: Split) -> str:
-    """HTML: a viewer of some trajectories of a split; their number and that of their frames are bounded."""
+    """The HTML of a viewer of a few trajectories of a split, with a bounded number of frames."""
     schema = dataset.card.schema
     slices = slices_of(schema.grid, schema.boundaries)
     most = MOST_CELLS if len(slices) == 1 else MOST_CELLS_OF_A_VOLUME
@@ -40,7 +40,7 @@ def dataset_viewer(dataset: Dataset, split: Split) -> str:
 
 
 def _film(dataset: Dataset, entry: Entry, views: Sequence[View], most: int) -> Film:
-    """One trajectory, at most so many of its frames."""
+    """The film of one trajectory, with at most `most` of its frames."""
     document, schema = dataset.document(entry), dataset.card.schema
     frames = evenly_chosen(range(entry.frames), most)
     images = images_of(dataset, entry, frames, views)
@@ -56,7 +56,7 @@ def _film(dataset: Dataset, entry: Entry, views: Sequence[View], most: int) -> F
 
 
 def _strips(images: Sequence[Picture], views: Sequence[View]) -> tuple[Strip, ...]:
-    """The planes of a volume share their colours; a look through it has its own."""
+    """A strip for each view: the planes of a volume share one scale, a projection has its own."""
     flat = [images_TVU.ravel() for images_TVU, view in zip(images, views, strict=True) if not view.projects]
     shared = Scale.of_field(flat)
     return tuple(

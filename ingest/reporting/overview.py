@@ -1,4 +1,4 @@
-"""What is built below a root: a line per dataset, from its card and its index alone."""
+"""Lists the datasets below a root: a line for each, from its card and its index."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from shards.remote import Root, folders_below, holds, is_remote, open_place
 from shards.schema import SPLITS, Split
 from shards.urls import below
 
-# A build writes one of these before anything else.
+# Every build writes one of these first.
 BEGUN = ("card.json", "recipe.toml", "unfinished.json", "parts")
 HEAD = ["dataset", "packaging", "/".join(SPLITS), "frames", "grid", "size", "state", "fields"]
 
 
 @dataclass(frozen=True)
 class DatasetOverview:
-    """What is known of a dataset without reading a frame; one that cannot be opened has a name and a state.
+    """What is known about a dataset without reading a frame.
 
-    `state` is `built`, `not finished` or `damaged`, the last with its `fault`.
+    `state` is `built`, `not finished` or `damaged`, the last with a `fault`. A dataset that cannot be opened
+    has only a name and a state.
     """
 
     name: str
@@ -39,9 +40,9 @@ class DatasetOverview:
 
 
 def overviews(root: Root) -> Iterator[DatasetOverview]:
-    """Each dataset directly below a folder or a URL, in order of their names; of a dataset itself, it alone.
+    """Yields each dataset directly below a folder or a URL, sorted by name; or the dataset at this place.
 
-    Raises ShardError where the root is not there, or its server does not list what it holds.
+    Raises ShardError if the root does not exist, or if its server does not list it.
     """
     if holds(root, "index.json"):
         yield _overview(root)
@@ -53,7 +54,7 @@ def overviews(root: Root) -> Iterator[DatasetOverview]:
 
 
 def overview_row(found: DatasetOverview) -> list[str]:
-    """The cells of a dataset below HEAD."""
+    """The cells of a dataset, in the order of HEAD."""
     if found.packaging is None:
         return [found.name, *[""] * 5, found.state, ""]
     counts = [found.counts.get(split, Count()) for split in SPLITS]
@@ -70,14 +71,16 @@ def overview_row(found: DatasetOverview) -> list[str]:
 
 
 def _overview(place: Root) -> DatasetOverview:
-    """What card and index say, or why they cannot be read."""
+    """The overview from card and index, or the reason why they cannot be read."""
     name = PurePosixPath(urlsplit(place).path if isinstance(place, str) else place).name
     if not holds(place, "index.json"):
         return DatasetOverview(name, "not finished")
+
     try:
         dataset = open_place(place)
     except ShardError as error:
         return DatasetOverview(name, "damaged", str(error))
+
     card, index = dataset.card, dataset.index
     return DatasetOverview(
         name,

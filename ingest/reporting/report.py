@@ -1,8 +1,8 @@
 """Writes report.html of a built dataset: its fields and numbers, what was left out, where it came from.
 
-One file, no network; the script of the viewer is the only one that runs. It is not part of the dataset: the
-index does not list it, a check or a copy ignores it, and a build or an append that changes the dataset
-removes it.
+The page is one file and needs no network; it runs only the script of the viewer. It is not part of the
+dataset: the index does not list it, copies do not include it, and a build or an append that changes the
+dataset removes it.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from shards.read import Dataset
 from shards.schema import SPLITS, Schema, Split
 from shards.write import full_disk_is_an_error
 
-# Longer lists are cut, and say so: the card has them whole.
+# Longer lists are cut, and say so; the card has them completely.
 MOST = 200
-# A parameter with so many values or fewer is shown by its values, otherwise by its range.
+# A parameter with at most this many values is shown by its values, otherwise by its range.
 FEW = 6
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def report(dataset: Dataset, out: Path | None = None) -> Path:
-    """Writes the page to `out`, by default report.html in the dataset's folder, whole or not at all.
+    """Writes the page to `out`, by default to report.html in the dataset's folder; returns its path.
 
-    Raises ShardError for damage, and for a dataset behind a URL without `out`.
+    Raises ShardError if the dataset is damaged, or if it is behind a URL and `out` is not given.
     """
     path = out or _page_of(dataset)
     card, seen = dataset.card, survey(dataset)
@@ -53,20 +53,21 @@ def report(dataset: Dataset, out: Path | None = None) -> Path:
         _origin(card),
         _notes(card, seen),
     ]
+
     with full_disk_is_an_error(path):
         write_atomically(path, page(card.title, "\n".join(filter(None, parts)), script()).encode())
     return path
 
 
 def _page_of(dataset: Dataset) -> Path:
-    """The page in the dataset's folder; raises ShardError where this is not a folder."""
+    """The path of the page in the dataset's folder; raises ShardError if the dataset is behind a URL."""
     if not isinstance(dataset.files, LocalFiles):
         raise ShardError(f"{dataset.files.where()}: is behind a URL; name a file for the page with --out")
     return dataset.folder / REPORT
 
 
 def _head(card: Card, seen: Survey) -> str:
-    """Title, the facts that identify the dataset, and a drawing of its domain."""
+    """The title, the facts that identify the dataset, and a drawing of its domain."""
     schema = card.schema
     spans = zip(schema.grid.axes, schema.grid.coordinates, strict=True)
     widths = zip(schema.grid.axes, schema.grid.widths, strict=True)
@@ -92,27 +93,27 @@ def _head(card: Card, seen: Survey) -> str:
 
 
 def _link(address: str) -> str:
-    """A recipe may say anything: only an address of the web becomes a link."""
+    """The HTML of an address; only a web address becomes a link, because a recipe may hold any text."""
     words = escape(address)
     return f'<a href="{words}">{words}</a>' if address.startswith(("https://", "http://")) else words
 
 
 def _fields(dataset: Dataset, seen: Survey) -> str:
-    """The viewer, and pictures that need no script."""
+    """The viewer, and the pictures, which need no script."""
     schema = dataset.card.schema
     text = f"<h2>What it looks like</h2>{dataset_viewer(dataset, seen.split)}"
-    for film in seen.films:
-        caption = f"each field at several times, {film.view.cut}".removesuffix(", ")
-        drawn = chart if film.view.is_line else clear_figure
-        text += drawn(figures.frames(film, schema), caption)
+    for snapshots in seen.snapshots:
+        caption = f"each field at several times, {snapshots.view.cut}".removesuffix(", ")
+        drawn = chart if snapshots.view.is_line else clear_figure
+        text += drawn(figures.frames(snapshots, schema), caption)
     if schema.static_channels:
-        constants = figures.constants(seen.films[0], schema)
+        constants = figures.constants(seen.snapshots[0], schema)
         text += clear_figure(constants, "the fields that do not change in time")
     return text
 
 
 def _sizes(dataset: Dataset) -> str:
-    """Trajectories, frames and bytes of each split; stored is every file below the split's folder."""
+    """Trajectories, frames and bytes of each split; stored bytes are those of all its files."""
     schema, counts = dataset.card.schema, dataset.card.counts
     constant = schema.frame_bytes // len(schema.channels) * len(schema.static_channels)
     rows = []
@@ -128,10 +129,11 @@ def _sizes(dataset: Dataset) -> str:
             ratio,
         )
         rows.append((split, *cells))
+
     names = ("split", "trajectories", "frames", "raw", "stored", "compression")
     decided = "".join(f"<li>{escape(rule)}</li>" for rule in dataset.card.split)
-    rules = f"<p>What decides the split:</p><ul>{decided}</ul>" if decided else ""
-    return f"<h2>How much there is</h2>{_table(names, rows)}{rules}"
+    rules = f"<p>Rules for the splits:</p><ul>{decided}</ul>" if decided else ""
+    return f"<h2>Size</h2>{_table(names, rows)}{rules}"
 
 
 def _stored(dataset: Dataset, split: Split) -> int:
@@ -139,23 +141,23 @@ def _stored(dataset: Dataset, split: Split) -> int:
 
 
 def _numbers(schema: Schema, seen: Survey) -> str:
-    text = f"<h2>How it is spread and how it moves</h2><p>{_sample(seen)}</p>"
-    text += chart(figures.histograms(seen.portraits, schema), "histograms of each field")
-    text += chart(figures.spectra(seen.portraits), "isotropic power spectrum of each field")
+    text = f"<h2>Distributions and changes</h2><p>{_sample(seen)}</p>"
+    text += chart(figures.histograms(seen.summaries, schema), "histograms of each field")
+    text += chart(figures.spectra(seen.summaries), "isotropic power spectrum of each field")
     return text + chart(
-        figures.changes(seen.portraits, schema), "change of each field in one step against time"
+        figures.changes(seen.summaries, schema), "change of each field in one step against time"
     )
 
 
 def _sample(seen: Survey) -> str:
     trajectories = "one trajectory" if seen.trajectories == 1 else f"{seen.trajectories} trajectories"
     return (
-        f"From {trajectories} of the {seen.split} split, evenly spread, at most {seen.steps} steps of each."
+        f"From {trajectories} of the {seen.split} split, evenly chosen, with at most {seen.steps} steps each."
     )
 
 
 def _moments(card: Card) -> str:
-    """Exact moments of every channel; a constant field has no change."""
+    """The exact moments of every channel; a constant field has no change."""
     split = "train split" if card.counts["train"].trajectories else "all splits"
     names = ("field", "mean", "std", "rms", "min", "max", "change rms", "change / std", "stored ÷")
     rows: list[tuple[str, ...]] = []
@@ -164,12 +166,12 @@ def _moments(card: Card) -> str:
         channels = field.components(card.schema.grid.axes)
         rows += [(_name(each, field.unit), *_values(card.moments[each]), f"2{power}") for each in channels]
     return (
-        f"<h2>Moments</h2><p>Exact, over every frame of the {split}.</p>{_table(names, rows)}{_errors(card)}"
+        f"<h2>Moments</h2><p>Exact, over all frames of the {split}.</p>{_table(names, rows)}{_errors(card)}"
     )
 
 
 def _errors(card: Card) -> str:
-    """What rounding cost each field that changes, where values were rounded."""
+    """The errors of rounding of each variable field; empty if values were not rounded."""
     if not card.errors:
         return ""
     rows: list[tuple[str, ...]] = []
@@ -179,7 +181,7 @@ def _errors(card: Card) -> str:
         share = f"{error.reached / change:.3g}" if change else "–"
         rows.append((_name(field.name, field.unit), f"{error.allowed:.4g}", f"{error.reached:.4g}", share))
     names = ("field", "allowed", "reached", "reached / change rms")
-    return f"<p>Values were rounded. The largest error of any of them:</p>{_table(names, rows)}"
+    return f"<p>Values were rounded. The largest error of each field:</p>{_table(names, rows)}"
 
 
 def _name(channel: str, unit: str) -> str:
@@ -194,7 +196,7 @@ def _values(moments: ChannelMoments) -> tuple[str, ...]:
 
 
 def _parameters(seen: Survey) -> str:
-    """A strip for each parameter that varies, all values in a table."""
+    """A picture of the parameters that vary, and a table of all values."""
     if not any(scalars for _, scalars in seen.parameters):
         return ""
     # In the order in which they appear, each once.
@@ -218,12 +220,12 @@ def _range(values: Sequence[float]) -> str:
 
 
 def _origin(card: Card) -> str:
-    """What differs from the release, what was corrected and left out, and the files it came from."""
-    parts = ["<h2>Where it came from</h2>"]
+    """What differs from the published release, what was corrected and left out, and the input files."""
+    parts = ["<h2>Origin</h2>"]
     if card.differences:
         parts.append(f"<p>Differs from the published release:</p>{_list(card.differences)}")
     if card.caveats:
-        parts.append(f"<p>To be known of its files:</p>{_list(card.caveats)}")
+        parts.append(f"<p>Notes on its files:</p>{_list(card.caveats)}")
     if card.correction:
         parts.append(f"<p><b>Corrected.</b> {escape(card.correction)}</p>")
     parts.append(f"<p><b>Repeated frames.</b> {card.repeated_frames:,} frames equal the one before.</p>")
@@ -244,32 +246,31 @@ def _quarantine(card: Card) -> str:
 
 
 def _notes(card: Card, seen: Survey) -> str:
-    """How each number and picture is defined."""
+    """The definition of each number and picture."""
     return f"""<section><h2>How the numbers are defined</h2><ul>
-<li><b>Viewer</b>: trajectories of the {seen.split} split and their frames, evenly chosen, cells thinned; a
-step by the buttons or the arrow keys, the value under the pointer below the picture. An arrow at a colour bar
-says that some values are outside its range.</li>
-<li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. First axis to
-the right, second upward; of a volume the middle plane, then the values of largest magnitude along the third
-axis. The times of one field share their colours, the outermost 0.2 % of the values saturate. The frame
-shows the boundary: thick is a wall, dotted is open, thin is periodic. Grey cells are solid or not finite.
-Short ticks along the domain are cell centres, at most 64 of them.</li>
-<li><b>Histograms</b> end {REACH:g} standard deviations from the mean, the outermost bin holds what is
-beyond; a positive field that spans three decades has a log axis. Every cell counts, also those inside a
-solid.</li>
+<li><b>Viewer</b>: evenly chosen trajectories of the {seen.split} split, some of their frames and cells. The
+buttons or the arrow keys change the step; the value under the pointer is shown below the picture. An arrow at
+a colour bar says that some values are outside its range.</li>
+<li><b>Pictures</b>: the first trajectory of the {seen.split} split, at most {PICTURES} times. The first axis
+points to the right, the second upward; a volume is shown by its middle plane, then by the values of largest
+magnitude along the third axis. All times of a field share their colours; the outermost 0.2 % of the values
+share the last colour. The frame shows the boundary: thick is a wall, dotted is open, thin is periodic. Grey
+cells are solid or not finite. Short ticks along the domain are cell centres, at most 64 of them.</li>
+<li><b>Histograms</b> end {REACH:g} standard deviations from the mean; the outermost bins count the values
+beyond. A positive field that spans three decades has a log axis. Cells inside a solid count too.</li>
 <li><b>Power spectra</b>: the mean over trajectories at the first, the middle and the last step of the
-sample, all components together, divided by the mean variance of the three. Cells count as evenly
+sample, all components together, divided by the mean variance of the three. Cells are treated as evenly
 spaced; an axis that is not periodic is tapered (Hann).</li>
 <li><b>Change per step</b>: √⟨(u(t + 1) − u(t))²⟩ divided by the standard deviation of the train split,
 all components together, one line per trajectory.</li>
-<li><b>Parameters</b> are read from at most {PARAMETERS} trajectories, evenly spread.</li>
-<li><b>Compression</b> is raw divided by stored size: raw are all values as {card.schema.dtype}, stored is
-every file of the split, codec {card.codec}, packaging and documents included. Values are stored divided by a
-power of two.</li></ul></section>"""
+<li><b>Parameters</b> are read from at most {PARAMETERS} evenly chosen trajectories.</li>
+<li><b>Compression</b> is raw size divided by stored size. Raw are all values as {card.schema.dtype}; stored
+are all files of the split (codec {card.codec}), with packaging and documents. Values are stored divided by
+a power of two.</li></ul></section>"""
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
-    """Text in cells; the first column names the row."""
+    """The HTML of a table with plain text in its cells; the first column names the rows."""
     return table(columns, [[text_row(*row) for row in rows]], kind)
 
 

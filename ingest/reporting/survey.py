@@ -1,6 +1,7 @@
-"""Measures a fixed, bounded sample of a dataset, in physical units: the numbers of its report.
+"""Measures a fixed sample of bounded size of a dataset, in physical units, for its report.
 
-Axes: N trajectory, T time, C channel, S space, B bin of a histogram, K wavenumber; U V the axes of an image.
+Axes: N trajectory, T time, C channel, S space, B bin of a histogram, K wavenumber; U and V are the axes of an
+image.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from shards.read import Dataset
 from shards.schema import SPLITS, Cell, Frames, Split
 from shards.spectrum import Float64, Modes, modes_of, power
 
-# A sample: so many trajectories, so many frames of each with the frame that follows, so many values in all.
+# The most trajectories of a sample, frames of each (each with its next frame), and values in total.
 TRAJECTORIES, STEPS, VALUES = 8, 32, 2**28
 PICTURES, MASKS, PARAMETERS, BINS = 6, 6, 512, 120
-# A histogram ends here, in standard deviations: one wild cell must not squeeze the others into one bin.
+# The ends of a histogram in standard deviations: one extreme cell must not leave one bin for all others.
 REACH = 8.0
-# A positive field that spans more than this has its histogram on a log axis.
+# A positive field with a larger ratio of highest to lowest value has a log axis.
 DECADES = 1e3
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshots:
-    """A view of one trajectory: [T, C, V, U] at several times, constant fields [C, V, U]."""
+    """A view of one trajectory: fields [T, C, V, U] at several times, constant fields [C, V, U]."""
 
     view: View
     key: str
@@ -40,7 +41,7 @@ class Snapshots:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """Times [T] of a trajectory, and the RMS of its one-step change divided by the standard deviation [T]."""
+    """The RMS [T] of the one-step change of a trajectory, in standard deviations, at its times [T]."""
 
     time_T: Float64
     change_T: Float64
@@ -50,8 +51,8 @@ class Change:
 class FieldSummary:
     """One field over the sample.
 
-    `density_CB` is the share of values per unit between `edges_B`, `spectrum_TK` the share of the variance at
-    the first, the middle and the last step of the sample, `changes` hold one trajectory each.
+    `density_CB` is the share of values per unit in each bin between `edges_B`; `spectrum_TK` is the share of
+    the variance at the first, the middle and the last step; `changes` has one entry per trajectory.
     """
 
     name: str
@@ -65,27 +66,28 @@ class FieldSummary:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """The sample: its size, snapshots, a summary of each field, obstacles [V, U], parameters by split.
+    """The sample: its size, snapshots, a summary of each field, obstacles [V, U], parameters with their
+    split.
 
-    A volume has two sets of snapshots: the plane that stands for it, and a look through it.
+    A volume has two sets of snapshots: of its middle plane, and of its projection.
     """
 
     split: Split
     trajectories: int
     steps: int
-    films: tuple[Snapshots, ...]
+    snapshots: tuple[Snapshots, ...]
     obstacles: tuple[Picture, ...]
-    portraits: tuple[FieldSummary, ...]
+    summaries: tuple[FieldSummary, ...]
     parameters: tuple[tuple[Split, dict[str, float]], ...]
 
     @property
     def view(self) -> View:
-        """The one that stands for the grid."""
-        return self.films[0].view
+        """The view that represents the grid."""
+        return self.snapshots[0].view
 
 
 def survey(dataset: Dataset) -> Survey:
-    """Read the sample; raises ShardError where the dataset is damaged."""
+    """Reads and measures the sample; raises ShardError if the dataset is damaged."""
     card = dataset.card
     split = next(split for split in SPLITS if dataset.entries(split))
     trajectories, steps = sample_size(int(np.prod(card.schema.frame_shape)))
@@ -93,9 +95,11 @@ def survey(dataset: Dataset) -> Survey:
     views = views_of(card.schema.grid, card.schema.boundaries)
     shown = (views[0], *(view for view in views if view.projects))
     modes = modes_of(card.schema.grid, card.schema.boundaries)
-    tallies = _tallies(card, modes)
+    sums_of_fields = _empty_sums(card, modes)
+
     for entry in entries:
-        _watch(dataset, entry, steps, tallies)
+        _add_trajectory(dataset, entry, steps, sums_of_fields)
+
     parameters = [
         (entry.split, dataset.document(entry))
         for entry in evenly_chosen(dataset.index.trajectories, PARAMETERS)
@@ -104,15 +108,15 @@ def survey(dataset: Dataset) -> Survey:
         split,
         len(entries),
         steps,
-        _films(dataset, entries[0], shown),
+        _snapshots(dataset, entries[0], shown),
         _obstacles(dataset, entries[:MASKS], views[0]),
-        tuple(tally.summary() for tally in tallies),
+        tuple(sums.summary() for sums in sums_of_fields),
         tuple((split, document.trajectory.scalars) for split, document in parameters),
     )
 
 
 def sample_size(values: int) -> tuple[int, int]:
-    """How many trajectories, and steps of each, for frames of so many values: at least one and four.
+    """The number of trajectories (at least 1) and of steps of each (at least 4), for frames of this size.
 
     >>> sample_size(64 * 64), sample_size(512**3)
     ((8, 32), (1, 4))
@@ -122,10 +126,10 @@ def sample_size(values: int) -> tuple[int, int]:
 
 
 class _FieldSums:
-    """Sums of one field, whose channels begin at `first`: histogram, spectrum and changes."""
+    """Sums over one field: its histogram, spectrum and changes; its first channel is number `first`."""
 
     def __init__(self, card: Card, name: str, components: Sequence[str], first: int, modes: Modes) -> None:
-        # The bins are those of the moments in the card, before a frame is read.
+        # The bins follow from the moments in the card, before a frame is read.
         self.name, self.components, self.modes = name, tuple(components), modes
         self.channels = slice(first, first + len(components))
         moments = [card.moments[channel] for channel in components]
@@ -141,7 +145,9 @@ class _FieldSums:
         self.changes: list[Change] = []
 
     def count(self, frame_CS: Frames) -> None:
-        """A value beyond the last edge belongs to the last bin; one that is not finite to none."""
+        """Counts the values in the bins; values beyond the edges go to the last bin, not finite ones to
+        none.
+        """
         for counts_B, values_S in zip(self.count_CB, frame_CS[self.channels], strict=True):
             finite = values_S[np.isfinite(values_S)]
             counts_B += np.histogram(finite.clip(self.edges_B[0], self.edges_B[-1]), self.edges_B)[0]
@@ -151,7 +157,7 @@ class _FieldSums:
             self.power_TK[number] += power(values_S, self.modes)
 
     def change(self, before_CS: Frames, after_CS: Frames) -> float:
-        """rms of the change over all components, in standard deviations; NaN for a field that is constant."""
+        """The RMS of the change over all components, in standard deviations; NaN if the field is constant."""
         pairs = zip(before_CS[self.channels], after_CS[self.channels], strict=True)
         squares = [np.nanmean((after.astype(np.float64) - before) ** 2) for before, after in pairs]
         return float(np.sqrt(np.mean(squares))) / self.std if self.std else float("nan")
@@ -181,36 +187,36 @@ def _edges(low: float, high: float, logarithmic: bool) -> Float64:
     return np.linspace(low, high, BINS + 1)
 
 
-def _tallies(card: Card, modes: Modes) -> list[_FieldSums]:
-    """One for each field that changes in time."""
-    tallies, first = [], 0
+def _empty_sums(card: Card, modes: Modes) -> list[_FieldSums]:
+    """Empty sums for each field that changes in time."""
+    sums_of_fields, first = [], 0
     for field in card.schema.fields:
         if not field.constant:
             components = field.components(card.schema.grid.axes)
-            tallies.append(_FieldSums(card, field.name, components, first, modes))
+            sums_of_fields.append(_FieldSums(card, field.name, components, first, modes))
             first += len(components)
-    return tallies
+    return sums_of_fields
 
 
-def _watch(dataset: Dataset, entry: Entry, steps: int, tallies: Sequence[_FieldSums]) -> None:
-    """Count the sampled steps of one trajectory; it has at least one step, ingest sees to that."""
+def _add_trajectory(dataset: Dataset, entry: Entry, steps: int, sums_of_fields: Sequence[_FieldSums]) -> None:
+    """Adds the sampled steps of one trajectory; ingest ensures that it has at least one step."""
     starts = evenly_chosen(range(entry.frames - 1), steps)
     marks = (starts[0], starts[len(starts) // 2], starts[-1])
-    changes: list[list[float]] = [[] for _ in tallies]
+    changes: list[list[float]] = [[] for _ in sums_of_fields]
     for start, (before_CS, after_CS) in zip(starts, _pairs(dataset, entry, starts), strict=True):
-        for tally, change in zip(tallies, changes, strict=True):
-            tally.count(before_CS)
-            change.append(tally.change(before_CS, after_CS))
+        for sums, change in zip(sums_of_fields, changes, strict=True):
+            sums.count(before_CS)
+            change.append(sums.change(before_CS, after_CS))
             for number, mark in enumerate(marks):
                 if mark == start:
-                    tally.add_power(number, before_CS)
+                    sums.add_power(number, before_CS)
     time_T = np.asarray(dataset.document(entry).trajectory.time)[starts]
-    for tally, change in zip(tallies, changes, strict=True):
-        tally.changes.append(Change(time_T, np.asarray(change)))
+    for sums, change in zip(sums_of_fields, changes, strict=True):
+        sums.changes.append(Change(time_T, np.asarray(change)))
 
 
 def _pairs(dataset: Dataset, entry: Entry, starts: Sequence[int]) -> Iterator[Frames]:
-    """[2, C, *S] in physical units: each frame and the next, in memory that is used again."""
+    """Yields each frame and the next [2, C, *S] in physical units, always in the same memory."""
     schema = dataset.card.schema
     pair_TCS = np.empty((2, *schema.frame_shape), schema.dtype)
     scale = np.asarray(dataset.document(entry).scale, schema.dtype).reshape(-1, *[1] * len(schema.grid.axes))
@@ -220,7 +226,7 @@ def _pairs(dataset: Dataset, entry: Entry, starts: Sequence[int]) -> Iterator[Fr
         yield pair_TCS
 
 
-def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snapshots, ...]:
+def _snapshots(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snapshots, ...]:
     document = dataset.document(entry)
     frames = evenly_chosen(range(entry.frames), PICTURES)
     static_CS = dataset.static(entry)
@@ -232,14 +238,14 @@ def _films(dataset: Dataset, entry: Entry, views: Sequence[View]) -> tuple[Snaps
 
 
 def images_of(dataset: Dataset, entry: Entry, frames: Sequence[int], views: Sequence[View]) -> list[Float64]:
-    """[T, C, V, U] of each view, in physical units; solid cells are NaN. One frame at a time is in memory."""
+    """The images [T, C, V, U] of each view, in physical units; solid cells are NaN; reads frame by frame."""
     scale, schema = dataset.document(entry).scale, dataset.card.schema
     solid_S = dataset.boundary(entry) & np.uint8(Cell.OBSTACLE) > 0
     frame_TCS = np.empty((1, *schema.frame_shape), schema.dtype)
     images: list[list[Float64]] = [[] for _ in views]
     for frame in frames:
         dataset.read_frames(entry, [frame], frame_TCS)
-        # Before it is projected: an obstacle must not hide what is in front of it or behind it.
+        # Before the projection: an obstacle must not hide the values in front of it or behind it.
         frame_TCS[:, :, solid_S] = np.nan
         for seen, view in zip(images, views, strict=True):
             seen.append(_planes(frame_TCS[0], scale, view))
@@ -247,13 +253,13 @@ def images_of(dataset: Dataset, entry: Entry, frames: Sequence[int], views: Sequ
 
 
 def _planes(values_CS: Frames, scale: Sequence[float], view: View) -> Float64:
-    """[C, V, U] in physical units."""
+    """The planes [C, V, U] of a view, in physical units."""
     planes = [view.image(values_S) * factor for values_S, factor in zip(values_CS, scale, strict=True)]
     return np.stack(planes) if planes else np.empty((0, len(view.cells_V), len(view.cells_U)))
 
 
 def _obstacles(dataset: Dataset, entries: Sequence[Entry], view: View) -> tuple[Picture, ...]:
-    """The solid cells of the sample's trajectories, each shape once."""
+    """The solid cells [V, U] of the sample's trajectories, each shape once."""
     shapes: dict[bytes, Picture] = {}
     for entry in entries:
         picture = view.image(dataset.boundary(entry) & np.uint8(Cell.OBSTACLE))

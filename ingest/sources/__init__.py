@@ -1,3 +1,5 @@
-"""Reads families of files, one module per family: its file names, its marks, how it reads trajectories."""
+"""Reads families of files, one module per family: its file names, its marks, and how it reads
+trajectories.
+"""
 
 __all__ = ["arrays", "bubbleml", "flowbench", "pdearena", "pdebench", "pdegym", "well"]

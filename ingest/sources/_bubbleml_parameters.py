@@ -1,7 +1,7 @@
-"""The parameters of a BubbleML simulation: JSON next to the file (v2), or arrays of records in it (v1).
+"""Reads the parameters of a BubbleML simulation: from JSON next to the file (v2), or from records in it (v1).
 
-v2 has `<stem>.json`, or one `parameters.json` that holds the parameters of all files, or a list with those of
-each.
+v2 has `<stem>.json`, or a `parameters.json` with parameters for all files together, or with a list of those
+of each file.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from shards.schema import Boundary, Sides
 
 COMMON = "parameters.json"
 RECORDS = ("real-runtime-params", "int-runtime-params")
-# Parameters of one simulation, nested ones as `heater/wallTemp`; words are boundary types and the like.
+# The parameters of one simulation, nested ones as `heater/wallTemp`; texts are, for example, boundary types.
 Parameters = dict[str, float | str]
 _KINDS = (("periodic", Boundary.PERIODIC), ("outflow", Boundary.OPEN), ("slip", Boundary.WALL))
 
 
 def wall_temperature(path: Path) -> float | None:
-    """What the name says, in degrees: Twall_97, Twall-97."""
+    """The wall temperature in degrees, from a name such as Twall_97 or Twall-97; None if it has none."""
     named = re.fullmatch(r"Twall[_-](-?\d+(?:\.\d+)?)", path.stem)
     return float(named[1]) if named else None
 
@@ -41,9 +41,7 @@ def parameters_next_to(path: Path) -> Path | None:
 
 
 def read_parameters(file: h5py.File, path: Path) -> Parameters:
-    """All that is known of the simulation, empty where nothing is next to the file or in it; raises
-    SourceError.
-    """
+    """The parameters of a simulation, empty if there are none; raises SourceError if they are damaged."""
     place = parameters_next_to(path)
     if place is not None:
         return _flat(_of_this_file(_load(place), place, path))
@@ -54,7 +52,7 @@ def read_parameters(file: h5py.File, path: Path) -> Parameters:
 
 
 def sides(parameters: Parameters, axis: str) -> Sides | None:
-    """The boundary types of an axis, `xl_boundary_type` and `xr_boundary_type`; None where unknown."""
+    """The boundaries of an axis from `xl_boundary_type` and `xr_boundary_type`; None if one is unknown."""
     found = [_kind(str(parameters.get(f"{axis}{end}_boundary_type", ""))) for end in ("l", "r")]
     lower, upper = found
     return None if lower is None or upper is None else (lower, upper)
@@ -70,11 +68,14 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise SourceError(f"{path}: no JSON ({error}); fetch it again") from error
+        raise SourceError(f"{path}: is not JSON ({error}); fetch it again") from error
 
 
 def _of_this_file(found: Any, place: Path, path: Path) -> dict[str, Any]:
-    """Finds the entry of a list by the order of wall temperatures, which its Stefan numbers must share."""
+    """The parameters of this file; in a list, entries and files are in order of wall temperature.
+
+    Raises SourceError unless the Stefan numbers of the list confirm this order.
+    """
     if isinstance(found, list):
         order = sorted(path.parent.glob(f"*{path.suffix}"), key=_by_temperature)
         stefan = [_stefan(each) for each in found]
@@ -85,10 +86,12 @@ def _of_this_file(found: Any, place: Path, path: Path) -> dict[str, Any]:
                 f"{path.stem}.json instead"
             )
         found = found[order.index(path)]
+
     if not isinstance(found, dict):
         raise SourceError(
             f"{place}: holds {type(found).__name__}; expected the parameters of a simulation by name"
         )
+
     return found
 
 
@@ -98,7 +101,7 @@ def _stefan(entry: Any) -> float:
 
 
 def _number(value: float) -> float:
-    """JSON has integers that no float holds."""
+    """A number as float; NaN for integers of JSON that are too large."""
     return float(value) if abs(value) <= sys.float_info.max else math.nan
 
 
@@ -108,7 +111,9 @@ def _by_temperature(path: Path) -> tuple[float, str]:
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> Parameters:
-    """Numbers and words, nested tables joined by a slash; lists (seeds of bubbles) are no parameters."""
+    """The numbers and texts of nested tables, names joined by a slash; lists (seeds of bubbles) are
+    ignored.
+    """
     flat: Parameters = {}
     for name, value in tree.items():
         if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""The boundary groups of a Well file, reduced to two codes per axis and a bit mask per cell.
+"""Reduces the boundary groups of a Well file to two codes per axis and a bit mask per cell.
 
-A group names a type, the axes it concerns and a mask over them. A face of the box is a wall where all of the
-mask on it is true, open or periodic where any of it is; what a mask marks away from the faces is an obstacle.
-Source: the published loader (first and last slice; walls need all), and its known traps: group names carry no
-meaning, types come in either case, and writers exist that leave the mask of a periodic axis empty.
+A group states a type, its axes and a mask over these axes. A face of the box is a wall if all cells of the
+mask on it are true, and open or periodic if any is; cells that a mask marks away from the faces are an
+obstacle. Source: the published loader, and what is known of the files: names of groups mean nothing, types
+are in upper or lower case, and some writers leave the mask of a periodic axis empty.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Face = tuple[str, int]  # axis, and 0 for its lower or -1 for its upper end
 
 @dataclass(frozen=True)
 class _Group:
-    """One boundary group: `mask` covers `axes` in this order; None where it marks nothing."""
+    """One boundary group; `mask` covers `axes` in this order, and is None if it marks no cell."""
 
     where: str
     kind: Boundary
@@ -39,7 +39,7 @@ class _Group:
     mask: npt.NDArray[np.bool_] | None
 
     def faces(self) -> list[Face]:
-        """The faces of the box that this group closes."""
+        """The faces of the box for which this group states the boundary."""
         ends = list(product(self.axes, (0, -1)))
         if self.mask is None:
             return ends
@@ -49,9 +49,7 @@ class _Group:
 
 
 def boundaries(file: h5py.File, recipe: Recipe, shape: tuple[int, ...]) -> tuple[tuple[Sides, ...], Mask]:
-    """(lower, upper) for each axis and the bits [*S]; raises SourceError where the file leaves a face
-    undecided.
-    """
+    """The sides (lower, upper) of each axis and the bits [*S]; raises SourceError for an undecided face."""
     groups = _groups(file, recipe, shape)
     codes = _codes(groups, recipe)
     sides = tuple(recipe.corrected(axis) or _sides(file, codes, axis) for axis in recipe.axes)
@@ -59,7 +57,7 @@ def boundaries(file: h5py.File, recipe: Recipe, shape: tuple[int, ...]) -> tuple
 
 
 def _groups(file: h5py.File, recipe: Recipe, shape: tuple[int, ...]) -> list[_Group]:
-    """All groups, those of one axis first."""
+    """All groups, first those with one axis."""
     parent = child_group(file, "boundary_conditions")
     children = [child_group(parent, name) for name in child_names(parent)] if parent is not None else []
     groups = [_group(child, recipe, shape) for child in children if child is not None]
@@ -67,16 +65,18 @@ def _groups(file: h5py.File, recipe: Recipe, shape: tuple[int, ...]) -> list[_Gr
 
 
 def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
-    """Kind, axes and mask of one boundary group, each checked; raises SourceError."""
+    """The kind, axes and mask of one boundary group; raises SourceError if one of them is wrong."""
     kinds = [text.upper() for text in texts(group, "bc_type") or ()]
     if len(kinds) != 1 or kinds[0] not in Boundary.__members__:
         raise SourceError(f"{where(group)}: bc_type {kinds}; expected one of WALL, OPEN, PERIODIC; {_REMEDY}")
+
     axes = texts(group, "associated_dims") or ()
     if not axes or not set(axes) <= set(recipe.axes) or len(set(axes)) < len(axes):
         raise SourceError(
             f"{where(group)}: associated_dims {list(axes)}; expected some of {list(recipe.axes)}, each once; "
             "fix the file"
         )
+
     mask = None
     if "mask" in child_names(group):
         stored = numbers(group, "mask")
@@ -88,10 +88,9 @@ def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
             )
         marks = header_array(stored)
         if np.isnan(marks).any():
-            raise SourceError(
-                f"{where(stored)}: holds values that are not a number; expected a mask; fix the file"
-            )
+            raise SourceError(f"{where(stored)}: holds NaN; expected a mask; fix the file")
         mask = marks != 0
+
     if mask is None or not mask.any():
         if kinds[0] != "PERIODIC" and not all(recipe.corrected(axis) for axis in axes):
             raise SourceError(
@@ -99,13 +98,14 @@ def _group(group: h5py.Group, recipe: Recipe, shape: tuple[int, ...]) -> _Group:
                 f"{_REMEDY}"
             )
         mask = None
+
     return _Group(where(group), Boundary[kinds[0]], axes, mask)
 
 
 def _codes(groups: list[_Group], recipe: Recipe) -> dict[Face, Boundary]:
-    """The code of each face that the recipe leaves to the file.
+    """The code of each face that the recipe does not correct.
 
-    Geometry (a mask over several axes) that is solid all over a face outranks what else is said of that face.
+    A wall of several axes (geometry) that covers a whole face replaces any other code of this face.
     """
     codes: dict[Face, Boundary] = {}
     for group in groups:
@@ -122,11 +122,12 @@ def _codes(groups: list[_Group], recipe: Recipe) -> dict[Face, Boundary]:
                 )
             if group.kind is Boundary.WALL:
                 codes[face] = group.kind
+
     return codes
 
 
 def _sides(file: h5py.File, codes: dict[Face, Boundary], axis: str) -> Sides:
-    """Lower and upper side of an axis; raises SourceError for a side without a group, or half periodic."""
+    """The sides of an axis; raises SourceError if one has no group, or if only one is periodic."""
     for face in ((axis, 0), (axis, -1)):
         if face not in codes:
             raise SourceError(
@@ -146,7 +147,7 @@ def _words(face: Face) -> str:
 
 
 def _cells(groups: list[_Group], recipe: Recipe, shape: tuple[int, ...], sides: tuple[Sides, ...]) -> Mask:
-    """Bits [*S]: the masks of the file, and whole sides where an axis is periodic or corrected."""
+    """The bits [*S]: those of the masks, and whole sides of axes that are periodic or corrected."""
     cells = np.zeros(shape, np.uint8)
     whole = {
         axis
@@ -156,23 +157,26 @@ def _cells(groups: list[_Group], recipe: Recipe, shape: tuple[int, ...], sides: 
     for group in groups:
         if group.mask is not None and group.kind is not Boundary.PERIODIC:
             _mark(cells, group, recipe.axes, whole)
+
     for index, (axis, pair) in enumerate(zip(recipe.axes, sides, strict=True)):
         if axis in whole:
             along = np.moveaxis(cells, index, 0)
             along[0] |= _BITS[pair[0]]
             along[-1] |= _BITS[pair[1]]
+
     return cells
 
 
 def _mark(cells: Mask, group: _Group, axes: tuple[str, ...], whole: set[str]) -> None:
-    """Add a group's mask: its own bit on the faces of its axes (but for `whole` ones), obstacle inside."""
+    """Adds a group's mask: its bit on the faces of its axes (except `whole` axes), an obstacle inside."""
     assert group.mask is not None
     order = sorted(range(len(group.axes)), key=lambda index: axes.index(group.axes[index]))
     lengths = [length if axis in group.axes else 1 for axis, length in zip(axes, cells.shape, strict=True)]
     marked = np.broadcast_to(group.mask.transpose(order).reshape(lengths), cells.shape)
-    # A wall over several axes is a body, solid up to the sides of the box that it touches.
+    # A wall over several axes is a body: it is solid up to the sides of the box that it touches.
     body = group.kind is Boundary.WALL and len(group.axes) > 1
     inside = marked.copy()
+
     for index, axis in enumerate(axes):
         if axis not in group.axes:
             continue
@@ -181,4 +185,5 @@ def _mark(cells: Mask, group: _Group, axes: tuple[str, ...], whole: set[str]) ->
         for end in (0, -1) if axis not in whole else ():
             face = np.moveaxis(cells, index, 0)[end]
             face[np.moveaxis(marked, index, 0)[end]] |= _BITS[group.kind]
+
     cells[inside] |= np.uint8(Cell.OBSTACLE) if group.kind is Boundary.WALL else _BITS[group.kind]

@@ -1,4 +1,4 @@
-"""Any arrays that a recipe describes, in HDF5, NetCDF4, npz or zarr (a store, or a zip of it), by content."""
+"""Reads any arrays that a recipe describes, in HDF5, NetCDF, npz or zarr; the content decides the format."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from shards.errors import SourceError
 from shards.schema import SPLITS, Split
 
 PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npy", "*.npz", "*.zarr", "*.zarr.zip")
-# Any file will do: only the recipe knows what its arrays are.
+# No marks: any file may match, only the recipe knows what its arrays are.
 MARKS: tuple[Mark, ...] = ()
 
 
 def split(path: Path) -> Split | None:
-    """The name of the folder, where that is a split."""
+    """The name of the folder, if it is a split."""
     place = path.parent if path.name in MARKERS else path
     name = place.parent.name
     return name if name in SPLITS else None
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """All files of a zarr store that is a folder, those of virtual datasets; any other file stands alone."""
+    """The other files of a zarr folder, or of the virtual datasets of a file; none for other files."""
     if path.name not in MARKERS:
         return tuple(place for place in virtual_sources(path) if place.is_file()) if is_hdf5(path) else ()
     return tuple(sorted(place for place in walk(path.parent).files if place.is_file() and place != path))
@@ -42,9 +42,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """The file as the recipe describes it; raises SourceError where it is not so, or something is left
-    open.
-    """
+    """Opens a file as the recipe describes it; raises SourceError if they differ, or if a rule is missing."""
     if not recipe.layout:
         raise SourceError(
             f"{path}: recipe {recipe.name} states no layout; expected the axes of its arrays, as layout = "
@@ -56,7 +54,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 @contextmanager
 def _opened(path: Path, recipe: Recipe) -> Iterator[AttributedArrays]:
-    """The arrays of a file, or of the run that it belongs to where `files` has named parts."""
+    """Opens the arrays of a file, or of its whole run if `files` of the recipe has named parts."""
     pattern = NamePattern(recipe.files)
     run = files_of_run(path, pattern) if names_parts(recipe.files) else None
     if run is None:

@@ -1,8 +1,8 @@
-"""BubbleML, boiling: one file per simulation, arrays [T, y, x] at its root, neither groups nor attributes.
+"""Reads BubbleML (boiling): one file per simulation, arrays [T, y, x] at its root, no groups, no attributes.
 
-Version 2 is float32 with cell centres as `x_centers`, parameters as JSON next to it. Version 1 is float64,
-`x` and `y` repeated for every frame and cell, its parameters as records in the file. Boundary cells are not
-stored: the boundaries are in the recipe, and parameters that contradict it are refused. T time.
+Version 2 is float32 with cell centres as `x_centers`, and parameters as JSON next to the file. Version 1 is
+float64 with `x` and `y` repeated for every frame and cell, and parameters as records in the file. Boundary
+cells are not stored: the recipe states the boundaries, and parameters that contradict it are refused. T time.
 Source: the benchmark's documentation and writers.
 """
 
@@ -42,19 +42,19 @@ MARKS = (
 
 
 def split(path: Path) -> Split | None:
-    """The benchmark holds out simulations by temperature, each study others."""
+    """None: the benchmark holds out simulations by temperature, in each study others."""
     return None
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """The parameters, if they are in a file of their own."""
+    """The file of the parameters, if there is one."""
     parameters = parameters_next_to(path)
     return () if parameters is None else (parameters,)
 
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A BubbleML file as the recipe sees it; raises SourceError where times, cells or parameters stay
+    """Opens a file as the recipe describes it; raises SourceError if times, cells or parameters are
     unknown.
     """
     refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
@@ -70,7 +70,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 
 def _grid(arrays: Hdf5Arrays, recipe: Recipe, shape: tuple[int, ...]) -> Grid:
-    """The recipe's cells where it states them, else the file's."""
+    """The grid of the recipe if it states one, otherwise that of the file."""
     if recipe.coordinates:
         return described_grid(arrays, recipe, shape)
     names = arrays.names()
@@ -87,7 +87,7 @@ def _grid(arrays: Hdf5Arrays, recipe: Recipe, shape: tuple[int, ...]) -> Grid:
 
 
 def _centres(array: Array, axes: tuple[str, ...], index: int, shape: tuple[int, ...]) -> tuple[float, ...]:
-    """[L], or [T, *reversed S] with the same value along all axes but its own."""
+    """The centres [L] of an axis, from a list [L] or from an array [T, *reversed S] that repeats it."""
     if array.shape == (shape[index],):
         return tuple(whole(array).tolist())
     if array.shape[1:] == shape[::-1]:
@@ -103,7 +103,9 @@ def _centres(array: Array, axes: tuple[str, ...], index: int, shape: tuple[int, 
 
 
 def _times(path: Path, recipe: Recipe, parameters: Parameters, frames: int) -> tuple[float, ...]:
-    """The recipe's times, else from `t_initial`, `t_final` and `dt`, believed only where they agree."""
+    """The times of the recipe, otherwise from `t_initial`, `t_final` and `dt`; raises SourceError if
+    these differ.
+    """
     if recipe.time is not None and not recipe.time.stored:
         return recipe.time.times(frames)
     known = [parameters.get(name) for name in ("t_initial", "t_final", "dt")]
@@ -118,23 +120,23 @@ def _times(path: Path, recipe: Recipe, parameters: Parameters, frames: int) -> t
 
 
 def _scalars(path: Path, recipe: Recipe, parameters: Parameters) -> dict[str, float]:
-    """The recipe's choice of parameters, and the wall temperature, which is only in the file name."""
+    """The parameters that the recipe names, and the wall temperature, which only the file name states."""
     temperature = wall_temperature(path)
     scalars = {} if temperature is None else {"Twall": temperature}
     for name, place in recipe.scalars.items():
         value = parameters.get(place)
         if not isinstance(value, float) or not np.isfinite(value):
             raise SourceError(
-                f"{path}: its parameters give {value} as {place}; expected a number; there is "
-                f"{', '.join(sorted(parameters)[:12]) or 'no JSON next to it'}; correct the "
-                "recipe's [scalars]"
+                f"{path}: its parameters state {value} as {place}, expected a number; found "
+                f"{', '.join(sorted(parameters)[:12]) or 'no JSON next to it'}; correct [scalars] of the "
+                "recipe"
             )
         scalars[name] = value
     return scalars
 
 
 def _require_boundaries(path: Path, recipe: Recipe, parameters: Parameters) -> None:
-    """A correction overrules the parameters; a plain statement does not."""
+    """Raises SourceError if parameters and recipe state different boundaries; a [correction] is obeyed."""
     for axis in recipe.axes:
         found, stated = sides(parameters, axis), recipe.sides(axis)
         if found is not None and recipe.corrected(axis) is None and stated not in (None, found):

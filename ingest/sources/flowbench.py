@@ -1,9 +1,9 @@
-"""FlowBench, flow past an object: `Re_<n>.npz` with `data` [T, y, x, (u, v, p)], the geometry next to it.
+"""Reads FlowBench (flow past an object): `Re_<n>.npz` with `data` [T, y, x, (u, v, p)], geometry next to it.
 
-The Reynolds number is only in the file name; times and coordinates are only in the recipe.
-The object is in `input_geometry.npz`: `data`, a signed distance, and `mask`, each [y, x], of which releases
-and papers disagree what is inside. So it is decided from the flow, file by file: inside nothing moves. T
-time, S space. Source: the benchmark's preparation scripts.
+The Reynolds number is only in the file name; times and coordinates are only in the recipe. The object is in
+`input_geometry.npz`: `data` is a signed distance, `mask` marks one side, each [y, x]. Releases and papers
+disagree which side is inside, so the flow decides, file by file: nothing moves inside. T time, S space.
+Source: the benchmark's preparation scripts.
 """
 
 from __future__ import annotations
@@ -38,15 +38,14 @@ GEOMETRY = "input_geometry"
 MASK, DISTANCE = f"{GEOMETRY}/mask", f"{GEOMETRY}/data"
 # The frames that show which cells move: after the first two, which the benchmark drops too.
 JUDGED = (2, 5)
-# Inside an object speeds are rounding; behind it they are a tenth of the inflow.
+# Inside an object, speeds are only rounding; in its wake they are a tenth of the inflow.
 STILL = 0.05
-# The least that mask and distance share of the cells that
-# either puts inside: thin objects are mostly surface.
+# The least share of common cells of the insides of mask and distance: thin objects are mostly surface.
 SHARED = 0.5
 
 
 def split(path: Path) -> Split | None:
-    """The benchmark publishes no split."""
+    """None: the benchmark publishes no split."""
     return None
 
 
@@ -58,9 +57,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A FlowBench file as the recipe sees it; raises SourceError where arrays or name are of another
-    layout.
-    """
+    """Opens a file as the recipe describes it; raises SourceError if its arrays or its name do not fit."""
     refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
     reynolds = _reynolds(path)
     with ExitStack() as stack:
@@ -78,12 +75,15 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 
 def _require_arrays(path: Path, recipe: Recipe, arrays: _Run) -> None:
-    """The geometry settles the obstacle, so it may lie there without being a field; other arrays may not."""
+    """Raises SourceError if a field of the recipe is missing, or if an array is not a field.
+
+    The arrays of the geometry need not be fields: they decide the obstacle.
+    """
     wanted = set(recipe.stored_names)
     if arrays.geometry is None and wanted & {MASK, DISTANCE}:
         raise SourceError(
-            f"{path}: no {GEOMETRY}.npz next to it; recipe {recipe.name} takes a field from there; fetch it, "
-            "or leave the field out"
+            f"{path}: no {GEOMETRY}.npz next to it, and recipe {recipe.name} reads a field from there; fetch "
+            "it, or remove the field"
         )
     require_fields(arrays.where, set(arrays.names()) - ({MASK, DISTANCE} - wanted), recipe)
 
@@ -102,7 +102,7 @@ def _open_geometry(stack: ExitStack, path: Path) -> Npz | None:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run and its geometry as one set of arrays, those of the geometry as `input_geometry/<name>`."""
+    """The arrays of a run and of its geometry; the latter have names such as `input_geometry/mask`."""
 
     flow: Npz
     geometry: Npz | None
@@ -129,7 +129,7 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Obstacle:
-    """The object of one run; read once, when it is first asked for."""
+    """The object of one run; it is read at first use."""
 
     flow: LaidOut
     mask: LaidOut
@@ -158,28 +158,31 @@ def solid_cells(
 ) -> npt.NDArray[np.bool_]:
     """The side of `mask` where nothing moves, from the mask, the signed distance and the speed, each [*S].
 
-    Raises SourceError where flow or distance do not tell it from the other.
+    Raises SourceError if flow or distance do not decide which side that is.
     """
     if mask.all() or not mask.any():
         raise SourceError(f"{where}: is the same in all cells; expected an object; fetch the geometry again")
+
     on, off = float(speed[mask].mean()), float(speed[~mask].mean())
     if not min(on, off) <= STILL * max(on, off):
         raise SourceError(
-            f"{where}: mean speed {on:.3g} where the mask is set, {off:.3g} elsewhere; expected next to "
-            "none on one side, the inside of the object; the geometry is of another run: fetch both again"
+            f"{where}: mean speed {on:.3g} where the mask is set, {off:.3g} elsewhere; expected almost 0 on "
+            "one side, the inside of the object; the geometry belongs to another run: fetch both again"
         )
+
     solid = mask if on < off else ~mask
     shared = max(_shared(solid, distance < 0), _shared(solid, distance > 0))
     if shared < SHARED:
         raise SourceError(
-            f"{where}: shares {shared:.0%} of its object with the signed distance, whatever the sign; "
-            "expected nearly all; mask and distance are of different objects: fetch the geometry again"
+            f"{where}: shares {shared:.0%} of its object with the signed distance, with either sign; "
+            "expected nearly all; mask and distance show different objects: fetch the geometry again"
         )
+
     return solid
 
 
 def _shared(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
-    """Cells in both as a share of the cells in either: the object is a hundredth of the channel."""
+    """The cells in both masks as a share of the cells in either; all cells would hide a small object."""
     return float((a & b).sum() / (a | b).sum())
 
 
@@ -199,7 +202,7 @@ class _SolidField:
 
 
 def _settled(field: StoredField, obstacle: _Obstacle | None) -> StoredField:
-    """The mask by its settled polarity; other constant fields as they are."""
+    """The mask as decided from the flow (1 is solid); other constant fields as they are."""
     if obstacle is None or not isinstance(field, LaidOutField) or field.where != obstacle.mask.where:
         return field
     return _SolidField(field, obstacle)

@@ -1,9 +1,10 @@
-"""PDEArena, buoyant smoke in a closed box: one group named after the split, arrays [N, T, *S] of float64.
+"""Reads PDEArena (buoyant smoke in a closed box): a group named after the split, arrays [N, T, *S] of
+float64.
 
-Smoke sits at cell centres; each velocity component on the lower faces of its own axis, the last face left
-out, which is the upper wall and zero. Times and coordinates in the files are those of the plot, not of the
-solver: the frames are `dt` apart from `t[0]` on, and N cells fill the length that the N coordinates span. N
-trajectory, T time, S space. Source: the generator of the conditioned Navier-Stokes set.
+Smoke is at cell centres; a velocity component is on the lower faces of its axis, without the last face (the
+upper wall, where it is 0). Times and coordinates in the files are those of plots, not of the solver: frames
+are `dt` apart from `t[0]` on, and N cells fill the length that N coordinates span. N trajectory, T time, S
+space. Source: the generator of the conditioned Navier-Stokes set.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ BUOYANCY = "buo_y"
 
 
 def split(path: Path) -> Split | None:
-    """The word between underscores in the name: NavierStokes2D_train_..."""
+    """The split in the name, such as train in NavierStokes2D_train_...; None if it names no split or two."""
     said = [word for word in path.name.split("_") if word in SPLITS]
     return said[0] if len(said) == 1 else None
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """A file stands alone."""
+    """None: a file is read without others."""
     return ()
 
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A PDEArena file as the recipe sees it; raises SourceError where it is not a closed box of this
+    """Opens a file as the recipe describes it; raises SourceError if it is not a closed box in this
     layout.
     """
     refuse_unread_keys(recipe)
@@ -80,7 +81,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 @dataclass(frozen=True)
 class _FaceVector:
-    """A vector whose component i sits on the lower faces of axis i; read as its means at the cell centres."""
+    """A vector with component i on the lower faces of axis i; it is read as means at the cell centres."""
 
     faces: ComponentField
 
@@ -92,12 +93,12 @@ class _FaceVector:
         stored = self.faces.frames(row, start, stop).astype(np.float64, copy=False)
         for axis in range(stored.shape[1]):
             along = np.moveaxis(stored[:, axis], axis + 1, 0)
-            # Not-a-number passes here: a broken run is the business of the checks, a wrong layout is ours.
+            # NaN passes here: the checks report a broken run, this is only about the layout.
             if (np.abs(along[0]) > 0).any():
                 raise SourceError(
                     f"{where(self.faces.components[axis])}: row {row} is not zero on the lower wall; "
-                    "expected velocities on the faces of a closed box; this is another layout than "
-                    "PDEArena's"
+                    "expected velocities on the faces of a closed box; this is not the layout of "
+                    "PDEArena"
                 )
             along[:-1] += along[1:]
             along /= 2
@@ -105,7 +106,7 @@ class _FaceVector:
 
 
 def _split_group(file: h5py.File, path: Path) -> h5py.Group:
-    """The one group, named as the file name says; else a re-split would leak test runs into training."""
+    """The only group, with the split of the file name; otherwise test runs could leak into training."""
     with_name = split(path)
     groups = tree.child_names(file)
     if with_name is None or groups != (with_name,):
@@ -120,7 +121,7 @@ def _split_group(file: h5py.File, path: Path) -> h5py.Group:
 
 
 def _require_closed_box(group: h5py.Group, recipe: Recipe) -> None:
-    """The face left out is the upper wall only in a closed box, so a recipe cannot say otherwise."""
+    """Raises SourceError if the recipe corrects a boundary: the missing faces are walls in a closed box."""
     for axis in recipe.axes:
         if recipe.corrected(axis) not in (None, BOX):
             raise SourceError(
@@ -130,13 +131,15 @@ def _require_closed_box(group: h5py.Group, recipe: Recipe) -> None:
 
 
 def _cell_centres(group: h5py.Group, axis: str) -> tuple[float, ...]:
-    """[L]: the stored list runs from wall to wall, linspace(0, length, L), and so cannot be cell centres."""
+    """The cell centres [L]; the stored list linspace(0, length, L) reaches from wall to wall, so it has
+    none.
+    """
     dataset = hdf5.numbers(group, axis)
     stored = hdf5.header_array(dataset)
     if stored.ndim != 2 or not stored.size or (stored != stored[0]).any():
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape}, or not the same for all rows; expected one list a "
-            "row, all alike; split the file by grid"
+            f"{where(dataset)}: shape {dataset.shape}, or not the same for all rows; expected the same list "
+            "in each row; split the file by grid"
         )
     lower, upper, cells = stored[0, 0], stored[0, -1], stored.shape[1]
     centres = lower + (np.arange(cells) + 0.5) * ((upper - lower) / cells)
@@ -144,7 +147,7 @@ def _cell_centres(group: h5py.Group, axis: str) -> tuple[float, ...]:
 
 
 def _rows(group: h5py.Group, count: int, steps: int) -> tuple[Row, ...]:
-    """The frames are `dt` apart; the spacing of `t` is off by the frames that the generator left out."""
+    """The rows; frames are `dt` apart, because the spacing of `t` ignores frames that were left out."""
     first = _column(group, "t", (count, steps))[:, 0] if steps else np.zeros(count)
     interval = _column(group, "dt", (count,))
     buoyancy = _column(group, BUOYANCY, (count,))
@@ -159,6 +162,6 @@ def _column(group: h5py.Group, name: str, shape: tuple[int, ...]) -> npt.NDArray
     dataset = hdf5.numbers(group, name)
     if dataset.shape != shape:
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape}; expected {shape}, as the fields; fix the file"
+            f"{where(dataset)}: shape {dataset.shape}; expected {shape}, as for the fields; fix the file"
         )
     return hdf5.header_array(dataset)

@@ -1,7 +1,7 @@
-"""PDEBench, compressible flow: one array per variable, [N, T, *S], at the root of one file.
+"""Reads PDEBench (compressible flow): one array per variable, [N, T, *S], at the root of one file.
 
-The time coordinate has an entry more than there are frames, and only the name of the file says what bounds
-the box. N trajectory, T time, S space. Source: the benchmark's generator and merge script.
+The time coordinate has one entry more than there are frames, and only the name of the file states the
+boundary. N trajectory, T time, S space. Source: the benchmark's generator and merge script.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ PARAMETERS = ("M", "eta", "zeta")
 
 
 def split(path: Path) -> Split | None:
-    """The benchmark publishes no split, though names end in Train."""
+    """None: the benchmark publishes no split, although names end in Train."""
     return None
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """A file stands alone."""
+    """None: a file is read without others."""
     return ()
 
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A PDEBench file as the recipe sees it; raises SourceError where arrays disagree or no one knows the
-    boundary.
+    """Opens a file as the recipe describes it; raises SourceError if arrays disagree or no boundary is
+    stated.
     """
     refuse_unread_keys(recipe)
     with hdf5.open_hdf5(path) as file:
@@ -70,8 +70,7 @@ def _require_variables_at_root(file: h5py.File, recipe: Recipe) -> None:
     if any("/" in name for name in found):
         raise SourceError(
             f"{file.filename}: holds groups ({found[0]}, ...); expected one array per variable at the root; "
-            "read this "
-            'layout with source = "arrays"'
+            'read this layout with source = "arrays"'
         )
     require_fields(where(file), {name for name in found if not name.endswith("-coordinate")}, recipe)
 
@@ -84,7 +83,7 @@ def _coordinate(file: h5py.File, axis: str) -> tuple[float, ...]:
 
 
 def _times(file: h5py.File, steps: int) -> tuple[float, ...]:
-    """[T]: the generator writes T + 1 times, the last of a frame that is not stored."""
+    """The times [T]; the generator writes T + 1 times, the last one for a frame that is not stored."""
     dataset = hdf5.numbers(file, "t-coordinate")
     if dataset.shape not in ((steps,), (steps + 1,)):
         raise SourceError(
@@ -100,7 +99,7 @@ def _parameters(file: h5py.File) -> dict[str, float]:
 
 
 def _sides(path: Path) -> Sides:
-    """The boundary that the name says: `periodic`, or `trans` for outflow."""
+    """The sides that the name states: `periodic`, or `trans` for open; otherwise raises SourceError."""
     words = set(re.split(r"[_.]", path.name.lower()))
     said = [
         kind for word, kind in (("periodic", Boundary.PERIODIC), ("trans", Boundary.OPEN)) if word in words

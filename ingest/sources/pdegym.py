@@ -1,8 +1,9 @@
-"""PDEGym: one NetCDF4 variable [N, T, C, *S] for all fields; only the recipe says what its channels mean.
+"""Reads PDEGym: one NetCDF4 variable [N, T, C, *S] for all fields; only the recipe says what its channels
+mean.
 
-No file says what its channels or boundaries are. So values are checked by physics: densities and
-pressures are positive, and nothing jumps at a periodic seam more than elsewhere. N trajectory, T time, C
-channel, S space. Source: the benchmark's loader.
+No file states its channels or boundaries, so the values are checked: densities and pressures must be
+positive, and values may not jump more between periodic ends than elsewhere. N trajectory, T time, C channel,
+S space. Source: the benchmark's loader.
 """
 
 from __future__ import annotations
@@ -35,22 +36,20 @@ SEAM = 3.0
 
 
 def split(path: Path) -> Split | None:
-    """The benchmark splits by row, which is the recipe's to say."""
+    """None: the benchmark splits by row, as the recipe states."""
     return None
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """A file stands alone."""
+    """None: a file is read without others."""
     return ()
 
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A PDEGym file as the recipe sees it; raises SourceError where channels are left over, or it repeats
-    another.
-    """
+    """Opens a file as the recipe describes it; raises SourceError for unused channels or a repeated file."""
     refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
-    _refuse_a_part_beside_the_whole(path)
+    _refuse_part_of_whole(path)
     with open_hdf5_arrays(path) as arrays:
         require_fields(arrays.where, arrays.names(), recipe)
         fields = described_fields(arrays, recipe, recipe.layout or LAYOUT)
@@ -62,10 +61,10 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 @dataclass(frozen=True)
 class _PhysicalFile(StackedFile):
-    """A file whose channels and boundaries are checked as they are read."""
+    """A file that checks channels and boundaries when they are read."""
 
     def frames(self, row: int, start: int, stop: int) -> Frames:
-        # The file does not name its channels: a density below 0 shows that they are in another order.
+        # The file does not name its channels; a density <= 0 shows that they are in another order.
         values = super().frames(row, start, stop)
         for name in (each for each in POSITIVE if each in self.schema.channels):
             channel = values[:, self.schema.channels.index(name)]
@@ -78,7 +77,7 @@ class _PhysicalFile(StackedFile):
         return values
 
     def boundary(self, row: int) -> Mask:
-        # The middle frame: at the start many systems are the same at both ends, whatever closes the box.
+        # The middle frame: at the start, many systems are equal at both ends with any boundary.
         cells = super().boundary(row)
         middle = len(self.rows[row].time) // 2
         frame = super().frames(row, middle, middle + 1)[0]
@@ -93,7 +92,7 @@ class _PhysicalFile(StackedFile):
 
 
 def _torn(frame: Frames, axis: int) -> bool:
-    """Whether some channel of [C, *S] jumps far more across the ends of an axis than anywhere along it."""
+    """Whether a channel of [C, *S] jumps far more between the ends of an axis than anywhere along it."""
     along = np.moveaxis(frame, axis, 0).astype(np.float64)
     along = along.reshape(len(along), len(frame), -1)
     inside = np.abs(np.diff(along, axis=0)).mean(axis=2).max(axis=0, initial=0)
@@ -101,9 +100,9 @@ def _torn(frame: Frames, axis: int) -> bool:
     return bool((seam > SEAM * inside).any())
 
 
-def _refuse_a_part_beside_the_whole(path: Path) -> None:
-    """The hub holds `solution_0.nc`, `solution_1.nc`, and a script that joins them: both would be every row
-    twice.
+def _refuse_part_of_whole(path: Path) -> None:
+    """Raises SourceError for a part such as `solution_0.nc` next to the file of all parts: rows would
+    repeat.
     """
     if not re.fullmatch(r"solution_\d+", path.stem):
         return
@@ -113,5 +112,5 @@ def _refuse_a_part_beside_the_whole(path: Path) -> None:
     if others:
         raise SourceError(
             f"{path}: a part next to {others[0]}, which holds all parts; expected one or the "
-            "other; move one away"
+            "other; move one of them away"
         )

@@ -1,8 +1,8 @@
-"""The Well: one tree of groups for every system, fields by tensor rank, metadata in attributes.
+"""Reads The Well: the same tree of groups for every system, fields by tensor rank, metadata in attributes.
 
-A field is stored as [B][T][*S][components], an axis left out where a flag of the field says that nothing
-varies along it. Flags are believed only as far as the shape agrees with them; shapes are believed over
-counts. Axes: B trajectory, T time, S space.
+A field is stored as [B][T][*S][components]; flags of the field say along which axes it does not vary, and
+these axes are left out. Flags must agree with the shape; if the attribute n_trajectories differs from the
+shape, the shape counts. Axes: B trajectory, T time, S space.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ log = logging.getLogger(__name__)
 
 
 def split(path: Path) -> Split | None:
-    """The folder's name: the same file name occurs in all three splits."""
+    """The name of the folder, if it is a split: the same file names occur in all three splits."""
     name = path.parent.name
     return name if name in SPLITS else None
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """A file stands alone."""
+    """None: a file is read without others."""
     return ()
 
 
 @contextmanager
 def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
-    """A Well file as the recipe sees it; raises SourceError where tree, flags and shapes disagree."""
+    """Opens a file as the recipe describes it; raises SourceError if tree, flags and shapes disagree."""
     refuse_unread_keys(recipe)
     with hdf5.open_hdf5(path) as file:
         grid = _grid(file, recipe)
@@ -75,7 +75,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 @dataclass(frozen=True)
 class _Field:
-    """A dataset and which of the axes [B, T, *S] it has; `shape` is the grid's."""
+    """A dataset and which of the axes [B, T, *S] it has; `shape` is that of the grid."""
 
     dataset: h5py.Dataset
     rank: int
@@ -90,7 +90,7 @@ class _Field:
 
     @property
     def stored_lengths(self) -> tuple[int, ...]:
-        """The space axes that are stored."""
+        """The lengths of the axes of space that are stored."""
         return tuple(length for length, varies in zip(self.shape, self.varying, strict=True) if varies)
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
@@ -103,7 +103,7 @@ class _Field:
 
 
 def _grid(file: h5py.File, recipe: Recipe) -> Grid:
-    """Axes, cell centres and kind of the grid, from group `dimensions` and attribute `grid_type`."""
+    """The grid, from the group `dimensions` and the attribute `grid_type`; raises SourceError."""
     dimensions = tree.child_group(file, "dimensions")
     axes = attributes.texts(dimensions, "spatial_dims") if dimensions is not None else None
     if dimensions is None or axes != recipe.axes:
@@ -112,10 +112,12 @@ def _grid(file: h5py.File, recipe: Recipe) -> Grid:
             f"{list(recipe.axes)} of recipe {recipe.name}, in this order; correct the recipe, or name the "
             "recipe of this file"
         )
+
     stated = (attributes.texts(file, "grid_type") or ("cartesian",))[0].lower()
     kind = next((known for known in KINDS if known == stated), None)
     if kind is None:
         raise SourceError(f"{where(file)}: grid_type {stated}; expected one of {', '.join(KINDS)}")
+
     centres = tuple(_coordinate(dimensions, axis) for axis in axes)
     if kind == "spherical" and axes[0] == LOG_RADIUS and _evenly_spaced(centres[0]):
         kind = "log-spherical"
@@ -123,13 +125,13 @@ def _grid(file: h5py.File, recipe: Recipe) -> Grid:
 
 
 def _evenly_spaced(centres: tuple[float, ...]) -> bool:
-    """Tells logarithms of radii from the radii themselves, whatever the axis is called."""
+    """Whether centres are evenly spaced: logarithms of radii are, the radii themselves are not."""
     widths = np.diff(centres)
     return widths.size > 0 and np.allclose(widths, widths[0], rtol=1e-3)
 
 
 def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:
-    """[L], or [B, L] where every trajectory has the same."""
+    """The cell centres of an axis, from a list [L], or from [B, L] with equal rows."""
     dataset = hdf5.numbers(dimensions, axis)
     values = np.atleast_2d(hdf5.header_array(dataset))
     if (
@@ -145,7 +147,7 @@ def _coordinate(dimensions: h5py.Group, axis: str) -> tuple[float, ...]:
 
 
 def _require_recipe_fields(file: h5py.File, recipe: Recipe) -> None:
-    """`field_names` lists the fields; a dataset that is not in the list is a field as well."""
+    """Raises SourceError if fields of file and recipe differ; datasets outside `field_names` count too."""
     found = set()
     for rank in range(3):
         group = tree.child_group(file, f"t{rank}_fields")
@@ -159,6 +161,7 @@ def _require_recipe_fields(file: h5py.File, recipe: Recipe) -> None:
                     f"says rank {field.rank}; correct the recipe"
                 )
         found |= names
+
     require_fields(where(file), found, recipe)
 
 
@@ -168,19 +171,22 @@ def _field(file: h5py.File, field: RecipeField, grid: Grid) -> _Field:
             f"{where(file)}: field {field.name} is stored in {len(field.stored_names)} arrays by its recipe; "
             "expected one name: The Well keeps components in one array"
         )
+
     dataset = hdf5.numbers(file[f"t{field.rank}_fields"], field.stored_names[0])
     varies_in_time = _flag(dataset, "time_varying")
     if varies_in_time == field.constant:
         raise SourceError(
-            f"{where(dataset)}: time_varying is {varies_in_time}; recipe says constant = "
+            f"{where(dataset)}: time_varying is {varies_in_time}, but the recipe says constant = "
             f"{str(field.constant).lower()}; correct the recipe"
         )
-    # A field without this attribute varies along all axes: one that varied along none would be a scalar.
+
+    # A field without this attribute varies along all axes.
     varying = attributes.flags(dataset, "dim_varying") or (True,) * len(grid.axes)
     if len(varying) != len(grid.axes):
         raise SourceError(
             f"{where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}"
         )
+
     result = _Field(
         dataset, field.rank, _flag(dataset, "sample_varying"), varies_in_time, varying, grid.shape
     )
@@ -189,12 +195,12 @@ def _field(file: h5py.File, field: RecipeField, grid: Grid) -> _Field:
 
 
 def _flag(item: h5py.HLObject, name: str) -> bool:
-    """Flags that writers leave out mean False; the shape is checked against them."""
+    """A flag; False if the writer left it out. The shape is checked against it later."""
     return (attributes.flags(item, name) or (False,))[0]
 
 
 def _require_shape(field: _Field) -> None:
-    """[B][T][*S] as the flags say, then D a rank, or D^2 flat."""
+    """Raises SourceError unless the shape is [B][T][*S] as the flags say, then [D] or [D, D] or [D^2]."""
     axes = len(field.shape)
     tails = {(axes,) * field.rank, (axes**field.rank,) if field.rank else ()}
     leading = int(field.sample) + int(field.time)
@@ -211,7 +217,7 @@ def _require_shape(field: _Field) -> None:
 
 
 def _trajectories(file: h5py.File, fields: list[_Field]) -> int:
-    """The leading length that all sample-varying fields share; the attribute may be out of date."""
+    """The number of trajectories, from the fields that vary with them; the attribute may be wrong."""
     lengths = {field.dataset.name: field.dataset.shape[0] for field in fields if field.sample}
     if len(set(lengths.values())) > 1:
         held = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -219,20 +225,22 @@ def _trajectories(file: h5py.File, fields: list[_Field]) -> int:
             f"{where(file)}: fields differ in their number of trajectories ({held}); expected the same; "
             "fix the file"
         )
+
     count = next(iter(lengths.values()), 1)
     stated = attributes.number(file, "n_trajectories")
     if stated is not None and stated != count:
         log.warning(
-            "%s: n_trajectories is %g, the fields hold %d; taking the fields' word",
+            "%s: n_trajectories is %g, but the fields hold %d, which is used",
             file.filename,
             stated,
             count,
         )
+
     return count
 
 
 def _times(file: h5py.File, count: int, fields: list[_Field]) -> list[tuple[float, ...]]:
-    """Times of each trajectory: [T] for all, or [B, T]."""
+    """The times of each trajectory, stored as [T] for all, or as [B, T]."""
     dataset = hdf5.numbers(file["dimensions"], "time")
     steps = {field.dataset.name: field.dataset.shape[int(field.sample)] for field in fields if field.time}
     wrong = {name: length for name, length in steps.items() if length != (dataset.shape or (0,))[-1]}
@@ -247,15 +255,13 @@ def _times(file: h5py.File, count: int, fields: list[_Field]) -> list[tuple[floa
 
 
 def _scalars(file: h5py.File, count: int) -> list[dict[str, float]]:
-    """Parameters of each trajectory: one value for all, or one for each."""
+    """The parameters of each trajectory, stored as one value for all, or one for each."""
     group = tree.child_group(file, "scalars")
     columns: dict[str, list[float]] = {}
     for name in (attributes.texts(group, "field_names") or ()) if group is not None else ():
         dataset = hdf5.numbers(group, name)
         if _flag(dataset, "time_varying"):
-            log.warning(
-                "%s: left out, a parameter that varies in time has no place in a trajectory", where(dataset)
-            )
+            log.warning("%s: left out, because it varies in time and parameters are constant", where(dataset))
             continue
         values = hdf5.header_array(dataset).reshape(-1)
         if values.size not in (1, count) or len(dataset.shape) > 1:
@@ -264,4 +270,5 @@ def _scalars(file: h5py.File, count: int) -> list[dict[str, float]]:
                 "trajectories; fix the file"
             )
         columns[name] = np.broadcast_to(values, (count,)).tolist()
+
     return [{name: values[row] for name, values in columns.items()} for row in range(count)]

@@ -1,4 +1,4 @@
-"""The canvas of every picture: its size, its text, its axes, one style for all."""
+"""The canvas of every picture: its size, its text, its axes, and the common style."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from PIL import Image
 
 from shards.drawing.colours import GREY, INK, PALE
 
-# Inches: the width of a report, the least that a caption needs.
+# Inches: the width of a report, and the least width of a picture with a caption.
 WIDTH, NARROW = 9.6, 6.4
 DPI = 200
 
 
 def style(clear: bool = False) -> AbstractContextManager[None]:
-    """The one look of all pictures, for as long as the context lasts.
+    """Gives pictures the common style inside this context.
 
-    A `clear` picture has no background, and one grey ink that is read on a white and on a dark page.
+    A `clear` picture has no background, and grey text that is readable on a white and on a dark page.
     """
     ink = GREY if clear else INK
     return rc_context(
@@ -58,12 +58,12 @@ def style(clear: bool = False) -> AbstractContextManager[None]:
 
 
 class Page:
-    """A sheet, never narrower than its caption; places are inches from its left and from its top."""
+    """A page of at least `least` inches width; positions are inches from its left and top edges."""
 
     def __init__(self, width: float, height: float, dpi: int = DPI, least: float = NARROW) -> None:
         self.width, self.height = max(width, least), height
         self.figure = Figure((self.width, height), dpi=dpi)
-        # Whatever back end a notebook or a desktop has set.
+        # Agg, even if a notebook or a desktop has set another backend.
         FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
@@ -87,7 +87,7 @@ class Page:
         )
 
     def title(self, title: str, *parts: str) -> None:
-        """A bold line, and below it those of `parts` that are not empty."""
+        """Writes a bold line, and below it the `parts` that are not empty."""
         self.text(0.12, 0.12, title, size=11, weight="bold")
         self.text(0.12, 0.38, "   ".join(part for part in parts if part), size=7.5, color=GREY)
 
@@ -101,7 +101,7 @@ class Page:
 
 
 def sheet(title: str, caption: str, count: int) -> tuple[Page, list[Axes]]:
-    """A page with so many boxes, three in a row (two where that fills it)."""
+    """A page with `count` boxes, three in a row (two if that fills the page)."""
     columns = 2 if count in (1, 2, 4) else 3
     left, top, gap, height, between = 0.55, 0.92, 0.5, 1.45, 0.62
     width = (WIDTH - left) / columns - gap
@@ -113,7 +113,7 @@ def sheet(title: str, caption: str, count: int) -> tuple[Page, list[Axes]]:
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:
-    """A log axis with a few plain numbers, a pale grid, and no frame but the left and lower line."""
+    """Makes the vertical axis logarithmic, with a few plain numbers and a pale grid; hides two sides."""
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     decades = LogLocator(10, subs=(1, 2, 5) if high / low < 200 else (1,))
@@ -126,7 +126,7 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
 
 
 def log_waves(axes: Axes) -> None:
-    """A horizontal log axis of wavenumbers, with plain numbers at 1, 2 and 5."""
+    """Makes the horizontal axis logarithmic in wavenumbers, with plain numbers at 1, 2 and 5."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -135,5 +135,9 @@ def log_waves(axes: Axes) -> None:
 
 
 def caption_words(name: str) -> str:
-    """A name as a caption has it."""
+    """A name as it is written in captions.
+
+    >>> caption_words("velocity_x")
+    'velocity x'
+    """
     return name.replace("_", " ")

@@ -1,9 +1,9 @@
-"""The colours of every picture and page, and what each stands for."""
+"""The colours of all pictures and pages, and what each means."""
 
 INK, GREY, PALE, SOLID = "#1f2328", "#6e7781", "#d8dee4", "#aab1b8"
-# Three lines in one picture: the first is what the picture is about, and the links of a page.
+# Three lines in one picture; the first is for the subject of the picture, and for links.
 BLUE, ORANGE, GREEN = "#0b5cad", "#c9681a", "#2a8c6e"
-# What is compared with.
+# For the reference in a comparison.
 MUTED = "#818b94"
-# One thing as time goes on.
+# For one quantity at three times.
 EARLY, MIDDLE, LATE = "#a9cbec", "#4a8fd1", "#0a3a6b"

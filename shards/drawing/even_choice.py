@@ -1,4 +1,4 @@
-"""An even choice of a few items, if there is no room to show all."""
+"""Chooses a few evenly spread items where there is no room for all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def evenly_chosen(items: Sequence[T], most: int) -> list[T]:
-    """At most so many, evenly spread, the first and the last among them.
+    """At most `most` items, evenly spread, with the first and the last one.
 
     >>> evenly_chosen(range(100), 4)
     [0, 33, 66, 99]

@@ -1,4 +1,4 @@
-"""Animations: pictures of one palette, one after the other."""
+"""Writes animations as GIF, with one palette for all pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def gif(pictures: Sequence[Image.Image], maps: Sequence[str], frames_per_second: int) -> bytes:
-    """The pictures as a GIF that repeats, in greys and the colours of two colour maps."""
+    """A GIF that repeats these pictures, in greys and the colours of two colour maps."""
     palette = _palette(maps)
     first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The HTML page of every report: one file with its style and pictures inside, no network."""
+"""The HTML page of every report: one file that contains its style and pictures, and needs no network."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from html import escape
 from shards.checksum import with_comment
 from shards.drawing.colours import BLUE, INK, PALE
 
-# Pictures wider than this scroll sideways on a phone, the others shrink.
+# On a phone, pictures wider than this (CSS pixels) scroll sideways, others shrink.
 _PHONE = 760
 
 
 def page(title: str, body: str, script: str = "", refresh: int = 0) -> str:
-    """The whole file; `body` is HTML, `title` is text. Browsers load nothing from outside of it.
+    """The text of the file; `body` is HTML, `title` is plain text.
 
-    They run `script` alone, which they know by its hash, and load the file anew after `refresh` seconds.
+    Browsers load nothing else, run only `script` (identified by its hash), and reload the file every
+    `refresh` seconds (0: never).
     """
     runs, policy = "", ""
     again = f'<meta http-equiv="refresh" content="{refresh}">\n' if refresh else ""
     if script:
         digest = base64.b64encode(sha256(script.encode()).digest()).decode()
         runs, policy = f"<script>{script}</script>", f"; script-src 'sha256-{digest}'"
+
     content = _PAGE.format(
         title=escape(title),
         style=_LIGHT + _REST + _VIEWER,
@@ -36,13 +38,13 @@ def page(title: str, body: str, script: str = "", refresh: int = 0) -> str:
 
 
 def heading(title: str, facts: Sequence[tuple[str, str]]) -> str:
-    """The title, and facts (name, value) below it; all are text."""
+    """The HTML of the title and of facts (name, value) below it, all plain text."""
     lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
     return f"<header><h1>{escape(title)}</h1><dl>{lines}</dl></header>"
 
 
 def chart(picture: bytes, words: str) -> str:
-    """A picture of curves: where pages are dark, its lightness is turned round, its hues stay."""
+    """The HTML of a picture of curves; on a dark page its lightness is inverted and its hues stay."""
     return figure(picture, words).replace('<img class="', '<img class="chart ', 1)
 
 
@@ -52,7 +54,7 @@ def clear_figure(picture: bytes, words: str) -> str:
 
 
 def figure(picture: bytes, words: str) -> str:
-    """A picture inside the page; a drawing has two dots per CSS pixel. `words` are escaped already."""
+    """The HTML of a picture, with the escaped `words` that describe it; a PNG has 2 dots per CSS pixel."""
     if picture.startswith(b"GIF"):
         kind, width = "gif", int.from_bytes(picture[6:8], "little")
     else:
@@ -64,9 +66,10 @@ def figure(picture: bytes, words: str) -> str:
 
 
 def table(columns: Sequence[str], groups: Sequence[Sequence[str]], kind: str = "") -> str:
-    """Rows of HTML, a body for each group of them, below the names of the columns, which are text.
+    """The HTML of a table: names of columns (plain text), then groups of rows (HTML), each in a body.
 
-    In `prose` cells are read from the left and may break; `numbers` have no lines between rows.
+    `kind` is a style: in `prose`, cells are aligned left and lines may break; `numbers` has no lines between
+    rows.
     """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     bodies = "".join(f"<tbody>{''.join(rows)}</tbody>" for rows in groups)
@@ -74,7 +77,7 @@ def table(columns: Sequence[str], groups: Sequence[Sequence[str]], kind: str = "
 
 
 def text_row(name: str, *values: str) -> str:
-    """A row of a table; the name of the row and its values are text.
+    """The HTML of a row; its name and values are plain text.
 
     >>> text_row("p < 1", "3")
     '<tr><th scope="row">p &lt; 1</th><td>3</td></tr>'
@@ -84,7 +87,11 @@ def text_row(name: str, *values: str) -> str:
 
 
 def escaped_words(name: str) -> str:
-    """A name as the page has it, escaped."""
+    """A name as it is written in pages, escaped.
+
+    >>> escaped_words("velocity_x")
+    'velocity x'
+    """
     return escape(name.replace("_", " "))
 
 
@@ -177,7 +184,7 @@ _VIEWER = """
 .controls input { flex: 1 1 120px; min-width: 80px; accent-color: var(--mark) }
 .controls [hidden], .controls[hidden] { display: none }
 :focus-visible { outline: 2px solid var(--mark); outline-offset: 2px }
-.told { font-size: 14px; color: var(--grey); margin: 0 0 10px; min-height: 1.55em;
+.step-text { font-size: 14px; color: var(--grey); margin: 0 0 10px; min-height: 1.55em;
   font-variant-numeric: tabular-nums }
 .pictures { display: grid; gap: 18px;
   grid-template-columns: repeat(auto-fit, minmax(min(var(--least, 240px), 100%), 1fr)) }

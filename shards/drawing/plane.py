@@ -1,6 +1,6 @@
-"""Which plane of a grid a picture shows, and which values get which colours.
+"""Chooses the plane of a grid that a picture shows, and the colours of its values.
 
-Axes: S space; U V the horizontal and the vertical axis of an image.
+Axes: S space; U and V are the horizontal and the vertical axis of an image.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Picture = npt.NDArray[np.floating]
 class View:
     """The plane of a grid that is shown: its axes (horizontal, vertical), cells, extent and boundaries.
 
-    `projects` is True where all planes of a volume are seen at once. Otherwise `depth` is the cell along the
-    hidden axis of a volume; None is its middle.
+    If `projects` is True, the picture looks through all planes of a volume. Otherwise `depth` is the cell
+    along the hidden axis; None means its middle.
     """
 
     axes: tuple[int, int]
@@ -44,7 +44,7 @@ class View:
 
     @property
     def ratio(self) -> float:
-        """Height over width: to scale, unless that would be a ribbon."""
+        """Height divided by width: true to scale, except for very long shapes."""
         left, right, bottom, top = self.extent
         ratio = abs((top - bottom) / (right - left))
         return ratio if 1 / 6 <= ratio <= 6 else min(6.0, max(1 / 6, len(self.cells_V) / len(self.cells_U)))
@@ -64,7 +64,7 @@ class View:
         return upright[np.ix_(self.cells_V, self.cells_U)].astype(np.float64)
 
     def thinned(self, most: int) -> View:
-        """The same plane with at most so many cells along each axis, evenly chosen."""
+        """The same plane with at most `most` cells along each axis, evenly chosen."""
         across, up = (evenly_chosen(cells.tolist(), most) for cells in (self.cells_U, self.cells_V))
         return replace(self, cells_U=np.array(across), cells_V=np.array(up))
 
@@ -74,7 +74,7 @@ class View:
 
 @dataclass(frozen=True)
 class Scale:
-    """Which values get which colours; the outermost 0.2 % of the values share the last colour."""
+    """The colours of values from `low` to `high`; the outermost 0.2 % at each end share the last colour."""
 
     low: float
     high: float
@@ -82,28 +82,30 @@ class Scale:
 
     @classmethod
     def of_field(cls, images: Sequence[Picture]) -> Scale:
-        """Diverging and symmetric if the field is signed, otherwise from its low to its high values."""
+        """The scale of a field: symmetric and diverging if it has both signs, otherwise sequential."""
         low, high = _bounds(images)
         if min(-low, high) > 0.15 * max(-low, high):
             return cls(-max(-low, high), max(-low, high), SIGNED)
         return cls(low, high, UNSIGNED)
 
     def saturates(self, images: Sequence[Picture]) -> tuple[bool, bool]:
-        """Whether some value is lower, and whether some is higher than the colours go."""
+        """Whether some value is below `low`, and whether some value is above `high`."""
         under = any(bool((image < self.low).any()) for image in images)
         return under, any(bool((image > self.high).any()) for image in images)
 
     @classmethod
     def of_error(cls, images: Sequence[Picture], field: Scale) -> Scale:
-        """Symmetric, and never wider than the field itself: a diverged frame must not pale the others."""
+        """The scale of an error: symmetric, and no wider than the field, so that a diverged frame does not
+        make the others pale.
+        """
         reach = min(max(map(abs, _bounds(images))), field.high - field.low)
         return cls(-reach, reach, ERROR)
 
 
 def view_of(grid: Grid, boundaries: Sequence[Sides], axes: tuple[int, int] | None = None) -> View:
-    """The plane that stands for the grid: of a volume the middle one, of a line a strip one cell high.
+    """The plane that represents the grid: the middle plane of a volume; for a line, a strip one cell high.
 
-    `axes` are the horizontal and the vertical one; by default the first two that have more than one cell.
+    `axes` are the horizontal and the vertical axis; by default the first two with more than one cell.
     """
     names, sides = [*grid.axes, ""], [*boundaries, (Boundary.OPEN, Boundary.OPEN)]
     places = [_cells(values) for values in grid.coordinates]
@@ -112,7 +114,7 @@ def view_of(grid: Grid, boundaries: Sequence[Sides], axes: tuple[int, int] | Non
     places.append((0.0, (high - low) / 6, np.zeros(1, np.intp)))
     (left, right, cells_U), (bottom, top, cells_V) = places[across], places[up]
     lower, upper = sides[up]
-    if names[up] == "theta":  # colatitude: the north pole belongs on top
+    if names[up] == "theta":  # colatitude: the north pole is at the top
         bottom, top, cells_V, lower, upper = top, bottom, cells_V[::-1], upper, lower
     return View(
         axes=(across, up),
@@ -126,7 +128,7 @@ def view_of(grid: Grid, boundaries: Sequence[Sides], axes: tuple[int, int] | Non
 
 
 def views_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
-    """The plane that stands for the grid; of a volume its three middle planes and a look through it."""
+    """The plane that represents the grid; for a volume, its three middle planes and a projection."""
     first = view_of(grid, boundaries)
     if min(grid.shape) == 1 or len(grid.shape) < 3:
         return (first,)
@@ -138,7 +140,7 @@ def views_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
 
 
 def slices_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
-    """The views of `views_of`; of a volume also the planes at one and at three quarters of its depth."""
+    """The views of `views_of`, and for a volume the planes at 1/4 and 3/4 of its depth too."""
     views = views_of(grid, boundaries)
     if len(views) == 1:
         return views
@@ -155,11 +157,12 @@ def slices_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
                 replace(view, depth=depth, cut=f"plane {grid.axes[hidden]} = {centres[depth]:.3g}")
                 for depth in depths
             ]
+
     return tuple(slices)
 
 
 def labelled_view(view: View, schema: Schema) -> View:
-    """Axes with their units; the axis that stands for the height of a line has none."""
+    """The view with units in the names of its axes; the vertical axis of a line has none."""
     across, up = (schema.labelled(name) if name in schema.grid.axes else name for name in view.names)
     return replace(view, names=(across, up))
 
@@ -167,7 +170,7 @@ def labelled_view(view: View, schema: Schema) -> View:
 def _shown_axes(grid: Grid) -> tuple[int, int]:
     if grid.kind == "equiangular":
         return 1, 0
-    # A line is horizontal; the axis behind the last one is a strip made up for it.
+    # A line is horizontal; its vertical axis is the extra one after the last.
     long = [axis for axis, size in enumerate(grid.shape) if size > 1]
     short = [axis for axis in range(max(2, len(grid.shape))) if axis not in long]
     across, up, *_ = [*long, *short]
@@ -186,7 +189,7 @@ def _largest(values_S: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.gen
 
 
 def _cells(coordinates: Sequence[float]) -> tuple[float, float, npt.NDArray[np.intp]]:
-    """Both ends of an axis, and the cell shown at each of as many evenly spaced places."""
+    """Both ends of an axis, and for as many evenly spaced positions as cells, the cell shown there."""
     centre = np.asarray(coordinates)
     order = np.argsort(centre)
     centre = centre[order]

@@ -24,7 +24,7 @@ SPINES: dict[Boundary, tuple[float, str]] = {
 
 
 def draw(axes: Axes, view: View, image: Picture, scale: Scale) -> AxesImage:
-    """The plane [V, U] in the colours of `scale`; what is not finite is grey."""
+    """Draws the plane [V, U] in the colours of `scale`; values that are not finite are grey."""
     colours = colormaps[scale.colours].with_extremes(bad=SOLID)
     shown = axes.imshow(image, cmap=colours, vmin=scale.low, vmax=scale.high, aspect="auto")
     axes.set_xticks([])
@@ -34,7 +34,7 @@ def draw(axes: Axes, view: View, image: Picture, scale: Scale) -> AxesImage:
 
 
 def frame(axes: Axes, view: View) -> None:
-    """The four sides of the plane, each in the line of its boundary."""
+    """Draws the four sides of the plane, each with the line of its boundary."""
     for side, boundary in zip(("left", "right", "bottom", "top"), view.sides, strict=True):
         width, dash = SPINES[boundary]
         colour = GREY if boundary is Boundary.PERIODIC else rcParams["text.color"]
@@ -42,12 +42,12 @@ def frame(axes: Axes, view: View) -> None:
 
 
 def bar(axes: Axes, shown: AxesImage, unit: str = "", saturates: tuple[bool, bool] = (False, False)) -> None:
-    """The colours of an image and the values they stand for, filling `axes`.
+    """Fills `axes` with the colour bar of an image.
 
-    It has an arrow where values are lower, or higher, than its ends.
+    It has an arrow at an end if values are beyond it, as `saturates` (below, above) says.
     """
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-    # A fraction of the length of the bar.
+    # The length of an arrow is a fraction of that of the bar.
     colours = axes.figure.colorbar(
         shown, cax=axes, ticks=MaxNLocator(5), extend=extend[saturates], extendfrac=0.04
     )
@@ -57,7 +57,7 @@ def bar(axes: Axes, shown: AxesImage, unit: str = "", saturates: tuple[bool, boo
 
 
 def compass(page: Page, view: View) -> None:
-    """Two small arrows at the lower left: which axis points where."""
+    """Draws two small arrows with the names of the axes at the lower left."""
     axes = page.axes(0.12, page.height - 0.36, 0.24, 0.24)
     axes.set_axis_off()
     for tip, name, place in (((1, 0), view.names[0], (1.15, 0)), ((0, 1), view.names[1], (0.15, 0.95))):

@@ -107,7 +107,7 @@ class Viewer {
   }
 
   build(number) {
-    const { films, views, words: told } = this.film;
+    const { films, views, words: label } = this.film;
     this.trajectory = this.select("Trajectory", films.map((film) => film.name), number);
     this.field = this.select("Field", films[0].fields.map((field) => words(field.name)), number);
     this.view = this.select("Plane", views.map((view) => view.name), number);
@@ -116,13 +116,13 @@ class Viewer {
     this.play = this.button("Play", () => this.toggle());
     this.before = this.button("‹", () => this.move(-1), "one step back");
     this.after = this.button("›", () => this.move(1), "one step on");
-    this.told = element("p", { className: "told", role: "status" });
-    this.under = element("p", { className: "told pointed", textContent: " " });
+    this.stepText = element("p", { className: "step-text", role: "status" });
+    this.under = element("p", { className: "step-text pointed", textContent: " " });
     const choices = [this.trajectory, this.field, this.view].filter((select) => select.options.length > 1);
     const controls = element("div", { className: "controls" }, ...choices.map((select) => select.parentNode));
     this.time = element("div", { className: "controls" }, this.play, this.before, this.slider, this.after);
-    this.pictures = element("div", { className: "pictures", tabIndex: 0, role: "group", "aria-label": told });
-    this.root.append(controls, this.time, this.told, this.pictures, this.under);
+    this.pictures = element("div", { className: "pictures", tabIndex: 0, role: "group", "aria-label": label });
+    this.root.append(controls, this.time, this.stepText, this.pictures, this.under);
     this.pictures.addEventListener("keydown", (event) => this.key(event));
     this.pictures.addEventListener("pointermove", (event) => this.point(event));
     this.pictures.addEventListener("pointerleave", () => { this.under.textContent = " "; });
@@ -205,7 +205,7 @@ class Viewer {
     const described = [words(this.shownField.name), this.shown.steps[step], this.shownField.notes[step]];
     const text = described.filter(Boolean).join(", ");
     this.slider.setAttribute("aria-valuetext", this.shown.steps[step]);
-    this.told.textContent = text;
+    this.stepText.textContent = text;
     this.now = this.at(step);
     this.all.forEach((picture, i) => picture.draw(this.now[i], text));
   }
@@ -224,7 +224,7 @@ class Viewer {
       this.timer = setInterval(() => this.move(1), 1000 / (calm ? 1 : FRAMES_PER_SECOND));
     }
     // A film that plays would have a screen reader speak without an end.
-    this.told.setAttribute("aria-live", this.timer ? "off" : "polite");
+    this.stepText.setAttribute("aria-live", this.timer ? "off" : "polite");
     this.play.textContent = this.timer ? "Pause" : "Play";
     this.play.setAttribute("aria-label", this.play.textContent);
   }

@@ -1,9 +1,9 @@
-"""The viewer of a report: choose field, trajectory, plane and step; self-contained, by mouse or keyboard.
+"""The viewer of a report: shows a field, trajectory, plane and step, chosen by mouse or keyboard.
 
-The pictures are inside the page as one byte per cell, compressed with zlib; `viewer.js` colours them. The
-reasons are in docs/decisions/0085-viewer.md.
+The page contains the pictures as one byte per cell, compressed with zlib; `viewer.js` colours them
+(docs/decisions/0085-viewer.md).
 
-Axes: T steps; U V the horizontal and the vertical axis of an image; I image.
+Axes: T steps; U and V are the horizontal and the vertical axis of an image.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _SIDES = {Boundary.WALL: "wall", Boundary.OPEN: "open", Boundary.PERIODIC: "peri
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """One view of a field at all steps, in the colours of `scale`; what is not finite is grey.
+    """One view of a field at all steps [T, V, U], in the colours of `scale`; not finite values are grey.
 
-    With `error_TVU`, in the colours of `error_scale`, the viewer shows forecast = picture + error as well.
+    With `error_TVU`, in the colours of `error_scale`, the viewer also shows forecast = picture + error.
     """
 
     images_TVU: npt.NDArray[np.floating]
@@ -54,7 +54,7 @@ class FilmedField:
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """One trajectory: its name, the words of each step, its fields."""
+    """One trajectory: its name, a text for each step, its fields."""
 
     name: str
     steps: tuple[str, ...]
@@ -62,14 +62,14 @@ class Film:
 
 
 def viewer(films: Sequence[Film], views: Sequence[View], words: str) -> str:
-    """The HTML of one viewer; every strip of a field belongs to the view of its place. `words` name it."""
+    """The HTML of a viewer. Strip i of a field belongs to view i; `words` describe the viewer."""
     document = {
         "words": words,
         "views": [_view(view) for view in views],
         "films": [_film(film) for film in films],
         "maps": {name: _encoded(_colours(name)) for name in _MAPS},
     }
-    # Nothing in the text may end the element.
+    # No `<` in the text, so that no name can end the script element.
     text = json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
     return (
         f'<div class="viewer"><script type="application/json">{text}</script>'
@@ -79,12 +79,12 @@ def viewer(films: Sequence[Film], views: Sequence[View], words: str) -> str:
 
 @cache
 def script() -> str:
-    """The program of the page, which `page` takes."""
+    """The script of the viewer, for `html_page.page`."""
     return (files("shards.drawing") / "viewer.js").read_text(encoding="utf-8")
 
 
 def levels(images: npt.NDArray[np.floating], scale: Scale) -> npt.NDArray[np.uint8]:
-    """Each value as a level from 1 (low) to 255 (high); 0 for what is not finite.
+    """Each value as a level from 1 (low) to 255 (high); 0 for NaN.
 
     >>> levels(np.array([0.0, 1.0, 9.0, np.nan]), Scale(0, 1, "viridis")).tolist()
     [1, 255, 255, 0]
@@ -116,9 +116,9 @@ def _strip(strip: Strip) -> dict[str, Any]:
 
 
 def _pictures(images_TVU: npt.NDArray[np.floating], scale: Scale) -> dict[str, Any]:
-    """The levels of all steps, compressed as the difference to the cell before."""
+    """The levels of all steps, stored as differences between neighbouring cells and compressed."""
     levels_TVU = levels(images_TVU, scale)
-    # Neighbours are alike, so their differences are small numbers, which zlib shortens.
+    # Neighbours are similar, so their differences are small numbers, which zlib compresses well.
     change = np.diff(levels_TVU.ravel(), prepend=np.uint8(0))
     under, over = scale.saturates([images_TVU])
     return {
@@ -143,7 +143,7 @@ def _view(view: View) -> dict[str, Any]:
 
 
 def _colours(name: str) -> bytes:
-    """Red, green, blue of each level from 1 on."""
+    """The bytes red, green, blue of each level from 1 on."""
     table = colormaps[name](np.linspace(0, 1, LEVELS))[:, :3]
     return bytes(np.round(255 * table).astype(np.uint8).tobytes())
 

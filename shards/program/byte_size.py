@@ -1,6 +1,6 @@
-"""Sizes in bytes as people write and read them: 4GB, 500 MB, 1.5GiB.
+"""Reads and prints sizes in bytes: 4GB, 500 MB, 1.5GiB.
 
-What is printed is decimal (1 MB = 1,000,000 bytes), the unit of disks, of schedulers and of our own options.
+Printed sizes are decimal (1 MB = 1,000,000 bytes), as disks, schedulers and our options count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def byte_count(text: str) -> int:
-    """Bytes of a number and a unit; raises SettingsError for what is not a size.
+    """The number of bytes of a size with a unit; raises SettingsError if the text is not a size.
 
     >>> byte_count("4GB"), byte_count("1.5 GiB"), byte_count("700")
     (4000000000, 1610612736, 700)
@@ -31,7 +31,7 @@ def byte_count(text: str) -> int:
 
 
 def size_in_words(count: float) -> str:
-    """Bytes to three digits.
+    """A number of bytes in words, with three digits.
 
     >>> size_in_words(3_210_000), size_in_words(512), size_in_words(999_999_999)
     ('3.21 MB', '512 B', '1 GB')
@@ -45,7 +45,7 @@ def size_in_words(count: float) -> str:
 
 
 def enough(count: int) -> str:
-    """Whole megabytes that hold so many bytes, as an option takes them.
+    """A number of bytes rounded up to whole megabytes, in the form of an option.
 
     >>> enough(89_000_001)
     '90MB'

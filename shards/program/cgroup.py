@@ -38,8 +38,8 @@ def cpu_limit(process: Path = SELF) -> float | None:
 
 
 def _groups(process: Path, controller: str) -> Iterator[Path]:
-    """The folders of our groups that have this controller: our own, and all above it that can be seen."""
-    # A group may vanish while it is read, and not everybody may read it.
+    """The folders of our groups that have this controller: our own group, and all visible ones above it."""
+    # A group may be removed while it is read, and may not be readable for us.
     with suppress(OSError, ValueError):
         mounts = (process / "mountinfo").read_text().splitlines()
         for line in (process / "cgroup").read_text().splitlines():
@@ -51,9 +51,9 @@ def _groups(process: Path, controller: str) -> Iterator[Path]:
 
 
 def _folders(mount: str, controller: str, group: str) -> Iterator[Path]:
-    """A group and those above it, below one mount; nothing where this is a mount of something else.
+    """A group and the groups above it, below one mount; nothing if something else is mounted there.
 
-    Without a controller it is a group of version 2, which has one tree for all.
+    Without a controller it is a group of version 2, which has one tree for all controllers.
 
     Fields as in proc(5): number, parent, device, root, point, options, more, "-", kind, source, options.
     """
@@ -63,7 +63,7 @@ def _folders(mount: str, controller: str, group: str) -> Iterator[Path]:
     if (kind != "cgroup" or controller not in options.split(",")) if controller else kind != "cgroup2":
         return
     top = Path(point)
-    # A container sees its own group as the top; its name is then that of another place, or "/".
+    # A container sees its own group at the top; the name of the group is then another path, or "/".
     below = Path(group).relative_to(root) if Path(group).is_relative_to(root) else Path()
     folder = top / below
     yield folder
@@ -78,7 +78,7 @@ def _unescaped(name: str) -> str:
 
 
 def _numbers(path: Path) -> list[int]:
-    """The numbers in a file; none where it is absent or says `max`."""
+    """The numbers in a file; none if it is absent or says `max`."""
     try:
         words = path.read_text().split()
     except OSError:

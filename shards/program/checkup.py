@@ -1,6 +1,6 @@
-"""Limits of this machine, and which of them would stop a run: the page that `doctor` prints.
+"""Finds the limits of this machine, and which of them would stop a run: the page that `doctor` prints.
 
-Nothing is written, and nothing is loaded that computes.
+Writes nothing and does not import torch.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from shards.program.console import print_result
 from shards.program.machine import usable_cores, usable_memory, whole_memory
 
 DISTRIBUTION = "walrus-pde"
-# Python, torch and their libraries take 350 MB before any data; a build takes less.
+# Python, torch and their libraries need 350 MB without any data; a build needs less.
 LEAST_MEMORY = 500 * 10**6
-# Docker gives 64 MB unless it is told otherwise; NCCL takes 10 to 30 MB for each GPU.
+# Docker gives 64 MB by default; NCCL needs 10 to 30 MB for each GPU.
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_BYTES_PER_RANK = 32 * 10**6
-# Shards that are mapped, sockets between ranks, libraries.
+# For mapped shards, sockets between ranks, libraries.
 LEAST_FILES = 256
 LEAST_TEMPORARY = 10**7
 LEAST_SECONDS = 60.0
@@ -40,7 +40,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found on one subject; `problem` says why a run would stop, and the cure."""
+    """What was found about one subject; `problem` says why a run would stop, and what to do."""
 
     subject: str
     found: str
@@ -48,7 +48,7 @@ class Finding:
 
 
 def machine_findings(ranks: int = 1) -> list[Finding]:
-    """What every command needs of this machine, `ranks` processes of it."""
+    """Findings about what every command needs from this machine, for `ranks` processes."""
     return [
         _memory(),
         Finding("processors", str(usable_cores())),
@@ -61,7 +61,7 @@ def machine_findings(ranks: int = 1) -> list[Finding]:
 
 
 def version_findings() -> list[Finding]:
-    """Versions of Python and of every package that we need."""
+    """Findings about the versions of Python and of the packages that we need."""
     python = ".".join(map(str, sys.version_info[:3]))
     found, problems = [], []
     for requirement in _requirements():
@@ -72,6 +72,7 @@ def version_findings() -> list[Finding]:
         found.append(f"{requirement.name} {version}")
         if version == "absent" or not requirement.specifier.contains(version, prereleases=True):
             problems.append(f"{requirement.name} {version}, expected {requirement.specifier}")
+
     cure = "; install them: pip install --upgrade walrus-pde" if problems else ""
     return [
         Finding(DISTRIBUTION, f"{metadata.version(DISTRIBUTION)} on Python {python}"),
@@ -80,21 +81,22 @@ def version_findings() -> list[Finding]:
 
 
 def folder_finding(subject: str, folder: Path, needed: int = 0, what: str = "") -> Finding:
-    """Whether a folder can be made and written, and has room for so many bytes of `what`; makes nothing."""
+    """Whether a folder can be created and written, and has room for `needed` bytes; creates nothing."""
     nearest = existing(folder)
     free = shutil.disk_usage(nearest).free
     found = f"{folder}, {size_in_words(free)} free"
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         problem = f"cannot be written, {nearest} does not allow it; choose another folder"
     elif os.statvfs(nearest).f_files and not os.statvfs(nearest).f_favail:
-        problem = "the disk takes no more files; remove some, or choose another folder"
+        problem = "the disk allows no more files; remove some, or choose another folder"
     elif free < needed:
         problem = (
-            f"{size_in_words(needed)} are needed{what}, the disk has {size_in_words(free)} free; free "
-            "some, or choose another folder"
+            f"{size_in_words(needed)} are needed{what}, the disk has {size_in_words(free)} free; make "
+            "room, or choose another folder"
         )
     else:
         problem = ""
+
     return Finding(subject, found, problem and f"{folder}: {problem}")
 
 
@@ -104,7 +106,7 @@ def existing(path: Path) -> Path:
 
 
 def page(findings: Sequence[Finding]) -> str:
-    """All findings, one per line, and then what would stop a run."""
+    """All findings, one per line, then the problems that would stop a run."""
     width = max(len(each.subject) for each in findings) + 2
     lines = [
         fill(f"{each.subject:{width}}{each.found}", WIDTH, subsequent_indent=" " * width) for each in findings
@@ -114,14 +116,14 @@ def page(findings: Sequence[Finding]) -> str:
 
 
 def print_checkup(findings: Sequence[Finding], as_json: bool = False) -> None:
-    """The page on stdout; exit code 1 where something would stop a run."""
+    """Prints the page; exits with code 1 if something would stop a run."""
     print_result(document(findings), page(findings), as_json)
     if any(each.problem for each in findings):
         raise typer.Exit(1)
 
 
 def document(findings: Iterable[Finding]) -> dict[str, dict[str, str]]:
-    """For --json."""
+    """The findings as the document of --json."""
     return {each.subject: {"found": each.found, "problem": each.problem} for each in findings}
 
 
@@ -131,7 +133,7 @@ def _requirements() -> list[Requirement]:
 
 
 def _memory() -> Finding:
-    """What is ours of the memory of the machine."""
+    """The memory that this process may use, of all that the machine has."""
     ours, whole = usable_memory(), whole_memory()
     found = size_in_words(ours)
     if ours < whole:
@@ -141,9 +143,9 @@ def _memory() -> Finding:
 
 
 def _shared_memory(ranks: int) -> Finding:
-    """Through which ranks of one machine and workers of a data loader exchange arrays."""
+    """The memory through which ranks of one machine and workers of a data loader exchange arrays."""
     if not SHARED_MEMORY.is_dir():
-        return Finding("shared memory", "none known")
+        return Finding("shared memory", "none found")
     free, needed = shutil.disk_usage(SHARED_MEMORY).free, ranks * SHARED_BYTES_PER_RANK if ranks > 1 else 0
     problem = ""
     if free < needed:
@@ -163,7 +165,7 @@ def _open_files() -> Finding:
 
 
 def _temporary() -> Finding:
-    """Where ranks meet, and where documents of remote datasets are fetched to."""
+    """The folder for files by which ranks find each other, and for documents of remote datasets."""
     try:
         folder = Path(tempfile.gettempdir())
     except FileNotFoundError as error:
@@ -173,15 +175,15 @@ def _temporary() -> Finding:
 
 
 def _cache() -> Finding:
-    """The cache of remote shards; without one the work goes on, so this is never a problem."""
+    """The cache of remote shards; commands work without one, so this is never a problem."""
     folder = writable_folder()
     if folder is None:
-        return Finding("cache", "a temporary folder, since no home can be written")
+        return Finding("cache", "a temporary folder, because no home folder can be written")
     return replace(folder_finding("cache", folder), problem="")
 
 
 def _time_left() -> Finding:
-    """Until the time limit of a SLURM job."""
+    """The time until the limit of a SLURM job."""
     end = os.environ.get("SLURM_JOB_END_TIME", "")
     if not end.isdigit():
         return Finding("time limit", "none known")

@@ -1,7 +1,7 @@
-"""What every command prints: results on stdout, progress on stderr, an error as one line; exit codes.
+"""The output of every command: results on stdout, progress on stderr, an error as one line; exit codes.
 
-Exit: 0 done, 1 failed, 2 wrong usage (typer), 3 done with quarantine, 75 stopped by a signal and to be
-started again, 130 interrupted, 141 nobody reads the output any more. A closed stdout counts as /dev/null.
+Exit codes: 0 done, 1 failed, 2 wrong usage (typer), 3 done but something was left out, 75 stopped by a signal
+(the same command continues), 130 interrupted, 141 the output is no longer read (`| head`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from shards.urls import without_secrets
 
 QUARANTINE = 3
 INTERRUPTED = 130
-# As a shell reports a program that SIGPIPE ended.
+# The code by which a shell reports a program that was ended by SIGPIPE.
 OUTPUT_CLOSED = 141
 
-# What most commands take.
+# Options of most commands.
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="a.b=value", help="Override a key of the recipe.")
@@ -42,8 +42,8 @@ Assignments = Annotated[
 
 
 def local(path: Path | None) -> Path | None:
-    """A path of this machine, as the callback of an option; raises BadParameter where it is a URL."""
-    # `Path` has made one slash of two.
+    """Checks an option that takes a path of this machine; raises BadParameter if it is a URL."""
+    # `Path` turns the two slashes into one.
     if path is not None and re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
         url = str(path).replace(":/", "://", 1)
         raise typer.BadParameter(
@@ -65,7 +65,7 @@ Version = Annotated[
 
 
 class _Progress(Console):
-    """Prints lines on stderr; if stderr is closed, the work goes on without them."""
+    """Prints lines on stderr; if stderr is closed, the command continues without them."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -75,14 +75,14 @@ stderr = _Progress(stderr=True, highlight=False, soft_wrap=True)
 
 
 class _Application(typer.Typer):
-    """Guards also what is printed outside `one_line_errors`: help, and what is wrong in the command line."""
+    """Handles errors outside `one_line_errors` too, while help or a wrong command line is printed."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         output = sys.stdout
         try:
             return super().__call__(*arguments, **options)
         except SystemExit:
-            # typer replaces the stream, and ends with 1, where its reader has seen enough.
+            # typer replaces the stream, and exits with 1, if the reader closed it.
             if sys.stdout is not output:
                 raise SystemExit(OUTPUT_CLOSED) from None
             raise
@@ -95,7 +95,7 @@ class _Application(typer.Typer):
 
 
 def application(about: str) -> typer.Typer:
-    """A typer application as all our commands are."""
+    """Makes the typer application of a command, with the settings of all our commands."""
     # Shells can complete its words, without typer's two options for it in every help text.
     completion_init()
     return _Application(
@@ -114,7 +114,7 @@ def one_line_errors(command: str) -> Iterator[None]:
     A full disk, a lack of permission and the like are errors of the machine (`shards.system_errors`). Our own
     bugs keep their traceback.
     """
-    # A notebook names its own drawing program here, without which matplotlib cannot even be imported.
+    # A notebook sets its own backend here; where that is not installed, matplotlib cannot be imported.
     os.environ.pop("MPLBACKEND", None)
     try:
         with warnings.catch_warnings(), stopping():
@@ -134,10 +134,10 @@ def one_line_errors(command: str) -> Iterator[None]:
         _fail(command, sentence)
         raise typer.Exit(1) from None
     except MemoryError:
-        _print_error(f"{command}: the memory does not suffice; use fewer workers, or a larger machine")
+        _print_error(f"{command}: there is not enough memory; use fewer workers, or a larger machine")
         raise typer.Exit(1) from None
     except RuntimeError as error:
-        # What Python makes of EAGAIN (ulimit -u, ulimit -v, a limit of the container).
+        # Python turns EAGAIN into this (ulimit -u, ulimit -v, a limit of the container).
         if "can't start new thread" not in str(error):
             raise
         _print_error(f"{command}: {explained(OSError(errno.EAGAIN, ''))}")
@@ -145,14 +145,14 @@ def one_line_errors(command: str) -> Iterator[None]:
 
 
 def _fail(command: str, sentence: str) -> None:
-    """Prints an error of the machine; what stdout still holds would fail once more at the end."""
+    """Prints an error of the machine; drops what stdout still holds, which would fail again at the end."""
     with suppress(OSError):
         _write_nowhere(sys.stdout)
     _print_error(f"{command}: {sentence}")
 
 
 def _print_error(line: str) -> None:
-    # Nobody may read it any more: the exit code says the same.
+    # stderr may be closed: the exit code reports the failure too.
     with suppress(OSError):
         print(printable(without_secrets(line)), file=sys.stderr)
 
@@ -171,7 +171,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Ours as a line of progress; those of other packages as Python shows them."""
+    """Shows our warnings as a line of progress, and those of other packages as Python does."""
     if issubclass(category, WalrusWarning):
         say(f"note: {message}")
     else:
@@ -181,14 +181,14 @@ def _show_warning(
 
 
 def say(text: str) -> None:
-    """A line of progress; where stderr cannot be written, the work goes on without."""
+    """Prints a line of progress on stderr, if that can be written."""
     with suppress(OSError):
         stderr.print(printable(without_secrets(text)), markup=False)
 
 
 def printable(text: str) -> str:
-    """The text with a question mark for each character that could steer a terminal; names in files are not
-    ours.
+    """The text with a question mark for each character that could control a terminal (hostile names in
+    files).
 
     >>> printable("red\\x1b[31m text")
     'red?[31m text'
@@ -197,7 +197,7 @@ def printable(text: str) -> str:
 
 
 def print_result(document: Any, text: str, as_json: bool) -> None:
-    """A result for people, or as one document."""
+    """Prints a result as text, or as one JSON document."""
     if as_json:
         print_json(document)
     else:
@@ -205,7 +205,7 @@ def print_result(document: Any, text: str, as_json: bool) -> None:
 
 
 def print_text(text: str) -> None:
-    """Text on stdout; where its reader has seen enough, as `| head` does, the command ends without a word."""
+    """Prints text on stdout; if its reader has closed it, as `| head` does, the command ends silently."""
     try:
         typer.echo(text)
     except BrokenPipeError:
@@ -214,5 +214,5 @@ def print_text(text: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    """One document on stdout."""
+    """Prints one JSON document on stdout."""
     print_text(json.dumps(document, indent=1))

@@ -1,4 +1,4 @@
-"""Cores and memory that this process may use, and memory that it keeps.
+"""Finds the cores and the memory that this process may use, and lets it keep freed memory.
 
 The reasons are in docs/decisions/0004-kept-memory.md and 0070-limits-of-the-machine.md.
 """
@@ -21,14 +21,14 @@ LARGEST_MAP_THRESHOLD_BEFORE_2_35 = 32 * 2**20
 
 
 def usable_cores() -> int:
-    """Cores that are ours: a job scheduler or a container may grant fewer than the machine has."""
+    """The number of cores that we may use; a job or a container may have fewer than the machine."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     granted = cpu_limit()
     return cores if granted is None else max(1, min(cores, int(granted)))
 
 
 def usable_memory() -> int:
-    """Bytes that this process may use: of the machine, or fewer by container, job or `ulimit -v`."""
+    """The bytes of memory that this process may use, after limits of container, job and `ulimit -v`."""
     limits = [whole_memory()]
     granted, (address_space, _) = memory_limit(), resource.getrlimit(resource.RLIMIT_AS)
     if granted is not None:
@@ -39,15 +39,13 @@ def usable_memory() -> int:
 
 
 def whole_memory() -> int:
-    """Bytes of memory of the whole machine, without limits of this process."""
+    """The bytes of memory of the whole machine, without the limits of this process."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @contextmanager
 def no_imports_from_here() -> Iterator[None]:
-    """Processes that are started inside import nothing from the current folder, such as a user's own
-    signal.py.
-    """
+    """Processes started inside import nothing from the current folder, such as a user's own signal.py."""
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
@@ -62,8 +60,8 @@ def no_imports_from_here() -> Iterator[None]:
 def keep_freed_memory() -> None:
     """Lets the process keep what it frees instead of returning it to the system; needs glibc.
 
-    By default glibc maps every large array anew, and the page faults cost more than the arithmetic: writing a
-    fresh array of 64 MB takes 48 ms, a kept one 6 ms (docs/lab.md).
+    By default glibc maps new memory for every large array, and the page faults cost more than the arithmetic:
+    writing a new array of 64 MB takes 48 ms, a kept one 6 ms (docs/lab.md).
     """
     if sys.platform != "linux":
         return

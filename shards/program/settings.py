@@ -1,4 +1,4 @@
-"""Reads a TOML file into a frozen dataclass: an unknown key is an error that names the nearest one."""
+"""Reads a TOML file into a frozen dataclass; an unknown key is an error that names the most similar one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LARGEST_RECIPE = 16 * 10**6
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; raises SettingsError where it is absent or not TOML.
+    """The tables of a TOML file; raises SettingsError if it is absent, too large or not TOML.
 
-    It may begin with a byte order mark.
+    A byte order mark at its start is allowed.
     """
     try:
         with open_regular(path) as file:
@@ -36,7 +36,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_toml(text: bytes, where: str) -> dict[str, Any]:
-    """The tables of this text; raises SettingsError where it is not TOML."""
+    """The tables of this text; raises SettingsError if it is not TOML."""
     try:
         return _tables(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -46,7 +46,7 @@ def parse_toml(text: bytes, where: str) -> dict[str, Any]:
 
 
 def _tables(text: str) -> dict[str, Any]:
-    """Tables of TOML text; a text that Python's reader gives up on is not TOML either."""
+    """The tables of TOML text; raises TOMLDecodeError whenever Python's reader fails."""
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -54,15 +54,15 @@ def _tables(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError:
         raise
     except ValueError as error:
-        # A number of more digits than int takes.
+        # A number with more digits than int allows.
         raise tomllib.TOMLDecodeError(str(error)) from error
 
 
 def override(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """The tables with each `a.b=value` put in; a value is TOML or a plain string; `a.b=` removes the key.
+    """The tables after each assignment `a.b=value`; a value is TOML or a plain string; `a.b=` removes the
+    key.
 
-    Of a list of tables one is chosen by its name, or by its number: `fields.velocity.power=0`,
-    `exclude.0.files=a*`.
+    A table of a list is selected by its name or its number: `fields.velocity.power=0`, `exclude.0.files=a*`.
 
     >>> override({"schedule": {"rate": 0.1}}, ["schedule.rate=2e-3", "title=a test"])
     {'schedule': {'rate': 0.002}, 'title': 'a test'}
@@ -110,7 +110,7 @@ def _value(text: str) -> Any:
 
 
 def make(cls: type[T], tables: dict[str, Any], where: str) -> T:
-    """The dataclass with these values; raises SettingsError that names each fault."""
+    """Makes the dataclass from these values; raises a SettingsError that names each fault."""
     try:
         return TypeAdapter(cls).validate_python(tables)
     except ValidationError as error:
@@ -120,7 +120,7 @@ def make(cls: type[T], tables: dict[str, Any], where: str) -> T:
 
 
 def load(cls: type[T], path: Path, assignments: Iterable[str] = ()) -> T:
-    """`cls` from a TOML file and `--set` assignments."""
+    """Makes the dataclass from a TOML file and `--set` assignments; raises SettingsError."""
     return make(cls, override(read_toml(path), assignments), str(path))
 
 
@@ -140,7 +140,7 @@ def _known_names(cls: type[Any]) -> set[str]:
 
 
 def dump_toml(tables: dict[str, Any]) -> str:
-    """TOML text of plain tables (str, int, float, bool, lists, tables; None is left out).
+    """The TOML text of plain tables (str, int, float, bool, lists, tables; None is left out).
 
     >>> print(dump_toml({"name": "waves", "axes": ["x"], "time": {"step": 0.5}}), end="")
     name = "waves"
@@ -153,7 +153,7 @@ def dump_toml(tables: dict[str, Any]) -> str:
 
 
 def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
-    """Plain values first: a key that follows a `[table]` would be of that table."""
+    """The lines of a table, plain values first: a key after a `[table]` would belong to that table."""
     lines = []
     inner: list[tuple[str, Any]] = []
     for key, value in table.items():
@@ -163,6 +163,7 @@ def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
             inner.append((key, value))
         else:
             lines.append(f"{_key(key)} = {_literal(value)}")
+
     for key, value in inner:
         name = (*path, key)
         for entry in [value] if isinstance(value, dict) else value:
@@ -172,6 +173,7 @@ def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
                 f"[{header}]" if isinstance(value, dict) else f"[[{header}]]",
                 *_table_lines(entry, name),
             ]
+
     return lines
 
 
@@ -186,7 +188,7 @@ def _key(key: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value on one line; of a string only quotes, backslashes and control characters are escaped."""
+    """A value on one line; in strings only quotes, backslashes and control characters are escaped."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""Side tasks: pictures, logs, progress. If one fails, the work goes on without it.
+"""Side tasks: pictures, logs, progress. If one fails, the run continues without it.
 
 The reasons are in docs/decisions/0072-side-tasks.md.
 """
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class SideTask:
-    """One such thing. After its first failure, which is reported, it is tried no more.
+    """One side task; its first failure is reported, and then it is not tried again.
 
     >>> picture = SideTask("picture.png")
     >>> picture.do(lambda: 1 / 0), picture.failed
@@ -26,13 +26,13 @@ class SideTask:
         self.failed = False
 
     def do(self, act: Callable[[], T]) -> T | None:
-        """The result of `act`; None where it fails, or something of this task has failed before."""
+        """The result of `act`; None if it fails, or if this task has failed before."""
         if self.failed:
             return None
         try:
             return act()
-        # Libraries that draw and log raise anything, and no error of theirs is worth hours of training.
-        # Ctrl-C and signals are no such errors.
+        # Libraries for pictures and logs raise any kind of error, and none may end hours of training.
+        # Ctrl-C and signals are not of class Exception, so they pass.
         except Exception as error:
             self.failed = True
             reason = " ".join(str(error).split()) or type(error).__name__

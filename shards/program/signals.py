@@ -1,4 +1,4 @@
-"""Stop signals: SIGTERM from any scheduler, SIGUSR1 as the early warning of SLURM.
+"""Handles stop signals: SIGTERM from any scheduler, SIGUSR1 as the early warning of SLURM.
 
 The reasons are in docs/decisions/0073-signals.md.
 """
@@ -20,7 +20,7 @@ from shards.program.starting import SIGNALS
 
 
 class Notice:
-    """The last signal that came, if any."""
+    """Remembers the last signal, if there was one."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -31,35 +31,37 @@ class Notice:
 
 @contextmanager
 def noticed() -> Iterator[Notice]:
-    """Within it these signals are noted instead of ending the process."""
+    """Inside this context, stop signals are remembered and do not end the process."""
     notice = Notice()
     with _handling(notice):
         yield notice
 
 
 class _Stop(BaseException):
-    """Raised between any two lines, as KeyboardInterrupt is: who handles errors must not take it for one."""
+    """Raised between any two lines, like KeyboardInterrupt; not an Exception, so no handler of errors takes
+    it.
+    """
 
 
 class _Stopper:
-    """Ends the work at the first signal; while it ends, further ones are ignored.
+    """Ends the work at the first signal; while it ends, further signals are ignored.
 
-    Libraries have a bare `except:` here and there, which loses what was raised: whoever handles signals after
-    that is given the signal.
+    A bare `except:` in a library may lose what was raised: the next handler of signals then receives the
+    signal again.
     """
 
     def __init__(self) -> None:
-        self.told: int | None = None
+        self.number: int | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.told is None:
-            self.told = number
+        if self.number is None:
+            self.number = number
             raise _Stop(f"stopped by {signal.Signals(number).name}; the same command continues")
 
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Within it these signals end the work, which is repeated from its beginning; raises StoppedError."""
+    """Inside this context a stop signal raises StoppedError; the same command starts the work again."""
     try:
         with _handling(_Stopper()):
             yield
@@ -67,21 +69,21 @@ def stopping() -> Iterator[None]:
         raise StoppedError(str(stopped)) from None
 
 
-# Number of prctl(2) that sets the signal a process gets when its parent ends.
+# The operation of prctl(2) that sets the signal which a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(parent: int) -> None:
-    """Has this process get SIGTERM when process `parent`, which started it, ends in whatever way.
+    """Makes this process receive SIGTERM when its `parent` (a process id) ends in any way.
 
-    Linux does that itself; elsewhere a thread looks every second.
+    Linux does that; on other systems a thread checks every second.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     else:
         threading.Thread(target=_await_end, args=(parent,), daemon=True).start()
     if os.getppid() != parent:
-        # It has ended already.
+        # The parent has ended already.
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -94,13 +96,13 @@ def _await_end(parent: int) -> None:
 @contextmanager
 def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        # Python gives signals to the main thread alone.
+        # Python handles signals only in the main thread.
         yield
         return
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         for number, previous in before.items():
-            if isinstance(previous, _Stopper) and previous.told == number:
+            if isinstance(previous, _Stopper) and previous.number == number:
                 handler(number, None)
         yield
     finally:
@@ -109,7 +111,7 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
 
 
 class Relay:
-    """Passes signals on to processes; those that came before there were any are passed on when there are."""
+    """Passes signals on to processes; signals that come before the processes exist are passed on later."""
 
     def __init__(self) -> None:
         self.came: list[int] = []
@@ -120,7 +122,7 @@ class Relay:
         self._send(number)
 
     def to(self, processes: Sequence[int]) -> None:
-        """The processes of these ids get what came and what comes."""
+        """Sends all past and future signals to the processes with these ids."""
         self.processes = processes
         for number in self.came:
             self._send(number)
@@ -133,7 +135,7 @@ class Relay:
 
 @contextmanager
 def passed_on() -> Iterator[Relay]:
-    """Within it these signals go to the processes that the relay is given, which note them."""
+    """Inside this context, stop signals go to the processes of the relay."""
     relay = Relay()
     with _handling(relay):
         yield relay
@@ -141,7 +143,7 @@ def passed_on() -> Iterator[Relay]:
 
 @contextmanager
 def withheld(*numbers: signal.Signals) -> Iterator[None]:
-    """Processes that are started within it never get these signals; this one gets them afterwards."""
+    """Processes started inside this context never get these signals; this process gets them at its end."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield

@@ -1,8 +1,7 @@
-"""Imported first by each command: a stop signal that comes while the rest is loaded ends it with code 75.
+"""Imported first by each command: a stop signal during the other imports ends it with code 75.
 
-Nothing is begun by then, so nothing is lost. A process that only imports a command keeps its own signals.
-Standard streams that are closed are opened, before any other file is.
-The reasons are in docs/decisions/0073-signals.md.
+No work has started then, so nothing is lost. A process that only imports a command keeps its own signals.
+Closed standard streams are opened before any other file (docs/decisions/0073-signals.md).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ COMMAND = os.path.basename(sys.argv[0])
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Ends the process without unwinding: an import that is cut in two may catch whatever is raised."""
+    """Ends the process at once: an interrupted import could catch an exception."""
     line = f"{COMMAND}: stopped by {signal.Signals(number).name}; the same command starts again\n"
     try:
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else -1, line.encode())
@@ -29,7 +28,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _ignore_at_the_end() -> None:
-    """Python gives signals back to the system while it ends: one that came then killed a finished command."""
+    """Ignores stop signals while Python ends: its handlers are gone, so one would kill a finished command."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -37,7 +36,7 @@ def _ignore_at_the_end() -> None:
 def _open_closed_streams() -> None:
     """Opens /dev/null for each standard stream that the caller has closed.
 
-    Otherwise the next file of ours had its number, and what a library prints would be written into a shard.
+    Otherwise the next file that we open gets its number, and a library would print into a shard.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

@@ -110,7 +110,7 @@ def test_each_result_that_cannot_be_printed_is_one_line_or_none(place):
         with open("/dev/full", "w") as full:
             code, said = forked(command, full.fileno())
         assert (code, said.count("\n")) == (1, 1), (command, said)
-        assert f"walrus-ingest {command.split()[0]}: No space left on device; free some" in said
+        assert f"walrus-ingest {command.split()[0]}: No space left on device; free space" in said
         unread, nobody = os.pipe()
         os.close(unread)
         code, said = forked(command, nobody)

@@ -255,7 +255,7 @@ def shard(folder: Path) -> Path:
 
 
 def test_verify_says_what_it_proved(folder, good, command):
-    assert command("verify", folder).stdout.rstrip().endswith(" files, whole")
+    assert command("verify", folder).stdout.rstrip().endswith(" files, complete")
     result = command("verify", folder, "--against-source", good.source)
     assert result.stdout.startswith(f"{folder}: 9 trajectories in ")
     assert result.stdout.rstrip().endswith(f"bit for bit equal to {good.source}")

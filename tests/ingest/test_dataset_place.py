@@ -27,8 +27,8 @@ def test_folders_and_urls_are_cut_at_the_name(dataset, root, expected):
 @pytest.mark.parametrize(
     ("dataset", "root", "words"),
     [
-        ("flow", None, "found no root"),
-        ("a/flow.toml", None, "found no root"),
+        ("flow", None, "has no root"),
+        ("a/flow.toml", None, "has no root"),
         ("data/flow", "data", "names a root"),
     ],
 )

@@ -71,7 +71,7 @@ def test_a_recipe_is_found_by_name_or_by_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["MHD", "", "../MHD_64"])
 def test_an_unknown_name_is_told_with_the_catalogue(name):
-    with pytest.raises(SettingsError, match=r"no recipe named .*shear_flow.*or name a file .toml"):
+    with pytest.raises(SettingsError, match=r"no recipe named .*shear_flow.*or name a .toml file"):
         find_recipe(name)
 
 
@@ -127,7 +127,7 @@ def test_a_correction_speaks_of_the_axes_it_names():
             {"correction": {"reason": " ", "boundaries": {"x": ["wall", "wall"]}}},
             "a correction needs its reason",
         ),
-        ({"correction": {"reason": "poles"}}, "it has nothing to correct"),
+        ({"correction": {"reason": "poles"}}, "it corrects nothing"),
         ({"boundaries": {"z": ["wall", "wall"]}}, "boundaries of axis z"),
         ({"boundaries": {"x": ["wall", "periodic"]}}, "axis x is periodic on one side only"),
         (
@@ -135,7 +135,7 @@ def test_a_correction_speaks_of_the_axes_it_names():
                 "boundaries": {"x": ["wall", "wall"]},
                 "correction": {"reason": "poles", "boundaries": {"x": ["open", "open"]}},
             },
-            "stated and corrected; say it once",
+            "stated and corrected; state them once",
         ),
         ({"coordinates": {"z": {"lower": 0, "upper": 1}}}, "coordinates of axis z"),
         ({"coordinates": {"x": {"lower": 0}}}, "expected either stored, or lower and upper"),
@@ -168,7 +168,7 @@ def test_a_correction_speaks_of_the_axes_it_names():
             {"fields": [{"name": "A", "stored": ["B"], "transform": "log10"}]},
             "a name that begins with log10_",
         ),
-        ({"fields": [{"name": "log10_A", "transform": "log10"}]}, "name in `stored` what it is made from"),
+        ({"fields": [{"name": "log10_A", "transform": "log10"}]}, "state the array of the file as `stored`"),
         ({"fields": [{"name": "log10_v", "stored": ["v"], "rank": 1, "transform": "log10"}]}, "of rank 1"),
         ({"fields": [{"name": "A", "transform": "sqrt"}]}, "transform"),
         (

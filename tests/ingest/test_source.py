@@ -102,7 +102,7 @@ def test_a_source_keeps_the_contract(sample):
 def test_a_source_refuses_a_description_that_it_would_not_heed(name, tmp_path):
     path, recipe = load(Path(__file__).parent / "sources" / f"test_{name}.py").example(tmp_path)
     described = replace(recipe, mask=MaskRule("mask", "nonzero"))
-    words = f"source {name} does not take mask"
+    words = f"source {name} does not use mask"
     with pytest.raises(SettingsError, match=words), find(name).open_file(path, described):
         pass
 
@@ -207,7 +207,7 @@ def test_a_stride_takes_every_so_many_th_frame_and_says_so(wave):
         assert rest.rows[1].time == whole.rows[1].time[1::2]
         np.testing.assert_array_equal(rest.frames(1, 0, 2), whole.frames(1, 1, 5)[::2])
         np.testing.assert_array_equal(rest.frames(1, 1, 2), whole.frames(1, 3, 4))
-        assert rest.rows[1].notes == ("of each 2 frames one is taken, as the stride of the recipe says",)
+        assert rest.rows[1].notes == ("one of every 2 frames is taken, as the stride of the recipe says",)
         with pytest.raises(IndexError):
             rest.frames(1, 0, 3)
 

@@ -55,7 +55,7 @@ def test_a_run_held_out_for_two_splits_is_stored_for_both(waves, build):
         *(("valid", "b-00000"), ("test", "b-00000")),
     ]
     assert dataset.card.split[0] == "files b.*: test and valid"
-    assert dataset.card.split[1] == "the others: where their file is, otherwise 100 % train in order"
+    assert dataset.card.split[1] == "the others: by their folder, otherwise 100 % train in order"
     # Who adds up the counts finds three runs in four trajectories.
     assert dataset.card.split[2] == "1 trajectory is both in valid and in test: stored and counted twice"
     assert build().stdout.endswith("nothing to do\n")
@@ -123,7 +123,7 @@ def test_pool_boiling_is_held_out_as_in_the_paper():
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ({"splits": ["test"]}, "it names no trajectories"),
+        ({"splits": ["test"]}, "it selects no trajectories"),
         ({"splits": [], "files": "*"}, "expected valid, test or both"),
         ({"splits": ["train"], "files": "*"}, "held_out.0.splits.0"),
         ({"splits": ["test"], "files": "../*"}, "expected a pattern below the given folder"),

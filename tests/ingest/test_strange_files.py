@@ -118,7 +118,7 @@ def at(place: tuple[int, ...], value: float, array: np.ndarray) -> np.ndarray:
         ("u", lambda u: np.zeros(u.shape, [("a", "f4")]), 1, "/u: holds [('a', '<f4')]; expected"),
         ("u", lambda u: u[:, :, :0], 1, "x 0, y 4; expected at least one cell per axis"),
         ("u", lambda u: u[:, :0], 1, "has 0 frame, expected at least 2"),
-        ("u", lambda u: u.swapaxes(2, 3), 1, "axes in another order need their layout"),
+        ("u", lambda u: u.swapaxes(2, 3), 1, "or layout for axes in another order"),
     ],
 )
 def test_what_is_wrong_with_an_array_is_told_in_one_line(told, tmp_path, name, change, code, words):
@@ -181,7 +181,7 @@ def test_a_mask_with_holes_is_no_mask(told, tmp_path):
         write(tmp_path / "a.h5", good() | {"sdf": at((1, 1), np.nan, distance)}), RECIPE + MASK
     )
     assert code == 1
-    assert "/sdf: not a number in 1 cells; expected a mask" in line
+    assert "/sdf: NaN in 1 cells; expected a mask" in line
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_frame_that_is_not_there_is_told_with_those_that_are(dataset, frame):
         (lambda f: (f / "index.json").write_bytes(b"\xff"), r"index\.json: Invalid JSON"),
         (
             lambda f: edit(f / "index.json", lambda t: t.update(format=3)),
-            r"json: is of format 3, built by a newer",
+            r"json: has format 3, written by a newer",
         ),
         (lambda f: edit(f / "index.json", lambda t: t.update(more=1)), r"index\.json: more"),
     ],

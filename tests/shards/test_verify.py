@@ -66,7 +66,7 @@ def test_a_cut_file_a_missing_file_and_a_stranger_are_named(folder):
     [
         (lambda e: e["boundary"].update(crc32c=1), "differ from the index"),
         (lambda e: e["boundary"].update(offset=10**9), "the file was cut"),
-        (lambda e: e["boundary"].update(path="nowhere"), "a member in it but not the file"),
+        (lambda e: e["boundary"].update(path="nowhere"), "a member of this file but not the file"),
         (lambda e: e["segments"][4].update(fields=e["segments"][3]["fields"]), "frame 24"),
         (lambda e: e.update(key="another-00000"), "not another-00000"),
     ],

@@ -153,7 +153,7 @@ def test_a_full_disk_is_one_error_that_names_the_place_and_leaves_nothing(full_d
     # holds fails a second time when the file is closed.
     noise = [np.random.default_rng(number).bytes(5000) for number in range(400)]
     big = replace(encoded("one-00000"), segments=[(5, iter(noise))])
-    with pytest.raises(ShardError, match=rf"{full_disk}.*No space left on device; free some"):
+    with pytest.raises(ShardError, match=rf"{full_disk}.*No space left on device; free space"):
         part.add(big)
     part.discard()
     assert files(full_disk) == []

@@ -93,7 +93,7 @@ def test_a_field_without_one_chunk_is_refused(tmp_path, command, zarr_format):
     recipe.write_text(dump_toml(TABLES))
     result = command("plan", recipe, "--from", path, "--to", tmp_path)
     assert result.exit_code == 1
-    assert ":u: has no chunks at all, every value would be the fill value; fetch the store" in result.stderr
+    assert ":u: has no chunks, so every value would be the fill value; fetch the store" in result.stderr
 
 
 def test_chunks_of_a_zip_are_counted_like_those_of_a_folder(tmp_path):
@@ -181,7 +181,7 @@ def test_a_field_whose_shards_hold_not_one_chunk_is_refused(tmp_path, command):
     recipe.write_text(dump_toml(TABLES))
     result = command("plan", recipe, "--from", path, "--to", tmp_path)
     assert result.exit_code == 1
-    assert ":u: has no chunks at all" in result.stderr
+    assert ":u: has no chunks" in result.stderr
 
 
 def test_a_shard_cut_short_is_left_to_who_reads_it(tmp_path):

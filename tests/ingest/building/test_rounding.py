@@ -89,7 +89,7 @@ def test_the_error_is_within_the_bound_measured_and_in_the_card(
     assert card.moments["height"].max == height.max()
     result = command("verify", folder, "--against-source", waves.source)
     assert result.exit_code == 0
-    assert f"within the declared error equal to {waves.source}" in result.stdout
+    assert f"equal within the error on the card to {waves.source}" in result.stdout
 
 
 @pytest.mark.parametrize("allowed", [1e-9, 1e-6, 1e-3])

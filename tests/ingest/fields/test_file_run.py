@@ -130,7 +130,7 @@ def test_a_state_that_was_copied_over_another_is_told_by_the_time_that_is_absent
     (row,), frames = opened_rows(tmp_path, recipe())
     np.testing.assert_array_equal(frames[:, 0], 2 + U[[0, 1, 2, 4, 5]])
     assert row.notes == (
-        "1 frame of out_0020.h5 from t = 0.5 on: taken from out_0030.h5, which holds that time too",
+        "1 frame of out_0020.h5 from t = 0.5 on: taken from out_0030.h5, which has the same times",
         "no state at t = 0.75, between out_0030.h5 (t = 0.5) and out_0040.h5 (1)",
     )
 
@@ -138,14 +138,16 @@ def test_a_state_that_was_copied_over_another_is_told_by_the_time_that_is_absent
 def test_states_whose_times_do_not_increase_with_their_names_are_no_run(tmp_path):
     solvers.state_files(tmp_path / "a")
     (tmp_path / "a" / "out_0000.h5").rename(tmp_path / "a" / "out_0060.h5")
-    with pytest.raises(SourceError, match=r"out_0010.h5: t = 0.25, and a file after it begins earlier"):
+    with pytest.raises(SourceError, match=r"out_0010.h5: t = 0.25, but a later file begins earlier"):
         opened_rows(tmp_path, recipe())
 
 
 def test_a_parameter_that_changes_from_file_to_file_is_none(tmp_path):
     solvers.state_files(tmp_path / "a")
     assert opened_rows(tmp_path, recipe(scalars={"gamma": "@gamma"}))[0][0].scalars == {"gamma": 1.4}
-    with pytest.raises(SourceError, match=r"out_0010.h5: scalar clock, @time, is 0.25, in out_0000.h5 0;"):
+    with pytest.raises(
+        SourceError, match=r"out_0010.h5: scalar clock \(@time\) is 0.25, but 0 in out_0000.h5;"
+    ):
         opened_rows(tmp_path, recipe(scalars={"clock": "@time"}))
 
 
@@ -159,7 +161,7 @@ def test_a_stride_runs_on_over_the_files_of_a_run(tmp_path):
     thinned = recipe(stride=2)
     plan = plan_build(thinned, tmp_path / "states", "zarr", "lz4")
     assert [part.frames for part in plan.parts] == [3]
-    assert any("of each 2 frames one is taken" in note for note in plan.caveats)
+    assert any("one of every 2 frames is taken" in note for note in plan.caveats)
     build(plan, tmp_path / "out", Resources(1))
     dataset = Dataset(tmp_path / "out" / "wave")
     assert list(source_faults(dataset, tmp_path / "states")) == []

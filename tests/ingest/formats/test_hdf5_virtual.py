@@ -66,7 +66,7 @@ def test_a_link_that_leaves_the_folder_is_refused(tmp_path):
 def test_an_absent_part_is_named(tmp_path):
     path = write(tmp_path)
     (tmp_path / "p1.h5").unlink()
-    assert "p1.h5, which is not there" in fault(path)
+    assert "p1.h5, which does not exist" in fault(path)
 
 
 def test_values_that_no_part_holds_are_counted(tmp_path):
@@ -86,4 +86,4 @@ def test_a_part_that_was_not_written_is_named(tmp_path):
     (tmp_path / "p0.h5").unlink()
     with h5py.File(tmp_path / "p0.h5", "w") as file:
         file.create_dataset("tasks/u", U[:, :HALF].shape, "f8")
-    assert "p0.h5:/tasks/u: 0 of" in fault(path)
+    assert "p0.h5:/tasks/u: only 0 of" in fault(path)

@@ -247,7 +247,7 @@ def test_only_what_a_person_must_decide_stops_a_build(tmp_path):
     path = write(
         tmp_path / "a.h5", u=noise(N, T, X, Y), flow=noise(N, T, X, Y, 2), nu=noise(N, X, Y), **lists()
     )
-    with pytest.raises(SourceError, match=r"no boundary is given for x and y; add it to \[boundaries\]"):
+    with pytest.raises(SourceError, match=r"no boundary is stated for x and y; add it to \[boundaries\]"):
         plan_build(drafted(path), path, "zarr", "lz4")
     dataset = built(decided(draft(path)), path, tmp_path / "root")
     assert len(dataset.index.trajectories) == N

@@ -219,7 +219,7 @@ def test_a_shape_that_only_the_header_holds_is_told_and_not_read(tmp_path):
     group.create_array("u", shape=(10**9, 10**9, 10**9), chunks=(1, 1, 16), dtype="f4")
     group.create_array("v", shape=(10**9, 10**9), chunks=(10**9, 10**9), dtype="f4")
     hdf5 = listed(inspect(tmp_path / "a.h5"))
-    assert "were ever written" in hdf5["u"].fault
+    assert " were written, the rest" in hdf5["u"].fault
     assert "chunks of 4294967296 bytes" in hdf5["v"].fault
     assert "4 EB" in "\n".join(inspection_lines(inspect(tmp_path / "a.h5")))
     stored = listed(inspect(tmp_path / "a.zarr"))

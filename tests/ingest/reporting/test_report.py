@@ -231,7 +231,7 @@ def test_what_rounding_cost_and_what_decided_the_split_are_told(command, build, 
     (allowed, reached, share) = next(row[1:] for row in page.rows if row[0] == "flow" and len(row) == 4)
     assert (allowed, reached) == (f"{errors['flow'].allowed:.4g}", f"{errors['flow'].reached:.4g}")
     assert 0 < float(share) < 0.02
-    assert "all: where their file is, otherwise 80 % train, 10 % valid, 10 % test in order" in page.text
+    assert "all: by their folder, otherwise 80 % train, 10 % valid, 10 % test in order" in page.text
 
 
 def test_the_same_dataset_gives_the_same_report(page, acoustic):

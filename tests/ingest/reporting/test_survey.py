@@ -65,7 +65,7 @@ def test_a_sample_is_bounded_however_large_a_frame_is(values):
 
 def test_changes_are_in_standard_deviations_of_the_card(tmp_path):
     seen = survey(vortex(tmp_path))
-    flow, heat = seen.portraits
+    flow, heat = seen.summaries
     assert (flow.name, flow.components) == ("flow", ("flow_x", "flow_y"))
     change = np.sqrt(np.mean(np.diff(HEAT, axis=1) ** 2, axis=(2, 3))) / fluid(HEAT).std()
     assert [each.change_T for each in heat.changes] == [pytest.approx(row) for row in change]
@@ -76,7 +76,7 @@ def test_changes_are_in_standard_deviations_of_the_card(tmp_path):
 
 
 def test_a_histogram_counts_every_sampled_value_once(tmp_path):
-    heat = survey(vortex(tmp_path)).portraits[1]
+    heat = survey(vortex(tmp_path)).summaries[1]
     expected, _ = np.histogram(HEAT[:, :-1], heat.edges_B, density=True)
     assert heat.density_CB[0] == pytest.approx(expected)
     assert (heat.edges_B[0], heat.edges_B[-1]) == pytest.approx((HEAT.min(), HEAT.max()))
@@ -85,14 +85,14 @@ def test_a_histogram_counts_every_sampled_value_once(tmp_path):
 def test_one_wild_cell_does_not_squeeze_the_others_into_a_bin(tmp_path):
     wild = HEAT.copy()
     wild[1, 3, 2, 1] = 1e4
-    heat = survey(vortex(tmp_path, wild)).portraits[1]
+    heat = survey(vortex(tmp_path, wild)).summaries[1]
     assert heat.edges_B[-1] < 5e3
     assert (heat.density_CB * np.diff(heat.edges_B)).sum() == pytest.approx(1)
     assert heat.density_CB[0, -1] > 0
 
 
 def test_a_positive_field_over_decades_has_bins_of_equal_ratio(tmp_path):
-    heat = survey(vortex(tmp_path, np.exp(3 * HEAT))).portraits[1]
+    heat = survey(vortex(tmp_path, np.exp(3 * HEAT))).summaries[1]
     assert heat.logarithmic
     assert np.diff(np.log(heat.edges_B)) == pytest.approx(
         [np.log(heat.edges_B[-1] / heat.edges_B[0]) / BINS] * BINS
@@ -106,12 +106,12 @@ def test_a_spectrum_is_a_share_of_the_variance_at_three_times(tmp_path):
         vortex(tmp_path, np.stack([waves] * N), boundaries={axis: ["periodic"] * 2 for axis in "xy"})
     )
     # The last frame has no next one: the sample ends one before.
-    assert seen.portraits[1].spectrum_TK[:, 0] == pytest.approx(3 * np.array([9, 4, 1]) / 14)
+    assert seen.summaries[1].spectrum_TK[:, 0] == pytest.approx(3 * np.array([9, 4, 1]) / 14)
 
 
 def test_pictures_are_in_physical_units_and_a_stone_has_no_values(tmp_path):
     seen = survey(vortex(tmp_path))
-    (film,) = seen.films
+    (film,) = seen.snapshots
     assert (film.key, film.images_TCVU.shape) == ("a-00000", (6, 3, Y, X))
     upright = HEAT[0, 0].T[::-1].copy()
     upright[Y - 1 - 2, 1] = np.nan
@@ -138,7 +138,7 @@ def test_a_volume_is_looked_through_and_a_stone_hides_nothing(tmp_path):
     }
     plan = plan_build(make(Recipe, TABLES | changes, "heat.toml"), tmp_path / "a.npz", "zarr", "lz4")
     seen = survey(Dataset(build(plan, tmp_path / "root", Resources(1)).folder))
-    plane, through = seen.films
+    plane, through = seen.snapshots
     assert seen.view is plane.view
     values = np.where(stone, np.nan, heat[0, 0])
     assert plane.images_TCVU[0, 0] == pytest.approx(values[:, :, 1].T[::-1], nan_ok=True)
@@ -150,7 +150,7 @@ def test_a_volume_is_looked_through_and_a_stone_hides_nothing(tmp_path):
 
 def test_two_frames_are_one_step_at_all_three_times(tmp_path):
     fields = [{"name": "heat"}]
-    (heat,) = survey(vortex(tmp_path, HEAT[:, :2], fields=fields)).portraits
+    (heat,) = survey(vortex(tmp_path, HEAT[:, :2], fields=fields)).summaries
     assert [len(each.change_T) for each in heat.changes] == [1, 1, 1]
     assert (heat.spectrum_TK > 0).all()
     assert (heat.spectrum_TK == heat.spectrum_TK[0]).all()

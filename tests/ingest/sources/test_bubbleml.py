@@ -182,7 +182,7 @@ def test_parameters_that_nobody_can_tell_apart_are_refused(tmp_path, found, word
 
 def test_parameters_that_are_no_json_are_told(tiny, tmp_path):
     tiny.with_suffix(".json").write_text("{")
-    with pytest.raises(OSError, match=r"Twall_97\.json: no JSON"), bubbleml.open_file(tiny, RECIPE):
+    with pytest.raises(OSError, match=r"Twall_97\.json: is not JSON"), bubbleml.open_file(tiny, RECIPE):
         pass
 
 
@@ -217,7 +217,7 @@ def test_boundaries_that_disagree_need_a_correction(tiny, refusal):
 
 @pytest.mark.parametrize("value", [None, "much", float("nan"), 10**400])
 def test_a_parameter_that_is_no_number_is_told(tiny, refusal, value):
-    assert "as stefan; expected a number" in refusal(again(tiny, stefan=value), RECIPE)
+    assert "as stefan, expected a number" in refusal(again(tiny, stefan=value), RECIPE)
 
 
 def test_records_of_another_kind_are_told(tmp_path, refusal):
@@ -232,7 +232,7 @@ def test_without_parameters_the_recipe_must_do_without_them(tiny, refusal):
     tiny.with_suffix(".json").unlink()
     assert "state [time]" in refusal(tiny, RECIPE)
     timed = replace(RECIPE, time=TimeRule(step=1))
-    assert "there is no JSON next to it" in refusal(tiny, timed)
+    assert "found no JSON next to it" in refusal(tiny, timed)
     with bubbleml.open_file(tiny, replace(timed, scalars={})) as file:
         assert file.rows[0].scalars == {"Twall": 97}
 

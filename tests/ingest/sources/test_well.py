@@ -398,7 +398,7 @@ def test_shapes_are_believed_over_the_count_and_this_is_said(tiny, caplog):
         file.attrs["n_trajectories"] = 9
     with caplog.at_level(logging.WARNING), well.open_file(tiny, TINY) as file:
         assert len(file.rows) == B
-    assert "n_trajectories is 9, the fields hold 2" in caplog.text
+    assert "n_trajectories is 9, but the fields hold 2" in caplog.text
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 3), (1, 3), ()])
@@ -552,7 +552,7 @@ def test_a_plane_inside_the_box_is_an_obstacle(tiny):
 def test_a_mask_with_holes_is_refused(tiny, refusal):
     with edit(tiny) as file:
         redo(file, "boundary_conditions/y0/mask", np.array([1, 0, 0, 0, np.nan]))
-    assert "/boundary_conditions/y0/mask: holds values that are not a number" in refusal(tiny, TINY)
+    assert "/boundary_conditions/y0/mask: holds NaN" in refusal(tiny, TINY)
 
 
 def test_a_mask_of_another_length_is_refused(tiny, refusal):

@@ -54,7 +54,7 @@ def test_an_error_of_the_machine_is_one_line_with_the_cure(number):
 
 
 def test_too_little_memory_or_too_few_threads_are_one_line_and_a_bug_keeps_its_trace():
-    assert run("memory", capture_output=True).stderr.startswith("walrus-test: the memory does not suffice")
+    assert run("memory", capture_output=True).stderr.startswith("walrus-test: there is not enough memory")
     assert "; the limit of processes or memory is reached" in run("threads", capture_output=True).stderr
     assert "Traceback" in run("bug", capture_output=True).stderr
 
@@ -74,7 +74,7 @@ def test_a_full_disk_below_stdout_is_one_line_and_below_stderr_it_ends_nothing()
     with open("/dev/full", "w") as full:
         done = run("print", stdout=full, stderr=subprocess.PIPE)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-        assert "No space left on device; free some" in done.stderr
+        assert "No space left on device; free space" in done.stderr
         assert run("say", stdout=subprocess.PIPE, stderr=full).stdout == '"went on"\n'
 
 
@@ -84,7 +84,7 @@ def test_help_that_cannot_be_printed_is_one_line_or_none(module):
     command = f"{sys.executable} -m {module} --help"
     done = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert "No space left on device; free some" in done.stderr
+    assert "No space left on device; free space" in done.stderr
     shell = f"{{ {command}; echo $? >&2; }} | true"
     assert subprocess.run(["bash", "-c", shell], capture_output=True, text=True).stderr == "141\n"
 

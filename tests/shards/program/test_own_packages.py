@@ -38,5 +38,5 @@ def test_a_walrus_over_ours_is_said_in_one_line_and_help_still_works(site):
     done = call("run", "own", "--root", "data", "--out", "scores")
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1
-    assert f"{site}/walrus/__init__.py: the package walrus is of " in line
+    assert f"{site}/walrus/__init__.py: the package walrus belongs to " in line
     assert "ENV/bin/pip install walrus-pde" in line
