@@ -9,7 +9,7 @@ from dataclasses import field
 from importlib import resources
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ from ingest.split import HeldOut, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
 from shards.nearest_name import did_you_mean
-from shards.program.settings import make, override, read_toml
+from shards.program.settings import Tables, make, override, read_toml
 from shards.schema import TAKEN, AtLeastOne, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
 
 # The largest powers of two with squares within the range of float64.
@@ -339,7 +339,7 @@ def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
     return make(Recipe, _with_present_source(override(read_toml(path), assignments), path), str(path))
 
 
-def _with_present_source(tables: dict[str, Any], path: Path) -> dict[str, Any]:
+def _with_present_source(tables: Tables, path: Path) -> Tables:
     """The tables of a recipe; an earlier name of a source is replaced, with a warning."""
     source = tables.get("source")
     if not isinstance(source, str) or source not in RENAMED_SOURCES:

@@ -17,6 +17,8 @@ from shards.json_text import to_text
 from shards.schema import Grid, Split
 from shards.trajectory_document import TrajectoryDocument
 
+# A part of a JSON document of zarr.
+Document = dict[str, Any]
 GROUP = "zarr.json"
 CRC = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
 
@@ -72,9 +74,9 @@ def _sharded(
     inner: tuple[int, ...],
     document: TrajectoryDocument,
     dimension_names: list[str],
-    attributes: dict[str, Any],
+    attributes: Document,
     dtype: str = "",
-) -> dict[str, Any]:
+) -> Document:
     """The metadata of an array whose outer chunk is a shard of `inner` chunks (shards/shard.py)."""
     dtype = dtype or document.dtype
     sharding = {
@@ -89,7 +91,7 @@ def _sharded(
     return _array(shape, outer, dtype, [sharding], dimension_names, attributes)
 
 
-def _coordinate(name: str, size: int, attributes: dict[str, Any]) -> dict[str, Any]:
+def _coordinate(name: str, size: int, attributes: Document) -> Document:
     plain = [{"name": "bytes", "configuration": {"endian": "little"}}]
     return _array((size,), (size,), "float64", plain, [name], attributes)
 
@@ -98,10 +100,10 @@ def _array(
     shape: tuple[int, ...],
     chunk: tuple[int, ...],
     dtype: str,
-    codecs: list[dict[str, Any]],
+    codecs: list[Document],
     dimension_names: list[str],
-    attributes: dict[str, Any],
-) -> dict[str, Any]:
+    attributes: Document,
+) -> Document:
     """The metadata of one array; no chunk is ever missing, so the fill value is never read."""
     return {
         "zarr_format": 3,

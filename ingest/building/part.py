@@ -148,13 +148,13 @@ def unfit(
     plan: BuildPlan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES
 ) -> Iterator[Quarantined]:
     """Yields the trajectories that a build would leave out. Reads all of their frames and writes nothing."""
-
-    def drain(prepared: _Prepared) -> None:
-        for _, blocks in prepared.encoded.segments:
-            deque(blocks, maxlen=0)
-
     for path, group in _by_file(trajectories):
-        yield from _pass_file(plan, plan.input(path), list(group), slab_bytes, drain)
+        yield from _pass_file(plan, plan.input(path), list(group), slab_bytes, _encode_only)
+
+
+def _encode_only(prepared: _Prepared) -> None:
+    for _, blocks in prepared.encoded.segments:
+        deque(blocks, maxlen=0)
 
 
 def _by_file(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Iterator[Trajectory]]]:
@@ -242,9 +242,7 @@ def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_byt
 
 def frame_units(plan: BuildPlan) -> StoredUnits:
     """The units in which the frames of a plan are stored."""
-    return StoredUnits(
-        plan.schema.channels, plan.channel_powers(constant=False), plan.schema.dtype, plan.allowed
-    )
+    return StoredUnits(plan.schema.channels, plan.frame_powers, plan.schema.dtype, plan.allowed)
 
 
 def _filled_cells(plan: BuildPlan, opened: OpenFile, row: int) -> SolidCells | None:
@@ -290,7 +288,7 @@ def _constants(
     values = opened.static(row)
     (moments,) = of_frames(without_solid(values[None], solid))
     require_finite(schema.static_channels, moments, _cells(values, solid), where)
-    units = StoredUnits(schema.static_channels, plan.channel_powers(constant=True), schema.dtype)
+    units = StoredUnits(schema.static_channels, plan.static_powers, schema.dtype)
     stored, _ = units.store(values, moments, where)
     return single_chunk_shard(stored, plan.codec), moments
 
@@ -307,9 +305,9 @@ def _document(plan: BuildPlan, trajectory: Trajectory) -> TrajectoryDocument:
         shape=schema.grid.shape,
         boundaries=schema.boundaries,
         channels=schema.channels,
-        scale=tuple(2.0**k for k in plan.channel_powers(constant=False)),
+        scale=tuple(2.0**k for k in plan.frame_powers),
         static_channels=schema.static_channels,
-        static_scale=tuple(2.0**k for k in plan.channel_powers(constant=True)),
+        static_scale=tuple(2.0**k for k in plan.static_powers),
         dtype=schema.dtype,
         codec=plan.codec,
         chunk=plan.chunk,

@@ -116,9 +116,15 @@ class BuildPlan:
         """The shape [C, *S] of one chunk."""
         return _chunk(self.schema)
 
-    def channel_powers(self, constant: bool) -> tuple[int, ...]:
-        """The power k of each variable channel, or of each constant channel."""
-        return self.schema.per_channel(self.powers, constant)
+    @property
+    def frame_powers(self) -> tuple[int, ...]:
+        """The power k of each channel of a frame."""
+        return self.schema.per_channel(self.powers)
+
+    @property
+    def static_powers(self) -> tuple[int, ...]:
+        """The power k of each channel of the static array."""
+        return self.schema.per_channel(self.powers, constant=True)
 
     @property
     def allowed(self) -> tuple[float, ...]:

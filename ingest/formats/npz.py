@@ -157,14 +157,14 @@ class Npz(_ArraysAlone):
         """All values of an array with a wanted shape and type; None for others, and for truncated ones."""
         try:
             with self._archive.open(f"{path}.npy") as stream:
-                shape, _, dtype = _npy_header(stream)
-                if dtype.hasobject or not is_wanted(shape, dtype):
+                header = _npy_header(stream)
+                if header.dtype.hasobject or not is_wanted(header.shape, header.dtype):
                     return None
-                size = math.prod(shape) * dtype.itemsize
+                size = math.prod(header.shape) * header.dtype.itemsize
                 content = stream.read(size)
         except _DAMAGE:
             return None
-        return np.frombuffer(content, dtype).reshape(shape) if len(content) == size else None
+        return np.frombuffer(content, header.dtype).reshape(header.shape) if len(content) == size else None
 
     def attribute(self, path: str, name: str) -> float | None:
         raise SourceError(f"{self.where}: npz holds no attributes; name an array instead of {path}@{name}")
@@ -182,8 +182,12 @@ class NpyStream:
         self.where = where
         self._open = open_stream
         self._size = size
-        with self._reading():
-            self.shape, self.dtype, self._start, self.reversed = self._header()
+        with self._reading(), open_stream() as stream:
+            header = _npy_header(stream)
+            self._require_size(header)
+        self.dtype, self._start = header.dtype, header.start
+        self.reversed = header.is_fortran and len(header.shape) > 1
+        self.shape = header.shape[::-1] if self.reversed else header.shape
         self._stream: IO[bytes] | None = None
         self._position = 0
         self._last: tuple[tuple[int, int], npt.NDArray[Any]] | None = None
@@ -250,25 +254,17 @@ class NpyStream:
             raise EOFError(f"ends at byte {self._position}")
         return content
 
-    def _header(self) -> tuple[tuple[int, ...], np.dtype[Any], int, bool]:
-        """The shape in the order of the bytes, the type, the first byte of the numbers; are axes reversed?"""
-        with self._open() as stream:
-            shape, fortran, dtype = _npy_header(stream)
-            start = stream.tell()
-
-        held = self._size - start
-        if dtype.kind not in "biuf" or dtype.itemsize > 8:
-            raise SourceError(f"{self.where}: {wrong_type(dtype, self.where.rpartition(':')[2])}")
-
-        expected = math.prod(shape) * dtype.itemsize
+    def _require_size(self, header: _NpyHeader) -> None:
+        """Raises SourceError if the type is not a number, or if header and data disagree about the size."""
+        if header.dtype.kind not in "biuf" or header.dtype.itemsize > 8:
+            raise SourceError(f"{self.where}: {wrong_type(header.dtype, self.where.rpartition(':')[2])}")
+        held = self._size - header.start
+        expected = math.prod(header.shape) * header.dtype.itemsize
         if held != expected:
             raise SourceError(
-                f"{self.where}: shape {shape} of {dtype} needs {expected} bytes, the member holds {held}; "
-                "the header and the data disagree: fetch the file again"
+                f"{self.where}: shape {header.shape} of {header.dtype} needs {expected} bytes, the member "
+                f"holds {held}; the header and the data disagree: fetch the file again"
             )
-
-        turned = fortran and len(shape) > 1
-        return shape[::-1] if turned else shape, dtype, start, turned
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -312,7 +308,18 @@ class FortranArray:
 NpyArray = NpyStream | FortranArray | DateArray
 
 
-def _npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+@dataclass(frozen=True)
+class _NpyHeader:
+    """The header of an npy stream; `start` is the first byte of the numbers."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype[Any]
+    start: int
+
+
+def _npy_header(stream: IO[bytes]) -> _NpyHeader:
+    """Reads the header at the start of a stream; raises EOFError if there is none."""
     try:
         version = np.lib.format.read_magic(stream)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[
@@ -321,4 +328,4 @@ def _npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]
         shape, fortran, dtype = read(stream)
     except (ValueError, KeyError, SyntaxError) as error:
         raise EOFError(f"no npy header: {error}") from error
-    return tuple(shape), bool(fortran), dtype
+    return _NpyHeader(tuple(shape), bool(fortran), dtype, stream.tell())

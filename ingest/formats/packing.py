@@ -90,15 +90,24 @@ def packing(stored: np.dtype[Any], attributes: Mapping[str, Attribute], where: s
     seen = _seen(stored, found.get(UNSIGNED), where)
     scale, offset = (_one(found, name, where) for name in (SCALE, OFFSET))
     marks = _marks(found, stored, seen, where)
-    of_values, lowest, highest = _limits(found, stored, seen, packed=scale is not None or offset is not None)
-    bounded = lowest > -np.inf or highest < np.inf
-    if scale is None and offset is None and seen == stored and not marks and not bounded:
+    is_packed = scale is not None or offset is not None
+    valid = _valid_range(found, stored, seen, is_packed)
+    if not is_packed and seen == stored and not marks and not valid.is_bounded:
         return None
 
     dtype = seen
-    if marks or bounded or ((scale is not None or offset is not None) and not _names_a_fill(found, seen)):
+    if marks or valid.is_bounded or (is_packed and not _names_a_fill(found, seen)):
         dtype = _float_for(seen, scale, offset)
-    return Packing(seen, np.dtype(dtype), marks, lowest, highest, of_values, scale, offset)
+    return Packing(
+        seen=seen,
+        dtype=np.dtype(dtype),
+        missing=marks,
+        lowest=valid.lowest,
+        highest=valid.highest,
+        bounds_are_of_values=valid.is_of_values,
+        scale=scale,
+        offset=offset,
+    )
 
 
 def _seen(stored: np.dtype[Any], unsigned: Any, where: str) -> np.dtype[Any]:
@@ -157,21 +166,33 @@ def _names_a_fill(found: Mapping[str, Attribute], seen: np.dtype[Any]) -> bool:
     return seen.kind == "f" and any(name in found for name in FILLS)
 
 
-def _limits(
-    found: Mapping[str, Attribute], stored: np.dtype[Any], seen: np.dtype[Any], packed: bool
-) -> tuple[bool, float, float]:
-    """Whether the valid range is of values (not of packed numbers), its lower end, its upper end."""
+@dataclass(frozen=True)
+class _ValidRange:
+    """The valid range of an array: of its values, or of its packed numbers."""
+
+    lowest: float
+    highest: float
+    is_of_values: bool
+
+    @property
+    def is_bounded(self) -> bool:
+        return self.lowest > -np.inf or self.highest < np.inf
+
+
+def _valid_range(
+    found: Mapping[str, Attribute], stored: np.dtype[Any], seen: np.dtype[Any], is_packed: bool
+) -> _ValidRange:
+    """The valid range that the attributes state; of packed data, a float states a range of values."""
     where = "valid range"
     ranges = _numbers(found, "valid_range", where)
     low = [*_numbers(found, "valid_min", where), *ranges[:1]]
     high = [*_numbers(found, "valid_max", where), *ranges[1:]]
-    of_values = (
-        packed and stored.kind in "iu" and any(np.asarray(each).dtype.kind == "f" for each in low + high)
-    )
-    if stored.kind in "iu" and seen != stored and not of_values:
+    has_float = any(np.asarray(each).dtype.kind == "f" for each in low + high)
+    is_of_values = is_packed and stored.kind in "iu" and has_float
+    if stored.kind in "iu" and seen != stored and not is_of_values:
         low = [_seen_as(each, stored, seen) for each in low]
         high = [_seen_as(each, stored, seen) for each in high]
-    return of_values, float(max(low, default=-np.inf)), float(min(high, default=np.inf))
+    return _ValidRange(float(max(low, default=-np.inf)), float(min(high, default=np.inf)), is_of_values)
 
 
 def _float_for(seen: np.dtype[Any], scale: Number | None, offset: Number | None) -> np.dtype[Any]:

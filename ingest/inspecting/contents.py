@@ -197,8 +197,7 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
         array = arrays.array(name)
         found = ArrayInfo(name, array.shape, str(array.dtype), _storage(arrays, array, name, path))
     except SourceError as error:
-        shape, dtype, storage = _of_unreadable(arrays, name)
-        return ArrayInfo(name, shape, dtype, storage, without_place(error, path, name))
+        return _unreadable(arrays, name, without_place(error, path, name))
     try:
         dimensions, attributes = arrays.dimensions(name), arrays.attributes(name)
     except SourceError:
@@ -240,16 +239,17 @@ def without_place(error: Exception, path: Path | str, name: str) -> str:
     return words.removeprefix(":").strip()
 
 
-def _of_unreadable(arrays: Arrays, name: str) -> tuple[tuple[int, ...] | None, str, Storage]:
-    """What is known of an array that cannot be read: damaged, or of a type that h5py does not know."""
+def _unreadable(arrays: Arrays, name: str, fault: str) -> ArrayInfo:
+    """What is known about an array that cannot be read: it is damaged, or has a type unknown to h5py."""
+    nothing = ArrayInfo(name, None, UNKNOWN, Storage(), fault)
     if not isinstance(arrays, Hdf5Arrays) or name in arrays.refused:
-        return None, UNKNOWN, Storage()
+        return nothing
     dataset = tree.item(arrays.file, name)
     try:
         dtype = RECORD if dataset.dtype.names else str(dataset.dtype)
-        return dataset.shape, dtype, _hdf5_storage(dataset)
+        return ArrayInfo(name, dataset.shape, dtype, _hdf5_storage(dataset), fault)
     except (OSError, RuntimeError, TypeError, ValueError, SourceError):
-        return None, UNKNOWN, Storage()
+        return nothing
 
 
 def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:

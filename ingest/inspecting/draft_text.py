@@ -136,9 +136,9 @@ class DraftText:
             yield f"# CHECK: fields on another grid, [{printable(axes)}], are not taken:"
             yield f"# {printable(', '.join(paths[:9]))};"
             yield "# write another recipe for them, or interpolate them to the cells of this grid."
-        if layout.time_told_by:
-            yield f"# {layout.told_by or self._doubt_of_axes()}"
-            yield f"# The time comes from {printable(layout.time_told_by)}."
+        if layout.time_from:
+            yield f"# {layout.axes_from or self._doubt_of_axes()}"
+            yield f"# The time comes from {printable(layout.time_from)}."
             if layout.may_be_plane:
                 yield f"# DECIDE: if {grid} are the cells of a volume, uncomment. If one of these"
                 yield '# numbers counts trajectories (n) or channels (c), write axes = ["x", "y"], and'
@@ -248,14 +248,14 @@ class DraftText:
             yield line("layout", " ".join(field.layout))
         elif field.layout != self.layout.words:
             # Without knowing which axis is time, no layout is stated.
-            comment = "" if self.layout.time_told_by else "# "
+            comment = "" if self.layout.time_from else "# "
             yield comment + line("layout", " ".join(field.layout))
 
     def _rests(self, field: DraftField) -> bool:
         """Whether a field never changes, next to others that do."""
         parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
         resting = [each.array.stored for each in self.layout.variable if self._is_at_rest[each.array.stored]]
-        if not self.layout.time_told_by or len(resting) == len(self.layout.variable):
+        if not self.layout.time_from or len(resting) == len(self.layout.variable):
             return False
         return all(self._is_at_rest[part.array.stored] for part in parts)
 

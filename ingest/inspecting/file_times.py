@@ -59,7 +59,7 @@ def _times(path: Path, counted: Counted) -> _Times:
         except SourceError:
             return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
         is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
-        if not layout.time_told_by:
+        if not layout.time_from:
             is_state = counted in ("moments", "dates") or is_short or bool(time_of_state(arrays, listed))
             if is_state:
                 return _Times(True)

@@ -45,8 +45,8 @@ def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[Infe
     for order in (tuple(letters), tuple(reversed(letters))):
         if [full[axis] for axis in order] == stored:
             halo = {axis: (int(counts[f"H{axis}"]), int(counts[f"H{axis}"])) for axis in letters}
-            told_by = "From the counts of cells, Nx and Hx."
-            return in_order(layout, order, told_by), {
+            axes_from = "From the counts of cells, Nx and Hx."
+            return in_order(layout, order, axes_from), {
                 axis: pair for axis, pair in halo.items() if pair != (0, 0)
             }
     return layout, {}
@@ -65,7 +65,7 @@ def with_centres(layout: InferredLayout) -> InferredLayout:
     return replace(layout, lists=replace(layout.lists, space=lists), rest=rest)
 
 
-def in_order(layout: InferredLayout, order: tuple[str, ...], told_by: str) -> InferredLayout:
+def in_order(layout: InferredLayout, order: tuple[str, ...], axes_from: str) -> InferredLayout:
     """The same axes under other names: those of `order`, as they are stored."""
     old = [word for word in layout.words if word in layout.axes]
     names = dict(zip(old, order, strict=True))
@@ -77,5 +77,5 @@ def in_order(layout: InferredLayout, order: tuple[str, ...], told_by: str) -> In
         words=tuple(names.get(word, word) for word in layout.words),
         lengths={names.get(word, word): length for word, length in layout.lengths.items()},
         fields=fields,
-        told_by=told_by,
+        axes_from=axes_from,
     )

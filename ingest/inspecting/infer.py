@@ -74,10 +74,10 @@ def infer_layout(
         if reason:
             raise SourceError(f"{where}: {reason}")
     if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):
-        found = replace(found, told_by="CHECK: axes without labels, named in their order in the file.")
+        found = replace(found, axes_from="CHECK: axes without labels, named in their order in the file.")
     if files == 1:
         when = _when(arrays, listed)
-        if found.lengths[TIME] == 1 or (when and not found.time_told_by):
+        if found.lengths[TIME] == 1 or (when and not found.time_from):
             raise one_state(where, when)
     _require_no_list_of_cells(found, arrays, listed, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)

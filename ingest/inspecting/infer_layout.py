@@ -75,7 +75,7 @@ class PlacedArray:
 class InferredLayout:
     """What the arrays of a file are: fields on one grid, lists, parameters, and the rest.
 
-    `told_by` says what the axes are known from. `time_told_by` says why an axis is time; where it is empty
+    `axes_from` says what the axes are known from. `time_from` says why an axis is time; where it is empty
     nothing does, and `words` are only one way to see the arrays. `other_grids` are fields that do not fit,
     `on_faces` those on faces of its cells.
     """
@@ -87,8 +87,8 @@ class InferredLayout:
     fields: tuple[PlacedArray, ...]
     scalars: tuple[ArrayInfo, ...]
     rest: tuple[ArrayInfo, ...]
-    told_by: str = ""
-    time_told_by: str = ""
+    axes_from: str = ""
+    time_from: str = ""
     other_grids: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # Orders of the axes that are nearly as likely, with what each would mean.
     other_orders: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class InferredLayout:
     def may_be_plane(self) -> bool:
         """Whether a third axis of space is only a guess: nothing names it, and it has a length of its own."""
         cells = {self.lengths[axis] for axis in self.axes}
-        return len(self.axes) == 3 and not self.told_by and CHANNEL not in self.words and len(cells) > 1
+        return len(self.axes) == 3 and not self.axes_from and CHANNEL not in self.words and len(cells) > 1
 
     @property
     def variable(self) -> tuple[PlacedArray, ...]:

@@ -24,7 +24,7 @@ FEWEST_CELLS = 5
 LONGEST_LIST = 10**6
 # A layout that scores less is none.
 WORST = -1.0
-# Another order is told where it scores so little less.
+# Another order is reported if its score is at most this much lower.
 NEARLY = 3.0
 CHANNEL_FIRST = (TRAJECTORY, CHANNEL, TIME)
 # Arrays of these names hold several fields: their channels are no vector.
@@ -47,8 +47,9 @@ class _Candidate:
 def layout_by_lengths(
     usable: list[ArrayInfo], numbers: Mapping[str, float], cells: tuple[int, ...] = ()
 ) -> InferredLayout | None:
-    """The layout that most arrays fit, None where no array is a field; `numbers` are attributes of the
-    file, and `cells` the lengths of a grid that an attribute states.
+    """The layout that fits most arrays; None if no array is a field.
+
+    `numbers` are attributes of the file, and `cells` the lengths of a grid that an attribute states.
     """
     lists = replace(_lists(usable), cells=cells)
     others = [each for each in usable if each not in lists.all and each.lengths]
@@ -67,11 +68,11 @@ def layout_by_lengths(
             left.append(each)
     scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
     rest = tuple(each for each in left if each not in scalars)
-    told_by = "From the lengths of the coordinates." if lists.space else ""
+    axes_from = "From the lengths of the coordinates." if lists.space else ""
     stored_cells = tuple(lengths[word] for word in candidate.words if word in candidate.axes)
-    if not told_by and cells == stored_cells:
-        told_by = "From the numbers of cells that the file states."
-    time_told_by = _time_told_by(model, candidate, lengths, lists, numbers)
+    if not axes_from and cells == stored_cells:
+        axes_from = "From the numbers of cells that the file states."
+    time_from = _time_from(model, candidate, lengths, lists, numbers)
     return InferredLayout(
         candidate.axes,
         candidate.words,
@@ -80,8 +81,8 @@ def layout_by_lengths(
         tuple(fields),
         scalars,
         rest,
-        told_by,
-        time_told_by,
+        axes_from,
+        time_from,
         other_orders=_other_orders(model, candidate, lists),
     )
 
@@ -96,7 +97,7 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
         last = each.path.rpartition("/")[2]
         if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
             continue
-        # T is a temperature where another array is as large, or has its axes behind others.
+        # T is a temperature if another array has the same shape, or ends with its axes.
         as_large = len(each.values) > 1 and (lengths[each.lengths] > 1 or _is_a_part(each, usable))
         is_time = TIME_NAME.fullmatch(each.name) or each.is_dates
         if is_time and len(each.values) <= 2 and not as_large:
@@ -119,7 +120,7 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
 
 
 def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
-    """Whether another array has the same axes at its end, as u [2, x, y] has them of T [x, y]."""
+    """Whether another array ends with the axes of this one, as u [2, x, y] ends with those of T [x, y]."""
     axes = len(each.lengths)
     ends = {other.lengths[-axes:] for other in others if len(other.lengths) > axes}
     begins = {other.lengths[:axes] for other in others if len(other.lengths) > axes}
@@ -303,7 +304,7 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
     return ()
 
 
-def _time_told_by(
+def _time_from(
     model: ArrayInfo, candidate: _Candidate, lengths: Lengths, lists: Lists, numbers: Mapping[str, float]
 ) -> str:
     """What says that the axis t is time; empty where nothing does."""

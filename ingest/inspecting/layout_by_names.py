@@ -72,8 +72,8 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         fields=placed,
         scalars=scalars,
         rest=rest,
-        told_by="From the names of the dimensions.",
-        time_told_by="" if supposed else _time_told_by(model, words),
+        axes_from="From the names of the dimensions.",
+        time_from="" if supposed else _time_from(model, words),
         other_grids=others,
         on_faces=tuple(faces),
     )
@@ -270,7 +270,7 @@ def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> Arra
     return min(times, key=lambda each: bool(COUNTER_NAME.fullmatch(each.name)), default=None)
 
 
-def _time_told_by(model: _Named, words: Words) -> str:
+def _time_from(model: _Named, words: Words) -> str:
     dimension = model.dimensions[words.index(TIME)]
     if dimension == HOLE:
         return "a state for each number in the names"

@@ -11,7 +11,7 @@ from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
 from ingest.inspecting.solvers import templates
 from ingest.inspecting.statistics import ArrayStatistics
-from ingest.inspecting.text_table import table, told
+from ingest.inspecting.text_table import command_line, explained, table
 from shards.program.byte_size import size_in_words
 from shards.program.console import printable
 
@@ -21,7 +21,7 @@ def inspection_lines(found: Inspection) -> list[str]:
     count = f"{len(found.arrays)} array" + ("" if len(found.arrays) == 1 else "s")
     lines = [printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
-    lines += told("belong", f"{found.belong}; the first of them:") if found.belong else []
+    lines += explained("belong", f"{found.belong}; the first of them:") if found.belong else []
     lines += ["", *_tree(shown)] if shown else []
     lines += (
         [f"... and {len(found.arrays) - SHOWN} more; --json names all"] if len(found.arrays) > SHOWN else []
@@ -31,11 +31,13 @@ def inspection_lines(found: Inspection) -> list[str]:
         lines += ["", *table(["numbers", "minimum", "maximum", "mean", "RMS", "read", "beware"], measured)]
     lines += _fault_lines(shown)
     for note in found.notes[:SHOWN]:
-        lines += ["", *told("note", note)]
+        lines += ["", *explained("note", note)]
     if found.attributes:
         lines += [
             "",
-            *told("attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items())),
+            *explained(
+                "attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items())
+            ),
         ]
     return [*lines, "", *_likeness_lines(found)]
 
@@ -85,7 +87,7 @@ def _fault_lines(listed: tuple[ArrayInfo, ...]) -> list[str]:
     for each in listed:
         if each.fault:
             having.setdefault(each.fault, []).append(each.path)
-    warnings = (told("beware", f"{', '.join(paths)}: {fault}") for fault, paths in having.items())
+    warnings = (explained("beware", f"{', '.join(paths)}: {fault}") for fault, paths in having.items())
     return [line for lines in warnings for line in ("", *lines)]
 
 
@@ -97,15 +99,15 @@ def _likeness_lines(found: Inspection) -> list[str]:
         for each in fitting:
             lines += _fitting_lines(each)
         return [*lines, *_next(found, fitting[0])]
-    lines = told("looks like", "none of the benchmarks: no source has this layout")
+    lines = explained("looks like", "none of the benchmarks: no source has this layout")
     if found.written_by:
         also = (
             f"; template {found.template}: walrus-ingest ls {found.template}"
             if found.template in templates()
             else ""
         )
-        lines = told("looks like", f"output of {found.written_by}, see docs/solvers.md{also}")
-    lines += [line for each in found.looks_like for line in told(f"  {each.source}", _against(each))]
+        lines = explained("looks like", f"output of {found.written_by}, see docs/solvers.md{also}")
+    lines += [line for each in found.looks_like for line in explained(f"  {each.source}", _against(each))]
     return [*lines, *_next(found, None)]
 
 
@@ -116,16 +118,16 @@ def _against(likeness: SourceMatch) -> str:
 
 def _fitting_lines(likeness: SourceMatch) -> list[str]:
     """Which source and recipe fit the file, and why."""
-    lines = told("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
+    lines = explained("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
     if likeness.recipes:
         first, *others = likeness.recipes
         also = f"; {', '.join(others)} as well: name and place of the file decide" if others else ""
-        lines += told("recipe", f"{first} opens it without a fault{also}")
+        lines += explained("recipe", f"{first} opens it without a fault{also}")
     if likeness.nearest:
-        lines += told(
+        lines += explained(
             "recipe", f"none of the catalogue; the nearest is {likeness.nearest.recipe}, which says:"
         )
-        lines += told("", likeness.nearest.reason)
+        lines += explained("", likeness.nearest.reason)
     return lines
 
 
@@ -133,24 +135,24 @@ def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
     """What to do, commands on lines of their own to be copied."""
     file = shlex.quote(found.file)
     if found.outside:
-        return told(
+        return explained(
             "next", f"copy {', '.join(found.outside)} into the file (h5copy, h5repack), then inspect it again"
         )
     if fitting and fitting.recipes:
-        return told("next", _build_command(fitting.recipes[0], file), whole=True)
+        return [command_line("next", _build_command(fitting.recipes[0], file))]
     if not found.belong and max((len(each.lengths) for each in found.arrays), default=0) < 3:
         advice = "no array has three axes: if the file is one state of a run, name the folder of its states"
-        return told("next", advice)
+        return explained("next", advice)
     advice = "draft a recipe that describes its arrays, decide what it leaves open, and build:"
     if fitting:
         advice = (
             f'for another system of that kind the draft says source = "{fitting.source}"; otherwise {advice}'
         )
     return [
-        *told("next", advice),
-        *told("", f"walrus-ingest inspect {file} --recipe own.toml", whole=True),
-        *told("", "$EDITOR own.toml", whole=True),
-        *told("", _build_command("own.toml", file), whole=True),
+        *explained("next", advice),
+        command_line("", f"walrus-ingest inspect {file} --recipe own.toml"),
+        command_line("", "$EDITOR own.toml"),
+        command_line("", _build_command("own.toml", file)),
     ]
 
 

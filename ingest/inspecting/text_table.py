@@ -34,8 +34,12 @@ def _cut(cell: str, width: int) -> str:
     return cell.ljust(width) if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
-def told(word: str, text: str, whole: bool = False) -> list[str]:
-    """A word and what there is to say of it, next to each other; a whole text keeps to one line."""
-    text = printable(text)
-    first, *others = [text] if whole else textwrap.wrap(text, WIDTH - MARGIN, break_on_hyphens=False) or [""]
+def explained(word: str, text: str) -> list[str]:
+    """A word, and next to it its explanation in wrapped lines."""
+    first, *others = textwrap.wrap(printable(text), WIDTH - MARGIN, break_on_hyphens=False) or [""]
     return [f"{word:{MARGIN}}{first}", *(" " * MARGIN + line for line in others)]
+
+
+def command_line(word: str, command: str) -> str:
+    """A word, and next to it a command on one line, which can be copied."""
+    return f"{word:{MARGIN}}{printable(command)}"

@@ -108,21 +108,23 @@ def view_of(grid: Grid, boundaries: Sequence[Sides], axes: tuple[int, int] | Non
     `axes` are the horizontal and the vertical axis; by default the first two with more than one cell.
     """
     names, sides = [*grid.axes, ""], [*boundaries, (Boundary.OPEN, Boundary.OPEN)]
-    places = [_cells(values) for values in grid.coordinates]
+    shown = [_shown_cells(values) for values in grid.coordinates]
     across, up = _shown_axes(grid) if axes is None else axes
-    low, high, _ = places[across]
-    places.append((0.0, (high - low) / 6, np.zeros(1, np.intp)))
-    (left, right, cells_U), (bottom, top, cells_V) = places[across], places[up]
+    # The extra axis: the height of the strip that shows a line.
+    shown.append(_ShownCells(0.0, (shown[across].high - shown[across].low) / 6, np.zeros(1, np.intp)))
+    horizontal, vertical = shown[across], shown[up]
     lower, upper = sides[up]
     if names[up] == "theta":  # colatitude: the north pole is at the top
-        bottom, top, cells_V, lower, upper = top, bottom, cells_V[::-1], upper, lower
+        vertical = _ShownCells(vertical.high, vertical.low, vertical.cells[::-1])
+        lower, upper = upper, lower
+
     return View(
         axes=(across, up),
         names=(names[across], names[up]),
-        extent=(left, right, bottom, top),
+        extent=(horizontal.low, horizontal.high, vertical.low, vertical.high),
         sides=(*sides[across], lower, upper),
-        cells_U=cells_U,
-        cells_V=cells_V[::-1],  # the first row of an image is its top
+        cells_U=horizontal.cells,
+        cells_V=vertical.cells[::-1],  # the first row of an image is its top
         cut=_cut(grid, (across, up)),
     )
 
@@ -188,17 +190,26 @@ def _largest(values_S: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.gen
     return np.take_along_axis(values_S, np.expand_dims(place, axis), axis).squeeze(axis)
 
 
-def _cells(coordinates: Sequence[float]) -> tuple[float, float, npt.NDArray[np.intp]]:
-    """Both ends of an axis, and for as many evenly spaced positions as cells, the cell shown there."""
+@dataclass(frozen=True, eq=False)
+class _ShownCells:
+    """Both ends of an axis, and the cell that is shown at each of its evenly spaced positions."""
+
+    low: float
+    high: float
+    cells: npt.NDArray[np.intp]
+
+
+def _shown_cells(coordinates: Sequence[float]) -> _ShownCells:
+    """The nearest cell for each of as many evenly spaced positions as the axis has cells."""
     centre = np.asarray(coordinates)
     order = np.argsort(centre)
     centre = centre[order]
     if len(centre) == 1:
-        return float(centre[0]) - 0.5, float(centre[0]) + 0.5, order
+        return _ShownCells(float(centre[0]) - 0.5, float(centre[0]) + 0.5, order)
     between = (centre[1:] + centre[:-1]) / 2
     low, high = 2 * centre[0] - between[0], 2 * centre[-1] - between[-1]
     places = low + (high - low) * (np.arange(len(centre)) + 0.5) / len(centre)
-    return float(low), float(high), order[np.searchsorted(between, places)]
+    return _ShownCells(float(low), float(high), order[np.searchsorted(between, places)])
 
 
 def _middle(coordinates: Sequence[float]) -> float:

@@ -24,6 +24,8 @@ from matplotlib import colormaps
 from shards.drawing.plane import ERROR, SIGNED, UNSIGNED, Scale, View
 from shards.schema import Boundary
 
+# What the script of the page reads, as JSON.
+Document = dict[str, Any]
 LEVELS = 255
 _MAPS = (UNSIGNED, SIGNED, ERROR)
 _SIDES = {Boundary.WALL: "wall", Boundary.OPEN: "open", Boundary.PERIODIC: "periodic"}
@@ -94,7 +96,7 @@ def levels(images: npt.NDArray[np.floating], scale: Scale) -> npt.NDArray[np.uin
     return np.where(known, 1 + np.round(np.where(known, share, 0) * (LEVELS - 1)), 0).astype(np.uint8)
 
 
-def _film(film: Film) -> dict[str, Any]:
+def _film(film: Film) -> Document:
     """A film as the script of the page reads it."""
     fields = [
         {
@@ -108,14 +110,14 @@ def _film(film: Film) -> dict[str, Any]:
     return {"name": film.name, "steps": film.steps, "fields": fields}
 
 
-def _strip(strip: Strip) -> dict[str, Any]:
+def _strip(strip: Strip) -> Document:
     document = {"size": strip.images_TVU.shape, "field": _pictures(strip.images_TVU, strip.scale)}
     if strip.error_TVU is not None and strip.error_scale is not None:
         document["error"] = _pictures(strip.error_TVU, strip.error_scale)
     return document
 
 
-def _pictures(images_TVU: npt.NDArray[np.floating], scale: Scale) -> dict[str, Any]:
+def _pictures(images_TVU: npt.NDArray[np.floating], scale: Scale) -> Document:
     """The levels of all steps, stored as differences between neighbouring cells and compressed."""
     levels_TVU = levels(images_TVU, scale)
     # Neighbours are similar, so their differences are small numbers, which zlib compresses well.
@@ -131,7 +133,7 @@ def _pictures(images_TVU: npt.NDArray[np.floating], scale: Scale) -> dict[str, A
     }
 
 
-def _view(view: View) -> dict[str, Any]:
+def _view(view: View) -> Document:
     left, right, bottom, top = view.extent
     return {
         "name": view.cut or "the whole grid",

@@ -15,10 +15,12 @@ from shards.errors import SettingsError
 from shards.nearest_name import did_you_mean
 
 T = TypeVar("T")
+# The tables of a TOML file: keys to values, lists and tables.
+Tables = dict[str, Any]
 LARGEST_RECIPE = 16 * 10**6
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> Tables:
     """The tables of a TOML file; raises SettingsError if it is absent, too large or not TOML.
 
     A byte order mark at its start is allowed.
@@ -35,7 +37,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(text, str(path))
 
 
-def parse_toml(text: bytes, where: str) -> dict[str, Any]:
+def parse_toml(text: bytes, where: str) -> Tables:
     """The tables of this text; raises SettingsError if it is not TOML."""
     try:
         return _tables(text.decode("utf-8-sig"))
@@ -45,7 +47,7 @@ def parse_toml(text: bytes, where: str) -> dict[str, Any]:
         raise SettingsError(f"{where}: not TOML: {error}") from error
 
 
-def _tables(text: str) -> dict[str, Any]:
+def _tables(text: str) -> Tables:
     """The tables of TOML text; raises TOMLDecodeError whenever Python's reader fails."""
     try:
         return tomllib.loads(text)
@@ -58,7 +60,7 @@ def _tables(text: str) -> dict[str, Any]:
         raise tomllib.TOMLDecodeError(str(error)) from error
 
 
-def override(tables: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+def override(tables: Tables, assignments: Iterable[str]) -> Tables:
     """The tables after each assignment `a.b=value`; a value is TOML or a plain string; `a.b=` removes the
     key.
 
@@ -93,7 +95,7 @@ def _with(tables: Any, path: list[str], text: str, where: str) -> Any:
     return {**tables, key: _value(text)} if text.strip() else kept
 
 
-def _place(tables: list[dict[str, Any]], key: str, where: str) -> int:
+def _place(tables: list[Tables], key: str, where: str) -> int:
     names = [str(table.get("name", number)) for number, table in enumerate(tables)]
     if key in names:
         return names.index(key)
@@ -109,7 +111,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def make(cls: type[T], tables: dict[str, Any], where: str) -> T:
+def make(cls: type[T], tables: Tables, where: str) -> T:
     """Makes the dataclass from these values; raises a SettingsError that names each fault."""
     try:
         return TypeAdapter(cls).validate_python(tables)
@@ -139,7 +141,7 @@ def _known_names(cls: type[Any]) -> set[str]:
     return set().union(*(table.get("properties", {}) for table in tables))
 
 
-def dump_toml(tables: dict[str, Any]) -> str:
+def dump_toml(tables: Tables) -> str:
     """The TOML text of plain tables (str, int, float, bool, lists, tables; None is left out).
 
     >>> print(dump_toml({"name": "waves", "axes": ["x"], "time": {"step": 0.5}}), end="")
@@ -152,7 +154,7 @@ def dump_toml(tables: dict[str, Any]) -> str:
     return "\n".join(_table_lines(tables, ())) + "\n"
 
 
-def _table_lines(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+def _table_lines(table: Tables, path: tuple[str, ...]) -> list[str]:
     """The lines of a table, plain values first: a key after a `[table]` would belong to that table."""
     lines = []
     inner: list[tuple[str, Any]] = []

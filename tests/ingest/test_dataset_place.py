@@ -29,7 +29,7 @@ def test_folders_and_urls_are_cut_at_the_name(dataset, root, expected):
     [
         ("flow", None, "has no root"),
         ("a/flow.toml", None, "has no root"),
-        ("data/flow", "data", "names a root"),
+        ("data/flow", "data", "holds a root"),
     ],
 )
 def test_a_root_is_given_once(dataset, root, words):

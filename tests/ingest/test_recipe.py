@@ -169,7 +169,7 @@ def test_a_correction_speaks_of_the_axes_it_names():
             "a name that begins with log10_",
         ),
         ({"fields": [{"name": "log10_A", "transform": "log10"}]}, "state the array of the file as `stored`"),
-        ({"fields": [{"name": "log10_v", "stored": ["v"], "rank": 1, "transform": "log10"}]}, "of rank 1"),
+        ({"fields": [{"name": "log10_v", "stored": ["v"], "rank": 1, "transform": "log10"}]}, "has rank 1"),
         ({"fields": [{"name": "A", "transform": "sqrt"}]}, "transform"),
         (
             {"fields": [{"name": "zeros_like_A", "stored": ["A"], "transform": "zeros"}]},

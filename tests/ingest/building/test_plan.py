@@ -60,7 +60,7 @@ def test_k_is_the_power_of_two_nearest_the_rms_of_the_train_split(waves, rms, k)
 def test_all_components_of_a_vector_share_one_k(good):
     made = plan(good)
     assert set(made.powers) == {"height", "flow", "depth"}
-    assert made.channel_powers(constant=False) == (made.powers["height"], *[made.powers["flow"]] * 2)
+    assert made.frame_powers == (made.powers["height"], *[made.powers["flow"]] * 2)
 
 
 @pytest.mark.filterwarnings("error")

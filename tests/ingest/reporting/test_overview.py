@@ -49,7 +49,7 @@ def test_what_holds_no_dataset_is_one_line(datasets, command, served, monkeypatc
     assert (empty.exit_code, empty.stdout) == (0, "")
     assert "holds no dataset; walrus-ingest build" in empty.stderr
     url = served(datasets)
-    for place, words in ((datasets / "nothing", "cannot be listed"), (f"{url}/nothing", "is not there")):
+    for place, words in ((datasets / "nothing", "cannot be listed"), (f"{url}/nothing", "does not exist")):
         absent = command("ls", place)
         assert (absent.exit_code, absent.stdout) == (1, "")
         assert words in absent.stderr
