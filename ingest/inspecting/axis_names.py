@@ -1,4 +1,4 @@
-"""Which axis a name of a dimension means: time, trajectory, component, or a coordinate of space."""
+"""Classifies names of dimensions: time, trajectory, component, or a coordinate of space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shards.schema import TAKEN
 
 Role = Literal["n", "t", "c", "space", "other", ""]
 
-# Numbers that count: times in a unit of physics are better.
+# Names of counters; times in a physical unit come before them.
 COUNTER_NAME = re.compile(r"frames?|snapshots?|time_?steps?", re.IGNORECASE)
 TIME_NAME = re.compile(
     r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs)?_?(t|times?)"
@@ -30,19 +30,19 @@ RUN_NAME = re.compile(
 COMPONENT_NAME = re.compile(
     r"c|channels?|components?|comps?|var(iable)?s?|fields?|features?|vectors?|num_eqn", re.IGNORECASE
 )
-# Axes of what is no grid, or a grid in pieces.
+# Axes of data without a grid, or of a grid in pieces.
 OTHER_NAME = re.compile(
     r"particles?|atoms?|nodes?|n?cells?|nele|ncol|points?|n?faces?|edges?|vertices|n?bnds?|bounds|nv|obs"
     r"|blocks?|nblocks?"
     r"|str(ing)?_?len(gth)?|datestrlen",
     re.IGNORECASE,
 )
-# A coordinate in one of these is a time, whatever it is called.
+# A coordinate in one of these units is a time.
 TIME_UNITS = {
     *("s", "sec", "second", "seconds", "ms", "milliseconds", "us", "ns", "min", "minutes", "h", "hr", "hour"),
     *("hours", "d", "day", "days", "year", "years"),
 }
-# What libraries call a dimension that nobody named.
+# Names that libraries give to dimensions without a name.
 UNNAMED = re.compile(r"|(phony_)?dim_?\d+|fakedim\d+|axis_?\d+|[0-9.]+", re.IGNORECASE)
 
 SPACE_NAMES = (
@@ -55,7 +55,7 @@ _SUFFIX = (
 )
 _PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?)[-_]"
 SPACE_NAME = re.compile(rf"(?:{_PREFIX})?({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
-# Cell centres by the habits of codes: xh, xc, xt, x1v, x_1, xvec.
+# Usual names of cell centres in codes: xh, xc, xt, x1v, x_1, xvec.
 SOLVER_NAME = re.compile(
     r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v|_?(?:grid|vec|vector|list|array))|x([123])v", re.IGNORECASE
 )
@@ -74,7 +74,7 @@ _LETTERS = (
 
 
 def axis_word(dimension: str) -> str:
-    """A name for the axis of a recipe, out of the name of a dimension.
+    """A name for an axis of the recipe, from the name of a dimension.
 
     >>> axis_word("scales/x/1.0"), axis_word("st_ocean"), axis_word("t")
     ('x', 'st_ocean', 't_axis')
@@ -92,7 +92,7 @@ def axis_word(dimension: str) -> str:
 
 
 def role(dimension: str, attributes: Mapping[str, str]) -> Role:
-    """What a dimension is, by its name and by the attributes of its coordinate; empty where it has no name.
+    """What a dimension means, from its name and the attributes of its coordinate; empty if unknown.
 
     >>> role("ocean_time", {}), role("yh", {}), role("member", {}), role("", {})
     ('t', 'space', 'n', '')
@@ -119,7 +119,7 @@ def role(dimension: str, attributes: Mapping[str, str]) -> Role:
 
 
 def _role_by_attributes(attributes: Mapping[str, str]) -> Role:
-    """What the conventions of climate files (CF) say of a coordinate."""
+    """What the CF conventions of climate files say about a coordinate."""
     axis = attributes.get("axis", "").upper()
     standard = attributes.get("standard_name", "")
     if axis == "T" or standard == "time" or " since " in attributes.get("units", ""):
@@ -134,7 +134,7 @@ def _role_by_attributes(attributes: Mapping[str, str]) -> Role:
 
 
 def is_space(dimension: str, attributes: Mapping[str, str]) -> bool:
-    """Whether a dimension is an axis of space for sure: by its name, by attributes, or by a unit of length.
+    """Whether a dimension is certainly an axis of space, by its name, its attributes or a unit of length.
 
     >>> is_space("yh", {}), is_space("radius", {"units": "km"}), is_space("when", {})
     (True, True, False)
@@ -146,7 +146,7 @@ def is_space(dimension: str, attributes: Mapping[str, str]) -> bool:
 
 
 def letter(axis: str) -> str:
-    """The direction that an axis has: x, y, z, or empty.
+    """The direction of an axis: x, y, z, or empty.
 
     >>> letter("xh"), letter("latitude"), letter("st_ocean"), letter("theta")
     ('x', 'y', 'z', '')
@@ -157,7 +157,7 @@ def letter(axis: str) -> str:
 
 
 def space_name(name: str) -> str:
-    """The axis that an array without named dimensions lists, by its own name; empty where it lists none.
+    """The axis of space of an array without named dimensions, from its own name; empty if it is none.
 
     >>> space_name("x-coordinate"), space_name("zcoor"), space_name("grid_x"), space_name("x2v")
     ('x', 'z', 'x', 'y')

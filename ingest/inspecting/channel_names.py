@@ -1,4 +1,4 @@
-"""Names of the channels of an array that holds several fields, where an attribute lists them."""
+"""Finds the names of the channels of an array with several fields, if an attribute lists them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LISTS_NAMES = re.compile(
 
 
 def lists_names(name: str) -> bool:
-    """Whether an attribute, or an array of text, is called as a list of names.
+    """Whether the name of an attribute or array says that it is a list of names.
 
     >>> lists_names("field_names"), lists_names("units")
     (True, False)
@@ -24,7 +24,7 @@ def lists_names(name: str) -> bool:
 
 
 def channel_names(attributes: Mapping[str, Attribute], lengths: tuple[int, ...]) -> tuple[str, ...]:
-    """The list of different names that is as long as an axis; empty where there is none.
+    """The list of different names with the length of an axis; empty if there is none.
 
     >>> channel_names({"channels": ("rho", "u"), "units": "m"}, (6, 9, 7, 2))
     ('rho', 'u')

@@ -1,4 +1,4 @@
-"""The arrays of a file by their headers: path, shape, type, storage, and what is wrong with them."""
+"""Lists the arrays of a file by their headers: path, shape, type, storage, and faults."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FILTERS = {
     1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf",
     32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd", 32026: "blosc2",
 }  # fmt: skip
-# Groups that are called so hold the trajectories of a split.
+# Groups with these names hold the trajectories of a split.
 SPLIT_GROUPS = {"train", "training", "valid", "val", "validation", "test", "testing"}
-# In place of a type that numpy has no name for.
+# The name of a type for which numpy has none.
 RECORD = "record"
 UNKNOWN = "?"
 UNREAD = (RECORD, UNKNOWN)
-# Attributes that say what an array is; the others are many and say nothing of that.
+# The attributes that describe an array; all others are ignored.
 DESCRIBED_BY = (
     *("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar"),
     *("bounds", "cell_methods"),
@@ -77,7 +77,7 @@ class ArrayInfo:
 
     @property
     def stored(self) -> str:
-        """What a recipe calls it.
+        """The name of the array in a recipe.
 
         >>> ArrayInfo("run_1/u", (4, 9), "float32", Storage(), groups=3).stored
         '*/u'
@@ -90,7 +90,7 @@ class ArrayInfo:
 
     @property
     def name(self) -> str:
-        """The last word of the path that is no number.
+        """The last word of the path that is not a number.
 
         >>> ArrayInfo("timeseries/b/50", (9,), "float32", Storage(), pattern="timeseries/b/{step}").name
         'b'
@@ -109,12 +109,12 @@ class ArrayInfo:
 
     @property
     def is_dates(self) -> bool:
-        """Whether it is a list of dates, which a file writes as text."""
+        """Whether it is a list of dates that are stored as text."""
         return self.attributes.get("units") == SINCE_1970 and self.dtype == "float64"
 
     @property
     def unit(self) -> str:
-        """As the file states it, with the calendar of dates that are not ours; "1" stands for none."""
+        """The unit in the file, with the calendar if that is not ours; "1" counts as none."""
         said = self.attributes.get("units", "") or self.attributes.get("unit", "")
         calendar = self.attributes.get("calendar", "").lower()
         if " since " in said and calendar not in OUR_CALENDARS:
@@ -123,7 +123,7 @@ class ArrayInfo:
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """The shape, with the number of states of a series in front."""
+        """The shape, for a series with its number of states as first length."""
         shape = self.shape or ()
         return (self.steps, *shape) if self.pattern else shape
 
@@ -133,13 +133,13 @@ class ArrayInfo:
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Lengths without those of 1 behind the first: a column is a list."""
+        """The lengths except those of 1 after the first, so that a column counts as a list."""
         first, *others = self.lengths or (1,)
         return (first, *(length for length in others if length != 1))
 
 
 def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
-    """The arrays by their headers; of states, and of groups at the root that are built alike, the first."""
+    """The arrays by their headers; of series, and of equal groups at the root, only the first."""
     names = arrays.names()
     series = find_series(arrays, names)
     in_series = {name for each in series for name in each.members}
@@ -147,7 +147,7 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
 
     alike: dict[tuple[str, ...], list[str]] = {}
     for group, inner in _by_group(alone).items():
-        # Groups of coordinates, of cells and of nodes say, are no runs, and splits hold many.
+        # Groups of coordinates (such as cells and nodes) are not runs, and a split holds many runs.
         is_apart = group in SPLIT_GROUPS or all(space_name(name) for name in inner)
         key = (group,) if is_apart else inner
         alike.setdefault(key, []).append(group)
@@ -171,7 +171,7 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
 
 
 def _with_channels(each: ArrayInfo, texts: dict[str, tuple[str, ...]]) -> ArrayInfo:
-    """The array with the names of its channels, where an array of text lists as many."""
+    """The array with the names of its channels, if an array of text lists as many."""
     shape = each.shape or ()
     names = channel_names(texts, shape) if len(shape) > 2 and not each.channels else ()
     return replace(each, channels=names) if names else each
@@ -192,7 +192,7 @@ def _by_group(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
-    """One array; where it cannot be read, with what is wrong."""
+    """The header of one array, or its fault if it cannot be read."""
     try:
         array = arrays.array(name)
         found = ArrayInfo(name, array.shape, str(array.dtype), _storage(arrays, array, name, path))
@@ -201,7 +201,7 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
     try:
         dimensions, attributes = arrays.dimensions(name), arrays.attributes(name)
     except SourceError:
-        # Names that cannot be read are as good as none.
+        # Names that cannot be read count as absent.
         return found
     describing = {
         key: value
@@ -224,7 +224,7 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
 
 
 def _unlimited(arrays: ArrayFile, name: str) -> tuple[int, ...]:
-    """The axes that may grow, if the format says so."""
+    """The numbers of the unlimited axes, if the format states them."""
     if not isinstance(arrays, Hdf5Arrays):
         return ()
     longest = tree.item(arrays.file, name).maxshape or ()
@@ -232,7 +232,7 @@ def _unlimited(arrays: ArrayFile, name: str) -> tuple[int, ...]:
 
 
 def without_place(error: Exception, path: Path | str, name: str) -> str:
-    """What is wrong, without the words that say of which array."""
+    """The message of an error without the words that name the array."""
     words = str(error)
     for start in (f"{path}:", "/", f"{name}:"):
         words = words.removeprefix(start)
@@ -253,7 +253,7 @@ def _unreadable(arrays: Arrays, name: str, fault: str) -> ArrayInfo:
 
 
 def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
-    """How an array is stored: bytes, chunks and filters, as far as its format says."""
+    """How an array is stored: bytes, chunks and filters, if its format states them."""
     if isinstance(arrays, Hdf5Arrays):
         return _hdf5_storage(tree.item(arrays.file, name))
     if isinstance(array, ZarrArray):
@@ -273,9 +273,7 @@ def _hdf5_storage(dataset: Any) -> Storage:
 
 
 def root_numbers(arrays: ArrayFile, group: str = "") -> dict[str, float]:
-    """The attributes of the file, or of a group, that are one number each; raises SourceError where they
-    are damaged.
-    """
+    """The attributes of the file or of a group that are single numbers; raises SourceError if damaged."""
     found = {}
     for name, value in sorted(arrays.attributes(group).items()):
         number = None if isinstance(value, str | tuple) else np.asarray(value)

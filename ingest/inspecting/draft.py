@@ -35,9 +35,7 @@ from shards.program.settings import make
 
 
 def write_draft(source: Path, out: Path) -> None:
-    """Drafts a recipe into a new file; raises SettingsError where it exists, SourceError where nothing is a
-    field.
-    """
+    """Drafts a recipe into a new file; raises SettingsError if it exists, SourceError without a field."""
     if out.exists():
         raise SettingsError(
             f"{out}: exists, and a recipe is never overwritten; name another file, or move it away"
@@ -50,7 +48,7 @@ def write_draft(source: Path, out: Path) -> None:
 
 
 def draft(path: Path) -> str:
-    """The TOML of a recipe; raises SourceError where no array is a field over time."""
+    """The TOML text of a recipe; raises SourceError if no array is a field over time."""
     folder = look_through(path) if path.is_dir() and marker(path) is None else None
     text = _drafted(path, folder)
     try:
@@ -63,7 +61,7 @@ def draft(path: Path) -> str:
 
 
 def _drafted(path: Path, folder: FolderContents | None) -> str:
-    """The text of the draft, before its reader checks it."""
+    """The text of the draft, before the reader of recipes checks it."""
     paths = (folder.members or (folder.first,)) if folder else (path,)
     with open_together(paths, folder.variables if folder else ()) as (arrays, listed):
         listed = with_step_paths(listed, folder.series if folder else (), folder.variables if folder else ())

@@ -1,4 +1,4 @@
-"""Ghost cells, coordinates and boundaries of a draft."""
+"""Drafts the ghost cells, coordinates and boundaries of a recipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shards.program.console import printable
 
 @dataclass(frozen=True)
 class AxisLines:
-    """The tables [coordinates] and [boundaries], and the cells to cut."""
+    """The lines of the tables [coordinates] and [boundaries], and of the cells to cut."""
 
     reader: FrameReader
     ghosts: GhostCells
@@ -45,7 +45,7 @@ class AxisLines:
         return ["", "[coordinates]", *([said] if open_rules else []), *rules]
 
     def crop(self) -> Iterator[str]:
-        """Ghost cells, or a periodic end that is stored twice: it would be a cell too many."""
+        """The ghost cells to cut off, or a periodic end that is stored twice."""
         axes = [axis for axis, ends in self._ends.items() if ends.repeated]
         if self.ghosts.cells:
             yield f"{_crop(self.ghosts.cells)}  # CHECK: ghost cells: {printable(self.ghosts.words)}"
@@ -59,7 +59,7 @@ class AxisLines:
             yield f"# {_crop(dict.fromkeys(axes, (0, 1)))}"
 
     def _coordinate(self, axis: str) -> str:
-        """The line of the recipe for the cells of an axis, a comment where the file does not say them."""
+        """The line for the cells of an axis; a comment if the file does not state them."""
         listed = self.layout.lists.space.get(axis)
         lower, upper = self.ghosts.cells.get(axis, (0, 0))
         cells = self.layout.lengths[axis] - lower - upper
@@ -87,12 +87,12 @@ class AxisLines:
         return f"{inline_table(axis, _with_unit(dict(ends), listed))}  # {note}"
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
-        """Whether a list has a row per trajectory."""
+        """Whether a list has one row per trajectory."""
         runs = self.layout.lengths.get(TRAJECTORY)
         return len(listed.lengths) == 2 and runs is not None and listed.lengths[0] == runs
 
     def _by_meshgrid(self, axis: str, listed: ArrayInfo) -> str:
-        """The rule of an array as large as the grid; empty where it does not depend on the axis alone."""
+        """The rule for a meshgrid; empty if it changes along another axis too."""
         space = tuple(self.layout.lengths[word] for word in self.layout.words if word in self.layout.axes)
         try:
             values = whole(self.arrays.array(listed.path))
@@ -110,7 +110,7 @@ class AxisLines:
         return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
 
     def _by_spacing(self, axis: str) -> str:
-        """Lower and upper end as openPMD states them: offset and spacing of the mesh, in SI units."""
+        """The lower and upper end from offset and spacing of an openPMD mesh, in SI units."""
         array = self.layout.variable[0].array
         held: dict[str, Any] = {}
         for path in (array.path.rpartition("/")[0], array.path):
@@ -136,7 +136,7 @@ class AxisLines:
         return axis_ends(self.reader, self.ghosts.cells)
 
     def boundaries(self) -> list[str]:
-        """Left open, with what the numbers show."""
+        """The boundaries as comments, with what the values suggest."""
         lines = [
             "",
             "[boundaries]",

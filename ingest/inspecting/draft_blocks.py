@@ -17,7 +17,7 @@ from ingest.inspecting.solvers import Solver
 from ingest.recipe import Recipe
 from shards.program.settings import make
 
-# The arrays that say where blocks are, by the template of the program.
+# The arrays with the positions of blocks, by the template of the program.
 PLACES = {
     "athena": {"places": "LogicalLocations", "levels": "Levels"},
     "flash": {
@@ -28,18 +28,18 @@ PLACES = {
     },
     "gamer": {"corners": "Tree/Corner", "children": "Tree/Son"},
 }
-# The table of numbers that FLASH keeps of a state; of a table, an attribute is the row of that name.
+# The tables of numbers in FLASH files; an attribute of a table is its row with that name.
 FLASH_TIME, FLASH_SETTINGS = "real scalars", "real runtime parameters"
-# Where GAMER keeps the time of each level; the first is that of the whole grid.
+# The table of GAMER with the time of each level; the first is the time of the whole grid.
 GAMER_INFO = "Info/KeyInfo"
 
 
 def draft_blocks(
     name: str, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], solver: Solver, folder: FolderContents
 ) -> str:
-    """The recipe; raises SourceError for a refined grid.
+    """Drafts the recipe; raises SourceError if the grid is refined.
 
-    A folder without fields in blocks gives no fields, which the reader of the recipe refuses.
+    Without fields in blocks the draft has no fields, and the reader of recipes refuses it.
     """
     rank = 5 if solver.template == "athena" else 4
     fields = [each for each in listed if len(each.lengths) == rank and each.fault is None]
@@ -67,7 +67,7 @@ def draft_blocks(
         lines += ["", "[[fields]]", line("name", field), line("stored", [stored])]
     text = "\n".join(lines) + "\n"
     if fields:
-        # A refined grid is refused here rather than by the first build.
+        # Refuses a refined grid now, and not in the first build.
         described_blocks(arrays, make(Recipe, tomllib.loads(text), name))
     return text
 
@@ -94,7 +94,7 @@ def open_coordinate(axis: str) -> str:
 
 
 def _time(arrays: ArrayFile) -> str:
-    """Where a state says when it is: an attribute, or the table of FLASH."""
+    """The line for the time of a state: an attribute, or a row in a table of FLASH."""
     time = time_attribute(arrays, "")
     if time:
         return line("stored", f"@{time}")
@@ -106,7 +106,7 @@ def _time(arrays: ArrayFile) -> str:
 
 
 def _coordinates(arrays: ArrayFile, axes: list[str]) -> Iterator[str]:
-    """The ends of the grid, where Athena++ or FLASH states them."""
+    """The lower and upper end of each axis, if Athena++ or FLASH state them."""
     held = arrays.attributes("")
     for axis in axes:
         ends = np.asarray(held.get(f"RootGridX{'xyz'.index(axis) + 1}", ())).reshape(-1)
@@ -120,7 +120,7 @@ def _coordinates(arrays: ArrayFile, axes: list[str]) -> Iterator[str]:
 
 
 def _fields(arrays: ArrayFile, fields: list[ArrayInfo], rank: int) -> Iterator[tuple[str, str]]:
-    """Name and place of each field: Athena++ names the channels of its arrays, one array after the other."""
+    """The name and path of each field; Athena++ names the channels of its arrays in one list."""
     if rank == 4:
         for each in fields:
             yield each.name.strip(), each.path

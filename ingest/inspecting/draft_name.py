@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ingest.formats.zarr_marker import MARKERS
 
-# Words for a file that say nothing of the system.
+# Usual words in file names that do not name the system.
 _PLAIN = (
     "run runs sim simulation traj trajectory sample seed case out output outputs data dataset snap "
     "snapshot snapshots state states field fields file result results solution plt cnt chk his rst "
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[-_.](?<!\d\.)\d+$")
 
 
 def dataset_name(path: Path) -> str:
-    """A name out of that of a file, without run numbers; that of its folder, where it has no other word.
+    """A name from the file name without run numbers, or from the folder if that leaves no word.
 
     A single letter is no word.
 

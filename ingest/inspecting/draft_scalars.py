@@ -1,4 +1,4 @@
-"""The parameters of a draft: numbers that look like physics are taken, others are listed."""
+"""Drafts the parameters of a recipe: numbers that look like physics are used, others are listed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
 
-# Its place in a recipe, its value or range, and whether it looks like physics.
+# The place of a parameter in a recipe, its value or range, and whether it looks like physics.
 Parameter = tuple[str, str, bool]
-# What a list of the names of parameters is called.
+# Names of a list with names of parameters.
 COLUMN_LIST = re.compile(
     r"(param(eter)?|coef(ficient)?|condition|input|scalar|column|label|feature)s?[-_]?(names?|labels?|keys?)?"
     r"|names|keys",
@@ -117,13 +117,13 @@ def _parameters(
 
 
 def _is_unsure(part: NamedParameter) -> bool:
-    """Whether a whole number behind an unknown word may be a parameter, or count something: k4."""
+    """Whether a whole number with an unknown name, such as k4, may be a parameter or a counter."""
     is_known = part.is_sure or part.name.lower() in PHYSICS | PROGRAM or part.value % 1 > 0
     return not is_known and looks_like_physics(part.name, part.value)
 
 
 def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, Parameter]:
-    """The columns of a table of parameters [N, P] that the file names: for each its place and its range."""
+    """The columns of a table of parameters [N, P] that the file names: the path and the range of each."""
     found: dict[str, Parameter] = {}
     for each in layout.rest:
         if len(each.lengths) != 2 or each.lengths[0] != layout.lengths.get(TRAJECTORY) or each.fault:
@@ -140,7 +140,7 @@ def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict
 
 
 def _names_of_columns(arrays: ArrayFile, path: str, count: int) -> tuple[str, ...]:
-    """As many names as columns, in an attribute of the table or a list of text in the file."""
+    """The names of the columns, from an attribute of the table or a list of text in the file."""
     lists: dict[str, Attribute] = dict(arrays.attributes(path))
     for name in arrays.names():
         last = name.rpartition("/")[2]
@@ -154,7 +154,7 @@ def _names_of_columns(arrays: ArrayFile, path: str, count: int) -> tuple[str, ..
 
 
 def changing_places(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str]:
-    """The places whose number is another one in the last file of the run: times, counters, sums."""
+    """The places with another number in the last file of the run: times, counters, sums."""
     if last is None:
         return set()
     with open_arrays(located(last)) as later:
@@ -164,7 +164,7 @@ def changing_places(places: set[str], arrays: ArrayFile, last: Path | None) -> s
 
 
 def numbers_at(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
-    """The numbers at a place; None where there are none, or none that can be read."""
+    """The numbers at a place as a recipe names it; None if there are none or they cannot be read."""
     try:
         return numbers_if_any(arrays, place)
     except SourceError:

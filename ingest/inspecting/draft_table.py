@@ -1,4 +1,4 @@
-"""Lines of TOML, as a draft writes them."""
+"""Writes lines of TOML for drafts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DECIDE_SIDES = (
 
 
 def line(key: str, value: object) -> str:
-    """One key with its value.
+    """A key and its value as a line.
 
     >>> line("layout", "t x y")
     'layout = "t x y"'
@@ -19,7 +19,7 @@ def line(key: str, value: object) -> str:
 
 
 def inline_table(key: str, values: dict[str, object]) -> str:
-    """A table in one line.
+    """A table on one line.
 
     >>> inline_table("x", {"lower": 0.0, "upper": 1.0})
     'x = { lower = 0.0, upper = 1.0 }'

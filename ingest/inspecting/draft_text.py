@@ -1,4 +1,4 @@
-"""The text of a draft, with a comment wherever a person must check or decide."""
+"""Writes the text of a draft, with a comment wherever a person must check or decide."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KINDS: dict[GridKind, set[str]] = {
 
 @dataclass(frozen=True)
 class DraftText:
-    """A recipe for the arrays of a file, or of the files of a folder like it."""
+    """A recipe for the arrays of a file, or of the files of a folder."""
 
     path: Path
     arrays: ArrayFile
@@ -49,7 +49,7 @@ class DraftText:
     beside: tuple[SideNumber, ...] = ()
 
     def text(self) -> str:
-        """The TOML."""
+        """The TOML text."""
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.ghosts)
         times = TimeLines(self._reader, self.folder, self.beside)
@@ -107,7 +107,7 @@ class DraftText:
             yield f"# {line('stride', thinning.stride)}"
 
     def _files(self) -> Iterator[str]:
-        """The pattern of names where it must be stated, and which files it does not take."""
+        """The pattern of file names, if it must be stated, and the files that it does not match."""
         if self.folder is None:
             usual = any(self.path.match(pattern) for pattern in find("arrays").PATTERNS)
             if self.path.is_file() and not usual and self.path.name not in MARKERS:
@@ -127,7 +127,7 @@ class DraftText:
             yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
 
     def _layout(self) -> Iterator[str]:
-        """The line of the layout, with what was guessed and what is left out for its grid."""
+        """The line of the layout, with comments on guesses and on fields of other grids."""
         layout = self.layout
         words = line("layout", " ".join(layout.words))
         grid = ", ".join(f"{axis} {layout.lengths[axis]}" for axis in layout.axes)
@@ -170,7 +170,7 @@ class DraftText:
         return "CHECK: guessed from lengths alone; the axes may be in another order."
 
     def _held_out(self) -> list[str]:
-        """How to keep trajectories out of training; the usual shares do not look at parameters."""
+        """Comments on how to keep trajectories out of training."""
         return [
             "",
             f"# Trajectories are divided in order, {SplitRule()}, unless their folder names a split.",
@@ -182,11 +182,11 @@ class DraftText:
         ]
 
     def _mask(self) -> list[str]:
-        """The lines of a mask: from an array that looks like one, or from cells without a number."""
+        """The lines of a mask: from an array that looks like one, or from cells with NaN."""
         masks = [each for each in self.layout.fields if is_mask(each)]
         variable = [each for each in self.layout.variable if not is_mask(each)]
         missing = {each.array.stored: self._reader.missing(each) for each in variable}
-        # A chunk that is absent is no body that moves.
+        # Absent chunks do not mark a moving body.
         holes = {
             stored: each
             for stored, each in missing.items()
@@ -247,12 +247,12 @@ class DraftText:
         if field.constant or at_rest:
             yield line("layout", " ".join(field.layout))
         elif field.layout != self.layout.words:
-            # Without knowing which axis is time, no layout is stated.
+            # The layout is a comment if the axis of time is unknown.
             comment = "" if self.layout.time_from else "# "
             yield comment + line("layout", " ".join(field.layout))
 
     def _rests(self, field: DraftField) -> bool:
-        """Whether a field never changes, next to others that do."""
+        """Whether a field never changes while other fields do."""
         parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
         resting = [each.array.stored for each in self.layout.variable if self._is_at_rest[each.array.stored]]
         if not self.layout.time_from or len(resting) == len(self.layout.variable):
@@ -265,7 +265,7 @@ class DraftText:
 
     @cached_property
     def _absent(self) -> dict[str, str]:
-        """Of arrays that lack chunks, which ones; each must be fetched again."""
+        """Path to the note on absent chunks, which must be fetched again."""
         return absent_chunks(self.arrays)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Drafts a recipe for states whose grid is in a file per process: Cholla."""
+"""Drafts a recipe for states with the grid in one file per process: Cholla."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ingest.layout import SINGLE_CELL, TIME
 def draft_tiles(
     name: str, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], solver: Solver, folder: FolderContents
 ) -> str:
-    """The recipe: arrays [x, y, z] of tiles, which say where they are."""
+    """Drafts the recipe: arrays [x, y, z] of tiles with their positions in attributes."""
     held = arrays.attributes("")
     cells = np.asarray(held["dims"]).reshape(-1).astype(int).tolist()
     axes = [axis for axis, length in zip("xyz", cells, strict=False) if length > 1]
@@ -59,7 +59,7 @@ def _layout(fields: list[ArrayInfo], lengths: dict[str, int], words: tuple[str, 
 
 
 def _coordinate(arrays: ArrayFile, axis: str) -> str:
-    """The ends of the grid, where `bounds` and `domain` state them."""
+    """The lower and upper end of an axis, if `bounds` and `domain` state them."""
     number = "xyz".index(axis)
     held = arrays.attributes("")
     lower, width = (np.asarray(held.get(name, ())).reshape(-1) for name in ("bounds", "domain"))

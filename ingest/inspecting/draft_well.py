@@ -15,9 +15,9 @@ _GROUP = re.compile(r"t([012])_fields/([^/]+)")
 
 
 def draft_well(path: Path, arrays: ArrayFile, names: list[str]) -> str:
-    """The recipe, empty where the file has another layout.
+    """Drafts the recipe; empty if the file has another layout.
 
-    Fields, ranks and constant fields are in the file, boundaries too: the source reads them there.
+    The source reads ranks, constant fields and boundaries from the file, so the draft need not state them.
     """
     fields = [found for name in names if (found := _GROUP.fullmatch(name))]
     if not fields or not any(name.startswith("dimensions/") for name in names):

@@ -1,4 +1,4 @@
-"""What differs between files of one family: runs, variables, moments, and tiles of a grid."""
+"""Finds what differs between the names of files of one family: runs, variables, times, tiles of a grid."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ LAST_NUMBER: dict[Kind, str] = {"states": STEP, "pieces": PIECE, "variables": "r
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Files of one family, in order; what differs between them names runs, variables and moments."""
+    """Files of one family in order; the parts of their names that differ name runs, variables and times."""
 
     files: list[NamedFile]
 
     @cached_property
     def varying(self) -> list[int]:
-        """The pieces of the path that differ."""
+        """The parts of the path that differ."""
         places = range(len(self.files[0].pieces))
         return [at for at in places if len({file.text(at) for file in self.files}) > 1]
 
     @cached_property
     def last_number(self) -> int | None:
-        """The number that counts moments if one does: the last that differs, but that of a tile.
+        """The number that counts times, if one does: the last that differs, except that of a tile.
 
         One that looks so comes before others: t0010_seed2.h5 is moment 10 of run 2.
         """
@@ -55,7 +55,7 @@ class Arrangement:
         return max(numbers, key=lambda at: (self._looks_like_a_step(at), at), default=None)
 
     def _looks_like_a_step(self, at: int) -> int:
-        """How much a number looks like that of a moment: 3 behind `step`, 0 behind `run`."""
+        """How likely a number counts times: 3 after `step`, 0 after `run`."""
         word = self.files[0].word_before(at)
         if NO_STEP_WORD.fullmatch(word):
             return 0
@@ -67,7 +67,7 @@ class Arrangement:
 
     @cached_property
     def tile(self) -> int | None:
-        """The last number, where files are tiles of a grid that say where they are."""
+        """The last number, if files are tiles of a grid that state their positions."""
         numbers = [at for at, piece in enumerate(self.files[0].pieces) if piece.kind == "number"]
         if not numbers or not self.varying:
             return None
@@ -83,7 +83,7 @@ class Arrangement:
 
     @cached_property
     def variable(self) -> int | None:
-        """The piece that names variables: a word, or a folder that is called by a field."""
+        """The part that names variables: a word, or a folder with the name of a field."""
         for at in self.varying:
             words = sorted({file.text(at) for file in self.files})
             fields = self._is(at, "folder") and all(FIELD_NAME.fullmatch(word) for word in words)
@@ -92,14 +92,14 @@ class Arrangement:
         return None
 
     def _firsts(self, at: int) -> list[Path]:
-        """A file for each text of a piece."""
+        """One file for each text of a part."""
         firsts: dict[str, Path] = {}
         for file in sorted(self.files, key=lambda file: file.text(at)):
             firsts.setdefault(file.text(at), file.path)
         return list(firsts.values())
 
     def contents(self) -> FolderContents:
-        """The pattern, and how many runs, variables and moments there are."""
+        """The pattern, and the numbers of runs, variables and times."""
         apart = [at for at in self._naming if at != self.last_number]
         largest = max(self._grouped(apart).values(), key=len)
         tiles = 1
@@ -144,12 +144,12 @@ class Arrangement:
         return at != last and same and not self.files[0].pieces[at].name
 
     def _first_like(self, at: int) -> int:
-        """The first piece that has the same text in every file: of alpha/density_alpha.nc the folder."""
+        """The first part with the same text in every file: in alpha/density_alpha.nc, the folder."""
         same = (one for one in self.varying if all(file.text(one) == file.text(at) for file in self.files))
         return at if at == self.last_number else min(same)
 
     def _grouped(self, pieces: Sequence[int]) -> dict[tuple[str, ...], list[NamedFile]]:
-        """The files by these pieces of their paths."""
+        """The files grouped by these parts of their paths."""
         found: dict[tuple[str, ...], list[NamedFile]] = {}
         for file in self.files:
             found.setdefault(file.texts(pieces), []).append(file)
@@ -162,7 +162,7 @@ class Arrangement:
         return found
 
     def _kind(self, files: list[NamedFile], variables: int) -> Kind:
-        """What the files are that differ in the last number alone."""
+        """What the files are that differ only in the last number."""
         found: Kind = "runs"
         if self.last_number is not None and len(files) > 1:
             _refuse_tiles(files, self.last_number)
@@ -223,7 +223,7 @@ class Arrangement:
         return names
 
     def _word_of(self, at: int) -> str:
-        """A name for a number of runs: `seed` of seed2, `run` where the word says nothing else."""
+        """A name for the number of a run: `seed` for seed2, `run` if no word names it."""
         word = self.files[0].word_before(at)
         is_plain = not word or RUN_WORD.fullmatch(word) or STEP_WORD.fullmatch(word)
         return "run" if (is_plain and word.lower() != "seed") or word in OF_ONE_RUN else word
@@ -238,7 +238,7 @@ class Arrangement:
         return tuple(found.values())
 
     def _moments(self, files: list[NamedFile], variables: int) -> tuple[tuple[Path, ...], ...]:
-        """The files of each moment, one for each variable; moments that lack one are left out."""
+        """The files of each time, one per variable; times that lack one are left out."""
         assert self.last_number is not None
         moments: dict[str, list[Path]] = {}
         for file in files:

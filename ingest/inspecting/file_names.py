@@ -1,4 +1,4 @@
-"""Names of files taken apart: folders, words, numbers and parameters; and which names are alike.
+"""Splits names of files into folders, words, numbers and parameters, and finds similar names.
 
 See docs/decisions/0093.
 """
@@ -40,7 +40,7 @@ Kind = Literal["text", "folder", "word", "number", "parameter"]
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a path: what it is, its text, and of a parameter its name."""
+    """A part of a path: its kind, its text, and the name of a parameter."""
 
     kind: Kind
     text: str
@@ -49,21 +49,21 @@ class Piece:
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file, and its path below the folder taken apart."""
+    """A file, and the parts of its path below the folder."""
 
     path: Path
     pieces: tuple[Piece, ...]
 
     @property
     def family(self) -> tuple[str, ...]:
-        """The path without folders and numbers: all files of one solver look alike."""
+        """The path without folders and numbers; it is the same for all files of one solver."""
         return tuple(piece.text if piece.kind == "text" else piece.kind for piece in self.pieces)
 
     def text(self, at: int) -> str:
         return self.pieces[at].text
 
     def word_before(self, at: int) -> str:
-        """The letters in front of a number: `step` of run1/step_0010.h5."""
+        """The letters before a number: `step` in run1/step_0010.h5."""
         found = re.search(rf"{_BEFORE}([A-Za-z]+)[-_=.#]*$", self.text(at - 1)) if at else None
         return found[1] if found else ""
 
@@ -71,7 +71,7 @@ class NamedFile:
         return tuple(self.text(at) for at in places)
 
     def cut(self, at: int, start: int, end: int) -> NamedFile:
-        """The same, with a text cut in three: `start` and `end` letters stay, a word is between them."""
+        """The same file with a text cut in three: a variable word between `start` and `end` letters."""
         text = self.text(at)
         stop = len(text) - end
         parts = Piece("text", text[:start]), Piece("word", text[start:stop]), Piece("text", text[stop:])
@@ -79,7 +79,7 @@ class NamedFile:
 
 
 def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
-    """The path of a file below a folder; `numbers` says whether those in its name count."""
+    """Splits the path of a file below a folder; `numbers` says whether numbers in its name count."""
     pieces: list[Piece] = []
     folders = path.relative_to(folder).parts[:-1]
     for name in folders:
@@ -99,7 +99,7 @@ def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
 
 
 def _repeated(folders: Sequence[str], name: str) -> list[tuple[int, int]]:
-    """Where a file is called by a folder that it is in: alpha/density_alpha.nc. A number alone is no name."""
+    """The places where the name repeats a folder: alpha/density_alpha.nc; a number alone does not count."""
     named = [folder for folder in folders if re.search(r"[A-Za-z]", folder) and "=" not in folder]
     found = [re.search(rf"{_BEFORE}{re.escape(folder)}{_BEHIND}", name) for folder in dict.fromkeys(named)]
     spans = sorted(each.span() for each in found if each)
@@ -111,7 +111,7 @@ def _is_inside(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool
 
 
 def _folder_pieces(name: str) -> Iterator[Piece]:
-    """A folder as a whole, or the parameters in its name apart, and other numbers: Re=100_seed3."""
+    """The parts of a folder: the whole name, or its parameters and other numbers, as in Re=100_seed3."""
     found = [_span_and_name(each) for each in _parameters(name, IN_FOLDERS)]
     if not found:
         yield Piece("folder", name)
@@ -127,12 +127,12 @@ def _folder_pieces(name: str) -> Iterator[Piece]:
 
 
 def _span_and_name(found: re.Match[str]) -> tuple[tuple[int, int], str]:
-    """Where the number of a parameter is, and what the parameter is called."""
+    """The place of the number of a parameter, and its name."""
     return found.span("value" if found["name"] else "number"), found["name"] or found["plain"]
 
 
 def _parameters(name: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
-    """The parameters in a name, each key once; times and steps are none."""
+    """The parameters in a name, each key once; times and steps do not count."""
     found: dict[str, re.Match[str]] = {}
     for each in pattern.finditer(name):
         key = each["name"] or each["plain"]
@@ -144,7 +144,7 @@ def _parameters(name: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
 
 
 def with_step_folders(files: list[NamedFile]) -> list[NamedFile]:
-    """The files, with the number of the last folder apart where that is a moment: step_10/rho.npy."""
+    """The files with the number of the last folder as a part, if it counts times: step_10/rho.npy."""
     folders = [at for at, piece in enumerate(files[0].pieces) if piece.kind == "folder"]
     if not folders:
         return files
@@ -168,7 +168,7 @@ def with_step_folders(files: list[NamedFile]) -> list[NamedFile]:
 
 
 def largest_family(files: Iterable[NamedFile]) -> list[NamedFile]:
-    """The files that look most alike, with those that differ from them in one word; that word is cut out."""
+    """The largest family of similar files, with families that differ from it in one word."""
     families: dict[tuple[str, ...], list[NamedFile]] = {}
     for file in files:
         families.setdefault(file.family, []).append(file)

@@ -34,7 +34,7 @@ Counted = Literal["moments", "dates", "runs", "unknown"]
 
 
 def kind_of_numbered(files: Sequence[Path], counted: Counted = "unknown") -> Kind:
-    """What numbered files of one run are, from the first two; `counted` is what their names say."""
+    """What numbered files of one run are, from the first two; `counted` is what their names suggest."""
     first, second = (_times(path, counted) for path in files[:2])
     if first.state or second.state:
         return "states"

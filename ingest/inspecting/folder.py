@@ -41,7 +41,7 @@ MANY_FILES = 10_000
 
 
 def look_through(folder: Path) -> FolderContents:
-    """How the files below a folder belong together; raises SourceError where there is none that can be read.
+    """Finds how the files below a folder belong together; raises SourceError if none can be read.
 
     Names of all files are read, and what a few of them hold.
     """
@@ -89,7 +89,7 @@ def _without_sources(found: list[Path], arranged: Arrangement) -> list[Path]:
 
 
 def _nothing_to_read(folder: Path) -> SourceError:
-    """Why no file of a folder can be read: its format and what to do, otherwise what was found."""
+    """Why no file of a folder can be read: its format and what to do, or what was found."""
     expected = "expected HDF5, NetCDF, npz or zarr"
     files = walk(folder).files[:MANY_FILES]
     if not files:
@@ -116,7 +116,7 @@ def _nothing_to_read(folder: Path) -> SourceError:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    """Files that may hold arrays, of a zarr store its folder; hidden ones are left out."""
+    """The files that may hold arrays, for a zarr store its folder; hidden files are left out."""
     found = []
     for place, folders, files in os.walk(folder):
         here = Path(place)

@@ -19,7 +19,7 @@ _WORDS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class NamedParameter:
-    """A number in the names of files: what the pattern calls it, and what it is in the first of them.
+    """A number in the names of files: its name in the pattern, and its text in the first file.
 
     `is_sure` says that it is called as parameters are: `Re100`, `nu=0.01`; others a person must look at.
     """
@@ -34,13 +34,13 @@ class NamedParameter:
 
     @property
     def place(self) -> str:
-        """Where the number is, as [scalars] of a recipe says it."""
+        """The place of the number, as [scalars] of a recipe names it."""
         return f"{{{self.name}}}"
 
 
 @dataclass(frozen=True)
 class FolderContents:
-    """The files of a folder as one pattern; `first` stands for them all, `runs` counts the patterns' runs."""
+    """The files of a folder as one pattern; `first` represents them, `runs` is the number of runs."""
 
     kind: Kind
     pattern: str
@@ -64,13 +64,13 @@ class FolderContents:
 
     @property
     def states(self) -> int:
-        """Frames that a run gets from its files where each holds a state; otherwise 1."""
+        """The number of frames of a run if each file holds a state; otherwise 1."""
         moments = self.files // self.runs // self.tiles // max(1, len(self.members))
         return moments if self.kind == "states" else 1
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """What `{step}` is in the names of the states of one run."""
+        """The values of `{step}` in the names of the states of one run."""
         firsts = [moment[0] for moment in self.series] or [self.first]
         pattern = NamePattern(self.pattern)
         found = [pattern.match("/".join(path.parts[-1 - pattern.depth :])) or {} for path in firsts]
@@ -88,7 +88,7 @@ class FolderContents:
 
     @property
     def words(self) -> str:
-        """What was found, in a sentence."""
+        """What was found, as a sentence."""
         runs = f" of {self.runs} runs" if self.runs > 1 else ""
         apart = f", {len(self.members)} variables apart" if self.members and self.kind != "variables" else ""
         return f'{self.files} files{runs}, {_WORDS[self.kind]}{apart}: files = "{self.pattern}"'

@@ -26,9 +26,9 @@ from ingest.name_pattern import NamePattern
 from shards.errors import SourceError
 from shards.schema import Frames
 
-# A line through the last two frames is far better than the last alone: its error is so many times smaller.
+# Linear extrapolation is far better than persistence if its error is smaller by this factor.
 LINE_WINS = 10.0
-# A thinned run keeps at least so many frames.
+# The fewest frames that a thinned run keeps.
 FEWEST_FRAMES = 8
 
 
@@ -63,11 +63,11 @@ class FrameReader:
 
     @property
     def count(self) -> int:
-        """How many frames there are."""
+        """The number of frames."""
         return len(self.states) or self.layout.lengths[TIME]
 
     def frame(self, field: PlacedArray, number: int) -> Frames | None:
-        """[C, *S] of a frame in float64; None where it takes too much reading, or cannot be read."""
+        """The frame [C, *S] in float64; None if it is too large to read here, or cannot be read."""
         words = field.words[1:] if field.array.pattern else field.words
         try:
             with self._array(field, number) as array:
@@ -92,7 +92,7 @@ class FrameReader:
 
     @contextmanager
     def _array(self, field: PlacedArray, number: int) -> Iterator[Array]:
-        """The array that holds a frame: in the file itself, or in that of the frame."""
+        """The array that holds a frame, in the file or in the file of the frame."""
         if self.states and number:
             with opened_together(self.states[number], self.variables) as arrays:
                 yield _array_of(arrays, field, 0)
@@ -100,7 +100,7 @@ class FrameReader:
             yield _array_of(self.arrays, field, number)
 
     def rests(self, field: PlacedArray) -> bool:
-        """Whether first, middle and last frame are equal: a constant field that is stored with time."""
+        """Whether first, middle and last frame are equal, as in a constant field that is stored with time."""
         last = self.count - 1
         if last < 1:
             return False
@@ -110,7 +110,7 @@ class FrameReader:
         return all(other is not None and np.array_equal(first, other, equal_nan=True) for other in others)
 
     def missing(self, field: PlacedArray) -> Missing:
-        """Cells that are not a number, in the first, the middle and the last frame."""
+        """The cells with NaN in the first, the middle and the last frame."""
         numbers = sorted({0, 1, self.count // 2, self.count - 1} & set(range(self.count)))
         frames = [frame for number in numbers if (frame := self.frame(field, number)) is not None]
         absent = [np.isnan(frame).any(axis=0) for frame in frames]
@@ -160,13 +160,13 @@ class FrameReader:
 
 
 def _is_still(values: npt.NDArray[np.float64]) -> bool:
-    """Whether some values are all the same, or all absent."""
+    """Whether some values are all equal, or all absent."""
     present = values[np.isfinite(values)]
     return bool(values.size) and (not present.size or bool((present == present[0]).all()))
 
 
 def _array_of(arrays: ArrayFile, field: PlacedArray, number: int) -> Array:
-    """The array of a field; of those that its steps name, that of frame `number`."""
+    """The array of a field; for a series, the array of frame `number`."""
     pattern = field.array.pattern
     if HOLE not in pattern:
         return arrays.array(field.array.path)

@@ -1,4 +1,4 @@
-"""Ghost cells that a file counts by a number, `nghost = 2`, and whether they are stored around the fields."""
+"""Finds whether ghost cells are stored around the fields, in files that state their number, `nghost = 2`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.listed_halo import GHOST_NAME, ListedHalo
 from shards.errors import SourceError
 
-# What a file calls the number of its cells, and the length of its domain, along an axis.
+# Names of the number of cells, and of the length of the domain, along an axis.
 CELLS = ("n{}", "n_{}", "num_{}", "{}cells", "{}_cells", "n{}_cells")
 LENGTHS = ("l{}", "l_{}", "length_{}", "{}_length", "domain_{}", "{}len", "size_{}")
 ENDS = (("{}min", "{}max"), ("{}_min", "{}_max"), ("{}lo", "{}hi"), ("{}_lower", "{}_upper"))
@@ -25,7 +25,7 @@ CLOSE = 1e-4
 
 @dataclass(frozen=True)
 class GhostCells:
-    """Cells to cut per axis: `cells` where the file proves it, `offered` where a person must confirm."""
+    """Cells to cut off per axis: `cells` if the file proves them, `offered` if a person must confirm them."""
 
     cells: Halo = field(default_factory=dict)
     offered: Halo = field(default_factory=dict)
@@ -33,14 +33,14 @@ class GhostCells:
 
     @classmethod
     def of_lists(cls, listed: ListedHalo) -> GhostCells:
-        """What lists of one number per axis tell."""
+        """The ghost cells that lists with one number per axis state."""
         if listed.is_proven:
             return cls(listed.cells, {}, listed.words)
         return cls({}, listed.cells, listed.words)
 
 
 def ghost_cells(arrays: ArrayFile, layout: InferredLayout) -> GhostCells:
-    """What a number of ghost cells in the file means for each axis; nothing where there is no such number."""
+    """The ghost cells of each axis, from their number in the file; none if the file states no number."""
     numbers = _numbers(arrays, layout)
     proven, open_axes, words, said = {}, {}, "", dict[str, None]()
     for axis in layout.axes:
@@ -56,12 +56,13 @@ def ghost_cells(arrays: ArrayFile, layout: InferredLayout) -> GhostCells:
             open_axes[axis] = (count, count)
     if not proven:
         return GhostCells({}, open_axes, ", ".join(said))
-    # What holds on one axis holds on those of which nothing is said.
+
+    # If one axis has ghost cells, so do the axes that the file does not decide.
     return GhostCells({**proven, **open_axes}, {}, f"{', '.join(said)}, and {words}")
 
 
 def _name_of_count(numbers: Mapping[str, float], axis: str) -> str:
-    """What counts the ghost cells of an axis: `nghost_x`, otherwise `nghost`; empty where nothing does."""
+    """The name of the number of ghost cells of an axis: `nghost_x`, otherwise `nghost`; empty if none."""
     of_axis = [
         name for name in numbers if name.endswith(axis) and GHOST_NAME.fullmatch(name[:-1].rstrip("_"))
     ]
@@ -70,11 +71,12 @@ def _name_of_count(numbers: Mapping[str, float], axis: str) -> str:
 
 
 def _numbers(arrays: ArrayFile, layout: InferredLayout) -> dict[str, float]:
-    """Numbers of the file, its fields and their groups, by their last word in lower case."""
+    """The numbers of the file, its fields and their groups, by their names in lower case."""
     found: dict[str, float] = {}
     places = [""]
     for each in layout.variable:
         places += [each.array.path.rpartition("/")[0], each.array.path]
+
     for place in dict.fromkeys(places):
         try:
             held = arrays.attributes(place)
@@ -82,6 +84,7 @@ def _numbers(arrays: ArrayFile, layout: InferredLayout) -> dict[str, float]:
             continue
         for name, value in held.items():
             found.update(_entries(name.lower(), value))
+
     for scalar in layout.scalars:
         if scalar.size == 1 and not scalar.fault and not scalar.pattern:
             found.setdefault(scalar.name.lower(), float(whole(arrays.array(scalar.path)).reshape(-1)[0]))
@@ -89,7 +92,7 @@ def _numbers(arrays: ArrayFile, layout: InferredLayout) -> dict[str, float]:
 
 
 def _entries(name: str, value: object) -> Iterator[tuple[str, float]]:
-    """One number, or of a list of lengths that of each axis."""
+    """The number of an attribute, or for a list of lengths the number of each axis."""
     numbers = np.asarray(value).reshape(-1)
     if numbers.dtype.kind not in "iuf" or not numbers.size:
         return
@@ -103,15 +106,17 @@ def _entries(name: str, value: object) -> Iterator[tuple[str, float]]:
 def _are_stored(
     axis: str, count: int, arrays: ArrayFile, layout: InferredLayout, numbers: Mapping[str, float]
 ) -> tuple[bool | None, str]:
-    """Whether an axis has ghost cells, and what says so; None where nothing does."""
+    """Whether an axis has ghost cells, and the reason; None if the file does not show it."""
     stored = layout.lengths[axis]
     for pattern in CELLS:
         cells = numbers.get(pattern.format(axis))
         if cells in (stored, stored - 2 * count):
             return cells != stored, f"{pattern.format(axis)} is {cells:g} of {stored} cells"
+
     centres = _centres(axis, arrays, layout)
     if centres is None or len(centres) != stored:
         return None, ""
+
     width = float(np.diff(centres).mean())
     for name, length in _lengths(axis, numbers):
         if _close(length, width * stored) or _close(length, width * (stored - 1)):
@@ -119,13 +124,14 @@ def _are_stored(
         inner = stored - 2 * count
         if _close(length, width * inner) or _close(length, width * (inner - 1)):
             return True, f"{name} is {length:g}, {inner} of {stored} cells"
+
     if centres[0] < 0 < centres[-1] and _close(float(centres[count]), width / 2):
-        return True, f"{axis} of the cells within begins at 0"
+        return True, f"{axis} of the inner cells begins at 0"
     return None, ""
 
 
 def _lengths(axis: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    """How long the domain is along an axis, by all that says so."""
+    """Yields the name and value of each length of the domain along an axis."""
     for pattern in LENGTHS:
         name = pattern.format(axis)
         if name in numbers:
@@ -136,7 +142,7 @@ def _lengths(axis: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, flo
 
 
 def _centres(axis: str, arrays: ArrayFile, layout: InferredLayout) -> npt.NDArray[np.float64] | None:
-    """The equally spaced centres of an axis [L]; None where the file has no such list."""
+    """The evenly spaced centres [L] of an axis; None if the file has no such list."""
     listed = layout.lists.space.get(axis)
     if listed is None or listed.pattern or len(listed.values) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Ghost cells around the fields of a file that counts cells and halo: Oceananigans and codes like it."""
+"""Finds ghost cells in files that state numbers of cells and of halo cells, as Oceananigans does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Halo = dict[str, tuple[int, int]]
 
 
 def cell_counts(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, float]:
-    """Numbers such as `grid/Nx` and `grid/Hx`, arrays or attributes of the file, by their last word."""
+    """The numbers such as `grid/Nx` and `grid/Hx`, in arrays or attributes, by their last word."""
     found = {name: value for name, value in root_numbers(arrays).items() if _is_count(name)}
     for each in listed:
         last = each.path.rpartition("/")[2]
@@ -34,11 +34,12 @@ def _is_count(name: str) -> bool:
 def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[InferredLayout, Halo]:
     """The layout with its axes in the order that the counts of cells show, and the ghost cells of each axis.
 
-    Nothing changes where the counts say nothing.
+    The layout is unchanged if the file has no counts.
     """
     letters = [axis for axis in layout.axes if f"N{axis}" in counts and f"H{axis}" in counts]
     if len(letters) != len(layout.axes):
         return layout, {}
+
     stored = [layout.lengths[word] for word in layout.words if word in layout.axes]
     full = {axis: counts[f"N{axis}"] + 2 * counts[f"H{axis}"] for axis in letters}
     # Julia stores arrays column by column: HDF5 shows the last axis first.
@@ -49,6 +50,7 @@ def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[Infe
             return in_order(layout, order, axes_from), {
                 axis: pair for axis, pair in halo.items() if pair != (0, 0)
             }
+
     return layout, {}
 
 
@@ -66,7 +68,7 @@ def with_centres(layout: InferredLayout) -> InferredLayout:
 
 
 def in_order(layout: InferredLayout, order: tuple[str, ...], axes_from: str) -> InferredLayout:
-    """The same axes under other names: those of `order`, as they are stored."""
+    """The layout with its stored axes renamed to those of `order`."""
     old = [word for word in layout.words if word in layout.axes]
     names = dict(zip(old, order, strict=True))
     fields = tuple(

@@ -14,7 +14,7 @@ from shards.errors import MismatchError, SourceError
 
 @dataclass(frozen=True)
 class Refusal:
-    """A recipe of the catalogue that comes near, and the first thing in which the file differs."""
+    """The most similar recipe of the catalogue, and the first difference of the file."""
 
     recipe: str
     reason: str
@@ -22,9 +22,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class SourceMatch:
-    """How a file compares with the files of one source; `recipes` of the catalogue read it, the likeliest
-    first.
-    """
+    """How a file compares with the files of one source; `recipes` can read it, the likeliest first."""
 
     source: str
     reasons_for: tuple[str, ...]
@@ -38,7 +36,7 @@ class SourceMatch:
 
 
 def match_sources(path: Path, listed: tuple[ArrayInfo, ...]) -> tuple[SourceMatch, ...]:
-    """Every source, those that the file fits first, then those that it has most of."""
+    """A match for every source: first the sources that fit, then those with most marks in the file."""
     axes = {each.path: len(each.lengths) for each in listed}
     found = [
         _with_recipes(_likeness(source, path, axes), path, listed)
@@ -59,7 +57,7 @@ def _likeness(source: str, path: Path, axes: dict[str, int]) -> SourceMatch:
 
 
 def _with_recipes(likeness: SourceMatch, path: Path, listed: tuple[ArrayInfo, ...]) -> SourceMatch:
-    """Opens the file with every recipe of a source that it fits: who reads it without a fault is right."""
+    """The match with the recipes that open the file without a fault, or with the most similar recipe."""
     if not likeness.fits:
         return likeness
     recipes = [recipe for recipe in map(find_recipe, catalogue()) if recipe.source == likeness.source]
@@ -81,7 +79,7 @@ def _fault(recipe: Recipe, path: Path) -> str | None:
 
 
 def _in_common(recipe: Recipe, path: Path, listed: tuple[ArrayInfo, ...]) -> tuple[bool, float]:
-    """Whether the name says so, and the share of field names that recipe and file have in common."""
+    """Whether the path names the recipe, and the share of field names that recipe and file have in common."""
     wanted = {split_channel(name)[0] for field in recipe.fields for name in field.stored_names}
     held = {each.path.rpartition("/")[2] for each in listed if len(each.lengths) > 1}
     return recipe.name in str(path), len(wanted & held) / max(1, len(wanted | held))

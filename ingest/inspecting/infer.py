@@ -1,4 +1,4 @@
-"""Infers the layout of a file by the method that applies; refuses files that hold no series."""
+"""Infers the layout of a file, by names or by lengths; refuses files without a series in time."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ GRID_SIZE = re.compile(r"dims|(grid|domain)_?(dims?|dimensions|size|shape)|n_?ce
 def infer_layout(
     arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int = 1, may_suppose: bool = True
 ) -> InferredLayout:
-    """Which array is what, from names, dimensions and lengths; `files` counts those that hold a state each.
+    """Infers which arrays are fields, coordinates and times, from names, dimensions and lengths.
 
-    `may_suppose` allows a dimension of unknown meaning to be time, which is then left to a person to decide.
-    Raises SourceError where no array is a field over time, with what the file is instead.
+    `files` is the number of files with one state each. `may_suppose` allows a dimension of unknown meaning to
+    be time; then a person must decide. Raises SourceError if no array is a field over time, and says what the
+    file is.
     """
     solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
     if solver is not None:
@@ -52,6 +53,7 @@ def infer_layout(
     reason = mesh(listed) if solver is None else ""
     if reason:
         raise SourceError(f"{where}: {reason}")
+
     plain = [each for each in listed if each.fault is None and each.size and not is_referred(each.path)]
     usable = [_as_state(each, files) for each in plain]
     if solver is not None and solver.name == "openPMD":
@@ -67,6 +69,7 @@ def infer_layout(
         reason = no_grid(arrays, listed)
         if reason:
             raise SourceError(f"{where}: {reason}")
+
     if found is None:
         raise no_field(listed, where)
     for each in found.variable:
@@ -79,6 +82,7 @@ def infer_layout(
         when = _when(arrays, listed)
         if found.lengths[TIME] == 1 or (when and not found.time_from):
             raise one_state(where, when)
+
     _require_no_list_of_cells(found, arrays, listed, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
     return replace(found, rest=(*found.rest, *broken), particles=particles(listed))
@@ -102,6 +106,7 @@ def _require_grid(
         raise SourceError(f"{where}: {reason}")
     if files > 1:
         return
+
     when = _when(arrays, listed)
     if solver.holds == "blocks":
         raise one_state(f"{where}: {solver.name}: blocks of a grid", when)
@@ -109,13 +114,13 @@ def _require_grid(
         raise one_state(f"{where}: {solver.name}: a tile of a grid", when)
     if solver.holds == "state":
         raise one_state(f"{where}: {solver.name}", when)
-    # openPMD names the iterations of a file by numbers: one of them is a state.
+    # openPMD numbers the iterations of a file: a file with one iteration is one state.
     if solver.name == "openPMD" and not any(each.pattern for each in listed):
         raise one_state(f"{where}: {solver.name}", when)
 
 
 def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
-    """Raises SourceError where groups are splits: as runs of one dataset they would be mixed."""
+    """Raises SourceError if groups are splits, because they would be mixed as runs of one dataset."""
     groups = sorted({each.path.partition("/")[0] for each in listed if "/" in each.path})
     if len(groups) > 1 and set(groups) <= SPLIT_GROUPS:
         raise SourceError(
@@ -125,7 +130,7 @@ def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
 
 
 def _fits_its_lists(found: InferredLayout) -> bool:
-    """Whether each list of coordinates is as long as its axis, or a row for each trajectory."""
+    """Whether each list of coordinates has the length of its axis, or a row for each trajectory."""
     lists = found.lists.space.items()
     return all(len(each.values) > 1 or each.values[0] == found.lengths[axis] for axis, each in lists)
 
@@ -133,12 +138,12 @@ def _fits_its_lists(found: InferredLayout) -> bool:
 def _require_no_list_of_cells(
     found: InferredLayout, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str
 ) -> None:
-    """Raises SourceError where the only axis is a list of cells, whose positions are in the file."""
+    """Raises SourceError if the only axis is a list of cells with positions in the file."""
     if len(found.axes) > 1:
         return
     (axis,) = found.axes
     model = found.variable[0]
-    # Of states there is no dimension for the time. A list of its own makes a dimension an axis.
+    # States have no dimension for the time. A dimension with a list of coordinates is an axis.
     dimensions = dict(zip(reversed(model.words), reversed(model.array.dimensions), strict=False))
     if axis in found.lists.space:
         dimensions.clear()
@@ -158,7 +163,7 @@ def _labelled(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> bool:
 
 
 def _with_axis_labels(arrays: ArrayFile, each: ArrayInfo) -> ArrayInfo:
-    """A mesh of openPMD with its axisLabels; without any its axes are x, y, z: none of them is time."""
+    """A mesh of openPMD with its axisLabels; by default its axes are x, y, z, and none of them is time."""
     if any(each.dimensions) or len(each.values) < 1:
         return each
     for path in (each.path, each.path.rpartition("/")[0]):
@@ -170,8 +175,9 @@ def _with_axis_labels(arrays: ArrayFile, each: ArrayInfo) -> ArrayInfo:
 
 
 def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:
-    """An array of a file that holds one state: the files are its axis of time, unless it has one of its
-    own, or says where cells are.
+    """An array with the files as its axis of time, if each file holds one state.
+
+    Arrays with an axis of time and coordinates stay as they are.
     """
     if files == 1 or each.pattern or len(each.values) < 2:
         return each

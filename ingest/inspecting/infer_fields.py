@@ -1,4 +1,4 @@
-"""The fields that placed arrays make up: vectors joined from their components, stacks split into channels."""
+"""Makes fields from placed arrays: joins components to vectors, splits stacks into channels."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ VECTORS = {
     "bx": "magnetic_field",
 }
 MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
-# Components by the habits of codes, apart from those that end or begin with the name of an axis.
+# Usual names of components in codes, if they neither end nor begin with the name of an axis.
 _UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(vel|mom|bcc|vx|bx|b|v|u|m)([123])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class DraftField:
-    """A field of the draft: its name, rank, unit, and where each component is."""
+    """A field of the draft: its name, rank, unit, and the path of each component."""
 
     name: str
     rank: int
@@ -47,7 +47,7 @@ class DraftField:
 
 
 def draft_fields(layout: InferredLayout) -> list[DraftField]:
-    """Fields by names that are unique, masks left out; components stored apart are joined to vectors."""
+    """The fields with unique names, without masks; components in several arrays are joined to vectors."""
     placed = [each for each in (*layout.fields, *layout.on_faces) if not is_mask(each)]
     fields = list(_vectors(placed, layout))
     joined = {path for vector in fields for path in vector.stored}
@@ -61,14 +61,14 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
 
 
 def is_mask(each: PlacedArray) -> bool:
-    """Whether its name says that it marks solid cells of other fields."""
+    """Whether its name suggests that it marks solid cells of other fields."""
     return bool(MASK_NAME.search(each.array.name)) and CHANNEL not in each.words
 
 
 def _doubt(field: DraftField, layout: InferredLayout) -> str:
-    """What a person should look at, if anything."""
+    """What a person should check; empty if nothing."""
     if SPACE_NAME.fullmatch(field.name):
-        return "named as an axis; coordinates are no field: take it out if it is one"
+        return "named like an axis; remove it if it is a coordinate, which is not a field"
     as_many = [
         each.faces
         for each in layout.on_faces
@@ -78,7 +78,7 @@ def _doubt(field: DraftField, layout: InferredLayout) -> str:
         return f"right if {', '.join(as_many)} is periodic and the first value is on the lower face"
     alike = layout.lengths.get(TRAJECTORY) == layout.lengths[TIME]
     if alike and (TRAJECTORY in field.layout) != (TIME in field.layout):
-        return "as many trajectories as frames; perhaps n and t are the other way round"
+        return "as many trajectories as frames; n and t may be exchanged"
     return ""
 
 
@@ -87,7 +87,7 @@ def _joined(*doubts: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """Letters of all alphabets, digits and `_`: other characters are no part of a channel's name.
+    """The name with only letters (of any alphabet), digits and `_`, as names of channels need.
 
     >>> _plain("Azᶜᶜᵃ"), _plain("a[1]"), _plain("*")
     ('Azᶜᶜᵃ', 'a_1', 'field')
@@ -96,10 +96,10 @@ def _plain(name: str) -> str:
 
 
 def _unique(fields: list[DraftField], axes: Words) -> list[DraftField]:
-    """No two fields give a channel of the same name: the later takes its whole path, then a number."""
+    """The fields with unique channel names: a repeated name becomes the whole path, then gets a number."""
     taken: set[str] = set()
     result = []
-    # The nearer to the root, the better the claim to a short name.
+    # Fields near the root keep their short names.
     for field in sorted(fields, key=lambda field: field.stored[0].count("/")):
         whole = _plain(re.sub(r"^\*/|{step}/?", "", field.stored[0]))
         number = 1
@@ -117,16 +117,17 @@ def _channels(name: str, rank: int, axes: Words) -> tuple[str, ...]:
 
 
 def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[DraftField]:
-    """Arrays of one kind and unit whose names differ in the axis alone, one for each axis."""
+    """Vectors: arrays with equal axes and units, and names that differ only in the axis, one per axis."""
     groups: dict[tuple[str, Words, str, str], dict[str, PlacedArray]] = {}
     for each in placed:
         if each.channels != 1:
             continue
-        # An array `data` in a group of its own is called by that group.
+        # An array `data` alone in a group has the name of the group.
         group = each.array.stored.removesuffix("/data").rpartition("/")[0]
         for stem, axis in _component(each.array.name, layout.axes):
             key = (stem, each.words, each.array.unit, group if stem in VECTORS else "")
             groups.setdefault(key, {}).setdefault(axis, each)
+
     used: set[str] = set()
     for (stem, words, unit, _), parts in groups.items():
         stored = tuple(parts[axis].array.stored for axis in layout.axes if axis in parts)
@@ -136,7 +137,7 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         if any(faces) and not all(faces):
             continue
         used.update(stored)
-        # Wind at a height, u10 and v10, is called by its height.
+        # Wind at a height (u10, v10) is named by its height.
         name = f"velocity_{stem}" if stem.isdigit() else VECTORS.get(stem.lower(), _plain(stem))
         names = [parts[axis].array.name for axis in layout.axes]
         doubt = (
@@ -148,7 +149,7 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
 
 
 def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
-    """What a name may be the component of, and along which axis."""
+    """Yields the vector and the axis of which this name may be a component."""
     letters = {letter(axis): axis for axis in axes if letter(axis)}
     found: re.Match[str] | None
     for axis in axes:
@@ -156,18 +157,21 @@ def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
         if found:
             yield found[1] or found[2], axis
             return
+
     found = re.fullmatch(r"(?:(.+?)[-_]?([xyz])|([xyz])[-_](.+))", name, re.IGNORECASE)
     if found:
         direction = (found[2] or found[3]).lower()
         if direction in letters:
             yield found[1] or found[4], letters[direction]
             return
+
     found = _UVW.fullmatch(name)
     if found:
         direction = "xyz"["uvw".index(found[1].lower())]
         if direction in letters:
             yield found[2] or "", letters[direction]
         return
+
     found = _NUMBERED.fullmatch(name)
     if found and len(axes) >= int(found[2]):
         direction = "xyz"[int(found[2]) - 1]
@@ -179,7 +183,7 @@ def _ends_with_axis(name: str, axes: Words) -> bool:
 
 
 def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
-    """A scalar, a vector or a tensor held as one array, or a field for each channel."""
+    """The fields in one array: a scalar, a vector, a tensor, or one field per channel."""
     path, count, name = each.array.stored, each.channels, _plain(each.array.name)
     dimensions = len(axes)
     constant, unit = each.constant, each.array.unit
@@ -191,8 +195,9 @@ def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
     if rank > 0 and (name.lower() in STACKS or dimensions == 1):
         rank = -1
     if rank == 2 and each.words.count(CHANNEL) == 1 and each.words.index(CHANNEL) < len(each.words) - 1:
-        # Four layers or species in front of the grid are no tensor.
+        # Four layers or species before the axes of the grid are not a tensor.
         rank = -1
+
     if rank >= 0:
         doubt = "" if one else f"{count} components taken for a {'vector' if rank == 1 else 'tensor'}"
         if rank == 1 and name.lower() != "u":
@@ -202,6 +207,7 @@ def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
             doubt = f"its components are taken for {', '.join(sorted(map(letter, axes)))} in this order"
         yield DraftField(name, rank, stored, each.words, constant, doubt, unit)
         return
+
     for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
         doubt = f"channel {channel} of {count}: name it"
         if names:

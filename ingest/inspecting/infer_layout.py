@@ -1,9 +1,7 @@
-"""Which arrays of a file are fields on one grid, and in which order their axes are.
+"""The inferred layout of a file: its fields on one grid, and the order of their axes (docs/decisions/0055).
 
-See docs/decisions/0055.
-
-Names of dimensions decide where the file has them (`layout_by_names`); otherwise lists of coordinates and
-times and the lengths of axes do (`layout_by_lengths`). An axis is time only where something says so.
+Names of dimensions decide if the file has them (`layout_by_names`); otherwise lists of coordinates and times
+and the lengths of axes (`layout_by_lengths`). An axis is time only if the file gives a reason.
 
 Axes: n trajectory, t time, c component, and the axes of space by their names.
 """
@@ -25,9 +23,7 @@ Lengths = dict[str, int]
 
 @dataclass(frozen=True)
 class Lists:
-    """The small arrays that name axes and times, by the name of their axis: [L], or [N, L] for each
-    trajectory.
-    """
+    """The lists of coordinates, by axis, and the list of times: [L], or [N, L] with one per trajectory."""
 
     space: dict[str, ArrayInfo]
     time: ArrayInfo | None
@@ -45,8 +41,9 @@ class Lists:
 
 @dataclass(frozen=True)
 class PlacedArray:
-    """An array and the words of its axes, those of `lengths` of its header; `faces` is the axis on whose
-    faces it is, if any.
+    """An array and the names of its axes, in the order of `lengths` of its header.
+
+    If its values are on the faces of cells, `faces` is the axis across these faces; otherwise it is empty.
     """
 
     array: ArrayInfo
@@ -67,17 +64,17 @@ class PlacedArray:
 
     @property
     def lengths(self) -> Lengths:
-        """Lengths of all axes but that of components."""
+        """The lengths of all axes except that of components."""
         return {word: length for word, length in self._lengths if word != CHANNEL}
 
 
 @dataclass(frozen=True)
 class InferredLayout:
-    """What the arrays of a file are: fields on one grid, lists, parameters, and the rest.
+    """The arrays of a file sorted into fields on one grid, lists, parameters, and the rest.
 
-    `axes_from` says what the axes are known from. `time_from` says why an axis is time; where it is empty
-    nothing does, and `words` are only one way to see the arrays. `other_grids` are fields that do not fit,
-    `on_faces` those on faces of its cells.
+    `axes_from` says from what the axes are known. `time_from` says why an axis is time; if it is empty,
+    `words` are only a proposal. `other_grids` are fields on other grids, and `on_faces` are fields on the
+    faces of the cells.
     """
 
     axes: Words
@@ -98,7 +95,9 @@ class InferredLayout:
 
     @property
     def may_be_plane(self) -> bool:
-        """Whether a third axis of space is only a guess: nothing names it, and it has a length of its own."""
+        """Whether a third axis of space is only a guess: it has no name, and another length than the
+        others.
+        """
         cells = {self.lengths[axis] for axis in self.axes}
         return len(self.axes) == 3 and not self.axes_from and CHANNEL not in self.words and len(cells) > 1
 
@@ -108,7 +107,7 @@ class InferredLayout:
 
 
 def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:
-    """The error of a file that holds no field over time and space."""
+    """The error for a file without a field over time and space."""
     faults = [f"{each.path} {each.fault}" for each in listed if each.fault]
     unread = f"; {len(faults)} of its arrays cannot be read, the first: {faults[0]}" if faults else ""
     readable = [each for each in listed if each.fault is None and each.lengths]
@@ -119,14 +118,14 @@ def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:
         found = f" ({printable(largest.path)}, the largest, is {'×'.join(map(str, largest.lengths))}{named})"
     return SourceError(
         f"{where}: no array looks like a field over time and space{found}; expected one of 3 to 6 axes, such "
-        "as [time, x, y], or of [time, x] next to a list of times or coordinates; of a folder with one state "
-        f"a file, name the folder{unread}"
+        "as [time, x, y], or [time, x] with a list of times or coordinates; if a folder has one state per "
+        f"file, name the folder{unread}"
     )
 
 
 def one_state(where: str, when: str) -> SourceError:
-    """The error of a file that is a single state of a run."""
+    """The error for a file that is a single state of a run."""
     return SourceError(
-        f"{where}: one state of a run{when}, no series over time; expected several frames; name the folder "
+        f"{where}: one state of a run{when}, not a series in time; expected several frames; name the folder "
         "that holds the states of the run: walrus-ingest inspect FOLDER --recipe own.toml"
     )

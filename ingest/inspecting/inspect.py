@@ -1,6 +1,6 @@
 """Summarises an unknown file, its arrays and their statistics, for a person who builds a dataset from it.
 
-Headers are read, and of the numbers a few blocks of bounded size. Nothing outside the file is opened.
+Reads the headers, and a few blocks of the numbers. Nothing outside the file is opened.
 """
 
 from __future__ import annotations
@@ -21,17 +21,15 @@ from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 
-# Arrays that a report shows, and whose numbers are read.
+# The number of arrays that are shown, and of which numbers are read.
 SHOWN = 100
-# What a file is called by the class that reads it.
+# The name of a format by the class that reads it.
 KINDS = {"Hdf5Arrays": "HDF5", "Npz": "npz", "Zarr": "zarr", "Npy": "npy", "ClassicFile": "NetCDF classic"}
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that is reported of one file; `outside` are the arrays that it only points to, which are never
-    opened.
-    """
+    """The report on a file; `outside` lists the arrays outside the file, which are never opened."""
 
     file: str
     kind: str
@@ -40,19 +38,18 @@ class Inspection:
     attributes: dict[str, float]
     looks_like: tuple[SourceMatch, ...]
     outside: tuple[str, ...] = ()
-    # Of a folder: how its files belong together. `file` is then the folder, the arrays are those of one file.
+    # For a folder: how its files belong together. `file` is then the folder, the arrays are those of one
+    # file.
     belong: str = ""
     # The program that writes such files, and the template of its recipe.
     written_by: str = ""
     template: str = ""
-    # What the values of arrays lost, or lack, by the file itself.
+    # Notes of the file on its arrays: rounded values, absent chunks.
     notes: tuple[str, ...] = ()
 
 
 def inspect(path: Path) -> Inspection:
-    """The whole report; raises SourceError where the file cannot be opened. What is outside it is named,
-    not read.
-    """
+    """Inspects a file or folder; raises SourceError if it cannot be opened."""
     folder = look_through(path) if path.is_dir() and marker(path) is None else None
     place = located(folder.first if folder else path)
     with open_arrays(place) as arrays:
@@ -66,6 +63,7 @@ def inspect(path: Path) -> Inspection:
             notes += [f"{name}: {words}" for words in caveats]
         notes += _what_is_no_field(listed, solver)
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
+
     return Inspection(
         str(path),
         kind,
@@ -89,16 +87,14 @@ def _what_is_no_field(listed: tuple[ArrayInfo, ...], solver: Solver | None) -> l
 
 
 def _with_statistics(arrays: Arrays, listed: ArrayInfo) -> ArrayInfo:
-    """The array with the statistics of its values, or with the fault that kept them from being read."""
+    """The array with the statistics of its values, or with the fault that prevents reading them."""
     if listed.fault is not None or not listed.size:
         return listed
     try:
         array = arrays.array(listed.path)
         decoded = math.prod(listed.storage.chunks or (0,)) * array.dtype.itemsize
         if decoded > DECODED_BYTES:
-            return replace(
-                listed, fault=f"chunks of {decoded} bytes, each decoded whole: its numbers were not read"
-            )
+            return replace(listed, fault=f"chunks of {decoded} bytes are too large to read its numbers here")
         return replace(listed, statistics=statistics(array, listed.storage.chunks))
     except SourceError as error:
         return replace(listed, fault=without_place(error, arrays.where, listed.path))

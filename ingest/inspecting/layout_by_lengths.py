@@ -1,7 +1,8 @@
-"""The layout of a file whose dimensions have no names: from lists of times and coordinates, and from lengths.
+"""Infers the layout of a file without names of dimensions, from lists of times and coordinates, and from
+lengths.
 
-Of all orders that people use, each gets a score; the best is taken. Without a list, a series or a counter
-that says which axis is time, the result is only a proposal.
+All usual orders of axes get a score, and the best one is taken. If no list, series or counter shows which
+axis is time, the result is only a proposal.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
-# A longer axis holds cells rather than components; a shorter one holds components rather than cells.
+# A longer axis is more likely of cells, a shorter one of components.
 MOST_COMPONENTS = 9
 MOST_CHANNELS = 256
 FEWEST_CELLS = 5
 LONGEST_LIST = 10**6
-# A layout that scores less is none.
+# A layout with a lower score is refused.
 WORST = -1.0
 # Another order is reported if its score is at most this much lower.
 NEARLY = 3.0
 CHANNEL_FIRST = (TRAJECTORY, CHANNEL, TIME)
-# Arrays of these names hold several fields: their channels are no vector.
+# Arrays with these names hold several fields, so their channels are not a vector.
 STACKS = ("data", "solution", "fields", "state", "output", "q", "prim", "cons")
 # Attributes that count frames.
 COUNTERS = re.compile(
@@ -37,7 +38,7 @@ COUNTERS = re.compile(
 
 @dataclass(frozen=True)
 class _Candidate:
-    """One way to see an array, and how much speaks for it."""
+    """One possible order of the axes of an array, and its score."""
 
     score: float
     axes: Words
@@ -60,12 +61,14 @@ def layout_by_lengths(
     model, candidate = best
     lengths = PlacedArray(model, candidate.words).lengths
     fields, left = [], []
+
     for each in usable:
         words = () if each in lists.all or _is_third_mesh(each, lists) else _fit(each, candidate, lengths)
         if words:
             fields.append(PlacedArray(each, words))
         elif each not in lists.all:
             left.append(each)
+
     scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
     rest = tuple(each for each in left if each not in scalars)
     axes_from = "From the lengths of the coordinates." if lists.space else ""
@@ -88,11 +91,12 @@ def layout_by_lengths(
 
 
 def _lists(usable: list[ArrayInfo]) -> Lists:
-    """Lists known by their names; columns and meshgrids count as lists."""
+    """The lists of coordinates and times, found by their names; columns and meshgrids count as lists."""
     space: dict[str, ArrayInfo] = {}
     time = None
     grids = Counter(each.values for each in usable if space_name(each.path.rpartition("/")[2]))
     lengths = Counter(each.lengths for each in usable)
+
     for each in usable:
         last = each.path.rpartition("/")[2]
         if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
@@ -111,8 +115,9 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
             and (len(each.values) < 2 or grids[each.values] > 1 or last in "xyz")
         ):
             space.setdefault(space_name(last), each)
+
     ordered = {axis: space[axis] for axis in sorted(space, key=SPACE_NAMES.index)}
-    # A plane has no third axis, though PLUTO lists it.
+    # A plane has no third axis, although PLUTO stores its coordinates.
     meshes = [axis for axis, each in ordered.items() if len(each.values) > 1]
     for axis in meshes[len(ordered[meshes[0]].values) :] if meshes else []:
         del ordered[axis]
@@ -128,14 +133,14 @@ def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
 
 
 def _is_third_mesh(each: ArrayInfo, lists: Lists) -> bool:
-    """Whether it is a coordinate that a plane does not have, in the group of those that it has."""
+    """Whether it is the third coordinate of a plane, in the group of the other coordinates."""
     group = each.path.rpartition("/")[0]
     meshes = [one.path.rpartition("/")[0] for one in lists.space.values() if len(one.values) > 1]
     return bool(group) and group in meshes and space_name(each.name) != ""
 
 
 def _most_telling(others: list[ArrayInfo], lists: Lists) -> tuple[ArrayInfo, _Candidate] | None:
-    """The array whose layout most others fit, and that layout: the largest may be tensor or staggered."""
+    """The array with the layout that fits most others, which is not always the largest, and this layout."""
     best = None
     best_key: tuple[int, float, int] = (0, 0.0, 0)
     for array in {each.lengths: each for each in others}.values():
@@ -151,7 +156,7 @@ def _most_telling(others: list[ArrayInfo], lists: Lists) -> tuple[ArrayInfo, _Ca
 
 
 def _best_candidate(array: ArrayInfo, lists: Lists) -> _Candidate | None:
-    """The order of the axes with the highest score."""
+    """The order of axes with the highest score; None if every score is too low."""
     grouped = array.groups > 1 or bool(array.pattern)
     fewest = 2 if lists.all or grouped else 3
     best = None
@@ -165,7 +170,7 @@ def _best_candidate(array: ArrayInfo, lists: Lists) -> _Candidate | None:
 
 
 def _orders(array: ArrayInfo, lists: Lists) -> Iterator[tuple[Words, Words]]:
-    """Axes of space and the words of all axes, in the orders that people use; the usual ones first."""
+    """Yields the axes of space and the names of all axes, in all usual orders, most usual first."""
     choices = [lists.axes] if lists.axes else [("x", "y"), ("x", "y", "z"), ("x",)]
     one_run = array.groups > 1 or bool(array.pattern)
     leads: list[Words] = [()] if one_run else [(), (TRAJECTORY,)]
@@ -215,18 +220,18 @@ def _meaning(words: Words, lengths: tuple[int, ...]) -> str:
 
 
 def _in_order(lead: Words, space: Words, channels: int, early: bool) -> Words:
-    """Components before the axes of space, or behind them."""
+    """The names of all axes, with components before (`early`) or after the axes of space."""
     components = (CHANNEL,) * channels
     return (*lead, *components, *space) if early else (*lead, *space, *components)
 
 
 def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
-    """How much lengths speak for these names: lists most, then likely numbers of cells and components."""
+    """The score of these names: lists count most, then likely numbers of cells and components."""
     lengths = PlacedArray(array, words).lengths
     score = _time_score(array, words, lengths, lists.time)
     score += sum(_list_score(each, axis, words, lengths) for axis, each in lists.space.items())
     cells = [lengths[axis] for axis in axes]
-    # Most files are of two dimensions: a few cells more in common do not make a third.
+    # Most files have two dimensions, so a third one needs more evidence.
     if len(axes) == 2:
         score += 0.3
     elif len(axes) == 1 and not lists.space and len(words) > 2:
@@ -250,16 +255,16 @@ def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
 
 
 def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInfo | None) -> float:
-    """Score for the length of a list of times, and for an axis that may grow."""
+    """The score for the length of a list of times, and for an unlimited axis."""
     score = 0.0
     if len(array.unlimited) == 1 and not array.pattern:
         score += 3.0 if words[array.unlimited[0]] == TIME else -3.0
     if words[-1] == TIME:
-        # An unusual order: something must speak for it.
+        # An unusual order needs more evidence.
         score -= 1.0
     if time is None:
         return score
-    # One time more than there are frames is a habit of generators; less so than as many.
+    # Some generators store one time more than there are frames; equal numbers are more usual.
     score += {0: 4.0, 1: 2.5}.get(_length(time) - lengths[TIME], -4.0)
     if len(time.values) == 2 and not time.pattern:
         score += 2.0 if time.values[0] == lengths.get(TRAJECTORY) else -2.0
@@ -267,7 +272,7 @@ def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInf
 
 
 def _list_score(each: ArrayInfo, axis: str, words: Words, lengths: Lengths) -> float:
-    """Score for a list as long as the axis. A meshgrid has the lengths of all axes, as stored."""
+    """The score for a list with the length of its axis; a meshgrid has the lengths of all stored axes."""
     cells = tuple(length for word, length in lengths.items() if word not in (TIME, TRAJECTORY))
     if len(each.values) > 1 and each.values[-len(cells) :] == cells:
         return 2.0
@@ -275,14 +280,12 @@ def _list_score(each: ArrayInfo, axis: str, words: Words, lengths: Lengths) -> f
 
 
 def _length(each: ArrayInfo) -> int:
-    """Length of a list, or of the lists of several trajectories: that of the last axis."""
+    """The length of a list, or of one of the lists of several trajectories."""
     return each.values[0] if len(each.values) == 1 else each.values[-1]
 
 
 def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
-    """The words of another array on the same grid, as many of them as fit; empty where it is not on the
-    grid.
-    """
+    """The names of the axes of another array on the same grid; empty if it is not on the grid."""
     words = candidate.words
     space = tuple(word for word in words if word in candidate.axes)
     if words[-1] == TIME:
@@ -293,6 +296,7 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
         early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
         leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
         choices = [_in_order(lead, space, channels, early) for lead, channels in product(leads, (0, 1, 2))]
+
     for fit in choices:
         if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in words):
             continue
@@ -301,13 +305,14 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
         pairs = zip(fit, array.lengths, strict=True)
         if all(word == CHANNEL or lengths[word] == length for word, length in pairs):
             return fit
+
     return ()
 
 
 def _time_from(
     model: ArrayInfo, candidate: _Candidate, lengths: Lengths, lists: Lists, numbers: Mapping[str, float]
 ) -> str:
-    """What says that the axis t is time; empty where nothing does."""
+    """The reason why the axis t is time; empty if there is none."""
     if model.pattern:
         return "a state for each number in the names"
     if lists.time is not None and _length(lists.time) - lengths[TIME] in (0, 1):

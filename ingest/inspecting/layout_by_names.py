@@ -1,4 +1,4 @@
-"""The layout of a file whose dimensions have names: NetCDF, xarray, HDF5 with scales or labels."""
+"""Infers the layout of a file with names of dimensions: NetCDF, xarray, HDF5 with scales or labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPONENT = re.compile(r"[uvw](o|bar|_?vel\w*|_?wind)?|(vel|mom|v|m|b|e)\w*?_?[x
 
 @dataclass(frozen=True)
 class _Named:
-    """An array and, per axis, what it is: a letter of the layout or the name of the dimension of space."""
+    """An array with a word for each axis: a letter of the layout, or the name of a dimension of space."""
 
     array: ArrayInfo
     words: Words
@@ -30,9 +30,9 @@ class _Named:
 
 
 def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayout | None:
-    """The layout, None where dimensions have no names or no field changes along one that is time.
+    """The layout; None if dimensions have no names, or if no field has a dimension that is time.
 
-    `supposed` is a dimension that is taken for time, though nothing says so.
+    `supposed` is a dimension that is assumed to be time without a reason.
     """
     coordinates = {each.path: each for each in usable if _is_coordinate(each)}
     named = [_supposing(each, supposed) for each in _all_named(usable, coordinates)]
@@ -80,7 +80,7 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
 
 
 def is_one_state_by_names(usable: list[ArrayInfo]) -> bool:
-    """Whether dimensions have names, all of space: nothing in the file goes on in time."""
+    """Whether all named dimensions are of space, so that the file holds one state."""
     coordinates = {each.path: each for each in usable if _is_coordinate(each)}
     named = _all_named(usable, coordinates)
     large = [each for each in named if len(each.space) >= 2]
@@ -88,33 +88,34 @@ def is_one_state_by_names(usable: list[ArrayInfo]) -> bool:
 
 
 def dimension_of_unknown_meaning(usable: list[ArrayInfo]) -> str:
-    """The first dimension of the largest array that may be time, next to others that are axes of space by
-    their names; empty where there is none.
+    """The first dimension of the largest array that may be time; empty if there is none.
+
+    Its other dimensions must be axes of space by their names or units.
     """
     coordinates = {each.path: each for each in usable if _is_coordinate(each)}
     largest = max(_all_named(usable, coordinates), key=lambda each: each.array.size)
     unknown = []
     for dimension in largest.dimensions:
         listed = _coordinate_of(dimension, largest.array.path, coordinates)
-        # A unit of length says what an axis is, and so does its name.
+        # A unit of length shows an axis of space, and so does its name.
         if dimension in largest.space and not is_space(dimension, listed.attributes if listed else {}):
             unknown.append(dimension)
     return unknown[0] if 0 < len(unknown) < len(largest.space) else ""
 
 
 def _all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[_Named]:
-    """The arrays whose dimensions have names, but for coordinates."""
+    """The arrays with names of dimensions, without coordinates."""
     return [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
 
 
 def _supposing(each: _Named, dimension: str) -> _Named:
-    """The same with this dimension as time."""
+    """The same array with this dimension as time."""
     words = tuple(TIME if word == dimension else word for word in each.words)
     return replace(each, words=words) if dimension else each
 
 
 def _is_coordinate(each: ArrayInfo) -> bool:
-    """A list named as its own dimension."""
+    """Whether it is a list with the name of its dimension."""
     if len(each.dimensions) != 1 or each.pattern:
         return False
     last = each.path.rpartition("/")[2]
@@ -122,9 +123,10 @@ def _is_coordinate(each: ArrayInfo) -> bool:
 
 
 def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _Named | None:
-    """The words of an array's axes; None where one has no name and is not short."""
+    """The words of an array's axes; None if a long axis has no known name."""
     if not each.dimensions or not any(each.dimensions):
         return None
+
     words = [TIME] if each.pattern else []
     dimensions = [HOLE] if each.pattern else []
     for number, dimension in enumerate(each.dimensions):
@@ -135,12 +137,13 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _Named | None:
             found = "t"
         if found == "other" or (found == "" and length > 9):
             return None
-        # An axis of one cell is no axis: it is laid out as a component.
+        # An axis of one cell is treated as a component.
         if found in ("", "c") or (found == "space" and length == 1):
             words.append(CHANNEL)
         else:
             words.append({"t": TIME, "n": TRAJECTORY}.get(found, dimension))
         dimensions.append(dimension)
+
     repeated = any(count > 1 for word, count in Counter(words).items() if word != CHANNEL)
     if repeated or words.count(CHANNEL) > 2:
         return None
@@ -148,7 +151,7 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _Named | None:
 
 
 def _coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) -> ArrayInfo | None:
-    """The list of a dimension: of the same group, or of a group above."""
+    """The list of a dimension, in the same group or at the root."""
     group = path.rpartition("/")[0]
     for place in (f"{group}/{dimension}" if group else dimension, dimension):
         if place in coordinates:
@@ -204,7 +207,7 @@ def _on_faces(each: _Named, model: _Named, names: dict[str, str]) -> PlacedArray
 
 
 def _unique_axes(dimensions: list[str]) -> dict[str, str]:
-    """A name of its own for each axis, in the order of the file."""
+    """A unique name for each axis, in the order of the file."""
     names: dict[str, str] = {}
     for dimension in dimensions:
         word = axis_word(dimension)
@@ -225,7 +228,7 @@ def _words(each: _Named, names: dict[str, str]) -> Words:
 
 
 def _fits(each: _Named, lengths: Lengths, names: dict[str, str]) -> bool:
-    """Whether dimensions of one name have one length: in a file that is untrusted they need not."""
+    """Whether dimensions with the same name have the same length; in an untrusted file they may not."""
     found = _renamed(PlacedArray(each.array, each.words).lengths, names)
     return all(lengths.get(word) == length for word, length in found.items())
 
@@ -237,7 +240,7 @@ def _lists(
     usable: list[ArrayInfo],
     coordinates: dict[str, ArrayInfo],
 ) -> Lists:
-    """Coordinates by the names of the axes of the recipe, and the list of times."""
+    """The lists of coordinates, by the names of axes in the recipe, and the list of times."""
     space = {}
     time = None
     lengths = _renamed(PlacedArray(model.array, model.words).lengths, names)
@@ -252,14 +255,14 @@ def _lists(
 
 
 def _namesake(dimension: str, length: int | None, usable: list[ArrayInfo]) -> ArrayInfo | None:
-    """The one list called like a dimension and as long, anywhere in the file: axes/x of the label x."""
+    """The only list with the name and the length of a dimension, anywhere in the file: axes/x for label x."""
     alike = [each for each in usable if each.path.rpartition("/")[2] == dimension]
     found = [each for each in alike if each.lengths == (length,)]
     return found[0] if len(found) == 1 and not found[0].pattern else None
 
 
 def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> ArrayInfo | None:
-    """Times under another name than that of their dimension: XTIME along Time, `{step}/time` of states."""
+    """The times, if their name differs from the dimension: XTIME along Time, `{step}/time` of states."""
     if dimension == HOLE:
         steps = [each for each in usable if each.pattern and each.steps == model.array.steps]
         return next(

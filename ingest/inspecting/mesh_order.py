@@ -1,4 +1,4 @@
-"""The order of the axes where coordinates are as large as the fields: each changes along its own axis."""
+"""Finds the order of the axes from meshgrids: each coordinate changes along its own axis."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from shards.errors import SourceError
 
 
 def with_mesh_order(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
-    """The layout with its axes named by what changes along them; unchanged if the file does not say.
+    """The layout with its axes named by the coordinate that changes along them, if the file shows it.
 
-    Lengths alone cannot: X and Y of [y, x] are as large as the field, whichever axis is which.
+    Lengths cannot show it: X and Y [y, x] both have the shape of the field.
     """
     stored = [word for word in layout.words if word in layout.axes]
     space = tuple(layout.lengths[word] for word in stored)

@@ -1,4 +1,4 @@
-"""Arrays that differ only in a number of their paths: states of one run, or the same array of many runs."""
+"""Finds arrays that differ only in a number of their paths: states of one run, or arrays of several runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FEWEST_STATES = 10
 
 @dataclass(frozen=True)
 class Series:
-    """Arrays of one run, one for each frame: `pattern` has a hole for the number."""
+    """The arrays of one run, one per frame; `pattern` has a hole for the number."""
 
     pattern: str
     members: tuple[str, ...]
@@ -47,7 +47,7 @@ class Series:
 
     @property
     def group(self) -> str:
-        """The group that the number names, as a pattern; empty where it names the arrays themselves.
+        """The pattern of the numbered group; empty if the arrays themselves are numbered.
 
         >>> Series("data/{step}/meshes/rho", ("data/0/meshes/rho",)).group
         'data/{step}'
@@ -58,16 +58,16 @@ class Series:
 
 
 def find_series(arrays: ArrayFile, names: tuple[str, ...]) -> tuple[Series, ...]:
-    """The series of states of a file, each array in one at most; runs are none.
+    """The series of states of a file; each array is in at most one, and runs are not series.
 
-    Names alone are read, and the headers of a few groups: a file may hold thousands of states.
+    Reads only names and the headers of a few groups, because a file may hold thousands of states.
     """
     found = [each for each in _numbered(names) if _is_states(arrays, each, set(names))]
     return tuple(found)
 
 
 def _numbered(names: tuple[str, ...]) -> Iterable[Series]:
-    """Names by their patterns, each in that which has most members."""
+    """The names by pattern, each in the pattern with most members."""
     members: dict[str, list[str]] = {}
     holes: dict[str, list[str]] = {}
     for name in names:
@@ -134,9 +134,9 @@ def _number_of(series: Series, name: str) -> str:
 
 
 def time_attribute(arrays: ArrayFile, path: str) -> str:
-    """The attribute that says when a state is, such as `time`; empty where there is none.
+    """The attribute with the time of a state, such as `time`; empty if there is none.
 
-    A number or a date alone says it: lists are something else.
+    Only a number or a date counts, not a list.
     """
     try:
         held = arrays.attributes(path)

@@ -48,7 +48,7 @@ IN_FILES = re.compile(
 
 
 def looks_like_physics(name: str, value: float) -> bool:
-    """Whether a number is likely a parameter of the system rather than of the program.
+    """Whether a number is likely a parameter of the system and not of the program.
 
     >>> [looks_like_physics(name, 8.0) for name in ("Re", "kinematic_viscosity", "mpi_rank", "NumCycles")]
     [True, True, False, False]

@@ -21,17 +21,17 @@ from shards.schema import Frames
 # So many neighbours' steps apart, and the ends are no neighbours; so many, and they may be.
 APART = 4.0
 NEAR = 1.5
-# Units of latitude as the conventions of climate files (CF) write them.
+# Units of latitude in the conventions of climate files (CF).
 LATITUDE = re.compile("degrees?_?(north|N)")
 
 
 @dataclass(frozen=True)
 class Ends:
-    """What the two ends of an axis have to do with each other.
+    """How the two ends of an axis compare.
 
-    `jump` is the mean jump from the last cell to the first, in steps from these to their neighbours; None
-    where nothing varies along the axis. `repeated`: the last cells hold what the first hold. `at_rest`: all
-    fields are constant on either end. `latitude`: the axis ends at poles, or before them.
+    `jump` is the mean jump from the last cell to the first, relative to the steps to their neighbours; None
+    if nothing varies along the axis. `repeated`: the last cells equal the first. `at_rest`: all fields are
+    constant along either end. `latitude`: the axis ends at the poles or before them.
     """
 
     jump: float | None = None
@@ -41,7 +41,7 @@ class Ends:
 
     @property
     def side(self) -> Literal["wall", "open", "periodic"]:
-        """The boundary that they suggest."""
+        """The boundary that the ends suggest."""
         if self.repeated:
             return "periodic"
         if self.at_rest or (self.jump is not None and self.jump >= APART):
@@ -50,7 +50,7 @@ class Ends:
 
     @property
     def words(self) -> str:
-        """What they say to a person; nothing where they say nothing.
+        """What the ends suggest, in words; empty if nothing.
 
         >>> Ends(jump=9.0).words
         'probably not periodic: between the two ends values change 9 times as much as next to them'

@@ -1,4 +1,4 @@
-"""The meaning of every key of a recipe, with an example, per class that reads it."""
+"""The meaning of every key of a recipe, with an example."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ingest.split import HeldOut, SplitRule
 
 @dataclass(frozen=True)
 class Key:
-    """What a key means, and a line of TOML that uses it."""
+    """The meaning of a key, and a line of TOML with it."""
 
     meaning: str
     example: str
@@ -21,7 +21,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a recipe: the class that reads it, its head in TOML, its keys."""
+    """A table of a recipe: the class that reads it, its heading in TOML, its keys."""
 
     kind: type[Any]
     head: str

@@ -1,4 +1,4 @@
-"""The keys of a recipe as a page and as JSON Schema, made from the settings classes that read them."""
+"""Makes the page and the JSON Schema of recipes from the classes that read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingest.recipe import Recipe
 
 
 def recipe_schema() -> dict[str, Any]:
-    """JSON Schema of a recipe, each key with its meaning: what an editor shows."""
+    """The JSON Schema of a recipe, each key with its meaning, for editors."""
     schema = TypeAdapter(Recipe).json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     for table in TABLES:
@@ -55,7 +55,7 @@ def _row(kind: type[Any], name: str, key: Key) -> str:
 
 
 def _type_in_words(annotation: str) -> str:
-    """A type of Python as a person writes TOML.
+    """A Python type in words for people who write TOML.
 
     >>> _type_in_words("tuple[str, ...]"), _type_in_words("Literal['source', 'float32']")
     ('list of text', '`source` or `float32`')
@@ -91,7 +91,7 @@ def _type_in_words(annotation: str) -> str:
 
 
 def _default(found: Any) -> str:
-    """What holds where the key is left out."""
+    """The value if the key is left out."""
     if found.default is MISSING and found.default_factory is MISSING:
         return "required"
     value = found.default_factory() if found.default is MISSING else found.default

@@ -1,6 +1,4 @@
-"""The page docs/solvers.md, made from the recipe templates: what each program writes, its recipe, the
-command.
-"""
+"""Makes the page docs/solvers.md from the recipe templates."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ class Template:
 
 
 def read_template(name: str) -> Template:
-    """The template of this name.
+    """Reads the template with this name.
 
     >>> read_template("dedalus").place
     'snapshots'

@@ -1,4 +1,4 @@
-"""Recognises files of known programs by marks: which template reads them, and which hold no series."""
+"""Recognises files of known programs by their arrays and attributes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Holds = Literal["series", "state", "blocks", "tiles", "particles", "mesh", "leve
 
 @dataclass(frozen=True)
 class Solver:
-    """A program, the arrays and attributes that its files have, and what one file holds.
+    """A program, the arrays and attributes of its files, and what one file holds.
 
     `template`, but for blocks, is a recipe in `ingest/templates`, and a section of docs/solvers.md is called
     `name`.
@@ -26,13 +26,13 @@ class Solver:
     holds: Holds = "series"
 
     def wrote(self, names: list[str], attributes: set[str]) -> bool:
-        """Whether the file has every mark."""
+        """Whether the file has every array and attribute of the program."""
         if not set(self.attributes) <= attributes:
             return False
         return all(any(fnmatchcase(name, pattern) for name in names) for pattern in self.arrays)
 
 
-# The first that fits is named: those with more marks stand before those with fewer.
+# The first match counts, so programs with more marks come first.
 SOLVERS = (
     Solver("Athena++", "athena", ("LogicalLocations", "x1v"), ("NumMeshBlocks",), "blocks"),
     Solver("FLASH", "flash", ("block size", "coordinates", "refine level"), holds="blocks"),
@@ -40,7 +40,7 @@ SOLVERS = (
     Solver("GAMER", "gamer", ("GridData/*", "Tree/Corner"), holds="blocks"),
     Solver("LagrangeBench", "", ("*/position", "*/particle_type"), holds="particles"),
     Solver("Gadget", "", ("PartType[0-9]/Coordinates",), holds="particles"),
-    # A file may hold meshes and particles: the meshes are read.
+    # A file may hold meshes and particles; only the meshes are read.
     Solver("openPMD", "openpmd", ("data/*/meshes/*",)),
     Solver("openPMD", "openpmd", ("data/*/fields/*",), ("openPMD",)),
     Solver("openPMD particles", "", ("data/*/particles/*/position/*",), ("openPMD",), holds="particles"),
@@ -95,7 +95,7 @@ _REFUSALS: dict[Holds, str] = {
 
 
 def solver_of(names: list[str], attributes: set[str]) -> Solver | None:
-    """The program that writes such files, None where no marks are known.
+    """The program that writes such files; None if it is unknown.
 
     >>> solver_of(["scales/sim_time", "tasks/u"], set()).name
     'Dedalus'
@@ -104,7 +104,7 @@ def solver_of(names: list[str], attributes: set[str]) -> Solver | None:
 
 
 def refusal(solver: Solver) -> str:
-    """Why the files of a program are no fields on a grid; empty where they may be.
+    """Why the files of a program hold no fields on a grid; empty if they may.
 
     >>> refusal(Solver("Gadget", "", (), holds="particles")).split(",")[0]
     'Gadget: particles'

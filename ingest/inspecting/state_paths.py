@@ -1,4 +1,4 @@
-"""Paths that hold the number of a state, which differs from file to file: PLUTO's Timestep_10/vars/rho."""
+"""Finds paths with the number of a state, which differs between files: PLUTO's Timestep_10/vars/rho."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ _NUMBER = re.compile(r"\d+")
 def with_step_paths(
     listed: tuple[ArrayInfo, ...], states: tuple[tuple[Path, ...], ...], variables: tuple[str, ...]
 ) -> tuple[ArrayInfo, ...]:
-    """The arrays of the first of these moments, by a pattern with `{step}` where the last calls them by
-    another number.
-    """
+    """The arrays of the first of these files, with `{step}` in paths that have another number in the last."""
     if len(states) < 2:
         return listed
     with opened_together(states[-1], variables) as last:
@@ -39,7 +37,7 @@ def _with_step(each: ArrayInfo, names: Collection[str], states: int) -> ArrayInf
 
 
 def by_step(stored: str, fields: Iterable[ArrayInfo]) -> str:
-    """A path of one file as that of every file of the run, where it is in the group of a state.
+    """The path with `{step}`, if it is in the group of a state.
 
     >>> from ingest.inspecting.contents import Storage
     >>> rho = ArrayInfo("Timestep_7/vars/rho", (4, 5), "f8", Storage(), pattern="Timestep_{step}/vars/rho")

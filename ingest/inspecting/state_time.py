@@ -1,4 +1,4 @@
-"""The time of a single state: in an attribute of file, group or array, or in an array of one number."""
+"""Finds the time of a single state: an attribute of file, group or array, or an array of one number."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.numbered import time_attribute
 from shards.program.console import printable
 
-# Groups that hold attributes and no arrays (Gkeyll, Gadget and others).
+# Groups with attributes but without arrays (Gkeyll, Gadget and others).
 HEADER_GROUPS = ("timeData", "time", "Time", "header", "Header", "info", "metadata")
 
 
 def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
-    """Where the time is, as a recipe states it: `@time`, `state@time`, `info/time`; empty where nothing says
-    it.
-    """
+    """The place of the time, as a recipe names it: `@time`, `state@time`, `info/time`; empty if unknown."""
     groups = set(HEADER_GROUPS)
     for each in listed:
         if not each.pattern:
@@ -38,7 +36,7 @@ def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
 
 
 def words_of_time(arrays: ArrayFile, stored: str) -> str:
-    """The same for a sentence; empty for no time.
+    """The time as words for a sentence; empty if there is none.
 
     >>> words_of_time(None, "")
     ''

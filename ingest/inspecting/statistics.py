@@ -1,4 +1,4 @@
-"""Minimum, mean and the like of an array, from a few blocks of bounded size."""
+"""Computes minimum, mean and the like of an array from a few blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from ingest.formats.arrays import Array, SlabIndex
 from ingest.formats.npz import NpzMember
 
-# Numbers in one block; up to three are read of an array.
+# The numbers in a block; at most three blocks of an array are read.
 BLOCK = 2**20
-# Chunks that a block may touch: some files have a chunk for each cell.
+# The most chunks that a block touches: some files have a chunk for each cell.
 CHUNKS = 1024
-# A chunk is decoded whole, and an npz member from its start: more than this is not read for statistics.
+# The most bytes to decode for statistics: a chunk is decoded completely, an npz member from its start.
 DECODED_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class ArrayStatistics:
-    """Statistics of `read` numbers of an array; minimum to RMS are of finite ones, None if there are none."""
+    """Statistics of `read` numbers of an array; minimum to RMS are of finite numbers, None without any."""
 
     read: int
     not_finite: int
@@ -32,9 +32,7 @@ class ArrayStatistics:
 
 
 def statistics(array: Array, chunks: tuple[int, ...] | None) -> ArrayStatistics:
-    """Of a small array whole, of a large one of three blocks, or of one where three would mean decoding all
-    of it.
-    """
+    """The statistics of a whole small array, or of one or three blocks of a large one."""
     places = list(_blocks(array.shape, min(BLOCK, CHUNKS * math.prod(chunks) if chunks else BLOCK)))
     if isinstance(array, NpzMember) and math.prod(array.shape) * array.dtype.itemsize > DECODED_BYTES:
         places = places[:1]
@@ -55,7 +53,7 @@ def statistics(array: Array, chunks: tuple[int, ...] | None) -> ArrayStatistics:
 
 
 def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[SlabIndex, ...]]:
-    """Indices of blocks of at most `most` numbers: the first, the middle and the last along the leading
+    """The indices of the first, the middle and the last block of at most `most` numbers along the leading
     axes.
     """
     if not shape:
@@ -72,7 +70,7 @@ def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[SlabIndex, ...]
 
 
 def _place_of(number: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Index of an element by its number; numpy's own fails for shapes that only a header can hold."""
+    """The index of an element by its number; numpy fails for shapes that exist only in a header."""
     index: list[int] = []
     for length in reversed(shape):
         number, place = divmod(number, length)

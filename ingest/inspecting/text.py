@@ -1,4 +1,4 @@
-"""The result of an inspection as text, for a terminal of 100 columns."""
+"""Prints the result of an inspection as text, for a terminal with 100 columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shards.program.console import printable
 
 
 def inspection_lines(found: Inspection) -> list[str]:
-    """The whole report."""
+    """The whole report as lines."""
     count = f"{len(found.arrays)} array" + ("" if len(found.arrays) == 1 else "s")
     lines = [printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
@@ -43,7 +43,7 @@ def inspection_lines(found: Inspection) -> list[str]:
 
 
 def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
-    """One row per array below the name of its group: shape, type, size, storage and statistics."""
+    """A row per array below the name of its group: shape, type, size and storage."""
     rows, before = [], ""
     for each in listed:
         group, _, name = each.path.rpartition("/")
@@ -112,12 +112,12 @@ def _likeness_lines(found: Inspection) -> list[str]:
 
 
 def _against(likeness: SourceMatch) -> str:
-    """What the file has of a source, and the first that it lacks."""
+    """The first mark that the file has of a source, and the first that it lacks."""
     return ", but ".join((*likeness.reasons_for[:1], likeness.reasons_against[0]))
 
 
 def _fitting_lines(likeness: SourceMatch) -> list[str]:
-    """Which source and recipe fit the file, and why."""
+    """The source and the recipe that fit the file, with reasons."""
     lines = explained("looks like", f"source {likeness.source}: it " + ", ".join(likeness.reasons_for))
     if likeness.recipes:
         first, *others = likeness.recipes
@@ -132,7 +132,7 @@ def _fitting_lines(likeness: SourceMatch) -> list[str]:
 
 
 def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
-    """What to do, commands on lines of their own to be copied."""
+    """What to do next; commands are on their own lines, so that they can be copied."""
     file = shlex.quote(found.file)
     if found.outside:
         return explained(

@@ -1,4 +1,4 @@
-"""Text for a terminal: tables, and words with an explanation behind them."""
+"""Formats text for a terminal: tables, and words with explanations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from shards.program.console import printable
 # The widest name of a table.
 NAME = 36
 WIDTH = 100
-# Where explanations begin, behind the word that they explain.
+# The column of explanations, after the words.
 MARGIN = 13
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Aligned columns, those without a word left out; a row of one cell may be wider than its column."""
+    """Lines of aligned columns, without empty columns; a row of one cell may be wider."""
     kept = [place for place in range(len(head)) if any(row[place] for row in rows if len(row) > 1)]
     full = [[printable(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[place]) for row in full if len(row) > 1) for place in kept]

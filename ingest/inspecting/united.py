@@ -1,4 +1,4 @@
-"""Files of one run that hold different arrays, seen as one."""
+"""Reads files of one run that hold different arrays as one file."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class United:
 
 @contextmanager
 def opened_together(paths: Sequence[Path], variables: Sequence[str]) -> Iterator[ArrayFile]:
-    """One file, or those of several variables as one."""
+    """Opens one file, or the files of several variables as one."""
     with ExitStack() as stack:
         files = tuple(stack.enter_context(open_arrays(located(path))) for path in paths)
         yield files[0] if len(files) == 1 else _united(files, variables)
@@ -94,7 +94,7 @@ def _united(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> United:
 
 
 def _is_field(file: ArrayFile, path: str) -> bool:
-    """Whether an array is no list and no mesh of coordinates, which all files of a run may hold."""
+    """Whether an array is a field, and neither a list nor a meshgrid of coordinates."""
     try:
         lengths = [length for length in file.array(path).shape if length > 1]
     except SourceError:
@@ -106,7 +106,7 @@ def _is_field(file: ArrayFile, path: str) -> bool:
 def open_together(
     paths: Sequence[Path], variables: Sequence[str] = ()
 ) -> Iterator[tuple[ArrayFile, tuple[ArrayInfo, ...]]]:
-    """One file, or several as one; with their arrays by header."""
+    """Opens one file, or several as one, with their arrays by header."""
     with opened_together(paths, variables) as arrays:
         if not isinstance(arrays, United):
             yield arrays, list_arrays(arrays, located(paths[0]))

@@ -1,4 +1,4 @@
-"""Which files hold different variables of one run, by what is in them and by what they are called."""
+"""Decides whether files hold different variables of one run, by their arrays and their names."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
 
 
 def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:
-    """Whether each file holds one field, in all of them by the same name; some may hold lists alone."""
+    """Whether each file holds one field with the same name; some may hold only lists."""
     return {len(each) for each in fields} <= {0, 1} and len({each for each in fields if each}) == 1
 
 
 def doubt_of_words(files: Sequence[Path], words: Sequence[str], taken_for_variables: bool) -> str:
-    """What a person must look at where words alone decided, as files hold one array each; empty otherwise."""
+    """What a person must check if only words decided, because each file holds one array; otherwise empty."""
     if not are_one_array_each([_fields(path) for path in files]):
         return ""
     named = ", ".join(words[:9])
@@ -62,7 +62,7 @@ def _fields(path: Path) -> frozenset[str]:
 
 
 def _is_field(arrays: ArrayFile, each: ArrayInfo) -> bool:
-    """Whether an array is more than a list, and no mesh of coordinates."""
+    """Whether an array is neither a list nor a meshgrid of coordinates."""
     is_mesh = bool(space_name(each.path.rpartition("/")[2]))
     return len(each.values) >= 2 and not TIME_NAME.fullmatch(each.name) and each.fault is None and not is_mesh
 
