@@ -94,12 +94,12 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
 
 
 def _companions(recipe: Recipe, path: Path) -> tuple[Path, ...]:
-    """All other files that a file is read with."""
+    """All other files that are read together with a file."""
     return (*find(recipe.source).companions(path), *_side_files(recipe, path))
 
 
 def _side_files(recipe: Recipe, path: Path) -> tuple[Path, ...]:
-    """The files next to it that hold parameters: a change of them is a change of the data."""
+    """The files next to a data file that hold parameters; if they change, the data change."""
     named = (place[0] for place in map(split_side_file, recipe.scalars.values()) if place)
     found = (find_side_file(path, name, recipe.files) for name in dict.fromkeys(named))
     return tuple(filter(None, found))

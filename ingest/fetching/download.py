@@ -39,7 +39,7 @@ class _RefetchError(OSError):
 
 
 def is_there(file: RemoteFile, folder: Path) -> bool:
-    """Is the file there already? Raises SourceError where one of another size has its name."""
+    """Whether the file is already there; raises SourceError if a file of this name has another size."""
     path = folder / file.path
     if not path.exists():
         return False

@@ -1,4 +1,4 @@
-"""Numbers of a file at the places that [scalars] of a recipe names: arrays, columns of tables, attributes."""
+"""Reads the numbers at a place in [scalars] of a recipe: an array, a column of a table or an attribute."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ingest.layout import split_channel
 from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
-# As the group of an attribute: each group of the root, one for each trajectory.
+# The group of an attribute that stands for all groups at the root, one per trajectory.
 EACH_GROUP = "*"
 
 
 def is_outside(place: str) -> bool:
-    """Whether a place is not in the data: a part of the names of files, or a file next to them.
+    """Whether a place is outside the data file: a part of its name, or a file next to it.
 
     >>> is_outside("{Re}"), is_outside("params.json#nu"), is_outside("params[1]")
     (True, True, False)
@@ -28,7 +28,10 @@ def is_outside(place: str) -> bool:
 
 
 def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
-    """The array at `path`, or all whose path it fits where it holds a `*`, in order of their paths."""
+    """The array at `path`; with a `*` in it, all arrays with matching paths, in natural order.
+
+    Raises SourceError if there is none.
+    """
     if "*" not in path:
         return (arrays.array(path),)
     names = _fitting(arrays.names(), path)
@@ -39,13 +42,14 @@ def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
 
 
 def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
-    """The numbers of an array, of a column of it, or of an attribute, of each group if the group is `*`.
+    """The numbers at a place: `nu`, column 1 of a table `params[1]`, an attribute `run@nu` or `*@nu`.
 
-    Raises SourceError where there is none.
+    Raises SourceError if there are none.
     """
     path, at, attribute = place.partition("@")
     if at and path == EACH_GROUP:
         return _of_groups(arrays, attribute)
+
     if at:
         value = arrays.attribute(path, attribute)
         if value is None:
@@ -53,6 +57,7 @@ def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
                 f"{arrays.where}:{path}: no attribute {attribute}; correct [scalars] of the recipe"
             )
         return (value,)
+
     path, column = split_channel(place)
     found = [whole(array) for array in find_arrays(arrays, path)]
     if column is not None:
@@ -61,7 +66,7 @@ def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
 
 
 def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
-    """The same; None where the file has no such array, group or attribute."""
+    """The numbers at a place; None if the file has no such array, group or attribute."""
     path, at, attribute = place.partition("@")
     names = arrays.names()
     if not at:
@@ -74,14 +79,14 @@ def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
 
 
 def _fitting(names: tuple[str, ...], path: str) -> list[str]:
-    """The names that a path, which may hold a `*`, fits with as many groups."""
+    """The names that match a path, in natural order; a `*` in it does not match a `/`."""
     depth = path.count("/")
     fitting = [name for name in names if name == path or ("*" in path and fnmatchcase(name, path))]
     return sorted((name for name in fitting if name.count("/") == depth), key=natural)
 
 
 def _of_groups(arrays: Arrays, attribute: str) -> tuple[float, ...]:
-    """The attribute of each group of the root that has it, in the order of trajectories."""
+    """The attribute of each group at the root that has it, in the order of trajectories."""
     groups = dict.fromkeys(name.partition("/")[0] for name in arrays.names() if "/" in name)
     held = [arrays.attribute(group, attribute) for group in sorted(groups, key=natural)]
     return tuple(value for value in held if value is not None)
@@ -91,7 +96,7 @@ def _column(values: npt.NDArray[np.float64], column: int, where: str) -> npt.NDA
     """One column of a table of parameters [N, P], or of the row [P] of one trajectory."""
     if values.ndim not in (1, 2) or column >= values.shape[-1]:
         raise SourceError(
-            f"{where}: shape {values.shape}; expected columns of parameters, and one of number {column}; "
-            "correct [scalars] of the recipe"
+            f"{where}: shape {values.shape}; expected a table of parameters with a column {column}; correct "
+            "[scalars] of the recipe"
         )
     return values[..., column]

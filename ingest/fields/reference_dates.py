@@ -40,8 +40,9 @@ def unit_of_times(arrays: AttributedArrays, stored: str) -> str:
 
 
 def unit_of_dates(seconds: Sequence[float]) -> str:
-    """A unit that counts from the first of some dates, given as seconds since 1970, in the largest unit that
-    divides all steps between them.
+    """The unit that counts from the first of these dates, which are given in seconds since 1970.
+
+    It is the largest of days, hours and seconds that divides all steps.
 
     >>> unit_of_dates([90000.0, 90000.0 + 3600]), unit_of_dates([0.5])
     ('hours since 1970-01-02 01:00:00', 'seconds since 1970-01-01 00:00:00')
@@ -56,7 +57,7 @@ def unit_of_dates(seconds: Sequence[float]) -> str:
 
 
 def counted_in(times: tuple[float, ...], unit: str, wanted: str) -> tuple[float, ...]:
-    """Times in the unit that a recipe wants, where both count from dates; otherwise as they are.
+    """Converts times to the unit of a recipe if both units count from a date; otherwise returns them as is.
 
     >>> counted_in((0.0, 12.0), "hours since 2020-02-01", "days since 2020-01-01")
     (31.0, 31.5)

@@ -1,4 +1,4 @@
-"""Parameters of trajectories, from the places that [scalars] of a recipe names."""
+"""Reads the parameters of trajectories: from arrays and attributes, file names, or files next to the data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from shards.errors import SourceError
 
 
 def described_scalars(file: Arrays, recipe: Recipe, count: int) -> dict[str, list[float]]:
-    """For each parameter of the recipe, its value in each of `count` trajectories."""
+    """The values of each parameter in [scalars] of the recipe, one for each of `count` trajectories."""
     return {name: _values(file, place, count, recipe) for name, place in recipe.scalars.items()}
 
 
 def _values(file: Arrays, place: str, count: int, recipe: Recipe) -> list[float]:
-    """One value for all trajectories, or one for each."""
+    """The values of the parameter at a place; one value in a file is that of all trajectories."""
     if names_parts(place):
         return [_number_in_name(file, place)] * count
     if split_side_file(place):
@@ -34,7 +34,7 @@ def _values(file: Arrays, place: str, count: int, recipe: Recipe) -> list[float]
 
 
 def _number_in_name(file: Arrays, place: str) -> float:
-    """The number that a part of the names of a run's files is."""
+    """The number in a named part of the file names of a run."""
     parts = file.parts if isinstance(file, FileRun) else {}
     text = parts.get(place.strip("{}"), "")
     try:
@@ -46,7 +46,7 @@ def _number_in_name(file: Arrays, place: str) -> float:
 
 
 def _number_next_to(file: Arrays, place: str, recipe: Recipe) -> float:
-    """The number of a file in the folder of the data, or in one above that `files` goes through."""
+    """The number in a file in the folder of the data, or in a folder above it that `files` names."""
     name, key = split_side_file(place) or ("", "")
     path = find_side_file(Path(file.where), name, recipe.files)
     if path is None:

@@ -38,7 +38,7 @@ def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[
 
 
 def unit_of_stored(arrays: AttributedArrays, stored: str, fields: tuple[str, ...]) -> str:
-    """The unit of the times of one file, as its attributes say; that of dates where these are its times."""
+    """The unit of the times of one file, by its attributes; SINCE_1970 if its times are dates."""
     path, at, attribute = stored.partition("@")
     if stored == STEP_ITSELF:
         named = next((field for field in fields if names_parts(field)), "")

@@ -192,7 +192,7 @@ class Hdf5Arrays:
         return tree.dimension_names(hdf5.numbers(self.file, path))
 
     def _dates(self, found: h5py.HLObject) -> DateArray | None:
-        """The dates of a dataset of text; None for any other."""
+        """The dates in a dataset of text; None if it holds none."""
         if not isinstance(found, h5py.Dataset) or found.is_virtual:
             return None
         with reading(found):

@@ -1,4 +1,4 @@
-"""Dates that a file writes as text, or as numpy's datetime64, read as seconds since 1970.
+"""Reads dates in text or in numpy's datetime64 as seconds since 1970.
 
 The reasons are in docs/decisions/0149-dates.md.
 """
@@ -17,9 +17,9 @@ import numpy.typing as npt
 from ingest.formats.text_lists import is_list_of_text, words_of
 from ingest.name_pattern import is_date, step_number
 
-# The unit in which dates are counted.
+# The unit of all dates that are read.
 SINCE_1970 = "seconds since 1970-01-01"
-# A longer list is no list of times.
+# A longer list is not a list of times.
 MOST_DATES = 2**20
 _ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
 _CLOCK = r"(?P<hour>\d{1,2})(?::?(?P<minute>\d{2}))?(?::?(?P<second>\d{2})(?P<fraction>[.,]\d*)?)?"
@@ -28,7 +28,7 @@ _DATE = re.compile(rf"\s*(?P<day>-?\d{{4}}([-/])\d{{1,2}}\2\d{{1,2}})(?:[T_\s]+{
 
 
 def seconds_of_date(text: str) -> float | None:
-    """Seconds since the beginning of 1970; None for a text that is no date.
+    """The seconds since 1970 of a date; None if the text is not a date.
 
     >>> seconds_of_date("1970-01-02_01:00:00"), seconds_of_date("1970-01-01T00:00:00.25Z")
     (90000.0, 0.25)
@@ -40,17 +40,19 @@ def seconds_of_date(text: str) -> float | None:
         return step_number(text.strip()) if is_date(text.strip()) else None
     year, month, day = (int(part) for part in re.split(r"(?<=\d)[-/]", found["day"]))
     hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+
     is_valid = 1 <= month <= 12 and 1 <= day <= 31 and hour <= 24 and minute < 60 and second <= 60
     if not is_valid:
         return None
-    # Models have calendars of their own: a 30 February is two days after the 28th.
+
+    # Some models have months of 30 days: 30 February is two days after the 28th.
     days = int(np.datetime64(f"{year:04d}-{month:02d}", "D").astype(int)) + day - 1
     fraction = float((found["fraction"] or "").replace(",", ".").rstrip(".") or 0)
     return 86400.0 * days + 3600 * hour + 60 * minute + second + fraction - _offset(found["zone"] or "Z")
 
 
 def _offset(zone: str) -> int:
-    """Seconds that the clock of a zone is ahead: +01:00."""
+    """The seconds by which a time zone, such as +01:00, is ahead of UTC."""
     if not zone.startswith(("+", "-")):
         return 0
     seconds = 3600 * int(zone[1:3]) + 60 * int(zone[-2:])
@@ -58,7 +60,7 @@ def _offset(zone: str) -> int:
 
 
 def date_of(attribute: object) -> float | None:
-    """Seconds since 1970 of an attribute that is a date; None for any other."""
+    """The seconds since 1970 of an attribute that is a date; None otherwise."""
     return seconds_of_date(attribute) if isinstance(attribute, str) else None
 
 
@@ -91,7 +93,7 @@ def may_hold_dates(shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> bool:
 
 
 def dates_in(values: npt.NDArray[Any], where: str) -> DateArray | None:
-    """The array of these texts or datetime64; None where one of them is no date."""
+    """The dates in an array of text or datetime64; None if one of its values is not a date."""
     if values.dtype.kind == "M":
         steps = (values - np.datetime64("1970-01-01")) / np.timedelta64(1, "s")
         return DateArray(where, steps.astype(np.float64)) if np.isfinite(steps).all() else None
@@ -101,7 +103,7 @@ def dates_in(values: npt.NDArray[Any], where: str) -> DateArray | None:
 
 
 def _all_seconds(words: Iterable[str]) -> npt.NDArray[np.float64]:
-    """The seconds of all words; none where one of them is no date."""
+    """The seconds of all words; empty if one of them is not a date."""
     found = []
     for word in words:
         seconds = seconds_of_date(word)

@@ -78,7 +78,7 @@ class ClassicFile:
         return tuple(sorted(self.dataset.variables))
 
     def array(self, path: str) -> ClassicArray | DateArray:
-        """The variable; raises SourceError where it is absent, or holds neither numbers nor dates."""
+        """The variable; raises SourceError if it is absent, or holds neither numbers nor dates."""
         variable = self.dataset.variables.get(path)
         if variable is None:
             raise SourceError(
@@ -94,7 +94,7 @@ class ClassicFile:
         return ClassicArray(f"{self.where}:{path}", variable)
 
     def attribute(self, path: str, name: str) -> float | None:
-        """A number or a date; raises SourceError for another one."""
+        """The value of an attribute; raises SourceError if it is neither a number nor a date."""
         value = self.attributes(path).get(name)
         if value is None:
             return None

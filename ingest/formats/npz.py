@@ -127,7 +127,7 @@ class Npz(_ArraysAlone):
         return tuple(sorted(name[:-4] for name in self._archive.namelist() if name.endswith(".npy")))
 
     def array(self, path: str) -> NpyArray:
-        """The array; raises SourceError where it is absent, or holds neither numbers nor dates."""
+        """The array; raises SourceError if it is absent, or holds neither numbers nor dates."""
         if path not in self.names():
             raise SourceError(
                 f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"

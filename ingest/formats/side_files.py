@@ -1,7 +1,7 @@
-"""Numbers in the small files that people write next to their output: JSON, TOML and Fortran namelists.
+"""Reads numbers from small files next to the data: JSON, TOML and Fortran namelists.
 
-They are untrusted: of bounded size, read without recursion of our own, and nothing but numbers is taken.
-docs/decisions/0154-side-files.md
+The files are not trusted: their size is limited, no function here calls itself, and only numbers are taken.
+The reasons are in docs/decisions/0154-side-files.md.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ingest.formats.zarr_marker import MARKERS
 from shards.errors import SourceError
 
 BYTES = 2**20
-# Numbers of a list that have a place of their own.
+# A longer list is ignored.
 LONGEST_LIST = 64
 _PLACE = re.compile(r"([^/#]+\.(?:json|toml|nml))#(.+)")
 _GROUP = re.compile(r"\s*[&$](\w+)(.*)")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"
-# Of a list, nothing is taken: behind the number, another name or the end is expected.
+# Lists are ignored: after the number, another name or the end must follow.
 _ASSIGNMENT = re.compile(rf"(\w+)\s*=\s*({_NUMBER})\s*(?=,?\s*(?:$|/|[A-Za-z_]\w*\s*=))")
 
 
 def split_side_file(place: str) -> tuple[str, str] | None:
-    """The name of the file and the key of a place in it; None for a place elsewhere.
+    """The file name and the key in a place; None if the place is not in such a file.
 
     >>> split_side_file("params.json#physics.nu"), split_side_file("#refs#/nu")
     (('params.json', 'physics.nu'), None)
@@ -39,23 +39,21 @@ def split_side_file(place: str) -> tuple[str, str] | None:
 
 
 def folders_of(data: Path, files: str) -> tuple[Path, ...]:
-    """Where files next to a data file are: in its folder, and in those above that the pattern `files` goes
-    through, the nearest first.
-    """
+    """The folder of a data file and the folders above it that the pattern `files` names, nearest first."""
     store = data.parent if data.name in MARKERS else data
     return tuple(store.parents)[: files.count("/") + 1]
 
 
 def find_side_file(data: Path, name: str, files: str) -> Path | None:
-    """The nearest file of this name next to a data file that fits the pattern `files`; None for no file."""
+    """The nearest file of this name in the folders of a data file; None if there is none."""
     places = (folder / name for folder in folders_of(data, files))
     return next((place for place in places if place.is_file()), None)
 
 
 def numbers_in(path: Path) -> dict[str, float]:
-    """The finite numbers of a file by their keys: `physics.nu` of a table or group, `size[1]` of a list.
+    """The finite numbers in a file by their keys: `physics.nu` in a table or group, `size[1]` in a list.
 
-    Raises SourceError for a file that is too large, or not of the kind that its name says.
+    Raises SourceError if the file is too large, or not of the format that its name ends with.
     """
     try:
         with path.open("rb") as file:
@@ -69,7 +67,7 @@ def numbers_in(path: Path) -> dict[str, float]:
 
 
 def _of_tables(tables: object) -> Iterator[tuple[str, float]]:
-    """The numbers of tables in tables, in order; true and false are none."""
+    """The numbers in nested tables, breadth first; true and false are not numbers."""
     waiting: deque[tuple[str, Any]] = deque([("", tables)])
     while waiting:
         key, held = waiting.popleft()
@@ -85,7 +83,7 @@ def _is_finite(number: float) -> bool:
     try:
         return math.isfinite(number)
     except OverflowError:
-        # A whole number of JSON may have any number of digits.
+        # An integer in JSON may have any number of digits.
         return False
 
 

@@ -14,9 +14,7 @@ MOST_BYTES = 2**16
 
 
 def is_list_of_text(shape: tuple[int, ...], dtype: np.dtype[Any], most: int) -> bool:
-    """Whether an array is one text, texts [L], or letters [L, letters] as NetCDF stores them; `most` is the
-    largest L.
-    """
+    """Whether an array is one text, texts [L], or letters [L, letters] as in NetCDF; L is at most `most`."""
     is_text = dtype.kind in "SUT" or h5py.check_string_dtype(dtype) is not None
     axes = 2 if dtype == np.dtype("S1") else 1
     return is_text and axes - 1 <= len(shape) <= axes and (shape[0] if len(shape) == axes else 1) <= most
@@ -34,7 +32,7 @@ def is_short(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
 
 
 def words_of(values: npt.NDArray[Any]) -> tuple[str, ...]:
-    """The words of such a list, or the one text.
+    """The words of a list of text, or its single text.
 
     >>> words_of(np.array([[b"u", b"x"], [b"p", b" "]])), words_of(np.array(["rho"]))
     (('ux', 'p'), ('rho',))

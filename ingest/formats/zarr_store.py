@@ -101,7 +101,7 @@ class Zarr:
         return tuple(sorted(name for name, item in self._members().items() if isinstance(item, zarr.Array)))
 
     def array(self, path: str) -> ZarrArray | DateArray:
-        """The array; raises SourceError where it is absent, or holds neither numbers nor dates."""
+        """The array; raises SourceError if it is absent, or holds neither numbers nor dates."""
         item = self._members().get(path)
         if not isinstance(item, zarr.Array):
             raise SourceError(
@@ -299,7 +299,7 @@ class ZarrArray:
         return self.packing.decode(stored) if self.packing else stored
 
     def stored(self, *index: SlabIndex) -> npt.NDArray[Any]:
-        """The part of the array as it is stored, not decoded."""
+        """The part of the array as stored, not decoded."""
         with self._reading():
             require_whole(self.array, self.contents, index)
             return np.array(self.array[index])

@@ -49,7 +49,7 @@ def scalar_lines(
     named = [each for each in in_names if each not in unsure]
     found = _parameters(arrays, layout, in_names, named)
     for number in beside:
-        # What the data say themselves is nearer.
+        # The data themselves come first.
         physics = looks_like_physics(number.name, number.value)
         found.setdefault(number.name, (number.place, f"{number.value:g}", physics))
     changing = changing_places({place for place, _, _ in found.values()}, arrays, last_file)
@@ -81,7 +81,7 @@ def _parameters(
     in_names: tuple[NamedParameter, ...],
     named: list[NamedParameter],
 ) -> dict[str, Parameter]:
-    """Those that names of files, attributes, arrays and columns of tables hold, each name once."""
+    """The parameters in file names, attributes, arrays and columns of tables, each name once."""
     found: dict[str, Parameter] = {}
     for part in named:
         found[part.name] = (part.place, part.text, looks_like_physics(part.name, part.value))

@@ -156,7 +156,7 @@ class DraftText:
         yield f"# {words}"
 
     def _other_orders(self) -> Iterator[str]:
-        """Layouts that the lengths allow as well, and how a file is written that leaves no choice."""
+        """Comments with other layouts that the lengths allow, and how to write a file with only one."""
         if self.layout.other_orders:
             yield "# CHECK: the lengths allow other layouts too; the fields below change with them:"
             yield from (f"#   {each}" for each in self.layout.other_orders)

@@ -78,7 +78,7 @@ def is_of_particles(path: str) -> bool:
 
 
 def particles(listed: tuple[ArrayInfo, ...]) -> str:
-    """The species of particles next to fields, in a sentence; empty where there are none."""
+    """A clause about the species of particles in a file; empty if there are none."""
     paths = [each.path.partition("/particles/")[2] for each in listed if is_of_particles(each.path)]
     species = sorted({path.partition("/")[0] for path in paths})
     return (

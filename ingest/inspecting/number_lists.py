@@ -1,4 +1,4 @@
-"""Lists of numbers, times and cell centres, in the words of a draft."""
+"""Describes lists of times and of cell centres for the comments of a draft."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def values_of(arrays: ArrayFile, listed: ArrayInfo | None) -> Values | None:
 
 
 def span(values: Values, what: str, unit: str) -> str:
-    """Number, ends and unit of the values of a list, and what is unusual about it."""
+    """The count, first value, last value and unit of a list, and what is unusual about it."""
     words = f"{len(values)} {what}s, {values[0]:.6g} to {values[-1]:.6g}"
     words += f" {printable(unit)}" if unit else ""
     if len(values) > 2 and not even(values):
@@ -40,7 +40,7 @@ def span(values: Values, what: str, unit: str) -> str:
 
 
 def out_of_order(time: ArrayInfo, times: Values) -> list[str]:
-    """The stored times as they are, with what to do: a build refuses them until the frames are in order."""
+    """The rule for times that are not in order, with what to do: a build refuses them until they are."""
     first = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
     name, here, before = printable(time.path), f"{times[first]:g}", f"{times[first - 1]:g}"
     return [
@@ -53,7 +53,7 @@ def out_of_order(time: ArrayInfo, times: Values) -> list[str]:
 
 
 def why_no_times(time: ArrayInfo, times: Values) -> str:
-    """Why a list is not taken for the times of the frames."""
+    """The reason why a list is not used as the times of the frames."""
     name = printable(time.path)
     missing = np.flatnonzero(~np.isfinite(times))
     if missing.size:
@@ -62,11 +62,12 @@ def why_no_times(time: ArrayInfo, times: Values) -> str:
 
 
 def one_way(values: Values) -> bool:
-    """Whether all numbers are finite and go up, or all go down."""
+    """Whether all values are finite, and either increase or decrease."""
     steps = np.diff(values)
     return bool(np.isfinite(values).all() and ((steps > 0).all() or (steps < 0).all()))
 
 
 def even(values: Values) -> bool:
+    """Whether all steps of a list are equal within 0.1%."""
     steps = np.diff(values)
     return bool(np.allclose(steps, steps[0], rtol=1e-3))

@@ -1,6 +1,6 @@
-"""Numbers of the small files next to the data, as parameters and time steps that a draft offers.
+"""Finds parameters and time steps for a draft in small files next to the data.
 
-docs/decisions/0154-side-files.md
+The reasons are in docs/decisions/0154-side-files.md.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pathlib import Path
 from ingest.formats.side_files import BYTES, SUFFIXES, folders_of, numbers_in
 from shards.errors import SourceError
 
-# So many files are read, and so many numbers offered.
+# The most files that are read, and the most numbers that are offered.
 MOST_FILES = 8
 MOST_NUMBERS = 40
-# What our own files next to the data may be called.
+# Names of files that do not hold parameters: schemas, our cards and indices, and those of programs.
 OWN = re.compile(r".*schema\.json|card\.json|index\.json|package(-lock)?\.json|pyproject\.toml")
-# What a recipe of ours says, and no file of parameters.
+# A line that is in each of our recipes, but not in a file of parameters.
 RECIPE = re.compile(rb'^source\s*=\s*"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class SideNumber:
-    """A number of a file next to the data: its name, where a recipe finds it, and its value."""
+    """A number in a file next to the data: its name, its place in a recipe, and its value."""
 
     name: str
     place: str
@@ -33,16 +33,16 @@ class SideNumber:
 
 
 def side_numbers(data: Path, files: str) -> tuple[SideNumber, ...]:
-    """The numbers of the files next to a data file that fits the pattern `files`; nearer ones first."""
+    """The numbers in the files next to a data file and in the folders above it that `files` names."""
     found: dict[str, SideNumber] = {}
     for path in _side_files(data, files):
         try:
             numbers = numbers_in(path)
         except SourceError:
-            # A file of another purpose says nothing of the data.
+            # Not a file of parameters.
             continue
         for key, value in numbers.items():
-            # A list has as many numbers as axes, and no name for each.
+            # The numbers of a list have no names.
             if key.endswith("]") or len(found) >= MOST_NUMBERS:
                 continue
             last = key.rpartition(".")[2]
@@ -52,7 +52,7 @@ def side_numbers(data: Path, files: str) -> tuple[SideNumber, ...]:
 
 
 def _side_files(data: Path, files: str) -> Iterator[Path]:
-    """Files of parameters for all data in their folder: none of a single run among several."""
+    """The files with parameters of all data in a folder; files of one run among several are left out."""
     count = 0
     for folder in folders_of(data, files):
         paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())

@@ -65,7 +65,7 @@ def test_a_parameter_is_read_where_it_is(runs, place, values):
 @pytest.mark.parametrize(
     ("files", "place", "words"),
     [
-        ("out/*.h5", "params[2]", "expected columns of parameters, and one of number 2"),
+        ("out/*.h5", "params[2]", "expected a table of parameters with a column 2"),
         ("out/*.h5", "@mu", "no attribute mu"),
         ("out/*.h5", "params", "4 values; expected one, or one for each of 2 trajectories"),
         ("out/*.h5", "params.json#Pr", r"params.json: no number Pr; found fluid.Pr, size\[0\], size\[1\]"),
