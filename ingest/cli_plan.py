@@ -82,7 +82,7 @@ def planned(
     assignments: list[str] | None,
     resources: Resources,
 ) -> tuple[BuildPlan, Path]:
-    """The plan and the root; raises SettingsError before a frame is read where the memory is too small."""
+    """The plan and the root; raises SettingsError, before a frame is read, if the memory is too small."""
     recipe, place = recipe_and_root(dataset, root, tuple(assignments or ()))
     kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
     return plan_build(recipe, start, kind, name, keep_error=keep_error, resources=resources), place

@@ -1,4 +1,4 @@
-"""The times of a draft."""
+"""Drafts the times of a recipe."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from ingest.layout import TIME
 from ingest.name_pattern import STEP, NamePattern
 from shards.program.console import printable
 
-# What an attribute is called that is the time between frames, or a step of the solver.
+# Names of attributes with the time between frames, or a time step of the solver.
 STEP_NAME = re.compile(
     r"d_?t|delta_?t|time_?step(_size)?|(dt|interval)_?(out(put)?|save|frames?|snap\w*)", re.IGNORECASE
 )
-# What an attribute is called that is the time between steps of the solver; a whole `timestep` is a counter.
+# Names of attributes with the time step of the solver; a `timestep` that is a whole number is a counter.
 SOLVER_STEP = re.compile(r"d_?t|delta_?t", re.IGNORECASE)
 TIME_STEP = re.compile(r"time_?step(_?(size|length))?", re.IGNORECASE)
 TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
@@ -40,7 +40,7 @@ TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: 
 
 @dataclass(frozen=True)
 class TimeLines:
-    """The table [time]."""
+    """The lines of the table [time]."""
 
     reader: FrameReader
     folder: FolderContents | None
@@ -55,12 +55,12 @@ class TimeLines:
         return self.reader.layout
 
     def lines(self) -> list[str]:
-        """The table of the time, and what its list says of means over time."""
+        """The table [time], and the comments about means over time that its list of times states."""
         lines = self._rule_of_time()
         return [*lines, *time_of_means(self.arrays, self.layout)] if "[time]" in lines else lines
 
     def _rule_of_time(self) -> list[str]:
-        """The rule for the time: a list, an attribute or number of each state, or left open."""
+        """The rule for the times: a list, an attribute or number of each state, or a comment."""
         frames = self.layout.lengths[TIME]
         time = self.layout.lists.time
         if time is not None and "%Y" in time.unit:
@@ -101,7 +101,7 @@ class TimeLines:
         return ["", f"# {why_no_times(time, times)}", *self._open_time()]
 
     def _open_time(self) -> list[str]:
-        """The step as a comment: that of an attribute or of a file next to the data, otherwise any."""
+        """The time step as a comment: that of an attribute or of a file next to the data, otherwise 1."""
         frames = self.layout.lengths[TIME]
         said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
         numbers = [(name, f"the attribute {name}", v) for name, v in root_numbers(self.arrays).items()]
@@ -114,8 +114,10 @@ class TimeLines:
 
     @cached_property
     def solver_step(self) -> tuple[str, float] | None:
-        """What the file calls the time between steps of the solver, and how long it is; None where nothing
-        says it, where it is another one in the last file, or where the numbers in the names are times.
+        """The name and the value of the time step of the solver in the file.
+
+        None if the file does not state it, if the last file states another, or if the numbers in the names
+        are times.
         """
         if self._numbers_have_fractions:
             return None
@@ -130,14 +132,12 @@ class TimeLines:
 
     @property
     def used(self) -> str:
-        """The name of the number of the file that the table has as its step; empty where it has none."""
+        """The name of the number in the file that became `step` of the table; empty if there is none."""
         counts = self._states and self._time_of_states()[0] == HOLE
         return self.solver_step[0] if counts and self.solver_step is not None else ""
 
     def _places_of_steps(self) -> Iterator[tuple[str, str]]:
-        """Attributes and single numbers that are called as a time step is: what they are called, and where
-        they are, as a recipe says it.
-        """
+        """The name and the place of each attribute and single number that is named like a time step."""
         first = self.layout.variable[0].array.path
         for group in dict.fromkeys(("", first.rpartition("/")[0], first)):
             for name in root_numbers(self.arrays, group):
@@ -149,7 +149,7 @@ class TimeLines:
 
     @property
     def _numbers_have_fractions(self) -> bool:
-        """Whether the numbers in the names of files or arrays are times: out_0.25.h5."""
+        """Whether the numbers in the names of files or arrays are times, as in out_0.25.h5."""
         if self.folder is not None and self.folder.kind == "states":
             return any("." in step for step in self.folder.steps)
         array = next((each.array for each in self.layout.variable if each.array.pattern), None)
@@ -158,12 +158,12 @@ class TimeLines:
 
     @property
     def _states(self) -> bool:
-        """Whether frames are arrays, groups or files of their own."""
+        """Whether frames are separate arrays, groups or files."""
         of_files = self.folder is not None and self.folder.kind in ("states", "pieces")
         return of_files or any(each.array.pattern for each in self.layout.variable)
 
     def _time_of_states(self) -> tuple[str, str]:
-        """What `stored` says of the times of states, and a comment."""
+        """The value of `stored` for the times of states, and a comment."""
         time = self.layout.lists.time
         if self.folder is not None and self.folder.kind in ("states", "pieces"):
             if time is not None:
@@ -181,7 +181,7 @@ class TimeLines:
         return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
 
     def _unit_of_states(self, stored: str) -> str:
-        """The unit of the times of states; of dates, one that counts from the first of them."""
+        """The unit of the times of states; for dates, a unit that counts from the first."""
         time = self.layout.lists.time
         if stored == HOLE:
             return unit_of_dates(self.folder.dates) if self.folder is not None and self.folder.dated else ""
@@ -193,14 +193,14 @@ class TimeLines:
         return self._unit_of_openpmd(stored) if date is None else unit_of_dates([date])
 
     def _first_of(self, path: str) -> str:
-        """The group or array of the first step, of a path that names one for each."""
+        """The group or array of the first step at a path with `{step}`; otherwise the path."""
         if HOLE not in path:
             return path
         array = next(each.array for each in self.layout.variable if each.array.pattern)
         return "/".join(array.path.split("/")[: path.count("/") + 1])
 
     def _unit_of_openpmd(self, stored: str) -> str:
-        """The unit of a time in an attribute, where timeUnitSI next to it says how many seconds it is."""
+        """The unit of a time attribute, if timeUnitSI next to it states its seconds."""
         path, at, _ = stored.partition("@")
         if not at:
             return ""
@@ -210,10 +210,10 @@ class TimeLines:
         return TIME_UNITS.get(seconds, f"{seconds!r} s")
 
     def _time_of_files(self) -> tuple[str, str]:
-        """The same where each file is a state."""
+        """The value of `stored`, and a comment, if each file is a state."""
         assert self.folder is not None
         arrays = (*(each.array for each in self.layout.fields), *self.layout.scalars, *self.layout.rest)
-        # Each file has one state: what is called by its number there is looked at as any other array.
+        # Each file has one state: arrays with its number in their paths count like other arrays.
         stored = time_of_state(self.arrays, tuple(replace(each, pattern="") for each in arrays))
         path, at, name = stored.partition("@")
         if stored:

@@ -1,4 +1,4 @@
-"""Ghost cells that attributes of a field list, one number per axis: OPS and others.
+"""Finds ghost cells by attributes with one number per axis, as OPS and others write them.
 
 The reasons are in docs/decisions/0150-halos-in-lists.md.
 """
@@ -18,15 +18,15 @@ from ingest.inspecting.halo import Halo, in_order
 from ingest.inspecting.infer_layout import InferredLayout
 from shards.errors import SourceError
 
-# What programs call ghost cells.
+# Names of the number of ghost cells.
 GHOST_NAME = re.compile(
     r"(n(um(ber)?(_?of)?)?_?)?(ghost|guard|halo)_?(cell|zone|layer|point)?s?_?(size|width|depth)?|n_?g",
     re.IGNORECASE,
 )
 MOST_GHOSTS = 16
-# Lists that count them below and above, one number per axis: of OPS, from 0 down and up; of others.
+# Names of lists with the ghost cells below and above each axis; OPS (first) negates those below.
 SIDES = (("d_m", "d_p"), ("halo_lower", "halo_upper"), ("ghost_lower", "ghost_upper"), ("ng_lo", "ng_hi"))
-# Lists that count cells without ghost cells.
+# Names of lists with the number of cells without ghost cells.
 CELLS_WITHIN = re.compile(
     r"size|(n_?)?cells|(grid|global|domain|interior|inner|local|physical)_?(size|shape|cells|dims)?"
     r"|dims|shape|n|resolution",
@@ -36,17 +36,17 @@ CELLS_WITHIN = re.compile(
 
 @dataclass(frozen=True)
 class ListedHalo:
-    """Ghost cells as the attributes of a field list them, and the layout with its axes as they say."""
+    """The ghost cells in the attributes of a field, and the layout with its axes in their order."""
 
     layout: InferredLayout
     cells: Halo
     words: str
-    # Whether a list of the cells within agrees.
+    # Whether a list of the inner cells agrees.
     is_proven: bool
 
 
 def listed_halo(arrays: ArrayFile, layout: InferredLayout) -> ListedHalo | None:
-    """The ghost cells that lists of one number per axis tell; None where there are none.
+    """The ghost cells that lists with one number per axis state; None if there are none.
 
     A list is in the order of the stored axes, or begins with x, which is then stored last.
     """
@@ -82,7 +82,7 @@ def _halo(axes: Sequence[str], pairs: Sequence[tuple[int, int]]) -> Halo:
 
 
 def _lists_of_axes(arrays: ArrayFile, layout: InferredLayout) -> dict[str, npt.NDArray[Any]]:
-    """Lists of whole numbers, one per axis: attributes of the first field, its group and the file."""
+    """The attributes of the first field, its group and the file that have one whole number per axis."""
     path, found = layout.variable[0].array.path, dict[str, npt.NDArray[Any]]()
     for place in (path, path.rpartition("/")[0], ""):
         try:
@@ -97,7 +97,7 @@ def _lists_of_axes(arrays: ArrayFile, layout: InferredLayout) -> dict[str, npt.N
 
 
 def _sides(lists: Mapping[str, npt.NDArray[Any]]) -> tuple[list[tuple[int, int]], str]:
-    """Ghost cells below and above along each axis, and what says so; none where no list does."""
+    """The ghost cells below and above each axis, and the list that states them; empty if none does."""
     for lower, upper in SIDES:
         if lower in lists and upper in lists:
             pairs = [(abs(int(a)), abs(int(b))) for a, b in zip(lists[lower], lists[upper], strict=True)]
@@ -113,7 +113,7 @@ def _plain(values: npt.NDArray[Any]) -> str:
 
 
 def _even_sides(lengths: Sequence[int], cells: Sequence[int]) -> list[tuple[int, int]]:
-    """As many cells below as above, where a few more are stored than there are; none where that cannot be."""
+    """The ghost cells if slightly more cells are stored than listed, half on each side; otherwise empty."""
     more = [length - count for length, count in zip(lengths, cells, strict=True)]
     if not any(more) or any(each < 0 or each % 2 or each > MOST_GHOSTS for each in more):
         return []
@@ -125,7 +125,7 @@ def _reads_both_ways(cells: Sequence[int]) -> bool:
 
 
 def _with_x_last(layout: InferredLayout, stored: Sequence[str], name: str) -> InferredLayout:
-    """The layout with its axes named x, y, z from the last on, where nothing but lengths named them."""
+    """The layout with its axes named x, y, z from the last one on, if only lengths named them."""
     if not set(stored) <= set("xyz") or layout.lists.space or any(layout.variable[0].array.dimensions):
         return layout
     return in_order(layout, tuple("xyz"[: len(stored)][::-1]), f"CHECK: {name} lists x first.")

@@ -15,7 +15,7 @@ Values = npt.NDArray[np.float64]
 
 
 def values_of(arrays: ArrayFile, listed: ArrayInfo | None) -> Values | None:
-    """A list, of the first trajectory where there is one for each."""
+    """The values of a list; those of the first trajectory if there is one list for each."""
     if listed is None or listed.pattern:
         return None
     try:
