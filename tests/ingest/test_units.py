@@ -15,7 +15,7 @@ from ingest.building.plan import plan_build
 from ingest.inspecting.draft import draft
 from ingest.recipe import Recipe
 from ingest.reporting.report import report
-from pipelines.forecast_file import Described, ForecastFrame, write_forecast
+from pipelines.forecast_file import ForecastFrame, ForecastMetadata, write_forecast
 from shards.program.settings import make
 from shards.read import Dataset
 from shards.xarray_backend import WalrusBackendEntrypoint
@@ -66,7 +66,7 @@ def test_a_forecast_file_has_them(weather):
     folder, _, dataset = weather
     schema = dataset.card.schema
     frame = ForecastFrame(np.ones(schema.frame_shape, "f4"), None)
-    write_forecast(folder / "out.nc", Described(schema, (6.0,), 1, {}), iter([frame]))
+    write_forecast(folder / "out.nc", ForecastMetadata(schema, (6.0,), 1, {}), iter([frame]))
     with netCDF4.Dataset(folder / "out.nc") as file:
         assert {name: file[name].units for name in UNITS} == UNITS
         assert file["time"].long_name == "time"
