@@ -24,7 +24,7 @@ $(READY): pyproject.toml .ci/constraints.txt .ci/setup
 pretrain: $(READY)  ## ingest what the recipe names, train, evaluate, report: RECIPE=tiny ROOT=data RUN=runs/tiny
 	@$(BIN)/walrus-pretrain $(RECIPE) --root $(ROOT) --out $(RUN)
 
-demo: $(READY)  ## the model to show: `tiny`, trained for an hour; runs/demo-half has it in half precision, with a card
+demo: $(READY)  ## the model to show: `tiny` with a third block, trained for an hour; runs/demo-half has it in half precision, with a card
 	@$(BIN)/walrus-pretrain demo --root $(ROOT) --out runs/demo
 	@$(BIN)/walrus-convert runs/demo --to runs/demo-half --half
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import field
 
 from pydantic import model_validator
@@ -9,7 +10,7 @@ from pydantic import model_validator
 from shards.codec import CodecName
 from shards.format_version import FORMAT, Format
 from shards.moments import Moments
-from shards.schema import FolderName, NotNegative, Schema, Split, checked
+from shards.schema import SPLITS, FolderName, NotNegative, Schema, Split, checked
 from shards.shard import cuts_the_frame
 
 
@@ -70,6 +71,20 @@ class Count:
 
     trajectories: int = 0
     frames: int = 0
+
+
+def count_by_split(frames: Iterable[tuple[Split, int]]) -> dict[Split, Count]:
+    """The count of every split, from the split and the number of frames of each trajectory.
+
+    >>> count_by_split([("train", 5), ("test", 3), ("train", 4)])["train"]
+    Count(trajectories=2, frames=9)
+    """
+    held = list(frames)
+    counts = {}
+    for split in SPLITS:
+        own = [number for name, number in held if name == split]
+        counts[split] = Count(len(own), sum(own))
+    return counts
 
 
 @checked

@@ -165,8 +165,8 @@ def _as_done(client: Any, jobs: list[Any], cluster: Cluster) -> Iterator[Any]:
                 last_seen, is_reported = now, False
             elif now - last_seen > cluster.wait:
                 raise WalrusError(
-                    f"--scheduler {cluster.address}: has had no worker for {cluster.wait:g} s and "
-                    f"{len(waiting)} parts are not done; start workers, then run the same command again"
+                    f"--scheduler {cluster.address}: has had no worker for {cluster.wait:g} s; "
+                    f"parts not done: {len(waiting)}; start workers, then run the same command again"
                 )
             elif not is_reported:
                 is_reported = True

@@ -14,11 +14,11 @@ from ingest.building.memory import PROCESS_BYTES, SLAB_BYTES, Resources, process
 from ingest.building.part import checked_frames, frame_units, read_record, read_slabs
 from ingest.building.plan import BuildPlan, Part
 from ingest.source import find
-from shards.card import Count, Quarantined
+from shards.card import Count, Quarantined, count_by_split
 from shards.errors import SourceError
 from shards.program.byte_size import size_in_words
 from shards.program.machine import keep_freed_memory
-from shards.schema import SPLITS, Split, Trajectory
+from shards.schema import Split, Trajectory
 from shards.shard import shard_stream
 
 SPEED_TEST_BYTES = 32 * 2**20
@@ -80,7 +80,7 @@ def estimate_build(plan: BuildPlan, root: Path, resources: Resources) -> BuildEs
         folder=folder,
         input_files=len(plan.inputs),
         input_bytes=sum(file.bytes for file in plan.inputs),
-        counts=_counts(trajectories),
+        counts=count_by_split((trajectory.split, trajectory.frames) for trajectory in trajectories),
         bytes=total,
         parts=len(plan.parts),
         done_parts=len(plan.parts) - len(missing),
@@ -115,14 +115,6 @@ def run_speed_test(plan: BuildPlan, trajectory: Trajectory) -> SpeedTest:
 
 def _trajectories(parts: Iterable[Part]) -> list[Trajectory]:
     return list(chain.from_iterable(part.trajectories for part in parts))
-
-
-def _counts(trajectories: list[Trajectory]) -> dict[Split, Count]:
-    counts = {}
-    for split in SPLITS:
-        frames = [trajectory.frames for trajectory in trajectories if trajectory.split == split]
-        counts[split] = Count(len(frames), sum(frames))
-    return counts
 
 
 def _bytes(plan: BuildPlan, trajectories: list[Trajectory]) -> int:

@@ -15,14 +15,14 @@ from ingest.building.part import RECORDS, PartRecord, read_record
 from ingest.building.plan import recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, read_outline
 from ingest.recipe import Recipe
-from shards.card import Card, ChannelMoments, Count, KeptError
+from shards.card import Card, ChannelMoments, KeptError, count_by_split
 from shards.disk import TEMPORARY, write_atomically
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
 from shards.moments import merge_all
 from shards.program.settings import dump_toml
 from shards.publish import group_paths, publish, published
-from shards.schema import SPLITS, Split
+from shards.schema import SPLITS
 from shards.write import full_disk_is_an_error
 
 # The most missing parts that one message names.
@@ -166,7 +166,7 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
         codec=outline.codec,
         chunk=outline.chunk,
         moments={channel: ChannelMoments.of(m) for channel, m in zip(channels, moments, strict=True)},
-        counts=_counts(entries),
+        counts=count_by_split((entry.split, entry.frames) for entry in entries),
         licence=recipe.licence,
         citation=recipe.citation,
         home=recipe.home,
@@ -182,14 +182,6 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
         errors=_reached(outline, records),
         caveats=_caveats(outline, records),
     )
-
-
-def _counts(entries: tuple[Entry, ...]) -> dict[Split, Count]:
-    counts = {}
-    for split in SPLITS:
-        frames = [entry.frames for entry in entries if entry.split == split]
-        counts[split] = Count(len(frames), sum(frames))
-    return counts
 
 
 def _caveats(outline: BuildOutline, records: Sequence[PartRecord]) -> tuple[str, ...]:

@@ -87,5 +87,5 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
             ghosts = GhostCells(halo, words="as many as the file says")
         else:
             ghosts = ghost_cells(arrays, layout)
-        beside = side_numbers(folder.first, folder.pattern) if folder else side_numbers(path, "")
-        return DraftText(path, arrays, layout, solver, folder, ghosts, beside).text()
+        numbers = side_numbers(folder.first, folder.pattern) if folder else side_numbers(path, "")
+        return DraftText(path, arrays, layout, solver, folder, ghosts, numbers).text()

@@ -36,19 +36,19 @@ def scalar_lines(
     layout: InferredLayout,
     in_names: tuple[NamedParameter, ...] = (),
     last_file: Path | None = None,
-    beside: tuple[SideNumber, ...] = (),
+    side_numbers: tuple[SideNumber, ...] = (),
     used: str = "",
 ) -> list[str]:
     """The table [scalars], each key once; counters and settings of the program are comments.
 
     `in_names` are the parameters in names of files. `last_file` is the last file of the run, if the run has
-    several: a number that differs between files is no parameter. `beside` are the numbers of files next to
-    the data. `used` is the name of a number that the draft has elsewhere.
+    several: a number that differs between files is no parameter. `side_numbers` are the numbers of files next
+    to the data. `used` is the name of a number that the draft has elsewhere.
     """
     unsure = [each for each in in_names if _is_unsure(each)]
     named = [each for each in in_names if each not in unsure]
     found = _parameters(arrays, layout, in_names, named)
-    for number in beside:
+    for number in side_numbers:
         # The data themselves come first.
         physics = looks_like_physics(number.name, number.value)
         found.setdefault(number.name, (number.place, f"{number.value:g}", physics))
@@ -159,11 +159,13 @@ def changing_places(places: set[str], arrays: ArrayFile, last: Path | None) -> s
         return set()
     with open_arrays(located(last)) as later:
         return {
-            place for place in places if numbers_at(later, place) not in (None, numbers_at(arrays, place))
+            place
+            for place in places
+            if readable_numbers(later, place) not in (None, readable_numbers(arrays, place))
         }
 
 
-def numbers_at(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
+def readable_numbers(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
     """The numbers at a place as a recipe names it; None if there are none or they cannot be read."""
     try:
         return numbers_if_any(arrays, place)

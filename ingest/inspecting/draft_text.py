@@ -46,20 +46,20 @@ class DraftText:
     folder: FolderContents | None = None
     ghosts: GhostCells = field(default_factory=GhostCells)
     # Numbers of files next to the data.
-    beside: tuple[SideNumber, ...] = ()
+    side_numbers: tuple[SideNumber, ...] = ()
 
     def text(self) -> str:
         """The TOML text."""
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.ghosts)
-        times = TimeLines(self._reader, self.folder, self.beside)
+        times = TimeLines(self._reader, self.folder, self.side_numbers)
         lines = [*self._head(), *axes.crop(), *times.lines(), *axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(
             self.arrays,
             self.layout,
             self.folder.parameters if self.folder else (),
             self.folder.last if self.folder else None,
-            self.beside,
+            self.side_numbers,
             times.used,
         )
         lines += self._mask()

@@ -13,7 +13,7 @@ from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.arrays import ArrayFile
 from ingest.formats.dates import SINCE_1970, date_of
 from ingest.inspecting.contents import root_numbers
-from ingest.inspecting.draft_scalars import changing_places, numbers_at
+from ingest.inspecting.draft_scalars import changing_places, readable_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
@@ -44,7 +44,7 @@ class TimeLines:
 
     reader: FrameReader
     folder: FolderContents | None
-    beside: tuple[SideNumber, ...] = ()
+    side_numbers: tuple[SideNumber, ...] = ()
 
     @property
     def arrays(self) -> ArrayFile:
@@ -105,7 +105,7 @@ class TimeLines:
         frames = self.layout.lengths[TIME]
         said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
         numbers = [(name, f"the attribute {name}", v) for name, v in root_numbers(self.arrays).items()]
-        numbers += [(each.name, printable(each.place), each.value) for each in self.beside]
+        numbers += [(each.name, printable(each.place), each.value) for each in self.side_numbers]
         for name, place, value in numbers:
             if STEP_NAME.fullmatch(name) and value > 0:
                 note = f"{place}, right if every step of the solver is a frame"
@@ -122,12 +122,12 @@ class TimeLines:
         if self._numbers_have_fractions:
             return None
         for name, place in self._places_of_steps():
-            value = (numbers_at(self.arrays, place) or (0.0,))[0]
+            value = (readable_numbers(self.arrays, place) or (0.0,))[0]
             if value <= 0 or (value == int(value) and not SOLVER_STEP.fullmatch(name)):
                 continue
             last = self.folder.last if self.folder is not None else None
             return None if place in changing_places({place}, self.arrays, last) else (name, value)
-        steps = ((each.name, each.value) for each in self.beside if SOLVER_STEP.fullmatch(each.name))
+        steps = ((each.name, each.value) for each in self.side_numbers if SOLVER_STEP.fullmatch(each.name))
         return next((step for step in steps if step[1] > 0), None)
 
     @property

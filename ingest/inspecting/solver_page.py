@@ -29,8 +29,8 @@ read, and every value is compared with the formula that made the file. On 2026-1
 | 43 stand-ins of the output of programs | 36 | 1 | 6 | 0 |
 | 68 layouts of other programs and of people | 57 | 0 | 11 | 0 |
 
-`pytest tests/ingest/inspecting/test_solver_files.py` (it needs the stand-ins next to the repository), and
-`pytest tests/ingest/layouts`. The line to write says `at_rest = "keep"` for a channel that never changes.
+`pytest tests/ingest/inspecting/test_solver_files.py` and `pytest tests/ingest/layouts` test this. The line to write
+says `at_rest = "keep"` for a channel that never changes.
 """  # noqa: E501  the width of the pages
 
 

@@ -191,7 +191,7 @@ def _section(number: int, result: Result) -> str:
     return f"""<section id="task-{number}"><h2>{escaped_words(result.task)}</h2>
 <p>{_protocol(evaluation)}</p>
 {_remarks(evaluation)}
-{_beside(evaluation)}
+{_published_table(evaluation)}
 <h3>Rollouts</h3>{_viewer(evaluation)}{_lines(result)}
 <h3>Curves</h3>{_charts(result)}
 <p>The correlation with the truth stays above {HIGH_CORRELATION:g} until step
@@ -261,7 +261,7 @@ def _measures(evaluation: Evaluation) -> list[tuple[str, list[ScoreRow]]]:
     return groups
 
 
-def _beside(evaluation: Evaluation) -> str:
+def _published_table(evaluation: Evaluation) -> str:
     """The published figures of this dataset: of other data, so in a table of their own."""
     published = published_scores(evaluation.task)
     if published is None:

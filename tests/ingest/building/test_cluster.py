@@ -132,7 +132,7 @@ def test_a_scheduler_with_another_version_of_dask_is_named():
 def own_cluster(monkeypatch):
     """A scheduler and a worker as programs, and a client with a job that takes an hour."""
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(by_cluster, "LOOK", 0.1)
+    monkeypatch.setattr(by_cluster, "COUNT_WORKERS", 0.1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -163,7 +163,7 @@ def test_a_build_whose_workers_are_gone_says_so_and_ends_after_a_while(own_clust
     began = time.monotonic()
     with (
         pytest.warns(WalrusWarning, match="all workers are gone; 1 parts wait for new ones"),
-        pytest.raises(WalrusError, match=r"has had no worker for 0\.5 s, 1 parts are not done; start"),
+        pytest.raises(WalrusError, match=r"has had no worker for 0\.5 s; parts not done: 1; start"),
     ):
         list(by_cluster._as_done(client, [job], Cluster(address, 0.5)))
     assert time.monotonic() - began < 20
@@ -175,6 +175,6 @@ def test_a_build_that_loses_its_scheduler_says_so(own_cluster):
     scheduler.kill()
     began = time.monotonic()
     done = by_cluster._as_done(client, [job], Cluster(address, 600))
-    with pytest.raises(WalrusError, match="the scheduler is lost; start it again with its workers"):
+    with pytest.raises(WalrusError, match="the scheduler is lost; start it and its workers again"):
         by_cluster._result(pytest.importorskip("distributed"), next(done), address)
     assert time.monotonic() - began < 20
