@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,17 +25,18 @@ _COMPACT = (
     r"(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
     r"(?:[T_-]?" + _CLOCK + r"(?:[0-5]\d){0,2})?"
 )
+# ASCII digits alone: others would not be read as a number.
 DATE = (
-    r"(?<!\d)(?:"
+    r"(?a:(?<!\d)(?:"
     + _COMPACT
     + r"|\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T_-](?:"
     + _TIME_OF_DAY
     + r"))?)?"
-    r"|(?:18|19|20)\d{2}_(?:0[1-9]|1[0-2])(?:_(?:0[1-9]|[12]\d|3[01]))?)(?!\d)"
+    r"|(?:18|19|20)\d{2}_(?:0[1-9]|1[0-2])(?:_(?:0[1-9]|[12]\d|3[01]))?)(?!\d))"
 )
-_NUMBER = rf"(?:{DATE}|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_NUMBER = rf"(?a:{DATE}|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
 _DATE = re.compile(DATE)
-_COMPACT_DATE = re.compile(_COMPACT)
+_COMPACT_DATE = re.compile(_COMPACT, re.ASCII)
 # Digits of the seconds of a day in a name.
 SECONDS_OF_DAY = 5
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
@@ -172,7 +174,8 @@ def missing_steps(steps: list[float]) -> float | None:
     True
     """
     strides = [after - before for before, after in pairwise(steps)]
-    if len(strides) < 3:
+    # A name may hold a number that is too large for a float.
+    if len(strides) < 3 or not all(map(math.isfinite, strides)):
         return None
     usual = sorted(strides)[len(strides) // 2]
     common = sum(_close(stride, usual) for stride in strides)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ingest.formats.natural_sort import natural
-from ingest.formats.run_files import files_of_run, runs_among
+from ingest.formats.run_files import FilesOfRun, files_of_run, runs_among
 from ingest.formats.side_files import find_side_file, split_side_file
 from ingest.formats.walk import Tree, Unreadable, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
-from ingest.source import find
+from ingest.source import Source, find
 from shards.errors import MismatchError, SourceError
 from shards.schema import Split
 
@@ -131,11 +131,22 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     inputs = []
     for run in runs:
         first, *others = (marker(file.path) or file.path for file in run.files)
-        # The folder of a split holds runs, or the files of one run.
-        split = source.split(run.base / "file") or source.split(run.base)
-        inputs.append(_input(root, first, split, (*others, *_side_files(recipe, first)), run.name))
+        companions = (*others, *_side_files(recipe, first))
+        inputs.append(_input(root, first, _split_of(run, source, root), companions, run.name))
 
     return _in_order(root, inputs, unreadable)
+
+
+def _split_of(run: FilesOfRun, source: Source, root: Path) -> Split | None:
+    """The split that the innermost folder states, from the first file of the run up to the given folder.
+
+    A folder of a split holds runs, or the files of one run; `files` may name it as a part.
+    """
+    for place in (run.first, *run.first.parents):
+        split = source.split(place)
+        if split is not None or place == root:
+            return split
+    return None
 
 
 def _matching(tree: Tree, root: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -24,6 +24,8 @@ _SINCE = re.compile(
     r"\s*(?P<unit>\w+)\s+since\s+(?P<year>\d{1,4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
     r"(?:[T\s]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.0*)?)?\s*(?:Z|UTC|[+-]?0{1,2}:?(?:00)?)?\s*"
 )
+# The starts of the years 1 and 10000, in seconds since 1970: a unit has four digits for the year.
+FIRST_DATE, LAST_DATE = -62135596800, 253402300800
 # Calendars with the same days between two dates as numpy.
 OUR_CALENDARS = ("", "standard", "gregorian", "proleptic_gregorian")
 
@@ -47,7 +49,8 @@ def unit_of_dates(seconds: Sequence[float]) -> str:
     >>> unit_of_dates([90000.0, 90000.0 + 3600]), unit_of_dates([0.5])
     ('hours since 1970-01-02 01:00:00', 'seconds since 1970-01-01 00:00:00')
     """
-    first = math.floor(seconds[0])
+    # The years 1 to 9999: other dates are counted from 1970.
+    first = math.floor(seconds[0]) if FIRST_DATE <= seconds[0] < LAST_DATE else 0
     date = np.datetime64(first, "s").astype(str).replace("T", " ")
     steps = [each - first for each in seconds[1:]]
     for unit, scale in (("days", 86400.0), ("hours", 3600.0)):

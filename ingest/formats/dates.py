@@ -19,12 +19,18 @@ from ingest.name_pattern import is_date, step_number
 
 # The unit of all dates that are read.
 SINCE_1970 = "seconds since 1970-01-01"
-# A longer list is not a list of times.
-MOST_DATES = 2**20
+# A longer list is not a list of times, and a longer text is not a date.
+MOST_DATES, MOST_LETTERS = 2**20, 64
+# How many seconds the units of datetime64 have; months are counted in days first.
+_SECONDS = {"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1}
+_PARTS_OF_SECONDS = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+MOST_MONTHS = 12 * 10**4
 _ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
 _CLOCK = r"(?P<hour>\d{1,2})(?::?(?P<minute>\d{2}))?(?::?(?P<second>\d{2})(?P<fraction>[.,]\d*)?)?"
 # 2000-01-24_12:00:00, 2000-01-24T12:00Z, 2000/01/24 12:00:00.250+01:00.
-_DATE = re.compile(rf"\s*(?P<day>-?\d{{4}}([-/])\d{{1,2}}\2\d{{1,2}})(?:[T_\s]+{_CLOCK}{_ZONE})?\s*")
+_DATE = re.compile(
+    rf"\s*(?P<day>-?\d{{4}}([-/])\d{{1,2}}\2\d{{1,2}})(?:[T_\s]+{_CLOCK}{_ZONE})?\s*", re.ASCII
+)
 
 
 def seconds_of_date(text: str) -> float | None:
@@ -86,20 +92,37 @@ class DateArray:
 
 def may_hold_dates(shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> bool:
     """Whether an array may be a list of dates: text [T], letters [T, letters], one text, or datetime64."""
-    if shape is None or math.prod(shape) > 64 * MOST_DATES:
+    if shape is None or math.prod(shape) * dtype.itemsize > MOST_DATES * MOST_LETTERS:
         return False
-    is_numpys = dtype.kind == "M" and np.datetime_data(dtype)[0] != "generic" and len(shape) <= 1
-    return is_numpys or is_list_of_text(shape, dtype, MOST_DATES)
+    if dtype.kind == "M":
+        unit, _ = np.datetime_data(dtype)
+        return unit in ("Y", "M", *_SECONDS, *_PARTS_OF_SECONDS) and len(shape) <= 1
+    return is_list_of_text(shape, dtype, MOST_DATES)
 
 
 def dates_in(values: npt.NDArray[Any], where: str) -> DateArray | None:
     """The dates in an array of text or datetime64; None if one of its values is not a date."""
     if values.dtype.kind == "M":
-        steps = (values - np.datetime64("1970-01-01")) / np.timedelta64(1, "s")
-        return DateArray(where, steps.astype(np.float64)) if np.isfinite(steps).all() else None
+        numpys = _numpys_seconds(values)
+        return None if numpys is None else DateArray(where, numpys)
     seconds = _all_seconds(words_of(values))
     shape = values.shape[: len(values.shape) - (values.dtype == np.dtype("S1"))]
     return DateArray(where, seconds.reshape(shape)) if seconds.size else None
+
+
+def _numpys_seconds(values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+    """The seconds since 1970 of datetime64, in floats: numpy's own units overflow. None if one is no date."""
+    unit, count = np.datetime_data(values.dtype)
+    numbers = values.astype(np.int64)
+    if np.isnat(values).any():
+        return None
+    if unit in ("Y", "M"):
+        months = np.abs(numbers.astype(np.float64)) * count * (12 if unit == "Y" else 1)
+        if (months > MOST_MONTHS).any():
+            return None
+        numbers, unit, count = values.astype("M8[D]").astype(np.int64), "D", 1
+    seconds = np.asarray(numbers, np.float64) * float(count * _SECONDS.get(unit, 1))
+    return np.asarray(seconds / _PARTS_OF_SECONDS.get(unit, 1), np.float64)
 
 
 def _all_seconds(words: Iterable[str]) -> npt.NDArray[np.float64]:

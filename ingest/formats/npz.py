@@ -328,4 +328,6 @@ def _npy_header(stream: IO[bytes]) -> _NpyHeader:
         shape, fortran, dtype = read(stream)
     except (ValueError, KeyError, SyntaxError) as error:
         raise EOFError(f"no npy header: {error}") from error
+    if any(length < 0 for length in shape):
+        raise EOFError(f"no npy header: found the shape {shape}")
     return _NpyHeader(tuple(shape), bool(fortran), dtype, stream.tell())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import h5py
@@ -15,7 +16,7 @@ MOST_BYTES = 2**16
 
 def is_list_of_text(shape: tuple[int, ...], dtype: np.dtype[Any], most: int) -> bool:
     """Whether an array is one text, texts [L], or letters [L, letters] as in NetCDF; L is at most `most`."""
-    is_text = dtype.kind in "SUT" or h5py.check_string_dtype(dtype) is not None
+    is_text = (dtype.kind in "SUT" and dtype.itemsize > 0) or h5py.check_string_dtype(dtype) is not None
     axes = 2 if dtype == np.dtype("S1") else 1
     return is_text and axes - 1 <= len(shape) <= axes and (shape[0] if len(shape) == axes else 1) <= most
 
@@ -26,7 +27,7 @@ def is_short(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     >>> is_short((3,), np.dtype("U5")), is_short((3, 8), np.dtype("S1")), is_short((3,), np.dtype("f4"))
     (True, True, False)
     """
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     axes = 2 if dtype == np.dtype("S1") else 1
     return is_list_of_text(shape, dtype, MOST_WORDS) and len(shape) == axes and size <= MOST_BYTES
 

@@ -22,6 +22,7 @@ from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.channel_names import channel_names, lists_names
 from ingest.inspecting.numbered import find_series
 from ingest.inspecting.statistics import ArrayStatistics
+from ingest.split import split_called
 from shards.errors import SourceError
 
 # Filters of HDF5 by their registered numbers.
@@ -29,8 +30,6 @@ FILTERS = {
     1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf",
     32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd", 32026: "blosc2",
 }  # fmt: skip
-# Groups with these names hold the trajectories of a split.
-SPLIT_GROUPS = {"train", "training", "valid", "val", "validation", "test", "testing"}
 # The name of a type for which numpy has none.
 RECORD = "record"
 UNKNOWN = "?"
@@ -148,7 +147,7 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
     alike: dict[tuple[str, ...], list[str]] = {}
     for group, inner in _by_group(alone).items():
         # Groups of coordinates (such as cells and nodes) are not runs, and a split holds many runs.
-        is_apart = group in SPLIT_GROUPS or all(space_name(name) for name in inner)
+        is_apart = split_called(group) is not None or all(space_name(name) for name in inner)
         key = (group,) if is_apart else inner
         alike.setdefault(key, []).append(group)
     firsts = {groups[0]: len(groups) for groups in alike.values()}

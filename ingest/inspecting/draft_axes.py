@@ -123,7 +123,10 @@ class AxisLines:
         if spacing.dtype.kind not in "iuf" or len(spacing) != len(self.layout.axes):
             return ""
         offset = np.asarray(held.get("gridGlobalOffset", np.zeros(len(spacing)))).reshape(-1)
-        unit = float(np.asarray(held.get("gridUnitSI", 1.0)).reshape(-1)[0])
+        units = np.asarray(held.get("gridUnitSI", 1.0)).reshape(-1)
+        if offset.dtype.kind not in "iuf" or units.dtype.kind not in "iuf" or not units.size:
+            return ""
+        unit = float(units[0])
         lower = float(offset[number]) * unit if len(offset) == len(spacing) else 0.0
         upper = lower + float(spacing[number]) * unit * self.layout.lengths[axis]
         if not lower < upper < np.inf:

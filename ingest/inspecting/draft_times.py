@@ -19,7 +19,15 @@ from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.means import time_of_means
-from ingest.inspecting.number_lists import even, one_way, out_of_order, span, values_of, why_no_times
+from ingest.inspecting.number_lists import (
+    are_compact_dates,
+    even,
+    one_way,
+    out_of_order,
+    span,
+    values_of,
+    why_no_times,
+)
 from ingest.inspecting.numbered import HOLE, Series, time_attribute
 from ingest.inspecting.side_numbers import SideNumber
 from ingest.inspecting.state_paths import by_step
@@ -79,6 +87,9 @@ class TimeLines:
                 note = "CHECK: the number in the names, if it counts steps of the solver"
             return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
         times = values_of(self.arrays, time)
+        if time is not None and times is not None and are_compact_dates(times):
+            held = f"{printable(time.path)} holds dates as numbers, {times[0]:.0f} to {times[-1]:.0f}"
+            return ["", f"# {held}: convert them to days since a date.", *self._open_time()]
         if time is not None and time.is_dates and times is not None:
             unit = unit_of_dates(times.tolist())
             times = np.array(counted_in(tuple(times.tolist()), SINCE_1970, unit))

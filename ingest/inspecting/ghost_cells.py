@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.halo import Halo
 from ingest.inspecting.infer_layout import InferredLayout
-from ingest.inspecting.listed_halo import GHOST_NAME, ListedHalo
+from ingest.inspecting.listed_halo import GHOST_NAME, MOST_GHOSTS, ListedHalo
 from shards.errors import SourceError
 
 # Names of the number of cells, and of the length of the domain, along an axis.
@@ -45,8 +45,11 @@ def ghost_cells(arrays: ArrayFile, layout: InferredLayout) -> GhostCells:
     proven, open_axes, words, said = {}, {}, "", dict[str, None]()
     for axis in layout.axes:
         name = _name_of_count(numbers, axis)
-        count = int(numbers.get(name, 0))
-        if not 1 <= count <= 16 or count != numbers[name] or layout.lengths[axis] <= 2 * count + 1:
+        stated = numbers.get(name, 0.0)
+        if not 1 <= stated <= MOST_GHOSTS or stated != round(stated):
+            continue
+        count = int(stated)
+        if layout.lengths[axis] <= 2 * count + 1:
             continue
         said[f"{name} = {count}"] = None
         stored, why = _are_stored(axis, count, arrays, layout, numbers)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.axis_names import TIME_NAME, space_name
-from ingest.inspecting.contents import SPLIT_GROUPS, ArrayInfo, root_numbers
+from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.infer_layout import InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
 from ingest.inspecting.layout_by_names import (
@@ -30,6 +30,7 @@ from ingest.inspecting.parts_of_grid import require_whole_grid
 from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
+from ingest.split import split_called
 from shards.errors import SourceError
 
 # What an attribute is called that states the cells of each axis.
@@ -122,7 +123,7 @@ def _require_grid(
 def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
     """Raises SourceError if groups are splits, because they would be mixed as runs of one dataset."""
     groups = sorted({each.path.partition("/")[0] for each in listed if "/" in each.path})
-    if len(groups) > 1 and set(groups) <= SPLIT_GROUPS:
+    if len(groups) > 1 and all(map(split_called, groups)):
         raise SourceError(
             f"{where}: its groups {', '.join(groups)} are splits; expected one split per file; copy each to "
             f"a file of its own, in a folder {groups[0]} (h5copy -i FILE -o {groups[0]}/FILE -s NAME -d NAME)"
@@ -158,7 +159,7 @@ def _when(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
 
 def _labelled(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> bool:
     """Whether the first mesh of openPMD names its axes."""
-    mesh = next(each.path for each in listed if re.search("/(meshes|fields)/", each.path))
+    mesh = next((each.path for each in listed if re.search("/(meshes|fields)/", each.path)), "")
     return any("axisLabels" in arrays.attributes(path) for path in (mesh, mesh.rpartition("/")[0]))
 
 

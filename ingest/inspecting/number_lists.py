@@ -71,3 +71,19 @@ def even(values: Values) -> bool:
     """Whether all steps of a list are equal within 0.1%."""
     steps = np.diff(values)
     return bool(np.allclose(steps, steps[0], rtol=1e-3))
+
+
+def are_compact_dates(values: Values) -> bool:
+    """Whether all numbers of a list are dates of the years 1800 to 2199, such as 20010228 or 20010228.5.
+
+    >>> are_compact_dates(np.array([20010228, 20010301.5])), are_compact_dates(np.array([20010232, 20010301]))
+    (True, False)
+    """
+    if not len(values) or not np.isfinite(values).all():
+        return False
+    days = np.floor(values)
+    month, day = days // 100 % 100, days % 100
+    is_date = (
+        (days >= 18000101) & (days <= 21991231) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    )
+    return bool(is_date.all())

@@ -42,14 +42,14 @@ def require_whole_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: 
         parts = _parts(numbers, each)
         if parts > 1:
             raise SourceError(
-                f"{where}: {each.program}: one of {parts} parts of a grid; expected the whole grid; join the "
-                f"parts first ({each.tool})"
+                f"{where}: {each.program}: one of {parts:g} parts of a grid; expected the whole grid; join "
+                f"the parts first ({each.tool})"
             )
 
 
-def _parts(numbers: Mapping[str, float], program: PartsStated) -> int:
+def _parts(numbers: Mapping[str, float], program: PartsStated) -> float:
     # The number of a tile says that the file is one, not how many there are.
-    return round(math.prod(numbers[name] for name in program.numbers if name != "tile_number"))
+    return math.prod(numbers[name] for name in program.numbers if name != "tile_number")
 
 
 def _single_numbers(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, float]:

@@ -58,13 +58,18 @@ def _side_files(data: Path, files: str) -> Iterator[Path]:
         paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
         alike = Counter(_without_digits(path) for path in paths)
         for path in paths:
-            of_one = alike[_without_digits(path)] > 1 or data.stem in path.stem
+            of_one = alike[_without_digits(path)] > 1 or _names_the_run(path, data)
             if of_one or path.name.startswith(".") or OWN.fullmatch(path.name) or _is_recipe(path):
                 continue
             count += 1
             if count > MOST_FILES:
                 return
             yield path
+
+
+def _names_the_run(path: Path, data: Path) -> bool:
+    """Whether a name holds that of a data file as a word, as params_u.json next to u.h5 does."""
+    return re.search(rf"(?<![A-Za-z0-9]){re.escape(data.stem)}(?![A-Za-z0-9])", path.stem) is not None
 
 
 def _is_recipe(path: Path) -> bool:

@@ -18,8 +18,9 @@ from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
 from ingest.source import Mark
+from ingest.split import split_called
 from shards.errors import SourceError
-from shards.schema import SPLITS, Split
+from shards.schema import Split
 
 PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npy", "*.npz", "*.zarr", "*.zarr.zip")
 # No marks: any file may match, only the recipe knows what its arrays are.
@@ -29,8 +30,7 @@ MARKS: tuple[Mark, ...] = ()
 def split(path: Path) -> Split | None:
     """The name of the folder, if it is a split."""
     place = path.parent if path.name in MARKERS else path
-    name = place.parent.name
-    return name if name in SPLITS else None
+    return split_called(place.parent.name)
 
 
 def companions(path: Path) -> tuple[Path, ...]:

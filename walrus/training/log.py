@@ -195,5 +195,5 @@ def _whole_lines(path: Path, kind: type[T]) -> list[tuple[bytes, T]]:
     if damaged:
         say(f"{path}: {damaged} damaged lines are left out")
     if last:
-        say(f"{path}: the last line is incomplete, its run was killed; it is left out")
+        say(f"{path}: the last line is incomplete: its run was killed, or is writing it; it is left out")
     return lines

@@ -225,6 +225,14 @@ def test_a_split_is_the_folder_of_its_runs(tmp_path):
     assert (found.run, found.split) == ("a", "test")
 
 
+def test_a_folder_of_a_split_may_be_a_part_of_the_pattern_and_have_another_common_name(tmp_path):
+    for folder in ("train", "val", "Testing", "other"):
+        solvers.state_files(tmp_path / folder / "a")
+    found = find_inputs(recipe(files="{set}/{run}/out_{step}.h5"), tmp_path)
+    splits = {each.run: each.split for each in found}
+    assert splits == {"train-a": "train", "val-a": "valid", "Testing-a": "test", "other-a": None}
+
+
 def test_few_files_are_open_at_a_time(tmp_path):
     count = 3 * file_run.OPEN
     for k in range(count):

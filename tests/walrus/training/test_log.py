@@ -78,7 +78,7 @@ def test_damaged_lines_are_left_out_and_counted(tmp_path, capsys):
     assert [line.step for line in read_lines(path, LoggedStep)] == [0, 0]
     said = capsys.readouterr().err
     assert "6 damaged lines are left out" in said
-    assert "the last line is incomplete, its run was killed; it is left out" in said
+    assert "the last line is incomplete: its run was killed, or is writing it; it is left out" in said
 
 
 def test_a_run_that_was_killed_while_it_wrote_a_line_has_no_damage(tmp_path, capsys):
