@@ -40,8 +40,8 @@ def upload_command(
 
 def _require_writable(root: str) -> None:
     """Raises SettingsError for a folder, and for a web server, to which nothing can be written."""
-    if not is_remote(root):
-        raise SettingsError(f"{root}: is no URL; copy the folder there with cp -r")
+    if not is_remote(root) or urlsplit(root).scheme == "file":
+        raise SettingsError(f"{root}: is a folder; copy the dataset there with cp -r")
     if urlsplit(root).scheme in ("http", "https"):
         raise SettingsError(
             f"{root}: a web server takes no files; name an object store, such as s3://bucket/shards"

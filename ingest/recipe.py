@@ -96,9 +96,9 @@ class Exclusion:
 class Expected:
     """The size of the published release; differences are reported, not refused, because releases differ."""
 
-    grid: tuple[int, ...] = ()
-    frames: int | None = None
-    trajectories: int | None = None
+    grid: tuple[AtLeastOne, ...] = ()
+    frames: AtLeastOne | None = None
+    trajectories: AtLeastOne | None = None
 
 
 @checked

@@ -17,23 +17,8 @@ from pydantic_core import ArgsKwargs
 
 from shards.schema import SPLITS, Split, checked
 
-# What people call the folder, the file or the group of a split.
-NAMES: dict[str, Split] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 # The relative tolerance of parameters: recipes state decimals, some files store float32.
 SAME = 1e-6
-
-
-def split_called(name: str) -> Split | None:
-    """The split that a folder or a group of this name holds; None for other names.
-
-    >>> split_called("val"), split_called("Training"), split_called("run_1")
-    ('valid', 'train', None)
-    """
-    return NAMES.get(name.lower())
 
 
 @checked

@@ -140,12 +140,12 @@ class RemoteFiles:
 
     def send(self, source: Path, path: str) -> None:
         """Writes a file there, in the place of another one."""
-        self._attempt(path, lambda place: self._system.put_file(str(source), place))
+        self._attempt(path, lambda place: self._system.put_file(str(source), place), "sent")
 
     def remove(self, path: str) -> None:
         """Removes a file, where there is one."""
         if self.holds(path):
-            self._attempt(path, lambda place: self._system.rm_file(place))
+            self._attempt(path, lambda place: self._system.rm_file(place), "removed")
 
     def _name(self, record: FileRecord) -> str:
         key = f"{self.where(record.path)} {record.length} {record.crc32c}"
@@ -167,7 +167,7 @@ class RemoteFiles:
     def _get(self, place: str, path: Path, most: int) -> None:
         self._system.get_file(place, str(path), callback=_NoMoreThan(most))
 
-    def _attempt(self, path: str, act: Callable[[str], T]) -> T:
+    def _attempt(self, path: str, act: Callable[[str], T], done: str = "fetched") -> T:
         """Calls `act` with the address of a path, several times if it fails; then raises ShardError."""
         place = self._place(path)
         for wait in (*WAITS, None):
@@ -186,7 +186,7 @@ class RemoteFiles:
                         raise
                     reason = self._without_secrets(" ".join(str(error).split())) or type(error).__name__
                     raise ShardError(
-                        f"{self.where(path)}: cannot be fetched ({reason}) in {len(WAITS) + 1} attempts; "
+                        f"{self.where(path)}: cannot be {done} ({reason}) in {len(WAITS) + 1} attempts; "
                         "check the network and run again"
                     ) from error
                 time.sleep(wait)

@@ -65,10 +65,24 @@ TAKEN = {"time", "channel", "static_channel", "fields", "static", "boundary"}
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+_CALLED: dict[str, Split] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 DType = Literal["float32", "float64"]
 GridKind = Literal["cartesian", "equiangular", "spherical", "log-spherical"]
 Frames = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.uint8]
+
+
+def split_called(name: str) -> Split | None:
+    """The split that a folder or a group with this name holds; None for other names.
+
+    >>> split_called("val"), split_called("Training"), split_called("run_1")
+    ('valid', 'train', None)
+    """
+    return _CALLED.get(name.lower())
 
 
 class Boundary(IntEnum):

@@ -247,10 +247,15 @@ def shard_digest(recipe: Recipe) -> str:
         correction=None if correction is None else replace(correction, reason="it decides nothing"),
         exclude=tuple(replace(each, reason="") for each in recipe.exclude),
         fields=tuple(replace(field, unit="") for field in recipe.fields),
-        time=None if recipe.time is None else replace(recipe.time, unit=""),
+        time=None if recipe.time is None else replace(recipe.time, unit=_deciding_unit(recipe.time.unit)),
         coordinates={axis: replace(rule, unit="") for axis, rule in recipe.coordinates.items()},
     )
     return _digest(asdict(deciding))
+
+
+def _deciding_unit(unit: str) -> str:
+    """A unit that counts from a date: times that count from another date are converted to it."""
+    return unit if " since " in unit else ""
 
 
 def _digest(value: Any) -> str:

@@ -130,10 +130,18 @@ def _with_periodic_faces(fields: dict[str, LaidOutField], recipe: Recipe) -> dic
 
 
 def _wrapped(part: LaidOut, cells: dict[str, int], recipe: Recipe) -> LaidOut:
-    sides = recipe.sides(part.faces) if part.faces else None
-    if sides is None or sides[0] != Boundary.PERIODIC:
+    """The part, which wraps if it has as many faces as cells; raises SourceError on an axis that is not
+    periodic.
+    """
+    if not part.faces or part.length(part.faces) + 1 != cells[part.faces]:
         return part
-    return replace(part, wraps=part.length(part.faces) + 1 == cells[part.faces])
+    sides = recipe.sides(part.faces)
+    if sides is None or sides[0] != Boundary.PERIODIC:
+        raise SourceError(
+            f"{part.where}: as many faces as cells along {part.faces}, which is not periodic; "
+            "expected one face more; add the absent one, or bring the values to the cells"
+        )
+    return replace(part, wraps=True)
 
 
 def _cells(parts: list[LaidOut], axis: str) -> int:

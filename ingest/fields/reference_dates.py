@@ -59,17 +59,23 @@ def unit_of_dates(seconds: Sequence[float]) -> str:
     return f"seconds since {date}"
 
 
-def counted_in(times: tuple[float, ...], unit: str, wanted: str) -> tuple[float, ...]:
+def counted_in(times: tuple[float, ...], unit: str, wanted: str, where: str = "") -> tuple[float, ...]:
     """Converts times to the unit of a recipe if both units count from a date; otherwise returns them as is.
+
+    Raises SourceError if one of two such units has a calendar or a scale that is unknown.
 
     >>> counted_in((0.0, 12.0), "hours since 2020-02-01", "days since 2020-01-01")
     (31.0, 31.5)
     >>> counted_in((0.0, 12.0), "hours since 2020-02-01", "h")
     (0.0, 12.0)
     """
-    if _scale_and_origin(unit) is None or _scale_and_origin(wanted) is None:
+    if unit == wanted or " since " not in unit or " since " not in wanted:
         return times
-    return in_unit(times, unit, wanted, "")
+    if _scale_and_origin(unit) is None or _scale_and_origin(wanted) is None:
+        raise SourceError(
+            f"{where}: times in {unit!r} cannot be counted in {wanted!r}; write unit = {unit!r} in [time]"
+        )
+    return in_unit(times, unit, wanted, where)
 
 
 def in_unit(times: Iterable[float], unit: str, wanted: str, where: str) -> tuple[float, ...]:

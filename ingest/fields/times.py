@@ -47,7 +47,7 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> li
     lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps)]
     if rule.step is None and rule.unit:
         unit = _stored_unit(file, rule.stored, recipe)
-        lists = [counted_in(each, unit, rule.unit) for each in lists]
+        lists = [counted_in(each, unit, rule.unit, file.where) for each in lists]
     lists = lists * len(steps) if len(lists) == 1 else lists
     if [len(each) for each in lists] != list(steps):
         raise SourceError(

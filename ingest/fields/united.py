@@ -65,7 +65,7 @@ class United:
 
     def attribute(self, path: str, name: str) -> float | None:
         for arrays in self.files.values():
-            if not path or path in arrays.names():
+            if _holds(arrays, path):
                 value = arrays.attribute(path, name)
                 if value is not None:
                     return value
@@ -74,11 +74,16 @@ class United:
     def attributes(self, path: str) -> dict[str, Attribute]:
         """The attributes of an array, from the first file that has it; of the files, those of the first."""
         for arrays in self.files.values():
-            if not path or path in arrays.names():
+            if _holds(arrays, path):
                 return arrays.attributes(path)
         own = self.files.get(path.partition("/")[0])
         names = own.names() if own else ()
         return own.attributes(names[0]) if own and len(names) == 1 else {}
+
+
+def _holds(arrays: AttributedArrays, path: str) -> bool:
+    """Whether a file has an array or a group of this path; every file has the empty one."""
+    return not path or any(name == path or name.startswith(f"{path}/") for name in arrays.names())
 
 
 @contextmanager

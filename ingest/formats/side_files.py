@@ -96,7 +96,9 @@ def _of_namelist(text: str) -> Iterator[tuple[str, float]]:
         if begun:
             group, plain = ("", "") if begun[1].lower() == "end" else (begun[1], begun[2])
         for name, number in _ASSIGNMENT.findall(plain) if group else ():
-            yield f"{group}.{name}", float(re.sub("[dD]", "e", number))
+            value = float(re.sub("[dD]", "e", number))
+            if math.isfinite(value):
+                yield f"{group}.{name}", value
         if plain.endswith("/"):
             group = ""
 

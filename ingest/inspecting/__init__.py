@@ -39,4 +39,5 @@ __all__ = [
     "text",
     "text_table",
     "united",
+    "upper_faces",
 ]

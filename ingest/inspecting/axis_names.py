@@ -50,7 +50,8 @@ SPACE_NAMES = (
     *("lev", "level", "plev", "depth", "altitude", "lat", "latitude", "lon", "longitude"),
 )
 _SUFFIX = (
-    r"[-_](coordinates?|cent(?:er|re)s?|cells?|grid|axis|rho|faces?|values?|vals?|positions?|pos|mesh|points?)"
+    r"[-_](coordinates?|cent(?:er|re)s?|cells?|grid|axis|rho|faces?"
+    r"|values?|vals?|positions?|pos|mesh|points?)"
     r"|[-_]?coor(?:d|ds)?|s"
 )
 _PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?)[-_]"

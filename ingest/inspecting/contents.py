@@ -15,15 +15,15 @@ from ingest.fields.reference_dates import OUR_CALENDARS
 from ingest.formats import hdf5_storage as storage
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
-from ingest.formats.dates import SINCE_1970
+from ingest.formats.dates import DateArray
 from ingest.formats.npz import NpzMember
 from ingest.formats.zarr_store import ZarrArray
 from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.channel_names import channel_names, lists_names
 from ingest.inspecting.numbered import find_series
 from ingest.inspecting.statistics import ArrayStatistics
-from ingest.split import split_called
 from shards.errors import SourceError
+from shards.schema import split_called
 
 # Filters of HDF5 by their registered numbers.
 FILTERS = {
@@ -71,6 +71,8 @@ class ArrayInfo:
     unlimited: tuple[int, ...] = ()
     pattern: str = ""
     steps: int = 1
+    # Whether it is a list of dates, in text or in numpy's datetime64.
+    is_dates: bool = False
     # Names of the fields that it holds, one for each channel.
     channels: tuple[str, ...] = ()
 
@@ -105,11 +107,6 @@ class ArrayInfo:
         if len(words) > 1 and words[-1] in ("x", "y", "z", "r"):
             return "_".join(words[-2:])
         return words[-1] if words else "field"
-
-    @property
-    def is_dates(self) -> bool:
-        """Whether it is a list of dates that are stored as text."""
-        return self.attributes.get("units") == SINCE_1970 and self.dtype == "float64"
 
     @property
     def unit(self) -> str:
@@ -194,7 +191,13 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
     """The header of one array, or its fault if it cannot be read."""
     try:
         array = arrays.array(name)
-        found = ArrayInfo(name, array.shape, str(array.dtype), _storage(arrays, array, name, path))
+        found = ArrayInfo(
+            path=name,
+            shape=array.shape,
+            dtype=str(array.dtype),
+            storage=_storage(arrays, array, name, path),
+            is_dates=isinstance(array, DateArray),
+        )
     except SourceError as error:
         return _unreadable(arrays, name, without_place(error, path, name))
     try:

@@ -28,6 +28,7 @@ from ingest.inspecting.side_numbers import side_numbers
 from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.state_paths import with_step_paths
 from ingest.inspecting.united import open_together
+from ingest.inspecting.upper_faces import without_upper_faces
 from ingest.recipe import Recipe
 from shards.disk import write_atomically
 from shards.errors import SettingsError, SourceError
@@ -77,7 +78,7 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
-        layout = with_centres(layout)
+        layout = without_upper_faces(arrays, with_centres(layout))
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path))
         listed_cells = None if halo else listed_halo(arrays, layout)

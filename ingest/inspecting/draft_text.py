@@ -225,12 +225,9 @@ class DraftText:
 
     def _field(self, field: DraftField) -> Iterator[str]:
         at_rest = not field.constant and not field.faces and self._rests(field)
-        doubt = field.doubt
-        doubts = [doubt] if doubt else []
-        if at_rest:
-            doubts.append("the same in all frames that were checked")
+        doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
         doubts += [self._absent[path] for path in field.stored if path in self._absent]
-        doubt = "; ".join(doubts)
+        doubt = "; ".join(filter(None, doubts))
         yield ""
         yield "[[fields]]"
         yield line("name", field.name) + (f"  # CHECK: {printable(doubt)}" if doubt else "")

@@ -14,6 +14,7 @@ from ingest.inspecting.infer_layout import InferredLayout, Lists, PlacedArray
 from ingest.inspecting.numbered import HOLE, time_attribute
 from ingest.inspecting.solvers import Solver
 from ingest.layout import SINGLE_CELL, TIME
+from shards.errors import SourceError
 
 
 def draft_tiles(
@@ -21,7 +22,10 @@ def draft_tiles(
 ) -> str:
     """Drafts the recipe: arrays [x, y, z] of tiles with their positions in attributes."""
     held = arrays.attributes("")
-    cells = np.asarray(held["dims"]).reshape(-1).astype(int).tolist()
+    stated = np.asarray(held["dims"]).reshape(-1)
+    if stated.dtype.kind not in "iu":
+        raise SourceError(f"{arrays.where}: dims is {held['dims']!r}; expected whole numbers of cells")
+    cells = stated.astype(int).tolist()
     axes = [axis for axis, length in zip("xyz", cells, strict=False) if length > 1]
     fields = [each for each in listed if each.fault is None and len(each.lengths) in (len(axes), len(cells))]
     words = tuple(axes)

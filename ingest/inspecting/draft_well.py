@@ -10,6 +10,7 @@ from ingest.formats.arrays import ArrayFile, Hdf5Arrays
 from ingest.formats.hdf5_attributes import texts
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_table import line
+from shards.program.console import printable
 
 _GROUP = re.compile(r"t([012])_fields/([^/]+)")
 
@@ -30,7 +31,7 @@ def draft_well(path: Path, arrays: ArrayFile, names: list[str]) -> str:
     name = dataset_name(path)
     lines = [
         "#:schema ./recipe.schema.json",
-        f"# Drafted from {path.name}, a file in the layout of The Well.",
+        f"# Drafted from {printable(path.name)}, a file in the layout of The Well.",
         line("name", name),
         line("source", "well"),
         f"{line('title', f'{name}: say what system this is')}  # DECIDE",

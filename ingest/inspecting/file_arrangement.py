@@ -126,7 +126,7 @@ class Arrangement:
             tiles=tiles,
             series=self._moments(largest, len(variables)) if kind == "states" else (),
             parameters=self._parameters(apart),
-            doubt="; ".join(self._doubts(kind, one)),
+            doubt="; ".join(self._doubts(kind)),
         )
 
     @property
@@ -245,7 +245,7 @@ class Arrangement:
             moments.setdefault(file.text(self.last_number), []).append(file.path)
         return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
-    def _doubts(self, kind: Kind, one: Sequence[NamedFile]) -> Iterator[str]:
+    def _doubts(self, kind: Kind) -> Iterator[str]:
         """What a person must look at: words that were taken for variables, or for runs, by what they are;
         numbers of processes.
         """
@@ -258,6 +258,10 @@ class Arrangement:
                 break
         if kind == "runs" and self.last_number is not None and self._counted(self.last_number) == "dates":
             yield "files called by dates are taken for runs; if one run goes on in them, write {piece} there"
+        if kind == "runs" and self.last_number is not None:
+            word = self.files[0].word_before(self.last_number)
+            if PIECE_WORD.fullmatch(word) and len(word) > 1:
+                yield f"each {word} is taken for a run; if one run goes on in them, write {{piece}} there"
         for at in self.varying:
             word = self.files[0].word_before(at)
             if self._is(at, "number") and at != self.tile and PROCESS_WORD.fullmatch(word):

@@ -26,15 +26,21 @@ from ingest.inspecting.no_grid import (
     no_grid,
     particles,
 )
+from ingest.inspecting.numbered import RUN_WORD
 from ingest.inspecting.parts_of_grid import require_whole_grid
 from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
-from ingest.split import split_called
 from shards.errors import SourceError
+from shards.schema import split_called
 
 # What an attribute is called that states the cells of each axis.
 GRID_SIZE = re.compile(r"dims|(grid|domain)_?(dims?|dimensions|size|shape)|n_?cells", re.IGNORECASE)
+
+# Arrays of the root that hold a field of a run each: run_0_u, sim1_p; v1_x is a velocity.
+NUMBERED_RUN = re.compile(
+    rf"(?!v)(?P<word>(?:{RUN_WORD.pattern})[-_]?)(?P<number>\d+)(?P<name>[-_][A-Za-z]\w*)", re.IGNORECASE
+)
 
 
 def infer_layout(
@@ -51,6 +57,7 @@ def infer_layout(
         _require_grid(solver, arrays, listed, where, files)
     require_whole_grid(arrays, listed, where)
     _require_one_split(listed, where)
+    _require_one_run(listed, where)
     reason = mesh(listed) if solver is None else ""
     if reason:
         raise SourceError(f"{where}: {reason}")
@@ -128,6 +135,44 @@ def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
             f"{where}: its groups {', '.join(groups)} are splits; expected one split per file; copy each to "
             f"a file of its own, in a folder {groups[0]} (h5copy -i FILE -o {groups[0]}/FILE -s NAME -d NAME)"
         )
+
+
+def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:
+    """Raises SourceError if names of arrays tell splits or runs apart: one of them would be read alone, or
+    each as a field of one run.
+    """
+    stems: dict[str, list[str]] = {}
+    for each in listed:
+        for word, rest in _cut_names(each.path):
+            if split_called(word) is not None:
+                stems.setdefault(rest, []).append(word)
+    splits = next((words for words in stems.values() if len(set(words)) > 1), [])
+    if splits:
+        raise SourceError(
+            f"{where}: its arrays are of splits ({', '.join(splits)}); expected one split per file; save "
+            "each to a file in a folder called by its split"
+        )
+
+    runs = [found for each in listed if (found := NUMBERED_RUN.fullmatch(each.path))]
+    numbers = {found["number"] for found in runs}
+    if len(numbers) > 1 and len(runs) == len(numbers) * len({found["name"] for found in runs}):
+        largest = max(listed, key=lambda each: each.size)
+        found = NUMBERED_RUN.fullmatch(largest.path) or runs[0]
+        pattern = f"{found['word']}*{found['name']}"
+        raise SourceError(
+            f"{where}: {found.string} and others are arrays of {len(numbers)} runs; expected a file or a "
+            f'group per run; save them so, or write stored = ["{pattern}"] in a recipe of your own'
+        )
+
+
+def _cut_names(path: str) -> tuple[tuple[str, str], ...]:
+    """The first and the last word of a name, each with the rest.
+
+    >>> _cut_names("u_train")
+    (('u', 'train'), ('train', 'u'))
+    """
+    words = re.split(r"[-_]", path)
+    return ((words[0], "_".join(words[1:])), (words[-1], "_".join(words[:-1]))) if len(words) > 1 else ()
 
 
 def _fits_its_lists(found: InferredLayout) -> bool:

@@ -120,7 +120,7 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
     """Vectors: arrays with equal axes and units, and names that differ only in the axis, one per axis."""
     groups: dict[tuple[str, Words, str, str], dict[str, PlacedArray]] = {}
     for each in placed:
-        if each.channels != 1:
+        if each.channels != 1 or (each.constant and SPACE_NAME.fullmatch(each.array.name)):
             continue
         # An array `data` alone in a group has the name of the group.
         group = each.array.stored.removesuffix("/data").rpartition("/")[0]
@@ -140,11 +140,9 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         # Wind at a height (u10, v10) is named by its height.
         name = f"velocity_{stem}" if stem.isdigit() else VECTORS.get(stem.lower(), _plain(stem))
         names = [parts[axis].array.name for axis in layout.axes]
-        doubt = (
-            ""
-            if all(_ends_with_axis(each, layout.axes) for each in names)
-            else (f"{', '.join(names)} taken for the components along {', '.join(layout.axes)}")
-        )
+        is_plain = all(_ends_with_axis(each, layout.axes) for each in names)
+        along = ", ".join(layout.axes)
+        doubt = "" if is_plain else f"{', '.join(names)} taken for the components along {along}"
         yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit, faces if any(faces) else ())
 
 

@@ -229,7 +229,7 @@ def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
     """The score of these names: lists count most, then likely numbers of cells and components."""
     lengths = PlacedArray(array, words).lengths
     score = _time_score(array, words, lengths, lists.time)
-    score += sum(_list_score(each, axis, words, lengths) for axis, each in lists.space.items())
+    score += sum(_list_score(each, axis, lengths) for axis, each in lists.space.items())
     cells = [lengths[axis] for axis in axes]
     # Most files have two dimensions, so a third one needs more evidence.
     if len(axes) == 2:
@@ -271,7 +271,7 @@ def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInf
     return score
 
 
-def _list_score(each: ArrayInfo, axis: str, words: Words, lengths: Lengths) -> float:
+def _list_score(each: ArrayInfo, axis: str, lengths: Lengths) -> float:
     """The score for a list with the length of its axis; a meshgrid has the lengths of all stored axes."""
     cells = tuple(length for word, length in lengths.items() if word not in (TIME, TRAJECTORY))
     if len(each.values) > 1 and each.values[-len(cells) :] == cells:

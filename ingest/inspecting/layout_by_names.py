@@ -13,7 +13,10 @@ from ingest.inspecting.numbered import HOLE
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
 # Names of velocities, momenta and magnetic fields along one axis: such fields may be on faces.
-COMPONENT = re.compile(r"[uvw](o|bar|_?vel\w*|_?wind)?|(vel|mom|v|m|b|e)\w*?_?[xyz123]", re.IGNORECASE)
+COMPONENT = re.compile(
+    r"(?:ss)?(?P<uvw>[uvw])(?:o|bar|_?vel\w*|_?wind)?|(?:vel|mom|v|m|b|e)\w*?_?(?P<axis>[xyz123])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -166,15 +169,35 @@ def _grids(fields: list[_Named]) -> dict[frozenset[str], list[_Named]]:
     return grids
 
 
-def _claim(space: frozenset[str], grids: dict[frozenset[str], list[_Named]]) -> tuple[int, bool, int]:
-    """How much speaks for a grid: others that are staggered to it, fields other than velocities, its size.
+def _direction(name: str) -> str:
+    """The direction of a component by its name, x, y or z; empty for other fields.
 
-    Grids of faces differ in one dimension from that of the cells, and in two from each other.
+    >>> _direction("SSU"), _direction("vel_y"), _direction("b3"), _direction("theta")
+    ('x', 'y', 'z', '')
+    """
+    found = COMPONENT.fullmatch(name)
+    if not found:
+        return ""
+    letters, place = ("uvw", found["uvw"]) if found["uvw"] else ("xyz123", found["axis"])
+    return "xyz"[letters.index(place.lower()) % 3]
+
+
+def _claim(space: frozenset[str], grids: dict[frozenset[str], list[_Named]]) -> tuple[int, int, bool, int]:
+    """How much speaks for a grid: components on faces along their own direction, other grids that are
+    staggered to it, fields that are no components, its size.
+
+    Grids of faces differ in one dimension from that of the cells, and in two from each other. From a grid of
+    corners they differ in one too, but across the direction of the component.
     """
     members = grids[space]
-    around = [other for other in grids if _staggered(grids[other][0], members[0])]
-    in_cells = not all(COMPONENT.fullmatch(each.array.name) for each in members)
-    return len(around), in_cells, sum(each.array.size for each in members)
+    around = own = 0
+    for others in grids.values():
+        staggered = _staggered(others[0], members[0])
+        if staggered:
+            around += 1
+            own += letter(axis_word(staggered[0])) in {_direction(each.array.name) for each in others}
+    in_cells = not all(_direction(each.array.name) for each in members)
+    return own, around, in_cells, sum(each.array.size for each in members)
 
 
 def _staggered(each: _Named, model: _Named) -> tuple[str, str, int] | None:

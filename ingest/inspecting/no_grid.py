@@ -88,10 +88,9 @@ def particles(listed: tuple[ArrayInfo, ...]) -> str:
 
 def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     """The reason, where no array is a field on a grid; empty where no mark of one is known."""
-    reason = _complex(listed) or _points(arrays, listed) or _references(listed)
-    for each in listed if not reason else ():
-        reason = reason or along_wavenumbers(each.path, each.dimensions)
-    return reason
+    along = (along_wavenumbers(each.path, each.dimensions) for each in listed)
+    reasons = (_complex(listed), _points(arrays, listed), _references(listed), *along)
+    return next(filter(None, reasons), "")
 
 
 def along_wavenumbers(path: str, dimensions: tuple[str, ...]) -> str:

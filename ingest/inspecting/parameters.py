@@ -60,5 +60,4 @@ def looks_like_physics(name: str, value: float) -> bool:
         return True
     if name.lower() in PROGRAM or not PROGRAM.isdisjoint(words):
         return False
-    whole = value == int(value)
-    return not whole or (len(name) <= 4 and abs(value) < 1e6)
+    return not value.is_integer() or (len(name) <= 4 and abs(value) < 1e6)

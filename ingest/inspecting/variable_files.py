@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-from ingest.formats.arrays import ArrayFile
 from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.axis_names import SPACE_NAME, TIME_NAME, space_name
 from ingest.inspecting.contents import ArrayInfo, list_arrays
@@ -24,12 +23,21 @@ FIELD_NAME = re.compile(
 )
 
 
+# Files that a program writes to continue, or at the end: they hold states of the others once more.
+STATE_AGAIN = re.compile(
+    r"restart|checkpoint|ckpt|chkpt|(^|[-_])(final|latest|last|end|backup)($|[-_])", re.IGNORECASE
+)
+
+
 def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     """Whether files that differ in these words of their names hold different variables.
 
     They do where no field is in two of them; where each holds one array of the same name, the words decide.
-    Files of lists, of times and of cell centres, are there for the others.
+    Files of lists, of times and of cell centres, are there for the others. A restart file holds a state
+    again.
     """
+    if any(STATE_AGAIN.search(word) for word in words):
+        return False
     fields = [_fields(path) for path in files]
     if all(one.isdisjoint(other) for one, other in combinations(fields, 2)):
         return True
@@ -58,10 +66,10 @@ def doubt_of_words(files: Sequence[Path], words: Sequence[str], taken_for_variab
 def _fields(path: Path) -> frozenset[str]:
     place = located(path)
     with open_arrays(place) as arrays:
-        return frozenset(each.path for each in list_arrays(arrays, place) if _is_field(arrays, each))
+        return frozenset(each.path for each in list_arrays(arrays, place) if _is_field(each))
 
 
-def _is_field(arrays: ArrayFile, each: ArrayInfo) -> bool:
+def _is_field(each: ArrayInfo) -> bool:
     """Whether an array is neither a list nor a meshgrid of coordinates."""
     is_mesh = bool(space_name(each.path.rpartition("/")[2]))
     return len(each.values) >= 2 and not TIME_NAME.fullmatch(each.name) and each.fault is None and not is_mesh

@@ -18,9 +18,8 @@ from ingest.formats.zarr_marker import MARKERS
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
 from ingest.source import Mark
-from ingest.split import split_called
 from shards.errors import SourceError
-from shards.schema import Split
+from shards.schema import Split, split_called
 
 PATTERNS = ("*.h5", "*.hdf5", "*.nc", "*.npy", "*.npz", "*.zarr", "*.zarr.zip")
 # No marks: any file may match, only the recipe knows what its arrays are.

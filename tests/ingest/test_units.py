@@ -79,11 +79,22 @@ def test_the_report_labels_axes_and_times(weather):
     assert "days since 2001-02-03" in page
 
 
-def test_another_unit_changes_the_card_and_no_shard(weather):
+def test_another_unit_of_an_axis_changes_the_card_and_no_shard(weather):
     folder, recipe, dataset = weather
     shards = {place: place.stat().st_mtime_ns for place in dataset.folder.glob("train/**/c/**/*")}
-    assert recipe.time is not None
-    other = replace(recipe, time=replace(recipe.time, unit="s"))
+    lat = replace(recipe.coordinates["lat"], unit="degree")
+    other = replace(recipe, coordinates=recipe.coordinates | {"lat": lat})
     build(plan_build(other, folder / "weather.nc", "zarr", "lz4"), folder / "data", Resources(1))
-    assert Dataset(dataset.folder).card.schema.units == UNITS | {"time": "s"}
+    assert Dataset(dataset.folder).card.schema.units == UNITS | {"lat": "degree"}
     assert shards == {place: place.stat().st_mtime_ns for place in dataset.folder.glob("train/**/c/**/*")}
+
+
+def test_another_date_to_count_from_builds_the_times_again(weather):
+    folder, recipe, _ = weather
+    assert recipe.time is not None
+    other = replace(recipe, time=replace(recipe.time, unit="hours since 2001-02-02"))
+    build(plan_build(other, folder / "weather.nc", "zarr", "lz4"), folder / "data", Resources(1))
+    dataset = Dataset(folder / "data" / "weather")
+    (entry,) = dataset.index.trajectories
+    assert dataset.card.schema.units["time"] == "hours since 2001-02-02"
+    assert dataset.document(entry).trajectory.time == tuple(24.0 * np.arange(1, 7))

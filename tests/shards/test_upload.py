@@ -109,7 +109,12 @@ def test_files_that_a_finished_copy_has_are_not_sent_again(other, pristine, root
 
 
 def test_a_folder_and_a_web_server_are_refused(folder, tmp_path):
-    for place, words in ((tmp_path / "there", "is no URL"), ("https://me:pw@host/x", "takes no files")):
+    places = {
+        tmp_path / "there": "is a folder",
+        f"file://{tmp_path}": "is a folder",
+        "https://me:pw@host/x": "takes no files",
+    }
+    for place, words in places.items():
         done = CliRunner().invoke(app, ["upload", str(folder), "--to", str(place)])
         assert done.exit_code == 1
         assert words in done.stderr

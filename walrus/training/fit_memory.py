@@ -45,11 +45,13 @@ def step_footprint(model: ModelSettings, engine: EngineSettings, load: TrainingL
     """The memory of a step on the device of a rank; untrained weights need no gradient and no optimiser."""
     every, learning = _parameters(model, load)
     kept = load.windows * (activations(model, load.schema, load.history) + _recomputed(model, load))
-    whole = footprint(every, engine, load.rank, kept)
-    share = learning / every
-    optimizer = 0.0 if engine.offload == "optimizer" else share * whole.optimizer
+    whole, trained = (footprint(count, engine, load.rank, kept) for count in (every, learning))
     return replace(
-        whole, gradients=share * whole.gradients, optimizer=optimizer, buffers=share * whole.buffers
+        trained,
+        weights=whole.weights,
+        optimizer=0.0 if engine.offload == "optimizer" else trained.optimizer,
+        # ZeRO 3 gathers weights that are not trained too.
+        buffers=whole.buffers if engine.zero_stage == 3 else trained.buffers,
     )
 
 

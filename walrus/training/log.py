@@ -140,7 +140,7 @@ class Log:
 
 
 def _without_trace(failure: threading.ExceptHookArgs) -> None:
-    """An error of the disk in TensorBoard's thread: the next `write` raises it too, which is reported."""
+    """Prints no traceback for an error of the disk: `write` raises that of TensorBoard's thread again."""
     if not isinstance(failure.exc_value, OSError):
         threading.__excepthook__(failure)
 

@@ -14,11 +14,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from walrus.training.engine_settings import LARGEST_BUCKET
+
 FLOAT = 4
 # The most gathered parameters that DeepSpeed keeps from the forward to the backward pass (ZeRO 3).
 MOST_KEPT = 10**9
-# About the bytes of one call (DeepSpeed's buckets have 5e8 numbers, smaller ones with ZeRO 3).
-BUCKET_BYTES = 2e8
+# About the bytes of one call.
+BUCKET_BYTES = FLOAT * LARGEST_BUCKET
 
 Kind = Literal["all_reduce", "all_gather", "reduce_scatter"]
 

@@ -83,7 +83,7 @@ class Checkpoint:
 
 
 def remove_old(folder: Path) -> None:
-    """Whole checkpoints before the last two."""
+    """Removes the whole checkpoints before the last two."""
     for old in whole_steps(folder)[:-KEPT]:
         _remove_step(old)
 

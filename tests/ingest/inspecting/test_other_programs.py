@@ -184,3 +184,58 @@ def test_tiles_of_one_grid_are_no_runs(tmp_path):
         write_hdf5(tmp_path / f"atmos.tile{number}.h5", {"u": U, "time": TIME})
     with pytest.raises(SourceError, match=r"atmos.tile1.h5 and 2 more are tiles of one grid"):
         draft(tmp_path)
+
+
+def test_the_grid_of_the_cells_is_taken_next_to_that_of_the_corners(tmp_path):
+    # As MOM6: vorticity on corners, which are more than cells, and velocities on faces between both.
+    lengths = {"time": T, "yh": 6, "xh": 8, "yq": 7, "xq": 9}
+    grids = {"ssh": ("yh", "xh"), "SSU": ("yh", "xq"), "SSV": ("yq", "xh"), "RV": ("yq", "xq")}
+    arrays = {"time": (("time",), TIME)}
+    for name, axes in grids.items():
+        shape = [lengths[axis] for axis in ("time", *axes)]
+        arrays[name] = (("time", *axes), np.random.default_rng(1).normal(size=shape))
+    text = draft(write_netcdf(tmp_path / "ocean.nc", arrays))
+    assert 'axes = ["yh", "xh"]' in text
+    assert 'name = "SSU"' in text
+    assert "# RV;" in text
+
+
+@pytest.mark.parametrize("said", ["attribute", "coordinates", "nothing"])
+def test_values_on_upper_faces_are_not_drafted(tmp_path, said):
+    path = tmp_path / "out.nc"
+    values = np.random.default_rng(2).normal(size=(T, 6, 8))
+    first = 0.0 if said == "coordinates" else -1.0
+    lists = {"time": TIME, "y": np.arange(6.0), "x": np.arange(8.0) - 0.5, "x_r": np.arange(8.0) + first}
+    arrays = {name: ((name,), numbers) for name, numbers in lists.items()}
+    arrays |= {"h": (("time", "y", "x"), values), "u": (("time", "y", "x_r"), values)}
+    write_netcdf(path, arrays)
+    if said == "attribute":
+        with h5py.File(path, "a") as file:
+            file["x_r"].attrs["c_grid_axis_shift"] = 0.5
+    assert ('faces = ["x"]' in draft(path)) == (said == "nothing")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("u_train", "u_val", "u_test"), "its arrays are of splits .*one split per file"),
+        (("run_0_u", "run_1_u", "run_2_u"), r'arrays of 3 runs; .*stored = \["run_\*_u"\]'),
+    ],
+)
+def test_arrays_of_splits_or_runs_in_one_file_are_refused(tmp_path, names, words):
+    with pytest.raises(SourceError, match=words):
+        draft(write_hdf5(tmp_path / "all.h5", {name: U + number for number, name in enumerate(names)}))
+
+
+def test_dates_as_numbers_are_no_times(tmp_path):
+    days = np.array([20010226, 20010227, 20010228, 20010301, 20010302, 20010303])
+    arrays = {"time": (("time",), days), "t2m": (("time", "y", "x"), U.swapaxes(1, 2))}
+    text = draft(write_netcdf(tmp_path / "day.nc", arrays))
+    assert "time holds dates as numbers, 20010226 to 20010303" in text
+    assert 'stored = "time"' not in text
+
+
+def test_a_restart_file_next_to_fields_is_no_constant_field(tmp_path):
+    write_netcdf(tmp_path / "fields.nc", {"time": (("time",), TIME), "T": (("time", "x", "y"), U)})
+    write_netcdf(tmp_path / "restart.nc", {"restart_T": (("x", "y"), U[-1])})
+    assert "restart_T" not in draft(tmp_path)
