@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,25 @@ from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
 
-# The place of a parameter in a recipe, its value or range, and whether it looks like physics.
-Parameter = tuple[str, str, bool]
 # Names of a list with names of parameters.
 COLUMN_LIST = re.compile(
     r"(param(eter)?|coef(ficient)?|condition|input|scalar|column|label|feature)s?[-_]?(names?|labels?|keys?)?"
     r"|names|keys",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number of the draft: its place in a recipe, its value or range; is it likely physics?"""
+
+    place: str
+    span: str
+    is_physics: bool
+
+    @classmethod
+    def of_number(cls, name: str, place: str, value: float) -> Parameter:
+        return cls(place, f"{value:g}", looks_like_physics(name, value))
 
 
 def scalar_lines(
@@ -50,13 +62,12 @@ def scalar_lines(
     found = _parameters(arrays, layout, in_names, named)
     for number in side_numbers:
         # The data themselves come first.
-        physics = looks_like_physics(number.name, number.value)
-        found.setdefault(number.name, (number.place, f"{number.value:g}", physics))
-    changing = changing_places({place for place, _, _ in found.values()}, arrays, last_file)
-    states = [name for name, (place, _, _) in found.items() if place in changing]
+        found.setdefault(number.name, Parameter.of_number(number.name, number.place, number.value))
+    changing = changing_places({each.place for each in found.values()}, arrays, last_file)
+    states = [name for name, each in found.items() if each.place in changing]
     kept = {name: each for name, each in found.items() if name not in (*states, used)}
-    taken = [f"{line(name, place)}  # {span}" for name, (place, span, physics) in kept.items() if physics]
-    left = [printable(f"{name} = {span}") for name, (_, span, physics) in kept.items() if not physics]
+    taken = [f"{line(name, each.place)}  # {each.span}" for name, each in kept.items() if each.is_physics]
+    left = [printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics]
     comments = [
         f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
     ]
@@ -84,15 +95,13 @@ def _parameters(
     """The parameters in file names, attributes, arrays and columns of tables, each name once."""
     found: dict[str, Parameter] = {}
     for part in named:
-        found[part.name] = (part.place, part.text, looks_like_physics(part.name, part.value))
+        found[part.name] = Parameter(part.place, part.text, looks_like_physics(part.name, part.value))
     for name, value in root_numbers(arrays).items():
-        if name in found:
-            continue
-        found[name] = (f"@{name}", f"{value:g}", looks_like_physics(name, value))
+        found.setdefault(name, Parameter.of_number(name, f"@{name}", value))
     # Of groups that are runs, each has its own.
     groups = [each.array.path.partition("/")[0] for each in layout.variable if each.array.groups > 1]
     for name, value in root_numbers(arrays, groups[0]).items() if groups else ():
-        found.setdefault(name, (f"*@{name}", f"{value:g}", looks_like_physics(name, value)))
+        found.setdefault(name, Parameter.of_number(name, f"*@{name}", value))
     for each in layout.scalars:
         if each.pattern:
             continue
@@ -111,7 +120,7 @@ def _parameters(
             # An attribute and an array of one name: the array is what a solver reads back.
             found.pop(name)
         span = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
-        found[name] = (each.stored, span, looks_like_physics(last, low))
+        found[name] = Parameter(each.stored, span, looks_like_physics(last, low))
 
     return found | _columns(arrays, layout, set(found))
 
@@ -134,8 +143,8 @@ def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict
             low, high = float(values[:, column].min()), float(values[:, column].max())
             # Who names a column says that it is a parameter; a counter is none.
             if name not in taken and low <= high:
-                is_physics = name.lower() not in PROGRAM
-                found[name] = (f"{each.stored}[{column}]", f"{low:.6g} to {high:.6g}", is_physics)
+                span = f"{low:.6g} to {high:.6g}"
+                found[name] = Parameter(f"{each.stored}[{column}]", span, name.lower() not in PROGRAM)
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.arrays import ArrayFile
 from ingest.formats.dates import SINCE_1970, date_of
-from ingest.inspecting.contents import root_numbers
+from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.draft_scalars import changing_places, readable_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import FolderContents
@@ -20,6 +20,7 @@ from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.infer_layout import InferredLayout
 from ingest.inspecting.means import time_of_means
 from ingest.inspecting.number_lists import (
+    Values,
     are_compact_dates,
     even,
     one_way,
@@ -69,43 +70,51 @@ class TimeLines:
 
     def _rule_of_time(self) -> list[str]:
         """The rule for the times: a list, an attribute or number of each state, or a comment."""
-        frames = self.layout.lengths[TIME]
         time = self.layout.lists.time
         if time is not None and "%Y" in time.unit:
-            unit = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
-            return ["", f"# {unit}: convert them to times with cdo -r copy.", *self._open_time()]
+            said = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
+            return ["", f"# {said}: convert them to times with cdo -r copy.", *self._open_time()]
         if self._states:
-            stored, note = self._time_of_states()
-            if stored == HOLE and self.folder is not None and self.folder.kind == "pieces":
-                return ["", *self._open_time()]
-            unit = self._unit_of_states(stored)
-            stored = by_step(stored, (each.array for each in self.layout.variable))
-            units = [line("unit", unit)] if unit else []
-            if stored == HOLE and self.solver_step is not None and not unit:
-                name, value = self.solver_step
-                units = [f"{line('step', value)}  # CHECK: {printable(name)}, multiplied by the number"]
-                note = "CHECK: the number in the names, if it counts steps of the solver"
-            return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
+            return self._rule_of_states()
         times = values_of(self.arrays, time)
-        if time is not None and times is not None and are_compact_dates(times):
-            held = f"{printable(time.path)} holds dates as numbers, {times[0]:.0f} to {times[-1]:.0f}"
-            return ["", f"# {held}: convert them to days since a date.", *self._open_time()]
-        if time is not None and time.is_dates and times is not None:
+        if time is None or times is None:
+            return ["", *self._open_time()]
+        return self._rule_of_list(time, times)
+
+    def _rule_of_states(self) -> list[str]:
+        """The rule where each file, group or array is a state: what it says of its time, or its number."""
+        stored, note = self._time_of_states()
+        if stored == HOLE and self.folder is not None and self.folder.kind == "pieces":
+            return ["", *self._open_time()]
+        unit = self._unit_of_states(stored)
+        stored = by_step(stored, (each.array for each in self.layout.variable))
+        more = [line("unit", unit)] if unit else []
+        if stored == HOLE and self.solver_step is not None and not unit:
+            name, value = self.solver_step
+            more = [f"{line('step', value)}  # CHECK: {printable(name)}, multiplied by the number"]
+            note = "CHECK: the number in the names, if it counts steps of the solver"
+        return ["", "[time]", f"{line('stored', stored)}  # {note}", *more]
+
+    def _rule_of_list(self, time: ArrayInfo, times: Values) -> list[str]:
+        """The rule for a list of times: its path, its start and end, or why it cannot be taken."""
+        frames = self.layout.lengths[TIME]
+        if are_compact_dates(times):
+            said = f"{printable(time.path)} holds dates as numbers, {times[0]:.0f} to {times[-1]:.0f}"
+            return ["", f"# {said}: convert them to days since a date.", *self._open_time()]
+        if time.is_dates:
             unit = unit_of_dates(times.tolist())
             times = np.array(counted_in(tuple(times.tolist()), SINCE_1970, unit))
             time = replace(time, attributes={"units": unit})
-        units = [line("unit", time.unit)] if time is not None and time.unit else []
-        if time is not None and times is not None and one_way(times) and times[0] < times[-1]:
+
+        units = [line("unit", time.unit)] if time.unit else []
+        if one_way(times) and times[0] < times[-1]:
             if len(times) == frames:
                 note = span(times, "frame", time.unit)
                 return ["", "[time]", f"{line('stored', time.stored)}  # {note}", *units]
             if len(times) == frames + 1 > 2 and even(times):
                 held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
-                note = f"# {held}: the last is left out."
-                start, stop = float(times[0]), float(times[-2])
-                return ["", note, "[time]", line("start", start), line("stop", stop), *units]
-        if time is None or times is None:
-            return ["", *self._open_time()]
+                start, stop = line("start", float(times[0])), line("stop", float(times[-2]))
+                return ["", f"# {held}: the last is left out.", "[time]", start, stop, *units]
         if len(times) == frames > 1 and np.isfinite(times).all():
             # Equal steps would hide that the frames are in another order.
             return ["", *out_of_order(time, times)]

@@ -30,26 +30,26 @@ BEAT, SILENCE = 20.0, 300.0
 class Owner:
     """Who writes a run. `born` distinguishes a process from a later one with the same number; 0: unknown.
 
-    `numbers` is the namespace of process numbers: two containers may have the name of one host, and none of
-    them sees the processes of the other. Empty: unknown.
+    `process_namespace` is that of the process numbers: two containers may have the name of one host, and
+    neither sees the processes of the other. Empty: unknown.
     """
 
     host: str
     process: Natural
     born: Natural
     since: str
-    numbers: str = ""
+    process_namespace: str = ""
 
     @classmethod
     def here(cls) -> Owner:
         """This process."""
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        return cls(socket.gethostname(), os.getpid(), _born(os.getpid()), now, _numbers())
+        return cls(socket.gethostname(), os.getpid(), _born(os.getpid()), now, _process_namespace())
 
     @property
     def is_dead(self) -> bool:
         """Whether this is a process of this host, or of this container, that has ended."""
-        if (self.host, self.numbers) != (socket.gethostname(), _numbers()):
+        if (self.host, self.process_namespace) != (socket.gethostname(), _process_namespace()):
             return False
         try:
             os.kill(self.process, 0)
@@ -74,7 +74,7 @@ def _born(process: int) -> int:
     return int(text.rpartition(")")[2].split()[19])
 
 
-def _numbers() -> str:
+def _process_namespace() -> str:
     """The namespace of process numbers that this process is in; empty where there is no /proc."""
     try:
         return os.readlink("/proc/self/ns/pid")

@@ -72,7 +72,7 @@ def test_another_host_is_believed_while_it_gives_signs_of_life(tmp_path):
 def test_a_container_with_the_name_of_this_host_is_believed_while_it_gives_signs_of_life(tmp_path):
     lock = tmp_path / LOCK
     # No process of this namespace has such a number.
-    lock.write_text(dump(Owner, replace(Owner.here(), process=2**22 + 1, numbers="pid:[7]")))
+    lock.write_text(dump(Owner, replace(Owner.here(), process=2**22 + 1, process_namespace="pid:[7]")))
     with pytest.raises(MismatchError, match="is writing this run"), owned(tmp_path):
         pass
     silent = time.time() - SILENCE - 1
