@@ -66,9 +66,9 @@ TAKEN = {"time", "channel", "static_channel", "fields", "static", "boundary"}
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 _CALLED: dict[str, Split] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("train", "training", "trn", "trainset"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "validate", "vali"), "valid"),
+    **dict.fromkeys(("test", "testing", "tests", "tst", "testset", "holdout"), "test"),
 }
 DType = Literal["float32", "float64"]
 GridKind = Literal["cartesian", "equiangular", "spherical", "log-spherical"]

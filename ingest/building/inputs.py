@@ -5,9 +5,10 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ingest.formats.natural_sort import natural
@@ -19,7 +20,7 @@ from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
 from ingest.source import Source, find
 from shards.errors import MismatchError, SourceError
-from shards.schema import Split
+from shards.schema import Split, split_called
 
 BLOCK = 64 * 1024
 BLOCKS = 64
@@ -90,7 +91,7 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
         )
 
     files = [_input(root, path, source.split(path), _companions(recipe, path)) for path in paths]
-    return _in_order(root, files, unreadable)
+    return _in_order(root, _with_splits_of_names(recipe, files), unreadable)
 
 
 def _companions(recipe: Recipe, path: Path) -> tuple[Path, ...]:
@@ -134,7 +135,31 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
         companions = (*others, *_side_files(recipe, first))
         inputs.append(_input(root, first, _split_of(run, source, root), companions, run.name))
 
-    return _in_order(root, inputs, unreadable)
+    return _in_order(root, _with_splits_of_names(recipe, inputs), unreadable)
+
+
+def _with_splits_of_names(recipe: Recipe, files: list[InputFile]) -> list[InputFile]:
+    """The files; if no folder is called by a split, each has the split that a word of its path states.
+
+    Words count only where some state train and others another split: a run may be called test.
+    """
+    if recipe.source != "arrays" or any(file.split for file in files):
+        return files
+    said = [_split_in_words(file.path) for file in files]
+    if "train" not in said or len(set(said) - {None}) < 2:
+        return files
+    return [replace(file, split=split) for file, split in zip(files, said, strict=True)]
+
+
+def _split_in_words(path: str) -> Split | None:
+    """The split that the words of a path state; None if they state none or several.
+
+    >>> _split_in_words("data_train/a.h5"), _split_in_words("burgers_val.h5"), _split_in_words("testbed.h5")
+    ('train', 'valid', None)
+    """
+    words = re.split(r"[-_./ ]", path)
+    splits = {split for split in map(split_called, words) if split is not None}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def _split_of(run: FilesOfRun, source: Source, root: Path) -> Split | None:

@@ -15,6 +15,7 @@ from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.file_arrangement import Arrangement
 from ingest.inspecting.file_names import largest_family, taken_apart, with_step_folders
 from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.variable_files import STATE_AGAIN
 from shards.errors import SourceError
 
 SUFFIXES = (
@@ -45,7 +46,7 @@ def look_through(folder: Path) -> FolderContents:
 
     Names of all files are read, and what a few of them hold.
     """
-    found = _data_files(folder)
+    found = _without_restarts(_data_files(folder))
     if not found:
         raise _nothing_to_read(folder)
     arranged = _arranged(folder, found)
@@ -59,6 +60,11 @@ def look_through(folder: Path) -> FolderContents:
         # A * would take the others as well.
         return replace(contents, pattern=contents.first.relative_to(folder).as_posix())
     return contents
+
+
+def _without_restarts(found: list[Path]) -> list[Path]:
+    """The files without restart files and last states, unless there is nothing else."""
+    return [path for path in found if not STATE_AGAIN.search(path.stem)] or found
 
 
 def _arranged(folder: Path, found: list[Path]) -> Arrangement:

@@ -37,9 +37,11 @@ from shards.schema import split_called
 # What an attribute is called that states the cells of each axis.
 GRID_SIZE = re.compile(r"dims|(grid|domain)_?(dims?|dimensions|size|shape)|n_?cells", re.IGNORECASE)
 
-# Arrays of the root that hold a field of a run each: run_0_u, sim1_p; v1_x is a velocity.
-NUMBERED_RUN = re.compile(
-    rf"(?!v)(?P<word>(?:{RUN_WORD.pattern})[-_]?)(?P<number>\d+)(?P<name>[-_][A-Za-z]\w*)", re.IGNORECASE
+# Arrays of the root that hold a field of a run each: run_0_u, u_run0; v1_x is a velocity.
+_RUN = rf"(?!v)(?P<word>(?:{RUN_WORD.pattern})[-_]?)(?P<number>\d+)"
+NUMBERED_RUNS = (
+    re.compile(rf"{_RUN}(?P<name>[-_][A-Za-z]\w*)", re.IGNORECASE),
+    re.compile(rf"(?P<name>[A-Za-z]\w*[-_]){_RUN}", re.IGNORECASE),
 )
 
 
@@ -153,12 +155,13 @@ def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:
             "each to a file in a folder called by its split"
         )
 
-    runs = [found for each in listed if (found := NUMBERED_RUN.fullmatch(each.path))]
+    forms = [[found for each in listed if (found := form.fullmatch(each.path))] for form in NUMBERED_RUNS]
+    runs = max(forms, key=len)
     numbers = {found["number"] for found in runs}
     if len(numbers) > 1 and len(runs) == len(numbers) * len({found["name"] for found in runs}):
         largest = max(listed, key=lambda each: each.size)
-        found = NUMBERED_RUN.fullmatch(largest.path) or runs[0]
-        pattern = f"{found['word']}*{found['name']}"
+        found = next((each for each in runs if each.string == largest.path), runs[0])
+        pattern = found.string.replace(f"{found['word']}{found['number']}", f"{found['word']}*")
         raise SourceError(
             f"{where}: {found.string} and others are arrays of {len(numbers)} runs; expected a file or a "
             f'group per run; save them so, or write stored = ["{pattern}"] in a recipe of your own'

@@ -12,6 +12,8 @@ from shards.errors import SourceError
 from shards.program.console import printable
 
 Values = npt.NDArray[np.float64]
+# From December to January, in months as numbers: 200012 to 200101.
+NEXT_YEAR = 89
 
 
 def values_of(arrays: ArrayFile, listed: ArrayInfo | None) -> Values | None:
@@ -74,14 +76,21 @@ def even(values: Values) -> bool:
 
 
 def are_compact_dates(values: Values) -> bool:
-    """Whether all numbers of a list are dates of the years 1800 to 2199, such as 20010228 or 20010228.5.
+    """Whether all numbers of a list are dates of the years 1800 to 2199: 20010228, 20010228.5 or 2001022812.
+
+    Months, 200012, are so only if a year ends between them: other numbers of six digits are common.
 
     >>> are_compact_dates(np.array([20010228, 20010301.5])), are_compact_dates(np.array([20010232, 20010301]))
+    (True, False)
+    >>> are_compact_dates(np.array([200011, 200012, 200101])), are_compact_dates(np.array([200010, 200011]))
     (True, False)
     """
     if not len(values) or not np.isfinite(values).all():
         return False
-    days = np.floor(values)
+    if (np.diff(values) == NEXT_YEAR).any() and (values < 10**6).all():
+        days = 100 * values + 1
+    else:
+        days = np.floor(values / 100) if (values >= 10**9).all() else np.floor(values)
     month, day = days // 100 % 100, days % 100
     is_date = (
         (days >= 18000101) & (days <= 21991231) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)

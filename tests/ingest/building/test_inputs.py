@@ -8,8 +8,9 @@ import pytest
 import zarr
 
 from ingest.building.inputs import BLOCK, digest, find_inputs
-from ingest.recipe import find_recipe
+from ingest.recipe import Recipe, find_recipe
 from shards.errors import SourceError
+from shards.program.settings import make
 
 
 @pytest.fixture
@@ -132,3 +133,35 @@ def test_a_stranger_beside_a_file_does_not_count(good, recipe):
     before = find_inputs(recipe, good.source)
     (good.source / "train" / "one.json").write_text("{}")
     assert find_inputs(recipe, good.source) == before
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("train.h5", "valid.h5", "test.h5"), ["test", "train", "valid"]),
+        (("data_train/a.h5", "data_val/b.h5", "data_test/c.h5"), ["test", "train", "valid"]),
+        (("burgers_train_1.h5", "burgers_test_2.h5"), ["test", "train"]),
+        # A run may be called test, and a folder that is called by a split decides.
+        (("test_1.h5", "test_2.h5", "other.h5"), [None, None, None]),
+        (("train/test_1.h5", "valid/train_2.h5"), ["train", "valid"]),
+    ],
+)
+def test_words_of_names_state_splits_where_train_and_another_are_named(tmp_path, names, splits):
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"any")
+    recipe = make(
+        Recipe,
+        {
+            "name": "waves",
+            "source": "arrays",
+            "title": "Waves",
+            "axes": ["x", "y"],
+            "files": "*.h5",
+            "layout": "t x y",
+            "fields": [{"name": "u"}],
+        },
+        "waves.toml",
+    )
+    assert [each.split for each in find_inputs(recipe, tmp_path)] == splits

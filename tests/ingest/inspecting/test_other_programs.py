@@ -220,6 +220,7 @@ def test_values_on_upper_faces_are_not_drafted(tmp_path, said):
     [
         (("u_train", "u_val", "u_test"), "its arrays are of splits .*one split per file"),
         (("run_0_u", "run_1_u", "run_2_u"), r'arrays of 3 runs; .*stored = \["run_\*_u"\]'),
+        (("u_run0", "u_run1"), r'arrays of 2 runs; .*stored = \["u_run\*"\]'),
     ],
 )
 def test_arrays_of_splits_or_runs_in_one_file_are_refused(tmp_path, names, words):
@@ -237,5 +238,8 @@ def test_dates_as_numbers_are_no_times(tmp_path):
 
 def test_a_restart_file_next_to_fields_is_no_constant_field(tmp_path):
     write_netcdf(tmp_path / "fields.nc", {"time": (("time",), TIME), "T": (("time", "x", "y"), U)})
-    write_netcdf(tmp_path / "restart.nc", {"restart_T": (("x", "y"), U[-1])})
-    assert "restart_T" not in draft(tmp_path)
+    for name in ("restart", "restart_0500", "final"):
+        write_netcdf(tmp_path / f"{name}.nc", {"restart_T": (("x", "y"), U[-1])})
+    text = draft(tmp_path)
+    assert "restart_T" not in text
+    assert 'name = "T"' in text
