@@ -25,6 +25,7 @@ from shards.schema import Boundary
 NAMED = 4
 # Larger frames are not read for a note.
 LOOKED_AT_BYTES = 64 * 2**20
+DIVIDED = "no folder states a split, as that of other files does: the shares decide"
 # 2^-24 is the unit roundoff of float32, 2^-150 half of its smallest number.
 ROUNDED = (
     "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below "
@@ -35,9 +36,13 @@ ROUNDED = (
 def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
     """One sentence for each note; a note that holds for several files appears once."""
     found: dict[str, list[str]] = {}
-    for file in files:
+    usable = list(files)
+    if any(file.split for file in usable) and not recipe.held_out:
+        found[DIVIDED] = [file.path for file in usable if not file.split]
+    for file in usable:
         for words in _of_file(recipe, file):
             found.setdefault(words, []).append(file.path)
+    found = {words: paths for words, paths in found.items() if paths}
     return tuple(f"{_listed(paths, 1, 'file')}: {words}" for words, paths in found.items())
 
 

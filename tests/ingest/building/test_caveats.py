@@ -299,3 +299,18 @@ def test_a_file_that_is_gone_has_no_caveats(tmp_path):
     files = find_inputs(recipe, path)
     path.unlink()
     assert caveats(recipe, files) == ()
+
+
+def test_files_outside_of_the_folders_of_splits_are_named(tmp_path):
+    for name in ("train/a.h5", "b.h5", "more/c.h5"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        with h5py.File(path, "w") as file:
+            file["u"], file["nu"] = U, np.zeros(2)
+    (words,) = told(tmp_path)
+    assert (
+        words
+        == "b.h5 and 1 more file: no folder states a split, as that of other files does: the shares decide"
+    )
+    (tmp_path / "train" / "a.h5").unlink()
+    assert told(tmp_path) == ()
