@@ -1,6 +1,6 @@
 """What real ranks hold in a step under each ZeRO stage, counted: state_run.py RANKS BUCKET
 
-Of each placement a JSON line: the bytes of all tensors that rank 0 holds at most during its second step.
+Of each placement a JSON line: the bytes of all tensors that rank 0 holds at most during a step.
 Gradients are summed in pieces of BUCKET numbers. Layers are of unequal sizes, of which no number of ranks is
 a divisor.
 """
@@ -28,7 +28,7 @@ from walrus.training.engine_settings import EngineSettings
 # Each layer has more than the 10^5 numbers below which ZeRO 3 shares none.
 WIDTHS = (371, 453, 341, 429, 461, 347, 431, 359, 443, 367, 471, 433)
 PARAMETERS = sum(inputs * outputs + outputs for inputs, outputs in pairwise(WIDTHS))
-MICRO_BATCHES = 2
+MICRO_BATCHES, STEPS = 2, 4
 
 
 class Layers(nn.Module):
@@ -48,20 +48,25 @@ def placements(ranks: int) -> list[EngineSettings]:
 
 
 def count(rank: int, ranks: int, meeting: Path, settings: EngineSettings) -> None:
-    """The second step: in the first one the optimiser makes its state, and DeepSpeed learns an order."""
+    """The smallest peak of several steps: a thread of gloo that drops a buffer late only adds to one.
+
+    The first step is left out: in it the optimiser makes its state, and DeepSpeed learns an order.
+    """
     torch.set_num_threads(1)
     join_world(rank, ranks, meeting)
     with LiveBytes() as live:
         engine = Engine(Layers(), settings, MICRO_BATCHES)
-        for _ in range(2):
+        peaks = []
+        for _ in range(STEPS):
             live.peak = live.now
             for number in range(MICRO_BATCHES):
                 engine.backward(engine.loss(torch.ones(1, WIDTHS[0])))
                 if number + 1 < MICRO_BATCHES:
                     engine.count()
             engine.step(1e-3)
+            peaks.append(live.peak)
     if rank == 0:
-        print(json.dumps(live.peak), flush=True)
+        print(json.dumps(min(peaks[1:])), flush=True)
     leave_world()
 
 

@@ -90,5 +90,4 @@ def test_the_state_and_buffers_of_real_ranks_are_those_of_the_table(monkeypatch)
     assert len(counted) == len(placements(2)), ended.stderr
     for settings, found in zip(placements(2), counted, strict=True):
         expected = footprint(PARAMETERS, settings, Rank(0, 2, 1), 0.0).total
-        # The largest moment depends on when a buffer is freed: one of them is 3 % here.
-        assert 0.94 < expected / found < 1.05, settings
+        assert 0.97 < expected / found < 1.05, settings
