@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import Array, Arrays, whole
+from ingest.formats.arrays import Array, Arrays, holds, no_array, whole
 from ingest.formats.natural_sort import natural
 from ingest.formats.side_files import split_side_file
 from ingest.layout import split_channel
@@ -36,8 +36,7 @@ def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
         return (arrays.array(path),)
     names = _fitting(arrays.names(), path)
     if not names:
-        found = ", ".join(arrays.names()[:12]) or "nothing"
-        raise SourceError(f"{arrays.where}: no array {path}; found {found}")
+        raise no_array(arrays.where, path, arrays.names())
     return tuple(arrays.array(name) for name in names)
 
 
@@ -73,8 +72,7 @@ def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
         return numbers_at(arrays, place) if _fitting(names, split_channel(place)[0]) else None
     if path == EACH_GROUP:
         return _of_groups(arrays, attribute) or None
-    held = not path or any(name == path or name.startswith(f"{path}/") for name in names)
-    value = arrays.attribute(path, attribute) if held else None
+    value = arrays.attribute(path, attribute) if holds(names, path) else None
     return None if value is None else (value,)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import Array, Arrays, SlabIndex
+from ingest.formats.arrays import Array, Arrays, SlabIndex, no_array
 from ingest.formats.natural_sort import natural
 from ingest.layout import TIME
 from ingest.name_pattern import STEP, NamePattern, missing_steps, step_number
@@ -141,7 +141,7 @@ def arrays_by_step(file: Arrays, path: str) -> tuple[Array, ...]:
     """
     names = steps_in(file.names(), path)
     if not names:
-        raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")
+        raise no_array(file.where, path, file.names())
     return tuple(file.array(name) for name in names)
 
 
@@ -153,7 +153,7 @@ def rows_of_steps(file: Arrays, path: str) -> list[tuple[Array, ...]]:
     for parts in pattern.matches(file.names()).values():
         rows[tuple(text for name, text in parts.items() if name != STEP)] = None
     if not rows:
-        raise SourceError(f"{file.where}: no array {path}; found {', '.join(file.names()[:12]) or 'nothing'}")
+        raise no_array(file.where, path, file.names())
     return [
         arrays_by_step(file, _filled(path, row))
         for row in sorted(rows, key=lambda row: list(map(natural, row)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.fields.tiles import Tiled
-from ingest.formats.arrays import Array, ArrayFile, AttributedArrays, whole
+from ingest.formats.arrays import Array, ArrayFile, AttributedArrays, holds, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
 from ingest.formats.run_files import RunFile
@@ -65,7 +65,7 @@ class United:
 
     def attribute(self, path: str, name: str) -> float | None:
         for arrays in self.files.values():
-            if _holds(arrays, path):
+            if holds(arrays.names(), path):
                 value = arrays.attribute(path, name)
                 if value is not None:
                     return value
@@ -74,16 +74,11 @@ class United:
     def attributes(self, path: str) -> dict[str, Attribute]:
         """The attributes of an array, from the first file that has it; of the files, those of the first."""
         for arrays in self.files.values():
-            if _holds(arrays, path):
+            if holds(arrays.names(), path):
                 return arrays.attributes(path)
         own = self.files.get(path.partition("/")[0])
         names = own.names() if own else ()
         return own.attributes(names[0]) if own and len(names) == 1 else {}
-
-
-def _holds(arrays: AttributedArrays, path: str) -> bool:
-    """Whether a file has an array or a group of this path; every file has the empty one."""
-    return not path or any(name == path or name.startswith(f"{path}/") for name in arrays.names())
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Why openPMD units are only noted: docs/decisions/0054-openpmd-units.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,6 +108,20 @@ def absent_chunks(arrays: ArrayFile) -> dict[str, str]:
             if ABSENT_CHUNKS in words:
                 found[path] = words
     return found
+
+
+def holds(names: Iterable[str], path: str) -> bool:
+    """Whether a file with these arrays has an array or a group of this path; every file has the empty one.
+
+    >>> holds(["state/u"], "state"), holds(["state/u"], "sta"), holds([], "")
+    (True, False, True)
+    """
+    return not path or any(name == path or name.startswith(f"{path}/") for name in names)
+
+
+def no_array(where: str, path: str, names: Sequence[str]) -> SourceError:
+    """The error for an array that a file does not have, with some that it has."""
+    return SourceError(f"{where}: no array {path}; found {', '.join(names[:12]) or 'nothing'}")
 
 
 def whole(array: Array) -> npt.NDArray[np.float64]:

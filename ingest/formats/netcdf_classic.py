@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import SlabIndex
+from ingest.formats.arrays import SlabIndex, no_array
 from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
 from ingest.formats.netcdf_header import end_of_data
 from ingest.formats.number_types import wrong_type
@@ -81,9 +81,7 @@ class ClassicFile:
         """The variable; raises SourceError if it is absent, or holds neither numbers nor dates."""
         variable = self.dataset.variables.get(path)
         if variable is None:
-            raise SourceError(
-                f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
-            )
+            raise no_array(self.where, path, self.names())
         kind = np.dtype(variable.dtype)
         if may_hold_dates(variable.shape, kind):
             dates = dates_in(np.asarray(variable[...]), f"{self.where}:{path}")

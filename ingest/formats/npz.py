@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import SlabIndex
+from ingest.formats.arrays import SlabIndex, no_array
 from ingest.formats.dates import SINCE_1970, DateArray, dates_in, may_hold_dates
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute
@@ -129,9 +129,7 @@ class Npz(_ArraysAlone):
     def array(self, path: str) -> NpyArray:
         """The array; raises SourceError if it is absent, or holds neither numbers nor dates."""
         if path not in self.names():
-            raise SourceError(
-                f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
-            )
+            raise no_array(self.where, path, self.names())
         if path not in self._members:
             name, place = f"{path}.npy", f"{self.where}:{path}"
             dates = self._dates(path)

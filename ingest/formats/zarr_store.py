@@ -20,7 +20,7 @@ import numpy.typing as npt
 import zarr
 from zarr.storage import LocalStore, ZipStore
 
-from ingest.formats.arrays import ABSENT_CHUNKS, SlabIndex
+from ingest.formats.arrays import ABSENT_CHUNKS, SlabIndex, no_array
 from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
 from ingest.formats.npz import ONLY
 from ingest.formats.number_types import wrong_type
@@ -104,9 +104,7 @@ class Zarr:
         """The array; raises SourceError if it is absent, or holds neither numbers nor dates."""
         item = self._members().get(path)
         if not isinstance(item, zarr.Array):
-            raise SourceError(
-                f"{self.where}: no array {path}; found {', '.join(self.names()[:12]) or 'nothing'}"
-            )
+            raise no_array(self.where, path, self.names())
         array = self._held(path, item)
         dates = self._dates(array)
         if dates is not None:

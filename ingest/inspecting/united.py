@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ingest.formats.arrays import Array, ArrayFile
+from ingest.formats.arrays import Array, ArrayFile, holds, no_array
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
 from ingest.inspecting.axis_names import space_name
@@ -67,9 +67,9 @@ class United:
         if path in self.named:
             return self.named[path]
         for file in self.files:
-            if any(name == path or name.startswith(f"{path}/") for name in file.names()) or not path:
+            if holds(file.names(), path):
                 return file, path
-        raise SourceError(f"{self.where}: no array {path}; found {', '.join(self.names()[:12])}")
+        raise no_array(self.where, path, self.names())
 
 
 @contextmanager
