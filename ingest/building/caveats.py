@@ -37,12 +37,12 @@ def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
     """One sentence for each note; a note that holds for several files appears once."""
     found: dict[str, list[str]] = {}
     usable = list(files)
-    if any(file.split for file in usable) and not recipe.held_out:
-        found[DIVIDED] = [file.path for file in usable if not file.split]
+    divided = [file.path for file in usable if not file.split]
+    if 0 < len(divided) < len(usable) and not recipe.held_out:
+        found[DIVIDED] = divided
     for file in usable:
         for words in _of_file(recipe, file):
             found.setdefault(words, []).append(file.path)
-    found = {words: paths for words, paths in found.items() if paths}
     return tuple(f"{_listed(paths, 1, 'file')}: {words}" for words, paths in found.items())
 
 
