@@ -107,6 +107,17 @@ class NamePattern:
         return re.compile("".join(pieces))
 
 
+def days_since_1970(year: int, month: int, day: int) -> int:
+    """The days from 1 January 1970 to a date; raises ValueError for a month that does not exist.
+
+    Some models have months of 30 days: 30 February is two days after the 28th.
+
+    >>> days_since_1970(1970, 2, 1), days_since_1970(2001, 2, 30) - days_since_1970(2001, 2, 28)
+    (31, 2)
+    """
+    return int(np.datetime64(f"{year:04d}-{month:02d}", "D").astype(int)) + day - 1
+
+
 def step_number(text: str) -> float:
     """The number in the text of a `{step}`; for a date, the seconds since the start of 1970.
 
@@ -118,8 +129,7 @@ def step_number(text: str) -> float:
     if not is_date(text):
         return float(text)
     year, month, *rest = _parts_of_date(text)
-    # Some models have 30 days in February: 30 February is two days after 28 February.
-    days = int(np.datetime64(f"{year}-{month}", "D").astype(int)) + int(rest[0] if rest else 1) - 1
+    days = days_since_1970(int(year), int(month), int(rest[0] if rest else 1))
     clock = "".join(rest[1:])
     # CESM writes the seconds of the day, others hours, minutes, seconds.
     if len(clock) == SECONDS_OF_DAY:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ingest.formats.arrays import AttributedArrays
-from ingest.name_pattern import names_parts
+from ingest.name_pattern import days_since_1970, names_parts
 from shards.errors import SourceError
 
 _SECONDS = {
@@ -103,10 +103,10 @@ def _scale_and_origin(unit: str) -> tuple[float, float] | None:
     if not found or found["unit"].lower() not in _SECONDS:
         return None
     try:
-        month = np.datetime64(f"{int(found['year']):04d}-{int(found['month']):02d}", "D")
+        days = days_since_1970(int(found["year"]), int(found["month"]), int(found["day"]))
     except ValueError:
         return None
-    origin = 86400.0 * (float(month.astype(int)) + int(found["day"]) - 1)
+    origin = 86400.0 * days
     clock = [float(part) for part in (found["clock"] or "0").split(":")]
     return _SECONDS[found["unit"].lower()], origin + sum(
         part * scale for part, scale in zip(clock, (3600, 60, 1), strict=False)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.text_lists import is_list_of_text, words_of
-from ingest.name_pattern import is_date, step_number
+from ingest.name_pattern import days_since_1970, is_date, step_number
 
 # The unit of all dates that are read.
 SINCE_1970 = "seconds since 1970-01-01"
@@ -51,8 +51,7 @@ def seconds_of_date(text: str) -> float | None:
     if not is_valid:
         return None
 
-    # Some models have months of 30 days: 30 February is two days after the 28th.
-    days = int(np.datetime64(f"{year:04d}-{month:02d}", "D").astype(int)) + day - 1
+    days = days_since_1970(year, month, day)
     fraction = float((found["fraction"] or "").replace(",", ".").rstrip(".") or 0)
     return 86400.0 * days + 3600 * hour + 60 * minute + second + fraction - _offset(found["zone"] or "Z")
 
