@@ -14,15 +14,12 @@ from ingest.inspecting.file_names import NamedFile
 from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
 from ingest.inspecting.numbered import RUN_WORD, STEP_WORD, SURE_STEP_WORD
+from ingest.inspecting.parts_of_grid import require_no_tiles
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
 from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date
-from shards.errors import SourceError
 
 # Attributes of a file that holds a tile and says where that is (Cholla).
 OFFSET_ATTRIBUTES = {"dims", "dims_local", "offset"}
-# How files of one grid are marked: MITgcm, FV3, NEMO.
-TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
-TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
 # Numbers behind these words tell processes apart, which may each write a part of the grid.
 PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGNORECASE)
 # Numbers behind these words count pieces of a run.
@@ -165,7 +162,7 @@ class Arrangement:
         """What the files are that differ only in the last number."""
         found: Kind = "runs"
         if self.last_number is not None and len(files) > 1:
-            _refuse_tiles(files, self.last_number)
+            require_no_tiles([file.path for file in files], files[0].text(self.last_number - 1))
             found = kind_of_numbered([file.path for file in files[:2]], self._counted(self.last_number))
         return "variables" if found == "runs" and variables > 1 else found
 
@@ -269,15 +266,3 @@ class Arrangement:
                     f"files differ in {word}, and are taken for runs; if each holds a part of the grid, put "
                     "them together first"
                 )
-
-
-def _refuse_tiles(files: list[NamedFile], number: int) -> None:
-    """Raises SourceError where numbered files are tiles of one grid: a model would learn their edges."""
-    first = files[0].path
-    with open_arrays(located(first)) as arrays:
-        marks = TILE_ATTRIBUTES & set(arrays.attributes(""))
-    if marks or TILE_NAME.search(files[0].text(number - 1)):
-        raise SourceError(
-            f"{first.parent}: {first.name} and {len(files) - 1} more are tiles of one grid; expected "
-            "the whole grid in a file; put them together first (mppnccombine, gluemncbig, xarray)"
-        )

@@ -1,12 +1,15 @@
-"""Recognises a file that holds a part of a grid, by the number of parts that its program states."""
+"""Recognises files that hold parts of a grid, by the number of parts that they state or by marks of tiles."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.contents import ArrayInfo, root_numbers
 from shards.errors import SourceError
 
@@ -29,6 +32,10 @@ PROGRAMS = (
     PartsStated("MITgcm", ("tile_number", "nPx", "nPy", "nSx", "nSy"), "gluemncbig, or xmitgcm"),
 )
 
+# How files of one grid are marked: MITgcm, FV3, NEMO.
+TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
+TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
+
 
 def require_whole_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str) -> None:
     """Raises SourceError for a file that is one of several parts of a grid, with the tool that joins them.
@@ -45,6 +52,21 @@ def require_whole_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: 
                 f"{where}: {each.program}: one of {parts:g} parts of a grid; expected the whole grid; join "
                 f"the parts first ({each.tool})"
             )
+
+
+def require_no_tiles(files: Sequence[Path], before: str) -> None:
+    """Raises SourceError if numbered files are tiles of one grid: a model would learn their edges.
+
+    `before` is what stands before the number in their names.
+    """
+    first = files[0]
+    with open_arrays(located(first)) as arrays:
+        marks = TILE_ATTRIBUTES & set(arrays.attributes(""))
+    if marks or TILE_NAME.search(before):
+        raise SourceError(
+            f"{first.parent}: {first.name} and {len(files) - 1} more are tiles of one grid; expected "
+            "the whole grid in a file; put them together first (mppnccombine, gluemncbig, xarray)"
+        )
 
 
 def _parts(numbers: Mapping[str, float], program: PartsStated) -> float:
