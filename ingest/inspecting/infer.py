@@ -130,19 +130,13 @@ def _require_grid(
 
 
 def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
-    """Raises SourceError if groups are splits, because they would be mixed as runs of one dataset."""
+    """Raises SourceError if groups or arrays are called by splits: they would be mixed, or one read alone."""
     groups = sorted({each.path.partition("/")[0] for each in listed if "/" in each.path})
     if len(groups) > 1 and all(map(split_called, groups)):
         raise SourceError(
             f"{where}: its groups {', '.join(groups)} are splits; expected one split per file; copy each to "
             f"a file of its own, in a folder {groups[0]} (h5copy -i FILE -o {groups[0]}/FILE -s NAME -d NAME)"
         )
-
-
-def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:
-    """Raises SourceError if names of arrays tell splits or runs apart: one of them would be read alone, or
-    each as a field of one run.
-    """
     stems: dict[str, list[str]] = {}
     for each in listed:
         for word, rest in _cut_names(each.path):
@@ -155,6 +149,19 @@ def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:
             "each to a file in a folder called by its split"
         )
 
+
+def _cut_names(path: str) -> tuple[tuple[str, str], ...]:
+    """The first and the last word of a name, each with the rest.
+
+    >>> _cut_names("u_train")
+    (('u', 'train'), ('train', 'u'))
+    """
+    words = re.split(r"[-_]", path)
+    return ((words[0], "_".join(words[1:])), (words[-1], "_".join(words[:-1]))) if len(words) > 1 else ()
+
+
+def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:
+    """Raises SourceError if arrays are called by runs: each would be a field of one run."""
     forms = [[found for each in listed if (found := form.fullmatch(each.path))] for form in NUMBERED_RUNS]
     runs = max(forms, key=len)
     numbers = {found["number"] for found in runs}
@@ -166,16 +173,6 @@ def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:
             f"{where}: {found.string} and others are arrays of {len(numbers)} runs; expected a file or a "
             f'group per run; save them so, or write stored = ["{pattern}"] in a recipe of your own'
         )
-
-
-def _cut_names(path: str) -> tuple[tuple[str, str], ...]:
-    """The first and the last word of a name, each with the rest.
-
-    >>> _cut_names("u_train")
-    (('u', 'train'), ('train', 'u'))
-    """
-    words = re.split(r"[-_]", path)
-    return ((words[0], "_".join(words[1:])), (words[-1], "_".join(words[:-1]))) if len(words) > 1 else ()
 
 
 def _fits_its_lists(found: InferredLayout) -> bool:
