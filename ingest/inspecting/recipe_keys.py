@@ -126,8 +126,9 @@ TABLES = (
                 'stored = ["step_{step}/vy", "step_{step}/vx"]',
             ),
             "faces": Key(
-                "For each array, the axis on whose faces it is (staggered grids): a cell has the mean of its "
-                "two faces. The array has one value more than there are cells; on a periodic axis, as many.",
+                "The axis on whose faces the values of each array are (staggered grids). A cell gets the "
+                "mean of its two faces. The array has one value more than cells, on a periodic axis also as "
+                "many.",
                 'faces = ["x", "y"]',
             ),
             "transform": Key(
