@@ -32,7 +32,7 @@ from shards.disk import write_atomically
 from shards.drawing.colours import BLUE, MUTED, ORANGE
 from shards.json_text import to_text
 from shards.program.machine import keep_freed_memory
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts
 from walrus.evaluation.scores import FORECASTERS
 from walrus.model.cost import cost_of
@@ -96,7 +96,7 @@ def learn(
             run=folder,
             report=lambda record: None,
         )
-        description = Description(
+        description = ModelDescription(
             model=settings,
             vocabulary=PUBLISHED.names,
             history_2d=stream.history_2d,

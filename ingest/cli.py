@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from ingest.building.append import Appended, append
-from ingest.building.build import Built, BuiltShare, build, build_share
+from ingest.building.append import AppendResult, append
+from ingest.building.build import BuildResult, ShareResult, build, build_share
 from ingest.building.finish import finish
 from ingest.building.memory import Resources
 from ingest.building.shares import share_of
@@ -161,13 +161,13 @@ def build_command(
                 if share is None
                 else build_share(plan, place, share, resources, progress)
             )
-        if isinstance(built, Built):
+        if isinstance(built, BuildResult):
             print_caveats(tuple(each for each in built.card.caveats if each not in plan.caveats))
             print_differences(built.card)
             print_result(built_document(built), built_line(built), as_json)
             quarantine = built.card.quarantine
         else:
-            print_result(document_of(BuiltShare, built), share_line(built, part or ""), as_json)
+            print_result(document_of(ShareResult, built), share_line(built, part or ""), as_json)
             quarantine = built.quarantine
         end_with(quarantine)
 
@@ -191,7 +191,7 @@ def append_command(
         with progress_bar(recipe.name) as progress:
             done = append(recipe, start, place, Resources(workers, scheduler, bound, wait), progress)
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
-        print_result(document_of(Appended, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
+        print_result(document_of(AppendResult, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
         print_caveats(done.caveats)
         end_with(done.left_out)
 

@@ -19,8 +19,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ingest.building.build import Built, BuiltShare, ReportProgress, quarantine_lines
-from shards.card import Card, Quarantined
+from ingest.building.build import BuildResult, ReportProgress, ShareResult, quarantine_lines
+from shards.card import Card, QuarantineEntry
 from shards.program.byte_size import size_in_words
 from shards.program.console import QUARANTINE, say, stderr
 
@@ -63,7 +63,7 @@ def print_differences(card: Card) -> None:
         say(f"differs: {line}")
 
 
-def end_with(quarantine: tuple[Quarantined, ...]) -> None:
+def end_with(quarantine: tuple[QuarantineEntry, ...]) -> None:
     """Prints what was left out; exits with code 3 if anything was."""
     for line in quarantine_lines(quarantine):
         say(f"left out: {line}")
@@ -71,7 +71,7 @@ def end_with(quarantine: tuple[Quarantined, ...]) -> None:
         raise typer.Exit(QUARANTINE)
 
 
-def built_document(built: Built) -> dict[str, Any]:
+def built_document(built: BuildResult) -> dict[str, Any]:
     return {
         "folder": str(built.folder),
         "written_parts": built.written_parts,
@@ -85,11 +85,11 @@ def document_of(kind: type[T], value: T) -> Any:
     return TypeAdapter(kind).dump_python(value, mode="json")
 
 
-def built_line(built: Built) -> str:
+def built_line(built: BuildResult) -> str:
     return f"{built.folder}: {counts(built.card)}; {_did(built.written_parts, built.written_bytes)}"
 
 
-def share_line(built: BuiltShare, part: str) -> str:
+def share_line(built: ShareResult, part: str) -> str:
     parts = built.written_parts + built.reused_parts
     did = _did(built.written_parts, built.written_bytes)
     return (

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
 from ingest.layout import BlockRule, CoordinateRule, MaskRule, Overlap, TileRule, TimeRule, layout_fault
 from ingest.name_pattern import OF_ONE_RUN, STEP, TILE, NamePattern, names_parts
-from ingest.split import HeldOut, SplitRule, held_out_for
+from ingest.split import HeldOutRule, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
 from shards.errors import RenamedWarning, SettingsError
 from shards.nearest_name import did_you_mean
@@ -93,7 +93,7 @@ class Exclusion:
 
 
 @checked
-class Expected:
+class ExpectedSize:
     """The size of the published release; differences are reported, not refused, because releases differ."""
 
     grid: tuple[AtLeastOne, ...] = ()
@@ -154,10 +154,10 @@ class Recipe:
     # Cells to cut off at the lower and upper end of an axis: ghost cells, a repeated end.
     crop: dict[AxisName, tuple[Natural, Natural]] = field(default_factory=dict)
     # Trajectories for validation or test, selected by files or parameters.
-    held_out: tuple[HeldOut, ...] = ()
+    held_out: tuple[HeldOutRule, ...] = ()
     # Shares of the other trajectories; by default all of them train if some are held out.
     split: SplitRule | None = None
-    expected: Expected = Expected()
+    expected: ExpectedSize = ExpectedSize()
 
     @model_validator(mode="after")
     def _name_and_axes(self) -> Recipe:

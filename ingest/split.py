@@ -71,7 +71,7 @@ class SplitRule:
 
 
 @checked
-class HeldOut:
+class HeldOutRule:
     """Trajectories that are not for training, by a pattern of their file and by values of their parameters.
 
     If a benchmark validates and tests on the same runs, `splits` names both; the runs are stored twice.
@@ -82,7 +82,7 @@ class HeldOut:
     scalars: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _says_which_and_for_what(self) -> HeldOut:
+    def _says_which_and_for_what(self) -> HeldOutRule:
         if not self.splits or len(set(self.splits)) < len(self.splits):
             raise ValueError(f"splits {list(self.splits)}: expected valid, test or both, each once")
         if not self.files and not self.scalars:
@@ -92,7 +92,7 @@ class HeldOut:
     def holds(self, place: Path, scalars: dict[str, float]) -> bool:
         """Whether the rule holds out a trajectory of this file with these parameters.
 
-        >>> rule = HeldOut(("test",), scalars={"Re": (100.0, 400.0)})
+        >>> rule = HeldOutRule(("test",), scalars={"Re": (100.0, 400.0)})
         >>> rule.holds(Path("a.h5"), {"Re": 400.0}), rule.holds(Path("a.h5"), {"Re": 200.0})
         (True, False)
         """
@@ -103,7 +103,7 @@ class HeldOut:
                 return False
         return True
 
-    def holding_none_of(self, found: Sequence[tuple[Path, dict[str, float]]]) -> tuple[HeldOut, ...]:
+    def holding_none_of(self, found: Sequence[tuple[Path, dict[str, float]]]) -> tuple[HeldOutRule, ...]:
         """The parts of this rule (one per value of a parameter) that hold out none of these trajectories."""
         if not self._holds_any(found):
             return (self,)
@@ -133,7 +133,7 @@ def _is_one_of(value: float, values: tuple[float, ...]) -> bool:
     return any(math.isclose(value, each, rel_tol=SAME) for each in values)
 
 
-def held_out_for(rules: Sequence[HeldOut], place: Path, scalars: dict[str, float]) -> tuple[Split, ...]:
+def held_out_for(rules: Sequence[HeldOutRule], place: Path, scalars: dict[str, float]) -> tuple[Split, ...]:
     """The splits for which a trajectory is held out; empty if it is not."""
     named: set[Split] = set()
     for rule in rules:

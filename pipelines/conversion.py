@@ -17,7 +17,7 @@ from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.program.settings import make, override
 from shards.read import Dataset
-from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_model, save_model
+from walrus.checkpoint import DESCRIPTION, WEIGHTS, ModelDescription, load_model, save_model
 from walrus.model.published import from_published, published_columns, published_settings, to_published
 from walrus.model.published_files import read_release, write_release
 from walrus.model.settings import ModelSettings
@@ -36,7 +36,7 @@ those of single precision.
 class Conversion:
     """What was converted, and the files that were written."""
 
-    description: Description
+    description: ModelDescription
     written: tuple[Path, ...]
 
     @property
@@ -108,7 +108,7 @@ def import_release(
     channels: Sequence[str],
     assignments: Sequence[str],
     dataset: Dataset | None = None,
-) -> Description:
+) -> ModelDescription:
     """Writes the model of a published checkpoint into a folder; returns its description.
 
     `channels` names the columns after those of the published vocabulary, in their order. `assignments`
@@ -127,7 +127,7 @@ def import_release(
         )
     weights = from_published(state, settings)
     description = make(
-        Description, override(_published(settings, vocabulary, path, dataset), assignments), "--set"
+        ModelDescription, override(_published(settings, vocabulary, path, dataset), assignments), "--set"
     )
     _check_fit(description, weights)
     save_model(folder, description, {name: tensor.contiguous() for name, tensor in weights.items()})
@@ -157,7 +157,7 @@ def _published(
     }
 
 
-def _check_fit(description: Description, weights: dict[str, Tensor]) -> None:
+def _check_fit(description: ModelDescription, weights: dict[str, Tensor]) -> None:
     """Raises MismatchError where the described network has tensors of other names or shapes."""
     with torch.device("meta"):
         network = Walrus(description.model, len(description.vocabulary)).state_dict()
@@ -168,7 +168,7 @@ def _check_fit(description: Description, weights: dict[str, Tensor]) -> None:
         )
 
 
-def export_release(folder: Path, to: Path) -> tuple[Description, dict[str, Tensor]]:
+def export_release(folder: Path, to: Path) -> tuple[ModelDescription, dict[str, Tensor]]:
     """Writes published weights from a model; raises MismatchError where the release could not run it."""
     description, model = load_model(folder)
     state = to_published(model.network.state_dict(), description.model)

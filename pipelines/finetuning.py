@@ -18,7 +18,7 @@ from shards.program.console import say
 from shards.read import Dataset
 from shards.remote import Root
 from shards.schema import SPLITS, Schema
-from walrus.checkpoint import Description, load_description
+from walrus.checkpoint import ModelDescription, load_description
 from walrus.evaluation.score_tables import TaskScores
 from walrus.model.cost import cost_of
 from walrus.model.settings import ModelSettings
@@ -84,7 +84,7 @@ def finetune(
     return scores
 
 
-def load_base(base: Path) -> Description:
+def load_base(base: Path) -> ModelDescription:
     """The description of the base model.
 
     Raises MismatchError where `base` is a file, ShardError where it holds no model.
@@ -97,7 +97,7 @@ def load_base(base: Path) -> Description:
     return load_description(base)
 
 
-def check_fit(description: Description, dataset: Dataset) -> None:
+def check_fit(description: ModelDescription, dataset: Dataset) -> None:
     """Raises MismatchError where fine-tuning would fail, or its model could not be evaluated."""
     schema, folder = dataset.card.schema, dataset.files.where()
     axes = sum(size > 1 for size in schema.grid.shape)
@@ -129,7 +129,7 @@ def check_fit(description: Description, dataset: Dataset) -> None:
 
 
 def finetune_recipe(
-    recipe: RunRecipe, dataset: str, base: Path, description: Description, samples: int, schema: Schema
+    recipe: RunRecipe, dataset: str, base: Path, description: ModelDescription, samples: int, schema: Schema
 ) -> RunRecipe:
     """The recipe for this dataset: history and jitter of the base model, and steps for `samples` windows.
 
@@ -174,7 +174,7 @@ def fit_memory(
     return chosen, replace(recipe, engine=engine)
 
 
-def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, description: Description) -> RunRecipe:
+def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, description: ModelDescription) -> RunRecipe:
     """The recipe without early stopping, if there are no validation trajectories for it."""
     history = description.history(len(dataset.card.schema.grid.axes))
     if not recipe.early_stopping.every or any(entry.frames > history for entry in dataset.entries("valid")):

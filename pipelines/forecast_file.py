@@ -180,7 +180,7 @@ def _unit(unit: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, eq=False)
-class _NetCDF:
+class _NetCDFWriter:
     """An open NetCDF4 file."""
 
     file: Any
@@ -193,7 +193,7 @@ class _NetCDF:
 
 
 @contextmanager
-def _netcdf(path: Path, metadata: ForecastMetadata) -> Iterator[_NetCDF]:
+def _netcdf(path: Path, metadata: ForecastMetadata) -> Iterator[_NetCDFWriter]:
     """A NetCDF4 file with its coordinates written and its fields ready for frames; raises OSError where the
     disk fails.
     """
@@ -204,7 +204,7 @@ def _netcdf(path: Path, metadata: ForecastMetadata) -> Iterator[_NetCDF]:
         opened: Any = netCDF4.Dataset(path, "w", format="NETCDF4")
         with opened as file:
             _define(file, metadata)
-            yield _NetCDF(file)
+            yield _NetCDFWriter(file)
     except RuntimeError as error:
         if not str(error).startswith("NetCDF: "):
             raise
@@ -241,7 +241,7 @@ def _define(file: Any, metadata: ForecastMetadata) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Zarr:
+class _ZarrWriter:
     """An open zarr group, whose fields have the length of all steps."""
 
     group: Any
@@ -258,7 +258,7 @@ class _Zarr:
 
 
 @contextmanager
-def _zarr(path: Path, metadata: ForecastMetadata) -> Iterator[_Zarr]:
+def _zarr(path: Path, metadata: ForecastMetadata) -> Iterator[_ZarrWriter]:
     """A zarr group with its coordinates written and its fields ready for frames."""
     import zarr
 
@@ -279,4 +279,4 @@ def _zarr(path: Path, metadata: ForecastMetadata) -> Iterator[_Zarr]:
         )
         if variable.values is not None:
             array[:] = variable.values
-    yield _Zarr(group, tuple(variable.name for variable in variables if len(variable.dims) > 1))
+    yield _ZarrWriter(group, tuple(variable.name for variable in variables if len(variable.dims) > 1))

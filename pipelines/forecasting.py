@@ -20,7 +20,7 @@ from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, SourceError
 from shards.remote import open_place
 from shards.schema import Frames, Split
-from walrus.api import FrameWindow, Pretrained, load, rollout, stored
+from walrus.api import FrameWindow, PretrainedModel, load, rollout, stored
 from walrus.evaluation.forecast_film import ForecastFilm
 from walrus.rollout import ChangeBounds
 
@@ -131,7 +131,7 @@ def _filmed(frames: Iterator[ForecastFrame], film: ForecastFilm) -> Iterator[For
         yield frame
 
 
-def _start_window(start: ForecastStart, model: Pretrained) -> _StartWindow:
+def _start_window(start: ForecastStart, model: PretrainedModel) -> _StartWindow:
     """The window at the start of the forecast, with as many frames as the model takes."""
     if start.recipe is not None:
         frames = model.history(len(find_recipe(start.recipe).axes))
@@ -178,12 +178,14 @@ def _times_after(times: Sequence[float], steps: int) -> tuple[float, ...]:
     return tuple(times[-1] + step * number for number in range(1, steps + 1))
 
 
-def _bounded(model: Pretrained, change: tuple[float, float]) -> Pretrained:
+def _bounded(model: PretrainedModel, change: tuple[float, float]) -> PretrainedModel:
     """The model with these bounds on the change of a field."""
     return replace(model, model=replace(model.model, bounds=ChangeBounds(*change)))
 
 
-def _frames(model: Pretrained, window: FrameWindow, steps: int, ensemble: int) -> Iterator[ForecastFrame]:
+def _frames(
+    model: PretrainedModel, window: FrameWindow, steps: int, ensemble: int
+) -> Iterator[ForecastFrame]:
     """Yields each step: the mean of all draws, and their standard deviation if there are several."""
     draws = [
         rollout(replace(model, model=replace(model.model, seed=model.model.seed + number)), window, steps)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.training_report import Course, TrainingState, write_training_report
+from walrus.evaluation.training_report import StepCurve, TrainingState, write_training_report
 from walrus.training.early_stopping import Validation, read_validations
 from walrus.training.log import LOSSES, LoggedStep, read_lines
 
@@ -31,13 +31,13 @@ def curves(losses: Sequence[LoggedStep]) -> list[Curve]:
     return [Curve(task, steps[task], values[task]) for task in sorted(steps)]
 
 
-def courses(losses: Sequence[LoggedStep], validations: Sequence[Validation]) -> list[Course]:
+def courses(losses: Sequence[LoggedStep], validations: Sequence[Validation]) -> list[StepCurve]:
     """Validation where there is one; learning rate, gradient, speed and waiting of each step."""
     seen = []
     if validations:
         errors = [each.error for each in validations]
         steps = [each.step for each in validations]
-        seen.append(Course("validation, VRMSE of rollouts", steps, errors, logarithmic=True))
+        seen.append(StepCurve("validation, VRMSE of rollouts", steps, errors, logarithmic=True))
     timed = [line for line in losses if line.seconds]
     if not timed:
         return seen
@@ -45,8 +45,8 @@ def courses(losses: Sequence[LoggedStep], validations: Sequence[Validation]) -> 
     waits = [100 * line.waited / line.seconds for line in timed]
     return [
         *seen,
-        Course("learning rate", steps, [line.rate for line in timed]),
-        Course("norm of the gradient", steps, [line.norm for line in timed], logarithmic=True),
-        Course("windows per second", steps, [line.windows / line.seconds for line in timed]),
-        Course("waiting for data, % of a step", steps, waits),
+        StepCurve("learning rate", steps, [line.rate for line in timed]),
+        StepCurve("norm of the gradient", steps, [line.norm for line in timed], logarithmic=True),
+        StepCurve("windows per second", steps, [line.windows / line.seconds for line in timed]),
+        StepCurve("waiting for data, % of a step", steps, waits),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines.recipe import RunRecipe
 from shards.card import Card
 from shards.disk import write_atomically
-from walrus.checkpoint import DESCRIPTION, WEIGHTS, Description, load_description
+from walrus.checkpoint import DESCRIPTION, WEIGHTS, ModelDescription, load_description
 from walrus.evaluation.report import count
 from walrus.evaluation.score_tables import TaskScores, score_table
 from walrus.training.memory_estimate import parameters
@@ -23,7 +23,7 @@ def write_card(
     recipe: RunRecipe,
     cards: Sequence[Card],
     scores: dict[str, TaskScores],
-    base: tuple[str, Description] | None = None,
+    base: tuple[str, ModelDescription] | None = None,
 ) -> None:
     """Writes the card of the model in the folder of a run, unless it is there with the same text."""
     description = load_description(run)
@@ -35,9 +35,9 @@ def write_card(
 
 def model_card(
     recipe: RunRecipe,
-    description: Description,
+    description: ModelDescription,
     cards: Sequence[Card],
-    base: tuple[str, Description] | None,
+    base: tuple[str, ModelDescription] | None,
     size: int,
     metrics: str,
 ) -> str:
@@ -110,7 +110,9 @@ def _data(card: Card) -> list[str]:
     return [f"### {card.name}", "", *facts, ""]
 
 
-def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Description] | None) -> list[str]:
+def _recipe(
+    recipe: RunRecipe, description: ModelDescription, base: tuple[str, ModelDescription] | None
+) -> list[str]:
     """How the model was trained, as Markdown."""
     tuning = recipe.tuning
     learned = "adapters of rank " + str(tuning.low_rank) if tuning.low_rank else "the blocks"
@@ -130,7 +132,7 @@ def _recipe(recipe: RunRecipe, description: Description, base: tuple[str, Descri
     ]
 
 
-def _beginning(base: tuple[str, Description] | None) -> str:
+def _beginning(base: tuple[str, ModelDescription] | None) -> str:
     """What the weights were before training."""
     if base is None:
         return "with new weights"
@@ -140,7 +142,7 @@ def _beginning(base: tuple[str, Description] | None) -> str:
     return f"as `{folder}` ({origin}){'; licences of its data: ' + licences if licences else ''}"
 
 
-def _limits(description: Description, cards: Sequence[Card]) -> list[str]:
+def _limits(description: ModelDescription, cards: Sequence[Card]) -> list[str]:
     """What the model cannot do, as Markdown."""
     histories = {description.history(len(card.schema.grid.axes)) for card in cards}
     history = " or ".join(map(str, sorted(histories)))

@@ -22,7 +22,7 @@ from shards.program.console import say
 from shards.program.machine import keep_freed_memory, usable_cores
 from shards.program.signals import end_with_parent, passed_on, withheld
 from shards.program.starting import SIGNALS, STOPPED
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.cost import cost_of
 from walrus.model.walrus import Walrus
 from walrus.normalize import card_scales
@@ -194,7 +194,7 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
         _write_model(job, description, values)
 
 
-def _write_model(job: Job, description: Description, values: dict[str, torch.Tensor]) -> None:
+def _write_model(job: Job, description: ModelDescription, values: dict[str, torch.Tensor]) -> None:
     """Writes the files of the trained model, and removes what only a run that goes on needs."""
     save_model(job.run, description, merged(values))
     if job.stop_at is None and not job.keep_state:
@@ -237,7 +237,7 @@ def _network(job: Job, vocabulary: Vocabulary) -> Walrus:
 
 
 def _early_stopping(
-    job: Job, shards: Shards, description: Description, objective: TrainingObjective
+    job: Job, shards: Shards, description: ModelDescription, objective: TrainingObjective
 ) -> EarlyStopping | None:
     """Early stopping by rollouts on the first dataset, if the recipe asks for it."""
     if not job.recipe.early_stopping.every:
@@ -249,10 +249,10 @@ def _early_stopping(
     return EarlyStopping(job.recipe.early_stopping, model, dataset, history, job.run)
 
 
-def _description(job: Job, shards: Shards) -> Description:
+def _description(job: Job, shards: Shards) -> ModelDescription:
     """The description of the model of this run, for `model.json`."""
     recipe = job.recipe
-    return Description(
+    return ModelDescription(
         model=job.model,
         vocabulary=job.vocabulary,
         history_2d=recipe.stream.history_2d,

@@ -14,11 +14,11 @@ from pipelines.run import train
 from shards.program.console import print_json, print_text, say
 from shards.read import Dataset
 from shards.schema import Split
-from walrus.checkpoint import Description, load_description, load_model
+from walrus.checkpoint import ModelDescription, load_description, load_model
 from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.figures import draw
 from walrus.evaluation.forecasts import EvaluationSettings
-from walrus.evaluation.report import Result, RunFacts, count, duration
+from walrus.evaluation.report import DatasetResult, RunFacts, count, duration
 from walrus.evaluation.score_tables import TaskScores, read_scores, score_table, scores_document
 from walrus.evaluation.write import save
 from walrus.reading.stream import Shards
@@ -84,24 +84,24 @@ def _evaluate(job: Job, shards: Shards) -> None:
 
 def evaluate_all(
     model: Model,
-    description: Description,
+    description: ModelDescription,
     datasets: Sequence[Dataset],
     settings: EvaluationSettings,
     split: Split = "test",
-) -> list[Result]:
+) -> list[DatasetResult]:
     """One result per dataset; raises MismatchError where the model does not know a channel."""
     results = []
     for dataset in datasets:
         history = description.history(len(dataset.card.schema.grid.axes))
         with evaluation_progress(dataset.card.name) as progress:
             evaluation = evaluate(model, dataset, settings.protocol(history, split), progress)
-        results.append(Result(evaluation, draw(evaluation)))
+        results.append(DatasetResult(evaluation, draw(evaluation)))
         trajectories = "trajectory" if len(evaluation.trajectories) == 1 else "trajectories"
         say(f"evaluated {dataset.card.name}: {len(evaluation.trajectories)} {split} {trajectories}")
     return results
 
 
-def describe(description: Description, model: Model) -> tuple[tuple[str, str], ...]:
+def describe(description: ModelDescription, model: Model) -> tuple[tuple[str, str], ...]:
     """Facts about a model (name, value), for a report."""
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     origin = (("published file", description.origin),) if description.origin else ()

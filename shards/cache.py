@@ -70,7 +70,7 @@ def _note(text: str) -> None:
 
 
 @dataclass(frozen=True, order=True)
-class _Held:
+class _CachedFile:
     """A file in the cache, complete or being fetched."""
 
     last_use: float
@@ -78,7 +78,7 @@ class _Held:
     name: str
 
     @classmethod
-    def of(cls, entry: os.DirEntry[str]) -> _Held:
+    def of(cls, entry: os.DirEntry[str]) -> _CachedFile:
         stat = entry.stat(follow_symlinks=False)
         coming = COMING.fullmatch(entry.name)
         return cls(stat.st_mtime, int(coming[1]) if coming else stat.st_size, entry.name)
@@ -167,7 +167,7 @@ class Cache:
 
     def _make_room(self, length: int) -> None:
         with os.scandir(self.folder) as entries:
-            held = sorted(_Held.of(entry) for entry in entries if entry.is_file(follow_symlinks=False))
+            held = sorted(_CachedFile.of(entry) for entry in entries if entry.is_file(follow_symlinks=False))
         excess = sum(file.size for file in held) + length - self.size
         for file in held:
             if excess <= 0:

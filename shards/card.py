@@ -24,7 +24,7 @@ class Input:
 
 
 @checked
-class Quarantined:
+class QuarantineEntry:
     """A trajectory that was left out, or a whole file (row None), with the reason."""
 
     path: str
@@ -112,7 +112,7 @@ class Card:
     correction: str
     differences: tuple[str, ...]
     repeated_frames: int
-    quarantine: tuple[Quarantined, ...]
+    quarantine: tuple[QuarantineEntry, ...]
     inputs: tuple[Input, ...]
     recipe_digest: str
     format: Format = FORMAT

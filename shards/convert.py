@@ -20,7 +20,7 @@ from shards.read import Dataset
 from shards.schema import SPLITS, Split
 from shards.shard import MISSING, chunk_ranges
 from shards.verify import members
-from shards.write import Encoded, full_disk_is_an_error, part_writer
+from shards.write import EncodedTrajectory, full_disk_is_an_error, part_writer
 
 TAR_BYTES = 2**30
 
@@ -145,13 +145,13 @@ def _groups(dataset: Dataset, split: Split) -> Iterator[list[Entry]]:
         yield group
 
 
-def _encoded(dataset: Dataset, entry: Entry) -> Encoded:
+def _encoded(dataset: Dataset, entry: Entry) -> EncodedTrajectory:
     """The bytes of a trajectory, each checked against the index before they are copied."""
     segments = [
         (segment.frames, _blocks(dataset.checked_bytes_of(segment.fields), dataset.slots(entry)))
         for segment in entry.segments
     ]
-    return Encoded(
+    return EncodedTrajectory(
         replace(dataset.document(entry), first=0, frames=entry.frames),
         segments,
         bytes(dataset.checked_bytes_of(entry.boundary)),

@@ -18,7 +18,7 @@ Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Modes:
+class FourierModes:
     """The Fourier modes of a grid: ring (rounded wavenumber) and weight of each; the taper of the cells."""
 
     ring_S: npt.NDArray[np.intp]
@@ -27,7 +27,7 @@ class Modes:
     rings: int
 
 
-def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> Modes:
+def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> FourierModes:
     """The modes up to the Nyquist wavenumber of the coarsest axis; a Hann taper on axes without period.
 
     Cells are treated as evenly spaced. On a grid that is not cartesian, lengths are counted in cells, because
@@ -47,10 +47,12 @@ def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> Modes:
         size / 2 * longest / length for size, length in zip(grid.shape, lengths, strict=True) if size > 1
     ]
     tapers = [_taper(size, sides) for size, sides in zip(grid.shape, boundaries, strict=True)]
-    return Modes(ring_S, _weight(grid.shape), reduce(np.multiply.outer, tapers), int(min(nyquist, default=0)))
+    return FourierModes(
+        ring_S, _weight(grid.shape), reduce(np.multiply.outer, tapers), int(min(nyquist, default=0))
+    )
 
 
-def power(values_S: Frames, modes: Modes) -> Float64:
+def power(values_S: Frames, modes: FourierModes) -> Float64:
     """The variance [K] of a field [*S] in the rings 1, 2, ...; cells not finite count as the mean."""
     finite_S = np.isfinite(values_S)
     values = values_S.astype(np.float64)

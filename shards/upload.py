@@ -29,7 +29,7 @@ ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Uploaded:
+class UploadResult:
     """Where the copy is, the files and bytes that were sent, and the files that were there before."""
 
     url: str
@@ -38,7 +38,7 @@ class Uploaded:
     found: int
 
 
-def upload(dataset: Dataset, root: str, report: ReportProgress = lambda done, total: None) -> Uploaded:
+def upload(dataset: Dataset, root: str, report: ReportProgress = lambda done, total: None) -> UploadResult:
     """Copies a dataset of this machine to `root`/NAME; the index comes last: without it there is no dataset.
 
     The same call continues after an interruption. `report` takes the bytes that were sent and those of all
@@ -51,7 +51,7 @@ def upload(dataset: Dataset, root: str, report: ReportProgress = lambda done, to
     index = (folder / INDEX).read_bytes()
     lengths = there.lengths()
     if INDEX in lengths and there.read(INDEX) == index:
-        return Uploaded(there.where(), 0, 0, len(records))
+        return UploadResult(there.where(), 0, 0, len(records))
     believed = _believed(records, index, lengths, there)
     there.remove(INDEX)
     # Before the upload is said to have started: a file of another dataset may be as long as ours.
@@ -63,7 +63,7 @@ def upload(dataset: Dataset, root: str, report: ReportProgress = lambda done, to
     _send_all(folder, missing, there, report)
     there.send(folder / INDEX, INDEX)
     there.remove(STARTED)
-    return Uploaded(there.where(), len(missing), sum(each.length for each in missing), len(believed))
+    return UploadResult(there.where(), len(missing), sum(each.length for each in missing), len(believed))
 
 
 def _documents(dataset: Dataset) -> list[FileRecord]:

@@ -118,7 +118,7 @@ def _document_faults(dataset: Dataset) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class _Recorded:
+class _RecordedFiles:
     """The files that a record of a part lists; only builds need the rest of the record."""
 
     files: tuple[FileRecord, ...]
@@ -131,7 +131,7 @@ def _record_faults(dataset: Dataset) -> Iterator[str]:
     for path in paths:
         try:
             text = dataset.files.read(f"{PARTS}/{path.name}")
-            record = parse_with_checksum(_Recorded, text, str(path))
+            record = parse_with_checksum(_RecordedFiles, text, str(path))
         except ShardError as error:
             yield str(error)
             return

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from shards.errors import SettingsError, ShardError
 from shards.schema import Frames, Mask
-from shards.webdataset_sample import Sample, decode_sample
+from shards.webdataset_sample import TarSample, decode_sample
 
 MEMBERS = ("json", "grid.json", "fields.shard", "boundary.shard")
 # Receives an error: returns True to continue with the next sample, False to end, or raises the error.
@@ -113,13 +113,13 @@ class windows:  # noqa: N801  a stage reads as a verb, as those of webdataset do
 class _Frames:
     """Frames of a trajectory from `first` on; the windows that end in the first `known` ones were given."""
 
-    sample: Sample
+    sample: TarSample
     first: int
     fields_TCS: Frames
     known: int = 0
 
     @classmethod
-    def joined(cls, before: _Frames | None, sample: Sample) -> _Frames:
+    def joined(cls, before: _Frames | None, sample: TarSample) -> _Frames:
         """The frames of a sample, after the last ones of the sample before if it is the same trajectory."""
         document = sample.document
         own = cls(sample, document.first, sample.fields_TCS)
@@ -139,7 +139,7 @@ class _Frames:
         return _Frames(self.sample, self.first + cut, self.fields_TCS[cut:])
 
 
-def _decoded(sample: Mapping[str, Any]) -> Sample:
+def _decoded(sample: Mapping[str, Any]) -> TarSample:
     """Decodes a sample; raises ShardError, with tar and key, if it is not one of ours or incomplete."""
     where = f"{sample.get('__url__', 'sample')}: {sample.get('__key__', '')}"
     missing = [name for name in MEMBERS if name not in sample]

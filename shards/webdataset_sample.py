@@ -20,7 +20,7 @@ from shards.trajectory_document import TrajectoryDocument
 
 
 @dataclass(frozen=True)
-class Sample:
+class TarSample:
     """Frames [T, C, *S] and constant fields [C, *S] in physical units, boundary bits [*S]."""
 
     document: TrajectoryDocument
@@ -30,13 +30,13 @@ class Sample:
     boundary_S: Mask
 
 
-def decode_sample(sample: Mapping[str, bytes]) -> Sample:
+def decode_sample(sample: Mapping[str, bytes]) -> TarSample:
     """Decodes one sample, and never unpickles anything; raises ShardError if it is damaged."""
     where = str(sample.get("__key__", "sample"))
     document, grid = parse(TrajectoryDocument, sample["json"], where), parse(Grid, sample["grid.json"], where)
     boundary = _room(document.shape, "uint8")
     _open(sample["boundary.shard"], 1, document).chunk_into(0, boundary)
-    return Sample(
+    return TarSample(
         document, grid, _fields(sample["fields.shard"], document), _static(sample, document), boundary
     )
 

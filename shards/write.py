@@ -34,7 +34,7 @@ WRITEBACK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedTrajectory:
     """A trajectory ready to be written; `segments` yields (frames, blocks of the shard) in order of time."""
 
     document: TrajectoryDocument
@@ -46,7 +46,7 @@ class Encoded:
 class PartWriter(Protocol):
     """Writes the trajectories of one part; nothing has its final name before it is complete."""
 
-    def add(self, encoded: Encoded) -> Entry: ...
+    def add(self, encoded: EncodedTrajectory) -> Entry: ...
 
     def close(self) -> tuple[FileRecord, ...]: ...
 
@@ -74,7 +74,7 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Written:
+class _WrittenBlocks:
     """Blocks that were appended to a file: length, checksum, and the checksum of their chunks' checksums."""
 
     length: int
@@ -82,7 +82,7 @@ class _Written:
     chunks_crc32c: int
 
 
-def _append(file: BinaryIO, blocks: Blocks) -> _Written:
+def _append(file: BinaryIO, blocks: Blocks) -> _WrittenBlocks:
     """Appends the blocks to a file; the blocks of a shard are its chunks and, as the last, its index."""
     length = crc = chunks_crc = before_last = 0
     begin, sent = file.tell(), 0
@@ -94,7 +94,7 @@ def _append(file: BinaryIO, blocks: Blocks) -> _Written:
         if length - sent >= WRITEBACK_BYTES:
             send_to_disk(file, begin + sent, length - sent)
             sent = length
-    return _Written(length, crc, before_last)
+    return _WrittenBlocks(length, crc, before_last)
 
 
 @dataclass
@@ -106,7 +106,7 @@ class ZarrPart:
     grid: Grid
     records: list[FileRecord] = field(default_factory=list)
 
-    def add(self, encoded: Encoded) -> Entry:
+    def add(self, encoded: EncodedTrajectory) -> Entry:
         """Writes a group under a temporary name, and renames it when it is complete."""
         key = encoded.document.trajectory.key
         temporary = self.dataset / self.split / f"{TEMPORARY}{key}"
@@ -161,7 +161,7 @@ class _Group:
         return FileRange(f"{self.name}/{path}", 0, written.length, written.crc32c), written.chunks_crc32c
 
 
-def _write_group(group: _Group, encoded: Encoded, grid: Grid) -> Entry:
+def _write_group(group: _Group, encoded: EncodedTrajectory, grid: Grid) -> Entry:
     """Writes the chunks of every array, then the metadata of the arrays, `zarr.json` of the group last."""
     document = encoded.document
     space = "/0" * len(document.shape)
@@ -209,7 +209,7 @@ class TarPart:
         self.temporary, self.file = create_temporary(self.final)
         self.length = self.crc32c = 0
 
-    def add(self, encoded: Encoded) -> Entry:
+    def add(self, encoded: EncodedTrajectory) -> Entry:
         length, crc = self.length, self.crc32c
         try:
             with full_disk_is_an_error(self.temporary):
@@ -223,7 +223,7 @@ class TarPart:
             self.length, self.crc32c = length, crc
             raise
 
-    def _add(self, encoded: Encoded) -> Entry:
+    def _add(self, encoded: EncodedTrajectory) -> Entry:
         """Writes a sample per segment; the index points to mask, constants and document of the first one."""
         trajectory = encoded.document.trajectory
         segments: list[Segment] = []

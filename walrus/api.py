@@ -26,7 +26,7 @@ from shards.remote import open_place
 from shards.schema import Cell, Frames, Mask, Schema, Split, side_mask
 from shards.shard import copy_channels
 from walrus.batch import Batch, BatchChannels, embed
-from walrus.checkpoint import Description, load_model
+from walrus.checkpoint import ModelDescription, load_model
 from walrus.device import device
 from walrus.rollout import Model
 from walrus.rollout import rollout as roll
@@ -76,25 +76,25 @@ class FrameWindow:
 
 
 @dataclass(frozen=True, eq=False)
-class Pretrained:
+class PretrainedModel:
     """A model with the description it was saved with."""
 
     model: Model
-    description: Description
+    description: ModelDescription
 
     def history(self, dimensions: int) -> int:
         """Number of frames that the model takes, on a grid with this many axes."""
         return self.description.history(dimensions)
 
 
-def load(checkpoint: Path | str) -> Pretrained:
+def load(checkpoint: Path | str) -> PretrainedModel:
     """Load the model in the folder of a run, or of a converted checkpoint; onto the GPU if there is one.
 
     Raises ShardError where there is no model, MismatchError where its files do not fit each other.
     """
     description, model = load_model(Path(checkpoint))
     model.network.to(device())
-    return Pretrained(model, description)
+    return PretrainedModel(model, description)
 
 
 def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> FrameWindow:
@@ -121,7 +121,7 @@ def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames
     return FrameWindow(schema, frames_TCS, static_CS, dataset.boundary(entry), dataset.card.name)
 
 
-def rollout(pretrained: Pretrained, window: FrameWindow, steps: int) -> Iterator[Frames]:
+def rollout(pretrained: PretrainedModel, window: FrameWindow, steps: int) -> Iterator[Frames]:
     """Yield the `steps` frames that follow the window, [C, *S] each, float32 in physical units.
 
     The model takes the last `history` frames of the window. Warns (`warnings.warn`) at the first step at

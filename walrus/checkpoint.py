@@ -32,7 +32,7 @@ COPY_AGAIN = "copy the model again from where it is"
 
 
 @checked
-class Description:
+class ModelDescription:
     """All that a model needs in addition to its weights, and where it comes from.
 
     `origin` is the published file that was converted; it is empty for a model trained here. `scales`, by
@@ -60,16 +60,16 @@ class Description:
         return self.history_3d if dimensions == 3 else self.history_2d
 
 
-def save_model(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
+def save_model(folder: Path, description: ModelDescription, weights: dict[str, Tensor]) -> None:
     """Write both files, the weights first; the description holds the checksums of both."""
     folder.mkdir(parents=True, exist_ok=True)
     content = save(weights)
     write_atomically(folder / WEIGHTS, content)
     description = replace(description, weights_crc32c=f"{crc32c_of(content):08x}")
-    write_atomically(folder / DESCRIPTION, dump_with_checksum(Description, description))
+    write_atomically(folder / DESCRIPTION, dump_with_checksum(ModelDescription, description))
 
 
-def load_description(folder: Path) -> Description:
+def load_description(folder: Path) -> ModelDescription:
     """Read the description of the model in a folder; raises ShardError where there is none."""
     if not folder.exists():
         raise ShardError(f"{folder}: there is no such folder; name the folder of a finished run")
@@ -79,10 +79,10 @@ def load_description(folder: Path) -> Description:
             "the folder of a finished one"
         )
     path = folder / DESCRIPTION
-    return parse_proven(Description, path.read_bytes(), str(path), COPY_AGAIN)
+    return parse_proven(ModelDescription, path.read_bytes(), str(path), COPY_AGAIN)
 
 
-def load_model(folder: Path) -> tuple[Description, Model]:
+def load_model(folder: Path) -> tuple[ModelDescription, Model]:
     """Load the model in a folder, onto the CPU.
 
     Raises ShardError where there is none, MismatchError where its files do not fit each other.
@@ -106,7 +106,7 @@ def load_model(folder: Path) -> tuple[Description, Model]:
     )
 
 
-def _require_size(folder: Path, description: Description, weights: dict[str, Tensor]) -> None:
+def _require_size(folder: Path, description: ModelDescription, weights: dict[str, Tensor]) -> None:
     """Raises MismatchError where the described network has another size than the weights.
 
     The check needs no memory: a hostile description may ask for terabytes.

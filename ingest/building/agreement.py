@@ -15,13 +15,13 @@ from ingest.building.inputs import InputFile
 from ingest.building.open_files import Identity, processes_that_write
 from ingest.recipe import Recipe
 from ingest.source import Row, find
-from shards.card import KeptError, Quarantined
+from shards.card import KeptError, QuarantineEntry
 from shards.errors import MismatchError, SourceError
 from shards.schema import DType, Grid, Schema, Split
 
 
 @dataclass(frozen=True)
-class Header:
+class InputHeader:
     """The header of one input file: schema, rows, and what else was read of it.
 
     `schema` has the type in which frames are stored, `read_dtype` is the type in the file.
@@ -63,8 +63,8 @@ class ExistingDataset:
 class AgreedHeaders:
     """Headers of the files that agree, the files that are left out, and the first error of one of these."""
 
-    headers: tuple[Header, ...]
-    refused: tuple[Quarantined, ...]
+    headers: tuple[InputHeader, ...]
+    refused: tuple[QuarantineEntry, ...]
     first_error: Exception | None
 
 
@@ -76,7 +76,7 @@ def agreed_headers(
     A bad file is left out; the others are used.
     """
     writers = processes_that_write()
-    opened: list[Header] = []
+    opened: list[InputHeader] = []
     faults: dict[str, SourceError | MismatchError] = {}
     for file in files:
         try:
@@ -86,7 +86,7 @@ def agreed_headers(
             faults[file.path] = error
 
     expected = _expected(recipe, opened, onto)
-    headers: list[Header] = []
+    headers: list[InputHeader] = []
     for header in opened:
         try:
             _require_same(header, expected)
@@ -98,7 +98,7 @@ def agreed_headers(
     return AgreedHeaders(
         headers=tuple(headers),
         refused=tuple(
-            Quarantined(file.path, None, without_file(faults[file.path], file)) for file in refused
+            QuarantineEntry(file.path, None, without_file(faults[file.path], file)) for file in refused
         ),
         first_error=faults[refused[0].path] if refused else None,
     )
@@ -118,14 +118,14 @@ def _require_readable(file: InputFile, writers: dict[Identity, str]) -> None:
         )
 
 
-def _header(recipe: Recipe, file: InputFile, onto: ExistingDataset | None) -> Header:
+def _header(recipe: Recipe, file: InputFile, onto: ExistingDataset | None) -> InputHeader:
     with find(recipe.source).open_file(file.place, recipe) as opened:
         schema = onto.as_stored(opened.schema) if onto else opened.schema
-        return Header(file, schema, opened.rows, opened.schema.dtype)
+        return InputHeader(file, schema, opened.rows, opened.schema.dtype)
 
 
 @dataclass(frozen=True)
-class _Expected:
+class _ExpectedHeader:
     """What the headers must agree with, as far as it is known, and the file or dataset that states it."""
 
     schema: Schema
@@ -133,22 +133,24 @@ class _Expected:
     where: str
 
 
-def _expected(recipe: Recipe, headers: list[Header], onto: ExistingDataset | None) -> _Expected | None:
+def _expected(
+    recipe: Recipe, headers: list[InputHeader], onto: ExistingDataset | None
+) -> _ExpectedHeader | None:
     """Finds what decides: the dataset that is added to, or one of the files; None if no file could be opened.
 
     The file that decides is the first one on the grid that the recipe expects, otherwise the first of all.
     """
     if onto is not None:
-        return _Expected(onto.schema, onto.parameters, "the dataset")
+        return _ExpectedHeader(onto.schema, onto.parameters, "the dataset")
     if not headers:
         return None
     full = [header for header in headers if header.rows] or headers
     published = [header for header in full if header.schema.grid.shape == recipe.expected.grid]
     first = (published or full)[0]
-    return _Expected(first.schema, first.parameters, first.file.path)
+    return _ExpectedHeader(first.schema, first.parameters, first.file.path)
 
 
-def _require_same(header: Header, expected: _Expected | None) -> None:
+def _require_same(header: InputHeader, expected: _ExpectedHeader | None) -> None:
     """Raises MismatchError if the file has another schema, or parameters with other names."""
     if expected is None:
         return

@@ -21,7 +21,7 @@ from ingest.building.part import RECORDS, PartRecord, record_path
 from ingest.building.plan import BuildPlan, plan_onto, shard_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, PartOutline
 from ingest.recipe import Recipe
-from shards.card import Card, KeptError, Quarantined
+from shards.card import Card, KeptError, QuarantineEntry
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
 from shards.files import LocalFiles
@@ -38,20 +38,20 @@ PART = re.compile(rf"({'|'.join(SPLITS)})-\d+")
 
 
 @dataclass(frozen=True)
-class Appended:
+class AppendResult:
     """The result of an append: what was added and left out, notes, and the card of the whole dataset."""
 
     folder: Path
     trajectories: int
     written_bytes: int
     card: Card
-    left_out: tuple[Quarantined, ...]
+    left_out: tuple[QuarantineEntry, ...]
     caveats: tuple[str, ...]
 
 
 def append(
     recipe: Recipe, start: Path, root: Path, resources: Resources, progress: ReportProgress
-) -> Appended:
+) -> AppendResult:
     """Adds the files at `start` that the dataset does not hold yet. A second run adds nothing.
 
     Raises ShardError if there is no finished dataset, MismatchError if its recipe or an input differs.
@@ -63,7 +63,7 @@ def append(
         # If nothing is new, nothing is written, not even a lock.
         card, _ = _agreeing(recipe, folder)
         if not _new_files(recipe, start, card):
-            return Appended(folder, 0, 0, card, (), ())
+            return AppendResult(folder, 0, 0, card, (), ())
     with full_disk_is_an_error(folder), lock(folder):
         # Finishes an append that was killed while it merged.
         complete(folder)
@@ -72,7 +72,7 @@ def append(
 
 def _append(
     recipe: Recipe, start: Path, folder: Path, resources: Resources, progress: ReportProgress
-) -> Appended:
+) -> AppendResult:
     """Plans the new files, builds their parts, merges all records. The caller holds the lock."""
     card, index = _agreeing(recipe, folder)
     old = _old_records(folder, card, index)
@@ -84,14 +84,14 @@ def _append(
         )
 
     if not plan.parts:
-        return Appended(folder, 0, 0, card, plan.refused, plan.caveats)
+        return AppendResult(folder, 0, 0, card, plan.refused, plan.caveats)
 
     outline = _outline(plan, card, old)
     write_atomically(folder / UNFINISHED, dump_with_checksum(BuildOutline, outline))
     done = do_parts(plan, plan.parts, folder, resources, progress, index_stays=True)
     records = old | {part.name: record for part, record in zip(plan.parts, done.records, strict=True)}
     card, published = merge(outline, folder, [records[part.name] for part in outline.parts])
-    return Appended(
+    return AppendResult(
         folder=folder,
         trajectories=sum(len(record.entries) for record in done.records),
         written_bytes=done.written_bytes + published,
@@ -190,7 +190,7 @@ def _outline(plan: BuildPlan, card: Card, old: dict[str, PartRecord]) -> BuildOu
     new = BuildOutline.of(plan)
     before = [_part_outline(name, record, plan.schema.frame_bytes) for name, record in old.items()]
     parts = sorted((*before, *new.parts), key=lambda part: _place(part.name))
-    recorded: set[Quarantined] = set()
+    recorded: set[QuarantineEntry] = set()
     for record in old.values():
         recorded.update(record.quarantine)
 

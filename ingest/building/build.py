@@ -21,7 +21,7 @@ from ingest.building.plan import BuildPlan, Part
 from ingest.building.processes import Results, in_processes
 from ingest.building.shares import BuildOutline, keep_outline
 from ingest.building.verify import is_same
-from shards.card import Card, Quarantined
+from shards.card import Card, QuarantineEntry
 from shards.disk import settle
 from shards.errors import ShardError
 from shards.program.checkup import folder_finding
@@ -31,7 +31,7 @@ ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildResult:
     """The result of a build: parts written now, parts found done, bytes written, the finished card."""
 
     folder: Path
@@ -42,14 +42,14 @@ class Built:
 
 
 @dataclass(frozen=True)
-class BuiltShare:
+class ShareResult:
     """The result of building one share of the parts: counts and what was left out. There is no card yet."""
 
     folder: Path
     written_parts: int
     reused_parts: int
     written_bytes: int
-    quarantine: tuple[Quarantined, ...]
+    quarantine: tuple[QuarantineEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class DoneParts:
     written_bytes: int
 
     @property
-    def quarantine(self) -> tuple[Quarantined, ...]:
+    def quarantine(self) -> tuple[QuarantineEntry, ...]:
         """All trajectories and files that were left out of these parts."""
         return tuple(chain.from_iterable(record.quarantine for record in self.records))
 
@@ -72,7 +72,7 @@ def _no_progress(done: int, total: int) -> None:
 
 def build(
     plan: BuildPlan, root: Path, resources: Resources, progress: ReportProgress = _no_progress
-) -> Built:
+) -> BuildResult:
     """Builds the dataset of this plan in `root/NAME`; returns what was written and what was found done.
 
     Raises ShardError if the disk is full, MismatchError if data would be lost, SettingsError if the memory is
@@ -83,12 +83,12 @@ def build(
     card = _finished(plan, folder)
     if card is not None:
         progress(len(plan.parts), len(plan.parts))
-        return Built(folder, 0, len(plan.parts), 0, card)
+        return BuildResult(folder, 0, len(plan.parts), 0, card)
 
     with full_disk_is_an_error(folder), lock(folder):
         done = do_parts(plan, plan.parts, folder, resources, progress)
         card, published = merge(BuildOutline.of(plan), folder, done.records)
-    return Built(
+    return BuildResult(
         folder=folder,
         written_parts=done.written_parts,
         reused_parts=len(plan.parts) - done.written_parts,
@@ -125,7 +125,7 @@ def build_share(
     share: tuple[int, int],
     resources: Resources,
     progress: ReportProgress = _no_progress,
-) -> BuiltShare:
+) -> ShareResult:
     """Builds the parts of one job out of `jobs` jobs (the first is 1); other jobs build the other parts.
 
     Raises as `build` does, and MismatchError if another job has a different plan. The last step is `finish`.
@@ -135,17 +135,17 @@ def build_share(
     mine = [number for number, owner in enumerate(outline.owners()) if owner == job]
     parts = [plan.parts[number] for number in mine]
     if not parts:
-        return BuiltShare(folder, 0, 0, 0, ())
+        return ShareResult(folder, 0, 0, 0, ())
 
     require_nothing_lost(plan, folder, parts, resources.slab_bytes(plan.work))
     if _finished(plan, folder) is not None:
         found = DoneParts(list(_done(plan, parts, folder).values()), 0, 0)
-        return BuiltShare(folder, 0, len(parts), 0, found.quarantine)
+        return ShareResult(folder, 0, len(parts), 0, found.quarantine)
 
     with full_disk_is_an_error(folder), lock(folder, mine) as held:
         keep_outline(folder, outline, held)
         done = do_parts(plan, parts, folder, resources, progress)
-    return BuiltShare(
+    return ShareResult(
         folder=folder,
         written_parts=done.written_parts,
         reused_parts=len(parts) - done.written_parts,
@@ -207,10 +207,10 @@ def _results(plan: BuildPlan, parts: list[Part], folder: Path, resources: Resour
     return on_cluster(plan, parts, folder, slab_bytes, cluster)
 
 
-def quarantine_lines(items: tuple[Quarantined, ...]) -> list[str]:
+def quarantine_lines(items: tuple[QuarantineEntry, ...]) -> list[str]:
     """One line for each trajectory or file that was left out.
 
-    >>> quarantine_lines((Quarantined("a.h5", 3, "u is not finite in frame 9"),))
+    >>> quarantine_lines((QuarantineEntry("a.h5", 3, "u is not finite in frame 9"),))
     ['a.h5, row 3: u is not finite in frame 9']
     """
     lines = []

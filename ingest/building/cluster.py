@@ -114,8 +114,8 @@ def _require_sight(client: Any, scheduler: str, places: list[Path]) -> None:
 
     ours = metadata.version("walrus-pde")
     for worker, sight in seen.items():
-        if not isinstance(sight, Sight) or sight.version != ours:
-            found = sight.version if isinstance(sight, Sight) else f"none ({sight})"
+        if not isinstance(sight, WorkerReport) or sight.version != ours:
+            found = sight.version if isinstance(sight, WorkerReport) else f"none ({sight})"
             raise SettingsError(
                 f"--scheduler {scheduler}: expected walrus-pde {ours} on the worker at {worker}, found "
                 f"{found}; start all of them in the same environment"
@@ -128,17 +128,17 @@ def _require_sight(client: Any, scheduler: str, places: list[Path]) -> None:
 
 
 @dataclass(frozen=True)
-class Sight:
+class WorkerReport:
     """What a worker reports: the version of our package, and the files and folders that it cannot see."""
 
     version: str
     missing: tuple[str, ...]
 
 
-def look_around(places: list[Path]) -> Sight:
+def look_around(places: list[Path]) -> WorkerReport:
     """Runs on a worker: the version of our package there, and which of these files it cannot see."""
     missing = tuple(str(place) for place in places if not place.exists())
-    return Sight(metadata.version("walrus-pde"), missing)
+    return WorkerReport(metadata.version("walrus-pde"), missing)
 
 
 def _as_done(client: Any, jobs: list[Any], cluster: Cluster) -> Iterator[Any]:

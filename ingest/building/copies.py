@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ingest.building.inputs import InputFile
-from shards.card import Quarantined
+from shards.card import QuarantineEntry
 from shards.schema import SPLITS, Split, Trajectory
 
 
@@ -43,7 +43,7 @@ def copy_notes(copied: dict[str, str]) -> tuple[str, ...]:
 
 def refused_copies(
     trajectories: Sequence[Trajectory], copied: dict[str, str]
-) -> dict[tuple[str, int], Quarantined]:
+) -> dict[tuple[str, int], QuarantineEntry]:
     """Finds trajectories of which a copy is held out from training: (file, row) to the reason.
 
     Of copies, the one in test stays, otherwise the one in valid.
@@ -52,12 +52,12 @@ def refused_copies(
     for trajectory in trajectories:
         file, row = trajectory.origin.file, trajectory.origin.row
         splits[copied.get(file, file), row][file].add(trajectory.split)
-    refused: dict[tuple[str, int], Quarantined] = {}
+    refused: dict[tuple[str, int], QuarantineEntry] = {}
     for (_, row), of_files in splits.items():
         strictest = max(set().union(*of_files.values()), key=SPLITS.index)
         kept = next(file for file, found in of_files.items() if strictest in found)
         for file, found in of_files.items():
             if strictest not in found:
                 reason = f"holds the same as {kept}, which is in {strictest}; remove one of the two files"
-                refused[file, row] = Quarantined(file, row, reason)
+                refused[file, row] = QuarantineEntry(file, row, reason)
     return refused

@@ -14,7 +14,7 @@ from ingest.building.memory import PROCESS_BYTES, SLAB_BYTES, Resources, process
 from ingest.building.part import checked_frames, frame_units, read_record, read_slabs
 from ingest.building.plan import BuildPlan, Part
 from ingest.source import find
-from shards.card import Count, Quarantined, count_by_split
+from shards.card import Count, QuarantineEntry, count_by_split
 from shards.errors import SourceError
 from shards.program.byte_size import size_in_words
 from shards.program.machine import keep_freed_memory
@@ -58,7 +58,7 @@ class BuildEstimate:
     encoded_bytes: int | None
     seconds: float | None
     trial: SpeedTest
-    left_out: tuple[Quarantined, ...]
+    left_out: tuple[QuarantineEntry, ...]
     caveats: tuple[str, ...]
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ingest.formats.natural_sort import natural
-from ingest.formats.run_files import FilesOfRun, files_of_run, runs_among
+from ingest.formats.run_files import RunFiles, files_of_run, runs_among
 from ingest.formats.side_files import find_side_file, split_side_file
-from ingest.formats.walk import Tree, Unreadable, escaped, is_utf8, walk
+from ingest.formats.walk import FileTree, UnreadablePath, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
@@ -78,7 +78,7 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     store = marker(start)
     if start.is_file() or store is not None:
         root, paths = start.parent, [store or start]
-        unreadable: tuple[Unreadable, ...] = ()
+        unreadable: tuple[UnreadablePath, ...] = ()
     else:
         tree = walk(start)
         root, paths = start, _matching(tree, start, patterns)
@@ -107,7 +107,7 @@ def _side_files(recipe: Recipe, path: Path) -> tuple[Path, ...]:
 
 
 def _in_order(
-    root: Path, files: list[InputFile], unreadable: tuple[Unreadable, ...]
+    root: Path, files: list[InputFile], unreadable: tuple[UnreadablePath, ...]
 ) -> tuple[InputFile, ...]:
     """The files in natural order, followed by the paths that could not be read."""
     cure = "make it readable, or remove it"
@@ -118,7 +118,7 @@ def _in_order(
 def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     """The first file of each run that is written in several files; its fingerprint covers all of them."""
     pattern, source = NamePattern(recipe.files), find(recipe.source)
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[UnreadablePath, ...] = ()
     if start.is_dir() and marker(start) is None:
         tree, root = walk(start), start
         runs, unreadable = runs_among((*tree.files, *tree.folders), pattern), tree.unreadable
@@ -162,7 +162,7 @@ def _split_in_words(path: str) -> Split | None:
     return splits.pop() if len(splits) == 1 else None
 
 
-def _split_of(run: FilesOfRun, source: Source, root: Path) -> Split | None:
+def _split_of(run: RunFiles, source: Source, root: Path) -> Split | None:
     """The split that the innermost folder states, from the first file of the run up to the given folder.
 
     A folder of a split holds runs, or the files of one run; `files` may name it as a part.
@@ -174,7 +174,7 @@ def _split_of(run: FilesOfRun, source: Source, root: Path) -> Split | None:
     return None
 
 
-def _matching(tree: Tree, root: Path, patterns: tuple[str, ...]) -> list[Path]:
+def _matching(tree: FileTree, root: Path, patterns: tuple[str, ...]) -> list[Path]:
     """The files whose paths match a pattern; a folder matches if it is a zarr store."""
     files = (path for path in tree.files if _is_meant(path, root, patterns))
     stores = (marker(folder) for folder in tree.folders if _is_meant(folder, root, patterns))
@@ -182,12 +182,12 @@ def _matching(tree: Tree, root: Path, patterns: tuple[str, ...]) -> list[Path]:
     return list({path: None for path in (*files, *filter(None, stores))})
 
 
-def _no_stores(tree: Tree, root: Path, patterns: tuple[str, ...]) -> Iterator[Unreadable]:
+def _no_stores(tree: FileTree, root: Path, patterns: tuple[str, ...]) -> Iterator[UnreadablePath]:
     """Folders that match a pattern but are no zarr store: the marker was lost, or a file was unpacked."""
     endings = {PurePosixPath(pattern).suffix for pattern in patterns} - {""}
     for folder in tree.folders:
         if folder.suffix in endings and _is_meant(folder, root, patterns) and marker(folder) is None:
-            yield Unreadable(folder, "a folder that is not a zarr store, expected a file")
+            yield UnreadablePath(folder, "a folder that is not a zarr store, expected a file")
 
 
 def _is_meant(path: Path, root: Path, patterns: tuple[str, ...]) -> bool:

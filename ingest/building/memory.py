@@ -35,7 +35,7 @@ class Resources:
     memory: int | None = None
     wait: float = 600.0
 
-    def slab_bytes(self, work: Work) -> int:
+    def slab_bytes(self, work: Workload) -> int:
         """Bytes of a slab that each process may read; raises SettingsError if one frame does not fit."""
         if self.scheduler is None:
             return slab_within(work, self.memory or usable_memory(), self.workers)
@@ -43,7 +43,7 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """What the memory of a build depends on: bytes of a frame and of the constant fields as read, number of
     parts.
     """
@@ -53,19 +53,19 @@ class Work:
     parts: int
 
 
-def process_bytes(work: Work, slab_bytes: int) -> int:
+def process_bytes(work: Workload, slab_bytes: int) -> int:
     """Upper bound on the memory of one process that reads slabs of this size.
 
-    >>> process_bytes(Work(frame_bytes=2**20, static_bytes=0, parts=4), slab_bytes=8 * 2**20) // 2**20
+    >>> process_bytes(Workload(frame_bytes=2**20, static_bytes=0, parts=4), slab_bytes=8 * 2**20) // 2**20
     144
     """
     return _next_to_slabs(work) + SLABS * max(slab_bytes, work.frame_bytes)
 
 
-def slab_within(work: Work, memory: int | None, workers: int) -> int:
+def slab_within(work: Workload, memory: int | None, workers: int) -> int:
     """Bytes of a slab with which all processes stay below `memory`; raises SettingsError if no frame fits.
 
-    >>> slab_within(Work(frame_bytes=2**20, static_bytes=0, parts=4), 500 * 10**6, workers=2) // 2**20
+    >>> slab_within(Workload(frame_bytes=2**20, static_bytes=0, parts=4), 500 * 10**6, workers=2) // 2**20
     8
     """
     if memory is None:
@@ -83,5 +83,5 @@ def slab_within(work: Work, memory: int | None, workers: int) -> int:
     return slab
 
 
-def _next_to_slabs(work: Work) -> int:
+def _next_to_slabs(work: Workload) -> int:
     return PROCESS_BYTES + FRAMES * max(work.frame_bytes, work.static_bytes)

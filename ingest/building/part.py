@@ -24,7 +24,7 @@ from ingest.building.memory import SLAB_BYTES
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.stored_units import StoredUnits
 from ingest.source import OpenFile, find
-from shards.card import Quarantined
+from shards.card import QuarantineEntry
 from shards.disk import settle, write_atomically
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
@@ -34,7 +34,7 @@ from shards.program.machine import keep_freed_memory
 from shards.schema import Cell, Frames, Origin, Trajectory, checked
 from shards.shard import shard_stream, single_chunk_shard
 from shards.trajectory_document import TrajectoryDocument
-from shards.write import Encoded, part_writer
+from shards.write import EncodedTrajectory, part_writer
 
 RECORDS = "parts"
 
@@ -59,7 +59,7 @@ class PartRecord:
     moments: tuple[Moments, ...]
     static_moments: tuple[Moments, ...]
     repeated_frames: int
-    quarantine: tuple[Quarantined, ...]
+    quarantine: tuple[QuarantineEntry, ...]
     # The largest error of each channel; empty if every bit is kept.
     errors: tuple[float, ...] = ()
     # Modification times (nanoseconds) of large files, whose digest covers samples only.
@@ -69,16 +69,16 @@ class PartRecord:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class _PreparedTrajectory:
     """A trajectory that is read and checked while it is written."""
 
-    encoded: Encoded
+    encoded: EncodedTrajectory
     frames: FrameStatistics
     static: tuple[Moments, ...]
 
 
 @dataclass(frozen=True)
-class _Written:
+class _WrittenPart:
     entry: Entry
     origin: Origin
     frames: FrameStatistics
@@ -117,12 +117,12 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
     keep_freed_memory()
     _withdraw(record_path(dataset, part.name))
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
-    written: list[_Written] = []
-    quarantine: list[Quarantined] = []
+    written: list[_WrittenPart] = []
+    quarantine: list[QuarantineEntry] = []
 
-    def write(prepared: _Prepared) -> None:
+    def write(prepared: _PreparedTrajectory) -> None:
         origin = prepared.encoded.document.trajectory.origin
-        written.append(_Written(writer.add(prepared.encoded), origin, prepared.frames, prepared.static))
+        written.append(_WrittenPart(writer.add(prepared.encoded), origin, prepared.frames, prepared.static))
 
     try:
         for path, group in _by_file(part.trajectories):
@@ -146,13 +146,13 @@ def _withdraw(record: Path) -> None:
 
 def unfit(
     plan: BuildPlan, trajectories: Iterable[Trajectory], slab_bytes: int = SLAB_BYTES
-) -> Iterator[Quarantined]:
+) -> Iterator[QuarantineEntry]:
     """Yields the trajectories that a build would leave out. Reads all of their frames and writes nothing."""
     for path, group in _by_file(trajectories):
         yield from _pass_file(plan, plan.input(path), list(group), slab_bytes, _encode_only)
 
 
-def _encode_only(prepared: _Prepared) -> None:
+def _encode_only(prepared: _PreparedTrajectory) -> None:
     for _, blocks in prepared.encoded.segments:
         deque(blocks, maxlen=0)
 
@@ -164,9 +164,9 @@ def _by_file(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Iterator
 def _record(
     plan: BuildPlan,
     part: Part,
-    written: list[_Written],
+    written: list[_WrittenPart],
     files: tuple[FileRecord, ...],
-    quarantine: list[Quarantined],
+    quarantine: list[QuarantineEntry],
 ) -> PartRecord:
     """Collects from the written trajectories what index and card need."""
     none = tuple(NONE for _ in plan.schema.channels)
@@ -186,7 +186,7 @@ def _record(
     )
 
 
-def _outliers(item: _Written) -> Iterator[str]:
+def _outliers(item: _WrittenPart) -> Iterator[str]:
     origin = item.origin
     for channel, found in item.frames.outliers.items():
         yield (
@@ -200,10 +200,10 @@ def _pass_file(
     file: InputFile,
     trajectories: list[Trajectory],
     slab_bytes: int,
-    take: Callable[[_Prepared], None],
-) -> list[Quarantined]:
+    take: Callable[[_PreparedTrajectory], None],
+) -> list[QuarantineEntry]:
     """Passes the trajectories of one file to `take`; returns those that were left out, with the reasons."""
-    quarantine: list[Quarantined] = []
+    quarantine: list[QuarantineEntry] = []
     # Read once per file, and only if a value is not finite.
     absent: str | None = None
     try:
@@ -216,14 +216,16 @@ def _pass_file(
                     if isinstance(error, NotFiniteError):
                         absent = absent_chunks_of(file) if absent is None else absent
                         reason += absent
-                    quarantine.append(Quarantined(file.path, trajectory.origin.row, reason))
+                    quarantine.append(QuarantineEntry(file.path, trajectory.origin.row, reason))
     except SourceError as error:
         reason = without_file(error, file)
-        return [Quarantined(file.path, trajectory.origin.row, reason) for trajectory in trajectories]
+        return [QuarantineEntry(file.path, trajectory.origin.row, reason) for trajectory in trajectories]
     return quarantine
 
 
-def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_bytes: int) -> _Prepared:
+def _prepare(
+    plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_bytes: int
+) -> _PreparedTrajectory:
     """Prepares a trajectory: its frames are read, checked and encoded when its shards are written."""
     schema, row = plan.schema, trajectory.origin.row
     statistics = FrameStatistics(schema.channels)
@@ -231,13 +233,13 @@ def _prepare(plan: BuildPlan, opened: OpenFile, trajectory: Trajectory, slab_byt
     solid = _filled_cells(plan, opened, row)
     frames = checked_frames(slabs, frame_units(plan), statistics, opened.rows[row].files, solid)
     static, static_moments = _constants(plan, opened, row, solid)
-    encoded = Encoded(
+    encoded = EncodedTrajectory(
         document=_document(plan, trajectory),
         segments=_segments(plan, trajectory, frames, statistics),
         boundary=single_chunk_shard(opened.boundary(row), plan.codec),
         static=static,
     )
-    return _Prepared(encoded, statistics, static_moments)
+    return _PreparedTrajectory(encoded, statistics, static_moments)
 
 
 def frame_units(plan: BuildPlan) -> StoredUnits:

@@ -19,13 +19,13 @@ from ingest.building.agreement import ExistingDataset, agreed_headers
 from ingest.building.caveats import caveats
 from ingest.building.copies import copies, copy_notes
 from ingest.building.inputs import InputFile, find_inputs
-from ingest.building.memory import Resources, Work
+from ingest.building.memory import Resources, Workload
 from ingest.building.part_groups import groups_of_parts
 from ingest.building.rounding import ErrorBounds, error_bounds
 from ingest.building.scale import powers
 from ingest.building.trajectories import usable_trajectories, warn_of_empty_rules
-from ingest.recipe import Expected, Recipe
-from shards.card import KeptError, Quarantined
+from ingest.recipe import ExpectedSize, Recipe
+from shards.card import KeptError, QuarantineEntry
 from shards.codec import CodecName
 from shards.errors import SourceError
 from shards.format_version import FORMAT
@@ -68,10 +68,10 @@ class AgreedInputs:
     schema: Schema
     files: tuple[InputFile, ...]
     trajectories: tuple[Trajectory, ...]
-    refused: tuple[Quarantined, ...]
+    refused: tuple[QuarantineEntry, ...]
     caveats: tuple[str, ...]
 
-    def least_work(self, packaging: Packaging, rounded: bool) -> Work:
+    def least_work(self, packaging: Packaging, rounded: bool) -> Workload:
         """The work of a build of these files; rounding may store float64 as float32, in fewer parts."""
         stored = replace(self.schema, dtype="float32") if rounded else self.schema
         return _work(self.schema, groups_of_parts(stored, packaging, self.trajectories))
@@ -93,7 +93,7 @@ class BuildPlan:
     codec: CodecName
     inputs: tuple[InputFile, ...]
     parts: tuple[Part, ...]
-    refused: tuple[Quarantined, ...]
+    refused: tuple[QuarantineEntry, ...]
     errors: dict[str, KeptError]
     caveats: tuple[str, ...]
 
@@ -103,7 +103,7 @@ class BuildPlan:
         return self.work.frame_bytes
 
     @property
-    def work(self) -> Work:
+    def work(self) -> Workload:
         """What the memory of the build depends on."""
         return _work(replace(self.schema, dtype=self.read_dtype), self.parts)
 
@@ -243,7 +243,7 @@ def shard_digest(recipe: Recipe) -> str:
         citation="",
         home="",
         note="",
-        expected=Expected(),
+        expected=ExpectedSize(),
         correction=None if correction is None else replace(correction, reason="it decides nothing"),
         exclude=tuple(replace(each, reason="") for each in recipe.exclude),
         fields=tuple(replace(field, unit="") for field in recipe.fields),
@@ -262,10 +262,10 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(to_text(value).encode()).hexdigest()
 
 
-def _work(schema: Schema, parts: Sequence[object]) -> Work:
+def _work(schema: Schema, parts: Sequence[object]) -> Workload:
     """What the memory of a build depends on, if frames are read with this schema."""
     static_bytes = int(np.prod(schema.static_shape)) * np.dtype(schema.dtype).itemsize
-    return Work(frame_bytes=schema.frame_bytes, static_bytes=static_bytes, parts=len(parts))
+    return Workload(frame_bytes=schema.frame_bytes, static_bytes=static_bytes, parts=len(parts))
 
 
 def _shard_frames(schema: Schema) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ingest.building.lock import Lock
 from ingest.building.plan import BuildPlan
 from ingest.recipe import Recipe
-from shards.card import Input, KeptError, Quarantined
+from shards.card import Input, KeptError, QuarantineEntry
 from shards.codec import CodecName
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError
@@ -47,7 +47,7 @@ class BuildOutline:
     codec: CodecName
     chunk: tuple[int, ...]
     inputs: tuple[Input, ...]
-    refused: tuple[Quarantined, ...]
+    refused: tuple[QuarantineEntry, ...]
     parts: tuple[PartOutline, ...]
     jobs: AtLeastOne = 1
     errors: dict[str, KeptError] = field(default_factory=dict)

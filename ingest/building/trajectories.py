@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.building.agreement import Header
+from ingest.building.agreement import InputHeader
 from ingest.building.checks import parameter_fault, time_fault
 from ingest.building.copies import refused_copies
 from ingest.building.inputs import InputFile
 from ingest.recipe import Recipe
-from shards.card import Quarantined
+from shards.card import QuarantineEntry
 from shards.json_text import to_text
 from shards.schema import SPLITS, Origin, Split, Trajectory, trajectory_key
 
@@ -27,11 +27,11 @@ class UsableTrajectories:
     """The trajectories to build, by split, in order of file and row; and the rows that are left out."""
 
     trajectories: tuple[Trajectory, ...]
-    refused: tuple[Quarantined, ...]
+    refused: tuple[QuarantineEntry, ...]
 
 
 def usable_trajectories(
-    recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str], copied: dict[str, str]
+    recipe: Recipe, headers: tuple[InputHeader, ...], taken: frozenset[str], copied: dict[str, str]
 ) -> UsableTrajectories:
     """The rows whose times and parameters pass the checks. Keys differ from those `taken`.
 
@@ -39,12 +39,12 @@ def usable_trajectories(
     """
     splits = _splits(recipe, headers)
     usable: list[Trajectory] = []
-    refused: list[Quarantined] = []
+    refused: list[QuarantineEntry] = []
     for header, stem in zip(headers, _stems(recipe, headers, taken), strict=True):
         for number, row in enumerate(header.rows):
             wanted, fault = next(splits), time_fault(row.time) or parameter_fault(row.scalars)
             if fault:
-                refused.append(Quarantined(header.file.path, number, fault))
+                refused.append(QuarantineEntry(header.file.path, number, fault))
                 continue
             key, origin = trajectory_key(stem, number), Origin(header.file.path, number)
             usable += [Trajectory(key, split, origin, row.time, row.scalars) for split in wanted]
@@ -73,7 +73,7 @@ def warn_of_empty_rules(
         )
 
 
-def _splits(recipe: Recipe, headers: tuple[Header, ...]) -> Iterator[tuple[Split, ...]]:
+def _splits(recipe: Recipe, headers: tuple[InputHeader, ...]) -> Iterator[tuple[Split, ...]]:
     """The splits of each row: those it is held out for, otherwise that of its path, otherwise by shares."""
     rows: list[tuple[Split | None, tuple[Split, ...]]] = []
     for header in headers:
@@ -84,7 +84,7 @@ def _splits(recipe: Recipe, headers: tuple[Header, ...]) -> Iterator[tuple[Split
         yield held or (next(rest) if place is None else place,)
 
 
-def _stems(recipe: Recipe, headers: tuple[Header, ...], taken: frozenset[str]) -> list[str]:
+def _stems(recipe: Recipe, headers: tuple[InputHeader, ...], taken: frozenset[str]) -> list[str]:
     """The first part of the keys of each file; files with equal keys get a digest of their path.
 
     Keys that differ only in case are equal (docs/decisions/0158-keys-without-case.md).

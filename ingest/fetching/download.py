@@ -66,7 +66,7 @@ def download(file: RemoteFile, folder: Path, report: ReportPosition, stop: Event
             part.finish()
 
 
-class _Part:
+class _PartialFile:
     """The open NAME.part of a file."""
 
     def __init__(self, target: Path, content: BinaryIO) -> None:
@@ -131,7 +131,7 @@ def part_bytes(file: RemoteFile, folder: Path) -> int:
 
 
 @contextmanager
-def _part(target: Path) -> Iterator[_Part]:
+def _part(target: Path) -> Iterator[_PartialFile]:
     """The part of a file, for this process alone; raises SourceError where another one has it."""
     path = _part_of(target)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -143,7 +143,7 @@ def _part(target: Path) -> Iterator[_Part]:
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
-        part = _Part(target, content)
+        part = _PartialFile(target, content)
         try:
             yield part
         finally:
@@ -163,7 +163,7 @@ def _disk_errors(target: Path) -> Iterator[None]:
         raise SourceError(f"{target}: cannot be written: {cure}") from error
 
 
-def _fetched(file: RemoteFile, part: _Part, report: ReportPosition, stop: Event) -> bool:
+def _fetched(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop: Event) -> bool:
     """Asks until all is there; False once `stop` is set. Attempts count anew when one brought something."""
     furthest = part.length
     waits = iter(WAITS)
@@ -191,7 +191,7 @@ def _fetched(file: RemoteFile, part: _Part, report: ReportPosition, stop: Event)
     return False
 
 
-def _attempt(file: RemoteFile, part: _Part, report: ReportPosition, stop: Event) -> bool:
+def _attempt(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop: Event) -> bool:
     """Asks once for what is missing; True when the file is at its end.
 
     Raises OSError or HTTPException where another attempt may help.
@@ -218,7 +218,7 @@ def _attempt(file: RemoteFile, part: _Part, report: ReportPosition, stop: Event)
 
 def _copy(
     file: RemoteFile,
-    part: _Part,
+    part: _PartialFile,
     answer: HTTPResponse,
     whole: int | None,
     report: ReportPosition,
@@ -241,7 +241,7 @@ def _copy(
     return True
 
 
-def _answer(file: RemoteFile, part: _Part, start: int) -> HTTPResponse:
+def _answer(file: RemoteFile, part: _PartialFile, start: int) -> HTTPResponse:
     """The answer that begins at `start`, or at 0 if the server gives no ranges or has another version."""
     headers = {}
     if start:

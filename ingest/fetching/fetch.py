@@ -24,7 +24,7 @@ ReportBytes = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """What came: `files` and `bytes` now, `found` files were there before; a sentence for each failure."""
 
     folder: Path
@@ -35,7 +35,7 @@ class Fetched:
     failures: tuple[str, ...] = ()
 
 
-def fetch(files: Sequence[RemoteFile], folder: Path, report: ReportBytes, at_once: int = 4) -> Fetched:
+def fetch(files: Sequence[RemoteFile], folder: Path, report: ReportBytes, at_once: int = 4) -> FetchResult:
     """Fetches the files to their paths below the folder, `at_once` at a time.
 
     A file that fails does not end the others. Raises SourceError where the disk has no room for all.
@@ -62,7 +62,7 @@ def fetch(files: Sequence[RemoteFile], folder: Path, report: ReportBytes, at_onc
             failures.append("the other files were not asked for")
             break
     came = max(0, sum(count.positions.values()) - sum(here.values()))
-    return Fetched(folder, done, came, found, time.monotonic() - began, tuple(failures))
+    return FetchResult(folder, done, came, found, time.monotonic() - began, tuple(failures))
 
 
 def _require_room(files: Sequence[RemoteFile], folder: Path, here: int) -> None:

@@ -136,7 +136,7 @@ def _listed(publication: Publication) -> Iterator[RemoteFile]:
 
 
 @excerpt
-class _Large:
+class _LargeFile:
     """A file that the hub keeps outside git, by SHA-256."""
 
     oid: str
@@ -144,17 +144,17 @@ class _Large:
 
 
 @excerpt
-class _Row:
+class _ListingRow:
     """A file or folder, as the hub lists it."""
 
     type: str
     path: str
     size: int = 0
     oid: str = ""
-    lfs: _Large | None = None
+    lfs: _LargeFile | None = None
 
 
-_ROWS = TypeAdapter(list[_Row])
+_ROWS = TypeAdapter(list[_ListingRow])
 
 
 def _hub_files(url: str) -> Iterator[RemoteFile]:
@@ -192,7 +192,7 @@ def _next_page(links: str, hub: str) -> str | None:
     return found[1]
 
 
-class _Links(HTMLParser):
+class _LinkParser(HTMLParser):
     """The addresses that a page links to."""
 
     def __init__(self) -> None:
@@ -228,7 +228,7 @@ def _linked(address: str, root: str) -> list[str]:
     with ask(address) as answer:
         if answer.headers.get_content_type() != "text/html":
             raise SourceError(f"{without_secrets(address)}: its server does not list the folder")
-        page = _Links()
+        page = _LinkParser()
         page.feed(answer.read(LARGEST_LIST).decode("utf-8", "replace"))
     here = urlsplit(address)
     found = []

@@ -1,21 +1,21 @@
 """Turns arrays into fields on a grid: orders their axes, joins components and files into frames."""
 
 __all__ = [
+    "array_field",
     "blocks",
     "components",
     "coordinates",
-    "described",
-    "file_run",
+    "described_fields",
+    "field_stack",
+    "files_by_variable",
     "grid",
-    "laid_out",
     "numbers_at",
     "obstacle",
     "reference_dates",
+    "run_arrays",
     "scalars",
     "series",
-    "stacked",
     "stored_times",
     "tiles",
     "times",
-    "united",
 ]

@@ -119,7 +119,7 @@ def _counted(
 
 
 @dataclass(frozen=True)
-class Assembled:
+class BlockArray:
     """An array of blocks, with its blocks joined; satisfies Array. `words` are its axes with that of
     blocks.
     """
@@ -184,10 +184,10 @@ class Assembled:
         return slice(start, start + length)
 
 
-def assembled(
+def join_blocks(
     array: Array, words: tuple[str, ...], blocks: BlockGrid | None
 ) -> tuple[Array, tuple[str, ...]]:
     """The array with its blocks joined, and its axes without that of blocks."""
     if BLOCK not in words or blocks is None or len(array.shape) != len(words):
         return array, words
-    return Assembled(array, words, blocks), tuple(word for word in words if word != BLOCK)
+    return BlockArray(array, words, blocks), tuple(word for word in words if word != BLOCK)

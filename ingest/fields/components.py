@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.stacked import schema_dtype
+from ingest.fields.field_stack import schema_dtype
 from ingest.formats import hdf5
 from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe

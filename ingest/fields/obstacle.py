@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.laid_out import LaidOut, lay_out, require_lengths
+from ingest.fields.array_field import ArrayWithLayout, lay_out, require_lengths
 from ingest.formats.arrays import Arrays
 from ingest.layout import TIME, MaskRule, split_channel
 from ingest.name_pattern import names_parts
@@ -22,10 +22,10 @@ FRAMES = 16
 
 @dataclass(frozen=True)
 class MaskObstacle:
-    """An array that marks solid cells, and its rule; satisfies ingest.fields.stacked.Obstacle."""
+    """An array that marks solid cells, and its rule; satisfies ingest.fields.field_stack.Obstacle."""
 
     rule: MaskRule
-    stored: LaidOut
+    stored: ArrayWithLayout
     # The cells of the last trajectory, because they are needed for each slab of frames.
     known: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 

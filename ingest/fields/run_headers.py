@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ingest.fields.files_by_variable import open_files_of_time
 from ingest.fields.numbers_at import numbers_if_any
 from ingest.fields.reference_dates import in_unit
 from ingest.fields.series import arrays_by_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
-from ingest.fields.united import opened_together
 from ingest.formats.arrays import Array, Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970
 from ingest.formats.open_any import located
@@ -28,7 +28,7 @@ from shards.errors import SourceError
 
 
 @dataclass(frozen=True)
-class Wanted:
+class HeaderRequest:
     """What a recipe needs from each file of a run.
 
     These are paths of fields with their axes, paths of coordinates, the place of the times, the rule for
@@ -71,21 +71,21 @@ def _versions(files: tuple[RunFile, ...]) -> tuple[tuple[int, int], ...]:
 
 @lru_cache(maxsize=2**16)
 def _cached(
-    paths: tuple[tuple[Path, tuple[tuple[str, str], ...]], ...], versions: object, wanted: Wanted
+    paths: tuple[tuple[Path, tuple[tuple[str, str], ...]], ...], versions: object, wanted: HeaderRequest
 ) -> Header:
     # A build opens a run several times (to plan, to measure, to read), but reads its headers once.
     files = tuple(RunFile(path, dict(parts)) for path, parts in paths)
-    with opened_together(files, wanted.tiles) as arrays:
+    with open_files_of_time(files, wanted.tiles) as arrays:
         return _read_header(arrays, files[0], wanted)
 
 
-def header_of(files: tuple[RunFile, ...], wanted: Wanted) -> Header:
+def header_of(files: tuple[RunFile, ...], wanted: HeaderRequest) -> Header:
     """The header of the files of one time; raises SourceError if something is missing."""
     parts = tuple((file.path, tuple(file.parts.items())) for file in files)
     return _cached(parts, _versions(files), wanted)
 
 
-def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> Header:
+def _read_header(arrays: AttributedArrays, file: RunFile, wanted: HeaderRequest) -> Header:
     """Reads shapes of fields, times and cell centres of the files of one time.
 
     Raises SourceError if one is absent, or if arrays and times have different numbers of frames.
@@ -113,7 +113,7 @@ def _read_header(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> Hea
     return Header(str(file.path), found, times, frames, tuple(centres), unit, scalars)
 
 
-def _scalars(arrays: AttributedArrays, wanted: Wanted) -> Iterator[tuple[str, tuple[float, ...]]]:
+def _scalars(arrays: AttributedArrays, wanted: HeaderRequest) -> Iterator[tuple[str, tuple[float, ...]]]:
     """The parameters that these files hold, by their places."""
     for _, place in wanted.scalars:
         values = numbers_if_any(arrays, place)
@@ -140,14 +140,14 @@ def _frames(array: Array, words: tuple[str, ...]) -> int:
     return array.shape[words.index(TIME)] if len(array.shape) == len(words) else 1
 
 
-def _unit_of_times(arrays: AttributedArrays, file: RunFile, wanted: Wanted) -> str:
+def _unit_of_times(arrays: AttributedArrays, file: RunFile, wanted: HeaderRequest) -> str:
     """The unit of these times: of dates in the names of files, that in which dates are counted."""
     if wanted.time == STEP_ITSELF and file.step is not None:
         return SINCE_1970 if is_date(file.step) else ""
     return unit_of_stored(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
 
 
-def _stored_times(arrays: Arrays, file: RunFile, wanted: Wanted) -> tuple[float, ...] | None:
+def _stored_times(arrays: Arrays, file: RunFile, wanted: HeaderRequest) -> tuple[float, ...] | None:
     """The times at the place that the recipe states; None if it states none."""
     if not wanted.time:
         return None

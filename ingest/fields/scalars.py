@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ingest.fields.file_run import FileRun
 from ingest.fields.numbers_at import numbers_at
+from ingest.fields.run_arrays import RunArrays
 from ingest.formats.arrays import Arrays
 from ingest.formats.side_files import find_side_file, numbers_in, split_side_file
 from ingest.name_pattern import names_parts, parameter_number
@@ -35,7 +35,7 @@ def _values(file: Arrays, place: str, count: int, recipe: Recipe) -> list[float]
 
 def _number_in_name(file: Arrays, place: str) -> float:
     """The number in a named part of the file names of a run."""
-    parts = file.parts if isinstance(file, FileRun) else {}
+    parts = file.parts if isinstance(file, RunArrays) else {}
     text = parts.get(place.strip("{}"), "")
     try:
         return parameter_number(text)

@@ -22,7 +22,7 @@ SINGLE = range(1)
 
 
 @dataclass(frozen=True)
-class Piece:
+class SeriesPiece:
     """An array and the frames of it to read; an array without an axis of time is one frame."""
 
     array: Array
@@ -30,10 +30,10 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Series:
+class ArraySeries:
     """Pieces joined along `axis`, or stacked along it if they have no axis of time; satisfies Array."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SeriesPiece, ...]
     axis: int
     stacked: bool
 
@@ -92,7 +92,7 @@ class Series:
             start += count
 
 
-def joined(pieces: Sequence[Piece], words: tuple[str, ...]) -> Array:
+def joined(pieces: Sequence[SeriesPiece], words: tuple[str, ...]) -> Array:
     """The pieces as one array with the axes `words`; raises SourceError if one has another shape.
 
     Pieces without the axis of time are single frames.
@@ -117,7 +117,7 @@ def joined(pieces: Sequence[Piece], words: tuple[str, ...]) -> Array:
                 "file again, or exclude this run"
             )
 
-    return Series(tuple(pieces), axis, stacked)
+    return ArraySeries(tuple(pieces), axis, stacked)
 
 
 def _without(shape: tuple[int, ...], axis: int, stacked: bool) -> tuple[int, ...]:

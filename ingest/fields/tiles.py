@@ -66,7 +66,7 @@ def _slices(lower: Sequence[int], upper: Sequence[int], origin: Sequence[int]) -
 
 
 @dataclass(frozen=True)
-class Tiled:
+class TiledArrays:
     """The files of one time with one tile each, at the positions of the rule; satisfies Arrays."""
 
     files: tuple[ArrayFile, ...]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.file_run import FileRun
 from ingest.fields.numbers_at import find_arrays
 from ingest.fields.reference_dates import counted_in
+from ingest.fields.run_arrays import RunArrays
 from ingest.fields.scalars import described_scalars
 from ingest.fields.series import require_every_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
@@ -24,7 +24,7 @@ Times = tuple[float, ...]
 def described_rows(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
     """The times and parameters of each trajectory, as [time] and [scalars] of the recipe state."""
     columns = described_scalars(file, recipe, len(steps))
-    files, notes = (file.files, tuple(file.notes)) if isinstance(file, FileRun) else ((), ())
+    files, notes = (file.files, tuple(file.notes)) if isinstance(file, RunArrays) else ((), ())
     return tuple(
         Row(time, {name: values[row] for name, values in columns.items()}, files, notes)
         for row, time in enumerate(_times(file, recipe, steps))
@@ -60,7 +60,7 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> li
 
 def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
     """The times in the file: one list for all trajectories, or one for each."""
-    if isinstance(file, FileRun):
+    if isinstance(file, RunArrays):
         return [file.times or ()]
     if names_parts(stored) or "@" in stored:
         return [stored_times(file, stored, step_paths(recipe))]
@@ -69,7 +69,7 @@ def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...]) -
 
 def _stored_unit(file: AttributedArrays, stored: str, recipe: Recipe) -> str:
     """The unit of the stored times, as the file says it."""
-    return file.time_unit if isinstance(file, FileRun) else unit_of_stored(file, stored, step_paths(recipe))
+    return file.time_unit if isinstance(file, RunArrays) else unit_of_stored(file, stored, step_paths(recipe))
 
 
 def _lists(file: Arrays, stored: str, steps: tuple[int, ...]) -> list[npt.NDArray[np.float64]]:
@@ -91,7 +91,7 @@ def step_paths(recipe: Recipe) -> tuple[str, ...]:
 def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
     """Raises SourceError if a step is missing in a file, and in the times of the steps too."""
     paths = [path for path in step_paths(recipe) if "*" not in path]
-    if isinstance(file, FileRun) or not paths:
+    if isinstance(file, RunArrays) or not paths:
         return
     stored = recipe.time.stored if recipe.time else ""
     times = stored_times(file, stored, tuple(paths)) if stored else None

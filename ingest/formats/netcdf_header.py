@@ -17,7 +17,7 @@ STREAMING = {4: 2**32 - 1, 8: 2**64 - 1}
 
 
 @dataclass(frozen=True)
-class _Variable:
+class _HeaderVariable:
     begin: int
     bytes: int
     has_records: bool
@@ -69,7 +69,7 @@ class _Header:
             width = self._type()
             self._skip(_padded(self.count() * width))
 
-    def variables(self, lengths: list[int]) -> list[_Variable]:
+    def variables(self, lengths: list[int]) -> list[_HeaderVariable]:
         """The position of each variable, and its bytes, or those of one of its records."""
         found = []
         for _ in range(self._list()):
@@ -80,7 +80,7 @@ class _Header:
             self.count()
             has_records = bool(axes) and axes[0] == 0
             cells = math.prod(axes[1:] if has_records else axes)
-            found.append(_Variable(self._number(self.offset), cells * width, has_records))
+            found.append(_HeaderVariable(self._number(self.offset), cells * width, has_records))
         return found
 
     def _list(self) -> int:

@@ -37,7 +37,7 @@ class RunFile:
 
 
 @dataclass(frozen=True)
-class FilesOfRun:
+class RunFiles:
     """The files of one run in order of time; `name` is unique among the runs of the folder."""
 
     base: Path
@@ -49,7 +49,7 @@ class FilesOfRun:
         return self.files[0].path
 
 
-def runs_among(paths: Iterable[Path], pattern: NamePattern) -> list[FilesOfRun]:
+def runs_among(paths: Iterable[Path], pattern: NamePattern) -> list[RunFiles]:
     """Groups these paths of files and stores into runs, in natural order of their first files."""
     runs: dict[tuple[Path, tuple[str, ...]], list[RunFile]] = {}
     for path in without_parts(paths):
@@ -70,7 +70,7 @@ def without_parts(paths: Iterable[Path]) -> list[Path]:
     return [path for path in found if whole_files.isdisjoint(path.parents)]
 
 
-def files_of_run(path: Path, pattern: NamePattern) -> FilesOfRun | None:
+def files_of_run(path: Path, pattern: NamePattern) -> RunFiles | None:
     """The run to which a file belongs; None if its name does not match the pattern."""
     place = path.parent if path.name in MARKERS else path
     own = _fitting(place, pattern)
@@ -81,7 +81,7 @@ def files_of_run(path: Path, pattern: NamePattern) -> FilesOfRun | None:
     return _ordered(key, [file for file in found if file is not None and _run_of(file, pattern) == key])
 
 
-def require_told_apart(run: FilesOfRun, pattern: NamePattern) -> None:
+def require_told_apart(run: RunFiles, pattern: NamePattern) -> None:
     """Raises SourceError where two files have the same named parts, and a `*` alone tells them apart: only
     one of them could be read. docs/decisions/0148
     """
@@ -113,11 +113,11 @@ def _run_of(file: RunFile, pattern: NamePattern) -> tuple[Path, tuple[str, ...]]
     return file.path.parents[pattern.depth], named
 
 
-def _ordered(key: tuple[Path, tuple[str, ...]], files: list[RunFile]) -> FilesOfRun:
+def _ordered(key: tuple[Path, tuple[str, ...]], files: list[RunFile]) -> RunFiles:
     """The run with its files in order of time: pieces by their names, states by their numbers."""
     base, named = key
     ordered = sorted(files, key=_place_in_time)
-    return FilesOfRun(base, "-".join(named) or base.name, tuple(ordered))
+    return RunFiles(base, "-".join(named) or base.name, tuple(ordered))
 
 
 def _place_in_time(file: RunFile) -> tuple[object, ...]:

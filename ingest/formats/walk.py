@@ -11,7 +11,7 @@ Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadablePath:
     """A folder or a link that cannot be read, and the reason."""
 
     path: Path
@@ -19,15 +19,15 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class Tree:
+class FileTree:
     """Everything below a folder: files (and pipes, devices, broken links), folders, and faults."""
 
     files: tuple[Path, ...]
     folders: tuple[Path, ...]
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[UnreadablePath, ...]
 
 
-def walk(root: Path, every_name: bool = False) -> Tree:
+def walk(root: Path, every_name: bool = False) -> FileTree:
     """Finds the tree below `root`, through links too; a folder with several names is entered once.
 
     Its own name comes before that of a link. With `every_name` it is entered under each of its names, as the
@@ -35,7 +35,7 @@ def walk(root: Path, every_name: bool = False) -> Tree:
     """
     files: list[Path] = []
     folders: list[Path] = []
-    faults: list[Unreadable] = []
+    faults: list[UnreadablePath] = []
     entered: set[Identity] = set()
     # Each folder with its parents; folders behind links come after all others.
     waiting: deque[tuple[Path, frozenset[Identity]]] = deque([(root, frozenset())])
@@ -51,7 +51,7 @@ def walk(root: Path, every_name: bool = False) -> Tree:
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
-            faults.append(Unreadable(folder, f"cannot be read ({os.strerror(error.errno or 0)})"))
+            faults.append(UnreadablePath(folder, f"cannot be read ({os.strerror(error.errno or 0)})"))
             continue
         if folder != root:
             folders.append(folder)
@@ -62,9 +62,9 @@ def walk(root: Path, every_name: bool = False) -> Tree:
                 continue
             files.append(path)
             if entry.is_symlink() and not os.path.exists(path):
-                faults.append(Unreadable(path, "a broken link"))
+                faults.append(UnreadablePath(path, "a broken link"))
 
-    return Tree(tuple(files), tuple(folders), tuple(faults))
+    return FileTree(tuple(files), tuple(folders), tuple(faults))
 
 
 def _identity(folder: Path) -> Identity:

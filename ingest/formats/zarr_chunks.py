@@ -32,7 +32,7 @@ BLOSC = ("Blosc", "BloscCodec")
 
 
 @dataclass(frozen=True)
-class Contents:
+class StoreContents:
     """The sorted names of all files of a store, and a function that opens one."""
 
     keys: list[str]
@@ -53,7 +53,7 @@ def chunk_grid(array: Any) -> tuple[int, ...]:
     return tuple(-(-length // step) for length, step in zip(array.shape, array.chunks, strict=True))
 
 
-def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
+def chunks_held(array: Any, contents: StoreContents) -> Iterator[int]:
     """Yields the number of chunks in each chunk file (or shard) that is in the store."""
     prefix = _inside(array)
     own = takewhile(
@@ -65,7 +65,7 @@ def chunks_held(array: Any, contents: Contents) -> Iterator[int]:
             yield _held_in_shard(array, span, contents, key) if array.shards else 1
 
 
-def absent_files(array: Any, contents: Contents, most: int) -> list[str]:
+def absent_files(array: Any, contents: StoreContents, most: int) -> list[str]:
     """The names, below the array, of the first `most` chunk files (or shards) that are not in the store.
 
     At most MANY_FILES are looked for, because a header may promise more files than anyone could count.
@@ -86,7 +86,7 @@ def _first_places(counts: list[int]) -> Iterator[tuple[int, ...]]:
         yield tuple(reversed(place))
 
 
-def require_whole(array: Any, contents: Contents, index: tuple[int | slice, ...]) -> None:
+def require_whole(array: Any, contents: StoreContents, index: tuple[int | slice, ...]) -> None:
     """Raises ValueError if a file with chunks of this slab is truncated: decoders do not always notice it."""
     blosc = bool(array.compressors) and type(array.compressors[-1]).__name__ in BLOSC
     if not (array.shards or blosc):
@@ -127,7 +127,7 @@ def _slots(array: Any) -> tuple[int, ...]:
     )
 
 
-def _held_in_shard(array: Any, span: tuple[int, ...], contents: Contents, key: str) -> int:
+def _held_in_shard(array: Any, span: tuple[int, ...], contents: StoreContents, key: str) -> int:
     """The number of chunks in a shard; a shard with a truncated index counts as full, and fails when read."""
     entries, _ = _shard_index(array, contents, key)
     if entries is None:
@@ -137,12 +137,12 @@ def _held_in_shard(array: Any, span: tuple[int, ...], contents: Contents, key: s
     return int(np.count_nonzero((inside[..., 0] != MISSING) & (inside[..., 1] > 0)))
 
 
-def _shard_is_whole(array: Any, contents: Contents, key: str) -> bool:
+def _shard_is_whole(array: Any, contents: StoreContents, key: str) -> bool:
     entries, length = _shard_index(array, contents, key)
     return entries is not None and end_within(entries.reshape(-1, 2), length)
 
 
-def _shard_index(array: Any, contents: Contents, key: str) -> tuple[npt.NDArray[np.uint64] | None, int]:
+def _shard_index(array: Any, contents: StoreContents, key: str) -> tuple[npt.NDArray[np.uint64] | None, int]:
     """The entries [*slots, 2], None if the file is too short for them; and the length of the file."""
     codec, slots = array.metadata.codecs[0], _slots(array)
     size = ENTRY_BYTES * math.prod(slots)
@@ -159,7 +159,7 @@ def _shard_index(array: Any, contents: Contents, key: str) -> tuple[npt.NDArray[
     return np.frombuffer(index, ">u8" if "big" in orders else "<u8").reshape(*slots, 2), length
 
 
-def _blosc_is_whole(array: Any, contents: Contents, key: str) -> bool:
+def _blosc_is_whole(array: Any, contents: StoreContents, key: str) -> bool:
     with contents.open(key) as file:
         header = file.read(BLOSC_HEADER_BYTES)
         length = file.seek(0, os.SEEK_END)

@@ -27,7 +27,7 @@ from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from ingest.formats.walk import walk
-from ingest.formats.zarr_chunks import Contents, absent_files, chunk_grid, chunks_held, require_whole
+from ingest.formats.zarr_chunks import StoreContents, absent_files, chunk_grid, chunks_held, require_whole
 from ingest.formats.zarr_marker import MARKERS
 from shards.errors import SourceError
 
@@ -55,7 +55,7 @@ def open_zarr(path: Path) -> Iterator[Zarr]:
         yield Zarr(str(path), root, contents)
 
 
-def _root(contents: Contents) -> str:
+def _root(contents: StoreContents) -> str:
     """The path of the store in its archive: a zip made from the folder of a store holds that folder."""
     folders = {PurePosixPath(key).parent for key in contents.keys if PurePosixPath(key).name in MARKERS}
     highest = min(folders, key=lambda folder: (len(folder.parts), str(folder)), default=PurePosixPath("."))
@@ -63,14 +63,14 @@ def _root(contents: Contents) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, Contents]]:
+def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, StoreContents]]:
     if path.name in MARKERS:
         folder = path.parent
         with closing(LocalStore(folder, read_only=True)) as store:
-            yield store, Contents(_keys(folder), lambda key: (folder / key).open("rb"))
+            yield store, StoreContents(_keys(folder), lambda key: (folder / key).open("rb"))
     else:
         with zipfile.ZipFile(path) as archive, closing(ZipStore(path, mode="r")) as packed:
-            yield packed, Contents(sorted(archive.namelist()), archive.open)
+            yield packed, StoreContents(sorted(archive.namelist()), archive.open)
 
 
 def _keys(folder: Path) -> list[str]:
@@ -95,7 +95,7 @@ class Zarr:
 
     where: str
     root: zarr.Group | zarr.Array[Any]
-    contents: Contents
+    contents: StoreContents
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(name for name, item in self._members().items() if isinstance(item, zarr.Array)))
@@ -232,7 +232,7 @@ class ZarrArray:
 
     where: str
     array: Any
-    contents: Contents
+    contents: StoreContents
 
     @cached_property
     def packing(self) -> Packing | None:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "axis_names",
+    "combined_files",
     "contents",
     "draft",
     "draft_axes",
@@ -17,7 +18,7 @@ __all__ = [
     "identify",
     "infer",
     "infer_fields",
-    "infer_layout",
+    "inferred_layout",
     "inspect",
     "layout_by_lengths",
     "layout_by_names",
@@ -25,7 +26,7 @@ __all__ = [
     "mesh_order",
     "no_grid",
     "number_lists",
-    "numbered",
+    "numbered_arrays",
     "parameters",
     "parts_of_grid",
     "periodicity",
@@ -38,6 +39,5 @@ __all__ = [
     "statistics",
     "text",
     "text_table",
-    "united",
     "upper_faces",
 ]

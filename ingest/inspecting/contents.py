@@ -20,7 +20,7 @@ from ingest.formats.npz import NpzMember
 from ingest.formats.zarr_store import ZarrArray
 from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.channel_names import channel_names, lists_names
-from ingest.inspecting.numbered import find_series
+from ingest.inspecting.numbered_arrays import find_numbered_arrays
 from ingest.inspecting.statistics import ArrayStatistics
 from shards.errors import SourceError
 from shards.schema import split_called
@@ -42,7 +42,7 @@ DESCRIBED_BY = (
 
 
 @dataclass(frozen=True)
-class Storage:
+class ArrayStorage:
     """How an array is stored; None for what its kind of file does not state."""
 
     bytes: int | None = None
@@ -62,7 +62,7 @@ class ArrayInfo:
     path: str
     shape: tuple[int, ...] | None
     dtype: str
-    storage: Storage
+    storage: ArrayStorage
     fault: str | None = None
     groups: int = 1
     statistics: ArrayStatistics | None = None
@@ -80,9 +80,9 @@ class ArrayInfo:
     def stored(self) -> str:
         """The name of the array in a recipe.
 
-        >>> ArrayInfo("run_1/u", (4, 9), "float32", Storage(), groups=3).stored
+        >>> ArrayInfo("run_1/u", (4, 9), "float32", ArrayStorage(), groups=3).stored
         '*/u'
-        >>> ArrayInfo("0/u", (4, 9), "float32", Storage(), pattern="{step}/u", steps=3).stored
+        >>> ArrayInfo("0/u", (4, 9), "float32", ArrayStorage(), pattern="{step}/u", steps=3).stored
         '{step}/u'
         """
         if self.pattern:
@@ -93,7 +93,7 @@ class ArrayInfo:
     def name(self) -> str:
         """The last word of the path that is not a number.
 
-        >>> ArrayInfo("timeseries/b/50", (9,), "float32", Storage(), pattern="timeseries/b/{step}").name
+        >>> ArrayInfo("timeseries/b/50", (9,), "float32", ArrayStorage(), pattern="timeseries/b/{step}").name
         'b'
         """
         # Carpet: HYDROBASE::rho it={step} tl=0.
@@ -137,7 +137,7 @@ class ArrayInfo:
 def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
     """The arrays by their headers; of series, and of equal groups at the root, only the first."""
     names = arrays.names()
-    series = find_series(arrays, names)
+    series = find_numbered_arrays(arrays, names)
     in_series = {name for each in series for name in each.members}
     alone = tuple(name for name in names if name not in in_series)
 
@@ -243,7 +243,7 @@ def without_place(error: Exception, path: Path | str, name: str) -> str:
 
 def _unreadable(arrays: Arrays, name: str, fault: str) -> ArrayInfo:
     """What is known about an array that cannot be read: it is damaged, or has a type unknown to h5py."""
-    nothing = ArrayInfo(name, None, UNKNOWN, Storage(), fault)
+    nothing = ArrayInfo(name, None, UNKNOWN, ArrayStorage(), fault)
     if not isinstance(arrays, Hdf5Arrays) or name in arrays.refused:
         return nothing
     dataset = tree.item(arrays.file, name)
@@ -254,24 +254,24 @@ def _unreadable(arrays: Arrays, name: str, fault: str) -> ArrayInfo:
         return nothing
 
 
-def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> Storage:
+def _storage(arrays: Arrays, array: Array, name: str, path: Path) -> ArrayStorage:
     """How an array is stored: bytes, chunks and filters, if its format states them."""
     if isinstance(arrays, Hdf5Arrays):
         return _hdf5_storage(tree.item(arrays.file, name))
     if isinstance(array, ZarrArray):
         codecs = tuple(type(each).__name__.lower().removesuffix("codec") for each in array.array.compressors)
-        return Storage(None, tuple(array.array.shards or array.array.chunks), codecs)
+        return ArrayStorage(None, tuple(array.array.shards or array.array.chunks), codecs)
     if not isinstance(array, NpzMember):
-        return Storage()
+        return ArrayStorage()
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo(f"{name}.npy")
     filters = () if member.compress_type == zipfile.ZIP_STORED else ("deflate",)
-    return Storage(member.compress_size, None, filters)
+    return ArrayStorage(member.compress_size, None, filters)
 
 
-def _hdf5_storage(dataset: Any) -> Storage:
+def _hdf5_storage(dataset: Any) -> ArrayStorage:
     filters = tuple(FILTERS.get(code, f"filter {code}") for code, _ in storage.filters(dataset))
-    return Storage(dataset.id.get_storage_size(), dataset.chunks, filters)
+    return ArrayStorage(dataset.id.get_storage_size(), dataset.chunks, filters)
 
 
 def root_numbers(arrays: ArrayFile, group: str = "") -> dict[str, float]:

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 from ingest.formats.zarr_marker import marker
+from ingest.inspecting.combined_files import open_and_list
 from ingest.inspecting.draft_blocks import draft_blocks
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_text import DraftText
@@ -21,13 +22,12 @@ from ingest.inspecting.ghost_cells import GhostCells, ghost_cells
 from ingest.inspecting.halo import cell_counts, with_centres, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
-from ingest.inspecting.infer_layout import no_field
+from ingest.inspecting.inferred_layout import no_field
 from ingest.inspecting.listed_halo import listed_halo
 from ingest.inspecting.mesh_order import with_mesh_order
 from ingest.inspecting.side_numbers import side_numbers
 from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.state_paths import with_step_paths
-from ingest.inspecting.united import open_together
 from ingest.inspecting.upper_faces import without_upper_faces
 from ingest.recipe import Recipe
 from shards.disk import write_atomically
@@ -64,7 +64,7 @@ def draft(path: Path) -> str:
 def _drafted(path: Path, folder: FolderContents | None) -> str:
     """The text of the draft, before the reader of recipes checks it."""
     paths = (folder.members or (folder.first,)) if folder else (path,)
-    with open_together(paths, folder.variables if folder else ()) as (arrays, listed):
+    with open_and_list(paths, folder.variables if folder else ()) as (arrays, listed):
         listed = with_step_paths(listed, folder.series if folder else (), folder.variables if folder else ())
         names = [each.path for each in listed]
         well = draft_well(path, arrays, names)

@@ -14,9 +14,9 @@ from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_table import DECIDE_SIDES, inline_table, line
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.ghost_cells import GhostCells
-from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.inferred_layout import InferredLayout
 from ingest.inspecting.number_lists import even, one_way, span, values_of
-from ingest.inspecting.periodicity import Ends, axis_ends
+from ingest.inspecting.periodicity import EndComparison, axis_ends
 from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
@@ -135,7 +135,7 @@ class AxisLines:
         return f"{rule}  # CHECK: gridSpacing and gridGlobalOffset, in m"
 
     @cached_property
-    def _ends(self) -> dict[str, Ends]:
+    def _ends(self) -> dict[str, EndComparison]:
         return axis_ends(self.reader, self.ghosts.cells)
 
     def boundaries(self) -> list[str]:

@@ -12,7 +12,7 @@ from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_table import DECIDE_SIDES, inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
-from ingest.inspecting.numbered import HOLE, time_attribute
+from ingest.inspecting.numbered_arrays import HOLE, time_attribute
 from ingest.inspecting.solvers import Solver
 from ingest.recipe import Recipe
 from shards.program.settings import make

@@ -15,7 +15,7 @@ from ingest.formats.packing import Attribute
 from ingest.inspecting.contents import root_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import NamedParameter
-from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.inferred_layout import InferredLayout
 from ingest.inspecting.parameters import PHYSICS, PROGRAM, looks_like_physics
 from ingest.inspecting.side_numbers import SideNumber
 from ingest.layout import TRAJECTORY
@@ -31,7 +31,7 @@ COLUMN_LIST = re.compile(
 
 
 @dataclass(frozen=True)
-class Parameter:
+class DraftParameter:
     """A number of the draft: its place in a recipe, its value or range; is it likely physics?"""
 
     place: str
@@ -39,7 +39,7 @@ class Parameter:
     is_physics: bool
 
     @classmethod
-    def of_number(cls, name: str, place: str, value: float) -> Parameter:
+    def of_number(cls, name: str, place: str, value: float) -> DraftParameter:
         return cls(place, f"{value:g}", looks_like_physics(name, value))
 
 
@@ -62,7 +62,7 @@ def scalar_lines(
     found = _parameters(arrays, layout, in_names, named)
     for number in side_numbers:
         # The data themselves come first.
-        found.setdefault(number.name, Parameter.of_number(number.name, number.place, number.value))
+        found.setdefault(number.name, DraftParameter.of_number(number.name, number.place, number.value))
     changing = changing_places({each.place for each in found.values()}, arrays, last_file)
     states = [name for name, each in found.items() if each.place in changing]
     kept = {name: each for name, each in found.items() if name not in (*states, used)}
@@ -91,17 +91,17 @@ def _parameters(
     layout: InferredLayout,
     in_names: tuple[NamedParameter, ...],
     named: list[NamedParameter],
-) -> dict[str, Parameter]:
+) -> dict[str, DraftParameter]:
     """The parameters in file names, attributes, arrays and columns of tables, each name once."""
-    found: dict[str, Parameter] = {}
+    found: dict[str, DraftParameter] = {}
     for part in named:
-        found[part.name] = Parameter(part.place, part.text, looks_like_physics(part.name, part.value))
+        found[part.name] = DraftParameter(part.place, part.text, looks_like_physics(part.name, part.value))
     for name, value in root_numbers(arrays).items():
-        found.setdefault(name, Parameter.of_number(name, f"@{name}", value))
+        found.setdefault(name, DraftParameter.of_number(name, f"@{name}", value))
     # Of groups that are runs, each has its own.
     groups = [each.array.path.partition("/")[0] for each in layout.variable if each.array.groups > 1]
     for name, value in root_numbers(arrays, groups[0]).items() if groups else ():
-        found.setdefault(name, Parameter.of_number(name, f"*@{name}", value))
+        found.setdefault(name, DraftParameter.of_number(name, f"*@{name}", value))
     for each in layout.scalars:
         if each.pattern:
             continue
@@ -120,7 +120,7 @@ def _parameters(
             # An attribute and an array of one name: the array is what a solver reads back.
             found.pop(name)
         span = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
-        found[name] = Parameter(each.stored, span, looks_like_physics(last, low))
+        found[name] = DraftParameter(each.stored, span, looks_like_physics(last, low))
 
     return found | _columns(arrays, layout, set(found))
 
@@ -131,9 +131,9 @@ def _is_unsure(part: NamedParameter) -> bool:
     return not is_known and looks_like_physics(part.name, part.value)
 
 
-def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, Parameter]:
+def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, DraftParameter]:
     """The columns of a table of parameters [N, P] that the file names: the path and the range of each."""
-    found: dict[str, Parameter] = {}
+    found: dict[str, DraftParameter] = {}
     for each in layout.rest:
         if len(each.lengths) != 2 or each.lengths[0] != layout.lengths.get(TRAJECTORY) or each.fault:
             continue
@@ -144,7 +144,7 @@ def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict
             # Who names a column says that it is a parameter; a counter is none.
             if name not in taken and low <= high:
                 span = f"{low:.6g} to {high:.6g}"
-                found[name] = Parameter(f"{each.stored}[{column}]", span, name.lower() not in PROGRAM)
+                found[name] = DraftParameter(f"{each.stored}[{column}]", span, name.lower() not in PROGRAM)
     return found
 
 

@@ -19,7 +19,7 @@ from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
-from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
+from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray
 from ingest.inspecting.side_numbers import SideNumber
 from ingest.inspecting.solvers import Solver
 from ingest.layout import split_channel

@@ -10,8 +10,8 @@ from ingest.inspecting.draft_blocks import boundary_lines, head_lines, open_coor
 from ingest.inspecting.draft_table import inline_table, line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.infer_fields import draft_fields
-from ingest.inspecting.infer_layout import InferredLayout, Lists, PlacedArray
-from ingest.inspecting.numbered import HOLE, time_attribute
+from ingest.inspecting.inferred_layout import CoordinateLists, InferredLayout, PlacedArray
+from ingest.inspecting.numbered_arrays import HOLE, time_attribute
 from ingest.inspecting.solvers import Solver
 from ingest.layout import SINGLE_CELL, TIME
 from shards.errors import SourceError
@@ -59,7 +59,7 @@ def draft_tiles(
 def _layout(fields: list[ArrayInfo], lengths: dict[str, int], words: tuple[str, ...]) -> InferredLayout:
     axes = tuple(word for word in lengths if word != TIME)
     placed = tuple(PlacedArray(each, words) for each in fields if len(each.lengths) == len(words))
-    return InferredLayout(axes, words, lengths, Lists({}, None), placed, (), ())
+    return InferredLayout(axes, words, lengths, CoordinateLists({}, None), placed, (), ())
 
 
 def _coordinate(arrays: ArrayFile, axis: str) -> str:

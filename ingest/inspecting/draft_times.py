@@ -17,7 +17,7 @@ from ingest.inspecting.draft_scalars import changing_places, readable_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
-from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.inferred_layout import InferredLayout
 from ingest.inspecting.means import time_of_means
 from ingest.inspecting.number_lists import (
     Values,
@@ -29,7 +29,7 @@ from ingest.inspecting.number_lists import (
     values_of,
     why_no_times,
 )
-from ingest.inspecting.numbered import HOLE, Series, time_attribute
+from ingest.inspecting.numbered_arrays import HOLE, NumberedArrays, time_attribute
 from ingest.inspecting.side_numbers import SideNumber
 from ingest.inspecting.state_paths import by_step
 from ingest.inspecting.state_time import time_of_state
@@ -193,7 +193,7 @@ class TimeLines:
         if time is not None and time.pattern:
             return time.stored, f"one time per frame{_in_unit(time.unit)}"
         array = next(each.array for each in self.layout.variable if each.array.pattern)
-        group = Series(array.pattern, (array.path,)).group
+        group = NumberedArrays(array.pattern, (array.path,)).group
         first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path
         name = time_attribute(self.arrays, first)
         if name:

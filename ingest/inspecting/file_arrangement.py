@@ -13,7 +13,7 @@ from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.file_names import NamedFile
 from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
-from ingest.inspecting.numbered import RUN_WORD, STEP_WORD, SURE_STEP_WORD
+from ingest.inspecting.numbered_arrays import RUN_WORD, STEP_WORD, SURE_STEP_WORD
 from ingest.inspecting.parts_of_grid import require_no_tiles
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
 from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date
@@ -31,7 +31,7 @@ LAST_NUMBER: dict[Kind, str] = {"states": STEP, "pieces": PIECE, "variables": "r
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class FileArrangement:
     """Files of one family in order; the parts of their names that differ name runs, variables and times."""
 
     files: list[NamedFile]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.formats.natural_sort import natural
-from ingest.inspecting.numbered import STEP_WORD
+from ingest.inspecting.numbered_arrays import STEP_WORD
 from ingest.inspecting.parameters import IN_FILES, IN_FOLDERS
 from ingest.inspecting.variable_files import common_ends
 from ingest.name_pattern import DATE, OF_ONE_RUN
@@ -39,7 +39,7 @@ Kind = Literal["text", "folder", "word", "number", "parameter"]
 
 
 @dataclass(frozen=True)
-class Piece:
+class NamePiece:
     """A part of a path: its kind, its text, and the name of a parameter."""
 
     kind: Kind
@@ -52,7 +52,7 @@ class NamedFile:
     """A file, and the parts of its path below the folder."""
 
     path: Path
-    pieces: tuple[Piece, ...]
+    pieces: tuple[NamePiece, ...]
 
     @property
     def family(self) -> tuple[str, ...]:
@@ -74,16 +74,20 @@ class NamedFile:
         """The same file with a text cut in three: a variable word between `start` and `end` letters."""
         text = self.text(at)
         stop = len(text) - end
-        parts = Piece("text", text[:start]), Piece("word", text[start:stop]), Piece("text", text[stop:])
+        parts = (
+            NamePiece("text", text[:start]),
+            NamePiece("word", text[start:stop]),
+            NamePiece("text", text[stop:]),
+        )
         return NamedFile(self.path, (*self.pieces[:at], *parts, *self.pieces[at + 1 :]))
 
 
 def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
     """Splits the path of a file below a folder; `numbers` says whether numbers in its name count."""
-    pieces: list[Piece] = []
+    pieces: list[NamePiece] = []
     folders = path.relative_to(folder).parts[:-1]
     for name in folders:
-        pieces += [*_folder_pieces(name), Piece("text", "/")]
+        pieces += [*_folder_pieces(name), NamePiece("text", "/")]
     name, end = path.name, 0
     found = [_span_and_name(each) for each in _parameters(name, IN_FILES)]
     kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in found]
@@ -93,9 +97,9 @@ def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
         found += [(span, "") for span in spans if not _is_inside(span, (*kept, *repeated))]
     for (start, stop), key in sorted([*found, *((span, "") for span in repeated)]):
         kind: Kind = "parameter" if key else "folder" if (start, stop) in repeated else "number"
-        pieces += [Piece("text", name[end:start]), Piece(kind, name[start:stop], key)]
+        pieces += [NamePiece("text", name[end:start]), NamePiece(kind, name[start:stop], key)]
         end = stop
-    return NamedFile(path, (*pieces, Piece("text", name[end:])))
+    return NamedFile(path, (*pieces, NamePiece("text", name[end:])))
 
 
 def _repeated(folders: Sequence[str], name: str) -> list[tuple[int, int]]:
@@ -110,20 +114,20 @@ def _is_inside(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool
     return any(start <= span[0] < stop for start, stop in others)
 
 
-def _folder_pieces(name: str) -> Iterator[Piece]:
+def _folder_pieces(name: str) -> Iterator[NamePiece]:
     """The parts of a folder: the whole name, or its parameters and other numbers, as in Re=100_seed3."""
     found = [_span_and_name(each) for each in _parameters(name, IN_FOLDERS)]
     if not found:
-        yield Piece("folder", name)
+        yield NamePiece("folder", name)
         return
     kept = [span for span, _ in found]
     numbers = [each.span() for each in _NUMBER.finditer(name) if not _is_inside(each.span(), kept)]
     end = 0
     for (start, stop), key in sorted([*found, *((span, "") for span in numbers)]):
-        yield Piece("text", name[end:start])
-        yield Piece("parameter" if key else "number", name[start:stop], key)
+        yield NamePiece("text", name[end:start])
+        yield NamePiece("parameter" if key else "number", name[start:stop], key)
         end = stop
-    yield Piece("text", name[end:])
+    yield NamePiece("text", name[end:])
 
 
 def _span_and_name(found: re.Match[str]) -> tuple[tuple[int, int], str]:
@@ -157,8 +161,8 @@ def with_step_folders(files: list[NamedFile]) -> list[NamedFile]:
             file.path,
             (
                 *file.pieces[:last],
-                Piece("text", each["word"]),
-                Piece("number", each["number"]),
+                NamePiece("text", each["word"]),
+                NamePiece("number", each["number"]),
                 *file.pieces[last + 1 :],
             ),
         )

@@ -12,7 +12,7 @@ from ingest.formats.open_any import is_hdf5
 from ingest.formats.run_files import without_parts
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
-from ingest.inspecting.file_arrangement import Arrangement
+from ingest.inspecting.file_arrangement import FileArrangement
 from ingest.inspecting.file_names import largest_family, taken_apart, with_step_folders
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.variable_files import STATE_AGAIN
@@ -67,21 +67,21 @@ def _without_restarts(found: list[Path]) -> list[Path]:
     return [path for path in found if not STATE_AGAIN.search(path.stem)] or found
 
 
-def _arranged(folder: Path, found: list[Path]) -> Arrangement:
+def _arranged(folder: Path, found: list[Path]) -> FileArrangement:
     """The files that look most alike, by the numbers in their names, or in those of their folders; where none
     differs, by their names as a whole.
     """
-    numbered = Arrangement(largest_family(taken_apart(folder, path) for path in found))
+    numbered = FileArrangement(largest_family(taken_apart(folder, path) for path in found))
     if numbered.last_number is not None:
         return numbered
     named = largest_family(taken_apart(folder, path, numbers=False) for path in found)
-    by_folder = Arrangement(with_step_folders(named))
+    by_folder = FileArrangement(with_step_folders(named))
     if by_folder.last_number is not None and by_folder.contents().kind == "states":
         return by_folder
-    return Arrangement(named)
+    return FileArrangement(named)
 
 
-def _without_sources(found: list[Path], arranged: Arrangement) -> list[Path]:
+def _without_sources(found: list[Path], arranged: FileArrangement) -> list[Path]:
     """The files without those whose values a virtual dataset of another shows: these are not runs.
 
     Only files that stand apart from the largest family are opened: a master is rarely named as its sources.

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from ingest.formats.arrays import Array, ArrayFile, SlabIndex
 from ingest.formats.natural_sort import natural
 from ingest.formats.npz import NpzMember
-from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
-from ingest.inspecting.numbered import HOLE
+from ingest.inspecting.combined_files import open_combined
+from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray
+from ingest.inspecting.numbered_arrays import HOLE
 from ingest.inspecting.statistics import DECODED_BYTES
-from ingest.inspecting.united import opened_together
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 from ingest.name_pattern import NamePattern
 from shards.errors import SourceError
@@ -43,7 +43,7 @@ class Thinning:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingCells:
     """How many cells of the first frame are not a number, and whether they are others later."""
 
     cells: int
@@ -94,7 +94,7 @@ class FrameReader:
     def _array(self, field: PlacedArray, number: int) -> Iterator[Array]:
         """The array that holds a frame, in the file or in the file of the frame."""
         if self.states and number:
-            with opened_together(self.states[number], self.variables) as arrays:
+            with open_combined(self.states[number], self.variables) as arrays:
                 yield _array_of(arrays, field, 0)
         else:
             yield _array_of(self.arrays, field, number)
@@ -109,15 +109,15 @@ class FrameReader:
             return False
         return all(other is not None and np.array_equal(first, other, equal_nan=True) for other in others)
 
-    def missing(self, field: PlacedArray) -> Missing:
+    def missing(self, field: PlacedArray) -> MissingCells:
         """The cells with NaN in the first, the middle and the last frame."""
         numbers = sorted({0, 1, self.count // 2, self.count - 1} & set(range(self.count)))
         frames = [frame for number in numbers if (frame := self.frame(field, number)) is not None]
         absent = [np.isnan(frame).any(axis=0) for frame in frames]
         if not absent:
-            return Missing(0, False)
+            return MissingCells(0, False)
         moves = any(not np.array_equal(each, absent[0]) for each in absent)
-        return Missing(int(absent[0].sum()), moves)
+        return MissingCells(int(absent[0].sum()), moves)
 
     def solid_where(self, mask: PlacedArray, fields: Sequence[PlacedArray]) -> str:
         """Which cells of a mask are solid: those in which fields are one value, or none; `nonzero` where that

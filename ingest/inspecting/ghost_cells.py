@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.halo import Halo
-from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.inferred_layout import InferredLayout
 from ingest.inspecting.listed_halo import GHOST_NAME, MOST_GHOSTS, ListedHalo
 from shards.errors import SourceError
 

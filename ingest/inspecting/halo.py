@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.contents import ArrayInfo, root_numbers
-from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
+from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray
 from shards.errors import SourceError
 
 Halo = dict[str, tuple[int, int]]

@@ -10,7 +10,7 @@ import numpy as np
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.axis_names import TIME_NAME, space_name
 from ingest.inspecting.contents import ArrayInfo, root_numbers
-from ingest.inspecting.infer_layout import InferredLayout, no_field, one_state
+from ingest.inspecting.inferred_layout import InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
 from ingest.inspecting.layout_by_names import (
     dimension_of_unknown_meaning,
@@ -26,7 +26,7 @@ from ingest.inspecting.no_grid import (
     no_grid,
     particles,
 )
-from ingest.inspecting.numbered import RUN_WORD
+from ingest.inspecting.numbered_arrays import RUN_WORD
 from ingest.inspecting.parts_of_grid import require_whole_grid
 from ingest.inspecting.solvers import Solver, refusal, solver_of
 from ingest.inspecting.state_time import time_of_state, words_of_time

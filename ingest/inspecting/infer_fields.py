@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ingest.inspecting.axis_names import SPACE_NAME, letter
-from ingest.inspecting.infer_layout import InferredLayout, PlacedArray, Words
+from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray, Words
 from ingest.inspecting.layout_by_lengths import STACKS
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 from shards.schema import FieldSpec

@@ -15,7 +15,7 @@ from itertools import product
 
 from ingest.inspecting.axis_names import COUNTER_NAME, SPACE_NAMES, TIME_NAME, space_name
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
+from ingest.inspecting.inferred_layout import CoordinateLists, InferredLayout, Lengths, PlacedArray, Words
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
 # A longer axis is more likely of cells, a shorter one of components.
@@ -90,7 +90,7 @@ def layout_by_lengths(
     )
 
 
-def _lists(usable: list[ArrayInfo]) -> Lists:
+def _lists(usable: list[ArrayInfo]) -> CoordinateLists:
     """The lists of coordinates and times, found by their names; columns and meshgrids count as lists."""
     space: dict[str, ArrayInfo] = {}
     time = None
@@ -121,7 +121,7 @@ def _lists(usable: list[ArrayInfo]) -> Lists:
     meshes = [axis for axis, each in ordered.items() if len(each.values) > 1]
     for axis in meshes[len(ordered[meshes[0]].values) :] if meshes else []:
         del ordered[axis]
-    return Lists(ordered if len(space) <= 3 else {}, time)
+    return CoordinateLists(ordered if len(space) <= 3 else {}, time)
 
 
 def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
@@ -132,14 +132,14 @@ def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
     return each.lengths in ends and each.lengths not in begins
 
 
-def _is_third_mesh(each: ArrayInfo, lists: Lists) -> bool:
+def _is_third_mesh(each: ArrayInfo, lists: CoordinateLists) -> bool:
     """Whether it is the third coordinate of a plane, in the group of the other coordinates."""
     group = each.path.rpartition("/")[0]
     meshes = [one.path.rpartition("/")[0] for one in lists.space.values() if len(one.values) > 1]
     return bool(group) and group in meshes and space_name(each.name) != ""
 
 
-def _most_telling(others: list[ArrayInfo], lists: Lists) -> tuple[ArrayInfo, _Candidate] | None:
+def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[ArrayInfo, _Candidate] | None:
     """The array with the layout that fits most others, which is not always the largest, and this layout."""
     best = None
     best_key: tuple[int, float, int] = (0, 0.0, 0)
@@ -155,7 +155,7 @@ def _most_telling(others: list[ArrayInfo], lists: Lists) -> tuple[ArrayInfo, _Ca
     return best
 
 
-def _best_candidate(array: ArrayInfo, lists: Lists) -> _Candidate | None:
+def _best_candidate(array: ArrayInfo, lists: CoordinateLists) -> _Candidate | None:
     """The order of axes with the highest score; None if every score is too low."""
     grouped = array.groups > 1 or bool(array.pattern)
     fewest = 2 if lists.all or grouped else 3
@@ -169,7 +169,7 @@ def _best_candidate(array: ArrayInfo, lists: Lists) -> _Candidate | None:
     return best
 
 
-def _orders(array: ArrayInfo, lists: Lists) -> Iterator[tuple[Words, Words]]:
+def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, Words]]:
     """Yields the axes of space and the names of all axes, in all usual orders, most usual first."""
     choices = [lists.axes] if lists.axes else [("x", "y"), ("x", "y", "z"), ("x",)]
     one_run = array.groups > 1 or bool(array.pattern)
@@ -185,7 +185,7 @@ def _orders(array: ArrayInfo, lists: Lists) -> Iterator[tuple[Words, Words]]:
             yield axes, (*CHANNEL_FIRST, *axes[::step])
 
 
-def _other_orders(array: ArrayInfo, chosen: _Candidate, lists: Lists) -> tuple[str, ...]:
+def _other_orders(array: ArrayInfo, chosen: _Candidate, lists: CoordinateLists) -> tuple[str, ...]:
     """Orders that are nearly as likely, each with what it would mean; x and y may always change places.
 
     docs/decisions/0155-what-else-a-draft-could-say.md
@@ -225,7 +225,7 @@ def _in_order(lead: Words, space: Words, channels: int, early: bool) -> Words:
     return (*lead, *components, *space) if early else (*lead, *space, *components)
 
 
-def _score(array: ArrayInfo, words: Words, axes: Words, lists: Lists) -> float:
+def _score(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) -> float:
     """The score of these names: lists count most, then likely numbers of cells and components."""
     lengths = PlacedArray(array, words).lengths
     score = _time_score(array, words, lengths, lists.time)
@@ -310,7 +310,11 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
 
 
 def _time_from(
-    model: ArrayInfo, candidate: _Candidate, lengths: Lengths, lists: Lists, numbers: Mapping[str, float]
+    model: ArrayInfo,
+    candidate: _Candidate,
+    lengths: Lengths,
+    lists: CoordinateLists,
+    numbers: Mapping[str, float],
 ) -> str:
     """The reason why the axis t is time; empty if there is none."""
     if model.pattern:

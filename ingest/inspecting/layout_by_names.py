@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, is_space, letter, role
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.infer_layout import InferredLayout, Lengths, Lists, PlacedArray, Words
-from ingest.inspecting.numbered import HOLE
+from ingest.inspecting.inferred_layout import CoordinateLists, InferredLayout, Lengths, PlacedArray, Words
+from ingest.inspecting.numbered_arrays import HOLE
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
 # Names of velocities, momenta and magnetic fields along one axis: such fields may be on faces.
@@ -20,7 +20,7 @@ COMPONENT = re.compile(
 
 
 @dataclass(frozen=True)
-class _Named:
+class _NamedAxes:
     """An array with a word for each axis: a letter of the layout, or the name of a dimension of space."""
 
     array: ArrayInfo
@@ -106,12 +106,12 @@ def dimension_of_unknown_meaning(usable: list[ArrayInfo]) -> str:
     return unknown[0] if 0 < len(unknown) < len(largest.space) else ""
 
 
-def _all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[_Named]:
+def _all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[_NamedAxes]:
     """The arrays with names of dimensions, without coordinates."""
     return [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
 
 
-def _supposing(each: _Named, dimension: str) -> _Named:
+def _supposing(each: _NamedAxes, dimension: str) -> _NamedAxes:
     """The same array with this dimension as time."""
     words = tuple(TIME if word == dimension else word for word in each.words)
     return replace(each, words=words) if dimension else each
@@ -125,7 +125,7 @@ def _is_coordinate(each: ArrayInfo) -> bool:
     return each.dimensions[0] in (each.path, last)
 
 
-def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _Named | None:
+def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _NamedAxes | None:
     """The words of an array's axes; None if a long axis has no known name."""
     if not each.dimensions or not any(each.dimensions):
         return None
@@ -150,7 +150,7 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _Named | None:
     repeated = any(count > 1 for word, count in Counter(words).items() if word != CHANNEL)
     if repeated or words.count(CHANNEL) > 2:
         return None
-    return _Named(each, tuple(words), tuple(dimensions))
+    return _NamedAxes(each, tuple(words), tuple(dimensions))
 
 
 def _coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) -> ArrayInfo | None:
@@ -162,8 +162,8 @@ def _coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo])
     return None
 
 
-def _grids(fields: list[_Named]) -> dict[frozenset[str], list[_Named]]:
-    grids: dict[frozenset[str], list[_Named]] = {}
+def _grids(fields: list[_NamedAxes]) -> dict[frozenset[str], list[_NamedAxes]]:
+    grids: dict[frozenset[str], list[_NamedAxes]] = {}
     for each in fields:
         grids.setdefault(each.space, []).append(each)
     return grids
@@ -182,7 +182,9 @@ def _direction(name: str) -> str:
     return "xyz"[letters.index(place.lower()) % 3]
 
 
-def _claim(space: frozenset[str], grids: dict[frozenset[str], list[_Named]]) -> tuple[int, int, bool, int]:
+def _claim(
+    space: frozenset[str], grids: dict[frozenset[str], list[_NamedAxes]]
+) -> tuple[int, int, bool, int]:
     """How much speaks for a grid: components on faces along their own direction, other grids that are
     staggered to it, fields that are no components, its size.
 
@@ -200,7 +202,7 @@ def _claim(space: frozenset[str], grids: dict[frozenset[str], list[_Named]]) -> 
     return own, around, in_cells, sum(each.array.size for each in members)
 
 
-def _staggered(each: _Named, model: _Named) -> tuple[str, str, int] | None:
+def _staggered(each: _NamedAxes, model: _NamedAxes) -> tuple[str, str, int] | None:
     """The one dimension in which an array differs from a model array, that of the model, and how many values
     more it has; None where they differ in another way than faces differ from cells.
     """
@@ -216,7 +218,7 @@ def _staggered(each: _Named, model: _Named) -> tuple[str, str, int] | None:
     return (its, own, more) if more in (-1, 0, 1) else None
 
 
-def _on_faces(each: _Named, model: _Named, names: dict[str, str]) -> PlacedArray | None:
+def _on_faces(each: _NamedAxes, model: _NamedAxes, names: dict[str, str]) -> PlacedArray | None:
     """The array as one on the faces of a model's cells, as many (periodic) or one more; otherwise None."""
     found = _staggered(each, model)
     if found is None or found[2] < 0:
@@ -246,23 +248,23 @@ def _renamed(lengths: Lengths, names: dict[str, str]) -> Lengths:
     return {names.get(word, word): length for word, length in lengths.items()}
 
 
-def _words(each: _Named, names: dict[str, str]) -> Words:
+def _words(each: _NamedAxes, names: dict[str, str]) -> Words:
     return tuple(names.get(word, word) for word in each.words)
 
 
-def _fits(each: _Named, lengths: Lengths, names: dict[str, str]) -> bool:
+def _fits(each: _NamedAxes, lengths: Lengths, names: dict[str, str]) -> bool:
     """Whether dimensions with the same name have the same length; in an untrusted file they may not."""
     found = _renamed(PlacedArray(each.array, each.words).lengths, names)
     return all(lengths.get(word) == length for word, length in found.items())
 
 
 def _lists(
-    model: _Named,
+    model: _NamedAxes,
     words: Words,
     names: dict[str, str],
     usable: list[ArrayInfo],
     coordinates: dict[str, ArrayInfo],
-) -> Lists:
+) -> CoordinateLists:
     """The lists of coordinates, by the names of axes in the recipe, and the list of times."""
     space = {}
     time = None
@@ -274,7 +276,7 @@ def _lists(
             space[names[word]] = listed
         elif word == TIME:
             time = listed or _other_times(dimension, model, usable)
-    return Lists(space, time)
+    return CoordinateLists(space, time)
 
 
 def _namesake(dimension: str, length: int | None, usable: list[ArrayInfo]) -> ArrayInfo | None:
@@ -284,7 +286,7 @@ def _namesake(dimension: str, length: int | None, usable: list[ArrayInfo]) -> Ar
     return found[0] if len(found) == 1 and not found[0].pattern else None
 
 
-def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> ArrayInfo | None:
+def _other_times(dimension: str, model: _NamedAxes, usable: list[ArrayInfo]) -> ArrayInfo | None:
     """The times, if their name differs from the dimension: XTIME along Time, `{step}/time` of states."""
     if dimension == HOLE:
         steps = [each for each in usable if each.pattern and each.steps == model.array.steps]
@@ -296,7 +298,7 @@ def _other_times(dimension: str, model: _Named, usable: list[ArrayInfo]) -> Arra
     return min(times, key=lambda each: bool(COUNTER_NAME.fullmatch(each.name)), default=None)
 
 
-def _time_from(model: _Named, words: Words) -> str:
+def _time_from(model: _NamedAxes, words: Words) -> str:
     dimension = model.dimensions[words.index(TIME)]
     if dimension == HOLE:
         return "a state for each number in the names"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.halo import Halo, in_order
-from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.inferred_layout import InferredLayout
 from shards.errors import SourceError
 
 # Names of the number of ghost cells.

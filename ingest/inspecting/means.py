@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from ingest.formats.arrays import ArrayFile, whole
-from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.inferred_layout import InferredLayout
 from shards.errors import SourceError
 from shards.program.console import printable
 

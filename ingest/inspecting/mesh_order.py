@@ -6,7 +6,7 @@ import numpy as np
 
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.halo import in_order
-from ingest.inspecting.infer_layout import InferredLayout
+from ingest.inspecting.inferred_layout import InferredLayout
 from shards.errors import SourceError
 
 

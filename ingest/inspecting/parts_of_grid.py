@@ -15,7 +15,7 @@ from shards.errors import SourceError
 
 
 @dataclass(frozen=True)
-class PartsStated:
+class ParallelProgram:
     """A program that writes one file per process, the numbers whose product counts the parts, and a tool that
     joins them.
     """
@@ -26,10 +26,10 @@ class PartsStated:
 
 
 PROGRAMS = (
-    PartsStated("BOUT++", ("NXPE", "NYPE"), "boutdata.squashoutput, or xbout"),
-    PartsStated("NEMO", ("DOMAIN_number_total",), "rebuild_nemo"),
-    PartsStated("a model that uses FMS, such as MOM6 and FV3", ("NumFilesInSet",), "mppnccombine"),
-    PartsStated("MITgcm", ("tile_number", "nPx", "nPy", "nSx", "nSy"), "gluemncbig, or xmitgcm"),
+    ParallelProgram("BOUT++", ("NXPE", "NYPE"), "boutdata.squashoutput, or xbout"),
+    ParallelProgram("NEMO", ("DOMAIN_number_total",), "rebuild_nemo"),
+    ParallelProgram("a model that uses FMS, such as MOM6 and FV3", ("NumFilesInSet",), "mppnccombine"),
+    ParallelProgram("MITgcm", ("tile_number", "nPx", "nPy", "nSx", "nSy"), "gluemncbig, or xmitgcm"),
 )
 
 # How files of one grid are marked: MITgcm, FV3, NEMO.
@@ -69,7 +69,7 @@ def require_no_tiles(files: Sequence[Path], before: str) -> None:
         )
 
 
-def _parts(numbers: Mapping[str, float], program: PartsStated) -> float:
+def _parts(numbers: Mapping[str, float], program: ParallelProgram) -> float:
     # The number of a tile says that the file is one, not how many there are.
     return math.prod(numbers[name] for name in program.numbers if name != "tile_number")
 

@@ -26,7 +26,7 @@ LATITUDE = re.compile("degrees?_?(north|N)")
 
 
 @dataclass(frozen=True)
-class Ends:
+class EndComparison:
     """How the two ends of an axis compare.
 
     `jump` is the mean jump from the last cell to the first, relative to the steps to their neighbours; None
@@ -52,7 +52,7 @@ class Ends:
     def words(self) -> str:
         """What the ends suggest, in words; empty if nothing.
 
-        >>> Ends(jump=9.0).words
+        >>> EndComparison(jump=9.0).words
         'probably not periodic: between the two ends values change 9 times as much as next to them'
         """
         if self.repeated:
@@ -71,7 +71,7 @@ class Ends:
         return "perhaps periodic: between the two ends values change no more than next to them"
 
 
-def axis_ends(reader: FrameReader, cut: Mapping[str, tuple[int, int]]) -> dict[str, Ends]:
+def axis_ends(reader: FrameReader, cut: Mapping[str, tuple[int, int]]) -> dict[str, EndComparison]:
     """The ends of each axis in the first trajectory: the jump in its middle frame and the channel that jumps
     most, the rest in several frames. `cut` are the ghost cells of each axis, which say nothing.
     """
@@ -88,7 +88,7 @@ def axis_ends(reader: FrameReader, cut: Mapping[str, tuple[int, int]]) -> dict[s
         latitude = axis in layout.lists.space and _is_latitude(layout.lists.space[axis])
         at_rest = len(layout.axes) > 1 and bool(known) and all(_rests(each, number) for each in channels)
         repeated = bool(known) and not latitude and repeats_its_first_cells(frames, number)
-        found[axis] = Ends(max(known, default=None), repeated, at_rest, latitude)
+        found[axis] = EndComparison(max(known, default=None), repeated, at_rest, latitude)
     return found
 
 

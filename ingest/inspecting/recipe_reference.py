@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ingest.inspecting.recipe_keys import TABLES, Key
+from ingest.inspecting.recipe_keys import TABLES, RecipeKey
 from ingest.recipe import Recipe
 
 
@@ -48,7 +48,7 @@ def recipe_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(kind: type[Any], name: str, key: Key) -> str:
+def _row(kind: type[Any], name: str, key: RecipeKey) -> str:
     (found,) = (each for each in fields(kind) if each.name == name)
     cells = (f"`{name}`", _type_in_words(str(found.type)), _default(found), key.meaning, f"`{key.example}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -35,7 +35,7 @@ says `at_rest = "keep"` for a channel that never changes.
 
 
 @dataclass(frozen=True)
-class Template:
+class SolverTemplate:
     """A template file: its first comments say what the program writes, and which folder to build from."""
 
     name: str
@@ -45,7 +45,7 @@ class Template:
     recipe: str
 
 
-def read_template(name: str) -> Template:
+def read_template(name: str) -> SolverTemplate:
     """Reads the template with this name.
 
     >>> read_template("dedalus").place
@@ -57,7 +57,7 @@ def read_template(name: str) -> Template:
     place = next(line for line in writes if line.startswith("From: "))
     said = tuple(line.removeprefix("Writes: ") for line in writes if line is not place)
     recipe = text[text.index("name = ") :]
-    return Template(name, title, said, place.removeprefix("From: "), recipe)
+    return SolverTemplate(name, title, said, place.removeprefix("From: "), recipe)
 
 
 def solver_page() -> str:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from ingest.inspecting.combined_files import open_combined
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.numbered import HOLE, Series
-from ingest.inspecting.united import opened_together
+from ingest.inspecting.numbered_arrays import HOLE, NumberedArrays
 from ingest.name_pattern import NamePattern
 
 _NUMBER = re.compile(r"\d+")
@@ -21,7 +21,7 @@ def with_step_paths(
     """The arrays of the first of these files, with `{step}` in paths that have another number in the last."""
     if len(states) < 2:
         return listed
-    with opened_together(states[-1], variables) as last:
+    with open_combined(states[-1], variables) as last:
         names = frozenset(last.names())
     return tuple(_with_step(each, names, len(states)) for each in listed)
 
@@ -39,13 +39,14 @@ def _with_step(each: ArrayInfo, names: Collection[str], states: int) -> ArrayInf
 def by_step(stored: str, fields: Iterable[ArrayInfo]) -> str:
     """The path with `{step}`, if it is in the group of a state.
 
-    >>> from ingest.inspecting.contents import Storage
-    >>> rho = ArrayInfo("Timestep_7/vars/rho", (4, 5), "f8", Storage(), pattern="Timestep_{step}/vars/rho")
+    >>> from ingest.inspecting.contents import ArrayStorage
+    >>> storage, pattern = ArrayStorage(), "Timestep_{step}/vars/rho"
+    >>> rho = ArrayInfo("Timestep_7/vars/rho", (4, 5), "f8", storage, pattern=pattern)
     >>> by_step("Timestep_7@Time", [rho]), by_step("@Time", [rho])
     ('Timestep_{step}@Time', '@Time')
     """
     for each in fields:
-        group = Series(each.pattern, (each.path,)).group
+        group = NumberedArrays(each.pattern, (each.path,)).group
         own = "/".join(each.path.split("/")[: group.count("/") + 1])
         if group and re.match(rf"{re.escape(own)}[@/]", stored):
             return group + stored[len(own) :]

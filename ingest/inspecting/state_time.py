@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.numbered import time_attribute
+from ingest.inspecting.numbered_arrays import time_attribute
 from shards.program.console import printable
 
 # Groups with attributes but without arrays (Gkeyll, Gadget and others).

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ingest.formats.arrays import ArrayFile, whole
-from ingest.inspecting.infer_layout import InferredLayout, PlacedArray
+from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray
 from ingest.inspecting.number_lists import values_of
 from shards.errors import SourceError
 

@@ -17,7 +17,7 @@ from shards.drawing.plane import Picture, View, views_of
 from shards.index import Entry
 from shards.read import Dataset
 from shards.schema import SPLITS, Cell, Frames, Split
-from shards.spectrum import Float64, Modes, modes_of, power
+from shards.spectrum import Float64, FourierModes, modes_of, power
 
 # The most trajectories of a sample, frames of each (each with its next frame), and values in total.
 TRAJECTORIES, STEPS, VALUES = 8, 32, 2**28
@@ -40,7 +40,7 @@ class Snapshots:
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class ChangeOverTime:
     """The RMS [T] of the one-step change of a trajectory, in standard deviations, at its times [T]."""
 
     time_T: Float64
@@ -61,7 +61,7 @@ class FieldSummary:
     logarithmic: bool
     density_CB: Float64
     spectrum_TK: Float64
-    changes: tuple[Change, ...]
+    changes: tuple[ChangeOverTime, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,9 @@ def sample_size(values: int) -> tuple[int, int]:
 class _FieldSums:
     """Sums over one field: its histogram, spectrum and changes; its first channel is number `first`."""
 
-    def __init__(self, card: Card, name: str, components: Sequence[str], first: int, modes: Modes) -> None:
+    def __init__(
+        self, card: Card, name: str, components: Sequence[str], first: int, modes: FourierModes
+    ) -> None:
         # The bins follow from the moments in the card, before a frame is read.
         self.name, self.components, self.modes = name, tuple(components), modes
         self.channels = slice(first, first + len(components))
@@ -142,7 +144,7 @@ class _FieldSums:
         self.edges_B = _edges(low, high, self.logarithmic)
         self.count_CB = np.zeros((len(components), BINS), np.int64)
         self.power_TK = np.zeros((3, modes.rings))
-        self.changes: list[Change] = []
+        self.changes: list[ChangeOverTime] = []
 
     def count(self, frame_CS: Frames) -> None:
         """Counts the values in the bins; values beyond the edges go to the last bin, not finite ones to
@@ -187,7 +189,7 @@ def _edges(low: float, high: float, logarithmic: bool) -> Float64:
     return np.linspace(low, high, BINS + 1)
 
 
-def _empty_sums(card: Card, modes: Modes) -> list[_FieldSums]:
+def _empty_sums(card: Card, modes: FourierModes) -> list[_FieldSums]:
     """Empty sums for each field that changes in time."""
     sums_of_fields, first = [], 0
     for field in card.schema.fields:
@@ -212,7 +214,7 @@ def _add_trajectory(dataset: Dataset, entry: Entry, steps: int, sums_of_fields: 
                     sums.add_power(number, before_CS)
     time_T = np.asarray(dataset.document(entry).trajectory.time)[starts]
     for sums, change in zip(sums_of_fields, changes, strict=True):
-        sums.changes.append(Change(time_T, np.asarray(change)))
+        sums.changes.append(ChangeOverTime(time_T, np.asarray(change)))
 
 
 def _pairs(dataset: Dataset, entry: Entry, starts: Sequence[int]) -> Iterator[Frames]:

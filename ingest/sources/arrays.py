@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ingest.fields.described import described_file, wanted_of
-from ingest.fields.file_run import FileRun
-from ingest.fields.stacked import StackedFile
+from ingest.fields.described_fields import described_file, header_request
+from ingest.fields.field_stack import FieldStack
+from ingest.fields.run_arrays import RunArrays
 from ingest.formats.arrays import AttributedArrays
 from ingest.formats.hdf5 import virtual_sources
 from ingest.formats.open_any import is_hdf5, open_arrays
@@ -40,7 +40,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
     """Opens a file as the recipe describes it; raises SourceError if they differ, or if a rule is missing."""
     if not recipe.layout:
         raise SourceError(
@@ -61,5 +61,5 @@ def _opened(path: Path, recipe: Recipe) -> Iterator[AttributedArrays]:
             yield arrays
     else:
         require_told_apart(run, pattern)
-        with closing(FileRun(run, wanted_of(recipe))) as files:
+        with closing(RunArrays(run, header_request(recipe))) as files:
             yield files

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from ingest.fields.coordinates import described_grid
-from ingest.fields.described import described_fields
+from ingest.fields.described_fields import described_fields
+from ingest.fields.field_stack import FieldStack, refuse_unread_keys, require_fields
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
 from ingest.formats.arrays import Array, Hdf5Arrays, open_hdf5_arrays, whole
 from ingest.recipe import Recipe
 from ingest.source import Mark, Row
@@ -53,7 +53,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
     """Opens a file as the recipe describes it; raises SourceError if times, cells or parameters are
     unknown.
     """

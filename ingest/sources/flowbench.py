@@ -19,10 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.array_field import (
+    ArrayField,
+    ArrayWithLayout,
+    lay_out,
+    require_every_channel,
+    require_lengths,
+)
 from ingest.fields.coordinates import described_grid
-from ingest.fields.described import described_fields
-from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_every_channel, require_lengths
-from ingest.fields.stacked import StackedFile, StoredField, refuse_unread_keys, require_fields
+from ingest.fields.described_fields import described_fields
+from ingest.fields.field_stack import FieldStack, StoredField, refuse_unread_keys, require_fields
 from ingest.fields.times import described_rows
 from ingest.formats.npz import NpyArray, Npz, open_npz
 from ingest.formats.packing import Attribute
@@ -56,7 +62,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
     """Opens a file as the recipe describes it; raises SourceError if its arrays or its name do not fit."""
     refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
     reynolds = _reynolds(path)
@@ -131,9 +137,9 @@ class _Run:
 class _Obstacle:
     """The object of one run; it is read at first use."""
 
-    flow: LaidOut
-    mask: LaidOut
-    distance: LaidOut
+    flow: ArrayWithLayout
+    mask: ArrayWithLayout
+    distance: ArrayWithLayout
 
     @classmethod
     def of(cls, arrays: _Run, recipe: Recipe, shape: tuple[int, ...]) -> _Obstacle:
@@ -190,7 +196,7 @@ def _shared(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
 class _SolidField:
     """The mask as a constant field: 1 in solid cells."""
 
-    stored: LaidOutField
+    stored: ArrayField
     obstacle: _Obstacle
 
     @property
@@ -203,6 +209,6 @@ class _SolidField:
 
 def _settled(field: StoredField, obstacle: _Obstacle | None) -> StoredField:
     """The mask as decided from the flow (1 is solid); other constant fields as they are."""
-    if obstacle is None or not isinstance(field, LaidOutField) or field.where != obstacle.mask.where:
+    if obstacle is None or not isinstance(field, ArrayField) or field.where != obstacle.mask.where:
         return field
     return _SolidField(field, obstacle)

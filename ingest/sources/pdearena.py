@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.components import ComponentField, common_shape, component_fields, component_schema
+from ingest.fields.field_stack import FieldStack, refuse_unread_keys, require_fields
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
 from ingest.formats import hdf5
 from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
@@ -52,7 +52,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
     """Opens a file as the recipe describes it; raises SourceError if it is not a closed box in this
     layout.
     """
@@ -67,7 +67,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
         fields = component_fields(group, recipe)
         count, steps = common_shape(group, fields, grid)
         sides = (BOX,) * len(grid.axes)
-        yield StackedFile(
+        yield FieldStack(
             schema=component_schema(recipe, grid, sides, fields),
             rows=_rows(group, count, steps),
             variable=tuple(

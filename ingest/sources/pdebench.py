@@ -14,8 +14,8 @@ from pathlib import Path
 import h5py
 
 from ingest.fields.components import common_shape, component_fields, component_schema
+from ingest.fields.field_stack import FieldStack, refuse_unread_keys, require_fields
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
 from ingest.formats import hdf5
 from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
@@ -44,7 +44,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
     """Opens a file as the recipe describes it; raises SourceError if arrays disagree or no boundary is
     stated.
     """
@@ -56,7 +56,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
         fields = component_fields(file, recipe)
         count, steps = common_shape(file, fields, grid)
         sides = tuple(recipe.corrected(axis) or _sides(path) for axis in recipe.axes)
-        yield StackedFile(
+        yield FieldStack(
             schema=component_schema(recipe, grid, sides, fields),
             rows=(Row(_times(file, steps), _parameters(file)),) * count,
             variable=fields,

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.fields.array_field import require_every_channel
 from ingest.fields.coordinates import described_grid
-from ingest.fields.described import described_fields
-from ingest.fields.laid_out import require_every_channel
-from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields
+from ingest.fields.described_fields import described_fields
+from ingest.fields.field_stack import FieldStack, refuse_unread_keys, require_fields
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import open_hdf5_arrays
 from ingest.recipe import Recipe
@@ -46,7 +46,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
     """Opens a file as the recipe describes it; raises SourceError for unused channels or a repeated file."""
     refuse_unread_keys(recipe, "layout", "time", "coordinates", "scalars")
     _refuse_part_of_whole(path)
@@ -60,7 +60,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
 
 
 @dataclass(frozen=True)
-class _PhysicalFile(StackedFile):
+class _PhysicalFile(FieldStack):
     """A file that checks channels and boundaries when they are read."""
 
     def frames(self, row: int, start: int, stop: int) -> Frames:

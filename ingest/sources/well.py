@@ -18,8 +18,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.field_stack import FieldStack, refuse_unread_keys, require_fields, schema_dtype
 from ingest.fields.grid import grid_of
-from ingest.fields.stacked import StackedFile, refuse_unread_keys, require_fields, schema_dtype
 from ingest.formats import hdf5
 from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
@@ -52,7 +52,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
     """Opens a file as the recipe describes it; raises SourceError if tree, flags and shapes disagree."""
     refuse_unread_keys(recipe)
     with hdf5.open_hdf5(path) as file:
@@ -64,7 +64,7 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[StackedFile]:
         scalars = _scalars(file, count)
         sides, mask = boundaries(file, recipe, grid.shape)
         dtype = schema_dtype((field.dataset.dtype for field in fields.values()), recipe.dtype)
-        yield StackedFile(
+        yield FieldStack(
             Schema(tuple(field.spec for field in recipe.fields), grid, sides, dtype),
             tuple(Row(time, values) for time, values in zip(times, scalars, strict=True)),
             tuple(fields[field.name] for field in recipe.variable),

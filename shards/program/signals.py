@@ -19,7 +19,7 @@ from shards.errors import StoppedError
 from shards.program.starting import SIGNALS
 
 
-class Notice:
+class LastSignal:
     """Remembers the last signal, if there was one."""
 
     def __init__(self) -> None:
@@ -30,9 +30,9 @@ class Notice:
 
 
 @contextmanager
-def noticed() -> Iterator[Notice]:
+def noticed() -> Iterator[LastSignal]:
     """Inside this context, stop signals are remembered and do not end the process."""
-    notice = Notice()
+    notice = LastSignal()
     with _handling(notice):
         yield notice
 
@@ -110,7 +110,7 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
             signal.signal(number, previous)
 
 
-class Relay:
+class SignalRelay:
     """Passes signals on to processes; signals that come before the processes exist are passed on later."""
 
     def __init__(self) -> None:
@@ -134,9 +134,9 @@ class Relay:
 
 
 @contextmanager
-def passed_on() -> Iterator[Relay]:
+def passed_on() -> Iterator[SignalRelay]:
     """Inside this context, stop signals go to the processes of the relay."""
-    relay = Relay()
+    relay = SignalRelay()
     with _handling(relay):
         yield relay
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from walrus.model.random_draws import Shifts, draw_shifts
+from walrus.model.random_draws import PatchJitter, draw_shifts
 from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
 from walrus.training.checkpoint_writer import copies_of
@@ -117,7 +117,7 @@ def training_step(session: Session, model: Walrus, kind: str) -> Callable[[], Te
     return step
 
 
-def _shifts(session: Session, model: Walrus, kind: str) -> Shifts:
+def _shifts(session: Session, model: Walrus, kind: str) -> PatchJitter:
     generator = torch.Generator().manual_seed(1)
     return draw_shifts(model.settings, session.batches[kind][2], BOUNDARIES, generator)
 

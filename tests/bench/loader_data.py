@@ -30,7 +30,7 @@ from shards.read import Dataset
 from shards.schema import Boundary, FieldSpec, Grid, Origin, Schema, Trajectory, side_mask
 from shards.shard import chunk_shape, shard_stream, single_chunk_shard
 from shards.trajectory_document import TrajectoryDocument
-from shards.write import Encoded, part_writer
+from shards.write import EncodedTrajectory, part_writer
 
 Array = npt.NDArray[np.float32]
 
@@ -178,7 +178,7 @@ def _write_ours(fields: Array, root: Path, packaging: str, codec: CodecName) -> 
         )
         shard = shard_stream(iter(trajectory), frames * (space[0] // chunk[1]), chunk, codec)
         boundary = single_chunk_shard(side_mask(grid.shape, periodic), codec)
-        entries.append(writer.add(Encoded(document, [(frames, shard)], boundary, None)))
+        entries.append(writer.add(EncodedTrajectory(document, [(frames, shard)], boundary, None)))
     card = Card(
         name=NAME,
         title="Waves",

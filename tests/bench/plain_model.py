@@ -19,7 +19,7 @@ from walrus.model.decoder import Decoder
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, Stages, first_stages, plan_axes, second_stages
 from walrus.model.padding import boundary_flags, crop_grid, pad_grid, wrap
-from walrus.model.random_draws import Shifts
+from walrus.model.random_draws import PatchJitter
 from walrus.model.rotary import published_frequencies
 from walrus.model.space_mixing import SpaceMixing
 from walrus.model.time_mixing import TimeMixing, lag_buckets
@@ -157,7 +157,9 @@ class Plain(nn.Module):
         self.model = model
         self.blocks = nn.ModuleList(map(PlainBlock, model.blocks))
 
-    def forward(self, x_TBCHWD: Tensor, labels: list[int], boundaries: Boundaries, shifts: Shifts) -> Tensor:
+    def forward(
+        self, x_TBCHWD: Tensor, labels: list[int], boundaries: Boundaries, shifts: PatchJitter
+    ) -> Tensor:
         frames, shape = x_TBCHWD.shape[:2], tuple(x_TBCHWD.shape[3:])
         axes = plan_axes(self.model.settings, shape, boundaries, jitter=True)
         stem = "volume" if min(shape) > 1 else "plane"

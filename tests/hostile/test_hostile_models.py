@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from shards.errors import MismatchError, ShardError, WalrusError
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.published_files import read_release
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
@@ -95,7 +95,7 @@ def test_a_pipe_and_a_device_are_no_weights(tmp_path):
 @pytest.fixture
 def folder(tmp_path):
     values = {"history_2d": 4, "history_3d": 3, "eps": 1e-5, "jitters": True, "step": 7, "seed": 0}
-    saved = Description(SMALL, PUBLISHED.names, datasets=("waves",), **values)
+    saved = ModelDescription(SMALL, PUBLISHED.names, datasets=("waves",), **values)
     save_model(tmp_path, saved, Walrus(SMALL, len(PUBLISHED.names)).state_dict())
     return tmp_path
 

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.building.plan import BuildPlan, plan_build
 from ingest.recipe import Recipe, find_recipe
-from ingest.split import HeldOut, SplitRule
+from ingest.split import HeldOutRule, SplitRule
 from shards.errors import SettingsError
 from shards.program.settings import dump_toml, make, override, read_toml
 from shards.read import Dataset
@@ -82,7 +82,7 @@ def test_what_should_be_held_out_and_is_not_there_is_named(waves, caplog):
 
 
 def test_trajectories_are_held_out_by_their_parameters():
-    rule = HeldOut(("test",), scalars={"Re": (100.0, 0.1), "Ma": (2.0,)})
+    rule = HeldOutRule(("test",), scalars={"Re": (100.0, 0.1), "Ma": (2.0,)})
     held = [(100, 2.0), (0.10000000149, 2.0), (100, 3.0), (101, 2.0)]
     assert [rule.holds(Path("run"), {"Re": re, "Ma": ma}) for re, ma in held] == [True, True, False, False]
     assert not rule.holds(Path("run"), {"Re": 100})

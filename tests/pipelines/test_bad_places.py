@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from walrus.checkpoint import Description, save_model
+from walrus.checkpoint import ModelDescription, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
@@ -35,7 +35,7 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     settings = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
     values = {"history_2d": 3, "history_3d": 3, "eps": 1e-5, "jitters": False, "step": 1, "seed": 0}
-    description = Description(settings, PUBLISHED.names, datasets=("shear_flow",), **values)
+    description = ModelDescription(settings, PUBLISHED.names, datasets=("shear_flow",), **values)
     save_model(folder, description, Walrus(settings, len(PUBLISHED.names)).state_dict())
     return folder
 

@@ -16,14 +16,14 @@ from pipelines.convert import app
 from shards.errors import MismatchError, SettingsError, ShardError, WalrusError
 from shards.read import Dataset
 from shards.schema import Boundary
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.published import to_published
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=64, heads=2, inner=4, mlp=32, blocks=2, branch_scale=1.0)
-DESCRIPTION = Description(SETTINGS, PUBLISHED.names, 6, 3, 1e-5, True, 0, 0, ())
+DESCRIPTION = ModelDescription(SETTINGS, PUBLISHED.names, 6, 3, 1e-5, True, 0, 0, ())
 FINETUNED = replace(SETTINGS, rotary="learned", position_grid=(4, 6, 1))
 
 
@@ -167,7 +167,7 @@ def test_a_damaged_file_is_an_error_of_ours(tmp_path, name):
 
 def test_a_model_beyond_the_release_has_no_published_form(tmp_path):
     settings = replace(SETTINGS, cell_flags=True)
-    description = Description(settings, PUBLISHED.names, 6, 3, 1e-5, True, 0, 0, ())
+    description = ModelDescription(settings, PUBLISHED.names, 6, 3, 1e-5, True, 0, 0, ())
     save_model(tmp_path / "model", description, Walrus(settings, 67).state_dict())
     with pytest.raises(MismatchError, match="cell_flags = True"):
         export_release(tmp_path / "model", tmp_path / "back")

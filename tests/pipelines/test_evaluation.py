@@ -13,13 +13,15 @@ from pipelines.evaluate import app
 from pipelines.train_and_evaluate import describe
 from tests.walrus.evaluation.test_comparison import saved
 from tests.walrus.evaluation.test_score_tables import evaluation
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
-DESCRIPTION = Description(SETTINGS, PUBLISHED.names, 3, 3, 1e-5, True, 7, 0, ("MHD_64",), origin="walrus.pt")
+DESCRIPTION = ModelDescription(
+    SETTINGS, PUBLISHED.names, 3, 3, 1e-5, True, 7, 0, ("MHD_64",), origin="walrus.pt"
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from pipelines.model_card import model_card
 from pipelines.recipe import find_run_recipe
 from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
-from walrus.checkpoint import Description
+from walrus.checkpoint import ModelDescription
 from walrus.model.settings import ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.training.fit_memory import TrainingLoad
 from walrus.vocabulary import PUBLISHED
 
-BASE = Description(
+BASE = ModelDescription(
     model=ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=2),
     vocabulary=PUBLISHED.names,
     history_2d=5,

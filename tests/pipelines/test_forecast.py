@@ -20,7 +20,7 @@ from pipelines.forecast_file import ForecastFrame, ForecastMetadata, write_forec
 from pipelines.forecasting import window_of
 from shards.errors import ShardError
 from walrus.api import load, rollout, stored
-from walrus.checkpoint import Description, save_model
+from walrus.checkpoint import ModelDescription, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
@@ -32,7 +32,7 @@ CHANNELS = ("pressure", "velocity_x", "velocity_y")
 
 def saved(folder, factor=1.0):
     torch.manual_seed(0)
-    description = Description(SETTINGS, PUBLISHED.names, 4, 3, 1e-5, True, 1, 0, (ACOUSTICS,))
+    description = ModelDescription(SETTINGS, PUBLISHED.names, 4, 3, 1e-5, True, 1, 0, (ACOUSTICS,))
     network = Walrus(SETTINGS, 67)
     with torch.no_grad():
         for decoder in network.decoders.values():

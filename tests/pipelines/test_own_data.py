@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
@@ -45,7 +45,7 @@ def blocks(page):
 def base_model(folder):
     """What `make pretrain` leaves, but untrained and smaller."""
     torch.manual_seed(0)
-    description = Description(SETTINGS, PUBLISHED.names, 4, 4, 1e-5, True, 1, 0, ("shear_flow",))
+    description = ModelDescription(SETTINGS, PUBLISHED.names, 4, 4, 1e-5, True, 1, 0, ("shear_flow",))
     save_model(folder, description, Walrus(SETTINGS, 67).state_dict())
 
 

@@ -12,7 +12,7 @@ from pipelines.recipe import DatasetChoice, find_run_recipe
 from pipelines.run import reason_of
 from shards.errors import MismatchError, StoppedError
 from shards.json_text import dump
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.stream import Shards
@@ -45,7 +45,7 @@ def leave_checkpoint(job):
 
 def leave_model(folder, step, seed=0):
     torch.manual_seed(seed)
-    description = Description(MODEL, PUBLISHED.names, 4, 4, 1e-5, True, step, 0, NAMES)
+    description = ModelDescription(MODEL, PUBLISHED.names, 4, 4, 1e-5, True, step, 0, NAMES)
     save_model(folder, description, Walrus(MODEL, len(PUBLISHED)).state_dict())
 
 

@@ -35,7 +35,7 @@ from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.recipe import find_recipe
-from walrus.checkpoint import Description, save_model
+from walrus.checkpoint import ModelDescription, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
@@ -228,7 +228,7 @@ def model_cases(place: Path) -> list[Case]:
         build(plan, root, Resources(1))
     settings = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
     torch.manual_seed(0)
-    description = Description(settings, PUBLISHED.names, 3, 3, 1e-5, True, 7, 0, ("MHD_64",))
+    description = ModelDescription(settings, PUBLISHED.names, 3, 3, 1e-5, True, 7, 0, ("MHD_64",))
     save_model(run, description, Walrus(settings, len(PUBLISHED)).state_dict())
     trained, scored = place / "trained", place / "scored"
     training = (sys.executable, TRAINING, str(root), str(trained), "--ranks", "2", "--checkpoint-every", "1")

@@ -13,14 +13,14 @@ from shards.read import Dataset
 from shards.schema import Boundary, Grid, Origin, Trajectory
 from shards.shard import shard_stream, single_chunk_shard
 from shards.trajectory_document import TrajectoryDocument
-from shards.write import Encoded, PartWriter, part_writer
+from shards.write import EncodedTrajectory, PartWriter, part_writer
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
 GRID = Grid(("x", "y"), ((0.0, 1.0, 2.0, 3.0), (0.0, 0.5, 1.0)))
 FRAMES = np.arange(5 * 2 * 4 * 3, dtype="f4").reshape(5, 2, 4, 3)
 
 
-def encoded(key: str, shards: int = 2, fails: bool = False) -> Encoded:
+def encoded(key: str, shards: int = 2, fails: bool = False) -> EncodedTrajectory:
     """Five frames of [2, 4, 3] in `shards` shards of three at most; `fails` after the first shard."""
     document = TrajectoryDocument(
         dataset="waves",
@@ -47,7 +47,7 @@ def encoded(key: str, shards: int = 2, fails: bool = False) -> Encoded:
             if fails:
                 raise ValueError("the source broke off")
 
-    return Encoded(document, segments(), single_chunk_shard(np.zeros((4, 3), "u1"), "lz4"), None)
+    return EncodedTrajectory(document, segments(), single_chunk_shard(np.zeros((4, 3), "u1"), "lz4"), None)
 
 
 def writer(folder: Path, packaging: str) -> PartWriter:

@@ -19,7 +19,7 @@ from torch import Tensor
 from shards.schema import Boundary
 from walrus.model.geometry import Boundaries
 from walrus.model.published import from_published, published_settings
-from walrus.model.random_draws import Shifts
+from walrus.model.random_draws import PatchJitter
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.rollout import Model
@@ -54,11 +54,13 @@ class Case:
         return boundaries_of(self.entry["boundary"]["codes"])
 
     @property
-    def shifts(self) -> Shifts | None:
+    def shifts(self) -> PatchJitter | None:
         jitter = self.entry["jitter"]
         if not jitter["enabled"]:
             return None
-        return Shifts(tuple(jitter["cell_shift"]), tuple(map(tuple, jitter["token_shift_before_each_block"])))
+        return PatchJitter(
+            tuple(jitter["cell_shift"]), tuple(map(tuple, jitter["token_shift_before_each_block"]))
+        )
 
     @property
     def released(self) -> bool:

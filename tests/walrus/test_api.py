@@ -12,7 +12,7 @@ from shards.errors import MismatchError, ShardError, WalrusWarning
 from shards.read import Dataset
 from shards.schema import Boundary, Cell, FieldSpec, Grid, Schema
 from walrus.api import FrameWindow, load, rollout, stored
-from walrus.checkpoint import Description, save_model
+from walrus.checkpoint import ModelDescription, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.normalize import card_scales
@@ -27,7 +27,7 @@ SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1, branch_s
 
 def saved(folder, **changes):
     torch.manual_seed(0)
-    description = Description(SETTINGS, PUBLISHED.names, 4, 3, 1e-5, True, 1, 0, (ACOUSTICS,))
+    description = ModelDescription(SETTINGS, PUBLISHED.names, 4, 3, 1e-5, True, 1, 0, (ACOUSTICS,))
     save_model(folder, replace(description, **changes), Walrus(SETTINGS, 67).state_dict())
     return folder
 

@@ -5,7 +5,7 @@ import torch
 
 from shards.errors import MismatchError, ShardError, WalrusError
 from shards.json_text import checked_content, text_with_checksum
-from walrus.checkpoint import Description, load_model, save_model
+from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.vocabulary import PUBLISHED
@@ -26,7 +26,7 @@ def description(**changes):
         "datasets": ("shear_flow",),
         "licences": {"shear_flow": "MIT"},
     }
-    return Description(**(values | changes))
+    return ModelDescription(**(values | changes))
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import torch
 Bytes = npt.NDArray[np.uint8]
 
 
-class Memory:
+class MemoryPool:
     """Lends memory, and gets it back when the last tensor that uses it is deleted.
 
     Several threads may use it.
 
-    >>> memory = Memory()
+    >>> memory = MemoryPool()
     >>> first = memory.lend(100)
     >>> place = first.data_ptr()
     >>> memory.lend(100).data_ptr() == place

@@ -22,7 +22,7 @@ from shards.errors import MismatchError
 from shards.read import Dataset
 from shards.schema import Frames, Schema, Split
 from shards.trajectory_document import TrajectoryDocument
-from walrus.data.memory import Memory
+from walrus.data.memory import MemoryPool
 from walrus.reading.plan import Window
 from walrus.reading.window_reader import WindowReader
 
@@ -160,7 +160,7 @@ class SampleReader:
     """
 
     def __init__(
-        self, dataset: Dataset, split: Split, units: Units, memory: Memory, kept_frames: int = 0
+        self, dataset: Dataset, split: Split, units: Units, memory: MemoryPool, kept_frames: int = 0
     ) -> None:
         self._reader = WindowReader(dataset, split, kept_frames)
         self._memory = memory

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from shards.errors import MismatchError, SettingsError
 from shards.schema import AtLeastOne, Natural, Schema, checked
-from walrus.data.memory import Memory
+from walrus.data.memory import MemoryPool
 from walrus.data.sample import Sample, SampleReader, Units
 from walrus.data.windows import DatasetPlace, opened, rank_of_this_process
 from walrus.reading.plan import CostOf, MicroBatch, StreamPlan, StreamSettings
@@ -39,7 +39,7 @@ def value_count(schema: Schema, history: int) -> ValueCount:
 
 
 @checked
-class Position:
+class StreamPosition:
     """Where a stream is: this worker has given `taken` micro-batches since the start of step `step`.
 
     A rank takes `share` micro-batches per step, and its `workers` workers divide them.
@@ -99,7 +99,7 @@ class Stream(IterableDataset[Sample]):
         # Checked here, because at the first batch the error would come from a worker.
         self.plan.check(self.rank)
         self._share = self.settings.micro_batches // self.rank.groups
-        self._position = Position(share=self._share)
+        self._position = StreamPosition(share=self._share)
         self._taken, self._workers = 0, 1
 
     def __iter__(self) -> Iterator[Sample]:
@@ -144,7 +144,7 @@ class Stream(IterableDataset[Sample]):
             raise SettingsError(
                 f"stream: found a state of {', '.join(state)}; expected step, as state_dict gives it"
             )
-        self._position = Position(**{"share": self._share, **state})
+        self._position = StreamPosition(**{"share": self._share, **state})
         self._taken, self._workers = self._position.taken, self._position.workers
 
     def _micro_batches(self) -> Iterator[MicroBatch]:
@@ -158,7 +158,7 @@ class Stream(IterableDataset[Sample]):
 
     def _read(self, micro_batches: Iterator[MicroBatch]) -> Iterator[Sample]:
         """Yields a sample for each micro-batch, decoded ahead by threads."""
-        memory, shards = Memory(), Shards(self.datasets, self.reading)
+        memory, shards = MemoryPool(), Shards(self.datasets, self.reading)
         readers = {
             name: SampleReader(dataset, "train", self.units, memory, kept)
             for (name, dataset), kept in zip(self.datasets.items(), kept_frames(shards), strict=True)

@@ -20,7 +20,7 @@ from shards.errors import MismatchError, SettingsError
 from shards.read import Dataset
 from shards.remote import open_place
 from shards.schema import Split
-from walrus.data.memory import Memory
+from walrus.data.memory import MemoryPool
 from walrus.data.sample import Sample, SampleReader, Samples, Units
 from walrus.randomness import permutation
 from walrus.reading.plan import Window
@@ -121,7 +121,7 @@ class Windows(TorchDataset[Sample]):
 
     @cached_property
     def _readers(self) -> tuple[SampleReader, ...]:
-        memory = Memory()
+        memory = MemoryPool()
         return tuple(SampleReader(dataset, self.split, self.units, memory) for dataset in self.datasets)
 
     def _numbers_of(self, dataset: Dataset) -> _Numbers:

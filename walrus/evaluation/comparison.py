@@ -21,7 +21,7 @@ SHARED = ("split", "trajectories", "grid", "start", "channels")
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationScores:
     """The scores that one evaluation has left, by task, and its name on the page."""
 
     name: str
@@ -96,7 +96,7 @@ class Comparison:
         }
 
 
-def read_evaluated(folders: tuple[Path, Path]) -> tuple[Evaluated, Evaluated]:
+def read_evaluated(folders: tuple[Path, Path]) -> tuple[EvaluationScores, EvaluationScores]:
     """The scores of two runs, or of two folders of walrus-evaluate.
 
     Raises MismatchError where a folder has none, or those of an earlier version, and for one folder twice.
@@ -111,7 +111,7 @@ def read_evaluated(folders: tuple[Path, Path]) -> tuple[Evaluated, Evaluated]:
     return first, second
 
 
-def _evaluated(folder: Path, name: str) -> Evaluated:
+def _evaluated(folder: Path, name: str) -> EvaluationScores:
     """The scores of one folder, with all that a comparison needs."""
     paths = [folder / place / SCORES for place in PLACES]
     path = next((path for path in paths if path.is_file()), None)
@@ -127,10 +127,10 @@ def _evaluated(folder: Path, name: str) -> Evaluated:
             f"{path}: {', '.join(old)}: scored by an earlier version, which kept no scores by trajectory; "
             "evaluate again"
         )
-    return Evaluated(name, tasks)
+    return EvaluationScores(name, tasks)
 
 
-def compare(first: Evaluated, second: Evaluated) -> Comparison:
+def compare(first: EvaluationScores, second: EvaluationScores) -> Comparison:
     """The differences on all tasks of both; raises MismatchError where the trajectories are not the same."""
     shared = [task for task in first.tasks if task in second.tasks]
     if not shared:

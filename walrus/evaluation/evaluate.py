@@ -20,7 +20,7 @@ from walrus.evaluation.films import wanted as films_wanted
 from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts, TrajectoryErrors
 from walrus.evaluation.progress import Progress
 from walrus.evaluation.published_scores import reported_windows
-from walrus.evaluation.recording import Recording, Wanted
+from walrus.evaluation.recording import Recording, RecordingRequest
 from walrus.evaluation.scores import Scores, horizons, scores
 from walrus.rollout import Model
 from walrus.stability import ForecastWarning, Kind
@@ -29,7 +29,7 @@ RECORDED_STEPS = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Filmed:
+class RecordedTrajectory:
     """A trajectory of the viewer: its place among the trajectories, the words for it, and its recording."""
 
     index: int
@@ -47,7 +47,7 @@ class Recordings:
     fields: Recording
     best: Recording | None
     worst: Recording | None
-    films: tuple[Filmed, ...] = ()
+    films: tuple[RecordedTrajectory, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,17 +171,19 @@ def _recordings(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors]) 
     shown = filmed([trajectory.error for trajectory in trajectories])
     schema = forecasts.schema
     views = views_of(schema.grid, schema.boundaries)
-    films: list[Filmed] = []
+    films: list[RecordedTrajectory] = []
     panels: list[Recording] = []
     ends: dict[str, Recording] = {}
     for index, words in shown.items():
         steps = trajectories[index].rollout_FMTC.shape[2]
-        seen = Wanted(evenly_chosen(range(1, steps + 1), RECORDED_STEPS), schema.channels[:1], views)
+        seen = RecordingRequest(
+            evenly_chosen(range(1, steps + 1), RECORDED_STEPS), schema.channels[:1], views
+        )
         wanted = [films_wanted(schema, steps, len(shown)), seen]
         if not films:
-            wanted.append(Wanted((min(20, steps),), schema.channels, views))
+            wanted.append(RecordingRequest((min(20, steps),), schema.channels, views))
         film, first, *fields = forecasts.recordings(forecasts.numbers[index], wanted)
-        films.append(Filmed(index, words, film))
+        films.append(RecordedTrajectory(index, words, film))
         ends[words] = first
         panels += fields
     return Recordings(

@@ -14,7 +14,7 @@ from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.plane import Scale, labelled_view, slices_of
 from shards.drawing.viewer import Film, FilmedField, Strip
 from shards.schema import Schema
-from walrus.evaluation.recording import Recording, Wanted, error_words
+from walrus.evaluation.recording import Recording, RecordingRequest, error_words
 
 # Bytes of the films of one dataset before they are compressed, which leaves about a third.
 MOST_BYTES = 12 * 2**20
@@ -41,7 +41,7 @@ def filmed(errors: Sequence[float]) -> dict[int, str]:
     return named | dict.fromkeys(others[: MOST_FILMS - len(named)], "")
 
 
-def wanted(schema: Schema, steps: int, films: int) -> Wanted:
+def wanted(schema: Schema, steps: int, films: int) -> RecordingRequest:
     """All channels in all slices, thinned, at as many of the `steps` as the page has room for."""
     views = slices_of(schema.grid, schema.boundaries)
     most = MOST_CELLS if len(views) == 1 else MOST_CELLS_OF_A_VOLUME
@@ -50,7 +50,7 @@ def wanted(schema: Schema, steps: int, films: int) -> Wanted:
     # Truth and error; the viewer adds them.
     each = 2 * cells * len(schema.channels) * films
     count = min(MOST_STEPS, max(FEWEST_STEPS, MOST_BYTES // each))
-    return Wanted(evenly_chosen(range(1, steps + 1), count), schema.channels, thinned)
+    return RecordingRequest(evenly_chosen(range(1, steps + 1), count), schema.channels, thinned)
 
 
 def film_of(recording: Recording, name: str) -> Film:

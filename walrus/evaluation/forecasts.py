@@ -24,7 +24,7 @@ from torch import Tensor
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
 from shards.schema import SPLITS, AtLeastOne, Cell, Frames, Split, Trajectory, checked
-from shards.spectrum import Modes, modes_of, power
+from shards.spectrum import FourierModes, modes_of, power
 from walrus.batch import Batch, channels_of
 from walrus.device import device
 from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence
@@ -32,7 +32,7 @@ from walrus.evaluation.conservation import ConservedTotals, conserved_totals
 from walrus.evaluation.metrics import MEASURES, channel_units
 from walrus.evaluation.physics import FlowMeasures, flow_measures, is_incompressible
 from walrus.evaluation.progress import Progress, counted
-from walrus.evaluation.recording import Recording, RolloutFacts, RolloutStep, Wanted, record_each
+from walrus.evaluation.recording import Recording, RecordingRequest, RolloutFacts, RolloutStep, record_each
 from walrus.evaluation.scores import Errors, mean_of_scored
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
@@ -133,7 +133,7 @@ class Forecasts:
         self._check_channels(model)
 
     @cached_property
-    def modes(self) -> Modes:
+    def modes(self) -> FourierModes:
         return modes_of(self.schema.grid, self.schema.boundaries)
 
     def errors(self, number: int) -> TrajectoryErrors:
@@ -179,7 +179,7 @@ class Forecasts:
     def _spectra(self, frame_CS: Frames) -> list[Errors]:
         return [power(field_S, self.modes) for field_S in frame_CS]
 
-    def recordings(self, number: int, wanted: Sequence[Wanted]) -> list[Recording]:
+    def recordings(self, number: int, wanted: Sequence[RecordingRequest]) -> list[Recording]:
         """Forecast the trajectory again with the first seed, and record each of `wanted`."""
         facts = RolloutFacts(
             self.dataset.card.name,

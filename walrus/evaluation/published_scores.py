@@ -35,7 +35,7 @@ class PublishedScores:
 
 
 @checked
-class _File:
+class _ScoresFile:
     source: str
     datasets: dict[str, PublishedScores] = field(default_factory=dict)
 
@@ -57,5 +57,5 @@ def source() -> str:
 
 
 @cache
-def _file() -> _File:
-    return load(_File, Path(str(resources.files("walrus.evaluation") / "published_scores.toml")))
+def _file() -> _ScoresFile:
+    return load(_ScoresFile, Path(str(resources.files("walrus.evaluation") / "published_scores.toml")))

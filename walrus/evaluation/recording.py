@@ -81,7 +81,7 @@ class Recording:
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
+class RecordingRequest:
     """What to record of a rollout: steps (from 1), channels, and the views of each frame."""
 
     steps: Sequence[int]
@@ -94,27 +94,27 @@ def record(
 ) -> Recording:
     """Record these steps and channels in the views of the whole grid."""
     (recording,) = record_each(
-        facts, rollout, [Wanted(steps, channels, views_of(facts.grid, facts.boundaries))]
+        facts, rollout, [RecordingRequest(steps, channels, views_of(facts.grid, facts.boundaries))]
     )
     return recording
 
 
 def record_each(
-    facts: RolloutFacts, rollout: Iterable[RolloutStep], wanted: Sequence[Wanted]
+    facts: RolloutFacts, rollout: Iterable[RolloutStep], wanted: Sequence[RecordingRequest]
 ) -> list[Recording]:
     """One recording for each of `wanted`, from one rollout; of each frame only its images are kept."""
-    taken: list[list[_Taken]] = [[] for _ in wanted]
+    taken: list[list[_RecordedStep]] = [[] for _ in wanted]
     for current in rollout:
         for each, so_far in zip(wanted, taken, strict=True):
             if current.step in each.steps:
                 rows = [facts.channels.index(channel) for channel in each.channels]
                 images = _images(facts, current, rows, each.views)
-                so_far.append(_Taken(current.step, current.time, current.error_C[rows], images))
+                so_far.append(_RecordedStep(current.step, current.time, current.error_C[rows], images))
     return [_recording(facts, each, so_far) for each, so_far in zip(wanted, taken, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
-class _Taken:
+class _RecordedStep:
     """One recorded step: number, time, VRMSE [C], and the images [I, C, V, U] of each view."""
 
     step: int
@@ -123,7 +123,7 @@ class _Taken:
     images: tuple[npt.NDArray[np.float32], ...]
 
 
-def _recording(facts: RolloutFacts, wanted: Wanted, taken: Sequence[_Taken]) -> Recording:
+def _recording(facts: RolloutFacts, wanted: RecordingRequest, taken: Sequence[_RecordedStep]) -> Recording:
     return Recording(
         facts,
         tuple(wanted.channels),

@@ -37,7 +37,7 @@ class RunFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class DatasetResult:
     """The evaluation of one dataset, and its pictures."""
 
     evaluation: Evaluation
@@ -63,7 +63,9 @@ class ScoreRow:
         return max(scored) if self.higher_is_better else min(scored)
 
 
-def write_report(path: Path, run: RunFacts, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
+def write_report(
+    path: Path, run: RunFacts, results: Sequence[DatasetResult], curves: Sequence[Curve] = ()
+) -> None:
     """Write the report of a training run (with `curves`) or of an evaluation (without) to `path`.
 
     At least one result; each curve with at least one loss.
@@ -97,7 +99,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
-def _heading(run: RunFacts, results: Sequence[Result]) -> str:
+def _heading(run: RunFacts, results: Sequence[DatasetResult]) -> str:
     links = " ".join(
         f'<a href="#task-{i}">{escaped_words(result.task)}</a>' for i, result in enumerate(results)
     )
@@ -184,7 +186,7 @@ def _cell(value: float, row: ScoreRow) -> str:
     return f"<td{marked}>{words}</td>"
 
 
-def _section(number: int, result: Result) -> str:
+def _section(number: int, result: DatasetResult) -> str:
     """The part of the page on one dataset: viewer, charts, tables of trajectories, fields and windows."""
     evaluation = result.evaluation
     fields = [(channel, _all_windows(evaluation, channel)) for channel in evaluation.channels]
@@ -237,7 +239,7 @@ def _viewer(evaluation: Evaluation) -> str:
     return viewer(shown, films[0].recording.views, f"{evaluation.task.replace('_', ' ')}: rollouts")
 
 
-def _lines(result: Result) -> str:
+def _lines(result: DatasetResult) -> str:
     """For a grid of one axis: the picture over position and time, which shows more than the viewer."""
     if not result.evaluation.recordings.typical.views[0].is_line:
         return ""
@@ -245,7 +247,7 @@ def _lines(result: Result) -> str:
     return figure(drawing.data, f"{escaped_words(result.task)}: {drawing.words}")
 
 
-def _charts(result: Result) -> str:
+def _charts(result: DatasetResult) -> str:
     return "\n".join(
         chart(drawing.data, f"{escaped_words(result.task)}: {drawing.words}")
         for drawing in result.drawings.charts
@@ -287,7 +289,7 @@ def _published_window(window: str) -> str:
     return "one step" if window == ONE_STEP else f"steps {window.replace(':', '–')}"
 
 
-def _notes(results: Sequence[Result]) -> str:
+def _notes(results: Sequence[DatasetResult]) -> str:
     """The definitions of all numbers and pictures of the report."""
     several = any(len(result.evaluation.seeds) > 1 for result in results)
     seeds = " Errors of the model are means over the seeds; pictures show the first." if several else ""

@@ -21,7 +21,7 @@ MOST_POINTS = 2000
 
 
 @dataclass(frozen=True)
-class Course:
+class StepCurve:
     """One number of a run against its step: name, steps [N], values [N]; drawn on a log axis or from zero."""
 
     name: str
@@ -42,7 +42,7 @@ class TrainingState:
     lead: str
     facts: tuple[tuple[str, str], ...]
     losses: Sequence[Curve]
-    courses: Sequence[Course]
+    courses: Sequence[StepCurve]
     refresh: int = 0
 
 
@@ -85,7 +85,7 @@ def _row(losses: Curve) -> str:
     return text_row(losses.task.replace("_", " "), f"{first:.2f}", f"{last:.2f}", f"{len(losses.steps):,}")
 
 
-def draw_courses(courses: Sequence[Course]) -> bytes:
+def draw_courses(courses: Sequence[StepCurve]) -> bytes:
     """PNG: a box for each number of a run."""
     with style():
         page_of_boxes, boxes = sheet("the run", "against the step", len(courses))

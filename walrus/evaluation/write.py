@@ -9,11 +9,11 @@ from shards.disk import write_atomically
 from shards.json_text import to_text
 from shards.program.side_task import SideTask
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.report import Result, RunFacts, write_report
+from walrus.evaluation.report import DatasetResult, RunFacts, write_report
 from walrus.evaluation.score_tables import scores_document, task_scores, to_csv, to_latex
 
 
-def save(folder: Path, run: RunFacts, results: Sequence[Result], curves: Sequence[Curve] = ()) -> None:
+def save(folder: Path, run: RunFacts, results: Sequence[DatasetResult], curves: Sequence[Curve] = ()) -> None:
     """Write pictures of each task, scores.csv, horizons.csv, scores.tex, report.html; at last scores.json.
 
     Pictures and report may fail, which is reported; the scores may not.
@@ -32,7 +32,7 @@ def save(folder: Path, run: RunFacts, results: Sequence[Result], curves: Sequenc
     write_atomically(folder / "scores.json", to_text(scores_document(task_scores(evaluations))).encode())
 
 
-def _write_pictures(folder: Path, results: Sequence[Result]) -> None:
+def _write_pictures(folder: Path, results: Sequence[DatasetResult]) -> None:
     folder.mkdir(exist_ok=True)
     for result in results:
         for drawing in result.drawings.every:

@@ -22,7 +22,7 @@ Shift = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Shifts:
+class PatchJitter:
     """The patch jitter of one pass.
 
     `cells` shifts the grid under the tokens, `tokens[k]` rolls the tokens of periodic axes before block k.
@@ -48,7 +48,7 @@ def draw_shifts(
     boundaries: Boundaries,
     generator: torch.Generator,
     patching: Patching | None = None,
-) -> Shifts:
+) -> PatchJitter:
     """Draw the patch jitter for a grid of this shape (H, W, D) and these strides.
 
     Bounded axes are shifted within their padding, periodic ones by up to half the period. The generator must
@@ -57,7 +57,7 @@ def draw_shifts(
     axes = plan_axes(settings, shape, boundaries, jitter=True, patching=patching)
     cells = _triple([_symmetric(_reach(axis), generator) for axis in axes])
     tokens = tuple(_draw_rolls(axes, generator) for _ in range(settings.blocks))
-    return Shifts(cells, tokens)
+    return PatchJitter(cells, tokens)
 
 
 def _draw_rolls(axes: Axes, generator: torch.Generator) -> Shift:
@@ -85,7 +85,7 @@ def _triple(values: list[int]) -> Shift:
 
 
 @dataclass(frozen=True)
-class Paths:
+class StochasticDepth:
     """Stochastic depth of one pass: the factor of each residual branch.
 
     It is 0 for a branch that is dropped, otherwise 1 / (probability to be kept). The time branch of a block
@@ -95,14 +95,16 @@ class Paths:
     time_KB: Tensor
     space_KTB: Tensor
 
-    def to(self, like: Tensor) -> Paths:
+    def to(self, like: Tensor) -> StochasticDepth:
         """The same draw on the device and in the precision of `like`."""
-        return Paths(
+        return StochasticDepth(
             on_device_of(self.time_KB, like, like.dtype), on_device_of(self.space_KTB, like, like.dtype)
         )
 
 
-def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: torch.Generator) -> Paths:
+def draw_paths(
+    settings: ModelSettings, frames: int, windows: int, generator: torch.Generator
+) -> StochasticDepth:
     """Draw the stochastic depth for so many frames and windows.
 
     The probability of dropping a branch rises linearly from 0 in the first block to `drop_path` in the last.
@@ -110,7 +112,7 @@ def draw_paths(settings: ModelSettings, frames: int, windows: int, generator: to
     keep_K = 1 - torch.linspace(0, settings.drop_path, settings.blocks)
     time_KB = torch.rand(settings.blocks, windows, generator=generator)
     space_KTB = torch.rand(settings.blocks, frames, windows, generator=generator)
-    return Paths(
+    return StochasticDepth(
         (time_KB < keep_K[:, None]) / keep_K[:, None],
         (space_KTB < keep_K[:, None, None]) / keep_K[:, None, None],
     )

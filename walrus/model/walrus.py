@@ -21,7 +21,7 @@ from walrus.model.encoder import Encoder
 from walrus.model.geometry import Axes, Boundaries, Patching, plan_axes
 from walrus.model.padding import boundary_flags, cell_flags, pad_grid
 from walrus.model.position import GridPosition
-from walrus.model.random_draws import Paths, Shift, Shifts
+from walrus.model.random_draws import PatchJitter, Shift, StochasticDepth
 from walrus.model.settings import STEMS, ModelSettings
 from walrus.model.time_mixing import lag_buckets
 
@@ -54,8 +54,8 @@ class Walrus(nn.Module):
         x_TBCHWD: Tensor,
         labels: Sequence[int] | Tensor,
         boundaries: Boundaries,
-        shifts: Shifts | None = None,
-        paths: Paths | None = None,
+        shifts: PatchJitter | None = None,
+        paths: StochasticDepth | None = None,
         last_only: bool = False,
         patching: Patching | None = None,
         cells_BHWD: Tensor | None = None,
@@ -119,7 +119,9 @@ class Walrus(nn.Module):
         x_TBSE: Tensor = x_NEhwd.unflatten(0, x_TBCHWD.shape[:2]).flatten(3).transpose(2, 3).contiguous()
         return self.position(x_TBSE, axes) if self.position else x_TBSE
 
-    def _mix(self, x_TBSE: Tensor, axes: Axes, shifts: Shifts | None, paths: Paths | None) -> Tensor:
+    def _mix(
+        self, x_TBSE: Tensor, axes: Axes, shifts: PatchJitter | None, paths: StochasticDepth | None
+    ) -> Tensor:
         """[T, B, S, E] the tokens after all blocks."""
         bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
         rolled_K3 = on_device_of(torch.tensor(self._rolls(shifts)), x_TBSE)
@@ -133,7 +135,7 @@ class Walrus(nn.Module):
             x_TBSE = self._run(block, recomputes, x_TBSE, bucket_QK, phases_SR2, time_B, space_TB)
         return x_TBSE
 
-    def _rolls(self, shifts: Shifts | None) -> list[Shift]:
+    def _rolls(self, shifts: PatchJitter | None) -> list[Shift]:
         """By how many positions the tokens are rolled in each block: the sum of the rolls so far."""
         if shifts is None:
             return [NO_SHIFT] * len(self.blocks)

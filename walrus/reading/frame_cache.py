@@ -19,7 +19,7 @@ Key = tuple[int, int]
 
 
 @dataclass(eq=False)
-class _Slot:
+class _FrameSlot:
     """The memory of one frame.
 
     The lock is held while the frame is decoded; `users` counts the threads that read it now.
@@ -41,7 +41,7 @@ class FrameStore:
     def __init__(self, frames: int, frame_shape: tuple[int, ...]) -> None:
         self.frames = frames
         self.frame_shape = frame_shape
-        self._slots: OrderedDict[Key, _Slot] = OrderedDict()
+        self._slots: OrderedDict[Key, _FrameSlot] = OrderedDict()
         self._lock = Lock()
 
     @contextmanager
@@ -59,12 +59,12 @@ class FrameStore:
             with self._lock:
                 slot.users -= 1
 
-    def _take(self, key: Key) -> _Slot:
+    def _take(self, key: Key) -> _FrameSlot:
         """The slot of a key, new if need be, with one more user."""
         with self._lock:
             slot = self._slots.get(key)
             if slot is None:
-                slot = self._slots[key] = _Slot(self._memory())
+                slot = self._slots[key] = _FrameSlot(self._memory())
             self._slots.move_to_end(key)
             slot.users += 1
             return slot

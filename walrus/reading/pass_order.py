@@ -26,7 +26,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Order:
+class PassOrder:
     """Starts per block, blocks whose windows are mixed, and shards per chapter (0: all)."""
 
     block: int = 1
@@ -34,18 +34,18 @@ class Order:
     shards_at_once: int = 0
 
 
-PLAIN = Order()
+PLAIN = PassOrder()
 
 
 def pass_order(
-    order: Order, starts: Sequence[int], shards: Sequence[int], columns: int, seed: int, *name: Word
+    order: PassOrder, starts: Sequence[int], shards: Sequence[int], columns: int, seed: int, *name: Word
 ) -> tuple[Numbers, Numbers]:
     """The numbers of all starts in the order of a pass; and for each, a number that its block shares.
 
     `starts` has the number of starts of each trajectory, `shards` its shard. A micro-batch takes `columns`
     starts. The shared number is the position of the block before its windows are mixed with others.
 
-    >>> numbers, leaders = pass_order(Order(block=2), starts=[4, 3], shards=[0, 0], columns=1, seed=0)
+    >>> numbers, leaders = pass_order(PassOrder(block=2), starts=[4, 3], shards=[0, 0], columns=1, seed=0)
     >>> numbers.tolist()
     [4, 0, 5, 2, 6, 1, 3]
     >>> leaders.tolist()

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from shards.errors import MismatchError
 from shards.schema import AtLeastOne, History, Natural, NotNegative, Schema, checked
 from walrus.randomness import below, permutation
-from walrus.reading.pass_order import PLAIN, Order, pass_order
+from walrus.reading.pass_order import PLAIN, PassOrder, pass_order
 from walrus.reading.ranks import Rank, shared_evenly
 
 
@@ -88,9 +88,9 @@ class StreamSettings:
         return cost_of(schema, self.history(len(schema.grid.axes)))
 
     @property
-    def order(self) -> Order:
+    def order(self) -> PassOrder:
         """How a pass over a task is shuffled."""
-        return Order(self.block, self.blocks_between, self.shards_at_once)
+        return PassOrder(self.block, self.blocks_between, self.shards_at_once)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Task:
     windows: int
     largest_stride: int
     shards: tuple[int, ...] = field(default=(), repr=False)
-    order: Order = PLAIN
+    order: PassOrder = PLAIN
     cost: float = field(default=1.0, repr=False)
     ahead: int = 1
 

@@ -51,7 +51,7 @@ class ReadSettings:
 
 
 @dataclass(frozen=True)
-class Buffers:
+class BatchBuffers:
     """Memory of one batch: arrays to decode into, and the batch of tensors that shares this memory."""
 
     fields_BTCS: Frames
@@ -75,7 +75,7 @@ class Reader:
         )
         self.dataset, self.entries = dataset, self._windows.entries
 
-    def buffers(self, windows: int, frames: int) -> Buffers:
+    def buffers(self, windows: int, frames: int) -> BatchBuffers:
         """New buffers for this many windows of this many frames."""
         return self.buffers_in(_memory(self.bytes(windows, frames)), windows, frames)
 
@@ -84,7 +84,7 @@ class Reader:
         *_, (_, stop) = self._ranges(windows, frames)
         return stop
 
-    def buffers_in(self, memory: torch.Tensor, windows: int, frames: int) -> Buffers:
+    def buffers_in(self, memory: torch.Tensor, windows: int, frames: int) -> BatchBuffers:
         """Buffers inside given memory (uint8).
 
         Unless it holds zeros, call `clear_padding` before the first read.
@@ -104,16 +104,16 @@ class Reader:
             static,
             cells,
         )
-        return Buffers(fields.numpy(), static.numpy(), cells.numpy(), batch)
+        return BatchBuffers(fields.numpy(), static.numpy(), cells.numpy(), batch)
 
-    def clear_padding(self, buffers: Buffers) -> None:
+    def clear_padding(self, buffers: BatchBuffers) -> None:
         """Set the channels that are padding to zero; in memory of another batch they are not."""
         for channel in self._variable.padding:
             buffers.fields_BTCS[:, :, channel] = 0
         for channel in self._constant.padding:
             buffers.static_BCS[:, channel] = 0
 
-    def read(self, windows: Sequence[Window], buffers: Buffers) -> Batch:
+    def read(self, windows: Sequence[Window], buffers: BatchBuffers) -> Batch:
         """Read these windows, in stored units; the batch is valid until `buffers` are used again."""
         arrays = (buffers.fields_BTCS, buffers.static_BCS, buffers.cells_BS)
         for window, fields_TCS, static_CS, cells_S in zip(windows, *arrays, strict=True):
@@ -148,11 +148,11 @@ class BatchMemory:
 
     def __init__(self) -> None:
         self._memory = _memory(0)
-        self._known: dict[tuple[str, int, int], Buffers] = {}
-        self._last: Buffers | None = None
+        self._known: dict[tuple[str, int, int], BatchBuffers] = {}
+        self._last: BatchBuffers | None = None
         self._copied: torch.cuda.Event | None = None
 
-    def buffers(self, reader: Reader, windows: int, frames: int) -> Buffers:
+    def buffers(self, reader: Reader, windows: int, frames: int) -> BatchBuffers:
         """Buffers for the next batch, in the memory of the last one; waits for its copy to the GPU."""
         if self._copied is not None:
             self._copied.synchronize()

@@ -37,7 +37,7 @@ UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}step-\d+")
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFile:
     """The file of a rank: its size in bytes, and the crc32c of its header; zeros if it has no file."""
 
     size: int = 0
@@ -45,11 +45,11 @@ class Written:
 
 
 @dataclass(frozen=True)
-class _Begun:
+class _CheckpointInProgress:
     """A checkpoint that is being written, and what the thread of this rank will return."""
 
     checkpoint: Checkpoint
-    written: Future[Written]
+    written: Future[WrittenFile]
 
 
 class CheckpointWriter:
@@ -57,7 +57,7 @@ class CheckpointWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._begun: _Begun | None = None
+        self._begun: _CheckpointInProgress | None = None
         # Pinned memory takes long to allocate: it is kept for the next checkpoint.
         self._copies: dict[str, Tensor] = {}
 
@@ -72,7 +72,7 @@ class CheckpointWriter:
         copies = copies_of(fragments, self._copies)
         dist.barrier()
         path = building / _file_of(dist.get_rank())
-        self._begun = _Begun(checkpoint, in_a_thread(lambda: _write(path, copies)))
+        self._begun = _CheckpointInProgress(checkpoint, in_a_thread(lambda: _write(path, copies)))
         self._copies = copies
 
     @property
@@ -133,9 +133,9 @@ def copies_of(fragments: Iterable[Fragment], before: Mapping[str, Tensor]) -> di
     return copies
 
 
-def in_a_thread(act: Callable[[], Written]) -> Future[Written]:
+def in_a_thread(act: Callable[[], WrittenFile]) -> Future[WrittenFile]:
     """Calls `act` in a thread; its result, or its error, is in the future. The process may end before it."""
-    future: Future[Written] = Future()
+    future: Future[WrittenFile] = Future()
 
     def run() -> None:
         try:
@@ -148,10 +148,10 @@ def in_a_thread(act: Callable[[], Written]) -> Future[Written]:
     return future
 
 
-def _write(path: Path, tensors: dict[str, Tensor]) -> Written:
+def _write(path: Path, tensors: dict[str, Tensor]) -> WrittenFile:
     """Writes one file and waits for the disk."""
     if not tensors:
-        return Written()
+        return WrittenFile()
     try:
         save_file(tensors, path, checksums(tensors))
     except SafetensorError as error:
@@ -161,7 +161,7 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> Written:
     # The library makes files that only their owner can read; the user may have chosen otherwise by umask.
     path.chmod(path.parent.stat().st_mode & 0o666)
     settle(path)
-    return Written(path.stat().st_size, google_crc32c.value(read_header(path)))
+    return WrittenFile(path.stat().st_size, google_crc32c.value(read_header(path)))
 
 
 def _name_of(checkpoint: Checkpoint) -> str:

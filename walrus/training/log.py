@@ -104,14 +104,14 @@ class LoggedStep:
     waited: float = 0.0
 
 
-class Log:
+class RunLog:
     """Writes the figures of every step from `first` on; lines of a run that was cut off later are dropped."""
 
     def __init__(self, run: Path, first: int) -> None:
         self.run, self.first = run, first
         self.losses, self.figures = SideTask(LOSSES), SideTask(EVENTS)
 
-    def __enter__(self) -> Log:
+    def __enter__(self) -> RunLog:
         self._hook, threading.excepthook = threading.excepthook, _without_trace
         self.file = self.losses.do(lambda: _losses_from(self.run, self.first))
         self.events = self.figures.do(lambda: _events_from(self.run, self.first))

@@ -15,7 +15,7 @@ from walrus.augment import can_rotate, draw_rotation, rotate
 from walrus.batch import Batch
 from walrus.model.geometry import plan_axes
 from walrus.model.patching import draw_patching
-from walrus.model.random_draws import Paths, draw_paths, draw_shifts
+from walrus.model.random_draws import StochasticDepth, draw_paths, draw_shifts
 from walrus.model.walrus import Walrus
 from walrus.normalize import Scales, join_channels, normalise, statistics_of
 from walrus.randomness import generator_of
@@ -111,9 +111,9 @@ class TrainingObjective(nn.Module):
         axes = plan_axes(self.network.settings, (height, width, depth), batch.boundaries, self.jitters)
         return batch.windows * (frames - self.rollout.steps) * math.prod(axis.tokens for axis in axes)
 
-    def _paths(self, frames: int, windows: int, generator: torch.Generator) -> Paths:
+    def _paths(self, frames: int, windows: int, generator: torch.Generator) -> StochasticDepth:
         """This rank's share of the draw for the whole micro-batch: the same for any number of ranks."""
         rank, ranks = self.rank.rank_in_group, self.rank.group_ranks
         whole = draw_paths(self.network.settings, frames, windows * ranks, generator)
         mine = slice(rank * windows, (rank + 1) * windows)
-        return Paths(whole.time_KB[:, mine], whole.space_KTB[:, :, mine])
+        return StochasticDepth(whole.time_KB[:, mine], whole.space_KTB[:, :, mine])

@@ -10,7 +10,7 @@ from walrus.training.run_checkpoint import Fragment
 
 
 @dataclass(frozen=True)
-class Slot:
+class ParameterSlot:
     """`count` elements of a parameter, from `start` on: they are at `offset` of the tensor `flat`."""
 
     name: str

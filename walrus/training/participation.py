@@ -16,7 +16,7 @@ from torch.optim.adamw import adamw
 
 from walrus.device import on_device_of
 from walrus.training.distributed import sum_over_ranks
-from walrus.training.parameter_slot import Slot
+from walrus.training.parameter_slot import ParameterSlot
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -30,7 +30,7 @@ class Participation:
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self.counts = dict.fromkeys(parameters, 0)
         self.active: set[str] = set()
-        self.slots: dict[Tensor, list[Slot]] = {}
+        self.slots: dict[Tensor, list[ParameterSlot]] = {}
         self._seen: set[str] = set()
         for name, parameter in parameters.items():
             parameter.register_hook(partial(self._see, name))
@@ -56,11 +56,11 @@ class Participation:
     def idle(self) -> set[str]:
         return set(self.counts) - self.active
 
-    def idle_slots(self, flat: Tensor) -> list[Slot]:
+    def idle_slots(self, flat: Tensor) -> list[ParameterSlot]:
         """The parts of a tensor that belong to idle parameters."""
         return [slot for slot in self.slots.get(flat, ()) if slot.name not in self.active]
 
-    def active_slots(self, flat: Tensor) -> list[Slot]:
+    def active_slots(self, flat: Tensor) -> list[ParameterSlot]:
         """The parts of a tensor that belong to active parameters, which are updated."""
         return [slot for slot in self.slots.get(flat, ()) if slot.name in self.active]
 

@@ -27,7 +27,7 @@ BEAT, SILENCE = 20.0, 300.0
 
 
 @checked
-class Owner:
+class RunOwner:
     """Who writes a run. `born` distinguishes a process from a later one with the same number; 0: unknown.
 
     `process_namespace` is that of the process numbers: two containers may have the name of one host, and
@@ -41,7 +41,7 @@ class Owner:
     process_namespace: str = ""
 
     @classmethod
-    def here(cls) -> Owner:
+    def here(cls) -> RunOwner:
         """This process."""
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         return cls(socket.gethostname(), os.getpid(), _born(os.getpid()), now, _process_namespace())
@@ -90,7 +90,7 @@ def owned(run: Path) -> Iterator[None]:
     some minutes without a touch. Raises MismatchError where another process has the lock, or the folder
     cannot be written.
     """
-    path, me = run / LOCK, Owner.here()
+    path, me = run / LOCK, RunOwner.here()
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(path, ended), daemon=True)
     # A signal may come between any two lines, so the lock is taken inside the `try` that releases it.
@@ -110,11 +110,11 @@ def owned(run: Path) -> Iterator[None]:
             beating.join()
         with suppress(OSError, ShardError):
             # Another run may own it, or may have taken over if this one was asleep for long.
-            if parse(Owner, read_regular(path), str(path)) == me:
+            if parse(RunOwner, read_regular(path), str(path)) == me:
                 path.unlink()
 
 
-def _take(run: Path, path: Path, me: Owner) -> None:
+def _take(run: Path, path: Path, me: RunOwner) -> None:
     """Makes the lock by a hard link, which fails if there is a lock already, also over NFS.
 
     On file systems without hard links, such as some of FUSE, it is a new file.
@@ -122,7 +122,7 @@ def _take(run: Path, path: Path, me: Owner) -> None:
     mine, file = create_temporary(path)
     try:
         with file:
-            file.write(dump(Owner, me).encode())
+            file.write(dump(RunOwner, me).encode())
         for _ in range(2):
             try:
                 _name(mine, path)
@@ -148,7 +148,7 @@ def _name(mine: Path, path: Path) -> None:
 def _clear(run: Path, path: Path, mine: Path) -> None:
     """Removes a lock whose owner has ended; raises MismatchError where it has not."""
     try:
-        owner: Owner | None = parse(Owner, read_regular(path), str(path))
+        owner: RunOwner | None = parse(RunOwner, read_regular(path), str(path))
         # Both times are of the file system, so the clocks of two hosts need not agree.
         silence = mine.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:

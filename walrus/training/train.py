@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from shards.errors import MismatchError, StoppedError, WalrusError
 from shards.program.console import say
-from shards.program.signals import Notice, noticed
+from shards.program.signals import LastSignal, noticed
 from shards.schema import AtLeastOne, Positive, checked
 from walrus.batch import Batch
 from walrus.device import device
@@ -29,7 +29,7 @@ from walrus.training.distributed import sum_over_ranks
 from walrus.training.early_stopping import EarlyStopping
 from walrus.training.engine import Engine, allow_tf32
 from walrus.training.engine_settings import EngineSettings
-from walrus.training.log import Log, StepRecord
+from walrus.training.log import RunLog, StepRecord
 from walrus.training.objective import TrainingObjective
 from walrus.training.profile import traced
 from walrus.training.resume import CHECKPOINTS
@@ -133,7 +133,7 @@ def fit(
     weights = CheckpointWeights.of(objective, run, AVERAGE if engine_settings.ema else WEIGHT)
     engine = _engine(objective, plan, shards, engine_settings, saved)
     writer = CheckpointWriter(run / CHECKPOINTS)
-    log = Log(run, first) if is_first else None
+    log = RunLog(run, first) if is_first else None
     batches = copied(stream(plan, shards, first, last, objective.rank), device())
     if early_stopping:
         _begin_validation(early_stopping, weights, first)
@@ -240,7 +240,7 @@ def _save(engine: Engine, writer: CheckpointWriter, step: int, identity: Identit
     writer.begin(Checkpoint(step, dist.get_world_size(), engine.updates, parts), engine.fragments())
 
 
-def _anyone_stopped(notice: Notice, writer: CheckpointWriter) -> bool:
+def _anyone_stopped(notice: LastSignal, writer: CheckpointWriter) -> bool:
     """Whether any rank got a stop signal, which may reach the ranks in different steps.
 
     It also finishes the checkpoint that is being written, once all ranks have written their part.

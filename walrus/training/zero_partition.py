@@ -9,28 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from walrus.training.deepspeed_fence import is_muon, muon_groups, stretches, torch_optimizer
-from walrus.training.parameter_slot import Slot
+from walrus.training.parameter_slot import ParameterSlot
 from walrus.training.participation import MOMENTS, moments_of
 from walrus.training.run_checkpoint import WEIGHT, Fragment
 
 MUON = "momentum_buffer"
 
 
-def slots(optimizer: Any, zero_stage: int, names: Mapping[nn.Parameter, str]) -> list[Slot]:
+def slots(optimizer: Any, zero_stage: int, names: Mapping[nn.Parameter, str]) -> list[ParameterSlot]:
     """The parts of all trained parameters that this rank holds."""
     return [
-        Slot(names[parameter], parameter, flat, offset, start, count)
+        ParameterSlot(names[parameter], parameter, flat, offset, start, count)
         for parameter, flat, offset, start, count in stretches(optimizer, zero_stage)
         if count > 0
     ]
 
 
-def weights(every: list[Slot]) -> list[Fragment]:
+def weights(every: list[ParameterSlot]) -> list[Fragment]:
     """The weights in the precision that the optimiser updates."""
     return [slot.fragment(WEIGHT, slot.flat.data) for slot in every]
 
 
-def optimizer_state(optimizer: Any, zero_stage: int, every: list[Slot]) -> list[Fragment]:
+def optimizer_state(optimizer: Any, zero_stage: int, every: list[ParameterSlot]) -> list[Fragment]:
     """The moments of AdamW and the momentum of Muon; zeros are made where no step has been taken yet."""
     inner = torch_optimizer(optimizer, zero_stage)
     fragments = []

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from ingest.building.published_size import published_size
 from ingest.cli import app
-from ingest.recipe import Expected, Recipe, RecipeField
+from ingest.recipe import ExpectedSize, Recipe, RecipeField
 from shards.errors import SettingsError
 
 FIELDS = (
@@ -19,7 +19,7 @@ FIELDS = (
 
 
 def recipe(**expected):
-    return Recipe("waves", "arrays", "Waves", FIELDS, ("x", "y"), expected=Expected(**expected))
+    return Recipe("waves", "arrays", "Waves", FIELDS, ("x", "y"), expected=ExpectedSize(**expected))
 
 
 def test_a_frame_has_each_component_of_the_fields_that_change():

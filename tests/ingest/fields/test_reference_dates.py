@@ -9,7 +9,7 @@ from xarray.coding.times import decode_cf_datetime
 from ingest.building.inputs import find_inputs
 from ingest.formats.dates import seconds_of_date
 from ingest.source import find
-from tests.ingest.fields.test_file_run import recipe
+from tests.ingest.fields.test_run_arrays import recipe
 from tests.ingest.solvers import T, U
 
 DATES = pandas.date_range("1999-12-30 18:00", periods=T, freq="90min")

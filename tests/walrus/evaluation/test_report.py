@@ -17,11 +17,11 @@ from shards.schema import Boundary, Grid
 from tests.browser import NEEDS_BROWSER, seen
 from walrus.evaluation.baselines import frame_errors
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.evaluate import Evaluation, Filmed, Recordings
+from walrus.evaluation.evaluate import Evaluation, RecordedTrajectory, Recordings
 from walrus.evaluation.figures import draw
 from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
 from walrus.evaluation.recording import RolloutFacts, RolloutStep, record
-from walrus.evaluation.report import Result, RunFacts, count, duration, write_report
+from walrus.evaluation.report import DatasetResult, RunFacts, count, duration, write_report
 from walrus.evaluation.write import save
 
 # A film of the steps 1, 3 and 5, for a reader who wants little motion: it shows one step per second.
@@ -72,7 +72,7 @@ class Page(HTMLParser):
         return [value for name, value in self.attributes if name == attribute]
 
 
-def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) -> Result:
+def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) -> DatasetResult:
     frames = np.random.default_rng(2).normal(size=(9, len(channels), 6, 4)).cumsum(0)
     truth, guess = frames[4:], damping * frames[4:]
     grid = Grid(("x", "y"), (tuple(range(6)), tuple(range(4))))
@@ -102,7 +102,7 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
         scalars={"viscosity": 0.1},
     )
     recording = record(facts, rollout, (1, 3, 5), channels[:1])
-    film = Filmed(0, "median error", record(facts, rollout, (1, 3, 5), channels))
+    film = RecordedTrajectory(0, "median error", record(facts, rollout, (1, 3, 5), channels))
     fields = record(facts, rollout, (5,), channels)
     recordings = Recordings(recording, fields, None, recording, (film,))
     evaluation = Evaluation(
@@ -117,16 +117,16 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
         (trajectory,),
         recordings,
     )
-    return Result(evaluation, draw(evaluation))
+    return DatasetResult(evaluation, draw(evaluation))
 
 
 @pytest.fixture(scope="module")
-def calm() -> Result:
+def calm() -> DatasetResult:
     return result("shear_flow", 0.99)
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory, calm: Result) -> str:
+def report(tmp_path_factory: pytest.TempPathFactory, calm: DatasetResult) -> str:
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
     run = RunFacts(
         'Pretraining <script>alert("1")</script>', (("recipe", "tiny & <small>"), ("steps", count(2000)))
@@ -190,7 +190,7 @@ def test_strings_are_escaped(report: str) -> None:
     assert "<b>wild" not in report
 
 
-def test_the_best_of_each_line_is_marked(report: str, calm: Result) -> None:
+def test_the_best_of_each_line_is_marked(report: str, calm: DatasetResult) -> None:
     best = Page(report).best
     assert f"{calm.evaluation.scores.value('one-step'):#.3g}" == best[0]
     # The model is far off; persistence and the line share the rest.
@@ -222,7 +222,7 @@ def test_published_figures_stand_apart_and_only_where_there_are_some(report: str
     assert "0.081" in text
 
 
-def test_the_lead_of_one_dataset_names_the_step(tmp_path: Path, calm: Result) -> None:
+def test_the_lead_of_one_dataset_names_the_step(tmp_path: Path, calm: DatasetResult) -> None:
     write_report(tmp_path / "report.html", RunFacts("Evaluation", ()), [calm])
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert "Training" not in page.text
@@ -241,7 +241,7 @@ def test_counts_and_durations_read_as_a_person_would_say_them() -> None:
 
 
 def test_a_picture_that_cannot_be_drawn_costs_that_picture(
-    calm: Result, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    calm: DatasetResult, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*arguments: object) -> bytes:
         raise ValueError("no such colour")
@@ -254,7 +254,7 @@ def test_a_picture_that_cannot_be_drawn_costs_that_picture(
 
 
 def test_pictures_and_report_that_cannot_be_written_cost_no_score(
-    calm: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    calm: DatasetResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "pictures").touch()
     (tmp_path / "report.html").mkdir()

@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image
 
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.training_report import Course, TrainingState, draw_courses, write_training_report
+from walrus.evaluation.training_report import StepCurve, TrainingState, draw_courses, write_training_report
 
 
 def state(**changes):
     losses = [Curve("<b>flow</b>", range(40), list(np.geomspace(80, 8, 40))), Curve("wave", [7], [3.0])]
-    rates = Course("learning rate", range(40), [0.001] * 40)
+    rates = StepCurve("learning rate", range(40), [0.001] * 40)
     facts = (("ranks", "1"),)
     return TrainingState(
         **{"title": "A run", "lead": "Step 40", "facts": facts, "losses": losses, "courses": [rates]}
@@ -40,6 +40,6 @@ def test_a_page_of_a_run_that_goes_on_loads_itself_anew_and_runs_nothing(tmp_pat
 
 def test_there_is_a_box_for_each_course_whatever_its_values():
     values = ([1.0], [0.0, 0.0], [np.nan, 2.0], [1e-3, 1e3])
-    courses = [Course("c", range(len(each)), each, bool(n % 2)) for n, each in enumerate(values)]
+    courses = [StepCurve("c", range(len(each)), each, bool(n % 2)) for n, each in enumerate(values)]
     one, four = (Image.open(io.BytesIO(draw_courses(each))) for each in (courses[:1], courses))
     assert four.height > one.height

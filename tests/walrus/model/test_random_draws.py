@@ -6,7 +6,7 @@ import torch
 from shards.errors import MismatchError
 from shards.schema import Boundary
 from walrus.model.geometry import plan_axes
-from walrus.model.random_draws import Shifts, draw_paths, draw_shifts
+from walrus.model.random_draws import PatchJitter, draw_paths, draw_shifts
 from walrus.model.settings import ModelSettings
 
 WALL, OPEN, PERIODIC = Boundary
@@ -45,7 +45,7 @@ def test_shifts_cover_their_whole_range_and_no_more():
 def test_shifts_drawn_for_another_grid_are_refused():
     axes = plan_axes(SETTINGS, (16, 20, 1), BOUNDARIES, jitter=True)
     with pytest.raises(MismatchError, match="a shift of 8 cells on an axis of 16 padded by 7"):
-        Shifts((8, 0, 0), ()).check(axes)
+        PatchJitter((8, 0, 0), ()).check(axes)
 
 
 def test_paths_drop_more_with_depth_and_keep_the_mean():

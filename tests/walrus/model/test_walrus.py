@@ -17,7 +17,7 @@ from walrus.model.block import Block
 from walrus.model.encoder import Encoder
 from walrus.model.geometry import plan_axes
 from walrus.model.norm import CellNorm, TokenNorm
-from walrus.model.random_draws import Paths, Shifts, draw_paths, draw_shifts
+from walrus.model.random_draws import PatchJitter, StochasticDepth, draw_paths, draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 
@@ -121,7 +121,7 @@ def test_a_draw_shifted_against_the_field_gives_the_same_forecast(grid, rotary):
     boundaries = (ROUND, ROUND, ROUND)
     shifts = draw_shifts(SETTINGS, grid, boundaries, torch.Generator().manual_seed(0))
     height, width, depth = shifts.cells
-    moved = Shifts((height - 3, width + 2, depth), shifts.tokens)
+    moved = PatchJitter((height - 3, width + 2, depth), shifts.tokens)
     y = model(x, LABELS, boundaries, shifts)
     torch.testing.assert_close(
         model(x.roll((3, -2), (3, 4)), LABELS, boundaries, moved), y.roll((3, -2), (3, 4))
@@ -255,7 +255,7 @@ def test_a_model_given_cell_flags_begins_as_it_was_and_then_sees_each_window_s_o
     # The obstacle moves with the field.
     shifts = draw_shifts(SETTINGS, (16, 20, 1), boundaries, torch.Generator().manual_seed(0))
     height, width, depth = shifts.cells
-    turned = Shifts((height, width + 3, depth), shifts.tokens)
+    turned = PatchJitter((height, width + 3, depth), shifts.tokens)
     there = model(x, LABELS, boundaries, shifts, cells_BHWD=cells)
     back = model(x.roll(-3, 4), LABELS, boundaries, turned, cells_BHWD=cells.roll(-3, 2))
     torch.testing.assert_close(back, there.roll(-3, 4))
@@ -282,7 +282,7 @@ def test_only_every_second_block_and_the_stem_are_computed_again():
 @torch.no_grad()
 def test_a_dropped_path_is_a_branch_that_adds_nothing():
     model, x, boundaries = model_of(), window(16, 20, 1), (CLOSED, ROUND, ROUND)
-    paths = Paths(torch.ones(2, 2), torch.ones(2, 3, 2))
+    paths = StochasticDepth(torch.ones(2, 2), torch.ones(2, 3, 2))
     paths.time_KB[0, 0] = 0
     paths.space_KTB[1, :, 0] = 0
     y = model(x, LABELS, boundaries, None, paths)

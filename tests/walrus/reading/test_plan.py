@@ -11,7 +11,7 @@ from shards.errors import MismatchError
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 from walrus.model.cost import cost_of, window_cost
 from walrus.model.settings import PRESETS
-from walrus.reading.pass_order import Order
+from walrus.reading.pass_order import PassOrder
 from walrus.reading.plan import StreamPlan, StreamSettings, Task, Window, make_task
 from walrus.reading.ranks import Rank
 
@@ -157,7 +157,7 @@ def test_what_is_computed_again_costs_time_and_changes_no_micro_batch():
     assert again.cost > 1.2 * kept.cost
 
 
-BLOCKS = Task("flow", 1, (40, 33, 7, 50), 4, 3, 5, order=Order(block=8, blocks_between=2))
+BLOCKS = Task("flow", 1, (40, 33, 7, 50), 4, 3, 5, order=PassOrder(block=8, blocks_between=2))
 
 
 def starts_of(task, count, seed=5):
@@ -175,7 +175,7 @@ def starts_of(task, count, seed=5):
     seed=st.integers(0, 99),
 )
 def test_every_start_comes_once_a_pass_in_any_order(frames, block, between, at_once, windows, seed):
-    order = Order(block, between, at_once)
+    order = PassOrder(block, between, at_once)
     task = Task("flow", 1, (*frames, 9), 3, windows, 2, tuple(n // 2 for n in range(len(frames) + 1)), order)
     drawn = [(w.trajectory, w.first) for w in starts_of(task, -(-2 * task.starts // windows), seed)]
     every = {(t, first) for t, count in enumerate((*frames, 9)) for first in range(count - 3)}
@@ -212,14 +212,16 @@ def test_blocks_make_decoding_cheaper_whatever_the_stride():
                 recent = [*(k for k in recent if k != key), key][-kept:]
         return decoded / len(drawn)
 
-    assert decoded_per_window(Order()) > 5
-    assert decoded_per_window(Order(block=16, blocks_between=2)) < 2.6
+    assert decoded_per_window(PassOrder()) > 5
+    assert decoded_per_window(PassOrder(block=16, blocks_between=2)) < 2.6
 
 
 def test_a_shard_is_read_in_one_stretch_of_a_pass():
     shards = (0, 0, 1, 2, 2, 3)
-    task = Task("flow", 1, (20, 31, 25, 9, 14, 40), 4, 3, 1, shards, Order(4, 2, shards_at_once=1))
+    task = Task("flow", 1, (20, 31, 25, 9, 14, 40), 4, 3, 1, shards, PassOrder(4, 2, shards_at_once=1))
     visited = [shards[window.trajectory] for window in starts_of(task, task.starts // 3)][: task.starts]
     assert len(list(groupby(visited))) == 4
     assert sorted({shard for shard, _ in groupby(visited)}) == [0, 1, 2, 3]
-    assert len(list(groupby(shards[w.trajectory] for w in starts_of(replace(task, order=Order()), 40)))) > 20
+    assert (
+        len(list(groupby(shards[w.trajectory] for w in starts_of(replace(task, order=PassOrder()), 40)))) > 20
+    )

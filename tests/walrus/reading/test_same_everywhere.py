@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tests.walrus.training.own_process import run_script
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS
-from walrus.reading.pass_order import PLAIN, Order
+from walrus.reading.pass_order import PLAIN, PassOrder
 from walrus.reading.plan import StreamPlan, StreamSettings, Task
 from walrus.reading.ranks import Rank
 from walrus.reading.reader import ReadSettings
 from walrus.reading.stream import Shards, plan_stream, stream
 
-ORDERS = (PLAIN, Order(block=4, blocks_between=2, shards_at_once=2))
+ORDERS = (PLAIN, PassOrder(block=4, blocks_between=2, shards_at_once=2))
 WORLDS = [(ranks, groups) for ranks in (1, 2, 4, 8) for groups in (1, 2, 4) if ranks % groups == 0]
 RUN = Path(__file__).parents[1] / "training" / "training_run.py"
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from walrus.training.log import Log, LoggedStep, StepRecord, note, read_lines
+from walrus.training.log import LoggedStep, RunLog, StepRecord, note, read_lines
 
 
 def progress(step):
@@ -32,7 +32,7 @@ def test_speed_and_waiting_follow_from_the_step():
 def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    with Log(tmp_path, 0) as log:
+    with RunLog(tmp_path, 0) as log:
         for step in range(3):
             log.write(progress(step))
     lines = [json.loads(line) for line in (tmp_path / "losses.jsonl").read_text().splitlines()]
@@ -52,12 +52,12 @@ def test_tensorboard_and_the_lines_have_the_same_figures(tmp_path):
 
 @pytest.mark.parametrize("rest", ['{"step": 5, "lo', '{"step": 5, "losses": {"flow": 1.0}'])
 def test_going_on_drops_the_lines_of_steps_that_will_come_again_and_a_line_cut_off(tmp_path, rest):
-    with Log(tmp_path, 0) as log:
+    with RunLog(tmp_path, 0) as log:
         for step in range(5):
             log.write(progress(step))
     path = tmp_path / "losses.jsonl"
     path.write_text(path.read_text() + rest)
-    with Log(tmp_path, 3) as log:
+    with RunLog(tmp_path, 3) as log:
         log.write(progress(3))
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [0, 1, 2, 3]
 
@@ -82,7 +82,7 @@ def test_damaged_lines_are_left_out_and_counted(tmp_path, capsys):
 
 
 def test_a_run_that_was_killed_while_it_wrote_a_line_has_no_damage(tmp_path, capsys):
-    with Log(tmp_path, 0) as log:
+    with RunLog(tmp_path, 0) as log:
         log.write(progress(0))
         log.write(progress(1))
     path = tmp_path / "losses.jsonl"
@@ -94,7 +94,7 @@ def test_a_run_that_was_killed_while_it_wrote_a_line_has_no_damage(tmp_path, cap
 
 
 def test_a_flipped_bit_of_a_line_is_reported_or_without_effect(tmp_path, capsys):
-    with Log(tmp_path, 0) as log:
+    with RunLog(tmp_path, 0) as log:
         for step in range(2):
             log.write(progress(step))
     path = tmp_path / "losses.jsonl"
@@ -113,7 +113,7 @@ def test_records_that_cannot_be_written_are_told_once_and_end_nothing(tmp_path, 
     (tmp_path / "tensorboard").touch()
     (tmp_path / "losses.jsonl").mkdir()
     (tmp_path / "log.txt").mkdir()
-    with Log(tmp_path, 0) as log:
+    with RunLog(tmp_path, 0) as log:
         for step in range(3):
             log.write(progress(step))
     note(tmp_path, "begins")
@@ -125,7 +125,7 @@ def test_records_that_cannot_be_written_are_told_once_and_end_nothing(tmp_path, 
 def test_a_full_disk_in_the_thread_of_tensorboard_is_one_sentence(tmp_path, capsys, monkeypatch):
     traces = []
     monkeypatch.setattr(threading, "excepthook", traces.append)
-    with Log(tmp_path, 0) as log:
+    with RunLog(tmp_path, 0) as log:
         shutil.rmtree(tmp_path / "tensorboard")
         (tmp_path / "tensorboard").touch()
         for step in range(3):
@@ -136,7 +136,7 @@ def test_a_full_disk_in_the_thread_of_tensorboard_is_one_sentence(tmp_path, caps
 
 
 def test_a_full_disk_ends_the_file_of_losses_and_not_the_run(tmp_path, capsys):
-    with Log(tmp_path, 0) as log:
+    with RunLog(tmp_path, 0) as log:
         log.file.close()
         log.file = open("/dev/full", "a")  # noqa: SIM115
         for step in range(3):

@@ -11,7 +11,7 @@ import pytest
 
 from shards.errors import MismatchError
 from shards.json_text import dump
-from walrus.training.run_lock import LOCK, SILENCE, Owner, owned
+from walrus.training.run_lock import LOCK, SILENCE, RunOwner, owned
 
 HOLDING = """
 import sys, time
@@ -51,16 +51,16 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, other):
 
 
 def test_a_later_process_with_the_same_number_is_not_the_owner(tmp_path):
-    me = Owner.here()
+    me = RunOwner.here()
     stale = replace(me, born=me.born + 1)
-    (tmp_path / LOCK).write_text(dump(Owner, stale))
+    (tmp_path / LOCK).write_text(dump(RunOwner, stale))
     with owned(tmp_path):
         pass
 
 
 def test_another_host_is_believed_while_it_gives_signs_of_life(tmp_path):
     lock = tmp_path / LOCK
-    lock.write_text(dump(Owner, Owner("far-away", 1, 5, "2026-01-02 03:04:05 UTC")))
+    lock.write_text(dump(RunOwner, RunOwner("far-away", 1, 5, "2026-01-02 03:04:05 UTC")))
     with pytest.raises(MismatchError, match="process 1 on far-away since 2026-01-02"), owned(tmp_path):
         pass
     silent = time.time() - SILENCE - 1
@@ -72,7 +72,7 @@ def test_another_host_is_believed_while_it_gives_signs_of_life(tmp_path):
 def test_a_container_with_the_name_of_this_host_is_believed_while_it_gives_signs_of_life(tmp_path):
     lock = tmp_path / LOCK
     # No process of this namespace has such a number.
-    lock.write_text(dump(Owner, replace(Owner.here(), process=2**22 + 1, process_namespace="pid:[7]")))
+    lock.write_text(dump(RunOwner, replace(RunOwner.here(), process=2**22 + 1, process_namespace="pid:[7]")))
     with pytest.raises(MismatchError, match="is writing this run"), owned(tmp_path):
         pass
     silent = time.time() - SILENCE - 1

@@ -19,7 +19,7 @@ from walrus.batch import embed
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.training.objective import TrainingObjective
-from walrus.training.parameter_slot import Slot
+from walrus.training.parameter_slot import ParameterSlot
 from walrus.training.participation import ParticipatingAdamW, Participation
 from walrus.vocabulary import PUBLISHED
 
@@ -96,7 +96,10 @@ def test_the_optimiser_never_waits_for_the_gpu():
     first, second = (nn.Parameter(torch.empty(size, device=GPU)) for size in (6, 4))
     participation = Participation({"first": first, "second": second})
     flat = nn.Parameter(torch.empty(10, device=GPU))
-    participation.slots[flat] = [Slot("first", first, flat, 0, 0, 6), Slot("second", second, flat, 6, 0, 4)]
+    participation.slots[flat] = [
+        ParameterSlot("first", first, flat, 0, 0, 6),
+        ParameterSlot("second", second, flat, 6, 0, 4),
+    ]
     participation.active = {"first", "second"}
     group = {"params": [flat], "lr": 1e-3, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.1}
     optimizer = ParticipatingAdamW([group], participation)

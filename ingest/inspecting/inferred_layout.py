@@ -22,7 +22,7 @@ Lengths = dict[str, int]
 
 
 @dataclass(frozen=True)
-class Lists:
+class CoordinateLists:
     """The lists of coordinates, by axis, and the list of times: [L], or [N, L] with one per trajectory."""
 
     space: dict[str, ArrayInfo]
@@ -80,7 +80,7 @@ class InferredLayout:
     axes: Words
     words: Words
     lengths: Lengths
-    lists: Lists
+    lists: CoordinateLists
     fields: tuple[PlacedArray, ...]
     scalars: tuple[ArrayInfo, ...]
     rest: tuple[ArrayInfo, ...]

@@ -18,7 +18,7 @@ from shards.errors import SourceError
 
 
 @dataclass(frozen=True)
-class United:
+class CombinedFiles:
     """Arrays of several files by their paths; of lists that several hold, those of the first.
 
     `named` are the arrays that a recipe calls by the variable of their file, since each file calls its own
@@ -73,14 +73,14 @@ class United:
 
 
 @contextmanager
-def opened_together(paths: Sequence[Path], variables: Sequence[str]) -> Iterator[ArrayFile]:
+def open_combined(paths: Sequence[Path], variables: Sequence[str]) -> Iterator[ArrayFile]:
     """Opens one file, or the files of several variables as one."""
     with ExitStack() as stack:
         files = tuple(stack.enter_context(open_arrays(located(path))) for path in paths)
-        yield files[0] if len(files) == 1 else _united(files, variables)
+        yield files[0] if len(files) == 1 else _combined(files, variables)
 
 
-def _united(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> United:
+def _combined(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> CombinedFiles:
     """The files as one, fields that several call the same by the variables of their files."""
     named: dict[str, tuple[ArrayFile, str]] = {}
     holders = Counter(chain.from_iterable(file.names() for file in files))
@@ -90,7 +90,7 @@ def _united(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> United:
                 named[variable] = (file, path)
             elif holders[path] > 1 and _is_field(file, path):
                 named[f"{variable}/{path}"] = (file, path)
-    return United(files, named)
+    return CombinedFiles(files, named)
 
 
 def _is_field(file: ArrayFile, path: str) -> bool:
@@ -103,12 +103,12 @@ def _is_field(file: ArrayFile, path: str) -> bool:
 
 
 @contextmanager
-def open_together(
+def open_and_list(
     paths: Sequence[Path], variables: Sequence[str] = ()
 ) -> Iterator[tuple[ArrayFile, tuple[ArrayInfo, ...]]]:
     """Opens one file, or several as one, with their arrays by header."""
-    with opened_together(paths, variables) as arrays:
-        if not isinstance(arrays, United):
+    with open_combined(paths, variables) as arrays:
+        if not isinstance(arrays, CombinedFiles):
             yield arrays, list_arrays(arrays, located(paths[0]))
             return
         names = {(id(file), path): name for name, (file, path) in arrays.named.items()}

@@ -35,7 +35,7 @@ FEWEST_STATES = 10
 
 
 @dataclass(frozen=True)
-class Series:
+class NumberedArrays:
     """The arrays of one run, one per frame; `pattern` has a hole for the number."""
 
     pattern: str
@@ -49,7 +49,7 @@ class Series:
     def group(self) -> str:
         """The pattern of the numbered group; empty if the arrays themselves are numbered.
 
-        >>> Series("data/{step}/meshes/rho", ("data/0/meshes/rho",)).group
+        >>> NumberedArrays("data/{step}/meshes/rho", ("data/0/meshes/rho",)).group
         'data/{step}'
         """
         head, _, tail = self.pattern.partition(HOLE)
@@ -57,7 +57,7 @@ class Series:
         return f"{head}{HOLE}{rest}" if slash else ""
 
 
-def find_series(arrays: ArrayFile, names: tuple[str, ...]) -> tuple[Series, ...]:
+def find_numbered_arrays(arrays: ArrayFile, names: tuple[str, ...]) -> tuple[NumberedArrays, ...]:
     """The series of states of a file; each array is in at most one, and runs are not series.
 
     Reads only names and the headers of a few groups, because a file may hold thousands of states.
@@ -66,7 +66,7 @@ def find_series(arrays: ArrayFile, names: tuple[str, ...]) -> tuple[Series, ...]
     return tuple(found)
 
 
-def _numbered(names: tuple[str, ...]) -> Iterable[Series]:
+def _numbered(names: tuple[str, ...]) -> Iterable[NumberedArrays]:
     """The names by pattern, each in the pattern with most members."""
     members: dict[str, list[str]] = {}
     holes: dict[str, list[str]] = {}
@@ -82,10 +82,10 @@ def _numbered(names: tuple[str, ...]) -> Iterable[Series]:
         chosen.setdefault(best, []).append(name)
     for pattern, held in chosen.items():
         if len(held) > 1:
-            yield Series(pattern, tuple(sorted(held, key=natural)))
+            yield NumberedArrays(pattern, tuple(sorted(held, key=natural)))
 
 
-def _is_states(arrays: ArrayFile, series: Series, names: set[str]) -> bool:
+def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bool:
     """Whether the members are states of one run: no list of times in a group, and something that says so."""
     head = series.pattern.partition(HOLE)[0]
     # step_, Step#, "rho it=": the letters next to the number.
@@ -106,7 +106,7 @@ def _is_states(arrays: ArrayFile, series: Series, names: set[str]) -> bool:
     return not word and any("." in _number_of(series, name) for name in series.members)
 
 
-def _is_states_by_name(arrays: ArrayFile, series: Series, word: str) -> bool:
+def _is_states_by_name(arrays: ArrayFile, series: NumberedArrays, word: str) -> bool:
     """Whether arrays are states by their names: `field/3D/10`, `u_0000`, but not `s0` to `s5`."""
     dimensions = _dimensions(arrays, series.first)
     if any(TIME_NAME.fullmatch(name.rpartition("/")[2]) for name in dimensions):
@@ -118,7 +118,7 @@ def _is_states_by_name(arrays: ArrayFile, series: Series, word: str) -> bool:
     return padded or len(numbers) >= FEWEST_STATES
 
 
-def _alike(arrays: ArrayFile, series: Series) -> bool:
+def _alike(arrays: ArrayFile, series: NumberedArrays) -> bool:
     """Whether first and last have one shape: an array that grows or a number that means something else has
     not.
     """
@@ -128,7 +128,7 @@ def _alike(arrays: ArrayFile, series: Series) -> bool:
         return False
 
 
-def _number_of(series: Series, name: str) -> str:
+def _number_of(series: NumberedArrays, name: str) -> str:
     head, _, tail = series.pattern.partition(HOLE)
     return name[len(head) : len(name) - len(tail)]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.blocks import BlockGrid, assembled
-from ingest.fields.file_run import FileRun
+from ingest.fields.blocks import BlockGrid, join_blocks
 from ingest.fields.numbers_at import find_arrays
-from ingest.fields.series import SINGLE, Piece, joined, rows_of_steps
+from ingest.fields.run_arrays import RunArrays
+from ingest.fields.series import SINGLE, SeriesPiece, joined, rows_of_steps
 from ingest.formats.arrays import Array, Arrays, SlabIndex
 from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY, split_channel
 from ingest.name_pattern import names_parts
@@ -24,7 +24,7 @@ Crop = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class LaidOut:
+class ArrayWithLayout:
     """The stored array of a field, or with a `*` in its path one array per trajectory.
 
     `layout` names its axes, `axes` is the order of the axes of space in frames, `channel` selects one index
@@ -111,10 +111,10 @@ class LaidOut:
 
 
 @dataclass(frozen=True)
-class LaidOutField:
-    """A field in one or several arrays; satisfies ingest.fields.stacked.StoredField."""
+class ArrayField:
+    """A field in one or several arrays; satisfies ingest.fields.field_stack.StoredField."""
 
-    parts: tuple[LaidOut, ...]
+    parts: tuple[ArrayWithLayout, ...]
 
     @property
     def where(self) -> str:
@@ -132,7 +132,7 @@ def lay_out(
     axes: tuple[str, ...],
     crop: Crop | None = None,
     blocks: BlockGrid | None = None,
-) -> LaidOut:
+) -> ArrayWithLayout:
     """The array of a `stored` name: `group/name`, `name[channel]`, `*/name`, `step_{step}/name`.
 
     Raises SourceError if it is absent, if it has other axes than `layout` states, or if it has no values.
@@ -159,8 +159,8 @@ def lay_out(
             f"{file.where}: {path} is an array per trajectory; expected no axis n in its layout {layout!r}"
         )
 
-    apart = [assembled(array, words, blocks) for array in arrays]
-    result = LaidOut(tuple(array for array, _ in apart), apart[0][1], axes, channel, crop or {})
+    apart = [join_blocks(array, words, blocks) for array in arrays]
+    result = ArrayWithLayout(tuple(array for array, _ in apart), apart[0][1], axes, channel, crop or {})
     if any(dict(zip(words, array.shape, strict=True)).get(SINGLE_CELL, 1) != 1 for array in arrays):
         raise SourceError(
             f"{arrays[0].where}: shape {arrays[0].shape}; expected an axis of length 1 where the layout "
@@ -175,7 +175,7 @@ def lay_out(
 
 def _field_arrays(file: Arrays, path: str, words: tuple[str, ...]) -> tuple[Array, ...]:
     """One array per trajectory, or one for all; arrays of single steps are joined along time."""
-    if isinstance(file, FileRun) and TIME in words:
+    if isinstance(file, RunArrays) and TIME in words:
         if "*" in path:
             raise SourceError(
                 f"{file.where}: {path} is an array per trajectory in a run of several files; name the runs "
@@ -184,10 +184,12 @@ def _field_arrays(file: Arrays, path: str, words: tuple[str, ...]) -> tuple[Arra
         return (file.over_time(path, words),)
     if not names_parts(path):
         return find_arrays(file, path)
-    return tuple(joined([Piece(array, SINGLE) for array in row], words) for row in rows_of_steps(file, path))
+    return tuple(
+        joined([SeriesPiece(array, SINGLE) for array in row], words) for row in rows_of_steps(file, path)
+    )
 
 
-def _require_cells_left(found: LaidOut) -> None:
+def _require_cells_left(found: ArrayWithLayout) -> None:
     for axis in found.axes:
         if axis in found.crop and found.length(axis) < 1:
             raise SourceError(
@@ -196,7 +198,7 @@ def _require_cells_left(found: LaidOut) -> None:
             )
 
 
-def _require_channel(found: LaidOut, channel: int) -> None:
+def _require_channel(found: ArrayWithLayout, channel: int) -> None:
     if found.layout.count(CHANNEL) != 1 or channel >= found.length(CHANNEL):
         held = dict(zip(found.layout, found.arrays[0].shape, strict=True))
         raise SourceError(
@@ -205,7 +207,7 @@ def _require_channel(found: LaidOut, channel: int) -> None:
         )
 
 
-def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
+def require_lengths(parts: Iterable[ArrayWithLayout], shape: tuple[int, ...]) -> None:
     """Raises SourceError if an array is not on the grid: it may be staggered, or have another order of
     axes.
     """
@@ -223,7 +225,7 @@ def require_lengths(parts: Iterable[LaidOut], shape: tuple[int, ...]) -> None:
                 )
 
 
-def require_every_channel(fields: Iterable[LaidOutField]) -> None:
+def require_every_channel(fields: Iterable[ArrayField]) -> None:
     """Raises SourceError unless each channel of each array belongs to a field.
 
     Related datasets have more channels, in another order: a recipe that skips a channel is for another

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.array_field import ArrayField, ArrayWithLayout, lay_out, require_lengths
 from ingest.fields.blocks import BlockGrid, described_blocks
 from ingest.fields.coordinates import described_grid
-from ingest.fields.file_run import OPEN, FileRun
+from ingest.fields.field_stack import FieldStack, Obstacle, StoredField, schema_dtype, stated_sides
 from ingest.fields.grid import require_cells
-from ingest.fields.laid_out import LaidOut, LaidOutField, lay_out, require_lengths
 from ingest.fields.numbers_at import is_outside
 from ingest.fields.obstacle import MOVES, described_obstacle
-from ingest.fields.run_headers import Wanted
-from ingest.fields.stacked import Obstacle, StackedFile, StoredField, schema_dtype, stated_sides
+from ingest.fields.run_arrays import OPEN, RunArrays
+from ingest.fields.run_headers import HeaderRequest
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.layout import CHANNEL, TIME, split_channel
@@ -28,7 +28,7 @@ from shards.errors import SourceError
 from shards.schema import Boundary, Grid, Schema, side_mask
 
 
-def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> StackedFile:
+def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> FieldStack:
     """The arrays as the recipe describes them, `layout` being that of fields which state none.
 
     Raises SourceError if file and recipe disagree, or if neither of them states something that is needed.
@@ -48,10 +48,10 @@ def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> Stack
 
 def _at_once(file: Arrays) -> int | None:
     """The number of frames that are read at once: in a run of files, those of the files that may be open."""
-    return OPEN if isinstance(file, FileRun) and file.files else None
+    return OPEN if isinstance(file, RunArrays) and file.files else None
 
 
-def wanted_of(recipe: Recipe) -> Wanted:
+def header_request(recipe: Recipe) -> HeaderRequest:
     """What the recipe needs from each file of a run."""
     fields: dict[str, tuple[str, ...]] = {}
     for field in recipe.fields:
@@ -67,7 +67,9 @@ def wanted_of(recipe: Recipe) -> Wanted:
     stored_time = recipe.time.stored if recipe.time else ""
     # What is not in the files is the same for all files of a run.
     scalars = tuple((name, place) for name, place in recipe.scalars.items() if not is_outside(place))
-    return Wanted(tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, scalars)
+    return HeaderRequest(
+        tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, scalars
+    )
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,18 @@ class DescribedFields:
 
     where: str
     recipe: Recipe
-    fields: dict[str, LaidOutField]
+    fields: dict[str, ArrayField]
     shape: tuple[int, ...]
     steps: tuple[int, ...]
 
-    def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> StackedFile:
+    def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> FieldStack:
         """The open file with these fields, and with the boundaries that the recipe states."""
         sides = stated_sides(self.where, self.recipe)
         stored: list[np.dtype[Any]] = []
         for part in chain.from_iterable(field.parts for field in self.fields.values()):
             stored += [array.dtype for array in part.arrays]
         dtype = schema_dtype(stored, self.recipe.dtype)
-        return StackedFile(
+        return FieldStack(
             Schema(tuple(field.spec for field in self.recipe.fields), grid, sides, dtype, self.recipe.units),
             rows,
             tuple(self.fields[field.name] for field in self.recipe.variable),
@@ -119,17 +121,17 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     return DescribedFields(file.where, recipe, fields, shape, steps)
 
 
-def _with_periodic_faces(fields: dict[str, LaidOutField], recipe: Recipe) -> dict[str, LaidOutField]:
+def _with_periodic_faces(fields: dict[str, ArrayField], recipe: Recipe) -> dict[str, ArrayField]:
     """The fields; where a periodic axis has as many faces as cells, the last cell takes the first one too."""
     parts = list(chain.from_iterable(field.parts for field in fields.values()))
     cells = {axis: _cells(parts, axis) for axis in recipe.axes}
     return {
-        name: LaidOutField(tuple(_wrapped(part, cells, recipe) for part in field.parts))
+        name: ArrayField(tuple(_wrapped(part, cells, recipe) for part in field.parts))
         for name, field in fields.items()
     }
 
 
-def _wrapped(part: LaidOut, cells: dict[str, int], recipe: Recipe) -> LaidOut:
+def _wrapped(part: ArrayWithLayout, cells: dict[str, int], recipe: Recipe) -> ArrayWithLayout:
     """The part, which wraps if it has as many faces as cells; raises SourceError on an axis that is not
     periodic.
     """
@@ -144,7 +146,7 @@ def _wrapped(part: LaidOut, cells: dict[str, int], recipe: Recipe) -> LaidOut:
     return replace(part, wraps=True)
 
 
-def _cells(parts: list[LaidOut], axis: str) -> int:
+def _cells(parts: list[ArrayWithLayout], axis: str) -> int:
     """How many cells an axis has: a part that is not on its faces tells it best."""
     return min(parts, key=lambda part: part.faces == axis).length(axis)
 
@@ -163,7 +165,7 @@ def _layout(field: RecipeField, recipe: Recipe, layout: str) -> str:
 
 def _field(
     file: Arrays, field: RecipeField, recipe: Recipe, layout: str, blocks: BlockGrid | None
-) -> LaidOutField:
+) -> ArrayField:
     """The arrays of a field; raises SourceError if their number of components does not match its rank."""
     layout = _layout(field, recipe, layout)
     names = field.stored_names
@@ -178,19 +180,19 @@ def _field(
             f"{parts[0].where}: holds {found} components; field {field.name} of rank {field.rank} has "
             f"{expected}; name a channel as `name[0]`, or correct rank or layout"
         )
-    return LaidOutField(parts)
+    return ArrayField(parts)
 
 
-def _constant(field: LaidOutField) -> StoredField:
+def _constant(field: ArrayField) -> StoredField:
     """A constant field; if its arrays repeat it in time, it is checked to be constant."""
     return RepeatedField(field) if any(TIME in part.layout for part in field.parts) else field
 
 
 @dataclass(frozen=True)
 class RepeatedField:
-    """A constant field that is stored once per frame; satisfies ingest.fields.stacked.StoredField."""
+    """A constant field that is stored once per frame; satisfies ingest.fields.field_stack.StoredField."""
 
-    stored: LaidOutField
+    stored: ArrayField
 
     @property
     def where(self) -> str:
@@ -209,7 +211,7 @@ class RepeatedField:
         return first
 
 
-def _trajectories(parts: Iterable[LaidOut]) -> int:
+def _trajectories(parts: Iterable[ArrayWithLayout]) -> int:
     counts = {part.where: part.rows for part in parts if part.rows is not None}
     if len(set(counts.values())) > 1:
         held = ", ".join(f"{where} {count}" for where, count in counts.items())
@@ -219,7 +221,7 @@ def _trajectories(parts: Iterable[LaidOut]) -> int:
     return next(iter(counts.values()), 1)
 
 
-def _steps(variable: list[LaidOut], row: int) -> int:
+def _steps(variable: list[ArrayWithLayout], row: int) -> int:
     lengths = {part.where: part.length(TIME, row) for part in variable}
     if len(set(lengths.values())) > 1:
         held = ", ".join(f"{where} {length}" for where, length in lengths.items())

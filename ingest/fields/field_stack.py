@@ -41,7 +41,7 @@ class Obstacle(Protocol):
 
 
 @dataclass(frozen=True)
-class StackedFile:
+class FieldStack:
     """An open file that reads its fields one by one and stacks them; satisfies ingest.source.OpenFile."""
 
     schema: Schema

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.files_by_variable import open_files_of_time
 from ingest.fields.overlaps import SharedFrame, cut_notes, differ, gap_notes, kept_frames, shared_frames
-from ingest.fields.run_headers import ArrayHeader, Header, Wanted, counted_as, header_of
-from ingest.fields.series import SINGLE, Piece, joined, require_every_step
-from ingest.fields.united import opened_together
+from ingest.fields.run_headers import ArrayHeader, Header, HeaderRequest, counted_as, header_of
+from ingest.fields.series import SINGLE, SeriesPiece, joined, require_every_step
 from ingest.formats.arrays import Array, AttributedArrays, SlabIndex
 from ingest.formats.packing import Attribute
-from ingest.formats.run_files import FilesOfRun
+from ingest.formats.run_files import RunFiles
 from ingest.layout import TIME
 from shards.errors import SourceError
 
@@ -31,14 +31,14 @@ from shards.errors import SourceError
 OPEN = 16
 
 
-class FileRun:
+class RunArrays:
     """The files of a run, few of them open at a time; satisfies Arrays with the arrays of the first file.
 
     `times` are those in the files, one per kept frame; None if the recipe states them. `notes` report frames
     that were cut or are absent between files; `parts` are the named parts of the first file name.
     """
 
-    def __init__(self, run: FilesOfRun, wanted: Wanted) -> None:
+    def __init__(self, run: RunFiles, wanted: HeaderRequest) -> None:
         # All headers are checked here, before any frame is read.
         self._tiles = wanted.tiles
         self._moments = [tuple(files) for _, files in groupby(run.files, key=lambda file: file.moment)]
@@ -101,21 +101,21 @@ class FileRun:
         while len(self._open) * len(self._moments[number]) >= OPEN and self._open:
             self._open.popitem(last=False)[1][0].close()
         stack = ExitStack()
-        arrays = stack.enter_context(opened_together(self._moments[number], self._tiles))
+        arrays = stack.enter_context(open_files_of_time(self._moments[number], self._tiles))
         self._open[number] = (stack, arrays)
         return arrays
 
     def over_time(self, path: str, words: tuple[str, ...]) -> Array:
         """The array at this path in all files, joined along time."""
-        pieces: list[Piece] = []
+        pieces: list[SeriesPiece] = []
         for number, (header, kept) in enumerate(zip(self._headers, self._kept, strict=True)):
             for place, found in enumerate(header.arrays[path]):
-                array = _LazyArray(self, number, found, f"{header.where}:{found.path}")
+                array = _ClosedFileArray(self, number, found, f"{header.where}:{found.path}")
                 # An array without an axis of time is one frame.
                 single = len(found.shape) == len(words) - 1
                 frames = SINGLE[: place in kept] if single else kept
                 if frames:
-                    pieces.append(Piece(array, frames))
+                    pieces.append(SeriesPiece(array, frames))
         return joined(pieces, words)
 
     def _kept_frames(self) -> Iterator[tuple[Header, int]]:
@@ -148,7 +148,7 @@ class FileRun:
         if len(steps) == len(self._headers) and all(header.frames == 1 for header in self._headers):
             require_every_step(self.where, steps, self.times)
 
-    def _cut_overlaps(self, wanted: Wanted) -> None:
+    def _cut_overlaps(self, wanted: HeaderRequest) -> None:
         """Keeps each time once, because a restart writes some times again.
 
         Raises SourceError if two files hold a time with different values, unless the recipe states which is
@@ -175,7 +175,7 @@ class FileRun:
                     "expected times in the order of the file names; rename the files, or correct [time]"
                 )
 
-    def _require_equal(self, wanted: Wanted, shared: list[SharedFrame]) -> None:
+    def _require_equal(self, wanted: HeaderRequest, shared: list[SharedFrame]) -> None:
         """Raises SourceError if two files have different values at one time: one belongs to another run."""
         begins = list(accumulate((header.frames for header in self._headers), initial=0))
         for path, words in wanted.fields if shared else ():
@@ -202,10 +202,10 @@ def _frame_of(values: Array, number: int, axis: int) -> npt.NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class _LazyArray:
+class _ClosedFileArray:
     """An array of a file that is opened only for reading the array; satisfies Array."""
 
-    run: FileRun
+    run: RunArrays
     number: int
     header: ArrayHeader
     where: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.fields.tiles import Tiled
+from ingest.fields.tiles import TiledArrays
 from ingest.formats.arrays import Array, ArrayFile, AttributedArrays, holds, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
@@ -19,7 +19,7 @@ from shards.errors import SourceError
 
 
 @dataclass(frozen=True)
-class United:
+class FilesByVariable:
     """The files of one time by the names of their variables; satisfies Arrays."""
 
     files: Mapping[str, AttributedArrays]
@@ -82,7 +82,7 @@ class United:
 
 
 @contextmanager
-def opened_together(files: tuple[RunFile, ...], tiles: TileRule | None) -> Iterator[AttributedArrays]:
+def open_files_of_time(files: tuple[RunFile, ...], tiles: TileRule | None) -> Iterator[AttributedArrays]:
     """Opens the files of one time as one set of arrays: tiles are joined, variables have their names.
 
     `tiles` gives the positions of tiles; None if there are none.
@@ -93,7 +93,7 @@ def opened_together(files: tuple[RunFile, ...], tiles: TileRule | None) -> Itera
             opened = stack.enter_context(open_arrays(located(file.path)))
             by_variable.setdefault(file.variable, []).append(opened)
         arrays: dict[str, AttributedArrays] = {
-            variable: Tiled(tuple(held), tiles) if tiles else held[0]
+            variable: TiledArrays(tuple(held), tiles) if tiles else held[0]
             for variable, held in by_variable.items()
         }
-        yield United(arrays) if VARIABLE in files[0].parts else arrays[files[0].variable]
+        yield FilesByVariable(arrays) if VARIABLE in files[0].parts else arrays[files[0].variable]

@@ -14,7 +14,7 @@ from ingest.building.build import Resources, build
 from ingest.building.inputs import find_inputs
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
-from ingest.fields import file_run
+from ingest.fields import run_arrays
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.errors import SourceError
@@ -234,7 +234,7 @@ def test_a_folder_of_a_split_may_be_a_part_of_the_pattern_and_have_another_commo
 
 
 def test_few_files_are_open_at_a_time(tmp_path):
-    count = 3 * file_run.OPEN
+    count = 3 * run_arrays.OPEN
     for k in range(count):
         solvers.write_hdf5(tmp_path / "a" / f"out_{k}.h5", {"state/density": U[0] + k}, time=float(k))
     described = recipe()
@@ -242,7 +242,7 @@ def test_few_files_are_open_at_a_time(tmp_path):
 
     with find("arrays").open_file(found.place, described) as opened:
         frames = opened.frames(0, 0, count)
-        assert 0 < handles() <= file_run.OPEN
+        assert 0 < handles() <= run_arrays.OPEN
     assert handles() == 0
     np.testing.assert_array_equal(frames[:, 0, 0, 0], U[0, 0, 0] + np.arange(count))
 
