@@ -86,6 +86,8 @@ class TimeLines:
         stored, note = self._time_of_states()
         if stored == HOLE and self.folder is not None and self.folder.kind == "pieces":
             return ["", *self._open_time()]
+        if stored == HOLE and self.folder is not None and self.folder.date_or_step:
+            return ["", *_date_or_step(self.folder)]
         unit = self._unit_of_states(stored)
         stored = by_step(stored, (each.array for each in self.layout.variable))
         more = [line("unit", unit)] if unit else []
@@ -246,3 +248,17 @@ class TimeLines:
 
 def _in_unit(unit: str) -> str:
     return f", in {printable(unit)}" if unit else ""
+
+
+def _date_or_step(folder: FolderContents) -> Iterator[str]:
+    """The two readings of a number behind a date, for a person to decide. docs/decisions/0142"""
+    date, number = re.split(r"[-_](?=\d+$)", folder.steps[-1])
+    as_step = re.sub(r"[-_]\d+$", lambda found: f"{found[0][0]}{HOLE}", folder.steps[-1])
+    if any(not step.startswith(date) for step in folder.steps):
+        as_step = as_step.replace(date, "*")
+    yield f"# DECIDE: is {number} behind {date} a time of day or step {int(number)}? For times of day,"
+    yield "# uncomment this. For steps, uncomment it without the unit, add step = 0.01 (the time of a step),"
+    yield f"# and write {line('files', folder.pattern.replace(HOLE, as_step))} above."
+    yield "# [time]"
+    yield f"# {line('stored', HOLE)}"
+    yield f"# {line('unit', unit_of_dates(folder.dates))}"

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from ingest.formats.open_any import located, open_arrays
+from ingest.inspecting.dates_and_steps import Reading, go_up_together
 from ingest.inspecting.file_names import NamedFile
 from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
@@ -35,6 +36,8 @@ class FileArrangement:
     """Files of one family in order; the parts of their names that differ name runs, variables and times."""
 
     files: list[NamedFile]
+    # What numbers behind dates are.
+    reading: Reading = ""
 
     @cached_property
     def varying(self) -> list[int]:
@@ -54,13 +57,39 @@ class FileArrangement:
     def _looks_like_a_step(self, at: int) -> int:
         """How likely a number counts times: 3 after `step`, 0 after `run`."""
         word = self.files[0].word_before(at)
-        if NO_STEP_WORD.fullmatch(word):
+        if NO_STEP_WORD.fullmatch(word) or self._is_date_before_number(at):
             return 0
         if SURE_STEP_WORD.fullmatch(word):
             return 3
         is_padded = any(re.match(r"0\d\d", file.text(at)) for file in self.files)
         is_usual = not word or STEP_WORD.fullmatch(word) or PIECE_WORD.fullmatch(word)
         return 2 if is_padded or is_usual else 1
+
+    def _is_date_before_number(self, at: int) -> bool:
+        """Whether a number is a date, and a number of its own is behind it: the step, as in 20240115_0100."""
+        is_pair = self._kinds[at : at + 3] == ["number", "text", "number"]
+        return is_pair and self.files[0].text(at + 1) in ("-", "_", ".") and is_date(self.files[0].text(at))
+
+    @cached_property
+    def _kinds(self) -> list[str]:
+        return [piece.kind for piece in self.files[0].pieces]
+
+    @cached_property
+    def _of_same_moment(self) -> list[int]:
+        """Numbers that go up with the one that counts times: the date of a step. They name no run."""
+        last = self.last_number
+        if last is None:
+            return []
+        others = [at for at in self.varying if at != last]
+        found = []
+        for at in others:
+            if not self._is(at, "number") or NO_STEP_WORD.fullmatch(self.files[0].word_before(at)):
+                continue
+            runs = self._grouped([other for other in others if other != at]).values()
+            pairs = [[(file.text(last), file.text(at)) for file in files] for files in runs]
+            if all(map(go_up_together, pairs)) and any(len(run) > 1 for run in pairs):
+                found.append(at)
+        return found
 
     @cached_property
     def tile(self) -> int | None:
@@ -97,7 +126,7 @@ class FileArrangement:
 
     def contents(self) -> FolderContents:
         """The pattern, and the numbers of runs, variables and times."""
-        apart = [at for at in self._naming if at != self.last_number]
+        apart = [at for at in self._naming if at not in (self.last_number, *self._of_same_moment)]
         largest = max(self._grouped(apart).values(), key=len)
         tiles = 1
         if self.tile is not None:
@@ -123,6 +152,7 @@ class FileArrangement:
             tiles=tiles,
             series=self._moments(largest, len(variables)) if kind == "states" else (),
             parameters=self._parameters(apart),
+            date_or_step=kind in ("states", "pieces") and self.reading == "either",
             doubt="; ".join(self._doubts(kind)),
         )
 
@@ -182,7 +212,8 @@ class FileArrangement:
     def _pattern(self, kind: Kind, apart: list[int]) -> str:
         """The names of all files, with a named part, or a *, for each piece that differs.
 
-        A * is written only where each file is a run: next to a named part it would hide files. Decision 0148.
+        A * is written only where each file is a run, and for the date of a step: in other places it hides
+        files next to a named part. Decision 0148.
         """
         first = self.files[0]
         if not self.varying and not any(piece.name for piece in first.pieces):
@@ -198,6 +229,7 @@ class FileArrangement:
             parts |= {at: hole for at in self.varying if at == self.last_number or self._repeats_number(at)}
         if self.tile is not None:
             parts[self.tile] = f"{{{TILE}}}"
+        parts |= {at: "*" for at in self._of_same_moment if at not in parts}
         like = {at: self._first_like(at) for at in self.varying if at not in parts}
         parts |= {at: parts[other] for at, other in like.items() if other in parts}
         return "".join(parts.get(at, piece.text) for at, piece in enumerate(first.pieces))

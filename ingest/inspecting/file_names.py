@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.formats.natural_sort import natural
+from ingest.inspecting.dates_and_steps import DATE_AND_NUMBER
 from ingest.inspecting.numbered_arrays import STEP_WORD
 from ingest.inspecting.parameters import IN_FILES, IN_FOLDERS
 from ingest.inspecting.variable_files import common_ends
@@ -82,8 +83,12 @@ class NamedFile:
         return NamedFile(self.path, (*self.pieces[:at], *parts, *self.pieces[at + 1 :]))
 
 
-def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
-    """Splits the path of a file below a folder; `numbers` says whether numbers in its name count."""
+def taken_apart(folder: Path, path: Path, numbers: bool = True, dates_with_steps: bool = False) -> NamedFile:
+    """Splits the path of a file below a folder.
+
+    `numbers` says whether numbers in its name count, `dates_with_steps` whether a number behind a date is a
+    step and not a time of day.
+    """
     pieces: list[NamePiece] = []
     folders = path.relative_to(folder).parts[:-1]
     for name in folders:
@@ -93,13 +98,24 @@ def taken_apart(folder: Path, path: Path, numbers: bool = True) -> NamedFile:
     kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in found]
     repeated = [span for span in _repeated(folders, name) if not _is_inside(span, kept)]
     if numbers:
-        spans = (each.span() for each in _NUMBER.finditer(name))
+        spans = list(_spans_of_numbers(name, dates_with_steps))
         found += [(span, "") for span in spans if not _is_inside(span, (*kept, *repeated))]
     for (start, stop), key in sorted([*found, *((span, "") for span in repeated)]):
         kind: Kind = "parameter" if key else "folder" if (start, stop) in repeated else "number"
         pieces += [NamePiece("text", name[end:start]), NamePiece(kind, name[start:stop], key)]
         end = stop
     return NamedFile(path, (*pieces, NamePiece("text", name[end:])))
+
+
+def _spans_of_numbers(name: str, dates_with_steps: bool) -> Iterator[tuple[int, int]]:
+    """The places of numbers; where a number behind a date is a step, date and step are two."""
+    pairs = list(DATE_AND_NUMBER.finditer(name)) if dates_with_steps else []
+    for pair in pairs:
+        yield pair.span("date")
+        yield pair.span("number")
+    for number in _NUMBER.finditer(name):
+        if not _is_inside(number.span(), [pair.span() for pair in pairs]):
+            yield number.span()
 
 
 def _repeated(folders: Sequence[str], name: str) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from ingest.formats.open_any import is_hdf5
 from ingest.formats.run_files import without_parts
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
+from ingest.inspecting.dates_and_steps import reading_of
 from ingest.inspecting.file_arrangement import FileArrangement
 from ingest.inspecting.file_names import largest_family, taken_apart, with_step_folders
 from ingest.inspecting.folder_contents import FolderContents
@@ -71,7 +72,9 @@ def _arranged(folder: Path, found: list[Path]) -> FileArrangement:
     """The files that look most alike, by the numbers in their names, or in those of their folders; where none
     differs, by their names as a whole.
     """
-    numbered = FileArrangement(largest_family(taken_apart(folder, path) for path in found))
+    reading = reading_of(path.relative_to(folder).as_posix() for path in found)
+    parts = [taken_apart(folder, path, dates_with_steps=reading == "step") for path in found]
+    numbered = FileArrangement(largest_family(parts), reading)
     if numbered.last_number is not None:
         return numbered
     named = largest_family(taken_apart(folder, path, numbers=False) for path in found)

@@ -59,6 +59,8 @@ class FolderContents:
     # Files that each hold a tile of the grid of one moment.
     tiles: int = 1
     parameters: tuple[NamedParameter, ...] = ()
+    # Whether the number behind the date in the names may be a time of day as well as a step.
+    date_or_step: bool = False
     # What a person must look at.
     doubt: str = ""
 
