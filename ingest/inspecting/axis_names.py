@@ -49,12 +49,13 @@ SPACE_NAMES = (
     *("x", "y", "z", "r", "log_r", "theta", "phi"),
     *("lev", "level", "plev", "depth", "altitude", "lat", "latitude", "lon", "longitude"),
 )
+# The three small letters are those of Oceananigans: on the centre or the face of a cell, or anywhere, per axis.
 _SUFFIX = (
     r"[-_](coordinates?|cent(?:er|re)s?|cells?|grid|axis|rho|faces?"
     r"|values?|vals?|positions?|pos|mesh|points?)"
-    r"|[-_]?coor(?:d|ds)?|s"
+    r"|[-_]?coor(?:d|ds)?|s|[\u1d9c\u1da0\u1d43]{3}"
 )
-_PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?)[-_]"
+_PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?)[-_]?"
 SPACE_NAME = re.compile(rf"(?:{_PREFIX})?({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
 # Usual names of cell centres in codes: xh, xc, xt, x1v, x_1, xvec.
 SOLVER_NAME = re.compile(

@@ -18,9 +18,18 @@ _PROGRAM = (
     "levels order seed version write writes set number handler mpi ghost ng grid dim dims ndim date year "
     "month day time dt cfl start end stop max min file files frame frames format type flag precision bits "
     "machine cpu gpu wall walltime constant eqn aux halo offset refine block blocks unit units scale tile "
-    "chunk proc procs periodic t i j k position last first nx ny nz nr nt hx hy hz timestep counter"
+    "chunk proc procs periodic t position last first nx ny nz nr nt hx hy hz timestep counter"
 )
 PROGRAM = frozenset(_PROGRAM.split())
+# Whole numbers count cells; others are a rate or a wavenumber.
+INDICES = frozenset("ijk")
+# A number with one of these words is a quantity, although it may be whole: vel_top = 10.
+_QUANTITIES = (
+    "vel velocity speed temp temperature pressure density viscosity diffusivity conductivity gravity angle "
+    "amplitude amp strength forcing drag height width length radius diameter mass charge wavelength frequency "
+    "wavenumber permeability porosity heat flux inflow inlet concentration thickness slope salinity"
+)
+QUANTITIES = frozenset(_QUANTITIES.split())
 
 
 # A parameter in a name: Re=100, nu=1e-3. Without a sign of equality, Re100, only where the letters have no
@@ -52,12 +61,16 @@ def looks_like_physics(name: str, value: float) -> bool:
 
     >>> [looks_like_physics(name, 8.0) for name in ("Re", "kinematic_viscosity", "mpi_rank", "NumCycles")]
     [True, True, False, False]
-    >>> looks_like_physics("hc", 200.5)
-    True
+    >>> looks_like_physics("hc", 200.5), looks_like_physics("vel_top", 10.0)
+    (True, True)
+    >>> looks_like_physics("k", 0.06), looks_like_physics("k", 6.0)
+    (True, False)
     """
     words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)]
     if name.lower() in PHYSICS or (len(words) > 1 and words[-1] in PHYSICS and len(words[-1]) > 3):
         return True
     if name.lower() in PROGRAM or not PROGRAM.isdisjoint(words):
         return False
-    return not value.is_integer() or (len(name) <= 4 and abs(value) < 1e6)
+    if not value.is_integer() or not QUANTITIES.isdisjoint(words):
+        return True
+    return name.lower() not in INDICES and len(name) <= 4 and abs(value) < 1e6
