@@ -1,4 +1,6 @@
-"""Recognises files that hold parts of a grid, by the number of parts that they state or by marks of tiles."""
+"""Recognises files that hold parts of a grid, by the number of parts that they state,
+by marks of tiles, or by coordinates that go on.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
+from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.contents import ArrayInfo, root_numbers
 from shards.errors import SourceError
 
@@ -35,6 +41,9 @@ PROGRAMS = (
 # How files of one grid are marked: MITgcm, FV3, NEMO.
 TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
 TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
+# How many files are compared with the first: neighbours along an axis follow each other in the order of names.
+MOST_NEIGHBOURS = 9
+LONGEST_LIST = 10**6
 
 
 def require_whole_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str) -> None:
@@ -62,11 +71,51 @@ def require_no_tiles(files: Sequence[Path], before: str) -> None:
     first = files[0]
     with open_arrays(located(first)) as arrays:
         marks = TILE_ATTRIBUTES & set(arrays.attributes(""))
-    if marks or TILE_NAME.search(before):
+        own = _coordinates(arrays)
+    reason = ""
+    for other in files[1:MOST_NEIGHBOURS]:
+        with open_arrays(located(other)) as arrays:
+            axis = _axis_that_goes_on(own, _coordinates(arrays))
+        if axis:
+            reason = f" ({axis} goes on from {first.name} to {other.name})"
+            break
+    if marks or reason or TILE_NAME.search(before):
         raise SourceError(
-            f"{first.parent}: {first.name} and {len(files) - 1} more are tiles of one grid; expected "
+            f"{first.parent}: {first.name} and {len(files) - 1} more are tiles of one grid{reason}; expected "
             "the whole grid in a file; put them together first (mppnccombine, gluemncbig, xarray)"
         )
+
+
+def _coordinates(arrays: ArrayFile) -> dict[str, npt.NDArray[np.float64]]:
+    """The lists of coordinates of a file, by their paths."""
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for path in arrays.names():
+        if not space_name(path.rpartition("/")[2]):
+            continue
+        array = arrays.array(path)
+        if len(array.shape) == 1 and 1 < array.shape[0] <= LONGEST_LIST:
+            found[path] = whole(array)
+    return found
+
+
+def _axis_that_goes_on(
+    one: Mapping[str, npt.NDArray[np.float64]], other: Mapping[str, npt.NDArray[np.float64]]
+) -> str:
+    """The coordinate of one file that begins, one step on, where that of the other ends; empty if none does.
+
+    >>> _axis_that_goes_on({"x": np.array([0.5, 1.5])}, {"x": np.array([2.5, 3.5, 4.5])})
+    'x'
+    >>> _axis_that_goes_on({"x": np.array([0.5, 1.5])}, {"x": np.array([5.0, 6.0])})
+    ''
+    """
+    for path, low in one.items():
+        high = other.get(path, low)
+        if low[0] > high[0]:
+            low, high = high, low
+        step = np.diff(low).mean()
+        if step > 0 and high[-1] > high[0] and abs(high[0] - low[-1] - step) < 0.25 * step:
+            return path
+    return ""
 
 
 def _parts(numbers: Mapping[str, float], program: ParallelProgram) -> float:

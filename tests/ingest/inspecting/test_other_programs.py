@@ -186,6 +186,20 @@ def test_tiles_of_one_grid_are_no_runs(tmp_path):
         draft(tmp_path)
 
 
+@pytest.mark.parametrize(("first", "words"), [(9.0, "x goes on from dump.000.000.h5"), (0.0, "")])
+def test_files_whose_coordinate_goes_on_are_tiles_and_no_runs(tmp_path, first, words):
+    # As DALES: a file per process, with its part of x.
+    cells, width = np.arange(U.shape[1]) + 0.5, np.arange(U.shape[2]) + 0.5
+    for number, start in enumerate((0.0, first)):
+        fields = {"u": U + number, "time": TIME, "y": cells, "x": width + (start and len(width))}
+        write_hdf5(tmp_path / f"dump.000.{number:03d}.h5", fields)
+    if words:
+        with pytest.raises(SourceError, match=words):
+            draft(tmp_path)
+    else:
+        assert "2 runs" in draft(tmp_path)
+
+
 def test_the_grid_of_the_cells_is_taken_next_to_that_of_the_corners(tmp_path):
     # As MOM6: vorticity on corners, which are more than cells, and velocities on faces between both.
     lengths = {"time": T, "yh": 6, "xh": 8, "yq": 7, "xq": 9}
