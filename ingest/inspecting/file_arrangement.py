@@ -133,7 +133,8 @@ class FileArrangement:
             texts = {file.text(self.tile) for file in largest}
             tiles, largest = len(texts), [file for file in largest if file.text(self.tile) == min(texts)]
         variables = self._by_variable(largest)
-        one = max(variables.values(), key=len)
+        # The largest file says most: a vector has an axis more.
+        one = max(variables.values(), key=lambda files: (len(files), files[0].path.stat().st_size))
         kind = self._kind(one, len(variables))
         if kind in ("runs", "variables"):
             apart = self._naming

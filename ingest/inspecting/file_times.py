@@ -60,13 +60,19 @@ def _times(path: Path, counted: Counted) -> _Times:
             return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
         is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
         if not layout.time_from:
-            is_state = counted in ("moments", "dates") or is_short or bool(time_of_state(arrays, listed))
-            if is_state:
+            is_moment = counted in ("moments", "dates") or bool(time_of_state(arrays, listed))
+            if is_moment or is_short or (counted == "unknown" and _is_vector_of_space(listed)):
                 return _Times(True)
         if layout.lists.time is None or layout.lists.time.pattern:
             return _Times(False)
         values = whole(arrays.array(layout.lists.time.path)).reshape(-1)
         return _Times(layout.lengths[TIME] == 1, tuple(values.tolist()), layout.lists.time.unit)
+
+
+def _is_vector_of_space(listed: tuple[ArrayInfo, ...]) -> bool:
+    """Whether an array has as many components at the end as other axes, velocity [z, y, x, 3]: none is time."""
+    shapes = [each.shape for each in listed if each.fault is None and each.shape]
+    return any(len(shape) > 2 and shape[-1] == len(shape) - 1 for shape in shapes)
 
 
 def _has_planes(listed: tuple[ArrayInfo, ...]) -> bool:

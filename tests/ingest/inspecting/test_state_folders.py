@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from ingest.building.inputs import find_inputs
 from ingest.inspecting.draft import draft
@@ -96,3 +97,19 @@ def test_a_matlab_file_with_its_user_block_is_drafted_and_read_alone_and_in_a_fo
         assert (recipe.files, row.time) == ("*.mat", tuple(TIME))
         np.testing.assert_array_equal(frames[:, 0], U)
         assert grid.coordinates == (tuple(CENTRES_X), tuple(CENTRES_Y))
+
+
+def test_numbered_files_with_vectors_of_space_are_states_and_no_runs(tmp_path):
+    # As ScalarFlow: a volume per file, of which the first axis is z and no time.
+    velocity = np.random.default_rng(3).normal(size=(4, 5, 6, 7, 3)).astype(np.float32)
+    for step, values in enumerate(velocity):
+        np.savez(tmp_path / f"velocity_{step:06d}.npz", data=values)
+        np.savez(tmp_path / f"density_{step:06d}.npz", data=values[..., :1])
+    text = draft(tmp_path)
+    assert 'files = "{variable}_{step}.npz"' in text
+    assert 'layout = "t x y z c"' in text
+    _, row, frames, _, _ = opened(tmp_path)
+    assert len(row.time) == 4
+    assert sorted(frames[2].sum((1, 2, 3))) == pytest.approx(
+        sorted([*velocity[2].sum((0, 1, 2)), velocity[2, ..., 0].sum()]), rel=1e-5
+    )
