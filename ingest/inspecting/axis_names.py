@@ -49,7 +49,7 @@ SPACE_NAMES = (
     *("x", "y", "z", "r", "log_r", "theta", "phi"),
     *("lev", "level", "plev", "depth", "altitude", "lat", "latitude", "lon", "longitude"),
 )
-# The three small letters are those of Oceananigans: on the centre or the face of a cell, or anywhere, per axis.
+# The three small letters are those of Oceananigans: on the centre or the face of a cell, per axis.
 _SUFFIX = (
     r"[-_](coordinates?|cent(?:er|re)s?|cells?|grid|axis|rho|faces?"
     r"|values?|vals?|positions?|pos|mesh|points?)"

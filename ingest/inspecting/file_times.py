@@ -70,7 +70,7 @@ def _times(path: Path, counted: Counted) -> _Times:
 
 
 def _is_vector_of_space(listed: tuple[ArrayInfo, ...]) -> bool:
-    """Whether an array has as many components at the end as other axes, velocity [z, y, x, 3]: none is time."""
+    """Whether an array ends with a component per other axis, velocity [z, y, x, 3]: none of them is time."""
     shapes = [each.shape for each in listed if each.fault is None and each.shape]
     return any(len(shape) > 2 and shape[-1] == len(shape) - 1 for shape in shapes)
 

@@ -26,8 +26,8 @@ INDICES = frozenset("ijk")
 # A number with one of these words is a quantity, although it may be whole: vel_top = 10.
 _QUANTITIES = (
     "vel velocity speed temp temperature pressure density viscosity diffusivity conductivity gravity angle "
-    "amplitude amp strength forcing drag height width length radius diameter mass charge wavelength frequency "
-    "wavenumber permeability porosity heat flux inflow inlet concentration thickness slope salinity"
+    "amplitude amp strength forcing drag height width length radius diameter mass charge wavelength "
+    "frequency wavenumber permeability porosity heat flux inflow inlet concentration thickness slope salinity"
 )
 QUANTITIES = frozenset(_QUANTITIES.split())
 

@@ -41,7 +41,7 @@ PROGRAMS = (
 # How files of one grid are marked: MITgcm, FV3, NEMO.
 TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
 TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
-# How many files are compared with the first: neighbours along an axis follow each other in the order of names.
+# How many files are compared with the first: neighbours along an axis have names that follow.
 MOST_NEIGHBOURS = 9
 LONGEST_LIST = 10**6
 
