@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import Literal
 
 import numpy as np
@@ -36,14 +37,69 @@ def layout_fault(layout: str, axes: tuple[str, ...], constant: bool, blocks: boo
     if missing:
         return f"expected each of the axes {list(axes)} once"
 
-    unknown = [word for word in words if word not in (*axes, *allowed)]
+    unknown = [word for word in words if word not in (*axes, *allowed) and not swept_axis(word)]
     if unknown:
         return f"found {', '.join(unknown)}; expected n, t, c and the axes {list(axes)}"
-    if words.count(TRAJECTORY) > 1 or words.count(TIME) > 1 or words.count(CHANNEL) > 2:
-        return "expected n and t at most once, c at most twice"
+    if words.count(TIME) > 1 or words.count(CHANNEL) > 2:
+        return "expected t at most once, c at most twice"
+    swept = [word for word in words if swept_axis(word) and word not in axes]
+    if len(set(swept)) < len(swept) or (swept and TRAJECTORY in words):
+        return "expected n1, n2, ... each once, and no other n"
     if TIME not in words and not constant:
         return "expected an axis t, the time"
     return None
+
+
+def swept_axis(word: str) -> bool:
+    """Whether a word of a layout is one of several axes of trajectories: n1, n2, ..."""
+    return bool(re.fullmatch(f"{TRAJECTORY}[1-9]", word))
+
+
+def with_swept_axes(layout: str) -> tuple[str, ...]:
+    """The words of a layout; if n is there several times, numbered in this order.
+
+    >>> with_swept_axes("n n t x"), with_swept_axes("n t x")
+    (('n1', 'n2', 't', 'x'), ('n', 't', 'x'))
+    """
+    words = layout.split()
+    if words.count(TRAJECTORY) < 2:
+        return tuple(words)
+    numbers = count(1)
+    return tuple(f"{word}{next(numbers)}" if word == TRAJECTORY else word for word in words)
+
+
+def layouts_fault(
+    layouts: Iterable[tuple[str, str, bool]], axes: tuple[str, ...], blocks: bool
+) -> str | None:
+    """What is wrong with the layouts of a recipe, each with its owner and whether it may lack the time.
+
+    >>> layouts_fault([("layout", "n n t x", False), ("layout of a", "n x", True)], ("x",), False)
+    "layout of a 'n x': expected n1, n2 for one of several axes of trajectories"
+    """
+    stated = [each for each in layouts if each[1]]
+    for owner, layout, constant in stated:
+        fault = layout_fault(layout, axes, constant, blocks)
+        if fault:
+            return f"{owner} {layout!r}: {fault}"
+    named = {f"{owner} {layout!r}": {*with_swept_axes(layout)} - {*axes} for owner, layout, _ in stated}
+    swept = sorted(filter(swept_axis, set().union(*named.values())))
+    expected = [f"{TRAJECTORY}{number + 1}" for number in range(len(swept))]
+    if swept != expected:
+        return f"layouts name the axes {', '.join(swept)}; expected {', '.join(expected)}"
+    for layout, words in named.items():
+        if swept and TRAJECTORY in words:
+            return f"{layout}: expected {', '.join(swept)} for one of several axes of trajectories"
+    return None
+
+
+def split_swept_axis(stored: str) -> tuple[str, str]:
+    """The name and the axis of a `stored` list along one of several axes of trajectories.
+
+    >>> split_swept_axis("nu[n2]"), split_swept_axis("params[1]")
+    (('nu', 'n2'), ('params[1]', ''))
+    """
+    named = re.fullmatch(rf"(.+)\[({TRAJECTORY}[1-9])\]", stored, re.DOTALL)
+    return (named[1], named[2]) if named else (stored, "")
 
 
 def split_channel(stored: str) -> tuple[str, int | None]:

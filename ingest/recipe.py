@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
-from ingest.layout import BlockRule, CoordinateRule, MaskRule, Overlap, TileRule, TimeRule, layout_fault
+from ingest.layout import BlockRule, CoordinateRule, MaskRule, Overlap, TileRule, TimeRule, layouts_fault
 from ingest.name_pattern import OF_ONE_RUN, STEP, TILE, NamePattern, names_parts
 from ingest.split import HeldOutRule, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
@@ -234,14 +234,12 @@ class Recipe:
 
     @model_validator(mode="after")
     def _layouts_name_the_axes(self) -> Recipe:
-        for owner, layout, constant in (
-            ("layout", self.layout, False),
-            *((f"layout of field {each.name}", each.layout, each.constant) for each in self.fields),
-            *((("layout of mask", self.mask.layout, True),) if self.mask else ()),
-        ):
-            fault = layout_fault(layout, self.axes, constant, self.blocks is not None) if layout else None
-            if fault:
-                raise ValueError(f"{owner} {layout!r}: {fault}")
+        layouts = [("layout", self.layout, False)]
+        layouts += [(f"layout of field {each.name}", each.layout, each.constant) for each in self.fields]
+        layouts += [("layout of mask", self.mask.layout, True)] if self.mask else []
+        fault = layouts_fault(layouts, self.axes, self.blocks is not None)
+        if fault:
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

@@ -15,8 +15,17 @@ from ingest.fields.blocks import BlockGrid, join_blocks
 from ingest.fields.numbers_at import find_arrays
 from ingest.fields.run_arrays import RunArrays
 from ingest.fields.series import SINGLE, SeriesPiece, joined, rows_of_steps
+from ingest.fields.sweep import Sweep
 from ingest.formats.arrays import Array, Arrays, SlabIndex
-from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY, split_channel
+from ingest.layout import (
+    CHANNEL,
+    SINGLE_CELL,
+    TIME,
+    TRAJECTORY,
+    split_channel,
+    swept_axis,
+    with_swept_axes,
+)
 from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
@@ -40,6 +49,8 @@ class ArrayWithLayout:
     # The axis on whose faces the values are, if any; with `wraps` the last cell takes the first one too.
     faces: str = ""
     wraps: bool = False
+    # The lengths of several axes of trajectories; `layout` then has n1, n2, ... in place of n.
+    sweep: Sweep = field(default_factory=Sweep)
 
     @property
     def where(self) -> str:
@@ -50,7 +61,14 @@ class ArrayWithLayout:
         """The number of trajectories; None for an array that all trajectories share."""
         if len(self.arrays) > 1:
             return len(self.arrays)
+        if any(map(self._is_swept, self.layout)):
+            return self.sweep.count
         return self.length(TRAJECTORY) if TRAJECTORY in self.layout else None
+
+    @property
+    def swept(self) -> dict[str, int]:
+        """The lengths of several axes of trajectories, those that this array has."""
+        return {word: length for word, length in self._lengths(0) if self._is_swept(word)}
 
     @property
     def components(self) -> int:
@@ -65,7 +83,7 @@ class ArrayWithLayout:
         """The frames [stop - start, C, *S]; an array without time gives its only state."""
         array = self._array(row)
         values = array.slab(*(self._index(word, row, start, stop) for word in self.layout))
-        gone = (TRAJECTORY, SINGLE_CELL)
+        gone = {TRAJECTORY, SINGLE_CELL, *filter(self._is_swept, self.layout)}
         left = [word for word in self.layout if word not in gone and not self._picked(word)]
         order = [place for place, word in enumerate(left) if word == TIME]
         order += [place for place, word in enumerate(left) if word == CHANNEL]
@@ -93,6 +111,9 @@ class ArrayWithLayout:
     def _lengths(self, row: int) -> list[tuple[str, int]]:
         return list(zip(self.layout, self._array(row).shape, strict=True))
 
+    def _is_swept(self, word: str) -> bool:
+        return swept_axis(word) and word not in self.axes
+
     def _picked(self, word: str) -> bool:
         return word == CHANNEL and self.channel is not None
 
@@ -100,6 +121,8 @@ class ArrayWithLayout:
         """The index along one axis: a row, frames, a channel, or the cells that are not cut off."""
         if word == TRAJECTORY:
             return row
+        if self._is_swept(word):
+            return self.sweep.place(word, row)
         if word == TIME:
             return slice(start, stop)
         if word == SINGLE_CELL:
@@ -138,7 +161,7 @@ def lay_out(
     Raises SourceError if it is absent, if it has other axes than `layout` states, or if it has no values.
     """
     path, channel = split_channel(stored)
-    words = tuple(layout.split())
+    words = with_swept_axes(layout)
     arrays = _field_arrays(file, path, words)
 
     for array in arrays:
@@ -154,7 +177,7 @@ def lay_out(
                 "again, or write it with write_empty_chunks if these are its values"
             )
 
-    if len(arrays) > 1 and TRAJECTORY in words:
+    if len(arrays) > 1 and any(word == TRAJECTORY or swept_axis(word) for word in set(words) - set(axes)):
         raise SourceError(
             f"{file.where}: {path} is an array per trajectory; expected no axis n in its layout {layout!r}"
         )

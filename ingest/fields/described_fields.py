@@ -19,6 +19,7 @@ from ingest.fields.numbers_at import is_outside
 from ingest.fields.obstacle import MOVES, described_obstacle
 from ingest.fields.run_arrays import OPEN, RunArrays
 from ingest.fields.run_headers import HeaderRequest
+from ingest.fields.sweep import Sweep, sweep_of
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.layout import CHANNEL, TIME, split_channel
@@ -35,8 +36,8 @@ def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> Field
     """
     fields = described_fields(file, recipe, layout)
     grid = described_grid(file, recipe, fields.shape)
-    rows = described_rows(file, recipe, fields.steps)
-    obstacle = described_obstacle(file, recipe, fields.shape, len(fields.steps))
+    rows = described_rows(file, recipe, fields.steps, fields.sweep)
+    obstacle = described_obstacle(file, recipe, fields.shape, len(fields.steps), fields.sweep)
     if obstacle is not None and obstacle.moves:
         rows = tuple(replace(row, notes=(*row.notes, MOVES)) for row in rows)
     on_faces = [field.name for field in recipe.fields if field.faces]
@@ -81,6 +82,7 @@ class DescribedFields:
     fields: dict[str, ArrayField]
     shape: tuple[int, ...]
     steps: tuple[int, ...]
+    sweep: Sweep
 
     def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> FieldStack:
         """The open file with these fields, and with the boundaries that the recipe states."""
@@ -105,6 +107,9 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     fields = {field.name: _field(file, field, recipe, layout, blocks) for field in recipe.fields}
     fields = _with_periodic_faces(fields, recipe)
     parts = list(chain.from_iterable(field.parts for field in fields.values()))
+    sweep = sweep_of((part.where, part.swept) for part in parts)
+    fields = {name: _swept(field, sweep) for name, field in fields.items()}
+    parts = list(chain.from_iterable(field.parts for field in fields.values()))
     variable = list(chain.from_iterable(fields[field.name].parts for field in recipe.variable))
     shape = tuple(_cells(variable, axis) for axis in recipe.axes)
     require_cells(file.where, recipe.axes, shape)
@@ -118,7 +123,11 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
         )
 
     steps = tuple(_steps(variable, row) for row in range(count))
-    return DescribedFields(file.where, recipe, fields, shape, steps)
+    return DescribedFields(file.where, recipe, fields, shape, steps, sweep)
+
+
+def _swept(field: ArrayField, sweep: Sweep) -> ArrayField:
+    return ArrayField(tuple(replace(part, sweep=sweep) for part in field.parts))
 
 
 def _with_periodic_faces(fields: dict[str, ArrayField], recipe: Recipe) -> dict[str, ArrayField]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ingest.formats.arrays import Array, Arrays, holds, no_array, whole
 from ingest.formats.natural_sort import natural
 from ingest.formats.side_files import split_side_file
-from ingest.layout import split_channel
+from ingest.layout import split_channel, split_swept_axis
 from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
@@ -41,10 +41,12 @@ def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
 
 
 def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
-    """The numbers at a place: `nu`, column 1 of a table `params[1]`, an attribute `run@nu` or `*@nu`.
+    """The numbers at a place: an array `nu` or `nu[n2]`, column 1 of a table `params[1]`, an attribute
+    `run@nu` or `*@nu`.
 
     Raises SourceError if there are none.
     """
+    place, _ = split_swept_axis(place)
     path, at, attribute = place.partition("@")
     if at and path == EACH_GROUP:
         return _of_groups(arrays, attribute)
@@ -66,6 +68,7 @@ def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
 
 def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
     """The numbers at a place; None if the file has no such array, group or attribute."""
+    place, _ = split_swept_axis(place)
     path, at, attribute = place.partition("@")
     names = arrays.names()
     if not at:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.array_field import ArrayWithLayout, lay_out, require_lengths
+from ingest.fields.sweep import NO_SWEEP, Sweep
 from ingest.formats.arrays import Arrays
 from ingest.layout import TIME, MaskRule, split_channel
 from ingest.name_pattern import names_parts
@@ -71,12 +72,13 @@ class MaskObstacle:
 
 
 def described_obstacle(
-    file: Arrays, recipe: Recipe, shape: tuple[int, ...], count: int
+    file: Arrays, recipe: Recipe, shape: tuple[int, ...], count: int, sweep: Sweep = NO_SWEEP
 ) -> MaskObstacle | None:
     """The mask of the recipe on a grid of this shape, for `count` trajectories; None if it has no [mask]."""
     if recipe.mask is None:
         return None
     stored = lay_out(file, recipe.mask.stored, mask_layout(file, recipe), recipe.axes, recipe.crop)
+    stored = replace(stored, sweep=sweep)
     require_lengths((stored,), shape)
     if stored.rows not in (None, count) or stored.components != 1:
         raise SourceError(

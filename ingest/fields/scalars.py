@@ -6,25 +6,36 @@ from pathlib import Path
 
 from ingest.fields.numbers_at import numbers_at
 from ingest.fields.run_arrays import RunArrays
+from ingest.fields.sweep import Sweep
 from ingest.formats.arrays import Arrays
 from ingest.formats.side_files import find_side_file, numbers_in, split_side_file
+from ingest.layout import split_swept_axis
 from ingest.name_pattern import names_parts, parameter_number
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 
 
-def described_scalars(file: Arrays, recipe: Recipe, count: int) -> dict[str, list[float]]:
+def described_scalars(file: Arrays, recipe: Recipe, count: int, sweep: Sweep) -> dict[str, list[float]]:
     """The values of each parameter in [scalars] of the recipe, one for each of `count` trajectories."""
-    return {name: _values(file, place, count, recipe) for name, place in recipe.scalars.items()}
+    return {name: _values(file, place, count, recipe, sweep) for name, place in recipe.scalars.items()}
 
 
-def _values(file: Arrays, place: str, count: int, recipe: Recipe) -> list[float]:
+def _values(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) -> list[float]:
     """The values of the parameter at a place; one value in a file is that of all trajectories."""
+    place, axis = split_swept_axis(place)
     if names_parts(place):
         return [_number_in_name(file, place)] * count
     if split_side_file(place):
         return [_number_next_to(file, place, recipe)] * count
     values = numbers_at(file, place)
+    if axis:
+        return sweep.spread(values, axis, f"{file.where}:{place}")
+    if len(values) != count and len(values) in sweep.lengths:
+        number = sweep.lengths.index(len(values)) + 1
+        raise SourceError(
+            f"{file.where}:{place}: {len(values)} values; expected one, or one for each of {count} "
+            f'trajectories; if they are along the axis n{number}, write "{place}[n{number}]"'
+        )
     if len(values) not in (1, count):
         raise SourceError(
             f"{file.where}:{place}: {len(values)} values; expected one, or one for each of {count} "

@@ -11,8 +11,9 @@ from ingest.fields.run_arrays import RunArrays
 from ingest.fields.scalars import described_scalars
 from ingest.fields.series import require_every_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
+from ingest.fields.sweep import NO_SWEEP, Sweep
 from ingest.formats.arrays import Arrays, AttributedArrays, whole
-from ingest.layout import split_channel
+from ingest.layout import split_channel, split_swept_axis
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
 from ingest.source import Row
@@ -21,17 +22,19 @@ from shards.errors import SourceError
 Times = tuple[float, ...]
 
 
-def described_rows(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> tuple[Row, ...]:
+def described_rows(
+    file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep: Sweep = NO_SWEEP
+) -> tuple[Row, ...]:
     """The times and parameters of each trajectory, as [time] and [scalars] of the recipe state."""
-    columns = described_scalars(file, recipe, len(steps))
+    columns = described_scalars(file, recipe, len(steps), sweep)
     files, notes = (file.files, tuple(file.notes)) if isinstance(file, RunArrays) else ((), ())
     return tuple(
         Row(time, {name: values[row] for name, values in columns.items()}, files, notes)
-        for row, time in enumerate(_times(file, recipe, steps))
+        for row, time in enumerate(_times(file, recipe, steps, sweep))
     )
 
 
-def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
+def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep: Sweep) -> list[Times]:
     """The times of each trajectory; raises SourceError if their number differs from `steps`."""
     rule = recipe.time
     if rule is None:
@@ -44,7 +47,7 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> li
     if not rule.stored:
         return [rule.times(frames) for frames in steps]
 
-    lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps)]
+    lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps, sweep)]
     if rule.step is None and rule.unit:
         unit = _stored_unit(file, rule.stored, recipe)
         lists = [counted_in(each, unit, rule.unit, file.where) for each in lists]
@@ -58,25 +61,30 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...]) -> li
     return lists
 
 
-def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...]) -> list[Times]:
+def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...], sweep: Sweep) -> list[Times]:
     """The times in the file: one list for all trajectories, or one for each."""
     if isinstance(file, RunArrays):
         return [file.times or ()]
     if names_parts(stored) or "@" in stored:
         return [stored_times(file, stored, step_paths(recipe))]
-    return [tuple(each.tolist()) for each in _lists(file, stored, steps)]
+    return [tuple(each.tolist()) for each in _lists(file, stored, steps, sweep)]
 
 
 def _stored_unit(file: AttributedArrays, stored: str, recipe: Recipe) -> str:
     """The unit of the stored times, as the file says it."""
-    return file.time_unit if isinstance(file, RunArrays) else unit_of_stored(file, stored, step_paths(recipe))
+    if isinstance(file, RunArrays):
+        return file.time_unit
+    return unit_of_stored(file, split_swept_axis(stored)[0], step_paths(recipe))
 
 
-def _lists(file: Arrays, stored: str, steps: tuple[int, ...]) -> list[npt.NDArray[np.float64]]:
-    """The lists [T] of an array [T], [T, 1] or [N, T], or of an array per trajectory."""
-    found = [whole(array) for array in find_arrays(file, stored)]
-    if len(found) == 1 and found[0].ndim == 2 and found[0].shape[0] == len(steps) > 1:
-        return list(found[0])
+def _lists(file: Arrays, stored: str, steps: tuple[int, ...], sweep: Sweep) -> list[npt.NDArray[np.float64]]:
+    """The lists [T] of an array [T], [T, 1] or [N, T], of an array per trajectory, or along a swept axis."""
+    path, axis = split_swept_axis(stored)
+    found = [whole(array) for array in find_arrays(file, path)]
+    if axis:
+        return sweep.spread(list(found[0]), axis, f"{file.where}:{path}")
+    if len(found) == 1 and len(steps) > 1 and found[0].shape[:-1] in ((len(steps),), sweep.lengths or None):
+        return list(found[0].reshape(len(steps), -1))
     return [
         values.reshape(-1) if max(values.shape, default=0) == values.size else np.empty(0) for values in found
     ]

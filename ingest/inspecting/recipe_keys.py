@@ -78,7 +78,8 @@ TABLES = (
             ),
             "layout": RecipeKey(
                 "Axes of the arrays as stored: n trajectory, t time, c component or channel, and the axes of "
-                "space. Write `1` for an axis of length 1.",
+                "space. Write `1` for an axis of length 1. With `n` several times, each combination is a "
+                "trajectory; `n1`, `n2` name these axes in a layout that has not all of them.",
                 'layout = "n t y x c"',
             ),
             "time": RecipeKey("Times of the frames.", "[time]"),
@@ -87,7 +88,8 @@ TABLES = (
                 "Start and end of an axis; the outermost cells end there.", "domain = { x = [0.0, 2.0] }"
             ),
             "scalars": RecipeKey(
-                "Where each parameter is: an array; a column of a table, counted from 0, as `params[1]`; "
+                "Where each parameter is: an array; an array along one of several axes n, as `nu[n2]`; a "
+                "column of a table, counted from 0, as `params[1]`; "
                 "`@attribute` of the file, `path@attribute`, `*@attribute` of each group of runs; a name in "
                 "braces in `files`; or a number in a JSON, TOML or namelist file (.nml) next to the data, as "
                 "`params.json#fluid.Pr`.",

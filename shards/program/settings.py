@@ -132,7 +132,8 @@ def _fault(cls: type[Any], fault: Any) -> str:
         return f"unknown key {location}{did_you_mean(str(fault['loc'][-1]), sorted(_known_names(cls)))}"
     if fault["type"] == "missing":
         return f"{location} is missing"
-    return f"{location}: {fault['msg']}" + (f" (found {fault['input']!r})" if location else "")
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{location}: {said} (found {fault['input']!r})" if location else said
 
 
 def _known_names(cls: type[Any]) -> set[str]:

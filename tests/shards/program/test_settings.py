@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import model_validator
 
 from shards.errors import SettingsError
 from shards.program.settings import dump_toml, load, make, override, read_toml
@@ -38,6 +39,18 @@ class Run:
     name: str
     layer: Layer
     note: str | None = None
+
+
+@checked
+class Box:
+    width: int
+    height: int
+
+    @model_validator(mode="after")
+    def _is_high(self):
+        if self.height < self.width:
+            raise ValueError(f"height {self.height}: expected at least width {self.width}")
+        return self
 
 
 TOML = """
@@ -135,6 +148,12 @@ def test_every_fault_is_told_in_one_line():
         words in message for words in ("name is missing", "layer.width is missing", "unknown key nome")
     )
     assert "\n" not in message
+
+
+def test_a_rule_between_keys_is_told_without_words_of_the_library():
+    with pytest.raises(SettingsError) as caught:
+        make(Box, {"width": 3, "height": 2}, "run.toml")
+    assert str(caught.value) == "run.toml: height 2: expected at least width 3"
 
 
 @pytest.mark.parametrize("content", [None, b"name = ", b"name = '\xff'"])
