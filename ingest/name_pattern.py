@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, pairwise
@@ -171,6 +171,15 @@ def names_parts(text: str) -> bool:
     (False, True)
     """
     return _PART.search(text) is not None
+
+
+def filled(text: str, parts: Mapping[str, str]) -> str:
+    """A text with the text of each part in its braces.
+
+    >>> filled("run_{run}.json", {"run": "03"})
+    'run_03.json'
+    """
+    return _PART.sub(lambda found: parts.get(found[1], found[0]), text)
 
 
 def missing_steps(steps: list[float]) -> float | None:

@@ -226,9 +226,10 @@ class Recipe:
                 raise ValueError(f"stored {name!r}: expected no named part but {{step}}")
         if (self.tiles is not None) != (TILE in NamePattern(self.files).parts):
             raise ValueError("tiles: expected both {tile} in files and a table [tiles]; one is missing")
-        named = {f"{{{part}}}" for part in NamePattern(self.files).parts if part not in OF_ONE_RUN}
+        named = set(NamePattern(self.files).parts) - set(OF_ONE_RUN)
         for name, place in self.scalars.items():
-            if names_parts(place) and place not in named:
+            of_files = set(NamePattern(place).parts) <= named if "#" in place else place.strip("{}") in named
+            if names_parts(place) and not of_files:
                 raise ValueError(f"scalar {name} = {place!r}: expected a part of files that names a run")
         return self
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,7 @@ from ingest.formats.run_files import RunFiles, files_of_run, runs_among
 from ingest.formats.side_files import find_side_file, split_side_file
 from ingest.formats.walk import FileTree, UnreadablePath, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
-from ingest.name_pattern import NamePattern, names_parts
+from ingest.name_pattern import NamePattern, filled, names_parts
 from ingest.recipe import Recipe
 from ingest.source import Source, find
 from shards.errors import MismatchError, SourceError
@@ -99,10 +99,14 @@ def _companions(recipe: Recipe, path: Path) -> tuple[Path, ...]:
     return (*find(recipe.source).companions(path), *_side_files(recipe, path))
 
 
-def _side_files(recipe: Recipe, path: Path) -> tuple[Path, ...]:
-    """The files next to a data file that hold parameters; if they change, the data change."""
-    named = (place[0] for place in map(split_side_file, recipe.scalars.values()) if place)
-    found = (find_side_file(path, name, recipe.files) for name in dict.fromkeys(named))
+def _side_files(recipe: Recipe, path: Path, parts: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """The files next to a data file that hold parameters; if they change, the data change.
+
+    `parts` are the parts of `files` in its name.
+    """
+    places = filter(None, map(split_side_file, recipe.scalars.values()))
+    named = dict.fromkeys(filled(name, parts or {}) for name, _ in places)
+    found = (find_side_file(path, name, recipe.files) for name in named)
     return tuple(filter(None, found))
 
 
@@ -132,7 +136,7 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     inputs = []
     for run in runs:
         first, *others = (marker(file.path) or file.path for file in run.files)
-        companions = (*others, *_side_files(recipe, first))
+        companions = (*others, *_side_files(recipe, first, run.files[0].parts))
         inputs.append(_input(root, first, _split_of(run, source, root), companions, run.name))
 
     return _in_order(root, _with_splits_of_names(recipe, inputs), unreadable)
@@ -255,7 +259,7 @@ def require_unchanged(recipe: Recipe, file: InputFile) -> None:
     if file.run:
         run = files_of_run(file.place, NamePattern(recipe.files))
         companions = tuple(marker(other.path) or other.path for other in run.files[1:]) if run else ()
-        companions = (*companions, *_side_files(recipe, file.place))
+        companions = (*companions, *_side_files(recipe, file.place, run.files[0].parts if run else None))
     else:
         companions = _companions(recipe, file.place)
 

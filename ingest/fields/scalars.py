@@ -8,9 +8,9 @@ from ingest.fields.numbers_at import numbers_at
 from ingest.fields.run_arrays import RunArrays
 from ingest.fields.sweep import Sweep
 from ingest.formats.arrays import Arrays
-from ingest.formats.side_files import find_side_file, numbers_in, split_side_file
+from ingest.formats.side_files import find_side_file, number_at, split_side_file
 from ingest.layout import split_swept_axis
-from ingest.name_pattern import names_parts, parameter_number
+from ingest.name_pattern import filled, names_parts, parameter_number
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 
@@ -23,10 +23,10 @@ def described_scalars(file: Arrays, recipe: Recipe, count: int, sweep: Sweep) ->
 def _values(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) -> list[float]:
     """The values of the parameter at a place; one value in a file is that of all trajectories."""
     place, axis = split_swept_axis(place)
-    if names_parts(place):
-        return [_number_in_name(file, place)] * count
     if split_side_file(place):
         return [_number_next_to(file, place, recipe)] * count
+    if names_parts(place):
+        return [_number_in_name(file, place)] * count
     values = numbers_at(file, place)
     if axis:
         return sweep.spread(values, axis, f"{file.where}:{place}")
@@ -46,8 +46,7 @@ def _values(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) 
 
 def _number_in_name(file: Arrays, place: str) -> float:
     """The number in a named part of the file names of a run."""
-    parts = file.parts if isinstance(file, RunArrays) else {}
-    text = parts.get(place.strip("{}"), "")
+    text = _parts(file).get(place.strip("{}"), "")
     try:
         return parameter_number(text)
     except ValueError as error:
@@ -59,16 +58,16 @@ def _number_in_name(file: Arrays, place: str) -> float:
 def _number_next_to(file: Arrays, place: str, recipe: Recipe) -> float:
     """The number in a file in the folder of the data, or in a folder above it that `files` names."""
     name, key = split_side_file(place) or ("", "")
+    name = filled(name, _parts(file))
     path = find_side_file(Path(file.where), name, recipe.files)
     if path is None:
         raise SourceError(
             f"{file.where}: no {name} next to it; expected one for scalar {place}; add it, or correct "
             "[scalars] of the recipe"
         )
-    numbers = numbers_in(path)
-    if key not in numbers:
-        raise SourceError(
-            f"{path}: no number {key}; found {', '.join(list(numbers)[:12]) or 'no number'}; correct "
-            "[scalars] of the recipe"
-        )
-    return numbers[key]
+    return number_at(path, key, _parts(file))
+
+
+def _parts(file: Arrays) -> dict[str, str]:
+    """The text of each part of `files` in the names of a run."""
+    return file.parts if isinstance(file, RunArrays) else {}

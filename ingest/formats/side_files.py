@@ -1,31 +1,28 @@
-"""Reads numbers from small files next to the data: JSON, TOML and Fortran namelists.
+"""Finds numbers in small files next to the data, by places such as `params.json#physics.nu`.
 
-The files are not trusted: their size is limited, no function here calls itself, and only numbers are taken.
-The reasons are in docs/decisions/0154-side-files.md.
+In a place, a part of `files` in braces stands for its text in the name of the run: `{run}.json#nu`,
+`sweep.csv#[file={run}.h5].nu`. The reasons are in docs/decisions/0154-side-files.md and
+docs/decisions/0146-parameters-per-run.md.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import tomllib
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from ingest.formats.side_tables import Node, nodes_of, number_of, tables_in
 from ingest.formats.zarr_marker import MARKERS
+from ingest.name_pattern import filled
 from shards.errors import SourceError
 
-BYTES = 2**20
-# A longer list is ignored.
-LONGEST_LIST = 64
-_PLACE = re.compile(r"([^/#]+\.(?:json|toml|nml))#(.+)")
-_GROUP = re.compile(r"\s*[&$](\w+)(.*)")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"
-# Lists are ignored: after the number, another name or the end must follow.
-_ASSIGNMENT = re.compile(rf"(\w+)\s*=\s*({_NUMBER})\s*(?=,?\s*(?:$|/|[A-Za-z_]\w*\s*=))")
+# How many folders of a path in a table are looked at.
+DEEPEST = 16
+_PLACE = re.compile(r"([^/#]+\.(?:csv|tsv|json|toml|ya?ml|nml))#(.+)")
+# The row of a table by a cell of it, such as [file=a.h5].
+_ROW = re.compile(r"\[([^\[\]=]+)=([^\[\]]*)\]")
 
 
 def split_side_file(place: str) -> tuple[str, str] | None:
@@ -53,59 +50,98 @@ def find_side_file(data: Path, name: str, files: str) -> Path | None:
 def numbers_in(path: Path) -> dict[str, float]:
     """The finite numbers in a file by their keys: `physics.nu` in a table or group, `size[1]` in a list.
 
-    Raises SourceError if the file is too large, or not of the format that its name ends with.
+    Raises SourceError if the file cannot be read.
     """
+    return dict(_content(path).numbers)
+
+
+def number_at(path: Path, key: str, parts: Mapping[str, str]) -> float:
+    """The number of a key of a file, with the parts in braces of the key filled in.
+
+    Raises SourceError if there is none, or not one row.
+    """
+    content, found = _content(path), _ROW.search(key)
+    if found:
+        key = f"{key[: found.start()]}[{_row(path, content, key, parts)}]{key[found.end() :]}"
+    else:
+        key = filled(key, parts)
+    if key not in content.numbers:
+        held = ", ".join(list(content.numbers)[:12]) or "no number"
+        raise SourceError(f"{path}: no number {key}; found {held}; correct [scalars] of the recipe")
+    return content.numbers[key]
+
+
+def same_name(cell: object) -> str:
+    """A text that is equal for a cell of a table and a name: 3 and 003 are one number.
+
+    >>> same_name(3) == same_name("003"), same_name("out_003.h5")
+    (True, 'out_003.h5')
+    """
+    number = number_of(cell)
+    return str(cell).strip() if number is None else repr(number)
+
+
+def rows_by(rows: list[Node], column: str) -> dict[str, list[int]]:
+    """The numbers of the rows by their cell in a column, as `same_name` writes it.
+
+    Of a path, each end counts: the row of `/data/a/out.h5` is also that of `a/out.h5` and `out.h5`.
+
+    >>> rows_by([{"file": "/data/a.h5"}, {"file": "/data/b.h5"}], "file")["b.h5"]
+    [1]
+    """
+    found: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        if isinstance(row, dict) and column in row:
+            whole = same_name(row[column])
+            pieces = whole.replace("\\", "/").split("/")[-DEEPEST:]
+            ends = ("/".join(pieces[place:]) for place in range(len(pieces)))
+            for name in dict.fromkeys((whole, *ends)):
+                found.setdefault(name, []).append(number)
+    return found
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a file holds: its numbers, its lists by key, and the rows of these lists that were looked up."""
+
+    numbers: dict[str, float]
+    lists: dict[str, list[Node]]
+    rows: dict[tuple[str, str], dict[str, list[int]]]
+
+
+def _content(path: Path) -> _Content:
     try:
-        with path.open("rb") as file:
-            content = file.read(BYTES + 1)
-        if len(content) > BYTES:
-            raise SourceError(f"{path}: more than {BYTES} bytes; expected a small file of parameters")
-        return dict(_READERS[path.suffix](content.decode()))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:80]
-        raise SourceError(f"{path}: cannot be read as {path.suffix[1:]} ({reason}); correct it") from error
+        status = path.stat()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); add it again") from error
+    return _cached(path, (status.st_size, status.st_mtime_ns))
 
 
-def _of_tables(tables: object) -> Iterator[tuple[str, float]]:
-    """The numbers in nested tables, breadth first; true and false are not numbers."""
-    waiting: deque[tuple[str, Any]] = deque([("", tables)])
-    while waiting:
-        key, held = waiting.popleft()
-        if isinstance(held, dict):
-            waiting += [(f"{key}.{name}" if key else name, value) for name, value in held.items()]
-        elif isinstance(held, list) and len(held) <= LONGEST_LIST:
-            waiting += [(f"{key}[{number}]", value) for number, value in enumerate(held)]
-        elif isinstance(held, int | float) and not isinstance(held, bool) and _is_finite(held):
-            yield key, float(held)
+@lru_cache(maxsize=8)
+def _cached(path: Path, version: object) -> _Content:
+    # A table of thousands of runs is read once, not once per run.
+    numbers: dict[str, float] = {}
+    lists: dict[str, list[Node]] = {}
+    for key, held in nodes_of(tables_in(path)):
+        number = number_of(held)
+        if number is not None:
+            numbers[key] = number
+        elif isinstance(held, list):
+            lists[key] = held
+    return _Content(numbers, lists, {})
 
 
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        # An integer in JSON may have any number of digits.
-        return False
-
-
-def _of_namelist(text: str) -> Iterator[tuple[str, float]]:
-    """The numbers of a Fortran namelist, by group and name."""
-    group = ""
-    for line in text.splitlines():
-        plain = re.sub(r"'[^']*'|\"[^\"]*\"|!.*", "", line).strip()
-        begun = _GROUP.fullmatch(plain)
-        if begun:
-            group, plain = ("", "") if begun[1].lower() == "end" else (begun[1], begun[2])
-        for name, number in _ASSIGNMENT.findall(plain) if group else ():
-            value = float(re.sub("[dD]", "e", number))
-            if math.isfinite(value):
-                yield f"{group}.{name}", value
-        if plain.endswith("/"):
-            group = ""
-
-
-_READERS: dict[str, Callable[[str], Iterator[tuple[str, float]]]] = {
-    ".json": lambda text: _of_tables(json.loads(text)),
-    ".toml": lambda text: _of_tables(tomllib.loads(text)),
-    ".nml": _of_namelist,
-}
-SUFFIXES = tuple(_READERS)
+def _row(path: Path, content: _Content, key: str, parts: Mapping[str, str]) -> int:
+    """The number of the row that a key such as `runs[file={run}.h5].Re` selects."""
+    found = _ROW.search(key)
+    assert found is not None
+    before, column, wanted = key[: found.start()], found[1], filled(found[2], parts)
+    if (before, column) not in content.rows:
+        content.rows[before, column] = rows_by(content.lists.get(before, []), column)
+    rows = content.rows[before, column].get(same_name(wanted), [])
+    if len(rows) != 1:
+        raise SourceError(
+            f"{path}: {len(rows) or 'no'} rows with {column} = {wanted}; expected one for each run; correct "
+            "the file, or [scalars] of the recipe"
+        )
+    return rows[0]

@@ -7,6 +7,7 @@ recipes before it is written.
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.formats.zarr_marker import marker
@@ -26,6 +27,7 @@ from ingest.inspecting.inferred_layout import no_field
 from ingest.inspecting.listed_halo import listed_halo
 from ingest.inspecting.mesh_order import with_mesh_order
 from ingest.inspecting.side_numbers import side_numbers
+from ingest.inspecting.side_paths import runs_of
 from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.state_paths import with_step_paths
 from ingest.inspecting.upper_faces import without_upper_faces
@@ -88,5 +90,8 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
             ghosts = GhostCells(halo, words="as many as the file says")
         else:
             ghosts = ghost_cells(arrays, layout)
-        numbers = side_numbers(folder.first, folder.pattern) if folder else side_numbers(path, "")
-        return DraftText(path, arrays, layout, solver, folder, ghosts, numbers).text()
+        runs, pattern = runs_of(path, folder)
+        side = side_numbers(runs, pattern)
+        if side.need_parts and folder is not None:
+            folder = replace(folder, pattern=pattern)
+        return DraftText(path, arrays, layout, solver, folder, ghosts, side).text()

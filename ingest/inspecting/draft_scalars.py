@@ -16,7 +16,7 @@ from ingest.inspecting.contents import root_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import NamedParameter
 from ingest.inspecting.inferred_layout import InferredLayout
-from ingest.inspecting.parameters import PHYSICS, PROGRAM, looks_like_physics
+from ingest.inspecting.parameters import PHYSICS, PROGRAM, is_of_program, looks_like_physics
 from ingest.inspecting.side_numbers import SideNumber
 from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
@@ -32,15 +32,27 @@ COLUMN_LIST = re.compile(
 
 @dataclass(frozen=True)
 class DraftParameter:
-    """A number of the draft: its place in a recipe, its value or range; is it likely physics?"""
+    """A number of the draft: its place in a recipe, its value or range; is it likely physics?
+
+    `lacks` says that some runs have none.
+    """
 
     place: str
     span: str
     is_physics: bool
+    lacks: bool = False
 
     @classmethod
     def of_number(cls, name: str, place: str, value: float) -> DraftParameter:
         return cls(place, f"{value:g}", looks_like_physics(name, value))
+
+    @classmethod
+    def next_to_the_data(cls, number: SideNumber) -> DraftParameter:
+        # Who names a column says that it is a parameter; a counter is none.
+        is_physics = looks_like_physics(number.name, number.value)
+        is_listed = number.is_column and not is_of_program(number.name)
+        span = _span(min(number.values), max(number.values))
+        return cls(number.place, span, is_physics or is_listed, number.lacks)
 
 
 def scalar_lines(
@@ -62,14 +74,20 @@ def scalar_lines(
     found = _parameters(arrays, layout, in_names, named)
     for number in side_numbers:
         # The data themselves come first.
-        found.setdefault(number.name, DraftParameter.of_number(number.name, number.place, number.value))
+        found.setdefault(number.name, DraftParameter.next_to_the_data(number))
     changing = changing_places({each.place for each in found.values()}, arrays, last_file)
     states = [name for name, each in found.items() if each.place in changing]
     kept = {name: each for name, each in found.items() if name not in (*states, used)}
-    taken = [f"{line(name, each.place)}  # {each.span}" for name, each in kept.items() if each.is_physics]
+    sure = {name: each for name, each in kept.items() if each.is_physics and not each.lacks}
+    taken = [f"{line(name, each.place)}  # {each.span}" for name, each in sure.items()]
     left = [printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics]
     comments = [
         f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
+    ]
+    absent = {name: each for name, each in kept.items() if each.is_physics and each.lacks}
+    comments += [
+        f"# {line(name, each.place)}  # {each.span}; CHECK: some runs have none, and would be left out"
+        for name, each in absent.items()
     ]
     if states:
         comments.append(
@@ -80,7 +98,7 @@ def scalar_lines(
             f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
         )
     if not taken:
-        header = ["[scalars]"] if unsure else []
+        header = ["[scalars]"] if unsure or absent else []
         return ["", *header, *comments] if comments else []
     said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
     return ["", "[scalars]", said, *taken, *comments]
@@ -119,10 +137,13 @@ def _parameters(
         if name in found:
             # An attribute and an array of one name: the array is what a solver reads back.
             found.pop(name)
-        span = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
-        found[name] = DraftParameter(each.stored, span, looks_like_physics(last, low))
+        found[name] = DraftParameter(each.stored, _span(low, high), looks_like_physics(last, low))
 
     return found | _columns(arrays, layout, set(found))
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
 def _is_unsure(part: NamedParameter) -> bool:

@@ -20,7 +20,7 @@ from ingest.inspecting.frames import FrameReader
 from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.infer_fields import DraftField, draft_fields, is_mask
 from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray
-from ingest.inspecting.side_numbers import SideNumber
+from ingest.inspecting.side_numbers import SideNumbers
 from ingest.inspecting.solvers import Solver
 from ingest.layout import split_channel
 from ingest.source import find
@@ -45,23 +45,24 @@ class DraftText:
     solver: Solver | None = None
     folder: FolderContents | None = None
     ghosts: GhostCells = field(default_factory=GhostCells)
-    # Numbers of files next to the data.
-    side_numbers: tuple[SideNumber, ...] = ()
+    # What the files next to the data hold.
+    side: SideNumbers = field(default_factory=SideNumbers)
 
     def text(self) -> str:
         """The TOML text."""
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.ghosts)
-        times = TimeLines(self._reader, self.folder, self.side_numbers)
+        times = TimeLines(self._reader, self.folder, self.side.numbers)
         lines = [*self._head(), *axes.crop(), *times.lines(), *axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(
             self.arrays,
             self.layout,
             self.folder.parameters if self.folder else (),
             self.folder.last if self.folder else None,
-            self.side_numbers,
+            self.side.numbers,
             times.used,
         )
+        lines += self._unused()
         lines += self._mask()
         lines += self._held_out()
         for each in fields:
@@ -110,6 +111,9 @@ class DraftText:
         """The pattern of file names, if it must be stated, and the files that it does not match."""
         if self.folder is None:
             usual = any(self.path.match(pattern) for pattern in find("arrays").PATTERNS)
+            if self.side.need_parts:
+                yield line("files", f"{{run}}{self.path.suffix}")
+                return
             if self.path.is_file() and not usual and self.path.name not in MARKERS:
                 yield f"{line('files', f'*{self.path.suffix}' if self.path.suffix else self.path.name)}"
             return
@@ -120,6 +124,14 @@ class DraftText:
         if self.folder.others:
             count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
             yield f"# Not taken, {count} files: {printable(', '.join(self.folder.others[:9]))}{more}"
+
+    def _unused(self) -> list[str]:
+        """A comment with the text files next to the data that the draft does not use."""
+        if not self.side.unused:
+            return []
+        names, more = self.side.unused[:9], ", ..." if len(self.side.unused) > 9 else ""
+        said = f"# Text files next to the data, not used: {printable(', '.join(names))}{more}"
+        return ["", said, "# If they hold parameters, see docs/own-files.md, section Parameters."]
 
     def _kind(self) -> Iterator[str]:
         kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)

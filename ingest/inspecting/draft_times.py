@@ -127,7 +127,8 @@ class TimeLines:
         frames = self.layout.lengths[TIME]
         said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
         numbers = [(name, f"the attribute {name}", v) for name, v in root_numbers(self.arrays).items()]
-        numbers += [(each.name, printable(each.place), each.value) for each in self.side_numbers]
+        same = [each for each in self.side_numbers if each.is_one]
+        numbers += [(each.name, printable(each.place), each.value) for each in same]
         for name, place, value in numbers:
             if STEP_NAME.fullmatch(name) and value > 0:
                 note = f"{place}, right if every step of the solver is a frame"
@@ -149,8 +150,8 @@ class TimeLines:
                 continue
             last = self.folder.last if self.folder is not None else None
             return None if place in changing_places({place}, self.arrays, last) else (name, value)
-        steps = ((each.name, each.value) for each in self.side_numbers if SOLVER_STEP.fullmatch(each.name))
-        return next((step for step in steps if step[1] > 0), None)
+        steps = (each for each in self.side_numbers if each.is_one and SOLVER_STEP.fullmatch(each.name))
+        return next(((each.name, each.value) for each in steps if each.value > 0), None)
 
     @property
     def used(self) -> str:

@@ -47,7 +47,7 @@ def look_through(folder: Path) -> FolderContents:
 
     Names of all files are read, and what a few of them hold.
     """
-    found = _without_restarts(_data_files(folder))
+    found = _without_restarts(data_files(folder))
     if not found:
         raise _nothing_to_read(folder)
     arranged = _arranged(folder, found)
@@ -124,7 +124,7 @@ def _nothing_to_read(folder: Path) -> SourceError:
     )
 
 
-def _data_files(folder: Path) -> list[Path]:
+def data_files(folder: Path) -> list[Path]:
     """The files that may hold arrays, for a zarr store its folder; hidden files are left out."""
     found = []
     for place, folders, files in os.walk(folder):

@@ -66,11 +66,24 @@ def looks_like_physics(name: str, value: float) -> bool:
     >>> looks_like_physics("k", 0.06), looks_like_physics("k", 6.0)
     (True, False)
     """
-    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)]
+    words = _words(name)
     if name.lower() in PHYSICS or (len(words) > 1 and words[-1] in PHYSICS and len(words[-1]) > 3):
         return True
-    if name.lower() in PROGRAM or not PROGRAM.isdisjoint(words):
+    if is_of_program(name):
         return False
     if not value.is_integer() or not QUANTITIES.isdisjoint(words):
         return True
     return name.lower() not in INDICES and len(name) <= 4 and abs(value) < 1e6
+
+
+def is_of_program(name: str) -> bool:
+    """Whether a name has a word for counters and settings of a program.
+
+    >>> is_of_program("run_id"), is_of_program("nx"), is_of_program("forcing")
+    (True, True, False)
+    """
+    return name.lower() in PROGRAM or not PROGRAM.isdisjoint(_words(name))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)]

@@ -1,83 +1,125 @@
-"""Finds parameters and time steps for a draft in small files next to the data.
+"""Finds parameters and time steps for a draft in small files next to the data, and names the other files.
 
-The reasons are in docs/decisions/0154-side-files.md.
+The reasons are in docs/decisions/0154-side-files.md and docs/decisions/0146-parameters-per-run.md.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.formats.side_files import BYTES, SUFFIXES, folders_of, numbers_in
+from ingest.formats.run_files import RunFiles
+from ingest.formats.side_files import number_at, numbers_in
+from ingest.formats.side_tables import SUFFIXES, tables_in
+from ingest.inspecting.side_paths import SidePath, side_paths, spread
+from ingest.inspecting.side_rows import is_key, rows_of_runs, table_of_one_run
+from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
 # The most files that are read, and the most numbers that are offered.
 MOST_FILES = 8
 MOST_NUMBERS = 40
-# Names of files that do not hold parameters: schemas, our cards and indices, and those of programs.
-OWN = re.compile(r".*schema\.json|card\.json|index\.json|package(-lock)?\.json|pyproject\.toml")
-# A line that is in each of our recipes, but not in a file of parameters.
-RECIPE = re.compile(rb'^source\s*=\s*"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class SideNumber:
-    """A number in a file next to the data: its name, its place in a recipe, and its value."""
+    """A number in files next to the data: its name, its place in a recipe, its values in several runs.
+
+    `lacks` says that some runs have none. `is_column` says that a table lists it as a property of runs.
+    """
 
     name: str
     place: str
-    value: float
+    values: tuple[float, ...]
+    lacks: bool = False
+    is_column: bool = False
+
+    @property
+    def value(self) -> float:
+        return self.values[0]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is the same in all runs."""
+        return not self.lacks and len(set(self.values)) == 1
 
 
-def side_numbers(data: Path, files: str) -> tuple[SideNumber, ...]:
-    """The numbers in the files next to a data file and in the folders above it that `files` names."""
+@dataclass(frozen=True)
+class SideNumbers:
+    """The numbers next to the data, and the files that are not used, some with the reason."""
+
+    numbers: tuple[SideNumber, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    @property
+    def need_parts(self) -> bool:
+        """Whether the pattern of the files must name what tells runs apart."""
+        return any(names_parts(each.place) for each in self.numbers)
+
+
+def side_numbers(runs: list[RunFiles], pattern: str) -> SideNumbers:
+    """The numbers in files next to these runs, and in the folders above them that `pattern` names.
+
+    The pattern has a named part for all that tells runs apart.
+    """
     found: dict[str, SideNumber] = {}
-    for path in _side_files(data, files):
-        try:
-            numbers = numbers_in(path)
-        except SourceError:
-            # Not a file of parameters.
+    unused: list[str] = []
+    read = 0
+    for each in side_paths(runs, pattern):
+        if Path(each.form).suffix.lower() not in SUFFIXES or read == MOST_FILES:
+            unused.append(each.shown)
             continue
-        for key, value in numbers.items():
-            # The numbers of a list have no names.
-            if key.endswith("]") or len(found) >= MOST_NUMBERS:
-                continue
-            last = key.rpartition(".")[2]
-            name = re.sub(r"\W+", "_", key) if last in found else last
-            found.setdefault(name, SideNumber(name, f"{path.name}#{key}", value))
-    return tuple(found.values())
+        read += 1
+        numbers = list(_numbers(each, pattern, unused))
+        for number in numbers[: MOST_NUMBERS - len(found)]:
+            whole_key = re.sub(r"\W+", "_", number.place.partition("#")[2]).strip("_")
+            name = whole_key if number.name in found else number.name
+            found.setdefault(name, replace(number, name=name))
+    return SideNumbers(tuple(found.values()), tuple(unused))
 
 
-def _side_files(data: Path, files: str) -> Iterator[Path]:
-    """The files with parameters of all data in a folder; files of one run among several are left out."""
-    count = 0
-    for folder in folders_of(data, files):
-        paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-        alike = Counter(_without_digits(path) for path in paths)
-        for path in paths:
-            of_one = alike[_without_digits(path)] > 1 or _names_the_run(path, data)
-            if of_one or path.name.startswith(".") or OWN.fullmatch(path.name) or _is_recipe(path):
-                continue
-            count += 1
-            if count > MOST_FILES:
-                return
-            yield path
+def _numbers(each: SidePath, pattern: str, unused: list[str]) -> Iterator[SideNumber]:
+    """Yields the numbers of a file; if it has none, adds it to those that are not used, with the reason."""
+    try:
+        keys = list(_keys(each, pattern))
+    except SourceError as error:
+        unused.append(f"{each.shown} ({str(error).removeprefix(f'{each.path}: ')})")
+        return
+    if not keys:
+        is_table = Path(each.form).suffix.lower() in (".csv", ".tsv")
+        reason = "no number in rows that name the runs" if is_table else "no number with a name"
+        unused.append(f"{each.shown} ({each.reason or reason})")
+    for key, name, is_column in keys:
+        values, lacks = _values(each, key)
+        if values:
+            yield SideNumber(name, f"{each.form}#{key}", values, lacks or each.lacking > 0, is_column)
 
 
-def _names_the_run(path: Path, data: Path) -> bool:
-    """Whether a name holds that of a data file as a word, as params_u.json next to u.h5 does."""
-    return re.search(rf"(?<![A-Za-z0-9]){re.escape(data.stem)}(?![A-Za-z0-9])", path.stem) is not None
+def _keys(each: SidePath, pattern: str) -> Iterator[tuple[str, str, bool]]:
+    """Yields key and name of each number of a file, and whether a table lists it."""
+    tables = tables_in(each.path)
+    listed = rows_of_runs(tables, [run for run, _ in each.runs], pattern)
+    if each.reason and listed is None:
+        return
+    listed = listed or table_of_one_run(tables)
+    if listed is not None:
+        yield from ((key, name, True) for name, key in listed.keys)
+        if not listed.table:
+            return
+    for key in numbers_in(each.path):
+        # The numbers of a list have no names.
+        if is_key(key) and not (listed and key.startswith(f"{listed.table}.")):
+            yield key, key.rpartition(".")[2], False
 
 
-def _is_recipe(path: Path) -> bool:
-    if path.suffix != ".toml":
-        return False
-    with path.open("rb") as file:
-        return RECIPE.search(file.read(BYTES)) is not None
-
-
-def _without_digits(path: Path) -> str:
-    return re.sub(r"\d+", "#", path.name)
+def _values(each: SidePath, key: str) -> tuple[tuple[float, ...], bool]:
+    """The numbers of a key in some of the runs, and whether one of these runs has none."""
+    values, lacks = [], False
+    for run, path in spread(each.runs):
+        try:
+            values.append(number_at(path, key, run.files[0].parts))
+        except SourceError:
+            lacks = True
+    return tuple(values), lacks

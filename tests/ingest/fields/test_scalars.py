@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ingest.building.inputs import find_inputs, require_unchanged
-from ingest.formats.side_files import BYTES, numbers_in
+from ingest.formats.side_files import numbers_in
+from ingest.formats.side_tables import BYTES, YAML_BYTES
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.errors import MismatchError, SourceError
@@ -39,6 +40,12 @@ def runs(tmp_path):
     (tmp_path / "case" / "params.json").write_text('{"fluid": {"Pr": 0.71}, "size": [2, 1.5], "on": true}')
     (path.parent / "setup.toml").write_text("[fluid]\nRe = 1e3\n")
     (path.parent / "input.nml").write_text("&fluid Ek = 1.5d-3, name = 'Ro = 2' \n We=3 / \n Fr = 2\n")
+    (path.parent / "runs.yaml").write_text("fluid:\n  mu: 2e-3  # text for YAML 1.1\n")
+    (path.parent / "sweep.csv").write_text("# two runs\nfile; mu\nother.h5; 1\nruns.h5; 0.25\n")
+    (path.parent / "all.json").write_text(
+        '{"list": [{"id": "a", "mu": 1}, {"id": "runs", "mu": 0.5}], "runs": {"mu": "0.75"},'
+        ' "twice": [{"id": "runs", "mu": 1}, {"id": "runs", "mu": 2}]}'
+    )
     return path
 
 
@@ -54,10 +61,14 @@ def runs(tmp_path):
         ("setup.toml#fluid.Re", [1000.0, 1000.0]),
         ("input.nml#fluid.Ek", [0.0015, 0.0015]),
         ("input.nml#fluid.We", [3.0, 3.0]),
+        ("{run}.yaml#fluid.mu", [0.002, 0.002]),
+        ("sweep.csv#[file={run}.h5].mu", [0.25, 0.25]),
+        ("all.json#list[id={run}].mu", [0.5, 0.5]),
+        ("all.json#{run}.mu", [0.75, 0.75]),
     ],
 )
 def test_a_parameter_is_read_where_it_is(runs, place, values):
-    described = recipe(files="out/*.h5", scalars={"value": place})
+    described = recipe(files="out/{run}.h5", scalars={"value": place})
     with find("arrays").open_file(runs, described) as file:
         assert [row.scalars["value"] for row in file.rows] == values
 
@@ -71,6 +82,9 @@ def test_a_parameter_is_read_where_it_is(runs, place, values):
         ("out/*.h5", "params.json#Pr", r"params.json: no number Pr; found fluid.Pr, size\[0\], size\[1\]"),
         ("out/*.h5", "params.json#on", "params.json: no number on"),
         ("out/*.h5", "input.nml#fluid.Fr", "no number fluid.Fr"),
+        ("out/{run}.h5", "sweep.csv#[mu=7].mu", "sweep.csv: no rows with mu = 7; expected one for each run"),
+        ("out/{run}.h5", "all.json#twice[id={run}].mu", "all.json: 2 rows with id = runs"),
+        ("out/{run}.h5", "{run}.toml#mu", "no runs.toml next to it"),
         # Without the folder in `files`, the file above is not next to the data.
         ("*.h5", "params.json#fluid.Pr", "no params.json next to it"),
     ],
@@ -90,6 +104,16 @@ def test_a_place_without_a_number_is_told(runs, files, place, words):
         ("a.json", b"9" * 9000, "cannot be read as json"),
         ("a.toml", b"a = " + b"[" * 100_000, "cannot be read as toml"),
         ("a.toml", b"nu = ", "cannot be read as toml"),
+        ("a.json", b'{"nu": 1, "nu": 2}', "nu is there twice"),
+        ("a.yaml", b"nu: 1\nnu: 2\n", "nu is there twice"),
+        ("a.yaml", b"a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]\n", "it has anchors"),
+        ("a.yaml", b"a: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
+        ("a.yaml", b"[" * 20_000, "cannot be read as yaml"),
+        ("a.yml", b" " * (YAML_BYTES + 1), "more than 65536 bytes"),
+        ("a.csv", b"run,nu,nu\na,1,2\n", "nu is there twice"),
+        ("a.csv", b"run,nu\na,1\nb\n", "row 2 has 1 values for 2 columns"),
+        ("a.csv", b"0.5,1\n1.5,2\n", "its first line does not name the columns"),
+        ("a.csv", b'run,nu\n"' + b"a" * 200_000, "cannot be read as csv"),
     ],
 )
 def test_a_hostile_file_next_to_the_data_is_one_line(tmp_path, name, content, words):
@@ -101,8 +125,12 @@ def test_a_hostile_file_next_to_the_data_is_one_line(tmp_path, name, content, wo
 
 def test_only_finite_numbers_are_taken(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text('{"a": NaN, "b": 1e999, "c": "1.5", "d": null, "e": {"f": -2}, "g": 1' + "0" * 400 + "}")
-    assert numbers_in(path) == {"e.f": -2.0}
+    path.write_text(
+        '{"a": NaN, "b": 1e999, "c": "1_0", "d": null, "e": {"f": -2}, "h": "nan", "i": "1e-3", "g": 1'
+        + "0" * 400
+        + "}"
+    )
+    assert numbers_in(path) == {"e.f": -2.0, "i": 0.001}
 
 
 def test_a_change_of_the_file_next_to_the_data_is_a_change_of_the_data(runs, tmp_path):

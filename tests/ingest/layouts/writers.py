@@ -725,7 +725,7 @@ def a_file_of_parameters_for_each_of_several_runs(folder):
     for run in range(2):
         write_hdf5(folder / f"run_{run}.h5", {"u": U + run, **LISTS})
         (folder / f"run_{run}.json").write_text(f'{{"nu": 0.{run + 1}}}')
-    return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2, scalars={"nu": [np.nan] * 2})
+    return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2, scalars={"nu": [0.1, 0.2]})
 
 
 @layout

@@ -1,0 +1,170 @@
+"""Finds small text files next to the data, and of which runs they are.
+
+A name that differs from run to run is written with a part in braces: `{run}.json` next to `{run}.h5`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TypeVar
+
+from ingest.formats.run_files import RunFiles, runs_among
+from ingest.formats.side_files import folders_of
+from ingest.formats.side_tables import BYTES, SUFFIXES
+from ingest.inspecting.folder import data_files
+from ingest.inspecting.folder_contents import FolderContents
+from ingest.name_pattern import NamePattern, filled, names_parts
+
+# In how many runs names and numbers are looked up, and how many files of a folder are looked at.
+MOST_RUNS = 20
+MOST_FILES = 10_000
+# Names of files that do not hold parameters: schemas, our cards, and those of programs.
+OWN = re.compile(r".*schema\.json|card\.json|package(-lock)?\.json|pyproject\.toml")
+# A line that is in each of our recipes, but not in a file of parameters.
+RECIPE = re.compile(rb'^source\s*=\s*"', re.MULTILINE)
+# How many bytes show whether a file is text.
+FIRST_BYTES = 2**10
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SidePath:
+    """A text file next to the data: its name with parts in braces, the runs that have it, each with its file.
+
+    `lacking` is how many runs have none. `reason` says why it is not the file of each run, unless its rows
+    name all of them.
+    """
+
+    form: str
+    runs: tuple[tuple[RunFiles, Path], ...]
+    lacking: int
+    reason: str = ""
+
+    @property
+    def path(self) -> Path:
+        return self.runs[0][1]
+
+    @property
+    def shown(self) -> str:
+        """The name for a reader: that of all runs, or the path of one file."""
+        return self.form if len(self.runs) > 1 else self.path.relative_to(self.runs[0][0].base).as_posix()
+
+
+def spread(items: Sequence[T]) -> Sequence[T]:
+    """Some of the items, evenly spread, with the first.
+
+    >>> spread(range(55))
+    range(0, 55, 3)
+    """
+    return items[:: -(-len(items) // MOST_RUNS) or 1]
+
+
+def runs_of(path: Path, folder: FolderContents | None) -> tuple[list[RunFiles], str]:
+    """The runs of a folder, or the one of a file, and a pattern that names all that tells them apart."""
+    if folder is None:
+        pattern, paths = f"{{run}}{path.suffix}", [path]
+    else:
+        pattern, paths = NamePattern(folder.pattern).told_apart, data_files(path)
+    return runs_among(paths, NamePattern(pattern)), pattern
+
+
+def side_paths(runs: list[RunFiles], pattern: str) -> Iterator[SidePath]:
+    """Yields the text files next to these runs, and in the folders above them that `pattern` names."""
+    texts: dict[Path, dict[str, Path]] = {}
+    for folder in set(chain.from_iterable(folders_of(run.first, pattern) for run in runs)):
+        texts[folder] = _text_files(folder)
+
+    taken: set[Path] = set()
+    for form in _forms(runs, pattern, texts):
+        having = _having(runs, form, pattern, texts)
+        of_one = len(having) == 1 < len(runs)
+        if of_one and names_parts(form):
+            # It may be called by a run, or be a table of all runs.
+            form = having[0][1].name
+            having = _having(runs, form, pattern, texts)
+        paths = {path for _, path in having}
+        if not paths or paths <= taken:
+            continue
+        taken |= paths
+        alike = Counter(_without_digits(name) for name in texts[having[0][1].parent])
+        reason = ""
+        if of_one:
+            reason = f"next to 1 of {len(runs)} runs"
+        elif not names_parts(form) and alike[_without_digits(form)] > 1:
+            reason = "one of several; its name does not name the run"
+        yield SidePath(form, tuple(having), len(runs) - len(having), reason)
+
+
+def _having(
+    runs: list[RunFiles], form: str, pattern: str, texts: dict[Path, dict[str, Path]]
+) -> list[tuple[RunFiles, Path]]:
+    """The runs that have a file of this name, each with the nearest."""
+    found = ((run, _nearest(run, form, pattern, texts)) for run in runs)
+    return [(run, path) for run, path in found if path is not None]
+
+
+def _forms(runs: list[RunFiles], pattern: str, texts: dict[Path, dict[str, Path]]) -> dict[str, None]:
+    """The names of the text files, nearest first; those with parts in braces come first."""
+    forms: dict[str, None] = {}
+    for run in spread(runs):
+        for folder in folders_of(run.first, pattern):
+            for name in texts[folder]:
+                forms[_with_parts(name, run.files[0].parts)] = None
+    return dict.fromkeys(sorted(forms, key=lambda form: not names_parts(form)))
+
+
+def _with_parts(name: str, parts: dict[str, str]) -> str:
+    """A file name with each part that it repeats in braces, if it is a word or a number in it.
+
+    >>> _with_parts("run003_2d.json", {"out": "003", "seed": "2"})
+    'run{out}_2d.json'
+    """
+    for part, text in sorted(parts.items(), key=lambda each: -len(each[1])):
+        before = r"(?<!\d)" if text[:1].isdigit() else r"(?<![A-Za-z0-9{])"
+        name = re.sub(rf"{before}{re.escape(text)}(?![A-Za-z0-9}}])", f"{{{part}}}", name, count=1)
+    return name
+
+
+def _nearest(run: RunFiles, form: str, pattern: str, texts: dict[Path, dict[str, Path]]) -> Path | None:
+    name = filled(form, run.files[0].parts)
+    places = (texts[folder].get(name) for folder in folders_of(run.first, pattern))
+    return next((place for place in places if place is not None), None)
+
+
+def _without_digits(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _text_files(folder: Path) -> dict[str, Path]:
+    """The small text files of a folder by name, without recipes and files of our own."""
+    try:
+        entries = sorted(islice(folder.iterdir(), MOST_FILES))
+    except OSError:
+        return {}
+    names = {path.name for path in entries}
+    return {path.name: path for path in entries if not _is_own(path.name, names) and _is_text(path)}
+
+
+def _is_own(name: str, others: set[str]) -> bool:
+    index = name == "index.json" and "card.json" in others
+    return index or name.startswith(".") or "{" in name or OWN.fullmatch(name) is not None
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file is small and of text, and no recipe."""
+    try:
+        if not path.is_file() or path.stat().st_size > BYTES:
+            return False
+        with path.open("rb") as file:
+            first = file.read(FIRST_BYTES if path.suffix != ".toml" else BYTES)
+    except OSError:
+        return False
+    if path.suffix.lower() in SUFFIXES:
+        return path.suffix != ".toml" or RECIPE.search(first) is None
+    # A letter of several bytes may be cut at the end.
+    return b"\0" not in first and bool(first) and "�" not in first.decode("utf-8", "replace")[:-3]
