@@ -15,6 +15,7 @@ from walrus.batch import channels_of
 from walrus.model.cost import window_cost
 from walrus.reading.plan import MicroBatch, StreamPlan, Task
 from walrus.reading.ranks import Rank, count_groups
+from walrus.training.fit_memory import in_words
 from walrus.training.memory_estimate import (
     MemoryEstimate,
     activations,
@@ -183,20 +184,11 @@ def dry_run_text(run: RunForecast) -> str:
         lines += [_line(step, micro, width) for micro in micros[:MICRO_BATCHES_SHOWN]]
         if len(micros) > MICRO_BATCHES_SHOWN:
             lines.append(f"step {step}: {len(micros) - MICRO_BATCHES_SHOWN} more (all with --json)")
-    memory = run.memory
-    parts = {
-        "weights": memory.weights,
-        "gradients": memory.gradients,
-        "optimiser": memory.optimizer,
-        "activations": memory.activations,
-        "buffers": memory.buffers,
-    }
-    details = ", ".join(f"{part} {size_in_words(size)}" for part, size in parts.items())
     lines += [
         "",
         f"A rank computes {run.tflop_per_step_and_rank:.3g} TFLOP per step and waits for others "
         f"{100 * run.idle_share:.1f} % of the time (predicted from the costs).",
-        f"Memory of a rank, about: {size_in_words(memory.total)} ({details}) in single precision.",
+        f"Memory of a rank, in single precision: {in_words(run.memory)}.",
         f"Disk: {AT_ONCE} checkpoints take {size_in_words(run.checkpoints)}.",
     ]
     return "\n".join(lines)

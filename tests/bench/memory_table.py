@@ -4,10 +4,10 @@
 
 What the backward pass keeps is counted on tensors without data (torch's fake tensors): every storage that
 autograd saves for the published micro-batch of one GPU, in single precision and under autocast to bfloat16.
-State is float32 weights, gradients, AdamW's two moments, and buffers for what ranks exchange; from ZeRO stage
-1 on the optimiser has a copy of the weights of its own. A test counts it on real ranks. The work space of
-kernels, what a block that is computed again holds meanwhile, and fragmentation come on top; a card counts as
-large enough where a tenth of it is left.
+State is float32 weights, gradients, the moments of the optimiser, and buffers for what ranks exchange; from
+ZeRO stage 1 on the optimiser has a copy of the weights of its own. A test counts it on real ranks, another
+one holds the table of the page. The work space of kernels, what a block that is computed again holds
+meanwhile, and fragmentation come on top; a card counts as large enough where a tenth of it is left.
 """
 
 from __future__ import annotations
@@ -33,6 +33,14 @@ BOUNDARIES = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundar
 PLANE = (6, 2, (256, 256, 1))
 VOLUME = (3, 1, (128, 128, 128))
 CARDS = (40, 80, 141)
+# Blocks computed again in the backward pass: none, each second one, each.
+EVERY = (0, 2, 1)
+# The optimiser, and for it ZeRO stages, each with the number of ranks that share the state.
+SHARED = {
+    "AdamW": ((0, 1), (1, 8), (1, 96), (2, 8), (2, 96), (3, 4), (3, 8), (3, 96)),
+    "Muon": ((0, 1), (1, 8), (2, 8), (3, 8)),
+    "AdamW on the CPU": ((1, 1), (1, 8), (2, 8), (3, 8)),
+}
 
 
 def kept_bytes(
@@ -60,29 +68,37 @@ def kept_bytes(
     return sum(size for identity, size in kept.items() if identity not in own)
 
 
-def main() -> None:
+def memory_rows(kept: dict[int, int]) -> list[str]:
+    """The whole memory of a rank, and the cards that hold it, where so much is kept in the backward pass."""
     count = parameters(PRESETS["walrus"], VOCABULARY)
-    kept: dict[tuple[int, bool], float] = {}
-    print(
-        "| blocks recomputed | precision | 2D micro-batch keeps | 3D micro-batch keeps |\n|---|---|---|---|"
-    )
-    for every in (0, 2, 1):
+    rows = []
+    for name, placements in SHARED.items():
+        for stage, ranks in placements:
+            engine = EngineSettings(
+                zero_stage=stage,
+                optimizer="muon" if name == "Muon" else "adamw",
+                offload="optimizer" if name.endswith("CPU") else "none",
+            )
+            state = footprint(count, engine, Rank(0, ranks, 1), 0.0).total
+            cells = " | ".join(_cell(state + kept[every]) for every in EVERY)
+            rows.append(f"| {name} | {stage} | {ranks} | {state / 1e9:.1f} GB | {cells} |")
+    return rows
+
+
+def main() -> None:
+    kept = {}
+    print("| blocks recomputed | precision | 2D micro-batch | 3D micro-batch |\n|---|---|---|---|")
+    for every in EVERY:
         model = replace(PRESETS["walrus"], checkpoint_every=every)
         for half in (False, True):
             plane, volume = kept_bytes(model, *PLANE, half), kept_bytes(model, *VOLUME, half)
-            kept[every, half] = max(plane, volume)
+            # The second table is for bfloat16, which comes last.
+            kept[every] = max(plane, volume)
             words = f"{_recomputed(every)} | {'bfloat16' if half else 'float32'}"
             print(f"| {words} | {plane / 1e9:.1f} GB | {volume / 1e9:.1f} GB |", flush=True)
-    print(
-        f"\n{count / 1e9:.2f} billion parameters, bfloat16; whole memory of a rank, and the cards that hold "
-        "it\n"
-    )
-    head = "| ZeRO | ranks that share | state | " + " | ".join(f"{_recomputed(every)}" for every in (0, 2, 1))
-    print(f"{head} |\n|---|---|---|---|---|---|")
-    for stage, ranks in ((0, 1), (1, 8), (1, 96), (2, 8), (2, 96), (3, 4), (3, 8), (3, 96)):
-        state = footprint(count, EngineSettings(zero_stage=stage), Rank(0, ranks, 1), 0.0).total
-        cells = [_cell(state + kept[every, True]) for every in (0, 2, 1)]
-        print(f"| {stage} | {ranks} | {state / 1e9:.1f} GB | {' | '.join(cells)} |")
+    head = "| optimiser | ZeRO | ranks that share | state | " + " | ".join(map(_recomputed, EVERY))
+    print(f"\n{head} |\n|---|---|---|---|---|---|---|")
+    print("\n".join(memory_rows(kept)))
 
 
 def _recomputed(every: int) -> str:

@@ -11,7 +11,7 @@ from walrus.model.walrus import Walrus
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from memory_table import BOUNDARIES, LABELS, VOCABULARY, kept_bytes
+from memory_table import BOUNDARIES, EVERY, LABELS, PLANE, VOCABULARY, VOLUME, kept_bytes, memory_rows
 
 
 @pytest.mark.parametrize("every", [0, 2])
@@ -36,3 +36,15 @@ def test_bytes_counted_without_data_are_those_of_a_real_pass(every):
 def test_autocast_keeps_less():
     sizes = [kept_bytes(PRESETS["tiny"], 3, 1, (32, 24, 1), half) for half in (False, True)]
     assert 0.5 < sizes[1] / sizes[0] < 0.9
+
+
+@pytest.mark.slow
+def test_the_page_says_which_card_holds_the_published_model_as_it_is_counted():
+    page = Path(__file__).parents[2] / "docs" / "scaling.md"
+    kept = {}
+    for every in EVERY:
+        model = replace(PRESETS["walrus"], checkpoint_every=every)
+        kept[every] = max(kept_bytes(model, *sizes, half=True) for sizes in (PLANE, VOLUME))
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if " | " in line]
+    missing = set(memory_rows(kept)) - set(rows)
+    assert not missing

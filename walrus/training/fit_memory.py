@@ -49,7 +49,6 @@ def step_footprint(model: ModelSettings, engine: EngineSettings, load: TrainingL
     return replace(
         trained,
         weights=whole.weights,
-        optimizer=0.0 if engine.offload == "optimizer" else trained.optimizer,
         # ZeRO 3 gathers weights that are not trained too.
         buffers=whole.buffers if engine.zero_stage == 3 else trained.buffers,
     )
@@ -121,7 +120,8 @@ def in_words(needed: MemoryEstimate) -> str:
         "buffers": needed.buffers,
     }
     words = [f"{name} {size_in_words(part)}" for name, part in parts.items()]
-    return f"about {size_in_words(needed.total)} ({', '.join(words)})"
+    host = f", and {size_in_words(needed.host)} of the memory of the CPU" if needed.host else ""
+    return f"about {size_in_words(needed.total)} ({', '.join(words)}){host}"
 
 
 @contextmanager

@@ -19,13 +19,16 @@ from walrus.training.network import MOST_KEPT
 FLOAT = 4
 # DeepSpeed sums whole gradients (ZeRO 0) in pieces of so many numbers.
 WHOLE_BUCKET = 500_000_000
+# The most bytes in which DeepSpeed gathers matrices for Muon (ZeRO 3), and which it keeps.
+MUON_GATHERS = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
     """Bytes of one rank: its share of the state, and what the backward pass of its largest slice needs.
 
-    `buffers` are for what ranks exchange, at the moment of a step at which they are largest.
+    `buffers` are for what ranks exchange, at the moment of a step at which they are largest. `host` is in the
+    memory of the CPU, for an optimiser that is kept there (`engine.offload`), and not part of the total.
     """
 
     weights: float
@@ -33,6 +36,7 @@ class MemoryEstimate:
     optimizer: float
     activations: float
     buffers: float = 0.0
+    host: float = 0.0
 
     @property
     def total(self) -> float:
@@ -60,40 +64,48 @@ def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float
 
     ZeRO stage 1 shares the optimiser's state among the ranks, stage 2 the gradients as well, stage 3 the
     weights as well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. Muon keeps one
-    moment, AdamW two; an average of the weights comes on top. The tensors of real ranks are counted in
-    tests/walrus/training/test_memory_estimate.py (AdamW).
+    moment, AdamW two; an average of the weights comes on top. The second moment of the parameters that are
+    no matrices is left out for Muon. The tensors of real ranks are counted in
+    tests/walrus/training/test_memory_estimate.py.
     """
     ranks = engine.mics_shard_size or rank.ranks
     whole = FLOAT * count
+    shared = whole / ranks
     moments = 1 if engine.optimizer == "muon" else 2
+    # From stage 1 on the optimiser updates a copy of the weights that it owns.
+    copies = moments + (engine.ema > 0) + (engine.zero_stage > 0)
+    offload = engine.offload == "optimizer"
+    state = shared if engine.zero_stage >= 2 else whole
     return MemoryEstimate(
-        weights=whole / (ranks if engine.zero_stage == 3 else 1),
-        gradients=whole / (ranks if engine.zero_stage >= 2 else 1),
-        # From stage 1 on the optimiser updates a copy of the weights that it owns.
-        optimizer=whole
-        * (moments + (engine.ema > 0) + (engine.zero_stage > 0))
-        / (ranks if engine.zero_stage else 1),
+        weights=shared if engine.zero_stage == 3 else whole,
+        gradients=0.0 if offload and engine.zero_stage >= 2 else state,
+        optimizer=0.0 if offload else copies * (shared if engine.zero_stage else whole),
         activations=activations,
-        buffers=_buffers(whole, engine.zero_stage, ranks),
+        buffers=_buffers(whole, engine, ranks),
+        # Next to the optimiser: the gradient, and the weights on their way back; under ZeRO 2 two gradients.
+        host=(copies + 2 + (engine.zero_stage == 2)) * shared if offload else 0.0,
     )
 
 
-def _buffers(whole: float, zero_stage: int, ranks: int) -> float:
+def _buffers(whole: float, engine: EngineSettings, ranks: int) -> float:
     """What DeepSpeed holds next to the state, of `whole` bytes of parameters that so many ranks share.
 
     The reasons are in docs/decisions/0171-buffers.md.
     """
-    if zero_stage == 0:
+    stage, muon, offload = engine.zero_stage, engine.optimizer == "muon", engine.offload == "optimizer"
+    if stage == 0:
         return min(whole, FLOAT * WHOLE_BUCKET)
     bucket = min(whole, FLOAT * LARGEST_BUCKET)
     # In the update the gradient of a rank's own part is there twice.
-    own = whole / ranks
-    if zero_stage == 1:
+    own = 0.0 if offload else whole / ranks
+    if stage < 3:
+        # Muon works on a copy of its momentum, next to the gradients and its updates.
+        times = 1 + stage if muon else 1
+        return times * own + bucket * (1 if stage == 1 and not offload else 2)
+    if ranks == 1:
         return own + bucket
-    if zero_stage == 2:
-        return own + 2 * bucket
-    gathered = min(whole, FLOAT * MOST_KEPT) + bucket
-    return bucket + (max(own, gathered) if ranks > 1 else own)
+    gathers = min(whole + whole / ranks, MUON_GATHERS) if muon else 0.0
+    return bucket + max(own, min(whole, FLOAT * MOST_KEPT) + bucket) + gathers
 
 
 def activations(model: ModelSettings, schema: Schema, history: int) -> float:

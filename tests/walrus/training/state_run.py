@@ -26,9 +26,12 @@ from walrus.training.engine import Engine
 from walrus.training.engine_settings import EngineSettings
 
 # Each layer has more than the 10^5 numbers below which ZeRO 3 shares none.
-WIDTHS = (371, 453, 341, 429, 461, 347, 431, 359, 443, 367, 471, 433)
+WIDTHS = (
+    *(371, 337, 341, 329, 347, 331, 359, 323, 353, 325, 343, 327),
+    *(349, 333, 361, 335, 339, 321, 351, 319, 345, 317, 355, 318),
+)
 PARAMETERS = sum(inputs * outputs + outputs for inputs, outputs in pairwise(WIDTHS))
-MICRO_BATCHES, STEPS = 2, 4
+MICRO_BATCHES, STEPS = 2, 3
 
 
 class Layers(nn.Module):
@@ -43,8 +46,12 @@ class Layers(nn.Module):
 
 def placements(ranks: int) -> list[EngineSettings]:
     stages: tuple[Any, ...] = (0, 1, 2, 3)
-    every = [EngineSettings(zero_stage=stage, ema=0.9 if stage == 1 else 0.0) for stage in stages]
-    return [*every, EngineSettings(zero_stage=3, mics_shard_size=ranks // 2)]
+    return [
+        *(EngineSettings(zero_stage=stage, ema=0.9 if stage == 1 else 0.0) for stage in stages),
+        EngineSettings(zero_stage=3, mics_shard_size=ranks // 2),
+        *(EngineSettings(zero_stage=stage, optimizer="muon") for stage in stages),
+        *(EngineSettings(zero_stage=stage, offload="optimizer") for stage in stages[1:]),
+    ]
 
 
 def count(rank: int, ranks: int, meeting: Path, settings: EngineSettings) -> None:
@@ -73,6 +80,8 @@ def count(rank: int, ranks: int, meeting: Path, settings: EngineSettings) -> Non
 def main() -> None:
     """A world of its own for each placement, or the tensors of one would count for the next."""
     load_deepspeed()
+    # Muon's iteration would be compiled in each world.
+    torch.compiler.set_stance("force_eager")
     ranks, engine_settings.LARGEST_BUCKET = map(int, sys.argv[1:])
     for settings in placements(ranks):
         with tempfile.TemporaryDirectory() as folder:

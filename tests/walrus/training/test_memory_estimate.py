@@ -80,14 +80,27 @@ def test_buffers_of_the_published_model_are_pieces_of_200_megabytes_and_what_zer
     assert found == {0: 2.0, 1: 0.25, 2: 0.45, 3: 4.4}
 
 
+def test_an_optimiser_in_the_memory_of_the_cpu_leaves_weights_and_what_is_exchanged_on_the_gpu():
+    count, rank = 1_286_199_046, Rank(0, 8, 1)
+    whole = 4e-9 * count
+    found = {}
+    for stage in (1, 2, 3):
+        needed = footprint(count, EngineSettings(zero_stage=stage, offload="optimizer"), rank, 0.0)
+        found[stage] = round(needed.total / 1e9, 2), round(needed.host * 8 / 1e9 / whole, 2)
+    assert found == {1: (10.69, 5.0), 2: (5.54, 6.0), 3: (5.04, 5.0)}
+
+
 @pytest.mark.slow
 def test_the_state_and_buffers_of_real_ranks_are_those_of_the_table(monkeypatch):
-    # As large a share of the parameters as for the published model, of which every layer fits as well.
-    bucket = 210_000
+    # About as large a share of the parameters as for the published model, of which every layer fits as well.
+    bucket = 130_000
     ended = run_script(Path(__file__).with_name("state_run.py"), 2, bucket)
     counted = [json.loads(line) for line in ended.stdout.splitlines()]
     monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_BUCKET", bucket)
     assert len(counted) == len(placements(2)), ended.stderr
     for settings, found in zip(placements(2), counted, strict=True):
-        expected = footprint(PARAMETERS, settings, Rank(0, 2, 1), 0.0).total
-        assert 0.97 < expected / found < 1.05, settings
+        needed = footprint(PARAMETERS, settings, Rank(0, 2, 1), 0.0)
+        # Here the GPU is the CPU, which has what is kept in its memory as well.
+        expected = needed.total + needed.host
+        # A matrix that is cut between two ranks, which each of them holds whole, is not in the formula.
+        assert 0.95 < expected / found < 1.03, settings
