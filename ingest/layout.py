@@ -18,6 +18,8 @@ TRAJECTORY, TIME, CHANNEL = "n", "t", "c"
 BLOCK, SINGLE_CELL = "b", "1"
 # A time that is the number in the names of files, groups or arrays.
 STEP_ITSELF = "{step}"
+# An offset of times: the last time of the previous file of a run.
+PREVIOUS_FILE = "previous"
 # The file that counts if two files of a run hold different values at one time.
 Overlap = Literal["refuse", "earlier", "later"]
 
@@ -121,6 +123,8 @@ class TimeRule:
     # An array, `path@attribute`, or `{step}`: the number in the names of files or groups, times `step` if
     # given.
     stored: str = ""
+    # Added to the stored times: the number at a place, or the last time of the previous file.
+    offset: str = ""
     start: float = 0.0
     step: float | None = None
     stop: float | None = None
@@ -128,6 +132,9 @@ class TimeRule:
 
     @model_validator(mode="after")
     def _one_rule(self) -> TimeRule:
+        # An offset is for times of files; numbers in names count on by themselves.
+        if self.offset and self.stored in ("", STEP_ITSELF):
+            raise ValueError(f"offset {self.offset!r} is added to stored times; expected stored to name them")
         by_number = self.stored == STEP_ITSELF and self.stop is None
         given = [self.stored != "", self.step is not None, self.stop is not None]
         if not by_number and given.count(True) != 1:

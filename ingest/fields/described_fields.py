@@ -65,11 +65,11 @@ def header_request(recipe: Recipe) -> HeaderRequest:
     placed = [rule.stored for rule in recipe.coordinates.values() if rule.stored]
     if recipe.blocks is not None:
         placed += recipe.blocks.stored
-    stored_time = recipe.time.stored if recipe.time else ""
+    stored_time, offset = (recipe.time.stored, recipe.time.offset) if recipe.time else ("", "")
     # What is not in the files is the same for all files of a run.
     scalars = tuple((name, place) for name, place in recipe.scalars.items() if not is_outside(place))
     return HeaderRequest(
-        tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, scalars
+        tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, offset, scalars
     )
 
 

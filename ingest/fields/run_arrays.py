@@ -19,14 +19,27 @@ import numpy.typing as npt
 
 from ingest.fields.files_by_variable import open_files_of_time
 from ingest.fields.overlaps import SharedFrame, cut_notes, differ, gap_notes, kept_frames, shared_frames
-from ingest.fields.run_headers import ArrayHeader, Header, HeaderRequest, counted_as, header_of
+from ingest.fields.run_headers import (
+    ArrayHeader,
+    Header,
+    HeaderRequest,
+    counted_as,
+    header_of,
+    one_after_another,
+)
 from ingest.fields.series import SINGLE, SeriesPiece, joined, require_every_step
 from ingest.formats.arrays import Array, AttributedArrays, SlabIndex
 from ingest.formats.packing import Attribute
 from ingest.formats.run_files import RunFiles
-from ingest.layout import TIME
+from ingest.layout import PREVIOUS_FILE, TIME
 from shards.errors import SourceError
 
+# What to do if two files of a run differ at one time.
+ONE_IS_WRONG = 'remove one of them, or state in the recipe which is right: overlap = "later" or "earlier"'
+TIMES_BEGIN_AGAIN = (
+    'times begin again in each file: add to [time] offset = "@NAME", the number of each file that says when '
+    'it begins, or offset = "previous"; if files are runs of their own, write {run} for {piece} in `files`'
+)
 # The most files of a run that are open at a time, or the files of one time if these are more.
 OPEN = 16
 
@@ -46,6 +59,8 @@ class RunArrays:
         self._open: OrderedDict[int, tuple[ExitStack, AttributedArrays]] = OrderedDict()
         headers = [header_of(files, wanted) for files in self._moments]
         self._headers = [counted_as(header, headers[0].unit) for header in headers]
+        if wanted.offset == PREVIOUS_FILE:
+            self._headers = list(one_after_another(self._headers))
         self.where = str(run.first)
         self.parts = run.files[0].parts
         self.notes: list[str] = []
@@ -177,6 +192,8 @@ class RunArrays:
 
     def _require_equal(self, wanted: HeaderRequest, shared: list[SharedFrame]) -> None:
         """Raises SourceError if two files have different values at one time: one belongs to another run."""
+        starts = {header.times[0] for header in self._headers if header.times}
+        cure = TIMES_BEGIN_AGAIN if len(starts) == 1 else ONE_IS_WRONG
         begins = list(accumulate((header.frames for header in self._headers), initial=0))
         for path, words in wanted.fields if shared else ():
             values, axis = self.over_time(path, words), words.index(TIME)
@@ -189,8 +206,7 @@ class RunArrays:
                     first, second = (self._headers[number].where for number, _ in (each.cut, each.kept))
                     raise SourceError(
                         f"{first}: {path} at t = {each.time:g} differs from {Path(second).name}, by up to "
-                        f"{apart:.3g}; expected equal values if two files of a run hold one time; remove "
-                        'one of them, or state in the recipe which is right: overlap = "later" or "earlier"'
+                        f"{apart:.3g}; expected equal values if two files of a run hold one time; {cure}"
                     )
 
 

@@ -5,7 +5,7 @@ Headers are read once per process, because a build opens a run several times (do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ingest.fields.files_by_variable import open_files_of_time
-from ingest.fields.numbers_at import numbers_if_any
+from ingest.fields.numbers_at import numbers_at, numbers_if_any
 from ingest.fields.reference_dates import in_unit
 from ingest.fields.series import arrays_by_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
@@ -22,7 +22,7 @@ from ingest.formats.arrays import Array, Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970
 from ingest.formats.open_any import located
 from ingest.formats.run_files import RunFile
-from ingest.layout import STEP_ITSELF, TIME, Overlap, TileRule
+from ingest.layout import PREVIOUS_FILE, STEP_ITSELF, TIME, Overlap, TileRule
 from ingest.name_pattern import is_date, names_parts, step_number
 from shards.errors import SourceError
 
@@ -32,7 +32,7 @@ class HeaderRequest:
     """What a recipe needs from each file of a run.
 
     These are paths of fields with their axes, paths of coordinates, the place of the times, the rule for
-    tiles, the rule for times in two files, and parameters by name.
+    tiles, the rule for times in two files, the offset of the times, and parameters by name.
     """
 
     fields: tuple[tuple[str, tuple[str, ...]], ...]
@@ -40,6 +40,7 @@ class HeaderRequest:
     time: str
     tiles: TileRule | None
     overlap: Overlap = "refuse"
+    offset: str = ""
     scalars: tuple[tuple[str, str], ...] = ()
 
 
@@ -121,6 +122,15 @@ def _scalars(arrays: AttributedArrays, wanted: HeaderRequest) -> Iterator[tuple[
             yield place, values
 
 
+def one_after_another(headers: Iterable[Header]) -> Iterator[Header]:
+    """The headers with the times of each counted from the last time of the one before."""
+    last = 0.0
+    for header in headers:
+        times = tuple(last + time for time in header.times or ())
+        last = times[-1] if times else last
+        yield replace(header, times=times)
+
+
 def counted_as(header: Header, unit: str) -> Header:
     """The header with its times in this unit; files of months may count from different dates."""
     if header.times is None or header.unit == unit:
@@ -153,4 +163,8 @@ def _stored_times(arrays: Arrays, file: RunFile, wanted: HeaderRequest) -> tuple
         return None
     if wanted.time == STEP_ITSELF and file.step is not None:
         return (step_number(file.step),)
-    return stored_times(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
+    times = stored_times(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
+    if wanted.offset in ("", PREVIOUS_FILE):
+        return times
+    offset = numbers_at(arrays, wanted.offset)[0]
+    return tuple(offset + time for time in times)

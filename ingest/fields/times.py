@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.numbers_at import find_arrays
+from ingest.fields.numbers_at import find_arrays, numbers_at
 from ingest.fields.reference_dates import counted_in
 from ingest.fields.run_arrays import RunArrays
 from ingest.fields.scalars import described_scalars
@@ -13,7 +13,7 @@ from ingest.fields.series import require_every_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
 from ingest.fields.sweep import NO_SWEEP, Sweep
 from ingest.formats.arrays import Arrays, AttributedArrays, whole
-from ingest.layout import split_channel, split_swept_axis
+from ingest.layout import PREVIOUS_FILE, split_channel, split_swept_axis
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
 from ingest.source import Row
@@ -48,6 +48,7 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
         return [rule.times(frames) for frames in steps]
 
     lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps, sweep)]
+    lists = _with_offset(lists, file, rule.offset)
     if rule.step is None and rule.unit:
         unit = _stored_unit(file, rule.stored, recipe)
         lists = [counted_in(each, unit, rule.unit, file.where) for each in lists]
@@ -68,6 +69,16 @@ def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...], s
     if names_parts(stored) or "@" in stored:
         return [stored_times(file, stored, step_paths(recipe))]
     return [tuple(each.tolist()) for each in _lists(file, stored, steps, sweep)]
+
+
+def _with_offset(lists: list[Times], file: AttributedArrays, offset: str) -> list[Times]:
+    """The times of a single file with its offset; those of a run have theirs already."""
+    if offset in ("", PREVIOUS_FILE) or isinstance(file, RunArrays):
+        return lists
+    numbers = numbers_at(file, offset)
+    lists = lists * len(numbers) if len(lists) == 1 else lists
+    numbers = numbers * len(lists) if len(numbers) == 1 else numbers
+    return [tuple(number + time for time in times) for number, times in zip(numbers, lists, strict=True)]
 
 
 def _stored_unit(file: AttributedArrays, stored: str, recipe: Recipe) -> str:

@@ -30,6 +30,7 @@ from ingest.inspecting.number_lists import (
     why_no_times,
 )
 from ingest.inspecting.numbered_arrays import HOLE, NumberedArrays, time_attribute
+from ingest.inspecting.restarting_times import Restart
 from ingest.inspecting.side_numbers import SideNumber
 from ingest.inspecting.state_paths import by_step
 from ingest.inspecting.state_time import time_of_state
@@ -89,13 +90,32 @@ class TimeLines:
         if stored == HOLE and self.folder is not None and self.folder.date_or_step:
             return ["", *_date_or_step(self.folder)]
         unit = self._unit_of_states(stored)
+        if self.folder is not None and self.folder.restart is not None and not self.folder.restart.offset:
+            return ["", *self._step_of_pieces(self.folder.restart)]
         stored = by_step(stored, (each.array for each in self.layout.variable))
-        more = [line("unit", unit)] if unit else []
+        more = [*self._offset_of_pieces(), *([line("unit", unit)] if unit else [])]
         if stored == HOLE and self.solver_step is not None and not unit:
             name, value = self.solver_step
             more = [f"{line('step', value)}  # CHECK: {printable(name)}, multiplied by the number"]
             note = "CHECK: the number in the names, if it counts steps of the solver"
         return ["", "[time]", f"{line('stored', stored)}  # {note}", *more]
+
+    def _offset_of_pieces(self) -> list[str]:
+        """The offset of times that begin again in each piece of a run, if they do."""
+        restart = self.folder.restart if self.folder is not None else None
+        if restart is None:
+            return []
+        note = f"CHECK: {restart.why}" if restart.why else "says when each file begins; its times begin again"
+        return [f"{line('offset', restart.offset)}  # {note}"]
+
+    def _step_of_pieces(self, restart: Restart) -> list[str]:
+        """The step of frames of pieces that begin again one step after the end of the one before."""
+        time = self.layout.lists.time
+        units = [line("unit", time.unit)] if time is not None and time.unit else []
+        said = f"# CHECK: times begin again in each file, but {restart.why}: frames are counted."
+        if not restart.step:
+            return [said, *self._open_time()]
+        return [said, "[time]", line("step", restart.step), *units]
 
     def _rule_of_list(self, time: ArrayInfo, times: Values) -> list[str]:
         """The rule for a list of times: its path, its start and end, or why it cannot be taken."""

@@ -16,6 +16,7 @@ from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
 from ingest.inspecting.numbered_arrays import RUN_WORD, STEP_WORD, SURE_STEP_WORD
 from ingest.inspecting.parts_of_grid import require_no_tiles
+from ingest.inspecting.restarting_times import restart_of
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
 from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date
 
@@ -136,6 +137,11 @@ class FileArrangement:
         # The largest file says most: a vector has an axis more.
         one = max(variables.values(), key=lambda files: (len(files), files[0].path.stat().st_size))
         kind = self._kind(one, len(variables))
+        restart = None
+        if kind in ("runs", "variables") and self.last_number is not None and len(one) > 1:
+            restart = restart_of([file.path for file in one])
+        if restart is not None:
+            kind = "pieces"
         if kind in ("runs", "variables"):
             apart = self._naming
             variables = self._by_variable(max(self._grouped(apart).values(), key=len))
@@ -154,6 +160,7 @@ class FileArrangement:
             series=self._moments(largest, len(variables)) if kind == "states" else (),
             parameters=self._parameters(apart),
             date_or_step=kind in ("states", "pieces") and self.reading == "either",
+            restart=restart,
             doubt="; ".join(self._doubts(kind)),
         )
 
@@ -275,6 +282,11 @@ class FileArrangement:
             moments.setdefault(file.text(self.last_number), []).append(file.path)
         return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
+    def _may_count_pieces(self, at: int) -> bool:
+        """Whether a number of runs may count pieces of one run: no word says `run`, it has no fraction."""
+        is_whole = all(file.text(at).isdecimal() for file in self.files)
+        return is_whole and not NO_STEP_WORD.fullmatch(self.files[0].word_before(at))
+
     def _doubts(self, kind: Kind) -> Iterator[str]:
         """What a person must look at: words that were taken for variables, or for runs, by what they are;
         numbers of processes.
@@ -288,10 +300,12 @@ class FileArrangement:
                 break
         if kind == "runs" and self.last_number is not None and self._counted(self.last_number) == "dates":
             yield "files called by dates are taken for runs; if one run goes on in them, write {piece} there"
-        if kind == "runs" and self.last_number is not None:
-            word = self.files[0].word_before(self.last_number)
-            if PIECE_WORD.fullmatch(word) and len(word) > 1:
-                yield f"each {word} is taken for a run; if one run goes on in them, write {{piece}} there"
+        elif kind == "runs" and self.last_number is not None and self._may_count_pieces(self.last_number):
+            word = self.files[0].word_before(self.last_number) or "file"
+            yield (
+                f"each {word} is taken for a run; if one run goes on in them, write {{piece}} there, and "
+                'offset = "previous" in [time] if times begin again'
+            )
         for at in self.varying:
             word = self.files[0].word_before(at)
             if self._is(at, "number") and at != self.tile and PROCESS_WORD.fullmatch(word):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ingest.inspecting.restarting_times import Restart
 from ingest.name_pattern import STEP, NamePattern, is_date, parameter_number, step_number
 
 Kind = Literal["states", "pieces", "variables", "runs"]
@@ -59,6 +60,8 @@ class FolderContents:
     # Files that each hold a tile of the grid of one moment.
     tiles: int = 1
     parameters: tuple[NamedParameter, ...] = ()
+    # Of pieces whose times begin again in each, how they go on.
+    restart: Restart | None = None
     # Whether the number behind the date in the names may be a time of day as well as a step.
     date_or_step: bool = False
     # What a person must look at.

@@ -163,6 +163,11 @@ TABLES = (
                 "`step_{step}@time`, one of each group; or `{step}`, the number or date in the names.",
                 'stored = "scales/sim_time"',
             ),
+            "offset": RecipeKey(
+                "Added to stored times: the number at a place, as in `[scalars]`; or `previous`, the last "
+                "time of the previous file of the run.",
+                'offset = "@t_start"',
+            ),
             "start": RecipeKey("Time of the first frame.", "start = 0.5"),
             "step": RecipeKey(
                 'Time between frames. With `stored = "{step}"`: duration of one solver step.', "step = 0.01"

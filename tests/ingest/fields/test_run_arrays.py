@@ -17,7 +17,7 @@ from ingest.building.verify import source_faults
 from ingest.fields import run_arrays
 from ingest.recipe import Recipe
 from ingest.source import find
-from shards.errors import SourceError
+from shards.errors import SettingsError, SourceError
 from shards.program.settings import make
 from shards.read import Dataset
 from tests.ingest import solvers
@@ -122,6 +122,33 @@ def test_pieces_that_hold_other_values_at_one_time_are_no_run_unless_the_recipe_
         np.testing.assert_array_equal(frames[:, 0], values)
         assert row.time == tuple(TIME)
         assert row.files.count("basin_his_0001.nc") == first
+
+
+def test_pieces_whose_times_begin_again_are_told_of_the_offset_which_joins_them(tmp_path):
+    described = PIECES | {"files": "leg_{piece}.h5"}
+    for piece, first in enumerate((0, 2)):
+        path = tmp_path / f"leg_{piece}.h5"
+        solvers.write_hdf5(path, {"u": U[first : first + 3], "time": TIME[:3]}, begin=first * 0.25)
+    with pytest.raises(
+        SourceError, match=r"times begin again in each file: .*offset = .previous."
+    ) as refused:
+        opened_rows(tmp_path, recipe(**described))
+    assert "overlap" not in str(refused.value)
+
+    for offset in ("@begin", "previous"):
+        rule = {"stored": "time", "offset": offset}
+        (row,), frames = opened_rows(tmp_path, recipe(**described | {"time": rule}))
+        np.testing.assert_array_equal(row.time, TIME[:5])
+        np.testing.assert_array_equal(frames[:, 0], U[:5])
+
+
+def test_an_offset_counts_for_a_single_file_too_and_needs_times(tmp_path):
+    solvers.write_hdf5(tmp_path / "a.h5", {"u": U, "time": TIME, "begin": 1.5})
+    described = PIECES | {"files": "*.h5", "time": {"stored": "time", "offset": "begin"}}
+    (row,), _ = opened_rows(tmp_path, recipe(**described))
+    np.testing.assert_array_equal(row.time, 1.5 + TIME)
+    with pytest.raises(SettingsError, match="offset 'begin' is added to stored times"):
+        recipe(**PIECES | {"time": {"step": 0.5, "offset": "begin"}})
 
 
 def test_a_state_that_was_copied_over_another_is_told_by_the_time_that_is_absent(tmp_path):
