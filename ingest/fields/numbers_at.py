@@ -14,9 +14,6 @@ from ingest.layout import split_channel, split_swept_axis
 from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
-# The group of an attribute that stands for all groups at the root, one per trajectory.
-EACH_GROUP = "*"
-
 
 def is_outside(place: str) -> bool:
     """Whether a place is outside the data file: a part of its name, or a file next to it.
@@ -42,14 +39,14 @@ def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
 
 def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
     """The numbers at a place: an array `nu` or `nu[n2]`, column 1 of a table `params[1]`, an attribute
-    `run@nu` or `*@nu`.
+    `run@nu`, or `*@nu` and `sims/*@nu` of a group per trajectory.
 
     Raises SourceError if there are none.
     """
     place, _ = split_swept_axis(place)
     path, at, attribute = place.partition("@")
-    if at and path == EACH_GROUP:
-        return _of_groups(arrays, attribute)
+    if at and "*" in path:
+        return _of_groups(arrays, path, attribute)
 
     if at:
         value = arrays.attribute(path, attribute)
@@ -73,8 +70,8 @@ def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
     names = arrays.names()
     if not at:
         return numbers_at(arrays, place) if _fitting(names, split_channel(place)[0]) else None
-    if path == EACH_GROUP:
-        return _of_groups(arrays, attribute) or None
+    if "*" in path:
+        return _of_groups(arrays, path, attribute) or None
     value = arrays.attribute(path, attribute) if holds(names, path) else None
     return None if value is None else (value,)
 
@@ -86,10 +83,12 @@ def _fitting(names: tuple[str, ...], path: str) -> list[str]:
     return sorted((name for name in fitting if name.count("/") == depth), key=natural)
 
 
-def _of_groups(arrays: Arrays, attribute: str) -> tuple[float, ...]:
-    """The attribute of each group at the root that has it, in the order of trajectories."""
-    groups = dict.fromkeys(name.partition("/")[0] for name in arrays.names() if "/" in name)
-    held = [arrays.attribute(group, attribute) for group in sorted(groups, key=natural)]
+def _of_groups(arrays: Arrays, pattern: str, attribute: str) -> tuple[float, ...]:
+    """The attribute of each group of a pattern that has it, in the order of trajectories."""
+    depth = pattern.count("/") + 1
+    heads = {"/".join(name.split("/")[:depth]) for name in arrays.names() if name.count("/") >= depth}
+    groups = sorted((head for head in heads if fnmatchcase(head, pattern)), key=natural)
+    held = [arrays.attribute(group, attribute) for group in groups]
     return tuple(value for value in held if value is not None)
 
 

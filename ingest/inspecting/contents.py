@@ -18,12 +18,11 @@ from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
 from ingest.formats.dates import DateArray
 from ingest.formats.npz import NpzMember
 from ingest.formats.zarr_store import ZarrArray
-from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.channel_names import channel_names, lists_names
 from ingest.inspecting.numbered_arrays import find_numbered_arrays
+from ingest.inspecting.run_groups import groups_above, groups_of_runs
 from ingest.inspecting.statistics import ArrayStatistics
 from shards.errors import SourceError
-from shards.schema import split_called
 
 # Filters of HDF5 by their registered numbers.
 FILTERS = {
@@ -54,7 +53,7 @@ class ArrayStorage:
 class ArrayInfo:
     """An array by its header.
 
-    `groups` counts the groups at the root that hold arrays of the same names as its own, one for each run;
+    `groups` counts the groups that hold arrays of the same names as its own, `run_group`, one for each run;
     `steps` the arrays of `pattern`, one for each frame of a run. `dimensions` names its axes as the file
     does, `unlimited` numbers those that may grow.
     """
@@ -65,6 +64,7 @@ class ArrayInfo:
     storage: ArrayStorage
     fault: str | None = None
     groups: int = 1
+    run_group: str = ""
     statistics: ArrayStatistics | None = None
     dimensions: tuple[str, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
@@ -80,14 +80,26 @@ class ArrayInfo:
     def stored(self) -> str:
         """The name of the array in a recipe.
 
-        >>> ArrayInfo("run_1/u", (4, 9), "float32", ArrayStorage(), groups=3).stored
-        '*/u'
+        >>> ArrayInfo("a/run_1/u", (4, 9), "float32", ArrayStorage(), groups=3, run_group="a/run_1").stored
+        'a/*/u'
         >>> ArrayInfo("0/u", (4, 9), "float32", ArrayStorage(), pattern="{step}/u", steps=3).stored
         '{step}/u'
         """
         if self.pattern:
             return self.pattern
-        return f"*/{self.path.partition('/')[2]}" if self.groups > 1 else self.path
+        if self.groups == 1:
+            return self.path
+        return self.each_run + self.path.removeprefix(self.run_group)
+
+    @property
+    def each_run(self) -> str:
+        """The groups of all runs in a recipe.
+
+        >>> ArrayInfo("a/run_1/u", (4, 9), "float32", ArrayStorage(), groups=3, run_group="a/run_1").each_run
+        'a/*'
+        """
+        above, slash, _ = self.run_group.rpartition("/")
+        return f"{above}{slash}*"
 
     @property
     def name(self) -> str:
@@ -135,25 +147,19 @@ class ArrayInfo:
 
 
 def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
-    """The arrays by their headers; of series, and of equal groups at the root, only the first."""
+    """The arrays by their headers; of series, and of equal groups that are runs, only the first."""
     names = arrays.names()
     series = find_numbered_arrays(arrays, names)
     in_series = {name for each in series for name in each.members}
     alone = tuple(name for name in names if name not in in_series)
 
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for group, inner in _by_group(alone).items():
-        # Groups of coordinates (such as cells and nodes) are not runs, and a split holds many runs.
-        is_apart = split_called(group) is not None or all(space_name(name) for name in inner)
-        key = (group,) if is_apart else inner
-        alike.setdefault(key, []).append(group)
-    firsts = {groups[0]: len(groups) for groups in alike.values()}
-
-    listed = [
-        replace(_listed(arrays, name, path), groups=firsts.get(_group(name), 1))
-        for name in alone
-        if "/" not in name or _group(name) in firsts
-    ]
+    firsts, others = groups_of_runs(alone)
+    listed = []
+    for name in alone:
+        groups = groups_above(name)
+        if others.isdisjoint(groups):
+            run = next((group for group in groups if group in firsts), "")
+            listed.append(replace(_listed(arrays, name, path), groups=firsts.get(run, 1), run_group=run))
     for each in series:
         first = _listed(arrays, each.first, path)
         listed.append(replace(first, pattern=each.pattern, steps=len(each.members)))
@@ -171,20 +177,6 @@ def _with_channels(each: ArrayInfo, texts: dict[str, tuple[str, ...]]) -> ArrayI
     shape = each.shape or ()
     names = channel_names(texts, shape) if len(shape) > 2 and not each.channels else ()
     return replace(each, channels=names) if names else each
-
-
-def _group(name: str) -> str:
-    return name.partition("/")[0]
-
-
-def _by_group(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The names below each group of the root."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        group, slash, inner = name.partition("/")
-        if slash:
-            found.setdefault(group, []).append(inner)
-    return {group: tuple(inner) for group, inner in found.items()}
 
 
 def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:

@@ -117,9 +117,9 @@ def _parameters(
     for name, value in root_numbers(arrays).items():
         found.setdefault(name, DraftParameter.of_number(name, f"@{name}", value))
     # Of groups that are runs, each has its own.
-    groups = [each.array.path.partition("/")[0] for each in layout.variable if each.array.groups > 1]
-    for name, value in root_numbers(arrays, groups[0]).items() if groups else ():
-        found.setdefault(name, DraftParameter.of_number(name, f"*@{name}", value))
+    in_runs = [each.array for each in layout.variable if each.array.groups > 1]
+    for name, value in root_numbers(arrays, in_runs[0].run_group).items() if in_runs else ():
+        found.setdefault(name, DraftParameter.of_number(name, f"{in_runs[0].each_run}@{name}", value))
     for each in layout.scalars:
         if each.pattern:
             continue

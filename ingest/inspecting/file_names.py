@@ -15,7 +15,7 @@ from typing import Literal
 from ingest.formats.natural_sort import natural
 from ingest.inspecting.dates_and_steps import DATE_AND_NUMBER
 from ingest.inspecting.numbered_arrays import STEP_WORD
-from ingest.inspecting.parameters import IN_FILES, IN_FOLDERS
+from ingest.inspecting.parameters import IN_FILES, IN_FOLDERS, PHYSICS
 from ingest.inspecting.variable_files import common_ends
 from ingest.name_pattern import DATE, OF_ONE_RUN
 
@@ -29,6 +29,8 @@ _NUMBER = re.compile(
 )
 # The number of a component, u1_0001 or bcc2.0001, is part of the name.
 _COMPONENT = re.compile(r"(?<![A-Za-z])(?:vel|mom|bcc|vx|bx|b|v|u|m)[123](?=[-_.][A-Za-z=]*\d+[-_.])")
+# Re, Pr, Ra, nu.
+LONGEST_SYMBOL = 3
 # A folder of one moment, as 0001, t=0.5, step_10.
 _STEP_FOLDER = re.compile(
     rf"(?P<word>(?:{STEP_WORD.pattern})?[-_=]?)(?P<number>\d+(?:\.\d+)?)", re.IGNORECASE
@@ -148,14 +150,21 @@ def _folder_pieces(name: str) -> Iterator[NamePiece]:
 
 def _span_and_name(found: re.Match[str]) -> tuple[tuple[int, int], str]:
     """The place of the number of a parameter, and its name."""
-    return found.span("value" if found["name"] else "number"), found["name"] or found["plain"]
+    return found.span("value" if found["name"] else "number"), _parameter_name(found)
+
+
+def _parameter_name(found: re.Match[str]) -> str:
+    """The name of a parameter: of flow_Re=100 the symbol Re, of inlet_temperature=300 the whole."""
+    name: str = found["name"] or found["plain"]
+    last = name.rpartition("_")[2]
+    return last if len(last) <= LONGEST_SYMBOL and last.lower() in PHYSICS else name
 
 
 def _parameters(name: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     """The parameters in a name, each key once; times and steps do not count."""
     found: dict[str, re.Match[str]] = {}
     for each in pattern.finditer(name):
-        key = each["name"] or each["plain"]
+        key = _parameter_name(each)
         # In field_t=0.5 the last word says what the number is; {piece} has a meaning of its own.
         is_parameter = not STEP_WORD.fullmatch(key.rpartition("_")[2]) and key not in OF_ONE_RUN
         if is_parameter and key not in found:

@@ -48,11 +48,7 @@ def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
     for each in listed:
         group, _, name = each.path.rpartition("/")
         if group != before and group:
-            alike = (
-                f"  and {each.groups - 1} more groups like {group.partition('/')[0]}"
-                if each.groups > 1
-                else ""
-            )
+            alike = f"  and {each.groups - 1} more groups like {each.run_group}" if each.groups > 1 else ""
             rows.append([f"{group}/{alike}"])
         before = group
         memory = (

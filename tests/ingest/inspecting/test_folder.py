@@ -139,3 +139,10 @@ def test_a_virtual_dataset_is_the_run_and_its_sources_are_none(tmp_path):
     found = look_through(tmp_path)
     assert (found.kind, found.pattern, found.runs) == ("runs", "everything.h5", 1)
     assert found.others == ("part0.h5", "part1.h5")
+
+
+def test_a_word_before_a_known_symbol_is_no_part_of_its_name(tmp_path):
+    for reynolds in ("1e3", "2e3"):
+        series(tmp_path / f"solution_Re={reynolds},inlet_temperature=300.h5", np.arange(T))
+    found = look_through(tmp_path)
+    assert [each.name for each in found.parameters] == ["Re", "inlet_temperature"]

@@ -425,6 +425,19 @@ def parameters_of_groups_of_runs(folder):
 
 
 @layout
+def runs_in_groups_of_a_group(folder):
+    with h5py.File(folder / "campaign.h5", "w") as file:
+        for run in range(3):
+            group = file.create_group(f"sims/{run:04d}")
+            for name, values in {"p": P - run, "u": U + run, "t": TIME}.items():
+                group[name] = values
+            group.attrs["Re"] = 100.0 * (run + 1)
+        file["grid/x"], file["grid/y"] = LISTS["x"], LISTS["y"]
+    values = {"u": np.stack([U, U + 1, U + 2]), "p": np.stack([P, P - 1, P - 2])}
+    return Right(folder / "campaign.h5", values, TIME, runs=3, scalars={"Re": [100.0, 200.0, 300.0]})
+
+
+@layout
 def a_mask_that_is_one_in_the_fluid(folder):
     mask = np.ones((X, Y), "i1")
     mask[2:4, 1:3] = 0
