@@ -25,8 +25,13 @@ def groups_of_runs(names: tuple[str, ...]) -> tuple[dict[str, int], set[str]]:
         is_apart = split_called(last) is not None or all(space_name(name) for name in inner)
         if not is_apart and (not above or _is_numbered_run(last, inner)):
             alike.setdefault((above, inner), []).append(group)
-    sets = [groups for groups in alike.values() if len(groups) > 1]
-    return {groups[0]: len(groups) for groups in sets}, {each for groups in sets for each in groups[1:]}
+    firsts: dict[str, int] = {}
+    others: set[str] = set()
+    for groups in alike.values():
+        if len(groups) > 1:
+            firsts[groups[0]] = len(groups)
+            others.update(groups[1:])
+    return firsts, others
 
 
 def _is_numbered_run(group: str, inner: tuple[str, ...]) -> bool:
