@@ -22,6 +22,8 @@ STEP_ITSELF = "{step}"
 PREVIOUS_FILE = "previous"
 # The file that counts if two files of a run hold different values at one time.
 Overlap = Literal["refuse", "earlier", "later"]
+# On which side of its cell a face is, in the order in which the axis is stored.
+FacesSide = Literal["lower", "upper"]
 
 
 def layout_fault(layout: str, axes: tuple[str, ...], constant: bool, blocks: bool = False) -> str | None:

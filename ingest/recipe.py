@@ -36,8 +36,8 @@ class RecipeField:
     `stored` is one name for a scalar, or for a vector in one array; or one name per component. `name[2]` is
     the third channel of an array. `transform` is applied to the stored values, and the name must begin with
     it. `layout` names the axes of its arrays if they differ from those of the recipe. `faces` names, for each
-    array, the axis on whose faces its values are: a cell gets the mean of its two faces. `power` fixes k of
-    the scale 2^k; by default it is measured.
+    array, the axis on whose faces its values are: a cell gets the mean of its two faces. If there are as many
+    as cells, `faces_side` is their side. `power` fixes k of the scale 2^k; by default it is measured.
 
     >>> RecipeField("velocity", rank=1, stored=("vx", "vy")).spec.components(("x", "y"))
     ('velocity_x', 'velocity_y')
@@ -51,6 +51,7 @@ class RecipeField:
     transform: TransformName | None = None
     layout: str = ""
     faces: tuple[AxisName, ...] = ()
+    faces_side: Literal["lower", "upper"] = "lower"
     power: Power | None = None
 
     @model_validator(mode="after")
@@ -68,7 +69,8 @@ class RecipeField:
 
     @model_validator(mode="after")
     def _every_array_has_its_faces(self) -> RecipeField:
-        if len(self.faces) not in (0, len(self.stored_names)):
+        known = (len(self.stored_names),) if self.faces_side == "upper" else (0, len(self.stored_names))
+        if len(self.faces) not in known:
             raise ValueError(
                 f"field {self.name} has faces {list(self.faces)}; expected an axis for each of its "
                 f"{len(self.stored_names)} stored names"

@@ -22,6 +22,7 @@ from ingest.layout import (
     SINGLE_CELL,
     TIME,
     TRAJECTORY,
+    FacesSide,
     split_channel,
     swept_axis,
     with_swept_axes,
@@ -46,9 +47,10 @@ class ArrayWithLayout:
     channel: int | None
     # The cells that are cut off at the lower and upper end of each axis.
     crop: Crop = field(default_factory=dict)
-    # The axis on whose faces the values are, if any; with `wraps` the last cell takes the first one too.
+    # The axis on whose faces the values are, if any. With as many faces as cells on a periodic axis, `wraps`
+    # is their side: the cell at one end takes its other face from the other end.
     faces: str = ""
-    wraps: bool = False
+    wraps: FacesSide | None = None
     # The lengths of several axes of trajectories; `layout` then has n1, n2, ... in place of n.
     sweep: Sweep = field(default_factory=Sweep)
 
@@ -97,8 +99,11 @@ class ArrayWithLayout:
         """Means of the two faces of each cell, in double precision, then in its type: docs/decisions/0175."""
         axis = 2 + self.axes.index(self.faces)
         along = np.moveaxis(values, axis, 0).astype(np.float64)
-        lower, upper = (along, np.roll(along, -1, axis=0)) if self.wraps else (along[:-1], along[1:])
-        means = np.moveaxis((lower + upper) / 2, 0, axis)
+        if self.wraps:
+            others = np.roll(along, -1 if self.wraps == "lower" else 1, axis=0)
+            means = np.moveaxis((along + others) / 2, 0, axis)
+        else:
+            means = np.moveaxis((along[:-1] + along[1:]) / 2, 0, axis)
         return means.astype(values.dtype if values.dtype.kind == "f" else np.float64)
 
     def _more_faces(self, word: str) -> int:

@@ -22,7 +22,7 @@ from ingest.fields.run_headers import HeaderRequest
 from ingest.fields.sweep import Sweep, sweep_of
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import Arrays, AttributedArrays
-from ingest.layout import CHANNEL, TIME, split_channel
+from ingest.layout import CHANNEL, TIME, FacesSide, split_channel
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from shards.errors import SourceError
@@ -131,16 +131,19 @@ def _swept(field: ArrayField, sweep: Sweep) -> ArrayField:
 
 
 def _with_periodic_faces(fields: dict[str, ArrayField], recipe: Recipe) -> dict[str, ArrayField]:
-    """The fields; where a periodic axis has as many faces as cells, the last cell takes the first one too."""
+    """The fields; where a periodic axis has as many faces as cells, one face is that of both end cells."""
     parts = list(chain.from_iterable(field.parts for field in fields.values()))
     cells = {axis: _cells(parts, axis) for axis in recipe.axes}
-    return {
-        name: ArrayField(tuple(_wrapped(part, cells, recipe) for part in field.parts))
-        for name, field in fields.items()
-    }
+    found = {}
+    for field in recipe.fields:
+        held = (_wrapped(part, cells, recipe, field.faces_side) for part in fields[field.name].parts)
+        found[field.name] = ArrayField(tuple(held))
+    return found
 
 
-def _wrapped(part: ArrayWithLayout, cells: dict[str, int], recipe: Recipe) -> ArrayWithLayout:
+def _wrapped(
+    part: ArrayWithLayout, cells: dict[str, int], recipe: Recipe, side: FacesSide
+) -> ArrayWithLayout:
     """The part, which wraps if it has as many faces as cells; raises SourceError on an axis that is not
     periodic.
     """
@@ -148,11 +151,12 @@ def _wrapped(part: ArrayWithLayout, cells: dict[str, int], recipe: Recipe) -> Ar
         return part
     sides = recipe.sides(part.faces)
     if sides is None or sides[0] != Boundary.PERIODIC:
+        absent = "upper face of the last" if side == "lower" else "lower face of the first"
         raise SourceError(
-            f"{part.where}: as many faces as cells along {part.faces}, which is not periodic; "
-            "expected one face more; add the absent one, or bring the values to the cells"
+            f"{part.where}: as many faces as cells along {part.faces}, which is not periodic: the {absent} "
+            "cell is absent; add it to the array, or bring the values to the cells"
         )
-    return replace(part, wraps=True)
+    return replace(part, wraps=side)
 
 
 def _cells(parts: list[ArrayWithLayout], axis: str) -> int:

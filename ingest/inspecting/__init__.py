@@ -12,6 +12,7 @@ __all__ = [
     "draft_table",
     "draft_text",
     "draft_well",
+    "face_sides",
     "folder",
     "frames",
     "halo",
@@ -35,9 +36,9 @@ __all__ = [
     "side_numbers",
     "solver_page",
     "solvers",
+    "staggered_grids",
     "state_paths",
     "statistics",
     "text",
     "text_table",
-    "upper_faces",
 ]

@@ -17,6 +17,7 @@ from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_text import DraftText
 from ingest.inspecting.draft_tiles import draft_tiles
 from ingest.inspecting.draft_well import draft_well
+from ingest.inspecting.face_sides import with_face_sides
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.ghost_cells import GhostCells, ghost_cells
@@ -30,7 +31,6 @@ from ingest.inspecting.side_numbers import side_numbers
 from ingest.inspecting.side_paths import runs_of
 from ingest.inspecting.solvers import solver_of
 from ingest.inspecting.state_paths import with_step_paths
-from ingest.inspecting.upper_faces import without_upper_faces
 from ingest.recipe import Recipe
 from shards.disk import write_atomically
 from shards.errors import SettingsError, SourceError
@@ -80,7 +80,7 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
         layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
-        layout = without_upper_faces(arrays, with_centres(layout))
+        layout = with_face_sides(arrays, with_centres(layout))
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path))
         listed_cells = None if halo else listed_halo(arrays, layout)

@@ -65,7 +65,7 @@ class AxisLines:
         cells = self.layout.lengths[axis] - lower - upper
         unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
         if listed is None:
-            return self._by_spacing(axis) or unknown
+            return self._by_spacing(axis) or self._by_faces(axis) or unknown
         # MATLAB stores lists as one row.
         is_list = max(listed.lengths, default=1) == listed.size
         if not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed):
@@ -85,6 +85,23 @@ class AxisLines:
         ends = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
         note = f"CHECK: the first list of {printable(listed.path)}, read as evenly spaced cell centres"
         return f"{inline_table(axis, _with_unit(dict(ends), listed))}  # {note}"
+
+    def _by_faces(self, axis: str) -> str:
+        """The rule for cells of equal width between the faces that the file lists; empty if it lists none."""
+        count = self.layout.lengths[axis] + 1
+        for each in self.layout.on_faces:
+            if each.faces != axis or each.lengths[axis] != count or each.array.pattern:
+                continue
+            dimension = each.array.dimensions[each.words.index(axis)] if any(each.array.dimensions) else ""
+            listed = next((one for one in self.layout.rest if one.path == dimension), None)
+            faces = values_of(self.arrays, listed)
+            if faces is None or len(faces) != count or not one_way(faces) or not even(faces):
+                continue
+            if faces[0] < faces[-1]:
+                ends: dict[str, object] = {"lower": float(faces[0]), "upper": float(faces[-1])}
+                note = f"{count - 1} cells, between the faces {printable(dimension)}"
+                return f"{inline_table(axis, ends)}  # {note}"
+        return ""
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
         """Whether a list has one row per trajectory."""

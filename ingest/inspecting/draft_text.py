@@ -253,6 +253,8 @@ class DraftText:
             yield line("stored", list(field.stored))
         if field.faces:
             yield f"{line('faces', list(field.faces))}  # a cell gets the mean of its two faces"
+            if field.faces_side == "upper":
+                yield f"{line('faces_side', field.faces_side)}  # as the file says"
         if field.constant or at_rest:
             yield line("layout", " ".join(field.layout))
         elif field.layout != self.layout.words:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ingest.inspecting.axis_names import SPACE_NAME, letter
 from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray, Words
 from ingest.inspecting.layout_by_lengths import STACKS
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.layout import CHANNEL, TIME, TRAJECTORY, FacesSide
 from shards.schema import FieldSpec
 
 VECTORS = {
@@ -44,6 +44,7 @@ class DraftField:
     unit: str = ""
     # Per array the axis on whose faces it is; none where it is in cells.
     faces: Words = ()
+    faces_side: FacesSide = "lower"
 
 
 def draft_fields(layout: InferredLayout) -> list[DraftField]:
@@ -53,8 +54,9 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
     joined = {path for vector in fields for path in vector.stored}
     for each in placed:
         if each.array.stored not in joined:
-            faces = (each.faces,) if each.faces else ()
-            fields += [replace(field, faces=faces) for field in _fields_of(each, layout.axes)]
+            faces, side = (each.faces,) if each.faces else (), each.faces_side or "lower"
+            found = _fields_of(each, layout.axes)
+            fields += [replace(field, faces=faces, faces_side=side) for field in found]
     return _unique(
         [replace(field, doubt=_joined(field.doubt, _doubt(field, layout))) for field in fields], layout.axes
     )
@@ -69,17 +71,34 @@ def _doubt(field: DraftField, layout: InferredLayout) -> str:
     """What a person should check; empty if nothing."""
     if SPACE_NAME.fullmatch(field.name):
         return "named like an axis; remove it if it is a coordinate, which is not a field"
-    as_many = [
-        each.faces
-        for each in layout.on_faces
-        if each.array.stored in field.stored and each.lengths[each.faces] == layout.lengths[each.faces]
-    ]
-    if as_many:
-        return f"right if {', '.join(as_many)} is periodic and the first value is on the lower face"
+    on_faces = [each for each in layout.on_faces if each.array.stored in field.stored]
+    if on_faces:
+        return _doubt_of_faces(on_faces, layout)
     alike = layout.lengths.get(TRAJECTORY) == layout.lengths[TIME]
     if alike and (TRAJECTORY in field.layout) != (TIME in field.layout):
         return "as many trajectories as frames; n and t may be exchanged"
     return ""
+
+
+def _assumed_side(each: PlacedArray, layout: InferredLayout) -> FacesSide | None:
+    """The side of the faces, lower where the file does not state it; None for an array with both ends."""
+    as_many = bool(each.faces) and each.lengths[each.faces] == layout.lengths[each.faces]
+    return each.faces_side or ("lower" if as_many else None)
+
+
+def _doubt_of_faces(on_faces: list[PlacedArray], layout: InferredLayout) -> str:
+    """What must hold for arrays on faces: periodic axes, the side of faces, one value more by chance."""
+    doubts = []
+    as_many = [each for each in on_faces if each.lengths[each.faces] == layout.lengths[each.faces]]
+    if as_many:
+        axes = ", ".join(each.faces for each in as_many)
+        doubts.append(f"right if {axes} is periodic")
+        if any(each.faces_side is None for each in as_many):
+            doubts.append('the first value is taken for a lower face; otherwise add faces_side = "upper"')
+    unnamed = [each.faces for each in on_faces if not any(each.array.dimensions)]
+    if unnamed:
+        doubts.append(f"one value more than cells along {', '.join(unnamed)}: taken for values on the faces")
+    return "; ".join(doubts)
 
 
 def _joined(*doubts: str) -> str:
@@ -134,7 +153,8 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         if len(layout.axes) < 2 or len(stored) < len(layout.axes) or not used.isdisjoint(stored):
             continue
         faces = tuple(parts[axis].faces for axis in layout.axes)
-        if any(faces) and not all(faces):
+        sides = {_assumed_side(parts[axis], layout) for axis in layout.axes} - {None}
+        if (any(faces) and not all(faces)) or len(sides) > 1:
             continue
         used.update(stored)
         # Wind at a height (u10, v10) is named by its height.
@@ -143,7 +163,9 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         is_plain = all(_ends_with_axis(each, layout.axes) for each in names)
         along = ", ".join(layout.axes)
         doubt = "" if is_plain else f"{', '.join(names)} taken for the components along {along}"
-        yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit, faces if any(faces) else ())
+        side: FacesSide = "upper" if "upper" in sides else "lower"
+        on_faces = faces if any(faces) else ()
+        yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit, on_faces, side)
 
 
 def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:

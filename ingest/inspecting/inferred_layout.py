@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.contents import ArrayInfo
-from ingest.layout import CHANNEL, TIME
+from ingest.layout import CHANNEL, TIME, FacesSide
 from shards.errors import SourceError
 from shards.program.console import printable
 
@@ -44,11 +44,13 @@ class PlacedArray:
     """An array and the names of its axes, in the order of `lengths` of its header.
 
     If its values are on the faces of cells, `faces` is the axis across these faces; otherwise it is empty.
+    `faces_side` is their side where the file states it.
     """
 
     array: ArrayInfo
     words: Words
     faces: str = ""
+    faces_side: FacesSide | None = None
 
     @property
     def channels(self) -> int:
@@ -103,7 +105,9 @@ class InferredLayout:
 
     @property
     def variable(self) -> tuple[PlacedArray, ...]:
-        return tuple(each for each in self.fields if not each.constant)
+        """The fields that change in time; those on faces if none is in the cells."""
+        in_cells = tuple(each for each in self.fields if not each.constant)
+        return in_cells or self.on_faces
 
 
 def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:

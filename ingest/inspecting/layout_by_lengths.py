@@ -60,14 +60,18 @@ def layout_by_lengths(
 
     model, candidate = best
     lengths = PlacedArray(model, candidate.words).lengths
-    fields, left = [], []
+    fields, left, on_faces = [], [], []
 
     for each in usable:
         words = () if each in lists.all or _is_third_mesh(each, lists) else _fit(each, candidate, lengths)
         if words:
             fields.append(PlacedArray(each, words))
         elif each not in lists.all:
-            left.append(each)
+            faces = _on_faces(each, candidate, lengths)
+            if faces is None:
+                left.append(each)
+            else:
+                on_faces.append(faces)
 
     scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
     rest = tuple(each for each in left if each not in scalars)
@@ -87,6 +91,7 @@ def layout_by_lengths(
         axes_from,
         time_from,
         other_orders=_other_orders(model, candidate, lists),
+        on_faces=tuple(on_faces),
     )
 
 
@@ -148,7 +153,7 @@ def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[Arra
         if candidate is None:
             continue
         lengths = PlacedArray(array, candidate.words).lengths
-        fitting = sum(TIME in _fit(each, candidate, lengths) for each in others)
+        fitting = sum(_fits(each, candidate, lengths) for each in others)
         key = (fitting, candidate.score, array.size)
         if key > best_key:
             best, best_key = (array, candidate), key
@@ -307,6 +312,21 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
             return fit
 
     return ()
+
+
+def _fits(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> bool:
+    """Whether the array changes in time on this grid, or on the faces of its cells."""
+    in_cells = TIME in _fit(array, candidate, lengths)
+    return in_cells or _on_faces(array, candidate, lengths) is not None
+
+
+def _on_faces(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> PlacedArray | None:
+    """The array as one on the faces of the cells, with one value more along one axis; otherwise None."""
+    for axis in candidate.axes:
+        words = _fit(array, candidate, lengths | {axis: lengths[axis] + 1})
+        if TIME in words and axis in words:
+            return PlacedArray(array, words, faces=axis)
+    return None
 
 
 def _time_from(

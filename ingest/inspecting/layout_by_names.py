@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, is_space, letter, role
+from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, is_space, role
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.inferred_layout import CoordinateLists, InferredLayout, Lengths, PlacedArray, Words
 from ingest.inspecting.numbered_arrays import HOLE
+from ingest.inspecting.staggered_grids import NamedAxes, cells_between, claim, grids_of, on_faces_of, renamed
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
-
-# Names of velocities, momenta and magnetic fields along one axis: such fields may be on faces.
-COMPONENT = re.compile(
-    r"(?:ss)?(?P<uvw>[uvw])(?:o|bar|_?vel\w*|_?wind)?|(?:vel|mom|v|m|b|e)\w*?_?(?P<axis>[xyz123])",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True)
-class _NamedAxes:
-    """An array with a word for each axis: a letter of the layout, or the name of a dimension of space."""
-
-    array: ArrayInfo
-    words: Words
-    dimensions: Words
-
-    @property
-    def space(self) -> frozenset[str]:
-        return frozenset(word for word in self.words if word not in (TIME, TRAJECTORY, CHANNEL))
 
 
 def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayout | None:
@@ -43,19 +24,22 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
     if not fields:
         return None
 
-    grids = _grids(fields)
-    grid = max(grids, key=lambda space: _claim(space, grids))
+    grids = grids_of(fields)
+    grid = max(grids, key=lambda space: claim(space, grids))
     chosen = grids[grid]
     words = Counter(each.words for each in chosen).most_common(1)[0][0]
     model = next(each for each in chosen if each.words == words)
+    cells = cells_between(grids)
+    if cells is not None:
+        chosen, model, words, grid = [], cells, cells.words, cells.space
     names = _unique_axes([word for word in words if word in grid])
-    lengths = _renamed(PlacedArray(model.array, words).lengths, names)
+    lengths = renamed(PlacedArray(model.array, words).lengths, names)
 
     taken = [*chosen, *(each for each in named if TIME not in each.words and each.space == grid)]
     placed = tuple(
         PlacedArray(each.array, _words(each, names)) for each in taken if _fits(each, lengths, names)
     )
-    faces = [found for each in fields if (found := _on_faces(each, model, names))]
+    faces = [found for each in fields if (found := on_faces_of(each, model, names))]
     on_faces = {each.array.path for each in faces}
     lists = _lists(model, words, names, usable, coordinates)
     others = {}
@@ -106,12 +90,12 @@ def dimension_of_unknown_meaning(usable: list[ArrayInfo]) -> str:
     return unknown[0] if 0 < len(unknown) < len(largest.space) else ""
 
 
-def _all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[_NamedAxes]:
+def _all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[NamedAxes]:
     """The arrays with names of dimensions, without coordinates."""
     return [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
 
 
-def _supposing(each: _NamedAxes, dimension: str) -> _NamedAxes:
+def _supposing(each: NamedAxes, dimension: str) -> NamedAxes:
     """The same array with this dimension as time."""
     words = tuple(TIME if word == dimension else word for word in each.words)
     return replace(each, words=words) if dimension else each
@@ -125,7 +109,7 @@ def _is_coordinate(each: ArrayInfo) -> bool:
     return each.dimensions[0] in (each.path, last)
 
 
-def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _NamedAxes | None:
+def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | None:
     """The words of an array's axes; None if a long axis has no known name."""
     if not each.dimensions or not any(each.dimensions):
         return None
@@ -150,7 +134,7 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> _NamedAxes | N
     repeated = any(count > 1 for word, count in Counter(words).items() if word != CHANNEL)
     if repeated or words.count(CHANNEL) > 2:
         return None
-    return _NamedAxes(each, tuple(words), tuple(dimensions))
+    return NamedAxes(each, tuple(words), tuple(dimensions))
 
 
 def _coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) -> ArrayInfo | None:
@@ -160,75 +144,6 @@ def _coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo])
         if place in coordinates:
             return coordinates[place]
     return None
-
-
-def _grids(fields: list[_NamedAxes]) -> dict[frozenset[str], list[_NamedAxes]]:
-    grids: dict[frozenset[str], list[_NamedAxes]] = {}
-    for each in fields:
-        grids.setdefault(each.space, []).append(each)
-    return grids
-
-
-def _direction(name: str) -> str:
-    """The direction of a component by its name, x, y or z; empty for other fields.
-
-    >>> _direction("SSU"), _direction("vel_y"), _direction("b3"), _direction("theta")
-    ('x', 'y', 'z', '')
-    """
-    found = COMPONENT.fullmatch(name)
-    if not found:
-        return ""
-    letters, place = ("uvw", found["uvw"]) if found["uvw"] else ("xyz123", found["axis"])
-    return "xyz"[letters.index(place.lower()) % 3]
-
-
-def _claim(
-    space: frozenset[str], grids: dict[frozenset[str], list[_NamedAxes]]
-) -> tuple[int, int, bool, int]:
-    """How much speaks for a grid: components on faces along their own direction, other grids that are
-    staggered to it, fields that are no components, its size.
-
-    Grids of faces differ in one dimension from that of the cells, and in two from each other. From a grid of
-    corners they differ in one too, but across the direction of the component.
-    """
-    members = grids[space]
-    around = own = 0
-    for others in grids.values():
-        staggered = _staggered(others[0], members[0])
-        if staggered:
-            around += 1
-            own += letter(axis_word(staggered[0])) in {_direction(each.array.name) for each in others}
-    in_cells = not all(_direction(each.array.name) for each in members)
-    return own, around, in_cells, sum(each.array.size for each in members)
-
-
-def _staggered(each: _NamedAxes, model: _NamedAxes) -> tuple[str, str, int] | None:
-    """The one dimension in which an array differs from a model array, that of the model, and how many values
-    more it has; None where they differ in another way than faces differ from cells.
-    """
-    apart, lacking = each.space - model.space, model.space - each.space
-    if len(apart) != 1 or len(lacking) != 1:
-        return None
-    (its,), (own,) = apart, lacking
-    direction = letter(axis_word(its))
-    if not direction or direction != letter(axis_word(own)):
-        return None
-    lengths = PlacedArray(model.array, model.words).lengths
-    more = PlacedArray(each.array, each.words).lengths[its] - lengths[own]
-    return (its, own, more) if more in (-1, 0, 1) else None
-
-
-def _on_faces(each: _NamedAxes, model: _NamedAxes, names: dict[str, str]) -> PlacedArray | None:
-    """The array as one on the faces of a model's cells, as many (periodic) or one more; otherwise None."""
-    found = _staggered(each, model)
-    if found is None or found[2] < 0:
-        return None
-    face, cells, _ = found
-    words = tuple(names[cells] if word == face else names.get(word, word) for word in each.words)
-    placed = PlacedArray(each.array, words, faces=names[cells])
-    lengths = _renamed(PlacedArray(model.array, model.words).lengths, names)
-    fits = all(lengths.get(word) == length for word, length in placed.lengths.items() if word != names[cells])
-    return placed if fits else None
 
 
 def _unique_axes(dimensions: list[str]) -> dict[str, str]:
@@ -244,22 +159,18 @@ def _unique_axes(dimensions: list[str]) -> dict[str, str]:
     return names
 
 
-def _renamed(lengths: Lengths, names: dict[str, str]) -> Lengths:
-    return {names.get(word, word): length for word, length in lengths.items()}
-
-
-def _words(each: _NamedAxes, names: dict[str, str]) -> Words:
+def _words(each: NamedAxes, names: dict[str, str]) -> Words:
     return tuple(names.get(word, word) for word in each.words)
 
 
-def _fits(each: _NamedAxes, lengths: Lengths, names: dict[str, str]) -> bool:
+def _fits(each: NamedAxes, lengths: Lengths, names: dict[str, str]) -> bool:
     """Whether dimensions with the same name have the same length; in an untrusted file they may not."""
-    found = _renamed(PlacedArray(each.array, each.words).lengths, names)
+    found = renamed(PlacedArray(each.array, each.words).lengths, names)
     return all(lengths.get(word) == length for word, length in found.items())
 
 
 def _lists(
-    model: _NamedAxes,
+    model: NamedAxes,
     words: Words,
     names: dict[str, str],
     usable: list[ArrayInfo],
@@ -268,7 +179,7 @@ def _lists(
     """The lists of coordinates, by the names of axes in the recipe, and the list of times."""
     space = {}
     time = None
-    lengths = _renamed(PlacedArray(model.array, model.words).lengths, names)
+    lengths = renamed(PlacedArray(model.array, model.words).lengths, names)
     for word, dimension in zip(words, model.dimensions, strict=True):
         listed = _coordinate_of(dimension, model.array.path, coordinates)
         listed = listed or _namesake(dimension, lengths.get(names.get(word, word)), usable)
@@ -286,7 +197,7 @@ def _namesake(dimension: str, length: int | None, usable: list[ArrayInfo]) -> Ar
     return found[0] if len(found) == 1 and not found[0].pattern else None
 
 
-def _other_times(dimension: str, model: _NamedAxes, usable: list[ArrayInfo]) -> ArrayInfo | None:
+def _other_times(dimension: str, model: NamedAxes, usable: list[ArrayInfo]) -> ArrayInfo | None:
     """The times, if their name differs from the dimension: XTIME along Time, `{step}/time` of states."""
     if dimension == HOLE:
         steps = [each for each in usable if each.pattern and each.steps == model.array.steps]
@@ -298,7 +209,7 @@ def _other_times(dimension: str, model: _NamedAxes, usable: list[ArrayInfo]) -> 
     return min(times, key=lambda each: bool(COUNTER_NAME.fullmatch(each.name)), default=None)
 
 
-def _time_from(model: _NamedAxes, words: Words) -> str:
+def _time_from(model: NamedAxes, words: Words) -> str:
     dimension = model.dimensions[words.index(TIME)]
     if dimension == HOLE:
         return "a state for each number in the names"

@@ -142,6 +142,11 @@ TABLES = (
                 "many.",
                 'faces = ["x", "y"]',
             ),
+            "faces_side": RecipeKey(
+                "The side of the cell on which the faces are, where a periodic axis has as many faces as "
+                "cells, in the order in which the axis is stored.",
+                'faces_side = "upper"',
+            ),
             "transform": RecipeKey(
                 "Transform of the values: `log10` (the field is then called `log10_NAME`) or `zeros` "
                 "(`zeros_like_NAME`).",

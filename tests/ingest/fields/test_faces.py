@@ -63,6 +63,17 @@ def test_on_a_periodic_axis_the_last_upper_face_may_be_the_first_lower_one(tmp_p
     np.testing.assert_array_equal(wrapped[:, 0], means(closed, 2))
 
 
+def test_upper_faces_are_those_behind_their_cells(tmp_path):
+    sides = RECIPE["boundaries"] | {"x": ["periodic", "periodic"]}
+    fields = [RECIPE["fields"][0] | {"faces_side": "upper"}, RECIPE["fields"][1]]
+    closed = np.concatenate([U[:, :, X - 1 : X], U[:, :, :X]], axis=2)
+    wrapped = frames(tmp_path, u=U[:, :, :X], boundaries=sides, fields=fields)
+    np.testing.assert_array_equal(wrapped[:, 0], means(closed, 2))
+    np.testing.assert_array_equal(wrapped[:, 1], means(V, 1))
+    with pytest.raises(SourceError, match="the lower face of the first cell is absent"):
+        frames(tmp_path, u=U[:, :, :X], fields=fields)
+
+
 def test_ghost_cells_are_cut_on_faces_and_cells_alike(tmp_path):
     cut = frames(tmp_path, crop={"x": [2, 1]})
     np.testing.assert_array_equal(cut, frames(tmp_path)[:, :, 2 : X - 1])
@@ -70,12 +81,12 @@ def test_ghost_cells_are_cut_on_faces_and_cells_alike(tmp_path):
 
 def test_as_many_faces_as_cells_are_refused_on_an_axis_that_is_not_periodic(tmp_path):
     with pytest.raises(
-        SourceError, match=r"run.h5:/u: as many faces as cells along x, which is not periodic"
+        SourceError, match=r"run.h5:/u: .*not periodic: the upper face of the last cell is absent"
     ):
         frames(tmp_path, u=U[:, :, :X])
 
 
 def test_a_recipe_names_the_faces_of_every_array(tmp_path):
-    velocity = RECIPE["fields"][0] | {"faces": ["x"]}
-    with pytest.raises(SettingsError, match="expected an axis for each of its 2 stored names"):
-        frames(tmp_path, fields=[velocity])
+    for faces in ({"faces": ["x"]}, {"faces": [], "faces_side": "upper"}):
+        with pytest.raises(SettingsError, match="expected an axis for each of its 2 stored names"):
+            frames(tmp_path, fields=[RECIPE["fields"][0] | faces])

@@ -152,6 +152,7 @@ def test_fields_constants_vectors_channels_parameters_and_the_rest(tmp_path):
         "velocity": (1, False, ("vx", "vy")),
         "data_0": (0, False, ("data[0]",)),
         "data_1": (0, False, ("data[1]",)),
+        "face": (0, False, ("face",)),
         "force": (1, True, ("force",)),
         "nu": (0, True, ("nu",)),
         "rho": (0, False, ("rho",)),
@@ -162,7 +163,7 @@ def test_fields_constants_vectors_channels_parameters_and_the_rest(tmp_path):
     assert layouts["force"] == "n x y c"
     assert layouts["nu"] == "x y"
     text = draft(path)
-    assert "#   face: shape (3, 4, 13, 10)" in text
+    assert "CHECK: one value more than cells along x: taken for values on the faces" in text
     assert "#   label: " in text
 
 

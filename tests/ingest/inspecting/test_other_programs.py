@@ -214,21 +214,6 @@ def test_the_grid_of_the_cells_is_taken_next_to_that_of_the_corners(tmp_path):
     assert "# RV;" in text
 
 
-@pytest.mark.parametrize("said", ["attribute", "coordinates", "nothing"])
-def test_values_on_upper_faces_are_not_drafted(tmp_path, said):
-    path = tmp_path / "out.nc"
-    values = np.random.default_rng(2).normal(size=(T, 6, 8))
-    first = 0.0 if said == "coordinates" else -1.0
-    lists = {"time": TIME, "y": np.arange(6.0), "x": np.arange(8.0) - 0.5, "x_r": np.arange(8.0) + first}
-    arrays = {name: ((name,), numbers) for name, numbers in lists.items()}
-    arrays |= {"h": (("time", "y", "x"), values), "u": (("time", "y", "x_r"), values)}
-    write_netcdf(path, arrays)
-    if said == "attribute":
-        with h5py.File(path, "a") as file:
-            file["x_r"].attrs["c_grid_axis_shift"] = 0.5
-    assert ('faces = ["x"]' in draft(path)) == (said == "nothing")
-
-
 @pytest.mark.parametrize(
     ("names", "words"),
     [
