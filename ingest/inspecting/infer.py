@@ -25,6 +25,7 @@ from ingest.inspecting.no_grid import (
     mesh,
     no_grid,
     particles,
+    with_wavenumbers,
 )
 from ingest.inspecting.numbered_arrays import RUN_WORD
 from ingest.inspecting.parts_of_grid import require_whole_grid
@@ -82,8 +83,10 @@ def infer_layout(
 
     if found is None:
         raise no_field(listed, where)
+    cells = tuple(found.lengths[axis] for axis in found.axes)
     for each in found.variable:
         reason = along_wavenumbers(each.array.path, each.array.dimensions)
+        reason = reason or with_wavenumbers(each.array.path, cells, listed)
         if reason:
             raise SourceError(f"{where}: {reason}")
     if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):

@@ -5,6 +5,7 @@ See docs/decisions/0153.
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import chain
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.number_types import is_coefficient
 from ingest.inspecting.axis_names import OTHER_NAME
-from ingest.inspecting.contents import RECORD, UNKNOWN, ArrayInfo
+from ingest.inspecting.contents import RECORD, UNKNOWN, ArrayInfo, root_numbers
 from ingest.inspecting.solvers import INTERPOLATE, UNSTRUCTURED
 from shards.errors import SourceError
 from shards.program.console import printable
@@ -41,10 +42,13 @@ _POSITION = re.compile(
 )
 # Lists of positions as one array [N, 2] or [N, 3].
 POSITIONS = re.compile(
-    r"coord|point|cent(er|re)|node|vert|pos(ition)?s?|xyz|mesh|location|geometry|^(c|xy|cells?|grid)$",
+    r"coord|point|cent(er|re)|node|vert|pos(ition)?s?|xyz|mesh|location|geometry"
+    r"|^(c|xy|cells?|grid|x([-_](star|data|all|train|test))?)$",
     re.IGNORECASE,
 )
 _WAVENUMBER = re.compile(r"k[xyz]|wave_?numbers?(_?[xyz])?", re.IGNORECASE)
+# Numbers of cells along the axes: nx, Ny, n_z.
+_CELLS_ALONG = re.compile(r"n_?[xyz]|n_?(lon|lat)", re.IGNORECASE)
 _HEALPIX = re.compile(r"healpix|hpx|hp_|cells?|pix(els?)?", re.IGNORECASE)
 
 
@@ -108,12 +112,48 @@ def along_wavenumbers(path: str, dimensions: tuple[str, ...]) -> str:
     )
 
 
+def with_wavenumbers(path: str, cells: tuple[int, ...], listed: tuple[ArrayInfo, ...]) -> str:
+    """Why an array is none in space, if lists kx and ky have the lengths of its axes and no list x has.
+
+    Some programs write wavenumbers next to fields in space, so the name must say so, or one axis is half as
+    long as another, as a real transform has it.
+    """
+    found = {each.name: each.values[0] for each in listed if _is_list(each, _WAVENUMBER)}
+    if len(found) < 2 or not set(found.values()) <= set(cells):
+        return ""
+    is_half = min(found.values()) == max(found.values()) // 2 + 1
+    if any(_is_list(each, _POSITION) for each in listed) or not (is_half or is_coefficient(path)):
+        return ""
+    return (
+        f"{printable(path)} has the axes of the wavenumbers {printable(', '.join(found))}: Fourier "
+        "coefficients; expected values in space; write the inverse transform (numpy.fft.irfft2)"
+    )
+
+
+def _is_list(each: ArrayInfo, name: re.Pattern[str]) -> bool:
+    return len(each.values) == 1 and each.size > 1 and name.fullmatch(each.name) is not None
+
+
 def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, dimension: str = "") -> str:
     """Why a single axis of so many cells is no axis, where the file says where each cell is."""
     lengths = ((cells, 2), (cells, 3), (2, cells), (3, cells))
-    placed = next((each for each in listed if POSITIONS.search(each.name) and each.lengths in lengths), None)
+    positions = [each for each in listed if POSITIONS.search(each.name)]
+    placed = next((each for each in positions if each.lengths in lengths), None)
     if placed is not None:
         return f"{printable(placed.path)} says where {cells} cells are: {UNSTRUCTURED}"
+    moving = next((each for each in positions if each.lengths[1:] in lengths), None)
+    if moving is not None:
+        return (
+            f"{printable(moving.path)} says where {cells} particles are at each time; expected a grid with "
+            "axes; bin them onto one first (scipy.stats.binned_statistic_dd)"
+        )
+    shape = _stated_shape(arrays, listed, cells)
+    if shape:
+        grid = " by ".join(map(str, shape))
+        return (
+            f"an axis of {cells} values, which the file states to be a grid of {grid}; expected an axis for "
+            "each; give every array that shape (numpy.reshape)"
+        )
     mapping = [
         arrays.attributes(each.path).get("grid_mapping_name")
         for each in listed
@@ -130,6 +170,17 @@ def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, 
     if not reason and OTHER_NAME.fullmatch(dimension.rpartition("/")[2]):
         reason = f"the dimension {printable(dimension)} is a list of cells or points; {INTERPOLATE}"
     return reason
+
+
+def _stated_shape(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int) -> tuple[int, ...]:
+    """The numbers of cells along two or three axes that the file states, if they are `cells` together."""
+    numbers = dict(root_numbers(arrays))
+    for each in listed:
+        if each.size == 1 and not each.fault and _CELLS_ALONG.fullmatch(each.name):
+            numbers[each.name] = float(whole(arrays.array(each.path)).reshape(-1)[0])
+    stated = {name.lower(): value for name, value in numbers.items() if _CELLS_ALONG.fullmatch(name)}
+    sides = tuple(int(stated[name]) for name in sorted(stated) if stated[name] > 1)
+    return sides if len(sides) > 1 and math.prod(sides) == cells else ()
 
 
 def _complex(listed: tuple[ArrayInfo, ...]) -> str:

@@ -105,3 +105,23 @@ def test_plain_arrays_next_to_references_are_drafted_alone(tmp_path):
     text = draft(matlab(tmp_path / "results.mat", "cell", v=V, t=TIME))
     assert [line for line in text.splitlines() if line.startswith("name = ")][1:] == ['name = "v"']
     assert "#refs#" not in text
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"X_star": np.ones((POINTS, 2)), "p": VALUES[:, :POINTS].T}, "X_star says where 50 cells are"),
+        ({"pos": np.ones((T, POINTS, 3)), "vel": np.ones((T, POINTS, 3))}, "pos says where 50 particles are"),
+        ({"u": VALUES[:, :POINTS], "nx": 10, "ny": 5}, "a grid of 10 by 5; expected an axis for each"),
+        ({"u": np.ones((T, 14, 8)), "kx": np.arange(14), "ky": np.arange(8)}, "wavenumbers kx, ky.*inverse"),
+        ({"u_hat": np.ones((T, 9, 8)), "kx": np.arange(9), "ky": np.arange(8)}, "u_hat has the axes"),
+    ],
+)
+def test_positions_flat_grids_and_coefficients_without_names_of_axes_are_refused(tmp_path, arrays, words):
+    with pytest.raises(SourceError, match=words):
+        draft(write_hdf5(tmp_path / "out.h5", {**arrays, "t": TIME}))
+
+
+def test_a_field_in_space_next_to_its_wavenumbers_is_drafted(tmp_path):
+    arrays = {"u": np.ones((T, 14, 9)), "kx": np.arange(14), "ky": np.arange(9), "t": TIME}
+    assert 'layout = "t x y"' in draft(write_hdf5(tmp_path / "out.h5", arrays))
