@@ -26,7 +26,7 @@ from matplotlib.axes import Axes
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.recipe import RunRecipe, find_run_recipe
 from shards.disk import write_atomically
 from shards.drawing.colours import BLUE, MUTED, ORANGE
@@ -84,7 +84,9 @@ def learn(
         network = Walrus(settings, len(PUBLISHED))
         if base:
             network.load_state_dict(load_model(base)[1].network.state_dict())
-        objective = TrainingObjective(network, PUBLISHED, seed, stream.rotate, training.jitter, training.eps)
+        objective = TrainingObjective(
+            network, PUBLISHED, seed, rotates=stream.rotate, jitters=training.jitter, eps=training.eps
+        )
         plan = plan_stream(chosen, dict.fromkeys(names, 1), stream, seed, cost_of(settings))
         weights = fit(
             objective,

@@ -4,6 +4,7 @@
 DISTRIBUTION = "walrus-pde"
 __all__ = [
     "building",
+    "catalogue",
     "cli",
     "cli_fetch",
     "cli_options",

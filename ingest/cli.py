@@ -126,7 +126,7 @@ def inspect_command(
                 f"drafted {recipe}: decide what it marks, then run walrus-ingest build {recipe} "
                 f"--from {path} --to ROOT"
             )
-        print_result(document_of(Inspection, found), "\n".join(inspection_lines(found)), as_json)
+        print_result(document_of(Inspection, found), "\n".join(inspection_lines(found)), as_json=as_json)
 
 
 @app.command(name="build")
@@ -164,10 +164,10 @@ def build_command(
         if isinstance(built, BuildResult):
             print_caveats(tuple(each for each in built.card.caveats if each not in plan.caveats))
             print_differences(built.card)
-            print_result(built_document(built), built_line(built), as_json)
+            print_result(built_document(built), built_line(built), as_json=as_json)
             quarantine = built.card.quarantine
         else:
-            print_result(document_of(ShareResult, built), share_line(built, part or ""), as_json)
+            print_result(document_of(ShareResult, built), share_line(built, part or ""), as_json=as_json)
             quarantine = built.quarantine
         end_with(quarantine)
 
@@ -191,7 +191,9 @@ def append_command(
         with progress_bar(recipe.name) as progress:
             done = append(recipe, start, place, Resources(workers, scheduler, bound, wait), progress)
         did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
-        print_result(document_of(AppendResult, done), f"{done.folder}: {did}; {counts(done.card)}", as_json)
+        print_result(
+            document_of(AppendResult, done), f"{done.folder}: {did}; {counts(done.card)}", as_json=as_json
+        )
         print_caveats(done.caveats)
         end_with(done.left_out)
 
@@ -205,7 +207,7 @@ def finish_command(dataset: Folder, root: Root = None, as_json: Json = False) ->
         print_differences(card)
         document = {"folder": str(folder), "written_bytes": written, "card": document_of(Card, card)}
         print_result(
-            document, f"{folder}: {counts(card)}; {'merged' if written else 'nothing to do'}", as_json
+            document, f"{folder}: {counts(card)}; {'merged' if written else 'nothing to do'}", as_json=as_json
         )
         end_with(card.quarantine)
 
@@ -257,7 +259,7 @@ def convert(
     with one_line_errors("walrus-ingest convert"):
         opened = open_place(built_place(dataset, None))
         copy = convert_dataset(opened, choice(Packaging, packaging, "--format"), root)
-        print_result({"folder": str(copy)}, str(copy), as_json)
+        print_result({"folder": str(copy)}, str(copy), as_json=as_json)
 
 
 @app.command()
@@ -273,7 +275,7 @@ def doctor(
         findings = [*version_findings(), *machine_findings()]
         if root is not None:
             findings.append(folder_finding("root", root))
-        print_checkup(findings, as_json)
+        print_checkup(findings, as_json=as_json)
 
 
 @app.command(name="report")
@@ -292,7 +294,7 @@ def report_command(
         from ingest.reporting.report import report
 
         path = report(open_place(built_place(dataset, root)), out)
-        print_result({"report": str(path)}, str(path), as_json)
+        print_result({"report": str(path)}, str(path), as_json=as_json)
 
 
 def main() -> None:

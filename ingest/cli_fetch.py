@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ingest.catalogue import catalogue, find_recipe
 from ingest.cli_options import choice
 from ingest.cli_output import transfer_bar
-from ingest.recipe import catalogue, find_recipe
 from shards.errors import SourceError
 from shards.program.byte_size import size_in_words
 from shards.program.console import Json, local, one_line_errors, print_json, print_result, print_text, say
@@ -54,7 +54,7 @@ def fetch_command(
 
     with one_line_errors("walrus-ingest fetch"):
         if name is None:
-            _print_overview(as_json)
+            _print_overview(as_json=as_json)
             return
         # Imported here: other commands start faster without it.
         from ingest.fetching.choice import wanted
@@ -72,7 +72,7 @@ def fetch_command(
         found = wanted(with_sizes(found), publication, most_bytes=most)
         if listed:
             licence = publication.licence or recipe.licence
-            _print_files(found, licence, publication.url, as_json)
+            _print_files(found, licence, publication.url, as_json=as_json)
             return
         assert folder is not None
         with transfer_bar(recipe.name) as report:
@@ -87,11 +87,11 @@ def fetch_command(
         rate = f" in {done.seconds:.0f} s ({size_in_words(done.bytes / max(done.seconds, 1e-3))}/s)"
         fetched = f"{done.files} files fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
         text = f"{folder}: {fetched}; {done.found} files were there before"
-        print_result(asdict(done) | {"folder": str(folder)}, text, as_json)
+        print_result(asdict(done) | {"folder": str(folder)}, text, as_json=as_json)
         say(f"next: walrus-ingest build {name} --from {folder} --to ROOT")
 
 
-def _print_overview(as_json: bool) -> None:
+def _print_overview(*, as_json: bool) -> None:
     """Prints the address, size and licence of every system, without asking a server."""
     from ingest.fetching.published import publications
 
@@ -120,7 +120,7 @@ def _print_overview(as_json: bool) -> None:
         print_text(f"{row['name']:{width}}  {size:>8}  {row['url']}  ({row['licence']})")
 
 
-def _print_files(files: Sequence[Any], licence: str, url: str, as_json: bool) -> None:
+def _print_files(files: Sequence[Any], licence: str, url: str, *, as_json: bool) -> None:
     """Prints each file with its size and split, then the sum."""
     total = sum(each.size or 0 for each in files)
     if as_json:

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
+from ingest.catalogue import catalogue, find_recipe
 from ingest.cli_output import document_of
 from ingest.inspecting.solvers import templates
 from ingest.inspecting.text_table import table
-from ingest.recipe import Recipe, catalogue, find_recipe
+from ingest.recipe import Recipe
 from ingest.reporting.overview import HEAD, DatasetOverview, overview_row, overviews
 from shards.program.console import Json, one_line_errors, print_json, print_text, say
 
@@ -28,11 +29,11 @@ def ls_command(
     """List the catalogue, or what is built in a root; show one system."""
     with one_line_errors("walrus-ingest ls"):
         if name is None:
-            _print_catalogue(as_json)
+            _print_catalogue(as_json=as_json)
         elif _is_root(name):
-            _print_datasets(name, as_json)
+            _print_datasets(name, as_json=as_json)
         else:
-            _print_system(name, as_json)
+            _print_system(name, as_json=as_json)
 
 
 def _is_root(name: str) -> bool:
@@ -42,7 +43,7 @@ def _is_root(name: str) -> bool:
     return "/" in name or Path(name).is_dir()
 
 
-def _print_catalogue(as_json: bool) -> None:
+def _print_catalogue(*, as_json: bool) -> None:
     recipes = [find_recipe(name) for name in catalogue()]
     if as_json:
         print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
@@ -52,7 +53,7 @@ def _print_catalogue(as_json: bool) -> None:
         print_text(f"{recipe.name:{width}}  {recipe.source:9} {recipe.title}")
 
 
-def _print_system(name: str, as_json: bool) -> None:
+def _print_system(name: str, *, as_json: bool) -> None:
     """Prints a recipe of the catalogue or of a file, or the template of a solver."""
     if name in templates():
         print_text(templates()[name].read_text(encoding="utf-8").rstrip("\n"))
@@ -64,7 +65,7 @@ def _print_system(name: str, as_json: bool) -> None:
         print_text(catalogue().get(name, Path(name)).read_text(encoding="utf-8").rstrip("\n"))
 
 
-def _print_datasets(root: str, as_json: bool) -> None:
+def _print_datasets(root: str, *, as_json: bool) -> None:
     """Prints the datasets below a root, one per line, and on stderr the faults of damaged ones."""
     found = tuple(overviews(root))
     if as_json:

@@ -8,6 +8,7 @@ from ingest.building.estimate import BuildEstimate, estimate_build, estimate_lin
 from ingest.building.memory import Resources
 from ingest.building.plan import BuildPlan, plan_build
 from ingest.building.published_size import PublishedSize, published_size, published_size_lines
+from ingest.catalogue import catalogue, find_recipe
 from ingest.cli_options import (
     CORES,
     Codec,
@@ -23,7 +24,6 @@ from ingest.cli_options import (
 )
 from ingest.cli_output import document_of, end_with, print_caveats
 from ingest.dataset_place import recipe_and_root
-from ingest.recipe import catalogue, find_recipe
 from shards.codec import CodecName
 from shards.index import Packaging
 from shards.program.byte_size import byte_count
@@ -46,18 +46,20 @@ def plan_command(
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
         if start is None:
-            _print_published_size(dataset, root, tuple(assignments or ()), as_json)
+            _print_published_size(dataset, root, tuple(assignments or ()), as_json=as_json)
             return
         resources = Resources(workers, memory=bound)
         plan, place = planned(dataset, root, start, packaging, codec, keep_error, assignments, resources)
         found = estimate_build(plan, place, resources)
-        print_result(document_of(BuildEstimate, found), "\n".join(estimate_lines(found, workers)), as_json)
+        print_result(
+            document_of(BuildEstimate, found), "\n".join(estimate_lines(found, workers)), as_json=as_json
+        )
         print_caveats(found.caveats)
         end_with(found.left_out)
 
 
 def _print_published_size(
-    dataset: str, root: Path | None, assignments: tuple[str, ...], as_json: bool
+    dataset: str, root: Path | None, assignments: tuple[str, ...], *, as_json: bool
 ) -> None:
     """The size of the published release, for whoever has no files yet."""
     in_a_root = root is not None or ("/" in dataset and not dataset.endswith(".toml"))
@@ -65,7 +67,7 @@ def _print_published_size(
         recipe_and_root(dataset, root, assignments)[0] if in_a_root else find_recipe(dataset, assignments)
     )
     found = published_size(recipe)
-    print_result(document_of(PublishedSize, found), "\n".join(published_size_lines(found)), as_json)
+    print_result(document_of(PublishedSize, found), "\n".join(published_size_lines(found)), as_json=as_json)
     if recipe.name in catalogue():
         say(
             f"next: walrus-ingest fetch {recipe.name} --list; with files, plan --from PATH estimates the rest"

@@ -34,7 +34,9 @@ def upload_command(
         with transfer_bar(opened.card.name) as report:
             done = upload(opened, root, report)
         sent = f"{done.files} files sent, {size_in_words(done.bytes)}" if done.files else "nothing to send"
-        print_result(asdict(done), f"{done.url}: {sent}; {done.found} files were there before", as_json)
+        print_result(
+            asdict(done), f"{done.url}: {sent}; {done.found} files were there before", as_json=as_json
+        )
         say(f"next: walrus-ingest verify {done.url}")
 
 

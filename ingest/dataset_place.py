@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from ingest.recipe import Recipe, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Recipe
 from shards.errors import SettingsError
 from shards.remote import Root, is_remote
 from shards.urls import below

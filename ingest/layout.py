@@ -26,7 +26,7 @@ Overlap = Literal["refuse", "earlier", "later"]
 FacesSide = Literal["lower", "upper"]
 
 
-def layout_fault(layout: str, axes: tuple[str, ...], constant: bool, blocks: bool = False) -> str | None:
+def layout_fault(layout: str, axes: tuple[str, ...], *, constant: bool, blocks: bool = False) -> str | None:
     """What is wrong with a layout such as "n t x y c", if anything.
 
     >>> layout_fault("n t x", ("x", "y"), constant=False)
@@ -73,16 +73,16 @@ def with_swept_axes(layout: str) -> tuple[str, ...]:
 
 
 def layouts_fault(
-    layouts: Iterable[tuple[str, str, bool]], axes: tuple[str, ...], blocks: bool
+    layouts: Iterable[tuple[str, str, bool]], axes: tuple[str, ...], *, blocks: bool
 ) -> str | None:
     """What is wrong with the layouts of a recipe, each with its owner and whether it may lack the time.
 
-    >>> layouts_fault([("layout", "n n t x", False), ("layout of a", "n x", True)], ("x",), False)
+    >>> layouts_fault([("layout", "n n t x", False), ("layout of a", "n x", True)], ("x",), blocks=False)
     "layout of a 'n x': expected n1, n2 for one of several axes of trajectories"
     """
     stated = [each for each in layouts if each[1]]
     for owner, layout, constant in stated:
-        fault = layout_fault(layout, axes, constant, blocks)
+        fault = layout_fault(layout, axes, constant=constant, blocks=blocks)
         if fault:
             return f"{owner} {layout!r}: {fault}"
     named = {f"{owner} {layout!r}": {*with_swept_axes(layout)} - {*axes} for owner, layout, _ in stated}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter
 from dataclasses import field
-from importlib import resources
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -18,15 +16,10 @@ from ingest.layout import BlockRule, CoordinateRule, MaskRule, Overlap, TileRule
 from ingest.name_pattern import OF_ONE_RUN, STEP, TILE, NamePattern, names_parts
 from ingest.split import HeldOutRule, SplitRule, held_out_for
 from ingest.transform import TransformName, transform_fault
-from shards.errors import RenamedWarning, SettingsError
-from shards.nearest_name import did_you_mean
-from shards.program.settings import Tables, make, override, read_toml
 from shards.schema import TAKEN, AtLeastOne, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
 
 # The largest powers of two with squares within the range of float64.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
-# Earlier names of sources, and their present names.
-RENAMED_SOURCES = {"hdf5": "arrays"}
 
 
 @checked
@@ -62,7 +55,9 @@ class RecipeField:
 
     @model_validator(mode="after")
     def _name_tells_the_transform(self) -> RecipeField:
-        fault = transform_fault(self.transform, self.name, self.stored_names, self.rank, self.constant)
+        fault = transform_fault(
+            self.transform, self.name, self.stored_names, self.rank, constant=self.constant
+        )
         if fault:
             raise ValueError(fault)
         return self
@@ -240,7 +235,7 @@ class Recipe:
         layouts = [("layout", self.layout, False)]
         layouts += [(f"layout of field {each.name}", each.layout, each.constant) for each in self.fields]
         layouts += [("layout of mask", self.mask.layout, True)] if self.mask else []
-        fault = layouts_fault(layouts, self.axes, self.blocks is not None)
+        fault = layouts_fault(layouts, self.axes, blocks=self.blocks is not None)
         if fault:
             raise ValueError(fault)
         return self
@@ -312,39 +307,3 @@ class Recipe:
     @property
     def constant(self) -> tuple[RecipeField, ...]:
         return tuple(each for each in self.fields if each.constant)
-
-
-def catalogue() -> dict[str, Path]:
-    """Name to recipe file of every system in the catalogue."""
-    folder = resources.files("ingest") / "catalog"
-    return {
-        Path(str(entry)).stem: Path(str(entry))
-        for entry in sorted(folder.iterdir(), key=str)
-        if entry.name.endswith(".toml")
-    }
-
-
-def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
-    """The recipe of a name in the catalogue or of a TOML file; raises SettingsError if there is none.
-
-    >>> find_recipe("shear_flow", ("title=Mine",)).title
-    'Mine'
-    """
-    known = catalogue()
-    path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
-    if path is None:
-        raise SettingsError(
-            f"no recipe named {name_or_path}; the catalogue has {', '.join(known)}; or name a .toml file"
-            f"{did_you_mean(name_or_path, known)}"
-        )
-    return make(Recipe, _with_present_source(override(read_toml(path), assignments), path), str(path))
-
-
-def _with_present_source(tables: Tables, path: Path) -> Tables:
-    """The tables of a recipe; an earlier name of a source is replaced, with a warning."""
-    source = tables.get("source")
-    if not isinstance(source, str) or source not in RENAMED_SOURCES:
-        return tables
-    present = RENAMED_SOURCES[source]
-    warnings.warn(f'{path}: source = "{source}" is now called "{present}"', RenamedWarning, stacklevel=3)
-    return tables | {"source": present}

@@ -18,7 +18,7 @@ PREFIXES: dict[TransformName, str] = {"log10": "log10_", "zeros": "zeros_like_"}
 
 
 def transform_fault(
-    transform: TransformName | None, name: str, stored: tuple[str, ...], rank: int, constant: bool
+    transform: TransformName | None, name: str, stored: tuple[str, ...], rank: int, *, constant: bool
 ) -> str | None:
     """What is wrong with a transformed field with this name; None if nothing is.
 

@@ -65,7 +65,7 @@ def command(
             if half
             else convert(checkpoint, to, channels or (), assignments or (), normalised_by)
         )
-        print_result(done.document, done.text, as_json)
+        print_result(done.document, done.text, as_json=as_json)
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.building.plan import plan_build
-from ingest.recipe import Recipe, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Recipe
 from pipelines.recipe import DatasetChoice, RunRecipe
 from shards.errors import SettingsError
 from shards.remote import Root, is_remote, open_dataset

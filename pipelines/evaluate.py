@@ -84,7 +84,7 @@ def command(
             from pipelines.comparing import compare_runs
 
             done = compare_runs(compared, out)
-            print_result(done.document, done.text, as_json)
+            print_result(done.document, done.text, as_json=as_json)
             return
         if checkpoint is None or dataset is None:
             raise typer.BadParameter("expected RUN and ROOT/DATASET, or --compare RUN_A RUN_B")

@@ -99,7 +99,7 @@ def command(
             trace=trace,
             keep_state=keep_state,
         )
-        print_scores(scores, out, as_json)
+        print_scores(scores, out, as_json=as_json)
         if scores and not as_json:
             print_text(f"card      {out / CARD}")
 

@@ -55,7 +55,7 @@ def finetune(
     vocabulary = Vocabulary(description.vocabulary).extend(shards.channels)
     _report_new_channels(vocabulary.names[len(description.vocabulary) :], shards.channels)
     example = empty_batch(dataset, shards.datasets[dataset])
-    model = tuned_settings(description.model, recipe.tuning, example, recipe.training.jitter)
+    model = tuned_settings(description.model, recipe.tuning, example, jitter=recipe.training.jitter)
     load = TrainingLoad(
         columns=len(vocabulary),
         tuning=recipe.tuning,

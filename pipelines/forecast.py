@@ -62,7 +62,7 @@ def command(
             change,
             gif,
         )
-        print_result(done.document, done.text, as_json)
+        print_result(done.document, done.text, as_json=as_json)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from ingest.source import find
 from pipelines.command_output import CommandOutput
 from pipelines.forecast_file import ForecastFrame, ForecastMetadata, suffix_of, write_forecast

@@ -38,7 +38,7 @@ class LiveReport:
         if time.monotonic() >= self.due:
             self.write(goes_on=True)
 
-    def write(self, goes_on: bool) -> None:
+    def write(self, *, goes_on: bool) -> None:
         """Writes the page; nothing before the first step."""
         if self.last is None:
             return
@@ -61,7 +61,7 @@ class LiveReport:
 
 
 @contextmanager
-def live_report(job: Job, shown: bool) -> Iterator[Report]:
+def live_report(job: Job, *, shown: bool) -> Iterator[Report]:
     """Yields the function to call after each step; the last page is written however the run ends."""
     if not shown:
         yield lambda step: None

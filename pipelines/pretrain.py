@@ -77,12 +77,12 @@ def command(
             from pipelines.simulate import simulate, simulation_text
 
             predicted = simulate(chosen, root)
-            print_result(predicted.document, simulation_text(predicted), as_json)
+            print_result(predicted.document, simulation_text(predicted), as_json=as_json)
         elif dry:
             from pipelines.dry_run import dry_run, dry_run_text
 
             expected = dry_run(chosen, root, ranks, groups)
-            print_result(expected.document, dry_run_text(expected), as_json)
+            print_result(expected.document, dry_run_text(expected), as_json=as_json)
         elif out is None:
             raise typer.BadParameter("a run needs its folder: --out RUN")
         else:
@@ -99,7 +99,7 @@ def command(
                 trace=trace,
                 keep_state=keep_state,
             )
-            print_scores(scores, out, as_json)
+            print_scores(scores, out, as_json=as_json)
 
 
 def main() -> None:

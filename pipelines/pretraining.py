@@ -8,7 +8,7 @@ from pathlib import Path
 from ingest.building.build import build, quarantine_lines
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.job import Job
 from pipelines.model_card import write_card
 from pipelines.preflight import require_writable

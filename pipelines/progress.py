@@ -95,7 +95,7 @@ class StepDisplay:
 
 
 @contextmanager
-def progress(shown: bool = True) -> Iterator[Report]:
+def progress(*, shown: bool = True) -> Iterator[Report]:
     """Yields the function to call after each step, which shows it.
 
     Only one rank of a terminal may have `shown`. If the terminal fails, this is reported, and training

@@ -114,7 +114,7 @@ def describe(description: ModelDescription, model: Model) -> tuple[tuple[str, st
     )
 
 
-def print_scores(scores: dict[str, TaskScores], run: Path, as_json: bool) -> None:
+def print_scores(scores: dict[str, TaskScores], run: Path, *, as_json: bool) -> None:
     """Prints the scores and the paths of report and pictures; nothing where there are no scores."""
     if not scores:
         return

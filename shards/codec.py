@@ -104,7 +104,7 @@ def _require_sizes(encoded: memoryview, expected: int) -> None:
         )
 
 
-def zarr_codecs(codec: CodecName, itemsize: int, checked_chunks: bool) -> list[dict[str, Any]]:
+def zarr_codecs(codec: CodecName, itemsize: int, *, checked_chunks: bool) -> list[dict[str, Any]]:
     """The zarr v3 codec chain of a chunk, with a checksum, or without it before format 2."""
     bytes_codec: dict[str, Any] = {"name": "bytes"}
     if itemsize > 1:

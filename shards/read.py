@@ -39,7 +39,7 @@ class Dataset:
     (docs/decisions/0040-checked-chunks.md), or every time with `verify_reads`.
     """
 
-    def __init__(self, place: Path | Files, verify_reads: bool = False) -> None:
+    def __init__(self, place: Path | Files, *, verify_reads: bool = False) -> None:
         self.files: Files = LocalFiles(place) if isinstance(place, Path) else place
         self.verify_reads = verify_reads
         text = self.files.read("index.json")

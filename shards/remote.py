@@ -46,24 +46,24 @@ def is_remote(root: Root) -> bool:
     return isinstance(root, str) and "://" in root
 
 
-def open_dataset(root: Root, name: str, cache: Cache | None = None, verify_reads: bool = False) -> Dataset:
+def open_dataset(root: Root, name: str, cache: Cache | None = None, *, verify_reads: bool = False) -> Dataset:
     """Opens a dataset below a folder or a URL; shards behind a URL go through the cache.
 
     Raises ShardError if it is not built or cannot be reached.
     """
     if not is_remote(root):
-        return open_place(Path(root) / name, cache, verify_reads)
-    return open_place(below(str(root), name), cache, verify_reads)
+        return open_place(Path(root) / name, cache, verify_reads=verify_reads)
+    return open_place(below(str(root), name), cache, verify_reads=verify_reads)
 
 
-def open_place(place: Root, cache: Cache | None = None, verify_reads: bool = False) -> Dataset:
+def open_place(place: Root, cache: Cache | None = None, *, verify_reads: bool = False) -> Dataset:
     """Opens the dataset in this folder or behind this URL; shards behind a URL go through the cache.
 
     Raises ShardError if it is not built or cannot be reached.
     """
     if is_remote(place):
-        return Dataset(RemoteFiles(str(place), cache or Cache()), verify_reads)
-    return Dataset(Path(place), verify_reads)
+        return Dataset(RemoteFiles(str(place), cache or Cache()), verify_reads=verify_reads)
+    return Dataset(Path(place), verify_reads=verify_reads)
 
 
 def holds(place: Root, path: str) -> bool:

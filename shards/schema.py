@@ -253,7 +253,7 @@ class Schema:
         """
         return f"{name} [{self.units[name]}]" if self.units.get(name) else name
 
-    def per_channel(self, values: Mapping[str, T], constant: bool = False) -> tuple[T, ...]:
+    def per_channel(self, values: Mapping[str, T], *, constant: bool = False) -> tuple[T, ...]:
         """The value of its field for each variable channel, or for each constant channel.
 
         >>> sides = ((Boundary.WALL, Boundary.WALL), (Boundary.WALL, Boundary.WALL))

@@ -83,7 +83,9 @@ def _sharded(
         "name": "sharding_indexed",
         "configuration": {
             "chunk_shape": list(inner),
-            "codecs": zarr_codecs(document.codec, np.dtype(dtype).itemsize, document.checked_chunks),
+            "codecs": zarr_codecs(
+                document.codec, np.dtype(dtype).itemsize, checked_chunks=document.checked_chunks
+            ),
             "index_codecs": CRC,
             "index_location": "end",
         },

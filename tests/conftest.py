@@ -17,7 +17,7 @@ import pytest
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 
 # netCDF4, once imported, offers its filters to h5py:
 # whether one is missing would depend on the order of tests.

@@ -10,7 +10,7 @@ from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.verify import faults
 from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.forecasts import ForecastProtocol

@@ -88,7 +88,7 @@ def _append(
 
     outline = _outline(plan, card, old)
     write_atomically(folder / UNFINISHED, dump_with_checksum(BuildOutline, outline))
-    done = do_parts(plan, plan.parts, folder, resources, progress, index_stays=True)
+    done = do_parts(plan, plan.parts, folder, resources, progress, keep_index=True)
     records = old | {part.name: record for part, record in zip(plan.parts, done.records, strict=True)}
     card, published = merge(outline, folder, [records[part.name] for part in outline.parts])
     return AppendResult(

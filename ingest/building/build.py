@@ -161,16 +161,16 @@ def do_parts(
     resources: Resources,
     progress: ReportProgress,
     *,
-    index_stays: bool = False,
+    keep_index: bool = False,
 ) -> DoneParts:
     """Builds those of these parts that are not done yet.
 
-    Removes the index first, unless `index_stays`: then no file that it lists changes. Raises ShardError if
+    Removes the index first, unless `keep_index`: then no file that it lists changes. Raises ShardError if
     the disk has no room for the parts, before anything is removed.
     """
     records = _done(plan, parts, folder)
     missing = [part for part in parts if part.name not in records]
-    if missing and not index_stays:
+    if missing and not keep_index:
         _require_room(missing, folder)
         (folder / "index.json").unlink(missing_ok=True)
         settle(folder)

@@ -71,7 +71,7 @@ class AgreedInputs:
     refused: tuple[QuarantineEntry, ...]
     caveats: tuple[str, ...]
 
-    def least_work(self, packaging: Packaging, rounded: bool) -> Workload:
+    def least_work(self, packaging: Packaging, *, rounded: bool) -> Workload:
         """The work of a build of these files; rounding may store float64 as float32, in fewer parts."""
         stored = replace(self.schema, dtype="float32") if rounded else self.schema
         return _work(self.schema, groups_of_parts(stored, packaging, self.trajectories))
@@ -177,7 +177,7 @@ def plan_build(
     """
     agreed = agree_inputs(recipe, start)
     if resources is not None:
-        resources.slab_bytes(agreed.least_work(packaging, keep_error is not None))
+        resources.slab_bytes(agreed.least_work(packaging, rounded=keep_error is not None))
     schema, files, trajectories = agreed.schema, agreed.files, agreed.trajectories
     chosen = powers(recipe, schema, files, trajectories)
     bounds = ErrorBounds({}, schema.dtype)

@@ -108,10 +108,11 @@ def joined(pieces: Sequence[SeriesPiece], words: tuple[str, ...]) -> Array:
             "or without t; correct its layout"
         )
 
-    expected = _without(first.shape, axis, stacked)
+    # The number of frames may differ from piece to piece; a piece without the axis of time has none.
+    frames = slice(axis, axis if stacked else axis + 1)
     for piece in pieces:
         shape = piece.array.shape
-        if len(shape) != len(first.shape) or _without(shape, axis, stacked) != expected:
+        if len(shape) != len(first.shape) or _without(shape, frames) != _without(first.shape, frames):
             raise SourceError(
                 f"{piece.array.where}: shape {shape}; expected {first.shape} as in {first.where}; write the "
                 "file again, or exclude this run"
@@ -120,8 +121,8 @@ def joined(pieces: Sequence[SeriesPiece], words: tuple[str, ...]) -> Array:
     return ArraySeries(tuple(pieces), axis, stacked)
 
 
-def _without(shape: tuple[int, ...], axis: int, stacked: bool) -> tuple[int, ...]:
-    return shape if stacked else shape[:axis] + shape[axis + 1 :]
+def _without(shape: tuple[int, ...], part: slice) -> tuple[int, ...]:
+    return shape[: part.start] + shape[part.stop :]
 
 
 def steps_in(names: Iterable[str], path: str) -> dict[str, str]:

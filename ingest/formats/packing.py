@@ -91,7 +91,7 @@ def packing(stored: np.dtype[Any], attributes: Mapping[str, Attribute], where: s
     scale, offset = (_one(found, name, where) for name in (SCALE, OFFSET))
     marks = _marks(found, stored, seen, where)
     is_packed = scale is not None or offset is not None
-    valid = _valid_range(found, stored, seen, is_packed)
+    valid = _valid_range(found, stored, seen, is_packed=is_packed)
     if not is_packed and seen == stored and not marks and not valid.is_bounded:
         return None
 
@@ -180,7 +180,7 @@ class _ValidRange:
 
 
 def _valid_range(
-    found: Mapping[str, Attribute], stored: np.dtype[Any], seen: np.dtype[Any], is_packed: bool
+    found: Mapping[str, Attribute], stored: np.dtype[Any], seen: np.dtype[Any], *, is_packed: bool
 ) -> _ValidRange:
     """The valid range that the attributes state; of packed data, a float states a range of values."""
     where = "valid range"

@@ -27,11 +27,11 @@ class FileTree:
     unreadable: tuple[UnreadablePath, ...]
 
 
-def walk(root: Path, every_name: bool = False) -> FileTree:
+def walk(root: Path, *, follow_every_link: bool = False) -> FileTree:
     """Finds the tree below `root`, through links too; a folder with several names is entered once.
 
-    Its own name comes before that of a link. With `every_name` it is entered under each of its names, as the
-    keys of a store need it; a link to one of its own parent folders is not followed.
+    Its own name comes before that of a link. With `follow_every_link` it is entered under each of its
+    names, as the keys of a store need it; a link to one of its own parent folders is not followed.
     """
     files: list[Path] = []
     folders: list[Path] = []
@@ -45,7 +45,7 @@ def walk(root: Path, every_name: bool = False) -> FileTree:
         folder, above = waiting.popleft() if waiting else linked.popleft()
         try:
             identity = _identity(folder)
-            if identity in (above if every_name else entered):
+            if identity in (above if follow_every_link else entered):
                 continue
             entered.add(identity)
             with os.scandir(folder) as found:

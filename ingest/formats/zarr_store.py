@@ -75,7 +75,7 @@ def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, StoreContents]]
 
 def _keys(folder: Path) -> list[str]:
     """The names of all files of a store; raises SourceError for broken links, pipes and devices."""
-    tree = walk(folder, every_name=True)
+    tree = walk(folder, follow_every_link=True)
     strange = next((place for place in tree.files if not place.is_file()), None)
     if strange is not None:
         raise SourceError(f"{strange}: a broken link, or neither a file nor a folder; fetch the store again")

@@ -294,7 +294,7 @@ class FileArrangement:
         for at in self.varying:
             if at == self.variable or self._is(at, "word"):
                 words = sorted({file.text(at) for file in self.files})
-                doubt = doubt_of_words(self._firsts(at), words, at == self.variable)
+                doubt = doubt_of_words(self._firsts(at), words, taken_for_variables=at == self.variable)
                 if doubt:
                     yield doubt
                 break

@@ -85,11 +85,13 @@ class NamedFile:
         return NamedFile(self.path, (*self.pieces[:at], *parts, *self.pieces[at + 1 :]))
 
 
-def taken_apart(folder: Path, path: Path, numbers: bool = True, dates_with_steps: bool = False) -> NamedFile:
+def taken_apart(
+    folder: Path, path: Path, *, with_numbers: bool = True, dates_with_steps: bool = False
+) -> NamedFile:
     """Splits the path of a file below a folder.
 
-    `numbers` says whether numbers in its name count, `dates_with_steps` whether a number behind a date is a
-    step and not a time of day.
+    `with_numbers`: numbers in its name count. `dates_with_steps`: a number behind a date is a step and not
+    a time of day.
     """
     pieces: list[NamePiece] = []
     folders = path.relative_to(folder).parts[:-1]
@@ -99,8 +101,8 @@ def taken_apart(folder: Path, path: Path, numbers: bool = True, dates_with_steps
     found = [_span_and_name(each) for each in _parameters(name, IN_FILES)]
     kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in found]
     repeated = [span for span in _repeated(folders, name) if not _is_inside(span, kept)]
-    if numbers:
-        spans = list(_spans_of_numbers(name, dates_with_steps))
+    if with_numbers:
+        spans = list(_spans_of_numbers(name, dates_with_steps=dates_with_steps))
         found += [(span, "") for span in spans if not _is_inside(span, (*kept, *repeated))]
     for (start, stop), key in sorted([*found, *((span, "") for span in repeated)]):
         kind: Kind = "parameter" if key else "folder" if (start, stop) in repeated else "number"
@@ -109,7 +111,7 @@ def taken_apart(folder: Path, path: Path, numbers: bool = True, dates_with_steps
     return NamedFile(path, (*pieces, NamePiece("text", name[end:])))
 
 
-def _spans_of_numbers(name: str, dates_with_steps: bool) -> Iterator[tuple[int, int]]:
+def _spans_of_numbers(name: str, *, dates_with_steps: bool) -> Iterator[tuple[int, int]]:
     """The places of numbers; where a number behind a date is a step, date and step are two."""
     pairs = list(DATE_AND_NUMBER.finditer(name)) if dates_with_steps else []
     for pair in pairs:

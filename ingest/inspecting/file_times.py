@@ -55,18 +55,22 @@ def _times(path: Path, counted: Counted) -> _Times:
     with open_arrays(place) as arrays:
         listed = list_arrays(arrays, place)
         try:
-            layout = infer_layout(arrays, listed, str(path), may_suppose=False)
+            layout = infer_layout(arrays, listed, str(path), guess_time=False)
         except SourceError:
-            return _Times(_has_planes(listed) or bool(time_of_state(arrays, listed)))
+            return _Times(state=_has_planes(listed) or bool(time_of_state(arrays, listed)))
         is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
         if not layout.time_from:
             is_moment = counted in ("moments", "dates") or bool(time_of_state(arrays, listed))
             if is_moment or is_short or (counted == "unknown" and _is_vector_of_space(listed)):
-                return _Times(True)
+                return _Times(state=True)
         if layout.lists.time is None or layout.lists.time.pattern:
-            return _Times(False)
+            return _Times(state=False)
         values = whole(arrays.array(layout.lists.time.path)).reshape(-1)
-        return _Times(layout.lengths[TIME] == 1, tuple(values.tolist()), layout.lists.time.unit)
+        return _Times(
+            state=layout.lengths[TIME] == 1,
+            times=tuple(values.tolist()),
+            unit=layout.lists.time.unit,
+        )
 
 
 def _is_vector_of_space(listed: tuple[ArrayInfo, ...]) -> bool:

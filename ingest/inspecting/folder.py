@@ -77,7 +77,7 @@ def _arranged(folder: Path, found: list[Path]) -> FileArrangement:
     numbered = FileArrangement(largest_family(parts), reading)
     if numbered.last_number is not None:
         return numbered
-    named = largest_family(taken_apart(folder, path, numbers=False) for path in found)
+    named = largest_family(taken_apart(folder, path, with_numbers=False) for path in found)
     by_folder = FileArrangement(with_step_folders(named))
     if by_folder.last_number is not None and by_folder.contents().kind == "states":
         return by_folder

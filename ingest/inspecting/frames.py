@@ -115,7 +115,7 @@ class FrameReader:
         frames = [frame for number in numbers if (frame := self.frame(field, number)) is not None]
         absent = [np.isnan(frame).any(axis=0) for frame in frames]
         if not absent:
-            return MissingCells(0, False)
+            return MissingCells(0, moves=False)
         moves = any(not np.array_equal(each, absent[0]) for each in absent)
         return MissingCells(int(absent[0].sum()), moves)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ingest.catalogue import catalogue, find_recipe
 from ingest.inspecting.contents import ArrayInfo, without_place
 from ingest.layout import split_channel
-from ingest.recipe import Recipe, catalogue, find_recipe
+from ingest.recipe import Recipe
 from ingest.source import find, sources
 from shards.errors import MismatchError, SourceError
 

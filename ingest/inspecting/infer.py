@@ -47,11 +47,11 @@ NUMBERED_RUNS = (
 
 
 def infer_layout(
-    arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int = 1, may_suppose: bool = True
+    arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int = 1, *, guess_time: bool = True
 ) -> InferredLayout:
     """Infers which arrays are fields, coordinates and times, from names, dimensions and lengths.
 
-    `files` is the number of files with one state each. `may_suppose` allows a dimension of unknown meaning to
+    `files` is the number of files with one state each. `guess_time` allows a dimension of unknown meaning to
     be time; then a person must decide. Raises SourceError if no array is a field over time, and says what the
     file is.
     """
@@ -71,7 +71,7 @@ def infer_layout(
         usable = [_with_axis_labels(arrays, each) for each in usable if not is_of_particles(each.path)]
     found = layout_by_names(usable)
     if found is None and files == 1 and is_one_state_by_names(usable):
-        unknown = dimension_of_unknown_meaning(usable) if may_suppose else ""
+        unknown = dimension_of_unknown_meaning(usable) if guess_time else ""
         if not unknown:
             raise one_state(where, _when(arrays, listed))
         found = layout_by_names(usable, unknown)

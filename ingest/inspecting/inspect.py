@@ -101,5 +101,5 @@ def _with_statistics(arrays: Arrays, listed: ArrayInfo) -> ArrayInfo:
 
 
 def _size(path: Path) -> int:
-    files = walk(path.parent, every_name=True).files if path.name in MARKERS else (path,)
+    files = walk(path.parent, follow_every_link=True).files if path.name in MARKERS else (path,)
     return sum(each.stat().st_size for each in files if each.is_file())

@@ -180,7 +180,7 @@ def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, W
     one_run = array.groups > 1 or bool(array.pattern)
     leads: list[Words] = [()] if one_run else [(), (TRAJECTORY,)]
     for axes, lead, channels, early, step in product(choices, leads, (0, 1, 2), (False, True), (1, -1)):
-        yield axes, _in_order((*lead, TIME), axes[::step], channels, early)
+        yield axes, _in_order((*lead, TIME), axes[::step], channels, components_first=early)
     if not array.pattern:
         for axes, lead, step in product(choices, leads, (1, -1)):
             yield axes, (*lead, *axes[::step], TIME)
@@ -224,10 +224,10 @@ def _meaning(words: Words, lengths: tuple[int, ...]) -> str:
     return ", ".join(f"{n} {names[word]}" if word in names else f"{word} {n}" for word, n in pairs)
 
 
-def _in_order(lead: Words, space: Words, channels: int, early: bool) -> Words:
-    """The names of all axes, with components before (`early`) or after the axes of space."""
+def _in_order(lead: Words, space: Words, channels: int, *, components_first: bool) -> Words:
+    """The names of all axes, with components before or after the axes of space."""
     components = (CHANNEL,) * channels
-    return (*lead, *components, *space) if early else (*lead, *space, *components)
+    return (*lead, *components, *space) if components_first else (*lead, *space, *components)
 
 
 def _score(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) -> float:
@@ -300,7 +300,10 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
     else:
         early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
         leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
-        choices = [_in_order(lead, space, channels, early) for lead, channels in product(leads, (0, 1, 2))]
+        choices = [
+            _in_order(lead, space, channels, components_first=early)
+            for lead, channels in product(leads, (0, 1, 2))
+        ]
 
     for fit in choices:
         if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in words):

@@ -50,7 +50,7 @@ def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:
     return {len(each) for each in fields} <= {0, 1} and len({each for each in fields if each}) == 1
 
 
-def doubt_of_words(files: Sequence[Path], words: Sequence[str], taken_for_variables: bool) -> str:
+def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_variables: bool) -> str:
     """What a person must check if only words decided, because each file holds one array; otherwise empty."""
     if not are_one_array_each([_fields(path) for path in files]):
         return ""

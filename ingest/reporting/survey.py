@@ -141,7 +141,7 @@ class _FieldSums:
         if not self.logarithmic:
             low = max(low, min(each.mean - REACH * each.std for each in moments))
             high = min(high, max(each.mean + REACH * each.std for each in moments))
-        self.edges_B = _edges(low, high, self.logarithmic)
+        self.edges_B = _edges(low, high, logarithmic=self.logarithmic)
         self.count_CB = np.zeros((len(components), BINS), np.int64)
         self.power_TK = np.zeros((3, modes.rings))
         self.changes: list[ChangeOverTime] = []
@@ -181,7 +181,7 @@ class _FieldSums:
         )
 
 
-def _edges(low: float, high: float, logarithmic: bool) -> Float64:
+def _edges(low: float, high: float, *, logarithmic: bool) -> Float64:
     if logarithmic:
         return np.geomspace(low, high, BINS + 1)
     if not high > low:

@@ -21,7 +21,7 @@ WIDTH, NARROW = 9.6, 6.4
 DPI = 200
 
 
-def style(clear: bool = False) -> AbstractContextManager[None]:
+def style(*, clear: bool = False) -> AbstractContextManager[None]:
     """Gives pictures the common style inside this context.
 
     A `clear` picture has no background, and grey text that is readable on a white and on a dark page.

@@ -115,9 +115,9 @@ def page(findings: Sequence[Finding]) -> str:
     return "\n".join([*lines, "", *(stops or ["Nothing found that would stop a run."])])
 
 
-def print_checkup(findings: Sequence[Finding], as_json: bool = False) -> None:
+def print_checkup(findings: Sequence[Finding], *, as_json: bool = False) -> None:
     """Prints the page; exits with code 1 if something would stop a run."""
-    print_result(document(findings), page(findings), as_json)
+    print_result(document(findings), page(findings), as_json=as_json)
     if any(each.problem for each in findings):
         raise typer.Exit(1)
 

@@ -196,7 +196,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def print_result(document: Any, text: str, as_json: bool) -> None:
+def print_result(document: Any, text: str, *, as_json: bool) -> None:
     """Prints a result as text, or as one JSON document."""
     if as_json:
         print_json(document)

@@ -37,7 +37,7 @@ from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.part import SLAB_BYTES
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.codec import CodecName, encode
 from shards.index import Packaging
 

@@ -128,7 +128,13 @@ def rank_main(rank: int, ranks: int, steps: int, meeting: Path, out: Path) -> No
     join_world(rank, ranks, meeting)
     torch.manual_seed(0)
     trainee = TrainingObjective(
-        OneStem(MODEL, len(PUBLISHED)), PUBLISHED, 0, False, True, 1e-5, Rank(rank, ranks)
+        OneStem(MODEL, len(PUBLISHED)),
+        PUBLISHED,
+        0,
+        rotates=False,
+        jitters=True,
+        eps=1e-5,
+        rank=Rank(rank, ranks),
     ).train()
     engine = Engine(trainee, EngineSettings(zero_stage=3), ACCUMULATION)
     kinds = sorted({(task, windows(task, balanced)) for task in GRIDS for balanced in (False, True)})

@@ -22,7 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.dataset_facts import published
 from shards.schema import Boundary, Schema
 from walrus.batch import channels_of

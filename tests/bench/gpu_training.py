@@ -18,7 +18,7 @@ from gpu_trace import hidden_share, kernels, traced
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from walrus.batch import Batch
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS

@@ -61,7 +61,7 @@ class PlainTime(nn.Module):
             layer(y).unflatten(-1, (self.heads, -1)).movedim(0, -2)
             for layer in (self.query, self.key, self.value)
         )
-        bias_AQK = self.fused.bias(lag_buckets(len(y), True, y.device))
+        bias_AQK = self.fused.bias(lag_buckets(len(y), causal=True, device=y.device))
         y = attend(self.fused.query_norm(query), self.fused.key_norm(key), value, bias_AQK)
         return self.fused.out(y.movedim(-2, 0).flatten(-2))
 

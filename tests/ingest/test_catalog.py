@@ -16,7 +16,8 @@ from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
-from ingest.recipe import Recipe, catalogue, find_recipe
+from ingest.catalogue import catalogue, find_recipe
+from ingest.recipe import Recipe
 from shards.index import Packaging
 from shards.read import Dataset
 from shards.schema import Boundary, Cell

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.recipe import Correction, Recipe, RecipeField, catalogue, find_recipe
+from ingest.catalogue import catalogue, find_recipe
+from ingest.recipe import Correction, Recipe, RecipeField
 from ingest.source import sources
 from ingest.split import SplitRule
 from shards.errors import RenamedWarning, SettingsError

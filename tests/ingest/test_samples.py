@@ -24,7 +24,8 @@ from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
-from ingest.recipe import CoordinateRule, Correction, Recipe, TimeRule, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import CoordinateRule, Correction, Recipe, TimeRule
 from shards.card import Card
 from shards.program.settings import dump_toml, make
 from shards.read import Dataset

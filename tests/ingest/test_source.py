@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
+from ingest.catalogue import find_recipe
 from ingest.layout import MaskRule
-from ingest.recipe import Correction, Exclusion, Recipe, find_recipe
+from ingest.recipe import Correction, Exclusion, Recipe
 from ingest.source import Row, Source, find, require_frames, sources
 from shards.errors import SettingsError, SourceError
 from shards.program.settings import make

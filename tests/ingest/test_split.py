@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ingest.building.plan import BuildPlan, plan_build
-from ingest.recipe import Recipe, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Recipe
 from ingest.split import HeldOutRule, SplitRule
 from shards.errors import SettingsError
 from shards.program.settings import dump_toml, make, override, read_toml

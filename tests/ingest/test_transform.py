@@ -10,7 +10,7 @@ from ingest.building.build import build as build_plan
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from ingest.transform import apply, transform_fault
 from shards.errors import SourceError
 from shards.read import Dataset
@@ -73,7 +73,7 @@ def test_not_a_number_passes_for_the_checks_to_find():
 
 
 def test_a_field_without_transform_has_no_fault():
-    assert transform_fault(None, "density", ("density",), 2, True) is None
+    assert transform_fault(None, "density", ("density",), 2, constant=True) is None
 
 
 @pytest.fixture

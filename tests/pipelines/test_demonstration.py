@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.demonstration import CELLS, INTERVAL, RUNS, VISCOSITY, demonstration
 
 

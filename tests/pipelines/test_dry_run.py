@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.dataset_facts import facts_of, published
 from pipelines.dry_run import dry_run, dry_run_text
 from pipelines.pretrain import app

@@ -41,7 +41,7 @@ def test_only_the_rank_that_reports_has_a_bar_on_the_terminal(monkeypatch):
     def drawn(shown):
         terminal = Console(file=io.StringIO(), force_terminal=True)
         monkeypatch.setattr("pipelines.progress.stderr", terminal)
-        with progress(shown):
+        with progress(shown=shown):
             pass
         return terminal.file.getvalue()
 

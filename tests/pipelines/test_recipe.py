@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.job import recipe_toml
 from pipelines.recipe import find_run_recipe, run_recipes
 from shards.errors import RenamedWarning, SettingsError

@@ -25,7 +25,7 @@ from types import ModuleType
 import flips
 from result import Result, arguments, show
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.errors import WalrusError
 from shards.json_text import CHECKSUM, END, text_with_checksum
 

@@ -34,7 +34,7 @@ from result import Result, arguments, show
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from walrus.checkpoint import ModelDescription, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus

@@ -15,7 +15,7 @@ import shards.shard
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.read import Dataset
 
 SOURCE = Path(__file__).parents[1] / "samples" / "well" / "acoustic_scattering_discontinuous"

@@ -257,7 +257,7 @@ def test_a_pipe_in_place_of_a_file_does_not_stop_the_reader(folder):
 def test_a_chunk_is_checked_once_or_each_time_as_asked(folder, verify_reads, monkeypatch):
     # Also where the index of its shard is no longer kept, since frame 23 is in another one.
     monkeypatch.setattr("shards.read.KEPT_INDICES", 1)
-    dataset = Dataset(folder, verify_reads)
+    dataset = Dataset(folder, verify_reads=verify_reads)
     entry = dataset.index.trajectories[0]
     out = np.empty((2, *dataset.card.schema.frame_shape), dataset.card.schema.dtype)
     dataset.read_frames(entry, [0, 23], out)
@@ -271,4 +271,4 @@ def test_a_chunk_is_checked_once_or_each_time_as_asked(folder, verify_reads, mon
     with pytest.raises(ShardError, match="bytes have changed") if verify_reads else nullcontext():
         dataset.read_frames(entry, [0, 23], out)
     with pytest.raises(ShardError, match="bytes have changed"):
-        Dataset(folder, verify_reads).read_frames(entry, [0, 23], out)
+        Dataset(folder, verify_reads=verify_reads).read_frames(entry, [0, 23], out)

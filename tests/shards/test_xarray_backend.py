@@ -17,7 +17,7 @@ import zarr
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.errors import SettingsError, ShardError
 from shards.read import Dataset
 from shards.xarray_backend import WalrusBackendEntrypoint

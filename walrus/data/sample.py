@@ -121,11 +121,11 @@ class UnitConversion:
     offset: Frames | None
 
     @classmethod
-    def of(cls, card: Card, units: Units, constant: bool = False) -> UnitConversion:
+    def of(cls, card: Card, units: Units, *, constant: bool = False) -> UnitConversion:
         """The conversion of the variable or the constant channels of a dataset to these units."""
         schema = card.schema
         channels = schema.static_channels if constant else schema.channels
-        powers = schema.per_channel(card.powers, constant)
+        powers = schema.per_channel(card.powers, constant=constant)
         scale = np.exp2(np.array(powers, np.float64)) if units != "stored" else np.ones(len(channels))
         offset = np.zeros(len(channels))
         if units in ("rms", "standard"):

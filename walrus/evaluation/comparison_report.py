@@ -80,14 +80,14 @@ def _rows(task: str, rows: Sequence[Difference]) -> list[str]:
     for number, each in enumerate(rows):
         head = f'<th scope="rowgroup" rowspan="{len(rows)}">{escaped_words(task)}</th>' if number == 0 else ""
         least = min(each.first, each.second)
-        scores = "".join(_score(value, value == least) for value in (each.first, each.second))
+        scores = "".join(_score(value, is_least=value == least) for value in (each.first, each.second))
         share = f"{each.share:+.1%}".replace("-", "−") if math.isfinite(each.share) else "–"
         last_cells = f"<td>{share}</td><td>{each.better} of {each.count}</td>"
         lines.append(f"<tr>{head}<td>{window_words(each.steps)}</td>{scores}{last_cells}</tr>")
     return lines
 
 
-def _score(value: float, is_least: bool) -> str:
+def _score(value: float, *, is_least: bool) -> str:
     words = score_words(value)
     return f'<td class="best" title="the smaller one">{words}</td>' if is_least else f"<td>{words}</td>"
 

@@ -196,7 +196,7 @@ class Forecasts:
 
     def flow(self, number: int) -> FlowMeasures:
         """The measures of the flow that the channels give, the same ones for all trajectories."""
-        return flow_measures(self.schema, self._solid(number), self._incompressible)
+        return flow_measures(self.schema, self._solid(number), incompressible=self._incompressible)
 
     @cached_property
     def _incompressible(self) -> bool:

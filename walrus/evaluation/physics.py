@@ -56,7 +56,7 @@ class Calculus:
         derivatives = []
         for axis, centres in enumerate(self.schema.grid.coordinates):
             periodic = self.schema.boundaries[axis][0] is Boundary.PERIODIC
-            derivatives.append(_derivative(field_S, axis, np.array(centres), periodic))
+            derivatives.append(_derivative(field_S, axis, np.array(centres), periodic=periodic))
         return derivatives
 
     def divergence(self, vector_DS: Float64) -> float:
@@ -86,7 +86,7 @@ def is_incompressible(schema: Schema, solid_S: npt.NDArray[np.bool_], frame_CS: 
     return calculus.divergence(_rows(frame_CS, velocity)) < INCOMPRESSIBLE
 
 
-def flow_measures(schema: Schema, solid_S: npt.NDArray[np.bool_], incompressible: bool) -> FlowMeasures:
+def flow_measures(schema: Schema, solid_S: npt.NDArray[np.bool_], *, incompressible: bool) -> FlowMeasures:
     """The quantities that these channels give; the divergence of a velocity only where it is incompressible.
 
     A kinetic energy needs the whole velocity; with a density it is per volume, otherwise per mass.
@@ -136,7 +136,7 @@ def _kinetic_energy(schema: Schema, calculus: Calculus, velocity: Sequence[int])
     return energy
 
 
-def _derivative(field_S: Float64, axis: int, centres: Float64, periodic: bool) -> Float64:
+def _derivative(field_S: Float64, axis: int, centres: Float64, *, periodic: bool) -> Float64:
     """Along one axis; where it is periodic its cells are evenly spaced."""
     if len(centres) < 3:
         return np.zeros_like(field_S)

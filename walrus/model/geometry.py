@@ -98,6 +98,7 @@ def plan_axes(
     settings: ModelSettings,
     shape: tuple[int, int, int],
     boundaries: Boundaries,
+    *,
     jitter: bool,
     patching: Patching | None = None,
 ) -> Axes:
@@ -109,7 +110,7 @@ def plan_axes(
     """
     chosen = patching_of(settings, shape) if patching is None else patching
     height, width, depth = (
-        plan_axis(size, sides, strides, jitter, settings.released_seams)
+        plan_axis(size, sides, strides, jitter=jitter, released=settings.released_seams)
         for size, sides, strides in zip(shape, boundaries, chosen, strict=True)
     )
     return height, width, depth
@@ -137,7 +138,7 @@ def choose_strides(size: int, target: int) -> Strides:
     )
 
 
-def plan_axis(size: int, sides: Sides, strides: Strides, jitter: bool, released: bool = False) -> Axis:
+def plan_axis(size: int, sides: Sides, strides: Strides, *, jitter: bool, released: bool = False) -> Axis:
     """One axis with given strides.
 
     >>> walls = plan_axis(256, (Boundary.WALL, Boundary.WALL), (4, 2), jitter=True)
@@ -149,7 +150,7 @@ def plan_axis(size: int, sides: Sides, strides: Strides, jitter: bool, released:
     if size == 1:
         return Axis(size, sides)
     if Boundary.PERIODIC not in sides:
-        return _bounded(size, sides, strides, jitter)
+        return _bounded(size, sides, strides, jitter=jitter)
     if sides[0] != sides[1]:
         raise MismatchError(f"model: boundary {sides} is periodic on one side only; a period has two ends")
     if released:
@@ -160,7 +161,7 @@ def plan_axis(size: int, sides: Sides, strides: Strides, jitter: bool, released:
     return Axis(size, sides, first, second)
 
 
-def _bounded(size: int, sides: Sides, strides: Strides, jitter: bool) -> Axis:
+def _bounded(size: int, sides: Sides, strides: Strides, *, jitter: bool) -> Axis:
     """An axis between two boundaries: padded on both sides."""
     token = strides[0] * strides[1]
     pad = _margin(strides) + (token // 2 if jitter else 0)

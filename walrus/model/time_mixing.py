@@ -18,7 +18,7 @@ BUCKETS = 32
 LONGEST_LAG = 32
 
 
-def lag_buckets(frames: int, causal: bool, device: torch.device) -> Tensor:
+def lag_buckets(frames: int, *, causal: bool, device: torch.device) -> Tensor:
     """[Q, K] the bucket of each time lag: short lags have one each, longer ones share them, logarithmically.
 
     The last bucket is for all lags beyond LONGEST_LAG. If the model is not causal, lags into the past and
@@ -40,7 +40,7 @@ def lag_buckets(frames: int, causal: bool, device: torch.device) -> Tensor:
 class LagBias(nn.Module):
     """A learned bias for each head and time lag; minus infinity for the future, if the model is causal."""
 
-    def __init__(self, heads: int, causal: bool) -> None:
+    def __init__(self, heads: int, *, causal: bool) -> None:
         super().__init__()
         self.causal = causal
         self.table = nn.Parameter(torch.randn(BUCKETS, heads))
@@ -64,7 +64,7 @@ class TimeMixing(nn.Module):
         self.query_key_value = nn.Linear(settings.hidden, 3 * settings.hidden)
         self.query_norm = nn.LayerNorm(settings.head_width)
         self.key_norm = nn.LayerNorm(settings.head_width)
-        self.bias = LagBias(settings.heads, settings.causal)
+        self.bias = LagBias(settings.heads, causal=settings.causal)
         self.out = nn.Linear(settings.hidden, settings.hidden)
 
     def forward(self, x_TBSE: Tensor, bucket_QK: Tensor) -> Tensor:

@@ -56,6 +56,7 @@ class Walrus(nn.Module):
         boundaries: Boundaries,
         shifts: PatchJitter | None = None,
         paths: StochasticDepth | None = None,
+        *,
         last_only: bool = False,
         patching: Patching | None = None,
         cells_BHWD: Tensor | None = None,
@@ -79,7 +80,11 @@ class Walrus(nn.Module):
                 f"model: {len(labels_C)} labels for {channels} channels; give one per channel"
             )
         axes = plan_axes(
-            self.settings, (shape[0], shape[1], shape[2]), boundaries, shifts is not None, patching
+            self.settings,
+            (shape[0], shape[1], shape[2]),
+            boundaries,
+            jitter=shifts is not None,
+            patching=patching,
         )
         if shifts is not None:
             shifts.check(axes)
@@ -94,7 +99,7 @@ class Walrus(nn.Module):
         x_TBSE = x_TBSE[-1:] if last_only else x_TBSE
         tokens = [axis.tokens for axis in axes]
         x_NEhwd = x_TBSE.flatten(0, 1).transpose(1, 2).reshape(-1, self.settings.hidden, *tokens)
-        y_NCHWD = self._run(self.decoders[stem], self._recomputes, x_NEhwd, labels_C, axes, shift)
+        y_NCHWD = self._run(self.decoders[stem], x_NEhwd, labels_C, axes, shift, recomputes=self._recomputes)
         return y_NCHWD.reshape(-1, windows, channels, *shape)
 
     def _encode(
@@ -113,7 +118,7 @@ class Walrus(nn.Module):
         if self.settings.cell_flags and cells_BHWD is not None:
             cells_BFHWD = cell_flags(cells_BHWD, axes, shift, x_NCHWD)
         x_NEhwd = self._run(
-            self.encoders[stem], self._recomputes, x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD
+            self.encoders[stem], x_NCHWD, flags_3HWD, labels_C, axes, cells_BFHWD, recomputes=self._recomputes
         )
         # Contiguous, as the input of every block: a view would need another compiled graph.
         x_TBSE: Tensor = x_NEhwd.unflatten(0, x_TBCHWD.shape[:2]).flatten(3).transpose(2, 3).contiguous()
@@ -123,7 +128,7 @@ class Walrus(nn.Module):
         self, x_TBSE: Tensor, axes: Axes, shifts: PatchJitter | None, paths: StochasticDepth | None
     ) -> Tensor:
         """[T, B, S, E] the tokens after all blocks."""
-        bucket_QK = lag_buckets(len(x_TBSE), self.settings.causal, x_TBSE.device)
+        bucket_QK = lag_buckets(len(x_TBSE), causal=self.settings.causal, device=x_TBSE.device)
         rolled_K3 = on_device_of(torch.tensor(self._rolls(shifts)), x_TBSE)
         paths = None if paths is None else paths.to(x_TBSE)
         for number, block in enumerate(self.blocks):
@@ -132,7 +137,7 @@ class Walrus(nn.Module):
             recomputes = self._recomputes and number % self.settings.checkpoint_every == 0
             # Not inside the block, which is compiled: docs/decisions/0079-few-graphs.md.
             phases_SR2 = block.get_submodule("rotary")(axes, rolled_K3[number], x_TBSE)
-            x_TBSE = self._run(block, recomputes, x_TBSE, bucket_QK, phases_SR2, time_B, space_TB)
+            x_TBSE = self._run(block, x_TBSE, bucket_QK, phases_SR2, time_B, space_TB, recomputes=recomputes)
         return x_TBSE
 
     def _rolls(self, shifts: PatchJitter | None) -> list[Shift]:
@@ -158,7 +163,7 @@ class Walrus(nn.Module):
         return stem
 
     @staticmethod
-    def _run(module: nn.Module, recomputes: bool, *inputs: object) -> Tensor:
+    def _run(module: nn.Module, *inputs: object, recomputes: bool) -> Tensor:
         """The output of a module; with `recomputes`, the backward pass computes its activations again."""
         if not recomputes:
             output: Tensor = module(*inputs)

@@ -23,9 +23,11 @@ from walrus.reading.window_reader import WindowReader
 ALIGNMENT = 64
 
 
-def scales(dataset: Dataset, constant: bool = False) -> tuple[float, ...]:
+def scales(dataset: Dataset, *, constant: bool = False) -> tuple[float, ...]:
     """2^k of each channel on disk, variable or constant: the physical value of a stored 1."""
-    return tuple(2.0**power for power in dataset.card.schema.per_channel(dataset.card.powers, constant))
+    return tuple(
+        2.0**power for power in dataset.card.schema.per_channel(dataset.card.powers, constant=constant)
+    )
 
 
 @checked

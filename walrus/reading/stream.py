@@ -41,7 +41,11 @@ class Shards:
     def open(cls, root: Root, names: Sequence[str], reading: ReadSettings = DEFAULT) -> Shards:
         """Open datasets below a folder or a URL; raises ShardError where one is not built."""
         return cls(
-            {name: open_dataset(root, name, reading.cache, reading.verify_reads) for name in names}, reading
+            {
+                name: open_dataset(root, name, reading.cache, verify_reads=reading.verify_reads)
+                for name in names
+            },
+            reading,
         )
 
     @property

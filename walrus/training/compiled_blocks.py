@@ -74,7 +74,7 @@ def warm_up(
         x_TBSE = torch.zeros(size, device=device, requires_grad=True)
         pairs = settings.head_width // 2
         phases_SR2 = torch.ones(shape.tokens, pairs, 2, device=device)
-        inputs = [lag_buckets(shape.frames, settings.causal, device), phases_SR2]
+        inputs = [lag_buckets(shape.frames, causal=settings.causal, device=device), phases_SR2]
         if settings.drop_path:
             paths = paths.to(x_TBSE)
             inputs += [paths.time_KB[0], paths.space_KTB[0]]

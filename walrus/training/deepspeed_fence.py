@@ -131,7 +131,7 @@ def muon(groups: list[dict[str, Any]], participation: Participation) -> torch.op
     return optimizer
 
 
-def mark_for_muon(parameter: nn.Parameter, use_muon: bool) -> None:
+def mark_for_muon(parameter: nn.Parameter, *, use_muon: bool) -> None:
     """Marks the matrices whose updates DeepSpeed makes orthogonal inside its flat partitions."""
     setattr(parameter, "use_muon", use_muon)  # noqa: B010
 

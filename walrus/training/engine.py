@@ -243,7 +243,7 @@ def _optimizer(
     matrices, others = matrices_and_others(module)
     for parameters, use_muon in ((matrices, True), (others, False)):
         for parameter in parameters:
-            mark_for_muon(parameter, use_muon)
+            mark_for_muon(parameter, use_muon=use_muon)
     of_muon = {
         "momentum": settings.muon_momentum,
         "weight_decay": settings.weight_decay,
@@ -258,7 +258,7 @@ def _optimizer(
 
 
 def by_rate(
-    module: nn.Module, parameters: Sequence[nn.Parameter], settings: EngineSettings, muon: bool = False
+    module: nn.Module, parameters: Sequence[nn.Parameter], settings: EngineSettings, *, muon: bool = False
 ) -> list[dict[str, Any]]:
     """The trained parameters, in groups; the rate of a group is `factor` times that of the schedule."""
     blocks = {id(parameter) for name, parameter in module.named_parameters() if ".blocks." in f".{name}"}

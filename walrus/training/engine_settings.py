@@ -66,7 +66,7 @@ class EngineSettings:
             )
         return self
 
-    def check_machine(self, gpu: bool) -> None:
+    def check_machine(self, *, gpu: bool) -> None:
         """Raises SettingsError where a setting needs a GPU and there is none."""
         if self.offload != "none" and not gpu:
             raise SettingsError(

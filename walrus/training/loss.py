@@ -22,6 +22,7 @@ def delta_loss(
     statistics: WindowStatistics,
     cells_BHWD: Tensor,
     padded_C: Tensor,
+    *,
     causal: bool = True,
 ) -> Tensor:
     """100 times the mean absolute error of the changes, in units of their RMS: a scalar.

@@ -38,6 +38,7 @@ class TrainingObjective(nn.Module):
         network: Walrus,
         vocabulary: Vocabulary,
         seed: int,
+        *,
         rotates: bool,
         jitters: bool,
         eps: float,
@@ -89,7 +90,7 @@ class TrainingObjective(nn.Module):
             statistics,
             batch.cells_BHWD,
             batch.padded_C,
-            settings.causal,
+            causal=settings.causal,
         )
 
     def _seen(self, batch: Batch, history: int, ahead: int, number: int) -> Batch:
@@ -108,7 +109,7 @@ class TrainingObjective(nn.Module):
     def tokens(self, batch: Batch) -> int:
         """Number of tokens in the histories of these windows, with the strides of the table."""
         _, frames, _, height, width, depth = batch.fields_BTCHWD.shape
-        axes = plan_axes(self.network.settings, (height, width, depth), batch.boundaries, self.jitters)
+        axes = plan_axes(self.network.settings, (height, width, depth), batch.boundaries, jitter=self.jitters)
         return batch.windows * (frames - self.rollout.steps) * math.prod(axis.tokens for axis in axes)
 
     def _paths(self, frames: int, windows: int, generator: torch.Generator) -> StochasticDepth:

@@ -127,7 +127,7 @@ def fit(
     signal StoppedTogetherError, with a checkpoint.
     """
     is_first = dist.get_rank() == 0
-    engine_settings.check_machine(torch.cuda.is_available())
+    engine_settings.check_machine(gpu=torch.cuda.is_available())
     plan.check(objective.rank)
     first, last = _first_and_last(run, schedule, stop_at, saved)
     weights = CheckpointWeights.of(objective, run, AVERAGE if engine_settings.ema else WEIGHT)
@@ -153,7 +153,7 @@ def fit(
 
             done = step + 1
             stopped = _anyone_stopped(notice, writer)
-            is_best = early_stopping is not None and early_stopping.is_better(done, done == last)
+            is_best = early_stopping is not None and early_stopping.is_better(done, last=done == last)
             needed_now = stopped or is_best
             if needed_now or done % settings.checkpoint_every == 0 or done == last:
                 _save(engine, writer, done, identity or {}, shards)

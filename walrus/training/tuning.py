@@ -35,7 +35,7 @@ class TuningSettings:
 
 
 def tuned_settings(
-    base: ModelSettings, tuning: TuningSettings, example: Batch, jitter: bool
+    base: ModelSettings, tuning: TuningSettings, example: Batch, *, jitter: bool
 ) -> ModelSettings:
     """The settings of the network that is fine-tuned from `base`, on data like the example.
 
@@ -51,14 +51,14 @@ def tuned_settings(
                 "set it to false"
             )
         rotary = "learned"
-    grid = token_grid(base, example, jitter) if tuning.position else base.position_grid
+    grid = token_grid(base, example, jitter=jitter) if tuning.position else base.position_grid
     return replace(base, rotary=rotary, position_grid=grid, drop_path=tuning.drop_path)
 
 
-def token_grid(settings: ModelSettings, example: Batch, jitter: bool) -> tuple[int, int, int]:
+def token_grid(settings: ModelSettings, example: Batch, *, jitter: bool) -> tuple[int, int, int]:
     """Tokens along each axis of data like the example."""
     x, y, z = example.fields_BTCHWD.shape[3:]
-    height, width, depth = plan_axes(settings, (x, y, z), example.boundaries, jitter)
+    height, width, depth = plan_axes(settings, (x, y, z), example.boundaries, jitter=jitter)
     return height.tokens, width.tokens, depth.tokens
 
 

@@ -16,7 +16,7 @@ from ingest.building.build import build as build_plan
 from ingest.building.inputs import digest
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.read import Dataset
 from shards.verify import faults
 

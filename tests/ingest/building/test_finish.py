@@ -15,7 +15,7 @@ import pytest
 from ingest.building.finish import finish
 from ingest.building.plan import plan_build, recipe_digest
 from ingest.building.shares import BuildOutline, share_out
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.json_text import dump, parse
 from shards.read import Dataset
 from shards.verify import faults

@@ -8,7 +8,8 @@ import pytest
 import zarr
 
 from ingest.building.inputs import BLOCK, digest, find_inputs
-from ingest.recipe import Recipe, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Recipe
 from shards.errors import SourceError
 from shards.program.settings import make
 

@@ -16,7 +16,7 @@ import ingest.building.rounding
 import ingest.building.scale
 from ingest.building.memory import PROCESS_BYTES, SLAB_BYTES, process_bytes, slab_within
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 
 PACKAGINGS = pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
 

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.building.part import RECORDS, build_part, read_record, record_path, unfit
 from ingest.building.plan import BuildPlan, plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.moments import merge_all, of_frames
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import ingest.building.part_groups
 from ingest.building.plan import BuildPlan, plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from ingest.split import SplitRule
 from shards.errors import SourceError
 

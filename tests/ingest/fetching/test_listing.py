@@ -2,9 +2,9 @@
 
 import pytest
 
+from ingest.catalogue import catalogue
 from ingest.fetching.listing import list_files, with_sizes
 from ingest.fetching.published import ListedFile, Publication, publications
-from ingest.recipe import catalogue
 from shards.errors import SettingsError, SourceError
 from tests.ingest.fetching.conftest import content
 

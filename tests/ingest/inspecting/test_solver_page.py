@@ -14,10 +14,10 @@ from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
+from ingest.catalogue import find_recipe
 from ingest.inspecting.inspect import inspect
 from ingest.inspecting.solver_page import read_template, solver_page
 from ingest.inspecting.solvers import SOLVERS, templates
-from ingest.recipe import find_recipe
 from shards.read import Dataset
 
 ROOT = Path(__file__).parents[3]

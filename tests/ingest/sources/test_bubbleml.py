@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
+from ingest.catalogue import find_recipe
 from ingest.layout import CoordinateRule, TimeRule
-from ingest.recipe import Correction, Recipe, RecipeField, find_recipe
+from ingest.recipe import Correction, Recipe, RecipeField
 from ingest.sources import bubbleml
 from shards.schema import Boundary
 

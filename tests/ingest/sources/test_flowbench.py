@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.recipe import Recipe, RecipeField, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Recipe, RecipeField
 from ingest.source import find
 from shards.program.settings import make
 from shards.schema import Boundary, Cell

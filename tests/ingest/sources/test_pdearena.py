@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ingest.recipe import Correction, Recipe, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Correction, Recipe
 from ingest.sources import pdearena
 from shards.schema import Boundary, Cell
 

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ingest.recipe import Correction, Recipe, RecipeField, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Correction, Recipe, RecipeField
 from ingest.sources import pdebench
 from shards.schema import Boundary, Cell
 

@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ingest.recipe import Recipe, RecipeField, find_recipe
+from ingest.catalogue import find_recipe
+from ingest.recipe import Recipe, RecipeField
 from ingest.sources import pdegym
 from shards.schema import Boundary
 

@@ -10,7 +10,7 @@ import pytest
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 
 REPOSITORY = Path(__file__).parents[3]
 PAGES = ("other-models.md", "data-api.md")

@@ -16,7 +16,7 @@ def schema(boundaries, *fields: FieldSpec) -> Schema:
 
 
 def measured(flow: Schema, frame_CS, incompressible=True):
-    found = flow_measures(flow, np.zeros(flow.grid.shape, bool), incompressible)
+    found = flow_measures(flow, np.zeros(flow.grid.shape, bool), incompressible=incompressible)
     return dict(zip(found.names, found.of(frame_CS), strict=True))
 
 
@@ -52,4 +52,4 @@ def test_a_magnetic_field_has_a_divergence_and_a_solid_does_not_count():
     assert measured(flow, field)["divergence of B"] > 0.5
     solid = np.zeros((48, 64), bool)
     solid[18:31, 28:33] = True
-    assert flow_measures(flow, solid, True).of(field).tolist() == [0.0]
+    assert flow_measures(flow, solid, incompressible=True).of(field).tolist() == [0.0]

@@ -1,4 +1,4 @@
-from ingest.recipe import catalogue
+from ingest.catalogue import catalogue
 from walrus.evaluation.published_scores import published_scores, reported_windows, source
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.dataset_facts import published
 from tests.walrus.model.fake_gpu import fake_gpu, on_fake_gpu
 from walrus.model.attention import attend
@@ -80,7 +80,7 @@ def test_no_attention_of_any_task_falls_back_to_plain_products_on_a_gpu(preset):
         for autocast, in_space in ((True, ("cuDNN", "flash")), (False, ("memory-efficient",) * 2)):
             with fake_gpu(autocast), Attentions() as seen:
                 x = torch.empty(frames, windows, tokens, settings.hidden, device="cuda")
-                bucket = lag_buckets(frames, settings.causal, torch.device("cuda"))
+                bucket = lag_buckets(frames, causal=settings.causal, device=torch.device("cuda"))
                 phases = torch.empty(tokens, settings.head_width // 2, 2, device="cuda")
                 on_fake_gpu(block, x, bucket, phases)
             time, space = seen.calls

@@ -17,14 +17,14 @@ def test_every_published_size_gets_the_published_strides_pads_and_tokens(golden)
         strides = choose_strides(entry["N"], 32 if entry["dims"] == 2 else 16)
         assert strides == tuple(entry["strides"])
         for name, jitter in (("jitter", True), ("plain", False)):
-            bounded = plan_axis(entry["N"], WALL, strides, jitter)
+            bounded = plan_axis(entry["N"], WALL, strides, jitter=jitter)
             expected = entry[f"nonperiodic_{name}"]
             assert bounded.pad == (expected["constant_pad"],) * 2
             assert bounded.tokens == expected["tokens"]
             expected = entry[f"periodic_{name}"]
-            periodic = plan_axis(entry["N"], PERIODIC, strides, jitter)
+            periodic = plan_axis(entry["N"], PERIODIC, strides, jitter=jitter)
             assert (periodic.pad, periodic.tokens) == ((0, 0), expected["tokens"])
-            released = plan_axis(entry["N"], PERIODIC, strides, jitter, released=True)
+            released = plan_axis(entry["N"], PERIODIC, strides, jitter=jitter, released=True)
             assert released.overlap == (expected["circular_pad"],) * 2
             assert released.tokens == expected["tokens"]
     assert len(table) >= 12

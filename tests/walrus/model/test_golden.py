@@ -123,7 +123,9 @@ def intermediates(model, case) -> dict[str, Tensor]:
     for handle in (*handles, stage):
         handle.remove()
 
-    axes = plan_axes(model.settings, tuple(case.field().shape[3:]), case.boundaries, case.shifts is not None)
+    axes = plan_axes(
+        model.settings, tuple(case.field().shape[3:]), case.boundaries, jitter=case.shifts is not None
+    )
     frames = case.field().shape[:2]
     tokens = [axis.tokens for axis in axes]
     turned, shift = (case.shifts.tokens[0], case.shifts.cells) if case.shifts else (NO_SHIFT, NO_SHIFT)

@@ -27,7 +27,7 @@ def test_padding_flags_and_shift_equal_the_published_ones(golden, name):
     axes = []
     for size, codes, strides in zip(x.shape[2:], layout["boundary_codes"], layout["strides"], strict=True):
         sides = (Boundary(codes[0]), Boundary(codes[1]))
-        planned = plan_axis(64, sides, tuple(strides), layout["cell_shift"] is not None, released=True)
+        planned = plan_axis(64, sides, tuple(strides), jitter=layout["cell_shift"] is not None, released=True)
         # These arrays are smaller than any grid whose size the strides would divide.
         axes.append(
             Axis(size, sides, pad=planned.pad, overlap=planned.overlap) if size > 1 else Axis(1, sides)
@@ -73,7 +73,7 @@ def test_flags_tell_inside_wall_edge_open_edge_and_corner():
 def test_cell_flags_lie_where_the_cells_lie_and_the_seam_has_none():
     axes = (
         plan_axis(8, (WALL, WALL), (2, 2), jitter=True),
-        plan_axis(12, SIDES[3], (2, 2), False),
+        plan_axis(12, SIDES[3], (2, 2), jitter=False),
         Axis(1, SIDES[3]),
     )
     cells = torch.zeros(2, 8, 12, 1, dtype=torch.uint8)

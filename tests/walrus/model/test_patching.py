@@ -72,7 +72,7 @@ def test_every_patching_gives_a_forecast_of_the_same_shape_with_fewer_tokens():
     outputs = {}
     for step in range(6):
         patching = cycle_patching(FREE, shape, step)
-        tokens = [axis.tokens for axis in plan_axes(FREE, shape, BOUNDARIES, False, patching)]
+        tokens = [axis.tokens for axis in plan_axes(FREE, shape, BOUNDARIES, jitter=False, patching=patching)]
         assert tokens == [64 // (4, 8, 16)[step % 3], 32 // (4, 8)[step % 2], 1]
         shifts = draw_shifts(FREE, shape, BOUNDARIES, generator, patching)
         y = network(x, (7, 3, 5), BOUNDARIES, shifts, patching=patching)

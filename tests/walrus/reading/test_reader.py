@@ -11,7 +11,7 @@ import torch
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from shards.errors import SettingsError, ShardError
 from shards.program.settings import make
 from shards.read import Dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ingest.recipe import find_recipe
+from ingest.catalogue import find_recipe
 from pipelines.dataset_facts import published
 from shards.schema import Boundary
 from walrus.model.geometry import plan_axes
@@ -54,7 +54,9 @@ def test_three_graphs_made_before_the_first_step_serve_all_tasks():
     torch._dynamo.reset()
     compile_blocks(network.blocks, counting)
     shapes = [
-        PassShape(frames, windows, math.prod(axis.tokens for axis in plan_axes(SETTINGS, grid, sides, True)))
+        PassShape(
+            frames, windows, math.prod(axis.tokens for axis in plan_axes(SETTINGS, grid, sides, jitter=True))
+        )
         for frames, windows, grid, sides in tasks()
     ]
     assert len(shapes) == 19
