@@ -64,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "shards.program",
     },
     "ingest.inspecting": {
+        "ingest.catalogue",
         "ingest.correction",
         "ingest.fields",
         "ingest.name_pattern",

@@ -151,7 +151,7 @@ def test_a_correction_speaks_of_the_axes_it_names():
         ({"axes": ["x", "t"], "layout": "n t x"}, "one of the letters n, t, c"),
         ({"layout": "n t x"}, "expected each of the axes ['x', 'y'] once"),
         ({"layout": "n t x y w"}, "found w; expected n, t, c and the axes"),
-        ({"layout": "n n t x y"}, "at most once"),
+        ({"layout": "n t t x y"}, "at most once"),
         ({"layout": "n x y c"}, "expected an axis t"),
         ({"mask": {"stored": "m", "solid": "nonzero", "layout": "t x"}}, "layout of mask"),
         ({"files": "{run}/out_{step}.h5"}, "takes no named parts"),
