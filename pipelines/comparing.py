@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.command_output import CommandOutput
 from pipelines.preflight import require_writable
-from walrus.evaluation.comparison import compare, comparison_table, read_evaluated
+from walrus.evaluation.comparison import compare, comparison_table, read_evaluations
 from walrus.evaluation.comparison_report import write_comparison
 
 # Room on the disk for a page with one picture.
@@ -16,9 +16,9 @@ PAGE_BYTES = 10**6
 def compare_runs(runs: tuple[Path, Path], out: Path) -> CommandOutput:
     """Writes the page into the folder `out`.
 
-    Raises MismatchError where a run has no scores, or the two were evaluated on different trajectories.
+    Raises MismatchError if a run has no scores, or the two were evaluated on different trajectories.
     """
-    comparison = compare(*read_evaluated(runs))
+    comparison = compare(*read_evaluations(runs))
     require_writable(out, PAGE_BYTES)
     page = write_comparison(out, comparison)
     document = comparison.document | {"page": str(page)}

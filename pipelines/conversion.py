@@ -80,7 +80,7 @@ def halve(folder: Path, to: Path) -> Conversion:
     """Writes a copy of a model in half precision, with its recipe and its card, to share it.
 
     All our commands accept the copy, and compute in single precision: see
-    docs/decisions/0108-a-model-to-show.md. Raises MismatchError where a weight is too large for half
+    docs/decisions/0108-a-model-to-show.md. Raises MismatchError if a weight is too large for half
     precision.
     """
     description, model = load_model(folder)
@@ -113,7 +113,7 @@ def import_release(
 
     `channels` names the columns after those of the published vocabulary, in their order. `assignments`
     override keys of the description. A fine-tuned checkpoint needs the `dataset` by whose RMS its input is
-    divided. Raises MismatchError where a name, a shape or the number of columns is wrong.
+    divided. Raises MismatchError if a name, a shape or the number of columns is wrong.
     """
     state = read_release(path)
     settings = published_settings(state)
@@ -158,7 +158,7 @@ def _published(
 
 
 def _check_fit(description: ModelDescription, weights: dict[str, Tensor]) -> None:
-    """Raises MismatchError where the described network has tensors of other names or shapes."""
+    """Raises MismatchError if the described network has tensors of other names or shapes."""
     with torch.device("meta"):
         network = Walrus(description.model, len(description.vocabulary)).state_dict()
     shapes = {name: tensor.shape for name, tensor in network.items()}
@@ -169,7 +169,7 @@ def _check_fit(description: ModelDescription, weights: dict[str, Tensor]) -> Non
 
 
 def export_release(folder: Path, to: Path) -> tuple[ModelDescription, dict[str, Tensor]]:
-    """Writes published weights from a model; raises MismatchError where the release could not run it."""
+    """Writes published weights from a model; raises MismatchError if the release could not run it."""
     description, model = load_model(folder)
     state = to_published(model.network.state_dict(), description.model)
     write_release(to / RELEASE, state)

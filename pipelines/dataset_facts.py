@@ -37,7 +37,7 @@ class DatasetFacts:
 def facts_of(choice: DatasetChoice, root: Root) -> DatasetFacts:
     """Facts from the shards if they are built, otherwise from the source files, otherwise from the catalogue.
 
-    Raises SettingsError where none of them has enough.
+    Raises SettingsError if none of them has enough.
     """
     if is_remote(root) or (Path(root) / choice.name / "index.json").is_file():
         dataset = open_dataset(root, choice.name)

@@ -91,7 +91,7 @@ class RunForecast:
 def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> RunForecast:
     """Predicts what a run would read, compute and need.
 
-    Raises MismatchError where ranks and groups cannot share what a step reads.
+    Raises MismatchError if ranks and groups cannot share what a step reads.
     """
     model = recipe.model_settings
     known = {choice.name: facts_of(choice, root) for choice in recipe.datasets}

@@ -36,7 +36,7 @@ def evaluate_model(
 
     `jitters` turns patch jitter on or off; None: as the model was trained. Each frame is the mean over
     `draws` of the jitter. `bounds` limit the change of fields in rollouts; None: the usual ones. Raises
-    MismatchError where the model does not know a channel of the dataset.
+    MismatchError if the model does not know a channel of the dataset.
     """
     require_writable(out, RESULT_BYTES)
     description, model = load_model(checkpoint)

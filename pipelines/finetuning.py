@@ -44,7 +44,7 @@ def finetune(
 ) -> dict[str, TaskScores]:
     """Fine-tunes a model on a dataset, evaluates it and writes its card; returns the scores by dataset.
 
-    It trains on about `samples` windows. Raises MismatchError where the base model does not fit the dataset.
+    It trains on about `samples` windows. Raises MismatchError if the base model does not fit the dataset.
     """
     description = load_base(base)
     shards = Shards.open(root, [dataset], template.reading)
@@ -87,7 +87,7 @@ def finetune(
 def load_base(base: Path) -> ModelDescription:
     """The description of the base model.
 
-    Raises MismatchError where `base` is a file, ShardError where it holds no model.
+    Raises MismatchError if `base` is a file, ShardError if it holds no model.
     """
     if base.is_file():
         raise MismatchError(
@@ -98,7 +98,7 @@ def load_base(base: Path) -> ModelDescription:
 
 
 def check_fit(description: ModelDescription, dataset: Dataset) -> None:
-    """Raises MismatchError where fine-tuning would fail, or its model could not be evaluated."""
+    """Raises MismatchError if fine-tuning would fail, or its model could not be evaluated."""
     schema, folder = dataset.card.schema, dataset.files.where()
     axes = sum(size > 1 for size in schema.grid.shape)
     if (3 if axes == 3 else 2) not in description.model.dimensions:

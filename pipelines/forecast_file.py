@@ -100,8 +100,8 @@ def suffix_of(out: Path) -> str:
 def write_forecast(out: Path, metadata: ForecastMetadata, frames: Iterator[ForecastFrame]) -> WrittenSteps:
     """Writes the frames, up to the first one that is not finite.
 
-    An existing file is replaced; an existing zarr folder is not. Raises SettingsError where there is such a
-    folder, ShardError where the disk is full.
+    An existing file is replaced; an existing zarr folder is not. Raises SettingsError if there is such a
+    folder, ShardError if the disk is full.
     """
     suffix = suffix_of(out)
     # A random name, at which nobody can have placed a link: netCDF and zarr would write through it.
@@ -194,7 +194,7 @@ class _NetCDFWriter:
 
 @contextmanager
 def _netcdf(path: Path, metadata: ForecastMetadata) -> Iterator[_NetCDFWriter]:
-    """A NetCDF4 file with its coordinates written and its fields ready for frames; raises OSError where the
+    """A NetCDF4 file with its coordinates written and its fields ready for frames; raises OSError if the
     disk fails.
     """
     import netCDF4

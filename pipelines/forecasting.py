@@ -53,8 +53,8 @@ class _StartWindow:
 def window_of(file: Path | str, recipe: str, trajectory: int, first: int, frames: int) -> FrameWindow:
     """Frames `first` to `first + frames - 1` of a trajectory of a source file, in physical units.
 
-    `recipe` is a name in the catalogue or a file. Raises SourceError where the file is not as the recipe
-    describes it, MismatchError where it has no such frames.
+    `recipe` is a name in the catalogue or a file. Raises SourceError if the file is not as the recipe
+    describes it, MismatchError if it has no such frames.
     """
     return _of_file(Path(file), recipe, trajectory, first, frames).window
 
@@ -75,7 +75,7 @@ def forecast(
     (docs/decisions/0037-bounds-on-the-change.md). `gif` is the file of a film of at most 120 of the steps,
     evenly chosen. Each frame is written at once, so memory does not grow with the number of steps.
 
-    Raises SettingsError where a file has another suffix; MismatchError where the model does not fit the
+    Raises SettingsError if a file has another suffix; MismatchError if the model does not fit the
     window, or a field becomes infinite or not a number: the file then has the steps before.
     """
     # Checked before the model is loaded: a large one takes minutes.

@@ -56,7 +56,7 @@ class Job:
 def is_finished(job: Job) -> bool:
     """Whether the folder holds the finished model of this recipe.
 
-    The recipes may differ in settings that do not change the numbers. Raises MismatchError where the folder
+    The recipes may differ in settings that do not change the numbers. Raises MismatchError if the folder
     holds another run, which this one cannot continue.
     """
     if not has_this_recipe(job):
@@ -119,5 +119,5 @@ def identity(job: Job, shards: Shards) -> Identity:
 
 
 def open_shards(job: Job) -> Shards:
-    """Opens the datasets of the recipe; raises ShardError where one is not built."""
+    """Opens the datasets of the recipe; raises ShardError if one is not built."""
     return Shards.open(job.root, [choice.name for choice in job.recipe.datasets], job.recipe.reading)

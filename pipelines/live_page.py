@@ -16,7 +16,7 @@ def write_page(
 ) -> None:
     """Writes the page `name` of a run; the browser reloads it every `refresh` seconds, with 0 never."""
     lines = read_lines(run / LOSSES, LoggedStep)
-    seen = courses(lines, read_validations(run))
+    seen = step_curves(lines, read_validations(run))
     write_training_report(run / name, TrainingState(title, lead, facts, curves(lines), seen, refresh))
 
 
@@ -31,7 +31,7 @@ def curves(losses: Sequence[LoggedStep]) -> list[Curve]:
     return [Curve(task, steps[task], values[task]) for task in sorted(steps)]
 
 
-def courses(losses: Sequence[LoggedStep], validations: Sequence[Validation]) -> list[StepCurve]:
+def step_curves(losses: Sequence[LoggedStep], validations: Sequence[Validation]) -> list[StepCurve]:
     """Validation where there is one; learning rate, gradient, speed and waiting of each step."""
     seen = []
     if validations:

@@ -26,7 +26,7 @@ NVIDIA = Path("/dev/nvidiactl")
 
 
 def check_run(job: Job, shards: Shards) -> None:
-    """Raises MismatchError where a run could not be saved or evaluated, or would use up the memory.
+    """Raises MismatchError if a run could not be saved or evaluated, or would use up the memory.
 
     The reasons are in docs/decisions/0070-limits-of-the-machine.md.
     """
@@ -51,21 +51,21 @@ def device_findings() -> list[Finding]:
 
 
 def require_writable(out: Path, needed: int = 0, what: str = "") -> None:
-    """Raises MismatchError where a folder cannot be made, or its disk lacks room; it is not made here."""
+    """Raises MismatchError if a folder cannot be made, or its disk lacks room; it is not made here."""
     problem = folder_finding("out", out, needed, what).problem
     if problem:
         raise MismatchError(f"{problem} (--out)")
 
 
 def _check_machine(ranks: int) -> None:
-    """Raises MismatchError where ranks would lack open files, shared memory, temporary files or time."""
+    """Raises MismatchError if ranks would lack open files, shared memory, temporary files or time."""
     for finding in machine_findings(ranks):
         if finding.problem:
             raise MismatchError(f"{finding.subject}: {finding.problem}")
 
 
 def _check_memory(job: Job, shards: Shards) -> None:
-    """Raises MismatchError where a step of all ranks of this machine needs more memory than it has.
+    """Raises MismatchError if a step of all ranks of this machine needs more memory than it has.
 
     Only for CPUs: a GPU reports this at the first step, but the system kills a process that needs more memory
     than its container has, without a message.
@@ -110,7 +110,7 @@ def _process_bytes(job: Job, shards: Shards) -> float:
 
 
 def _check_splits(job: Job, shards: Shards) -> None:
-    """Raises MismatchError where a dataset lacks trajectories for early stopping or the evaluation."""
+    """Raises MismatchError if a dataset lacks trajectories for early stopping or the evaluation."""
     stream = job.recipe.stream
     for number, dataset in enumerate(shards.datasets.values()):
         history = stream.history(len(dataset.card.schema.grid.axes))

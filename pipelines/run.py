@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
@@ -125,7 +127,7 @@ def _rank_process(rank: int, job: Job, meeting: Path, parent: int) -> None:
 
 
 def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
-    """The work of one rank: meet the others, resume or start, fit; rank 0 writes the model."""
+    """The work of one rank: connect to the others, resume or start, fit; rank 0 writes the model."""
     keep_freed_memory()
     join_world(rank, ranks, meeting)
     recipe = job.recipe
@@ -139,42 +141,44 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
         shards, recipe.weights, recipe.stream, recipe.training.seed, cost_of(job.model), recipe.rollout.steps
     )
     groups = count_groups(ranks, recipe.engine.zero_stage, recipe.engine.mics_shard_size, job.groups)
-    vocabulary = Vocabulary(job.vocabulary)
     description = _description(job, shards)
-    objective = TrainingObjective(
-        network=_network(job, vocabulary),
-        vocabulary=vocabulary,
-        seed=recipe.training.seed,
-        rotates=recipe.stream.rotate,
-        jitters=recipe.training.jitter,
-        eps=recipe.training.eps,
-        rank=Rank(rank, ranks, groups),
-        scales=description.scales,
-        rollout=recipe.rollout,
-    )
+    objective = _objective(job, description, Rank(rank, ranks, groups))
     early_stopping = _early_stopping(job, shards, description, objective)
+    with (
+        _errors_of_the_run(job, rank),
+        progress(shown=rank == 0) as shown,
+        live_report(job, shown=rank == 0) as written,
+        enough_memory(job.run),
+        every_rank_needed(),
+    ):
+        values = fit(
+            objective,
+            plan=plan,
+            shards=shards,
+            engine_settings=recipe.engine,
+            schedule=recipe.schedule,
+            settings=recipe.training,
+            run=job.run,
+            report=in_turn(shown, written),
+            stop_at=job.stop_at,
+            identity=run_identity,
+            saved=saved,
+            trace=job.trace,
+            early_stopping=early_stopping,
+        )
+    # Before the model is written and evaluated: no rank waits for that.
+    leave_world()
+    if rank == 0:
+        if early_stopping:
+            description = replace(description, step=early_stopping.best.step)
+        _write_model(job, description, values)
+
+
+@contextmanager
+def _errors_of_the_run(job: Job, rank: int) -> Iterator[None]:
+    """Notes in the log of the run which error ended it; an error of the disk says what to do."""
     try:
-        with (
-            progress(shown=rank == 0) as shown,
-            live_report(job, shown=rank == 0) as written,
-            enough_memory(job.run),
-            every_rank_needed(),
-        ):
-            values = fit(
-                objective,
-                plan=plan,
-                shards=shards,
-                engine_settings=recipe.engine,
-                schedule=recipe.schedule,
-                settings=recipe.training,
-                run=job.run,
-                report=in_turn(shown, written),
-                stop_at=job.stop_at,
-                identity=run_identity,
-                saved=saved,
-                trace=job.trace,
-                early_stopping=early_stopping,
-            )
+        yield
     except BaseException as error:
         if rank == 0:
             note(job.run, f"ended: {error or type(error).__name__}")
@@ -186,16 +190,26 @@ def _rank(rank: int, ranks: int, job: Job, meeting: Path | None) -> None:
                 "checkpoint"
             ) from error
         raise
-    # Before the model is written and evaluated: no rank waits for that.
-    leave_world()
-    if rank == 0:
-        if early_stopping:
-            description = replace(description, step=early_stopping.best.step)
-        _write_model(job, description, values)
+
+
+def _objective(job: Job, description: ModelDescription, rank: Rank) -> TrainingObjective:
+    """The network of this run with its loss, for one rank."""
+    recipe, vocabulary = job.recipe, Vocabulary(job.vocabulary)
+    return TrainingObjective(
+        network=_network(job, vocabulary),
+        vocabulary=vocabulary,
+        seed=recipe.training.seed,
+        rotates=recipe.stream.rotate,
+        jitters=recipe.training.jitter,
+        eps=recipe.training.eps,
+        rank=rank,
+        scales=description.scales,
+        rollout=recipe.rollout,
+    )
 
 
 def _write_model(job: Job, description: ModelDescription, values: dict[str, torch.Tensor]) -> None:
-    """Writes the files of the trained model, and removes what only a run that goes on needs."""
+    """Writes the files of the trained model, and removes the state that only a run that continues needs."""
     save_model(job.run, description, merged(values))
     if job.stop_at is None and not job.keep_state:
         remove_state(job.run)

@@ -89,7 +89,7 @@ def evaluate_all(
     settings: EvaluationSettings,
     split: Split = "test",
 ) -> list[DatasetResult]:
-    """One result per dataset; raises MismatchError where the model does not know a channel."""
+    """One result per dataset; raises MismatchError if the model does not know a channel."""
     results = []
     for dataset in datasets:
         history = description.history(len(dataset.card.schema.grid.axes))

@@ -42,7 +42,7 @@ def upload(dataset: Dataset, root: str, report: ReportProgress = lambda done, to
     """Copies a dataset of this machine to `root`/NAME; the index comes last: without it there is no dataset.
 
     The same call continues after an interruption. `report` takes the bytes that were sent and those of all
-    files to send. Raises ShardError where a file here is not what the index says, and where the server
+    files to send. Raises ShardError if a file here is not what the index says, or if the server
     refuses one.
     """
     folder = dataset.folder
@@ -107,7 +107,7 @@ def _send_all(
 
 
 def _send(folder: Path, record: FileRecord, there: RemoteFiles) -> None:
-    """Sends a file; raises ShardError where it is damaged here."""
+    """Sends a file; raises ShardError if it is damaged here."""
     path = folder / record.path
     if path.stat().st_size != record.length or file_crc32c(path) != record.crc32c:
         raise ShardError(f"{path}: its checksum is not that of the index; run walrus-ingest verify")

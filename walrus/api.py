@@ -63,7 +63,7 @@ class FrameWindow:
     def _check(
         self, what: str, values: Frames | None, shape: tuple[int, ...], channels: tuple[str, ...]
     ) -> None:
-        """Raises MismatchError where an array is missing, has another shape, or is not finite everywhere."""
+        """Raises MismatchError if an array is missing, has another shape, or is not finite everywhere."""
         if values is None or values.shape != shape:
             found = "are missing" if values is None else f"have shape {values.shape}"
             raise MismatchError(f"window: the {what} {found}; expected {shape} with {', '.join(channels)}")
@@ -90,7 +90,7 @@ class PretrainedModel:
 def load(checkpoint: Path | str) -> PretrainedModel:
     """Load the model in the folder of a run, or of a converted checkpoint; onto the GPU if there is one.
 
-    Raises ShardError where there is no model, MismatchError where its files do not fit each other.
+    Raises ShardError if there is no model, MismatchError if its files do not fit each other.
     """
     description, model = load_model(Path(checkpoint))
     model.network.to(device())
@@ -100,7 +100,7 @@ def load(checkpoint: Path | str) -> PretrainedModel:
 def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> FrameWindow:
     """Read frames `first` to `first + frames - 1` of a trajectory of a built dataset, in physical units.
 
-    `folder` is a folder or a URL. Raises ShardError where the dataset is not built, MismatchError where it
+    `folder` is a folder or a URL. Raises ShardError if the dataset is not built, MismatchError if it
     has no such frames.
     """
     dataset = open_place(folder)
@@ -125,7 +125,7 @@ def rollout(pretrained: PretrainedModel, window: FrameWindow, steps: int) -> Ite
     """Yield the `steps` frames that follow the window, [C, *S] each, float32 in physical units.
 
     The model takes the last `history` frames of the window. Warns (`warnings.warn`) at the first step at
-    which a field is far outside the range of the window, or stops changing. Raises MismatchError where the
+    which a field is far outside the range of the window, or stops changing. Raises MismatchError if the
     window has fewer frames, or the model does not know a channel.
     """
     history = pretrained.history(len(window.schema.grid.axes))

@@ -82,7 +82,7 @@ def can_rotate(batch: Batch) -> bool:
 def rotate(batch: Batch, rotation: Rotation) -> Batch:
     """The same physics in rotated coordinates; the names of channels stay, and refer to the new axes.
 
-    The components along an axis of size 1 are padding, before and after. Raises MismatchError where a vector
+    The components along an axis of size 1 are padding, before and after. Raises MismatchError if a vector
     or tensor has other components than x, y and z: see `can_rotate`.
     """
     if rotation == IDENTITY:

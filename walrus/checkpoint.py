@@ -70,7 +70,7 @@ def save_model(folder: Path, description: ModelDescription, weights: dict[str, T
 
 
 def load_description(folder: Path) -> ModelDescription:
-    """Read the description of the model in a folder; raises ShardError where there is none."""
+    """Read the description of the model in a folder; raises ShardError if there is none."""
     if not folder.exists():
         raise ShardError(f"{folder}: there is no such folder; name the folder of a finished run")
     if not (folder / DESCRIPTION).is_file():
@@ -85,7 +85,7 @@ def load_description(folder: Path) -> ModelDescription:
 def load_model(folder: Path) -> tuple[ModelDescription, Model]:
     """Load the model in a folder, onto the CPU.
 
-    Raises ShardError where there is none, MismatchError where its files do not fit each other.
+    Raises ShardError if there is none, MismatchError if its files do not fit each other.
     """
     description = load_description(folder)
     vocabulary = Vocabulary(description.vocabulary)
@@ -107,7 +107,7 @@ def load_model(folder: Path) -> tuple[ModelDescription, Model]:
 
 
 def _require_size(folder: Path, description: ModelDescription, weights: dict[str, Tensor]) -> None:
-    """Raises MismatchError where the described network has another size than the weights.
+    """Raises MismatchError if the described network has another size than the weights.
 
     The check needs no memory: a hostile description may ask for terabytes.
     """

@@ -77,7 +77,7 @@ def card_scales(card: Card) -> dict[str, ChannelScale]:
 def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) -> WindowStatistics:
     """What `u`, the joined channels of a batch, is divided by.
 
-    Without `scales` it is the RMS of each window, otherwise that of its dataset. Raises MismatchError where
+    Without `scales` it is the RMS of each window, otherwise that of its dataset. Raises MismatchError if
     `scales` lacks this dataset or one of its fields.
     """
     if not scales:

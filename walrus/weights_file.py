@@ -39,7 +39,7 @@ class Weights:
 def load_weights(path: Path) -> Weights:
     """Reads all tensors of a file, each byte once.
 
-    Raises ShardError where the file is not safetensors, or a tensor differs from its checksum (old files have
+    Raises ShardError if the file is not safetensors, or a tensor differs from its checksum (old files have
     none).
     """
     crc32c = google_crc32c.value(read_header(path))
@@ -84,7 +84,7 @@ def _bytes(values: Tensor) -> npt.NDArray[np.uint8]:
 def read_header(path: Path) -> bytes:
     """The first bytes of a file: the length of the header (8 bytes) and the header, which is JSON.
 
-    Raises ShardError where there is no such file, or the header is longer than the file or `LARGEST_HEADER`.
+    Raises ShardError if there is no such file, or the header is longer than the file or `LARGEST_HEADER`.
     """
     try:
         with open_regular(path) as file:

@@ -27,7 +27,7 @@ class PublishedSize:
 
 
 def published_size(recipe: Recipe) -> PublishedSize:
-    """The size of a dataset by its recipe; raises SettingsError where `[expected]` does not state it."""
+    """The size of a dataset by its recipe; raises SettingsError if `[expected]` does not state it."""
     grid, frames, trajectories = recipe.expected.grid, recipe.expected.frames, recipe.expected.trajectories
     if not grid or frames is None or trajectories is None:
         raise SettingsError(

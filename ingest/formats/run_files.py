@@ -82,7 +82,7 @@ def files_of_run(path: Path, pattern: NamePattern) -> RunFiles | None:
 
 
 def require_told_apart(run: RunFiles, pattern: NamePattern) -> None:
-    """Raises SourceError where two files have the same named parts, and a `*` alone tells them apart: only
+    """Raises SourceError if two files have the same named parts, and a `*` alone tells them apart: only
     one of them could be read. docs/decisions/0148
     """
     alike: dict[tuple[str, ...], list[Path]] = {}

@@ -25,8 +25,8 @@ from walrus.model.settings import PRESETS
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import MicroBatch, StreamSettings
 from walrus.reading.stream import Shards, plan_stream, stream
-from walrus.training.copies import copied
 from walrus.training.objective import TrainingObjective
+from walrus.training.prefetch import prefetch_to_device
 from walrus.vocabulary import PUBLISHED
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "well"
@@ -103,7 +103,7 @@ def _fed(session: Session, ahead: bool) -> tuple[int, float, float, float | str]
     """
     fed = FED_IN_REHEARSAL if session.rehearse else FED
     run = start(session, "tiny" if session.rehearse else "small", seed=3, steps=1 + fed + TRACED)
-    batches = copied(run.batches, session.device) if ahead else run.batches
+    batches = prefetch_to_device(run.batches, session.device) if ahead else run.batches
 
     def feed() -> tuple[int, float]:
         asked = time.perf_counter()
@@ -131,7 +131,7 @@ def _fed(session: Session, ahead: bool) -> tuple[int, float, float, float | str]
 def waits(session: Session) -> dict[str, Any]:
     """Where a step waits for the card, by the lines that CUDA's debug mode names; none on a CPU."""
     run = start(session, "tiny", seed=3, steps=2 + WATCHED)
-    batches = copied(run.batches, session.device)
+    batches = prefetch_to_device(run.batches, session.device)
     seen: list[warnings.WarningMessage] = []
     for number in range(2 + WATCHED):
         # The first steps make the optimiser's state and choose kernels.

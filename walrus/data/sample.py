@@ -82,7 +82,7 @@ class Samples(Sequence[Sample]):
 def collate(samples: Sequence[Sample], **_: Any) -> Sample:
     """The batch of these samples, without a copy if they were read at once.
 
-    Raises MismatchError where they are from several datasets.
+    Raises MismatchError if they are from several datasets.
     """
     if isinstance(samples, Samples):
         return samples.batch
@@ -174,7 +174,7 @@ class SampleReader:
         self._constant = UnitConversion.of(dataset.card, units, constant=True)
 
     def read(self, windows: Sequence[Window], frames: int) -> Sample:
-        """The batch of these windows with `frames` frames each; raises ShardError where one is damaged."""
+        """The batch of these windows with `frames` frames each; raises ShardError if one is damaged."""
         schema = self.card.schema
         shapes = ((len(windows), frames, *schema.frame_shape), (len(windows), *schema.static_shape))
         fields, static, boundary = self._tensors(*shapes, (len(windows), *schema.grid.shape))

@@ -67,7 +67,7 @@ class Stream(IterableDataset[Sample]):
       `settings.micro_batches` must be a multiple of the number of ranks.
 
     An iteration starts at step 0, or where `set_epoch` or `load_state_dict` put it; a state `{"step": 7}` is
-    enough. Raises MismatchError where datasets, settings and ranks do not fit each other.
+    enough. Raises MismatchError if datasets, settings and ranks do not fit each other.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Stream(IterableDataset[Sample]):
 
 
 def _weights(weights: Mapping[str, int] | None, names: tuple[str, ...]) -> dict[str, int]:
-    """The weight of each dataset; raises SettingsError where they are of other datasets."""
+    """The weight of each dataset; raises SettingsError if they are of other datasets."""
     if weights is None:
         return dict.fromkeys(names, 1)
     if set(weights) != set(names):

@@ -30,7 +30,7 @@ DatasetPlace = Path | str | Dataset
 
 
 def opened(places: DatasetPlace | Sequence[DatasetPlace]) -> tuple[Dataset, ...]:
-    """The datasets at these folders or URLs; raises ShardError where one is not built."""
+    """The datasets at these folders or URLs; raises ShardError if one is not built."""
     several = [places] if isinstance(places, Path | str | Dataset) else places
     return tuple(place if isinstance(place, Dataset) else open_place(place) for place in several)
 
@@ -69,8 +69,8 @@ class Windows(TorchDataset[Sample]):
     - `units`: those of the fields.
 
     A DataLoader reads a batch at once, in memory that is reused when the batch is deleted. Batches from
-    several datasets need `BatchesOfOneDataset`. Raises ShardError where a dataset is not built, MismatchError
-    where one has no such window, SettingsError where a number is below 1.
+    several datasets need `BatchesOfOneDataset`. Raises ShardError if a dataset is not built, MismatchError
+    where one has no such window, SettingsError if a number is below 1.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Windows(TorchDataset[Sample]):
         return [self._readers[dataset].read([window], self.frames).of_window(0) for dataset, window in places]
 
     def locate(self, number: int) -> tuple[int, Window]:
-        """The number of the dataset, and the window in it; raises IndexError where there is none."""
+        """The number of the dataset, and the window in it; raises IndexError if there is none."""
         if not -len(self) <= number < len(self):
             raise IndexError(f"window {number} of {len(self)}")
         number %= len(self)

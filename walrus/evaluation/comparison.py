@@ -1,4 +1,4 @@
-"""Compare the scores of two evaluations of the same trajectories: differences, and who is better where."""
+"""Compare the scores of two evaluations: differences, and on how many trajectories each model is better."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARED = ("split", "trajectories", "grid", "start", "channels")
 
 @dataclass(frozen=True)
 class EvaluationScores:
-    """The scores that one evaluation has left, by task, and its name on the page."""
+    """The scores that one evaluation wrote, by task, and its name on the page."""
 
     name: str
     tasks: Mapping[str, TaskScores]
@@ -56,7 +56,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Growth:
-    """The median VRMSE of each rollout step on one task, by the name of what forecasts."""
+    """The median VRMSE of each rollout step on one task, by the name of the forecaster."""
 
     task: str
     count: int
@@ -65,7 +65,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two evaluations, their differences, the growth of their errors, and what to know of both."""
+    """Two evaluations, their differences, the growth of their errors, and remarks on both."""
 
     first: str
     second: str
@@ -96,10 +96,10 @@ class Comparison:
         }
 
 
-def read_evaluated(folders: tuple[Path, Path]) -> tuple[EvaluationScores, EvaluationScores]:
+def read_evaluations(folders: tuple[Path, Path]) -> tuple[EvaluationScores, EvaluationScores]:
     """The scores of two runs, or of two folders of walrus-evaluate.
 
-    Raises MismatchError where a folder has none, or those of an earlier version, and for one folder twice.
+    Raises MismatchError if a folder has none, or those of an earlier version, and for one folder twice.
     """
     places = [folder.resolve() for folder in folders]
     if places[0] == places[1]:
@@ -107,11 +107,11 @@ def read_evaluated(folders: tuple[Path, Path]) -> tuple[EvaluationScores, Evalua
     names = [place.name for place in places]
     if names[0] == names[1]:
         names = [str(folder) for folder in folders]
-    first, second = (_evaluated(folder, name) for folder, name in zip(folders, names, strict=True))
+    first, second = (_read_evaluation(folder, name) for folder, name in zip(folders, names, strict=True))
     return first, second
 
 
-def _evaluated(folder: Path, name: str) -> EvaluationScores:
+def _read_evaluation(folder: Path, name: str) -> EvaluationScores:
     """The scores of one folder, with all that a comparison needs."""
     paths = [folder / place / SCORES for place in PLACES]
     path = next((path for path in paths if path.is_file()), None)
@@ -131,7 +131,7 @@ def _evaluated(folder: Path, name: str) -> EvaluationScores:
 
 
 def compare(first: EvaluationScores, second: EvaluationScores) -> Comparison:
-    """The differences on all tasks of both; raises MismatchError where the trajectories are not the same."""
+    """The differences on all tasks of both; raises MismatchError if the trajectories are not the same."""
     shared = [task for task in first.tasks if task in second.tasks]
     if not shared:
         raise MismatchError(
@@ -155,7 +155,7 @@ def compare(first: EvaluationScores, second: EvaluationScores) -> Comparison:
 
 
 def _require_the_same(task: str, first: str, second: str, pair: tuple[TaskScores, TaskScores]) -> None:
-    """Raises MismatchError where the two were evaluated on other data."""
+    """Raises MismatchError if the two were evaluated on other data."""
     for what in SHARED:
         one, other = (getattr(found, what) for found in pair)
         if one != other:
@@ -163,7 +163,7 @@ def _require_the_same(task: str, first: str, second: str, pair: tuple[TaskScores
                 f"{task}: {first} was evaluated with {what} {_words(one)}, {second} with {what} "
                 f"{_words(other)}; their scores cannot be compared: evaluate both on the same trajectories"
             )
-    # Persistence has the same errors on the same data, whoever the model is.
+    # On the same data, persistence has the same errors next to any model.
     errors = [found.by_step["persistence"] for found in pair]
     if any(not _is_close(one, other) for one, other in zip(*errors, strict=False)):
         raise MismatchError(
@@ -173,7 +173,7 @@ def _require_the_same(task: str, first: str, second: str, pair: tuple[TaskScores
 
 
 def _is_close(one: float | None, other: float | None) -> bool:
-    """Whether two errors agree but for the rounding of another machine."""
+    """Whether two errors are equal up to the rounding of another machine."""
     return math.isclose(_number(one), _number(other), rel_tol=1e-4)
 
 

@@ -23,7 +23,7 @@ LOOKS = ((BLUE, "solid"), (ORANGE, "solid"), (MUTED, "solid"), (GREEN, "dashed")
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> Path:
-    """Writes the page into a folder; the path of the page."""
+    """Writes the page into a folder, and returns its path."""
     body = "\n".join(
         [
             heading(f"{comparison.second} next to {comparison.first}", _facts(comparison)),
@@ -80,16 +80,16 @@ def _rows(task: str, rows: Sequence[Difference]) -> list[str]:
     for number, each in enumerate(rows):
         head = f'<th scope="rowgroup" rowspan="{len(rows)}">{escaped_words(task)}</th>' if number == 0 else ""
         least = min(each.first, each.second)
-        scores = "".join(_score(value, is_least=value == least) for value in (each.first, each.second))
+        scores = "".join(_score(value, is_smaller=value == least) for value in (each.first, each.second))
         share = f"{each.share:+.1%}".replace("-", "−") if math.isfinite(each.share) else "–"
         last_cells = f"<td>{share}</td><td>{each.better} of {each.count}</td>"
         lines.append(f"<tr>{head}<td>{window_words(each.steps)}</td>{scores}{last_cells}</tr>")
     return lines
 
 
-def _score(value: float, *, is_least: bool) -> str:
+def _score(value: float, *, is_smaller: bool) -> str:
     words = score_words(value)
-    return f'<td class="best" title="the smaller one">{words}</td>' if is_least else f"<td>{words}</td>"
+    return f'<td class="best" title="the smaller one">{words}</td>' if is_smaller else f"<td>{words}</td>"
 
 
 def _remarks(remarks: Sequence[str]) -> str:

@@ -98,8 +98,8 @@ def evaluate(
 ) -> Evaluation:
     """Forecast all trajectories of a split; `progress` is called now and then.
 
-    Raises MismatchError where none is longer than the history, the model does not know a channel, or memory
-    is too small; ShardError where a value is not finite.
+    Raises MismatchError if none is longer than the history, the model does not know a channel, or memory
+    is too small; ShardError if a value is not finite.
     """
     forecasts = Forecasts(model, dataset, protocol, progress)
     with _enough_memory(dataset, protocol):

@@ -49,14 +49,14 @@ def draw(evaluation: Evaluation) -> Drawings:
     return Drawings(_pictures(evaluation), _charts(evaluation))
 
 
-def _drawn(suffix: str, words: str, make: Callable[[], bytes]) -> tuple[Drawing, ...]:
+def _try_to_draw(suffix: str, words: str, make: Callable[[], bytes]) -> tuple[Drawing, ...]:
     """The drawing, if it can be made."""
     data = SideTask(f"picture of {words}").do(make)
     return () if data is None else (Drawing(suffix, words, data),)
 
 
 def _first_panel(recording: Recording) -> Callable[[], bytes]:
-    """What draws the first channel of a rollout."""
+    """A function that draws the first channel of a rollout."""
     return lambda: panel(recording, recording.channels[0])
 
 
@@ -66,23 +66,23 @@ def _pictures(evaluation: Evaluation) -> tuple[Drawing, ...]:
     drawings = _rollout(evaluation)
     for name, recording in (("least", recordings.best), ("largest", recordings.worst)):
         if recording is not None:
-            drawings += _drawn(f"-{name}", f"the rollout of {name} error", _first_panel(recording))
+            drawings += _try_to_draw(f"-{name}", f"the rollout of {name} error", _first_panel(recording))
     words = "truth, forecast and error of every field"
-    return drawings + _drawn("-fields", words, lambda: panels(recordings.fields))
+    return drawings + _try_to_draw("-fields", words, lambda: panels(recordings.fields))
 
 
 def _rollout(evaluation: Evaluation) -> tuple[Drawing, ...]:
     """The typical rollout at several steps, as planes of a volume near step 20, and as an animation."""
     recording = evaluation.recordings.typical
     channel = recording.channels[0]
-    drawings = _drawn("", "truth, forecast and error at several steps", _first_panel(recording))
+    drawings = _try_to_draw("", "truth, forecast and error at several steps", _first_panel(recording))
     if len(recording.views) > 1:
         nearest = min(recording.steps, key=lambda step: abs(step - 20))
         at = recording.steps.index(nearest)
         words = "three planes of the volume, and a look through it"
-        drawings += _drawn("-volume", words, lambda: volume(recording, channel, at))
+        drawings += _try_to_draw("-volume", words, lambda: volume(recording, channel, at))
     if not recording.views[0].is_line:
-        drawings += _drawn("", "the rollout as an animation", lambda: animation(recording, channel))
+        drawings += _try_to_draw("", "the rollout as an animation", lambda: animation(recording, channel))
     return drawings
 
 
@@ -90,29 +90,31 @@ def _charts(evaluation: Evaluation) -> tuple[Drawing, ...]:
     """Error growth; as far as there are any, error by parameter, the flow, spectra, conservation."""
     trajectories = evaluation.trajectories
     vrmses = [trajectory.rollout_FMTC[:, VRMSE] for trajectory in trajectories]
-    drawings = _drawn("-error", "error against rollout step", lambda: growth(evaluation.task, vrmses))
+    drawings = _try_to_draw("-error", "error against rollout step", lambda: growth(evaluation.task, vrmses))
 
     names = varied_parameters(evaluation)[:MOST_PARAMETERS]
     parameters = {name: [each.scalars[name] for each in trajectories] for name in names}
     if parameters:
         errors = _rollout_errors(evaluation)
         words = "error against each parameter"
-        drawings += _drawn("-parameters", words, lambda: error_by_parameter(parameters, errors))
+        drawings += _try_to_draw("-parameters", words, lambda: error_by_parameter(parameters, errors))
 
     if evaluation.flow:
         flows = [trajectory.flow_2TQ for trajectory in trajectories]
-        drawings += _drawn("-flow", ", ".join(evaluation.flow), lambda: flow_curves(evaluation.flow, flows))
+        drawings += _try_to_draw(
+            "-flow", ", ".join(evaluation.flow), lambda: flow_curves(evaluation.flow, flows)
+        )
 
     steps = SPECTRUM_STEPS[: max(len(trajectory.spectrum_T2CR) for trajectory in trajectories)]
     if trajectories[0].spectrum_T2CR.shape[-1] > 1:
         found = [trajectory.spectrum_T2CR for trajectory in trajectories]
         words = "power spectra of truth and forecast"
-        drawings += _drawn("-spectra", words, lambda: spectra(evaluation.channels, steps, found))
+        drawings += _try_to_draw("-spectra", words, lambda: spectra(evaluation.channels, steps, found))
 
     if evaluation.conserved:
         changes = [trajectory.drift_2TQ for trajectory in trajectories]
         words = "drift of what a closed system conserves"
-        drawings += _drawn("-conservation", words, lambda: drift(evaluation.conserved, changes))
+        drawings += _try_to_draw("-conservation", words, lambda: drift(evaluation.conserved, changes))
     return drawings
 
 

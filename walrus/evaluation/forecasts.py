@@ -112,7 +112,7 @@ class TrajectoryErrors:
 class Forecasts:
     """The forecasts of one model on one split of a dataset.
 
-    Raises MismatchError where the split has no trajectory longer than the history, or the model lacks a
+    Raises MismatchError if the split has no trajectory longer than the history, or the model lacks a
     channel.
     """
 

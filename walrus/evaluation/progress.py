@@ -1,15 +1,15 @@
-"""Progress of an evaluation, for a caller who shows it."""
+"""Counts the frames of an evaluation, for a caller that shows its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# Takes the forecast frames that are done, and their number in all.
+# Called with the number of frames forecast so far, and with that of all frames.
 Progress = Callable[[int, int], None]
 
 
 def counted(progress: Progress | None, total: int) -> Callable[[int], None]:
-    """What to call with the frames of each piece of work; it reports their sum.
+    """A function to call with the number of frames of each piece of work; it reports their sum.
 
     >>> count = counted(lambda done, total: print(f"{done} of {total}"), 5)
     >>> count(2), count(3)

@@ -1,4 +1,4 @@
-"""Published scores of a dataset, to show next to one's own: they are of the full test set."""
+"""Published scores of a dataset, to show next to our own; they are of the full test set."""
 
 from __future__ import annotations
 

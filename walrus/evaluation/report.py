@@ -116,8 +116,7 @@ def lead_sentence(evaluations: Sequence[Evaluation]) -> str:
         steps = len(evaluation.horizons.windows)
         return (
             f"A forecast is useful until <b>step {model} of {steps}</b>: until there its VRMSE is below 1, "
-            "the "
-            f"score of a constant field. Persistence is useful until step {persistence}, linear "
+            f"the score of a constant field. Persistence is useful until step {persistence}, linear "
             f"extrapolation until step {linear}."
         )
     ended = [each for each in evaluations if useful_steps(each.horizons) < len(each.horizons.windows)]

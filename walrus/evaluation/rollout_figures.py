@@ -62,7 +62,7 @@ def panel(recording: Recording, channel: str, indices: Sequence[int] | None = No
             for j, index in enumerate(indices):
                 axes = page.axes(left + j * (width + gap), down, width, height)
                 shown = draw(axes, view, images_ITVU[i, j], scale)
-                axes.set_title(_when(recording, index) if i == 0 else "")
+                axes.set_title(_step_words(recording, index) if i == 0 else "")
                 axes.set_xlabel(error_words(recording, index, row) if i == 2 else "", labelpad=4)
                 axes.set_ylabel(name if j == 0 else "", color=INK, size=8.5)
             if i != 1:
@@ -81,8 +81,8 @@ def panels(recording: Recording, index: int = -1) -> bytes:
     width = min((WIDTH - left) / 3 - BAR, 2.4, 1.9 / view.ratio)
     height = width * view.ratio
     with style():
-        page = Page(left + _across(width), top + len(recording.channels) * (height + gap) + bottom)
-        _title(page, recording, "all fields", _when(recording, index), view.cut)
+        page = Page(left + _triptych_width(width), top + len(recording.channels) * (height + gap) + bottom)
+        _title(page, recording, "all fields", _step_words(recording, index), view.cut)
         for row, channel in enumerate(recording.channels):
             images = recording.images_ITCVU[0][:, index, row]
             down, unit = top + row * (height + gap), recording.facts.unit(channel)
@@ -113,7 +113,7 @@ def volume(recording: Recording, channel: str, index: int = -1) -> bytes:
             page,
             recording,
             caption_words(channel),
-            _when(recording, index),
+            _step_words(recording, index),
             error_words(recording, index, row),
         )
         across = left
@@ -146,7 +146,7 @@ def animation(recording: Recording, channel: str, frames_per_second: int = 8) ->
     scales = _scales(images_ITVU)
     pictures = []
     with style():
-        page = Page(left + _across(width), top + width * view.ratio + bottom, GIF_DPI)
+        page = Page(left + _triptych_width(width), top + width * view.ratio + bottom, GIF_DPI)
         page.text(left, 0.12, caption_words(recording.facts.task), size=10, weight="bold")
         caption = page.text(left, 0.38, "", size=7.5, color=GREY)
         unit = recording.facts.unit(channel)
@@ -154,7 +154,7 @@ def animation(recording: Recording, channel: str, frames_per_second: int = 8) ->
         for axes, name in zip(boxes, IMAGES, strict=True):
             axes.set_title(name, size=8.5)
         for index in range(len(recording.steps)):
-            caption.set_text("   ".join([caption_words(channel), _when(recording, index), view.cut]))
+            caption.set_text("   ".join([caption_words(channel), _step_words(recording, index), view.cut]))
             boxes[2].set_xlabel(error_words(recording, index, row))
             for artist, image in zip(shown, images_ITVU[:, index], strict=True):
                 artist.set_data(image)
@@ -172,7 +172,7 @@ def _space_time(recording: Recording, channel: str) -> bytes:
     extent = (*view.extent[:2], recording.steps[0] - 0.5, recording.steps[-1] + 0.5)
     name, indices = view.names[0], evenly_chosen(range(len(recording.steps)), PROFILES)
     with style():
-        page = Page(left + _across(width), top + height + 0.75 + below + 0.5)
+        page = Page(left + _triptych_width(width), top + height + 0.75 + below + 0.5)
         _title(page, recording, caption_words(channel))
         unit = recording.facts.unit(channel)
         boxes, shown = _triptych(page, view, images_ITU[:, ::-1], scales, left, top, width, height, unit)
@@ -188,8 +188,10 @@ def _space_time(recording: Recording, channel: str) -> bytes:
             axes = page.axes(left + j * (wide + 0.2), top + height + 0.75, wide, below)
             axes.plot(cell_U, images_ITU[0, index], color=GREY, linewidth=2.4, alpha=0.6, label="truth")
             axes.plot(cell_U, images_ITU[1, index], color=BLUE, linewidth=1.2, label="forecast")
-            axes.set(title=f"{_when(recording, index)}\n{error_words(recording, index, row)}", xlabel=name)
-            axes.set_ylim(*_reach(images_ITU[0]))
+            axes.set(
+                title=f"{_step_words(recording, index)}\n{error_words(recording, index, row)}", xlabel=name
+            )
+            axes.set_ylim(*_limits(images_ITU[0]))
             axes.tick_params(labelleft=j == 0)
             axes.spines[["top", "right"]].set_visible(False)
             if j == 0:
@@ -197,7 +199,7 @@ def _space_time(recording: Recording, channel: str) -> bytes:
         return page.png()
 
 
-def _reach(values: Picture) -> tuple[float, float]:
+def _limits(values: Picture) -> tuple[float, float]:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     space = 0.15 * (high - low) or 1.0
     return low - space, high + space
@@ -213,7 +215,7 @@ def _scales(images_ITVU: Picture, widest: Scale | None = None) -> tuple[Scale, S
     return scale, scale, Scale.of_error(error, widest or scale)
 
 
-def _across(width: float) -> float:
+def _triptych_width(width: float) -> float:
     """Width of a triptych: its images, the gap after the truth, the bars after forecast and error."""
     return 3 * width + GAP + 2 * BAR
 
@@ -246,5 +248,5 @@ def _title(page: Page, recording: Recording, *parts: str) -> None:
     page.title(caption_words(recording.facts.task), *parts, f"{cells} cells", recording.facts.trajectory)
 
 
-def _when(recording: Recording, index: int) -> str:
+def _step_words(recording: Recording, index: int) -> str:
     return f"step {recording.steps[index]},  t = {recording.time_T[index]:.4g}"

@@ -54,8 +54,9 @@ class TaskScores:
     """The scores of one task, and how they were made.
 
     `scores` leads from forecaster to measure, window and statistic, and there to one number for each of
-    `channels`. `windows` has the first and the last step that the rollouts reach. What is not finite, since a
-    forecast diverged, is None. `remarks` are sentences on fields without scores and unstable forecasts.
+    `channels`. `windows` has the first and the last step that the rollouts reach. A value that is not finite,
+    because a forecast diverged, is None. `remarks` are sentences on fields without scores and unstable
+    forecasts.
 
     `by_trajectory` leads from window to the model's VRMSE of each of `trajectories`, `by_step` from
     forecaster to the median VRMSE of each step; both are means over the fields. Earlier versions had neither.
@@ -127,9 +128,9 @@ def scores_document(tasks: Mapping[str, TaskScores]) -> dict[str, Any]:
 
 
 def read_scores(path: Path) -> dict[str, TaskScores]:
-    """The scores that `scores_document` has left in a file.
+    """Reads the scores that `scores_document` wrote into a file.
 
-    Raises MismatchError where it holds others, or a byte of them has changed.
+    Raises MismatchError if the file holds something else, or if a byte has changed.
     """
     try:
         text = path.read_bytes()
@@ -139,7 +140,7 @@ def read_scores(path: Path) -> dict[str, TaskScores]:
             f"{path}: holds no scores of this version ({error}); remove it to evaluate again"
         ) from error
     for name, task in json.loads(text).items():
-        # Earlier versions wrote none.
+        # Earlier versions wrote no checksum.
         written = task.pop("crc32c", None)
         if written is not None and written != _checksum(name, task):
             raise MismatchError(f"{path}: {name} differs from its checksum; remove it to evaluate again")
@@ -147,7 +148,7 @@ def read_scores(path: Path) -> dict[str, TaskScores]:
 
 
 def _checksum(name: str, task: dict[str, Any]) -> int:
-    """That of the document of a task; not of its text, which is indented differently in each file."""
+    """The checksum of the document of a task; not of its text, because files indent it differently."""
     return crc32c_of(json.dumps({name: task}).encode())
 
 

@@ -34,15 +34,15 @@ class StepCurve:
 class TrainingState:
     """What is known of a run: facts (name, value), losses of each task, validation, rate, speed.
 
-    `lead` is the sentence on how far it is. A page of a run that goes on loads itself anew after
-    `refresh` seconds; 0: never.
+    `lead` is the sentence on how far it is. The page reloads itself every `refresh`
+    seconds; 0: never.
     """
 
     title: str
     lead: str
     facts: tuple[tuple[str, str], ...]
     losses: Sequence[Curve]
-    courses: Sequence[StepCurve]
+    curves: Sequence[StepCurve]
     refresh: int = 0
 
 
@@ -51,8 +51,8 @@ def write_training_report(path: Path, state: TrainingState) -> None:
     pictures = []
     if state.losses:
         pictures.append(chart(curve([thinned(each) for each in state.losses]), "training loss of each task"))
-    if state.courses:
-        pictures.append(chart(draw_courses(state.courses), "validation, rate, speed and waiting"))
+    if state.curves:
+        pictures.append(chart(draw_step_curves(state.curves), "validation, rate, speed and waiting"))
     rows = [_row(each) for each in state.losses]
     body = "\n".join(
         [
@@ -85,24 +85,24 @@ def _row(losses: Curve) -> str:
     return text_row(losses.task.replace("_", " "), f"{first:.2f}", f"{last:.2f}", f"{len(losses.steps):,}")
 
 
-def draw_courses(courses: Sequence[StepCurve]) -> bytes:
+def draw_step_curves(curves: Sequence[StepCurve]) -> bytes:
     """PNG: a box for each number of a run."""
     with style():
-        page_of_boxes, boxes = sheet("the run", "against the step", len(courses))
-        for axes, course in zip(boxes, courses, strict=True):
-            places = evenly_chosen(range(len(course.steps)), MOST_POINTS)
-            step, value = np.array(course.steps)[places], np.array(course.values, float)[places]
+        page_of_boxes, boxes = sheet("the run", "against the step", len(curves))
+        for axes, each in zip(boxes, curves, strict=True):
+            places = evenly_chosen(range(len(each.steps)), MOST_POINTS)
+            step, value = np.array(each.steps)[places], np.array(each.values, float)[places]
             axes.plot(
                 step, value, color=BLUE, linewidth=1.1, marker="o" if len(step) < 30 else "", markersize=2
             )
             known = value[np.isfinite(value)]
-            if course.logarithmic and (known > 0).any():
+            if each.logarithmic and (known > 0).any():
                 log_axis(axes, float(known[known > 0].min()) / 1.2, float(known.max()) * 1.2)
             else:
                 axes.set_ylim(0, 1.1 * float(known.max(initial=0)) or 1)
                 axes.grid(axis="y", color=PALE, linewidth=0.4)
                 axes.spines[["top", "right"]].set_visible(False)
-            axes.set_title(course.name, loc="left", size=8)
+            axes.set_title(each.name, loc="left", size=8)
             axes.set_xlim(0, max(int(step[-1]), 1))
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         return page_of_boxes.png()

@@ -50,6 +50,6 @@ def _row(trajectory: TrajectoryErrors, parameters: list[str], words: str) -> str
         *(f"{value:#.3g}" if np.isfinite(value) else "diverged" for value in (one_step, trajectory.error)),
         f"{useful_steps_of(error_T)} of {steps}",
     )
-    told = f"<small>{escape(words)}</small>" if words else ""
+    note = f"<small>{escape(words)}</small>" if words else ""
     data = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(trajectory.trajectory)}{told}</th>{data}</tr>'
+    return f'<tr><th scope="row">{escape(trajectory.trajectory)}{note}</th>{data}</tr>'

@@ -26,7 +26,7 @@ def useful_steps(horizons: Scores, forecaster: Forecaster = "model") -> int:
 
 
 def useful_steps_of(vrmse_T: Iterable[float]) -> int:
-    """Steps before the first whose VRMSE [T] is 1 or more; one without a VRMSE is passed over.
+    """Steps before the first whose VRMSE [T] is 1 or more; a step without a VRMSE is skipped.
 
     >>> useful_steps_of([0.2, math.nan, 0.9, 1.0, 0.5])
     3
@@ -44,5 +44,5 @@ def _steps(horizons: Scores, forecaster: Forecaster, measure: Measure) -> list[f
 
 
 def _leading(passed: Iterable[bool]) -> int:
-    """How many are true before the first that is not."""
+    """How many values are true before the first that is false."""
     return sum(1 for _ in takewhile(bool, passed))

@@ -91,7 +91,7 @@ def recomputed_share(model: ModelSettings) -> float:
 def window_cost(model: ModelSettings, schema: Schema, history: int) -> Cost:
     """The cost of a window of `history` frames, with patch jitter and the strides of the table.
 
-    Raises MismatchError where the grid does not fit the model.
+    Raises MismatchError if the grid does not fit the model.
     """
     axes = _axes(model, schema)
     tokens, width = math.prod(axis.tokens for axis in axes), model.hidden

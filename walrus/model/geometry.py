@@ -105,7 +105,7 @@ def plan_axes(
     """The three axes of a grid of this shape (H, W, D).
 
     With `jitter`, bounded axes get room for a shift by half a token. `patching` gives the strides of each
-    axis, by default those of the table. Raises MismatchError where the grid is too large for the strides, or
+    axis, by default those of the table. Raises MismatchError if the grid is too large for the strides, or
     too small to wrap.
     """
     chosen = patching_of(settings, shape) if patching is None else patching
@@ -117,7 +117,7 @@ def plan_axes(
 
 
 def patching_of(settings: ModelSettings, shape: tuple[int, int, int]) -> Patching:
-    """The strides of each axis from the table; raises MismatchError where the grid is too large for it."""
+    """The strides of each axis from the table; raises MismatchError if the grid is too large for it."""
     target = settings.volume_tokens if min(shape) > 1 else settings.plane_tokens
     height, width, depth = (choose_strides(size, target) for size in shape)
     return height, width, depth

@@ -23,7 +23,7 @@ class GridPosition(nn.Module):
         self.weight_hwdE = nn.Parameter(5e-3 * torch.randn(*grid, width))
 
     def forward(self, x_TBSE: Tensor, axes: Axes) -> Tensor:
-        """[T, B, S, E] the tokens plus their vectors; raises MismatchError where they are on another grid."""
+        """[T, B, S, E] the tokens plus their vectors; raises MismatchError if they are on another grid."""
         grid, tokens = tuple(self.weight_hwdE.shape[:3]), tuple(axis.tokens for axis in axes)
         if grid != tokens:
             raise MismatchError(

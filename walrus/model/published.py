@@ -85,7 +85,7 @@ def published_names(settings: ModelSettings) -> dict[str, str]:
 def published_settings(state: State) -> ModelSettings:
     """The settings of a published model, from the shapes of its tensors.
 
-    Raises MismatchError where these are not the weights of a Walrus, SettingsError where their sizes do not
+    Raises MismatchError if these are not the weights of a Walrus, SettingsError if their sizes do not
     fit each other.
     """
     dimensions = tuple(count for count in STEMS if f"embed.{count}.proj1.weight" in state)
@@ -124,7 +124,7 @@ def published_shapes(settings: ModelSettings, columns: int) -> dict[str, torch.S
 
 
 def check_published(state: State, settings: ModelSettings) -> None:
-    """Raises MismatchError where a name is missing or unknown, or a tensor has another shape."""
+    """Raises MismatchError if a name is missing or unknown, or a tensor has another shape."""
     expected = published_shapes(settings, published_columns(state, settings))
     if set(expected) != set(state):
         raise MismatchError(
@@ -141,7 +141,7 @@ def check_published(state: State, settings: ModelSettings) -> None:
 
 
 def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
-    """Our weights from published ones; raises MismatchError where a name or a shape is not as expected."""
+    """Our weights from published ones; raises MismatchError if a name or a shape is not as expected."""
     check_published(state, settings)
     ours = {
         name: state[published].flatten(1) if published.endswith(POINTWISE) else state[published]
@@ -155,7 +155,7 @@ def from_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
     """Published weights from ours.
 
-    Raises MismatchError where the model has an option that the release does not have.
+    Raises MismatchError if the model has an option that the release does not have.
     """
     if settings.rotary == "harmonic" or settings.cell_flags:
         raise MismatchError(
@@ -183,7 +183,7 @@ def to_published(state: State, settings: ModelSettings) -> dict[str, Tensor]:
 def _frequencies_from(state: State, settings: ModelSettings) -> dict[str, Tensor]:
     """Our tensors of learned frequencies. Fixed ones are no weights of ours: they are only compared.
 
-    Raises MismatchError where fixed frequencies are not the published ones.
+    Raises MismatchError if fixed frequencies are not the published ones.
     """
     if settings.rotary == "learned":
         learned = {}

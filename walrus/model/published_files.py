@@ -21,8 +21,8 @@ NESTING = ("app", "model")
 def read_release(path: Path) -> dict[str, Tensor]:
     """The weights by their published names, in single precision.
 
-    The file is a torch file or safetensors. Raises ShardError where it cannot be read without running code,
-    MismatchError where it holds something other than named tensors.
+    The file is a torch file or safetensors. Raises ShardError if it cannot be read without running code,
+    MismatchError if it holds something other than named tensors.
     """
     content: Any = load_weights(path).tensors if path.suffix == ".safetensors" else _read_torch(path)
     for name in NESTING:

@@ -33,7 +33,7 @@ class PatchJitter:
     tokens: tuple[Shift, ...]
 
     def check(self, axes: Axes) -> None:
-        """Raises MismatchError where the grid has no room for the shift, which was drawn for another grid."""
+        """Raises MismatchError if the grid has no room for the shift, which was drawn for another grid."""
         for axis, shift in zip(axes, self.cells, strict=True):
             if abs(shift) > (axis.size if axis.periodic else axis.pad[0]):
                 raise MismatchError(

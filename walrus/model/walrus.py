@@ -71,7 +71,7 @@ class Walrus(nn.Module):
         - `patching`: strides instead of those of the table.
         - `cells_BHWD`: the boundary bits of each cell (shards.schema.Cell), for a model with `cell_flags`.
 
-        Raises MismatchError where labels, grid or shifts do not fit.
+        Raises MismatchError if labels, grid or shifts do not fit.
         """
         _, windows, channels, *shape = x_TBCHWD.shape
         labels_C = on_device_of(labels, x_TBCHWD)

@@ -172,7 +172,7 @@ def make_task(
     cost_of: CostOf,
     ahead: int = 1,
 ) -> Task:
-    """The task of a dataset; raises MismatchError where the model or the history does not fit it."""
+    """The task of a dataset; raises MismatchError if the model or the history does not fit it."""
     return Task(
         name=name,
         weight=weight,
@@ -220,7 +220,7 @@ class StreamPlan:
     micro_batches: int
 
     def check(self, rank: Rank) -> None:
-        """Raises MismatchError where ranks and groups cannot share evenly what each step reads."""
+        """Raises MismatchError if ranks and groups cannot share evenly what each step reads."""
         self.of_group(0, rank)
         for task in self.tasks:
             rank.slice(range(task.windows), task.name)
@@ -232,7 +232,7 @@ class StreamPlan:
     def of_group(self, step: int, rank: Rank) -> tuple[MicroBatch, ...]:
         """The micro-batches of a step for the group of this rank: the same count for all, of similar cost.
 
-        Raises MismatchError where the groups cannot share them evenly.
+        Raises MismatchError if the groups cannot share them evenly.
         """
         if rank.groups == 1:
             return self.step(step)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Rank:
     """Rank `rank` of `ranks`, which form `groups` equal groups of consecutive ranks.
 
-    Raises MismatchError where the ranks cannot be divided evenly.
+    Raises MismatchError if the ranks cannot be divided evenly.
 
     >>> rank = Rank(rank=5, ranks=8, groups=2)
     >>> rank.group, rank.rank_in_group, rank.slice("abcd", "flow")
@@ -77,7 +77,7 @@ def shared_evenly(costs: Sequence[float], groups: int) -> tuple[tuple[int, ...],
 
     The most expensive item comes first; each goes to the group with the lowest cost so far that is not full
     (longest processing time first: R. L. Graham, Bounds on multiprocessing timing anomalies, 1969). Raises
-    MismatchError where the counts cannot be equal.
+    MismatchError if the counts cannot be equal.
 
     >>> shared_evenly([5.0, 1.0, 3.0, 4.0], groups=2)
     ((0, 1), (2, 3))
@@ -101,7 +101,7 @@ def shared_evenly(costs: Sequence[float], groups: int) -> tuple[tuple[int, ...],
 def count_groups(ranks: int, zero_stage: int, mics_shard_size: int, asked: int | None) -> int:
     """Number of groups of a run: by `mics_shard_size`, otherwise as asked for, otherwise one.
 
-    Raises MismatchError where MiCS makes another number than is asked for, or where the ZeRO stage does not
+    Raises MismatchError if MiCS makes another number than is asked for, or where the ZeRO stage does not
     allow several groups: stage 2, and stage 3 without MiCS, need the same modules on all ranks.
     """
     if mics_shard_size:

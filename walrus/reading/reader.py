@@ -63,7 +63,7 @@ class BatchBuffers:
 
 
 class Reader:
-    """Reads windows of one split of one dataset as batches; raises MismatchError where the split is empty.
+    """Reads windows of one split of one dataset as batches; raises MismatchError if the split is empty.
 
     Up to `kept_frames` decoded frames are kept for the windows that share them (`WindowReader`).
     """

@@ -39,7 +39,7 @@ class Shards:
 
     @classmethod
     def open(cls, root: Root, names: Sequence[str], reading: ReadSettings = DEFAULT) -> Shards:
-        """Open datasets below a folder or a URL; raises ShardError where one is not built."""
+        """Open datasets below a folder or a URL; raises ShardError if one is not built."""
         return cls(
             {
                 name: open_dataset(root, name, reading.cache, verify_reads=reading.verify_reads)

@@ -21,7 +21,7 @@ KEPT_TRAJECTORIES = 4
 
 
 class WindowReader:
-    """Reads windows of one split of one dataset; raises MismatchError where the split is empty.
+    """Reads windows of one split of one dataset; raises MismatchError if the split is empty.
 
     `channels` and `static_channels` say where the channels on disk go in the arrays. Up to `kept_frames`
     decoded frames are kept for windows that share them; for `raw` shards this does not help. Several threads

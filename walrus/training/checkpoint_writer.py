@@ -134,13 +134,13 @@ def copies_of(fragments: Iterable[Fragment], before: Mapping[str, Tensor]) -> di
 
 
 def in_a_thread(act: Callable[[], WrittenFile]) -> Future[WrittenFile]:
-    """Calls `act` in a thread; its result, or its error, is in the future. The process may end before it."""
+    """Calls `act` in a thread; its result, or its error, is in the future. The process may end earlier."""
     future: Future[WrittenFile] = Future()
 
     def run() -> None:
         try:
             future.set_result(act())
-        # The main thread raises it, whatever it is.
+        # The main thread raises every error again.
         except BaseException as error:
             future.set_exception(error)
 

@@ -61,7 +61,7 @@ Stretch = tuple[nn.Parameter, Tensor, int, int, int]
 def load_deepspeed() -> Any:
     """DeepSpeed, imported late: data and forecasting work without it.
 
-    Raises MismatchError where this version lacks what is used of it.
+    Raises MismatchError if this version lacks what is used of it.
     """
     if not torch.cuda.is_available():
         # DeepSpeed compiles Muon's update; without a GPU that would need a C++ compiler and minutes.
@@ -80,7 +80,7 @@ def load_deepspeed() -> Any:
 
 
 def check_optimizer(optimizer: Any, zero_stage: int, parameters: Iterable[nn.Parameter]) -> None:
-    """Raises MismatchError where an optimiser that DeepSpeed has made lacks what is read from it."""
+    """Raises MismatchError if an optimiser that DeepSpeed has made lacks what is read from it."""
     _require(optimizer, OF_OPTIMIZER[zero_stage], f"the optimiser of ZeRO {zero_stage}")
     for parameter in parameters:
         _require(parameter, OF_PARAMETER[zero_stage], f"a parameter under ZeRO {zero_stage}")

@@ -1,4 +1,4 @@
-"""The processes that train together: who this one is, how they meet, what they agree on.
+"""The processes that train together: the rank of this one, how they connect, and what they exchange.
 
 The reasons are in docs/decisions/0018-sharding-groups.md.
 """
@@ -32,9 +32,9 @@ class LauncherRank:
 
     @classmethod
     def find(cls) -> LauncherRank | None:
-        """The rank by the variables RANK and WORLD_SIZE; None where no launcher has set them.
+        """The rank by the variables RANK and WORLD_SIZE; None if no launcher has set them.
 
-        Raises MismatchError where only some of them are set, or they do not fit each other.
+        Raises MismatchError if only some of them are set, or they do not fit each other.
         """
         names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
         found = {name: os.environ[name] for name in names if name in os.environ}
@@ -59,7 +59,7 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
     """Connects to the other ranks: by gloo on the CPU, by nccl on GPUs.
 
     `meeting` is a file by which the ranks of one machine find each other, which no earlier run has used;
-    None: they find each other at the address of the launcher. Raises MismatchError where they cannot connect.
+    None: they find each other at the address of the launcher. Raises MismatchError if they cannot connect.
     """
     if meeting is not None:
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
@@ -88,7 +88,7 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
 
 @contextmanager
 def every_rank_needed() -> Iterator[None]:
-    """Raises MismatchError where ranks can no longer communicate, because one of them has ended."""
+    """Raises MismatchError if ranks can no longer communicate, because one of them has ended."""
     try:
         yield
     except RuntimeError as error:
@@ -106,7 +106,7 @@ def let_ranks_wait(minutes: float) -> None:
     This includes the groups that DeepSpeed makes, to which torch gives 10 minutes on GPUs
     (docs/decisions/0136-how-long-ranks-wait.md).
     """
-    # Torch has no public function for that.
+    # Torch has no public function for this.
     for group in list(distributed_c10d._world.pg_map):
         if dist.get_rank(group) >= 0:
             distributed_c10d._set_pg_timeout(datetime.timedelta(minutes=minutes), group)

@@ -141,7 +141,7 @@ def is_over(seen: list[Validation], settings: EarlyStoppingSettings) -> bool:
 def validation_error(model: Model, dataset: Dataset, history: int, settings: EarlyStoppingSettings) -> float:
     """VRMSE of rollouts from the first frames, mean over steps, real channels and trajectories; never NaN.
 
-    Raises MismatchError where no validation trajectory is longer than the history.
+    Raises MismatchError if no validation trajectory is longer than the history.
     """
     reader = Reader(dataset, "valid")
     device = next(model.network.parameters()).device

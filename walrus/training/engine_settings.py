@@ -67,7 +67,7 @@ class EngineSettings:
         return self
 
     def check_machine(self, *, gpu: bool) -> None:
-        """Raises SettingsError where a setting needs a GPU and there is none."""
+        """Raises SettingsError if a setting needs a GPU and there is none."""
         if self.offload != "none" and not gpu:
             raise SettingsError(
                 f"engine.offload {self.offload}: moves memory off a GPU, and there is none; set it to none"

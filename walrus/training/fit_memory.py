@@ -126,7 +126,7 @@ def in_words(needed: MemoryEstimate) -> str:
 
 @contextmanager
 def enough_memory(run: Path) -> Iterator[None]:
-    """Raises MismatchError where the GPU or the CPU runs out of memory."""
+    """Raises MismatchError if the GPU or the CPU runs out of memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -26,12 +26,12 @@ def traced(folder: Path | None, rank: int) -> Iterator[Callable[[], None]]:
     task = SideTask(f"trace of rank {rank}")
     profiler = task.do(lambda: _started(folder, rank))
 
-    def look() -> None:
+    def count_step() -> None:
         if profiler is not None:
             task.do(profiler.step)
 
     try:
-        yield look
+        yield count_step
     finally:
         if profiler is not None:
             task.do(profiler.stop)
@@ -43,7 +43,7 @@ def _started(folder: Path, rank: int) -> profile:
     def write(profiler: profile) -> None:
         path = folder / f"rank-{rank:05d}.json"
         profiler.export_chrome_trace(str(path))
-        # torch says nothing where it cannot write.
+        # torch reports no error if it cannot write.
         if not path.is_file():
             raise OSError(f"{path} cannot be written")
 

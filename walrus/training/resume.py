@@ -23,7 +23,7 @@ def last_checkpoint(
 ) -> tuple[RunCheckpoint | None, list[str]]:
     """The checkpoint from which the run continues (None for a new run), and sentences on what has changed.
 
-    Raises MismatchError where a part has changed that is not `allowed`, SettingsError for an unknown part.
+    Raises MismatchError if a part has changed that is not `allowed`, SettingsError for an unknown part.
     """
     unknown = sorted(set(allowed) - set(PARTS))
     if unknown:
@@ -52,7 +52,7 @@ def incomplete_checkpoints(run: Path, saved: RunCheckpoint | None) -> Iterator[s
 
 
 def require_state(run: Path, saved: RunCheckpoint | None) -> None:
-    """Raises MismatchError where the run has ended and its state was removed, so that it cannot continue."""
+    """Raises MismatchError if the run has ended and its state was removed, so that it cannot continue."""
     if saved is not None and not saved.checkpoint.has_state:
         raise MismatchError(
             f"{run}: its run ended at step {saved.checkpoint.step}, and its state was removed: the "

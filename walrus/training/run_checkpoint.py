@@ -3,10 +3,10 @@
     RUN/checkpoints/step-0001000/rank-00003.safetensors   the fragments that rank 3 had
     RUN/checkpoints/step-0001000/checkpoint.json          what the state belongs to; written last
 
-Only `step-` and digits with a whole checkpoint.json of that step is a checkpoint: whatever else is in the
-folder is neither read nor removed. The header of each file has the checksums of its fragments, and
-checkpoint.json the sizes and the checksums of the headers: a cut file is seen before the run goes on, and a
-flipped bit when it is read.
+Only a folder `step-DIGITS` with a complete checkpoint.json of that step is a checkpoint; everything else in
+the folder is neither read nor removed. The header of each file has the checksums of its fragments, and
+checkpoint.json the sizes and the checksums of the headers: a cut file is found before the run continues, and
+a flipped bit when it is read.
 
 A fragment is a range of elements of one flattened tensor, called KIND/NAME@START. The kind is `weight`,
 `average`, or the name of a state of the optimiser. A rank that resumes reads the elements that it needs, from
@@ -41,7 +41,7 @@ from walrus.weights_file import checksum, read_header
 CHECKPOINT = "checkpoint.json"
 WEIGHT, AVERAGE = "weight", "average"
 KEPT = 2
-# Those on the disk at once: the kept ones, and the one being written.
+# The number of checkpoints on the disk at once: those that are kept, and the one being written.
 AT_ONCE = KEPT + 1
 STEP = re.compile(r"step-(\d+)")
 FILE = re.compile(r"rank-\d+\.safetensors")
@@ -78,7 +78,7 @@ class Checkpoint:
     has_state: bool = True
 
     def updates_of(self, name: str) -> int:
-        """In how many steps of the optimiser a parameter has taken part."""
+        """The number of optimiser steps in which a parameter had a gradient."""
         return self.updates.get(name, 0) if isinstance(self.updates, dict) else int(self.updates)
 
 
@@ -89,9 +89,9 @@ def remove_old(folder: Path) -> None:
 
 
 def _remove_step(step: Path) -> None:
-    """Removes a checkpoint that is ours alone."""
+    """Removes a checkpoint, if it holds only our files."""
     if _is_ours(step):
-        # Half removed it must not have the name of a checkpoint.
+        # A folder that is half removed must not have the name of a checkpoint.
         aside = step.with_name(f"{TEMPORARY}{step.name}")
         step.rename(aside)
         shutil.rmtree(aside)
@@ -104,9 +104,9 @@ def _is_ours(step: Path) -> bool:
 
 
 def leave_identity(folder: Path) -> None:
-    """Of the checkpoints that are ours alone only the documents are left.
+    """Removes the state from all checkpoints that hold only our files; their documents stay.
 
-    The last one says that it has no state; those before it count as incomplete from then on.
+    The last document then says that it has no state; the checkpoints before it count as incomplete.
     """
     steps = whole_steps(folder)
     if steps and _is_ours(steps[-1]):
@@ -129,7 +129,7 @@ def steps_of(folder: Path) -> list[Path]:
 
 
 def _number(path: Path) -> int | None:
-    """The step in the name of a folder, None where it is named otherwise."""
+    """The step in the name of a folder; None if it has another name."""
     named = STEP.fullmatch(path.name)
     return int(named[1]) if named else None
 
@@ -140,8 +140,9 @@ def _read(step: Path) -> Checkpoint:
 
 
 def fault_of(step: Path) -> str | None:
-    """Why the folder of a step is no whole checkpoint, None where it is one: every file there, none cut, all
-    headers as they were written.
+    """Why the folder of a step is not a complete checkpoint; None if it is one.
+
+    Complete means that every file is there, none is cut, and all headers are as they were written.
     """
     try:
         checkpoint = _read(step)
@@ -178,7 +179,7 @@ class RunCheckpoint:
 
     @classmethod
     def last(cls, folder: Path) -> Self | None:
-        """The last complete checkpoint; None where there is none yet."""
+        """The last complete checkpoint; None if there is none yet."""
         steps = whole_steps(folder)
         return cls(steps[-1]) if steps else None
 
@@ -220,7 +221,7 @@ class RunCheckpoint:
     def read(self, kind: str, name: str, start: int, count: int) -> Tensor:
         """Elements start ... start + count of a flattened tensor, on the CPU.
 
-        Raises MismatchError where some are missing or damaged.
+        Raises MismatchError if some are missing or damaged.
         """
         result = torch.empty(count)
         places = self._index.get(f"{kind}/{name}", [])

@@ -56,7 +56,7 @@ class RunOwner:
         except ProcessLookupError:
             return True
         except PermissionError:
-            # It lives, under another user.
+            # It runs, under another user.
             return False
         return self.born != _born(self.process)
 
@@ -87,7 +87,7 @@ def owned(run: Path) -> Iterator[None]:
     """Holds the lock of the folder of a run; the folder is made if it does not exist.
 
     The lock of a process of this host that has ended is taken over; that of another host or container, after
-    some minutes without a touch. Raises MismatchError where another process has the lock, or the folder
+    some minutes without a touch. Raises MismatchError if another process has the lock, or the folder
     cannot be written.
     """
     path, me = run / LOCK, RunOwner.here()
@@ -135,7 +135,7 @@ def _take(run: Path, path: Path, me: RunOwner) -> None:
 
 
 def _name(mine: Path, path: Path) -> None:
-    """Gives our lock its name; raises FileExistsError where there is one."""
+    """Gives our lock its name; raises FileExistsError if there is already a lock."""
     try:
         os.link(mine, path)
     except OSError as error:
@@ -146,7 +146,7 @@ def _name(mine: Path, path: Path) -> None:
 
 
 def _clear(run: Path, path: Path, mine: Path) -> None:
-    """Removes a lock whose owner has ended; raises MismatchError where it has not."""
+    """Removes a lock whose owner has ended; raises MismatchError if it has not."""
     try:
         owner: RunOwner | None = parse(RunOwner, read_regular(path), str(path))
         # Both times are of the file system, so the clocks of two hosts need not agree.
@@ -163,7 +163,7 @@ def _clear(run: Path, path: Path, mine: Path) -> None:
 
 
 def _beat(path: Path, ended: threading.Event) -> None:
-    """Touches the lock now and then."""
+    """Touches the lock every BEAT seconds."""
     while not ended.wait(BEAT):
         with suppress(OSError):
             os.utime(path)

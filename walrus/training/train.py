@@ -24,13 +24,13 @@ from walrus.reading.plan import MicroBatch, StreamPlan
 from walrus.reading.stream import Shards, stream
 from walrus.training.checkpoint_writer import CheckpointWriter
 from walrus.training.compiled_blocks import compile_blocks, pass_shapes, warm_up
-from walrus.training.copies import copied
 from walrus.training.distributed import sum_over_ranks
 from walrus.training.early_stopping import EarlyStopping
 from walrus.training.engine import Engine, allow_tf32
 from walrus.training.engine_settings import EngineSettings
 from walrus.training.log import RunLog, StepRecord
 from walrus.training.objective import TrainingObjective
+from walrus.training.prefetch import prefetch_to_device
 from walrus.training.profile import traced
 from walrus.training.resume import CHECKPOINTS
 from walrus.training.rollout_training import steps_ahead
@@ -123,7 +123,7 @@ def fit(
     into each checkpoint: a run with another identity cannot continue from it. Rank 0 reports each step.
 
     On rank 0 it returns the weights of the network: the best with early stopping, averaged ones if the engine
-    averages, otherwise the last. Raises DivergedError where a loss or a gradient is not finite, and after a
+    averages, otherwise the last. Raises DivergedError if a loss or a gradient is not finite, and after a
     signal StoppedTogetherError, with a checkpoint.
     """
     is_first = dist.get_rank() == 0
@@ -134,22 +134,22 @@ def fit(
     engine = _engine(objective, plan, shards, engine_settings, saved)
     writer = CheckpointWriter(run / CHECKPOINTS)
     log = RunLog(run, first) if is_first else None
-    batches = copied(stream(plan, shards, first, last, objective.rank), device())
+    batches = prefetch_to_device(stream(plan, shards, first, last, objective.rank), device())
     if early_stopping:
         _begin_validation(early_stopping, weights, first)
     objective.train()
-    with log or nullcontext(), noticed() as notice, traced(trace, dist.get_rank()) as look:
+    with log or nullcontext(), noticed() as notice, traced(trace, dist.get_rank()) as count_step:
         for step in range(first, last):
             try:
                 record = _step(engine, objective, batches, plan, schedule, step=step, steps=last)
             except DivergedError:
-                # All ranks are here, and the checkpoint that they were writing is good.
+                # All ranks raise this error, and the checkpoint that they were writing is good.
                 writer.finish()
                 raise
             if log:
                 log.write(record)
                 report(record)
-            look()
+            count_step()
 
             done = step + 1
             stopped = _anyone_stopped(notice, writer)
@@ -263,7 +263,7 @@ def _step(
 ) -> StepRecord:
     """One optimiser step: the micro-batches of this rank's group, then the update with the gradient of all.
 
-    Raises DivergedError where a loss or the gradient is not finite; the weights are then unchanged.
+    Raises DivergedError if a loss or the gradient is not finite; the weights are then unchanged.
     """
     began = time.perf_counter()
     waited = 0.0

@@ -39,7 +39,7 @@ def tuned_settings(
 ) -> ModelSettings:
     """The settings of the network that is fine-tuned from `base`, on data like the example.
 
-    Raises SettingsError for learned frequencies if those of the base model are harmonic, MismatchError where
+    Raises SettingsError for learned frequencies if those of the base model are harmonic, MismatchError if
     the grid does not fit the model.
     """
     rotary = base.rotary

@@ -26,7 +26,7 @@ def grow(
 
     The encoder multiplies its field columns by sqrt(fields / channels), which grows with the vocabulary; the
     trained columns are divided by this growth. New rotary frequencies start as the fixed ones, a position
-    embedding at zero. So no output for old names changes. Raises MismatchError where `new` does not begin
+    embedding at zero. So no output for old names changes. Raises MismatchError if `new` does not begin
     with `old`, or where the networks differ in other ways.
     """
     if new.names[: len(old)] != old.names:

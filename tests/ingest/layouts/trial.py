@@ -37,7 +37,7 @@ def edited(text: str, masked: bool) -> str:
 
 
 def recipe_of(right: Right) -> Recipe:
-    """The recipe of the edited draft; raises SourceError where none is drafted."""
+    """The recipe of the edited draft; raises SourceError if none is drafted."""
     return make(Recipe, tomllib.loads(edited(draft(right.source), right.solid is not None)), "draft")
 
 

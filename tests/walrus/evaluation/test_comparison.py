@@ -9,7 +9,7 @@ import pytest
 
 from shards.errors import MismatchError
 from tests.walrus.evaluation.test_score_tables import evaluation
-from walrus.evaluation.comparison import compare, comparison_table, read_evaluated
+from walrus.evaluation.comparison import compare, comparison_table, read_evaluations
 from walrus.evaluation.comparison_report import write_comparison
 from walrus.evaluation.score_tables import read_scores, scores_document, task_scores
 
@@ -51,7 +51,7 @@ def test_scores_with_a_flipped_bit_are_refused_and_those_without_a_checksum_are_
 
 
 def test_scores_by_trajectory_and_by_step_are_kept_with_the_others(pair):
-    first, _ = read_evaluated(pair)
+    first, _ = read_evaluations(pair)
     found = first.tasks["shear_flow"]
     assert found.by_trajectory["one-step"] == pytest.approx((0.1, 0.3))
     assert found.by_trajectory["21:60"] == pytest.approx((0.1, 0.3))
@@ -60,7 +60,7 @@ def test_scores_by_trajectory_and_by_step_are_kept_with_the_others(pair):
 
 
 def test_differences_are_in_parts_of_the_first_and_better_ones_are_counted(pair):
-    found = compare(*read_evaluated(pair))
+    found = compare(*read_evaluations(pair))
     rows = {(each.task, each.window): each for each in found.differences}
     shear = rows["shear_flow", "1:20"]
     assert (shear.first, shear.second, shear.share) == pytest.approx((0.2, 0.4, 1.0))
@@ -75,7 +75,7 @@ def test_differences_are_in_parts_of_the_first_and_better_ones_are_counted(pair)
 
 
 def test_the_page_has_scores_n_and_curves_and_runs_nothing(pair, tmp_path):
-    first, second = read_evaluated(pair)
+    first, second = read_evaluations(pair)
     hostile = replace(second, name="<script>alert(1)</script>")
     text = write_comparison(tmp_path / "page", compare(first, hostile)).read_text("utf-8")
     assert "on <b>2 of 4</b> trajectories one step ahead, on <b>2 of 4</b> trajectories in rollouts." in text
@@ -97,20 +97,20 @@ def test_the_page_has_scores_n_and_curves_and_runs_nothing(pair, tmp_path):
 def test_what_cannot_be_compared_is_refused_with_what_differs(pair, tmp_path, changes, words):
     other = saved(tmp_path / "c" / "b", evaluation("shear_flow", 0.2, 30), **changes)
     with pytest.raises(MismatchError, match=words):
-        compare(*read_evaluated((pair[0], other)))
+        compare(*read_evaluations((pair[0], other)))
     with pytest.raises(MismatchError, match=r"has no scores\.json, and no evaluation"):
-        read_evaluated((pair[0], tmp_path))
+        read_evaluations((pair[0], tmp_path))
 
 
 def test_a_run_is_not_compared_with_itself(pair):
     first, _ = pair
     with pytest.raises(MismatchError, match="is both runs; name two evaluated runs"):
-        read_evaluated((first, first / ".." / first.name))
+        read_evaluations((first, first / ".." / first.name))
 
 
 def test_what_differs_and_does_not_matter_is_said(pair, tmp_path):
     other = saved(tmp_path / "c", evaluation("shear_flow", 0.2, 12), history=2)
-    found = compare(*read_evaluated((pair[0], other)))
+    found = compare(*read_evaluations((pair[0], other)))
     assert [each.window for each in found.differences] == ["one-step"]
     assert found.remarks == (
         "shear_flow: a looks back 4 frames, c 2: their scores of one step are means over other frames",
@@ -119,4 +119,4 @@ def test_what_differs_and_does_not_matter_is_said(pair, tmp_path):
     )
     alone = saved(tmp_path / "d", evaluation("other", 0.2))
     with pytest.raises(MismatchError, match="there is no dataset of both to compare"):
-        compare(*read_evaluated((pair[0], alone)))
+        compare(*read_evaluations((pair[0], alone)))

@@ -7,7 +7,12 @@ import numpy as np
 from PIL import Image
 
 from walrus.evaluation.curve_figures import Curve
-from walrus.evaluation.training_report import StepCurve, TrainingState, draw_courses, write_training_report
+from walrus.evaluation.training_report import (
+    StepCurve,
+    TrainingState,
+    draw_step_curves,
+    write_training_report,
+)
 
 
 def state(**changes):
@@ -15,8 +20,7 @@ def state(**changes):
     rates = StepCurve("learning rate", range(40), [0.001] * 40)
     facts = (("ranks", "1"),)
     return TrainingState(
-        **{"title": "A run", "lead": "Step 40", "facts": facts, "losses": losses, "courses": [rates]}
-        | changes
+        **{"title": "A run", "lead": "Step 40", "facts": facts, "losses": losses, "curves": [rates]} | changes
     )
 
 
@@ -32,7 +36,7 @@ def test_the_page_says_the_losses_and_their_unit(tmp_path):
 
 
 def test_a_page_of_a_run_that_goes_on_loads_itself_anew_and_runs_nothing(tmp_path):
-    write_training_report(tmp_path / "report.html", state(losses=[], courses=[], refresh=30))
+    write_training_report(tmp_path / "report.html", state(losses=[], curves=[], refresh=30))
     text = (tmp_path / "report.html").read_text("utf-8")
     assert re.search(r'<meta http-equiv="refresh" content="30">', text)
     assert "<script" not in text
@@ -40,6 +44,6 @@ def test_a_page_of_a_run_that_goes_on_loads_itself_anew_and_runs_nothing(tmp_pat
 
 def test_there_is_a_box_for_each_course_whatever_its_values():
     values = ([1.0], [0.0, 0.0], [np.nan, 2.0], [1e-3, 1e3])
-    courses = [StepCurve("c", range(len(each)), each, bool(n % 2)) for n, each in enumerate(values)]
-    one, four = (Image.open(io.BytesIO(draw_courses(each))) for each in (courses[:1], courses))
+    curves = [StepCurve("c", range(len(each)), each, bool(n % 2)) for n, each in enumerate(values)]
+    one, four = (Image.open(io.BytesIO(draw_step_curves(each))) for each in (curves[:1], curves))
     assert four.height > one.height

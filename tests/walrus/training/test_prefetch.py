@@ -9,7 +9,7 @@ from walrus.model.settings import PRESETS
 from walrus.reading.plan import StreamSettings, Window
 from walrus.reading.reader import BatchMemory, Reader
 from walrus.reading.stream import Shards, plan_stream, stream
-from walrus.training.copies import copied, one_ahead
+from walrus.training.prefetch import one_ahead, prefetch_to_device
 
 TASKS = ["acoustic_scattering_discontinuous", "MHD_64"]
 
@@ -22,7 +22,7 @@ def test_on_a_cpu_a_run_gets_the_batches_of_the_stream_in_their_order(root):
     plain = [(micro, batch.fields_BTCHWD.clone()) for micro, batch in stream(plan, shards, 0, 2)]
     seen = 0
     for (micro, batch), (other, fields) in zip(
-        copied(stream(plan, shards, 0, 2), torch.device("cpu")), plain, strict=True
+        prefetch_to_device(stream(plan, shards, 0, 2), torch.device("cpu")), plain, strict=True
     ):
         assert micro == other
         assert torch.equal(batch.fields_BTCHWD, fields)
@@ -101,7 +101,9 @@ def test_memory_of_a_batch_is_not_used_again_before_it_has_been_copied_to_a_gpu(
             yield number, reader.read([window], memory.buffers(reader, 1, 2))
             memory.free()
 
-    for (number, batch), expected in zip(copied(read(), torch.device("cuda")), fresh, strict=True):
+    for (number, batch), expected in zip(
+        prefetch_to_device(read(), torch.device("cuda")), fresh, strict=True
+    ):
         torch.cuda.current_stream().record_event().synchronize()
         assert torch.equal(batch.fields_BTCHWD, expected), number
 

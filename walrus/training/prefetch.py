@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Sent = TypeVar("Sent")
 
 
-def copied(
+def prefetch_to_device(
     batches: Iterator[tuple[MicroBatch, Batch]], device: torch.device
 ) -> Iterator[tuple[MicroBatch, Batch]]:
     """Yield the micro-batches on the device; for a GPU, each is copied while the one before is computed.
@@ -34,11 +34,11 @@ def copied(
     def send(item: tuple[MicroBatch, Batch]) -> tuple[MicroBatch, Batch, torch.cuda.Event]:
         micro, batch = item
         with torch.cuda.stream(copies):
-            # Pins what the reader has not pinned itself.
+            # Pins memory that the reader has not pinned itself.
             there = batch.pin_memory().to(device)
         return micro, there, copies.record_event()
 
-    for micro, batch, arrived in one_ahead(asked_on(copies, batches), send):
+    for micro, batch, arrived in one_ahead(requested_on(copies, batches), send):
         compute = torch.cuda.current_stream(device)
         compute.wait_event(arrived)
         # Otherwise the next copy could be written to this memory while it is still in use.
@@ -46,11 +46,11 @@ def copied(
         yield micro, batch
 
 
-def asked_on(stream: torch.cuda.Stream, items: Iterator[Item]) -> Iterator[Item]:
-    """The items, each asked for while this stream of the GPU is current.
+def requested_on(stream: torch.cuda.Stream, items: Iterator[Item]) -> Iterator[Item]:
+    """The items, each requested while this stream of the GPU is current.
 
-    A reader that is asked for the next batch uses the memory of the last one again, once the copies that were
-    started on the current stream are done: that must be the stream which copies.
+    A reader writes the next batch into the memory of the last one, once the copies that were started on the
+    current stream are done: so the current stream must be the one that copies.
     """
     while True:
         with torch.cuda.stream(stream):
@@ -61,7 +61,7 @@ def asked_on(stream: torch.cuda.Stream, items: Iterator[Item]) -> Iterator[Item]
 
 
 def one_ahead(items: Iterator[Item], send: Callable[[Item], Sent]) -> Iterator[Sent]:
-    """Yield `send(item)` for each item; it is called before the result for the item before is given out.
+    """Yield `send(item)` for each item; `send` is called one item ahead.
 
     >>> def send(item: int) -> int:
     ...     print("sent", item)
