@@ -80,6 +80,28 @@ class Text:
         return [each for each in self.functions if each.lines > LONG_FUNCTION and not each.explained]
 
 
+def positional_flags(sources: dict[str, str]) -> list[str]:
+    """Functions with a parameter that is True or False and can be given by its place alone."""
+    found = []
+    for path, text in sources.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, FUNCTIONS):
+                parameters = (*node.args.posonlyargs, *node.args.args)
+                kinds = {ast.unparse(each.annotation) for each in parameters if each.annotation}
+                if "bool" in kinds:
+                    found.append(f"{path}:{node.lineno} {node.name}")
+    return found
+
+
+def homonyms(sources: dict[str, str]) -> list[str]:
+    """Names of public classes that several classes have."""
+    names: Counter[str] = Counter()
+    for text in sources.values():
+        classes = [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+        names.update(name for name in classes if not name.startswith("_"))
+    return [name for name, count in names.items() if count > 1]
+
+
 def sources_of(commit: str | None = None) -> dict[str, str]:
     """Path and text of every module of the four packages; of the working tree where no commit is named."""
     if commit is None:

@@ -4,11 +4,13 @@ from functools import cache
 
 import pytest
 
-from tests.house import PACKAGES, Text, boxes_of, imports_of, sources_of, text_of
+from tests.house import PACKAGES, Text, boxes_of, homonyms, imports_of, positional_flags, sources_of, text_of
 
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 70
 NESTED_COMPREHENSIONS = 14
+POSITIONAL_FLAGS = 6
+HOMONYMS = 2
 # When a job of SLURM ends is a time of day.
 TIMES_OF_DAY = {"shards/program/checkup.py"}
 
@@ -70,3 +72,20 @@ def test_few_lines_are_over_110_columns():
 def test_no_duration_is_taken_from_a_clock_that_can_be_set_back():
     """`time.monotonic` and `time.perf_counter` only go forward."""
     assert {path for path, text in sources_of().items() if "time.time(" in text} == TIMES_OF_DAY
+
+
+def test_few_flags_can_be_given_by_place():
+    """A True among the values of a call says nothing. Left over are a setter and callbacks of typer."""
+    assert len(positional_flags(sources_of())) <= POSITIONAL_FLAGS
+
+
+def test_few_classes_share_a_name():
+    assert len(homonyms(sources_of())) <= HOMONYMS
+
+
+def test_positional_flags_and_homonyms_are_found_in_two_small_files():
+    flags = "class A:\n    def f(self, deep: bool = False): ...\n\ndef g(*, deep: bool): ...\n"
+    other = "class A: ...\n\nclass _B: ...\n\nclass C: ...\n"
+    sources = {"shards/a.py": flags, "shards/b.py": other}
+    assert positional_flags(sources) == ["shards/a.py:2 f"]
+    assert homonyms(sources) == ["A"]

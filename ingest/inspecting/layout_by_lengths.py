@@ -300,10 +300,8 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
     else:
         early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
         leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
-        choices = [
-            _in_order(lead, space, channels, components_first=early)
-            for lead, channels in product(leads, (0, 1, 2))
-        ]
+        counts = product(leads, (0, 1, 2))
+        choices = [_in_order(lead, space, count, components_first=early) for lead, count in counts]
 
     for fit in choices:
         if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in words):

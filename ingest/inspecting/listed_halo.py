@@ -50,31 +50,43 @@ def listed_halo(arrays: ArrayFile, layout: InferredLayout) -> ListedHalo | None:
 
     A list is in the order of the stored axes, or begins with x, which is then stored last.
     """
-    stored = [word for word in layout.words if word in layout.axes]
+    stored = _axes_as_stored(layout)
     lengths = [layout.lengths[axis] for axis in stored]
     lists = _lists_of_axes(arrays, layout)
-    sides, named = _sides(lists)
-    within = {name: values for name, values in lists.items() if CELLS_WITHIN.fullmatch(name)}
-    if any(list(values) in (lengths, lengths[::-1]) for values in within.values()):
+    stated, words = _sides(lists)
+    inner = {
+        name: [int(value) for value in values]
+        for name, values in lists.items()
+        if CELLS_WITHIN.fullmatch(name)
+    }
+    if any(cells in (lengths, lengths[::-1]) for cells in inner.values()):
+        # As many cells are stored as the grid has.
         return None
-    for turned in (False, True):
-        order = -1 if turned else 1
-        pairs = sides[::order] if sides else []
-        for name, values in within.items():
-            cells = [int(value) for value in values[::order]]
-            found = pairs or _even_sides(lengths, cells)
-            rest = [length - lower - upper for length, (lower, upper) in zip(lengths, found, strict=False)]
-            if found and rest == cells:
-                words = f"{named or 'more are stored'}, {name} = {', '.join(map(str, values.tolist()))}"
-                seen = (
-                    _with_x_last(layout, stored, name) if turned and not _reads_both_ways(cells) else layout
-                )
-                names = [word for word in seen.words if word in seen.axes]
-                return ListedHalo(seen, _halo(names, found), words, bool(sides))
-    if not sides:
+
+    # In the order of the stored axes, then in the opposite order.
+    for order in (1, -1):
+        for name, values in inner.items():
+            cells = values[::order]
+            sides = stated[::order] or _even_sides(lengths, cells)
+            if not sides or _without_sides(lengths, sides) != cells:
+                continue
+            begins_with_x = order == -1 and cells != cells[::-1]
+            seen = _with_x_last(layout, stored, name) if begins_with_x else layout
+            proof = f"{words or 'more are stored'}, {name} = {', '.join(map(str, values))}"
+            return ListedHalo(seen, _halo(_axes_as_stored(seen), sides), proof, is_proven=bool(stated))
+
+    if not stated or min(_without_sides(lengths, stated)) <= 0:
         return None
-    fits = all(length > lower + upper for length, (lower, upper) in zip(lengths, sides, strict=True))
-    return ListedHalo(layout, _halo(stored, sides), named, False) if fits else None
+    return ListedHalo(layout, _halo(stored, stated), words, is_proven=False)
+
+
+def _axes_as_stored(layout: InferredLayout) -> list[str]:
+    return [word for word in layout.words if word in layout.axes]
+
+
+def _without_sides(lengths: Sequence[int], sides: Sequence[tuple[int, int]]) -> list[int]:
+    """The number of cells of each axis that are no ghost cells."""
+    return [length - lower - upper for length, (lower, upper) in zip(lengths, sides, strict=True)]
 
 
 def _halo(axes: Sequence[str], pairs: Sequence[tuple[int, int]]) -> Halo:
@@ -118,10 +130,6 @@ def _even_sides(lengths: Sequence[int], cells: Sequence[int]) -> list[tuple[int,
     if not any(more) or any(each < 0 or each % 2 or each > MOST_GHOSTS for each in more):
         return []
     return [(each // 2, each // 2) for each in more]
-
-
-def _reads_both_ways(cells: Sequence[int]) -> bool:
-    return list(cells) == list(cells)[::-1]
 
 
 def _with_x_last(layout: InferredLayout, stored: Sequence[str], name: str) -> InferredLayout:

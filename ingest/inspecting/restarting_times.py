@@ -84,7 +84,7 @@ def _piece(path: Path) -> _Piece | None:
     """What a file says of its times; None without a list of times, or with frames too large to read."""
     place = located(path)
     with open_arrays(place) as arrays:
-        layout = infer_layout(arrays, list_arrays(arrays, place), str(path), may_suppose=False)
+        layout = infer_layout(arrays, list_arrays(arrays, place), str(path), guess_time=False)
         time = layout.lists.time
         if time is None or time.pattern or time.is_dates or layout.lengths[TIME] < 2:
             return None

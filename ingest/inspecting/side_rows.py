@@ -55,7 +55,7 @@ def rows_of_runs(tables: Node, runs: list[RunFiles], pattern: str) -> ListedNumb
         count += 1
         if count > MOST_TABLES:
             return None
-        found = _of_list(held, names) if isinstance(held, list) else _of_keys(held, names, bool(key))
+        found = _of_list(held, names) if isinstance(held, list) else _of_keys(held, names, is_below=bool(key))
         if found:
             return ListedNumbers(tuple((name, f"{key}{row}.{name}") for row, name in found), key)
     return None
@@ -102,7 +102,7 @@ def _of_list(rows: list[Node], names: list[RunNames]) -> list[tuple[str, str]]:
     return []
 
 
-def _of_keys(tables: dict[str, Node], names: list[RunNames], is_below: bool) -> list[tuple[str, str]]:
+def _of_keys(tables: dict[str, Node], names: list[RunNames], *, is_below: bool) -> list[tuple[str, str]]:
     """The same for tables that are called by their runs."""
     for each in names:
         first = tables.get(each.names[0])

@@ -134,7 +134,7 @@ def main() -> None:
 
 def print_tables(fake: FakeTensorMode, network: Walrus, product_rate: float) -> None:
     """A row a task, then Muon."""
-    print("| task | TFLOP | MB | windows/s a GPU | GB/s a node | cores a node: lz4 | zstd | raw |")
+    print("| task | TFLOP | MB | windows/s per GPU | GB/s per node | cores per node: lz4 | zstd | raw |")
     print("|---|---|---|---|---|---|---|---|")
     whole = 0.0
     for task in tasks():
