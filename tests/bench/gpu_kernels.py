@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from feeding_table import published_shapes
 from gpu_common import Rows, Session, write
 from gpu_network import compile_network, training_step
 from gpu_trace import busy_seconds, kernels, traced
@@ -20,14 +19,17 @@ from walrus.model.settings import PRESETS
 from walrus.training.compiled_blocks import PassShape, warm_up
 from walrus.training.engine import matrices_and_others
 
-# Words in the names of kernels, looked for in this order.
+# Words in the names of kernels, looked for in this order. What the compiler has fused is named after all its
+# operations, copies among them.
 KINDS = {
+    "compiled": ("triton",),
     "attention": ("flash", "fmha", "attention", "softmax", "sdpa"),
     "products": ("gemm", "cutlass", "nvjet", "cublas", "mm_", "xmma", "conv", "wgrad", "dgrad"),
     "copies": ("memcpy", "memset", "copy", "cat", "transpose"),
-    "norms and pointwise": ("triton", "norm", "elementwise", "reduce", "vectorized", "adam", "multi_tensor"),
+    "norms and pointwise": ("norm", "elementwise", "reduce", "vectorized", "adam", "multi_tensor"),
 }
-# Words in the names of the kernels of each way to attend; without any it is plain products.
+# Words in the names of the kernels of each way to attend, looked for in this order: those of cuDNN may also
+# be called flash. Without any it is plain products.
 WAYS = {
     "cuDNN": (SDPBackend.CUDNN_ATTENTION, ("cudnn", "sdpa")),
     "flash": (SDPBackend.FLASH_ATTENTION, ("flash",)),
@@ -110,11 +112,8 @@ def attention(session: Session) -> dict[str, Any]:
     for each in attentions(session):
         work = each.work(session)
         work()
-        names = [kernel.name for kernel in kernels(session, traced(session, work))]
-        taken = [
-            way for way, (_, words) in WAYS.items() if any(word in name for word in words for name in names)
-        ]
-        row: dict[str, Any] = {"attention": each.name, "takes": ", ".join(taken) or "plain products"}
+        taken = {_way(kernel.name) for kernel in kernels(session, traced(session, work))} - {None}
+        row: dict[str, Any] = {"attention": each.name, "takes": ", ".join(sorted(taken)) or "plain products"}
         row["ms"] = 1e3 * session.seconds(work, 5)
         for way, (backend, _) in WAYS.items():
             row[f"{way} ms"] = _only(session, work, backend)
@@ -123,6 +122,11 @@ def attention(session: Session) -> dict[str, Any]:
         del work
         session.free()
     return {"rows": rows}
+
+
+def _way(name: str) -> str | None:
+    """The way to attend that a kernel of this name belongs to, if it does."""
+    return next((way for way, (_, words) in WAYS.items() if any(word in name for word in words)), None)
 
 
 def _only(session: Session, work: Callable[[], object], backend: SDPBackend) -> float | str:
@@ -138,6 +142,9 @@ def _only(session: Session, work: Callable[[], object], backend: SDPBackend) -> 
 
 def graphs(session: Session) -> dict[str, Any]:
     """How many graphs the tasks of the published recipe need, and how long compiling them takes."""
+    # It reads the catalogue, whose packages no other stage of this module needs.
+    from feeding_table import published_shapes
+
     rows: Rows = []
     settings = replace(session.large, blocks=1, checkpoint_every=0)
     model = session.network(settings)

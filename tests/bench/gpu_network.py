@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,11 @@ from walrus.training.run_checkpoint import Fragment
 BFLOAT16_BOUND = 0.3
 
 
+def product_size(session: Session) -> int:
+    """Rows and columns of the product that is the measure of all others."""
+    return 512 if session.rehearse else 8192
+
+
 def product_rate(session: Session, size: int, dtype: torch.dtype) -> float:
     """Floating-point operations a second of a large matrix product."""
     a, b = (torch.randn(size, size, device=session.device, dtype=dtype) for _ in range(2))
@@ -38,7 +41,7 @@ def product_rate(session: Session, size: int, dtype: torch.dtype) -> float:
 
 def card(session: Session) -> dict[str, Any]:
     """What the card can do: products in each precision, copies on it and onto it."""
-    size = 512 if session.rehearse else 8192
+    size = product_size(session)
     torch.backends.cuda.matmul.allow_tf32 = False
     rows: Rows = []
     for name, dtype, tf32 in (
@@ -59,7 +62,7 @@ def card(session: Session) -> dict[str, Any]:
     ):
         rows.append({"what": name, "TFLOP/s or GB/s": moved * numbers / session.seconds(copy, 5) / 1e9})
     name = "CPU (rehearsal)" if session.rehearse else torch.cuda.get_device_name()
-    return {"name": name, "torch": torch.__version__, "rate": rows[0]["TFLOP/s or GB/s"] * 1e12, "rows": rows}
+    return {"name": name, "torch": torch.__version__, "rows": rows}
 
 
 def golden(session: Session) -> dict[str, Any]:
@@ -135,10 +138,18 @@ def compile_network(session: Session, model: Walrus) -> None:
 
 
 def step(session: Session) -> dict[str, Any]:
-    """The step of 1.29 billion parameters: compiled and eager, with and without checkpointing, in 2D
-    and 3D.
-    """
-    rate = 1e12 * json.loads((session.out / "card.json").read_text())["rows"][0]["TFLOP/s or GB/s"]
+    """The step of 1.29 billion parameters, compiled: with and without checkpointing, in 2D and 3D."""
+    return _steps(session, "step", compiled=True)
+
+
+def eager(session: Session) -> dict[str, Any]:
+    """The same without compiling, as a stage of its own: what stops the compiler must not stop this one."""
+    return _steps(session, "eager", compiled=False)
+
+
+def _steps(session: Session, stage: str, compiled: bool) -> dict[str, Any]:
+    """A row for each micro-batch, computed again in the backward pass or not; written one by one."""
+    rate = product_rate(session, product_size(session), torch.bfloat16)
     rows: Rows = []
     model = session.network(session.large)
     # A rehearsal takes one of the two: tracing is most of its time.
@@ -149,19 +160,14 @@ def step(session: Session) -> dict[str, Any]:
         for kind in session.batches:
             # Counted before anything is compiled, which would hide the operations from the counter.
             flops[every, kind] = _operations(session, model, kind)
-    compile_network(session, model)
-    # Compiled first: a stage that is cut off still leaves the rows before.
-    for stance, every in product(("default", "force_eager"), recomputed):
+    if compiled:
+        compile_network(session, model)
+    for every in recomputed:
         _recompute(model, every)
         for kind in session.batches:
-            row = {
-                "micro-batch": kind,
-                "blocks": "compiled" if stance == "default" else "eager",
-                "recomputed": f"every {every}" if every else "nothing",
-            }
-            with torch.compiler.set_stance(stance):
-                rows.append(row | _timed_or_not(session, model, kind, flops[every, kind], rate))
-            write(session, "step", {"rows": rows})
+            row = {"micro-batch": kind, "recomputed": f"every {every}" if every else "nothing"}
+            rows.append(row | _timed_or_not(session, model, kind, flops[every, kind], rate))
+            write(session, stage, {"rows": rows})
     return {"rows": rows}
 
 

@@ -32,26 +32,27 @@ def test_a_session_on_a_gpu_is_rehearsed_on_the_cpu(tmp_path):
     assert sum(row["breaks"] for row in found["graphs"]) == 0
     assert [row["takes"] for row in found["attention"][:2]] == ["flash", "plain products"]
     assert all(row["holds"] for row in found["losses"])
-    assert len(found["step"]) == 4
-    assert all(math.isfinite(row["s"]) for row in found["step"])
+    for stage in ("step", "eager"):
+        assert [row["micro-batch"] for row in found[stage]] == ["plane", "volume"]
+        assert all(math.isfinite(row["s"]) for row in found[stage])
     assert all(0 < row["GB/s"] < math.inf for row in found["checkpoint"])
     assert (tmp_path / "step-plane.json.gz").stat().st_size > 1000
 
 
 def test_a_stage_that_fails_is_named_and_the_others_go_on(tmp_path):
-    # The step asks for the rate of the card, which is not there.
+    options = ["--rehearse", "--only", "golden", "checkpoint", "--golden", tmp_path / "missing"]
     done = subprocess.run(
-        [sys.executable, SESSION, "--out", tmp_path, "--rehearse", "--only", "step", "checkpoint"],
+        [sys.executable, SESSION, "--out", tmp_path, *options],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
-    assert "step: failed after" in done.stdout
+    assert "golden: failed after" in done.stdout
     assert "checkpoint: done" in done.stdout
-    assert done.stderr.strip() == "failed: step"
+    assert done.stderr.strip() == "failed: golden"
     page = (tmp_path / PAGE).read_text()
-    assert "**step**: failed after" in page
+    assert "**golden**: failed after" in page
     assert "| written |" in page
     assert "**card**: not run" in page
 
@@ -71,8 +72,8 @@ def test_a_session_without_time_leaves_out_what_would_end_too_late_and_says_so(t
     (tmp_path / "muon.json").write_text('{"rows": [{"s": "of an earlier session"}]}')
     assert run(list(STAGES), tmp_path, None, rehearse=False, seconds=135) == []
     # 135, 105, 75, 45, then 15 seconds are left, too few for the loader but not for the waits.
-    assert [name for name, *_ in began] == ["card", "golden", "step", "profile", "waits"]
-    assert [seconds for _, seconds, _ in began] == [45, 45, 75, 45, 15]
+    assert [name for name, *_ in began] == ["card", "golden", "step", "eager", "waits"]
+    assert [seconds for _, seconds, _ in began] == [75, 45, 75, 45, 15]
     assert ["**golden**: done" in page for *_, page in began] == [False, False, True, True, True]
     page = (tmp_path / PAGE).read_text()
     assert page.count(LEFT_OUT) == len(STAGES) - 5
