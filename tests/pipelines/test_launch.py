@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).parents[2]
+PAGE = REPOSITORY / "docs" / "launching.md"
 PRETRAIN = "from pipelines.pretrain import main; main()"
 STEPS = 16
 RECIPE = f"""
@@ -60,33 +63,56 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def torchrun(port):
-    """An agent of two that meet at a port, up to the options of the run."""
-    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "run"]
-    world = ["--nnodes", 2, "--nproc-per-node", 1, *meeting, "--no-python"]
-    return [sys.executable, "-m", "torch.distributed.run", *world, sys.executable, "-c", PRETRAIN]
+def of_pods(number, others):
+    """The command of the pods of Job `number` of the page, with other words for some of its words."""
+    pages = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    jobs = [part for page in pages for part in yaml.safe_load_all(page) if part["kind"] == "Job"]
+    (container,) = jobs[number]["spec"]["template"]["spec"]["containers"]
+    words = container["command"]
+    assert others.keys() <= set(words)
+    command = []
+    for word in words:
+        command += others.get(word, [word])
+    return command
 
 
 @pytest.mark.slow
-def test_a_run_told_to_stop_asks_to_be_requeued_and_goes_on_under_two_agents_of_torchrun(options, tmp_path):
+def test_pods_told_to_stop_ask_to_be_started_again_and_those_of_two_machines_go_on(root, tmp_path):
+    """The commands of the Kubernetes Jobs of docs/launching.md, which Kubernetes would run in pods."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    places = {
+        "walrus-pretrain": [sys.executable, "-c", PRETRAIN],
+        "/data/shards": [root],
+    }
     losses = tmp_path / "run" / "losses.jsonl"
-    first = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2])
+    run = [tmp_path / "run"]
+    first = started(of_pods(0, {**places, "half": [recipe], "/data/runs/half": run, "8": ["2"]}))
     while first.poll() is None and not (losses.is_file() and losses.read_text()):
         time.sleep(0.02)
-    first.send_signal(signal.SIGUSR1)
+    first.send_signal(signal.SIGTERM)
     _, told = first.communicate()
+    # The Job does not count a pod that ends so.
     assert first.returncode == 75, told
     assert "the same command continues" in told
     (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
     stopped = int(checkpoint.name.removeprefix("step-"))
     assert 0 < stopped < STEPS
 
-    port = free_port()
-    # As on two machines, with one rank each.
-    agents = [started([*torchrun(port), *options, "--json"]) for _ in range(2)]
-    outputs = [each.communicate() for each in agents]
-    assert [each.returncode for each in agents] == [0, 0], outputs
-    # One of the two agents has rank 0, which alone evaluates.
+    others = {
+        "torchrun": [sys.executable, "-m", "torch.distributed.run"],
+        "walrus-0.walrus-ranks:29500": [f"127.0.0.1:{free_port()}"],
+        "walrus": [recipe, "--json"],
+        "/data/runs/walrus": run,
+        # Machines, ranks of each, groups of ranks.
+        "12": ["2"],
+        "8": ["1"],
+        "24": ["1"],
+    }
+    pods = [started(of_pods(1, {**places, **others})) for _ in range(2)]
+    outputs = [each.communicate() for each in pods]
+    assert [each.returncode for each in pods] == [0, 0], outputs
+    # One of the two pods has rank 0, which alone evaluates.
     (scores,) = [output for output, _ in outputs if output]
     assert json.loads(scores).keys() == {"acoustic_scattering_discontinuous", "MHD_64"}
     assert [json.loads(line)["step"] for line in losses.read_text().splitlines()] == list(range(STEPS))
