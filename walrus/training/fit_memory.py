@@ -60,11 +60,13 @@ def fitted(
     """Settings with which a step fits into `memory` bytes: as they are, or with as few changes as possible.
 
     The first change is to recompute all activations, the second to keep the optimiser in the memory of the
-    CPU as well. If nothing fits, the last ones are returned: the estimate shows how much is missing.
+    CPU as well, which needs ZeRO. If nothing fits, the last ones are returned: the estimate shows how much is
+    missing.
     """
     choices = [(model, engine), (replace(model, checkpoint_every=1), engine)]
-    if engine.optimizer == "adamw" and engine.zero_stage and not engine.mics_shard_size:
-        choices.append((choices[-1][0], replace(engine, offload="optimizer")))
+    if engine.optimizer == "adamw" and not engine.mics_shard_size:
+        kept_by_cpu = replace(engine, zero_stage=max(1, engine.zero_stage), offload="optimizer")
+        choices.append((choices[-1][0], kept_by_cpu))
     found = [(*choice, step_footprint(*choice, load)) for choice in choices]
     return next((each for each in found if fits(each[2], memory)), found[-1])
 

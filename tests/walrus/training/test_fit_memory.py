@@ -55,6 +55,12 @@ def test_less_memory_asks_first_for_recomputing_then_for_offloading():
         assert fits(found, int(memory)) == (memory > 1)
 
 
+def test_an_optimiser_that_is_to_be_kept_by_the_cpu_gets_the_zero_stage_that_can():
+    _, engine, found = fitted(MODEL, replace(ENGINE, zero_stage=0), LOAD, 1)
+    assert (engine.zero_stage, engine.offload) == (1, "optimizer")
+    assert found.host > found.weights
+
+
 def test_muon_stays_on_the_device():
     _, engine, _ = fitted(MODEL, replace(ENGINE, optimizer="muon"), LOAD, 1)
     assert engine.offload == "none"
