@@ -7,9 +7,11 @@ bytes.
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from numcodecs import blosc
 
 from shards.errors import ShardError
@@ -79,6 +81,15 @@ def raw_values(encoded: memoryview, shape: tuple[int, ...], dtype: DType | np.dt
         values: Frames | Mask = np.frombuffer(encoded, _little_endian(dtype)).reshape(shape)
     except ValueError as error:
         raise ShardError(f"a chunk cannot be decoded: {error}") from error
+    return values
+
+
+def raw_frames(
+    encoded_TN: npt.NDArray[np.uint8], shape: tuple[int, ...], dtype: DType | np.dtype[Any]
+) -> Frames:
+    """The values [T, *shape] of `raw` chunks, a row each, without a copy; a row may have more bytes."""
+    little = _little_endian(dtype)
+    values: Frames = encoded_TN[:, : prod(shape) * little.itemsize].view(little).reshape(-1, *shape)
     return values
 
 

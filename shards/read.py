@@ -12,6 +12,7 @@ import mmap
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,16 @@ from shards.format_version import format_of
 from shards.index import Entry, FileRange, FileRecord, Segment, parse_index
 from shards.json_text import parse
 from shards.schema import Frames, Mask, Split, excerpt
-from shards.shard import WHOLE, Channels, Shard, checksum_of_chunks, chunk_ranges
+from shards.shard import (
+    CHECKSUM_BYTES,
+    WHOLE,
+    Channels,
+    Shard,
+    checksum_of_chunks,
+    chunk_ranges,
+    copy_channels,
+    even_chunks,
+)
 from shards.trajectory_document import TrajectoryDocument
 
 # The number of parsed shard indices that are kept; one needs 16 bytes per chunk, parsing it about 20 us.
@@ -92,7 +102,13 @@ class Dataset:
     def read_frames(
         self, entry: Entry, frames: Sequence[int], out_TCS: Frames, channels: Channels = WHOLE
     ) -> None:
-        """Decodes these frames into these channels of `out_TCS` [T, C, *S], in stored units and its dtype."""
+        """Decodes these frames into these channels of `out_TCS` [T, C, *S], in stored units and its dtype.
+
+        A range of `raw` frames that were checked before is copied at once
+        (docs/decisions/0156-time-in-python.md).
+        """
+        if isinstance(frames, range) and self._copied_at_once(entry, frames, out_TCS, channels):
+            return
         chunk, dtype = self.card.chunk, self.card.schema.dtype
         segment: Segment | None = None
         for frame, out_CS in zip(frames, out_TCS, strict=True):
@@ -103,6 +119,18 @@ class Dataset:
                 shard.frame_into(frame - segment.first, chunk, dtype, out_CS, channels)
             except ShardError as error:
                 raise self._fault(entry, segment, frame, error) from error
+
+    def _copied_at_once(self, entry: Entry, frames: range, out_TCS: Frames, channels: Channels) -> bool:
+        """Whether these frames could be copied by one call; if not, `out_TCS` is unchanged."""
+        if self.card.codec != "raw" or not frames:
+            return False
+        segment = _segment_of(entry, frames[0])
+        local = range(frames.start - segment.first, frames.stop - segment.first, frames.step)
+        values_TCS = self._shard(entry, segment).view_frames(local, self.card.chunk, self.card.schema.dtype)
+        if values_TCS is None:
+            return False
+        copy_channels(values_TCS.swapaxes(0, 1), out_TCS.swapaxes(0, 1), channels)
+        return True
 
     def static(self, entry: Entry) -> Frames:
         """The constant fields [C, *S] in stored units; C may be 0."""
@@ -152,9 +180,9 @@ class Dataset:
 
     def _shard(self, entry: Entry, segment: Segment) -> Shard:
         try:
-            ranges, proven = self._ranges(segment, self.slots(entry))
+            ranges, proven, even = self._ranges(segment, self.slots(entry))
             data = self.bytes_of(segment.fields)
-            return Shard(data, ranges, self.card.codec, self.card.checked_chunks, proven)
+            return Shard(data, ranges, self.card.codec, self.card.checked_chunks, proven, even)
         except ShardError as error:
             raise self._fault(entry, segment, segment.first, error) from error
 
@@ -174,9 +202,12 @@ class Dataset:
         except ShardError as error:
             raise ShardError(f"{self.files.where(member.path)}: {error}; {self._cure(member)}") from error
 
-    def _read_ranges(self, segment: Segment, slots: int) -> tuple[npt.NDArray[np.uint64], bytearray | None]:
-        """The index of a shard and a byte per chunk, 1 if checked; raises ShardError for another shard.
+    def _read_ranges(
+        self, segment: Segment, slots: int
+    ) -> tuple[npt.NDArray[np.uint64], bytearray | None, int]:
+        """The index of a shard; a byte per chunk, 1 if checked; the number of raw frames without gaps.
 
+        Raises ShardError for another shard than the index says.
         Before format 2 chunks have no checksums: then all bytes are read and checked the first time.
         """
         member = segment.fields
@@ -189,7 +220,15 @@ class Dataset:
             elif checksum_of_chunks(data, ranges) != segment.chunks_crc32c:
                 raise ShardError("the checksums of its chunks differ from the index, it is another file")
             self._proven[place] = bytearray(slots)
-        return ranges, None if self.verify_reads else self._proven[place]
+        return ranges, None if self.verify_reads else self._proven[place], self._even_frames(ranges)
+
+    def _even_frames(self, ranges: npt.NDArray[np.uint64]) -> int:
+        """The number of `raw` frames at the start of a shard that are whole chunks without gaps."""
+        chunk, schema = self.card.chunk, self.card.schema
+        if self.card.codec != "raw" or chunk != schema.frame_shape:
+            return 0
+        checksum = CHECKSUM_BYTES if self.card.checked_chunks else 0
+        return even_chunks(ranges, prod(chunk) * np.dtype(schema.dtype).itemsize + checksum)
 
     @cached_property
     def _records(self) -> dict[str, FileRecord]:

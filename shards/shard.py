@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.checksum import crc32c_of
-from shards.codec import CodecName, decode_into, encode, raw_values
+from shards.codec import CodecName, decode_into, encode, raw_frames, raw_values
 from shards.errors import ShardError
 from shards.schema import DType, Frames, Mask
 
@@ -124,6 +124,13 @@ def checksum_of_chunks(shard: memoryview, ranges: npt.NDArray[np.uint64]) -> int
     return crc32c_of(np.frombuffer(shard, np.uint8)[ends[:, None] + last].tobytes())
 
 
+def even_chunks(ranges: npt.NDArray[np.uint64], length: int) -> int:
+    """How many chunks at the start of a shard have this length and follow each other without a gap."""
+    expected = np.arange(len(ranges), dtype=np.uint64) * np.uint64(length) + ranges[0, 0]
+    fits = (ranges[:, 0] == expected) & (ranges[:, 1] == length)
+    return len(fits) if fits.all() else int(fits.argmin())
+
+
 def end_within(ranges: npt.NDArray[np.uint64], length: int) -> bool:
     """Whether all chunks of (offset, length) [slots, 2] that exist end within `length` bytes."""
     offsets, lengths = ranges[ranges[:, 0] != MISSING].T
@@ -137,7 +144,8 @@ class Shard:
     """A shard in memory or in a map, with its parsed index.
 
     `checked_chunks` says that each chunk ends in its checksum. `proven` holds one byte per chunk, 1 after its
-    first check, so that each chunk is checked once; without it every read checks.
+    first check, so that each chunk is checked once; without it every read checks. The first `even` chunks
+    are `raw`, equally long and without gaps (`even_chunks`), so that many are read at once.
     """
 
     data: memoryview
@@ -145,10 +153,25 @@ class Shard:
     codec: CodecName
     checked_chunks: bool
     proven: bytearray | None = None
+    even: int = 0
 
     def chunk_into(self, slot: int, out: Frames | Mask) -> None:
         """Decodes a chunk into contiguous memory of its shape and dtype; raises ShardError if damaged."""
         decode_into(self._chunk(slot), self.codec, out)
+
+    def view_frames(self, frames: range, chunk: tuple[int, ...], dtype: DType) -> Frames | None:
+        """These frames [T, C, *S] without a copy, if a chunk is a frame and all are even and checked.
+
+        Otherwise None: then `frame_into` reads and checks them one by one.
+        """
+        if self.proven is None or frames.step < 1 or not 0 <= frames[0] <= frames[-1] < self.even:
+            return None
+        slots = slice(frames.start, frames.stop, frames.step)
+        if self.checked_chunks and 0 in self.proven[slots]:
+            return None
+        start, length = self.ranges[0].tolist()
+        data = np.frombuffer(self.data, np.uint8, self.even * length, start).reshape(self.even, length)
+        return raw_frames(data[slots], chunk, dtype)
 
     def frame_into(
         self, frame: int, chunk: tuple[int, ...], dtype: DType, out_CS: Frames, channels: Channels = WHOLE

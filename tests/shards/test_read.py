@@ -61,6 +61,18 @@ def test_frames_come_in_the_order_asked_for(dataset, raw):
     np.testing.assert_array_equal(physical(dataset, entry, order), raw(1).frames[order])
 
 
+@pytest.mark.parametrize("packaging", ["zarr", "webdataset"])
+def test_ranges_of_raw_frames_are_those_of_the_file_at_the_first_read_and_later(
+    built, raw, tmp_path, packaging
+):
+    # Shards of 5, 5, 5, 5 and 4 frames: within one, up to the end of the last, and across two.
+    dataset = Dataset(built(tmp_path, packaging, "raw", pieces=1))
+    entry = dataset.entries("valid")[1]
+    for frames in (range(5, 10, 2), range(20, 24), range(3, 17, 4)):
+        for _ in range(2):
+            assert physical(dataset, entry, frames).tobytes() == raw(1).frames[frames].tobytes()
+
+
 def test_the_boundary_has_walls_below_and_open_sides_above(dataset):
     assert dataset.card.schema.boundaries == ((Boundary.WALL, Boundary.OPEN),) * 2
     expected = np.zeros((64, 48), np.uint8)

@@ -5,6 +5,7 @@ import pytest
 
 from shards.errors import ShardError
 from shards.shard import (
+    CHECKSUM_BYTES,
     LARGEST_CHUNK,
     MISSING,
     Shard,
@@ -12,6 +13,7 @@ from shards.shard import (
     chunk_ranges,
     chunk_shape,
     cuts_the_frame,
+    even_chunks,
     shard_stream,
     single_chunk_shard,
 )
@@ -139,6 +141,25 @@ def test_channels_go_to_the_runs_that_are_named_and_nowhere_else(frames, codec, 
         shard.frame_into(number, chunk, "float32", out[number], channels)
     np.testing.assert_array_equal(out[:, [1, 3]], frames)
     assert (out[:, [0, 2, 4]] == -1).all()
+
+
+def test_raw_frames_are_viewed_at_once_as_far_as_they_are_checked_and_without_gaps(frames):
+    chunk = (CHANNELS, X, Y)
+    data = memoryview(b"".join(shard_stream(iter(frames), FRAMES + 1, chunk, "raw")))
+    ranges = chunk_ranges(data, FRAMES + 1)
+    even = even_chunks(ranges, frames[0].nbytes + CHECKSUM_BYTES)
+    assert even == FRAMES == 3
+    shard = Shard(data, ranges, "raw", True, bytearray(FRAMES + 1), even)
+    out = np.empty((3, *chunk), "f4")
+    for number in (0, 2):
+        shard.frame_into(number, chunk, "float32", out[number])
+    assert shard.view_frames(range(0, 2), chunk, "float32") is None, "frame 1 is not checked"
+    assert shard.view_frames(range(2, 4), chunk, "float32") is None, "frame 3 is missing"
+    assert shard.view_frames(range(0, -1, -1), chunk, "float32") is None
+    np.testing.assert_array_equal(shard.view_frames(range(0, 3, 2), chunk, "float32"), frames[[0, 2]])
+    swapped = ranges[[0, 2, 1, 3]]
+    assert even_chunks(swapped, frames[0].nbytes + CHECKSUM_BYTES) == 1
+    assert even_chunks(ranges, frames[0].nbytes) == 0
 
 
 @pytest.mark.parametrize("codec", ["raw", "lz4"])

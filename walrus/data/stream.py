@@ -154,7 +154,7 @@ class Stream(IterableDataset[Sample]):
             steps: Iterator[int] = count(first)
         else:
             steps = iter(range(first, (first // self.steps + 1) * self.steps))
-        return (micro for step in steps for micro in self.plan.of_group(step, self.rank))
+        return self.plan.of_steps(steps, self.rank)
 
     def _read(self, micro_batches: Iterator[MicroBatch]) -> Iterator[Sample]:
         """Yields a sample for each micro-batch, decoded ahead by threads."""

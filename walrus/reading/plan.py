@@ -7,10 +7,10 @@ what a step reads (`StreamPlan.of_group`, `Rank.slice`): docs/decisions/0015-gro
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +36,8 @@ class WindowCost(Protocol):
         """Operations of training, with those that are recomputed to save memory."""
         ...
 
+
+PLANNED_TOGETHER = 16
 
 # (schema, history) -> the cost of a window with this many frames before the predicted one.
 CostOf = Callable[[Schema, int], WindowCost]
@@ -240,6 +242,14 @@ class StreamPlan:
         costs = [self.task_of(number).micro_batch_cost for number in numbers]
         own = shared_evenly(costs, rank.groups)[rank.group]
         return tuple(self.micro_batch(numbers[item]) for item in own)
+
+    def of_steps(self, steps: Iterable[int], rank: Rank) -> Iterator[MicroBatch]:
+        """`of_group` of each of these steps, one after the other, planned a few steps ahead."""
+        coming = iter(steps)
+        while several := tuple(islice(coming, PLANNED_TOGETHER)):
+            # All at once: between two copies the caches of the processor hold none of the planner's code, and
+            # a window takes three times as long to plan (docs/decisions/0156-time-in-python.md).
+            yield from [micro for step in several for micro in self.of_group(step, rank)]
 
     def task_of(self, number: int) -> Task:
         """The task of a micro-batch: from a shuffled cycle in which each task occurs `weight` times."""

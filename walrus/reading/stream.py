@@ -124,9 +124,8 @@ def stream(
 
     def jobs() -> Iterator[Callable[[], tuple[MicroBatch, Batch, BatchMemory]]]:
         # A job is made only after an earlier batch has been used, so that there is free memory for it.
-        for step in range(first_step, last_step):
-            for micro in plan.of_group(step, rank):
-                yield partial(read, micro, free.popleft())
+        for micro in plan.of_steps(range(first_step, last_step), rank):
+            yield partial(read, micro, free.popleft())
 
     for micro, batch, memory in read_ahead(jobs(), shards.reading.threads):
         yield micro, batch
