@@ -11,7 +11,8 @@ Before that, each frame of some windows is compared with the source, value by va
     1, 2       processes; WellDataset uses DataLoader workers instead (0, 2)
     tuned      one process that keeps freed memory (shards/program/machine.py)
     cold       one process, files dropped from memory before
-    CPU        windows per second of processor time, all threads of one process: the rest is left for training
+    CPU        windows per second of processor time, all threads of one process, and the same of the limit,
+               in turn: other work on the machine changes this ratio least
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import IO, Any
 
 import numpy as np
 from loader_data import CASES, KEPT_BITS, SMALL_CASES, Case, frame_sums, make
-from loader_readers import READERS
+from loader_readers import BATCH, READERS
 
 from shards.codec import rounded
 
@@ -125,6 +127,7 @@ class Result:
     tuned_limit: float
     cold: float
     processor: float
+    processor_limit: float
     megabytes_per_window: float
 
 
@@ -146,10 +149,7 @@ class Bench:
                 for case in self.cases
             }
             cold = {case: self._cold(case, pair[0]) for case in self.cases}
-            spent = {
-                case: ask(pair[:1], **self._request("processor", case, seconds=self.seconds, windows=4))
-                for case in self.cases
-            }
+            spent = {case: self._spent(case, pair[0], limit[0]) for case in self.cases}
             ask(pair[:1], **self._request("tune", self.cases[0]))
             tuned = {case: self._best(name, case, pair, limit, 1) for case in self.cases}
         return [
@@ -160,7 +160,7 @@ class Bench:
                 *plain[case][1],
                 *tuned[case],
                 cold[case],
-                spent[case],
+                *spent[case],
                 case.window_bytes / 1e6,
             )
             for case in self.cases
@@ -179,13 +179,20 @@ class Bench:
         self, name: str, case: Case, pair: Sequence[Process], limit: Sequence[Process], number: int
     ) -> tuple[float, float]:
         """(reader, limit), in turn."""
-        time = self._request("time", case, seconds=self.seconds, windows=4)
+        time = self._request("time", case, seconds=self.seconds, windows=BATCH)
         own = name == WELL and number == 2
         found, bound = [], []
         for _ in range(self.rounds):
             bound.append(ask(limit[:number], **time))
             found.append(ask(pair[: 1 if own else number], **(time | {"workers": 2 if own else 0})))
         return max(found), max(bound)
+
+    def _spent(self, case: Case, process: Process, limit: Process) -> tuple[float, float]:
+        """(reader, limit) in windows per second of processor time: medians, in turn."""
+        request = self._request("processor", case, seconds=self.seconds, windows=BATCH)
+        pairs = [(ask([process], **request), ask([limit], **request)) for _ in range(self.rounds)]
+        found, bound = zip(*pairs, strict=True)
+        return median(found), median(bound)
 
     def _cold(self, case: Case, process: Process) -> float:
         drop(self.data / case.name)
@@ -238,8 +245,8 @@ def table(results: Sequence[Result], case: Case) -> str:
         f"### {case.name}: windows of 7 x {shape}, {case.window_bytes / 1e6:.1f} MB",
         "",
         "| reader | windows/s | MB/s | of limit | x WellDataset "
-        "| 2 processes | tuned | of limit | cold | CPU |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| 2 processes | tuned | of limit | cold | CPU | of limit |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         cells = [
@@ -253,6 +260,7 @@ def table(results: Sequence[Result], case: Case) -> str:
             f"{row.tuned / row.tuned_limit:.0%}",
             f"{row.cold:.0f}",
             f"{row.processor:.0f}",
+            f"{row.processor / row.processor_limit:.0%}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

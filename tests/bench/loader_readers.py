@@ -27,6 +27,9 @@ Read = Generator[tuple[Window, list[torch.Tensor]], None, None]
 
 NAME = "waves"
 HISTORY = 6
+LARGEST_STRIDE = 5
+# Windows per batch of walrus.data, and windows between two looks at the clock.
+BATCH = 4
 RING = 4
 
 
@@ -73,6 +76,35 @@ def ours(root: str, blocks: int, folder: Path, windows: list[Window], workers: i
     for micro, batch in stream(plan, shards, 0, 10**9):
         (window,) = micro.windows
         yield (window.trajectory, window.first, window.stride), [batch.fields_BTCHWD[0]]
+
+
+def windows_of_data(root: str, processes: int, folder: Path, windows: list[Window], workers: int) -> Read:
+    """`walrus.data.Windows` in a DataLoader with so many workers: batches of the windows that are given."""
+    from walrus.data import Windows
+
+    dataset = Windows(
+        folder / root / NAME, frames=HISTORY + 1, strides=range(1, LARGEST_STRIDE + 1), units="stored"
+    )
+    places = [dataset.locate(number)[1] for number in range(len(dataset))]
+    number_of = {(place.trajectory, place.first, place.stride): n for n, place in enumerate(places)}
+    order = [number_of[window] for _, window in zip(range(10**5), cycle(windows), strict=False)]
+    loader = torch.utils.data.DataLoader(dataset, BATCH, sampler=order, num_workers=processes)
+    coming = cycle(windows)
+    for batch in loader:
+        for number in range(BATCH):
+            yield next(coming), [batch.fields[number]]
+
+
+def stream_of_data(root: str, folder: Path, windows: list[Window], workers: int) -> Read:
+    """`walrus.data.Stream` in a DataLoader without workers, in batches, in the plan's own order."""
+    from walrus.data import ReadSettings, Stream, StreamSettings
+
+    drawn = StreamSettings(1, windows_2d=BATCH, windows_3d=BATCH, history_2d=HISTORY, history_3d=HISTORY)
+    stream = Stream(folder / root / NAME, drawn, seed=3, units="stored", reading=ReadSettings(frame_store=0))
+    micros = stream.plan.of_steps(count(), stream.rank)
+    for micro, batch in zip(micros, torch.utils.data.DataLoader(stream, batch_size=None), strict=False):
+        for number, window in enumerate(micro.windows):
+            yield (window.trajectory, window.first, window.stride), [batch.fields[number]]
 
 
 def well(folder: Path, windows: list[Window], workers: int) -> Read:
@@ -239,6 +271,14 @@ READERS: dict[str, Callable[[Path, list[Window], int], Read]] = {
     "ours zstd, zarr, blocks": partial(ours, "zarr-zstd", BLOCK),
     "ours lz4 rounded, zarr": partial(ours, "zarr-lz4-rounded", 1),
     "ours lz4 rounded, zarr, blocks": partial(ours, "zarr-lz4-rounded", BLOCK),
+    "Windows raw, DataLoader 0 workers": partial(windows_of_data, "zarr-raw", 0),
+    "Windows raw, DataLoader 1 worker": partial(windows_of_data, "zarr-raw", 1),
+    "Windows raw, DataLoader 2 workers": partial(windows_of_data, "zarr-raw", 2),
+    "Windows lz4, DataLoader 0 workers": partial(windows_of_data, "zarr-lz4", 0),
+    "Windows lz4, DataLoader 1 worker": partial(windows_of_data, "zarr-lz4", 1),
+    "Windows lz4, DataLoader 2 workers": partial(windows_of_data, "zarr-lz4", 2),
+    "Stream raw": partial(stream_of_data, "zarr-raw"),
+    "Stream lz4": partial(stream_of_data, "zarr-lz4"),
     "WellDataset, DataLoader": well,
     "h5py slices, contiguous": h5py_slices,
     "h5py read_direct, one chunk per frame": h5py_direct,
@@ -266,16 +306,17 @@ def check(read: Read, sums: list[list[int]], number: int) -> int:
 
 
 def rate(read: Read, seconds: float, least: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Windows per second of this clock, once some were read to get going."""
+    """Windows per second of this clock, after as long without it; `least` at a time: whole batches."""
     warm = time.perf_counter() + seconds
-    for number, _ in enumerate(read):
-        if number >= least and time.perf_counter() > warm:
-            break
+    while time.perf_counter() < warm:
+        for _ in islice(read, least):
+            pass
     began = clock()
-    for number in count(1):
-        next(read)
+    for number in count(least, least):
+        for _ in islice(read, least):
+            pass
         spent = clock() - began
-        if spent > seconds and number >= least:
+        if spent > seconds:
             return number / spent
     raise AssertionError
 

@@ -6,6 +6,7 @@ Axes: B batch (in front, in a batch only), T time, C channel, S space (as many a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
@@ -20,7 +21,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 from shards.card import Card
 from shards.errors import MismatchError
 from shards.read import Dataset
-from shards.schema import Frames, Schema, Split
+from shards.schema import Frames, Mask, Schema, Split
 from shards.trajectory_document import TrajectoryDocument
 from walrus.data.memory import MemoryPool
 from walrus.reading.plan import Window
@@ -173,21 +174,23 @@ class SampleReader:
         self._variable = UnitConversion.of(dataset.card, units)
         self._constant = UnitConversion.of(dataset.card, units, constant=True)
 
-    def read(self, windows: Sequence[Window], frames: int) -> Sample:
-        """The batch of these windows with `frames` frames each; raises ShardError if one is damaged."""
+    def read(self, windows: Sequence[Window], frames: int, pool: Executor | None = None) -> Sample:
+        """The batch of these windows with `frames` frames each; raises ShardError if one is damaged.
+
+        The threads of a pool share the windows.
+        """
         schema = self.card.schema
         shapes = ((len(windows), frames, *schema.frame_shape), (len(windows), *schema.static_shape))
         fields, static, boundary = self._tensors(*shapes, (len(windows), *schema.grid.shape))
         time = np.empty((len(windows), frames))
         facts = [self._document(window.trajectory) for window in windows]
         arrays = (fields.numpy(), static.numpy(), boundary.numpy())
-        for number, (window, fields_TCS, static_CS, cells_S) in enumerate(zip(windows, *arrays, strict=True)):
-            self._reader.read_into(window, fields_TCS, static_CS, cells_S)
-            # Window by window, while its values are still in the cache of the processor.
-            self._variable.apply(fields_TCS)
-            self._constant.apply(static_CS)
-            last = window.first + window.stride * frames
-            time[number] = facts[number].time[window.first : last : window.stride]
+        read = map if pool is None else pool.map
+        for _ in read(self._read_into, windows, *arrays):
+            # Nothing comes back, but an error in a thread is raised here.
+            pass
+        for row, window, fact in zip(time, windows, facts, strict=True):
+            row[:] = fact.time[window.first : window.first + window.stride * frames : window.stride]
         return Sample(
             fields,
             static,
@@ -197,6 +200,12 @@ class SampleReader:
             self.card.name,
             *self._names,
         )
+
+    def _read_into(self, window: Window, fields_TCS: Frames, static_CS: Frames, cells_S: Mask) -> None:
+        """Reads one window, and converts it while its values are still in the cache of the processor."""
+        self._reader.read_into(window, fields_TCS, static_CS, cells_S)
+        self._variable.apply(fields_TCS)
+        self._constant.apply(static_CS)
 
     @cached_property
     def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

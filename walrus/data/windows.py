@@ -6,6 +6,7 @@ Axes: T time, C channel, S space.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, get_worker_info
 
 from shards.errors import MismatchError, SettingsError
 from shards.read import Dataset
@@ -67,6 +68,7 @@ class Windows(TorchDataset[Sample]):
     - `strides`: the distances between the frames of a window; each gives windows of its own.
     - `every`: a window starts at every `every`-th frame.
     - `units`: those of the fields.
+    - `threads`: so many decode the windows of a batch; a worker of a DataLoader has one.
 
     A DataLoader reads a batch at once, in memory that is reused when the batch is deleted. Batches from
     several datasets need `BatchesOfOneDataset`. Raises ShardError if a dataset is not built, MismatchError
@@ -81,21 +83,24 @@ class Windows(TorchDataset[Sample]):
         strides: Sequence[int] = (1,),
         every: int = 1,
         units: Units = "physical",
+        threads: int = 2,
     ) -> None:
-        if min(frames, every, *strides) < 1 or not strides:
+        if min(frames, every, threads, *strides) < 1 or not strides:
             raise SettingsError(
-                f"frames {frames}, strides {[*strides]}, every {every}: expected 1 or more of each"
+                f"frames {frames}, strides {[*strides]}, every {every}, threads {threads}: "
+                "expected 1 or more of each"
             )
         self.datasets = opened(datasets)
         self.split, self.frames, self.strides = split, frames, tuple(strides)
-        self.every, self.units = every, units
+        self.every, self.units, self.threads = every, units, threads
         # Counts of windows, not a list of them: a window is computed from its number.
         self._numbers = tuple(self._numbers_of(dataset) for dataset in self.datasets)
         self.ends = np.cumsum([numbers.ends[-1] for numbers in self._numbers]).tolist()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process opens the datasets itself.
-        return Windows, (self.datasets, self.split, self.frames, self.strides, self.every, self.units)
+        settings = (self.split, self.frames, self.strides, self.every, self.units, self.threads)
+        return Windows, (self.datasets, *settings)
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -108,7 +113,8 @@ class Windows(TorchDataset[Sample]):
         places = [self.locate(number) for number in numbers]
         if len({dataset for dataset, _ in places}) == 1:
             reader = self._readers[places[0][0]]
-            return Samples(reader.read([window for _, window in places], self.frames))
+            pool = self._pool if len(places) > 1 and self.threads > 1 and get_worker_info() is None else None
+            return Samples(reader.read([window for _, window in places], self.frames, pool))
         return [self._readers[dataset].read([window], self.frames).of_window(0) for dataset, window in places]
 
     def locate(self, number: int) -> tuple[int, Window]:
@@ -123,6 +129,11 @@ class Windows(TorchDataset[Sample]):
     def _readers(self) -> tuple[SampleReader, ...]:
         memory = MemoryPool()
         return tuple(SampleReader(dataset, self.split, self.units, memory) for dataset in self.datasets)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """Only in the process of the training loop: a forked worker would find no threads in it."""
+        return ThreadPoolExecutor(self.threads)
 
     def _numbers_of(self, dataset: Dataset) -> _Numbers:
         lengths = [entry.frames for entry in dataset.entries(self.split)]

@@ -89,6 +89,17 @@ def test_a_loader_gives_the_same_windows_with_any_number_of_workers(windows, wor
     assert all(map(torch.equal, found, expected))
 
 
+def test_any_number_of_threads_reads_the_same_batches(windows, acoustics):
+    numbers = list(range(0, len(windows), 7))
+    batches = [
+        Windows(acoustics, frames=4, strides=(1, 3), every=2, threads=threads).__getitems__(numbers).batch
+        for threads in (1, 3)
+    ]
+    for name in ("fields", "static", "boundary", "time"):
+        assert getattr(batches[0], name).equal(getattr(batches[1], name))
+    assert batches[0].fields[5].equal(windows[numbers[5]].fields)
+
+
 def test_workers_may_be_forked_or_spawned(windows):
     expected = [windows[number].fields for number in range(len(windows))]
     for context in ("fork", "spawn"):
@@ -147,7 +158,7 @@ def test_ranks_share_the_batches(acoustics):
 
 
 def test_what_cannot_be_is_refused_in_one_line(acoustics, tmp_path):
-    with pytest.raises(SettingsError, match=r"frames 0, strides \[1\], every 1: expected 1 or more"):
+    with pytest.raises(SettingsError, match=r"frames 0, strides \[1\], every 1, threads 2: expected 1"):
         Windows(acoustics, frames=0)
     with pytest.raises(
         MismatchError, match="no train window of 99 frames with stride 1; there are 8 trajectories"
