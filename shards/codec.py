@@ -1,7 +1,7 @@
 """Encodes a chunk of field values to bytes and decodes it, and writes the codec metadata for zarr readers.
 
 All codecs are lossless: `lz4` (the default) and `zstd` are blosc with bitshuffle, `raw` is the little-endian
-bytes.
+bytes. Why numcodecs decodes: docs/decisions/0157-the-lz4-decoder.md.
 """
 
 from __future__ import annotations

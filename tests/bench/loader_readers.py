@@ -54,6 +54,26 @@ def memory_copy(folder: Path, windows: list[Window], workers: int) -> Read:
         yield window, [ring[number % RING]]
 
 
+def decoder_alone(root: str, folder: Path, windows: list[Window], workers: int) -> Read:
+    """The limit of a codec: chunks decoded out of memory into memory that is used again, by one thread."""
+    from shards.codec import decode_into
+    from shards.read import Dataset
+    from shards.shard import CHECKSUM_BYTES, chunk_ranges
+
+    dataset = Dataset(folder / root / NAME)
+    chunks = []
+    for entry in dataset.entries("train"):
+        data = dataset.bytes_of(entry.segments[0].fields)
+        ranges = chunk_ranges(data, dataset.slots(entry)).tolist()
+        chunks.append([data[first : first + size - CHECKSUM_BYTES] for first, size in ranges])
+    ring = [torch.zeros((HISTORY + 1, *dataset.card.schema.frame_shape)) for _ in range(RING)]
+    arrays = [tensor.numpy() for tensor in ring]
+    for number, window in enumerate(cycle(windows)):
+        for place, frame in enumerate(frames_of(window)):
+            decode_into(chunks[window[0]][frame], dataset.card.codec, arrays[number % RING][place])
+        yield window, [ring[number % RING]]
+
+
 def ours(root: str, blocks: int, folder: Path, windows: list[Window], workers: int) -> Read:
     """The stream of a training run in the plan's own order, `blocks` consecutive starts in a block.
 
@@ -261,6 +281,7 @@ def _frames_a_trajectory(folder: Path) -> int:
 BLOCK = 32
 READERS: dict[str, Callable[[Path, list[Window], int], Read]] = {
     "memory copy (the limit)": memory_copy,
+    "lz4 decoder, memory to memory": partial(decoder_alone, "zarr-lz4"),
     "ours raw, zarr": partial(ours, "zarr-raw", 1),
     "ours raw, webdataset": partial(ours, "webdataset-raw", 1),
     "ours lz4, zarr": partial(ours, "zarr-lz4", 1),
