@@ -57,8 +57,7 @@ def fetch_command(
             _print_overview(as_json=as_json)
             return
         # Imported here: other commands start faster without it.
-        from ingest.fetching.choice import wanted
-        from ingest.fetching.fetch import fetch
+        from ingest.fetching.choice import choose_files
         from ingest.fetching.listing import list_files, with_sizes
         from ingest.fetching.published import publication_of
 
@@ -67,28 +66,34 @@ def fetch_command(
         if publication.note:
             say(f"note: {publication.note}")
         most = None if gigabytes is None else int(gigabytes * 10**9)
-        # Asking for a size may need a request: only sizes of wanted files are asked for.
-        found = wanted(list_files(publication), publication, files, wanted_split)
-        found = wanted(with_sizes(found), publication, most_bytes=most)
+        # A size may need a request, so only the sizes of chosen files are requested.
+        found = choose_files(list_files(publication), publication, files, wanted_split)
+        found = choose_files(with_sizes(found), publication, most_bytes=most)
         if listed:
             licence = publication.licence or recipe.licence
             _print_files(found, licence, publication.url, as_json=as_json)
-            return
-        assert folder is not None
-        with transfer_bar(recipe.name) as report:
-            done = fetch(found, folder, report, at_once)
-        for failure in done.failures:
-            say(failure)
-        if done.failures:
-            raise SourceError(
-                f"{len(found) - done.files - done.found} of {len(found)} files were not fetched; run the "
-                "same command again"
-            )
-        rate = f" in {done.seconds:.0f} s ({size_in_words(done.bytes / max(done.seconds, 1e-3))}/s)"
-        fetched = f"{done.files} files fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
-        text = f"{folder}: {fetched}; {done.found} files were there before"
-        print_result(asdict(done) | {"folder": str(folder)}, text, as_json=as_json)
-        say(f"next: walrus-ingest build {name} --from {folder} --to ROOT")
+        elif folder is not None:
+            _fetch(found, recipe.name, folder, at_once, as_json=as_json)
+            say(f"next: walrus-ingest build {name} --from {folder} --to ROOT")
+
+
+def _fetch(files: Sequence[Any], name: str, folder: Path, at_once: int, *, as_json: bool) -> None:
+    """Fetches the files and prints the result; raises SourceError if some of them failed."""
+    from ingest.fetching.fetch import fetch
+
+    with transfer_bar(name) as report:
+        done = fetch(files, folder, report, at_once)
+    for failure in done.failures:
+        say(failure)
+    if done.failures:
+        raise SourceError(
+            f"{len(files) - done.files - done.found} of {len(files)} files were not fetched; run the same "
+            "command again"
+        )
+    rate = f" in {done.seconds:.0f} s ({size_in_words(done.bytes / max(done.seconds, 1e-3))}/s)"
+    fetched = f"{done.files} files fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
+    text = f"{folder}: {fetched}; {done.found} files were there before"
+    print_result(asdict(done) | {"folder": str(folder)}, text, as_json=as_json)
 
 
 def _print_overview(*, as_json: bool) -> None:

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest": {"shards", "shards.program"},
     "ingest.cli": {"ingest", "shards", "shards.program"},
     "ingest.formats": {"ingest.name_pattern", *FORMAT},
-    "ingest.fetching": {"shards", "shards.program"},
+    "ingest.fetching": {"ingest.split_names", "shards", "shards.program"},
     "ingest.fields": {
         "ingest.formats",
         "ingest.name_pattern",
@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ingest.name_pattern",
         "ingest.recipe",
         "ingest.source",
+        "ingest.split_names",
         "shards",
     },
     "ingest.building": {
@@ -60,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ingest.repeated_end",
         "ingest.source",
         "ingest.split",
+        "ingest.split_names",
         "shards",
         "shards.program",
     },

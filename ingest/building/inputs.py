@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,8 +18,9 @@ from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, filled, names_parts
 from ingest.recipe import Recipe
 from ingest.source import Source, find
+from ingest.split_names import split_in_own_path
 from shards.errors import MismatchError, SourceError
-from shards.schema import Split, split_called
+from shards.schema import Split
 
 BLOCK = 64 * 1024
 BLOCKS = 64
@@ -149,21 +149,10 @@ def _with_splits_of_names(recipe: Recipe, files: list[InputFile]) -> list[InputF
     """
     if recipe.source != "arrays" or any(file.split for file in files):
         return files
-    said = [_split_in_words(file.path) for file in files]
+    said = [split_in_own_path(file.path) for file in files]
     if "train" not in said or len(set(said) - {None}) < 2:
         return files
     return [replace(file, split=split) for file, split in zip(files, said, strict=True)]
-
-
-def _split_in_words(path: str) -> Split | None:
-    """The split that the words of a path state; None if they state none or several.
-
-    >>> _split_in_words("data_train/a.h5"), _split_in_words("burgers_val.h5"), _split_in_words("testbed.h5")
-    ('train', 'valid', None)
-    """
-    words = re.split(r"[-_./ ]", path)
-    splits = {split for split in map(split_called, words) if split is not None}
-    return splits.pop() if len(splits) == 1 else None
 
 
 def _split_of(run: RunFiles, source: Source, root: Path) -> Split | None:

@@ -1,4 +1,4 @@
-"""Which of the published files are wanted: by pattern, split and size."""
+"""Chooses among the published files by pattern, split and size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shards.program.byte_size import size_in_words
 from shards.schema import Split
 
 
-def wanted(
+def choose_files(
     files: Sequence[RemoteFile],
     publication: Publication,
     pattern: str | None = None,
@@ -23,8 +23,8 @@ def wanted(
 ) -> tuple[RemoteFile, ...]:
     """The files of a dataset that match `pattern`, are of `split`, and fit into `most_bytes` together.
 
-    What a file needs next to it comes along. With `most_bytes` the splits take turns, so that a small part of
-    a dataset has some of each. Raises SettingsError where nothing is left.
+    Companions of the chosen files are added. With `most_bytes` the splits take turns, so that a small part of
+    a dataset has some files of each. Raises SettingsError if no file is left.
     """
     of_dataset = [each for each in files if _matches(each.path, publication.files)]
     if not of_dataset:
@@ -49,7 +49,7 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
 
 
 def _within(files: Sequence[RemoteFile], most_bytes: int) -> list[RemoteFile]:
-    """Files that are no larger together, a file of each split in turn; those too large are passed over."""
+    """Files of at most `most_bytes` together, one of each split in turn; files too large are skipped."""
     unknown = [each.path for each in files if each.size is None]
     if unknown:
         raise SettingsError(f"the server does not state how large {unknown[0]} is; choose by --files")
@@ -72,7 +72,7 @@ def _within(files: Sequence[RemoteFile], most_bytes: int) -> list[RemoteFile]:
 def _companions(
     files: Sequence[RemoteFile], publication: Publication, chosen: Sequence[RemoteFile]
 ) -> list[RemoteFile]:
-    """What stands in the folders of the chosen files and is read with them."""
+    """The files in the folders of the chosen files that are read together with them."""
     folders = {PurePosixPath(each.path).parent for each in chosen}
     return [
         each

@@ -1,4 +1,4 @@
-"""Fetches many files at once, after the disk was asked whether they fit."""
+"""Fetches many files, several at a time, if the disk has room for all of them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from shards.errors import SourceError
 from shards.program.byte_size import size_in_words
 from shards.program.checkup import existing
 
-# One server that gives nothing would be asked for each of thousands of files.
+# After so many failures, and fewer successes, the server is asked for no more files.
 MOST_FAILURES = 5
 
-# Takes the bytes that are there, and all bytes.
+# Called with the number of bytes that are there, and with that of all files.
 ReportBytes = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What came: `files` and `bytes` now, `found` files were there before; a sentence for each failure."""
+    """What was fetched: `files` and `bytes` now, `found` files existed before; one sentence per failure."""
 
     folder: Path
     files: int
@@ -38,7 +38,7 @@ class FetchResult:
 def fetch(files: Sequence[RemoteFile], folder: Path, report: ReportBytes, at_once: int = 4) -> FetchResult:
     """Fetches the files to their paths below the folder, `at_once` at a time.
 
-    A file that fails does not end the others. Raises SourceError where the disk has no room for all.
+    If one file fails, the others are still fetched. Raises SourceError if the disk has no room for all.
     """
     began = time.monotonic()
     wanted, failures = [], []
@@ -49,24 +49,24 @@ def fetch(files: Sequence[RemoteFile], folder: Path, report: ReportBytes, at_onc
         except SourceError as error:
             failures.append(str(error))
     found = len(files) - len(wanted) - len(failures)
-    here = {file.path: part_bytes(file, folder) for file in wanted}
-    _require_room(wanted, folder, sum(here.values()))
-    count = _Counter(dict(here), sum(file.size or 0 for file in wanted), report)
+    before = {file.path: part_bytes(file, folder) for file in wanted}
+    _require_room(wanted, folder, sum(before.values()))
+    count = _Counter(dict(before), sum(file.size or 0 for file in wanted), report)
     done = 0
-    for fault in _all_fetched(wanted, folder, count, at_once):
+    for fault in _fetch_in_threads(wanted, folder, count, at_once):
         if fault is None:
             done += 1
             continue
         failures.append(fault)
-        if len(failures) >= MOST_FAILURES > done:
-            failures.append("the other files were not asked for")
+        if len(failures) >= MOST_FAILURES and done < MOST_FAILURES:
+            failures.append("the other files were not requested")
             break
-    came = max(0, sum(count.positions.values()) - sum(here.values()))
-    return FetchResult(folder, done, came, found, time.monotonic() - began, tuple(failures))
+    fetched = max(0, sum(count.positions.values()) - sum(before.values()))
+    return FetchResult(folder, done, fetched, found, time.monotonic() - began, tuple(failures))
 
 
 def _require_room(files: Sequence[RemoteFile], folder: Path, here: int) -> None:
-    """Raises SourceError where the disk is too small for what is still to come."""
+    """Raises SourceError if the disk has no room for the bytes that are missing."""
     free = shutil.disk_usage(existing(folder)).free
     needed = sum(file.size or 0 for file in files) - here
     if needed > free:
@@ -77,7 +77,7 @@ def _require_room(files: Sequence[RemoteFile], folder: Path, here: int) -> None:
 
 
 class _Counter:
-    """Adds up how far each file is."""
+    """Counts the bytes of each file that are there, and reports their sum."""
 
     def __init__(self, positions: dict[str, int], total: int, report: ReportBytes) -> None:
         self.positions = positions
@@ -91,12 +91,12 @@ class _Counter:
             self._report(sum(self.positions.values()), self._total)
 
 
-def _all_fetched(
+def _fetch_in_threads(
     files: Sequence[RemoteFile], folder: Path, count: _Counter, at_once: int
 ) -> Iterator[str | None]:
-    """For each file that is through, None or why it failed; an error that is no SourceError is raised.
+    """Yields, for each file that ends, None or the reason why it failed; other errors are raised.
 
-    The threads end with the program: a signal need not wait for a server that says nothing.
+    The threads end with the program, so that a signal need not wait for a silent server.
     """
     waiting: SimpleQueue[RemoteFile] = SimpleQueue()
     for file in files:
@@ -130,6 +130,6 @@ def _outcome(file: RemoteFile, folder: Path, count: _Counter, stop: Event) -> st
     except SourceError as error:
         return str(error)
     except BaseException as error:
-        # Raised again by the thread that waits.
+        # Raised again in the main thread.
         return error
     return None

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from http.client import HTTPException
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -19,8 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from ingest.fetching.http import ask, hub_address
 from ingest.fetching.published import Publication, expanded
+from ingest.split_names import split_in_published_path
 from shards.errors import SettingsError, SourceError, WalrusError
-from shards.schema import SPLITS, Split, excerpt
+from shards.schema import Split, excerpt
 from shards.urls import below, without_secrets
 
 # No list of files is larger; what is, would fill the memory.
@@ -61,10 +62,8 @@ class RemoteFile:
 
     @property
     def split(self) -> Split | None:
-        """The split that the folders or the words of its name say."""
-        path = PurePosixPath(self.path)
-        words = {*path.parts[:-1], *re.split(r"[_.]", path.name)}
-        return next((split for split in SPLITS if split in words), None)
+        """The split that its folders or the words of its name state."""
+        return split_in_published_path(self.path)
 
 
 def list_files(publication: Publication) -> tuple[RemoteFile, ...]:

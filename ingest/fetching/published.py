@@ -1,4 +1,4 @@
-"""Where the benchmarks of the catalogue publish their files: published.toml, read.
+"""Reads published.toml: the addresses at which the systems of the catalogue publish their files.
 
 The reasons are in docs/decisions/0100-fetching.md.
 """
@@ -19,7 +19,7 @@ from shards.schema import NotNegative, checked
 
 @checked
 class ListedFile:
-    """A file of a server that lists nothing: its path, and where it is below the address if elsewhere.
+    """A file of a server that lists no files: its path, and its `place` below the address if that differs.
 
     Braces in `path` name several files: `data/{train,test}/a.hdf5`.
     """
@@ -35,7 +35,7 @@ class Publication:
 
     `url` is `hf://datasets/OWNER/NAME`, a folder of the Hugging Face hub, or a folder behind http(s). A file
     is taken if its path matches one of `files`; files of the same folder that match `companions` come with
-    it. `gigabytes` is what the publisher states or what the shapes give, about.
+    it. `gigabytes` is the approximate size, from the publisher or from the shapes of the arrays.
     """
 
     url: str
@@ -47,7 +47,7 @@ class Publication:
     note: str = ""
 
     def at(self, url: str) -> Publication:
-        """The same files at another address, as a mirror has them: by their paths."""
+        """The same files at another address, a mirror, which has them by their paths."""
         listed = tuple(replace(each, place="") for each in self.listed)
         return replace(self, url=url.rstrip("/"), listed=listed)
 
@@ -65,15 +65,15 @@ def expanded(path: str) -> Iterator[str]:
     ['data/train/run_1.hdf5', 'data/train/run_2.hdf5', 'data/test/run_1.hdf5']
     """
     pieces = [piece.split(",") for piece in re.split(r"\{([^{}]*)\}", path)]
-    # Pieces outside braces are every other one; a comma there is a comma.
+    # Every other piece is outside braces; a comma in it separates nothing.
     pieces[::2] = [[",".join(piece)] for piece in pieces[::2]]
     yield from ("".join(parts) for parts in product(*pieces))
 
 
 def publication_of(name: str, url: str | None = None) -> Publication:
-    """Where a dataset is published; with `url`, the same files at that address.
+    """The publication of a dataset; with `url`, the same files at that address.
 
-    Raises SettingsError for a dataset without a known address.
+    Raises SettingsError if no address is known.
     """
     known = publications().get(name)
     if known is None and url is None:

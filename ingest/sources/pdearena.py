@@ -27,8 +27,9 @@ from ingest.formats import hdf5_tree as tree
 from ingest.formats.hdf5_errors import where
 from ingest.recipe import Recipe
 from ingest.source import Mark, Row
+from ingest.split_names import split_in_published_path
 from shards.errors import SourceError
-from shards.schema import SPLITS, Boundary, Sides, Split, side_mask
+from shards.schema import Boundary, Sides, Split, side_mask
 
 PATTERNS = ("NavierStokes2D_*.h5",)
 MARKS = (
@@ -42,8 +43,7 @@ BUOYANCY = "buo_y"
 
 def split(path: Path) -> Split | None:
     """The split in the name, such as train in NavierStokes2D_train_...; None if it names no split or two."""
-    said = [word for word in path.name.split("_") if word in SPLITS]
-    return said[0] if len(said) == 1 else None
+    return split_in_published_path(path.name)
 
 
 def companions(path: Path) -> tuple[Path, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.fetching.choice import wanted
+from ingest.fetching.choice import choose_files
 from ingest.fetching.listing import RemoteFile
 from ingest.fetching.published import Publication
 from shards.errors import SettingsError
@@ -20,7 +20,7 @@ FILES = tuple(RemoteFile(path, "", size) for path, size in SIZES.items())
 
 
 def names(**choice: object) -> str:
-    return " ".join(file.path.removeprefix("data/") for file in wanted(FILES, WELL, **choice))
+    return " ".join(file.path.removeprefix("data/") for file in choose_files(FILES, WELL, **choice))
 
 
 def test_all_data_files_are_wanted_with_what_stands_next_to_them():
@@ -47,9 +47,9 @@ def test_splits_take_turns_until_nothing_fits():
 )
 def test_a_choice_of_nothing_says_what_there_is(choice, words):
     with pytest.raises(SettingsError, match=words):
-        wanted(FILES, WELL, **choice)
+        choose_files(FILES, WELL, **choice)
 
 
 def test_sizes_that_nobody_states_cannot_be_added():
     with pytest.raises(SettingsError, match="does not state how large"):
-        wanted([RemoteFile("data/a/b.hdf5", "")], WELL, most_bytes=5)
+        choose_files([RemoteFile("data/a/b.hdf5", "")], WELL, most_bytes=5)

@@ -75,7 +75,7 @@ def test_a_server_that_gives_nothing_is_not_asked_for_every_file(fetch, shelf):
     for name in shelf.files:
         shelf.instead[f"datasets/polymathic-ai/shear_flow/resolve/main/{name}"] = (403, {}, b"")
     done = fetch(code=1)
-    assert "the other files were not asked for" in done.stderr
+    assert "the other files were not requested" in done.stderr
     assert len([path for _, path, _ in shelf.asked if not path.startswith("api/")]) < 20
 
 
