@@ -60,8 +60,10 @@ def recipe_and_root(dataset: str, root: Path | None, assignments: tuple[str, ...
     that of the existing dataset, or that of the catalogue. Raises SettingsError if no recipe is found, or if
     the root is missing or given twice.
     """
+    if root is not None and dataset.endswith(".toml"):
+        return find_recipe(dataset, assignments), root
     above, name = dataset_place(dataset, root)
     if root is not None:
-        return find_recipe(dataset, assignments), root
+        return find_recipe(name, assignments), root
     built_with = Path(above) / name / "recipe.toml"
     return find_recipe(str(built_with) if built_with.is_file() else name, assignments), Path(above)
