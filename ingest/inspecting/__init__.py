@@ -9,6 +9,7 @@ __all__ = [
     "draft_blocks",
     "draft_name",
     "draft_scalars",
+    "draft_splits",
     "draft_table",
     "draft_text",
     "draft_well",

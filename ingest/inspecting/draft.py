@@ -94,4 +94,4 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         side = side_numbers(runs, pattern)
         if side.need_parts and folder is not None:
             folder = replace(folder, pattern=pattern)
-        return DraftText(path, arrays, layout, solver, folder, ghosts, side).text()
+        return DraftText(path, arrays, layout, solver, folder, ghosts, side, runs).text()

@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from ingest.formats.arrays import ArrayFile, absent_chunks
+from ingest.formats.run_files import RunFiles
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_axes import AxisLines
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_scalars import scalar_lines
+from ingest.inspecting.draft_splits import split_lines
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.draft_times import TimeLines
 from ingest.inspecting.folder_contents import FolderContents
@@ -24,7 +26,6 @@ from ingest.inspecting.side_numbers import SideNumbers
 from ingest.inspecting.solvers import Solver
 from ingest.layout import split_channel
 from ingest.source import find
-from ingest.split import SplitRule
 from shards.program.console import printable
 from shards.schema import GridKind
 
@@ -47,6 +48,7 @@ class DraftText:
     ghosts: GhostCells = field(default_factory=GhostCells)
     # What the files next to the data hold.
     side: SideNumbers = field(default_factory=SideNumbers)
+    runs: list[RunFiles] = field(default_factory=list)
 
     def text(self) -> str:
         """The TOML text."""
@@ -64,7 +66,7 @@ class DraftText:
         )
         lines += self._unused()
         lines += self._mask()
-        lines += self._held_out()
+        lines += split_lines(self.runs, self.path)
         for each in fields:
             lines += self._field(each)
         lines += self._left_out(fields)
@@ -180,18 +182,6 @@ class DraftText:
         if len(cells) > 1 and len(set(cells)) < len(cells):
             return "CHECK: axes of equal length; the file does not say which is which."
         return "CHECK: guessed from lengths alone; the axes may be in another order."
-
-    def _held_out(self) -> list[str]:
-        """Comments on how to keep trajectories out of training."""
-        return [
-            "",
-            f"# Trajectories are divided in order, {SplitRule()}, unless their folder names a split.",
-            "# To keep some out of training, select them by file, by parameter, or by both, such as:",
-            "#   [[held_out]]",
-            '#   splits = ["test"]',
-            '#   files = "run_9*.h5"',
-            "#   scalars = { Reynolds = [100.0, 200.0] }",
-        ]
 
     def _mask(self) -> list[str]:
         """The lines of a mask: from an array that looks like one, or from cells with NaN."""

@@ -138,6 +138,16 @@ def test_what_is_no_text_and_what_is_ours_is_not_named(tmp_path):
     assert "not used" not in draft(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("folders", "count"), [(("train", "more", "more"), 2), (("train", "train", "val"), 0)]
+)
+def test_runs_that_no_folder_puts_in_a_split_are_told(tmp_path, folders, count):
+    for folder, run in zip(folders, RUNS, strict=True):
+        write_hdf5(tmp_path / folder / f"out_{run}.h5", {"u": U, **LISTS})
+    said = "# CHECK: no folder names the split of 2 of 3 runs (more/out_001.h5, more/out_010.h5)."
+    assert draft(tmp_path).count(said) == count // 2
+
+
 def test_a_file_and_the_row_that_names_it(tmp_path):
     a_table_with_a_row_per_file_in_another_order(tmp_path)
     found = brought(Right(tmp_path / "out_001.h5"))
