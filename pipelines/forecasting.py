@@ -85,18 +85,7 @@ def forecast(
     model = load(checkpoint)
     begin = _start_window(start, model)
     frames = _frames(_bounded(model, change), begin.window, steps, ensemble)
-    metadata = ForecastMetadata(
-        begin.window.schema,
-        _times_after(begin.times, steps),
-        ensemble,
-        {
-            "title": f"Forecast of {begin.name}",
-            "source": f"walrus-pde {version('walrus-pde')}, model {checkpoint}",
-            "initial_frames": f"{len(begin.times)} frames, time {begin.times[0]:g} to {begin.times[-1]:g}",
-            "draws_of_jitter": ensemble,
-            **{f"parameter_{name}": value for name, value in begin.scalars.items()},
-        },
-    )
+    metadata = _metadata(checkpoint, begin, steps, ensemble)
     film = None if gif is None else _film(gif, begin, metadata)
     written = write_forecast(out, metadata, frames if film is None else _filmed(frames, film))
     if film is not None and gif is not None and written.steps:
@@ -116,6 +105,22 @@ def forecast(
         "last_time": last,
     }
     return CommandOutput(document, f"{out}: {steps} steps after {begin.name}, up to time {last:g}")
+
+
+def _metadata(checkpoint: Path, begin: _StartWindow, steps: int, ensemble: int) -> ForecastMetadata:
+    """What the file says: the times of its steps, the model, the window, the parameters of the simulation."""
+    return ForecastMetadata(
+        begin.window.schema,
+        _times_after(begin.times, steps),
+        ensemble,
+        {
+            "title": f"Forecast of {begin.name}",
+            "source": f"walrus-pde {version('walrus-pde')}, model {checkpoint}",
+            "initial_frames": f"{len(begin.times)} frames, time {begin.times[0]:g} to {begin.times[-1]:g}",
+            "draws_of_jitter": ensemble,
+            **{f"parameter_{name}": value for name, value in begin.scalars.items()},
+        },
+    )
 
 
 def _film(gif: Path, begin: _StartWindow, metadata: ForecastMetadata) -> ForecastFilm:

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.arrays import whole
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.draft_table import DECIDE_SIDES, inline_table, line
-from ingest.inspecting.frames import FrameReader
+from ingest.inspecting.draft_table import DECIDE_SIDES, FileLines, inline_table, line
 from ingest.inspecting.ghost_cells import GhostCells
-from ingest.inspecting.inferred_layout import InferredLayout
 from ingest.inspecting.number_lists import even, one_way, span, values_of
 from ingest.inspecting.periodicity import EndComparison, axis_ends
 from ingest.layout import TRAJECTORY
@@ -23,19 +21,10 @@ from shards.program.console import printable
 
 
 @dataclass(frozen=True)
-class AxisLines:
+class AxisLines(FileLines):
     """The lines of the tables [coordinates] and [boundaries], and of the cells to cut."""
 
-    reader: FrameReader
     ghosts: GhostCells
-
-    @property
-    def arrays(self) -> ArrayFile:
-        return self.reader.arrays
-
-    @property
-    def layout(self) -> InferredLayout:
-        return self.reader.layout
 
     def coordinates(self) -> list[str]:
         """A rule per axis; a comment if the file does not state the cells."""

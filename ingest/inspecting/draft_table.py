@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ingest.formats.arrays import ArrayFile
+from ingest.inspecting.frames import FrameReader
+from ingest.inspecting.inferred_layout import InferredLayout
 from shards.program.settings import dump_toml
 
 DECIDE_SIDES = (
     "# DECIDE: the boundaries of each axis, lower and upper: wall, open or periodic; uncomment and correct."
 )
+
+
+@dataclass(frozen=True)
+class FileLines:
+    """Lines of a draft that come from the arrays and the layout of the file that it describes."""
+
+    reader: FrameReader
+
+    @property
+    def arrays(self) -> ArrayFile:
+        return self.reader.arrays
+
+    @property
+    def layout(self) -> InferredLayout:
+        return self.reader.layout
 
 
 def line(key: str, value: object) -> str:

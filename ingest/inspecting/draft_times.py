@@ -10,14 +10,11 @@ from functools import cached_property
 import numpy as np
 
 from ingest.fields.reference_dates import counted_in, unit_of_dates
-from ingest.formats.arrays import ArrayFile
 from ingest.formats.dates import SINCE_1970, date_of
 from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.draft_scalars import changing_places, readable_numbers
-from ingest.inspecting.draft_table import line
+from ingest.inspecting.draft_table import FileLines, line
 from ingest.inspecting.folder_contents import FolderContents
-from ingest.inspecting.frames import FrameReader
-from ingest.inspecting.inferred_layout import InferredLayout
 from ingest.inspecting.means import time_of_means
 from ingest.inspecting.number_lists import (
     Values,
@@ -49,20 +46,11 @@ TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: 
 
 
 @dataclass(frozen=True)
-class TimeLines:
+class TimeLines(FileLines):
     """The lines of the table [time]."""
 
-    reader: FrameReader
     folder: FolderContents | None
     side_numbers: tuple[SideNumber, ...] = ()
-
-    @property
-    def arrays(self) -> ArrayFile:
-        return self.reader.arrays
-
-    @property
-    def layout(self) -> InferredLayout:
-        return self.reader.layout
 
     def lines(self) -> list[str]:
         """The table [time], and the comments about means over time that its list of times states."""
