@@ -24,7 +24,7 @@ from ingest.inspecting.ghost_cells import GhostCells, ghost_cells
 from ingest.inspecting.halo import cell_counts, with_centres, with_halo
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.infer_fields import draft_fields
-from ingest.inspecting.inferred_layout import no_field
+from ingest.inspecting.inferred_layout import NAME_THE_FOLDER, no_field
 from ingest.inspecting.listed_halo import listed_halo
 from ingest.inspecting.mesh_order import with_mesh_order
 from ingest.inspecting.side_numbers import side_numbers
@@ -77,12 +77,13 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
             return draft_blocks(dataset_name(path), arrays, listed, solver, folder)
         if solver is not None and solver.holds == "tiles" and folder is not None and folder.states > 1:
             return draft_tiles(dataset_name(path), arrays, listed, solver, folder)
-        layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1)
+        cure = _states_of(folder) if folder else NAME_THE_FOLDER
+        layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1, cure=cure)
         layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
         layout = with_face_sides(arrays, with_centres(layout))
         if all(field.constant for field in draft_fields(layout)):
-            raise no_field(listed, str(path))
+            raise no_field(listed, str(path), cure)
         listed_cells = None if halo else listed_halo(arrays, layout)
         if listed_cells is not None:
             layout, ghosts = listed_cells.layout, GhostCells.of_lists(listed_cells)
@@ -95,3 +96,12 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         if side.need_parts and folder is not None:
             folder = replace(folder, pattern=pattern)
         return DraftText(path, arrays, layout, solver, folder, ghosts, side, runs).text()
+
+
+def _states_of(folder: FolderContents) -> str:
+    """What to do with a folder whose files make no series."""
+    count = f"{folder.files} file{'' if folder.files == 1 else 's'}"
+    return (
+        f"{count} of this folder fit {folder.pattern}: number the states of a run, as out_0001, out_0002; "
+        "put each run into a folder of its own"
+    )

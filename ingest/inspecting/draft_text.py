@@ -65,6 +65,7 @@ class DraftText:
             times.used,
         )
         lines += self._unused()
+        lines += self._excluded()
         lines += self._mask()
         lines += split_lines(self.runs, self.path)
         for each in fields:
@@ -125,7 +126,13 @@ class DraftText:
         yield line("files", self.folder.pattern)
         if self.folder.others:
             count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
-            yield f"# Not taken, {count} files: {printable(', '.join(self.folder.others[:9]))}{more}"
+            said = "CHECK: not taken, with fields in them" if self.folder.others_hold_fields else "Not taken"
+            yield f"# {said}, {count} files: {printable(', '.join(self.folder.others[:9]))}{more}"
+
+    def _excluded(self) -> Iterator[str]:
+        """The tables of files that fit the pattern, but hold a state of the others again."""
+        for name in self.folder.excluded if self.folder is not None else ():
+            yield from ("", "[[exclude]]", line("files", name), line("reason", "one state, to continue from"))
 
     def _unused(self) -> list[str]:
         """A comment with the text files next to the data that the draft does not use."""

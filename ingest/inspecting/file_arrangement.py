@@ -285,6 +285,8 @@ class FileArrangement:
     def _may_count_pieces(self, at: int) -> bool:
         """Whether a number of runs may count pieces of one run: no word says `run`, it has no fraction."""
         is_whole = all(file.text(at).isdecimal() for file in self.files)
+        if any(self._is(other, "word") for other in self.varying):
+            return False
         return is_whole and not NO_STEP_WORD.fullmatch(self.files[0].word_before(at))
 
     def _doubts(self, kind: Kind) -> Iterator[str]:

@@ -11,9 +11,10 @@ from ingest.fields.reference_dates import in_unit
 from ingest.formats.arrays import whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.contents import ArrayInfo, list_arrays
-from ingest.inspecting.folder_contents import Kind
+from ingest.inspecting.folder_contents import FolderContents, Kind
 from ingest.inspecting.infer import infer_layout
 from ingest.inspecting.state_time import time_of_state
+from ingest.inspecting.variable_files import fields_of
 from ingest.layout import TIME
 from shards.errors import SourceError
 
@@ -47,6 +48,23 @@ def kind_of_numbered(files: Sequence[Path], counted: Counted = "unknown") -> Kin
         # Times that nobody can compare make no run.
         return "runs"
     return "pieces" if later[0] > first.times[0] and later[-1] > first.times[-1] else "runs"
+
+
+def frames_of(path: Path) -> int:
+    """The number of frames of a file; 1 where nothing says that it has several."""
+    place = located(path)
+    with open_arrays(place) as arrays:
+        try:
+            layout = infer_layout(arrays, list_arrays(arrays, place), str(path), guess_time=False)
+        except SourceError:
+            return 1
+        return layout.lengths[TIME] if layout.time_from else 1
+
+
+def hold_more_frames(series: FolderContents, states: FolderContents) -> bool:
+    """Whether files hold a series of the same fields as states, with more frames than there are states."""
+    is_of_same = not fields_of(series.first).isdisjoint(fields_of(states.first))
+    return is_of_same and frames_of(series.first) > states.states
 
 
 def _times(path: Path, counted: Counted) -> _Times:

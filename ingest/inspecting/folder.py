@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from ingest.formats.foreign_formats import foreign_file, foreign_names
@@ -15,7 +14,9 @@ from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.dates_and_steps import reading_of
 from ingest.inspecting.file_arrangement import FileArrangement
 from ingest.inspecting.file_names import largest_family, taken_apart, with_step_folders
+from ingest.inspecting.file_times import frames_of, hold_more_frames
 from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.other_files import with_others
 from ingest.inspecting.variable_files import STATE_AGAIN
 from shards.errors import SourceError
 
@@ -47,25 +48,35 @@ def look_through(folder: Path) -> FolderContents:
 
     Names of all files are read, and what a few of them hold.
     """
-    found = _without_restarts(data_files(folder))
+    found = data_files(folder)
     if not found:
         raise _nothing_to_read(folder)
+    series = [path for path in found if not STATE_AGAIN.search(path.stem)]
+    arranged = _arranged_alone(folder, series or found)
+    if len(series) < len(found) and not _holds_runs(arranged.contents()):
+        # Grids and masks alone are next to the restart files that are the run.
+        arranged = _arranged_alone(folder, found)
+    sources = {path for path in found if path not in _without_sources(found, arranged)}
+    return with_others(arranged.contents(), folder, [path for path in found if path not in sources])
+
+
+def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
+    """The files that look most alike, without those whose values others show or hold as a series."""
     arranged = _arranged(folder, found)
     alone = _without_sources(found, arranged)
     if len(alone) < len(found):
         arranged = _arranged(folder, alone)
     taken = {file.path for file in arranged.files}
-    others = tuple(path.relative_to(folder).as_posix() for path in found if path not in taken)
-    contents = replace(arranged.contents(), others=others)
-    if len(taken) == 1 and others:
-        # A * would take the others as well.
-        return replace(contents, pattern=contents.first.relative_to(folder).as_posix())
-    return contents
+    others = [path for path in alone if path not in taken]
+    if others and arranged.contents().kind == "states":
+        series = _arranged(folder, others)
+        if hold_more_frames(series.contents(), arranged.contents()):
+            return series
+    return arranged
 
 
-def _without_restarts(found: list[Path]) -> list[Path]:
-    """The files without restart files and last states, unless there is nothing else."""
-    return [path for path in found if not STATE_AGAIN.search(path.stem)] or found
+def _holds_runs(contents: FolderContents) -> bool:
+    return contents.kind in ("states", "pieces") or frames_of(contents.first) > 1
 
 
 def _arranged(folder: Path, found: list[Path]) -> FileArrangement:

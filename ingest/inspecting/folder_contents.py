@@ -48,8 +48,11 @@ class FolderContents:
     first: Path
     files: int
     runs: int
-    # Files of other names, which the pattern does not take.
+    # Files that the pattern does not take, and whether some of them hold fields; files that it takes,
+    # but which hold a state again.
     others: tuple[str, ...] = ()
+    others_hold_fields: bool = False
+    excluded: tuple[str, ...] = ()
     # Of variables in files of their own, a file of each, and what these files are called.
     members: tuple[Path, ...] = ()
     variables: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import numpy as np
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.axis_names import TIME_NAME, space_name
 from ingest.inspecting.contents import ArrayInfo, root_numbers
-from ingest.inspecting.inferred_layout import InferredLayout, no_field, one_state
+from ingest.inspecting.inferred_layout import NAME_THE_FOLDER, InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
 from ingest.inspecting.layout_by_names import (
     dimension_of_unknown_meaning,
@@ -47,7 +47,13 @@ NUMBERED_RUNS = (
 
 
 def infer_layout(
-    arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int = 1, *, guess_time: bool = True
+    arrays: ArrayFile,
+    listed: tuple[ArrayInfo, ...],
+    where: str,
+    files: int = 1,
+    *,
+    guess_time: bool = True,
+    cure: str = NAME_THE_FOLDER,
 ) -> InferredLayout:
     """Infers which arrays are fields, coordinates and times, from names, dimensions and lengths.
 
@@ -57,7 +63,7 @@ def infer_layout(
     """
     solver = solver_of([each.path for each in listed], set(arrays.attributes("")))
     if solver is not None:
-        _require_grid(solver, arrays, listed, where, files)
+        _require_grid(solver, arrays, listed, where, files, cure)
     require_whole_grid(arrays, listed, where)
     _require_one_split(listed, where)
     _require_one_run(listed, where)
@@ -73,7 +79,7 @@ def infer_layout(
     if found is None and files == 1 and is_one_state_by_names(usable):
         unknown = dimension_of_unknown_meaning(usable) if guess_time else ""
         if not unknown:
-            raise one_state(where, _when(arrays, listed))
+            raise one_state(where, _when(arrays, listed), cure)
         found = layout_by_names(usable, unknown)
     found = found or layout_by_lengths(usable, root_numbers(arrays), _stated_cells(arrays))
     if found is None or not _fits_its_lists(found):
@@ -82,7 +88,7 @@ def infer_layout(
             raise SourceError(f"{where}: {reason}")
 
     if found is None:
-        raise no_field(listed, where)
+        raise no_field(listed, where, cure)
     cells = tuple(found.lengths[axis] for axis in found.axes)
     for each in found.variable:
         reason = along_wavenumbers(each.array.path, each.array.dimensions)
@@ -94,7 +100,7 @@ def infer_layout(
     if files == 1:
         when = _when(arrays, listed)
         if found.lengths[TIME] == 1 or (when and not found.time_from):
-            raise one_state(where, when)
+            raise one_state(where, when, cure)
 
     _require_no_list_of_cells(found, arrays, listed, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
@@ -111,7 +117,7 @@ def _stated_cells(arrays: ArrayFile) -> tuple[int, ...]:
 
 
 def _require_grid(
-    solver: Solver, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int
+    solver: Solver, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int, cure: str
 ) -> None:
     """Raises SourceError for particles and meshes, and for a file that is one state of a known program."""
     reason = refusal(solver)
@@ -122,14 +128,14 @@ def _require_grid(
 
     when = _when(arrays, listed)
     if solver.holds == "blocks":
-        raise one_state(f"{where}: {solver.name}: blocks of a grid", when)
+        raise one_state(f"{where}: {solver.name}: blocks of a grid", when, cure)
     if solver.holds == "tiles":
-        raise one_state(f"{where}: {solver.name}: a tile of a grid", when)
+        raise one_state(f"{where}: {solver.name}: a tile of a grid", when, cure)
     if solver.holds == "state":
-        raise one_state(f"{where}: {solver.name}", when)
+        raise one_state(f"{where}: {solver.name}", when, cure)
     # openPMD numbers the iterations of a file: a file with one iteration is one state.
     if solver.name == "openPMD" and not any(each.pattern for each in listed):
-        raise one_state(f"{where}: {solver.name}", when)
+        raise one_state(f"{where}: {solver.name}", when, cure)
 
 
 def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:

@@ -110,8 +110,14 @@ class InferredLayout:
         return in_cells or self.on_faces
 
 
-def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:
-    """The error for a file without a field over time and space."""
+# What to do with a file that is one state of a run.
+NAME_THE_FOLDER = (
+    "name the folder that holds the states of the run: walrus-ingest inspect FOLDER --recipe own.toml"
+)
+
+
+def no_field(listed: tuple[ArrayInfo, ...], where: str, cure: str = NAME_THE_FOLDER) -> SourceError:
+    """The error for a file without a field over time and space; `cure` is for a file of one state."""
     faults = [f"{each.path} {each.fault}" for each in listed if each.fault]
     unread = f"; {len(faults)} of its arrays cannot be read, the first: {faults[0]}" if faults else ""
     readable = [each for each in listed if each.fault is None and each.lengths]
@@ -122,14 +128,13 @@ def no_field(listed: tuple[ArrayInfo, ...], where: str) -> SourceError:
         found = f" ({printable(largest.path)}, the largest, is {'×'.join(map(str, largest.lengths))}{named})"
     return SourceError(
         f"{where}: no array looks like a field over time and space{found}; expected one of 3 to 6 axes, such "
-        "as [time, x, y], or [time, x] with a list of times or coordinates; if a folder has one state per "
-        f"file, name the folder{unread}"
+        "as [time, x, y], or [time, x] with a list of times or coordinates; if each file is one state, "
+        f"{cure}{unread}"
     )
 
 
-def one_state(where: str, when: str) -> SourceError:
+def one_state(where: str, when: str, cure: str = NAME_THE_FOLDER) -> SourceError:
     """The error for a file that is a single state of a run."""
     return SourceError(
-        f"{where}: one state of a run{when}, not a series in time; expected several frames; name the folder "
-        "that holds the states of the run: walrus-ingest inspect FOLDER --recipe own.toml"
+        f"{where}: one state of a run{when}, not a series in time; expected several frames; {cure}"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.axis_names import SPACE_NAME, TIME_NAME, space_name
 from ingest.inspecting.contents import ArrayInfo, list_arrays
+from shards.schema import split_called
 
 # What fields are called: of files with one array each, these are variables and other names are runs.
 FIELD_NAME = re.compile(
@@ -23,9 +24,11 @@ FIELD_NAME = re.compile(
 )
 
 
-# Files that a program writes to continue, or at the end: they hold states of the others once more.
+# Files that a program writes to continue, at the start or at the end: they hold a state of the others again.
 STATE_AGAIN = re.compile(
-    r"restart|checkpoint|ckpt|chkpt|(^|[-_])(final|latest|last|end|backup)($|[-_])", re.IGNORECASE
+    r"restart|checkpoint|ckpt|chkpt|(^|[-_])(final|latest|last|end|backup)($|[-_])"
+    r"|(^|[-_])(init(ial)?([-_]?(state|cond(ition)?s?|fields?))?|ics?|start)$",
+    re.IGNORECASE,
 )
 
 
@@ -38,7 +41,7 @@ def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     """
     if any(STATE_AGAIN.search(word) for word in words):
         return False
-    fields = [_fields(path) for path in files]
+    fields = [fields_of(path) for path in files]
     if all(one.isdisjoint(other) for one, other in combinations(fields, 2)):
         return True
     named = [word for word, held in zip(words, fields, strict=True) if held]
@@ -51,8 +54,11 @@ def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:
 
 
 def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_variables: bool) -> str:
-    """What a person must check if only words decided, because each file holds one array; otherwise empty."""
-    if not are_one_array_each([_fields(path) for path in files]):
+    """What a person must check if only words decided, because each file holds one array; otherwise empty.
+
+    Words that are splits leave no doubt.
+    """
+    if all(map(split_called, words)) or not are_one_array_each([fields_of(path) for path in files]):
         return ""
     named = ", ".join(words[:9])
     if taken_for_variables:
@@ -63,7 +69,8 @@ def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_var
     )
 
 
-def _fields(path: Path) -> frozenset[str]:
+def fields_of(path: Path) -> frozenset[str]:
+    """The arrays of a file that are fields; no lists, and no meshgrids of coordinates."""
     place = located(path)
     with open_arrays(place) as arrays:
         return frozenset(each.path for each in list_arrays(arrays, place) if _is_field(each))
@@ -72,7 +79,9 @@ def _fields(path: Path) -> frozenset[str]:
 def _is_field(each: ArrayInfo) -> bool:
     """Whether an array is neither a list nor a meshgrid of coordinates."""
     is_mesh = bool(space_name(each.path.rpartition("/")[2]))
-    return len(each.values) >= 2 and not TIME_NAME.fullmatch(each.name) and each.fault is None and not is_mesh
+    # T of two axes is a temperature.
+    is_time = bool(TIME_NAME.fullmatch(each.name)) and each.name != "T"
+    return len(each.values) >= 2 and not is_time and each.fault is None and not is_mesh
 
 
 def common_ends(texts: Sequence[str]) -> tuple[int, int]:

@@ -1,0 +1,79 @@
+"""What becomes of the files of a folder that are not in its largest family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ingest.formats.run_files import runs_among
+from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.variable_files import STATE_AGAIN, fields_of
+from ingest.name_pattern import NamePattern, names_parts
+from shards.errors import SourceError
+
+# How many files are opened to see whether they hold fields.
+MANY_OPENED = 20
+
+
+def with_others(contents: FolderContents, folder: Path, found: Sequence[Path]) -> FolderContents:
+    """The contents with all files of the folder counted: those that the pattern takes, and the others.
+
+    Runs in folders of different depth are one family. A restart file that fits the pattern is excluded.
+    """
+    contents = _at_any_depth(contents, folder, found)
+    names = [path.relative_to(folder).as_posix() for path in found]
+    if contents.files == 1 < len(names):
+        # A * would take the others as well.
+        contents = replace(contents, pattern=contents.first.relative_to(folder).as_posix())
+
+    fitting = _fitting(contents.pattern, names)
+    again = [name for name in fitting if STATE_AGAIN.search(Path(name).stem)]
+    if len(again) == len(fitting):
+        again = []
+    if again and names_parts(contents.pattern):
+        # A recipe excludes runs, and no files of a run.
+        moved = f"{', '.join(again[:5])}: a state again, but the name fits `files`; move it to another folder"
+        contents, again = replace(contents, doubt="; ".join(filter(None, (contents.doubt, moved)))), []
+    others = tuple(name for name in names if name not in fitting)
+    return replace(
+        _counted(contents, folder, [name for name in fitting if name not in again]),
+        others=others,
+        others_hold_fields=any(_holds_fields(folder / name) for name in others[:MANY_OPENED]),
+        excluded=tuple(again),
+    )
+
+
+def _at_any_depth(contents: FolderContents, folder: Path, found: Sequence[Path]) -> FolderContents:
+    """The contents with the pattern of the names alone, if runs are at several depths: train/1.h5, 2.h5."""
+    name = contents.pattern.rpartition("/")[2]
+    says_something = not name.startswith("*.") and "*" in contents.pattern
+    if contents.kind != "runs" or names_parts(contents.pattern) or not says_something:
+        return contents
+    names = [path.relative_to(folder).as_posix() for path in found]
+    is_more = len(_fitting(name, names)) > len(_fitting(contents.pattern, names))
+    return replace(contents, pattern=name) if is_more else contents
+
+
+def _fitting(pattern: str, names: Sequence[str]) -> list[str]:
+    """The names that the pattern takes: it is below any folder, as in a build."""
+    named = NamePattern(pattern)
+    ends = {name: "/".join(name.split("/")[-1 - named.depth :]) for name in names}
+    return [name for name, end in ends.items() if named.match(end) is not None]
+
+
+def _counted(contents: FolderContents, folder: Path, names: Sequence[str]) -> FolderContents:
+    """The contents with the numbers of files and runs that the pattern takes."""
+    if len(names) == contents.files:
+        return contents
+    pattern = NamePattern(contents.pattern)
+    is_grouped = names_parts(contents.pattern)
+    runs = len(runs_among([folder / name for name in names], pattern)) if is_grouped else len(names)
+    return replace(contents, files=len(names), runs=runs)
+
+
+def _holds_fields(path: Path) -> bool:
+    try:
+        return bool(fields_of(path))
+    except SourceError:
+        return False
