@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from shards.errors import MismatchError
+from walrus.training.muon import move, update_matrices
 from walrus.training.participation import ParticipatingAdamW, Participation
 
 TRIED = "0.19.8"
@@ -115,15 +116,19 @@ def muon(groups: list[dict[str, Any]], participation: Participation) -> torch.op
     class ParticipatingMuon(base):  # type: ignore[misc]
         @torch.no_grad()
         def step(self, closure: Any = None) -> None:
-            """DeepSpeed updates whole tensors: the idle stretches are put back as they were."""
-            idle = []
+            """Updates whole matrices here; for flat partitions DeepSpeed has computed the updates before."""
             for group in self.param_groups:
-                for flat in group["params"] if group["use_muon"] else ():
-                    idle += [slot.of(flat) for slot in participation.idle_slots(flat)]
-            before = [weights.clone() for weights in idle]
-            super().step(closure)
-            for weights, kept in zip(idle, before, strict=True):
-                weights.copy_(kept)
+                if not group["use_muon"]:
+                    continue
+                matrices = []
+                for values in group["params"]:
+                    for slot in participation.active_slots(values):
+                        if values.ndim == 2:
+                            matrices.append(values)
+                        elif values.grad is not None:
+                            move(slot.of(values), slot.of(values.grad), group)
+                update_matrices(matrices, self.state, group)
+            self.aux_optimizer.step()
 
     optimizer: torch.optim.Optimizer = ParticipatingMuon(
         groups, ParticipatingAdamW, {"participation": participation}

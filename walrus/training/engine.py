@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from walrus.training.deepspeed_fence import (
     check_optimizer,
@@ -86,7 +87,14 @@ class Engine:
             for parameter in self.engine.module.parameters():
                 if parameter.requires_grad and parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-        self.engine.backward(loss)
+        with self._alone():
+            self.engine.backward(loss)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """One process under ZeRO 0 has no gradients to sum, and DeepSpeed would copy all of them twice."""
+        alone = self.settings.zero_stage == 0 and dist.get_world_size() == 1
+        context: AbstractContextManager[None] = self.engine.no_sync() if alone else nullcontext()
+        return context
 
     def count(self) -> None:
         """Ends a micro-batch that is not the last of its step."""
@@ -127,16 +135,20 @@ class Engine:
 
     def _clip(self) -> float:
         """Clips the gradients, and returns their norm before that."""
-        return float(torch.nn.utils.clip_grad_norm_(list(self.names), self.settings.clip))
+        norm = get_total_norm([parameter.grad for parameter in self.names if parameter.grad is not None])
+        if norm > self.settings.clip:
+            clip_grads_with_norm_(list(self.names), self.settings.clip, norm)
+        return float(norm)
 
     @contextmanager
     def _momentum_kept(self) -> Iterator[None]:
         """Keeps Muon's momentum of idle parameters unchanged in a step, and leaves it out of the norm.
 
-        DeepSpeed passes every matrix to Muon in each step: one without a gradient would move by its momentum.
+        Under ZeRO 1, 2 and 3, DeepSpeed passes every matrix to Muon in each step: one without a gradient
+        would move by its momentum.
         """
         idle = self.participation.idle
-        if self.settings.optimizer != "muon" or not idle:
+        if self.settings.optimizer != "muon" or self.settings.zero_stage == 0 or not idle:
             yield
             return
         kept = {}

@@ -95,17 +95,20 @@ def train(folder: Path, rank: int, first: int, last: int, shard: int, chosen: En
     writer.finish()
 
 
+def stage_of(stage: int, step: int) -> int:
+    """The stage of a step, in a run that begins and ends with `stage`: two steps have another."""
+    return (stage + 2) % 4 if step in (5, 6) else stage
+
+
 def rank_main(rank: int, folder: Path, meeting: Path) -> None:
     """Each optimiser begins under each stage, goes on under another one, and ends under the first."""
     torch.set_num_threads(1)
     join_world(rank, RANKS, meeting)
     for optimizer in ("adamw", "muon"):
         for stage in range(4):
-            chosen = settings(stage, optimizer, 0)
-            other = settings((stage + 2) % 4, optimizer, 0)
             target = folder / f"{optimizer}-{stage}"
-            for first, last, each in ((0, 5, chosen), (5, 7, other), (7, 8, chosen)):
-                train(target, rank, first, last, 0, each)
+            for first, last in ((0, 5), (5, 7), (7, 8)):
+                train(target, rank, first, last, 0, settings(stage_of(stage, first), optimizer, 0))
     for first, last in ((0, 7), (7, 8)):
         train(folder / "groups", rank, first, last, 1, settings(3, "adamw", 1))
     leave_world()
