@@ -15,6 +15,8 @@ import numpy as np
 # Parts that number or name the files of one run: its states, restart pieces, variables, tiles of its grid.
 # All other parts name the run.
 STEP, PIECE, VARIABLE, TILE = "step", "piece", "variable", "tile"
+# The part of the name of an array that stands for the word of a split: u_{split}.
+SPLIT_PART = "split"
 OF_ONE_RUN = (STEP, PIECE, VARIABLE, TILE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")

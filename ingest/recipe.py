@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 
 from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
 from ingest.layout import BlockRule, CoordinateRule, MaskRule, Overlap, TileRule, TimeRule, layouts_fault
-from ingest.name_pattern import OF_ONE_RUN, STEP, TILE, NamePattern, names_parts
-from ingest.split import HeldOutRule, SplitRule, held_out_for
+from ingest.name_pattern import OF_ONE_RUN, SPLIT_PART, STEP, TILE, NamePattern, names_parts
+from ingest.release import Exclusion, ExpectedSize
+from ingest.split import HeldOutRule, SplitRule, held_out_for, split_names_fault
 from ingest.transform import TransformName, transform_fault
 from shards.schema import TAKEN, AtLeastOne, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
 
@@ -82,23 +83,6 @@ class RecipeField:
 
 
 @checked
-class Exclusion:
-    """Files that are left out, by a pattern of their names, with the reason."""
-
-    files: str
-    reason: str
-
-
-@checked
-class ExpectedSize:
-    """The size of the published release; differences are reported, not refused, because releases differ."""
-
-    grid: tuple[AtLeastOne, ...] = ()
-    frames: AtLeastOne | None = None
-    trajectories: AtLeastOne | None = None
-
-
-@checked
 class Recipe:
     """The recipe of one dataset: the source that reads it, its fields, its licence and citation.
 
@@ -152,6 +136,8 @@ class Recipe:
     crop: dict[AxisName, tuple[Natural, Natural]] = field(default_factory=dict)
     # Trajectories for validation or test, selected by files or parameters.
     held_out: tuple[HeldOutRule, ...] = ()
+    # Split to its word, which takes the place of `{split}` in the names of arrays.
+    split_names: dict[Split, str] = field(default_factory=dict)
     # Shares of the other trajectories; by default all of them train if some are held out.
     split: SplitRule | None = None
     expected: ExpectedSize = ExpectedSize()
@@ -218,14 +204,19 @@ class Recipe:
             raise ValueError(
                 f"files {self.files!r}: source {self.source} takes no named parts; write * instead"
             )
+        parts = {STEP, SPLIT_PART} if self.split_names else {STEP}
         for name in self.stored_names:
-            if set(NamePattern(name).parts) - {STEP}:
+            if set(NamePattern(name).parts) - parts:
                 raise ValueError(f"stored {name!r}: expected no named part but {{step}}")
+        fault = split_names_fault(self.split_names, self.stored_names, bool(names_parts(self.files)))
+        if fault:
+            raise ValueError(fault)
         if (self.tiles is not None) != (TILE in NamePattern(self.files).parts):
             raise ValueError("tiles: expected both {tile} in files and a table [tiles]; one is missing")
-        named = set(NamePattern(self.files).parts) - set(OF_ONE_RUN)
+        named = set(NamePattern(self.files).parts) - set(OF_ONE_RUN) | (parts - {STEP})
         for name, place in self.scalars.items():
-            of_files = set(NamePattern(place).parts) <= named if "#" in place else place.strip("{}") in named
+            is_path = "#" in place or SPLIT_PART in NamePattern(place).parts
+            of_files = set(NamePattern(place).parts) <= named if is_path else place.strip("{}") in named
             if names_parts(place) and not of_files:
                 raise ValueError(f"scalar {name} = {place!r}: expected a part of files that names a run")
         return self
@@ -286,7 +277,8 @@ class Recipe:
     def split_words(self) -> tuple[str, ...]:
         """The rules that decide the splits, in words."""
         others = "the others" if self.held_out else "all"
-        return (*map(str, self.held_out), f"{others}: by their folder, otherwise {self.shares} in order")
+        where = "arrays" if self.split_names else "folder"
+        return (*map(str, self.held_out), f"{others}: by their {where}, otherwise {self.shares} in order")
 
     @property
     def units(self) -> dict[str, str]:

@@ -53,13 +53,15 @@ class Mark:
 class Row:
     """The times [T] and parameters of one trajectory, known from the header.
 
-    `files` names the file of each frame, if there are several; `notes` tell users how the files were joined.
+    `files` names the file of each frame, if there are several; `notes` tell users how the files were joined;
+    `split` is the one that its arrays state.
     """
 
     time: tuple[float, ...]
     scalars: dict[str, float]
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    split: Split | None = None
 
 
 def require_frames(rows: tuple[Row, ...], row: int, start: int, stop: int) -> None:
@@ -215,7 +217,7 @@ def _seen_row(recipe: Recipe, row: Row) -> Row:
     if recipe.stride > 1:
         thinned = f"one of every {recipe.stride} frames is taken, as the stride of the recipe says"
         notes = (*notes, thinned)
-    return Row(row.time[taken], scalars, row.files[taken], notes)
+    return Row(row.time[taken], scalars, row.files[taken], notes, row.split)
 
 
 def _within(path: Path, recipe: Recipe, grid: Grid) -> Grid:

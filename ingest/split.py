@@ -7,7 +7,7 @@ out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 from pydantic_core import ArgsKwargs
 
+from ingest.name_pattern import SPLIT_PART
 from shards.schema import SPLITS, Split, checked
 
 # The relative tolerance of parameters: recipes state decimals, some files store float32.
@@ -140,3 +141,22 @@ def held_out_for(rules: Sequence[HeldOutRule], place: Path, scalars: dict[str, f
         if rule.holds(place, scalars):
             named.update(rule.splits)
     return tuple(split for split in SPLITS if split in named)
+
+
+def split_names_fault(words: Mapping[Split, str], stored: Sequence[str], in_files: bool) -> str | None:
+    """What is wrong with the words of splits in the names of arrays, if anything.
+
+    `in_files` says that `files` has named parts.
+
+    >>> split_names_fault({"train": "tr"}, ["u_{split}"], in_files=False)
+    'split_names: expected two or more splits, each with a word of its own'
+    """
+    if not words:
+        return None
+    if len(set(words.values())) < max(2, len(words)):
+        return "split_names: expected two or more splits, each with a word of its own"
+    if not any(f"{{{SPLIT_PART}}}" in name for name in stored):
+        return "split_names: expected {split} in the name of an array; it would be ignored"
+    if in_files:
+        return "split_names: expected no named parts in files; name the folders of splits there instead"
+    return None

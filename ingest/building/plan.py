@@ -24,7 +24,8 @@ from ingest.building.part_groups import groups_of_parts
 from ingest.building.rounding import ErrorBounds, error_bounds
 from ingest.building.scale import powers
 from ingest.building.trajectories import usable_trajectories, warn_of_empty_rules
-from ingest.recipe import ExpectedSize, Recipe
+from ingest.recipe import Recipe
+from ingest.release import ExpectedSize
 from shards.card import KeptError, QuarantineEntry
 from shards.codec import CodecName
 from shards.errors import SourceError

@@ -74,14 +74,18 @@ def warn_of_empty_rules(
 
 
 def _splits(recipe: Recipe, headers: tuple[InputHeader, ...]) -> Iterator[tuple[Split, ...]]:
-    """The splits of each row: those it is held out for, otherwise that of its path, otherwise by shares."""
+    """The splits of each row: those it is held out for, otherwise those of its arrays or its path.
+
+    The shares of the recipe divide the other rows.
+    """
     rows: list[tuple[Split | None, tuple[Split, ...]]] = []
     for header in headers:
         file = header.file
-        rows += [(file.split, recipe.held_out_for(file.place, row.scalars)) for row in header.rows]
+        held = [recipe.held_out_for(file.place, row.scalars) for row in header.rows]
+        rows += zip((row.split or file.split for row in header.rows), held, strict=True)
     rest = iter(recipe.shares.shared_out(sum(not held and place is None for place, held in rows)))
-    for place, held in rows:
-        yield held or (next(rest) if place is None else place,)
+    for place, others in rows:
+        yield others or (next(rest) if place is None else place,)
 
 
 def _stems(recipe: Recipe, headers: tuple[InputHeader, ...], taken: frozenset[str]) -> list[str]:

@@ -53,7 +53,7 @@ class MaskObstacle:
             raise SourceError(
                 f"{self.stored.where}: {'all' if solid.all() else 'none'} of the cells are "
                 f"{self.rule.solid}, which marks solid cells; expected some; correct `solid` in [mask] of "
-                "the recipe"
+                "the recipe, or remove [mask] if there is no body and no land"
             )
         return solid
 

@@ -25,6 +25,8 @@ def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
 
     >>> wrong_type(np.dtype("S3"), "names")
     'holds |S3; expected integers or floats up to 64 bits'
+    >>> wrong_type(np.dtype([("rho", "f4"), ("u", "f4")]), "state").partition("; ")[0]
+    "holds records of 'rho, u'"
     >>> wrong_type(np.dtype("complex64"), "psi").partition("; ")[2]
     'expected real numbers; write two arrays, its real and its imaginary part (.real, .imag)'
     >>> wrong_type(np.dtype("complex64"), "u_hat").rpartition("; ")[2]
@@ -36,4 +38,9 @@ def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
             return f"holds {dtype}, Fourier coefficients by its name; {cure}"
         cure = "expected real numbers; write two arrays, its real and its imaginary part (.real, .imag)"
         return f"holds {dtype}; {cure}"
+    if dtype is not None and dtype.names:
+        names = ", ".join(dtype.names)
+        return (
+            f"holds records of {names!r}; expected integers or floats; save each field as an array of its own"
+        )
     return f"holds {'nothing' if dtype is None else dtype}; expected integers or floats up to 64 bits"

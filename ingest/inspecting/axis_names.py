@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.layout import CHANNEL, TIME, TRAJECTORY, swept_axis
 from shards.schema import TAKEN
 
 Role = Literal["n", "t", "c", "space", "other", ""]
@@ -29,6 +29,16 @@ RUN_NAME = re.compile(
 )
 COMPONENT_NAME = re.compile(
     r"c|channels?|components?|comps?|var(iable)?s?|fields?|features?|vectors?|num_eqn", re.IGNORECASE
+)
+# A list, or a dimension, of values of a parameter: one per trajectory.
+_PARAMETER = (
+    r"re|ra|pr|ma|pe|sc|fr|ro|ek|we|ca|nu|kappa|alpha|beta|gamma|eps(ilon)?|reynolds|rayleigh"
+    r"|prandtl|mach|peclet|schmidt|froude|rossby|weber|atwood|(\w*_)?(viscosit(y|ie)|diffusivit(y|ie)"
+    r"|conductivit(y|ie)|resistivit(y|ie))|gravity|amp(litude)?|forcing|coef(ficient)?|param(eter)?|seed"
+    r"|ic|init(ial)?(_?(cond(ition)?|state|value))?"
+)
+PARAMETER_NAME = re.compile(
+    rf"({_PARAMETER})s?([-_]?(num(ber)?s?|val(ue)?s?|list|arr(ay)?|vec|range))?", re.IGNORECASE
 )
 # Axes of data without a grid, or of a grid in pieces.
 OTHER_NAME = re.compile(
@@ -89,7 +99,7 @@ def axis_word(dimension: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9_]+", "_", own).strip("_")
     if not plain or not plain[0].isalpha():
         plain = f"axis_{plain}".rstrip("_")
-    reserved = plain in TAKEN or plain.lower() in (TRAJECTORY, TIME, CHANNEL, "b")
+    reserved = plain in TAKEN or plain.lower() in (TRAJECTORY, TIME, CHANNEL, "b") or swept_axis(plain)
     return f"{plain}_axis" if reserved else plain
 
 
@@ -98,6 +108,8 @@ def role(dimension: str, attributes: Mapping[str, str]) -> Role:
 
     >>> role("ocean_time", {}), role("yh", {}), role("member", {}), role("", {})
     ('t', 'space', 'n', '')
+    >>> role("viscosity", {}), role("ic", {})
+    ('n', 'n')
     >>> role("when", {"units": "days since 2000-01-01"})
     't'
     """
@@ -111,7 +123,7 @@ def role(dimension: str, attributes: Mapping[str, str]) -> Role:
     for name in (last, word.removesuffix("_axis")):
         if TIME_NAME.fullmatch(name):
             return "t"
-        if RUN_NAME.fullmatch(name):
+        if RUN_NAME.fullmatch(name) or PARAMETER_NAME.fullmatch(name):
             return "n"
         if COMPONENT_NAME.fullmatch(name):
             return "c"

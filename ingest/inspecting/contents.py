@@ -75,6 +75,10 @@ class ArrayInfo:
     is_dates: bool = False
     # Names of the fields that it holds, one for each channel.
     channels: tuple[str, ...] = ()
+    # Its path with `{split}`, if there is such an array for each of several splits.
+    split_pattern: str = ""
+    # Whether its first axis is that of trajectories for sure.
+    has_runs_first: bool = False
 
     @property
     def stored(self) -> str:
@@ -85,8 +89,8 @@ class ArrayInfo:
         >>> ArrayInfo("0/u", (4, 9), "float32", ArrayStorage(), pattern="{step}/u", steps=3).stored
         '{step}/u'
         """
-        if self.pattern:
-            return self.pattern
+        if self.pattern or self.split_pattern:
+            return self.pattern or self.split_pattern
         if self.groups == 1:
             return self.path
         return self.each_run + self.path.removeprefix(self.run_group)
@@ -109,8 +113,8 @@ class ArrayInfo:
         'b'
         """
         # Carpet: HYDROBASE::rho it={step} tl=0.
-        plain = re.sub(r"\w+::| it={step}.*", "", self.pattern or self.path)
-        words = [re.sub(r"[-_.]?{step}[-_.]?", "", word) for word in plain.split("/")]
+        plain = re.sub(r"\w+::| it={step}.*", "", self.pattern or self.split_pattern or self.path)
+        words = [re.sub(r"[-_.]?{(step|split)}[-_.]?", "", word) for word in plain.split("/")]
         words = [word for word in words if word and not re.fullmatch(r"\d+|[123]D", word)]
         # pyro and others keep each field in a group with one array `data`.
         if len(words) > 1 and words[-1] == "data":

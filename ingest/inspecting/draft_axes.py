@@ -15,7 +15,6 @@ from ingest.inspecting.draft_table import DECIDE_SIDES, FileLines, inline_table,
 from ingest.inspecting.ghost_cells import GhostCells
 from ingest.inspecting.number_lists import even, one_way, span, values_of
 from ingest.inspecting.periodicity import EndComparison, axis_ends
-from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
 
@@ -94,8 +93,7 @@ class AxisLines(FileLines):
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
         """Whether a list has one row per trajectory."""
-        runs = self.layout.lengths.get(TRAJECTORY)
-        return len(listed.lengths) == 2 and runs is not None and listed.lengths[0] == runs
+        return len(listed.lengths) == 2 and listed.lengths[0] in self.layout.runs.values()
 
     def _by_meshgrid(self, axis: str, listed: ArrayInfo) -> str:
         """The rule for a meshgrid; empty if it changes along another axis too."""

@@ -14,19 +14,23 @@ _PLAIN = (
     "restart frame frames dump step prim slices train valid test file files"
 )
 PLAIN = frozenset(_PLAIN.split())
+# The name of a folder that is a label, M14_N or B3; x1 and t0010 number what is in them.
+_LABEL = re.compile(r"[A-Z]\d+[A-Za-z]?([-_.][A-Za-z0-9_.-]*)?")
 _NUMBER = re.compile(r"[-_.](?<!\d\.)\d+$")
 
 
 def dataset_name(path: Path) -> str:
     """A name from the file name without run numbers, or from the folder if that leaves no word.
 
-    A single letter is no word.
+    A single letter is no word; with a number it names a given folder, such as M14_N.
 
     >>> dataset_name(Path("channel/run_000.h5")), dataset_name(Path("Ma_0.7.h5")), dataset_name(Path("/-.h5"))
     ('channel', 'Ma_0.7', 'own')
     """
     if path.name in MARKERS:
         path = path.parent
+    if path.is_dir() and _LABEL.fullmatch(path.name):
+        return path.name
     for place in (path, path.parent, path.parent.parent):
         name = re.sub(r"(\.zarr)?\.[A-Za-z][A-Za-z0-9]*$", "", place.name)
         name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")

@@ -12,13 +12,18 @@ from ingest.fields.numbers_at import numbers_if_any
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
-from ingest.inspecting.contents import root_numbers
+from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.draft_table import line
 from ingest.inspecting.folder_contents import NamedParameter
 from ingest.inspecting.inferred_layout import InferredLayout
-from ingest.inspecting.parameters import PHYSICS, PROGRAM, is_of_program, looks_like_physics
+from ingest.inspecting.parameters import (
+    PHYSICS,
+    PROGRAM,
+    is_of_program,
+    is_parameter_list,
+    looks_like_physics,
+)
 from ingest.inspecting.side_numbers import SideNumber
-from ingest.layout import TRAJECTORY
 from shards.errors import SourceError
 from shards.program.console import printable
 
@@ -41,6 +46,8 @@ class DraftParameter:
     span: str
     is_physics: bool
     lacks: bool = False
+    # What a person must decide about its place; empty if nothing.
+    question: str = ""
 
     @classmethod
     def of_number(cls, name: str, place: str, value: float) -> DraftParameter:
@@ -79,7 +86,10 @@ def scalar_lines(
     states = [name for name, each in found.items() if each.place in changing]
     kept = {name: each for name, each in found.items() if name not in (*states, used)}
     sure = {name: each for name, each in kept.items() if each.is_physics and not each.lacks}
-    taken = [f"{line(name, each.place)}  # {each.span}" for name, each in sure.items()]
+    taken = []
+    for name, each in sure.items():
+        said = f"{line(name, each.place)}  # {each.span}"
+        taken.append(f"# {said}; {each.question}" if each.question else said)
     left = [printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics]
     comments = [
         f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
@@ -123,7 +133,7 @@ def _parameters(
     for each in layout.scalars:
         if each.pattern:
             continue
-        last = each.path.rpartition("/")[2]
+        last = each.name if each.split_pattern else each.path.rpartition("/")[2]
         try:
             values = whole(arrays.array(each.path)).reshape(-1)
         except SourceError:
@@ -137,13 +147,22 @@ def _parameters(
         if name in found:
             # An attribute and an array of one name: the array is what a solver reads back.
             found.pop(name)
-        found[name] = DraftParameter(each.stored, _span(low, high), looks_like_physics(last, low))
+        along, question = _along(each, layout)
+        is_physics = looks_like_physics(last, low) or is_parameter_list(last)
+        found[name] = DraftParameter(f"{each.stored}{along}", _span(low, high), is_physics, question=question)
 
     return found | _columns(arrays, layout, set(found))
 
 
 def _span(low: float, high: float) -> str:
     return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+
+
+def _along(each: ArrayInfo, layout: InferredLayout) -> tuple[str, str]:
+    """The axis of a sweep along which a list of parameters is, as `[n2]`, and what a person must decide."""
+    axes = layout.swept_axes_of(each, each.lengths[:1])
+    question = f"DECIDE: is it along {' or '.join(axes)}? uncomment" if len(axes) > 1 else ""
+    return (f"[{axes[0]}]" if axes else "", question)
 
 
 def _is_unsure(part: NamedParameter) -> bool:
@@ -156,8 +175,9 @@ def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict
     """The columns of a table of parameters [N, P] that the file names: the path and the range of each."""
     found: dict[str, DraftParameter] = {}
     for each in layout.rest:
-        if len(each.lengths) != 2 or each.lengths[0] != layout.lengths.get(TRAJECTORY) or each.fault:
+        if len(each.lengths) != 2 or each.lengths[0] not in layout.runs.values() or each.fault:
             continue
+        along, question = _along(each, layout)
         names = _names_of_columns(arrays, each.path, each.lengths[1])
         values = whole(arrays.array(each.path)) if names else np.empty((0, 0))
         for column, name in enumerate(names):
@@ -165,7 +185,9 @@ def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict
             # Who names a column says that it is a parameter; a counter is none.
             if name not in taken and low <= high:
                 span = f"{low:.6g} to {high:.6g}"
-                found[name] = DraftParameter(f"{each.stored}[{column}]", span, name.lower() not in PROGRAM)
+                found[name] = DraftParameter(
+                    f"{each.stored}[{column}]{along}", span, name.lower() not in PROGRAM, question=question
+                )
     return found
 
 

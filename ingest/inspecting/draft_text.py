@@ -12,10 +12,11 @@ from ingest.formats.run_files import RunFiles
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.contents import ArrayInfo
 from ingest.inspecting.draft_axes import AxisLines
+from ingest.inspecting.draft_layout import layout_lines
 from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.draft_scalars import scalar_lines
 from ingest.inspecting.draft_splits import split_lines
-from ingest.inspecting.draft_table import line
+from ingest.inspecting.draft_table import inline_table, line
 from ingest.inspecting.draft_times import TimeLines
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.frames import FrameReader
@@ -67,7 +68,7 @@ class DraftText:
         lines += self._unused()
         lines += self._excluded()
         lines += self._mask()
-        lines += split_lines(self.runs, self.path)
+        lines += [] if self.layout.split_names else split_lines(self.runs, self.path)
         for each in fields:
             lines += self._field(each)
         lines += self._left_out(fields)
@@ -100,7 +101,11 @@ class DraftText:
         yield from self._files()
         yield line("axes", list(self.layout.axes))
         yield from self._kind()
-        yield from self._layout()
+        if self.layout.split_names:
+            yield "# An array per split: {split} in a name below stands for one of these words."
+            words: dict[str, object] = {split: word for split, word in self.layout.split_names.items()}
+            yield inline_table("split_names", words)
+        yield from layout_lines(self.layout)
         if any(field.array.dtype == "float64" for field in self.layout.fields):
             yield '# Fields are float64. To store half the size, add the line dtype = "float32" here.'
         thinning = self._reader.thinning()
@@ -147,52 +152,10 @@ class DraftText:
         if kind:
             yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
 
-    def _layout(self) -> Iterator[str]:
-        """The line of the layout, with comments on guesses and on fields of other grids."""
-        layout = self.layout
-        words = line("layout", " ".join(layout.words))
-        grid = ", ".join(f"{axis} {layout.lengths[axis]}" for axis in layout.axes)
-        meaning = f"n trajectory, t time, c component or channel; {grid}"
-        for axes, paths in layout.other_grids.items():
-            yield f"# CHECK: fields on another grid, [{printable(axes)}], are not taken:"
-            yield f"# {printable(', '.join(paths[:9]))};"
-            yield "# write another recipe for them, or interpolate them to the cells of this grid."
-        if layout.time_from:
-            yield f"# {layout.axes_from or self._doubt_of_axes()}"
-            yield f"# The time comes from {printable(layout.time_from)}."
-            if layout.may_be_plane:
-                yield f"# DECIDE: if {grid} are the cells of a volume, uncomment. If one of these"
-                yield '# numbers counts trajectories (n) or channels (c), write axes = ["x", "y"], and'
-                yield "# that letter in its place."
-            yield from self._other_orders()
-            yield f"{'# ' if layout.may_be_plane else ''}{words}  # {meaning}"
-            return
-        frames = layout.lengths["t"]
-        yield (
-            "# DECIDE: no list of times, no name and no attribute says which axis is time. "
-            f"If it is that of {frames},"
-        )
-        yield "# uncomment; otherwise write the axes in the order in which they are stored."
-        yield from self._other_orders()
-        yield f"# {words}"
-
-    def _other_orders(self) -> Iterator[str]:
-        """Comments with other layouts that the lengths allow, and how to write a file with only one."""
-        if self.layout.other_orders:
-            yield "# CHECK: the lengths allow other layouts too; the fields below change with them:"
-            yield from (f"#   {each}" for each in self.layout.other_orders)
-            yield "# To leave no choice, save a list of times t and of positions x, y next to the array"
-            yield "# (numpy.savez), or name the dimensions (xarray)."
-
-    def _doubt_of_axes(self) -> str:
-        cells = [self.layout.lengths[axis] for axis in self.layout.axes]
-        if len(cells) > 1 and len(set(cells)) < len(cells):
-            return "CHECK: axes of equal length; the file does not say which is which."
-        return "CHECK: guessed from lengths alone; the axes may be in another order."
-
     def _mask(self) -> list[str]:
         """The lines of a mask: from an array that looks like one, or from cells with NaN."""
-        masks = [each for each in self.layout.fields if is_mask(each)]
+        found = [each for each in self.layout.fields if is_mask(each)]
+        masks = [each for each in found if not self._reader.is_uniform(each)]
         variable = [each for each in self.layout.variable if not is_mask(each)]
         missing = {each.array.stored: self._reader.missing(each) for each in variable}
         # Absent chunks do not mark a moving body.
@@ -221,6 +184,12 @@ class DraftText:
             said = f"# DECIDE: {printable(stored)} has no value in {hole.cells} cells"
             said += ": uncomment if they are land or a body."
             also = []
+            if hole.is_padded:
+                name = printable(stored)
+                said = (
+                    f"# FIX: {name} has no values in its last frames: runs padded to one length, or a failed"
+                )
+                return ["", said, "# run. Save each run, without these frames, to a file of its own."]
             if hole.moves:
                 rule["moves"] = True
                 also = [
@@ -228,6 +197,8 @@ class DraftText:
                     "# body covers once is solid in all frames. A failed run looks the same: check its",
                     "# last frames.",
                 ]
+        elif found:
+            return ["", f"# {printable(found[0].array.name)} has one value everywhere: no [mask] is needed."]
         else:
             return []
         return ["", said, *also, "# [mask]", *(f"# {line(key, value)}" for key, value in rule.items())]
@@ -255,15 +226,15 @@ class DraftText:
         if field.constant or at_rest:
             yield line("layout", " ".join(field.layout))
         elif field.layout != self.layout.words:
-            # The layout is a comment if the axis of time is unknown.
-            comment = "" if self.layout.time_from else "# "
+            # The layout is a comment if a person must decide it.
+            comment = "# " if self.layout.is_open else ""
             yield comment + line("layout", " ".join(field.layout))
 
     def _rests(self, field: DraftField) -> bool:
         """Whether a field never changes while other fields do."""
         parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
         resting = [each.array.stored for each in self.layout.variable if self._is_at_rest[each.array.stored]]
-        if not self.layout.time_from or len(resting) == len(self.layout.variable):
+        if self.layout.is_open or len(resting) == len(self.layout.variable):
             return False
         return all(self._is_at_rest[part.array.stored] for part in parts)
 

@@ -117,10 +117,12 @@ class TimeLines(FileLines):
             time = replace(time, attributes={"units": unit})
 
         units = [line("unit", time.unit)] if time.unit else []
-        if one_way(times) and times[0] < times[-1]:
+        along = self.layout.swept_axes_of(time, time.lengths[:-1])
+        if one_way(times) and times[0] < times[-1] and len(along) < 2:
             if len(times) == frames:
                 note = span(times, "frame", time.unit)
-                return ["", "[time]", f"{line('stored', time.stored)}  # {note}", *units]
+                stored = f"{time.stored}[{along[0]}]" if along else time.stored
+                return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
             if len(times) == frames + 1 > 2 and even(times):
                 held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
                 start, stop = line("start", float(times[0])), line("stop", float(times[-2]))

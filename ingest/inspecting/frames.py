@@ -21,7 +21,7 @@ from ingest.inspecting.combined_files import open_combined
 from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray
 from ingest.inspecting.numbered_arrays import HOLE
 from ingest.inspecting.statistics import DECODED_BYTES
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.layout import CHANNEL, TIME
 from ingest.name_pattern import NamePattern
 from shards.errors import SourceError
 from shards.schema import Frames
@@ -44,10 +44,14 @@ class Thinning:
 
 @dataclass(frozen=True)
 class MissingCells:
-    """How many cells of the first frame are not a number, and whether they are others later."""
+    """How many cells of the first frame are not a number, and whether they are others later.
+
+    A run is padded if its first frame is whole and its last one has no number.
+    """
 
     cells: int
     moves: bool
+    is_padded: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,14 @@ class FrameReader:
                 cells = field.channels * math.prod(self.layout.lengths[axis] for axis in self.layout.axes)
                 if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
                     return None
-                at: dict[str, SlabIndex] = {TRAJECTORY: 0, TIME: 0 if self.states else number}
+                at: dict[str, SlabIndex] = dict.fromkeys(self.layout.runs, 0)
+                at[TIME] = 0 if self.states else number
                 index = [at.get(word, slice(None)) for word in words]
                 values = array.slab(*index).astype(np.float64)
         except SourceError:
             # The list of arrays says what is wrong with this one.
             return None
-        kept = [word for word in words if word not in (TRAJECTORY, TIME)]
+        kept = [word for word in words if word != TIME and word not in self.layout.runs]
         components = [place for place, word in enumerate(kept) if word == CHANNEL]
         order = [*components, *(kept.index(axis) for axis in self.layout.axes)]
         space = tuple(self.layout.lengths[axis] for axis in self.layout.axes)
@@ -117,7 +122,13 @@ class FrameReader:
         if not absent:
             return MissingCells(0, moves=False)
         moves = any(not np.array_equal(each, absent[0]) for each in absent)
-        return MissingCells(int(absent[0].sum()), moves)
+        is_padded = bool(absent[-1].all()) and not absent[0].any()
+        return MissingCells(int(absent[0].sum()), moves, is_padded)
+
+    def is_uniform(self, mask: PlacedArray) -> bool:
+        """Whether the first frame of a mask has one value in all cells, so that no cell is solid."""
+        cells = self.frame(mask, 0)
+        return cells is not None and bool((cells == cells.flat[0]).all())
 
     def solid_where(self, mask: PlacedArray, fields: Sequence[PlacedArray]) -> str:
         """Which cells of a mask are solid: those in which fields are one value, or none; `nonzero` where that

@@ -29,11 +29,12 @@ from ingest.inspecting.no_grid import (
 )
 from ingest.inspecting.numbered_arrays import RUN_WORD
 from ingest.inspecting.parts_of_grid import require_whole_grid
+from ingest.inspecting.samples import pairs
 from ingest.inspecting.solvers import Solver, refusal, solver_of
+from ingest.inspecting.split_arrays import arrays_by_split
 from ingest.inspecting.state_time import time_of_state, words_of_time
 from ingest.layout import TIME
 from shards.errors import SourceError
-from shards.schema import split_called
 
 # What an attribute is called that states the cells of each axis.
 GRID_SIZE = re.compile(r"dims|(grid|domain)_?(dims?|dimensions|size|shape)|n_?cells", re.IGNORECASE)
@@ -65,7 +66,8 @@ def infer_layout(
     if solver is not None:
         _require_grid(solver, arrays, listed, where, files, cure)
     require_whole_grid(arrays, listed, where)
-    _require_one_split(listed, where)
+    by_split = arrays_by_split(listed, where)
+    listed = by_split.listed
     _require_one_run(listed, where)
     reason = mesh(listed) if solver is None else ""
     if reason:
@@ -87,8 +89,13 @@ def infer_layout(
         if reason:
             raise SourceError(f"{where}: {reason}")
 
+    if found is None or not found.time_from:
+        reason = pairs(usable)
+        if reason and files == 1:
+            raise SourceError(f"{where}: {reason}")
     if found is None:
         raise no_field(listed, where, cure)
+    _require_no_list_of_cells(found, arrays, listed, where)
     cells = tuple(found.lengths[axis] for axis in found.axes)
     for each in found.variable:
         reason = along_wavenumbers(each.array.path, each.array.dimensions)
@@ -102,9 +109,13 @@ def infer_layout(
         if found.lengths[TIME] == 1 or (when and not found.time_from):
             raise one_state(where, when, cure)
 
-    _require_no_list_of_cells(found, arrays, listed, where)
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
-    return replace(found, rest=(*found.rest, *broken), particles=particles(listed))
+    return replace(
+        found,
+        rest=(*found.rest, *broken),
+        particles=particles(listed),
+        split_names=by_split.words,
+    )
 
 
 def _stated_cells(arrays: ArrayFile) -> tuple[int, ...]:
@@ -136,37 +147,6 @@ def _require_grid(
     # openPMD numbers the iterations of a file: a file with one iteration is one state.
     if solver.name == "openPMD" and not any(each.pattern for each in listed):
         raise one_state(f"{where}: {solver.name}", when, cure)
-
-
-def _require_one_split(listed: tuple[ArrayInfo, ...], where: str) -> None:
-    """Raises SourceError if groups or arrays are called by splits: they would be mixed, or one read alone."""
-    groups = sorted({each.path.partition("/")[0] for each in listed if "/" in each.path})
-    if len(groups) > 1 and all(map(split_called, groups)):
-        raise SourceError(
-            f"{where}: its groups {', '.join(groups)} are splits; expected one split per file; copy each to "
-            f"a file of its own, in a folder {groups[0]} (h5copy -i FILE -o {groups[0]}/FILE -s NAME -d NAME)"
-        )
-    stems: dict[str, list[str]] = {}
-    for each in listed:
-        for word, rest in _cut_names(each.path):
-            if split_called(word) is not None:
-                stems.setdefault(rest, []).append(word)
-    splits = next((words for words in stems.values() if len(set(words)) > 1), [])
-    if splits:
-        raise SourceError(
-            f"{where}: its arrays are of splits ({', '.join(splits)}); expected one split per file; save "
-            "each to a file in a folder called by its split"
-        )
-
-
-def _cut_names(path: str) -> tuple[tuple[str, str], ...]:
-    """The first and the last word of a name, each with the rest.
-
-    >>> _cut_names("u_train")
-    (('u', 'train'), ('train', 'u'))
-    """
-    words = re.split(r"[-_]", path)
-    return ((words[0], "_".join(words[1:])), (words[-1], "_".join(words[:-1]))) if len(words) > 1 else ()
 
 
 def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:

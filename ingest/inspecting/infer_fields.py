@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ingest.inspecting.axis_names import SPACE_NAME, letter
+from ingest.inspecting.axis_orders import STACKS
 from ingest.inspecting.inferred_layout import InferredLayout, PlacedArray, Words
-from ingest.inspecting.layout_by_lengths import STACKS
-from ingest.layout import CHANNEL, TIME, TRAJECTORY, FacesSide
+from ingest.layout import CHANNEL, TIME, FacesSide
 from shards.schema import FieldSpec
 
 VECTORS = {
@@ -74,8 +74,8 @@ def _doubt(field: DraftField, layout: InferredLayout) -> str:
     on_faces = [each for each in layout.on_faces if each.array.stored in field.stored]
     if on_faces:
         return _doubt_of_faces(on_faces, layout)
-    alike = layout.lengths.get(TRAJECTORY) == layout.lengths[TIME]
-    if alike and (TRAJECTORY in field.layout) != (TIME in field.layout):
+    alike = [word for word, length in layout.runs.items() if length == layout.lengths[TIME]]
+    if alike and (alike[0] in field.layout) != (TIME in field.layout):
         return "as many trajectories as frames; n and t may be exchanged"
     return ""
 
@@ -120,7 +120,7 @@ def _unique(fields: list[DraftField], axes: Words) -> list[DraftField]:
     result = []
     # Fields near the root keep their short names.
     for field in sorted(fields, key=lambda field: field.stored[0].count("/")):
-        whole = _plain(re.sub(r"^\*/|{step}/?", "", field.stored[0]))
+        whole = _plain(re.sub(r"^\*/|{(step|split)}/?", "", field.stored[0]))
         number = 1
         name = field.name
         while not taken.isdisjoint(_channels(name, field.rank, axes)):

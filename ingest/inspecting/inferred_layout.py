@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from ingest.inspecting.axis_names import space_name
 from ingest.inspecting.contents import ArrayInfo
-from ingest.layout import CHANNEL, TIME, FacesSide
+from ingest.layout import CHANNEL, TIME, TRAJECTORY, FacesSide, swept_axis
 from shards.errors import SourceError
 from shards.program.console import printable
+from shards.schema import Split
 
 Words = tuple[str, ...]
 Lengths = dict[str, int]
@@ -27,6 +28,8 @@ class CoordinateLists:
 
     space: dict[str, ArrayInfo]
     time: ArrayInfo | None
+    # Lists of parameters of trajectories, by their names.
+    parameters: tuple[ArrayInfo, ...] = ()
     # Cells of each axis, where an attribute of the file states them.
     cells: tuple[int, ...] = ()
 
@@ -94,6 +97,30 @@ class InferredLayout:
     # What the file holds of particles, in a sentence.
     particles: str = ""
     on_faces: tuple[PlacedArray, ...] = ()
+    # Other layouts for which the file speaks as much; a person must decide.
+    rivals: tuple[Words, ...] = ()
+    # The axes of trajectories by the names of their dimensions, if there are several.
+    swept: dict[str, str] = field(default_factory=dict)
+
+    # The word of each split in the names of arrays, if they are in several splits.
+    split_names: dict[Split, str] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person must decide the layout: no reason for the time, or one for each of several."""
+        return not self.time_from or bool(self.rivals)
+
+    @property
+    def runs(self) -> Lengths:
+        """The lengths of the axes of trajectories: n, or n1, n2, ..."""
+        return {word: length for word, length in self.lengths.items() if is_trajectory(word)}
+
+    def swept_axes_of(self, array: ArrayInfo, lengths: tuple[int, ...]) -> Words:
+        """The axes of a sweep along which an array of these lengths may be; empty if along all or none."""
+        if len(self.runs) < 2 or len(lengths) != 1 or lengths == (1,):
+            return ()
+        named = self.swept.get(array.dimensions[0] if array.dimensions else "")
+        return (named,) if named else tuple(axis for axis, n in self.runs.items() if n == lengths[0])
 
     @property
     def may_be_plane(self) -> bool:
@@ -114,6 +141,17 @@ class InferredLayout:
 NAME_THE_FOLDER = (
     "name the folder that holds the states of the run: walrus-ingest inspect FOLDER --recipe own.toml"
 )
+
+
+def is_trajectory(word: str) -> bool:
+    """Whether a word of a layout names trajectories: n, n1, n2 ...; axes of space have other names."""
+    return word == TRAJECTORY or swept_axis(word)
+
+
+def is_scalar(array: ArrayInfo, lengths: Lengths) -> bool:
+    """Whether an array has one number, one per trajectory, or one per place on an axis of trajectories."""
+    runs = tuple(length for word, length in lengths.items() if is_trajectory(word))
+    return array.lengths in ((), (1,), runs, *((length,) for length in runs))
 
 
 def no_field(listed: tuple[ArrayInfo, ...], where: str, cure: str = NAME_THE_FOLDER) -> SourceError:

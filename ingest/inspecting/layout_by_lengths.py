@@ -10,39 +10,28 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import replace
+from itertools import chain, combinations, product
 
-from ingest.inspecting.axis_names import COUNTER_NAME, SPACE_NAMES, TIME_NAME, space_name
+from ingest.inspecting.axis_names import COUNTER_NAME, PARAMETER_NAME, SPACE_NAMES, TIME_NAME, space_name
+from ingest.inspecting.axis_orders import AxisOrder, length_of, orders_of, with_channels
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.inferred_layout import CoordinateLists, InferredLayout, Lengths, PlacedArray, Words
+from ingest.inspecting.inferred_layout import (
+    CoordinateLists,
+    InferredLayout,
+    Lengths,
+    PlacedArray,
+    Words,
+    is_scalar,
+)
+from ingest.inspecting.rival_orders import WORST, other_orders, rival_orders
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
-# A longer axis is more likely of cells, a shorter one of components.
-MOST_COMPONENTS = 9
-MOST_CHANNELS = 256
-FEWEST_CELLS = 5
 LONGEST_LIST = 10**6
-# A layout with a lower score is refused.
-WORST = -1.0
-# Another order is reported if its score is at most this much lower.
-NEARLY = 3.0
-CHANNEL_FIRST = (TRAJECTORY, CHANNEL, TIME)
-# Arrays with these names hold several fields, so their channels are not a vector.
-STACKS = ("data", "solution", "fields", "state", "output", "q", "prim", "cons")
 # Attributes that count frames.
 COUNTERS = re.compile(
     r"n_?t|n(um)?_?(frames|steps|timesteps|snapshots|times|outputs)|time_?steps|writes|T", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """One possible order of the axes of an array, and its score."""
-
-    score: float
-    axes: Words
-    words: Words
 
 
 def layout_by_lengths(
@@ -59,6 +48,11 @@ def layout_by_lengths(
         return None
 
     model, candidate = best
+    # Of orders that are as likely, the one with the fewest channels is drafted: it has the fewest fields.
+    open_orders = sorted(
+        (candidate, *_rivals(model, candidate, lists, numbers)), key=lambda order: order.words.count(CHANNEL)
+    )
+    candidate, *rivals = open_orders
     lengths = PlacedArray(model, candidate.words).lengths
     fields, left, on_faces = [], [], []
 
@@ -73,13 +67,13 @@ def layout_by_lengths(
             else:
                 on_faces.append(faces)
 
-    scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
+    scalars = tuple(each for each in left if is_scalar(each, lengths))
     rest = tuple(each for each in left if each not in scalars)
     axes_from = "From the lengths of the coordinates." if lists.space else ""
     stored_cells = tuple(lengths[word] for word in candidate.words if word in candidate.axes)
     if not axes_from and cells == stored_cells:
         axes_from = "From the numbers of cells that the file states."
-    time_from = _time_from(model, candidate, lengths, lists, numbers)
+    time_from = _time_from(model, candidate, lists, numbers)
     return InferredLayout(
         candidate.axes,
         candidate.words,
@@ -90,20 +84,33 @@ def layout_by_lengths(
         rest,
         axes_from,
         time_from,
-        other_orders=_other_orders(model, candidate, lists),
+        other_orders=other_orders(model, candidate, lists),
         on_faces=tuple(on_faces),
+        rivals=tuple(each.words for each in rivals),
     )
+
+
+def _rivals(
+    model: ArrayInfo, chosen: AxisOrder, lists: CoordinateLists, numbers: Mapping[str, float]
+) -> list[AxisOrder]:
+    """The orders for which lists and attributes speak as much as for the chosen one."""
+    is_timed = bool(_time_from(model, chosen, lists, numbers))
+    return [
+        each
+        for each in rival_orders(model, chosen, lists)
+        if bool(_time_from(model, each, lists, numbers)) == is_timed and (is_timed or lists.space)
+    ]
 
 
 def _lists(usable: list[ArrayInfo]) -> CoordinateLists:
     """The lists of coordinates and times, found by their names; columns and meshgrids count as lists."""
     space: dict[str, ArrayInfo] = {}
     time = None
-    grids = Counter(each.values for each in usable if space_name(each.path.rpartition("/")[2]))
+    grids = Counter(each.values for each in usable if space_name(_last_word(each)))
     lengths = Counter(each.lengths for each in usable)
 
     for each in usable:
-        last = each.path.rpartition("/")[2]
+        last = _last_word(each)
         if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
             continue
         # T is a temperature if another array has the same shape, or ends with its axes.
@@ -126,7 +133,19 @@ def _lists(usable: list[ArrayInfo]) -> CoordinateLists:
     meshes = [axis for axis, each in ordered.items() if len(each.values) > 1]
     for axis in meshes[len(ordered[meshes[0]].values) :] if meshes else []:
         del ordered[axis]
-    return CoordinateLists(ordered if len(space) <= 3 else {}, time)
+    parameters = tuple(each for each in usable if each is not time and _is_parameter(each))
+    return CoordinateLists(ordered if len(space) <= 3 else {}, time, parameters)
+
+
+def _last_word(each: ArrayInfo) -> str:
+    """The last word of a path; for an array of a split, without the word of the split."""
+    return each.name if each.split_pattern else each.path.rpartition("/")[2]
+
+
+def _is_parameter(each: ArrayInfo) -> bool:
+    """Whether it is a list of numbers that is called by a parameter of the physics, or by runs."""
+    is_list = len(each.values) == 1 and each.size > 1 and not each.pattern and not each.is_dates
+    return is_list and bool(PARAMETER_NAME.fullmatch(each.name))
 
 
 def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
@@ -144,7 +163,7 @@ def _is_third_mesh(each: ArrayInfo, lists: CoordinateLists) -> bool:
     return bool(group) and group in meshes and space_name(each.name) != ""
 
 
-def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[ArrayInfo, _Candidate] | None:
+def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[ArrayInfo, AxisOrder] | None:
     """The array with the layout that fits most others, which is not always the largest, and this layout."""
     best = None
     best_key: tuple[int, float, int] = (0, 0.0, 0)
@@ -160,151 +179,19 @@ def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[Arra
     return best
 
 
-def _best_candidate(array: ArrayInfo, lists: CoordinateLists) -> _Candidate | None:
+def _best_candidate(array: ArrayInfo, lists: CoordinateLists) -> AxisOrder | None:
     """The order of axes with the highest score; None if every score is too low."""
     grouped = array.groups > 1 or bool(array.pattern)
-    fewest = 2 if lists.all or grouped else 3
-    best = None
-    for axes, words in _orders(array, lists):
-        if len(words) != len(array.lengths) or len(words) < fewest:
-            continue
-        score = _score(array, words, axes, lists)
-        if score > (best.score if best else WORST):
-            best = _Candidate(score, axes, words)
-    return best
+    if len(array.lengths) < (2 if lists.all or grouped else 3):
+        return None
+    best = max(orders_of(array, lists), key=lambda order: order.score, default=None)
+    return best if best is not None and best.score > WORST else None
 
 
-def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, Words]]:
-    """Yields the axes of space and the names of all axes, in all usual orders, most usual first."""
-    choices = [lists.axes] if lists.axes else [("x", "y"), ("x", "y", "z"), ("x",)]
-    one_run = array.groups > 1 or bool(array.pattern)
-    leads: list[Words] = [()] if one_run else [(), (TRAJECTORY,)]
-    for axes, lead, channels, early, step in product(choices, leads, (0, 1, 2), (False, True), (1, -1)):
-        yield axes, _in_order((*lead, TIME), axes[::step], channels, components_first=early)
-    if not array.pattern:
-        for axes, lead, step in product(choices, leads, (1, -1)):
-            yield axes, (*lead, *axes[::step], TIME)
-    if not one_run:
-        # Batches of videos, as networks take them.
-        for axes, step in product(choices, (1, -1)):
-            yield axes, (*CHANNEL_FIRST, *axes[::step])
-
-
-def _other_orders(array: ArrayInfo, chosen: _Candidate, lists: CoordinateLists) -> tuple[str, ...]:
-    """Orders that are nearly as likely, each with what it would mean; x and y may always change places.
-
-    docs/decisions/0155-what-else-a-draft-could-say.md
-    """
-    if lists.space or array.pattern or array.groups > 1 or len(array.lengths) < 4:
-        return ()
-    found: dict[Words, float] = {}
-    # Runs may also come last, as MATLAB and neural operators store them.
-    last = [(axes, (*axes, TIME, TRAJECTORY)) for axes in (("x", "y"), ("x", "y", "z"))]
-    for axes, words in (*_orders(array, lists), *last):
-        kinds = tuple("" if word in axes else word for word in words)
-        if len(words) != len(array.lengths) or words == chosen.words:
-            continue
-        score = _score(array, words, axes, lists)
-        known = tuple("" if word in chosen.axes else word for word in chosen.words)
-        alike = any(tuple("" if w in "xyz" else w for w in each) == kinds for each in found)
-        if score > max(WORST, chosen.score - NEARLY) and kinds != known and not alike:
-            found[words] = score
-    best = sorted(found, key=lambda words: -found[words])[:3]
-    return tuple(f'"{" ".join(words)}": {_meaning(words, array.lengths)}' for words in best)
-
-
-def _meaning(words: Words, lengths: tuple[int, ...]) -> str:
-    """What an order says of an array.
-
-    >>> _meaning(("n", "c", "t", "x", "y"), (6, 3, 9, 16, 24))
-    '6 trajectories, 3 channels, 9 frames, x 16, y 24'
-    """
-    names = {TRAJECTORY: "trajectories", CHANNEL: "channels", TIME: "frames"}
-    pairs = zip(words, lengths, strict=True)
-    return ", ".join(f"{n} {names[word]}" if word in names else f"{word} {n}" for word, n in pairs)
-
-
-def _in_order(lead: Words, space: Words, channels: int, *, components_first: bool) -> Words:
-    """The names of all axes, with components before or after the axes of space."""
-    components = (CHANNEL,) * channels
-    return (*lead, *components, *space) if components_first else (*lead, *space, *components)
-
-
-def _score(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) -> float:
-    """The score of these names: lists count most, then likely numbers of cells and components."""
-    lengths = PlacedArray(array, words).lengths
-    score = _time_score(array, words, lengths, lists.time)
-    score += sum(_list_score(each, axis, lengths) for axis, each in lists.space.items())
-    cells = [lengths[axis] for axis in axes]
-    # Most files have two dimensions, so a third one needs more evidence.
-    if len(axes) == 2:
-        score += 0.3
-    elif len(axes) == 1 and not lists.space and len(words) > 2:
-        score -= 1.5
-    if lists.cells and sorted(cells) == sorted(lists.cells):
-        score += 2.0
-    score += len(axes) * min(cells) / max(cells) / 2 - 2.0 * sum(length < FEWEST_CELLS for length in cells)
-    components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
-    if components:
-        likely = components[0] <= MOST_COMPONENTS
-        if len(components) == 2:
-            likely = set(components) == {len(axes)}
-        elif array.name.lower() in STACKS and len(axes) > 1 and words[words.index(CHANNEL) - 1] == TIME:
-            likely = components[0] <= MOST_CHANNELS
-        score += 1.0 if likely else -5.0
-    if words[:3] == CHANNEL_FIRST:
-        score -= 0.3
-    elif words[:3] == (TRAJECTORY, TIME, CHANNEL) and components[0] > lengths[TIME]:
-        score -= 1.0
-    return score
-
-
-def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInfo | None) -> float:
-    """The score for the length of a list of times, and for an unlimited axis."""
-    score = 0.0
-    if len(array.unlimited) == 1 and not array.pattern:
-        score += 3.0 if words[array.unlimited[0]] == TIME else -3.0
-    if words[-1] == TIME:
-        # An unusual order needs more evidence.
-        score -= 1.0
-    if time is None:
-        return score
-    # Some generators store one time more than there are frames; equal numbers are more usual.
-    score += {0: 4.0, 1: 2.5}.get(_length(time) - lengths[TIME], -4.0)
-    if len(time.values) == 2 and not time.pattern:
-        score += 2.0 if time.values[0] == lengths.get(TRAJECTORY) else -2.0
-    return score
-
-
-def _list_score(each: ArrayInfo, axis: str, lengths: Lengths) -> float:
-    """The score for a list with the length of its axis; a meshgrid has the lengths of all stored axes."""
-    cells = tuple(length for word, length in lengths.items() if word not in (TIME, TRAJECTORY))
-    if len(each.values) > 1 and each.values[-len(cells) :] == cells:
-        return 2.0
-    return 2.0 if _length(each) == lengths[axis] else -4.0
-
-
-def _length(each: ArrayInfo) -> int:
-    """The length of a list, or of one of the lists of several trajectories."""
-    return each.values[0] if len(each.values) == 1 else each.values[-1]
-
-
-def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
+def _fit(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> Words:
     """The names of the axes of another array on the same grid; empty if it is not on the grid."""
-    words = candidate.words
-    space = tuple(word for word in words if word in candidate.axes)
-    if words[-1] == TIME:
-        choices: list[Words] = [words, (*space, TIME), space]
-    elif words[:3] == CHANNEL_FIRST:
-        choices = [words, (TRAJECTORY, TIME, *space), (TIME, *space), (TRAJECTORY, *space), space]
-    else:
-        early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
-        leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
-        counts = product(leads, (0, 1, 2))
-        choices = [_in_order(lead, space, count, components_first=early) for lead, count in counts]
-
-    for fit in choices:
-        if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in words):
+    for fit in _parts_of(candidate):
+        if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in candidate.words):
             continue
         if array.pattern and fit[0] != TIME:
             continue
@@ -315,13 +202,13 @@ def _fit(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Words:
     return ()
 
 
-def _fits(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> bool:
+def _fits(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> bool:
     """Whether the array changes in time on this grid, or on the faces of its cells."""
     in_cells = TIME in _fit(array, candidate, lengths)
     return in_cells or _on_faces(array, candidate, lengths) is not None
 
 
-def _on_faces(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> PlacedArray | None:
+def _on_faces(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> PlacedArray | None:
     """The array as one on the faces of the cells, with one value more along one axis; otherwise None."""
     for axis in candidate.axes:
         words = _fit(array, candidate, lengths | {axis: lengths[axis] + 1})
@@ -330,17 +217,38 @@ def _on_faces(array: ArrayInfo, candidate: _Candidate, lengths: Lengths) -> Plac
     return None
 
 
+def _parts_of(order: AxisOrder) -> Iterator[Words]:
+    """Yields the words of other arrays on the grid of an order: without some of its other axes, or with
+    components at their usual place.
+    """
+    words = order.words
+    space = tuple(word for word in words if word in order.axes)
+    others = [place for place, word in enumerate(words) if word not in order.axes]
+    counts = range(len(others), -1, -1)
+    dropped = chain.from_iterable(combinations(others, len(others) - count) for count in counts)
+    parts = [_without(words, gone) for gone in dropped]
+    # Of parts with as many axes, those with time come first.
+    yield from sorted(parts, key=lambda part: (TIME not in part, CHANNEL in part))
+    if words[-1] == TIME:
+        return
+    early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
+    leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
+    for lead, channels in product(leads, (0, 1, 2)):
+        yield with_channels(lead, space, channels, early)
+
+
+def _without(words: Words, gone: tuple[int, ...]) -> Words:
+    return tuple(word for place, word in enumerate(words) if place not in gone)
+
+
 def _time_from(
-    model: ArrayInfo,
-    candidate: _Candidate,
-    lengths: Lengths,
-    lists: CoordinateLists,
-    numbers: Mapping[str, float],
+    model: ArrayInfo, candidate: AxisOrder, lists: CoordinateLists, numbers: Mapping[str, float]
 ) -> str:
     """The reason why the axis t is time; empty if there is none."""
+    lengths = PlacedArray(model, candidate.words).lengths
     if model.pattern:
         return "a state for each number in the names"
-    if lists.time is not None and _length(lists.time) - lengths[TIME] in (0, 1):
+    if lists.time is not None and length_of(lists.time) - lengths[TIME] in (0, 1):
         return f"the list of times {lists.time.path}"
     if model.unlimited == (candidate.words.index(TIME),):
         return "the axis that may grow"

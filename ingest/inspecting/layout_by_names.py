@@ -5,12 +5,35 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from ingest.inspecting.axis_names import COUNTER_NAME, TIME_NAME, axis_word, is_space, role
+from ingest.inspecting.axis_names import (
+    COUNTER_NAME,
+    SPACE_NAME,
+    TIME_NAME,
+    axis_word,
+    is_space,
+    letter,
+    role,
+)
 from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.inferred_layout import CoordinateLists, InferredLayout, Lengths, PlacedArray, Words
+from ingest.inspecting.inferred_layout import (
+    CoordinateLists,
+    InferredLayout,
+    Lengths,
+    PlacedArray,
+    Words,
+    is_scalar,
+)
+from ingest.inspecting.named_axes import (
+    NamedAxes,
+    all_named,
+    coordinate_of,
+    is_coordinate,
+    swept_axes,
+    with_swept_axes,
+)
 from ingest.inspecting.numbered_arrays import HOLE
-from ingest.inspecting.staggered_grids import NamedAxes, cells_between, claim, grids_of, on_faces_of, renamed
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.inspecting.staggered_grids import cells_between, claim, grids_of, on_faces_of, renamed
+from ingest.layout import TIME
 
 
 def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayout | None:
@@ -18,8 +41,10 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
 
     `supposed` is a dimension that is assumed to be time without a reason.
     """
-    coordinates = {each.path: each for each in usable if _is_coordinate(each)}
-    named = [_supposing(each, supposed) for each in _all_named(usable, coordinates)]
+    coordinates = {each.path: each for each in usable if is_coordinate(each)}
+    named = [_supposing(each, supposed) for each in all_named(usable, coordinates)]
+    swept = swept_axes(named)
+    named = [with_swept_axes(each, swept) for each in named]
     fields = [each for each in named if TIME in each.words and each.space and len(each.space) <= 3]
     if not fields:
         return None
@@ -36,12 +61,14 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
     lengths = renamed(PlacedArray(model.array, words).lengths, names)
 
     taken = [*chosen, *(each for each in named if TIME not in each.words and each.space == grid)]
+    lists = _lists(model, words, names, usable, coordinates)
     placed = tuple(
-        PlacedArray(each.array, _words(each, names)) for each in taken if _fits(each, lengths, names)
+        PlacedArray(each.array, _words(each, names))
+        for each in taken
+        if each.array not in lists.all and _fits(each, lengths, names)
     )
     faces = [found for each in fields if (found := on_faces_of(each, model, names))]
     on_faces = {each.array.path for each in faces}
-    lists = _lists(model, words, names, usable, coordinates)
     others = {}
     for space, members in grids.items():
         paths = tuple(each.array.path for each in members if each.array.path not in on_faces)
@@ -49,7 +76,7 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
             others[", ".join(word.rpartition("/")[2] for word in members[0].words)] = paths
     taken_paths = on_faces | {each.array.path for each in placed}
     left = [each for each in usable if each not in lists.all and each.path not in taken_paths]
-    scalars = tuple(each for each in left if each.lengths in ((), (1,), (lengths.get(TRAJECTORY),)))
+    scalars = tuple(each for each in left if is_scalar(each, lengths))
     rest = tuple(each for each in left if each not in scalars)
     return InferredLayout(
         axes=tuple(names.values()),
@@ -63,13 +90,14 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         time_from="" if supposed else _time_from(model, words),
         other_grids=others,
         on_faces=tuple(faces),
+        swept=swept,
     )
 
 
 def is_one_state_by_names(usable: list[ArrayInfo]) -> bool:
     """Whether all named dimensions are of space, so that the file holds one state."""
-    coordinates = {each.path: each for each in usable if _is_coordinate(each)}
-    named = _all_named(usable, coordinates)
+    coordinates = {each.path: each for each in usable if is_coordinate(each)}
+    named = all_named(usable, coordinates)
     large = [each for each in named if len(each.space) >= 2]
     return bool(large) and not any(TIME in each.words for each in named)
 
@@ -79,71 +107,21 @@ def dimension_of_unknown_meaning(usable: list[ArrayInfo]) -> str:
 
     Its other dimensions must be axes of space by their names or units.
     """
-    coordinates = {each.path: each for each in usable if _is_coordinate(each)}
-    largest = max(_all_named(usable, coordinates), key=lambda each: each.array.size)
+    coordinates = {each.path: each for each in usable if is_coordinate(each)}
+    largest = max(all_named(usable, coordinates), key=lambda each: each.array.size)
     unknown = []
     for dimension in largest.dimensions:
-        listed = _coordinate_of(dimension, largest.array.path, coordinates)
+        listed = coordinate_of(dimension, largest.array.path, coordinates)
         # A unit of length shows an axis of space, and so does its name.
         if dimension in largest.space and not is_space(dimension, listed.attributes if listed else {}):
             unknown.append(dimension)
     return unknown[0] if 0 < len(unknown) < len(largest.space) else ""
 
 
-def _all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[NamedAxes]:
-    """The arrays with names of dimensions, without coordinates."""
-    return [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
-
-
 def _supposing(each: NamedAxes, dimension: str) -> NamedAxes:
     """The same array with this dimension as time."""
     words = tuple(TIME if word == dimension else word for word in each.words)
     return replace(each, words=words) if dimension else each
-
-
-def _is_coordinate(each: ArrayInfo) -> bool:
-    """Whether it is a list with the name of its dimension."""
-    if len(each.dimensions) != 1 or each.pattern:
-        return False
-    last = each.path.rpartition("/")[2]
-    return each.dimensions[0] in (each.path, last)
-
-
-def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | None:
-    """The words of an array's axes; None if a long axis has no known name."""
-    if not each.dimensions or not any(each.dimensions):
-        return None
-
-    words = [TIME] if each.pattern else []
-    dimensions = [HOLE] if each.pattern else []
-    for number, dimension in enumerate(each.dimensions):
-        coordinate = _coordinate_of(dimension, each.path, coordinates)
-        found = role(dimension, coordinate.attributes if coordinate else {})
-        length = (each.shape or ())[number]
-        if each.unlimited == (number,) and found in ("", "space") and TIME not in words and not coordinate:
-            found = "t"
-        if found == "other" or (found == "" and length > 9):
-            return None
-        # An axis of one cell is treated as a component.
-        if found in ("", "c") or (found == "space" and length == 1):
-            words.append(CHANNEL)
-        else:
-            words.append({"t": TIME, "n": TRAJECTORY}.get(found, dimension))
-        dimensions.append(dimension)
-
-    repeated = any(count > 1 for word, count in Counter(words).items() if word != CHANNEL)
-    if repeated or words.count(CHANNEL) > 2:
-        return None
-    return NamedAxes(each, tuple(words), tuple(dimensions))
-
-
-def _coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) -> ArrayInfo | None:
-    """The list of a dimension, in the same group or at the root."""
-    group = path.rpartition("/")[0]
-    for place in (f"{group}/{dimension}" if group else dimension, dimension):
-        if place in coordinates:
-            return coordinates[place]
-    return None
 
 
 def _unique_axes(dimensions: list[str]) -> dict[str, str]:
@@ -181,13 +159,25 @@ def _lists(
     time = None
     lengths = renamed(PlacedArray(model.array, model.words).lengths, names)
     for word, dimension in zip(words, model.dimensions, strict=True):
-        listed = _coordinate_of(dimension, model.array.path, coordinates)
+        listed = coordinate_of(dimension, model.array.path, coordinates)
         listed = listed or _namesake(dimension, lengths.get(names.get(word, word)), usable)
         if listed is not None and word in names:
             space[names[word]] = listed
         elif word == TIME:
             time = listed or _other_times(dimension, model, usable)
+    for axis in names.values():
+        mesh = _meshgrid(axis, tuple(each for each in model.dimensions if each in names), usable)
+        if axis not in space and mesh is not None:
+            space[axis] = mesh
     return CoordinateLists(space, time)
+
+
+def _meshgrid(axis: str, dimensions: Words, usable: list[ArrayInfo]) -> ArrayInfo | None:
+    """The coordinate of an axis as an array along all axes of space: x_rho along eta_rho and xi_rho."""
+    alike = [each for each in usable if each.dimensions == dimensions and len(dimensions) > 1]
+    named = [each for each in alike if SPACE_NAME.fullmatch(each.name) and letter(each.name) == letter(axis)]
+    # Positions in metres come before degrees.
+    return min(named, key=lambda each: len(each.name), default=None) if letter(axis) else None
 
 
 def _namesake(dimension: str, length: int | None, usable: list[ArrayInfo]) -> ArrayInfo | None:

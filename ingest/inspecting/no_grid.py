@@ -32,9 +32,13 @@ _CONNECTIVITY = re.compile(
 )
 # Points of a cell: two of an edge to 27 of a hexahedron.
 CORNERS = range(2, 28)
-FEWEST_POINTS = 10
+FEWEST_POINTS = 3
+# Fewer points cannot be interpolated to a grid.
+MOST_PROBES = 10
+PROBES = "probes or stations, no grid; expected fields on a grid; name the files that hold them"
 # Names of lists that say where points are: clon, lonc, cell_x, Cy, lat.
-_PLACE = r"(?:c|n|(?:cell|node|face|elem(?:ent)?|point|vertex)[-_]?)?"
+_SENSOR = r"probe|sensor|station|receiver|rec|gau?ge|buoy|detector|electrode|tracer"
+_PLACE = rf"(?:c|n|p|s|(?:cell|node|face|elem(?:ent)?|point|vertex|{_SENSOR})s?[-_]?)?"
 _POSITION = re.compile(
     rf"{_PLACE}(x|y|z|lon|lat)(?:gitude|itude)?"
     r"(?:c|p|s|[-_]?(?:coords?|coordinates?|cell|node|pos|points?))?",
@@ -42,11 +46,18 @@ _POSITION = re.compile(
 )
 # Lists of positions as one array [N, 2] or [N, 3].
 POSITIONS = re.compile(
-    r"coord|point|cent(er|re)|node|vert|pos(ition)?s?|xyz|mesh|location|geometry"
+    rf"{_SENSOR}|coord|point|cent(er|re)|node|vert|pos(ition)?s?|xyz|mesh|location|geometry"
     r"|^(c|xy|cells?|grid|x([-_](star|data|all|train|test))?)$",
     re.IGNORECASE,
 )
 _WAVENUMBER = re.compile(r"k[xyz]|wave_?numbers?(_?[xyz])?", re.IGNORECASE)
+# Axes of spectra; `k` is also a level, but not as the only axis of an energy.
+_SPECTRAL = re.compile(
+    r"(ang(ular)?_?)?freq(s|uenc(y|ies))?|wave_?(numbers?|lengths?)|harmonics?|modes?|k_?(bins?|vals?|mag)"
+    r"|spherical_harmonic_degree|periods?",
+    re.IGNORECASE,
+)
+_ENERGY = re.compile(r"e(_?k)?|ek|\w*(spectr(um|a|al)|psd|power|energy|kinetic)\w*|tke", re.IGNORECASE)
 # Numbers of cells along the axes: nx, Ny, n_z.
 _CELLS_ALONG = re.compile(r"n_?[xyz]|n_?(lon|lat)", re.IGNORECASE)
 _HEALPIX = re.compile(r"healpix|hpx|hp_|cells?|pix(els?)?", re.IGNORECASE)
@@ -93,7 +104,8 @@ def particles(listed: tuple[ArrayInfo, ...]) -> str:
 def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     """The reason, where no array is a field on a grid; empty where no mark of one is known."""
     along = (along_wavenumbers(each.path, each.dimensions) for each in listed)
-    reasons = (_complex(listed), _points(arrays, listed), _references(listed), *along)
+    reasons = (_complex(listed), _points(arrays, listed), _references(listed), spectrum(listed), *along)
+    reasons = (*reasons, _records(listed), _objects(listed))
     return next(filter(None, reasons), "")
 
 
@@ -134,13 +146,40 @@ def _is_list(each: ArrayInfo, name: re.Pattern[str]) -> bool:
     return len(each.values) == 1 and each.size > 1 and name.fullmatch(each.name) is not None
 
 
+def spectrum(listed: tuple[ArrayInfo, ...], cells: int = 0, dimension: str = "") -> str:
+    """Why an array along frequencies or wavenumbers is no field in space; empty where no name says so.
+
+    `cells` and `dimension` are the length and the name of the only axis, if there is one. Otherwise any list
+    of such numbers counts that is as long as the last axis of another array.
+    """
+    axis = dimension.rpartition("/")[2]
+    whole_lists = [each for each in listed if len(each.values) == 1 and not each.fault]
+    lists = [each for each in whole_lists if each.size >= FEWEST_POINTS]
+    for each in listed:
+        if each.fault or (cells and cells not in each.values):
+            continue
+        if each in whole_lists and not _ENERGY.fullmatch(each.name):
+            continue
+        last = each.values[-1] if len(each.values) <= 2 else 0
+        names = [one.name for one in lists if one.size == (cells or last) and one is not each]
+        for name in [axis, *names] if axis else names:
+            if _SPECTRAL.fullmatch(name) or (name.lower() == "k" and _ENERGY.fullmatch(each.name)):
+                return (
+                    f"{printable(each.path)} is along {printable(name)}: a spectrum, not a field in space; "
+                    "expected arrays over time and space; leave this file out, and name those with the fields"
+                )
+    return ""
+
+
 def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, dimension: str = "") -> str:
     """Why a single axis of so many cells is no axis, where the file says where each cell is."""
     lengths = ((cells, 2), (cells, 3), (2, cells), (3, cells))
     positions = [each for each in listed if POSITIONS.search(each.name)]
     placed = next((each for each in positions if each.lengths in lengths), None)
     if placed is not None:
-        return f"{printable(placed.path)} says where {cells} cells are: {UNSTRUCTURED}"
+        is_sensor = re.search(_SENSOR, placed.name, re.IGNORECASE)
+        said = PROBES if is_sensor else UNSTRUCTURED
+        return f"{printable(placed.path)} says where {cells} {'points' if is_sensor else 'cells'} are: {said}"
     moving = next((each for each in positions if each.lengths[1:] in lengths), None)
     if moving is not None:
         return (
@@ -166,7 +205,7 @@ def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, 
             f"{cells} cells of HEALPix, a list of cells on the globe; expected a grid with axes; interpolate "
             "to latitudes and longitudes first (healpy.get_interp_val)"
         )
-    reason = _points(arrays, listed)
+    reason = _points(arrays, listed) or spectrum(listed, cells, dimension)
     if not reason and OTHER_NAME.fullmatch(dimension.rpartition("/")[2]):
         reason = f"the dimension {printable(dimension)} is a list of cells or points; {INTERPOLATE}"
     return reason
@@ -211,7 +250,7 @@ def _points(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     for count, axes in places.items():
         own = list(axes.values())
         fields = [each for each in listed if count in each.values and each not in own]
-        if len(axes) < 2 or not any(each.pattern or len(each.values) == 2 for each in fields):
+        if len(axes) < 2 or not any(map(_may_be_of_points, fields)):
             continue
         names = printable(", ".join(each.path for each in own))
         shape = _shape_of_grid(arrays, own) if len(own) == 2 else ()
@@ -220,8 +259,15 @@ def _points(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
                 f"{names} are the {count} cells of a grid of {shape[0]} by {shape[1]} as a list; expected "
                 f"arrays with an axis each; write u.reshape(-1, {shape[0]}, {shape[1]}) of each"
             )
-        return f"{names} say where {count} points are: points without a grid; {INTERPOLATE}"
+        is_probe = count < MOST_PROBES or re.search(_SENSOR, names, re.IGNORECASE)
+        what = PROBES if is_probe else f"points without a grid; {INTERPOLATE}"
+        return f"{names} say where {count} points are: {what}"
     return ""
+
+
+def _may_be_of_points(each: ArrayInfo) -> bool:
+    """Whether an array may be [time, point], or with a few components."""
+    return bool(each.pattern) or len(each.values) == 2 or (len(each.values) == 3 and min(each.values) <= 3)
 
 
 def _shape_of_grid(arrays: ArrayFile, lists: list[ArrayInfo]) -> tuple[int, ...]:
@@ -242,6 +288,30 @@ def _is_meshgrid(
 ) -> bool:
     rows, columns = slow.reshape(shape), fast.reshape(shape)
     return bool((rows == rows[:, :1]).all() and (columns == columns[:1]).all())
+
+
+def _records(listed: tuple[ArrayInfo, ...]) -> str:
+    """Arrays of records, each with several fields; numpy calls them structured."""
+    held = [each for each in listed if each.dtype == RECORD or (each.fault or "").startswith("holds records")]
+    if not held:
+        return ""
+    name = printable(held[0].path)
+    return (
+        f"{name} is an array of records with several fields each; expected an array per field; save each as "
+        f"one: numpy.savez(path, rho={name}['rho'], u={name}['u'])"
+    )
+
+
+def _objects(listed: tuple[ArrayInfo, ...]) -> str:
+    """A list of arrays that Python pickled, as of runs of different lengths."""
+    held = [each for each in listed if (each.fault or "").startswith("holds object")]
+    if not held:
+        return ""
+    name = printable(held[0].path)
+    return (
+        f"{name} is a list of Python objects, which may run code when they are read; expected plain arrays; "
+        f"save each run: numpy.savez(f'run_{{k}}.npz', {name}={name}[k])"
+    )
 
 
 def _references(listed: tuple[ArrayInfo, ...]) -> str:

@@ -45,6 +45,13 @@ def out_of_order(time: ArrayInfo, times: Values) -> list[str]:
     """The rule for times that are not in order, with what to do: a build refuses them until they are."""
     first = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
     name, here, before = printable(time.path), f"{times[first]:g}", f"{times[first - 1]:g}"
+    if (times[np.flatnonzero(np.diff(times) <= 0) + 1] == times[0]).all():
+        return [
+            f"# FIX: {name} begins again, at {here}, at frame {first}: runs one after another in one array.",
+            "# Save each run to a file of its own, with its times.",
+            "[time]",
+            line("stored", time.stored),
+        ]
     return [
         f"# FIX: the frames are not in order of time: {name} is {here} at frame {first}, after {before}.",
         f"# Write the file again with the frames of each array sorted by {name} (numpy.argsort), each time",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ingest.inspecting.axis_names import PARAMETER_NAME
+
 # Named as a paper would state them: taken whatever their type.
 _PHYSICS = (
     "re ra pr ma pe sc fr ro ek we ca gamma nu mu kappa eta alpha beta sigma epsilon eps lambda omega rho "
@@ -54,6 +56,15 @@ IN_FILES = re.compile(
     rf"(?P<number>{_VALUE}){_BEHIND}",
     re.IGNORECASE,
 )
+
+
+def is_parameter_list(name: str) -> bool:
+    """Whether a list of numbers is called by a parameter: nus, viscosities.
+
+    >>> is_parameter_list("viscosities"), is_parameter_list("seeds"), is_parameter_list("loss")
+    (True, False, False)
+    """
+    return bool(PARAMETER_NAME.fullmatch(name)) and name.lower().removesuffix("s") not in PROGRAM
 
 
 def looks_like_physics(name: str, value: float) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from ingest.correction import Correction
 from ingest.layout import BlockRule, CoordinateRule, MaskRule, TileRule, TimeRule
-from ingest.recipe import Exclusion, ExpectedSize, Recipe, RecipeField
+from ingest.recipe import Recipe, RecipeField
+from ingest.release import Exclusion, ExpectedSize
 from ingest.split import HeldOutRule, SplitRule
 
 
@@ -113,6 +114,11 @@ TABLES = (
                 "Blocks of one level that make up the grid; `layout` names their axis `b`.", "[blocks]"
             ),
             "held_out": RecipeKey("Runs for validation or test.", "[[held_out]]"),
+            "split_names": RecipeKey(
+                "For files with an array per split: the word of each split, which takes the place of "
+                "`{split}` in names of arrays, as in `stored`.",
+                'split_names = { train = "", test = "_test" }  # stored = ["u{split}"]: u and u_test',
+            ),
             "split": RecipeKey("How the other runs are divided among the splits.", "[split]"),
             "expected": RecipeKey(
                 "Sizes of the published release; a difference is only reported.", "[expected]"

@@ -80,6 +80,7 @@ def _type_in_words(annotation: str) -> str:
         "tuple[AxisName, ...]": "list of 1 to 3 names",
         "tuple[int, ...]": "list of whole numbers",
         "dict[str, str]": "table of text",
+        "dict[Split, str]": "table: split to text",
         "dict[AxisName, CoordinateRule]": "table: axis to a rule",
         "dict[AxisName, tuple[float, float]]": "table: axis to two numbers",
         "dict[AxisName, tuple[Natural, Natural]]": "table: axis to two whole numbers",

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ingest.inspecting.axis_names import axis_word, letter
-from ingest.inspecting.contents import ArrayInfo
-from ingest.inspecting.inferred_layout import Lengths, PlacedArray, Words
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.inspecting.inferred_layout import Lengths, PlacedArray
+from ingest.inspecting.named_axes import NamedAxes
 
 # Names of velocities, momenta and magnetic fields along one axis: such fields may be on faces.
 COMPONENT = re.compile(
     r"(?:ss)?(?P<uvw>[uvw])(?:o|bar|_?vel\w*|_?wind)?|(?:vel|mom|v|m|b|e)\w*?_?(?P<axis>[xyz123])",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class NamedAxes:
-    """An array with a word for each axis: a letter of the layout, or the name of a dimension of space."""
-
-    array: ArrayInfo
-    words: Words
-    dimensions: Words
-
-    @property
-    def space(self) -> frozenset[str]:
-        return frozenset(word for word in self.words if word not in (TIME, TRAJECTORY, CHANNEL))
 
 
 def grids_of(fields: list[NamedAxes]) -> dict[frozenset[str], list[NamedAxes]]:

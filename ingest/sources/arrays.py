@@ -9,6 +9,7 @@ from pathlib import Path
 from ingest.fields.described_fields import described_file, header_request
 from ingest.fields.field_stack import FieldStack
 from ingest.fields.run_arrays import RunArrays
+from ingest.fields.split_arrays import SplitArrays, described_splits
 from ingest.formats.arrays import AttributedArrays
 from ingest.formats.hdf5 import virtual_sources
 from ingest.formats.open_any import is_hdf5, open_arrays
@@ -40,7 +41,7 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
+def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack | SplitArrays]:
     """Opens a file as the recipe describes it; raises SourceError if they differ, or if a rule is missing."""
     if not recipe.layout:
         raise SourceError(
@@ -48,7 +49,10 @@ def open_file(path: Path, recipe: Recipe) -> Iterator[FieldStack]:
             f'"n t {" ".join(recipe.axes)}"; n trajectory, t time, c component or channel'
         )
     with _opened(path, recipe) as arrays:
-        yield described_file(arrays, recipe, recipe.layout)
+        if recipe.split_names:
+            yield described_splits(arrays, recipe)
+        else:
+            yield described_file(arrays, recipe, recipe.layout)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import pytest
 
 from ingest.catalogue import find_recipe
 from ingest.layout import MaskRule
-from ingest.recipe import Correction, Exclusion, Recipe
+from ingest.recipe import Correction, Recipe
+from ingest.release import Exclusion
 from ingest.source import Row, Source, find, require_frames, sources
 from shards.errors import SettingsError, SourceError
 from shards.program.settings import make

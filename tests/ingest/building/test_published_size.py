@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from ingest.building.published_size import published_size
 from ingest.cli import app
-from ingest.recipe import ExpectedSize, Recipe, RecipeField
+from ingest.recipe import Recipe, RecipeField
+from ingest.release import ExpectedSize
 from shards.errors import SettingsError
 
 FIELDS = (

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from ingest.inspecting.draft_name import dataset_name
 from ingest.inspecting.folder import look_through
 from shards.errors import SourceError
 
@@ -146,3 +147,10 @@ def test_a_word_before_a_known_symbol_is_no_part_of_its_name(tmp_path):
         series(tmp_path / f"solution_Re={reynolds},inlet_temperature=300.h5", np.arange(T))
     found = look_through(tmp_path)
     assert [each.name for each in found.parameters] == ["Re", "inlet_temperature"]
+
+
+@pytest.mark.parametrize(("folder", "name"), [("M14_N", "M14_N"), ("B3", "B3"), ("run_01", "channel")])
+def test_a_folder_with_a_label_names_the_dataset_and_a_numbered_run_does_not(tmp_path, folder, name):
+    place = tmp_path / "channel" / folder
+    place.mkdir(parents=True)
+    assert dataset_name(place) == name

@@ -33,6 +33,15 @@ def coefficients(name: str) -> dict[str, np.ndarray]:
          r"63 cells of a grid of 9 by 7 as a list.*write u.reshape\(-1, 9, 7\)"),
         (coefficients("vort_hat/2D"), "vort_hat/2D/0 holds complex numbers, Fourier.*inverse transform"),
         (coefficients("w") | {"kx": np.arange(9.0)}, "Fourier coefficients by its name or its wavenumbers"),
+        ({"p": VALUES[:, :7], "t": TIME, "probe_x": np.arange(7.0), "probe_y": np.ones(7)},
+         "probe_x, probe_y say where 7 points are: probes or stations, no grid; .*name the files"),
+        ({"v": np.stack([VALUES[:, :5]] * 3, -1), "t": TIME, "px": np.arange(5.0), "py": np.ones(5)},
+         "px, py say where 5 points are: probes"),
+        ({"p": VALUES[:, :8], "t": TIME, "sensors": np.ones((8, 2))}, "sensors says where 8 points are"),
+        ({"S": VALUES, "t": TIME, "frequency": np.arange(50.0)}, "S is along frequency: a spectrum, not a"),
+        ({"a": VALUES, "t": TIME, "modes": np.arange(50)}, "a is along modes: a spectrum"),
+        ({"state": np.zeros((T, X, Y), [("rho", "f4"), ("u", "f4")])}, "state is an array of records.*savez"),
+        ({"E": VALUES[0], "k": np.arange(50.0)}, "E is along k: a spectrum"),
         ({"psi": U + 1j * V, "t": TIME}, "psi holds complex numbers; expected real ones; write two arrays"),
     ],
 )  # fmt: skip
@@ -48,6 +57,37 @@ def test_real_numbers_along_wavenumbers_are_refused_as_coefficients(tmp_path, pa
     path = write_netcdf(tmp_path / "gx.nc", {"Phi": (names, values), "time": (("time",), TIME)})
     with pytest.raises(SourceError, match=r"Phi is along the wavenumbers ky, kx: .*inverse transform"):
         draft(path)
+
+
+@pytest.mark.parametrize(("name", "dimension"), [("E", "k"), ("energy_spectrum", "k"), ("P", "wavenumber")])
+def test_the_only_axis_may_be_that_of_a_spectrum(tmp_path, name, dimension):
+    arrays = {name: (("time", dimension), VALUES), "time": (("time",), TIME)}
+    with pytest.raises(SourceError, match=f"{name} is along {dimension}: a spectrum, not a field in space"):
+        draft(write_netcdf(tmp_path / "spectra.nc", arrays))
+
+
+def test_a_column_along_k_is_no_spectrum(tmp_path):
+    arrays = {"theta": (("time", "k"), VALUES), "time": (("time",), TIME)}
+    assert 'axes = ["k"]' in draft(write_netcdf(tmp_path / "column.nc", arrays))
+
+
+SAMPLES = np.random.default_rng(0).normal(size=(5, X, Y))
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "u"), ("coeff", "sol"), ("input", "output"), ("x_train", "y_train"), ("nu", "tensor")]
+)
+def test_pairs_without_a_time_are_refused_by_name(tmp_path, names):
+    first, second = names
+    arrays = {first: SAMPLES, second: SAMPLES[:, None] if second == "tensor" else SAMPLES}
+    words = f"{first} and {second} look like 5 pairs of an input and an output without a time"
+    with pytest.raises(SourceError, match=words):
+        draft(write_hdf5(tmp_path / "pairs.h5", arrays | {"x": CENTRES_X, "y": CENTRES_Y}))
+
+
+def test_arrays_called_as_pairs_are_a_series_if_a_list_says_so(tmp_path):
+    text = draft(write_hdf5(tmp_path / "run.h5", {"a": U, "u": V, "t": TIME, "x": CENTRES_X, "y": CENTRES_Y}))
+    assert 'layout = "t x y"' in text
 
 
 @pytest.mark.parametrize(
@@ -125,3 +165,11 @@ def test_positions_flat_grids_and_coefficients_without_names_of_axes_are_refused
 def test_a_field_in_space_next_to_its_wavenumbers_is_drafted(tmp_path):
     arrays = {"u": np.ones((T, 14, 9)), "kx": np.arange(14), "ky": np.arange(9), "t": TIME}
     assert 'layout = "t x y"' in draft(write_hdf5(tmp_path / "out.h5", arrays))
+
+
+def test_a_list_of_arrays_that_numpy_pickled_is_refused_with_what_saves_plain_ones(tmp_path):
+    runs = np.empty(2, object)
+    runs[:] = [U, U[1:]]
+    np.savez(tmp_path / "runs.npz", u=runs)
+    with pytest.raises(SourceError, match=r"u is a list of Python objects.*save each run"):
+        draft(tmp_path / "runs.npz")

@@ -214,15 +214,27 @@ def test_the_grid_of_the_cells_is_taken_next_to_that_of_the_corners(tmp_path):
     assert "# RV;" in text
 
 
+def test_meshgrids_of_named_dimensions_are_coordinates_and_a_mask_of_ones_is_none(tmp_path):
+    values = np.random.default_rng(1).normal(size=(T, 6, 8))
+    grid = ("eta_rho", "xi_rho")
+    x, y = np.meshgrid(np.arange(8.0) + 0.5, np.arange(6.0) + 0.5)
+    arrays = {"ocean_time": (("ocean_time",), TIME), "zeta": (("ocean_time", *grid), values)}
+    arrays |= {"x_rho": (grid, x), "y_rho": (grid, y), "mask_rho": (grid, np.ones((6, 8)))}
+    text = draft(write_netcdf(tmp_path / "his.nc", arrays))
+    assert 'eta_rho = { stored = "y_rho" }' in text
+    assert 'xi_rho = { stored = "x_rho" }' in text
+    assert "# mask_rho has one value everywhere: no [mask] is needed." in text
+    assert text.count("[[fields]]") == 1
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("u_train", "u_val", "u_test"), "its arrays are of splits .*one split per file"),
         (("run_0_u", "run_1_u", "run_2_u"), r'arrays of 3 runs; .*stored = \["run_\*_u"\]'),
         (("u_run0", "u_run1"), r'arrays of 2 runs; .*stored = \["u_run\*"\]'),
     ],
 )
-def test_arrays_of_splits_or_runs_in_one_file_are_refused(tmp_path, names, words):
+def test_arrays_of_runs_in_one_file_are_refused(tmp_path, names, words):
     with pytest.raises(SourceError, match=words):
         draft(write_hdf5(tmp_path / "all.h5", {name: U + number for number, name in enumerate(names)}))
 

@@ -276,7 +276,10 @@ def test_packed_numbers_become_values(tmp_path, read_all, name, value, expected)
             },
             "arrays differ in their frames",
         ),
-        ({"mask": {"stored": "distance", "solid": "zero", "layout": "n x y"}}, "none of the cells are zero"),
+        (
+            {"mask": {"stored": "distance", "solid": "zero", "layout": "n x y"}},
+            "or remove [mask] if there is no body and no land",
+        ),
         (
             {"mask": {"stored": "distance", "solid": "nonzero", "layout": "n x y"}},
             "all of the cells are nonzero",
