@@ -25,6 +25,7 @@ from ingest.inspecting.no_grid import (
     mesh,
     no_grid,
     particles,
+    places_cells,
     with_wavenumbers,
 )
 from ingest.inspecting.numbered_arrays import RUN_WORD
@@ -74,7 +75,8 @@ def infer_layout(
         raise SourceError(f"{where}: {reason}")
 
     plain = [each for each in listed if each.fault is None and each.size and not is_referred(each.path)]
-    usable = [_as_state(each, files) for each in plain]
+    places = tuple(each for each in plain if places_cells(each))
+    usable = [_as_state(each, files) for each in plain if each not in places]
     if solver is not None and solver.name == "openPMD":
         usable = [_with_axis_labels(arrays, each) for each in usable if not is_of_particles(each.path)]
     found = layout_by_names(usable)
@@ -112,7 +114,7 @@ def infer_layout(
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
     return replace(
         found,
-        rest=(*found.rest, *broken),
+        rest=(*found.rest, *places, *broken),
         particles=particles(listed),
         split_names=by_split.words,
     )

@@ -50,6 +50,12 @@ POSITIONS = re.compile(
     r"|^(c|xy|cells?|grid|x([-_](star|data|all|train|test))?)$",
     re.IGNORECASE,
 )
+# What an array is called that holds the coordinates of each cell.
+_PLACES = re.compile(
+    r"coords?|coordinates?|pos(ition)?s?|xyz?|grid(_?points)?|mesh(_?grid)?|points|locations?"
+    r"|cell_?cent(er|re)s?",
+    re.IGNORECASE,
+)
 _WAVENUMBER = re.compile(r"k[xyz]|wave_?numbers?(_?[xyz])?", re.IGNORECASE)
 # Axes of spectra; `k` is also a level, but not as the only axis of an energy.
 _SPECTRAL = re.compile(
@@ -70,6 +76,18 @@ def is_referred(path: str) -> bool:
     (True, False)
     """
     return path.startswith(REFERRED)
+
+
+def places_cells(each: ArrayInfo) -> bool:
+    """Whether an array says where the cells of a grid are, coords [x, y, 2] or [2, x, y]: it is no field.
+
+    >>> from ingest.inspecting.contents import ArrayStorage
+    >>> places_cells(ArrayInfo("coords", (14, 10, 2), "float64", ArrayStorage()))
+    True
+    """
+    shape = each.shape or ()
+    axes = len(shape) - 1
+    return axes in (2, 3) and axes in (shape[0], shape[-1]) and _PLACES.fullmatch(each.name) is not None
 
 
 def mesh(listed: tuple[ArrayInfo, ...]) -> str:
