@@ -17,7 +17,7 @@ TIME_NAME = re.compile(
     r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs)?_?(t|times?)"
     r"([-_](coordinates?|counter|axis|instant|centered)|[-_]?value|[-_](s|sec|seconds))?"
     r"|t_(sim|phys(ical)?)|(simulations)?zeit|temps|tiempo|tempo|tijd|tid|czas|aika|zaman|jikan|vrem(ya|e)"
-    r"|xtime|timestamps?|t_?(eval|out|array|list|grid|span|vec|vector)|tt|" + COUNTER_NAME.pattern,
+    r"|xtime|time_?\d|timestamps?|t_?(eval|out|array|list|grid|span|vec|vector)|tt|" + COUNTER_NAME.pattern,
     re.IGNORECASE,
 )
 # An attribute that says when a state is by a date; `creation_date` does not.

@@ -69,6 +69,11 @@ def layout_by_lengths(
 
     scalars = tuple(each for each in left if is_scalar(each, lengths))
     rest = tuple(each for each in left if each not in scalars)
+    elsewhere: dict[str, tuple[str, ...]] = {}
+    for each in rest:
+        if _is_on_another_grid(each, model, candidate):
+            key = ", ".join(map(str, each.lengths))
+            elsewhere[key] = (*elsewhere.get(key, ()), each.path)
     axes_from = "From the lengths of the coordinates." if lists.space else ""
     stored_cells = tuple(lengths[word] for word in candidate.words if word in candidate.axes)
     if not axes_from and cells == stored_cells:
@@ -85,9 +90,17 @@ def layout_by_lengths(
         axes_from,
         time_from,
         other_orders=other_orders(model, candidate, lists),
+        other_grids=elsewhere,
         on_faces=tuple(on_faces),
         rivals=tuple(each.words for each in rivals),
     )
+
+
+def _is_on_another_grid(each: ArrayInfo, model: ArrayInfo, order: AxisOrder) -> bool:
+    """Whether an array has as many axes and as many frames as the model, but other numbers of cells."""
+    at = order.words.index(TIME)
+    alike = len(each.lengths) == len(model.lengths) and bool(each.pattern) == bool(model.pattern)
+    return alike and min(each.lengths) > 1 and each.lengths[at] == model.lengths[at]
 
 
 def _rivals(

@@ -53,7 +53,7 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
     grid = max(grids, key=lambda space: claim(space, grids))
     chosen = grids[grid]
     words = Counter(each.words for each in chosen).most_common(1)[0][0]
-    model = next(each for each in chosen if each.words == words)
+    model = _usual(chosen, words)
     cells = cells_between(grids)
     if cells is not None:
         chosen, model, words, grid = [], cells, cells.words, cells.space
@@ -74,6 +74,10 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         paths = tuple(each.array.path for each in members if each.array.path not in on_faces)
         if space != grid and paths:
             others[", ".join(word.rpartition("/")[2] for word in members[0].words)] = paths
+    for each in chosen:
+        if each.array.path not in on_faces and not _fits(each, lengths, names):
+            key = ", ".join(dimension.rpartition("/")[2] for dimension in each.dimensions)
+            others[key] = (*others.get(key, ()), each.array.path)
     taken_paths = on_faces | {each.array.path for each in placed}
     left = [each for each in usable if each not in lists.all and each.path not in taken_paths]
     scalars = tuple(each for each in left if is_scalar(each, lengths))
@@ -92,6 +96,13 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         on_faces=tuple(faces),
         swept=swept,
     )
+
+
+def _usual(fields: list[NamedAxes], words: Words) -> NamedAxes:
+    """The first field of the lengths that most have: some may have a time of their own."""
+    alike = [each for each in fields if each.words == words]
+    usual = Counter(each.array.lengths for each in alike).most_common(1)[0][0]
+    return next(each for each in alike if each.array.lengths == usual)
 
 
 def is_one_state_by_names(usable: list[ArrayInfo]) -> bool:

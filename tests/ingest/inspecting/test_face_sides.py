@@ -95,7 +95,7 @@ def test_arrays_without_names_of_dimensions_may_be_on_faces(tmp_path, lists):
     text = draft(path)
     assert "CHECK: " in text
     assert text.count("taken for values on the faces") == 1
-    assert "q: shape" in text
+    assert "are not taken:\n# q;" in text
     if lists:
         _, recipe, frames = read(path)
         assert recipe.axes == ("x", "y")

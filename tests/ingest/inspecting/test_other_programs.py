@@ -254,3 +254,21 @@ def test_a_restart_file_next_to_fields_is_no_constant_field(tmp_path):
     text = draft(tmp_path)
     assert "restart_T" not in text
     assert 'name = "T"' in text
+
+
+def test_of_fields_with_two_lists_of_times_the_most_are_taken_and_the_others_named(tmp_path):
+    def on(time, count):
+        return (time, "lat", "lon"), np.random.default_rng(count).normal(size=(count, 6, 8))
+
+    arrays = {"time": (("time",), np.arange(5.0)), "time_1": (("time_1",), np.arange(3.0))}
+    arrays |= {"lat": (("lat",), np.arange(6.0)), "lon": (("lon",), np.arange(8.0))}
+    arrays |= {"pr": on("time_1", 3), "psl": on("time", 5), "tas": on("time", 5)}
+    text = draft(write_netcdf(tmp_path / "model.nc", arrays))
+    assert 'stored = "time"' in text
+    assert "# CHECK: fields on another grid, [time_1, lat, lon], are not taken:\n# pr;" in text
+
+
+def test_a_field_with_other_numbers_of_cells_is_named(tmp_path):
+    arrays = {"t": TIME, "coarse/p": np.ones((T, 7, 5)), "fine/u": np.ones((T, 14, 10))}
+    text = draft(write_hdf5(tmp_path / "levels.h5", arrays))
+    assert "# CHECK: fields on another grid, [" in text

@@ -24,11 +24,16 @@ OFFERED = ("stride", "crop")
 
 def edited(text: str, masked: bool) -> str:
     """The draft with its open lines taken as they stand, all sides open."""
-    lines, table = [], ""
+    lines, table, has_layout = [], "", False
     for line in text.splitlines():
         plain = line.removeprefix("# ")
         if plain.startswith("["):
             table = plain
+        if plain.startswith("layout = ") and not table:
+            # Of layouts that the file allows alike, the first.
+            if has_layout:
+                continue
+            has_layout = True
         wanted = masked if table == "[mask]" else not plain.startswith(OFFERED)
         if wanted and (OPEN.fullmatch(line) or line == "# [mask]"):
             line = re.sub(r"\[\"(wall|periodic)\", .*?\]", '["open", "open"]', plain)
