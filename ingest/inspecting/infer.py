@@ -9,6 +9,7 @@ import numpy as np
 
 from ingest.formats.arrays import ArrayFile
 from ingest.inspecting.axis_names import TIME_NAME, space_name
+from ingest.inspecting.coefficients import along_wavenumbers, with_wavenumbers
 from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.inferred_layout import NAME_THE_FOLDER, InferredLayout, no_field, one_state
 from ingest.inspecting.layout_by_lengths import layout_by_lengths
@@ -18,7 +19,6 @@ from ingest.inspecting.layout_by_names import (
     layout_by_names,
 )
 from ingest.inspecting.no_grid import (
-    along_wavenumbers,
     is_of_particles,
     is_referred,
     list_of_cells,
@@ -26,7 +26,6 @@ from ingest.inspecting.no_grid import (
     no_grid,
     particles,
     places_cells,
-    with_wavenumbers,
 )
 from ingest.inspecting.numbered_arrays import RUN_WORD
 from ingest.inspecting.parts_of_grid import require_whole_grid

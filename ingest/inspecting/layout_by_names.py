@@ -69,15 +69,6 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
     )
     faces = [found for each in fields if (found := on_faces_of(each, model, names))]
     on_faces = {each.array.path for each in faces}
-    others = {}
-    for space, members in grids.items():
-        paths = tuple(each.array.path for each in members if each.array.path not in on_faces)
-        if space != grid and paths:
-            others[", ".join(word.rpartition("/")[2] for word in members[0].words)] = paths
-    for each in chosen:
-        if each.array.path not in on_faces and not _fits(each, lengths, names):
-            key = ", ".join(dimension.rpartition("/")[2] for dimension in each.dimensions)
-            others[key] = (*others.get(key, ()), each.array.path)
     taken_paths = on_faces | {each.array.path for each in placed}
     left = [each for each in usable if each not in lists.all and each.path not in taken_paths]
     scalars = tuple(each for each in left if is_scalar(each, lengths))
@@ -92,10 +83,21 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         rest=rest,
         axes_from="From the names of the dimensions.",
         time_from="" if supposed else _time_from(model, words),
-        other_grids=others,
+        other_grids=_elsewhere(fields, grid, on_faces | {each.array.path for each in placed}),
         on_faces=tuple(faces),
         swept=swept,
     )
+
+
+def _elsewhere(fields: list[NamedAxes], grid: frozenset[str], taken: set[str]) -> dict[str, tuple[str, ...]]:
+    """The fields on other grids, or on this grid with other times: their axes, and their paths."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in fields:
+        if each.array.path not in taken:
+            axes = each.dimensions if each.space == grid else each.words
+            key = ", ".join(axis.rpartition("/")[2] for axis in axes)
+            found[key] = (*found.get(key, ()), each.array.path)
+    return found
 
 
 def _usual(fields: list[NamedAxes], words: Words) -> NamedAxes:

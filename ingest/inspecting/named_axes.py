@@ -86,7 +86,9 @@ def coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) 
 
 def swept_axes(named: list[NamedAxes]) -> dict[str, str]:
     """The dimensions of several axes of trajectories, as n1, n2, ... in the order of the file."""
-    most = max((each.runs for each in named if TIME in each.words), key=len, default=())
+    timed = (each.runs for each in named if TIME in each.words)
+    # A name that an array has twice tells no axes apart.
+    most = max((runs for runs in timed if len(set(runs)) == len(runs)), key=len, default=())
     return {dimension: f"{TRAJECTORY}{k + 1}" for k, dimension in enumerate(most)} if len(most) > 1 else {}
 
 
