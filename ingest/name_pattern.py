@@ -36,7 +36,8 @@ DATE = (
     + r"))?)?"
     r"|(?:18|19|20)\d{2}_(?:0[1-9]|1[0-2])(?:_(?:0[1-9]|[12]\d|3[01]))?)(?!\d))"
 )
-_NUMBER = rf"(?a:{DATE}|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+# 1p25 is 1.25: a name of a file may have one dot alone.
+_NUMBER = rf"(?a:{DATE}|\d+(?:[.p]\d+)?(?:[eE][+-]?\d+)?)"
 _DATE = re.compile(DATE)
 _COMPACT_DATE = re.compile(_COMPACT, re.ASCII)
 # Digits of the seconds of a day in a name.
@@ -125,11 +126,11 @@ def step_number(text: str) -> float:
 
     >>> step_number("0020"), step_number("1970-01-02_01:00:00"), step_number("1970-02")
     (20.0, 90000.0, 2678400.0)
-    >>> step_number("19700102T0100"), step_number("1970-01-02_01")
-    (90000.0, 90000.0)
+    >>> step_number("19700102T0100"), step_number("1970-01-02_01"), step_number("1p25")
+    (90000.0, 90000.0, 1.25)
     """
     if not is_date(text):
-        return float(text)
+        return parameter_number(text)
     year, month, *rest = _parts_of_date(text)
     days = days_since_1970(int(year), int(month), int(rest[0] if rest else 1))
     clock = "".join(rest[1:])

@@ -12,7 +12,7 @@ from itertools import chain
 
 import numpy as np
 
-from ingest.building.inputs import InputFile
+from ingest.building.inputs import InputFile, split_of_root
 from ingest.formats.arrays import absent_chunks
 from ingest.formats.open_any import open_arrays
 from ingest.recipe import Recipe
@@ -26,6 +26,10 @@ NAMED = 4
 # Larger frames are not read for a note.
 LOOKED_AT_BYTES = 64 * 2**20
 DIVIDED = "no folder states a split, as that of other files does: the shares decide"
+OF_ROOT = (
+    "the folder of --from is called by the split {split}, and all are of it; rename it to divide them, or "
+    "name the folder above"
+)
 # 2^-24 is the unit roundoff of float32, 2^-150 half of its smallest number.
 ROUNDED = (
     "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below "
@@ -40,6 +44,9 @@ def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
     divided = [file.path for file in usable if not file.split]
     if 0 < len(divided) < len(usable) and not recipe.held_out:
         found[DIVIDED] = divided
+    split = split_of_root(usable) if recipe.source == "arrays" and not recipe.held_out else None
+    if split is not None:
+        found[OF_ROOT.format(split=split)] = [file.path for file in usable]
     for file in usable:
         for words in _of_file(recipe, file):
             found.setdefault(words, []).append(file.path)

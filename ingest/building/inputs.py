@@ -6,21 +6,22 @@ import fnmatch
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from ingest.formats.natural_sort import natural
-from ingest.formats.run_files import RunFiles, files_of_run, runs_among
+from ingest.formats.run_files import files_of_run, runs_among
 from ingest.formats.side_files import find_side_file, split_side_file
 from ingest.formats.walk import FileTree, UnreadablePath, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, filled, names_parts
 from ingest.recipe import Recipe
-from ingest.source import Source, find
+from ingest.source import find
 from ingest.split_names import split_in_own_path
 from shards.errors import MismatchError, SourceError
-from shards.schema import Split
+from shards.schema import Split, split_called
 
 BLOCK = 64 * 1024
 BLOCKS = 64
@@ -90,7 +91,7 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
             f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?"
         )
 
-    files = [_input(root, path, source.split(path), _companions(recipe, path)) for path in paths]
+    files = [_input(root, path, _split_of(path, recipe, root), _companions(recipe, path)) for path in paths]
     return _in_order(root, _with_splits_of_names(recipe, files), unreadable)
 
 
@@ -121,7 +122,7 @@ def _in_order(
 
 def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     """The first file of each run that is written in several files; its fingerprint covers all of them."""
-    pattern, source = NamePattern(recipe.files), find(recipe.source)
+    pattern = NamePattern(recipe.files)
     unreadable: tuple[UnreadablePath, ...] = ()
     if start.is_dir() and marker(start) is None:
         tree, root = walk(start), start
@@ -137,34 +138,49 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     for run in runs:
         first, *others = (marker(file.path) or file.path for file in run.files)
         companions = (*others, *_side_files(recipe, first, run.files[0].parts))
-        inputs.append(_input(root, first, _split_of(run, source, root), companions, run.name))
+        inputs.append(_input(root, first, _split_of(run.first, recipe, root), companions, run.name))
 
     return _in_order(root, _with_splits_of_names(recipe, inputs), unreadable)
 
 
 def _with_splits_of_names(recipe: Recipe, files: list[InputFile]) -> list[InputFile]:
-    """The files; if no folder is called by a split, each has the split that a word of its path states.
+    """The files; those without a folder of a split have the split that a word of their path states.
 
     Words count only where some state train and others another split: a run may be called test.
     """
-    if recipe.source != "arrays" or any(file.split for file in files):
+    if recipe.source != "arrays":
         return files
-    said = [split_in_own_path(file.path) for file in files]
+    said = [file.split or split_in_own_path(file.path) for file in files]
     if "train" not in said or len(set(said) - {None}) < 2:
         return files
     return [replace(file, split=split) for file, split in zip(files, said, strict=True)]
 
 
-def _split_of(run: RunFiles, source: Source, root: Path) -> Split | None:
-    """The split that the innermost folder states, from the first file of the run up to the given folder.
+def _split_of(path: Path, recipe: Recipe, root: Path) -> Split | None:
+    """The split that the innermost folder states, from a file up to the given folder, which counts too.
 
-    A folder of a split holds runs, or the files of one run; `files` may name it as a part.
+    A folder of a split holds runs, or the files of one run; `files` may name it as a part. However the given
+    folder is spelled, its own name counts.
     """
-    for place in (run.first, *run.first.parents):
-        split = source.split(place)
-        if split is not None or place == root:
+    source = find(recipe.source)
+    if recipe.source != "arrays":
+        return source.split(path)
+    first, top = Path(os.path.abspath(path)), Path(os.path.abspath(root))
+    for place in (first, *first.parents):
+        split = None if place == top else source.split(place)
+        if split is not None or place == top:
             return split
     return None
+
+
+def split_of_root(files: Sequence[InputFile]) -> Split | None:
+    """The split of all files, if only the given folder itself states it; otherwise None."""
+    splits = {file.split for file in files}
+    named = {split_called(Path(os.path.abspath(file.root)).name) for file in files}
+    below = set(chain.from_iterable(Path(file.path).parts[:-1] for file in files))
+    if len(splits) > 1 or splits != named or any(map(split_called, below)):
+        return None
+    return splits.pop()
 
 
 def _matching(tree: FileTree, root: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.dates import SINCE_1970, date_of
+from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.contents import ArrayInfo, root_numbers
 from ingest.inspecting.draft_scalars import changing_places, readable_numbers
 from ingest.inspecting.draft_table import FileLines, line
@@ -42,6 +43,8 @@ STEP_NAME = re.compile(
 # Names of attributes with the time step of the solver; a `timestep` that is a whole number is a counter.
 SOLVER_STEP = re.compile(r"d_?t|delta_?t", re.IGNORECASE)
 TIME_STEP = re.compile(r"time_?step(_?(size|length))?", re.IGNORECASE)
+# How many states are opened to see what their times are.
+MANY_STATES = 12
 TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
 
 
@@ -77,6 +80,9 @@ class TimeLines(FileLines):
             return ["", *self._open_time()]
         if stored == HOLE and self.folder is not None and self.folder.date_or_step:
             return ["", *_date_or_step(self.folder)]
+        numbers = self._first_numbers(stored)
+        if are_compact_dates(numbers):
+            return ["", _convert(stored, numbers), *self._open_time()]
         unit = self._unit_of_states(stored)
         if self.folder is not None and self.folder.restart is not None and not self.folder.restart.offset:
             return ["", *self._step_of_pieces(self.folder.restart)]
@@ -87,6 +93,16 @@ class TimeLines(FileLines):
             more = [f"{line('step', value)}  # CHECK: {printable(name)}, multiplied by the number"]
             note = "CHECK: the number in the names, if it counts steps of the solver"
         return ["", "[time]", f"{line('stored', stored)}  # {note}", *more]
+
+    def _first_numbers(self, stored: str) -> Values:
+        """The times of the first states in files, or of the first piece; none for numbers in the names."""
+        if self.folder is None or HOLE in stored:
+            return np.empty(0)
+        found: list[float] = []
+        for moment in self.folder.series[:MANY_STATES] or ((self.folder.first,),):
+            with open_arrays(located(moment[0])) as arrays:
+                found += readable_numbers(arrays, stored) or ()
+        return np.array(found)
 
     def _offset_of_pieces(self) -> list[str]:
         """The offset of times that begin again in each piece of a run, if they do."""
@@ -109,8 +125,7 @@ class TimeLines(FileLines):
         """The rule for a list of times: its path, its start and end, or why it cannot be taken."""
         frames = self.layout.lengths[TIME]
         if are_compact_dates(times):
-            said = f"{printable(time.path)} holds dates as numbers, {times[0]:.0f} to {times[-1]:.0f}"
-            return ["", f"# {said}: convert them to days since a date.", *self._open_time()]
+            return ["", _convert(time.path, times), *self._open_time()]
         if time.is_dates:
             unit = unit_of_dates(times.tolist())
             times = np.array(counted_in(tuple(times.tolist()), SINCE_1970, unit))
@@ -184,7 +199,7 @@ class TimeLines(FileLines):
     def _numbers_have_fractions(self) -> bool:
         """Whether the numbers in the names of files or arrays are times, as in out_0.25.h5."""
         if self.folder is not None and self.folder.kind == "states":
-            return any("." in step for step in self.folder.steps)
+            return any(re.search("[.p]", step) for step in self.folder.steps)
         array = next((each.array for each in self.layout.variable if each.array.pattern), None)
         parts = NamePattern(array.pattern).match(array.path) if array else None
         return "." in (parts or {}).get(STEP, "")
@@ -255,6 +270,12 @@ class TimeLines(FileLines):
         if self.folder.dated:
             return HOLE, "the date in the names of the files"
         return HOLE, "CHECK: the number in the names of the files; if it counts steps, add step = 0.01"
+
+
+def _convert(stored: str, times: Values) -> str:
+    """The comment on dates that are written as numbers: they are no times."""
+    said = f"{printable(stored)} holds dates as numbers, {times[0]:.0f} to {times[-1]:.0f}"
+    return f"# {said}: convert them to days since a date."
 
 
 def _in_unit(unit: str) -> str:

@@ -18,7 +18,7 @@ from ingest.inspecting.numbered_arrays import RUN_WORD, STEP_WORD, SURE_STEP_WOR
 from ingest.inspecting.parts_of_grid import require_no_tiles
 from ingest.inspecting.restarting_times import restart_of
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
-from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date
+from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date, step_number
 
 # Attributes of a file that holds a tile and says where that is (Cholla).
 OFFSET_ATTRIBUTES = {"dims", "dims_local", "offset"}
@@ -28,7 +28,7 @@ PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGN
 PIECE_WORD = re.compile(r"s|part|piece|seg(ment)?|restart|chunk|hist?(ory)?|file", re.IGNORECASE)
 # Numbers behind these words are none of moments.
 NO_STEP_WORD = re.compile(rf"{RUN_WORD.pattern}|{PROCESS_WORD.pattern}", re.IGNORECASE)
-IS_NUMBER = re.compile(r"\d{1,7}(\.\d+)?([eE][-+]?\d+)?")
+IS_NUMBER = re.compile(r"\d{1,7}([.p]\d+)?([eE][-+]?\d+)?")
 LAST_NUMBER: dict[Kind, str] = {"states": STEP, "pieces": PIECE, "variables": "run", "runs": "run"}
 
 
@@ -280,6 +280,8 @@ class FileArrangement:
         moments: dict[str, list[Path]] = {}
         for file in files:
             moments.setdefault(file.text(self.last_number), []).append(file.path)
+        if all(is_date(text) or IS_NUMBER.fullmatch(text) for text in moments):
+            moments = {text: moments[text] for text in sorted(moments, key=step_number)}
         return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
     def _may_count_pieces(self, at: int) -> bool:

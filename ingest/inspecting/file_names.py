@@ -24,7 +24,7 @@ _SPAN = r"(?<!\d)(?:1[5-9]|2[0-3])\d{2,10}-(?:1[5-9]|2[0-3])\d{2,10}(?!\d)"
 # A date is one number, and so is a fraction: data_0.500000 is at half a second. Behind a word a long fraction
 # is a number of its own: out2.00010 is state 10 of output 2.
 _NUMBER = re.compile(
-    rf"{_SPAN}|{DATE}|(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.])"
+    rf"{_SPAN}|{DATE}|(?<!\d)\d{{1,3}}p\d{{1,4}}(?![A-Za-z0-9])|(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.])"
     rf"|\d+(?:\.(?!{DATE})\d{{1,4}}(?=[-_/.]))?"
 )
 # The number of a component, u1_0001 or bcc2.0001, is part of the name.

@@ -12,8 +12,9 @@ from shards.errors import SourceError
 from shards.program.console import printable
 
 Values = npt.NDArray[np.float64]
-# From December to January, in months as numbers: 200012 to 200101.
-NEXT_YEAR = 89
+# From one year to the next, in months and days of a year as numbers: 200012 to 200101, 2001365 to 2002001 and
+# 2000366 to 2001001.
+NEXT_YEAR = (89, 636, 635)
 
 
 def values_of(arrays: ArrayFile, listed: ArrayInfo | None) -> Values | None:
@@ -85,21 +86,36 @@ def even(values: Values) -> bool:
 def are_compact_dates(values: Values) -> bool:
     """Whether all numbers of a list are dates of the years 1800 to 2199: 20010228, 20010228.5 or 2001022812.
 
-    Months, 200012, are so only if a year ends between them: other numbers of six digits are common.
+    Months, 200012, and days of a year, 2001365, are so only if they are counted one by one: other numbers of
+    six and seven digits are common.
 
     >>> are_compact_dates(np.array([20010228, 20010301.5])), are_compact_dates(np.array([20010232, 20010301]))
     (True, False)
-    >>> are_compact_dates(np.array([200011, 200012, 200101])), are_compact_dates(np.array([200010, 200011]))
+    >>> are_compact_dates(np.array([200011, 200012, 200101])), are_compact_dates(np.array([200010, 200020]))
     (True, False)
+    >>> are_compact_dates(np.array([200102281200, 200102281800]))
+    True
+    >>> are_compact_dates(np.array([2001365, 2002001]))
+    True
     """
     if not len(values) or not np.isfinite(values).all():
         return False
-    if (np.diff(values) == NEXT_YEAR).any() and (values < 10**6).all():
-        days = 100 * values + 1
-    else:
-        days = np.floor(values / 100) if (values >= 10**9).all() else np.floor(values)
+    digits = len(f"{values[0]:.0f}")
+    if digits in (6, 7):
+        counts = len(values) > 1 and all(step in (1, *NEXT_YEAR) for step in np.diff(values))
+        return counts and (_are_days(100 * values + 1) if digits == 6 else _are_days_of_years(values))
+    # Hours, minutes and seconds are behind the day.
+    return digits in (8, 10, 12, 14) and _are_days(np.floor(values / 10.0 ** (digits - 8)))
+
+
+def _are_days(days: Values) -> bool:
+    """Whether numbers YYYYMMDD are days of the years 1800 to 2199."""
     month, day = days // 100 % 100, days % 100
-    is_date = (
-        (days >= 18000101) & (days <= 21991231) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-    )
-    return bool(is_date.all())
+    is_date = (days >= 18000101) & (days <= 21991231) & (month >= 1) & (month <= 12) & (day >= 1)
+    return bool((is_date & (day <= 31)).all())
+
+
+def _are_days_of_years(values: Values) -> bool:
+    """Whether numbers YYYYDDD are days of the years 1800 to 2199."""
+    day = values % 1000
+    return bool(((values >= 1800001) & (values <= 2199366) & (day >= 1) & (day <= 366)).all())

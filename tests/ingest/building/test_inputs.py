@@ -2,16 +2,28 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 
-from ingest.building.inputs import BLOCK, digest, find_inputs
+from ingest.building.caveats import caveats
+from ingest.building.inputs import BLOCK, digest, find_inputs, split_of_root
 from ingest.catalogue import find_recipe
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 from shards.program.settings import make
+from tests.ingest import solvers
+
+OWN = {
+    "name": "waves",
+    "source": "arrays",
+    "title": "Waves",
+    "axes": ["x", "y"],
+    "layout": "t x y",
+    "fields": [{"name": "u"}],
+}
 
 
 @pytest.fixture
@@ -152,17 +164,35 @@ def test_words_of_names_state_splits_where_train_and_another_are_named(tmp_path,
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"any")
-    recipe = make(
-        Recipe,
-        {
-            "name": "waves",
-            "source": "arrays",
-            "title": "Waves",
-            "axes": ["x", "y"],
-            "files": "*.h5",
-            "layout": "t x y",
-            "fields": [{"name": "u"}],
-        },
-        "waves.toml",
-    )
+    recipe = make(Recipe, OWN | {"files": "*.h5"}, "waves.toml")
     assert [each.split for each in find_inputs(recipe, tmp_path)] == splits
+
+
+def test_the_named_folder_states_a_split_however_it_is_spelled_and_those_above_it_do_not(
+    tmp_path, monkeypatch
+):
+    described = make(Recipe, OWN | {"files": "*/out.h5"}, "own.toml")
+    for place in ("test/a", "test/b", "test/train/c"):
+        solvers.write_hdf5(tmp_path / place / "out.h5", {"u": np.zeros((2, 3))})
+    for named in (".", "../test", str(tmp_path / "test")):
+        monkeypatch.chdir(tmp_path / "test")
+        assert [file.split for file in find_inputs(described, Path(named))] == ["test", "test", "train"]
+    monkeypatch.chdir(tmp_path / "test" / "a")
+    assert [file.split for file in find_inputs(described, Path(".."))] == ["test", "test", "train"]
+
+    solvers.write_hdf5(tmp_path / "test" / "runs" / "d" / "out.h5", {"u": np.zeros((2, 3))})
+    above = find_inputs(described, tmp_path / "test" / "runs")
+    assert ([file.split for file in above], split_of_root(above)) == ([None], None)
+    alone = tmp_path / "alone" / "valid"
+    solvers.write_hdf5(alone / "a" / "out.h5", {"u": np.zeros((2, 3))})
+    assert split_of_root(find_inputs(described, alone)) == "valid"
+    (note,) = [words for words in caveats(described, find_inputs(described, alone)) if "--from" in words]
+    assert "called by the split valid, and all are of it; rename it to divide them" in note
+
+
+def test_words_state_the_split_of_files_whose_folder_does_not(tmp_path):
+    described = make(Recipe, OWN | {"files": "*/sim_*.h5"}, "own.toml")
+    for place in ("dev/sim_3", "holdout/sim_4", "train_set/sim_0", "train_set/sim_1"):
+        solvers.write_hdf5(tmp_path / f"{place}.h5", {"u": np.zeros((2, 3))})
+    found = {file.path: file.split for file in find_inputs(described, tmp_path)}
+    assert list(found.values()) == [None, "test", "train", "train"]
