@@ -92,7 +92,7 @@ app.command(name="upload")(upload_command)
 def schema_command() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     with one_line_errors("walrus-ingest schema"):
-        from ingest.inspecting.recipe_reference import recipe_schema
+        from ingest.drafting.recipe_reference import recipe_schema
 
         print_json(recipe_schema())
 
@@ -115,7 +115,7 @@ def inspect_command(
     with one_line_errors("walrus-ingest inspect"):
         # Imported here: the readers of all formats take 0.25 s to import, and other commands do not need
         # them.
-        from ingest.inspecting.draft import write_draft
+        from ingest.drafting.draft import write_draft
         from ingest.inspecting.inspect import Inspection, inspect
         from ingest.inspecting.text import inspection_lines
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from ingest.catalogue import catalogue, find_recipe
 from ingest.cli_output import document_of
-from ingest.inspecting.solvers import templates
+from ingest.contents.solvers import templates
 from ingest.inspecting.text_table import table
 from ingest.recipe import Recipe
 from ingest.reporting.overview import HEAD, DatasetOverview, overview_row, overviews

@@ -9,13 +9,13 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
+from ingest.contents.numbered_arrays import RUN_WORD, STEP_WORD, SURE_STEP_WORD
+from ingest.contents.parts_of_grid import require_no_tiles
 from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.dates_and_steps import Reading, go_up_together
 from ingest.inspecting.file_names import NamedFile
 from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
-from ingest.inspecting.numbered_arrays import RUN_WORD, STEP_WORD, SURE_STEP_WORD
-from ingest.inspecting.parts_of_grid import require_no_tiles
 from ingest.inspecting.restarting_times import restart_of
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
 from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date, step_number

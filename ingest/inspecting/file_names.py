@@ -12,10 +12,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
+from ingest.contents.numbered_arrays import STEP_WORD
+from ingest.contents.parameters import IN_FILES, IN_FOLDERS, PHYSICS
 from ingest.formats.natural_sort import natural
 from ingest.inspecting.dates_and_steps import DATE_AND_NUMBER
-from ingest.inspecting.numbered_arrays import STEP_WORD
-from ingest.inspecting.parameters import IN_FILES, IN_FOLDERS, PHYSICS
 from ingest.inspecting.variable_files import common_ends
 from ingest.name_pattern import DATE, OF_ONE_RUN
 

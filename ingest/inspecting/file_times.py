@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ingest.contents.listing import ArrayInfo, list_arrays
+from ingest.contents.state_time import time_of_state
 from ingest.fields.reference_dates import in_unit
 from ingest.formats.arrays import whole
 from ingest.formats.open_any import located, open_arrays
-from ingest.inspecting.contents import ArrayInfo, list_arrays
+from ingest.inferring.infer import infer_layout
 from ingest.inspecting.folder_contents import FolderContents, Kind
-from ingest.inspecting.infer import infer_layout
-from ingest.inspecting.state_time import time_of_state
 from ingest.inspecting.variable_files import fields_of
 from ingest.layout import TIME
 from shards.errors import SourceError

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.catalogue import catalogue, find_recipe
-from ingest.inspecting.contents import ArrayInfo, without_place
+from ingest.contents.listing import ArrayInfo, without_place
 from ingest.layout import split_channel
 from ingest.recipe import Recipe
 from ingest.source import find, sources

@@ -9,16 +9,16 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ingest.contents.listing import ArrayInfo, list_arrays, root_numbers, without_place
+from ingest.contents.solvers import Solver, refusal, solver_of
+from ingest.contents.statistics import DECODED_BYTES, statistics
 from ingest.formats.arrays import Arrays, Hdf5Arrays
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS, marker
-from ingest.inspecting.contents import ArrayInfo, list_arrays, root_numbers, without_place
+from ingest.inferring.no_grid import mesh, particles
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.identify import SourceMatch, match_sources
-from ingest.inspecting.no_grid import mesh, particles
-from ingest.inspecting.solvers import Solver, refusal, solver_of
-from ingest.inspecting.statistics import DECODED_BYTES, statistics
 from shards.errors import SourceError
 
 # The number of arrays that are shown, and of which numbers are read.

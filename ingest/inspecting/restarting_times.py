@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ingest.contents.listing import list_arrays, root_numbers
+from ingest.contents.number_lists import even
+from ingest.contents.parameters import PHYSICS
 from ingest.fields.overlaps import SAME_TIME, differ
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
-from ingest.inspecting.contents import list_arrays, root_numbers
-from ingest.inspecting.frames import FrameReader
-from ingest.inspecting.infer import infer_layout
-from ingest.inspecting.inferred_layout import InferredLayout
-from ingest.inspecting.number_lists import even
-from ingest.inspecting.parameters import PHYSICS
+from ingest.inferring.frames import FrameReader
+from ingest.inferring.infer import infer_layout
+from ingest.inferring.inferred_layout import InferredLayout
 from ingest.layout import PREVIOUS_FILE, TIME
 from shards.errors import SourceError
 

@@ -6,11 +6,11 @@ import shlex
 
 import numpy as np
 
-from ingest.inspecting.contents import UNREAD, ArrayInfo
+from ingest.contents.listing import UNREAD, ArrayInfo
+from ingest.contents.solvers import templates
+from ingest.contents.statistics import ArrayStatistics
 from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
-from ingest.inspecting.solvers import templates
-from ingest.inspecting.statistics import ArrayStatistics
 from ingest.inspecting.text_table import command_line, explained, table
 from shards.program.byte_size import size_in_words
 from shards.program.console import printable

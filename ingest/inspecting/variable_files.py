@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+from ingest.contents.axis_names import SPACE_NAME, TIME_NAME, space_name
+from ingest.contents.listing import ArrayInfo, list_arrays
 from ingest.formats.open_any import located, open_arrays
-from ingest.inspecting.axis_names import SPACE_NAME, TIME_NAME, space_name
-from ingest.inspecting.contents import ArrayInfo, list_arrays
 from shards.schema import split_called
 
 # What fields are called: of files with one array each, these are variables and other names are runs.

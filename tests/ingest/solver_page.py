@@ -2,8 +2,8 @@
 
 from inspect import getsource
 
-from ingest.inspecting.solver_page import solver_page
-from tests.ingest.inspecting.test_solver_files import CASES, REFUSED
+from ingest.drafting.solver_page import solver_page
+from tests.ingest.drafting.test_solver_files import CASES, REFUSED
 from tests.ingest.layouts.test_layouts import LAYOUTS
 
 

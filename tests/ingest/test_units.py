@@ -12,7 +12,7 @@ import xarray
 from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
-from ingest.inspecting.draft import draft
+from ingest.drafting.draft import draft
 from ingest.recipe import Recipe
 from ingest.reporting.report import report
 from pipelines.forecast_file import ForecastFrame, ForecastMetadata, write_forecast

@@ -12,7 +12,7 @@ from ingest.building.build import build
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
-from ingest.inspecting.draft import draft
+from ingest.drafting.draft import draft
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.errors import SettingsError, SourceError

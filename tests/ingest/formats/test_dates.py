@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from ingest.drafting.draft import draft
 from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.dates import dates_in, may_hold_dates
-from ingest.inspecting.draft import draft
 from ingest.name_pattern import is_date, missing_steps
 
 DAYS = np.array(["1969-12-31", "2000-02-29", "2261-01-01"], "M8[D]")

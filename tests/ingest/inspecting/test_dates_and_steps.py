@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ingest.drafting.draft import draft
 from ingest.formats.run_files import runs_among
-from ingest.inspecting.draft import draft
 from ingest.inspecting.folder import look_through
 from ingest.name_pattern import NamePattern
 

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ingest.inspecting.draft_name import dataset_name
+from ingest.drafting.dataset_name import dataset_name
 from ingest.inspecting.folder import look_through
 from shards.errors import SourceError
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from ingest.inspecting.contents import ArrayInfo
+from ingest.contents.listing import ArrayInfo
 from ingest.inspecting.inspect import Inspection, inspect
 from ingest.inspecting.text import inspection_lines
 

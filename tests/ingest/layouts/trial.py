@@ -10,7 +10,7 @@ from itertools import permutations
 import numpy as np
 
 from ingest.building.inputs import find_inputs
-from ingest.inspecting.draft import draft
+from ingest.drafting.draft import draft
 from ingest.recipe import Recipe
 from ingest.source import Row, find
 from shards.program.settings import make

@@ -1,0 +1,120 @@
+"""Reads files of one run that hold different arrays as one file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from ingest.contents.axis_names import space_name
+from ingest.contents.listing import ArrayInfo, list_arrays
+from ingest.formats.arrays import Array, ArrayFile, holds, no_array
+from ingest.formats.open_any import located, open_arrays
+from ingest.formats.packing import Attribute
+from shards.errors import SourceError
+
+
+@dataclass(frozen=True)
+class CombinedFiles:
+    """Arrays of several files by their paths; of lists that several hold, those of the first.
+
+    `named` are the arrays that a recipe calls by the variable of their file, since each file calls its own
+    the same: by that name, the file and the path there.
+    """
+
+    files: tuple[ArrayFile, ...]
+    named: dict[str, tuple[ArrayFile, str]]
+
+    @property
+    def where(self) -> str:
+        return self.files[0].where
+
+    def names(self) -> tuple[str, ...]:
+        hidden = {(id(file), path) for file, path in self.named.values()}
+        held = set(self.named)
+        for file in self.files:
+            held.update(name for name in file.names() if (id(file), name) not in hidden)
+        return tuple(sorted(held))
+
+    def array(self, path: str) -> Array:
+        holder, inner = self._holder(path)
+        return holder.array(inner)
+
+    def attribute(self, path: str, name: str) -> float | None:
+        holder, inner = self._holder(path)
+        return holder.attribute(inner, name)
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        holder, inner = self._holder(path)
+        return holder.attributes(inner)
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        holder, inner = self._holder(path)
+        return holder.dimensions(inner)
+
+    def texts(self, path: str) -> tuple[str, ...]:
+        holder, inner = self._holder(path)
+        return holder.texts(inner)
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+    def _holder(self, path: str) -> tuple[ArrayFile, str]:
+        """The file that has the array or group of this path, and its path there."""
+        if path in self.named:
+            return self.named[path]
+        for file in self.files:
+            if holds(file.names(), path):
+                return file, path
+        raise no_array(self.where, path, self.names())
+
+
+@contextmanager
+def open_combined(paths: Sequence[Path], variables: Sequence[str]) -> Iterator[ArrayFile]:
+    """Opens one file, or the files of several variables as one."""
+    with ExitStack() as stack:
+        files = tuple(stack.enter_context(open_arrays(located(path))) for path in paths)
+        yield files[0] if len(files) == 1 else _combined(files, variables)
+
+
+def _combined(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> CombinedFiles:
+    """The files as one, fields that several call the same by the variables of their files."""
+    named: dict[str, tuple[ArrayFile, str]] = {}
+    holders = Counter(chain.from_iterable(file.names() for file in files))
+    for file, variable in zip(files, variables, strict=True):
+        for path in file.names():
+            if holders[path] > 1 and len(file.names()) == 1:
+                named[variable] = (file, path)
+            elif holders[path] > 1 and _is_field(file, path):
+                named[f"{variable}/{path}"] = (file, path)
+    return CombinedFiles(files, named)
+
+
+def _is_field(file: ArrayFile, path: str) -> bool:
+    """Whether an array is a field, and neither a list nor a meshgrid of coordinates."""
+    try:
+        lengths = [length for length in file.array(path).shape if length > 1]
+    except SourceError:
+        return False
+    return len(lengths) > 1 and not space_name(path.rpartition("/")[2])
+
+
+@contextmanager
+def open_and_list(
+    paths: Sequence[Path], variables: Sequence[str] = ()
+) -> Iterator[tuple[ArrayFile, tuple[ArrayInfo, ...]]]:
+    """Opens one file, or several as one, with their arrays by header."""
+    with open_combined(paths, variables) as arrays:
+        if not isinstance(arrays, CombinedFiles):
+            yield arrays, list_arrays(arrays, located(paths[0]))
+            return
+        names = {(id(file), path): name for name, (file, path) in arrays.named.items()}
+        listed: dict[str, ArrayInfo] = {}
+        for file, path in zip(arrays.files, paths, strict=True):
+            for each in list_arrays(file, located(path)):
+                name = names.get((id(file), each.path), each.path)
+                listed.setdefault(name, replace(each, path=name))
+        yield arrays, tuple(listed.values())

@@ -1,0 +1,172 @@
+"""Finds arrays that differ only in a number of their paths: states of one run, or arrays of several runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.contents.axis_names import DATE_NAME, TIME_NAME
+from ingest.formats.arrays import ArrayFile
+from ingest.formats.dates import date_of
+from ingest.formats.natural_sort import natural
+from shards.errors import SourceError
+
+HOLE = "{step}"
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+STEP_WORD = re.compile(
+    r"(time)?_?steps?|iter(ation)?s?|cycles?|frames?|snap(shot)?s?|states?|times?|t|it|ts|dumps?|outputs?"
+    r"|data|plt|rec|timestep",
+    re.IGNORECASE,
+)
+# Words that no one uses for anything but states of a run; `data` or `output` may be numbered runs.
+SURE_STEP_WORD = re.compile(
+    r"(time)?_?steps?|iter(ation)?s?|cycles?|frames?|snap(shot)?s?|times?|t|it|ts|timestep", re.IGNORECASE
+)
+RUN_WORD = re.compile(
+    r"runs?|sims?|traj(ectory)?|samples?|seeds?|cases?|trials?|members?|ens(emble)?|reali[sz]ations?|exp"
+    r"(eriment)?s?|batch(es)?|v|ver(sion)?s?",
+    re.IGNORECASE,
+)
+# Arrays of the root or of one group that are numbered: fewer may be components or species.
+FEWEST_STATES = 10
+
+
+@dataclass(frozen=True)
+class NumberedArrays:
+    """The arrays of one run, one per frame; `pattern` has a hole for the number."""
+
+    pattern: str
+    members: tuple[str, ...]
+
+    @property
+    def first(self) -> str:
+        return self.members[0]
+
+    @property
+    def group(self) -> str:
+        """The pattern of the numbered group; empty if the arrays themselves are numbered.
+
+        >>> NumberedArrays("data/{step}/meshes/rho", ("data/0/meshes/rho",)).group
+        'data/{step}'
+        """
+        head, _, tail = self.pattern.partition(HOLE)
+        rest, slash, _ = tail.partition("/")
+        return f"{head}{HOLE}{rest}" if slash else ""
+
+
+def find_numbered_arrays(arrays: ArrayFile, names: tuple[str, ...]) -> tuple[NumberedArrays, ...]:
+    """The series of states of a file; each array is in at most one, and runs are not series.
+
+    Reads only names and the headers of a few groups, because a file may hold thousands of states.
+    """
+    found = [each for each in _numbered(names) if _is_states(arrays, each, set(names))]
+    return tuple(found)
+
+
+def _numbered(names: tuple[str, ...]) -> Iterable[NumberedArrays]:
+    """The names by pattern, each in the pattern with most members."""
+    members: dict[str, list[str]] = {}
+    holes: dict[str, list[str]] = {}
+    for name in names:
+        for found in _NUMBER.finditer(name):
+            pattern = f"{name[: found.start()]}{HOLE}{name[found.end() :]}"
+            members.setdefault(pattern, []).append(name)
+            holes.setdefault(name, []).append(pattern)
+    chosen: dict[str, list[str]] = {}
+    for name, patterns in holes.items():
+        # Of equals the first: the number of a group is left of that of an array.
+        best = max(patterns, key=lambda pattern: len(members[pattern]))
+        chosen.setdefault(best, []).append(name)
+    for pattern, held in chosen.items():
+        if len(held) > 1:
+            yield NumberedArrays(pattern, tuple(sorted(held, key=natural)))
+
+
+def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bool:
+    """Whether the members are states of one run: no list of times in a group, and something that says so."""
+    head = series.pattern.partition(HOLE)[0]
+    # step_, Step#, "rho it=": the letters next to the number.
+    word = re.sub(r"[^A-Za-z]+$", "", head.rpartition("/")[2])
+    word = re.split(r"[^A-Za-z_]+", word)[-1].strip("_")
+    if RUN_WORD.fullmatch(word) or not _alike(arrays, series):
+        return False
+    if not series.group:
+        return _is_states_by_name(arrays, series, word)
+    group = series.group.replace(HOLE, _number_of(series, series.first))
+    inner = [name for name in names if name.startswith(f"{group}/")]
+    times = [_size(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
+    if any(size > 1 for size in times):
+        return False
+    if times or time_attribute(arrays, group) or STEP_WORD.fullmatch(word):
+        return True
+    # Numbers alone that have a fraction are times: runs are counted.
+    return not word and any("." in _number_of(series, name) for name in series.members)
+
+
+def _is_states_by_name(arrays: ArrayFile, series: NumberedArrays, word: str) -> bool:
+    """Whether arrays are states by their names: `field/3D/10`, `u_0000`, but not `s0` to `s5`."""
+    dimensions = _dimensions(arrays, series.first)
+    if any(TIME_NAME.fullmatch(name.rpartition("/")[2]) for name in dimensions):
+        return False
+    numbers = [_number_of(series, name) for name in series.members]
+    if not word or STEP_WORD.fullmatch(word):
+        return True
+    padded = all(len(number) >= 3 for number in numbers) and len(numbers) > 2
+    return padded or len(numbers) >= FEWEST_STATES
+
+
+def _alike(arrays: ArrayFile, series: NumberedArrays) -> bool:
+    """Whether first and last have one shape: an array that grows or a number that means something else has
+    not.
+    """
+    try:
+        return arrays.array(series.members[0]).shape == arrays.array(series.members[-1]).shape
+    except SourceError:
+        return False
+
+
+def _number_of(series: NumberedArrays, name: str) -> str:
+    head, _, tail = series.pattern.partition(HOLE)
+    return name[len(head) : len(name) - len(tail)]
+
+
+def time_attribute(arrays: ArrayFile, path: str) -> str:
+    """The attribute with the time of a state, such as `time`; empty if there is none.
+
+    Only a number or a date counts, not a list.
+    """
+    try:
+        held = arrays.attributes(path)
+    except SourceError:
+        return ""
+    names = [name for name, value in held.items() if TIME_NAME.fullmatch(name) and _is_number(value)]
+    # `step` and `frame` count: a time in units of physics comes first.
+    found = min(names, key=lambda name: (not name.lower().endswith(("time", "t")), name), default="")
+    dates = [name for name, value in held.items() if DATE_NAME.fullmatch(name) and date_of(value) is not None]
+    return found or min(dates, default="")
+
+
+def _is_number(value: object) -> bool:
+    number = np.asarray(value)
+    return number.size == 1 and number.dtype.kind in "iuf" and bool(np.isfinite(number).all())
+
+
+def _size(arrays: ArrayFile, name: str) -> int:
+    try:
+        shape = arrays.array(name).shape
+    except SourceError:
+        return 0
+    size = 1
+    for length in shape:
+        size *= length
+    return size
+
+
+def _dimensions(arrays: ArrayFile, name: str) -> tuple[str, ...]:
+    try:
+        return arrays.dimensions(name)
+    except SourceError:
+        return ()

@@ -1,0 +1,48 @@
+"""Finds the time of a single state: an attribute of file, group or array, or an array of one number."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from ingest.contents.axis_names import COUNTER_NAME, TIME_NAME
+from ingest.contents.listing import ArrayInfo
+from ingest.contents.numbered_arrays import time_attribute
+from ingest.formats.arrays import ArrayFile, whole
+from shards.program.console import printable
+
+# Groups with attributes but without arrays (Gkeyll, Gadget and others).
+HEADER_GROUPS = ("timeData", "time", "Time", "header", "Header", "info", "metadata")
+
+
+def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
+    """The place of the time, as a recipe names it: `@time`, `state@time`, `info/time`; empty if unknown."""
+    groups = set(HEADER_GROUPS)
+    for each in listed:
+        if not each.pattern:
+            groups |= {parent.as_posix() for parent in PurePosixPath(each.path).parents}
+    for group in ("", *sorted(groups - {"."})):
+        name = time_attribute(arrays, group)
+        if name:
+            return f"{group}@{name}"
+    times = [
+        each.path
+        for each in listed
+        if each.size == 1
+        and not each.pattern
+        and not each.fault
+        and (TIME_NAME.fullmatch(each.name) or each.is_dates)
+    ]
+    return min(times, key=lambda path: bool(COUNTER_NAME.fullmatch(path.rpartition("/")[2])), default="")
+
+
+def words_of_time(arrays: ArrayFile, stored: str) -> str:
+    """The time as words for a sentence; empty if there is none.
+
+    >>> words_of_time(None, "")
+    ''
+    """
+    path, at, name = stored.partition("@")
+    if not stored:
+        return ""
+    value = arrays.attribute(path, name) if at else float(whole(arrays.array(path)).reshape(-1)[0])
+    return f" ({printable(name or path)} = {value:g})"

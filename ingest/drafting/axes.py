@@ -1,0 +1,164 @@
+"""Drafts the ghost cells, coordinates and boundaries of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ingest.contents.listing import ArrayInfo
+from ingest.contents.number_lists import even, one_way, span, values_of
+from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
+from ingest.formats.arrays import whole
+from ingest.inferring.ghost_cells import GhostCells
+from ingest.inferring.periodicity import EndComparison, axis_ends
+from shards.errors import SourceError
+from shards.program.console import printable
+
+
+@dataclass(frozen=True)
+class AxisLines(FileLines):
+    """The lines of the tables [coordinates] and [boundaries], and of the cells to cut."""
+
+    ghosts: GhostCells
+
+    def coordinates(self) -> list[str]:
+        """A rule per axis; a comment if the file does not state the cells."""
+        rules = [self._coordinate(axis) for axis in self.layout.axes]
+        said = "# DECIDE: the lower and upper end of the grid (cell edges); uncomment and correct."
+        open_rules = any(rule.startswith("#") for rule in rules)
+        return ["", "[coordinates]", *([said] if open_rules else []), *rules]
+
+    def crop(self) -> Iterator[str]:
+        """The ghost cells to cut off, or a periodic end that is stored twice."""
+        axes = [axis for axis, ends in self._ends.items() if ends.repeated]
+        if self.ghosts.cells:
+            yield f"{_crop(self.ghosts.cells)}  # CHECK: ghost cells: {printable(self.ghosts.words)}"
+        elif self.ghosts.offered:
+            said = printable(self.ghosts.words)
+            yield f"# DECIDE: the file says {said}: if ghost cells are stored, uncomment to cut them off."
+            yield f"# {_crop(self.ghosts.offered)}"
+        elif axes:
+            repeated = ", ".join(axes)
+            yield f"# DECIDE: the last cells of {repeated} repeat the first: uncomment to cut them off."
+            yield f"# {_crop(dict.fromkeys(axes, (0, 1)))}"
+
+    def _coordinate(self, axis: str) -> str:
+        """The line for the cells of an axis; a comment if the file does not state them."""
+        listed = self.layout.lists.space.get(axis)
+        lower, upper = self.ghosts.cells.get(axis, (0, 0))
+        cells = self.layout.lengths[axis] - lower - upper
+        unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
+        if listed is None:
+            return self._by_spacing(axis) or self._by_faces(axis) or unknown
+        # MATLAB stores lists as one row.
+        is_list = max(listed.lengths, default=1) == listed.size
+        if not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed):
+            return self._by_meshgrid(axis, listed) or unknown
+        centres = values_of(self.arrays, listed)
+        if centres is not None and len(centres) == cells + lower + upper:
+            # The recipe cuts a list that is as long as the stored axis.
+            centres = centres[lower : lower + cells]
+        if centres is None or len(centres) != cells or not one_way(centres):
+            return unknown
+        if not self._is_of_trajectories(listed):
+            note = span(centres, "cell", listed.unit)
+            return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
+        if not even(centres) or centres[0] > centres[-1]:
+            return unknown
+        half = float(centres[-1] - centres[0]) / (cells - 1) / 2
+        ends = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
+        note = f"CHECK: the first list of {printable(listed.path)}, read as evenly spaced cell centres"
+        return f"{inline_table(axis, _with_unit(dict(ends), listed))}  # {note}"
+
+    def _by_faces(self, axis: str) -> str:
+        """The rule for cells of equal width between the faces that the file lists; empty if it lists none."""
+        count = self.layout.lengths[axis] + 1
+        for each in self.layout.on_faces:
+            if each.faces != axis or each.lengths[axis] != count or each.array.pattern:
+                continue
+            dimension = each.array.dimensions[each.words.index(axis)] if any(each.array.dimensions) else ""
+            listed = next((one for one in self.layout.rest if one.path == dimension), None)
+            faces = values_of(self.arrays, listed)
+            if faces is None or len(faces) != count or not one_way(faces) or not even(faces):
+                continue
+            if faces[0] < faces[-1]:
+                ends: dict[str, object] = {"lower": float(faces[0]), "upper": float(faces[-1])}
+                note = f"{count - 1} cells, between the faces {printable(dimension)}"
+                return f"{inline_table(axis, ends)}  # {note}"
+        return ""
+
+    def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
+        """Whether a list has one row per trajectory."""
+        return len(listed.lengths) == 2 and listed.lengths[0] in self.layout.runs.values()
+
+    def _by_meshgrid(self, axis: str, listed: ArrayInfo) -> str:
+        """The rule for a meshgrid; empty if it changes along another axis too."""
+        space = tuple(self.layout.lengths[word] for word in self.layout.words if word in self.layout.axes)
+        try:
+            values = whole(self.arrays.array(listed.path))
+        except SourceError:
+            return ""
+        if values.shape[-len(space) :] != space:
+            return ""
+        order = [word for word in self.layout.words if word in self.layout.axes]
+        along = np.moveaxis(values.reshape(-1, *space)[0], order.index(axis), 0).reshape(
+            space[order.index(axis)], -1
+        )
+        if not (along == along[:, :1]).all() or not one_way(along[:, 0]):
+            return ""
+        note = span(along[:, 0], "cell", listed.unit)
+        return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
+
+    def _by_spacing(self, axis: str) -> str:
+        """The lower and upper end from offset and spacing of an openPMD mesh, in SI units."""
+        array = self.layout.variable[0].array
+        held: dict[str, Any] = {}
+        for path in (array.path.rpartition("/")[0], array.path):
+            try:
+                held |= self.arrays.attributes(path)
+            except SourceError:
+                continue
+        spacing = np.asarray(held.get("gridSpacing", ())).reshape(-1)
+        number = self.layout.axes.index(axis)
+        if spacing.dtype.kind not in "iuf" or len(spacing) != len(self.layout.axes):
+            return ""
+        offset = np.asarray(held.get("gridGlobalOffset", np.zeros(len(spacing)))).reshape(-1)
+        units = np.asarray(held.get("gridUnitSI", 1.0)).reshape(-1)
+        if offset.dtype.kind not in "iuf" or units.dtype.kind not in "iuf" or not units.size:
+            return ""
+        unit = float(units[0])
+        lower = float(offset[number]) * unit if len(offset) == len(spacing) else 0.0
+        upper = lower + float(spacing[number]) * unit * self.layout.lengths[axis]
+        if not lower < upper < np.inf:
+            return ""
+        rule = inline_table(axis, {"lower": lower, "upper": upper, "unit": "m"})
+        return f"{rule}  # CHECK: gridSpacing and gridGlobalOffset, in m"
+
+    @cached_property
+    def _ends(self) -> dict[str, EndComparison]:
+        return axis_ends(self.reader, self.ghosts.cells)
+
+    def boundaries(self) -> list[str]:
+        """The boundaries as comments, with what the values suggest."""
+        lines = [
+            "",
+            "[boundaries]",
+            DECIDE_SIDES,
+        ]
+        for axis, ends in self._ends.items():
+            lines.append(
+                f"# {line(axis, [ends.side, ends.side])}" + (f"  # {ends.words}" if ends.words else "")
+            )
+        return lines
+
+
+def _crop(cells: Mapping[str, tuple[int, int]]) -> str:
+    return inline_table("crop", {axis: list(pair) for axis, pair in cells.items()})
+
+
+def _with_unit(rule: dict[str, object], listed: ArrayInfo) -> dict[str, object]:
+    return rule | ({"unit": listed.unit} if listed.unit else {})

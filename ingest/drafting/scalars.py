@@ -1,0 +1,225 @@
+"""Drafts the parameters of a recipe: numbers that look like physics are used, others are listed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ingest.contents.listing import ArrayInfo, root_numbers
+from ingest.contents.parameters import (
+    PHYSICS,
+    PROGRAM,
+    is_of_program,
+    is_parameter_list,
+    looks_like_physics,
+)
+from ingest.drafting.side_numbers import SideNumber
+from ingest.drafting.table import line
+from ingest.fields.numbers_at import numbers_if_any
+from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.open_any import located, open_arrays
+from ingest.formats.packing import Attribute
+from ingest.inferring.inferred_layout import InferredLayout
+from ingest.inspecting.folder_contents import NamedParameter
+from shards.errors import SourceError
+from shards.program.console import printable
+
+# Names of a list with names of parameters.
+COLUMN_LIST = re.compile(
+    r"(param(eter)?|coef(ficient)?|condition|input|scalar|column|label|feature)s?[-_]?(names?|labels?|keys?)?"
+    r"|names|keys",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class DraftParameter:
+    """A number of the draft: its place in a recipe, its value or range; is it likely physics?
+
+    `lacks` says that some runs have none.
+    """
+
+    place: str
+    span: str
+    is_physics: bool
+    lacks: bool = False
+    # What a person must decide about its place; empty if nothing.
+    question: str = ""
+
+    @classmethod
+    def of_number(cls, name: str, place: str, value: float) -> DraftParameter:
+        return cls(place, f"{value:g}", looks_like_physics(name, value))
+
+    @classmethod
+    def next_to_the_data(cls, number: SideNumber) -> DraftParameter:
+        # Who names a column says that it is a parameter; a counter is none.
+        is_physics = looks_like_physics(number.name, number.value)
+        is_listed = number.is_column and not is_of_program(number.name)
+        span = _span(min(number.values), max(number.values))
+        return cls(number.place, span, is_physics or is_listed, number.lacks)
+
+
+def scalar_lines(
+    arrays: ArrayFile,
+    layout: InferredLayout,
+    in_names: tuple[NamedParameter, ...] = (),
+    last_file: Path | None = None,
+    side_numbers: tuple[SideNumber, ...] = (),
+    used: str = "",
+) -> list[str]:
+    """The table [scalars], each key once; counters and settings of the program are comments.
+
+    `in_names` are the parameters in names of files. `last_file` is the last file of the run, if the run has
+    several: a number that differs between files is no parameter. `side_numbers` are the numbers of files next
+    to the data. `used` is the name of a number that the draft has elsewhere.
+    """
+    unsure = [each for each in in_names if _is_unsure(each)]
+    named = [each for each in in_names if each not in unsure]
+    found = _parameters(arrays, layout, in_names, named)
+    for number in side_numbers:
+        # The data themselves come first.
+        found.setdefault(number.name, DraftParameter.next_to_the_data(number))
+    changing = changing_places({each.place for each in found.values()}, arrays, last_file)
+    states = [name for name, each in found.items() if each.place in changing]
+    kept = {name: each for name, each in found.items() if name not in (*states, used)}
+    sure = {name: each for name, each in kept.items() if each.is_physics and not each.lacks}
+    taken = []
+    for name, each in sure.items():
+        said = f"{line(name, each.place)}  # {each.span}"
+        taken.append(f"# {said}; {each.question}" if each.question else said)
+    left = [printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics]
+    comments = [
+        f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
+    ]
+    absent = {name: each for name, each in kept.items() if each.is_physics and each.lacks}
+    comments += [
+        f"# {line(name, each.place)}  # {each.span}; CHECK: some runs have none, and would be left out"
+        for name, each in absent.items()
+    ]
+    if states:
+        comments.append(
+            f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
+        )
+    if left:
+        comments.append(
+            f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
+        )
+    if not taken:
+        header = ["[scalars]"] if unsure or absent else []
+        return ["", *header, *comments] if comments else []
+    said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
+    return ["", "[scalars]", said, *taken, *comments]
+
+
+def _parameters(
+    arrays: ArrayFile,
+    layout: InferredLayout,
+    in_names: tuple[NamedParameter, ...],
+    named: list[NamedParameter],
+) -> dict[str, DraftParameter]:
+    """The parameters in file names, attributes, arrays and columns of tables, each name once."""
+    found: dict[str, DraftParameter] = {}
+    for part in named:
+        found[part.name] = DraftParameter(part.place, part.text, looks_like_physics(part.name, part.value))
+    for name, value in root_numbers(arrays).items():
+        found.setdefault(name, DraftParameter.of_number(name, f"@{name}", value))
+    # Of groups that are runs, each has its own.
+    in_runs = [each.array for each in layout.variable if each.array.groups > 1]
+    for name, value in root_numbers(arrays, in_runs[0].run_group).items() if in_runs else ():
+        found.setdefault(name, DraftParameter.of_number(name, f"{in_runs[0].each_run}@{name}", value))
+    for each in layout.scalars:
+        if each.pattern:
+            continue
+        last = each.name if each.split_pattern else each.path.rpartition("/")[2]
+        try:
+            values = whole(arrays.array(each.path)).reshape(-1)
+        except SourceError:
+            continue
+        low, high = float(values.min()), float(values.max())
+        if not low <= high:
+            continue
+        name = last if last not in found else re.sub(r"\W+", "_", each.path)
+        if name in {part.name for part in in_names}:
+            continue
+        if name in found:
+            # An attribute and an array of one name: the array is what a solver reads back.
+            found.pop(name)
+        along, question = _along(each, layout)
+        is_physics = looks_like_physics(last, low) or is_parameter_list(last)
+        found[name] = DraftParameter(f"{each.stored}{along}", _span(low, high), is_physics, question=question)
+
+    return found | _columns(arrays, layout, set(found))
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+
+
+def _along(each: ArrayInfo, layout: InferredLayout) -> tuple[str, str]:
+    """The axis of a sweep along which a list of parameters is, as `[n2]`, and what a person must decide."""
+    axes = layout.swept_axes_of(each, each.lengths[:1])
+    question = f"DECIDE: is it along {' or '.join(axes)}? uncomment" if len(axes) > 1 else ""
+    return (f"[{axes[0]}]" if axes else "", question)
+
+
+def _is_unsure(part: NamedParameter) -> bool:
+    """Whether a whole number with an unknown name, such as k4, may be a parameter or a counter."""
+    is_known = part.is_sure or part.name.lower() in PHYSICS | PROGRAM or part.value % 1 > 0
+    return not is_known and looks_like_physics(part.name, part.value)
+
+
+def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, DraftParameter]:
+    """The columns of a table of parameters [N, P] that the file names: the path and the range of each."""
+    found: dict[str, DraftParameter] = {}
+    for each in layout.rest:
+        if len(each.lengths) != 2 or each.lengths[0] not in layout.runs.values() or each.fault:
+            continue
+        along, question = _along(each, layout)
+        names = _names_of_columns(arrays, each.path, each.lengths[1])
+        values = whole(arrays.array(each.path)) if names else np.empty((0, 0))
+        for column, name in enumerate(names):
+            low, high = float(values[:, column].min()), float(values[:, column].max())
+            # Who names a column says that it is a parameter; a counter is none.
+            if name not in taken and low <= high:
+                span = f"{low:.6g} to {high:.6g}"
+                found[name] = DraftParameter(
+                    f"{each.stored}[{column}]{along}", span, name.lower() not in PROGRAM, question=question
+                )
+    return found
+
+
+def _names_of_columns(arrays: ArrayFile, path: str, count: int) -> tuple[str, ...]:
+    """The names of the columns, from an attribute of the table or a list of text in the file."""
+    lists: dict[str, Attribute] = dict(arrays.attributes(path))
+    for name in arrays.names():
+        last = name.rpartition("/")[2]
+        if COLUMN_LIST.fullmatch(last):
+            lists[last] = arrays.texts(name)
+    for key, held in lists.items():
+        words = tuple(each.strip() for each in held.split(",")) if isinstance(held, str) else held
+        if COLUMN_LIST.fullmatch(key) and isinstance(words, tuple) and len(set(words)) == count == len(words):
+            return tuple(map(str, words)) if all(str(word).isprintable() and word for word in words) else ()
+    return ()
+
+
+def changing_places(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str]:
+    """The places with another number in the last file of the run: times, counters, sums."""
+    if last is None:
+        return set()
+    with open_arrays(located(last)) as later:
+        return {
+            place
+            for place in places
+            if readable_numbers(later, place) not in (None, readable_numbers(arrays, place))
+        }
+
+
+def readable_numbers(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
+    """The numbers at a place as a recipe names it; None if there are none or they cannot be read."""
+    try:
+        return numbers_if_any(arrays, place)
+    except SourceError:
+        return None

@@ -1,0 +1,267 @@
+"""Writes the text of a draft, with a comment wherever a person must check or decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ingest.contents.listing import ArrayInfo
+from ingest.contents.solvers import Solver
+from ingest.drafting.axes import AxisLines
+from ingest.drafting.dataset_name import dataset_name
+from ingest.drafting.layout_lines import layout_lines
+from ingest.drafting.scalars import scalar_lines
+from ingest.drafting.side_numbers import SideNumbers
+from ingest.drafting.splits import split_lines
+from ingest.drafting.table import inline_table, line
+from ingest.drafting.times import TimeLines
+from ingest.formats.arrays import ArrayFile, absent_chunks
+from ingest.formats.run_files import RunFiles
+from ingest.formats.zarr_marker import MARKERS
+from ingest.inferring.fields import DraftField, draft_fields, is_mask
+from ingest.inferring.frames import FrameReader
+from ingest.inferring.ghost_cells import GhostCells
+from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
+from ingest.inspecting.folder_contents import FolderContents
+from ingest.layout import split_channel
+from ingest.source import find
+from shards.program.console import printable
+from shards.schema import GridKind
+
+KINDS: dict[GridKind, set[str]] = {
+    "log-spherical": {"log_r"},
+    "spherical": {"r", "theta"},
+    "equiangular": {"theta", "phi"},
+}
+
+
+@dataclass(frozen=True)
+class DraftText:
+    """A recipe for the arrays of a file, or of the files of a folder."""
+
+    path: Path
+    arrays: ArrayFile
+    layout: InferredLayout
+    solver: Solver | None = None
+    folder: FolderContents | None = None
+    ghosts: GhostCells = field(default_factory=GhostCells)
+    # What the files next to the data hold.
+    side: SideNumbers = field(default_factory=SideNumbers)
+    runs: list[RunFiles] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The TOML text."""
+        fields = draft_fields(self.layout)
+        axes = AxisLines(self._reader, self.ghosts)
+        times = TimeLines(self._reader, self.folder, self.side.numbers)
+        lines = [*self._head(), *axes.crop(), *times.lines(), *axes.coordinates(), *axes.boundaries()]
+        lines += scalar_lines(
+            self.arrays,
+            self.layout,
+            self.folder.parameters if self.folder else (),
+            self.folder.last if self.folder else None,
+            self.side.numbers,
+            times.used,
+        )
+        lines += self._unused()
+        lines += self._excluded()
+        lines += self._mask()
+        lines += [] if self.layout.split_names else split_lines(self.runs, self.path)
+        for each in fields:
+            lines += self._field(each)
+        lines += self._left_out(fields)
+        return "\n".join(lines) + "\n"
+
+    @cached_property
+    def _reader(self) -> FrameReader:
+        if self.folder is None:
+            return FrameReader(self.arrays, self.layout)
+        return FrameReader(self.arrays, self.layout, self.folder.series, self.folder.variables)
+
+    def _head(self) -> Iterator[str]:
+        """The first lines: how to read the draft, and name, source, title and licence."""
+        name = dataset_name(self.path)
+        yield "#:schema ./recipe.schema.json"
+        yield (
+            f"# Drafted from {printable(self.path.name)}. Read every line: DECIDE marks what it does not "
+            "state, CHECK marks a guess."
+        )
+        yield "# All keys: docs/recipe.md. Completion in editors: walrus-ingest schema > recipe.schema.json"
+        if self.solver is not None and self.solver.template:
+            yield (
+                f"# It looks like output of {self.solver.name}: compare with its template "
+                f"(walrus-ingest ls {self.solver.template}, docs/solvers.md)."
+            )
+        yield line("name", name)
+        yield line("source", "arrays")
+        yield f"{line('title', f'{name}: say what system this is')}  # DECIDE"
+        yield f"{line('licence', 'unknown')}  # DECIDE: may others use the data?"
+        yield from self._files()
+        yield line("axes", list(self.layout.axes))
+        yield from self._kind()
+        if self.layout.split_names:
+            yield "# An array per split: {split} in a name below stands for one of these words."
+            words: dict[str, object] = {split: word for split, word in self.layout.split_names.items()}
+            yield inline_table("split_names", words)
+        yield from layout_lines(self.layout)
+        if any(field.array.dtype == "float64" for field in self.layout.fields):
+            yield '# Fields are float64. To store half the size, add the line dtype = "float32" here.'
+        thinning = self._reader.thinning()
+        if thinning is not None:
+            gain = f"{thinning.gain:.0f} times better"
+            yield f"# Frames hardly differ: linear extrapolation predicts the next frame {gain}"
+            yield "# than persistence, so a model would learn little. Uncomment to keep fewer frames."
+            yield f"# {line('stride', thinning.stride)}"
+
+    def _files(self) -> Iterator[str]:
+        """The pattern of file names, if it must be stated, and the files that it does not match."""
+        if self.folder is None:
+            usual = any(self.path.match(pattern) for pattern in find("arrays").PATTERNS)
+            if self.side.need_parts:
+                yield line("files", f"{{run}}{self.path.suffix}")
+                return
+            if self.path.is_file() and not usual and self.path.name not in MARKERS:
+                yield f"{line('files', f'*{self.path.suffix}' if self.path.suffix else self.path.name)}"
+            return
+        yield f"# {printable(self.folder.words)}"
+        if self.folder.doubt:
+            yield f"# CHECK: {printable(self.folder.doubt)}"
+        yield line("files", self.folder.pattern)
+        if self.folder.others:
+            count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
+            said = "CHECK: not taken, with fields in them" if self.folder.others_hold_fields else "Not taken"
+            yield f"# {said}, {count} files: {printable(', '.join(self.folder.others[:9]))}{more}"
+
+    def _excluded(self) -> Iterator[str]:
+        """The tables of files that fit the pattern, but hold a state of the others again."""
+        for name in self.folder.excluded if self.folder is not None else ():
+            yield from ("", "[[exclude]]", line("files", name), line("reason", "one state, to continue from"))
+
+    def _unused(self) -> list[str]:
+        """A comment with the text files next to the data that the draft does not use."""
+        if not self.side.unused:
+            return []
+        names, more = self.side.unused[:9], ", ..." if len(self.side.unused) > 9 else ""
+        said = f"# Text files next to the data, not used: {printable(', '.join(names))}{more}"
+        return ["", said, "# If they hold parameters, see docs/own-files.md, section Parameters."]
+
+    def _kind(self) -> Iterator[str]:
+        kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)
+        if kind:
+            yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
+
+    def _mask(self) -> list[str]:
+        """The lines of a mask: from an array that looks like one, or from cells with NaN."""
+        found = [each for each in self.layout.fields if is_mask(each)]
+        masks = [each for each in found if not self._reader.is_uniform(each)]
+        variable = [each for each in self.layout.variable if not is_mask(each)]
+        missing = {each.array.stored: self._reader.missing(each) for each in variable}
+        # Absent chunks do not mark a moving body.
+        holes = {
+            stored: each
+            for stored, each in missing.items()
+            if each.cells or (each.moves and stored not in self._absent)
+        }
+        if masks:
+            first = min(masks, key=lambda each: len(each.words))
+            others = [each.array.stored for each in masks if each is not first]
+            rule: dict[str, object] = {
+                "stored": first.array.stored,
+                "solid": self._reader.solid_where(first, variable),
+                "layout": " ".join(first.words),
+            }
+            said = (
+                f"# DECIDE: if {printable(first.array.name)} marks solid cells, uncomment; "
+                "which values are solid: nonzero, zero, negative or positive?"
+            )
+            also = [f"# (or one of {printable(', '.join(others))})"] if others else []
+        elif holes:
+            stored, hole = next(iter(holes.items()))
+            place = next(each for each in variable if each.array.stored == stored)
+            rule = {"stored": stored, "solid": "nan", "layout": " ".join(place.words)}
+            said = f"# DECIDE: {printable(stored)} has no value in {hole.cells} cells"
+            said += ": uncomment if they are land or a body."
+            also = []
+            if hole.is_padded:
+                name = printable(stored)
+                said = (
+                    f"# FIX: {name} has no values in its last frames: runs padded to one length, or a failed"
+                )
+                return ["", said, "# run. Save each run, without these frames, to a file of its own."]
+            if hole.moves:
+                rule["moves"] = True
+                also = [
+                    "# These cells change from frame to frame. With moves = true, a cell that a moving",
+                    "# body covers once is solid in all frames. A failed run looks the same: check its",
+                    "# last frames.",
+                ]
+        elif found:
+            return ["", f"# {printable(found[0].array.name)} has one value everywhere: no [mask] is needed."]
+        else:
+            return []
+        return ["", said, *also, "# [mask]", *(f"# {line(key, value)}" for key, value in rule.items())]
+
+    def _field(self, field: DraftField) -> Iterator[str]:
+        at_rest = not field.constant and not field.faces and self._rests(field)
+        doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
+        doubts += [self._absent[path] for path in field.stored if path in self._absent]
+        doubt = "; ".join(filter(None, doubts))
+        yield ""
+        yield "[[fields]]"
+        yield line("name", field.name) + (f"  # CHECK: {printable(doubt)}" if doubt else "")
+        if field.rank:
+            yield line("rank", field.rank)
+        if field.constant or at_rest:
+            yield line("constant", True)
+        if field.unit:
+            yield line("unit", field.unit)
+        if field.stored != (field.name,):
+            yield line("stored", list(field.stored))
+        if field.faces:
+            yield f"{line('faces', list(field.faces))}  # a cell gets the mean of its two faces"
+            if field.faces_side == "upper":
+                yield f"{line('faces_side', field.faces_side)}  # as the file says"
+        if field.constant or at_rest:
+            yield line("layout", " ".join(field.layout))
+        elif field.layout != self.layout.words:
+            # The layout is a comment if a person must decide it.
+            comment = "# " if self.layout.is_open else ""
+            yield comment + line("layout", " ".join(field.layout))
+
+    def _rests(self, field: DraftField) -> bool:
+        """Whether a field never changes while other fields do."""
+        parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
+        resting = [each.array.stored for each in self.layout.variable if self._is_at_rest[each.array.stored]]
+        if self.layout.is_open or len(resting) == len(self.layout.variable):
+            return False
+        return all(self._is_at_rest[part.array.stored] for part in parts)
+
+    @cached_property
+    def _placed(self) -> dict[str, PlacedArray]:
+        return {each.array.stored: each for each in self.layout.fields}
+
+    @cached_property
+    def _absent(self) -> dict[str, str]:
+        """Path to the note on absent chunks, which must be fetched again."""
+        return absent_chunks(self.arrays)
+
+    @cached_property
+    def _is_at_rest(self) -> dict[str, bool]:
+        return {each.array.stored: self._reader.rests(each) for each in self.layout.variable}
+
+    def _left_out(self, fields: list[DraftField]) -> list[str]:
+        """A comment on each array that is not part of the recipe."""
+        taken = {split_channel(path)[0] for field in fields for path in field.stored}
+        elsewhere = {path for paths in self.layout.other_grids.values() for path in paths}
+        rest: list[ArrayInfo] = [each for each in self.layout.rest if each.path not in elsewhere]
+        rest += [
+            each.array for each in self.layout.fields if each.array.stored not in taken and not is_mask(each)
+        ]
+        held = [
+            f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest
+        ]
+        if self.layout.particles:
+            held.append(f"#   {printable(self.layout.particles)}")
+        return ["", "# Left out, because they are not fields on this grid:", *held] if held else []

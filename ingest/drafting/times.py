@@ -1,0 +1,296 @@
+"""Drafts the times of a recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ingest.contents.listing import ArrayInfo, root_numbers
+from ingest.contents.number_lists import (
+    Values,
+    are_compact_dates,
+    even,
+    one_way,
+    out_of_order,
+    span,
+    values_of,
+    why_no_times,
+)
+from ingest.contents.numbered_arrays import HOLE, NumberedArrays, time_attribute
+from ingest.contents.state_time import time_of_state
+from ingest.drafting.scalars import changing_places, readable_numbers
+from ingest.drafting.side_numbers import SideNumber
+from ingest.drafting.table import FileLines, line
+from ingest.fields.reference_dates import counted_in, unit_of_dates
+from ingest.formats.dates import SINCE_1970, date_of
+from ingest.formats.open_any import located, open_arrays
+from ingest.inferring.means import time_of_means
+from ingest.inferring.state_paths import by_step
+from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.restarting_times import Restart
+from ingest.layout import TIME
+from ingest.name_pattern import STEP, NamePattern
+from shards.program.console import printable
+
+# Names of attributes with the time between frames, or a time step of the solver.
+STEP_NAME = re.compile(
+    r"d_?t|delta_?t|time_?step(_size)?|(dt|interval)_?(out(put)?|save|frames?|snap\w*)", re.IGNORECASE
+)
+# Names of attributes with the time step of the solver; a `timestep` that is a whole number is a counter.
+SOLVER_STEP = re.compile(r"d_?t|delta_?t", re.IGNORECASE)
+TIME_STEP = re.compile(r"time_?step(_?(size|length))?", re.IGNORECASE)
+# How many states are opened to see what their times are.
+MANY_STATES = 12
+TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
+
+
+@dataclass(frozen=True)
+class TimeLines(FileLines):
+    """The lines of the table [time]."""
+
+    folder: FolderContents | None
+    side_numbers: tuple[SideNumber, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The table [time], and the comments about means over time that its list of times states."""
+        lines = self._rule_of_time()
+        return [*lines, *time_of_means(self.arrays, self.layout)] if "[time]" in lines else lines
+
+    def _rule_of_time(self) -> list[str]:
+        """The rule for the times: a list, an attribute or number of each state, or a comment."""
+        time = self.layout.lists.time
+        if time is not None and "%Y" in time.unit:
+            said = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
+            return ["", f"# {said}: convert them to times with cdo -r copy.", *self._open_time()]
+        if self._states:
+            return self._rule_of_states()
+        times = values_of(self.arrays, time)
+        if time is None or times is None:
+            return ["", *self._open_time()]
+        return self._rule_of_list(time, times)
+
+    def _rule_of_states(self) -> list[str]:
+        """The rule where each file, group or array is a state: what it says of its time, or its number."""
+        stored, note = self._time_of_states()
+        if stored == HOLE and self.folder is not None and self.folder.kind == "pieces":
+            return ["", *self._open_time()]
+        if stored == HOLE and self.folder is not None and self.folder.date_or_step:
+            return ["", *_date_or_step(self.folder)]
+        numbers = self._first_numbers(stored)
+        if are_compact_dates(numbers):
+            return ["", _convert(stored, numbers), *self._open_time()]
+        unit = self._unit_of_states(stored)
+        if self.folder is not None and self.folder.restart is not None and not self.folder.restart.offset:
+            return ["", *self._step_of_pieces(self.folder.restart)]
+        stored = by_step(stored, (each.array for each in self.layout.variable))
+        more = [*self._offset_of_pieces(), *([line("unit", unit)] if unit else [])]
+        if stored == HOLE and self.solver_step is not None and not unit:
+            name, value = self.solver_step
+            more = [f"{line('step', value)}  # CHECK: {printable(name)}, multiplied by the number"]
+            note = "CHECK: the number in the names, if it counts steps of the solver"
+        return ["", "[time]", f"{line('stored', stored)}  # {note}", *more]
+
+    def _first_numbers(self, stored: str) -> Values:
+        """The times of the first states in files, or of the first piece; none for numbers in the names."""
+        if self.folder is None or HOLE in stored:
+            return np.empty(0)
+        found: list[float] = []
+        for moment in self.folder.series[:MANY_STATES] or ((self.folder.first,),):
+            with open_arrays(located(moment[0])) as arrays:
+                found += readable_numbers(arrays, stored) or ()
+        return np.array(found)
+
+    def _offset_of_pieces(self) -> list[str]:
+        """The offset of times that begin again in each piece of a run, if they do."""
+        restart = self.folder.restart if self.folder is not None else None
+        if restart is None:
+            return []
+        note = f"CHECK: {restart.why}" if restart.why else "says when each file begins; its times begin again"
+        return [f"{line('offset', restart.offset)}  # {note}"]
+
+    def _step_of_pieces(self, restart: Restart) -> list[str]:
+        """The step of frames of pieces that begin again one step after the end of the one before."""
+        time = self.layout.lists.time
+        units = [line("unit", time.unit)] if time is not None and time.unit else []
+        said = f"# CHECK: times begin again in each file, but {restart.why}: frames are counted."
+        if not restart.step:
+            return [said, *self._open_time()]
+        return [said, "[time]", line("step", restart.step), *units]
+
+    def _rule_of_list(self, time: ArrayInfo, times: Values) -> list[str]:
+        """The rule for a list of times: its path, its start and end, or why it cannot be taken."""
+        frames = self.layout.lengths[TIME]
+        if are_compact_dates(times):
+            return ["", _convert(time.path, times), *self._open_time()]
+        if time.is_dates:
+            unit = unit_of_dates(times.tolist())
+            times = np.array(counted_in(tuple(times.tolist()), SINCE_1970, unit))
+            time = replace(time, attributes={"units": unit})
+
+        units = [line("unit", time.unit)] if time.unit else []
+        along = self.layout.swept_axes_of(time, time.lengths[:-1])
+        if one_way(times) and times[0] < times[-1] and len(along) < 2:
+            if len(times) == frames:
+                note = span(times, "frame", time.unit)
+                stored = f"{time.stored}[{along[0]}]" if along else time.stored
+                return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
+            if len(times) == frames + 1 > 2 and even(times):
+                held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
+                start, stop = line("start", float(times[0])), line("stop", float(times[-2]))
+                return ["", f"# {held}: the last is left out.", "[time]", start, stop, *units]
+        if len(times) == frames > 1 and np.isfinite(times).all():
+            # Equal steps would hide that the frames are in another order.
+            return ["", *out_of_order(time, times), "[time]", line("stored", time.stored)]
+        return ["", f"# {why_no_times(time, times)}", *self._open_time()]
+
+    def _open_time(self) -> list[str]:
+        """The time step as a comment: that of an attribute or of a file next to the data, otherwise 1."""
+        frames = self.layout.lengths[TIME]
+        said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
+        numbers = [(name, f"the attribute {name}", v) for name, v in root_numbers(self.arrays).items()]
+        same = [each for each in self.side_numbers if each.is_one]
+        numbers += [(each.name, printable(each.place), each.value) for each in same]
+        for name, place, value in numbers:
+            if STEP_NAME.fullmatch(name) and value > 0:
+                note = f"{place}, right if every step of the solver is a frame"
+                return [said, "# [time]", f"# {line('step', value)}  # {note}"]
+        return [said, "# [time]", "# step = 1.0"]
+
+    @cached_property
+    def solver_step(self) -> tuple[str, float] | None:
+        """The name and the value of the time step of the solver in the file.
+
+        None if the file does not state it, if the last file states another, or if the numbers in the names
+        are times.
+        """
+        if self._numbers_have_fractions:
+            return None
+        for name, place in self._places_of_steps():
+            value = (readable_numbers(self.arrays, place) or (0.0,))[0]
+            if value <= 0 or (value == int(value) and not SOLVER_STEP.fullmatch(name)):
+                continue
+            last = self.folder.last if self.folder is not None else None
+            return None if place in changing_places({place}, self.arrays, last) else (name, value)
+        steps = (each for each in self.side_numbers if each.is_one and SOLVER_STEP.fullmatch(each.name))
+        return next(((each.name, each.value) for each in steps if each.value > 0), None)
+
+    @property
+    def used(self) -> str:
+        """The name of the number in the file that became `step` of the table; empty if there is none."""
+        counts = self._states and self._time_of_states()[0] == HOLE
+        return self.solver_step[0] if counts and self.solver_step is not None else ""
+
+    def _places_of_steps(self) -> Iterator[tuple[str, str]]:
+        """The name and the place of each attribute and single number that is named like a time step."""
+        first = self.layout.variable[0].array.path
+        for group in dict.fromkeys(("", first.rpartition("/")[0], first)):
+            for name in root_numbers(self.arrays, group):
+                if SOLVER_STEP.fullmatch(name) or TIME_STEP.fullmatch(name):
+                    yield name, f"{group}@{name}"
+        for each in self.layout.scalars:
+            if each.size == 1 and not each.pattern and SOLVER_STEP.fullmatch(each.name):
+                yield each.name, each.path
+
+    @property
+    def _numbers_have_fractions(self) -> bool:
+        """Whether the numbers in the names of files or arrays are times, as in out_0.25.h5."""
+        if self.folder is not None and self.folder.kind == "states":
+            return any(re.search("[.p]", step) for step in self.folder.steps)
+        array = next((each.array for each in self.layout.variable if each.array.pattern), None)
+        parts = NamePattern(array.pattern).match(array.path) if array else None
+        return "." in (parts or {}).get(STEP, "")
+
+    @property
+    def _states(self) -> bool:
+        """Whether frames are separate arrays, groups or files."""
+        of_files = self.folder is not None and self.folder.kind in ("states", "pieces")
+        return of_files or any(each.array.pattern for each in self.layout.variable)
+
+    def _time_of_states(self) -> tuple[str, str]:
+        """The value of `stored` for the times of states, and a comment."""
+        time = self.layout.lists.time
+        if self.folder is not None and self.folder.kind in ("states", "pieces"):
+            if time is not None:
+                said = "dates" if time.is_dates else "times"
+                return time.stored, f"the {said} of each file{'' if time.is_dates else _in_unit(time.unit)}"
+            return self._time_of_files()
+        if time is not None and time.pattern:
+            return time.stored, f"one time per frame{_in_unit(time.unit)}"
+        array = next(each.array for each in self.layout.variable if each.array.pattern)
+        group = NumberedArrays(array.pattern, (array.path,)).group
+        first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path
+        name = time_attribute(self.arrays, first)
+        if name:
+            return f"{group or array.pattern}@{name}", f"the attribute {name} of each of them"
+        return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
+
+    def _unit_of_states(self, stored: str) -> str:
+        """The unit of the times of states; for dates, a unit that counts from the first."""
+        time = self.layout.lists.time
+        if stored == HOLE:
+            return unit_of_dates(self.folder.dates) if self.folder is not None and self.folder.dated else ""
+        if time is not None and stored == time.stored:
+            times = values_of(self.arrays, time) if time.is_dates else None
+            return time.unit if times is None else unit_of_dates(times.tolist())
+        path, at, name = stored.partition("@")
+        date = date_of(self.arrays.attributes(self._first_of(path)).get(name)) if at else None
+        return self._unit_of_openpmd(stored) if date is None else unit_of_dates([date])
+
+    def _first_of(self, path: str) -> str:
+        """The group or array of the first step at a path with `{step}`; otherwise the path."""
+        if HOLE not in path:
+            return path
+        array = next(each.array for each in self.layout.variable if each.array.pattern)
+        return "/".join(array.path.split("/")[: path.count("/") + 1])
+
+    def _unit_of_openpmd(self, stored: str) -> str:
+        """The unit of a time attribute, if timeUnitSI next to it states its seconds."""
+        path, at, _ = stored.partition("@")
+        if not at:
+            return ""
+        seconds = root_numbers(self.arrays, self._first_of(path)).get("timeUnitSI", 0.0)
+        if seconds <= 0:
+            return ""
+        return TIME_UNITS.get(seconds, f"{seconds!r} s")
+
+    def _time_of_files(self) -> tuple[str, str]:
+        """The value of `stored`, and a comment, if each file is a state."""
+        assert self.folder is not None
+        arrays = (*(each.array for each in self.layout.fields), *self.layout.scalars, *self.layout.rest)
+        # Each file has one state: arrays with its number in their paths count like other arrays.
+        stored = time_of_state(self.arrays, tuple(replace(each, pattern="") for each in arrays))
+        path, at, name = stored.partition("@")
+        if stored:
+            held = f"the attribute {name}{f' of {path}' if path else ''}" if at else path
+            return stored, f"{printable(held)} of each file"
+        if self.folder.dated:
+            return HOLE, "the date in the names of the files"
+        return HOLE, "CHECK: the number in the names of the files; if it counts steps, add step = 0.01"
+
+
+def _convert(stored: str, times: Values) -> str:
+    """The comment on dates that are written as numbers: they are no times."""
+    said = f"{printable(stored)} holds dates as numbers, {times[0]:.0f} to {times[-1]:.0f}"
+    return f"# {said}: convert them to days since a date."
+
+
+def _in_unit(unit: str) -> str:
+    return f", in {printable(unit)}" if unit else ""
+
+
+def _date_or_step(folder: FolderContents) -> Iterator[str]:
+    """The two readings of a number behind a date, for a person to decide. docs/decisions/0142"""
+    date, number = re.split(r"[-_](?=\d+$)", folder.steps[-1])
+    as_step = re.sub(r"[-_]\d+$", lambda found: f"{found[0][0]}{HOLE}", folder.steps[-1])
+    if any(not step.startswith(date) for step in folder.steps):
+        as_step = as_step.replace(date, "*")
+    yield f"# DECIDE: is {number} behind {date} a time of day or step {int(number)}? For times of day,"
+    yield "# uncomment this. For steps, uncomment it without the unit, add step = 0.01 (the time of a step),"
+    yield f"# and write {line('files', folder.pattern.replace(HOLE, as_step))} above."
+    yield "# [time]"
+    yield f"# {line('stored', HOLE)}"
+    yield f"# {line('unit', unit_of_dates(folder.dates))}"

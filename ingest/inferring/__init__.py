@@ -1,0 +1,25 @@
+"""Infers what the arrays of a file mean: fields, axes, times, ghost cells."""
+
+__all__ = [
+    "axis_orders",
+    "coefficients",
+    "face_sides",
+    "fields",
+    "frames",
+    "ghost_cells",
+    "halo",
+    "infer",
+    "inferred_layout",
+    "layout_by_lengths",
+    "layout_by_names",
+    "listed_halo",
+    "means",
+    "mesh_order",
+    "named_axes",
+    "no_grid",
+    "periodicity",
+    "rival_orders",
+    "samples",
+    "staggered_grids",
+    "state_paths",
+]

@@ -1,0 +1,176 @@
+"""The usual orders of the axes of an array, and how well each fits: what the file shows, and what is usual.
+
+docs/decisions/0145
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from ingest.contents.listing import ArrayInfo
+from ingest.inferring.inferred_layout import CoordinateLists, Lengths, PlacedArray, Words, is_trajectory
+from ingest.layout import CHANNEL, TIME, TRAJECTORY
+
+# A longer axis is more likely of cells, a shorter one of components.
+MOST_COMPONENTS = 9
+MOST_CHANNELS = 256
+FEWEST_CELLS = 5
+CHANNEL_FIRST = (TRAJECTORY, CHANNEL, TIME)
+# Two and three axes of trajectories, as sweeps have them.
+SWEEPS: tuple[Words, ...] = (("n1", "n2"), ("n1", "n2", "n3"))
+# Arrays with these names hold several fields, so their channels are not a vector.
+STACKS = ("data", "solution", "fields", "state", "output", "q", "prim", "cons")
+# Names of arrays with the components of one vector.
+VECTOR_NAME = re.compile(
+    r"vel(ocit(y|ies))?|winds?|uvw?p?|mom(entum)?|b(_?field)?|magnetic_?field", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class AxisOrder:
+    """One possible order of the axes of an array: what lists of the file show, and what is usual."""
+
+    axes: Words
+    words: Words
+    shown: float
+    usual: float
+
+    @property
+    def score(self) -> float:
+        return self.shown + self.usual
+
+
+def orders_of(
+    array: ArrayInfo, lists: CoordinateLists, more: Iterable[tuple[Words, Words]] = ()
+) -> Iterator[AxisOrder]:
+    """Yields the orders with as many axes as the array, the most usual first; `more` are other orders, as
+    the axes of space and all words.
+    """
+    seen = set()
+    for axes, words in (*_orders(array, lists), *more):
+        if len(words) == len(array.lengths) and words not in seen and not _is_single(array, words):
+            seen.add(words)
+            yield AxisOrder(axes, words, _shown(array, words, axes, lists), _usual(array, words, axes, lists))
+
+
+def with_channels(lead: Words, space: Words, channels: int, early: bool) -> Words:
+    """The names of all axes, with components before (`early`) or after the axes of space."""
+    components = (CHANNEL,) * channels
+    return (*lead, *components, *space) if early else (*lead, *space, *components)
+
+
+def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, Words]]:
+    """Yields the axes of space and the names of all axes, in all usual orders, most usual first."""
+    choices = [lists.axes] if lists.axes else [("x", "y"), ("x", "y", "z"), ("x",)]
+    one_run = array.groups > 1 or bool(array.pattern)
+    leads: list[Words] = [()] if one_run else [(), (TRAJECTORY,)]
+    for axes, lead, channels, early, step in product(choices, leads, (0, 1, 2), (False, True), (1, -1)):
+        yield axes, with_channels((*lead, TIME), axes[::step], channels, early)
+    if not array.pattern:
+        for axes, lead, step in product(choices, leads, (1, -1)):
+            yield axes, (*lead, *axes[::step], TIME)
+    if one_run:
+        return
+    # Batches of videos, as networks take them; sweeps; one run with the channels first.
+    has_parameters = any(each.values[0] in array.lengths for each in lists.parameters)
+    sweeps = SWEEPS if has_parameters or not (_is_stack(array) or VECTOR_NAME.fullmatch(array.name)) else ()
+    rare: list[Words] = [CHANNEL_FIRST, *((*sweep, TIME) for sweep in sweeps)]
+    rare += [(CHANNEL, TIME)] if _is_stack(array) else []
+    # Rollouts of a batch, as loops over time stack them.
+    rare += [(TIME, TRAJECTORY), (TIME, TRAJECTORY, CHANNEL)] if sweeps else []
+    for lead, axes, step in product(rare, choices, (1, -1)):
+        yield axes, (*lead, *axes[::step])
+    for lead, axes, step in product(sweeps, choices, (1, -1)):
+        yield axes, (*lead, *axes[::step], TIME)
+
+
+def _is_single(array: ArrayInfo, words: Words) -> bool:
+    """Whether an unusual axis of trajectories has the length 1, which is as well a component."""
+    pairs = tuple(zip(words, array.lengths, strict=True))
+    return any(length == 1 and is_trajectory(word) for word, length in pairs[words[0] != "n1" :])
+
+
+def _is_stack(array: ArrayInfo) -> bool:
+    """Whether an array holds several fields, as its name or a list of channels says."""
+    return array.name.lower() in STACKS or len(array.channels) > 1
+
+
+def _shown(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) -> float:
+    """What lists of times, coordinates and parameters show, an unlimited axis, and stated cells."""
+    lengths = PlacedArray(array, words).lengths
+    score = _time_score(array, words, lengths, lists.time)
+    score += sum(_list_score(each, axis, lengths) for axis, each in lists.space.items())
+    swept = {each.values[0] for each in lists.parameters}
+    score += sum(3.0 for word, length in lengths.items() if is_trajectory(word) and length in swept)
+    if array.has_runs_first:
+        score += 4.0 if is_trajectory(words[0]) else -4.0
+    cells = [lengths[axis] for axis in axes]
+    if lists.cells and sorted(cells) == sorted(lists.cells):
+        score += 2.0
+    if array.channels and words.count(CHANNEL) == 1:
+        score += 2.0 if array.lengths[words.index(CHANNEL)] == len(array.channels) else 0.0
+    return score
+
+
+def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) -> float:
+    """What is usual: numbers of dimensions, cells and components, places of time and channels."""
+    lengths = PlacedArray(array, words).lengths
+    cells = [lengths[axis] for axis in axes]
+    score = len(axes) * min(cells) / max(cells) / 2 - 2.0 * sum(length < FEWEST_CELLS for length in cells)
+    # Most files have two dimensions, so a third one needs more evidence.
+    if len(axes) == 2:
+        score += 0.3
+    elif len(axes) == 1 and not lists.space and len(words) > 2:
+        score -= 1.5
+    if words[-1] == TIME:
+        # An unusual order needs more evidence.
+        score -= 1.0
+    components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
+    if components:
+        likely = components[0] <= MOST_COMPONENTS
+        if len(components) == 2:
+            likely = set(components) == {len(axes)}
+        elif _is_stack(array) and len(axes) > 1 and words[words.index(CHANNEL) - 1] == TIME:
+            likely = components[0] <= MOST_CHANNELS
+        score += 1.0 if likely else -5.0
+    if words[:3] == CHANNEL_FIRST:
+        score -= 0.3
+    elif words[:2] == (CHANNEL, TIME):
+        score -= 1.5
+    elif words[:3] == (TRAJECTORY, TIME, CHANNEL) and components[0] > lengths[TIME]:
+        score -= 1.0
+    elif words[:2] == (TIME, TRAJECTORY):
+        # As many as axes are rather the components of a vector.
+        score -= 3.5 if lengths[TRAJECTORY] in (lengths[TIME], len(axes)) else 1.5
+    return score
+
+
+def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInfo | None) -> float:
+    """The score for the length of a list of times, and for an unlimited axis."""
+    score = 0.0
+    if len(array.unlimited) == 1 and not array.pattern:
+        score += 3.0 if words[array.unlimited[0]] == TIME else -3.0
+    if time is None:
+        return score
+    # Some generators store one time more than there are frames; equal numbers are more usual.
+    score += {0: 4.0, 1: 2.5}.get(length_of(time) - lengths[TIME], -4.0)
+    if len(time.values) == 2 and not time.pattern:
+        runs = [length for word, length in lengths.items() if is_trajectory(word)]
+        score += 2.0 if time.values[0] in runs else -2.0
+    return score
+
+
+def _list_score(each: ArrayInfo, axis: str, lengths: Lengths) -> float:
+    """The score for a list with the length of its axis; a meshgrid has the lengths of all stored axes."""
+    cells = tuple(length for word, length in lengths.items() if word != TIME and not is_trajectory(word))
+    if len(each.values) > 1 and each.values[-len(cells) :] == cells:
+        return 2.0
+    return 2.0 if length_of(each) == lengths[axis] else -4.0
+
+
+def length_of(listed: ArrayInfo) -> int:
+    """The length of a list, or of one of the lists of several trajectories."""
+    return listed.values[0] if len(listed.values) == 1 else listed.values[-1]

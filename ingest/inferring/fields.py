@@ -1,0 +1,250 @@
+"""Makes fields from placed arrays: joins components to vectors, splits stacks into channels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ingest.contents.axis_names import SPACE_NAME, letter
+from ingest.inferring.axis_orders import STACKS
+from ingest.inferring.inferred_layout import InferredLayout, PlacedArray, Words
+from ingest.layout import CHANNEL, TIME, FacesSide
+from shards.schema import FieldSpec
+
+VECTORS = {
+    "": "velocity",
+    "u": "velocity",
+    "v": "velocity",
+    "vel": "velocity",
+    "wind": "velocity",
+    "b": "magnetic_field",
+    "bcc": "magnetic_field",
+    "m": "momentum",
+    "mom": "momentum",
+    "vx": "velocity",
+    "bx": "magnetic_field",
+}
+MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
+# Usual names of components in codes, if they neither end nor begin with the name of an axis.
+_UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)
+_NUMBERED = re.compile(r"(vel|mom|bcc|vx|bx|b|v|u|m)([123])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class DraftField:
+    """A field of the draft: its name, rank, unit, and the path of each component."""
+
+    name: str
+    rank: int
+    stored: tuple[str, ...]
+    layout: Words
+    constant: bool
+    doubt: str = ""
+    unit: str = ""
+    # Per array the axis on whose faces it is; none where it is in cells.
+    faces: Words = ()
+    faces_side: FacesSide = "lower"
+
+
+def draft_fields(layout: InferredLayout) -> list[DraftField]:
+    """The fields with unique names, without masks; components in several arrays are joined to vectors."""
+    placed = [each for each in (*layout.fields, *layout.on_faces) if not is_mask(each)]
+    fields = list(_vectors(placed, layout))
+    joined = {path for vector in fields for path in vector.stored}
+    for each in placed:
+        if each.array.stored not in joined:
+            faces, side = (each.faces,) if each.faces else (), each.faces_side or "lower"
+            found = _fields_of(each, layout.axes)
+            fields += [replace(field, faces=faces, faces_side=side) for field in found]
+    return _unique(
+        [replace(field, doubt=_joined(field.doubt, _doubt(field, layout))) for field in fields], layout.axes
+    )
+
+
+def is_mask(each: PlacedArray) -> bool:
+    """Whether its name suggests that it marks solid cells of other fields."""
+    return bool(MASK_NAME.search(each.array.name)) and CHANNEL not in each.words
+
+
+def _doubt(field: DraftField, layout: InferredLayout) -> str:
+    """What a person should check; empty if nothing."""
+    if SPACE_NAME.fullmatch(field.name):
+        return "named like an axis; remove it if it is a coordinate, which is not a field"
+    on_faces = [each for each in layout.on_faces if each.array.stored in field.stored]
+    if on_faces:
+        return _doubt_of_faces(on_faces, layout)
+    alike = [word for word, length in layout.runs.items() if length == layout.lengths[TIME]]
+    if alike and (alike[0] in field.layout) != (TIME in field.layout):
+        return "as many trajectories as frames; n and t may be exchanged"
+    return ""
+
+
+def _assumed_side(each: PlacedArray, layout: InferredLayout) -> FacesSide | None:
+    """The side of the faces, lower where the file does not state it; None for an array with both ends."""
+    as_many = bool(each.faces) and each.lengths[each.faces] == layout.lengths[each.faces]
+    return each.faces_side or ("lower" if as_many else None)
+
+
+def _doubt_of_faces(on_faces: list[PlacedArray], layout: InferredLayout) -> str:
+    """What must hold for arrays on faces: periodic axes, the side of faces, one value more by chance."""
+    doubts = []
+    as_many = [each for each in on_faces if each.lengths[each.faces] == layout.lengths[each.faces]]
+    if as_many:
+        axes = ", ".join(each.faces for each in as_many)
+        doubts.append(f"right if {axes} is periodic")
+        if any(each.faces_side is None for each in as_many):
+            doubts.append('the first value is taken for a lower face; otherwise add faces_side = "upper"')
+    unnamed = [each.faces for each in on_faces if not any(each.array.dimensions)]
+    if unnamed:
+        doubts.append(f"one value more than cells along {', '.join(unnamed)}: taken for values on the faces")
+    return "; ".join(doubts)
+
+
+def _joined(*doubts: str) -> str:
+    return "; ".join(filter(None, doubts))
+
+
+def _plain(name: str) -> str:
+    """The name with only letters (of any alphabet), digits and `_`, as names of channels need.
+
+    >>> _plain("Azᶜᶜᵃ"), _plain("a[1]"), _plain("*")
+    ('Azᶜᶜᵃ', 'a_1', 'field')
+    """
+    return re.sub(r"\W+", "_", name).strip("_") or "field"
+
+
+def _unique(fields: list[DraftField], axes: Words) -> list[DraftField]:
+    """The fields with unique channel names: a repeated name becomes the whole path, then gets a number."""
+    taken: set[str] = set()
+    result = []
+    # Fields near the root keep their short names.
+    for field in sorted(fields, key=lambda field: field.stored[0].count("/")):
+        whole = _plain(re.sub(r"^\*/|{(step|split)}/?", "", field.stored[0]))
+        number = 1
+        name = field.name
+        while not taken.isdisjoint(_channels(name, field.rank, axes)):
+            name = whole if number == 1 else f"{whole}_{number}"
+            number += 1
+        taken.update(_channels(name, field.rank, axes))
+        result.append(replace(field, name=name))
+    return result
+
+
+def _channels(name: str, rank: int, axes: Words) -> tuple[str, ...]:
+    return FieldSpec(name, rank).components(axes)  # type: ignore[arg-type]
+
+
+def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[DraftField]:
+    """Vectors: arrays with equal axes and units, and names that differ only in the axis, one per axis."""
+    groups: dict[tuple[str, Words, str, str], dict[str, PlacedArray]] = {}
+    for each in placed:
+        if each.channels != 1 or (each.constant and SPACE_NAME.fullmatch(each.array.name)):
+            continue
+        # An array `data` alone in a group has the name of the group.
+        group = each.array.stored.removesuffix("/data").rpartition("/")[0]
+        for stem, axis in _component(each.array.name, layout.axes):
+            key = (stem, each.words, each.array.unit, group if stem in VECTORS else "")
+            groups.setdefault(key, {}).setdefault(axis, each)
+
+    used: set[str] = set()
+    for (stem, words, unit, _), parts in groups.items():
+        stored = tuple(parts[axis].array.stored for axis in layout.axes if axis in parts)
+        if len(layout.axes) < 2 or len(stored) < len(layout.axes) or not used.isdisjoint(stored):
+            continue
+        faces = tuple(parts[axis].faces for axis in layout.axes)
+        sides = {_assumed_side(parts[axis], layout) for axis in layout.axes} - {None}
+        if (any(faces) and not all(faces)) or len(sides) > 1:
+            continue
+        used.update(stored)
+        # Wind at a height (u10, v10) is named by its height.
+        name = f"velocity_{stem}" if stem.isdigit() else VECTORS.get(stem.lower(), _plain(stem))
+        names = [parts[axis].array.name for axis in layout.axes]
+        is_plain = all(_ends_with_axis(each, layout.axes) for each in names)
+        along = ", ".join(layout.axes)
+        doubt = "" if is_plain else f"{', '.join(names)} taken for the components along {along}"
+        side: FacesSide = "upper" if "upper" in sides else "lower"
+        on_faces = faces if any(faces) else ()
+        yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit, on_faces, side)
+
+
+def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
+    """Yields the vector and the axis of which this name may be a component."""
+    letters = {letter(axis): axis for axis in axes if letter(axis)}
+    found: re.Match[str] | None
+    for axis in axes:
+        found = re.fullmatch(rf"(?:(.+?)[-_]?{axis}|{axis}[-_](.+))", name, re.IGNORECASE)
+        if found:
+            yield found[1] or found[2], axis
+            return
+
+    found = re.fullmatch(r"(?:(.+?)[-_]?([xyz])|([xyz])[-_](.+))", name, re.IGNORECASE)
+    if found:
+        direction = (found[2] or found[3]).lower()
+        if direction in letters:
+            yield found[1] or found[4], letters[direction]
+            return
+
+    found = _UVW.fullmatch(name)
+    if found:
+        direction = "xyz"["uvw".index(found[1].lower())]
+        if direction in letters:
+            yield found[2] or "", letters[direction]
+        return
+
+    found = _NUMBERED.fullmatch(name)
+    if found and len(axes) >= int(found[2]):
+        direction = "xyz"[int(found[2]) - 1]
+        yield found[1], letters.get(direction, axes[int(found[2]) - 1])
+
+
+def _ends_with_axis(name: str, axes: Words) -> bool:
+    return any(name.lower().endswith(axis.lower()) or name.lower().startswith(axis.lower()) for axis in axes)
+
+
+def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
+    """The fields in one array: a scalar, a vector, a tensor, or one field per channel."""
+    path, count, name = each.array.stored, each.channels, _plain(each.array.name)
+    dimensions = len(axes)
+    constant, unit = each.constant, each.array.unit
+    one = count == 1
+    rank = 0 if one else {dimensions: 1, dimensions**2: 2}.get(count, -1)
+    names = each.array.channels if len(each.array.channels) == count else ()
+    if rank > 0 and names:
+        rank = -1
+    if rank > 0 and (name.lower() in STACKS or dimensions == 1):
+        rank = -1
+    if rank == 2 and each.words.count(CHANNEL) == 1 and each.words.index(CHANNEL) < len(each.words) - 1:
+        # Four layers or species before the axes of the grid are not a tensor.
+        rank = -1
+
+    if rank >= 0:
+        doubt = "" if one else f"{count} components taken for a {'vector' if rank == 1 else 'tensor'}"
+        if rank == 1 and name.lower() != "u":
+            name = VECTORS.get(name.lower(), name)
+        stored = _in_order_of_axes(path, axes) if rank == 1 else (path,)
+        if len(stored) > 1:
+            doubt = f"its components are taken for {', '.join(sorted(map(letter, axes)))} in this order"
+        yield DraftField(name, rank, stored, each.words, constant, doubt, unit)
+        return
+
+    for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
+        doubt = f"channel {channel} of {count}: name it"
+        if names:
+            doubt = f"channel {channel} of {count}, as the file lists them"
+        stored = (f"{path}[{channel}]",)
+        said = _plain(names[channel]) if names else f"{name}_{channel}"
+        yield DraftField(said, 0, stored, each.words, constant, doubt, unit)
+
+
+def _in_order_of_axes(path: str, axes: Words) -> tuple[str, ...]:
+    """Where the component along each axis is, if a file stores axes as z, y, x and components as x, y, z.
+
+    >>> _in_order_of_axes("velocity", ("y", "x")), _in_order_of_axes("velocity", ("x", "y"))
+    (('velocity[1]', 'velocity[0]'), ('velocity',))
+    """
+    letters = [letter(axis) for axis in axes]
+    usual = sorted(letters)
+    if not all(letters) or letters == usual or len(set(letters)) < len(letters):
+        return (path,)
+    return tuple(f"{path}[{usual.index(each)}]" for each in letters)

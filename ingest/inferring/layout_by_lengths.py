@@ -1,0 +1,271 @@
+"""Infers the layout of a file without names of dimensions, from lists of times and coordinates, and from
+lengths.
+
+All usual orders of axes get a score, and the best one is taken. If no list, series or counter shows which
+axis is time, the result is only a proposal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain, combinations, product
+
+from ingest.contents.axis_names import COUNTER_NAME, PARAMETER_NAME, SPACE_NAMES, TIME_NAME, space_name
+from ingest.contents.listing import ArrayInfo
+from ingest.inferring.axis_orders import AxisOrder, length_of, orders_of, with_channels
+from ingest.inferring.inferred_layout import (
+    CoordinateLists,
+    InferredLayout,
+    Lengths,
+    PlacedArray,
+    Words,
+    is_scalar,
+)
+from ingest.inferring.rival_orders import WORST, other_orders, rival_orders
+from ingest.layout import CHANNEL, TIME, TRAJECTORY
+
+LONGEST_LIST = 10**6
+# Attributes that count frames.
+COUNTERS = re.compile(
+    r"n_?t|n(um)?_?(frames|steps|timesteps|snapshots|times|outputs)|time_?steps|writes|T", re.IGNORECASE
+)
+
+
+def layout_by_lengths(
+    usable: list[ArrayInfo], numbers: Mapping[str, float], cells: tuple[int, ...] = ()
+) -> InferredLayout | None:
+    """The layout that fits most arrays; None if no array is a field.
+
+    `numbers` are attributes of the file, and `cells` the lengths of a grid that an attribute states.
+    """
+    lists = replace(_lists(usable), cells=cells)
+    others = [each for each in usable if each not in lists.all and each.lengths]
+    best = _most_telling(others, lists)
+    if best is None:
+        return None
+
+    model, candidate = best
+    # Of orders that are as likely, the one with the fewest channels is drafted: it has the fewest fields.
+    open_orders = sorted(
+        (candidate, *_rivals(model, candidate, lists, numbers)), key=lambda order: order.words.count(CHANNEL)
+    )
+    candidate, *rivals = open_orders
+    lengths = PlacedArray(model, candidate.words).lengths
+    fields, left, on_faces = [], [], []
+
+    for each in usable:
+        words = () if each in lists.all or _is_third_mesh(each, lists) else _fit(each, candidate, lengths)
+        if words:
+            fields.append(PlacedArray(each, words))
+        elif each not in lists.all:
+            faces = _on_faces(each, candidate, lengths)
+            if faces is None:
+                left.append(each)
+            else:
+                on_faces.append(faces)
+
+    scalars = tuple(each for each in left if is_scalar(each, lengths))
+    rest = tuple(each for each in left if each not in scalars)
+    elsewhere: dict[str, tuple[str, ...]] = {}
+    for each in rest:
+        if _is_on_another_grid(each, model, candidate):
+            key = ", ".join(map(str, each.lengths))
+            elsewhere[key] = (*elsewhere.get(key, ()), each.path)
+    axes_from = "From the lengths of the coordinates." if lists.space else ""
+    stored_cells = tuple(lengths[word] for word in candidate.words if word in candidate.axes)
+    if not axes_from and cells == stored_cells:
+        axes_from = "From the numbers of cells that the file states."
+    time_from = _time_from(model, candidate, lists, numbers)
+    return InferredLayout(
+        candidate.axes,
+        candidate.words,
+        lengths,
+        lists,
+        tuple(fields),
+        scalars,
+        rest,
+        axes_from,
+        time_from,
+        other_orders=other_orders(model, candidate, lists),
+        other_grids=elsewhere,
+        on_faces=tuple(on_faces),
+        rivals=tuple(each.words for each in rivals),
+    )
+
+
+def _is_on_another_grid(each: ArrayInfo, model: ArrayInfo, order: AxisOrder) -> bool:
+    """Whether an array has as many axes and as many frames as the model, but other numbers of cells."""
+    at = order.words.index(TIME)
+    alike = len(each.lengths) == len(model.lengths) and bool(each.pattern) == bool(model.pattern)
+    return alike and min(each.lengths) > 1 and each.lengths[at] == model.lengths[at]
+
+
+def _rivals(
+    model: ArrayInfo, chosen: AxisOrder, lists: CoordinateLists, numbers: Mapping[str, float]
+) -> list[AxisOrder]:
+    """The orders for which lists and attributes speak as much as for the chosen one."""
+    is_timed = bool(_time_from(model, chosen, lists, numbers))
+    return [
+        each
+        for each in rival_orders(model, chosen, lists)
+        if bool(_time_from(model, each, lists, numbers)) == is_timed and (is_timed or lists.space)
+    ]
+
+
+def _lists(usable: list[ArrayInfo]) -> CoordinateLists:
+    """The lists of coordinates and times, found by their names; columns and meshgrids count as lists."""
+    space: dict[str, ArrayInfo] = {}
+    time = None
+    grids = Counter(each.values for each in usable if space_name(_last_word(each)))
+    lengths = Counter(each.lengths for each in usable)
+
+    for each in usable:
+        last = _last_word(each)
+        if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
+            continue
+        # T is a temperature if another array has the same shape, or ends with its axes.
+        as_large = len(each.values) > 1 and (lengths[each.lengths] > 1 or _is_a_part(each, usable))
+        is_time = TIME_NAME.fullmatch(each.name) or each.is_dates
+        if is_time and len(each.values) <= 2 and not as_large:
+            if each.size == 1 and not each.pattern:
+                continue
+            if time is None or COUNTER_NAME.fullmatch(time.name) or time.is_dates:
+                time = each
+        elif (
+            space_name(last)
+            and each.size > 1
+            and (len(each.values) < 2 or grids[each.values] > 1 or last in "xyz")
+        ):
+            space.setdefault(space_name(last), each)
+
+    ordered = {axis: space[axis] for axis in sorted(space, key=SPACE_NAMES.index)}
+    # A plane has no third axis, although PLUTO stores its coordinates.
+    meshes = [axis for axis, each in ordered.items() if len(each.values) > 1]
+    for axis in meshes[len(ordered[meshes[0]].values) :] if meshes else []:
+        del ordered[axis]
+    parameters = tuple(each for each in usable if each is not time and _is_parameter(each))
+    return CoordinateLists(ordered if len(space) <= 3 else {}, time, parameters)
+
+
+def _last_word(each: ArrayInfo) -> str:
+    """The last word of a path; for an array of a split, without the word of the split."""
+    return each.name if each.split_pattern else each.path.rpartition("/")[2]
+
+
+def _is_parameter(each: ArrayInfo) -> bool:
+    """Whether it is a list of numbers that is called by a parameter of the physics, or by runs."""
+    is_list = len(each.values) == 1 and each.size > 1 and not each.pattern and not each.is_dates
+    return is_list and bool(PARAMETER_NAME.fullmatch(each.name))
+
+
+def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
+    """Whether another array ends with the axes of this one, as u [2, x, y] ends with those of T [x, y]."""
+    axes = len(each.lengths)
+    ends = {other.lengths[-axes:] for other in others if len(other.lengths) > axes}
+    begins = {other.lengths[:axes] for other in others if len(other.lengths) > axes}
+    return each.lengths in ends and each.lengths not in begins
+
+
+def _is_third_mesh(each: ArrayInfo, lists: CoordinateLists) -> bool:
+    """Whether it is the third coordinate of a plane, in the group of the other coordinates."""
+    group = each.path.rpartition("/")[0]
+    meshes = [one.path.rpartition("/")[0] for one in lists.space.values() if len(one.values) > 1]
+    return bool(group) and group in meshes and space_name(each.name) != ""
+
+
+def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[ArrayInfo, AxisOrder] | None:
+    """The array with the layout that fits most others, which is not always the largest, and this layout."""
+    best = None
+    best_key: tuple[int, float, int] = (0, 0.0, 0)
+    for array in {each.lengths: each for each in others}.values():
+        candidate = _best_candidate(array, lists)
+        if candidate is None:
+            continue
+        lengths = PlacedArray(array, candidate.words).lengths
+        fitting = sum(_fits(each, candidate, lengths) for each in others)
+        key = (fitting, candidate.score, array.size)
+        if key > best_key:
+            best, best_key = (array, candidate), key
+    return best
+
+
+def _best_candidate(array: ArrayInfo, lists: CoordinateLists) -> AxisOrder | None:
+    """The order of axes with the highest score; None if every score is too low."""
+    grouped = array.groups > 1 or bool(array.pattern)
+    if len(array.lengths) < (2 if lists.all or grouped else 3):
+        return None
+    best = max(orders_of(array, lists), key=lambda order: order.score, default=None)
+    return best if best is not None and best.score > WORST else None
+
+
+def _fit(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> Words:
+    """The names of the axes of another array on the same grid; empty if it is not on the grid."""
+    for fit in _parts_of(candidate):
+        if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in candidate.words):
+            continue
+        if array.pattern and fit[0] != TIME:
+            continue
+        pairs = zip(fit, array.lengths, strict=True)
+        if all(word == CHANNEL or lengths[word] == length for word, length in pairs):
+            return fit
+
+    return ()
+
+
+def _fits(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> bool:
+    """Whether the array changes in time on this grid, or on the faces of its cells."""
+    in_cells = TIME in _fit(array, candidate, lengths)
+    return in_cells or _on_faces(array, candidate, lengths) is not None
+
+
+def _on_faces(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> PlacedArray | None:
+    """The array as one on the faces of the cells, with one value more along one axis; otherwise None."""
+    for axis in candidate.axes:
+        words = _fit(array, candidate, lengths | {axis: lengths[axis] + 1})
+        if TIME in words and axis in words:
+            return PlacedArray(array, words, faces=axis)
+    return None
+
+
+def _parts_of(order: AxisOrder) -> Iterator[Words]:
+    """Yields the words of other arrays on the grid of an order: without some of its other axes, or with
+    components at their usual place.
+    """
+    words = order.words
+    space = tuple(word for word in words if word in order.axes)
+    others = [place for place, word in enumerate(words) if word not in order.axes]
+    counts = range(len(others), -1, -1)
+    dropped = chain.from_iterable(combinations(others, len(others) - count) for count in counts)
+    parts = [_without(words, gone) for gone in dropped]
+    # Of parts with as many axes, those with time come first.
+    yield from sorted(parts, key=lambda part: (TIME not in part, CHANNEL in part))
+    if words[-1] == TIME:
+        return
+    early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
+    leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
+    for lead, channels in product(leads, (0, 1, 2)):
+        yield with_channels(lead, space, channels, early)
+
+
+def _without(words: Words, gone: tuple[int, ...]) -> Words:
+    return tuple(word for place, word in enumerate(words) if place not in gone)
+
+
+def _time_from(
+    model: ArrayInfo, candidate: AxisOrder, lists: CoordinateLists, numbers: Mapping[str, float]
+) -> str:
+    """The reason why the axis t is time; empty if there is none."""
+    lengths = PlacedArray(model, candidate.words).lengths
+    if model.pattern:
+        return "a state for each number in the names"
+    if lists.time is not None and length_of(lists.time) - lengths[TIME] in (0, 1):
+        return f"the list of times {lists.time.path}"
+    if model.unlimited == (candidate.words.index(TIME),):
+        return "the axis that may grow"
+    counter = next(
+        (name for name, value in numbers.items() if COUNTERS.fullmatch(name) and value == lengths[TIME]), ""
+    )
+    return f"the attribute {counter}" if counter else ""

@@ -1,0 +1,100 @@
+"""The names of the dimensions of arrays, as the words of a layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from ingest.contents.axis_names import role
+from ingest.contents.listing import ArrayInfo
+from ingest.contents.numbered_arrays import HOLE
+from ingest.inferring.inferred_layout import Words, is_trajectory
+from ingest.layout import CHANNEL, TIME, TRAJECTORY, swept_axis
+
+
+@dataclass(frozen=True)
+class NamedAxes:
+    """An array with a word for each axis: a letter of the layout, or the name of a dimension of space."""
+
+    array: ArrayInfo
+    words: Words
+    dimensions: Words
+
+    @property
+    def space(self) -> frozenset[str]:
+        return frozenset(
+            word for word in self.words if word not in (TIME, CHANNEL) and not is_trajectory(word)
+        )
+
+    @property
+    def runs(self) -> Words:
+        """The dimensions of trajectories."""
+        pairs = zip(self.words, self.dimensions, strict=True)
+        return tuple(dimension for word, dimension in pairs if word == TRAJECTORY)
+
+
+def all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[NamedAxes]:
+    """The arrays with names of dimensions, without coordinates."""
+    return [found for each in usable if each.path not in coordinates and (found := _named(each, coordinates))]
+
+
+def is_coordinate(each: ArrayInfo) -> bool:
+    """Whether it is a list with the name of its dimension."""
+    if len(each.dimensions) != 1 or each.pattern:
+        return False
+    last = each.path.rpartition("/")[2]
+    return each.dimensions[0] in (each.path, last)
+
+
+def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | None:
+    """The words of an array's axes; None if a long axis has no known name."""
+    if not each.dimensions or not any(each.dimensions):
+        return None
+
+    words = [TIME] if each.pattern else []
+    dimensions = [HOLE] if each.pattern else []
+    for number, dimension in enumerate(each.dimensions):
+        coordinate = coordinate_of(dimension, each.path, coordinates)
+        found = role(dimension, coordinate.attributes if coordinate else {})
+        length = (each.shape or ())[number]
+        if each.unlimited == (number,) and found in ("", "space") and TIME not in words and not coordinate:
+            found = "t"
+        if found == "other" or (found == "" and length > 9):
+            return None
+        # An axis of one cell is treated as a component.
+        if found in ("", "c") or (found == "space" and length == 1):
+            words.append(CHANNEL)
+        else:
+            space = f"{dimension}_axis" if swept_axis(dimension) else dimension
+            words.append({"t": TIME, "n": TRAJECTORY}.get(found, space))
+        dimensions.append(dimension)
+
+    repeated = any(count > 1 for word, count in Counter(words).items() if word not in (CHANNEL, TRAJECTORY))
+    if repeated or words.count(CHANNEL) > 2:
+        return None
+    return NamedAxes(each, tuple(words), tuple(dimensions))
+
+
+def coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) -> ArrayInfo | None:
+    """The list of a dimension, in the same group or at the root."""
+    group = path.rpartition("/")[0]
+    for place in (f"{group}/{dimension}" if group else dimension, dimension):
+        if place in coordinates:
+            return coordinates[place]
+    return None
+
+
+def swept_axes(named: list[NamedAxes]) -> dict[str, str]:
+    """The dimensions of several axes of trajectories, as n1, n2, ... in the order of the file."""
+    timed = (each.runs for each in named if TIME in each.words)
+    # A name that an array has twice tells no axes apart.
+    most = max((runs for runs in timed if len(set(runs)) == len(runs)), key=len, default=())
+    return {dimension: f"{TRAJECTORY}{k + 1}" for k, dimension in enumerate(most)} if len(most) > 1 else {}
+
+
+def with_swept_axes(each: NamedAxes, swept: dict[str, str]) -> NamedAxes:
+    """The same array with the names of several axes of trajectories."""
+    pairs = zip(each.words, each.dimensions, strict=True)
+    return replace(
+        each, words=tuple(swept.get(name, word) if word == TRAJECTORY else word for word, name in pairs)
+    )

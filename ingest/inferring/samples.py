@@ -1,0 +1,46 @@
+"""Recognises samples without a time: pairs of an input and an output, as operators are learned from.
+
+See docs/decisions/0153.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ingest.contents.listing import ArrayInfo
+from shards.program.console import printable
+
+# What arrays of operator learning sets are called; Darcy flow: a and u, coeff and sol, nu and tensor.
+_INPUT = re.compile(
+    r"a|x|in|inputs?|coeff?s?|coefficients?|kappa|perm(eability)?|nu|features?|conductivity|x_?data",
+    re.IGNORECASE,
+)
+_OUTPUT = re.compile(
+    r"u|y|out|outputs?|sols?|solutions?|p|pressure|targets?|labels?|tensor|head|y_?data", re.IGNORECASE
+)
+_SPLIT = re.compile(r"[-_]?(train|test|valid|val|tr|te)$", re.IGNORECASE)
+
+
+def pairs(arrays: Iterable[ArrayInfo]) -> str:
+    """Why two arrays [sample, x, y] without a time are no series, where their names say input and output."""
+    large = [
+        each for each in arrays if each.fault is None and not each.pattern and len(each.values) in (2, 3)
+    ]
+    for first in large:
+        for second in large:
+            if first.values != second.values or first is second:
+                continue
+            if _INPUT.fullmatch(_plain(first)) and _OUTPUT.fullmatch(_plain(second)):
+                names = f"{printable(first.path)} and {printable(second.path)}"
+                return (
+                    f"{names} look like {first.values[0]} pairs of an input and an output without a time, as "
+                    "operators are learned from; expected states that follow each other in time; if the "
+                    "first axis is time, save a list of times t too"
+                )
+    return ""
+
+
+def _plain(each: ArrayInfo) -> str:
+    """The name without the word of a split."""
+    return _SPLIT.sub("", each.name)
