@@ -115,7 +115,7 @@ def at(place: tuple[int, ...], value: float, array: np.ndarray) -> np.ndarray:
         ("u", lambda u: u.astype("c8"), 1, "/u: holds complex64; expected real numbers"),
         ("u", lambda u: u.astype("f16"), 1, "/u: holds float128; expected"),
         ("u", lambda u: u.astype("S4"), 1, "/u: holds |S4; expected"),
-        ("u", lambda u: np.zeros(u.shape, [("a", "f4")]), 1, "/u: holds [('a', '<f4')]; expected"),
+        ("u", lambda u: np.zeros(u.shape, [("a", "f4")]), 1, "/u: holds records of 'a'; expected"),
         ("u", lambda u: u[:, :, :0], 1, "x 0, y 4; expected at least one cell per axis"),
         ("u", lambda u: u[:, :0], 1, "has 0 frame, expected at least 2"),
         ("u", lambda u: u.swapaxes(2, 3), 1, "or layout for axes in another order"),
