@@ -37,6 +37,7 @@ from ingest.cli_options import (
     Workers,
     choice,
     parsed,
+    source_or_url,
 )
 from ingest.cli_output import (
     built_document,
@@ -102,7 +103,9 @@ def inspect_command(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE|FOLDER", callback=local, help="HDF5, NetCDF, npz, npy, zarr; or a folder of them."
+            metavar="FILE|FOLDER",
+            parser=source_or_url,
+            help="HDF5, NetCDF, npz, npy, zarr, also behind a URL; or a folder of them.",
         ),
     ],
     recipe: Annotated[
@@ -218,7 +221,7 @@ def verify(
     root: BuiltRoot = None,
     against_source: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", callback=local, help="Compare every bit with the source files."),
+        typer.Option(metavar="PATH", parser=source_or_url, help="Compare every bit with the source files."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from ingest.remote.path import source_path
 from shards.errors import SettingsError
 from shards.program.console import local
 from shards.program.machine import usable_cores
@@ -22,6 +23,14 @@ def _local_name(name: str) -> str:
     return name
 
 
+def source_or_url(text: str) -> Path:
+    """The path of a source, here or behind a URL; raises BadParameter for a URL with a secret."""
+    try:
+        return source_path(text)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Name = Annotated[
     str,
     typer.Argument(
@@ -34,17 +43,22 @@ BuiltName = Annotated[
     str,
     typer.Argument(metavar="ROOT/DATASET", help="A built dataset: a folder or a URL; or DATASET --to ROOT."),
 ]
-# Why no URL: docs/decisions/0164-sources-are-files.md.
 Start = Annotated[
-    Path, typer.Option("--from", metavar="PATH", callback=local, help="A file or folder of the source.")
+    Path,
+    typer.Option(
+        "--from",
+        metavar="PATH",
+        parser=source_or_url,
+        help="A file or folder of the source, or a URL.",
+    ),
 ]
 StartIfAny = Annotated[
     Path | None,
     typer.Option(
         "--from",
         metavar="PATH",
-        callback=local,
-        help="A file or folder of the source; without it, the published size is estimated.",
+        parser=source_or_url,
+        help="A file or folder of the source, or a URL; without it, the published size is estimated.",
     ),
 ]
 Root = Annotated[

@@ -33,6 +33,8 @@ Root = Path | str
 WAITS = (1.0, 4.0, 15.0)
 # Seconds that a server may be silent; a whole file may take any time.
 SILENCE = 60.0
+# Where the file systems of fsspec state the version of a file.
+VERSION_KEYS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created")
 # Errors of the disk on this machine: another attempt does not help.
 OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
@@ -137,6 +139,22 @@ class RemoteFiles:
         found = self._attempt("", lambda place: self._system.find(place, detail=True))
         above = len(self._place("")) + 1
         return {name[above:]: int(each["size"]) for name, each in found.items()}
+
+    def state(self) -> tuple[int, str] | None:
+        """The length of the file at this URL and its version, a tag or the time of its last change.
+
+        None if there is no file.
+        """
+        found = self._attempt("", lambda place: self._system.info(place)) if self.holds("") else None
+        if found is None or found["type"] == "directory":
+            return None
+        versions = (found.get(key) for key in VERSION_KEYS)
+        return int(found["size"]), str(next(filter(None, versions), ""))
+
+    def part(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` to `stop` of the file at this URL."""
+        found: bytes = self._attempt("", lambda place: self._system.cat_file(place, start=start, end=stop))
+        return found
 
     def send(self, source: Path, path: str) -> None:
         """Writes a file there, in the place of another one."""

@@ -16,6 +16,7 @@ __all__ = [
     "overwrite",
     "part",
     "part_groups",
+    "part_record",
     "plan",
     "processes",
     "rounding",

@@ -17,7 +17,7 @@ from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.lock import lock
 from ingest.building.memory import Resources
 from ingest.building.overwrite import read_card, read_index
-from ingest.building.part import RECORDS, PartRecord, record_path
+from ingest.building.part_record import RECORDS, PartRecord, record_path
 from ingest.building.plan import BuildPlan, plan_onto, shard_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, PartOutline
 from ingest.recipe import Recipe

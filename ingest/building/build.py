@@ -16,7 +16,7 @@ from ingest.building.finish import merge, merged
 from ingest.building.lock import lock
 from ingest.building.memory import Resources
 from ingest.building.overwrite import read_index, require_nothing_lost
-from ingest.building.part import PartRecord, read_record
+from ingest.building.part_record import PartRecord, read_record
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.processes import Results, in_processes
 from ingest.building.shares import BuildOutline, keep_outline

@@ -15,7 +15,9 @@ import numpy as np
 from ingest.building.inputs import InputFile, split_of_root
 from ingest.formats.arrays import absent_chunks
 from ingest.formats.open_any import open_arrays
+from ingest.formats.zarr_marker import MARKERS
 from ingest.recipe import Recipe
+from ingest.remote.path import RemotePath
 from ingest.repeated_end import repeats_its_first_cells
 from ingest.source import OpenFile, find
 from shards.errors import SourceError
@@ -30,6 +32,7 @@ OF_ROOT = (
     "the folder of --from is called by the split {split}, and all are of it; rename it to divide them, or "
     "name the folder above"
 )
+UNSEEN = "read behind a URL; its digest covers the documents of the store, and no chunks"
 # 2^-24 is the unit roundoff of float32, 2^-150 half of its smallest number.
 ROUNDED = (
     "rounded from float64 to float32, as the recipe asks: each value by at most 2^-24 of its size, below "
@@ -54,9 +57,10 @@ def caveats(recipe: Recipe, files: Iterable[InputFile]) -> tuple[str, ...]:
 
 
 def _of_file(recipe: Recipe, file: InputFile) -> list[str]:
+    remote = [UNSEEN] if isinstance(file.place, RemotePath) and file.place.name in MARKERS else []
     # If a file cannot be read here, its part fails too, leaves it out and gives the reason.
     with suppress(SourceError):
-        return [*_of_arrays(recipe, file), *_of_type(recipe, file), *_of_rows(recipe, file)]
+        return [*remote, *_of_arrays(recipe, file), *_of_type(recipe, file), *_of_rows(recipe, file)]
     return []
 
 

@@ -16,7 +16,8 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from ingest.building.part import RECORDS, build_part
+from ingest.building.part import build_part
+from ingest.building.part_record import RECORDS
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.processes import Results, without_parts
 from shards.errors import SettingsError, WalrusError, WalrusWarning

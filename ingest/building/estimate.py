@@ -11,7 +11,8 @@ from pathlib import Path
 from ingest.building.checks import UnfitError
 from ingest.building.frame_statistics import FrameStatistics
 from ingest.building.memory import PROCESS_BYTES, SLAB_BYTES, Resources, process_bytes
-from ingest.building.part import checked_frames, frame_units, read_record, read_slabs
+from ingest.building.part import checked_frames, frame_units, read_slabs
+from ingest.building.part_record import read_record
 from ingest.building.plan import BuildPlan, Part
 from ingest.source import find
 from shards.card import Count, QuarantineEntry, count_by_split

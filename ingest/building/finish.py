@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingest.building.lock import lock
 from ingest.building.overwrite import read_card, read_index
-from ingest.building.part import RECORDS, PartRecord, read_record
+from ingest.building.part_record import RECORDS, PartRecord, read_record
 from ingest.building.plan import recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, read_outline
 from ingest.recipe import Recipe

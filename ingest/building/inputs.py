@@ -18,6 +18,8 @@ from ingest.formats.walk import FileTree, UnreadablePath, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, filled, names_parts
 from ingest.recipe import Recipe
+from ingest.remote.path import RemotePath
+from ingest.remote.ranges import FETCH_FIRST
 from ingest.source import find
 from ingest.split_names import split_in_own_path
 from shards.errors import MismatchError, SourceError
@@ -71,6 +73,8 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
         raise SourceError(f"{start}: no such file or folder; check --from")
 
     start = start.absolute().parent if start.name in MARKERS else start
+    if isinstance(start, RemotePath):
+        _require_alone(recipe, start)
     if names_parts(recipe.files):
         return _runs(recipe, start)
 
@@ -93,6 +97,17 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
 
     files = [_input(root, path, _split_of(path, recipe, root), _companions(recipe, path)) for path in paths]
     return _in_order(root, _with_splits_of_names(recipe, files), unreadable)
+
+
+def _require_alone(recipe: Recipe, start: RemotePath) -> None:
+    """Raises SourceError for what is not read behind a URL: a run in several files, side files."""
+    if names_parts(recipe.files):
+        reason = f"a run in several files ({recipe.files}) is not read behind a URL"
+    elif any(map(split_side_file, recipe.scalars.values())):
+        reason = "parameters in files next to the data are not read behind a URL"
+    else:
+        return
+    raise SourceError(f"{start}: {reason}; {FETCH_FIRST}")
 
 
 def _companions(recipe: Recipe, path: Path) -> tuple[Path, ...]:
@@ -165,7 +180,7 @@ def _split_of(path: Path, recipe: Recipe, root: Path) -> Split | None:
     source = find(recipe.source)
     if recipe.source != "arrays":
         return source.split(path)
-    first, top = Path(os.path.abspath(path)), Path(os.path.abspath(root))
+    first, top = _absolute(path), _absolute(root)
     for place in (first, *first.parents):
         split = None if place == top else source.split(place)
         if split is not None or place == top:
@@ -176,11 +191,16 @@ def _split_of(path: Path, recipe: Recipe, root: Path) -> Split | None:
 def split_of_root(files: Sequence[InputFile]) -> Split | None:
     """The split of all files, if only the given folder itself states it; otherwise None."""
     splits = {file.split for file in files}
-    named = {split_called(Path(os.path.abspath(file.root)).name) for file in files}
+    named = {split_called(_absolute(file.root).name) for file in files}
     below = set(chain.from_iterable(Path(file.path).parts[:-1] for file in files))
     if len(splits) > 1 or splits != named or any(map(split_called, below)):
         return None
     return splits.pop()
+
+
+def _absolute(path: Path) -> Path:
+    """The path without `.` and `..`; links are kept, and a URL is as absolute as it can be."""
+    return path if isinstance(path, RemotePath) else Path(os.path.abspath(path))
 
 
 def _matching(tree: FileTree, root: Path, patterns: tuple[str, ...]) -> list[Path]:
@@ -295,7 +315,9 @@ def digest(path: Path, blocks: int = BLOCKS) -> str:
     """SHA-256 of the size and of up to 64 evenly spaced blocks: the cost does not grow with the file."""
     size = path.stat().st_size
     result = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
+    # Without a buffer, only these blocks are fetched of a large file behind a URL.
+    buffering = 0 if size > blocks * BLOCK else -1
+    with path.open("rb", buffering) as file:
         for number in range(blocks):
             file.seek(max(0, size - BLOCK) * number // max(1, blocks - 1))
             result.update(file.read(BLOCK))

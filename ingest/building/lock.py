@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ingest.building.part import RECORDS
+from ingest.building.part_record import RECORDS
 from shards.disk import NO_LOCKS, open_append
 from shards.errors import ShardError
 from shards.schema import SPLITS

@@ -13,8 +13,10 @@ from os.path import realpath
 from pathlib import Path
 from typing import TypeVar
 
-from ingest.building.part import RECORDS, PartRecord, unfit
+from ingest.building.part import unfit
+from ingest.building.part_record import RECORDS, PartRecord
 from ingest.building.plan import BuildPlan, Part
+from ingest.remote.path import RemotePath
 from shards.card import Card
 from shards.errors import MismatchError, ShardError
 from shards.files import LocalFiles
@@ -80,9 +82,8 @@ def _content(path: Path) -> bytes:
 
 def _require_ours(plan: BuildPlan, folder: Path) -> None:
     """Raises MismatchError if the folder holds an input, or files that no build wrote."""
-    inside = [
-        file.path for file in plan.inputs if Path(realpath(file.place)).is_relative_to(realpath(folder))
-    ]
+    here = [file for file in plan.inputs if not isinstance(file.root, RemotePath)]
+    inside = [file.path for file in here if Path(realpath(file.place)).is_relative_to(realpath(folder))]
     if inside:
         raise MismatchError(
             f"{folder}: the input {inside[0]} is in the folder to be built; name another root"

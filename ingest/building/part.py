@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -21,51 +20,22 @@ from ingest.building.checks import NotFiniteError, UnfitError, require_finite
 from ingest.building.frame_statistics import FAR, FrameStatistics, SolidCells, with_moments, without_solid
 from ingest.building.inputs import InputFile, require_unchanged
 from ingest.building.memory import SLAB_BYTES
+from ingest.building.part_record import TO_BE_REPEATED, PartRecord, record_path
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.stored_units import StoredUnits
+from ingest.remote.attempts import NoAnswerError
 from ingest.source import OpenFile, find
 from shards.card import QuarantineEntry
 from shards.disk import settle, write_atomically
-from shards.errors import ShardError, SourceError
+from shards.errors import SourceError
 from shards.index import Entry, FileRecord
-from shards.json_text import dump_with_checksum, parse_with_checksum
+from shards.json_text import dump_with_checksum
 from shards.moments import NONE, Moments, merge_all, of_frames
 from shards.program.machine import keep_freed_memory
-from shards.schema import Cell, Frames, Origin, Trajectory, checked
+from shards.schema import Cell, Frames, Origin, Trajectory
 from shards.shard import shard_stream, single_chunk_shard
 from shards.trajectory_document import TrajectoryDocument
 from shards.write import EncodedTrajectory, part_writer
-
-RECORDS = "parts"
-
-
-class PartName(Protocol):
-    """Name of a part, and the digest of everything that decides its bytes."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def digest(self) -> str: ...
-
-
-@checked
-class PartRecord:
-    """The record of a finished part."""
-
-    digest: str
-    entries: tuple[Entry, ...]
-    files: tuple[FileRecord, ...]
-    moments: tuple[Moments, ...]
-    static_moments: tuple[Moments, ...]
-    repeated_frames: int
-    quarantine: tuple[QuarantineEntry, ...]
-    # The largest error of each channel; empty if every bit is kept.
-    errors: tuple[float, ...] = ()
-    # Modification times (nanoseconds) of large files, whose digest covers samples only.
-    modified: dict[str, int] = field(default_factory=dict)
-    # One sentence for each value far from all others of its frame.
-    outliers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,27 +55,12 @@ class _WrittenPart:
     static: tuple[Moments, ...]
 
 
-def record_path(dataset: Path, part: str) -> Path:
-    return dataset / RECORDS / f"{part}.json"
+@dataclass(frozen=True)
+class _FileOutcome:
+    """The trajectories of a file that were left out; not `answered` if a server did not give them."""
 
-
-def read_record(dataset: Path, part: PartName) -> PartRecord | None:
-    """The record of a part that is done as planned and has all its files; otherwise None."""
-    path = record_path(dataset, part.name)
-    if not path.is_file():
-        return None
-    try:
-        record = parse_with_checksum(PartRecord, path.read_bytes(), str(path))
-    except ShardError:
-        return None
-    if record.digest != part.digest:
-        return None
-    whole = all(_has_length(dataset / file.path, file.length) for file in record.files)
-    return record if whole else None
-
-
-def _has_length(path: Path, length: int) -> bool:
-    return path.is_file() and path.stat().st_size == length
+    items: list[QuarantineEntry]
+    answered: bool
 
 
 def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
@@ -119,6 +74,7 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
     written: list[_WrittenPart] = []
     quarantine: list[QuarantineEntry] = []
+    answered = True
 
     def write(prepared: _PreparedTrajectory) -> None:
         origin = prepared.encoded.document.trajectory.origin
@@ -126,13 +82,17 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
 
     try:
         for path, group in _by_file(part.trajectories):
-            quarantine += _pass_file(plan, plan.input(path), list(group), slab_bytes, write)
+            left_out = _pass_file(plan, plan.input(path), list(group), slab_bytes, write)
+            quarantine += left_out.items
+            answered = answered and left_out.answered
             require_unchanged(plan.recipe, plan.input(path))
         files = writer.close()
     except BaseException:
         writer.discard()
         raise
     record = _record(plan, part, written, files, quarantine)
+    if not answered:
+        record = replace(record, digest=TO_BE_REPEATED)
     write_atomically(record_path(dataset, part.name), dump_with_checksum(PartRecord, record))
     return record
 
@@ -149,7 +109,7 @@ def unfit(
 ) -> Iterator[QuarantineEntry]:
     """Yields the trajectories that a build would leave out. Reads all of their frames and writes nothing."""
     for path, group in _by_file(trajectories):
-        yield from _pass_file(plan, plan.input(path), list(group), slab_bytes, _encode_only)
+        yield from _pass_file(plan, plan.input(path), list(group), slab_bytes, _encode_only).items
 
 
 def _encode_only(prepared: _PreparedTrajectory) -> None:
@@ -201,9 +161,10 @@ def _pass_file(
     trajectories: list[Trajectory],
     slab_bytes: int,
     take: Callable[[_PreparedTrajectory], None],
-) -> list[QuarantineEntry]:
+) -> _FileOutcome:
     """Passes the trajectories of one file to `take`; returns those that were left out, with the reasons."""
     quarantine: list[QuarantineEntry] = []
+    answered = True
     # Read once per file, and only if a value is not finite.
     absent: str | None = None
     try:
@@ -217,10 +178,12 @@ def _pass_file(
                         absent = absent_chunks_of(file) if absent is None else absent
                         reason += absent
                     quarantine.append(QuarantineEntry(file.path, trajectory.origin.row, reason))
+                    answered = answered and not isinstance(error, NoAnswerError)
     except SourceError as error:
         reason = without_file(error, file)
-        return [QuarantineEntry(file.path, trajectory.origin.row, reason) for trajectory in trajectories]
-    return quarantine
+        items = [QuarantineEntry(file.path, trajectory.origin.row, reason) for trajectory in trajectories]
+        return _FileOutcome(items, not isinstance(error, NoAnswerError))
+    return _FileOutcome(quarantine, answered)
 
 
 def _prepare(

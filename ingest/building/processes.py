@@ -13,7 +13,8 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 
-from ingest.building.part import PartRecord, build_part
+from ingest.building.part import build_part
+from ingest.building.part_record import PartRecord
 from ingest.building.plan import BuildPlan, Part
 from shards.errors import WalrusError
 from shards.program.machine import no_imports_from_here

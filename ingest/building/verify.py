@@ -10,7 +10,7 @@ import numpy as np
 
 from ingest.building.inputs import find_inputs
 from ingest.building.memory import SLAB_BYTES
-from ingest.building.part import PartRecord
+from ingest.building.part_record import PartRecord
 from ingest.building.plan import BuildPlan, Part
 from ingest.recipe import Recipe
 from ingest.source import OpenFile, find

@@ -4,7 +4,6 @@ __all__ = [
     "choice",
     "download",
     "fetch",
-    "http",
     "listing",
     "published",
 ]

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from itertools import chain, zip_longest
 from pathlib import PurePosixPath
 
-from ingest.fetching.listing import RemoteFile
 from ingest.fetching.published import Publication
+from ingest.remote.listing import RemoteFile
 from shards.errors import SettingsError
 from shards.program.byte_size import size_in_words
 from shards.schema import Split

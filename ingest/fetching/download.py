@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPResponse
 from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from ingest.fetching.http import AnswerError, ask, require_no_page
-from ingest.fetching.listing import RemoteFile
+from ingest.remote.attempts import BROKEN, Attempts
+from ingest.remote.http import AnswerError, ask, range_of, require_no_page, version_of
+from ingest.remote.listing import RemoteFile
 from shards.disk import NO_LOCKS, settle, write_atomically
 from shards.errors import SourceError, WalrusError
 from shards.system_errors import cure_of
 from shards.urls import without_secrets
 
-# Seconds before each further attempt that brought nothing new.
-WAITS = (1.0, 4.0, 15.0, 60.0)
 BLOCK = 2**20
 PAGE_BYTES = 512
 LONGEST_VERSION = 1000
@@ -165,29 +163,13 @@ def _disk_errors(target: Path) -> Iterator[None]:
 
 def _fetched(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop: Event) -> bool:
     """Asks until all is there; False once `stop` is set. Attempts count anew when one brought something."""
-    furthest = part.length
-    waits = iter(WAITS)
+    attempts = Attempts(file.url, part.length)
     while not stop.is_set():
-        wait = 0.0
         try:
             if _attempt(file, part, report, stop):
                 return True
-            continue
-        except AnswerError as error:
-            if not error.passing:
-                raise
-            reason, wait = str(error), error.wait
-        except (OSError, HTTPException) as error:
-            # The disk here, or what no attempt cures.
-            if isinstance(error, WalrusError):
-                raise
-            reason = f"{without_secrets(file.url)}: the connection broke ({without_secrets(str(error))})"
-        if part.length > furthest:
-            furthest, waits = part.length, iter(WAITS)
-        pause = next(waits, None)
-        if pause is None:
-            raise SourceError(f"{reason}, in {len(WAITS) + 1} attempts; run the same command again")
-        stop.wait(max(pause, wait))
+        except BROKEN as error:
+            stop.wait(attempts.pause(error, part.length))
     return False
 
 
@@ -201,8 +183,8 @@ def _attempt(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop:
         return True
     with _answer(file, part, start) as answer:
         require_no_page(file.url, answer)
-        begin, whole = _range(answer, start)
-        version = _version(answer)
+        begin, whole = range_of(answer, start)
+        version = version_of(answer)
         if begin and version != part.version and not file.checksum:
             part.clear()
             raise _RefetchError("the file has changed there")
@@ -256,22 +238,3 @@ def _answer(file: RemoteFile, part: _PartialFile, start: int) -> HTTPResponse:
         # The file there ends before what we have of it: it is another one.
         part.clear()
         raise _RefetchError("the file is shorter there than it was") from None
-
-
-def _range(answer: HTTPResponse, start: int) -> tuple[int, int | None]:
-    """Where the body begins in the file, and how long the file is if the server says so."""
-    if answer.status != 206:
-        said = answer.headers.get("Content-Length", "")
-        return 0, int(said) if said.isdecimal() else None
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-    if not found or int(found[1]) != start:
-        raise ConnectionError("the server sent another part of the file than requested")
-    return start, None if found[2] == "*" else int(found[2])
-
-
-def _version(answer: HTTPResponse) -> str:
-    """What the server calls this version: a strong ETag, or the time of the last change."""
-    tag: str = answer.headers.get("ETag", "")
-    if tag and not tag.startswith("W/"):
-        return tag
-    return str(answer.headers.get("Last-Modified", ""))

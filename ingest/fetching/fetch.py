@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 
 from ingest.fetching.download import download, is_there, part_bytes
-from ingest.fetching.listing import RemoteFile
+from ingest.remote.listing import RemoteFile
 from shards.errors import SourceError
 from shards.program.byte_size import size_in_words
 from shards.program.checkup import existing

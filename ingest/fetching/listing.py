@@ -1,69 +1,21 @@
-"""Which files an address holds: from a list of our own, the interface of the Hugging Face hub, or the pages
-with which a web server lists its folders.
-"""
+"""Which files a publication holds: from a list of our own, or from the server that holds them."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from http.client import HTTPException
-from pathlib import Path
-from typing import Literal
-from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
-from pydantic import TypeAdapter, ValidationError
-
-from ingest.fetching.http import ask, hub_address
 from ingest.fetching.published import Publication, expanded
-from ingest.split_names import split_in_published_path
-from shards.errors import SettingsError, SourceError, WalrusError
-from shards.schema import Split, excerpt
+from ingest.remote.http import ask
+from ingest.remote.listing import Checksum, RemoteFile, checked_list, list_address
+from shards.errors import SettingsError
 from shards.urls import below, without_secrets
 
-# No list of files is larger; what is, would fill the memory.
-LARGEST_LIST = 200 * 10**6
-DEEPEST_FOLDER = 8
-MOST_FOLDERS = 10_000
 # Requests for sizes at once.
 ASKING = 8
-HUB_URL = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+)(?:@([^/]+))?(?:/(.*))?")
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """What the publisher says of the content; `git` is SHA-1 as git takes it of small files."""
-
-    kind: Literal["sha256", "md5", "git"]
-    hexadecimal: str
-
-    def fits(self, path: Path) -> bool:
-        """Is it that of this file?"""
-        digest = hashlib.new("sha1" if self.kind == "git" else self.kind, usedforsecurity=False)
-        if self.kind == "git":
-            digest.update(b"blob %d\0" % path.stat().st_size)
-        with path.open("rb") as file:
-            # It goes on with what was hashed above.
-            hashlib.file_digest(file, lambda: digest)
-        return digest.hexdigest() == self.hexadecimal.lower()
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file that can be fetched: its path below the folder, its address, and what its publisher states."""
-
-    path: str
-    url: str
-    size: int | None = None
-    checksum: Checksum | None = None
-
-    @property
-    def split(self) -> Split | None:
-        """The split that its folders or the words of its name state."""
-        return split_in_published_path(self.path)
 
 
 def list_files(publication: Publication) -> tuple[RemoteFile, ...]:
@@ -71,31 +23,15 @@ def list_files(publication: Publication) -> tuple[RemoteFile, ...]:
 
     Raises SourceError where the server cannot be asked, or names a path that would leave the folder.
     """
-    try:
-        found = _files(publication)
-    except (OSError, HTTPException) as error:
-        if isinstance(error, WalrusError):
-            raise
-        raise SourceError(
-            f"{without_secrets(publication.url)}: cannot be asked ({without_secrets(str(error))}); check the "
-            "network, or name another --from"
-        ) from error
-    paths = [_safe(each.path, publication.url) for each in found]
-    if len(set(paths)) < len(paths):
-        raise SourceError(f"{without_secrets(publication.url)}: lists a file twice; name another --from")
-    return tuple(sorted(found, key=lambda each: each.path))
-
-
-def _files(publication: Publication) -> list[RemoteFile]:
-    """The files as they are listed, in any order."""
-    if publication.url.startswith("hf://"):
-        return list(_hub_files(publication.url))
-    if urlsplit(publication.url).scheme in ("http", "https"):
-        return list(_listed(publication) if publication.listed else _pages(publication.url))
-    raise SettingsError(
-        f"{without_secrets(publication.url)}: expected an address that begins with http://, https:// or "
-        "hf://datasets/"
-    )
+    url = publication.url
+    if urlsplit(url).scheme not in ("http", "https", "hf"):
+        raise SettingsError(
+            f"{without_secrets(url)}: expected an address that begins with http://, https:// or "
+            "hf://datasets/"
+        )
+    if publication.listed and not url.startswith("hf://"):
+        return checked_list(url, _listed(publication))
+    return list_address(url)
 
 
 def with_sizes(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
@@ -116,125 +52,8 @@ def _with_size(file: RemoteFile) -> RemoteFile:
     return replace(file, size=int(said)) if said.isdecimal() else file
 
 
-def _safe(path: str, where: str) -> str:
-    """The path; raises SourceError for one that would be outside the folder, or could not be a file."""
-    parts = path.split("/")
-    if {"", ".", ".."} & set(parts) or "\\" in path or ":" in parts[0] or not path.isprintable():
-        raise SourceError(
-            f"{without_secrets(where)}: names {path!r}, which is not a path below the folder; name another "
-            "--from"
-        )
-    return path
-
-
 def _listed(publication: Publication) -> Iterator[RemoteFile]:
     for each in publication.listed:
         checksum = Checksum("md5", each.md5) if each.md5 else None
         for path in expanded(each.path):
             yield RemoteFile(path, below(publication.url, quote(each.place or path)), None, checksum)
-
-
-@excerpt
-class _LargeFile:
-    """A file that the hub keeps outside git, by SHA-256."""
-
-    oid: str
-    size: int
-
-
-@excerpt
-class _ListingRow:
-    """A file or folder, as the hub lists it."""
-
-    type: str
-    path: str
-    size: int = 0
-    oid: str = ""
-    lfs: _LargeFile | None = None
-
-
-_ROWS = TypeAdapter(list[_ListingRow])
-
-
-def _hub_files(url: str) -> Iterator[RemoteFile]:
-    """All files of a folder of the hub; it lists them in pages, each of which names the next."""
-    named = HUB_URL.fullmatch(url)
-    if not named:
-        raise SettingsError(f"{without_secrets(url)}: expected hf://datasets/OWNER/NAME[@REVISION][/FOLDER]")
-    name, revision, folder = named[1], quote(named[2] or "main", safe=""), (named[3] or "").strip("/")
-    hub = hub_address()
-    page: str | None = f"{hub}/api/datasets/{name}/tree/{revision}/{quote(folder)}".rstrip("/")
-    page = f"{page}?recursive=true"
-    while page:
-        with ask(page) as answer:
-            try:
-                rows = _ROWS.validate_json(answer.read(LARGEST_LIST))
-            except ValidationError:
-                raise SourceError(f"{page}: the answer is no list of files; name another --from") from None
-            page = _next_page(answer.headers.get("Link", ""), hub)
-        for row in rows:
-            if row.type == "file":
-                path = row.path.removeprefix(f"{folder}/") if folder else row.path
-                at = f"{hub}/datasets/{name}/resolve/{revision}/{quote(row.path)}"
-                large = row.lfs
-                checksum = Checksum("sha256", large.oid) if large else Checksum("git", row.oid)
-                yield RemoteFile(path, at, large.size if large else row.size, checksum)
-
-
-def _next_page(links: str, hub: str) -> str | None:
-    """The address of the next page, of the same server alone: the token goes with the request."""
-    found = re.search(r'<([^<>]+)>\s*;\s*rel="next"', links)
-    if not found:
-        return None
-    if urlsplit(found[1])[:2] != urlsplit(hub)[:2]:
-        raise SourceError(f"{hub}: redirects to {without_secrets(found[1])}; name another --from")
-    return found[1]
-
-
-class _LinkParser(HTMLParser):
-    """The addresses that a page links to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]
-
-
-def _pages(url: str) -> Iterator[RemoteFile]:
-    """All files below a folder whose server shows a page of links for each folder."""
-    parts = urlsplit(url)
-    root = f"{parts.path.rstrip('/')}/"
-    waiting, seen = [root], {root}
-    while waiting:
-        place = waiting.pop()
-        address = urlunsplit((parts.scheme, parts.netloc, place, parts.query, ""))
-        for path in _linked(address, root):
-            if not path.endswith("/"):
-                at = urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
-                yield RemoteFile(unquote(path.removeprefix(root)), at)
-            elif path not in seen and path.count("/") - root.count("/") <= DEEPEST_FOLDER:
-                seen.add(path)
-                waiting.append(path)
-        if len(seen) > MOST_FOLDERS:
-            raise SourceError(f"{without_secrets(url)}: more than {MOST_FOLDERS} folders; name one of them")
-
-
-def _linked(address: str, root: str) -> list[str]:
-    """The paths below `root` that a page links to; links with a question mark sort the page anew."""
-    with ask(address) as answer:
-        if answer.headers.get_content_type() != "text/html":
-            raise SourceError(f"{without_secrets(address)}: its server does not list the folder")
-        page = _LinkParser()
-        page.feed(answer.read(LARGEST_LIST).decode("utf-8", "replace"))
-    here = urlsplit(address)
-    found = []
-    for link in page.found:
-        target = urlsplit(urljoin(address, link))
-        same = target.netloc.rpartition("@")[2] == here.netloc.rpartition("@")[2]
-        below = target.path.startswith(root) and target.path != root
-        if same and below and not target.query:
-            found.append(target.path)
-    return list(dict.fromkeys(found))

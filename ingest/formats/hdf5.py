@@ -23,7 +23,8 @@ from ingest.formats.hdf5_storage import require_filters, require_written
 from ingest.formats.hdf5_tree import child_names, outside_data, own_datasets
 from ingest.formats.hdf5_virtual import require_whole_sources, source_files
 from ingest.formats.number_types import wrong_type
-from shards.errors import SourceError
+from ingest.remote.path import RemotePath, RemoteStream
+from shards.errors import SourceError, WalrusError
 
 # A chunk that holds a whole trajectory would otherwise be decoded once for every frame read from it.
 CHUNK_CACHE_BYTES = 64 * 2**20
@@ -43,10 +44,13 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 @contextmanager
 def open_unchecked(path: Path) -> Iterator[h5py.File]:
     """Opens a file that may point outside itself; callers must read nothing that `outside_data` lists."""
-    if not path.is_file():
+    if not isinstance(path, RemotePath) and not path.is_file():
         raise SourceError(f"{path}: not a file; expected an HDF5 file; check the path")
+    content = RemoteStream(path) if isinstance(path, RemotePath) else path
     try:
-        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
+        file = h5py.File(content, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
+    except WalrusError:
+        raise
     except OSError as error:
         raise SourceError(why_not_hdf5(path, error)) from error
     with file:

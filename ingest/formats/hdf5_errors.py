@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from ingest.formats.foreign_formats import foreign_file
-from shards.errors import SourceError
+from shards.errors import SourceError, WalrusError
 
 # What h5py raises for damaged metadata or data, and for types that it does not know.
 _DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
@@ -26,6 +26,9 @@ def reading(item: h5py.HLObject) -> Iterator[None]:
     """Turns errors of h5py into SourceError; put nothing but calls of h5py inside."""
     try:
         yield
+    except WalrusError:
+        # From the server of a remote file.
+        raise
     except _DAMAGE as error:
         raise SourceError(
             f"{where(item)}: damaged, or has a type that h5py cannot read ({_one_line(error)}); fetch the "

@@ -11,6 +11,7 @@ import h5py
 
 from ingest.formats.hdf5_errors import reading, where
 from ingest.formats.hdf5_storage import require_filters, require_written
+from ingest.remote.ranges import FETCH_FIRST
 from shards.errors import SourceError
 
 # The name by which a virtual dataset refers to its own file.
@@ -27,8 +28,11 @@ def source_files(dataset: h5py.Dataset) -> tuple[Path, ...]:
 
 def virtual_fault(dataset: h5py.Dataset) -> str | None:
     """The fault of a virtual dataset if its values are outside the folder, or in a file that is absent."""
+    sources = source_files(dataset)
+    if sources and "://" in dataset.file.filename:
+        return f"a virtual dataset, of {sources[0].name}, which is not read behind a URL; {FETCH_FIRST}"
     folder = Path(dataset.file.filename).absolute().parent.resolve()
-    for place in source_files(dataset):
+    for place in sources:
         if "%" in place.name or not place.resolve().is_relative_to(folder):
             return (
                 f"a virtual dataset, of {place.name} outside the folder of the file; expected data in the "

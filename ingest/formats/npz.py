@@ -25,7 +25,7 @@ from ingest.formats.dates import SINCE_1970, DateArray, dates_in, may_hold_dates
 from ingest.formats.number_types import wrong_type
 from ingest.formats.packing import Attribute
 from ingest.formats.text_lists import is_short, words_of
-from shards.errors import SourceError
+from shards.errors import SourceError, WalrusError
 
 SKIP_BYTES = 2**20
 # The largest array in Fortran order: it is read completely, because each frame is spread over all its bytes.
@@ -45,6 +45,9 @@ def open_npz(path: Path) -> Iterator[Npz]:
 
     try:
         archive = zipfile.ZipFile(path)
+    except WalrusError:
+        # A file behind a URL has no name on this machine.
+        raise
     except _DAMAGE as error:
         raise SourceError(
             f"{path}: {path.stat().st_size} bytes that are not a complete zip archive ({error}); expected "

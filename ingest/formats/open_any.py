@@ -11,6 +11,8 @@ from ingest.formats.arrays import ArrayFile, open_hdf5_arrays
 from ingest.formats.netcdf_classic import MAGIC, open_classic
 from ingest.formats.npz import NPY_MAGIC, open_npy, open_npz
 from ingest.formats.zarr_marker import MARKERS, marker
+from ingest.remote.path import RemotePath
+from ingest.remote.ranges import FETCH_FIRST
 from shards.errors import SourceError
 
 ZIP = b"PK"
@@ -35,6 +37,8 @@ def open_arrays(path: Path) -> AbstractContextManager[ArrayFile]:
     if path.name in MARKERS:
         return _open_zarr(path)
     start = _first_bytes(path)
+    if isinstance(path, RemotePath) and start.startswith((ZIP, NPY_MAGIC, *MAGIC)):
+        raise SourceError(f"{path}: only HDF5, NetCDF4 and zarr are read behind a URL; {FETCH_FIRST}")
     if start.startswith(ZIP):
         return _open_zarr(path) if _holds_a_store(path) else open_npz(path)
     if start.startswith(NPY_MAGIC):
@@ -58,11 +62,13 @@ def is_hdf5(path: Path) -> bool:
 def _first_bytes(path: Path) -> bytes:
     """The first bytes of a file, which say its kind; none if it is not a file."""
     # Opening a pipe would wait; the HDF5 reader reports later that it is not a file.
-    if not path.is_file():
+    if not isinstance(path, RemotePath) and not path.is_file():
         return b""
     try:
         with path.open("rb") as file:
             return file.read(8)
+    except SourceError:
+        raise
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 

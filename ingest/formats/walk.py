@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+
+from ingest.remote.path import RemotePath, names_below
 
 Identity = tuple[int, int]
 
@@ -33,6 +36,8 @@ def walk(root: Path, *, follow_every_link: bool = False) -> FileTree:
     Its own name comes before that of a link. With `follow_every_link` it is entered under each of its
     names, as the keys of a store need it; a link to one of its own parent folders is not followed.
     """
+    if isinstance(root, RemotePath):
+        return _remote_tree(root)
     files: list[Path] = []
     folders: list[Path] = []
     faults: list[UnreadablePath] = []
@@ -67,6 +72,14 @@ def walk(root: Path, *, follow_every_link: bool = False) -> FileTree:
     return FileTree(tuple(files), tuple(folders), tuple(faults))
 
 
+def _remote_tree(root: RemotePath) -> FileTree:
+    """The files that the server lists, and the folders that their paths name."""
+    files = tuple(root / name for name in names_below(root))
+    above = set(chain.from_iterable(file.parents for file in files))
+    folders = sorted(folder for folder in above - {root} if folder.is_relative_to(root))
+    return FileTree(files, tuple(folders), ())
+
+
 def _identity(folder: Path) -> Identity:
     status = folder.stat()
     return status.st_dev, status.st_ino
@@ -86,7 +99,7 @@ def escaped(path: Path) -> str:
     >>> escaped(Path("caf\\udce9.h5"))
     'caf\\\\xe9.h5'
     """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
 
 
 def is_utf8(path: Path) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 # The file at the root of a store that represents it: in version 3; in version 2 for a group, for an array.
 MARKERS = ("zarr.json", ".zgroup", ".zarray")
+# All files of a store that are no chunks.
+DOCUMENTS = (*MARKERS, ".zattrs", ".zmetadata")
 
 
 def marker(folder: Path) -> Path | None:

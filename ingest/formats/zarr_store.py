@@ -29,7 +29,9 @@ from ingest.formats.quantization import roundings
 from ingest.formats.walk import walk
 from ingest.formats.zarr_chunks import StoreContents, absent_files, chunk_grid, chunks_held, require_whole
 from ingest.formats.zarr_marker import MARKERS
-from shards.errors import SourceError
+from ingest.formats.zarr_remote import RemoteStore
+from ingest.remote.path import RemotePath, names_below
+from shards.errors import SourceError, WalrusError
 
 # The attribute by which xarray names the axes of an array in version 2.
 DIMENSIONS = "_ARRAY_DIMENSIONS"
@@ -48,7 +50,7 @@ def open_zarr(path: Path) -> Iterator[Zarr]:
         try:
             store, contents = stack.enter_context(_opened(path))
             root = zarr.open(store, path=_root(contents), mode="r")
-        except SourceError:
+        except WalrusError:
             raise
         except _DAMAGE as error:
             raise SourceError(f"{path}: holds no zarr group ({_one_line(error)}); fetch it again") from error
@@ -63,8 +65,13 @@ def _root(contents: StoreContents) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[LocalStore | ZipStore, StoreContents]]:
-    if path.name in MARKERS:
+def _opened(path: Path) -> Iterator[tuple[LocalStore | RemoteStore | ZipStore, StoreContents]]:
+    """The store of this marker, here or behind a URL, or in this zip, with the names of its files."""
+    if path.name in MARKERS and isinstance(path, RemotePath):
+        remote = path.parent
+        keys = names_below(remote)
+        yield RemoteStore(remote, keys), StoreContents(sorted(keys), lambda key: (remote / key).open("rb"))
+    elif path.name in MARKERS:
         folder = path.parent
         with closing(LocalStore(folder, read_only=True)) as store:
             yield store, StoreContents(_keys(folder), lambda key: (folder / key).open("rb"))
@@ -306,5 +313,8 @@ class ZarrArray:
     def _reading(self) -> Iterator[None]:
         try:
             yield
+        except WalrusError:
+            # From the server of a remote store.
+            raise
         except _DAMAGE as error:
             raise SourceError(f"{self.where}: damaged ({_one_line(error)}); fetch it again") from error

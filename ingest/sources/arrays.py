@@ -15,9 +15,10 @@ from ingest.formats.hdf5 import virtual_sources
 from ingest.formats.open_any import is_hdf5, open_arrays
 from ingest.formats.run_files import files_of_run, require_told_apart
 from ingest.formats.walk import walk
-from ingest.formats.zarr_marker import MARKERS
+from ingest.formats.zarr_marker import DOCUMENTS, MARKERS
 from ingest.name_pattern import NamePattern, names_parts
 from ingest.recipe import Recipe
+from ingest.remote.path import RemotePath
 from ingest.source import Mark
 from shards.errors import SourceError
 from shards.schema import Split, split_called
@@ -37,6 +38,10 @@ def companions(path: Path) -> tuple[Path, ...]:
     """The other files of a zarr folder, or of the virtual datasets of a file; none for other files."""
     if path.name not in MARKERS:
         return tuple(place for place in virtual_sources(path) if place.is_file()) if is_hdf5(path) else ()
+    if isinstance(path, RemotePath):
+        # Asking for the state of each chunk would be a request per chunk: docs/decisions/0151.
+        documents = (place for place in walk(path.parent).files if place.name in DOCUMENTS)
+        return tuple(sorted(place for place in documents if place != path))
     return tuple(sorted(place for place in walk(path.parent).files if place.is_file() and place != path))
 
 

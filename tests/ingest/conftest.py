@@ -16,11 +16,13 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+import ingest.remote.attempts
 from ingest.cli import app
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.errors import SourceError
 from shards.read import Dataset
+from tests.ingest.web_server import Shelf, web_server
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 MEMORY = Path("/dev/shm")
@@ -120,6 +122,16 @@ def tmp_path(tmp_path) -> Iterator[Path]:
             yield Path(place)
     else:
         yield tmp_path
+
+
+@pytest.fixture
+def shelf(monkeypatch) -> Iterator[Shelf]:
+    """A web server that can be told to misbehave, and its files; those who ask again wait but little."""
+    monkeypatch.setattr(ingest.remote.attempts, "WAITS", (0.01, 0.01))
+    for name in ("HF_TOKEN", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    with web_server() as shelf:
+        yield shelf
 
 
 @pytest.fixture

@@ -10,14 +10,10 @@ from typer.testing import CliRunner
 URL = "s3://bucket/x"
 COMMANDS = {
     "ingest.cli": [
-        f"inspect {URL}",
         f"inspect here --recipe {URL}",
-        f"plan shear_flow --from {URL} --to here",
         f"build shear_flow --from here --to {URL}",
-        f"append shear_flow --from {URL} --to here",
         f"fetch shear_flow --to {URL}",
         f"finish {URL}",
-        f"verify here --against-source {URL}",
         f"convert here --format zarr --to {URL}",
         f"report here --out {URL}",
         f"build {URL} --from here",

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.building.part import RECORDS, build_part, read_record, record_path, unfit
+from ingest.building.part import build_part, unfit
+from ingest.building.part_record import RECORDS, read_record, record_path
 from ingest.building.plan import BuildPlan, plan_build
 from ingest.catalogue import find_recipe
 from shards.moments import merge_all, of_frames

@@ -3,8 +3,8 @@
 import pytest
 
 from ingest.fetching.choice import choose_files
-from ingest.fetching.listing import RemoteFile
 from ingest.fetching.published import Publication
+from ingest.remote.listing import RemoteFile
 from shards.errors import SettingsError
 
 WELL = Publication("", files=("data/*/*.hdf5",), companions=("*.json",))

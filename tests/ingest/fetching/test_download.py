@@ -6,9 +6,9 @@ from threading import Event
 import pytest
 
 from ingest.fetching.download import download, part_bytes
-from ingest.fetching.listing import Checksum, RemoteFile
+from ingest.remote.listing import Checksum, RemoteFile
 from shards.errors import SourceError
-from tests.ingest.fetching.conftest import content
+from tests.ingest.web_server import content
 
 DATA = content(300_000)
 NAME = "data/train/a.hdf5"

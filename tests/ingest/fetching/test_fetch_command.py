@@ -6,7 +6,7 @@ from collections import namedtuple
 
 import pytest
 
-from tests.ingest.fetching.conftest import content
+from tests.ingest.web_server import content
 
 NAMES = ("data/train/a.hdf5", "data/train/b.hdf5", "data/valid/a.hdf5", "data/test/a.hdf5")
 

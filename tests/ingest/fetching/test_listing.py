@@ -6,7 +6,7 @@ from ingest.catalogue import catalogue
 from ingest.fetching.listing import list_files, with_sizes
 from ingest.fetching.published import ListedFile, Publication, publications
 from shards.errors import SettingsError, SourceError
-from tests.ingest.fetching.conftest import content
+from tests.ingest.web_server import content
 
 SMALL, LARGE = content(40), content(2000)
 

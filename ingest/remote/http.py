@@ -90,6 +90,28 @@ def require_no_page(url: str, answer: HTTPResponse, start: bytes = b"") -> None:
         )
 
 
+def range_of(answer: HTTPResponse, start: int) -> tuple[int, int | None]:
+    """Where the body begins in the file, and how long the file is if the server says so.
+
+    It begins at 0 where the server gives no ranges; raises ConnectionError for another range than requested.
+    """
+    if answer.status != 206:
+        said = answer.headers.get("Content-Length", "")
+        return 0, int(said) if said.isdecimal() else None
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    if not found or int(found[1]) != start:
+        raise ConnectionError("the server sent another part of the file than requested")
+    return start, None if found[2] == "*" else int(found[2])
+
+
+def version_of(answer: HTTPResponse) -> str:
+    """What the server calls this version: a strong ETag, or the time of the last change; otherwise empty."""
+    tag: str = answer.headers.get("ETag", "")
+    if tag and not tag.startswith("W/"):
+        return tag
+    return str(answer.headers.get("Last-Modified", ""))
+
+
 def _permission(url: str) -> str | None:
     """What the header Authorization says: user and password of the address, or the token of the hub."""
     parts = urlsplit(url)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,9 +12,6 @@ from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
-import pytest
-
-import ingest.fetching.download
 
 
 def content(length: int, seed: int = 0) -> bytes:
@@ -26,6 +25,8 @@ class Shelf:
     files: dict[str, bytes] = field(default_factory=dict)
     # Bytes after which each answer breaks off, None for never.
     breaks_after: int | None = None
+    # Files that never come, although others do.
+    broken: set[str] = field(default_factory=set)
     gives_ranges: bool = True
     gives_tags: bool = True
     # Path to what is answered instead: a status, headers, a body.
@@ -34,6 +35,9 @@ class Shelf:
     next_content: dict[str, bytes] = field(default_factory=dict)
     # Header Authorization without which nothing is given.
     permission: str = ""
+    # Seconds before each answer.
+    delay: float = 0.0
+    sent: int = 0
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     permissions: list[str] = field(default_factory=list)
     url: str = ""
@@ -62,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         shelf, parts = self.shelf, urlsplit(self.path)
         path = unquote(parts.path).lstrip("/")
+        time.sleep(shelf.delay)
         shelf.asked.append((self.command, path, self.headers.get("Range", "")))
         shelf.permissions.append(self.headers.get("Authorization", ""))
         if path in shelf.instead:
@@ -85,29 +90,33 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "GET":
+            self.shelf.sent += len(body)
             self.wfile.write(body)
 
     def give(self, path: str, data: bytes) -> None:
         """A file, or the range of it that is asked for, if it is still the version that was meant."""
-        shelf, start, status = self.shelf, 0, 200
+        shelf, start, stop, status = self.shelf, 0, len(data), 200
         tag = f'"{hashlib.md5(data).hexdigest()}"'
         headers = {"Content-Type": "application/octet-stream"}
         if shelf.gives_tags:
             headers |= {"ETag": tag, "Last-Modified": formatdate(0, usegmt=True)}
         said = self.headers.get("Range", "")
         if said and shelf.gives_ranges and self.headers.get("If-Range", tag) == tag:
-            start = int(said.removeprefix("bytes=").rstrip("-"))
+            first, _, last = said.removeprefix("bytes=").partition("-")
+            start, stop = int(first), int(last) + 1 if last else len(data)
             if start >= len(data):
                 self.say(416, {"Content-Range": f"bytes */{len(data)}"}, b"")
                 return
             status = 206
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        body = data[start:]
+            stop = min(stop, len(data))
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+        body = data[start:stop]
         if self.command == "GET" and path in shelf.next_content:
             shelf.files[path] = shelf.next_content.pop(path)
-        if shelf.breaks_after is not None and self.command == "GET":
+        breaks_after = 0 if path in shelf.broken else shelf.breaks_after
+        if breaks_after is not None and self.command == "GET":
             headers["Content-Length"] = str(len(body))
-            body = body[: shelf.breaks_after]
+            body = body[:breaks_after]
             self.close_connection = True
         self.say(status, headers, body)
 
@@ -138,8 +147,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
+@contextmanager
+def web_server() -> Iterator[Shelf]:
     """A server, and its files; `shelf.url` is its address."""
     shelf = Shelf()
     handler = type("Bound", (Handler,), {"shelf": shelf})
@@ -148,13 +157,8 @@ def shelf() -> Iterator[Shelf]:
         shelf.url = f"http://127.0.0.1:{server.server_port}"
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield shelf
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    monkeypatch.setattr(ingest.fetching.download, "WAITS", (0.01, 0.01))
-    for name in ("HF_TOKEN", "HF_ENDPOINT"):
-        monkeypatch.delenv(name, raising=False)
+        try:
+            yield shelf
+        finally:
+            server.shutdown()
+            thread.join()
