@@ -1,4 +1,7 @@
-"""walrus-ingest: parses the command line, calls the work, prints the result."""
+"""walrus-ingest: parses the command line, calls the work, prints the result.
+
+What works is imported by each command, not by this module: a help text must come at once.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,10 @@ import shards.program.starting  # noqa: F401
 # isort: split
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from ingest.building.append import AppendResult, append
-from ingest.building.build import BuildResult, ShareResult, build, build_share
-from ingest.building.finish import finish
-from ingest.building.memory import Resources
-from ingest.building.shares import share_of
-from ingest.building.verify import source_faults
 from ingest.cli_fetch import fetch_command
 from ingest.cli_ls import ls_command
 from ingest.cli_options import (
@@ -52,14 +48,8 @@ from ingest.cli_output import (
 )
 from ingest.cli_plan import plan_command, planned
 from ingest.cli_upload import upload_command
-from ingest.dataset_place import built_place, recipe_and_root
-from shards.cache import Cache
-from shards.card import Card
-from shards.convert import convert as convert_dataset
+from shards.counted import counted
 from shards.errors import ShardError
-from shards.index import Packaging
-from shards.program.byte_size import byte_count
-from shards.program.checkup import folder_finding, machine_findings, print_checkup, version_findings
 from shards.program.console import (
     Assignments,
     Json,
@@ -72,8 +62,6 @@ from shards.program.console import (
     print_text,
     say,
 )
-from shards.remote import open_place
-from shards.verify import faults
 
 app = application("Convert simulation files to verified shards.")
 
@@ -116,8 +104,6 @@ def inspect_command(
 ) -> None:
     """List what a file or folder holds; draft a recipe for it."""
     with one_line_errors("walrus-ingest inspect"):
-        # Imported here: the readers of all formats take 0.25 s to import, and other commands do not need
-        # them.
         from ingest.drafting.draft import write_draft
         from ingest.inspecting.inspect import Inspection, inspect
         from ingest.inspecting.text import inspection_lines
@@ -152,6 +138,11 @@ def build_command(
     as_json: Json = False,
 ) -> None:
     """Build a dataset; the same command continues a build."""
+    from ingest.building.build import BuildResult, ShareResult, build, build_share
+    from ingest.building.memory import Resources
+    from ingest.building.shares import share_of
+    from shards.program.byte_size import byte_count
+
     share = parsed(share_of, part, "--part")
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
@@ -188,12 +179,17 @@ def append_command(
     as_json: Json = False,
 ) -> None:
     """Add files to a built dataset; its shards stay as they are."""
+    from ingest.building.append import AppendResult, append
+    from ingest.building.memory import Resources
+    from ingest.dataset_place import recipe_and_root
+    from shards.program.byte_size import byte_count
+
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest append"):
         recipe, place = recipe_and_root(dataset, root, tuple(assignments or ()))
         with progress_bar(recipe.name) as progress:
             done = append(recipe, start, place, Resources(workers, scheduler, bound, wait), progress)
-        did = f"{done.trajectories} trajectories added" if done.trajectories else "nothing to add"
+        did = f"{counted(done.trajectories, 'trajectory')} added" if done.trajectories else "nothing to add"
         print_result(
             document_of(AppendResult, done), f"{done.folder}: {did}; {counts(done.card)}", as_json=as_json
         )
@@ -205,6 +201,10 @@ def append_command(
 def finish_command(dataset: Folder, root: Root = None, as_json: Json = False) -> None:
     """Finish a dataset whose shares were built by `build --part`."""
     with one_line_errors("walrus-ingest finish"):
+        from ingest.building.finish import finish
+        from ingest.dataset_place import built_place
+        from shards.card import Card
+
         folder = Path(built_place(dataset, root))
         card, written = finish(folder)
         print_differences(card)
@@ -226,6 +226,14 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every byte of a built dataset."""
+    from tempfile import TemporaryDirectory
+
+    from ingest.building.verify import source_faults
+    from ingest.dataset_place import built_place
+    from shards.cache import Cache
+    from shards.remote import open_place
+    from shards.verify import faults
+
     # Files behind a URL are fetched again: a copy in the cache proves nothing about the server.
     with one_line_errors("walrus-ingest verify"), TemporaryDirectory() as copies:
         opened = open_place(built_place(dataset, root), Cache(Path(copies)))
@@ -239,12 +247,13 @@ def verify(
             for fault in found:
                 say(fault)
         if found:
-            raise ShardError(f"{where}: {len(found)} fault" + ("s" if len(found) > 1 else ""))
+            raise ShardError(f"{where}: {counted(len(found), 'fault')}")
         if not as_json:
-            count = len(opened.index.trajectories)
+            trajectories = counted(len(opened.index.trajectories), "trajectory")
+            files = counted(len(opened.index.files), "file")
             equal = "equal within the error on the card" if opened.card.errors else "bit for bit equal"
             proof = f"{equal} to {against_source}" if against_source else "complete"
-            print_text(f"{where}: {count} trajectories in {len(opened.index.files)} files, {proof}")
+            print_text(f"{where}: {trajectories} in {files}, {proof}")
 
 
 @app.command()
@@ -260,6 +269,11 @@ def convert(
 ) -> None:
     """Copy a dataset into the other packaging."""
     with one_line_errors("walrus-ingest convert"):
+        from ingest.dataset_place import built_place
+        from shards.convert import convert as convert_dataset
+        from shards.index import Packaging
+        from shards.remote import open_place
+
         opened = open_place(built_place(dataset, None))
         copy = convert_dataset(opened, choice(Packaging, packaging, "--format"), root)
         print_result({"folder": str(copy)}, str(copy), as_json=as_json)
@@ -275,6 +289,8 @@ def doctor(
 ) -> None:
     """Print versions and limits that could stop a build."""
     with one_line_errors("walrus-ingest doctor"):
+        from shards.program.checkup import folder_finding, machine_findings, print_checkup, version_findings
+
         findings = [*version_findings(), *machine_findings()]
         if root is not None:
             findings.append(folder_finding("root", root))
@@ -293,8 +309,9 @@ def report_command(
 ) -> None:
     """Write report.html: pictures, statistics, what was left out."""
     with one_line_errors("walrus-ingest report"):
-        # Imported here: only this command needs matplotlib.
+        from ingest.dataset_place import built_place
         from ingest.reporting.report import report
+        from shards.remote import open_place
 
         path = report(open_place(built_place(dataset, root)), out)
         print_result({"report": str(path)}, str(path), as_json=as_json)

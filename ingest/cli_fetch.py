@@ -9,13 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ingest.catalogue import catalogue, find_recipe
 from ingest.cli_options import choice
 from ingest.cli_output import transfer_bar
+from shards.counted import counted
 from shards.errors import SourceError
-from shards.program.byte_size import size_in_words
 from shards.program.console import Json, local, one_line_errors, print_json, print_result, print_text, say
-from shards.schema import Split
 from shards.urls import without_secrets
 
 
@@ -46,6 +44,9 @@ def fetch_command(
     as_json: Json = False,
 ) -> None:
     """Fetch the published files of a system; the same command continues."""
+    from ingest.catalogue import find_recipe
+    from shards.schema import Split
+
     wanted_split = None if split is None else choice(Split, split, "--split")
     if folder is None and not listed:
         raise typer.BadParameter("name the folder with --to, or ask for --list")
@@ -56,7 +57,6 @@ def fetch_command(
         if name is None:
             _print_overview(as_json=as_json)
             return
-        # Imported here: other commands start faster without it.
         from ingest.fetching.choice import choose_files
         from ingest.fetching.listing import list_files, with_sizes
         from ingest.fetching.published import publication_of
@@ -80,6 +80,7 @@ def fetch_command(
 def _fetch(files: Sequence[Any], name: str, folder: Path, at_once: int, *, as_json: bool) -> None:
     """Fetches the files and prints the result; raises SourceError if some of them failed."""
     from ingest.fetching.fetch import fetch
+    from shards.program.byte_size import size_in_words
 
     with transfer_bar(name) as report:
         done = fetch(files, folder, report, at_once)
@@ -87,17 +88,20 @@ def _fetch(files: Sequence[Any], name: str, folder: Path, at_once: int, *, as_js
         say(failure)
     if done.failures:
         raise SourceError(
-            f"{len(files) - done.files - done.found} of {len(files)} files were not fetched; run the same "
-            "command again"
+            f"{len(files) - done.files - done.found} of {counted(len(files), 'file')} not fetched; run the "
+            "same command again"
         )
     rate = f" in {done.seconds:.0f} s ({size_in_words(done.bytes / max(done.seconds, 1e-3))}/s)"
-    fetched = f"{done.files} files fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
-    text = f"{folder}: {fetched}; {done.found} files were there before"
+    fetched = (
+        f"{counted(done.files, 'file')} fetched, {size_in_words(done.bytes)}{rate if done.files else ''}"
+    )
+    text = f"{folder}: {fetched}; {counted(done.found, 'file')} there before"
     print_result(asdict(done) | {"folder": str(folder)}, text, as_json=as_json)
 
 
 def _print_overview(*, as_json: bool) -> None:
     """Prints the address, size and licence of every system, without asking a server."""
+    from ingest.catalogue import catalogue, find_recipe
     from ingest.fetching.published import publications
 
     known = publications()
@@ -127,6 +131,8 @@ def _print_overview(*, as_json: bool) -> None:
 
 def _print_files(files: Sequence[Any], licence: str, url: str, *, as_json: bool) -> None:
     """Prints each file with its size and split, then the sum."""
+    from shards.program.byte_size import size_in_words
+
     total = sum(each.size or 0 for each in files)
     if as_json:
         rows = [{"path": each.path, "bytes": each.size, "split": each.split} for each in files]
@@ -135,4 +141,5 @@ def _print_files(files: Sequence[Any], licence: str, url: str, *, as_json: bool)
     for each in files:
         size = size_in_words(each.size) if each.size is not None else "?"
         print_text(f"{size:>8}  {each.split or '-':5}  {each.path}")
-    print_text(f"{len(files)} files, {size_in_words(total)}, licence {licence}, from {without_secrets(url)}")
+    sum_of_files = f"{counted(len(files), 'file')}, {size_in_words(total)}"
+    print_text(f"{sum_of_files}, licence {licence}, from {without_secrets(url)}")

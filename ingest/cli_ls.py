@@ -6,14 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter
 
-from ingest.catalogue import catalogue, find_recipe
 from ingest.cli_output import document_of
-from ingest.contents.solvers import templates
-from ingest.inspecting.text_table import table
-from ingest.recipe import Recipe
-from ingest.reporting.overview import HEAD, DatasetOverview, overview_row, overviews
 from shards.program.console import Json, one_line_errors, print_json, print_text, say
 
 
@@ -38,15 +32,22 @@ def ls_command(
 
 def _is_root(name: str) -> bool:
     """Whether a name is a folder or a URL, and neither a system nor a recipe."""
+    from ingest.catalogue import catalogue
+    from ingest.contents.solvers import templates
+
     if name in catalogue() or name in templates() or name.endswith(".toml"):
         return False
     return "/" in name or Path(name).is_dir()
 
 
 def _print_catalogue(*, as_json: bool) -> None:
+    """Prints a line per system."""
+    from ingest.catalogue import catalogue, find_recipe
+    from ingest.recipe import Recipe
+
     recipes = [find_recipe(name) for name in catalogue()]
     if as_json:
-        print_json(TypeAdapter(list[Recipe]).dump_python(recipes, mode="json"))
+        print_json(document_of(list[Recipe], recipes))
         return
     width = max(len(recipe.name) for recipe in recipes)
     for recipe in recipes:
@@ -55,18 +56,25 @@ def _print_catalogue(*, as_json: bool) -> None:
 
 def _print_system(name: str, *, as_json: bool) -> None:
     """Prints a recipe of the catalogue or of a file, or the template of a solver."""
+    from ingest.catalogue import catalogue, find_recipe
+    from ingest.contents.solvers import templates
+    from ingest.recipe import Recipe
+
     if name in templates():
         print_text(templates()[name].read_text(encoding="utf-8").rstrip("\n"))
         return
     recipe = find_recipe(name)
     if as_json:
-        print_json(TypeAdapter(list[Recipe]).dump_python([recipe], mode="json"))
+        print_json(document_of(list[Recipe], [recipe]))
     else:
         print_text(catalogue().get(name, Path(name)).read_text(encoding="utf-8").rstrip("\n"))
 
 
 def _print_datasets(root: str, *, as_json: bool) -> None:
     """Prints the datasets below a root, one per line, and on stderr the faults of damaged ones."""
+    from ingest.inspecting.text_table import table
+    from ingest.reporting.overview import HEAD, DatasetOverview, overview_row, overviews
+
     found = tuple(overviews(root))
     if as_json:
         print_json([document_of(DatasetOverview, each) for each in found])

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from ingest.remote.path import source_path
 from shards.errors import SettingsError
 from shards.program.console import local
 from shards.program.machine import usable_cores
@@ -25,6 +24,9 @@ def _local_name(name: str) -> str:
 
 def source_or_url(text: str) -> Path:
     """The path of a source, here or behind a URL; raises BadParameter for a URL with a secret."""
+    # Imported here: a help text needs no listing of servers.
+    from ingest.remote.path import source_path
+
     try:
         return source_path(text)
     except SettingsError as error:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
-from pydantic import TypeAdapter
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -19,10 +18,12 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ingest.building.build import BuildResult, ReportProgress, ShareResult, quarantine_lines
-from shards.card import Card, QuarantineEntry
-from shards.program.byte_size import size_in_words
+from shards.counted import counted
 from shards.program.console import QUARANTINE, say, stderr
+
+if TYPE_CHECKING:
+    from ingest.building.build import BuildResult, ReportProgress, ShareResult
+    from shards.card import Card, QuarantineEntry
 
 T = TypeVar("T")
 
@@ -65,6 +66,8 @@ def print_differences(card: Card) -> None:
 
 def end_with(quarantine: tuple[QuarantineEntry, ...]) -> None:
     """Prints what was left out; exits with code 3 if anything was."""
+    from ingest.building.build import quarantine_lines
+
     for line in quarantine_lines(quarantine):
         say(f"left out: {line}")
     if quarantine:
@@ -72,6 +75,9 @@ def end_with(quarantine: tuple[QuarantineEntry, ...]) -> None:
 
 
 def built_document(built: BuildResult) -> dict[str, Any]:
+    """What a build did, and the card of the dataset."""
+    from shards.card import Card
+
     return {
         "folder": str(built.folder),
         "written_parts": built.written_parts,
@@ -82,6 +88,9 @@ def built_document(built: BuildResult) -> dict[str, Any]:
 
 
 def document_of(kind: type[T], value: T) -> Any:
+    """A value of a checked class as a JSON document."""
+    from pydantic import TypeAdapter
+
     return TypeAdapter(kind).dump_python(value, mode="json")
 
 
@@ -91,10 +100,8 @@ def built_line(built: BuildResult) -> str:
 
 def share_line(built: ShareResult, part: str) -> str:
     parts = built.written_parts + built.reused_parts
-    did = _did(built.written_parts, built.written_bytes)
-    return (
-        f"{built.folder}: share {part}, {parts} parts; {did}; when all shares are done: walrus-ingest finish"
-    )
+    did = f"{counted(parts, 'part')}; {_did(built.written_parts, built.written_bytes)}"
+    return f"{built.folder}: share {part}, {did}; when all shares are done: walrus-ingest finish"
 
 
 def counts(card: Card) -> str:
@@ -103,4 +110,6 @@ def counts(card: Card) -> str:
 
 
 def _did(written_parts: int, written_bytes: int) -> str:
+    from shards.program.byte_size import size_in_words
+
     return "nothing to do" if written_parts == 0 else f"{size_in_words(written_bytes)} written"

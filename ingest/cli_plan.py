@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ingest.building.estimate import BuildEstimate, estimate_build, estimate_lines
-from ingest.building.memory import Resources
-from ingest.building.plan import BuildPlan, plan_build
-from ingest.building.published_size import PublishedSize, published_size, published_size_lines
-from ingest.catalogue import catalogue, find_recipe
 from ingest.cli_options import (
     CORES,
     Codec,
@@ -23,11 +19,11 @@ from ingest.cli_options import (
     parsed,
 )
 from ingest.cli_output import document_of, end_with, print_caveats
-from ingest.dataset_place import recipe_and_root
-from shards.codec import CodecName
-from shards.index import Packaging
-from shards.program.byte_size import byte_count
 from shards.program.console import Assignments, Json, one_line_errors, print_result, say
+
+if TYPE_CHECKING:
+    from ingest.building.memory import Resources
+    from ingest.building.plan import BuildPlan
 
 
 def plan_command(
@@ -43,6 +39,10 @@ def plan_command(
     as_json: Json = False,
 ) -> None:
     """Estimate size, time and memory of a build; writes nothing."""
+    from ingest.building.estimate import BuildEstimate, estimate_build, estimate_lines
+    from ingest.building.memory import Resources
+    from shards.program.byte_size import byte_count
+
     bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
         if start is None:
@@ -62,6 +62,10 @@ def _print_published_size(
     dataset: str, root: Path | None, assignments: tuple[str, ...], *, as_json: bool
 ) -> None:
     """The size of the published release, for whoever has no files yet."""
+    from ingest.building.published_size import PublishedSize, published_size, published_size_lines
+    from ingest.catalogue import catalogue, find_recipe
+    from ingest.dataset_place import recipe_and_root
+
     in_a_root = root is not None or ("/" in dataset and not dataset.endswith(".toml"))
     recipe = (
         recipe_and_root(dataset, root, assignments)[0] if in_a_root else find_recipe(dataset, assignments)
@@ -85,6 +89,11 @@ def planned(
     resources: Resources,
 ) -> tuple[BuildPlan, Path]:
     """The plan and the root; raises SettingsError, before a frame is read, if the memory is too small."""
+    from ingest.building.plan import plan_build
+    from ingest.dataset_place import recipe_and_root
+    from shards.codec import CodecName
+    from shards.index import Packaging
+
     recipe, place = recipe_and_root(dataset, root, tuple(assignments or ()))
     kind, name = choice(Packaging, packaging, "--format"), choice(CodecName, codec, "--codec")
     return plan_build(recipe, start, kind, name, keep_error=keep_error, resources=resources), place

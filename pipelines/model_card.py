@@ -106,7 +106,7 @@ def _data(card: Card) -> list[str]:
     if card.home:
         facts.append(f"- home: {card.home}")
     if card.quarantine:
-        facts.append(f"- left out for faults: {len(card.quarantine)} trajectories or files")
+        facts.append(f"- left out for faults: {len(card.quarantine)} of trajectories and files")
     return [f"### {card.name}", "", *facts, ""]
 
 

@@ -14,6 +14,7 @@ from pipelines.model_card import write_card
 from pipelines.preflight import require_writable
 from pipelines.recipe import DatasetChoice, RunRecipe
 from pipelines.train_and_evaluate import run_and_evaluate
+from shards.counted import counted
 from shards.errors import SourceError
 from shards.program.console import say
 from shards.program.machine import usable_cores
@@ -39,7 +40,7 @@ def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> No
         built = build(plan_build(recipe, Path(choice.path), "zarr", "lz4"), root, Resources(workers))
         state = "ingested" if built.written_parts else "found"
         trajectories = sum(count.trajectories for count in built.card.counts.values())
-        say(f"{state} {built.folder}: {trajectories} trajectories")
+        say(f"{state} {built.folder}: {counted(trajectories, 'trajectory')}")
         for line in quarantine_lines(built.card.quarantine):
             say(f"left out: {line}")
 

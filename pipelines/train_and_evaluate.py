@@ -11,6 +11,7 @@ from pipelines.live_page import curves
 from pipelines.preflight import check_run
 from pipelines.progress import evaluation_progress
 from pipelines.run import train
+from shards.counted import counted
 from shards.program.console import print_json, print_text, say
 from shards.read import Dataset
 from shards.schema import Split
@@ -96,8 +97,8 @@ def evaluate_all(
         with evaluation_progress(dataset.card.name) as progress:
             evaluation = evaluate(model, dataset, settings.protocol(history, split), progress)
         results.append(DatasetResult(evaluation, draw(evaluation)))
-        trajectories = "trajectory" if len(evaluation.trajectories) == 1 else "trajectories"
-        say(f"evaluated {dataset.card.name}: {len(evaluation.trajectories)} {split} {trajectories}")
+        trajectories = counted(len(evaluation.trajectories), f"{split} trajectory")
+        say(f"evaluated {dataset.card.name}: {trajectories}")
     return results
 
 

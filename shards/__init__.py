@@ -10,6 +10,7 @@ __all__ = [
     "checksum",
     "codec",
     "convert",
+    "counted",
     "disk",
     "drawing",
     "errors",

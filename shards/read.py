@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_right
-from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache, partial
 from math import prod
 from pathlib import Path
 
@@ -67,9 +67,9 @@ class Dataset:
         self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
         self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
 
-    def __reduce__(self) -> tuple[type[Dataset], tuple[Files, bool]]:
+    def __reduce__(self) -> tuple[Callable[[], Dataset], tuple[()]]:
         # An unpickled copy opens and maps the files in its own process.
-        return Dataset, (self.files, self.verify_reads)
+        return partial(Dataset, self.files, verify_reads=self.verify_reads), ()
 
     @property
     def folder(self) -> Path:

@@ -233,6 +233,8 @@ def test_each_of_these_has_its_place(name, allowed):
     ("module", "unwanted"),
     [
         ("ingest.cli", {"torch", "deepspeed", "matplotlib", "zarr", "dask"}),
+        # A help text comes at once.
+        ("ingest.cli", {"numpy", "h5py", "fsspec", "pydantic", "ingest.building"}),
         # What every rank loads: pictures are of the first rank alone, and only a side task.
         ("pipelines.run", {"matplotlib"}),
         # What a worker of a build begins with: zarr is loaded to read one.

@@ -20,6 +20,7 @@ from ingest.recipe import Recipe
 from ingest.remote.path import RemotePath
 from ingest.repeated_end import repeats_its_first_cells
 from ingest.source import OpenFile, find
+from shards.counted import counted
 from shards.errors import SourceError
 from shards.schema import Boundary
 
@@ -136,4 +137,4 @@ def _listed(names: list[str], most: int, kind: str) -> str:
     named = ", ".join(names[:most])
     if more <= 0:
         return named
-    return f"{named} and {more} more {kind}" + ("s" if more > 1 else "")
+    return f"{named} and {counted(more, f'more {kind}')}"

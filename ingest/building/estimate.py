@@ -16,6 +16,7 @@ from ingest.building.part_record import read_record
 from ingest.building.plan import BuildPlan, Part
 from ingest.source import find
 from shards.card import Count, QuarantineEntry, count_by_split
+from shards.counted import counted
 from shards.errors import SourceError
 from shards.program.byte_size import size_in_words
 from shards.program.machine import keep_freed_memory
@@ -149,19 +150,22 @@ def _inodes(plan: BuildPlan, trajectories: list[Trajectory]) -> tuple[int, int]:
 
 def estimate_lines(found: BuildEstimate, workers: int) -> list[str]:
     """The estimate as lines of text."""
-    counts = ", ".join(f"{c.trajectories} {split} ({c.frames} frames)" for split, c in found.counts.items())
+    counts = ", ".join(
+        f"{c.trajectories} {split} ({counted(c.frames, 'frame')})" for split, c in found.counts.items()
+    )
     done = f", {found.done_parts} done" if found.done_parts else ""
     encoded = "unknown" if found.encoded_bytes is None else f"about {size_in_words(found.encoded_bytes)}"
     seconds = "unknown" if found.seconds is None else f"about {found.seconds:.3g} s"
+    shards = counted(found.shards, "shard")
     rows = [
         ("builds", str(found.folder)),
-        ("from", f"{found.input_files} files, {size_in_words(found.input_bytes)}"),
+        ("from", f"{counted(found.input_files, 'file')}, {size_in_words(found.input_bytes)}"),
         ("trajectories", counts),
         ("frames", f"{size_in_words(found.bytes)}, encoded {encoded}"),
         ("parts", f"{found.parts}{done}"),
-        ("writes", f"{found.shards} shards in {found.files} files and {found.folders} folders"),
+        ("writes", f"{shards} in {counted(found.files, 'file')} and {counted(found.folders, 'folder')}"),
         ("memory", f"at most {size_in_words(found.memory_bytes)}"),
-        ("time", f"{seconds} on {workers} processes"),
+        ("time", f"{seconds} on {workers} process{'' if workers == 1 else 'es'}"),
         ("based on", _basis(found.trial)),
     ]
     return [f"{word:12}  {text}" for word, text in rows]

@@ -16,6 +16,7 @@ from ingest.building.plan import recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, read_outline
 from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, KeptError, count_by_split
+from shards.counted import counted
 from shards.disk import TEMPORARY, write_atomically
 from shards.errors import ShardError, SourceError
 from shards.index import Entry, FileRecord
@@ -104,7 +105,7 @@ def _records(outline: BuildOutline, folder: Path) -> list[PartRecord]:
         named = [f"{outline.parts[n].name} (--part {jobs[n]}/{outline.jobs})" for n in missing[:NAMED]]
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise ShardError(
-            f"{folder}: {len(missing)} of {len(found)} parts are missing: {', '.join(named)}{more}; "
+            f"{folder}: {len(missing)} of {counted(len(found), 'part')} missing: {', '.join(named)}{more}; "
             "run walrus-ingest build with these options, then finish again"
         )
     return [record for record in found if record is not None]
@@ -187,7 +188,11 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
 def _caveats(outline: BuildOutline, records: Sequence[PartRecord]) -> tuple[str, ...]:
     """Notes on the inputs, and the first of the values that are far from all others of their frame."""
     outliers = list(chain.from_iterable(record.outliers for record in records))
-    more = [f"{len(outliers) - NAMED} more trajectories with such values"] if len(outliers) > NAMED else []
+    more = (
+        [f"{counted(len(outliers) - NAMED, 'more trajectory')} with such values"]
+        if len(outliers) > NAMED
+        else []
+    )
     return tuple(dict.fromkeys((*outline.caveats, *outliers[:NAMED], *more)))
 
 
@@ -195,7 +200,7 @@ def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
     """A note on trajectories that are held out for two splits: they are stored in both under one key."""
     keys = Counter(entry.key for entry in entries) if recipe.held_out else Counter[str]()
     count = sum(times > 1 for times in keys.values())
-    many = "1 trajectory is" if count == 1 else f"{count} trajectories are"
+    many = f"{counted(count, 'trajectory')} {'is' if count == 1 else 'are'}"
     return [f"{many} both in valid and in test: stored and counted twice"] if count else []
 
 

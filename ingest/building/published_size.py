@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ingest.building.plan import SHARD_BYTES
 from ingest.recipe import Recipe
+from shards.counted import counted
 from shards.errors import SettingsError
 from shards.program.byte_size import size_in_words
 
@@ -53,7 +54,7 @@ def published_size_lines(found: PublishedSize) -> list[str]:
     """The size as a person reads it."""
     cells = " x ".join(map(str, found.grid))
     rows = [
-        ("published", f"{found.trajectories:,} trajectories, {found.frames:,} frames"),
+        ("published", f"{counted(found.trajectories, 'trajectory')}, {counted(found.frames, 'frame')}"),
         ("a frame", f"{found.channels} channels on {cells} cells"),
         ("frames", f"{size_in_words(found.bytes)} as float32, before they are encoded"),
         ("writes", f"about {found.shards:,} shards"),

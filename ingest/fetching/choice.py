@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from ingest.fetching.published import Publication
 from ingest.remote.listing import RemoteFile
+from shards.counted import counted
 from shards.errors import SettingsError
 from shards.program.byte_size import size_in_words
 from shards.schema import Split
@@ -38,7 +39,7 @@ def choose_files(
     if not chosen:
         asked = f"--files {pattern}" if pattern is not None else f"--split {split}"
         example = of_dataset[0].path
-        raise SettingsError(f"none of {len(of_dataset)} files matches {asked}; one of the files is {example}")
+        raise SettingsError(f"none of {counted(len(of_dataset), 'file')} matches {asked}; one is {example}")
     if most_bytes is not None:
         chosen = _within(chosen, most_bytes)
     return tuple(chain(chosen, _companions(files, publication, chosen)))

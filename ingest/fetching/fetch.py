@@ -71,7 +71,7 @@ def _require_room(files: Sequence[RemoteFile], folder: Path, here: int) -> None:
     needed = sum(file.size or 0 for file in files) - here
     if needed > free:
         raise SourceError(
-            f"{folder}: {len(files)} files need {size_in_words(needed)}, the disk has room for "
+            f"{folder}: needs {size_in_words(needed)}, the disk has room for "
             f"{size_in_words(free)}; choose another, or fewer files with --gigabytes, --split or --files"
         )
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ingest.layout import Overlap
 from ingest.name_pattern import missing_steps
+from shards.counted import counted
 
 Times = tuple[float, ...]
 # Two times are equal if they differ by less than SAME_TIME of the usual step; two values, by less than
@@ -108,7 +109,7 @@ def cut_notes(
         cut = sorted(set(range(len(own))) - set(frames))
         if not cut:
             continue
-        count = f"{len(cut)} frame" + ("" if len(cut) == 1 else "s")
+        count = counted(len(cut), "frame")
         others = sorted({names[each.kept[0]] for each in shared if each.cut[0] == number})
         holder = (
             f"taken from {others[0]}, which has the same times" if others else "left out, another file begins"

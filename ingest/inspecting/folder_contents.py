@@ -8,6 +8,7 @@ from typing import Literal
 
 from ingest.inspecting.restarting_times import Restart
 from ingest.name_pattern import STEP, NamePattern, is_date, parameter_number, step_number
+from shards.counted import counted
 
 Kind = Literal["states", "pieces", "variables", "runs"]
 _WORDS: dict[Kind, str] = {
@@ -99,4 +100,4 @@ class FolderContents:
         """What was found, as a sentence."""
         runs = f" of {self.runs} runs" if self.runs > 1 else ""
         apart = f", {len(self.members)} variables apart" if self.members and self.kind != "variables" else ""
-        return f'{self.files} files{runs}, {_WORDS[self.kind]}{apart}: files = "{self.pattern}"'
+        return f'{counted(self.files, "file")}{runs}, {_WORDS[self.kind]}{apart}: files = "{self.pattern}"'

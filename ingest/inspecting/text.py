@@ -12,13 +12,14 @@ from ingest.contents.statistics import ArrayStatistics
 from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
 from ingest.inspecting.text_table import command_line, explained, table
+from shards.counted import counted
 from shards.program.byte_size import size_in_words
 from shards.program.console import printable
 
 
 def inspection_lines(found: Inspection) -> list[str]:
     """The whole report as lines."""
-    count = f"{len(found.arrays)} array" + ("" if len(found.arrays) == 1 else "s")
+    count = counted(len(found.arrays), "array")
     lines = [printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
     lines += explained("belong", f"{found.belong}; the first of them:") if found.belong else []
@@ -48,7 +49,11 @@ def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
     for each in listed:
         group, _, name = each.path.rpartition("/")
         if group != before and group:
-            alike = f"  and {each.groups - 1} more groups like {each.run_group}" if each.groups > 1 else ""
+            alike = (
+                f"  and {counted(each.groups - 1, 'more group')} like {each.run_group}"
+                if each.groups > 1
+                else ""
+            )
             rows.append([f"{group}/{alike}"])
         before = group
         memory = (

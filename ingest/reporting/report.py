@@ -18,6 +18,7 @@ from ingest.reporting import figures
 from ingest.reporting.films import dataset_viewer
 from ingest.reporting.survey import PARAMETERS, PICTURES, REACH, Survey, survey
 from shards.card import Card, ChannelMoments
+from shards.counted import counted
 from shards.disk import write_atomically
 from shards.drawing.html_page import chart, clear_figure, heading, page, table, text_row
 from shards.drawing.viewer import script
@@ -150,10 +151,8 @@ def _numbers(schema: Schema, seen: Survey) -> str:
 
 
 def _sample(seen: Survey) -> str:
-    trajectories = "one trajectory" if seen.trajectories == 1 else f"{seen.trajectories} trajectories"
-    return (
-        f"From {trajectories} of the {seen.split} split, evenly chosen, with at most {seen.steps} steps each."
-    )
+    trajectories, steps = counted(seen.trajectories, "trajectory"), counted(seen.steps, "step")
+    return f"From {trajectories} of the {seen.split} split, evenly chosen, with at most {steps} each."
 
 
 def _moments(card: Card) -> str:
@@ -231,7 +230,7 @@ def _origin(card: Card) -> str:
     parts.append(f"<p><b>Repeated frames.</b> {card.repeated_frames:,} frames equal the one before.</p>")
     parts.append(_quarantine(card))
     rows = [(file.path, size_in_words(file.bytes), file.digest) for file in card.inputs[:MOST]]
-    total = f"{len(card.inputs):,} input {'file' if len(card.inputs) == 1 else 'files'}"
+    total = counted(len(card.inputs), "input file")
     whole = f"{total}, {size_in_words(sum(file.bytes for file in card.inputs))}"
     files = _table(("file", "size", "digest"), rows, "prose") + _cut(len(card.inputs))
     return "\n".join([*parts, f"<details><summary>{whole}</summary>{files}</details>"])

@@ -120,7 +120,7 @@ _REST = """
 body { margin: 0; background: var(--back); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
 main { max-width: 1010px; margin: 0 auto; padding: 40px 20px 80px }
-h1 { font-size: 30px; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 20px }
+h1 { font-size: 30px; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 20px; overflow-wrap: anywhere }
 h2 { font-size: 21px; margin: 56px 0 6px }
 h3 { font-size: 16px; margin: 34px 0 0 }
 p, li { max-width: 46em; overflow-wrap: anywhere }
@@ -150,8 +150,9 @@ figure { margin: 18px 0; padding: 12px; background: #fff; border: 1px solid var(
   overflow-x: auto }
 img { display: block; max-width: 100%; height: auto }
 @media (prefers-color-scheme: dark) {
-  figure:has(img.chart) { background: #141414 }
-  img.chart { filter: invert(.92) hue-rotate(180deg) }
+  figure:has(img.chart) { background: var(--back) }
+  /* The lighter of both: white, inverted, is darker than the page. */
+  img.chart { filter: invert(.95) hue-rotate(180deg); mix-blend-mode: lighten }
   figure:has(img.clear) { background: none }
 }
 summary { cursor: pointer; color: var(--mark); margin: 6px 0 14px }

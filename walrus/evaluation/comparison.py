@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shards.counted import counted
 from shards.errors import MismatchError
 from walrus.evaluation.published_scores import reported_windows
 from walrus.evaluation.score_tables import TaskScores, median_vrmse, read_scores, window_words
@@ -237,7 +238,7 @@ def comparison_table(comparison: Comparison) -> str:
         share = f"{each.share:+.1%}" if math.isfinite(each.share) else "–"
         window = window_words(each.steps)
         scores = f"{window:12} {each.first:9.4g} {each.second:9.4g} {share:>11}"
-        lines.append(f"{each.task:{widest}}  {scores}  {each.better} of {each.count} trajectories")
+        lines.append(f"{each.task:{widest}}  {scores}  {each.better} of {counted(each.count, 'trajectory')}")
     return "\n".join([*lines, *comparison.remarks])
 
 

@@ -37,7 +37,10 @@ def error_by_parameter(
             if known.size:
                 log_axis(axes, float(known.min()) / 1.3, float(known.max()) * 1.3)
             axes.set_title(caption_words(name), loc="left", size=8)
-        boxes[0].legend(fontsize=6, handlelength=1)
+        # Above the boxes: marks may be anywhere in them.
+        boxes[0].legend(
+            loc="lower left", bbox_to_anchor=(0, 1.1), ncols=3, fontsize=6, handlelength=1, borderaxespad=0
+        )
         return page.png()
 
 

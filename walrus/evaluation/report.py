@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from shards.counted import counted
 from shards.disk import write_atomically
 from shards.drawing.html_page import chart, escaped_words, figure, heading, page, table
 from shards.drawing.viewer import script, viewer
@@ -207,8 +208,8 @@ def _section(number: int, result: DatasetResult) -> str:
 def _protocol(evaluation: Evaluation) -> str:
     """Two sentences on how the forecasts were made."""
     protocol, count = evaluation.protocol, len(evaluation.trajectories)
-    trajectories = "1 trajectory" if count == 1 else f"{count} trajectories"
-    fields = "1 field" if len(evaluation.channels) == 1 else f"{len(evaluation.channels)} fields"
+    trajectories = counted(count, "trajectory")
+    fields = counted(len(evaluation.channels), "field")
     steps = sorted({trajectory.rollout_FMTC.shape[2] for trajectory in evaluation.trajectories})
     lengths = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
     seeds = ", ".join(map(str, evaluation.seeds))

@@ -71,7 +71,7 @@ def test_finish_names_what_is_missing_and_who_does_it(good, build, command, fold
     result = command("finish", folder)
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
-    assert f"{folder}: 3 of 4 parts are missing: train-00000 (--part 1/4), " in line
+    assert f"{folder}: 3 of 4 parts missing: train-00000 (--part 1/4), " in line
     assert "--part 2/4" not in line
     for job in (1, 3, 4):
         build("--part", f"{job}/4")

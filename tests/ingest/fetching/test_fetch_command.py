@@ -65,7 +65,7 @@ def test_list_of_all_systems_asks_no_server(command, shelf):
 def test_a_file_that_fails_does_not_end_the_others(fetch, shelf, tree, tmp_path):
     shelf.instead[f"datasets/polymathic-ai/shear_flow/resolve/main/{NAMES[1]}"] = (404, {}, b"")
     done = fetch(code=1)
-    assert "1 of 4 files were not fetched; run the same command again" in done.stderr
+    assert "1 of 4 files not fetched; run the same command again" in done.stderr
     assert "answers 404" in done.stderr
     assert set(tree(tmp_path / "flow")) == set(NAMES) - {NAMES[1]}
 
@@ -83,7 +83,7 @@ def test_the_disk_is_asked_before_a_byte_is_fetched(fetch, shelf, monkeypatch, t
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(10**6, 10**6, 14_000))
     done = fetch(code=1)
-    assert "4 files need 15 kB, the disk has room for 14 kB" in " ".join(done.stderr.split())
+    assert "needs 15 kB, the disk has room for 14 kB" in " ".join(done.stderr.split())
     assert not (tmp_path / "flow").exists()
 
 
