@@ -43,7 +43,7 @@ def test_a_dataset_of_one_s_own_is_named_by_its_folder_once_it_is_built(good, bu
     again = command("build", folder, *start, "--workers", 1)
     assert again.stdout == f"{folder}: 5 train, 2 valid, 2 test trajectories; nothing to do\n"
     good.write("train/three", rows=1, frames=6)
-    assert "1 trajectories added" in command("append", folder, *start, "--workers", 1).stdout
+    assert "1 trajectory added" in command("append", folder, *start, "--workers", 1).stdout
     for named in ([folder], ["waves", "--to", folder.parent], [good.recipe, "--root", folder.parent]):
         assert command("verify", *named).stdout.startswith(f"{folder}: 10 trajectories in ")
         assert command("finish", *named).stdout.startswith(f"{folder}: 6 train, ")

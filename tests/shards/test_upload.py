@@ -118,5 +118,5 @@ def test_a_folder_and_a_web_server_are_refused(folder, tmp_path):
         done = CliRunner().invoke(app, ["upload", str(folder), "--to", str(place)])
         assert done.exit_code == 1
         assert words in done.stderr
-        assert "pw" not in done.stderr
+        assert "me:pw" not in done.stderr
     assert not (tmp_path / "there").exists()

@@ -118,7 +118,7 @@ def test_what_is_bad_is_left_out_and_counted_once(good, build, append, folder):
         "train/bad.hdf5",
         "train/nan.hdf5, row 1",
     ]
-    assert "1 trajectories added; 6 train, 2 valid, 2 test trajectories, 2 left out" in result.stdout
+    assert "1 trajectory added; 6 train, 2 valid, 2 test trajectories, 2 left out" in result.stdout
     again = append()
     assert again.exit_code == 3
     assert "nothing to add" in again.stdout
