@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ingest.contents.axis_names import space_name
 from ingest.contents.listing import ArrayInfo, root_numbers
-from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.formats.open_any import located, open_arrays
 from shards.errors import SourceError
 
@@ -73,7 +73,8 @@ def require_no_tiles(files: Sequence[Path], before: str) -> None:
         marks = TILE_ATTRIBUTES & set(arrays.attributes(""))
         own = _coordinates(arrays)
     reason = ""
-    for other in files[1:MOST_NEIGHBOURS]:
+    # Without coordinates in the first file there is nothing to compare, and no other is opened.
+    for other in files[1:MOST_NEIGHBOURS] if own else ():
         with open_arrays(located(other)) as arrays:
             axis = _axis_that_goes_on(own, _coordinates(arrays))
         if axis:
@@ -127,4 +128,4 @@ def _single_numbers(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[st
     """Arrays of one number that a program counts its parts with."""
     known = set().union(*(program.numbers for program in PROGRAMS))
     single = (each for each in listed if each.path in known and each.size == 1 and each.fault is None)
-    return {each.path: float(whole(arrays.array(each.path)).reshape(-1)[0]) for each in single}
+    return {each.path: only_number(arrays.array(each.path)) for each in single}

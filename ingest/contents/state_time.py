@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from ingest.contents.axis_names import COUNTER_NAME, TIME_NAME
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.numbered_arrays import time_attribute
-from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.arrays import ArrayFile, only_number
 from shards.program.console import printable
 
 # Groups with attributes but without arrays (Gkeyll, Gadget and others).
@@ -44,5 +44,5 @@ def words_of_time(arrays: ArrayFile, stored: str) -> str:
     path, at, name = stored.partition("@")
     if not stored:
         return ""
-    value = arrays.attribute(path, name) if at else float(whole(arrays.array(path)).reshape(-1)[0])
+    value = arrays.attribute(path, name) if at else only_number(arrays.array(path))
     return f" ({printable(name or path)} = {value:g})"

@@ -135,6 +135,11 @@ def whole(array: Array) -> npt.NDArray[np.float64]:
     return array.slab(*(slice(None) for _ in array.shape)).astype(np.float64)
 
 
+def only_number(array: Array) -> float:
+    """The number of an array that holds one, of any shape."""
+    return float(whole(array).reshape(-1)[0])
+
+
 @contextmanager
 def open_hdf5_arrays(path: Path) -> Iterator[Hdf5Arrays]:
     """Opens an HDF5 or NetCDF4 file; arrays outside the file are listed, but reading them raises

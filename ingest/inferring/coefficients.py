@@ -46,21 +46,17 @@ def with_wavenumbers(path: str, cells: tuple[int, ...], listed: tuple[ArrayInfo,
     Some programs write wavenumbers next to fields in space, so the name must say so, or one axis is half as
     long as another, as a real transform has it.
     """
-    found = {each.name: each.values[0] for each in listed if _is_list(each, _WAVENUMBER)}
+    lists = [each for each in listed if len(each.values) == 1 and each.size > 1]
+    found = {each.name: each.size for each in lists if _WAVENUMBER.fullmatch(each.name)}
     if len(found) < 2 or not set(found.values()) <= set(cells):
         return ""
     is_half = min(found.values()) == max(found.values()) // 2 + 1
-    has_space = any(len(each.values) == 1 and each.size > 1 and space_name(each.name) for each in listed)
-    if has_space or not (is_half or is_coefficient(path)):
+    if any(space_name(each.name) for each in lists) or not (is_half or is_coefficient(path)):
         return ""
     return (
         f"{printable(path)} has the axes of the wavenumbers {printable(', '.join(found))}: Fourier "
         "coefficients; expected values in space; write the inverse transform (numpy.fft.irfft2)"
     )
-
-
-def _is_list(each: ArrayInfo, name: re.Pattern[str]) -> bool:
-    return len(each.values) == 1 and each.size > 1 and name.fullmatch(each.name) is not None
 
 
 def spectrum(listed: tuple[ArrayInfo, ...], cells: int = 0, dimension: str = "") -> str:

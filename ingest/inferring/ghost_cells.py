@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.inferring.halo import Halo
 from ingest.inferring.inferred_layout import InferredLayout
 from ingest.inferring.listed_halo import GHOST_NAME, MOST_GHOSTS, ListedHalo
@@ -90,7 +90,7 @@ def _numbers(arrays: ArrayFile, layout: InferredLayout) -> dict[str, float]:
 
     for scalar in layout.scalars:
         if scalar.size == 1 and not scalar.fault and not scalar.pattern:
-            found.setdefault(scalar.name.lower(), float(whole(arrays.array(scalar.path)).reshape(-1)[0]))
+            found.setdefault(scalar.name.lower(), only_number(arrays.array(scalar.path)))
     return found
 
 

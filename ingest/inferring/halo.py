@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ingest.contents.listing import ArrayInfo, root_numbers
-from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.arrays import ArrayFile, only_number
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from shards.errors import SourceError
 
@@ -21,7 +21,7 @@ def cell_counts(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, f
         last = each.path.rpartition("/")[2]
         if _is_count(last) and each.size == 1 and not each.fault:
             try:
-                found[last] = float(whole(arrays.array(each.path)).reshape(-1)[0])
+                found[last] = only_number(arrays.array(each.path))
             except SourceError:
                 continue
     return found

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ingest.contents.axis_names import OTHER_NAME
 from ingest.contents.listing import RECORD, UNKNOWN, ArrayInfo, root_numbers
 from ingest.contents.solvers import INTERPOLATE, UNSTRUCTURED
-from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.inferring.coefficients import along_wavenumbers, complex_numbers, spectrum
 from shards.errors import SourceError
 from shards.program.console import printable
@@ -166,10 +166,10 @@ def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, 
 
 def _stated_shape(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int) -> tuple[int, ...]:
     """The numbers of cells along two or three axes that the file states, if they are `cells` together."""
-    numbers = dict(root_numbers(arrays))
+    numbers = root_numbers(arrays)
     for each in listed:
         if each.size == 1 and not each.fault and _CELLS_ALONG.fullmatch(each.name):
-            numbers[each.name] = float(whole(arrays.array(each.path)).reshape(-1)[0])
+            numbers[each.name] = only_number(arrays.array(each.path))
     stated = {name.lower(): value for name, value in numbers.items() if _CELLS_ALONG.fullmatch(name)}
     sides = tuple(int(stated[name]) for name in sorted(stated) if stated[name] > 1)
     return sides if len(sides) > 1 and math.prod(sides) == cells else ()

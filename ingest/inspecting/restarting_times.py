@@ -18,7 +18,7 @@ from ingest.contents.listing import list_arrays, root_numbers
 from ingest.contents.number_lists import even
 from ingest.contents.parameters import PHYSICS
 from ingest.fields.overlaps import SAME_TIME, differ
-from ingest.formats.arrays import ArrayFile, whole
+from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.frames import FrameReader
 from ingest.inferring.infer import infer_layout
@@ -88,7 +88,7 @@ def _piece(path: Path) -> _Piece | None:
         time = layout.lists.time
         if time is None or time.pattern or time.is_dates or layout.lengths[TIME] < 2:
             return None
-        times = whole(arrays.array(time.path)).astype(np.float64).reshape(-1)
+        times = whole(arrays.array(time.path)).reshape(-1)
         reader = FrameReader(arrays, layout)
         frames = [_values(reader, number) for number in (0, 1, reader.count - 2, reader.count - 1)]
         if times.size != reader.count or any(frame is None for frame in frames):
@@ -111,7 +111,7 @@ def _numbers(arrays: ArrayFile, layout: InferredLayout, time: str) -> dict[str, 
     found |= {f"{time}@{name}": value for name, value in root_numbers(arrays, time).items()}
     for each in layout.scalars:
         if each.size == 1 and not each.pattern:
-            found[each.path] = float(whole(arrays.array(each.path)).reshape(-1)[0])
+            found[each.path] = only_number(arrays.array(each.path))
     return found
 
 
