@@ -93,9 +93,13 @@ def _coordinates(arrays: ArrayFile) -> dict[str, npt.NDArray[np.float64]]:
     for path in arrays.names():
         if not space_name(path.rpartition("/")[2]):
             continue
-        array = arrays.array(path)
-        if len(array.shape) == 1 and 1 < array.shape[0] <= LONGEST_LIST:
-            found[path] = whole(array)
+        try:
+            array = arrays.array(path)
+            if len(array.shape) == 1 and 1 < array.shape[0] <= LONGEST_LIST:
+                found[path] = whole(array)
+        except SourceError:
+            # A list of labels called x: the draft names it where it lists the arrays.
+            continue
     return found
 
 

@@ -200,6 +200,16 @@ def test_files_whose_coordinate_goes_on_are_tiles_and_no_runs(tmp_path, first, w
         assert "2 runs" in draft(tmp_path)
 
 
+def test_a_list_of_labels_called_as_an_axis_hides_no_runs(tmp_path):
+    for number in range(2):
+        path = write_hdf5(tmp_path / f"run_{number}.h5", {"u": U + number, "time": TIME})
+        with h5py.File(path, "a") as file:
+            file["x"] = np.array([b"west", b"east"])
+    text = draft(tmp_path)
+    assert "2 runs" in text
+    assert "x: holds |S4" in text
+
+
 def test_the_grid_of_the_cells_is_taken_next_to_that_of_the_corners(tmp_path):
     # As MOM6: vorticity on corners, which are more than cells, and velocities on faces between both.
     lengths = {"time": T, "yh": 6, "xh": 8, "yq": 7, "xq": 9}
