@@ -16,6 +16,8 @@ import yaml
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "launching.md"
 PRETRAIN = "from pipelines.pretrain import main; main()"
+# A shell makes commands in the background ignore Ctrl-C: `make test &` too.
+INTERRUPTIBLE = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {PRETRAIN}"
 STEPS = 16
 RECIPE = f"""
 title = "two systems"
@@ -169,7 +171,7 @@ def test_one_rank_told_to_stop_in_ingest_or_before_its_first_step_asks_to_be_req
 @pytest.mark.slow
 def test_an_interrupt_ends_all_ranks_within_seconds_and_without_a_trace(options, tmp_path):
     """A terminal sends Ctrl-C to every process."""
-    process = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2], group=True)
+    process = started([sys.executable, "-c", INTERRUPTIBLE, *options, "--ranks", 2], group=True)
     wait_for(tmp_path / "run" / "losses.jsonl", process)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
