@@ -19,6 +19,8 @@ from matplotlib.ticker import MaxNLocator
 
 from shards.drawing.canvas import WIDTH, Page, caption_words, log_axis, log_waves, sheet, style
 from shards.drawing.colours import BLUE, INK, MUTED, ORANGE, PALE
+from shards.drawing.even_choice import evenly_chosen
+from walrus.evaluation.many_steps import running_mean, summary
 from walrus.evaluation.scores import FORECASTERS, Errors, Forecaster, mean_of_scored
 
 HUES: dict[Forecaster, str] = {"model": BLUE, "persistence": MUTED, "linear": ORANGE}
@@ -33,6 +35,8 @@ ERROR_FLOOR, ERROR_CEILING = 1e-6, 30.0
 # Below this share of the largest ring a float32 field holds only its rounding.
 SPECTRUM_FLOOR = 1e-12
 DRIFT_CEILING = 10.0
+# A running mean is smooth: more points would change no pixel.
+MEAN_POINTS = 500
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,9 @@ def drift(quantities: Sequence[str], drifts_2TQ: Sequence[Errors]) -> bytes:
 
 
 def curve(curves: Sequence[Curve]) -> bytes:
-    """The training loss of each task on a log scale: every step pale, the running geometric mean dark."""
+    """The training loss of each task on a log scale: the range of a few steps pale, the running geometric
+    mean dark.
+    """
     columns = 2 if len(curves) in (2, 4) else min(3, len(curves))
     left, top, gap, bottom, height = 0.5, 0.86, 0.2, 0.1, 1.25
     width = (WIDTH - left - gap) / columns - gap
@@ -143,13 +149,12 @@ def curve(curves: Sequence[Curve]) -> bytes:
         page = Page(WIDTH, top + rows * (height + 0.45) + bottom)
         page.title(
             "training loss",
-            "100 × mean absolute error, in units of the RMS of the change; each step, and the running mean",
+            "100 × mean absolute error, in units of the RMS of the change; pale: steps, bold: running mean",
         )
         for i, each in enumerate(curves):
             row, column = divmod(i, columns)
             axes = page.axes(left + column * (width + gap), top + row * (height + 0.45), width, height)
-            axes.plot(each.steps, each.losses, color=HUES["model"], alpha=0.25, linewidth=0.6)
-            axes.plot(each.steps, _running_mean(each.losses), color=HUES["model"])
+            _draw_losses(axes, each)
             log_axis(axes, low / 1.1, high * 1.1)
             axes.set_title(caption_words(each.task), loc="left", size=8)
             axes.set_xlabel("step" if row == rows - 1 else "")
@@ -200,10 +205,12 @@ def _how_many(trajectories: int) -> str:
     return f"median and quartiles of {trajectories} trajectories" if trajectories > 1 else "one trajectory"
 
 
-def _running_mean(losses: Sequence[float]) -> Errors:
-    """The geometric mean over a window of a twentieth of the run, shorter at both ends."""
-    window = np.ones(2 * min(len(losses) // 40 + 1, (len(losses) - 1) // 2) + 1)
-    logs = np.log(np.maximum(losses, ERROR_FLOOR))
-    weight = np.convolve(np.ones(len(losses)), window, "same")
-    mean: Errors = np.exp(np.convolve(logs, window, "same") / weight)
-    return mean
+def _draw_losses(axes: Axes, losses: Curve) -> None:
+    """Each step pale, or the range of the steps that share a point; the running mean dark."""
+    hue = HUES["model"]
+    points = summary(losses.steps, losses.losses)
+    axes.plot(points.step, points.middle, color=hue, alpha=0.25, linewidth=0.6)
+    axes.fill_between(points.step, points.low, points.high, color=hue, alpha=0.2, linewidth=0)
+    places = evenly_chosen(range(len(losses.steps)), MEAN_POINTS)
+    mean = running_mean(np.maximum(losses.losses, ERROR_FLOOR))
+    axes.plot(np.array(losses.steps)[places], mean[places], color=hue)

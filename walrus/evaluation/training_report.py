@@ -12,12 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from shards.disk import write_atomically
 from shards.drawing.canvas import log_axis, sheet, style
 from shards.drawing.colours import BLUE, PALE
-from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.html_page import chart, heading, page, table, text_row
 from walrus.evaluation.curve_figures import Curve, curve
-
-# A picture shows no more of a longer run.
-MOST_POINTS = 2000
+from walrus.evaluation.many_steps import summary
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def write_training_report(path: Path, state: TrainingState) -> None:
     """Writes the page to `path`, whole or not at all; each curve has at least one loss."""
     pictures = []
     if state.losses:
-        pictures.append(chart(curve([thinned(each) for each in state.losses]), "training loss of each task"))
+        pictures.append(chart(curve(state.losses), "training loss of each task"))
     if state.curves:
         pictures.append(chart(draw_step_curves(state.curves), "validation, rate, speed and waiting"))
     rows = [_row(each) for each in state.losses]
@@ -66,18 +63,6 @@ def write_training_report(path: Path, state: TrainingState) -> None:
     write_atomically(path, page(state.title, body, refresh=state.refresh).encode())
 
 
-def thinned(losses: Curve) -> Curve:
-    """At most MOST_POINTS of its steps, evenly chosen.
-
-    >>> len(thinned(Curve("flow", range(9000), [1.0] * 9000)).losses)
-    2000
-    """
-    places = evenly_chosen(range(len(losses.steps)), MOST_POINTS)
-    return Curve(
-        losses.task, [losses.steps[place] for place in places], [losses.losses[place] for place in places]
-    )
-
-
 def _row(losses: Curve) -> str:
     """Mean loss of the first and the last twentieth of its steps, and how many steps trained on the task."""
     count = max(1, len(losses.losses) // 20)
@@ -90,11 +75,11 @@ def draw_step_curves(curves: Sequence[StepCurve]) -> bytes:
     with style():
         page_of_boxes, boxes = sheet("the run", "against the step", len(curves))
         for axes, each in zip(boxes, curves, strict=True):
-            places = evenly_chosen(range(len(each.steps)), MOST_POINTS)
-            step, value = np.array(each.steps)[places], np.array(each.values, float)[places]
-            axes.plot(
-                step, value, color=BLUE, linewidth=1.1, marker="o" if len(step) < 30 else "", markersize=2
-            )
+            value = np.array(each.values, float)
+            points = summary(each.steps, each.values)
+            axes.fill_between(points.step, points.low, points.high, color=BLUE, alpha=0.25, linewidth=0)
+            marker = "o" if len(points.step) < 30 else ""
+            axes.plot(points.step, points.middle, color=BLUE, linewidth=1.1, marker=marker, markersize=2)
             known = value[np.isfinite(value)]
             if each.logarithmic and (known > 0).any():
                 log_axis(axes, float(known[known > 0].min()) / 1.2, float(known.max()) * 1.2)
@@ -103,7 +88,7 @@ def draw_step_curves(curves: Sequence[StepCurve]) -> bytes:
                 axes.grid(axis="y", color=PALE, linewidth=0.4)
                 axes.spines[["top", "right"]].set_visible(False)
             axes.set_title(each.name, loc="left", size=8)
-            axes.set_xlim(0, max(int(step[-1]), 1))
+            axes.set_xlim(0, max(each.steps[-1], 1))
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         return page_of_boxes.png()
 
@@ -115,6 +100,7 @@ field.</li>
 <li><b>Validation</b>: VRMSE of short rollouts of the validation split, mean over steps, fields and
 trajectories; 1 is the score of a constant field. Only runs with early stopping have it.</li>
 <li><b>Waiting</b>: the share of a step in which the first rank waits for data.</li>
-<li>First and last steps are means over a twentieth of the steps that trained on a task. Of a long run the
-pictures show an even choice of the steps; losses.jsonl has all of them.</li>
+<li>First and last steps are means over a twentieth of the steps that trained on a task. In a long run each
+point of a curve stands for several steps: the line is their median, the pale band reaches from the lowest to
+the highest. losses.jsonl has each step.</li>
 </ul></section>"""

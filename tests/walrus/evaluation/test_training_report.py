@@ -4,8 +4,9 @@ import io
 import re
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
+from shards.drawing.colours import BLUE
 from walrus.evaluation.curve_figures import Curve
 from walrus.evaluation.training_report import (
     StepCurve,
@@ -47,3 +48,11 @@ def test_there_is_a_box_for_each_course_whatever_its_values():
     curves = [StepCurve("c", range(len(each)), each, bool(n % 2)) for n, each in enumerate(values)]
     one, four = (Image.open(io.BytesIO(draw_step_curves(each))) for each in (curves[:1], curves))
     assert four.height > one.height
+
+
+def test_the_noise_of_a_long_run_is_a_pale_band_around_a_line():
+    noise = np.random.default_rng(5).lognormal(size=3600).tolist()
+    picture = draw_step_curves([StepCurve("norm of the gradient", range(3600), noise, logarithmic=True)])
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
+    dark = np.abs(pixels - np.array(ImageColor.getrgb(BLUE))).max(axis=2) < 8
+    assert 0 < dark.mean() < 0.02
