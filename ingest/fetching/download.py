@@ -1,7 +1,7 @@
-"""Fetches one file: into NAME.part, which is renamed when all of it is there and proven.
+"""Fetches one file into NAME.part, and renames it when it is complete and has the published checksum.
 
-What is in NAME.part is kept when a connection breaks or the command is stopped, and the rest is asked for
-later. NAME.part.version holds what the server calls that version of the file, so that two versions are never
+NAME.part stays when a connection breaks or the command is stopped; the next attempt requests the rest.
+NAME.part.version holds the server's name for the version of the file, so that parts of two versions are never
 joined (docs/decisions/0100-fetching.md).
 """
 
@@ -28,21 +28,23 @@ BLOCK = 2**20
 PAGE_BYTES = 512
 LONGEST_VERSION = 1000
 
-# Takes how many bytes of the file are there.
+# Called with the number of bytes of the file that are on the disk.
 ReportPosition = Callable[[int], None]
 
 
 class _RefetchError(OSError):
-    """What is in the part is of no use: the file is asked for from its beginning."""
+    """The part is of no use; the file is requested from its beginning."""
 
 
 def is_there(file: RemoteFile, folder: Path) -> bool:
-    """Whether the file is already there; raises SourceError if a file of this name has another size."""
+    """Whether the file is already there; raises SourceError if something else has its name."""
     path = folder / file.path
     if not path.exists():
         return False
+    if not path.is_file():
+        raise SourceError(f"{path}: is not a file; remove it, then run again")
     found = path.stat().st_size
-    if not path.is_file() or (file.size is not None and found != file.size):
+    if file.size is not None and found != file.size:
         raise SourceError(
             f"{path}: has {found} bytes, the published file {file.size}; remove it, then run again"
         )
@@ -50,9 +52,10 @@ def is_there(file: RemoteFile, folder: Path) -> bool:
 
 
 def download(file: RemoteFile, folder: Path, report: ReportPosition, stop: Event) -> None:
-    """Fetches a file to its path below the folder, whole and proven, or raises SourceError.
+    """Fetches a file to its path below the folder.
 
-    A broken connection is taken up where it broke. Ends early, and leaves the part, once `stop` is set.
+    Continues after a broken connection. If `stop` is set, it ends early and leaves the part. Raises
+    SourceError if the file cannot be fetched, or has not the published size or checksum.
     """
     target = folder / file.path
     with _disk_errors(target):
@@ -79,14 +82,14 @@ class _PartialFile:
 
     @property
     def version(self) -> str:
-        """What the server called the version whose bytes are here; empty where it said nothing."""
+        """The server's name for the version whose bytes are in the part; empty if it gave none."""
         if not self.note.is_file() or self.note.is_symlink():
             return ""
         with self.note.open(encoding="utf-8", errors="replace") as file:
             return file.read(LONGEST_VERSION)
 
     def begin(self, start: int, version: str) -> None:
-        """Goes on at `start` with bytes of this version."""
+        """Cuts the part at `start`; bytes of this version follow."""
         if version != self.version:
             write_atomically(self.note, version.encode())
         self.content.truncate(start)
@@ -97,7 +100,7 @@ class _PartialFile:
         self.note.unlink(missing_ok=True)
 
     def prove(self, file: RemoteFile) -> None:
-        """Raises SourceError, and lets go of the bytes, where they are not those that were published."""
+        """Raises SourceError, and empties the part, if it has not the published size or checksum."""
         found = self.length
         if file.size is not None and found != file.size:
             self.clear()
@@ -123,14 +126,14 @@ def _part_of(target: Path) -> Path:
 
 
 def part_bytes(file: RemoteFile, folder: Path) -> int:
-    """How much of a file is there from before."""
+    """The number of bytes of a file that an earlier attempt left."""
     path = _part_of(folder / file.path)
     return path.stat().st_size if path.is_file() else 0
 
 
 @contextmanager
 def _part(target: Path) -> Iterator[_PartialFile]:
-    """The part of a file, for this process alone; raises SourceError where another one has it."""
+    """Opens the part of a file for this process alone; raises SourceError if another process has it."""
     path = _part_of(target)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     with os.fdopen(handle, "r+b") as content:
@@ -145,7 +148,7 @@ def _part(target: Path) -> Iterator[_PartialFile]:
         try:
             yield part
         finally:
-            # After the end the file has another name.
+            # A complete file has its own name by now, so this removes only a part without bytes.
             if part.length == 0:
                 path.unlink(missing_ok=True)
 
@@ -162,7 +165,10 @@ def _disk_errors(target: Path) -> Iterator[None]:
 
 
 def _fetched(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop: Event) -> bool:
-    """Asks until all is there; False once `stop` is set. Attempts count anew when one brought something."""
+    """Requests the file until it is complete (True) or `stop` is set (False).
+
+    When an attempt brought bytes, the attempts are counted from the start again.
+    """
     attempts = Attempts(file.url, part.length)
     while not stop.is_set():
         try:
@@ -174,9 +180,9 @@ def _fetched(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop:
 
 
 def _attempt(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop: Event) -> bool:
-    """Asks once for what is missing; True when the file is at its end.
+    """Requests once what is missing; returns True if the file is complete.
 
-    Raises OSError or HTTPException where another attempt may help.
+    Raises OSError or HTTPException if another attempt may help.
     """
     start = part.length if part.version or file.checksum else 0
     if start and start == file.size:
@@ -187,7 +193,7 @@ def _attempt(file: RemoteFile, part: _PartialFile, report: ReportPosition, stop:
         version = version_of(answer)
         if begin and version != part.version and not file.checksum:
             part.clear()
-            raise _RefetchError("the file has changed there")
+            raise _RefetchError("the file on the server has changed")
         if None not in (whole, file.size) and whole != file.size:
             raise SourceError(
                 f"{without_secrets(file.url)}: has {whole} bytes, the list of files says {file.size}; run "
@@ -206,7 +212,7 @@ def _copy(
     report: ReportPosition,
     stop: Event,
 ) -> bool:
-    """Writes what comes; raises ConnectionError where less comes than was announced."""
+    """Writes the body into the part; raises ConnectionError if it ends before the stated length."""
     position = part.content.tell()
     while block := answer.read1(BLOCK):
         if position == 0:
@@ -224,7 +230,7 @@ def _copy(
 
 
 def _answer(file: RemoteFile, part: _PartialFile, start: int) -> HTTPResponse:
-    """The answer that begins at `start`, or at 0 if the server gives no ranges or has another version."""
+    """Requests the file from byte `start` on; a server without ranges, or with another version, sends all."""
     headers = {}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -235,6 +241,6 @@ def _answer(file: RemoteFile, part: _PartialFile, start: int) -> HTTPResponse:
     except AnswerError as error:
         if error.status != 416:
             raise
-        # The file there ends before what we have of it: it is another one.
+        # The file on the server is shorter than the part, so it is another version.
         part.clear()
-        raise _RefetchError("the file is shorter there than it was") from None
+        raise _RefetchError("the file on the server is shorter than before") from None

@@ -1,4 +1,4 @@
-"""Which files a publication holds: from a list of our own, or from the server that holds them."""
+"""Lists the files of a publication: from our own list, or from their server."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ingest.remote.listing import Checksum, RemoteFile, checked_list, list_addre
 from shards.errors import SettingsError
 from shards.urls import below, without_secrets
 
-# Requests for sizes at once.
+# So many requests for sizes are sent at the same time.
 ASKING = 8
 
 
 def list_files(publication: Publication) -> tuple[RemoteFile, ...]:
-    """The files of a publication, in order of their paths.
+    """The files of a publication, sorted by path.
 
-    Raises SourceError where the server cannot be asked, or names a path that would leave the folder.
+    Raises SourceError if the server gives no list, or lists a path that leads out of the folder.
     """
     url = publication.url
     if urlsplit(url).scheme not in ("http", "https", "hf"):
@@ -47,7 +47,7 @@ def _with_size(file: RemoteFile) -> RemoteFile:
         with ask(file.url, method="HEAD") as answer:
             said = answer.headers.get("Content-Length", "")
     except (OSError, HTTPException):
-        # Many servers answer no such question, and give the file when it is asked for.
+        # Many servers refuse such a request, and still send the file.
         said = ""
     return replace(file, size=int(said)) if said.isdecimal() else file
 

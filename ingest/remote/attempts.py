@@ -8,18 +8,18 @@ from ingest.remote.http import AnswerError
 from shards.errors import SourceError, WalrusError
 from shards.urls import without_secrets
 
-# Seconds before each further attempt that brought nothing new.
+# Seconds to wait after the first attempt that brought nothing, after the second, and so on.
 WAITS = (1.0, 4.0, 15.0, 60.0)
-# What a network that fails raises.
+# The errors of a network that fails.
 BROKEN = (OSError, HTTPException)
 
 
 class NoAnswerError(SourceError):
-    """A server gave nothing in several attempts: the same command may succeed later."""
+    """Several attempts brought nothing; the same command may succeed later."""
 
 
 class Attempts:
-    """The attempts to get a file; they count anew whenever one brought something."""
+    """Counts the attempts to get a file, from the start again whenever one brought something."""
 
     def __init__(self, url: str, furthest: int = 0) -> None:
         self._url = url
@@ -27,9 +27,9 @@ class Attempts:
         self._waits = iter(WAITS)
 
     def pause(self, error: Exception, position: int) -> float:
-        """Seconds to wait before the next attempt; `position` says how much of the file is there.
+        """The seconds to wait before the next attempt; `position` is the number of bytes that are there.
 
-        Raises the error again where no attempt helps, NoAnswerError after the last attempt.
+        Raises the error again if another attempt cannot help, NoAnswerError after the last attempt.
         """
         wait, reason = 0.0, str(error)
         if isinstance(error, AnswerError) and error.passing:

@@ -1,7 +1,7 @@
-"""Asks a server over http(s); an answer that is not what was asked for is an error that says what to do.
+"""Sends requests over http(s). If the answer is not what was requested, the error says what to do.
 
-Passwords of an address and the token of the hub go to the server that they are for, never to another that it
-sends us on to, and never into a message.
+The password in an address is sent only to the server of that address, and the token of the hub only to the
+hub: no other server gets them after a redirect, and no message shows them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from urllib.request import (
 from shards.errors import SourceError
 from shards.urls import without_secrets
 
-# Seconds in which a server has to say something; a file may take as long as it takes.
+# A connection that brings nothing for so many seconds counts as broken; a whole file may take longer.
 SILENCE = 60.0
-# Where the Hugging Face hub is, and the variables by which its users name another, and their token.
+# The address of the Hugging Face hub; the variables in which its users set a mirror of it, and their token.
 HUB = "https://huggingface.co"
 HUB_VARIABLE, TOKEN_VARIABLE = "HF_ENDPOINT", "HF_TOKEN"
-# Too many requests, and what a server or a proxy answers while it is overloaded or restarted.
+# The status codes of too many requests, and of a server or proxy that is overloaded or restarts.
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 LOGIN = (401, 403, 407)
 LONGEST_WAIT = 300.0
@@ -42,9 +42,10 @@ PAGE_START = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.IGN
 
 
 class AnswerError(SourceError):
-    """A server answered something else than what was asked for.
+    """A server gave another answer than the one that was requested.
 
-    `passing` says that another attempt may help, after `wait` seconds where the server said so.
+    `passing` says whether another attempt may help. `wait` is the number of seconds to wait before it, if the
+    server states one; otherwise 0.
     """
 
     def __init__(self, message: str, status: int, wait: float = 0.0) -> None:
@@ -55,14 +56,14 @@ class AnswerError(SourceError):
 
 
 def hub_address() -> str:
-    """Where the Hugging Face hub is, or the mirror that HF_ENDPOINT names."""
+    """The address of the Hugging Face hub, or of the mirror in HF_ENDPOINT."""
     return os.environ.get(HUB_VARIABLE, HUB).rstrip("/")
 
 
 def ask(url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> HTTPResponse:
-    """The answer to a request, its body not read yet; the caller closes it.
+    """Sends a request and returns the answer. Its body is not read yet; the caller closes it.
 
-    Raises AnswerError for a refusal, OSError where the network fails.
+    Raises AnswerError if the server refuses, OSError if the network fails.
     """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
@@ -80,7 +81,10 @@ def ask(url: str, headers: Mapping[str, str] | None = None, method: str = "GET")
 
 
 def require_no_page(url: str, answer: HTTPResponse, start: bytes = b"") -> None:
-    """Raises AnswerError where a file that is no web page comes as one: a login, or a sentence of regret."""
+    """Raises AnswerError if the server sent a web page, such as a login, instead of the file.
+
+    `start` holds the first bytes of the body, if they are read already.
+    """
     is_page = answer.headers.get_content_type() == "text/html" and "Content-Type" in answer.headers
     if is_page or PAGE_START.match(start):
         raise AnswerError(
@@ -91,9 +95,10 @@ def require_no_page(url: str, answer: HTTPResponse, start: bytes = b"") -> None:
 
 
 def range_of(answer: HTTPResponse, start: int) -> tuple[int, int | None]:
-    """Where the body begins in the file, and how long the file is if the server says so.
+    """The position in the file at which the body begins, and the length of the file (None if not stated).
 
-    It begins at 0 where the server gives no ranges; raises ConnectionError for another range than requested.
+    The position is 0 if the server sent the whole file. Raises ConnectionError if it sent a range that does
+    not begin at `start`.
     """
     if answer.status != 206:
         said = answer.headers.get("Content-Length", "")
@@ -105,7 +110,10 @@ def range_of(answer: HTTPResponse, start: int) -> tuple[int, int | None]:
 
 
 def version_of(answer: HTTPResponse) -> str:
-    """What the server calls this version: a strong ETag, or the time of the last change; otherwise empty."""
+    """The server's name for this version of the file: a strong ETag, or the time of the last change.
+
+    Empty if the server states neither.
+    """
     tag: str = answer.headers.get("ETag", "")
     if tag and not tag.startswith("W/"):
         return tag
@@ -113,7 +121,7 @@ def version_of(answer: HTTPResponse) -> str:
 
 
 def _permission(url: str) -> str | None:
-    """What the header Authorization says: user and password of the address, or the token of the hub."""
+    """The value of the header Authorization: user and password of the address, or the token of the hub."""
     parts = urlsplit(url)
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -124,24 +132,22 @@ def _permission(url: str) -> str | None:
 
 
 def _refusal(url: str, status: int, headers: Message) -> AnswerError:
-    """The error for a status, with what to do about it."""
+    """The error for a status code, with what to do."""
     if status in LOGIN:
-        cure = f"log in or accept its terms in a browser; {TOKEN_VARIABLE} holds the token of the hub"
+        cure = f"log in, or accept its terms, in a browser; put your token of the hub into {TOKEN_VARIABLE}"
     elif status in (404, 410):
-        cure = "it is not there, perhaps it was moved; see the home of the dataset, or name another --from"
+        cure = "there is no such file; see the home page of the dataset, or name another --from"
     elif status in PASSING:
-        cure = "the server is busy or out of order; run the same command again later"
+        cure = "the server is busy or fails for now; run the same command again later"
     else:
-        cure = "see the home of the dataset, or name another --from"
+        cure = "see the home page of the dataset, or name another --from"
     said = headers.get("Retry-After", "")
     wait = min(float(said), LONGEST_WAIT) if said.isdecimal() else 0.0
     return AnswerError(f"{without_secrets(url)}: the server answers {status}; {cure}", status, wait)
 
 
 class _Redirect(HTTPRedirectHandler):
-    """Follows a server to another place of the web; not from https to http, where anybody could change the
-    bytes.
-    """
+    """Follows redirects to http and https; not from https to http, where others could change the bytes."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -157,7 +163,7 @@ class _Redirect(HTTPRedirectHandler):
 
 
 def _opener() -> OpenerDirector:
-    """Without the handlers of file: and ftp:, to which a server could send us on."""
+    """An opener without the handlers of file: and ftp:, so that a redirect cannot lead there."""
     opener = OpenerDirector()
     kinds = (
         ProxyHandler,

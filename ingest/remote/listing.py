@@ -1,5 +1,5 @@
-"""Which files an address holds: asks the Hugging Face hub, or reads the pages that list the folders of a web
-server.
+"""Lists the files at an address: asks the Hugging Face hub, or reads the pages on which a web server lists
+its folders.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shards.errors import SettingsError, SourceError, WalrusError
 from shards.schema import Split, excerpt
 from shards.urls import without_secrets
 
-# No list of files is larger; what is, would fill the memory.
+# No more bytes of a list are read, so that it cannot fill the memory.
 LARGEST_LIST = 200 * 10**6
 DEEPEST_FOLDER = 8
 MOST_FOLDERS = 10_000
@@ -31,25 +31,25 @@ HUB_URL = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+)(?:@([^/]+))?(?:/(.*))?")
 
 @dataclass(frozen=True)
 class Checksum:
-    """What the publisher says of the content; `git` is SHA-1 as git takes it of small files."""
+    """A checksum that the publisher states; `git` is the SHA-1 of git: of a header and the content."""
 
     kind: Literal["sha256", "md5", "git"]
     hexadecimal: str
 
     def fits(self, path: Path) -> bool:
-        """Is it that of this file?"""
+        """Whether the file at `path` has this checksum."""
         digest = hashlib.new("sha1" if self.kind == "git" else self.kind, usedforsecurity=False)
         if self.kind == "git":
             digest.update(b"blob %d\0" % path.stat().st_size)
         with path.open("rb") as file:
-            # It goes on with what was hashed above.
+            # Adds the content to the header that was hashed above.
             hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest() == self.hexadecimal.lower()
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that can be fetched: its path below the folder, its address, and what its publisher states."""
+    """A file to fetch: its path below the folder and its address; size and checksum if stated."""
 
     path: str
     url: str
@@ -58,29 +58,29 @@ class RemoteFile:
 
     @property
     def split(self) -> Split | None:
-        """The split that its folders or the words of its name state."""
+        """The split that a folder of its path or a word of its name states."""
         return split_in_published_path(self.path)
 
 
 def list_address(url: str) -> tuple[RemoteFile, ...]:
-    """The files below an address, in order of their paths.
+    """The files below an address, sorted by path.
 
-    Raises SourceError where the server cannot be asked, or names a path that would leave the folder.
+    Raises SourceError if the server gives no list, or lists a path that leads out of the folder.
     """
     found = _hub_files(url) if url.startswith("hf://") else _pages(url)
     return checked_list(url, found)
 
 
 def checked_list(url: str, files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
-    """The files in order of their paths; raises SourceError for an error on the way, or for unsafe paths."""
+    """The files, sorted by path; raises SourceError if listing fails, or a path is unsafe or comes twice."""
     try:
         found = list(files)
     except (OSError, HTTPException) as error:
         if isinstance(error, WalrusError):
             raise
         raise SourceError(
-            f"{without_secrets(url)}: cannot be asked ({without_secrets(str(error))}); check the network, or "
-            "name another --from"
+            f"{without_secrets(url)}: the server gives no list of files ({without_secrets(str(error))}); "
+            "check the network, or name another --from"
         ) from error
     paths = [_safe(each.path, url) for each in found]
     if len(set(paths)) < len(paths):
@@ -89,11 +89,11 @@ def checked_list(url: str, files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...
 
 
 def _safe(path: str, where: str) -> str:
-    """The path; raises SourceError for one that would be outside the folder, or could not be a file."""
+    """Returns the path; raises SourceError if it leads out of the folder, or cannot be the path of a file."""
     parts = path.split("/")
     if {"", ".", ".."} & set(parts) or "\\" in path or ":" in parts[0] or not path.isprintable():
         raise SourceError(
-            f"{without_secrets(where)}: names {path!r}, which is not a path below the folder; name another "
+            f"{without_secrets(where)}: lists {path!r}, which is not a path below the folder; name another "
             "--from"
         )
     return path
@@ -101,7 +101,7 @@ def _safe(path: str, where: str) -> str:
 
 @excerpt
 class _LargeFile:
-    """A file that the hub keeps outside git, by SHA-256."""
+    """What the hub states about a large file, which it keeps outside git; `oid` is its SHA-256."""
 
     oid: str
     size: int
@@ -109,7 +109,7 @@ class _LargeFile:
 
 @excerpt
 class _ListingRow:
-    """A file or folder, as the hub lists it."""
+    """A file or folder in a list of the hub; `oid` is its SHA-1 in git."""
 
     type: str
     path: str
@@ -122,7 +122,7 @@ _ROWS = TypeAdapter(list[_ListingRow])
 
 
 def hub_parts(url: str) -> tuple[str, str, str]:
-    """Name, revision and path of an address of the hub; raises SettingsError for another one.
+    """Dataset, revision and path in an address of the hub; raises SettingsError if it has another form.
 
     >>> hub_parts("hf://datasets/owner/flow@v1/data/a.hdf5")
     ('owner/flow', 'v1', 'data/a.hdf5')
@@ -139,7 +139,7 @@ def hub_file(name: str, revision: str, path: str) -> str:
 
 
 def _hub_files(url: str) -> Iterator[RemoteFile]:
-    """All files of a folder of the hub; it lists them in pages, each of which names the next."""
+    """All files of a folder of the hub. The list comes in pages; each page names the next one."""
     name, revision, folder = hub_parts(url)
     hub = hub_address()
     page: str | None = f"{hub}/api/datasets/{name}/tree/{revision}/{quote(folder)}".rstrip("/")
@@ -161,12 +161,15 @@ def _hub_files(url: str) -> Iterator[RemoteFile]:
 
 
 def _next_page(links: str, hub: str) -> str | None:
-    """The address of the next page, of the same server alone: the token goes with the request."""
+    """The address of the next page of a list; None after the last page.
+
+    Raises SourceError if it is on another server, which would get the token.
+    """
     found = re.search(r'<([^<>]+)>\s*;\s*rel="next"', links)
     if not found:
         return None
     if urlsplit(found[1])[:2] != urlsplit(hub)[:2]:
-        raise SourceError(f"{hub}: redirects to {without_secrets(found[1])}; name another --from")
+        raise SourceError(f"{hub}: continues its list at {without_secrets(found[1])}; name another --from")
     return found[1]
 
 
@@ -183,7 +186,7 @@ class _LinkParser(HTMLParser):
 
 
 def _pages(url: str) -> Iterator[RemoteFile]:
-    """All files below a folder whose server shows a page of links for each folder."""
+    """All files below a folder of a web server that shows each folder as a page of links."""
     parts = urlsplit(url)
     root = f"{parts.path.rstrip('/')}/"
     waiting, seen = [root], {root}
@@ -202,10 +205,12 @@ def _pages(url: str) -> Iterator[RemoteFile]:
 
 
 def _linked(address: str, root: str) -> list[str]:
-    """The paths below `root` that a page links to; links with a question mark sort the page anew."""
+    """The paths below `root` that a page links to; links with a question mark only sort the page."""
     with ask(address) as answer:
         if answer.headers.get_content_type() != "text/html":
-            raise SourceError(f"{without_secrets(address)}: its server does not list the folder")
+            raise SourceError(
+                f"{without_secrets(address)}: its server does not list the folder; name another --from"
+            )
         page = _LinkParser()
         page.feed(answer.read(LARGEST_LIST).decode("utf-8", "replace"))
     here = urlsplit(address)

@@ -134,7 +134,7 @@ def test_a_size_other_than_the_stated_one_is_refused_before_it_is_fetched(failur
         (200, {"Content-Type": "text/plain"}, b"\n <!DOCTYPE html><title>", "a web page instead of the file"),
         (401, {}, b"", "answers 401; log in"),
         (403, {}, b"", "HF_TOKEN"),
-        (404, {}, b"", "answers 404; it is not there"),
+        (404, {}, b"", "answers 404; there is no such file"),
         (302, {"Location": "file:///etc/passwd"}, b"", "answers 302"),
         (302, {"Location": "ftp://localhost/x"}, b"", "redirects to ftp://localhost/x"),
     ],

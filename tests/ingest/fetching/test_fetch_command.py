@@ -94,6 +94,12 @@ def test_a_file_of_ours_with_the_name_is_kept(fetch, tmp_path):
     assert (tmp_path / "flow" / NAMES[0]).read_text() == "mine"
 
 
+def test_a_folder_with_the_name_of_a_file_is_kept(fetch, tmp_path):
+    (tmp_path / "flow" / NAMES[0]).mkdir(parents=True)
+    assert f"{NAMES[0]}: is not a file; remove it" in " ".join(fetch(code=1).stderr.split())
+    assert (tmp_path / "flow" / NAMES[0]).is_dir()
+
+
 def test_usage_is_said_in_one_line(command):
     assert command("fetch", "shear_flow").exit_code == 2
     assert command("fetch", "--to", "here").exit_code == 2

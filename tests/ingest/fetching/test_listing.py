@@ -98,7 +98,7 @@ def test_a_hub_that_names_a_path_outside_the_folder_is_refused(shelf, monkeypatc
     ("answer", "words"),
     [
         ((200, {"Content-Type": "text/html"}, b"<html>"), "no list of files"),
-        ((200, {"Link": '<http://other/x>; rel="next"'}, b"[]"), "redirects to"),
+        ((200, {"Link": '<http://other/x>; rel="next"'}, b"[]"), "continues its list at"),
         ((200, {}, b'{"error": "gated"}'), "no list of files"),
         ((404, {}, b""), "answers 404"),
     ],
@@ -113,7 +113,7 @@ def test_a_hub_that_answers_something_else_is_one_line(shelf, monkeypatch, answe
 @pytest.mark.parametrize("url", ["http://localhost:1/files", "hf://datasets/somebody/waves"])
 def test_a_network_that_fails_is_one_line(monkeypatch, url):
     monkeypatch.setenv("HF_ENDPOINT", "http://nowhere.invalid")
-    with pytest.raises(SourceError, match=r"cannot be asked .* check the network"):
+    with pytest.raises(SourceError, match=r"gives no list of files .* check the network"):
         list_files(Publication(url))
 
 
