@@ -11,6 +11,7 @@ import weakref
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.utils.data import get_worker_info
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -18,6 +19,7 @@ Bytes = npt.NDArray[np.uint8]
 class MemoryPool:
     """Lends memory, and gets it back when the last tensor that uses it is deleted.
 
+    In a worker of a DataLoader it lends shared memory, which goes to the other process and is not used again.
     Several threads may use it.
 
     >>> memory = MemoryPool()
@@ -35,6 +37,10 @@ class MemoryPool:
 
     def lend(self, size: int) -> torch.Tensor:
         """`size` bytes (uint8); their content is arbitrary."""
+        if get_worker_info() is not None:
+            # Any other memory would be copied into shared memory when the worker sends it.
+            storage = torch.UntypedStorage._new_shared(size)
+            return torch.empty(0, dtype=torch.uint8).set_(storage)
         memory = self._take(size)
         lent = memory[:size]
         # The tensor, and each view of it, keeps this array alive; the end of the array returns the memory.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from math import prod
+from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -63,8 +64,8 @@ class Stream(IterableDataset[Sample]):
       and `total` (operations). It sets the windows per micro-batch for `settings.micro_batch_tflop`, and
       gives groups of ranks equal work.
     - `steps`: the length of an iteration; without it an iteration has no end.
-    - `rank`: by default that of torch.distributed, each rank a group of its own. Then
-      `settings.micro_batches` must be a multiple of the number of ranks.
+    - `rank`: by default that of torch.distributed when an iteration starts, each rank a group of its own.
+      Then `settings.micro_batches` must be a multiple of the number of ranks.
 
     An iteration starts at step 0, or where `set_epoch` or `load_state_dict` put it; a state `{"step": 7}` is
     enough. Raises MismatchError if datasets, settings and ranks do not fit each other.
@@ -92,18 +93,27 @@ class Stream(IterableDataset[Sample]):
         self.seed, self.units, self.steps = seed, units, steps
         self.weights = _weights(weights, tuple(self.datasets))
         self.cost_of = cost_of or value_count
-        self.rank = rank or rank_of_this_process()
+        self._given_rank = rank
         self.reading = reading or ReadSettings()
         shards = Shards(self.datasets, self.reading)
         self.plan: StreamPlan = plan_stream(shards, self.weights, self.settings, seed, self.cost_of)
-        # Checked here, because at the first batch the error would come from a worker.
+        # Checked here too, because at the first batch the error would come from a worker.
         self.plan.check(self.rank)
-        self._share = self.settings.micro_batches // self.rank.groups
-        self._position = StreamPosition(share=self._share)
+        self._position = StreamPosition()
         self._taken, self._workers = 0, 1
+
+    @property
+    def rank(self) -> Rank:
+        """The rank that was given, otherwise that of torch.distributed, which may start later."""
+        return self._given_rank or rank_of_this_process()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A spawned worker has no torch.distributed to ask.
+        return self.__dict__ | {"_given_rank": self.rank}
 
     def __iter__(self) -> Iterator[Sample]:
         """This rank's micro-batches from the saved position on; the workers of a DataLoader divide them."""
+        self.plan.check(self.rank)
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         begin = self._position
@@ -147,6 +157,11 @@ class Stream(IterableDataset[Sample]):
         self._position = StreamPosition(**{"share": self._share, **state})
         self._taken, self._workers = self._position.taken, self._position.workers
 
+    @property
+    def _share(self) -> int:
+        """The micro-batches of a step that this rank takes."""
+        return self.settings.micro_batches // self.rank.groups
+
     def _micro_batches(self) -> Iterator[MicroBatch]:
         """The micro-batches of this rank, in order, from the step of the position on."""
         first = self._position.step
@@ -163,10 +178,10 @@ class Stream(IterableDataset[Sample]):
             name: SampleReader(dataset, "train", self.units, memory, kept)
             for (name, dataset), kept in zip(self.datasets.items(), kept_frames(shards), strict=True)
         }
-        frames = {task.name: task.frames for task in self.plan.tasks}
+        frames, rank = {task.name: task.frames for task in self.plan.tasks}, self.rank
 
         def job(micro: MicroBatch) -> Callable[[], Sample]:
-            windows = self.rank.slice(micro.windows, micro.task)
+            windows = rank.slice(micro.windows, micro.task)
             return partial(readers[micro.task].read, windows, frames[micro.task])
 
         return read_ahead(map(job, micro_batches), self.reading.threads)

@@ -151,19 +151,24 @@ class BatchesOfOneDataset(Sampler[list[int]]):
     """Shuffled batches of window numbers, each from one dataset: the `batch_sampler` of a DataLoader.
 
     The order depends only on `seed` and the epoch (`set_epoch`). All ranks get the same number of batches;
-    `rank` is by default that of torch.distributed. The last windows of a dataset are left out if they do not
-    fill a batch of `batch_size`.
+    `rank` is by default that of torch.distributed when an epoch starts. The last windows of a dataset are
+    left out if they do not fill a batch of `batch_size`.
     """
 
     def __init__(self, windows: Windows, batch_size: int, seed: int = 0, rank: Rank | None = None) -> None:
         self.windows, self.batch_size, self.seed = windows, batch_size, seed
-        self.rank = rank or rank_of_this_process()
+        self._given_rank = rank
         self.epoch = 0
         if not len(self):
             raise MismatchError(
                 f"{len(windows)} windows do not fill a batch of {batch_size} on each of "
                 f"{self.rank.ranks} ranks; lower batch_size"
             )
+
+    @property
+    def rank(self) -> Rank:
+        """The rank that was given, otherwise that of torch.distributed, which may start later."""
+        return self._given_rank or rank_of_this_process()
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch; each epoch has another order."""

@@ -111,7 +111,7 @@ def test_a_stream_goes_on_from_a_step_on_any_number_of_ranks(places, whole):
             expected = [(n, f[:2], t[:2]) for n, f, t in whole[8:]] + [
                 (n, f[2:], t[2:]) for n, f, t in whole[8:]
             ]
-            assert equal(sorted(parts, key=by_content), sorted(expected, key=by_content))
+        assert equal(sorted(parts, key=by_content), sorted(expected, key=by_content))
 
 
 def test_a_state_within_a_step_goes_on_there_and_only_on_the_same_layout(places, whole):
@@ -179,11 +179,12 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from walrus.data import Stream, StreamSettings
 
+settings = StreamSettings(micro_batches=2, windows_2d=2, history_2d=2, largest_stride=1)
+stream = Stream(sys.argv[1], settings, units="rms", steps=3)
+# Only now has this process a rank, as in Lightning.
 torch.distributed.init_process_group("gloo")
 torch.manual_seed(0)
 model = DistributedDataParallel(nn.Conv2d(3, 3, 3, padding=1))
-settings = StreamSettings(micro_batches=2, windows_2d=2, history_2d=2, largest_stride=1)
-stream = Stream(sys.argv[1], settings, units="rms", steps=3)
 optimiser, losses = torch.optim.SGD(model.parameters(), 0.1), []
 for sample in DataLoader(stream, batch_size=None, num_workers=1):
     loss = (model(sample.fields[:, -2]) - sample.fields[:, -1]).square().mean()

@@ -119,6 +119,22 @@ def test_batches_that_are_kept_stay_as_they_are_and_others_use_their_memory_agai
     assert len(places) == 2
 
 
+class WhereRead(Windows):
+    """Gives, in place of a batch, whether it was read into shared memory."""
+
+    def __reduce__(self):
+        return WhereRead, super().__reduce__()[1]
+
+    def __getitems__(self, numbers):
+        return [super().__getitems__(numbers).batch.fields.is_shared()]
+
+
+def test_a_worker_reads_into_the_memory_that_it_sends(acoustics):
+    for workers in (0, 1):
+        loader = DataLoader(WhereRead(acoustics), batch_size=4, num_workers=workers)
+        assert next(iter(loader)).tolist() == [bool(workers)]
+
+
 def test_a_batch_is_read_where_the_loader_takes_it(windows):
     batch = windows.__getitems__([3, 1])
     sample = next(iter(DataLoader(windows, sampler=[3, 1], batch_size=2)))
