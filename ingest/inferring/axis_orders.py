@@ -80,11 +80,16 @@ def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, W
     rare: list[Words] = [CHANNEL_FIRST, *((*sweep, TIME) for sweep in sweeps)]
     rare += [(CHANNEL, TIME)] if _is_stack(array) else []
     # Rollouts of a batch, as loops over time stack them.
-    rare += [(TIME, TRAJECTORY), (TIME, TRAJECTORY, CHANNEL)] if sweeps else []
+    may_be_stacked = bool(sweeps) or array.lengths[:1] == array.lengths[1:2]
+    rare += [(TIME, TRAJECTORY), (TIME, TRAJECTORY, CHANNEL)] if may_be_stacked else []
     for lead, axes, step in product(rare, choices, (1, -1)):
         yield axes, (*lead, *axes[::step])
     for lead, axes, step in product(sweeps, choices, (1, -1)):
         yield axes, (*lead, *axes[::step], TIME)
+    if array.lengths and array.lengths[-1] > 2 * max(array.lengths[:-1], default=0):
+        # Samples as MATLAB orders them: HDF5 has the axes of its arrays in reverse.
+        for axes in choices:
+            yield axes, (TIME, *axes[::-1], TRAJECTORY)
 
 
 def _is_single(array: ArrayInfo, words: Words) -> bool:
@@ -128,14 +133,11 @@ def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) 
     if words[-1] == TIME:
         # An unusual order needs more evidence.
         score -= 1.0
+    elif words[-1] == TRAJECTORY:
+        score -= 0.5
     components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
     if components:
-        likely = components[0] <= MOST_COMPONENTS
-        if len(components) == 2:
-            likely = set(components) == {len(axes)}
-        elif _is_stack(array) and len(axes) > 1 and words[words.index(CHANNEL) - 1] == TIME:
-            likely = components[0] <= MOST_CHANNELS
-        score += 1.0 if likely else -5.0
+        score += _usual_components(array, words, len(axes), components)
     if words[:3] == CHANNEL_FIRST:
         score -= 0.3
     elif words[:2] == (CHANNEL, TIME):
@@ -143,9 +145,21 @@ def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) 
     elif words[:3] == (TRAJECTORY, TIME, CHANNEL) and components[0] > lengths[TIME]:
         score -= 1.0
     elif words[:2] == (TIME, TRAJECTORY):
-        # As many as axes are rather the components of a vector.
-        score -= 3.5 if lengths[TRAJECTORY] in (lengths[TIME], len(axes)) else 1.5
+        # As many as axes are rather the components of a vector; runs of a sweep are rather first.
+        is_swept = lengths[TRAJECTORY] == lengths[TIME] and bool(lists.parameters)
+        score -= 3.5 if is_swept or lengths[TRAJECTORY] == len(axes) else 1.5
     return score
+
+
+def _usual_components(array: ArrayInfo, words: Words, axes: int, components: list[int]) -> float:
+    """The score for the numbers of components: few are usual, many only in an array of several fields."""
+    if len(components) == 2:
+        return 1.0 if set(components) == {axes} else -5.0
+    if components[0] <= MOST_COMPONENTS or components[0] == len(array.channels):
+        return 1.0
+    is_stacked = _is_stack(array) and axes > 1 and words[words.index(CHANNEL) - 1] == TIME
+    # Many channels without names may as well be frames.
+    return -0.5 if is_stacked and components[0] <= MOST_CHANNELS else -5.0
 
 
 def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInfo | None) -> float:

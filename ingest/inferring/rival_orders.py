@@ -33,7 +33,9 @@ def other_orders(array: ArrayInfo, chosen: AxisOrder, lists: CoordinateLists) ->
     if lists.space or array.pattern or array.groups > 1 or len(array.lengths) < 4:
         return ()
     # Runs may also come last, as MATLAB and neural operators store them.
-    last = [(axes, (*axes, TIME, TRAJECTORY)) for axes in (("x", "y"), ("x", "y", "z"))]
+    choices = (("x", "y"), ("x", "y", "z"))
+    last = [(axes, (*axes, TIME, TRAJECTORY)) for axes in choices]
+    last += [(axes, (TIME, *axes[::-1], TRAJECTORY)) for axes in choices]
     found = _nearly(chosen, orders_of(array, lists, last))
     return tuple(f'"{" ".join(each.words)}": {meaning(each.words, array.lengths)}' for each in found)
 

@@ -94,12 +94,12 @@ def test_times_along_one_axis_of_a_sweep_are_drafted_so(tmp_path):
 
 # What is stored, and each layout that its lists allow alike, the drafted one first.
 OPEN = {
-    "as many runs as frames": ((T, T, X, Y), "u", "n t x y | t c x y"),
+    "as many runs as frames": ((T, T, X, Y), "u", "n t x y | t n x y | t c x y"),
     "runs or channels before the time": ((STATES, 3, T, X, Y), "u", "n1 n2 t x y | n c t x y"),
     "time last, as many runs": ((T, X, Y, T), "u", "n x y t | t x y c"),
     "as many frames as cells": ((X, Y, X), "u", "t y x | x y t"),
     "a batch of rollouts": ((T, 8, X, Y), "u", "t n x y | t c x y"),
-    "channels first": ((T, T, X, Y), "data", "n t x y | t c x y | c t x y"),
+    "channels first": ((T, T, X, Y), "data", "n t x y | t n x y | t c x y | c t x y"),
 }
 
 
@@ -113,6 +113,25 @@ def test_layouts_that_lists_allow_alike_are_left_to_decide(tmp_path, case):
     recipe = without_boundaries(text)
     assert recipe.layout == ""
     assert [field.name for field in recipe.fields] == [name]
+
+
+@pytest.mark.parametrize(("name", "more"), [("u", []), ("data", ["t c x y"])])
+def test_many_runs_of_as_many_frames_are_left_to_decide(tmp_path, name, more):
+    text = drafted(tmp_path, **{name: noise(12, 12, X, Y)}, **LISTS | {"t": np.arange(12) * 0.1})
+    assert re.findall(r'^# layout = "(.*)"', text, re.MULTILINE) == ["n t x y", "t n x y", *more]
+
+
+def test_a_long_last_axis_counts_samples_as_matlab_orders_them(tmp_path):
+    text = drafted(tmp_path, u=noise(T, Y, X, 400), a=noise(Y, X, 400), t=LISTS["t"])
+    assert re.findall(r'^# layout = "(.*)"', text, re.MULTILINE) == ["t y x n", "t n x y"]
+    assert '# layout = "t y x n"' in drafted(tmp_path, u=noise(T, Y, X, 400))
+    assert '"t y x n": 20 frames, y 10, x 16, 20 trajectories' in drafted(tmp_path, u=noise(20, Y, X, 20))
+
+
+def test_many_channels_without_names_are_rather_frames(tmp_path):
+    text = drafted(tmp_path, data=noise(60, 20, X, Y))
+    assert '# layout = "n t x y"' in text
+    assert '"t c x y": 60 frames, 20 channels, x 16, y 10' in text
 
 
 def test_both_readings_are_named_where_nothing_is_a_time(tmp_path):
