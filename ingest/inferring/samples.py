@@ -19,14 +19,25 @@ _INPUT = re.compile(
 _OUTPUT = re.compile(
     r"u|y|out|outputs?|sols?|solutions?|p|pressure|targets?|labels?|tensor|head|y_?data", re.IGNORECASE
 )
+# Names that are of pairs for sure, whatever the number of axes.
+_LEARNT = re.compile(r"x|y|in|out|(in|out)puts?|features?|targets?|labels?|[xy]_?data", re.IGNORECASE)
 _SPLIT = re.compile(r"[-_]?(train|test|valid|val|tr|te)$", re.IGNORECASE)
+
+
+def name_pairs(words: Iterable[str]) -> bool:
+    """Whether words are names of inputs and outputs, both of them.
+
+    >>> name_pairs(["x_train", "y_train"]), name_pairs(["inputs", "times"]), name_pairs(["u", "v"])
+    (True, False, False)
+    """
+    plain = [_SPLIT.sub("", word) for word in words]
+    known = all(_LEARNT.fullmatch(word) for word in plain)
+    return known and any(map(_INPUT.fullmatch, plain)) and any(map(_OUTPUT.fullmatch, plain))
 
 
 def pairs(arrays: Iterable[ArrayInfo]) -> str:
     """Why two arrays [sample, x, y] without a time are no series, where their names say input and output."""
-    large = [
-        each for each in arrays if each.fault is None and not each.pattern and len(each.values) in (2, 3)
-    ]
+    large = [each for each in arrays if each.fault is None and not each.pattern and _may_be_samples(each)]
     for first in large:
         for second in large:
             if first.values != second.values or first is second:
@@ -39,6 +50,12 @@ def pairs(arrays: Iterable[ArrayInfo]) -> str:
                     "first axis is time, save a list of times t too"
                 )
     return ""
+
+
+def _may_be_samples(each: ArrayInfo) -> bool:
+    """Whether an array is large, and not more than a few axes where its name is also that of a field."""
+    most = 6 if _LEARNT.fullmatch(_plain(each)) else 3
+    return 2 <= len(each.values) <= most
 
 
 def _plain(each: ArrayInfo) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ingest.contents.axis_names import SPACE_NAME, TIME_NAME, space_name
 from ingest.contents.listing import ArrayInfo, list_arrays
 from ingest.formats.open_any import located, open_arrays
+from ingest.inferring.samples import name_pairs
 from shards.schema import split_called
 
 # What fields are called: of files with one array each, these are variables and other names are runs.
@@ -45,7 +46,8 @@ def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     if all(one.isdisjoint(other) for one, other in combinations(fields, 2)):
         return True
     named = [word for word, held in zip(words, fields, strict=True) if held]
-    return are_one_array_each(fields) and all(FIELD_NAME.fullmatch(word) for word in named)
+    are_named = all(map(FIELD_NAME.fullmatch, named)) or name_pairs(named)
+    return are_one_array_each(fields) and are_named
 
 
 def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:

@@ -85,6 +85,19 @@ def test_pairs_without_a_time_are_refused_by_name(tmp_path, names):
         draft(write_hdf5(tmp_path / "pairs.h5", arrays | {"x": CENTRES_X, "y": CENTRES_Y}))
 
 
+def test_pairs_with_components_or_in_a_file_each_are_refused_by_name(tmp_path):
+    samples = np.stack([SAMPLES] * 3, axis=-1)
+    np.savez(tmp_path / "pairs.npz", inputs=samples, outputs=samples)
+    words = "inputs and outputs look like 5 pairs of an input and an output without a time"
+    with pytest.raises(SourceError, match=words):
+        draft(tmp_path / "pairs.npz")
+    (tmp_path / "apart").mkdir()
+    for name in ("inputs", "outputs"):
+        np.save(tmp_path / "apart" / f"{name}.npy", samples)
+    with pytest.raises(SourceError, match=words):
+        draft(tmp_path / "apart")
+
+
 def test_arrays_called_as_pairs_are_a_series_if_a_list_says_so(tmp_path):
     text = draft(write_hdf5(tmp_path / "run.h5", {"a": U, "u": V, "t": TIME, "x": CENTRES_X, "y": CENTRES_Y}))
     assert 'layout = "t x y"' in text
