@@ -25,6 +25,13 @@ MOST_RUNS = 20
 MOST_FILES = 10_000
 # Names of files that do not hold parameters: schemas, our cards, and those of programs.
 OWN = re.compile(r".*schema\.json|card\.json|package(-lock)?\.json|pyproject\.toml")
+# Programs, prose, logs, pages and databases: no file of parameters ends so.
+NO_PARAMETERS = (
+    *(".py", ".ipynb", ".sh", ".bat", ".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".f", ".f90", ".jl", ".r"),
+    *(".m", ".mk", ".md", ".rst", ".tex", ".bib", ".html", ".css", ".svg", ".log", ".out", ".err", ".db"),
+    *(".sqlite", ".lock", ".diff", ".patch"),
+)
+NO_PARAMETERS_NAMED = ("readme", "readme.txt", "license", "license.txt", "makefile", "dockerfile")
 # A line that is in each of our recipes, but not in a file of parameters.
 RECIPE = re.compile(rb'^source\s*=\s*"', re.MULTILINE)
 # How many bytes show whether a file is text.
@@ -163,6 +170,8 @@ def _is_text(path: Path) -> bool:
         with path.open("rb") as file:
             first = file.read(FIRST_BYTES if path.suffix != ".toml" else BYTES)
     except OSError:
+        return False
+    if path.suffix.lower() in NO_PARAMETERS or path.name.lower() in NO_PARAMETERS_NAMED:
         return False
     if path.suffix.lower() in SUFFIXES:
         return path.suffix != ".toml" or RECIPE.search(first) is None

@@ -130,9 +130,11 @@ def test_a_text_file_without_parameters_is_named(tmp_path, name, content, words)
     assert "\nmu = " not in text
 
 
-def test_what_is_no_text_and_what_is_ours_is_not_named(tmp_path):
+def test_what_is_no_text_what_holds_no_parameters_and_what_is_ours_is_not_named(tmp_path):
     write_runs(tmp_path)
     (tmp_path / "plot.png").write_bytes(b"\x89PNG\r\n\0\0")
+    for name in ("run.py", "notes.md", "run.log", "index.db", "README", "job.sh"):
+        (tmp_path / name).write_text("mu = 2\n")
     (tmp_path / "recipe.schema.json").write_text("{}")
     (tmp_path / "own.toml").write_text('source = "arrays"\nmu = 2\n')
     assert "not used" not in draft(tmp_path)
