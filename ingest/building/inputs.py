@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from ingest.formats.natural_sort import natural
 from ingest.formats.run_files import files_of_run, runs_among
 from ingest.formats.side_files import find_side_file, split_side_file
+from ingest.formats.side_lists import split_list_file
 from ingest.formats.walk import FileTree, UnreadablePath, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
 from ingest.name_pattern import NamePattern, filled, names_parts
@@ -103,8 +104,8 @@ def _require_alone(recipe: Recipe, start: RemotePath) -> None:
     """Raises SourceError for what is not read behind a URL: a run in several files, side files."""
     if names_parts(recipe.files):
         reason = f"a run in several files ({recipe.files}) is not read behind a URL"
-    elif any(map(split_side_file, recipe.scalars.values())):
-        reason = "parameters in files next to the data are not read behind a URL"
+    elif any(_next_to_the_data(recipe)):
+        reason = "numbers in files next to the data are not read behind a URL"
     else:
         return
     raise SourceError(f"{start}: {reason}; {FETCH_FIRST}")
@@ -116,14 +117,20 @@ def _companions(recipe: Recipe, path: Path) -> tuple[Path, ...]:
 
 
 def _side_files(recipe: Recipe, path: Path, parts: Mapping[str, str] | None = None) -> tuple[Path, ...]:
-    """The files next to a data file that hold parameters; if they change, the data change.
+    """The files next to a data file that the recipe takes numbers from; if they change, the data change.
 
     `parts` are the parts of `files` in its name.
     """
-    places = filter(None, map(split_side_file, recipe.scalars.values()))
-    named = dict.fromkeys(filled(name, parts or {}) for name, _ in places)
+    named = dict.fromkeys(filled(name, parts or {}) for name in _next_to_the_data(recipe))
     found = (find_side_file(path, name, recipe.files) for name in named)
     return tuple(filter(None, found))
+
+
+def _next_to_the_data(recipe: Recipe) -> Iterator[str]:
+    """The names of files next to the data with parameters, times or cell centres."""
+    lists = [rule.stored for rule in (recipe.time, *recipe.coordinates.values()) if rule is not None]
+    places = (*map(split_side_file, recipe.scalars.values()), *map(split_list_file, lists))
+    yield from (name for name, _ in filter(None, places))
 
 
 def _in_order(

@@ -60,7 +60,12 @@ class CombinedFiles:
         return holder.texts(inner)
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
-        return {}
+        if self.named:
+            return {}
+        found: dict[str, tuple[str, ...]] = {}
+        for file in reversed(self.files):
+            found |= file.caveats()
+        return found
 
     def _holder(self, path: str) -> tuple[ArrayFile, str]:
         """The file that has the array or group of this path, and its path there."""

@@ -79,6 +79,8 @@ class ArrayInfo:
     split_pattern: str = ""
     # Whether its first axis is that of trajectories for sure.
     has_runs_first: bool = False
+    # Its place in a recipe, if it is a list in a file next to the data.
+    place: str = ""
 
     @property
     def stored(self) -> str:
@@ -89,8 +91,8 @@ class ArrayInfo:
         >>> ArrayInfo("0/u", (4, 9), "float32", ArrayStorage(), pattern="{step}/u", steps=3).stored
         '{step}/u'
         """
-        if self.pattern or self.split_pattern:
-            return self.pattern or self.split_pattern
+        if self.place or self.pattern or self.split_pattern:
+            return self.place or self.pattern or self.split_pattern
         if self.groups == 1:
             return self.path
         return self.each_run + self.path.removeprefix(self.run_group)
@@ -172,11 +174,11 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
         for name in alone
         if lists_names(name.rpartition("/")[2]) and (words := arrays.texts(name))
     }
-    named = [_with_channels(each, texts) for each in listed] if texts else listed
+    named = [with_channels(each, texts) for each in listed] if texts else listed
     return tuple(sorted(named, key=lambda each: each.path))
 
 
-def _with_channels(each: ArrayInfo, texts: dict[str, tuple[str, ...]]) -> ArrayInfo:
+def with_channels(each: ArrayInfo, texts: dict[str, tuple[str, ...]]) -> ArrayInfo:
     """The array with the names of its channels, if an array of text lists as many."""
     shape = each.shape or ()
     names = channel_names(texts, shape) if len(shape) > 2 and not each.channels else ()

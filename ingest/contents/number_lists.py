@@ -15,6 +15,9 @@ Values = npt.NDArray[np.float64]
 # 2000366 to 2001001.
 NEXT_YEAR = (89, 636, 635)
 
+# The beginning of the comment on a list in a file of its own.
+NEXT_TO_IT = "CHECK: of a file next to the data; "
+
 
 def values_of(arrays: ArrayFile, listed: ArrayInfo | None) -> Values | None:
     """The values of a list; those of the first trajectory if there is one list for each."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ingest.contents.listing import ArrayInfo
-from ingest.contents.number_lists import even, one_way, span, values_of
+from ingest.contents.number_lists import NEXT_TO_IT, even, one_way, span, values_of
 from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
 from ingest.formats.arrays import whole
 from ingest.inferring.ghost_cells import GhostCells
@@ -65,7 +65,7 @@ class AxisLines(FileLines):
         if centres is None or len(centres) != cells or not one_way(centres):
             return unknown
         if not self._is_of_trajectories(listed):
-            note = span(centres, "cell", listed.unit)
+            note = f"{NEXT_TO_IT if listed.place else ''}{span(centres, 'cell', listed.unit)}"
             return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
         if not even(centres) or centres[0] > centres[-1]:
             return unknown

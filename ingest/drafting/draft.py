@@ -14,6 +14,7 @@ from ingest.contents.combined_files import open_and_list
 from ingest.contents.solvers import solver_of
 from ingest.drafting.blocks import draft_blocks
 from ingest.drafting.dataset_name import dataset_name
+from ingest.drafting.side_lists import ListsNextTo
 from ingest.drafting.side_numbers import side_numbers
 from ingest.drafting.side_paths import runs_of
 from ingest.drafting.text import DraftText
@@ -78,7 +79,10 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         if solver is not None and solver.holds == "tiles" and folder is not None and folder.states > 1:
             return draft_tiles(dataset_name(path), arrays, listed, solver, folder)
         cure = _states_of(folder) if folder else NAME_THE_FOLDER
-        layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1, cure=cure)
+        runs, pattern = runs_of(path, folder)
+        states = folder.states if folder else 1
+        arrays, listed = ListsNextTo(runs, pattern).added_to(arrays, listed, states)
+        layout = infer_layout(arrays, listed, str(path), states, cure=cure)
         layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
         layout = with_face_sides(arrays, with_centres(layout))
@@ -91,10 +95,12 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
             ghosts = GhostCells(halo, words="as many as the file says")
         else:
             ghosts = ghost_cells(arrays, layout)
-        runs, pattern = runs_of(path, folder)
         side = side_numbers(runs, pattern)
         if side.need_parts and folder is not None:
             folder = replace(folder, pattern=pattern)
+        used = {each.place.partition("#")[0] for each in layout.lists.all if each.place}
+        side = side.without(used)
+        folder = folder and folder.without(used)
         return DraftText(path, arrays, layout, solver, folder, ghosts, side, runs).text()
 
 

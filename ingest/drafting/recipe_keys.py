@@ -171,7 +171,8 @@ TABLES = (
         {
             "stored": RecipeKey(
                 "An array, of numbers or of dates as text; or `@time`, an attribute of each file; or "
-                "`step_{step}@time`, one of each group; or `{step}`, the number or date in the names.",
+                "`step_{step}@time`, one of each group; or `{step}`, the number or date in the names; or a "
+                "file next to the data, `times.npy`, `history.csv#time`.",
                 'stored = "scales/sim_time"',
             ),
             "offset": RecipeKey(
@@ -197,7 +198,9 @@ TABLES = (
         "Give either `stored`, or `lower` and `upper`.",
         {
             "stored": RecipeKey(
-                "An array of cell centres, or a meshgrid; it may decrease.", 'stored = "lat"'
+                "An array of cell centres, or a meshgrid; it may decrease; or a file next to the data, "
+                "`x.txt`.",
+                'stored = "lat"',
             ),
             "lower": RecipeKey("Start of the first cell.", "lower = 0.0"),
             "upper": RecipeKey("End of the last cell; all cells are equal.", "upper = 2.0"),

@@ -53,6 +53,12 @@ class SideNumbers:
     numbers: tuple[SideNumber, ...] = ()
     unused: tuple[str, ...] = ()
 
+    def without(self, names: set[str]) -> SideNumbers:
+        """The same without these files among those that are not used."""
+        # Behind a name may be the reason.
+        kept = tuple(each for each in self.unused if each.partition(" (")[0] not in names)
+        return replace(self, unused=kept)
+
     @property
     def need_parts(self) -> bool:
         """Whether the pattern of the files must name what tells runs apart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +36,12 @@ KINDS: dict[GridKind, set[str]] = {
     "spherical": {"r", "theta"},
     "equiangular": {"theta", "phi"},
 }
+# Lists that say which trajectories are for training and which for tests.
+INDICES = re.compile(
+    r"(tr(ain)?|te(st)?|val(id(ation)?)?)(ing)?[-_]?(idx|ids?|ind(ex|exes|ices)?|mask|split)"
+    r"|(idx|ids?|ind(ex|exes|ices)?)[-_]?(tr(ain)?|te(st)?|val(id(ation)?)?)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,11 @@ class DraftText:
             usual = any(self.path.match(pattern) for pattern in find("arrays").PATTERNS)
             if self.side.need_parts:
                 yield line("files", f"{{run}}{self.path.suffix}")
+                return
+            lists = [each.place for each in self.layout.lists.all if each.place]
+            if any(place.endswith(self.path.suffix) for place in lists):
+                # A pattern would take the lists as well.
+                yield line("files", self.path.name)
                 return
             if self.path.is_file() and not usual and self.path.name not in MARKERS:
                 yield f"{line('files', f'*{self.path.suffix}' if self.path.suffix else self.path.name)}"
@@ -259,9 +271,17 @@ class DraftText:
         rest += [
             each.array for each in self.layout.fields if each.array.stored not in taken and not is_mask(each)
         ]
+        of_splits = [each.path for each in rest if INDICES.fullmatch(each.name)]
         held = [
-            f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}" for each in rest
+            f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}"
+            for each in rest
+            if each.path not in of_splits
         ]
+        if of_splits:
+            held.append(
+                f"#   {printable(', '.join(of_splits))}: the trajectories of a split; to keep it, save each "
+                "split to a folder train, valid or test"
+            )
         if self.layout.particles:
             held.append(f"#   {printable(self.layout.particles)}")
         return ["", "# Left out, because they are not fields on this grid:", *held] if held else []

@@ -11,6 +11,7 @@ import numpy as np
 
 from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.contents.number_lists import (
+    NEXT_TO_IT,
     Values,
     are_compact_dates,
     even,
@@ -66,7 +67,7 @@ class TimeLines(FileLines):
         if time is not None and "%Y" in time.unit:
             said = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
             return ["", f"# {said}: convert them to times with cdo -r copy.", *self._open_time()]
-        if self._states:
+        if self._states and not (time is not None and time.place):
             return self._rule_of_states()
         times = values_of(self.arrays, time)
         if time is None or times is None:
@@ -135,7 +136,7 @@ class TimeLines(FileLines):
         along = self.layout.swept_axes_of(time, time.lengths[:-1])
         if one_way(times) and times[0] < times[-1] and len(along) < 2:
             if len(times) == frames:
-                note = span(times, "frame", time.unit)
+                note = f"{NEXT_TO_IT if time.place else ''}{span(times, 'frame', time.unit)}"
                 stored = f"{time.stored}[{along[0]}]" if along else time.stored
                 return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
             if len(times) == frames + 1 > 2 and even(times):

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ingest.fields.blocks import described_blocks
 from ingest.fields.grid import grid_of
-from ingest.fields.numbers_at import find_arrays
+from ingest.fields.next_to_the_data import stored_lists
 from ingest.formats.arrays import Arrays, whole
 from ingest.recipe import Recipe
 from shards.errors import SourceError
@@ -39,14 +39,14 @@ def _centres(file: Arrays, recipe: Recipe, axis: str, cells: int) -> tuple[float
         return rule.centres(cells)
 
     blocks = described_blocks(file, recipe)
-    stored = [whole(array) for array in find_arrays(file, rule.stored)]
+    stored = stored_lists(file, rule.stored, recipe)
     values = [
         blocks.line(each, axis) if blocks and each.ndim == 2 else _line(each, recipe, axis) for each in stored
     ]
     lower, upper = recipe.crop.get(axis, (0, 0))
     values = [line[lower : lower + cells] if len(line) == cells + lower + upper else line for line in values]
     if any(len(line) != cells or not np.array_equal(line, values[0], equal_nan=True) for line in values):
-        found = find_arrays(file, rule.stored)[0].shape
+        found = stored[0].shape
         raise SourceError(
             f"{file.where}:{rule.stored}: shape {found}, or not the same for all trajectories; expected "
             f"{cells} cell centres of {axis}; name the array that holds them, or correct the layout if axes "

@@ -22,6 +22,7 @@ from ingest.fields.run_headers import HeaderRequest
 from ingest.fields.sweep import Sweep, sweep_of
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import Arrays, AttributedArrays
+from ingest.formats.side_lists import split_list_file
 from ingest.layout import CHANNEL, TIME, FacesSide, split_channel
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
@@ -62,11 +63,13 @@ def header_request(recipe: Recipe) -> HeaderRequest:
 
     if recipe.mask is not None and TIME in recipe.mask.layout.split():
         fields[split_channel(recipe.mask.stored)[0]] = tuple(recipe.mask.layout.split())
-    placed = [rule.stored for rule in recipe.coordinates.values() if rule.stored]
+    # What is not in the files is the same for all files of a run.
+    named = (rule.stored for rule in recipe.coordinates.values() if rule.stored)
+    placed = [place for place in named if not split_list_file(place)]
     if recipe.blocks is not None:
         placed += recipe.blocks.stored
     stored_time, offset = (recipe.time.stored, recipe.time.offset) if recipe.time else ("", "")
-    # What is not in the files is the same for all files of a run.
+    stored_time = "" if split_list_file(stored_time) else stored_time
     scalars = tuple((name, place) for name, place in recipe.scalars.items() if not is_outside(place))
     return HeaderRequest(
         tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, offset, scalars

@@ -42,6 +42,9 @@ class FilesByVariable:
         holders = [arrays for arrays in self.files.values() if path in arrays.names()]
         if not holders:
             return self._of_variable(path)
+        if path in self.files and all(len(arrays.names()) == 1 for arrays in holders):
+            # data.npy next to t.npy: numpy's files call their only array `data`.
+            return self.files[path].array(path)
         first = holders[0].array(path)
         for other in holders[1:]:
             found = other.array(path)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from ingest.fields.next_to_the_data import parts_of, side_file
 from ingest.fields.numbers_at import numbers_at
-from ingest.fields.run_arrays import RunArrays
 from ingest.fields.sweep import Sweep
 from ingest.formats.arrays import Arrays
-from ingest.formats.side_files import find_side_file, number_at, split_side_file
+from ingest.formats.side_files import number_at, split_side_file
 from ingest.layout import split_swept_axis
-from ingest.name_pattern import filled, names_parts, parameter_number
+from ingest.name_pattern import names_parts, parameter_number
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 
@@ -46,7 +44,7 @@ def _values(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) 
 
 def _number_in_name(file: Arrays, place: str) -> float:
     """The number in a named part of the file names of a run."""
-    text = _parts(file).get(place.strip("{}"), "")
+    text = parts_of(file).get(place.strip("{}"), "")
     try:
         return parameter_number(text)
     except ValueError as error:
@@ -58,16 +56,4 @@ def _number_in_name(file: Arrays, place: str) -> float:
 def _number_next_to(file: Arrays, place: str, recipe: Recipe) -> float:
     """The number in a file in the folder of the data, or in a folder above it that `files` names."""
     name, key = split_side_file(place) or ("", "")
-    name = filled(name, _parts(file))
-    path = find_side_file(Path(file.where), name, recipe.files)
-    if path is None:
-        raise SourceError(
-            f"{file.where}: no {name} next to it; expected one for scalar {place}; add it, or correct "
-            "[scalars] of the recipe"
-        )
-    return number_at(path, key, _parts(file))
-
-
-def _parts(file: Arrays) -> dict[str, str]:
-    """The text of each part of `files` in the names of a run."""
-    return file.parts if isinstance(file, RunArrays) else {}
+    return number_at(side_file(file, name, recipe), key, parts_of(file))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.numbers_at import find_arrays, numbers_at
+from ingest.fields.next_to_the_data import stored_lists
+from ingest.fields.numbers_at import numbers_at
 from ingest.fields.reference_dates import counted_in
 from ingest.fields.run_arrays import RunArrays
 from ingest.fields.scalars import described_scalars
 from ingest.fields.series import require_every_step, steps_in
 from ingest.fields.stored_times import stored_times, unit_of_stored
 from ingest.fields.sweep import NO_SWEEP, Sweep
-from ingest.formats.arrays import Arrays, AttributedArrays, whole
+from ingest.formats.arrays import Arrays, AttributedArrays
+from ingest.formats.side_lists import split_list_file
 from ingest.layout import PREVIOUS_FILE, split_channel, split_swept_axis
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
@@ -49,7 +51,7 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
 
     lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps, sweep)]
     lists = _with_offset(lists, file, rule.offset)
-    if rule.step is None and rule.unit:
+    if rule.step is None and rule.unit and not split_list_file(rule.stored):
         unit = _stored_unit(file, rule.stored, recipe)
         lists = [counted_in(each, unit, rule.unit, file.where) for each in lists]
     lists = lists * len(steps) if len(lists) == 1 else lists
@@ -64,11 +66,12 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
 
 def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...], sweep: Sweep) -> list[Times]:
     """The times in the file: one list for all trajectories, or one for each."""
-    if isinstance(file, RunArrays):
+    is_next_to_it = split_list_file(stored) is not None
+    if isinstance(file, RunArrays) and not is_next_to_it:
         return [file.times or ()]
-    if names_parts(stored) or "@" in stored:
+    if (names_parts(stored) or "@" in stored) and not is_next_to_it:
         return [stored_times(file, stored, step_paths(recipe))]
-    return [tuple(each.tolist()) for each in _lists(file, stored, steps, sweep)]
+    return [tuple(each.tolist()) for each in _lists(file, stored, recipe, steps, sweep)]
 
 
 def _with_offset(lists: list[Times], file: AttributedArrays, offset: str) -> list[Times]:
@@ -88,10 +91,12 @@ def _stored_unit(file: AttributedArrays, stored: str, recipe: Recipe) -> str:
     return unit_of_stored(file, split_swept_axis(stored)[0], step_paths(recipe))
 
 
-def _lists(file: Arrays, stored: str, steps: tuple[int, ...], sweep: Sweep) -> list[npt.NDArray[np.float64]]:
+def _lists(
+    file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...], sweep: Sweep
+) -> list[npt.NDArray[np.float64]]:
     """The lists [T] of an array [T], [T, 1] or [N, T], of an array per trajectory, or along a swept axis."""
     path, axis = split_swept_axis(stored)
-    found = [whole(array) for array in find_arrays(file, path)]
+    found = stored_lists(file, path, recipe)
     if axis:
         return sweep.spread(list(found[0]), axis, f"{file.where}:{path}")
     if len(found) == 1 and len(steps) > 1 and found[0].shape[:-1] in ((len(steps),), sweep.lengths or None):
@@ -112,6 +117,6 @@ def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
     paths = [path for path in step_paths(recipe) if "*" not in path]
     if isinstance(file, RunArrays) or not paths:
         return
-    stored = recipe.time.stored if recipe.time else ""
+    stored = recipe.time.stored if recipe.time and not split_list_file(recipe.time.stored) else ""
     times = stored_times(file, stored, tuple(paths)) if stored else None
     require_every_step(f"{file.where}:{paths[0]}", list(steps_in(file.names(), paths[0]).values()), times)

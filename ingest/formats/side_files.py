@@ -71,6 +71,22 @@ def number_at(path: Path, key: str, parts: Mapping[str, str]) -> float:
     return content.numbers[key]
 
 
+def list_at(path: Path, key: str) -> tuple[float, ...]:
+    """The numbers of a list of a file, or of a column of a table.
+
+    Raises SourceError if there is none, or if a value of it is no number.
+    """
+    lists = _content(path).lists
+    column = [row[key] for row in lists.get("", ()) if isinstance(row, dict) and key in row]
+    numbers = [number_of(each) for each in lists.get(key, column)]
+    found = tuple(number for number in numbers if number is not None)
+    if not found or len(found) < len(numbers):
+        raise SourceError(
+            f"{path}: {key} is no list of numbers; expected one; correct `stored` in the recipe"
+        )
+    return found
+
+
 def same_name(cell: object) -> str:
     """A text that is equal for a cell of a table and a name: 3 and 003 are one number.
 

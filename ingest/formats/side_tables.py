@@ -40,16 +40,28 @@ def tables_in(path: Path) -> Node:
     Raises SourceError if the file is too large, or not of the format that its name ends with.
     """
     suffix = path.suffix.lower()
-    most = YAML_BYTES if suffix in (".yaml", ".yml") else BYTES
+    try:
+        return _READERS[suffix](text_of(path))
+    except (ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
+        raise _unreadable(path, error) from error
+
+
+def text_of(path: Path) -> str:
+    """The text of a small file; raises SourceError if it is too large, or no text."""
+    most = YAML_BYTES if path.suffix.lower() in (".yaml", ".yml") else BYTES
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
         if len(content) > most:
             raise SourceError(f"{path}: more than {most} bytes; expected a small file of parameters")
-        return _READERS[suffix](content.decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:80]
-        raise SourceError(f"{path}: cannot be read as {suffix[1:]} ({reason}); correct it") from error
+        return content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    reason = " ".join(str(error).split())[:80]
+    return SourceError(f"{path}: cannot be read as {path.suffix.lower()[1:]} ({reason}); correct it")
 
 
 def nodes_of(tables: Node) -> Iterator[tuple[str, Node]]:

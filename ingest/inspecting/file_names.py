@@ -5,6 +5,7 @@ See docs/decisions/0093.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -203,12 +204,18 @@ def largest_family(files: Iterable[NamedFile]) -> list[NamedFile]:
     families: dict[tuple[str, ...], list[NamedFile]] = {}
     for file in files:
         families.setdefault(file.family, []).append(file)
-    chosen = max(families.values(), key=len)
+    # Of families of equal numbers, the larger files are rather the data: u.npz next to times.npy.
+    chosen = max(families.values(), key=lambda held: (len(held), _bytes(held[0].path)))
     at, alike = _differing_in_a_word(chosen, families.values())
     if at is None:
         return _in_order(chosen)
     start, end = common_ends([each[0].text(at) for each in alike])
     return _in_order([file.cut(at, start, end) for file in chain.from_iterable(alike)])
+
+
+def _bytes(path: Path) -> float:
+    """The size of a file; a zarr store, which is a folder, counts as large."""
+    return math.inf if path.is_dir() else path.stat().st_size
 
 
 def _in_order(files: list[NamedFile]) -> list[NamedFile]:

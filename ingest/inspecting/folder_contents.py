@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -94,6 +94,10 @@ class FolderContents:
     def dated(self) -> bool:
         """Whether the names of the states differ in dates."""
         return bool(self.dates)
+
+    def without(self, names: set[str]) -> FolderContents:
+        """The same without the files of these names among the others."""
+        return replace(self, others=tuple(each for each in self.others if Path(each).name not in names))
 
     @property
     def words(self) -> str:

@@ -241,7 +241,7 @@ def test_what_needs_a_file_of_this_machine_is_refused_in_one_line(
         ('files = "run_{step}.h5"', "a run in several files (run_{step}.h5) is not read behind a URL"),
         (
             'scalars = { nu = "p.json#nu" }',
-            "parameters in files next to the data are not read behind a URL",
+            "numbers in files next to the data are not read behind a URL",
         ),
     ],
 )

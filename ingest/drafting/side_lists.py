@@ -1,0 +1,188 @@
+"""Finds lists next to the data for a draft: times, cell centres, names of channels.
+
+The reasons are in docs/decisions/0161-lists-next-to-the-data.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.contents.axis_names import TIME_NAME, space_name
+from ingest.contents.channel_names import lists_names
+from ingest.contents.combined_files import CombinedFiles
+from ingest.contents.listing import ArrayInfo, ArrayStorage, with_channels
+from ingest.drafting.side_paths import MOST_FILES, spread
+from ingest.formats.arrays import ArrayFile, SlabIndex
+from ingest.formats.packing import Attribute
+from ingest.formats.run_files import RunFiles
+from ingest.formats.side_files import find_side_file, folders_of
+from ingest.formats.side_lists import PLAIN_SUFFIXES, numbers_of_list
+from ingest.formats.side_tables import BYTES, SUFFIXES, Node, nodes_of, tables_in
+from shards.errors import SourceError
+
+
+@dataclass(frozen=True)
+class SideList:
+    """A list in a file next to the data: what it is called, its place in a recipe, its numbers."""
+
+    name: str
+    place: str
+    values: npt.NDArray[np.float64]
+
+    @property
+    def role(self) -> str:
+        """What it lists: `t`, or the name of an axis; empty if it is neither."""
+        return "t" if TIME_NAME.fullmatch(self.name) else space_name(self.name)
+
+    @property
+    def header(self) -> ArrayInfo:
+        """The list as an array of the data."""
+        return ArrayInfo(self.name, self.values.shape, "float64", ArrayStorage(), place=self.place)
+
+
+@dataclass(frozen=True)
+class ListsNextTo:
+    """The files next to all runs, as lists and as names of channels."""
+
+    runs: list[RunFiles]
+    pattern: str
+
+    def added_to(
+        self, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], states: int
+    ) -> tuple[ArrayFile, tuple[ArrayInfo, ...]]:
+        """The data with the lists next to them that are as long as an axis; lists of the data come first."""
+        texts = dict(self._names())
+        listed = tuple(with_channels(each, texts) for each in listed)
+        taken = {_role(each.path.rpartition("/")[2]) for each in listed if len(each.values) == 1}
+        lengths = {states, *(length for each in listed for length in each.lengths)} - {1}
+        found: dict[str, SideList] = {}
+        for each in self._lists():
+            if each.role and each.role not in taken and each.values.shape[-1] in lengths:
+                found.setdefault(each.role, each)
+        if not found:
+            return arrays, listed
+        files = (arrays, *map(_ListFile, found.values()))
+        return CombinedFiles(files, {}), (*listed, *(each.header for each in found.values()))
+
+    def _lists(self) -> Iterator[SideList]:
+        """Yields the lists that are called as times or cell centres."""
+        for path in self._paths:
+            if path.suffix.lower() in PLAIN_SUFFIXES and _role(path.stem):
+                yield from _list_at(path, "", path.stem)
+        for path, key, held in self._nodes():
+            name = key.rpartition(".")[2]
+            if isinstance(held, list) and _role(name):
+                yield from _list_at(path, key, name)
+            elif isinstance(held, list) and not key and held and isinstance(held[0], dict):
+                for column in filter(_role, map(str, held[0])):
+                    yield from _list_at(path, column, column)
+
+    def _names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yields the lists of names of channels."""
+        for path, key, held in self._nodes():
+            name = key.rpartition(".")[2] or path.stem
+            if isinstance(held, list) and lists_names(name) and all(isinstance(word, str) for word in held):
+                yield name, tuple(held)
+
+    def _nodes(self) -> Iterator[tuple[Path, str, Node]]:
+        for path in self._paths:
+            try:
+                tables = tables_in(path) if path.suffix.lower() in SUFFIXES else None
+            except SourceError:
+                continue
+            yield from ((path, key, held) for key, held in nodes_of(tables))
+
+    @cached_property
+    def _paths(self) -> list[Path]:
+        """The small files next to the first run that all runs have, the nearest first."""
+        first = self.runs[0]
+        own = {file.path for run in self.runs for file in run.files}
+        found: dict[str, Path] = {}
+        for folder in folders_of(first.first, self.pattern):
+            for path in sorted(folder.iterdir())[:MOST_FILES]:
+                fits = path.suffix.lower() in (*PLAIN_SUFFIXES, *SUFFIXES) and path not in own
+                if fits and path.is_file() and path.stat().st_size <= BYTES:
+                    found.setdefault(path.name, path)
+        return [path for name, path in found.items() if self._is_next_to_all(name)]
+
+    def _is_next_to_all(self, name: str) -> bool:
+        places = (find_side_file(run.first, name, self.pattern) for run in spread(self.runs))
+        return all(place is not None for place in places)
+
+
+def _role(name: str) -> str:
+    return SideList(name, "", np.empty(0)).role
+
+
+def _list_at(path: Path, key: str, name: str) -> Iterator[SideList]:
+    """Yields the list of a file, if it is one: [L], or [N, L] with a row per trajectory."""
+    try:
+        values = numbers_of_list(path, key)
+    except SourceError:
+        return
+    if values.size == max(values.shape, default=0) > 1:
+        values = values.reshape(-1)
+    if values.ndim in (1, 2) and values.size > 1:
+        yield SideList(name, f"{path.name}#{key}" if key else path.name, values)
+
+
+@dataclass(frozen=True)
+class _ListFile:
+    """A list as a file with this one array; satisfies ingest.formats.arrays.ArrayFile."""
+
+    held: SideList
+
+    @property
+    def where(self) -> str:
+        return self.held.place
+
+    def names(self) -> tuple[str, ...]:
+        return (self.held.name,)
+
+    def array(self, path: str) -> _ListArray:
+        return _ListArray(self.held)
+
+    def attribute(self, path: str, name: str) -> float | None:
+        return None
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return {}
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return tuple("" for _ in self.held.values.shape)
+
+    def texts(self, path: str) -> tuple[str, ...]:
+        return ()
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class _ListArray:
+    """The numbers of a list; satisfies ingest.formats.arrays.Array."""
+
+    held: SideList
+    unwritten = False
+
+    @property
+    def where(self) -> str:
+        return self.held.place
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.held.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.held.values.dtype
+
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
+        return self.held.values[index]
