@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class ListsNextTo:
         texts = dict(self._names())
         listed = tuple(with_channels(each, texts) for each in listed)
         taken = {_role(each.path.rpartition("/")[2]) for each in listed if len(each.values) == 1}
-        lengths = {states, *(length for each in listed for length in each.lengths)} - {1}
+        lengths = {states, *chain.from_iterable(each.lengths for each in listed)} - {1}
         found: dict[str, SideList] = {}
         for each in self._lists():
             if each.role and each.role not in taken and each.values.shape[-1] in lengths:
@@ -97,13 +98,15 @@ class ListsNextTo:
                 tables = tables_in(path) if path.suffix.lower() in SUFFIXES else None
             except SourceError:
                 continue
-            yield from ((path, key, held) for key, held in nodes_of(tables))
+            for key, held in nodes_of(tables):
+                yield path, key, held
 
     @cached_property
     def _paths(self) -> list[Path]:
         """The small files next to the first run that all runs have, the nearest first."""
         first = self.runs[0]
-        own = {file.path for run in self.runs for file in run.files}
+        files = chain.from_iterable(run.files for run in self.runs)
+        own = {file.path for file in files}
         found: dict[str, Path] = {}
         for folder in folders_of(first.first, self.pattern):
             for path in sorted(folder.iterdir())[:MOST_FILES]:

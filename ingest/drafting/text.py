@@ -272,10 +272,10 @@ class DraftText:
             each.array for each in self.layout.fields if each.array.stored not in taken and not is_mask(each)
         ]
         of_splits = [each.path for each in rest if INDICES.fullmatch(each.name)]
+        others = [each for each in rest if each.path not in of_splits]
         held = [
             f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}"
-            for each in rest
-            if each.path not in of_splits
+            for each in others
         ]
         if of_splits:
             held.append(

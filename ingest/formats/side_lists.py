@@ -6,6 +6,7 @@ They are found as files of parameters are: docs/decisions/0154-side-files.md, 01
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def _plain_numbers(path: Path) -> npt.NDArray[np.float64]:
     """The numbers of a text: one per line, or all in one line; lines that begin with # are comments."""
     lines = [line.partition("#")[0].strip() for line in text_of(path).splitlines()]
     rows = [re.split(r"[\s,;]+", line.rstrip(",;")) for line in lines if line]
-    words = rows[0] if len(rows) == 1 else [word for row in rows for word in row]
+    words = list(chain.from_iterable(rows))
     numbers = [number_of(word) for word in words]
     found = [number for number in numbers if number is not None]
     if len(found) < len(numbers) or not found or (len(rows) > 1 and len(words) > len(rows)):

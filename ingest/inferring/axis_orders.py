@@ -158,8 +158,10 @@ def _usual_components(array: ArrayInfo, words: Words, axes: int, components: lis
     if components[0] <= MOST_COMPONENTS or components[0] == len(array.channels):
         return 1.0
     is_stacked = _is_stack(array) and axes > 1 and words[words.index(CHANNEL) - 1] == TIME
-    # Many channels without names may as well be frames.
-    return -0.5 if is_stacked and components[0] <= MOST_CHANNELS else -5.0
+    if not is_stacked or components[0] > MOST_CHANNELS:
+        return -5.0
+    # An array in a file of numpy has no name but `data`: its many channels may as well be frames.
+    return -0.5 if array.name == "data" else 1.0
 
 
 def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInfo | None) -> float:

@@ -113,8 +113,8 @@ def test_without_lists_the_layout_is_proposed_and_nothing_builds(tmp_path, shape
 def test_runs_behind_the_grid_are_not_taken_for_a_third_axis(tmp_path):
     # As the data of Fourier neural operators: [t, x, y, run], with a list of times and nothing else.
     text = draft(write(tmp_path / "a.h5", u=noise(T, X, X, 40), t=lists()["t"]))
-    assert "DECIDE: if x 12, y 12, z 40 are the cells of a volume" in text
-    assert proposed(text) == "t x y z"
+    assert '# layout = "t y x n"  # 4 frames, y 12, x 12, 40 trajectories' in text
+    assert drafted(tmp_path / "a.h5").layout == ""
 
 
 def test_other_layouts_that_lengths_allow_are_listed_with_what_they_mean(tmp_path):
