@@ -21,7 +21,7 @@ from walrus.training.memory_estimate import (
     activations,
     checkpoint_bytes,
     footprint,
-    parameters,
+    parameter_count,
 )
 from walrus.training.run_checkpoint import AT_ONCE
 from walrus.training.simulate import balanced_times, busy_share
@@ -104,7 +104,7 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> Ru
     names: list[str] = []
     for facts in known.values():
         names += channels_of(facts.schema)
-    count = parameters(model, len(PUBLISHED.extend(names)))
+    count = parameter_count(model, len(PUBLISHED.extend(names)))
     largest = max(
         task.windows // rank.group_ranks * activations(model, known[task.name].schema, task.history)
         for task in plan.tasks
@@ -112,7 +112,7 @@ def dry_run(recipe: RunRecipe, root: Root, ranks: int, groups: int | None) -> Ru
     steps = range(min(STEPS_SHOWN, recipe.schedule.steps))
     return RunForecast(
         title=recipe.title,
-        parameters=count,
+        parameters=count.total,
         steps=recipe.schedule.steps,
         micro_batches=plan.micro_batches,
         ranks=ranks,

@@ -11,7 +11,7 @@ from shards.disk import write_atomically
 from walrus.checkpoint import DESCRIPTION, WEIGHTS, ModelDescription, load_description
 from walrus.evaluation.report import count
 from walrus.evaluation.score_tables import TaskScores, score_table
-from walrus.training.memory_estimate import parameters
+from walrus.training.memory_estimate import parameter_count
 
 UNKNOWN_LICENCE = "not stated; ask whoever made the data before you share this model"
 CARD = "README.md"
@@ -27,7 +27,7 @@ def write_card(
 ) -> None:
     """Writes the card of the model in the folder of a run, unless it is there with the same text."""
     description = load_description(run)
-    size = parameters(description.model, len(description.vocabulary))
+    size = parameter_count(description.model, len(description.vocabulary)).total
     text = model_card(recipe, description, cards, base, size, score_table(scores, "model"))
     if not (run / CARD).is_file() or (run / CARD).read_text(encoding="utf-8") != text:
         write_atomically(run / CARD, text.encode())

@@ -18,7 +18,7 @@ from walrus.reading.ranks import Rank, count_groups
 from walrus.reading.stream import Shards
 from walrus.training.distributed import LauncherRank
 from walrus.training.fit_memory import TrainingLoad, process_bytes, step_footprint
-from walrus.training.memory_estimate import checkpoint_bytes, parameters
+from walrus.training.memory_estimate import checkpoint_bytes, parameter_count
 from walrus.training.run_checkpoint import AT_ONCE
 
 # Exists if the machine has an NVIDIA GPU, even if torch cannot use it.
@@ -30,7 +30,7 @@ def check_run(job: Job, shards: Shards) -> None:
 
     The reasons are in docs/decisions/0070-limits-of-the-machine.md.
     """
-    count = parameters(job.model, len(job.vocabulary))
+    count = parameter_count(job.model, len(job.vocabulary))
     room = AT_ONCE * checkpoint_bytes(count, job.recipe.engine)
     require_writable(job.run, room, f" for {AT_ONCE} checkpoints")
     _check_machine(_ranks_here(job))

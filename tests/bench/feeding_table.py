@@ -30,7 +30,7 @@ from walrus.model.cost import BACKWARD, window_cost
 from walrus.model.random_draws import draw_shifts
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
-from walrus.training.engine import matrices_and_others
+from walrus.training.muon import matrices_and_others
 
 RECIPE = Path(__file__).parents[2] / "pipelines" / "recipes" / "walrus.toml"
 VOCABULARY = 67

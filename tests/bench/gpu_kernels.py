@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from walrus.model.attention import attend
 from walrus.model.settings import PRESETS
 from walrus.training.compiled_blocks import PassShape, warm_up
-from walrus.training.engine import matrices_and_others
+from walrus.training.muon import matrices_and_others
 
 # Words in the names of kernels, looked for in this order. What the compiler has fused is named after all its
 # operations, copies among them.

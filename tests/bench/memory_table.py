@@ -24,7 +24,7 @@ from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
 from walrus.training.engine_settings import EngineSettings
-from walrus.training.memory_estimate import footprint, parameters
+from walrus.training.memory_estimate import footprint, parameter_count
 
 VOCABULARY = 67
 LABELS = (3, 4, 5, 28)
@@ -70,7 +70,7 @@ def kept_bytes(
 
 def memory_rows(kept: dict[int, int]) -> list[str]:
     """The whole memory of a rank, and the cards that hold it, where so much is kept in the backward pass."""
-    count = parameters(PRESETS["walrus"], VOCABULARY)
+    count = parameter_count(PRESETS["walrus"], VOCABULARY)
     rows = []
     for name, placements in SHARED.items():
         for stage, ranks in placements:

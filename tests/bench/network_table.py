@@ -6,7 +6,7 @@ python tests/bench/network_table.py
 from __future__ import annotations
 
 from walrus.model.settings import PRESETS
-from walrus.training.memory_estimate import parameters
+from walrus.training.memory_estimate import parameter_count
 from walrus.training.network import Network, Placement, step_traffic
 
 VOCABULARY, MICRO_BATCHES = 67, 4
@@ -23,7 +23,7 @@ NETWORKS = {"400 Gbit/s": Network(), "100 Gbit/s": Network(between=12.5e9)}
 
 
 def main() -> None:
-    count = parameters(PRESETS["walrus"], VOCABULARY)
+    count = parameter_count(PRESETS["walrus"], VOCABULARY).total
     print("| | bytes per rank | 96, 400 Gbit/s | 96, 100 Gbit/s | 1024, 400 Gbit/s | 1024, 100 Gbit/s |")
     print("|---|---|---|---|---|---|")
     for name, placement in PLACEMENTS.items():

@@ -28,6 +28,7 @@ from walrus.training.deepspeed_fence import (
 )
 from walrus.training.distributed import ShardingGroup, let_ranks_wait
 from walrus.training.engine_settings import EngineSettings, deepspeed_config
+from walrus.training.muon import matrices_and_others
 from walrus.training.participation import ParticipatingAdamW, Participation
 from walrus.training.run_checkpoint import WEIGHT, Fragment, RunCheckpoint
 from walrus.training.weight_average import WeightAverage
@@ -282,10 +283,3 @@ def by_rate(
         {"params": [p for p in parameters if factors.get(id(p)) == factor], "factor": scale * factor}
         for factor in sorted(set(factors.values()))
     ]
-
-
-def matrices_and_others(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The weights of linear layers, and every other parameter."""
-    linear = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear)}
-    parameters = list(module.parameters())
-    return [p for p in parameters if id(p) in linear], [p for p in parameters if id(p) not in linear]

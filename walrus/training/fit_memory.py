@@ -18,7 +18,7 @@ from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
 from walrus.training.engine_settings import EngineSettings
-from walrus.training.memory_estimate import MemoryEstimate, activations, footprint
+from walrus.training.memory_estimate import MemoryEstimate, ParameterCount, activations, footprint
 from walrus.training.tuning import TuningSettings, prepare
 
 # The share of the memory that a step may need by the estimate; the rest is for what the estimate leaves out.
@@ -85,13 +85,12 @@ def process_bytes(needed: MemoryEstimate) -> float:
     return PROCESS_BYTES + needed.total + (ACTIVATIONS_ON_A_CPU - 1) * needed.activations
 
 
-def _parameters(model: ModelSettings, load: TrainingLoad) -> tuple[int, int]:
-    """The number of all parameters, and of those that are trained."""
+def _parameters(model: ModelSettings, load: TrainingLoad) -> tuple[ParameterCount, ParameterCount]:
+    """All parameters, and those that are trained."""
     with torch.device("meta"):
         network = Walrus(model, load.columns)
         prepare(network, load.tuning)
-    counts = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
-    return sum(count for count, _ in counts), sum(count for count, learns in counts if learns)
+    return ParameterCount.of(network), ParameterCount.of(network, trained=True)
 
 
 def _recomputed(model: ModelSettings, load: TrainingLoad) -> float:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from shards.schema import Schema
 from walrus.batch import channels_of
@@ -14,6 +15,7 @@ from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
 from walrus.training.engine_settings import LARGEST_BUCKET, EngineSettings
+from walrus.training.muon import LARGEST_PIECE, WORK, matrices_and_others
 from walrus.training.network import MOST_KEPT
 
 FLOAT = 4
@@ -21,6 +23,27 @@ FLOAT = 4
 WHOLE_BUCKET = 500_000_000
 # The most bytes in which DeepSpeed gathers matrices for Muon (ZeRO 3), and which it keeps.
 MUON_GATHERS = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Number of all parameters, and of those in matrices, of which Muon keeps one moment instead of two."""
+
+    total: int
+    matrices: int
+
+    @staticmethod
+    def of(network: nn.Module, *, trained: bool = False) -> ParameterCount:
+        """The parameters of a network, or those of them that are trained."""
+        matrices, others = (
+            sum(p.numel() for p in kind if p.requires_grad or not trained)
+            for kind in matrices_and_others(network)
+        )
+        return ParameterCount(matrices + others, matrices)
+
+    def moments(self, engine: EngineSettings) -> int:
+        """The numbers that the optimiser keeps of all steps before."""
+        return 2 * self.total - (self.matrices if engine.optimizer == "muon" else 0)
 
 
 @dataclass(frozen=True)
@@ -43,47 +66,46 @@ class MemoryEstimate:
         return self.weights + self.gradients + self.optimizer + self.activations + self.buffers
 
 
-def parameters(model: ModelSettings, vocabulary: int) -> int:
-    """Number of parameters of a model."""
+def parameter_count(model: ModelSettings, vocabulary: int) -> ParameterCount:
+    """The parameters of a model, counted without making them."""
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in Walrus(model, vocabulary).parameters())
+        return ParameterCount.of(Walrus(model, vocabulary))
 
 
-def checkpoint_bytes(count: int, engine: EngineSettings) -> int:
-    """The size on disk of a checkpoint of `count` parameters: weights, moments, average of the weights.
+def checkpoint_bytes(count: ParameterCount, engine: EngineSettings) -> int:
+    """The size on disk of a checkpoint of a model: weights, moments, average of the weights.
 
-    >>> checkpoint_bytes(1_000_000, EngineSettings(optimizer="adamw", ema=0.99))
+    >>> checkpoint_bytes(ParameterCount(1_000_000, 0), EngineSettings(optimizer="adamw", ema=0.99))
     16000000
     """
-    moments = 1 if engine.optimizer == "muon" else 2
-    return FLOAT * count * (1 + moments + (engine.ema > 0))
+    return FLOAT * (count.total * (1 + (engine.ema > 0)) + count.moments(engine))
 
 
-def footprint(count: int, engine: EngineSettings, rank: Rank, activations: float) -> MemoryEstimate:
-    """The memory of a rank for a model of `count` parameters; `activations` are those of its largest slice.
+def footprint(
+    count: ParameterCount, engine: EngineSettings, rank: Rank, activations: float
+) -> MemoryEstimate:
+    """The memory of a rank for a model of so many parameters; `activations` are those of its largest slice.
 
     ZeRO stage 1 shares the optimiser's state among the ranks, stage 2 the gradients as well, stage 3 the
-    weights as well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. Muon keeps one
-    moment, AdamW two; an average of the weights comes on top. The second moment of the parameters that are
-    no matrices is left out for Muon. The tensors of real ranks are counted in
-    tests/walrus/training/test_memory_estimate.py.
+    weights as well (arXiv 1910.02054, section 5); with MiCS among the ranks of a group. AdamW keeps two
+    moments, Muon one of each matrix and two of the rest; an average of the weights comes on top. The tensors
+    of real ranks are counted in tests/walrus/training/test_memory_estimate.py.
     """
     ranks = engine.mics_shard_size or rank.ranks
-    whole = FLOAT * count
+    whole = FLOAT * count.total
     shared = whole / ranks
-    moments = 1 if engine.optimizer == "muon" else 2
     # From stage 1 on the optimiser updates a copy of the weights that it owns.
-    copies = moments + (engine.ema > 0) + (engine.zero_stage > 0)
+    optimizer = FLOAT * count.moments(engine) + whole * ((engine.ema > 0) + (engine.zero_stage > 0))
     offload = engine.offload == "optimizer"
     state = shared if engine.zero_stage >= 2 else whole
     return MemoryEstimate(
         weights=shared if engine.zero_stage == 3 else whole,
         gradients=0.0 if offload and engine.zero_stage >= 2 else state,
-        optimizer=0.0 if offload else copies * (shared if engine.zero_stage else whole),
+        optimizer=0.0 if offload else optimizer / (ranks if engine.zero_stage else 1),
         activations=activations,
         buffers=_buffers(whole, engine, ranks),
         # Next to the optimiser: the gradient, and the weights on their way back; under ZeRO 2 two gradients.
-        host=(copies + 2 + (engine.zero_stage == 2)) * shared if offload else 0.0,
+        host=optimizer / ranks + (2 + (engine.zero_stage == 2)) * shared if offload else 0.0,
     )
 
 
@@ -94,7 +116,8 @@ def _buffers(whole: float, engine: EngineSettings, ranks: int) -> float:
     """
     stage, muon, offload = engine.zero_stage, engine.optimizer == "muon", engine.offload == "optimizer"
     if stage == 0:
-        return min(whole, FLOAT * WHOLE_BUCKET)
+        # Gradients are summed before the update, in which Muon works on one piece after the other.
+        return max(min(whole, FLOAT * WHOLE_BUCKET), WORK * min(whole, LARGEST_PIECE) if muon else 0.0)
     bucket = min(whole, FLOAT * LARGEST_BUCKET)
     # In the update the gradient of a rank's own part is there twice.
     own = 0.0 if offload else whole / ranks

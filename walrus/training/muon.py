@@ -11,12 +11,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # Coefficients of the iteration, for the largest slope at zero (https://kellerjordan.github.io/posts/muon/).
 SLOPE = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 MOMENTUM = "momentum_buffer"
+# The most bytes of matrices of one shape that are updated together: docs/decisions/0178-muon-in-pieces.md.
+LARGEST_PIECE = 64 * 2**20
+# So many times the bytes of a piece exist at once: the directions, the iterate before and after, two squares.
+WORK = 5
+
+
+def matrices_and_others(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The weights of linear layers, which Muon updates, and every other parameter."""
+    linear = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Linear)}
+    parameters = list(module.parameters())
+    return [p for p in parameters if id(p) in linear], [p for p in parameters if id(p) not in linear]
 
 
 def move(weights: Tensor, update: Tensor, group: dict[str, Any]) -> None:
@@ -27,21 +38,34 @@ def move(weights: Tensor, update: Tensor, group: dict[str, Any]) -> None:
 
 @torch.no_grad()
 def update_matrices(matrices: Sequence[Tensor], state: Any, group: dict[str, Any]) -> None:
-    """A step of Muon, in place, for the matrices that have a gradient; `state` keeps the momentum of each."""
-    directions: dict[torch.Size, dict[Tensor, Tensor]] = {}
+    """A step of Muon, in place, for the matrices that have a gradient; `state` keeps the momentum of each.
+
+    Next to the matrices it holds at most WORK times LARGEST_PIECE bytes, or WORK times one larger matrix.
+    """
+    of_shape: dict[torch.Size, list[Tensor]] = {}
     for matrix in matrices:
-        gradient, kept = matrix.grad, state[matrix]
-        if gradient is None:
-            continue
-        if MOMENTUM not in kept:
-            kept[MOMENTUM] = torch.zeros_like(matrix)
-        momentum = kept[MOMENTUM].lerp_(gradient, 1 - group["momentum"])
-        of_shape = directions.setdefault(matrix.shape, {})
-        of_shape[matrix] = torch.lerp(gradient, momentum, group["momentum"])
-    for of_shape in directions.values():
-        updates_NRC = orthogonalise(torch.stack(list(of_shape.values())))
-        for matrix, update_RC in zip(of_shape, updates_NRC, strict=True):
-            move(matrix, update_RC, group)
+        if matrix.grad is not None:
+            of_shape.setdefault(matrix.shape, []).append(matrix)
+    for alike in of_shape.values():
+        together = max(1, LARGEST_PIECE // (alike[0].numel() * alike[0].element_size()))
+        for first in range(0, len(alike), together):
+            _update_piece(alike[first : first + together], state, group)
+
+
+def _update_piece(matrices: Sequence[Tensor], state: Any, group: dict[str, Any]) -> None:
+    updates_NRC = orthogonalise(torch.stack([_direction(each, state[each], group) for each in matrices]))
+    for matrix, update_RC in zip(matrices, updates_NRC, strict=True):
+        move(matrix, update_RC, group)
+
+
+def _direction(matrix: Tensor, kept: Any, group: dict[str, Any]) -> Tensor:
+    """The gradient of a matrix, mixed with its momentum, which moves on."""
+    gradient = matrix.grad
+    assert gradient is not None
+    if MOMENTUM not in kept:
+        kept[MOMENTUM] = torch.zeros_like(matrix)
+    momentum = kept[MOMENTUM].lerp_(gradient, 1 - group["momentum"])
+    return torch.lerp(gradient, momentum, group["momentum"])
 
 
 def orthogonalise(matrices_NRC: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """What real ranks hold in a step under each ZeRO stage, counted: state_run.py RANKS BUCKET
 
 Of each placement a JSON line: the bytes of all tensors that rank 0 holds at most during a step.
-Gradients are summed in pieces of BUCKET numbers. Layers are of unequal sizes, of which no number of ranks is
-a divisor.
+Gradients are summed, and matrices moved by Muon, in pieces of BUCKET numbers. Layers are of unequal sizes, of
+which no number of ranks is a divisor.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.bench.live_bytes import LiveBytes
-from walrus.training import engine_settings
+from walrus.training import engine_settings, muon
 from walrus.training.deepspeed_fence import load_deepspeed
 from walrus.training.distributed import join_world, leave_world
 from walrus.training.engine import Engine
@@ -30,7 +30,6 @@ WIDTHS = (
     *(371, 337, 341, 329, 347, 331, 359, 323, 353, 325, 343, 327),
     *(349, 333, 361, 335, 339, 321, 351, 319, 345, 317, 355, 318),
 )
-PARAMETERS = sum(inputs * outputs + outputs for inputs, outputs in pairwise(WIDTHS))
 MICRO_BATCHES, STEPS = 2, 3
 
 
@@ -83,6 +82,7 @@ def main() -> None:
     # Muon's iteration would be compiled in each world.
     torch.compiler.set_stance("force_eager")
     ranks, engine_settings.LARGEST_BUCKET = map(int, sys.argv[1:])
+    muon.LARGEST_PIECE = 4 * engine_settings.LARGEST_BUCKET
     for settings in placements(ranks):
         with tempfile.TemporaryDirectory() as folder:
             children = []

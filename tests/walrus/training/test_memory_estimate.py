@@ -7,14 +7,16 @@ import torch
 
 from shards.schema import Boundary, FieldSpec, Grid, Schema
 from tests.walrus.training.own_process import run_script
-from tests.walrus.training.state_run import PARAMETERS, placements
+from tests.walrus.training.state_run import Layers, placements
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
 from walrus.training.engine_settings import EngineSettings
-from walrus.training.memory_estimate import activations, footprint, parameters
+from walrus.training.memory_estimate import ParameterCount, activations, footprint, parameter_count
 
 PERIODIC = (Boundary.PERIODIC, Boundary.PERIODIC)
+PUBLISHED = parameter_count(PRESETS["walrus"], 67)
+MATRICES = ParameterCount(1000, 1000)
 MODEL = ModelSettings(hidden=64, heads=4, inner=8, mlp=192, blocks=4, drop_path=0.0)
 
 
@@ -50,14 +52,16 @@ def test_activations_are_estimated_to_a_fifth(shape, every):
 
 
 def test_the_published_model_has_its_parameters():
-    assert parameters(PRESETS["walrus"], 67) == 1_286_199_046
+    assert PUBLISHED.total == 1_286_199_046
+    # In each of 40 blocks, 14 E squared: 3 + 1 in time, 3 + 4 + 1 + 2 in space.
+    assert PUBLISHED.matrices == 40 * 14 * 1408**2
 
 
 def test_zero_shares_what_its_stage_says():
     rank, whole = Rank(0, 8, 2), 4000.0
     kept_by = {}
     for stage in (0, 1, 2, 3):
-        needed = footprint(1000, EngineSettings(zero_stage=stage), rank, 5.0)
+        needed = footprint(MATRICES, EngineSettings(zero_stage=stage), rank, 5.0)
         kept_by[stage] = needed.total - needed.buffers - 5
     assert kept_by == {
         0: 4 * whole,
@@ -66,26 +70,27 @@ def test_zero_shares_what_its_stage_says():
         3: 5 * whole / 8,
     }
     mics = EngineSettings(zero_stage=3, mics_shard_size=4)
-    assert footprint(1000, mics, rank, 0.0).weights == whole / 4
+    assert footprint(MATRICES, mics, rank, 0.0).weights == whole / 4
     muon = EngineSettings(zero_stage=1, optimizer="muon")
-    assert footprint(1000, muon, rank, 0.0).optimizer == 2 * whole / 8
-    assert footprint(1000, replace(muon, ema=0.99), rank, 0.0).optimizer == 3 * whole / 8
+    assert footprint(MATRICES, muon, rank, 0.0).optimizer == 2 * whole / 8
+    assert footprint(MATRICES, replace(muon, ema=0.99), rank, 0.0).optimizer == 3 * whole / 8
+    # What is no matrix has two moments.
+    assert footprint(ParameterCount(1000, 700), muon, rank, 0.0).optimizer == (0.7 + 2 * 0.3 + 1) * whole / 8
 
 
 def test_buffers_of_the_published_model_are_pieces_of_200_megabytes_and_what_zero_3_gathers():
     found = {}
     for stage in (0, 1, 2, 3):
-        needed = footprint(1_286_199_046, EngineSettings(zero_stage=stage), Rank(0, 96, 1), 0.0)
+        needed = footprint(PUBLISHED, EngineSettings(zero_stage=stage), Rank(0, 96, 1), 0.0)
         found[stage] = round(needed.buffers / 1e9, 2)
     assert found == {0: 2.0, 1: 0.25, 2: 0.45, 3: 4.4}
 
 
 def test_an_optimiser_in_the_memory_of_the_cpu_leaves_weights_and_what_is_exchanged_on_the_gpu():
-    count, rank = 1_286_199_046, Rank(0, 8, 1)
-    whole = 4e-9 * count
+    rank, whole = Rank(0, 8, 1), 4e-9 * PUBLISHED.total
     found = {}
     for stage in (1, 2, 3):
-        needed = footprint(count, EngineSettings(zero_stage=stage, offload="optimizer"), rank, 0.0)
+        needed = footprint(PUBLISHED, EngineSettings(zero_stage=stage, offload="optimizer"), rank, 0.0)
         found[stage] = round(needed.total / 1e9, 2), round(needed.host * 8 / 1e9 / whole, 2)
     assert found == {1: (10.69, 5.0), 2: (5.54, 6.0), 3: (5.04, 5.0)}
 
@@ -95,11 +100,13 @@ def test_the_state_and_buffers_of_real_ranks_are_those_of_the_table(monkeypatch)
     # About as large a share of the parameters as for the published model, of which every layer fits as well.
     bucket = 130_000
     ended = run_script(Path(__file__).with_name("state_run.py"), 2, bucket)
+    count = ParameterCount.of(Layers())
     counted = [json.loads(line) for line in ended.stdout.splitlines()]
     monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_BUCKET", bucket)
+    monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_PIECE", 4 * bucket)
     assert len(counted) == len(placements(2)), ended.stderr
     for settings, found in zip(placements(2), counted, strict=True):
-        needed = footprint(PARAMETERS, settings, Rank(0, 2, 1), 0.0)
+        needed = footprint(count, settings, Rank(0, 2, 1), 0.0)
         # Here the GPU is the CPU, which has what is kept in its memory as well.
         expected = needed.total + needed.host
         # A matrix that is cut between two ranks, which each of them holds whole, is not in the formula.

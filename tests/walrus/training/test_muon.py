@@ -5,8 +5,9 @@ import pytest
 import torch
 from deepspeed.runtime.zero.muon import original_muon
 
+from tests.bench.live_bytes import peak_bytes
 from walrus.training.deepspeed_fence import load_deepspeed
-from walrus.training.muon import MOMENTUM, orthogonalise, update_matrices
+from walrus.training.muon import MOMENTUM, WORK, orthogonalise, update_matrices
 
 GROUP = {"lr": 0.1, "weight_decay": 0.3, "momentum": 0.9}
 
@@ -32,6 +33,21 @@ def test_matrices_of_several_shapes_move_as_one_by_one_in_deepspeed():
             weights.mul_(1 - 0.1 * 0.3).sub_(0.1 * update)
     torch.testing.assert_close(matrices, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close([state[each][MOMENTUM] for each in matrices], momenta)
+
+
+def test_matrices_of_one_shape_move_in_pieces_which_bound_the_memory(monkeypatch):
+    # Square ones need most. The last piece is a smaller one.
+    matrices = [matrix(20, 20, seed) for seed in range(7)]
+    expected = [each.clone() for each in matrices]
+    for weights, moved in zip(expected, matrices, strict=True):
+        weights.grad = moved.grad
+    update_matrices(expected, defaultdict(dict), GROUP)
+    piece = 2 * matrices[0].nbytes
+    monkeypatch.setattr("walrus.training.muon.LARGEST_PIECE", piece)
+    state = {each: {MOMENTUM: torch.zeros_like(each)} for each in matrices}
+    held = peak_bytes(lambda: update_matrices(matrices, state, GROUP))
+    assert 0.9 * WORK * piece < held < 1.01 * WORK * piece
+    torch.testing.assert_close(matrices, expected)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(8, 3), (3, 8), (5, 5)])
