@@ -47,7 +47,8 @@ def local(path: Path | None) -> Path | None:
     if path is not None and re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
         url = str(path).replace(":/", "://", 1)
         raise typer.BadParameter(
-            f"{without_secrets(url)} is a URL; name a path of this machine, and copy the files there or here"
+            f"{without_secrets(url)} is a URL; name a path of this machine; walrus-ingest upload copies a "
+            "built dataset to a URL"
         )
     return path
 

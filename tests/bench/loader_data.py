@@ -71,13 +71,13 @@ def make(case: Case, folder: Path) -> None:
     if (folder / "windows.json").is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    fields = _waves(case)
+    fields = waves(case)
     np.save(folder / "frames.npy", fields)
     _write_well(fields, folder / "well")
     with h5py.File(folder / "chunked.hdf5", "w") as file:
         file.create_dataset("fields", data=fields, chunks=(1, 1, *case.frame_shape))
     for name, (packaging, codec, bits) in OURS.items():
-        _write_ours(rounded(fields, bits), folder / name, packaging, codec)
+        write_ours(rounded(fields, bits), folder / name, packaging, codec)
     for codec in ("raw", "lz4"):
         convert(Dataset(folder / f"zarr-{codec}" / NAME), "webdataset", folder / f"webdataset-{codec}")
     windows = _windows(case)
@@ -85,8 +85,8 @@ def make(case: Case, folder: Path) -> None:
     (folder / "windows.json").write_text(json.dumps(windows))
 
 
-def _waves(case: Case) -> Array:
-    """RMS about 1, so that shards divide by 2^0 and hold the very numbers."""
+def waves(case: Case) -> Array:
+    """[N, T, C, *S], of RMS about 1, so that shards divide by 2^0 and hold the very numbers."""
     chance = np.random.default_rng(7)
     cells = np.meshgrid(*(np.linspace(0, 6, size) for size in case.frame_shape[1:]), indexing="ij")
     fields = np.empty((case.trajectories, case.frames, *case.frame_shape), np.float32)
@@ -149,7 +149,8 @@ def _write_well(fields: Array, folder: Path) -> None:
                 field.attrs.update(dim_varying=[True] * len(space), sample_varying=True, time_varying=True)
 
 
-def _write_ours(fields: Array, root: Path, packaging: str, codec: CodecName) -> None:
+def write_ours(fields: Array, root: Path, packaging: str, codec: CodecName) -> None:
+    """Writes the fields [N, T, C, *S] as a dataset in a packaging and a codec."""
     frames, channels, *space = fields.shape[1:]
     grid = Grid(tuple("xyz"[: len(space)]), tuple(tuple(np.linspace(0, 6, size).tolist()) for size in space))
     periodic = ((Boundary.PERIODIC, Boundary.PERIODIC),) * len(space)
