@@ -23,15 +23,8 @@ from ingest.inferring.layout_by_names import (
     is_one_state_by_names,
     layout_by_names,
 )
-from ingest.inferring.no_grid import (
-    is_of_particles,
-    is_referred,
-    list_of_cells,
-    mesh,
-    no_grid,
-    particles,
-    places_cells,
-)
+from ingest.inferring.no_grid import is_referred, list_of_cells, mesh, no_grid, places_cells
+from ingest.inferring.particles import is_of_particles, lists_particles, particles
 from ingest.inferring.samples import pairs
 from ingest.layout import TIME
 from shards.errors import SourceError
@@ -85,6 +78,8 @@ def infer_layout(
             raise one_state(where, _when(arrays, listed), cure)
         found = layout_by_names(usable, unknown)
     found = found or layout_by_lengths(usable, root_numbers(arrays), _stated_cells(arrays))
+    found, aside = _beside_particles(found, arrays, listed, usable)
+    usable = [each for each in usable if each not in aside]
     if found is None or not _fits_its_lists(found):
         reason = no_grid(arrays, listed)
         if reason:
@@ -96,13 +91,7 @@ def infer_layout(
             raise SourceError(f"{where}: {reason}")
     if found is None:
         raise no_field(listed, where, cure)
-    _require_no_list_of_cells(found, arrays, listed, where)
-    cells = tuple(found.lengths[axis] for axis in found.axes)
-    for each in found.variable:
-        reason = along_wavenumbers(each.array.path, each.array.dimensions)
-        reason = reason or with_wavenumbers(each.array.path, cells, listed)
-        if reason:
-            raise SourceError(f"{where}: {reason}")
+    _require_space(found, arrays, listed, where)
     if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):
         found = replace(found, axes_from="CHECK: axes without labels, named in their order in the file.")
     if files == 1:
@@ -113,7 +102,7 @@ def infer_layout(
     broken = tuple(each for each in listed if each.fault is not None or not each.size)
     return replace(
         found,
-        rest=(*found.rest, *places, *broken),
+        rest=(*found.rest, *aside, *places, *broken),
         particles=particles(listed),
         split_names=by_split.words,
     )
@@ -171,21 +160,51 @@ def _fits_its_lists(found: InferredLayout) -> bool:
     return all(len(each.values) > 1 or each.values[0] == found.lengths[axis] for axis, each in lists)
 
 
-def _require_no_list_of_cells(
+def _beside_particles(
+    found: InferredLayout | None, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], usable: list[ArrayInfo]
+) -> tuple[InferredLayout | None, list[ArrayInfo]]:
+    """The layout of the arrays that are on a grid, and those of particles or probes next to it.
+
+    If no grid of several axes is left without these, the layout that was found, and no arrays. See
+    docs/decisions/0141.
+    """
+    points = 0
+    if found is not None and _list_of_cells(found, arrays, listed):
+        points = found.lengths[found.axes[0]]
+    aside = [each for each in usable if lists_particles(each) or points in (each.shape or ())]
+    others = [each for each in usable if each not in aside]
+    if not aside or not others:
+        return found, []
+    on_grid = layout_by_names(others) or layout_by_lengths(
+        others, root_numbers(arrays), _stated_cells(arrays)
+    )
+    return (found, []) if on_grid is None or len(on_grid.axes) < 2 else (on_grid, aside)
+
+
+def _require_space(
     found: InferredLayout, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str
 ) -> None:
-    """Raises SourceError if the only axis is a list of cells with positions in the file."""
+    """Raises SourceError if the only axis is a list of cells, or if fields are along wavenumbers."""
+    cells = tuple(found.lengths[axis] for axis in found.axes)
+    reasons = [_list_of_cells(found, arrays, listed)]
+    for each in found.variable:
+        reasons.append(along_wavenumbers(each.array.path, each.array.dimensions))
+        reasons.append(with_wavenumbers(each.array.path, cells, listed))
+    for reason in filter(None, reasons):
+        raise SourceError(f"{where}: {reason}")
+
+
+def _list_of_cells(found: InferredLayout, arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
+    """Why the only axis is a list of cells with positions in the file; empty if it is an axis."""
     if len(found.axes) > 1:
-        return
+        return ""
     (axis,) = found.axes
     model = found.variable[0]
     # States have no dimension for the time. A dimension with a list of coordinates is an axis.
     dimensions = dict(zip(reversed(model.words), reversed(model.array.dimensions), strict=False))
     if axis in found.lists.space:
         dimensions.clear()
-    reason = list_of_cells(arrays, listed, found.lengths[axis], dimensions.get(axis, ""))
-    if reason:
-        raise SourceError(f"{where}: {reason}")
+    return list_of_cells(arrays, listed, found.lengths[axis], dimensions.get(axis, ""))
 
 
 def _when(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:

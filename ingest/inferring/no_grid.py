@@ -92,24 +92,6 @@ def mesh(listed: tuple[ArrayInfo, ...]) -> str:
     return ""
 
 
-def is_of_particles(path: str) -> bool:
-    """Whether an array of openPMD holds numbers of particles and no field.
-
-    >>> is_of_particles("data/0/particles/ions/position/x"), is_of_particles("data/0/fields/rho")
-    (True, False)
-    """
-    return "/particles/" in path
-
-
-def particles(listed: tuple[ArrayInfo, ...]) -> str:
-    """A clause about the species of particles in a file; empty if there are none."""
-    paths = [each.path.partition("/particles/")[2] for each in listed if is_of_particles(each.path)]
-    species = sorted({path.partition("/")[0] for path in paths})
-    return (
-        f"particles of {', '.join(species)}: bin them onto the grid to have them as fields" if species else ""
-    )
-
-
 def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     """The reason, where no array is a field on a grid; empty where no mark of one is known."""
     along = (along_wavenumbers(each.path, each.dimensions) for each in listed)

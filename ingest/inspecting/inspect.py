@@ -16,7 +16,8 @@ from ingest.formats.arrays import Arrays, Hdf5Arrays
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS, marker
-from ingest.inferring.no_grid import mesh, particles
+from ingest.inferring.no_grid import mesh
+from ingest.inferring.particles import particles
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.identify import SourceMatch, match_sources
 from shards.errors import SourceError
