@@ -31,7 +31,8 @@ class RecipeField:
     the third channel of an array. `transform` is applied to the stored values, and the name must begin with
     it. `layout` names the axes of its arrays if they differ from those of the recipe. `faces` names, for each
     array, the axis on whose faces its values are: a cell gets the mean of its two faces. If there are as many
-    as cells, `faces_side` is their side. `power` fixes k of the scale 2^k; by default it is measured.
+    as cells, `faces_side` is their side. With `absent_faces` "zero", faces of walls and solid cells for which
+    the file has no value count as zero. `power` fixes k of the scale 2^k; by default it is measured.
 
     >>> RecipeField("velocity", rank=1, stored=("vx", "vy")).spec.components(("x", "y"))
     ('velocity_x', 'velocity_y')
@@ -46,6 +47,7 @@ class RecipeField:
     layout: str = ""
     faces: tuple[AxisName, ...] = ()
     faces_side: Literal["lower", "upper"] = "lower"
+    absent_faces: Literal["refuse", "zero"] = "refuse"
     power: Power | None = None
 
     @model_validator(mode="after")
@@ -65,7 +67,8 @@ class RecipeField:
 
     @model_validator(mode="after")
     def _every_array_has_its_faces(self) -> RecipeField:
-        known = (len(self.stored_names),) if self.faces_side == "upper" else (0, len(self.stored_names))
+        needs_faces = self.faces_side == "upper" or self.absent_faces == "zero"
+        known = (len(self.stored_names),) if needs_faces else (0, len(self.stored_names))
         if len(self.faces) not in known:
             raise ValueError(
                 f"field {self.name} has faces {list(self.faces)}; expected an axis for each of its "

@@ -153,6 +153,11 @@ TABLES = (
                 "cells, in the order in which the axis is stored.",
                 'faces_side = "upper"',
             ),
+            "absent_faces": RecipeKey(
+                "What a face counts as for which the file has no value, where it lies on a wall at the end "
+                "of an axis or next to a solid cell of `[mask]`. Zero is right for velocities.",
+                'absent_faces = "zero"',
+            ),
             "transform": RecipeKey(
                 "Transform of the values: `log10` (the field is then called `log10_NAME`) or `zeros` "
                 "(`zeros_like_NAME`).",

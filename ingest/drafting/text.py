@@ -22,7 +22,7 @@ from ingest.formats.arrays import ArrayFile, absent_chunks
 from ingest.formats.run_files import RunFiles
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inferring.fields import DraftField, draft_fields, is_mask
-from ingest.inferring.frames import FrameReader
+from ingest.inferring.frames import FrameReader, MissingCells
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from ingest.inspecting.folder_contents import FolderContents
@@ -168,20 +168,13 @@ class DraftText:
         """The lines of a mask: from an array that looks like one, or from cells with NaN."""
         found = [each for each in self.layout.fields if is_mask(each)]
         masks = [each for each in found if not self._reader.is_uniform(each)]
-        variable = [each for each in self.layout.variable if not is_mask(each)]
-        missing = {each.array.stored: self._reader.missing(each) for each in variable}
-        # Absent chunks do not mark a moving body.
-        holes = {
-            stored: each
-            for stored, each in missing.items()
-            if each.cells or (each.moves and stored not in self._absent)
-        }
+        holes = self._holes
         if masks:
             first = min(masks, key=lambda each: len(each.words))
             others = [each.array.stored for each in masks if each is not first]
             rule: dict[str, object] = {
                 "stored": first.array.stored,
-                "solid": self._reader.solid_where(first, variable),
+                "solid": self._reader.solid_where(first, self._variable),
                 "layout": " ".join(first.words),
             }
             said = (
@@ -191,7 +184,7 @@ class DraftText:
             also = [f"# (or one of {printable(', '.join(others))})"] if others else []
         elif holes:
             stored, hole = next(iter(holes.items()))
-            place = next(each for each in variable if each.array.stored == stored)
+            place = next(each for each in self._variable if each.array.stored == stored)
             rule = {"stored": stored, "solid": "nan", "layout": " ".join(place.words)}
             said = f"# DECIDE: {printable(stored)} has no value in {hole.cells} cells"
             said += ": uncomment if they are land or a body."
@@ -215,6 +208,21 @@ class DraftText:
             return []
         return ["", said, *also, "# [mask]", *(f"# {line(key, value)}" for key, value in rule.items())]
 
+    @cached_property
+    def _variable(self) -> list[PlacedArray]:
+        """The fields that change in time, without masks."""
+        return [each for each in self.layout.variable if not is_mask(each)]
+
+    @cached_property
+    def _holes(self) -> dict[str, MissingCells]:
+        """The cells without a value of each field; absent chunks do not mark a moving body."""
+        missing = {each.array.stored: self._reader.missing(each) for each in self._variable}
+        return {
+            stored: each
+            for stored, each in missing.items()
+            if each.cells or (each.moves and stored not in self._absent)
+        }
+
     def _field(self, field: DraftField) -> Iterator[str]:
         at_rest = not field.constant and not field.faces and self._rests(field)
         doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
@@ -235,6 +243,9 @@ class DraftText:
             yield f"{line('faces', list(field.faces))}  # a cell gets the mean of its two faces"
             if field.faces_side == "upper":
                 yield f"{line('faces_side', field.faces_side)}  # as the file says"
+            if field.rests_at_walls and (field.lacks_a_face or self._holes):
+                said = "CHECK: right if walls and land are at rest; a periodic axis has no walls"
+                yield f"{line('absent_faces', 'zero')}  # {said}"
         if field.constant or at_rest:
             yield line("layout", " ".join(field.layout))
         elif field.layout != self.layout.words:

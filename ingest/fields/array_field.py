@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.blocks import BlockGrid, join_blocks
+from ingest.fields.cell_faces import CellFaces
 from ingest.fields.numbers_at import find_arrays
 from ingest.fields.run_arrays import RunArrays
 from ingest.fields.series import SINGLE, SeriesPiece, joined, rows_of_steps
@@ -22,7 +23,6 @@ from ingest.layout import (
     SINGLE_CELL,
     TIME,
     TRAJECTORY,
-    FacesSide,
     split_channel,
     swept_axis,
     with_swept_axes,
@@ -47,10 +47,9 @@ class ArrayWithLayout:
     channel: int | None
     # The cells that are cut off at the lower and upper end of each axis.
     crop: Crop = field(default_factory=dict)
-    # The axis on whose faces the values are, if any. With as many faces as cells on a periodic axis, `wraps`
-    # is their side: the cell at one end takes its other face from the other end.
+    # The axis on whose faces the values are, if any, and how the cells take them.
     faces: str = ""
-    wraps: FacesSide | None = None
+    cell_faces: CellFaces = field(default_factory=CellFaces)
     # The lengths of several axes of trajectories; `layout` then has n1, n2, ... in place of n.
     sweep: Sweep = field(default_factory=Sweep)
 
@@ -93,22 +92,18 @@ class ArrayWithLayout:
         values = values.transpose(order)
         count = values.shape[0] if TIME in left else 1
         values = values.reshape(count, self.components, *values.shape[len(order) - len(self.axes) :])
-        return self._at_cells(values) if self.faces else values
+        return self._at_cells(values, row) if self.faces else values
 
-    def _at_cells(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _at_cells(self, values: npt.NDArray[Any], row: int) -> npt.NDArray[Any]:
         """Means of the two faces of each cell, in double precision, then in its type: docs/decisions/0175."""
-        axis = 2 + self.axes.index(self.faces)
-        along = np.moveaxis(values, axis, 0).astype(np.float64)
-        if self.wraps:
-            others = np.roll(along, -1 if self.wraps == "lower" else 1, axis=0)
-            means = np.moveaxis((along + others) / 2, 0, axis)
-        else:
-            means = np.moveaxis((along[:-1] + along[1:]) / 2, 0, axis)
+        axis = self.axes.index(self.faces)
+        along = np.moveaxis(values, 2 + axis, 0).astype(np.float64)
+        means = np.moveaxis(self.cell_faces.means(along, row, axis), 0, 2 + axis)
         return means.astype(values.dtype if values.dtype.kind == "f" else np.float64)
 
     def _more_faces(self, word: str) -> int:
         """How many faces an axis has beyond its cells."""
-        return 1 if word == self.faces and not self.wraps else 0
+        return 1 if word == self.faces and self.cell_faces.only is None else 0
 
     def _array(self, row: int) -> Array:
         return self.arrays[row] if len(self.arrays) > 1 else self.arrays[0]

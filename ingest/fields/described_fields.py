@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ingest.fields.array_field import ArrayField, ArrayWithLayout, lay_out, require_lengths
 from ingest.fields.blocks import BlockGrid, described_blocks
+from ingest.fields.cell_faces import CellFaces
 from ingest.fields.coordinates import described_grid
 from ingest.fields.field_stack import FieldStack, Obstacle, StoredField, schema_dtype, stated_sides
 from ingest.fields.grid import require_cells
@@ -23,7 +24,7 @@ from ingest.fields.sweep import Sweep, sweep_of
 from ingest.fields.times import described_rows
 from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.formats.side_lists import split_list_file
-from ingest.layout import CHANNEL, TIME, FacesSide, split_channel
+from ingest.layout import CHANNEL, TIME, split_channel
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from shards.errors import SourceError
@@ -41,11 +42,24 @@ def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> Field
     obstacle = described_obstacle(file, recipe, fields.shape, len(fields.steps), fields.sweep)
     if obstacle is not None and obstacle.moves:
         rows = tuple(replace(row, notes=(*row.notes, MOVES)) for row in rows)
-    on_faces = [field.name for field in recipe.fields if field.faces]
-    if on_faces:
-        note = f"{', '.join(on_faces)}: means of the two faces of each cell, where the file has the values"
-        rows = tuple(replace(row, notes=(*row.notes, note)) for row in rows)
+    notes = _notes_on_faces(recipe)
+    rows = tuple(replace(row, notes=(*row.notes, *notes)) for row in rows) if notes else rows
+    if obstacle is not None:
+        fields = fields.around(obstacle)
     return replace(fields.stacked(grid, rows, obstacle), fill_solid=True, at_once=_at_once(file))
+
+
+def _notes_on_faces(recipe: Recipe) -> list[str]:
+    """What the card says of fields that are means of faces."""
+    on_faces = [field.name for field in recipe.fields if field.faces]
+    at_rest = [field.name for field in recipe.fields if field.absent_faces == "zero"]
+    notes = []
+    if on_faces:
+        held = ", ".join(on_faces)
+        notes.append(f"{held}: means of the two faces of each cell, where the file has the values")
+    if at_rest:
+        notes.append(f"{', '.join(at_rest)}: zero on faces of walls and solid cells without a value")
+    return notes
 
 
 def _at_once(file: Arrays) -> int | None:
@@ -87,6 +101,14 @@ class DescribedFields:
     steps: tuple[int, ...]
     sweep: Sweep
 
+    def around(self, obstacle: Obstacle) -> DescribedFields:
+        """The same fields, with solid cells: faces next to them may have no value."""
+        fields = {}
+        for name, field in self.fields.items():
+            parts = (replace(part, cell_faces=part.cell_faces.around(obstacle)) for part in field.parts)
+            fields[name] = ArrayField(tuple(parts))
+        return replace(self, fields=fields)
+
     def stacked(self, grid: Grid, rows: tuple[Row, ...], obstacle: Obstacle | None) -> FieldStack:
         """The open file with these fields, and with the boundaries that the recipe states."""
         sides = stated_sides(self.where, self.recipe)
@@ -108,7 +130,7 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     """The fields, checked: they share one grid and have equal numbers of trajectories and frames."""
     blocks = described_blocks(file, recipe)
     fields = {field.name: _field(file, field, recipe, layout, blocks) for field in recipe.fields}
-    fields = _with_periodic_faces(fields, recipe)
+    fields = _with_cell_faces(fields, recipe)
     parts = list(chain.from_iterable(field.parts for field in fields.values()))
     sweep = sweep_of((part.where, part.swept) for part in parts)
     fields = {name: _swept(field, sweep) for name, field in fields.items()}
@@ -133,33 +155,37 @@ def _swept(field: ArrayField, sweep: Sweep) -> ArrayField:
     return ArrayField(tuple(replace(part, sweep=sweep) for part in field.parts))
 
 
-def _with_periodic_faces(fields: dict[str, ArrayField], recipe: Recipe) -> dict[str, ArrayField]:
-    """The fields; where a periodic axis has as many faces as cells, one face is that of both end cells."""
+def _with_cell_faces(fields: dict[str, ArrayField], recipe: Recipe) -> dict[str, ArrayField]:
+    """The fields, with what is known about the faces of their cells."""
     parts = list(chain.from_iterable(field.parts for field in fields.values()))
     cells = {axis: _cells(parts, axis) for axis in recipe.axes}
     found = {}
     for field in recipe.fields:
-        held = (_wrapped(part, cells, recipe, field.faces_side) for part in fields[field.name].parts)
+        held = (_with_faces(part, cells, recipe, field) for part in fields[field.name].parts)
         found[field.name] = ArrayField(tuple(held))
     return found
 
 
-def _wrapped(
-    part: ArrayWithLayout, cells: dict[str, int], recipe: Recipe, side: FacesSide
+def _with_faces(
+    part: ArrayWithLayout, cells: dict[str, int], recipe: Recipe, field: RecipeField
 ) -> ArrayWithLayout:
-    """The part, which wraps if it has as many faces as cells; raises SourceError on an axis that is not
-    periodic.
-    """
-    if not part.faces or part.length(part.faces) + 1 != cells[part.faces]:
+    """The part with its faces; raises SourceError if there are as many as cells, and one face is absent."""
+    if not part.faces:
         return part
+    as_many = part.length(part.faces) + 1 == cells[part.faces]
     sides = recipe.sides(part.faces)
-    if sides is None or sides[0] != Boundary.PERIODIC:
-        absent = "upper face of the last" if side == "lower" else "lower face of the first"
+    wraps = sides is not None and sides[0] == Boundary.PERIODIC
+    at_rest = field.absent_faces == "zero"
+    if as_many and not wraps and not at_rest:
+        absent = "upper face of the last" if field.faces_side == "lower" else "lower face of the first"
         raise SourceError(
             f"{part.where}: as many faces as cells along {part.faces}, which is not periodic: the {absent} "
-            "cell is absent; add it to the array, or bring the values to the cells"
+            'cell is absent; for a velocity that is zero on walls, add absent_faces = "zero" to the field; '
+            "otherwise add the face to the array, or bring the values to the cells"
         )
-    return replace(part, wraps=side)
+    return replace(
+        part, cell_faces=CellFaces(field.faces_side if as_many else None, wraps=wraps, at_rest=at_rest)
+    )
 
 
 def _cells(parts: list[ArrayWithLayout], axis: str) -> int:

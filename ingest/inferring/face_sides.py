@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ingest.contents.axis_names import letter
 from ingest.contents.number_lists import Values, values_of
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
+from ingest.inferring.staggered_grids import is_across_faces
 from ingest.layout import FacesSide
 from shards.errors import SourceError
 
@@ -24,10 +26,23 @@ NEAR = 0.75
 def with_face_sides(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
     """The layout with the side of faces that an attribute or the coordinates of the faces state.
 
-    Only arrays with as many faces as cells may have the faces of one side alone.
+    Only arrays with as many faces as cells may have the faces of one side alone. Such arrays on the faces of
+    levels are left out, because one face is absent, unless they are components.
     """
     sided = tuple(replace(each, faces_side=_side(arrays, layout, each)) for each in layout.on_faces)
-    return replace(layout, on_faces=sided)
+    open_ended = [each for each in sided if _lacks_a_level(each, layout)]
+    elsewhere = dict(layout.other_grids)
+    for each in open_ended:
+        key = ", ".join(each.array.dimensions)
+        elsewhere[key] = (*elsewhere.get(key, ()), each.array.path)
+    kept = tuple(each for each in sided if each not in open_ended)
+    return replace(layout, on_faces=kept, other_grids=elsewhere)
+
+
+def _lacks_a_level(each: PlacedArray, layout: InferredLayout) -> bool:
+    """Whether an array has as many faces as levels, which are never periodic, and is no component."""
+    as_many = each.lengths[each.faces] == layout.lengths[each.faces]
+    return as_many and letter(each.faces) == "z" and not is_across_faces(each)
 
 
 def _side(arrays: ArrayFile, layout: InferredLayout, each: PlacedArray) -> FacesSide | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ingest.contents.axis_names import SPACE_NAME, letter
 from ingest.inferring.axis_orders import STACKS
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray, Words
+from ingest.inferring.staggered_grids import rests_at_walls
 from ingest.layout import CHANNEL, TIME, FacesSide
 from shards.schema import FieldSpec
 
@@ -45,6 +46,9 @@ class DraftField:
     # Per array the axis on whose faces it is; none where it is in cells.
     faces: Words = ()
     faces_side: FacesSide = "lower"
+    # Whether all its arrays are velocities across faces, and whether one of them has no face at one end.
+    rests_at_walls: bool = False
+    lacks_a_face: bool = False
 
 
 def draft_fields(layout: InferredLayout) -> list[DraftField]:
@@ -57,14 +61,28 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
             faces, side = (each.faces,) if each.faces else (), each.faces_side or "lower"
             found = _fields_of(each, layout.axes)
             fields += [replace(field, faces=faces, faces_side=side) for field in found]
-    return _unique(
-        [replace(field, doubt=_joined(field.doubt, _doubt(field, layout))) for field in fields], layout.axes
-    )
+    return _unique([_with_doubts(field, layout) for field in fields], layout.axes)
 
 
 def is_mask(each: PlacedArray) -> bool:
     """Whether its name suggests that it marks solid cells of other fields."""
     return bool(MASK_NAME.search(each.array.name)) and CHANNEL not in each.words
+
+
+def _with_doubts(field: DraftField, layout: InferredLayout) -> DraftField:
+    """The field with what a person should check, and with what is known about its faces."""
+    on_faces = [each for each in layout.on_faces if each.array.stored in field.stored]
+    field = replace(
+        field,
+        rests_at_walls=bool(on_faces) and all(map(rests_at_walls, on_faces)),
+        lacks_a_face=any(_as_many(each, layout) for each in on_faces),
+    )
+    return replace(field, doubt=_joined(field.doubt, _doubt(field, layout)))
+
+
+def _as_many(each: PlacedArray, layout: InferredLayout) -> bool:
+    """Whether an array has as many faces as cells, so that one is absent unless the axis is periodic."""
+    return bool(each.faces) and each.lengths[each.faces] == layout.lengths[each.faces]
 
 
 def _doubt(field: DraftField, layout: InferredLayout) -> str:
@@ -82,17 +100,17 @@ def _doubt(field: DraftField, layout: InferredLayout) -> str:
 
 def _assumed_side(each: PlacedArray, layout: InferredLayout) -> FacesSide | None:
     """The side of the faces, lower where the file does not state it; None for an array with both ends."""
-    as_many = bool(each.faces) and each.lengths[each.faces] == layout.lengths[each.faces]
-    return each.faces_side or ("lower" if as_many else None)
+    return each.faces_side or ("lower" if _as_many(each, layout) else None)
 
 
 def _doubt_of_faces(on_faces: list[PlacedArray], layout: InferredLayout) -> str:
     """What must hold for arrays on faces: periodic axes, the side of faces, one value more by chance."""
     doubts = []
-    as_many = [each for each in on_faces if each.lengths[each.faces] == layout.lengths[each.faces]]
+    as_many = [each for each in on_faces if _as_many(each, layout)]
     if as_many:
-        axes = ", ".join(each.faces for each in as_many)
-        doubts.append(f"right if {axes} is periodic")
+        if not all(map(rests_at_walls, on_faces)):
+            axes = ", ".join(each.faces for each in as_many)
+            doubts.append(f"right if {axes} is periodic")
         if any(each.faces_side is None for each in as_many):
             doubts.append('the first value is taken for a lower face; otherwise add faces_side = "upper"')
     unnamed = [each.faces for each in on_faces if not any(each.array.dimensions)]

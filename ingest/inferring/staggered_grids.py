@@ -16,6 +16,10 @@ COMPONENT = re.compile(
 )
 
 
+# Components of other fields than velocities and momenta.
+_MAGNETIC = re.compile("b|e|mag", re.IGNORECASE)
+
+
 def grids_of(fields: list[NamedAxes]) -> dict[frozenset[str], list[NamedAxes]]:
     grids: dict[frozenset[str], list[NamedAxes]] = {}
     for each in fields:
@@ -23,10 +27,10 @@ def grids_of(fields: list[NamedAxes]) -> dict[frozenset[str], list[NamedAxes]]:
     return grids
 
 
-def _direction(name: str) -> str:
+def direction(name: str) -> str:
     """The direction of a component by its name, x, y or z; empty for other fields.
 
-    >>> _direction("SSU"), _direction("vel_y"), _direction("b3"), _direction("theta")
+    >>> direction("SSU"), direction("vel_y"), direction("b3"), direction("theta")
     ('x', 'y', 'z', '')
     """
     found = COMPONENT.fullmatch(name)
@@ -34,6 +38,17 @@ def _direction(name: str) -> str:
         return ""
     letters, place = ("uvw", found["uvw"]) if found["uvw"] else ("xyz123", found["axis"])
     return "xyz"[letters.index(place.lower()) % 3]
+
+
+def is_across_faces(each: PlacedArray) -> bool:
+    """Whether an array is the component across the faces on which it is."""
+    along = letter(each.faces)
+    return along != "" and direction(each.array.name) == along
+
+
+def rests_at_walls(each: PlacedArray) -> bool:
+    """Whether an array is a velocity or momentum across faces, which is zero on walls."""
+    return is_across_faces(each) and not _MAGNETIC.match(each.array.name)
 
 
 def claim(space: frozenset[str], grids: dict[frozenset[str], list[NamedAxes]]) -> tuple[int, int, bool, int]:
@@ -49,8 +64,8 @@ def claim(space: frozenset[str], grids: dict[frozenset[str], list[NamedAxes]]) -
         staggered = _staggered(others[0], members[0])
         if staggered:
             around += 1
-            own += letter(axis_word(staggered[0])) in {_direction(each.array.name) for each in others}
-    in_cells = not all(_direction(each.array.name) for each in members)
+            own += letter(axis_word(staggered[0])) in {direction(each.array.name) for each in others}
+    in_cells = not all(direction(each.array.name) for each in members)
     return own, around, in_cells, sum(each.array.size for each in members)
 
 
@@ -64,15 +79,15 @@ def cells_between(grids: dict[frozenset[str], list[NamedAxes]]) -> NamedAxes | N
     lengths: dict[str, int] = {}
     components: dict[str, NamedAxes] = {}
     for members in grids.values():
-        directions = {_direction(each.array.name) for each in members}
+        directions = {direction(each.array.name) for each in members}
         if len(directions) == 1 and "" not in directions:
             components.setdefault(directions.pop(), members[0])
 
-    for direction, each in components.items():
+    for component, each in components.items():
         lengths |= PlacedArray(each.array, each.words).lengths
         for word in each.space:
             along = letter(axis_word(word))
-            if (faces if along == direction else cells).setdefault(along, word) != word:
+            if (faces if along == component else cells).setdefault(along, word) != word:
                 return None
 
     if len(components) < 2 or set(cells) != set(components) or set(faces) != set(components):
@@ -104,8 +119,8 @@ def _staggered(each: NamedAxes, model: NamedAxes) -> tuple[str, str, int] | None
     if len(apart) != 1 or len(lacking) != 1:
         return None
     (its,), (own,) = apart, lacking
-    direction = letter(axis_word(its))
-    if not direction or direction != letter(axis_word(own)):
+    along = letter(axis_word(its))
+    if not along or along != letter(axis_word(own)):
         return None
     lengths = PlacedArray(model.array, model.words).lengths
     more = PlacedArray(each.array, each.words).lengths[its] - lengths[own]

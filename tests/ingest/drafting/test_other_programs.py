@@ -60,7 +60,7 @@ def test_velocities_on_faces_are_drafted_with_the_grid_of_the_cells(tmp_path, al
     text = draft(write_netcdf(tmp_path / "out.nc", arrays))
     assert 'axes = ["y", "x"]' in text
     assert 'stored = ["v", "u"]\nfaces = ["y", "x"]' in text
-    assert ("right if x is periodic" in text) == (along == "xh")
+    assert ('absent_faces = "zero"' in text) == (along == "xh")
     assert "are not taken" not in text
 
 

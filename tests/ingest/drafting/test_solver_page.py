@@ -164,12 +164,18 @@ def mom(place: Path) -> Values:
 
 
 def veros(place: Path) -> Values:
-    layers = np.stack([k + a.transpose(turned) for k in range(4)], 1)
-    data = {"temp": (("Time", "zt", "yt", "xt"), layers)}
+    volume = np.stack([k + a.transpose(turned) for k in range(4)], 1)
+    volume[:, :2, land.T] = np.nan
+    data = {"temp": (("Time", "zt", "yt", "xt"), volume)}
+    for name, axis, faces in (("w", 1, "zw"), ("v", 2, "yu"), ("u", 3, "xu")):
+        axes = tuple(faces if word[0] == faces[0] else word for word in ("Time", "zt", "yt", "xt"))
+        # The face above a cell: it has no value if there is land on one of its sides.
+        above = np.minimum(np.arange(volume.shape[axis]) + 1, volume.shape[axis] - 1)
+        data[name] = (axes, volume + volume.take(above, axis))
     xr.Dataset(data, coords={"Time": t, "zt": np.arange(4.0), "yt": y, "xt": x}).to_netcdf(
         place / "run.snapshot.nc"
     )
-    return 3 + a.transpose(turned)
+    return np.nan_to_num(volume)
 
 
 def era5(place: Path) -> Values:

@@ -32,10 +32,12 @@ RECIPE = {
 }
 
 
-def frames(folder, u=U, v=V, **changes) -> np.ndarray:
+def frames(folder, u=U, v=V, solid=None, **changes) -> np.ndarray:
     """[T, C, x, y] as read, of velocity and pressure."""
     with h5py.File(folder / "run.h5", "w") as file:
         file["u"], file["v"], file["p"] = u, v, P
+        if solid is not None:
+            file["solid"] = solid
     recipe = make(Recipe, RECIPE | changes, "channel.toml")
     (run,) = find_inputs(recipe, folder)
     with find("arrays").open_file(run.place, recipe) as opened:
@@ -81,12 +83,47 @@ def test_ghost_cells_are_cut_on_faces_and_cells_alike(tmp_path):
 
 def test_as_many_faces_as_cells_are_refused_on_an_axis_that_is_not_periodic(tmp_path):
     with pytest.raises(
-        SourceError, match=r"run.h5:/u: .*not periodic: the upper face of the last cell is absent"
+        SourceError, match=r"run.h5:/u: .*the upper face of the last cell is absent; .*absent_faces = .zero"
     ):
         frames(tmp_path, u=U[:, :, :X])
 
 
+@pytest.mark.parametrize("side", ["lower", "upper"])
+def test_an_absent_face_on_a_wall_may_count_as_zero(tmp_path, side):
+    pad = (0, 1) if side == "lower" else (1, 0)
+    velocity = RECIPE["fields"][0] | {"absent_faces": "zero", "faces_side": side}
+    held = frames(tmp_path, u=U[:, :, :X], fields=[velocity, RECIPE["fields"][1]])
+    closed = np.pad(U[:, :, :X], ((0, 0), (0, 0), pad))
+    np.testing.assert_array_equal(held[:, 0], means(closed, 2))
+    sides = RECIPE["boundaries"] | {"x": ["periodic", "periodic"]}
+    around = frames(tmp_path, u=U[:, :, :X], fields=[velocity, RECIPE["fields"][1]], boundaries=sides)
+    np.testing.assert_array_equal(around[:, 0], means(np.pad(U[:, :, :X], ((0, 0), (0, 0), pad), "wrap"), 2))
+
+
+def test_a_face_without_a_value_counts_as_zero_only_next_to_solid_cells(tmp_path):
+    u, v = U.copy(), V.copy()
+    # The other face of the solid cell has a value, which is kept.
+    u[:, 2, 3] = np.nan
+    v[:, 2:4, 3] = np.nan
+    # No land is here.
+    v[1, 1, 6] = np.nan
+    solid = np.zeros((Y, X), "u1")
+    solid[2, 3] = 1
+    mask = {"stored": "solid", "solid": "nonzero", "layout": "y x"}
+    velocity = RECIPE["fields"][0] | {"absent_faces": "zero"}
+    read = frames(tmp_path, u, v, solid=solid, fields=[velocity, RECIPE["fields"][1]], mask=mask)
+    at_rest = v.copy()
+    at_rest[:, 2:4, 3] = 0
+    for channel, closed, axis in ((0, np.nan_to_num(u), 2), (1, at_rest, 1)):
+        np.testing.assert_array_equal(read[:, channel], means(closed, axis))
+    assert np.isnan(read[1, 1]).sum() == 2
+
+
 def test_a_recipe_names_the_faces_of_every_array(tmp_path):
-    for faces in ({"faces": ["x"]}, {"faces": [], "faces_side": "upper"}):
+    for faces in (
+        {"faces": ["x"]},
+        {"faces": [], "faces_side": "upper"},
+        {"faces": [], "absent_faces": "zero"},
+    ):
         with pytest.raises(SettingsError, match="expected an axis for each of its 2 stored names"):
             frames(tmp_path, fields=[RECIPE["fields"][0] | faces])
