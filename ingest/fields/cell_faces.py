@@ -1,4 +1,4 @@
-"""Means of the two faces of each cell, also where a wall or land has no value (docs/decisions/0175, 0140)."""
+"""Means of the two faces of each cell (docs/decisions/0175), also at walls and land (docs/decisions/0140)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CellFaces:
 
     `only` is the side of faces of which there are as many as cells; otherwise there is one more. If the axis
     `wraps`, the absent face is that of the other end. Otherwise, with `at_rest`, it lies on a wall and is
-    zero, and so are faces without a value next to solid cells.
+    zero, and so are faces without a value at the ends of the axis and next to solid cells.
     """
 
     only: FacesSide | None = None
@@ -37,9 +37,8 @@ class CellFaces:
         `axis` is the number of the axis L in the grid, and `row` that of the trajectory.
         """
         faces = self._all(stored)
-        if self.obstacle is not None:
-            wall = self._beside_solid(np.moveaxis(self.obstacle.solid(row), axis, 0))
-            faces = np.where(np.isnan(faces) & wall[:, None, None], 0.0, faces)
+        if self.at_rest:
+            faces = np.where(np.isnan(faces) & self._on_walls(faces, row, axis), 0.0, faces)
         means: Values = (faces[:-1] + faces[1:]) / 2
         return means
 
@@ -51,9 +50,12 @@ class CellFaces:
         absent = other_end if self.wraps else np.zeros_like(other_end)
         return np.concatenate((stored, absent) if self.only == "lower" else (absent, stored))
 
-    def _beside_solid(self, solid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """The faces [L + 1, other axes] of solid cells [L, other axes]."""
-        beyond = solid if self.wraps else np.zeros_like(solid)
+    def _on_walls(self, faces: Values, row: int, axis: int) -> npt.NDArray[np.bool_]:
+        """Which faces [L + 1, 1, 1, other axes] are at an end of the axis or next to solid cells."""
+        solid = np.zeros((len(faces) - 1, *faces.shape[3:]), bool)
+        if self.obstacle is not None:
+            solid = np.moveaxis(self.obstacle.solid(row), axis, 0)
+        beyond = solid if self.wraps else np.ones_like(solid)
         cells = np.concatenate([beyond[-1:], solid, beyond[:1]])
-        faces: npt.NDArray[np.bool_] = cells[:-1] | cells[1:]
-        return faces
+        walls: npt.NDArray[np.bool_] = (cells[:-1] | cells[1:])[:, None, None]
+        return walls

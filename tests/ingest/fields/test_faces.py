@@ -100,20 +100,20 @@ def test_an_absent_face_on_a_wall_may_count_as_zero(tmp_path, side):
     np.testing.assert_array_equal(around[:, 0], means(np.pad(U[:, :, :X], ((0, 0), (0, 0), pad), "wrap"), 2))
 
 
-def test_a_face_without_a_value_counts_as_zero_only_next_to_solid_cells(tmp_path):
+def test_a_face_without_a_value_counts_as_zero_only_at_ends_and_next_to_solid_cells(tmp_path):
     u, v = U.copy(), V.copy()
     # The other face of the solid cell has a value, which is kept.
     u[:, 2, 3] = np.nan
     v[:, 2:4, 3] = np.nan
-    # No land is here.
-    v[1, 1, 6] = np.nan
+    # No land is here; the last face is at the end of the axis.
+    v[1, 1, 6] = v[:, -1, 0] = np.nan
     solid = np.zeros((Y, X), "u1")
     solid[2, 3] = 1
     mask = {"stored": "solid", "solid": "nonzero", "layout": "y x"}
     velocity = RECIPE["fields"][0] | {"absent_faces": "zero"}
     read = frames(tmp_path, u, v, solid=solid, fields=[velocity, RECIPE["fields"][1]], mask=mask)
     at_rest = v.copy()
-    at_rest[:, 2:4, 3] = 0
+    at_rest[:, 2:4, 3] = at_rest[:, -1, 0] = 0
     for channel, closed, axis in ((0, np.nan_to_num(u), 2), (1, at_rest, 1)):
         np.testing.assert_array_equal(read[:, channel], means(closed, axis))
     assert np.isnan(read[1, 1]).sum() == 2
