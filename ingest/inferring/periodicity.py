@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ingest.contents.listing import ArrayInfo
+from ingest.contents.number_lists import values_of
 from ingest.inferring.frames import FrameReader
 from ingest.repeated_end import EQUAL, repeats_its_first_cells
 from shards.schema import Frames
@@ -31,13 +32,15 @@ class EndComparison:
 
     `jump` is the mean jump from the last cell to the first, relative to the steps to their neighbours; None
     if nothing varies along the axis. `repeated`: the last cells equal the first. `at_rest`: all fields are
-    constant along either end. `latitude`: the axis ends at the poles or before them.
+    constant along either end. `latitude`: the axis ends at the poles or before them. `stretched`: cells
+    differ in width by more than a tenth, as levels do and cells of periodic axes hardly ever.
     """
 
     jump: float | None = None
     repeated: bool = False
     at_rest: bool = False
     latitude: bool = False
+    stretched: bool = False
 
     @property
     def side(self) -> Literal["wall", "open", "periodic"]:
@@ -46,7 +49,7 @@ class EndComparison:
             return "periodic"
         if self.at_rest or (self.jump is not None and self.jump >= APART):
             return "wall"
-        return "open" if self.latitude else "periodic"
+        return "open" if self.latitude or self.stretched else "periodic"
 
     @property
     def words(self) -> str:
@@ -61,6 +64,8 @@ class EndComparison:
             return "fields are constant on both ends, as at walls"
         if self.latitude:
             return "latitude: never periodic"
+        if self.stretched and not (self.jump is not None and self.jump >= APART):
+            return "cells of different width: hardly periodic"
         if self.jump is None or NEAR < self.jump < APART:
             return ""
         if self.jump >= APART:
@@ -88,8 +93,19 @@ def axis_ends(reader: FrameReader, cut: Mapping[str, tuple[int, int]]) -> dict[s
         latitude = axis in layout.lists.space and _is_latitude(layout.lists.space[axis])
         at_rest = len(layout.axes) > 1 and bool(known) and all(_rests(each, number) for each in channels)
         repeated = bool(known) and not latitude and repeats_its_first_cells(frames, number)
-        found[axis] = EndComparison(max(known, default=None), repeated, at_rest, latitude)
+        stretched = _is_stretched(reader, axis)
+        found[axis] = EndComparison(max(known, default=None), repeated, at_rest, latitude, stretched)
     return found
+
+
+def _is_stretched(reader: FrameReader, axis: str) -> bool:
+    """Whether the list of an axis has steps that differ by more than a tenth."""
+    listed = reader.layout.lists.space.get(axis)
+    cells = None if listed is None or len(listed.values) > 1 else values_of(reader.arrays, listed)
+    if cells is None or len(cells) < 3 or not np.isfinite(cells).all():
+        return False
+    steps = np.abs(np.diff(cells))
+    return bool(steps.max() > 1.1 * steps.min())
 
 
 def _is_latitude(listed: ArrayInfo) -> bool:
