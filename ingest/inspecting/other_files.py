@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 from ingest.formats.run_files import runs_among
@@ -21,7 +22,7 @@ def with_others(contents: FolderContents, folder: Path, found: Sequence[Path]) -
 
     Runs in folders of different depth are one family. A restart file that fits the pattern is excluded.
     """
-    contents = _at_any_depth(contents, folder, found)
+    contents = _of_one_kind(_at_any_depth(contents, folder, found), folder, found)
     names = [path.relative_to(folder).as_posix() for path in found]
     if contents.files == 1 < len(names):
         # A * would take the others as well.
@@ -42,6 +43,27 @@ def with_others(contents: FolderContents, folder: Path, found: Sequence[Path]) -
         others_hold_fields=any(_holds_fields(folder / name) for name in others[:MANY_OPENED]),
         excluded=tuple(again),
     )
+
+
+def _of_one_kind(contents: FolderContents, folder: Path, found: Sequence[Path]) -> FolderContents:
+    """The contents with the file of the most fields alone, if the files are different outputs of one run.
+
+    Files of which any two have less than half of their fields in common are no runs: acc.snapshot.nc,
+    acc.averages.nc and acc.energy.nc of veros.
+    """
+    if contents.kind != "runs" or names_parts(contents.pattern):
+        return contents
+    paths = {path.relative_to(folder).as_posix(): path for path in found}
+    files = [paths[name] for name in _fitting(contents.pattern, list(paths))]
+    if not 1 < len(files) <= MANY_OPENED:
+        return contents
+    held = {path: _fields(path) for path in files}
+    pairs = combinations(held.values(), 2)
+    if any(2 * len(one & other) >= len(one | other) for one, other in pairs):
+        return contents
+    first = max(files, key=lambda path: len(held[path]))
+    pattern = first.relative_to(folder).as_posix()
+    return replace(contents, first=first, pattern=pattern, files=1, runs=1, doubt="")
 
 
 def _at_any_depth(contents: FolderContents, folder: Path, found: Sequence[Path]) -> FolderContents:
@@ -73,7 +95,12 @@ def _counted(contents: FolderContents, folder: Path, names: Sequence[str]) -> Fo
 
 
 def _holds_fields(path: Path) -> bool:
+    return bool(_fields(path))
+
+
+def _fields(path: Path) -> frozenset[str]:
+    """The fields of a file; none if it cannot be read."""
     try:
-        return bool(fields_of(path))
+        return fields_of(path)
     except SourceError:
-        return False
+        return frozenset()

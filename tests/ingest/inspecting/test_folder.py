@@ -154,3 +154,18 @@ def test_a_folder_with_a_label_names_the_dataset_and_a_numbered_run_does_not(tmp
     place = tmp_path / "channel" / folder
     place.mkdir(parents=True)
     assert dataset_name(place) == name
+
+
+def test_runs_may_differ_in_one_field_and_outputs_of_other_kinds_are_no_runs(tmp_path):
+    for name, fields in (("low", "uvp"), ("high", "uv"), ("means", "abc")):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["t"] = np.arange(T)
+            for field in fields:
+                file[field] = np.ones((T, X, Y))
+    assert look_through(tmp_path).runs == 3
+    (tmp_path / "high.h5").unlink()
+    with h5py.File(tmp_path / "means.h5", "a") as file:
+        file["u"] = np.ones((T, X, Y))
+    found = look_through(tmp_path)
+    assert (found.pattern, found.others, found.runs) == ("means.h5", ("low.h5",), 1)
+    assert found.others_hold_fields

@@ -66,3 +66,16 @@ def velocities_of_veros_on_upper_faces_between_walls_and_land(folder):
     )
     fields = wanted | {"temp": np.where(land, np.nan, volume)}
     return Right(path, fields, TIME, solid=land)
+
+
+@layout
+def outputs_of_veros_of_which_one_holds_most_fields(folder):
+    grid, lists = ("Time", "yt", "xt"), {"Time": TIME, "yt": CELLS["y"], "xt": CELLS["x"]}
+    lists = {name: ((name,), values) for name, values in lists.items()}
+    values = U.swapaxes(1, 2)
+    snapshot = {name: (grid, values + number) for number, name in enumerate(("temp", "salt", "rho", "tke"))}
+    averages = {name: (grid, values - 1) for name in ("temp", "psi", "forcing")}
+    write_netcdf(folder / "acc.averages.nc", averages | lists)
+    write_netcdf(folder / "acc.energy.nc", {"k_m": (("Time",), TIME), "Time": lists["Time"]})
+    write_netcdf(folder / "acc.snapshot.nc", snapshot | lists)
+    return Right(folder, {"temp": values, "tke": values + 3}, TIME)
