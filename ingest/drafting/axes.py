@@ -15,6 +15,7 @@ from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
 from ingest.formats.arrays import whole
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.periodicity import EndComparison, axis_ends
+from ingest.inferring.stated_ends import stated_ends
 from shards.errors import SourceError
 from shards.program.console import printable
 
@@ -53,7 +54,7 @@ class AxisLines(FileLines):
         cells = self.layout.lengths[axis] - lower - upper
         unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
         if listed is None:
-            return self._by_spacing(axis) or self._by_faces(axis) or unknown
+            return self._by_spacing(axis) or self._by_faces(axis) or self._by_ends(axis) or unknown
         # MATLAB stores lists as one row.
         is_list = max(listed.lengths, default=1) == listed.size
         if not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed):
@@ -90,6 +91,14 @@ class AxisLines(FileLines):
                 note = f"{count - 1} cells, between the faces {printable(dimension)}"
                 return f"{inline_table(axis, ends)}  # {note}"
         return ""
+
+    def _by_ends(self, axis: str) -> str:
+        """The rule for cells of equal width between ends that attributes state; empty if none do."""
+        ends = stated_ends(self.arrays, self.layout.variable[0].array, axis)
+        if ends is None:
+            return ""
+        rule = inline_table(axis, {"lower": ends.lower, "upper": ends.upper})
+        return f"{rule}  # CHECK: the ends of the cells, from {printable(ends.words)}"
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
         """Whether a list has one row per trajectory."""

@@ -12,12 +12,12 @@ from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.inferring.halo import Halo
 from ingest.inferring.inferred_layout import InferredLayout
 from ingest.inferring.listed_halo import GHOST_NAME, MOST_GHOSTS, ListedHalo
+from ingest.inferring.stated_ends import ENDS
 from shards.errors import SourceError
 
 # Names of the number of cells, and of the length of the domain, along an axis.
 CELLS = ("n{}", "n_{}", "num_{}", "{}cells", "{}_cells", "n{}_cells")
 LENGTHS = ("l{}", "l_{}", "length_{}", "{}_length", "domain_{}", "{}len", "size_{}")
-ENDS = (("{}min", "{}max"), ("{}_min", "{}_max"), ("{}lo", "{}hi"), ("{}_lower", "{}_upper"))
 # Lists of lengths, one for each axis.
 LISTS = ("domain", "domain_size", "domain_length", "lengths", "extent", "box", "box_size", "boxsize")
 CLOSE = 1e-4
