@@ -1,10 +1,12 @@
 """What is used of DeepSpeed's inside is checked when an engine starts."""
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from shards.errors import MismatchError
+from tests.walrus.training.own_process import run_script
 from walrus.training.deepspeed_fence import NAMES, OF_OPTIMIZER, check_optimizer, load_deepspeed
 
 
@@ -16,6 +18,12 @@ def test_a_version_without_a_name_is_refused_in_one_sentence(monkeypatch, module
     words = f"DeepSpeed .*: {module} has no {name}; install the version that was tried: deepspeed==0.19"
     with pytest.raises(MismatchError, match=words):
         load_deepspeed()
+
+
+def test_without_a_gpu_no_compiler_is_loaded():
+    loaded = run_script(Path(__file__).with_name("modules_run.py")).stdout.split()
+    assert "deepspeed.runtime.zero.muon.original_muon" in loaded
+    assert "torch._inductor.compile_fx" not in loaded
 
 
 def test_an_optimiser_without_its_tables_is_refused():
