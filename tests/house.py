@@ -24,6 +24,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -172,9 +173,10 @@ def _box(module: str) -> str:
     return ".".join(module.split(".")[:2])
 
 
-def _comment_lines(text: str) -> set[int]:
+@cache
+def _comment_lines(text: str) -> frozenset[int]:
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+    return frozenset(token.start[0] for token in tokens if token.type == tokenize.COMMENT)
 
 
 def _docstring(node: ast.AST) -> ast.Constant | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("shards", "ingest", "walrus", "pipelines")
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Dotted name of every module, a room's `__init__` under the name of the room, and its file."""
     files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
@@ -24,7 +26,8 @@ def module_name(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
-def imported_names(text: str) -> set[str]:
+@cache
+def imported_names(text: str) -> frozenset[str]:
     """Every dotted name that a module imports, wherever in it; `from a import b` gives `a` and `a.b`."""
     names = set()
     for node in ast.walk(ast.parse(text)):
@@ -34,7 +37,7 @@ def imported_names(text: str) -> set[str]:
             assert not node.level, f"line {node.lineno}: a relative import; name the whole path"
             module = node.module or ""
             names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def imports() -> dict[str, set[str]]:
@@ -51,7 +54,7 @@ def imports_of(sources: dict[str, str]) -> dict[str, set[str]]:
         found = imported_names(text) & known
         # `from ingest.formats import hdf5` names the room too, which is not meant.
         rooms = {each for each in found if any(other.startswith(f"{each}.") for other in found)}
-        arrows[names[path]] = found - rooms - {names[path]}
+        arrows[names[path]] = set(found - rooms - {names[path]})
     return arrows
 
 

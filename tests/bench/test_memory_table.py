@@ -38,13 +38,19 @@ def test_autocast_keeps_less():
     assert 0.5 < sizes[1] / sizes[0] < 0.9
 
 
+def kept_of_all_blocks(model, sizes):
+    """Every four blocks keep the same: those of 40 follow from 4 and 8, in a third of the time."""
+    four, eight = (kept_bytes(replace(model, blocks=blocks), *sizes, half=True) for blocks in (4, 8))
+    return four + (eight - four) * (model.blocks - 4) // 4
+
+
 @pytest.mark.slow
 def test_the_page_says_which_card_holds_the_published_model_as_it_is_counted():
     page = Path(__file__).parents[2] / "docs" / "scaling.md"
     kept = {}
     for every in EVERY:
         model = replace(PRESETS["walrus"], checkpoint_every=every)
-        kept[every] = max(kept_bytes(model, *sizes, half=True) for sizes in (PLANE, VOLUME))
+        kept[every] = max(kept_of_all_blocks(model, sizes) for sizes in (PLANE, VOLUME))
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if " | " in line]
     missing = set(memory_rows(kept)) - set(rows)
     assert not missing

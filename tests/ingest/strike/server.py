@@ -9,8 +9,21 @@ import json
 import os
 import signal
 import sys
+from importlib import import_module
 
 import sitecustomize
+
+# What a build loads only when it works: in each fork it would take as long as the build.
+LOADED = (
+    "h5py",
+    "rich.progress",
+    "ingest.building.build",
+    "ingest.building.verify",
+    "ingest.catalogue",
+    "ingest.dataset_place",
+    "ingest.sources.well",
+    "shards.verify",
+)
 
 
 def run(arguments: list[str], environment: dict[str, str], streams: list[str]) -> None:
@@ -28,6 +41,8 @@ def run(arguments: list[str], environment: dict[str, str], streams: list[str]) -
 if __name__ == "__main__":
     from ingest.cli import main
 
+    for name in LOADED:
+        import_module(name)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

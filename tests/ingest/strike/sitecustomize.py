@@ -32,13 +32,12 @@ def install() -> None:
 
 
 def _profile(frame: object, event: str, function: object) -> None:
+    # Most calls are of Python: of these, nothing more is asked.
+    if event != "c_call":
+        return
     name = getattr(function, "__name__", "")
     # Not os.write, by which processes talk to each other.
-    if (
-        event != "c_call"
-        or name not in MOMENTS
-        or (name == "write" and isinstance(function.__self__, ModuleType))
-    ):
+    if name not in MOMENTS or (name == "write" and isinstance(function.__self__, ModuleType)):
         return
     if _count(MOMENTS[name]) == int(os.environ["STRIKE_AT"]):
         aims = {"group": 0, "leader": os.getpgrp(), "self": os.getpid()}
