@@ -64,8 +64,12 @@ class NamePattern:
 
     @property
     def glob(self) -> str:
-        """The pattern with a `*` for each part."""
-        return _PART.sub("*", self.text)
+        """The pattern with a `*` for each part, and for parts next to each other.
+
+        >>> NamePattern("{case}{run}/out_{step}.h5").glob
+        '*/out_*.h5'
+        """
+        return re.sub(r"\*+", "*", _PART.sub("*", self.text))
 
     @cached_property
     def told_apart(self) -> str:

@@ -101,7 +101,8 @@ def taken_apart(
     name, end = path.name, 0
     found = [_span_and_name(each) for each in _parameters(name, IN_FILES)]
     kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in found]
-    repeated = [span for span in _repeated(folders, name) if not _is_inside(span, kept)]
+    # Of snapshots_Ra100 in both, the parameter says more.
+    repeated = [span for span in _repeated(folders, name) if not any(_overlap(span, each) for each in kept)]
     if with_numbers:
         spans = list(_spans_of_numbers(name, dates_with_steps=dates_with_steps))
         found += [(span, "") for span in spans if not _is_inside(span, (*kept, *repeated))]
@@ -133,6 +134,10 @@ def _repeated(folders: Sequence[str], name: str) -> list[tuple[int, int]]:
 
 def _is_inside(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
     return any(start <= span[0] < stop for start, stop in others)
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _folder_pieces(name: str) -> Iterator[NamePiece]:

@@ -79,3 +79,12 @@ def outputs_of_veros_of_which_one_holds_most_fields(folder):
     write_netcdf(folder / "acc.energy.nc", {"k_m": (("Time",), TIME), "Time": lists["Time"]})
     write_netcdf(folder / "acc.snapshot.nc", snapshot | lists)
     return Right(folder, {"temp": values, "tke": values + 3}, TIME)
+
+
+@layout
+def pieces_of_dedalus_that_repeat_the_name_of_their_folder(folder):
+    for number in (100, 2000):
+        for piece, frames in enumerate((slice(0, 4), slice(4, T))):
+            arrays = {"tasks/b": U[frames] + number, "scales/sim_time": TIME[frames]}
+            write_hdf5(folder / f"snapshots_Ra{number}" / f"snapshots_Ra{number}_s{piece + 1}.h5", arrays)
+    return Right(folder, {"b": np.stack([U + 100, U + 2000])}, TIME, runs=2, scalars={"Ra": [100, 2000]})
