@@ -71,6 +71,10 @@ class CombinedFiles:
         """The file that has the array or group of this path, and its path there."""
         if path in self.named:
             return self.named[path]
+        for name, (file, inner) in self.named.items():
+            if name.startswith(f"{path}/"):
+                # The group of a variable is its file, or a group there.
+                return file, path.removeprefix(name.removesuffix(f"/{inner}")).removeprefix("/")
         for file in self.files:
             if holds(file.names(), path):
                 return file, path

@@ -71,7 +71,8 @@ SOLVERS = (
     Solver("MOM", "mom", ("st_ocean",)),
     Solver("veros", "veros", ("xt", "yt", "temp")),
     Solver("fluidsim", "fluidsim", ("state_phys/*",), holds="state"),
-    Solver("py-pde", "py_pde", ("data", "times"), ("class",)),
+    Solver("py-pde", "py_pde", ("data", "times"), ("field_attributes",)),
+    Solver("PhiFlow", "phiflow", ("*data", "*field_type", "*dim_names"), holds="state"),
 )
 
 INTERPOLATE = (

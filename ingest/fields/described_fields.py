@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.fields.array_field import ArrayField, ArrayWithLayout, lay_out, require_lengths
+from ingest.fields.array_field import ArrayField, ArrayWithLayout, Crop, lay_out, require_lengths
 from ingest.fields.blocks import BlockGrid, described_blocks
 from ingest.fields.cell_faces import CellFaces
 from ingest.fields.coordinates import described_grid
@@ -213,7 +213,7 @@ def _field(
     names = field.stored_names
     faces = field.faces or ("",) * len(names)
     parts = tuple(
-        replace(lay_out(file, name, layout, recipe.axes, recipe.crop, blocks), faces=axis)
+        replace(lay_out(file, name, layout, recipe.axes, _crop(field, axis, recipe), blocks), faces=axis)
         for name, axis in zip(names, faces, strict=True)
     )
     expected, found = len(field.spec.components(recipe.axes)), sum(part.components for part in parts)
@@ -223,6 +223,26 @@ def _field(
             f"{expected}; name a channel as `name[0]`, or correct rank or layout"
         )
     return ArrayField(parts)
+
+
+def _crop(field: RecipeField, faces: str, recipe: Recipe) -> Crop:
+    """The cells to cut from a component on these faces.
+
+    If one array holds the components on the faces of all axes, each is as long as the longest, and filled up
+    behind its last value (docs/decisions/0162). If faces at walls are absent, all are as long as the cells.
+    """
+    arrays = {split_channel(name)[0] for name in field.stored_names}
+    is_filled_up = len(arrays) == 1 and len(set(field.faces)) > 1 and field.absent_faces == "refuse"
+    if not is_filled_up:
+        return recipe.crop
+    found = dict(recipe.crop)
+    for axis in field.faces:
+        sides = recipe.sides(axis)
+        is_periodic = sides is not None and sides[0] == Boundary.PERIODIC
+        if axis != faces and not is_periodic:
+            lower, upper = found.get(axis, (0, 0))
+            found[axis] = (lower, upper + 1)
+    return found
 
 
 def _constant(field: ArrayField) -> StoredField:

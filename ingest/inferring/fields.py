@@ -61,7 +61,17 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
             faces, side = (each.faces,) if each.faces else (), each.faces_side or "lower"
             found = _fields_of(each, layout.axes)
             fields += [replace(field, faces=faces, faces_side=side) for field in found]
+    fields += [_on_all_faces(each, layout.axes) for each in layout.on_all_faces]
     return _unique([_with_doubts(field, layout) for field in fields], layout.axes)
+
+
+def _on_all_faces(each: PlacedArray, axes: Words) -> DraftField:
+    """The vector in an array that holds its components on the faces of all axes."""
+    name = _plain(each.array.name)
+    name = VECTORS.get(name.lower(), name)
+    stored = tuple(f"{each.array.stored}[{number}]" for number in range(len(axes)))
+    doubt = "one value more than cells along each axis: taken for components on the faces, filled up"
+    return DraftField(name, 1, stored, each.words, False, doubt, each.array.unit, axes)
 
 
 def is_mask(each: PlacedArray) -> bool:

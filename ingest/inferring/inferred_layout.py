@@ -97,6 +97,8 @@ class InferredLayout:
     # What the file holds of particles, in a sentence.
     particles: str = ""
     on_faces: tuple[PlacedArray, ...] = ()
+    # Arrays that each hold the components on the faces of all axes, one value longer along each.
+    on_all_faces: tuple[PlacedArray, ...] = ()
     # Other layouts for which the file speaks as much; a person must decide.
     rivals: tuple[Words, ...] = ()
     # The axes of trajectories by the names of their dimensions, if there are several.

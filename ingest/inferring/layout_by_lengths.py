@@ -54,7 +54,7 @@ def layout_by_lengths(
     )
     candidate, *rivals = open_orders
     lengths = PlacedArray(model, candidate.words).lengths
-    fields, left, on_faces = [], [], []
+    fields, left, on_faces, on_all_faces = [], [], [], []
 
     for each in usable:
         words = () if each in lists.all or _is_third_mesh(each, lists) else _fit(each, candidate, lengths)
@@ -62,10 +62,13 @@ def layout_by_lengths(
             fields.append(PlacedArray(each, words))
         elif each not in lists.all:
             faces = _on_faces(each, candidate, lengths)
-            if faces is None:
-                left.append(each)
-            else:
+            all_faces = _on_all_faces(each, candidate, lengths)
+            if faces is not None:
                 on_faces.append(faces)
+            elif all_faces is not None:
+                on_all_faces.append(all_faces)
+            else:
+                left.append(each)
 
     scalars = tuple(each for each in left if is_scalar(each, lengths))
     rest = tuple(each for each in left if each not in scalars)
@@ -92,6 +95,7 @@ def layout_by_lengths(
         other_orders=other_orders(model, candidate, lists),
         other_grids=elsewhere,
         on_faces=tuple(on_faces),
+        on_all_faces=tuple(on_all_faces),
         rivals=tuple(each.words for each in rivals),
     )
 
@@ -218,7 +222,8 @@ def _fit(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> Words:
 def _fits(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> bool:
     """Whether the array changes in time on this grid, or on the faces of its cells."""
     in_cells = TIME in _fit(array, candidate, lengths)
-    return in_cells or _on_faces(array, candidate, lengths) is not None
+    on_faces = _on_faces(array, candidate, lengths) or _on_all_faces(array, candidate, lengths)
+    return in_cells or on_faces is not None
 
 
 def _on_faces(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> PlacedArray | None:
@@ -228,6 +233,15 @@ def _on_faces(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> Place
         if TIME in words and axis in words:
             return PlacedArray(array, words, faces=axis)
     return None
+
+
+def _on_all_faces(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> PlacedArray | None:
+    """The array as the components on the faces of all axes, with one value more along each; or None."""
+    words = _fit(array, candidate, lengths | {axis: lengths[axis] + 1 for axis in candidate.axes})
+    if TIME not in words or words.count(CHANNEL) != 1 or not set(candidate.axes) <= set(words):
+        return None
+    components = array.lengths[words.index(CHANNEL)]
+    return PlacedArray(array, words) if components == len(candidate.axes) > 1 else None
 
 
 def _parts_of(order: AxisOrder) -> Iterator[Words]:

@@ -119,6 +119,18 @@ def test_a_face_without_a_value_counts_as_zero_only_at_ends_and_next_to_solid_ce
     assert np.isnan(read[1, 1]).sum() == 2
 
 
+@pytest.mark.parametrize("periodic", [(), ("x",), ("x", "y")])
+def test_components_on_all_faces_in_one_array_are_cut_where_they_are_filled_up(tmp_path, periodic):
+    u, v = (U[:, :, :X] if "x" in periodic else U), (V[:, :Y] if "y" in periodic else V)
+    filled = np.zeros((T, v.shape[1], u.shape[2], 2), "f4")
+    filled[:, :Y, :, 0], filled[:, :, :X, 1] = u, v
+    sides = RECIPE["boundaries"] | {axis: ["periodic", "periodic"] for axis in periodic}
+    names = {"stored": ["u[0]", "u[1]"], "layout": "t y x c"}
+    fields = [RECIPE["fields"][0] | names, RECIPE["fields"][1]]
+    together = frames(tmp_path, u=filled, boundaries=sides, fields=fields)
+    np.testing.assert_array_equal(together, frames(tmp_path, u=u, v=v, boundaries=sides))
+
+
 def test_a_recipe_names_the_faces_of_every_array(tmp_path):
     for faces in (
         {"faces": ["x"]},
