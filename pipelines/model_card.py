@@ -76,7 +76,7 @@ def model_card(
             "",
             "## Metrics",
             "",
-            "VRMSE of the test trajectories next to persistence and linear extrapolation: 0 is a perfect "
+            "VRMSE of the test trajectories next to three baselines: 0 is a perfect "
             "forecast, 1 is the score of the spatial mean. `evaluation/` has more measures, their "
             "definitions, and pictures.",
             "",

@@ -1,7 +1,7 @@
-"""Two baselines, persistence and linear extrapolation, and the errors of several forecasts of one frame.
+"""The baselines, persistence, linear extrapolation and the trend, and the errors of forecasts of one frame.
 
-Axes: F forecasts, M measure (the order of walrus.evaluation.metrics.MEASURES), T steps, C channel, S space.
-Tensors in physical units, float64.
+Axes: F forecasts, M measure (the order of walrus.evaluation.metrics.MEASURES), T steps, C channel, S space;
+such tensors are in physical units, float64. B window, H W D space: in the units of the batch.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from shards.schema import Cell
+from walrus.batch import Batch
 from walrus.evaluation.metrics import all_measures
 from walrus.evaluation.scores import Errors
+from walrus.trend import trend
 
 # Frames that linear extrapolation needs.
 LOOKBACK = 2
@@ -32,6 +35,19 @@ def linear(before_CS: Tensor, last_CS: Tensor, steps: int) -> Iterator[Tensor]:
     """
     for step in range(1, steps + 1):
         yield last_CS + step * (last_CS - before_CS)
+
+
+def trends(history: Batch, steps: int) -> Iterator[Tensor]:
+    """Continue the window by its trend, [B, C, H, W, D]; each frame becomes part of the window for the next.
+
+    Cells inside an obstacle keep their value.
+    """
+    solid_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) != 0
+    u_TBCHWD = history.fields_BTCHWD.transpose(0, 1)
+    for _ in range(steps):
+        change_BCHWD = trend(u_TBCHWD, history.boundaries).masked_fill(solid_BHWD[:, None], 0.0)
+        u_TBCHWD = torch.cat([u_TBCHWD[1:], u_TBCHWD[-1:] + change_BCHWD])
+        yield u_TBCHWD[-1]
 
 
 def frame_errors(

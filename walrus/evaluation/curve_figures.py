@@ -18,17 +18,23 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from shards.drawing.canvas import WIDTH, Page, caption_words, log_axis, log_waves, sheet, style
-from shards.drawing.colours import BLUE, INK, MUTED, ORANGE, PALE
+from shards.drawing.colours import BLUE, GREEN, INK, MUTED, ORANGE, PALE
 from shards.drawing.even_choice import evenly_chosen
 from walrus.evaluation.many_steps import running_mean, summary
 from walrus.evaluation.scores import FORECASTERS, Errors, Forecaster, mean_of_scored
 
-HUES: dict[Forecaster, str] = {"model": BLUE, "persistence": MUTED, "linear": ORANGE}
-DASHES: dict[Forecaster, str] = {"model": "solid", "persistence": "solid", "linear": "dashed"}
+HUES: dict[Forecaster, str] = {"model": BLUE, "persistence": MUTED, "linear": ORANGE, "trend": GREEN}
+DASHES: dict[Forecaster, str] = {
+    "model": "solid",
+    "persistence": "solid",
+    "linear": "dashed",
+    "trend": "dashed",
+}
 NAMES: dict[Forecaster, str] = {
     "model": "model",
     "persistence": "persistence",
     "linear": "linear extrapolation",
+    "trend": "trend",
 }
 # Beyond these a picture only says "perfect" or "diverged"; their true size would hide the rest.
 ERROR_FLOOR, ERROR_CEILING = 1e-6, 30.0
@@ -70,7 +76,7 @@ def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
         axes.axhline(1, color=INK, linewidth=0.5, linestyle=(0, (1, 2)))
         step_axis(axes, longest)
         axes.legend(
-            loc="lower right", bbox_to_anchor=(1.005, 1.0), ncols=3, columnspacing=1.6, handlelength=1.8
+            loc="lower right", bbox_to_anchor=(1.005, 1.0), ncols=4, columnspacing=1.6, handlelength=1.8
         )
         return page.png()
 

@@ -27,7 +27,7 @@ from shards.schema import SPLITS, AtLeastOne, Cell, Frames, Split, Trajectory, c
 from shards.spectrum import FourierModes, modes_of, power
 from walrus.batch import Batch, channels_of
 from walrus.device import device
-from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence
+from walrus.evaluation.baselines import LOOKBACK, frame_errors, linear, persistence, trends
 from walrus.evaluation.conservation import ConservedTotals, conserved_totals
 from walrus.evaluation.metrics import MEASURES, channel_units
 from walrus.evaluation.physics import FlowMeasures, flow_measures, is_incompressible
@@ -236,6 +236,7 @@ class Forecasts:
                 self._physical(_of_frames(seen, model.next_frame(windows, first - history)))
                 for model in self.models
             ]
+            trend_KCS = self._physical(_of_frames(seen, next(trends(windows, 1))))
             self.count(count * len(self.models))
             for step, truth_CS in enumerate(truth_TCS[history:]):
                 last_CS, before_CS = truth_TCS[history + step - 1], truth_TCS[history + step - 2]
@@ -243,25 +244,27 @@ class Forecasts:
                     *(frames_KCS[step] for frames_KCS in ahead),
                     last_CS,
                     last_CS + (last_CS - before_CS),
+                    trend_KCS[step],
                 ]
                 yield self._errors(number, truth_CS, torch.stack(guesses))
 
     def _rollout(self, number: int, models: Sequence[Model] | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Truth [C, *S] and forecasts [G + 2, C, *S] of each step: each seed, then the two baselines."""
+        """Truth [C, *S] and forecasts [G + 3, C, *S] of each step: each seed, then the baselines."""
         history = self.protocol.history
         first, steps = self._span(number)
         seen = self._read(number, first - history, history)
         before_CS, last_CS = self._physical(seen)[-LOOKBACK:]
         rollouts = [rollout(model, seen, steps) for model in (models or self.models)]
-        guesses = zip(*rollouts, persistence(last_CS, steps), linear(before_CS, last_CS, steps), strict=True)
-        for step, (*frames_BCHWD, persistent_CS, linear_CS) in enumerate(guesses):
+        baselines = zip(persistence(last_CS, steps), linear(before_CS, last_CS, steps), strict=True)
+        guesses = zip(baselines, *rollouts, trends(seen, steps), strict=True)
+        for step, (known, *frames_BCHWD, trend_BCHWD) in enumerate(guesses):
             truth_CS = self._physical(self._read(number, first + step, 1))[0]
-            forecasts = [self._physical(_of_frames(seen, frame))[0] for frame in frames_BCHWD]
+            forecasts = [self._physical(_of_frames(seen, frame))[0] for frame in (*frames_BCHWD, trend_BCHWD)]
             self.count(len(rollouts))
-            yield truth_CS, torch.stack([*forecasts, persistent_CS, linear_CS])
+            yield truth_CS, torch.stack([*forecasts[:-1], *known, forecasts[-1]])
 
     def _errors(self, number: int, truth_CS: Tensor, forecasts_FCS: Tensor) -> Errors:
-        """[F, M, C] of the three forecasters, from forecasts [G + 2, C, *S]: the mean over the seeds."""
+        """[F, M, C] of the four forecasters, from forecasts [G + 3, C, *S]: the mean over the seeds."""
         errors_FMC = frame_errors(truth_CS, forecasts_FCS, self._unit_C, self._fluid(number))
         seeds = len(self.models)
         return np.concatenate([errors_FMC[:seeds].mean(0, keepdims=True), errors_FMC[seeds:]])

@@ -113,12 +113,13 @@ def lead_sentence(evaluations: Sequence[Evaluation]) -> str:
     """Says until which step forecasts are useful, as HTML."""
     if len(evaluations) == 1:
         (evaluation,) = evaluations
-        model, persistence, linear = (useful_steps(evaluation.horizons, each) for each in FORECASTERS)
+        model, *baselines = (useful_steps(evaluation.horizons, each) for each in FORECASTERS)
+        persistence, linear, trend = baselines
         steps = len(evaluation.horizons.windows)
         return (
             f"A forecast is useful until <b>step {model} of {steps}</b>: until there its VRMSE is below 1, "
             f"the score of a constant field. Persistence is useful until step {persistence}, linear "
-            f"extrapolation until step {linear}."
+            f"extrapolation until step {linear}, the trend until step {trend}."
         )
     ended = [each for each in evaluations if useful_steps(each.horizons) < len(each.horizons.windows)]
     whole = len(evaluations) - len(ended)
@@ -164,7 +165,7 @@ def _reached(evaluation: Evaluation, window: str) -> str:
 
 
 def _table(groups: Sequence[tuple[str, Sequence[ScoreRow]]], corner: str = "VRMSE") -> str:
-    """The three forecasters for each group and row; the best of a line is marked."""
+    """The forecasters for each group and row; the best of a line is marked."""
     return table((corner, "", *FORECASTERS), [_table_rows(name, rows) for name, rows in groups])
 
 

@@ -30,7 +30,7 @@ from walrus.evaluation.scores import (
     mean_of_scored,
 )
 
-NAMES = {"model": "model", "persistence": "persist.", "linear": "linear"}
+NAMES = {"model": "model", "persistence": "persist.", "linear": "linear", "trend": "trend"}
 COLUMNS = ("task", "forecaster", "metric", "channel", "window", *STATISTICS)
 
 
@@ -223,15 +223,17 @@ def to_latex(evaluations: Sequence[Evaluation]) -> str:
     reported: dict[str, None] = {}
     for evaluation in evaluations:
         reported |= dict.fromkeys(evaluation.reported)
-    windows = list(reported)
-    heads = " & ".join(rf"\multicolumn{{3}}{{c}}{{{_head(window)}}}" for window in windows)
+    windows, width = list(reported), len(FORECASTERS)
+    heads = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_head(window)}}}" for window in windows)
     names = " & ".join(NAMES[forecaster].replace("persist.", "persist.\\") for forecaster in FORECASTERS)
-    rules = " ".join(rf"\cmidrule(lr){{{3 * i + 2}-{3 * i + 4}}}" for i in range(len(windows)))
+    rules = " ".join(
+        rf"\cmidrule(lr){{{width * i + 2}-{width * i + width + 1}}}" for i in range(len(windows))
+    )
     lines = [
         "% VRMSE: mean over fields and steps (in shorter rollouts those that exist), "
         "median over test trajectories.",
         "% Needs \\usepackage{booktabs}.",
-        rf"\begin{{tabular}}{{l{'rrr' * len(windows)}}}",
+        rf"\begin{{tabular}}{{l{'r' * width * len(windows)}}}",
         r"\toprule",
         rf" & {heads} \\ {rules}",
         rf"dataset & {' & '.join([names] * len(windows))} \\",
@@ -284,8 +286,8 @@ def _plain(value: float) -> str:
 def score_table(tasks: Mapping[str, TaskScores], name: str) -> str:
     """One line per task: VRMSE one step ahead and over the rollout, next to that of the baselines."""
     width = max(len("dataset"), *(len(task) for task in tasks))
-    head = f"{'':{width}}  {'one step':^30}  {'rollout':^36}".rstrip()
-    columns = f"{name:>8} {'persist.':>10} {'linear':>10}"
+    head = f"{'':{width}}  {'one step':^35}  {'rollout':^41}".rstrip()
+    columns = f"{name:>8} {'persist.':>8} {'linear':>8} {'trend':>8}"
     lines = [head, f"{'dataset':{width}}  {columns}   steps {columns}"]
     for task, found in tasks.items():
         window = next(window for window in found.windows if window != ONE_STEP)
@@ -301,13 +303,15 @@ def score_table(tasks: Mapping[str, TaskScores], name: str) -> str:
 
 
 def median_vrmse(found: TaskScores, window: str) -> list[float]:
-    """The median VRMSE of each forecaster over all fields together."""
+    """The median VRMSE of each forecaster over all fields; NaN for those of later versions."""
     every = found.channels.index(ALL)
-    values = [found.scores[forecaster]["vrmse"][window]["median"][every] for forecaster in FORECASTERS]
-    return [math.inf if value is None else float(value) for value in values]
+    known = [found.scores[forecaster] for forecaster in FORECASTERS if forecaster in found.scores]
+    values = [scores["vrmse"][window]["median"][every] for scores in known]
+    missing = [math.nan] * (len(FORECASTERS) - len(known))
+    return [math.inf if value is None else float(value) for value in values] + missing
 
 
 def _line(values: Sequence[float]) -> str:
-    """Columns of width 9, 10 and 10; a number too large for them is written with an exponent."""
+    """Columns of width 9, 8, 8 and 8; a number too large for them is written with an exponent."""
     texts = [f"{value:.4f}" if value < 1e3 else f"{value:.3g}" for value in values]
-    return " ".join(f"{text:>{width}}" for text, width in zip(texts, (9, 10, 10), strict=True))
+    return " ".join(f"{text:>{width}}" for text, width in zip(texts, (9, 8, 8, 8), strict=True))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from walrus.evaluation.metrics import MEASURES, Measure
 
 Errors = npt.NDArray[np.float64]
-Forecaster = Literal["model", "persistence", "linear"]
+Forecaster = Literal["model", "persistence", "linear", "trend"]
 Statistic = Literal["median", "mean", "std"]
 
 FORECASTERS: tuple[Forecaster, ...] = get_args(Forecaster)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from walrus.evaluation.curve_figures import Curve, curve, drift, growth, spectra
 
-BLUE, GREY, ORANGE = (11, 92, 173), (129, 139, 148), (201, 104, 26)
+BLUE, GREY, ORANGE, GREEN = (11, 92, 173), (129, 139, 148), (201, 104, 26), (42, 140, 110)
 
 
 def pixels(picture: bytes) -> npt.NDArray[np.int64]:
@@ -22,21 +22,21 @@ def height(image: npt.NDArray[np.int64], colour: tuple[int, int, int]) -> float:
 
 
 def test_a_smaller_error_is_drawn_lower() -> None:
-    error_FTC = np.ones((3, 9, 2)) * np.array([0.1, 0.5, 2.0]).reshape(3, 1, 1)
+    error_FTC = np.ones((4, 9, 2)) * np.array([0.1, 0.5, 2.0, 0.2]).reshape(4, 1, 1)
     plot = pixels(growth("some_system", [error_FTC]))[180:550, 200:]
-    model, persistence, line = (height(plot, colour) for colour in (BLUE, GREY, ORANGE))
-    assert line < persistence < model
+    model, persistence, line, trend = (height(plot, colour) for colour in (BLUE, GREY, ORANGE, GREEN))
+    assert line < persistence < trend < model
 
 
 def test_errors_far_beyond_one_are_still_drawn() -> None:
-    error_FTC = np.ones((3, 9, 2)) * np.array([100.0, 200.0, 400.0]).reshape(3, 1, 1)
+    error_FTC = np.ones((4, 9, 2)) * np.array([100.0, 200.0, 400.0, 150.0]).reshape(4, 1, 1)
     plot = pixels(growth("some_system", [error_FTC]))[180:550, 200:]
-    model, persistence, line = (height(plot, colour) for colour in (BLUE, GREY, ORANGE))
-    assert line < persistence < model
+    model, persistence, line, trend = (height(plot, colour) for colour in (BLUE, GREY, ORANGE, GREEN))
+    assert line < persistence < trend < model
 
 
 def test_growth_takes_diverged_and_unequally_long_rollouts() -> None:
-    rollouts = [np.full((3, steps, 2), 0.3) for steps in (3, 7)]
+    rollouts = [np.full((4, steps, 2), 0.3) for steps in (3, 7)]
     rollouts[1][0, 4:] = np.inf
     assert pixels(growth("some_system", rollouts)).std() > 0
 
@@ -77,5 +77,5 @@ def test_curves_stand_in_a_grid() -> None:
 
 def test_matplotlib_is_left_as_it_was() -> None:
     before = dict(mpl.rcParams)
-    growth("some_system", [np.ones((3, 2, 1))])
+    growth("some_system", [np.ones((4, 2, 1))])
     assert dict(mpl.rcParams) == before

@@ -21,10 +21,12 @@ from walrus.evaluation.score_tables import (
 
 
 def evaluation(task: str, model: float, steps: int = 8) -> Evaluation:
-    """Two trajectories: the model errs by `model` and three times that, persistence by 0.5, linear by 0.7."""
+    """Two trajectories: the model errs by `model` and three times that, the baselines by 0.5, 0.7 and 0.9."""
     trajectories = []
     for name, factor in (("a", 1.0), ("b", 3.0)):
-        errors = np.ones((3, len(MEASURES), steps, 2)) * np.reshape([model * factor, 0.5, 0.7], (3, 1, 1, 1))
+        errors = np.ones((4, len(MEASURES), steps, 2)) * np.reshape(
+            [model * factor, 0.5, 0.7, 0.9], (4, 1, 1, 1)
+        )
         drift = np.full((2, steps, 1), -0.25) * np.reshape([0.0, factor], (2, 1, 1))
         spectrum, flow = np.ones((2, 2, 2, 3)), np.ones((2, steps, 0))
         trajectories.append(TrajectoryErrors(name, 4, errors, errors, spectrum, drift, flow))
@@ -84,12 +86,12 @@ def test_the_latex_table_is_balanced_and_marks_the_smallest(two) -> None:
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
     rows = [line for line in text.splitlines() if line.startswith(("shear", "own"))]
     assert rows[0] == (
-        r"shear\_flow & \textbf{0.200} & 0.500 & 0.700 & \textbf{0.200} & 0.500 & 0.700 & "
-        r"\textbf{0.200} & 0.500 & 0.700 \\"
+        r"shear\_flow & \textbf{0.200} & 0.500 & 0.700 & 0.900 & \textbf{0.200} & 0.500 & 0.700 & 0.900 & "
+        r"\textbf{0.200} & 0.500 & 0.700 & 0.900 \\"
     )
-    assert (
-        rows[1]
-        == r"own\_flow & 0.800 & \textbf{0.500} & 0.700 & 0.800 & \textbf{0.500} & 0.700 & -- & -- & -- \\"
+    assert rows[1] == (
+        r"own\_flow & 0.800 & \textbf{0.500} & 0.700 & 0.900 & 0.800 & \textbf{0.500} & 0.700 & 0.900 & "
+        r"-- & -- & -- & -- \\"
     )
 
 
@@ -98,8 +100,8 @@ def test_a_downstream_system_is_told_in_the_windows_that_the_paper_gives_for_it(
     assert [window in text for window in ("1--20", "21--60", "1--10", "11--30")] == [True] * 4
     (row,) = [line for line in text.splitlines() if line.startswith("pdearena")]
     cells = [cell.strip(" \\") for cell in row.split("&")[1:]]
-    assert cells[3:9] == ["--"] * 6
-    assert "--" not in cells[9:]
+    assert cells[4:12] == ["--"] * 8
+    assert "--" not in cells[12:]
 
 
 def test_a_diverged_forecast_is_infinite_in_every_form_that_knows_infinity() -> None:
@@ -130,10 +132,20 @@ def test_the_table_has_a_line_a_task_and_a_mean(two) -> None:
         "0.2000",
         "0.5000",
         "0.7000",
+        "0.9000",
         "1-20",
         "0.2000",
         "0.5000",
         "0.7000",
+        "0.9000",
     ]
-    assert lines[3].split()[4] == "1-8"
-    assert lines[4].split() == ["mean", "0.5000", "0.5000", "0.7000"]
+    assert lines[3].split()[5] == "1-8"
+    assert lines[4].split() == ["mean", "0.5000", "0.5000", "0.7000", "0.9000"]
+
+
+def test_scores_of_an_earlier_version_have_no_trend(two) -> None:
+    tasks = task_scores(two)
+    for found in tasks.values():
+        del found.scores["trend"]
+    line = score_table(tasks, "model").splitlines()[2]
+    assert line.split()[3:6] == ["0.7000", "nan", "1-20"]

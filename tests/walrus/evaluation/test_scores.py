@@ -11,7 +11,7 @@ VRMSE, MAE = MEASURES.index("vrmse"), MEASURES.index("mae")
 
 def errors(steps: int, value: float) -> Errors:
     """[F, M, steps, C] of two channels: `value` and three times as much."""
-    return np.full((3, len(MEASURES), steps, 2), value) * [1, 3]
+    return np.full((4, len(MEASURES), steps, 2), value) * [1, 3]
 
 
 def test_logarithmic_windows_are_those_of_the_paper() -> None:
@@ -71,6 +71,6 @@ def test_horizons_have_every_single_step() -> None:
 def test_rows_list_every_number_under_its_name() -> None:
     found = scores(("u", "v"), [errors(2, 1.0)], [errors(4, 2.0)])
     rows = list(found.rows())
-    assert len(rows) == len(found.windows) * 3 * len(MEASURES) * 3
+    assert len(rows) == len(found.windows) * 4 * len(MEASURES) * 3
     for row in rows[:: len(rows) // 7]:
         assert row.median == found.value(row.window, row.forecaster, row.measure, row.channel)
