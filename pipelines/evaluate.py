@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.options import BuiltRoot, Change
+from pipelines.options import BuiltRoot, Change, TrendShare
 from shards.program.console import (
     Json,
     Version,
@@ -68,6 +68,7 @@ def command(
     seeds: Annotated[int, typer.Option(min=1, help="Number of forecasts with different jitter.")] = 1,
     draws: Annotated[int, typer.Option(min=1, help="Draws of the jitter per step, which are averaged.")] = 1,
     change: Change = (0.25, 1.0),
+    trend: TrendShare = 0.0,
     at_once: Annotated[
         int, typer.Option(min=1, help="Windows to forecast together; fewer need less memory.")
     ] = 8,
@@ -106,6 +107,7 @@ def command(
             jitters=None if jitter is None else jitter == "on",
             bounds=ChangeBounds(*change),
             draws=draws,
+            trend_share=trend,
         )
         if as_json:
             print_json(scores_document(scores))

@@ -31,18 +31,20 @@ def evaluate_model(
     jitters: bool | None = None,
     bounds: ChangeBounds | None = None,
     draws: int = 1,
+    trend_share: float = 0.0,
 ) -> dict[str, TaskScores]:
     """Forecasts the trajectories of a split, and writes the results to `out`; returns the scores by dataset.
 
     `jitters` turns patch jitter on or off; None: as the model was trained. Each frame is the mean over
-    `draws` of the jitter. `bounds` limit the change of fields in rollouts; None: the usual ones. Raises
-    MismatchError if the model does not know a channel of the dataset.
+    `draws` of the jitter. `bounds` limit the change of fields in rollouts; None: the usual ones. A share
+    `trend_share` of each forecast is the trend of the window. Raises MismatchError if the model does not know
+    a channel of the dataset.
     """
     require_writable(out, RESULT_BYTES)
     description, model = load_model(checkpoint)
     if jitters is not None:
         model = replace(model, jitters=jitters)
-    model = replace(model, draws=draws, bounds=bounds or model.bounds)
+    model = replace(model, draws=draws, bounds=bounds or model.bounds, trend_share=trend_share)
     results = evaluate_all(model, description, [open_dataset(root, dataset)], settings, split)
     facts = (("model", str(checkpoint)), *describe(description, model))
     save(out, RunFacts(f"{checkpoint.name} on {dataset}", facts), results)

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.options import Change
+from pipelines.options import Change, TrendShare
 from shards.program.console import Json, Version, application, local, one_line_errors, print_result
 from shards.schema import Split
 
@@ -46,6 +46,7 @@ def command(
         typer.Option(metavar="FILE.gif", callback=local, help="Also write a film of the forecast."),
     ] = None,
     change: Change = (0.25, 1.0),
+    trend: TrendShare = 0.0,
     as_json: Json = False,
     version: Version = False,
 ) -> None:
@@ -61,6 +62,7 @@ def command(
             ensemble,
             change,
             gif,
+            trend,
         )
         print_result(done.document, done.text, as_json=as_json)
 

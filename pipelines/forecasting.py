@@ -67,13 +67,15 @@ def forecast(
     ensemble: int = 1,
     change: tuple[float, float] = (0.25, 1.0),
     gif: Path | None = None,
+    trend_share: float = 0.0,
 ) -> CommandOutput:
     """Writes the `steps` frames that follow the window to the file `out`.
 
     With an `ensemble` of several draws of the jitter, it writes their mean and standard deviation. `change`
     bounds the RMS of the change of each field, as multiples of that at the start of the forecast
     (docs/decisions/0037-bounds-on-the-change.md). `gif` is the file of a film of at most 120 of the steps,
-    evenly chosen. Each frame is written at once, so memory does not grow with the number of steps.
+    evenly chosen. `trend_share` of a forecast is the trend of the window (docs/decisions/0170-trend.md). Each
+    frame is written at once, so memory does not grow with the number of steps.
 
     Raises SettingsError if a file has another suffix; MismatchError if the model does not fit the
     window, or a field becomes infinite or not a number: the file then has the steps before.
@@ -82,10 +84,10 @@ def forecast(
     suffix_of(out)
     if gif is not None and gif.suffix != ".gif":
         raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
-    model = load(checkpoint)
+    model = load(checkpoint, trend_share)
     begin = _start_window(start, model)
     frames = _frames(_bounded(model, change), begin.window, steps, ensemble)
-    metadata = _metadata(checkpoint, begin, steps, ensemble)
+    metadata = _metadata(checkpoint, begin, steps, ensemble, trend_share)
     film = None if gif is None else _film(gif, begin, metadata)
     written = write_forecast(out, metadata, frames if film is None else _filmed(frames, film))
     if film is not None and gif is not None and written.steps:
@@ -107,7 +109,9 @@ def forecast(
     return CommandOutput(document, f"{out}: {steps} steps after {begin.name}, up to time {last:g}")
 
 
-def _metadata(checkpoint: Path, begin: _StartWindow, steps: int, ensemble: int) -> ForecastMetadata:
+def _metadata(
+    checkpoint: Path, begin: _StartWindow, steps: int, ensemble: int, trend_share: float
+) -> ForecastMetadata:
     """What the file says: the times of its steps, the model, the window, the parameters of the simulation."""
     return ForecastMetadata(
         begin.window.schema,
@@ -118,6 +122,7 @@ def _metadata(checkpoint: Path, begin: _StartWindow, steps: int, ensemble: int) 
             "source": f"walrus-pde {version('walrus-pde')}, model {checkpoint}",
             "initial_frames": f"{len(begin.times)} frames, time {begin.times[0]:g} to {begin.times[-1]:g}",
             "draws_of_jitter": ensemble,
+            **({"share_of_the_trend": trend_share} if trend_share else {}),
             **{f"parameter_{name}": value for name, value in begin.scalars.items()},
         },
     )

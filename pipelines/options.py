@@ -49,6 +49,16 @@ Change = Annotated[
         help="Smallest and largest change per step (RMS), relative to that at the start of the rollout.",
     ),
 ]
+TrendShare = Annotated[
+    float,
+    typer.Option(
+        "--trend",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="Share of the trend in a forecast; it falls by this factor per step. The rest is the network's.",
+    ),
+]
 KeepState = Annotated[
     bool,
     typer.Option(

@@ -112,6 +112,7 @@ def describe(description: ModelDescription, model: Model) -> tuple[tuple[str, st
         ("steps", str(description.step)),
         ("trained on", ", ".join(description.datasets)),
         ("patch jitter", "on" if model.jitters else "off"),
+        *([("share of the trend", f"{model.trend_share:g}")] if model.trend_share else []),
     )
 
 

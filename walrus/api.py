@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,14 +87,16 @@ class PretrainedModel:
         return self.description.history(dimensions)
 
 
-def load(checkpoint: Path | str) -> PretrainedModel:
+def load(checkpoint: Path | str, trend_share: float = 0.0) -> PretrainedModel:
     """Load the model in the folder of a run, or of a converted checkpoint; onto the GPU if there is one.
 
-    Raises ShardError if there is no model, MismatchError if its files do not fit each other.
+    A share `trend_share` of its forecasts is the trend of the window (docs/decisions/0170-trend.md). Raises
+    ShardError if there is no model, MismatchError if its files do not fit each other, or the share is not
+    from 0 to 1.
     """
     description, model = load_model(Path(checkpoint))
     model.network.to(device())
-    return PretrainedModel(model, description)
+    return PretrainedModel(replace(model, trend_share=trend_share), description)
 
 
 def stored(folder: Path | str, split: Split, trajectory: int, first: int, frames: int) -> FrameWindow:

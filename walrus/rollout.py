@@ -20,6 +20,7 @@ from walrus.model.random_draws import draw_shifts
 from walrus.model.walrus import Walrus
 from walrus.normalize import Scales, WindowStatistics, advance, join_channels, normalise, statistics_of
 from walrus.randomness import generator_of
+from walrus.trend import trend
 from walrus.vocabulary import Vocabulary
 
 
@@ -60,7 +61,8 @@ class Model:
 
     Patch jitter is part of the published inference; `seed` makes it repeatable. With `scales` fields are
     divided by the RMS of the whole dataset, as in training. A frame is the mean over `draws` of the jitter.
-    `bounds` hold for rollouts.
+    `bounds` hold for rollouts. A share `trend_share` of each frame is the trend of the window; in a rollout
+    the share falls by this factor from step to step (docs/decisions/0170-trend.md).
     """
 
     network: Walrus
@@ -71,6 +73,11 @@ class Model:
     scales: Scales = field(default_factory=dict)
     draws: int = 1
     bounds: ChangeBounds = ChangeBounds()
+    trend_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.trend_share <= 1:
+            raise MismatchError(f"share of the trend {self.trend_share:g}: expected a number from 0 to 1")
 
     def change_rms(self, history: Batch) -> Tensor:
         """[B, C] the RMS of the change in the window, or in its dataset: the unit of the network's output."""
@@ -98,6 +105,11 @@ class Model:
         variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
         last_BCHWD = history.fields_BTCHWD[:, -1]
         frame_BCHWD = advance(last_BCHWD[None], output_TBCHWD[:, :, :channels], variable)[0]
+        if self.trend_share > 0:
+            trend_BCHWD = trend(u_TBCHWD[:, :, :channels], history.boundaries)
+            # In a rollout the trend continues the errors of earlier forecasts too: its share falls.
+            share = self.trend_share ** (1 if first_change_BC is None else step + 1)
+            frame_BCHWD = torch.lerp(frame_BCHWD, last_BCHWD + trend_BCHWD, share)
         solid_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) != 0
         frame_BCHWD = torch.where(solid_BHWD[:, None], last_BCHWD, frame_BCHWD)
         return frame_BCHWD * ~history.padded_C[:, None, None, None]

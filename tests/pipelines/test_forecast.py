@@ -126,6 +126,21 @@ def test_an_ensemble_has_mean_and_spread(root, checkpoint, expected, tmp_path):
     assert found.pressure_spread.max() > 0
 
 
+def test_the_trend_may_take_the_place_of_the_network(root, checkpoint, tmp_path):
+    out = tmp_path / "a.nc"
+    done = forecast(checkpoint, root / ACOUSTICS, out, "--trend", 1, steps=2)
+    assert done.exit_code == 0, done.stderr
+    window = stored(root / ACOUSTICS, "test", 1, 3, 4)
+    whole = rollout(load(checkpoint, trend_share=1.0), window, 2)
+    found = opened(out)
+    assert found.attrs["share_of_the_trend"] == 1
+    for name, expected_TXY in zip(CHANNELS, np.stack(list(whole), 1), strict=True):
+        np.testing.assert_array_equal(found[name], expected_TXY)
+    # The network is without effect then: one of other weights gives the same.
+    other = list(rollout(load(saved(tmp_path / "other", 3.0), trend_share=1.0), window, 2))
+    np.testing.assert_array_equal(found.pressure, np.stack(other)[:, 0])
+
+
 def test_a_film_has_a_picture_per_step(root, checkpoint, tmp_path):
     out = tmp_path / "films" / "a.gif"
     done = forecast(checkpoint, root / ACOUSTICS, tmp_path / "a.nc", "--gif", out)

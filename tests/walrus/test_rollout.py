@@ -6,6 +6,7 @@ import torch
 
 from shards.errors import MismatchError
 from shards.schema import Cell
+from walrus.evaluation.baselines import trends
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window
@@ -50,6 +51,30 @@ def test_jitter_is_repeated_by_its_seed_and_changes_with_it(model, history):
 def test_a_network_that_predicts_no_change_repeats_the_last_frame(history, still):
     frames = list(rollout(still, history, 3))
     torch.testing.assert_close(frames[2], history.fields_BTCHWD[:, -1], rtol=0, atol=0)
+
+
+def test_the_share_of_the_trend_falls_from_step_to_step(history, still):
+    mixed = replace(still, trend_share=0.5)
+    time = torch.arange(4.0)[:, None, None, None, None]
+    first, rise = history.fields_BTCHWD[:, :1], history.fields_BTCHWD[:, -1:]
+    line = replace(history, fields_BTCHWD=first + time * rise)
+    ahead, last = mixed.next_frame(line), line.fields_BTCHWD[:, -1]
+    torch.testing.assert_close(ahead, last + rise[:, 0] / 2, rtol=1e-3, atol=1e-3)
+    one, two = rollout(mixed, line, 2)
+    assert torch.equal(one, ahead)
+    again = replace(line, fields_BTCHWD=torch.cat([line.fields_BTCHWD[:, 1:], one[:, None]], 1))
+    torch.testing.assert_close(two - one, (mixed.next_frame(again, 1) - one) / 2, rtol=1e-4, atol=1e-5)
+    with pytest.raises(MismatchError, match="share of the trend 2: expected a number from 0 to 1"):
+        replace(still, trend_share=2.0)
+
+
+def test_the_trend_leaves_cells_inside_an_obstacle(history, still):
+    cells = history.cells_BHWD.clone()
+    cells[:, 10:20, 5:9] |= int(Cell.OBSTACLE)
+    solid = replace(history, cells_BHWD=cells)
+    for frame in (replace(still, trend_share=1.0).next_frame(solid), next(trends(solid, 1))):
+        assert torch.equal(frame[:, :, 10:20, 5:9], history.fields_BTCHWD[:, -1, :, 10:20, 5:9])
+        assert (frame != history.fields_BTCHWD[:, -1]).any()
 
 
 def test_cells_inside_an_obstacle_keep_their_value_and_padded_components_are_zero(model, history):
