@@ -102,8 +102,9 @@ class FileArrangement:
             return numbers[-1] if set(arrays.attributes("")) >= OFFSET_ATTRIBUTES else None
 
     @property
-    def _folders(self) -> list[int]:
-        return [at for at, piece in enumerate(self.files[0].pieces) if piece.kind == "folder"]
+    def _depth(self) -> int:
+        """The number of folders in the paths; a name that repeats its folder is none."""
+        return sum(piece.text == "/" for piece in self.files[0].pieces)
 
     def _is(self, at: int, kind: str) -> bool:
         return self.files[0].pieces[at].kind == kind
@@ -225,7 +226,7 @@ class FileArrangement:
         """
         first = self.files[0]
         if not self.varying and not any(piece.name for piece in first.pieces):
-            return f"{'*/' * len(self._folders)}*{first.path.suffix}"
+            return f"{'*/' * self._depth}*{first.path.suffix}"
         parts = {at: f"{{{name}}}" for at, name in self._part_names(apart).items()}
         is_plain = all(part.startswith("{run") for part in parts.values()) and set(parts) == set(apart)
         if kind == "runs" and is_plain and self.variable is None and self.tile is None:

@@ -169,3 +169,9 @@ def test_runs_may_differ_in_one_field_and_outputs_of_other_kinds_are_no_runs(tmp
     found = look_through(tmp_path)
     assert (found.pattern, found.others, found.runs) == ("means.h5", ("low.h5",), 1)
     assert found.others_hold_fields
+
+
+def test_a_single_file_may_repeat_the_name_of_its_folder(tmp_path):
+    series(tmp_path / "snap" / "snap_s1.h5", np.arange(T))
+    found = look_through(tmp_path)
+    assert (found.files, found.runs, found.pattern) == (1, 1, "*/*.h5")
