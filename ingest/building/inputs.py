@@ -96,7 +96,11 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
             f"{start}: holds no file named {' or '.join(patterns)}; is it the folder of {recipe.name}?"
         )
 
-    files = [_input(root, path, _split_of(path, recipe, root), _companions(recipe, path)) for path in paths]
+    read_with = {path: _companions(recipe, path) for path in paths}
+    # A part of a virtual dataset, as the file of a process of Dedalus, is read with its file.
+    parts = {each.absolute() for each in chain.from_iterable(read_with.values())}
+    alone = [path for path in paths if path.absolute() not in parts]
+    files = [_input(root, path, _split_of(path, recipe, root), read_with[path]) for path in alone]
     return _in_order(root, _with_splits_of_names(recipe, files), unreadable)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -47,7 +48,7 @@ def require_whole_sources(dataset: h5py.Dataset) -> None:
     """Raises SourceError if parts of a virtual dataset are in no file, or were never written."""
     with reading(dataset):
         mappings = dataset.virtual_sources()
-        covered = sum(source.vspace.get_select_npoints() for source in mappings)
+        covered = sum(_selected(source.vspace, dataset.shape) for source in mappings)
 
     if covered < math.prod(dataset.shape):
         raise SourceError(
@@ -56,25 +57,45 @@ def require_whole_sources(dataset: h5py.Dataset) -> None:
         )
 
     folder = Path(dataset.file.filename).absolute().parent
-    for source in mappings:
-        if source.file_name == ITSELF:
-            _require_source(dataset.file, source.dset_name)
+    for mapping in mappings:
+        if mapping.file_name == ITSELF:
+            _require_source(dataset.file, mapping, dataset.shape)
         else:
-            _require_in_file(folder / source.file_name, source.dset_name)
+            _require_in_file(folder / mapping.file_name, mapping, dataset.shape)
 
 
-def _require_in_file(path: Path, name: str) -> None:
+def _selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...]) -> int:
+    """How many values of an array of this shape a selection takes.
+
+    One without an end along an axis, as Dedalus writes it, goes on to the end of the array.
+    """
+    if space.get_select_type() == h5py.h5s.SEL_ALL:
+        return math.prod(shape)
+    if not space.is_regular_hyperslab():
+        return int(space.get_select_npoints())
+    taken = 1
+    for length, start, stride, count, block in zip(shape, *space.get_regular_hyperslab(), strict=True):
+        left = max(0, length - start)
+        if block == h5py.h5s.UNLIMITED:
+            taken *= left
+        else:
+            taken *= block * (math.ceil(left / stride) if count == h5py.h5s.UNLIMITED else count)
+    return taken
+
+
+def _require_in_file(path: Path, mapping: Any, shape: tuple[int, ...]) -> None:
     try:
         with h5py.File(path, "r", locking=False) as file:
-            _require_source(file, name)
+            _require_source(file, mapping, shape)
     except SourceError:
         raise
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened as HDF5 ({error}); fetch it again") from error
 
 
-def _require_source(file: h5py.File, name: str) -> None:
-    """Raises SourceError unless all values are in this file."""
+def _require_source(file: h5py.File, mapping: Any, shape: tuple[int, ...]) -> None:
+    """Raises SourceError unless all values that a virtual dataset of this shape takes are in this file."""
+    name = mapping.dset_name
     with reading(file):
         link = file.get(name, getlink=True)
         source = file.get(name) if isinstance(link, h5py.HardLink) else None
@@ -86,11 +107,18 @@ def _require_source(file: h5py.File, name: str) -> None:
 
     with reading(source):
         elsewhere = source.is_virtual or bool(source.external)
+        held = _selected(mapping.src_space, source.shape)
+        wanted = _selected(mapping.vspace, shape)
 
     if elsewhere:
         raise SourceError(
             f"{where(source)}: its values are in other files again; copy them in with h5repack -l CONTI"
         )
 
+    if held < wanted:
+        raise SourceError(
+            f"{where(source)}: holds {held} of the {wanted} values that a virtual dataset takes from it; the "
+            "rest would be read as the fill value; fetch the file again"
+        )
     require_filters(source)
     require_written(source)

@@ -15,6 +15,7 @@ from ingest.recipe import Recipe
 from shards.errors import SourceError
 from shards.program.settings import make
 from tests.ingest import solvers
+from tests.ingest.formats.test_hdf5_virtual import write
 
 OWN = {
     "name": "waves",
@@ -196,3 +197,9 @@ def test_words_state_the_split_of_files_whose_folder_does_not(tmp_path):
         solvers.write_hdf5(tmp_path / f"{place}.h5", {"u": np.zeros((2, 3))})
     found = {file.path: file.split for file in find_inputs(described, tmp_path)}
     assert list(found.values()) == [None, "test", "train", "train"]
+
+
+def test_parts_of_a_virtual_dataset_are_no_inputs_of_their_own(tmp_path):
+    write(tmp_path, ("joint/p0.h5", "joint/p1.h5"))
+    found = find_inputs(make(Recipe, OWN | {"files": "*.h5"}, "own.toml"), tmp_path)
+    assert [each.path for each in found] == ["joint.h5"]

@@ -27,6 +27,21 @@ def write(folder: Path, sources: tuple[str, str] = ("p0.h5", "p1.h5"), parts: in
     return folder / "joint.h5"
 
 
+def write_growing(folder: Path, frames: tuple[int, int] = (len(U), len(U))) -> Path:
+    """As Dedalus joins the parts of processes: with an axis of time that may grow in each."""
+    layout = h5py.VirtualLayout(U.shape, "f8", maxshape=(None, *U.shape[1:]))
+    always = slice(0, h5py.h5s.UNLIMITED)
+    for name, cells, count in zip(("p0.h5", "p1.h5"), (slice(0, HALF), slice(HALF, X)), frames, strict=True):
+        part = U[:count, cells]
+        with h5py.File(folder / name, "w") as file:
+            file.create_dataset("tasks/u", data=part, maxshape=(None, *part.shape[1:]))
+        source = h5py.VirtualSource(name, "tasks/u", part.shape, maxshape=(None, *part.shape[1:]))
+        layout[always, cells] = source[always]
+    with h5py.File(folder / "joint.h5", "w") as file:
+        file.create_virtual_dataset("tasks/u", layout)
+    return folder / "joint.h5"
+
+
 def fault(path: Path) -> str:
     with pytest.raises(SourceError) as caught, open_arrays(path) as arrays:
         arrays.array("tasks/u")
@@ -36,6 +51,12 @@ def fault(path: Path) -> str:
 def test_parts_in_the_same_folder_are_read(tmp_path):
     with open_arrays(write(tmp_path)) as arrays:
         np.testing.assert_array_equal(whole(arrays.array("tasks/u")), U)
+
+
+def test_parts_along_an_axis_that_may_grow_are_read_if_all_have_all_frames(tmp_path):
+    with open_arrays(write_growing(tmp_path)) as arrays:
+        np.testing.assert_array_equal(whole(arrays.array("tasks/u")), U)
+    assert "p1.h5:/tasks/u: holds 140 of the 210 values" in fault(write_growing(tmp_path, (6, 4)))
 
 
 def test_parts_below_the_folder_are_read(tmp_path):
