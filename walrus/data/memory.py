@@ -13,13 +13,15 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import get_worker_info
 
+from walrus.data.shared_memory import SharedMemoryPool
+
 Bytes = npt.NDArray[np.uint8]
 
 
 class MemoryPool:
     """Lends memory, and gets it back when the last tensor that uses it is deleted.
 
-    In a worker of a DataLoader it lends shared memory, which goes to the other process and is not used again.
+    In a worker of a DataLoader it lends shared memory, in which the other process reads the batch.
     Several threads may use it.
 
     >>> memory = MemoryPool()
@@ -34,13 +36,13 @@ class MemoryPool:
 
     def __init__(self) -> None:
         self._free: list[Bytes] = []
+        self._shared = SharedMemoryPool()
 
     def lend(self, size: int) -> torch.Tensor:
         """`size` bytes (uint8); their content is arbitrary."""
         if get_worker_info() is not None:
-            # Any other memory would be copied into shared memory when the worker sends it.
-            storage = torch.UntypedStorage._new_shared(size)
-            return torch.empty(0, dtype=torch.uint8).set_(storage)
+            # Any other memory would be copied when the worker sends it.
+            return self._shared.lend(size)
         memory = self._take(size)
         lent = memory[:size]
         # The tensor, and each view of it, keeps this array alive; the end of the array returns the memory.

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from shards.read import Dataset
 from shards.schema import Frames, Mask, Schema, Split
 from shards.trajectory_document import TrajectoryDocument
 from walrus.data.memory import MemoryPool
+from walrus.data.shared_memory import Place, received, sent_places
 from walrus.reading.plan import Window
 from walrus.reading.window_reader import WindowReader
 
@@ -109,6 +111,23 @@ def collate(samples: Sequence[Sample], **_: Any) -> Sample:
 
 # So a DataLoader without a collate_fn makes batches of our samples.
 default_collate_fn_map[Sample] = collate
+
+
+def _reduced(sample: Sample) -> tuple[Any, ...]:
+    """How a worker sends a sample: the block that holds it, if there is one, otherwise its tensors."""
+    found = sent_places((sample.fields, sample.static, sample.boundary))
+    if found is None:
+        return Sample, tuple(sample)
+    block, places = found
+    return _sample_of, (block.memory, places, *sample[3:])
+
+
+def _sample_of(memory: Tensor, places: tuple[Place | Tensor, ...], *others: Any) -> Sample:
+    fields, static, boundary = received(memory, places)
+    return Sample(fields, static, boundary, *others)
+
+
+ForkingPickler.register(Sample, _reduced)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from shards.convert import convert
 from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
 from walrus.data import BatchesOfOneDataset, Rank, Windows, open
-from walrus.data.sample import collate
+from walrus.data.sample import Samples, collate
 
 
 @pytest.fixture(scope="module")
@@ -120,19 +120,40 @@ def test_batches_that_are_kept_stay_as_they_are_and_others_use_their_memory_agai
 
 
 class WhereRead(Windows):
-    """Gives, in place of a batch, whether it was read into shared memory."""
-
-    def __reduce__(self):
-        return WhereRead, super().__reduce__()[1]
+    """Gives each batch the address at which it was read, in place of the name of its dataset."""
 
     def __getitems__(self, numbers):
-        return [super().__getitems__(numbers).batch.fields.is_shared()]
+        batch = super().__getitems__(numbers).batch
+        return Samples(batch._replace(dataset=str(batch.fields.data_ptr())))
 
 
-def test_a_worker_reads_into_the_memory_that_it_sends(acoustics):
-    for workers in (0, 1):
-        loader = DataLoader(WhereRead(acoustics), batch_size=4, num_workers=workers)
-        assert next(iter(loader)).tolist() == [bool(workers)]
+class ReadOnce(Windows):
+    """Gives the first batch again and again, and reads another one in between."""
+
+    def __getitems__(self, numbers):
+        batch = super().__getitems__(numbers)
+        self.first = getattr(self, "first", batch)
+        return self.first
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_of_workers_stay_as_they_are_while_they_are_kept(windows, workers):
+    kept = [sample.fields for sample in DataLoader(windows, batch_size=4, num_workers=workers)]
+    assert torch.equal(torch.cat(kept), torch.cat([sample.fields for sample in DataLoader(windows, 4)]))
+
+
+def test_a_worker_uses_memory_again_that_the_training_loop_has_dropped(acoustics):
+    loader = DataLoader(WhereRead(acoustics), batch_size=4, num_workers=1, drop_last=True)
+    places = [sample.dataset for sample in loader]
+    assert len(places) > 3 * len(set(places))
+    kept = list(loader)
+    assert len({sample.dataset for sample in kept}) == len(kept)
+
+
+def test_a_batch_that_a_worker_sends_twice_is_the_same_both_times(acoustics):
+    expected = next(iter(DataLoader(Windows(acoustics), batch_size=4))).fields
+    for sample in DataLoader(ReadOnce(acoustics), batch_size=4, num_workers=1):
+        assert torch.equal(sample.fields, expected)
 
 
 def test_a_batch_is_read_where_the_loader_takes_it(windows):
