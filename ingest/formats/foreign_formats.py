@@ -45,6 +45,13 @@ FOREIGN_FORMATS = (
         (b"matlab 5.0 mat-file",),
         ("*.mat",),
     ),
+    # Next to these lie pickles.
+    ForeignFormat(
+        "output of Clawpack as text",
+        'write HDF5 (output_format = "hdf5" of the controller of PyClaw), or convert each frame: '
+        'pyclaw.Solution(frame, path=FOLDER, file_format="ascii").write(frame, OUT, file_format="hdf5")',
+        names=("*fort.q[0-9][0-9][0-9][0-9]", "*claw.q[0-9][0-9][0-9][0-9]"),
+    ),
     ForeignFormat("an HDF4 file", "convert it with h4toh5", (b"\x0e\x03\x13\x01",)),
     ForeignFormat(
         "a VTK file",

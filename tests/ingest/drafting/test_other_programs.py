@@ -135,6 +135,7 @@ def test_cell_centres_of_oceananigans_are_taken_with_their_halo(tmp_path):
         ("era5.grib", b"GRIB", "GRIB.*cdo"),
         ("run/data.0000.dbl", b"12345678", "a raw file .run/data.0000.dbl.*numpy.fromfile"),
         ("run/out.tar.gz", b"\x1f\x8b", "an archive .*unpack it"),
+        ("run/fort.q0003", b"    1  patch_number", "output of Clawpack as text .*file_format=.hdf5."),
         ("frames/frame_01.png", b"\x89PNG", "a picture.*its colours are not values"),
         ("run/snap-01.gfs", b"# Gerris Flow Solver", "a snapshot of Gerris .run/snap-01.gfs"),
         ("run/restart.xyz", b"1", "only files of other kinds .*xyz"),
