@@ -70,10 +70,10 @@ class Session:
             torch.cuda.synchronize()
 
     def seconds(self, work: Callable[[], object], repeats: int) -> float:
-        """The median time of `work`, after one pass that warms up."""
+        """The median time of `work`, after one pass that warms up; a rehearsal times it once."""
         work()
         times = []
-        for _ in range(repeats):
+        for _ in range(1 if self.rehearse else repeats):
             self.synchronise()
             began = time.perf_counter()
             work()

@@ -32,11 +32,11 @@ from walrus.vocabulary import PUBLISHED
 SAMPLES = Path(__file__).parents[1] / "samples" / "well"
 REFERENCE = Path(__file__).with_name("tiny_losses.json")
 SYSTEMS = ("shear_flow", "gray_scott_reaction_diffusion", "MHD_64")
-FED, FED_IN_REHEARSAL = 40, 2
-TRACED = 2
+FED, FED_IN_REHEARSAL = 40, 1
+TRACED, TRACED_IN_REHEARSAL = 2, 1
 # How CUDA calls a copy from the host.
 TO_CARD = "memcpy htod"
-WATCHED = 5
+WATCHED, WATCHED_IN_REHEARSAL = 5, 1
 # Losses are compared by their means over stretches of steps.
 STEPS, STRETCHES = 600, 6
 STEPS_IN_REHEARSAL = 20
@@ -101,8 +101,8 @@ def _fed(session: Session, ahead: bool) -> tuple[int, float, float, float | str]
 
     The first micro-batch warms up; the last ones are watched by a profiler, and not timed.
     """
-    fed = FED_IN_REHEARSAL if session.rehearse else FED
-    run = start(session, "tiny" if session.rehearse else "small", seed=3, steps=1 + fed + TRACED)
+    fed, watched = (FED_IN_REHEARSAL, TRACED_IN_REHEARSAL) if session.rehearse else (FED, TRACED)
+    run = start(session, "tiny" if session.rehearse else "small", seed=3, steps=1 + fed + watched)
     batches = prefetch_to_device(run.batches, session.device) if ahead else run.batches
 
     def feed() -> tuple[int, float]:
@@ -121,7 +121,7 @@ def _fed(session: Session, ahead: bool) -> tuple[int, float, float, float | str]
     seen = [feed() for _ in range(fed)]
     session.synchronise()
     whole = time.perf_counter() - began
-    ran = list(kernels(session, traced(session, lambda: [feed() for _ in range(TRACED)])))
+    ran = list(kernels(session, traced(session, lambda: [feed() for _ in range(watched)])))
     copies = [kernel for kernel in ran if TO_CARD in kernel.name]
     share = hidden_share(copies, [kernel for kernel in ran if TO_CARD not in kernel.name])
     windows, waited = (sum(column) for column in zip(*seen, strict=True))
@@ -130,10 +130,11 @@ def _fed(session: Session, ahead: bool) -> tuple[int, float, float, float | str]
 
 def waits(session: Session) -> dict[str, Any]:
     """Where a step waits for the card, by the lines that CUDA's debug mode names; none on a CPU."""
-    run = start(session, "tiny", seed=3, steps=2 + WATCHED)
+    steps = WATCHED_IN_REHEARSAL if session.rehearse else WATCHED
+    run = start(session, "tiny", seed=3, steps=2 + steps)
     batches = prefetch_to_device(run.batches, session.device)
     seen: list[warnings.WarningMessage] = []
-    for number in range(2 + WATCHED):
+    for number in range(2 + steps):
         # The first steps make the optimiser's state and choose kernels.
         watched = number >= 2 and not session.rehearse
         if not session.rehearse:
@@ -149,9 +150,9 @@ def waits(session: Session) -> dict[str, Any]:
         f"{Path(each.filename).name}:{each.lineno}" for each in seen if "synchroniz" in str(each.message)
     )
     rows: Rows = [
-        {"waits for the card at": place, "a step": count / WATCHED} for place, count in places.items()
+        {"waits for the card at": place, "a step": count / steps} for place, count in places.items()
     ]
-    return {"rows": [*rows, {"waits for the card at": "all", "a step": sum(places.values()) / WATCHED}]}
+    return {"rows": [*rows, {"waits for the card at": "all", "a step": sum(places.values()) / steps}]}
 
 
 def losses(session: Session) -> dict[str, Any]:
