@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ingest.contents.axis_names import space_name
 from ingest.contents.listing import ArrayInfo
 from shards.program.console import printable
 
@@ -37,7 +38,10 @@ def name_pairs(words: Iterable[str]) -> bool:
 
 def pairs(arrays: Iterable[ArrayInfo]) -> str:
     """Why two arrays [sample, x, y] without a time are no series, where their names say input and output."""
-    large = [each for each in arrays if each.fault is None and not each.pattern and _may_be_samples(each)]
+    sound = [each for each in arrays if each.fault is None]
+    large = [each for each in sound if not each.pattern and _may_be_samples(each)]
+    # Coordinates of each cell, next to a field with more axes.
+    large = [each for each in large if not (space_name(each.name) and _is_a_mesh(each, sound))]
     for first in large:
         for second in large:
             if first.values != second.values or first is second:
@@ -50,6 +54,12 @@ def pairs(arrays: Iterable[ArrayInfo]) -> str:
                     "first axis is time, save a list of times t too"
                 )
     return ""
+
+
+def _is_a_mesh(each: ArrayInfo, others: Iterable[ArrayInfo]) -> bool:
+    """Whether another array ends with the lengths of this one, behind those of time or trajectories."""
+    axes = len(each.lengths)
+    return any(len(other.lengths) > axes and other.lengths[-axes:] == each.lengths for other in others)
 
 
 def _may_be_samples(each: ArrayInfo) -> bool:

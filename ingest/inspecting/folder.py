@@ -17,7 +17,7 @@ from ingest.inspecting.file_names import largest_family, taken_apart, with_step_
 from ingest.inspecting.file_times import frames_of, hold_more_frames
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.other_files import with_others
-from ingest.inspecting.variable_files import STATE_AGAIN
+from ingest.inspecting.variable_files import STATE_AGAIN, is_list
 from shards.errors import SourceError
 
 SUFFIXES = (
@@ -66,6 +66,10 @@ def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
     alone = _without_sources(found, arranged)
     if len(alone) < len(found):
         arranged = _arranged(folder, alone)
+    lists = [path for path in alone if is_list(path)]
+    if lists and len(lists) < len(alone) and arranged.contents().kind == "runs":
+        # Runs next to a list of their times: the list is no run.
+        arranged = _arranged(folder, [path for path in alone if path not in lists])
     taken = {file.path for file in arranged.files}
     others = [path for path in alone if path not in taken]
     if others and arranged.contents().kind == "states":

@@ -11,6 +11,7 @@ from ingest.contents.axis_names import SPACE_NAME, TIME_NAME, space_name
 from ingest.contents.listing import ArrayInfo, list_arrays
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.samples import name_pairs
+from shards.errors import SourceError
 from shards.schema import split_called
 
 # What fields are called: of files with one array each, these are variables and other names are runs.
@@ -46,7 +47,9 @@ def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     if all(one.isdisjoint(other) for one, other in combinations(fields, 2)):
         return True
     named = [word for word, held in zip(words, fields, strict=True) if held]
-    are_named = all(map(FIELD_NAME.fullmatch, named)) or name_pairs(named)
+    # x.npy and y.npy may hold a meshgrid.
+    of_fields = [word for word in named if not space_name(word)]
+    are_named = (bool(of_fields) and all(map(FIELD_NAME.fullmatch, of_fields))) or name_pairs(named)
     return are_one_array_each(fields) and are_named
 
 
@@ -76,6 +79,16 @@ def fields_of(path: Path) -> frozenset[str]:
     place = located(path)
     with open_arrays(place) as arrays:
         return frozenset(each.path for each in list_arrays(arrays, place) if _is_field(each))
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file is called as times or cell centres are, and holds no field."""
+    if not TIME_NAME.fullmatch(path.stem) and not space_name(path.stem):
+        return False
+    try:
+        return not fields_of(path)
+    except SourceError:
+        return False
 
 
 def _is_field(each: ArrayInfo) -> bool:

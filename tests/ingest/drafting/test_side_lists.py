@@ -110,6 +110,31 @@ def test_a_list_that_fits_no_axis_is_named_and_not_taken(tmp_path, values):
     assert "\n[time]" not in text
 
 
+def test_a_list_next_to_runs_that_differ_in_a_word_is_no_run(tmp_path):
+    save(tmp_path / "train_data.npy", U)
+    save(tmp_path / "test_data.npy", V)
+    np.save(tmp_path / "times.npy", TIMES)
+    found = brought(Right(tmp_path))
+    assert [row.time for row in found.rows] == [tuple(TIMES)] * 2
+
+
+def test_meshgrids_in_files_of_their_own_are_the_cell_centres(tmp_path):
+    x, y = np.meshgrid(CENTRES_X, CENTRES_Y, indexing="ij")
+    for name, values in {"u": U, "t": TIMES, "x": x, "y": y}.items():
+        save(tmp_path / "apart" / f"{name}.npy", values)
+    np.savez(tmp_path / "run.npz", u=U, x=x, y=y)
+    for source in (tmp_path / "apart", tmp_path / "run.npz"):
+        text = draft(source)
+        assert 'x = { stored = "x" }' in text
+        assert '"u"' in text
+
+
+def test_lists_of_a_split_are_named_in_one_line(tmp_path):
+    lists = {"train_idx": np.arange(3), "test_idx": np.arange(3, 5)}
+    np.savez(tmp_path / "runs.npz", u=np.stack([U] * 5), t=TIMES, **lists)
+    assert "#   test_idx, train_idx: the trajectories of a split; to keep it, save each" in draft(tmp_path)
+
+
 def test_times_of_the_data_come_first(tmp_path):
     np.savez(tmp_path / "run.npz", u=U, t=TIME)
     np.save(tmp_path / "times.npy", TIMES)
