@@ -162,7 +162,7 @@ def gap(one: Pass, other: Pass) -> float:
 
 
 def on_cpu(options: argparse.Namespace) -> None:
-    rate = matrix_rate(1024, "cpu", torch.float32)
+    rate = matrix_rate(1024 if options.preset == "tiny" else 2048, "cpu", torch.float32)
     print(f"preset {options.preset}, torch {torch.__version__}, medians of {options.repeats}")
     print(
         f"{torch.get_num_threads()} threads, {rate / 1e9:.0f} GFLOP/s in single-precision products\n\n{HEAD}"
