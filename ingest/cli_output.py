@@ -112,4 +112,6 @@ def counts(card: Card) -> str:
 def _did(written_parts: int, written_bytes: int) -> str:
     from shards.program.byte_size import size_in_words
 
-    return "nothing to do" if written_parts == 0 else f"{size_in_words(written_bytes)} written"
+    if written_parts == 0:
+        return "no shard written, only card and index" if written_bytes else "nothing to do"
+    return f"{size_in_words(written_bytes)} written"

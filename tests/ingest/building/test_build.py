@@ -439,6 +439,7 @@ def test_what_only_the_card_tells_changes_the_card_and_no_shard(good, build, fol
         "licence = 'CC0-1.0'\nnote = 'new'\n" + recipe.replace('"height"', '"height"\nunit = "m"')
     )
     result = build("--format", packaging, "--set", "title=Ripples")
+    assert result.stdout.endswith("; no shard written, only card and index\n")
     assert (result.exit_code, Dataset(folder).card.title) == (0, "Ripples")
     assert Dataset(folder).card.schema.fields[0].unit == "m"
     paths = [Path(name) for name, time in times(folder).items() if before.get(name) != time]
