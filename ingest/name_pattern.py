@@ -17,7 +17,9 @@ import numpy as np
 STEP, PIECE, VARIABLE, TILE = "step", "piece", "variable", "tile"
 # The part of the name of an array that stands for the word of a split: u_{split}.
 SPLIT_PART = "split"
-OF_ONE_RUN = (STEP, PIECE, VARIABLE, TILE)
+# Pieces in folders of dates have several parts: {piece}/{piece2}/{piece3}.nc for 2020/01/31.nc.
+PIECES = (PIECE, "piece2", "piece3", "piece4")
+OF_ONE_RUN = (STEP, *PIECES, VARIABLE, TILE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # A date in a name, with or without a time of day: 2020-01-31_06:30:00, 0001-02, 2001_03_15, 20200131T0630.
@@ -169,6 +171,15 @@ def is_date(text: str) -> bool:
     (True, True, False)
     """
     return _DATE.fullmatch(text) is not None
+
+
+def is_part(text: str) -> bool:
+    """Whether a text is one named part and nothing else.
+
+    >>> is_part("{Re}"), is_part("Re{Re}")
+    (True, False)
+    """
+    return _PART.fullmatch(text) is not None
 
 
 def names_parts(text: str) -> bool:

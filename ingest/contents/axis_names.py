@@ -65,7 +65,7 @@ _SUFFIX = (
     r"|values?|vals?|positions?|pos|mesh|points?)"
     r"|[-_]?coor(?:d|ds)?|s|[\u1d9c\u1da0\u1d43]{3}"
 )
-_PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?)[-_]?"
+_PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?|nav)[-_]?"
 SPACE_NAME = re.compile(rf"(?:{_PREFIX})?({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
 # Usual names of cell centres in codes: xh, xc, xt, x1v, x_1, xvec.
 SOLVER_NAME = re.compile(

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from ingest.contents.axis_names import space_name
 from ingest.contents.listing import ArrayInfo, list_arrays
-from ingest.formats.arrays import Array, ArrayFile, holds, no_array
+from ingest.formats.arrays import Array, ArrayFile, holds, no_array, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
 from shards.errors import SourceError
@@ -90,16 +92,30 @@ def open_combined(paths: Sequence[Path], variables: Sequence[str]) -> Iterator[A
 
 
 def _combined(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> CombinedFiles:
-    """The files as one, fields that several call the same by the variables of their files."""
+    """The files as one, fields that several call the same by the variables of their files; so are meshgrids
+    of coordinates that differ.
+    """
     named: dict[str, tuple[ArrayFile, str]] = {}
     holders = Counter(chain.from_iterable(file.names() for file in files))
     for file, variable in zip(files, variables, strict=True):
         for path in file.names():
             if holders[path] > 1 and len(file.names()) == 1:
                 named[variable] = (file, path)
-            elif holders[path] > 1 and _is_field(file, path):
+            elif holders[path] > 1 and (_is_field(file, path) or _differ(files, path)):
                 named[f"{variable}/{path}"] = (file, path)
     return CombinedFiles(files, named)
+
+
+def _differ(files: tuple[ArrayFile, ...], path: str) -> bool:
+    """Whether files hold different values in a meshgrid: each may have its own faces or centres of cells."""
+    try:
+        found = [file.array(path) for file in files if path in file.names()]
+        if any(len(array.shape) < 2 for array in found):
+            return False
+        first, *others = map(whole, found)
+    except SourceError:
+        return False
+    return not all(np.array_equal(first, other, equal_nan=True) for other in others)
 
 
 def _is_field(file: ArrayFile, path: str) -> bool:

@@ -49,9 +49,11 @@ class FilesByVariable:
         for other in holders[1:]:
             found = other.array(path)
             if found.shape != first.shape or not np.array_equal(whole(found), whole(first), equal_nan=True):
+                one = next(variable for variable, arrays in self.files.items() if arrays is holders[0])
                 raise SourceError(
                     f"{found.where}: differs from {first.where}; expected the same times and coordinates in "
-                    "all files of a run"
+                    f'all files of a run; to take those of {one}, write "{one}/{path}"; for values on cell '
+                    "faces, state faces in their field"
                 )
         return first
 

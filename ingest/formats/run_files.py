@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingest.formats.natural_sort import natural
 from ingest.formats.zarr_marker import MARKERS
-from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, VARIABLE, NamePattern, step_number
+from ingest.name_pattern import OF_ONE_RUN, PIECES, STEP, VARIABLE, NamePattern, step_number
 from shards.errors import SourceError
 
 # Files with these suffixes may be virtual: their values are in other files.
@@ -27,9 +27,9 @@ class RunFile:
         return self.parts.get(STEP)
 
     @property
-    def moment(self) -> tuple[str, str]:
+    def moment(self) -> tuple[str, ...]:
         """The parts of the name that all files of one time share, each with another variable."""
-        return self.parts.get(PIECE, ""), self.parts.get(STEP, "")
+        return tuple(self.parts.get(name, "") for name in (*PIECES, STEP))
 
     @property
     def variable(self) -> str:
@@ -121,5 +121,5 @@ def _ordered(key: tuple[Path, tuple[str, ...]], files: list[RunFile]) -> RunFile
 
 
 def _place_in_time(file: RunFile) -> tuple[object, ...]:
-    piece = natural(file.parts.get(PIECE, ""))
-    return piece, step_number(file.step or "0"), natural(file.variable), natural(file.path.as_posix())
+    pieces = tuple(natural(file.parts.get(name, "")) for name in PIECES)
+    return pieces, step_number(file.step or "0"), natural(file.variable), natural(file.path.as_posix())

@@ -11,6 +11,7 @@ __all__ = [
     "inspect",
     "other_files",
     "restarting_times",
+    "streams",
     "text",
     "text_table",
     "variable_files",

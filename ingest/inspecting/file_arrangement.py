@@ -18,7 +18,8 @@ from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
 from ingest.inspecting.restarting_times import restart_of
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
-from ingest.name_pattern import OF_ONE_RUN, PIECE, STEP, TILE, VARIABLE, is_date, step_number
+from ingest.name_pattern import OF_ONE_RUN, PIECE, PIECES, STEP, TILE, VARIABLE, is_date, step_number
+from shards.schema import split_called
 
 # Attributes of a file that holds a tile and says where that is (Cholla).
 OFFSET_ATTRIBUTES = {"dims", "dims_local", "offset"}
@@ -53,7 +54,14 @@ class FileArrangement:
         One that looks so comes before others: t0010_seed2.h5 is moment 10 of run 2.
         """
         numbers = [at for at in self.varying if self._is(at, "number") and at != self.tile]
-        return max(numbers, key=lambda at: (self._looks_like_a_step(at), at), default=None)
+        dates = [at for at in self.varying if self._is(at, "date")]
+        return max(numbers or dates, key=lambda at: (self._looks_like_a_step(at), at), default=None)
+
+    @cached_property
+    def _dates(self) -> list[int]:
+        """The folders called by years, months and days, but for one that the last number repeats."""
+        dates = [at for at in self.varying if self._is(at, "date")]
+        return [at for at in dates if at != self.last_number and not self._repeats_number(at)]
 
     def _looks_like_a_step(self, at: int) -> int:
         """How likely a number counts times: 3 after `step`, 0 after `run`."""
@@ -115,11 +123,11 @@ class FileArrangement:
         for at in self.varying:
             words = sorted({file.text(at) for file in self.files})
             fields = self._is(at, "folder") and all(FIELD_NAME.fullmatch(word) for word in words)
-            if (self._is(at, "word") or fields) and are_variables(self._firsts(at), words):
+            if (self._is(at, "word") or fields) and are_variables(self.firsts(at), words):
                 return at
         return None
 
-    def _firsts(self, at: int) -> list[Path]:
+    def firsts(self, at: int) -> list[Path]:
         """One file for each text of a part."""
         firsts: dict[str, Path] = {}
         for file in sorted(self.files, key=lambda file: file.text(at)):
@@ -128,7 +136,8 @@ class FileArrangement:
 
     def contents(self) -> FolderContents:
         """The pattern, and the numbers of runs, variables and times."""
-        apart = [at for at in self._naming if at not in (self.last_number, *self._of_same_moment)]
+        of_moment = (self.last_number, *self._of_same_moment, *self._dates)
+        apart = [at for at in self._naming if at not in of_moment]
         largest = max(self._grouped(apart).values(), key=len)
         tiles = 1
         if self.tile is not None:
@@ -216,7 +225,9 @@ class FileArrangement:
             return "dates"
         if is_fraction or SURE_STEP_WORD.fullmatch(word):
             return "moments"
-        return "runs" if NO_STEP_WORD.fullmatch(word) else "unknown"
+        if NO_STEP_WORD.fullmatch(word):
+            return "runs"
+        return "dates" if self._is(at, "date") or self._dates else "unknown"
 
     def _pattern(self, kind: Kind, apart: list[int]) -> str:
         """The names of all files, with a named part, or a *, for each piece that differs.
@@ -228,20 +239,28 @@ class FileArrangement:
         if not self.varying and not any(piece.name for piece in first.pieces):
             return f"{'*/' * self._depth}*{first.path.suffix}"
         parts = {at: f"{{{name}}}" for at, name in self._part_names(apart).items()}
-        is_plain = all(part.startswith("{run") for part in parts.values()) and set(parts) == set(apart)
+        is_plain = all(part.startswith(("{run", "{split")) for part in parts.values())
+        is_plain = is_plain and set(parts) == set(apart)
         if kind == "runs" and is_plain and self.variable is None and self.tile is None:
             parts = dict.fromkeys(parts, "*")
         if self.variable is not None:
             parts[self.variable] = f"{{{VARIABLE}}}"
         if self.last_number is not None and self.last_number not in parts:
-            hole = f"{{{LAST_NUMBER[kind]}}}"
-            parts |= {at: hole for at in self.varying if at == self.last_number or self._repeats_number(at)}
+            parts |= self._holes_of_moment(kind)
         if self.tile is not None:
             parts[self.tile] = f"{{{TILE}}}"
         parts |= {at: "*" for at in self._of_same_moment if at not in parts}
         like = {at: self._first_like(at) for at in self.varying if at not in parts}
         parts |= {at: parts[other] for at, other in like.items() if other in parts}
         return "".join(parts.get(at, piece.text) for at, piece in enumerate(first.pieces))
+
+    def _holes_of_moment(self, kind: Kind) -> dict[int, str]:
+        """The named parts for the last number and the folders of dates, in the order in which they count."""
+        *before, last = (*PIECES[: len(self._dates)], PIECES[len(self._dates)])
+        own = last if kind == "pieces" else LAST_NUMBER[kind]
+        holes = {at: f"{{{name}}}" for at, name in zip(self._dates, before, strict=True)}
+        counting = [at for at in self.varying if at == self.last_number or self._repeats_number(at)]
+        return holes | {at: f"{{{own}}}" for at in counting}
 
     def _part_names(self, apart: list[int]) -> dict[int, str]:
         """What the pattern calls the pieces that name a run, each differently: a parameter by its name, a
@@ -251,7 +270,7 @@ class FileArrangement:
         for at, piece in enumerate(first.pieces):
             if not piece.name and at not in apart:
                 continue
-            name = piece.name or (self._word_of(at) if self._is(at, "number") else "run")
+            name = piece.name or self._word_of(at)
             same = [other for other, known in names.items() if known == name]
             if same and all(file.text(at) == file.text(same[0]) for file in self.files):
                 names[at] = name
@@ -261,9 +280,11 @@ class FileArrangement:
         return names
 
     def _word_of(self, at: int) -> str:
-        """A name for the number of a run: `seed` for seed2, `run` if no word names it."""
+        """A name for a part that tells runs apart: `seed` for seed2, `split`, `run` if no word names it."""
+        if not self._is(at, "number"):
+            return "split" if self._is(at, "split") else "run"
         word = self.files[0].word_before(at)
-        is_plain = not word or RUN_WORD.fullmatch(word) or STEP_WORD.fullmatch(word)
+        is_plain = not word or RUN_WORD.fullmatch(word) or STEP_WORD.fullmatch(word) or split_called(word)
         return "run" if (is_plain and word.lower() != "seed") or word in OF_ONE_RUN else word
 
     def _parameters(self, apart: list[int]) -> tuple[NamedParameter, ...]:
@@ -278,17 +299,18 @@ class FileArrangement:
     def _moments(self, files: list[NamedFile], variables: int) -> tuple[tuple[Path, ...], ...]:
         """The files of each time, one per variable; times that lack one are left out."""
         assert self.last_number is not None
-        moments: dict[str, list[Path]] = {}
+        moments: dict[tuple[str, ...], list[Path]] = {}
         for file in files:
-            moments.setdefault(file.text(self.last_number), []).append(file.path)
-        if all(is_date(text) or IS_NUMBER.fullmatch(text) for text in moments):
-            moments = {text: moments[text] for text in sorted(moments, key=step_number)}
+            moments.setdefault(file.texts([*self._dates, self.last_number]), []).append(file.path)
+        if all(is_date(text) or IS_NUMBER.fullmatch(text) for *_, text in moments):
+            in_order = sorted(moments, key=lambda texts: (texts[:-1], step_number(texts[-1])))
+            moments = {texts: moments[texts] for texts in in_order}
         return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
     def _may_count_pieces(self, at: int) -> bool:
         """Whether a number of runs may count pieces of one run: no word says `run`, it has no fraction."""
         is_whole = all(file.text(at).isdecimal() for file in self.files)
-        if any(self._is(other, "word") for other in self.varying):
+        if any(self._is(other, "word") or self._is(other, "split") for other in self.varying):
             return False
         return is_whole and not NO_STEP_WORD.fullmatch(self.files[0].word_before(at))
 
@@ -299,7 +321,7 @@ class FileArrangement:
         for at in self.varying:
             if at == self.variable or self._is(at, "word"):
                 words = sorted({file.text(at) for file in self.files})
-                doubt = doubt_of_words(self._firsts(at), words, taken_for_variables=at == self.variable)
+                doubt = doubt_of_words(self.firsts(at), words, taken_for_variables=at == self.variable)
                 if doubt:
                     yield doubt
                 break

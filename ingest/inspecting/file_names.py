@@ -1,6 +1,6 @@
 """Splits names of files into folders, words, numbers and parameters, and finds similar names.
 
-See docs/decisions/0093.
+See docs/decisions/0093, and docs/decisions/0168 for numbers in folders.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ingest.formats.natural_sort import natural
 from ingest.inspecting.dates_and_steps import DATE_AND_NUMBER
 from ingest.inspecting.variable_files import common_ends
 from ingest.name_pattern import DATE, OF_ONE_RUN
+from shards.schema import split_called
 
 # The years of a file: 195001-195912.
 _SPAN = r"(?<!\d)(?:1[5-9]|2[0-3])\d{2,10}-(?:1[5-9]|2[0-3])\d{2,10}(?!\d)"
@@ -33,13 +34,17 @@ _COMPONENT = re.compile(r"(?<![A-Za-z])(?:vel|mom|bcc|vx|bx|b|v|u|m)[123](?=[-_.
 # Re, Pr, Ra, nu.
 LONGEST_SYMBOL = 3
 # A folder of one moment, as 0001, t=0.5, step_10.
-_STEP_FOLDER = re.compile(
-    rf"(?P<word>(?:{STEP_WORD.pattern})?[-_=]?)(?P<number>\d+(?:\.\d+)?)", re.IGNORECASE
-)
+STEP_FOLDER = re.compile(rf"(?P<word>(?:{STEP_WORD.pattern})?[-_=]?)(?P<number>\d+(?:\.\d+)?)", re.IGNORECASE)
+# A folder with a number at its end, as leg0, restart_1, output001.
+NUMBERED_FOLDER = re.compile(r"(?P<word>.*?[A-Za-z][-_]?)(?P<number>\d{1,6})")
+# A folder called by a year; in it, others by a month and a day.
+_YEAR, _TWO_DIGITS = re.compile(r"(?:1[89]|20)\d\d", re.ASCII), re.compile(r"\d\d", re.ASCII)
+# A word that is a split where others are in its place.
+_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+(?![A-Za-z0-9])")
 
 # A word that stands alone.
 _BEFORE, _BEHIND = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-Kind = Literal["text", "folder", "word", "number", "parameter"]
+Kind = Literal["text", "folder", "word", "number", "parameter", "date", "split"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,10 @@ class NamedFile:
 
     def word_before(self, at: int) -> str:
         """The letters before a number: `step` in run1/step_0010.h5."""
-        found = re.search(rf"{_BEFORE}([A-Za-z]+)[-_=.#]*$", self.text(at - 1)) if at else None
+        before = self.text(at - 1) if at else ""
+        if at > 1 and self.pieces[at - 2].kind == "split":
+            before = self.text(at - 2) + before
+        found = re.search(rf"{_BEFORE}([A-Za-z]+)[-_=.#]*$", before)
         return found[1] if found else ""
 
     def texts(self, places: Sequence[int]) -> tuple[str, ...]:
@@ -86,31 +94,85 @@ class NamedFile:
         return NamedFile(self.path, (*self.pieces[:at], *parts, *self.pieces[at + 1 :]))
 
 
-def taken_apart(
-    folder: Path, path: Path, *, with_numbers: bool = True, dates_with_steps: bool = False
-) -> NamedFile:
-    """Splits the path of a file below a folder.
+@dataclass(frozen=True)
+class NameReading:
+    """How the names of all files of a folder are read.
 
-    `with_numbers`: numbers in its name count. `dates_with_steps`: a number behind a date is a step and not
-    a time of day.
+    `numbers`: those in names of files do. `steps_behind_dates`: a number behind a date is a step and not a
+    time of day. `date_folders`: folders are years, months and days. `splits`: words are splits.
     """
+
+    numbers: bool = True
+    steps_behind_dates: bool = False
+    date_folders: bool = False
+    splits: bool = False
+
+
+def taken_apart(folder: Path, path: Path, reading: NameReading) -> NamedFile:
+    """Splits the path of a file below a folder."""
     pieces: list[NamePiece] = []
     folders = path.relative_to(folder).parts[:-1]
-    for name in folders:
-        pieces += [*_folder_pieces(name), NamePiece("text", "/")]
+    dates = folders_of_date(folders) if reading.date_folders else range(0)
+    for at, name in enumerate(folders):
+        found = [NamePiece("date", name)] if at in dates else pieces_of_folder(name)
+        pieces += [*found, NamePiece("text", "/")]
     name, end = path.name, 0
-    found = [_span_and_name(each) for each in _parameters(name, IN_FILES)]
-    kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in found]
-    # Of snapshots_Ra100 in both, the parameter says more.
-    repeated = [span for span in _repeated(folders, name) if not any(_overlap(span, each) for each in kept)]
-    if with_numbers:
-        spans = list(_spans_of_numbers(name, dates_with_steps=dates_with_steps))
-        found += [(span, "") for span in spans if not _is_inside(span, (*kept, *repeated))]
-    for (start, stop), key in sorted([*found, *((span, "") for span in repeated)]):
-        kind: Kind = "parameter" if key else "folder" if (start, stop) in repeated else "number"
+    for (start, stop), kind, key in sorted(_spans(folders, name, reading)):
         pieces += [NamePiece("text", name[end:start]), NamePiece(kind, name[start:stop], key)]
         end = stop
     return NamedFile(path, (*pieces, NamePiece("text", name[end:])))
+
+
+def _spans(
+    folders: Sequence[str], name: str, reading: NameReading
+) -> Iterator[tuple[tuple[int, int], Kind, str]]:
+    """Yields the parts of the name of a file that are no plain text: place, kind, name of a parameter."""
+    named = [_span_and_name(each) for each in _parameters(name, IN_FILES)]
+    kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in named]
+    # Of snapshots_Ra100 in both, the parameter says more.
+    repeated = [span for span in _repeated(folders, name) if not any(_overlap(span, each) for each in kept)]
+    for span, key in named:
+        yield span, "parameter", key
+    for span in repeated:
+        yield span, "folder", ""
+    kept += repeated
+    if reading.numbers:
+        for span in _spans_of_numbers(name, dates_with_steps=reading.steps_behind_dates):
+            if not _is_inside(span, kept):
+                yield span, "number", ""
+    if reading.splits:
+        for word in _WORD.finditer(name):
+            if split_called(word[0]) and not _is_inside(word.span(), kept):
+                yield word.span(), "split", ""
+
+
+def folders_of_date(folders: Sequence[str]) -> range:
+    """The places of the folders that are a year, and in it a month and a day.
+
+    >>> folders_of_date(["era5", "2020", "01"]), folders_of_date(["run_2020"])
+    (range(1, 3), range(0, 0))
+    """
+    start = next((at for at, name in enumerate(folders) if _YEAR.fullmatch(name)), None)
+    if start is None:
+        return range(0)
+    end = start + 1
+    # A month and a day.
+    while end < min(len(folders), start + 3) and _TWO_DIGITS.fullmatch(folders[end]):
+        end += 1
+    return range(start, end)
+
+
+def reading_of_names(folder: Path, found: Sequence[Path], *, steps_behind_dates: bool) -> NameReading:
+    """How the names of these files are read: all are in folders of dates; their words are several splits."""
+    places = [path.relative_to(folder).parts for path in found]
+    words: set[str] = set()
+    for *_, name in places:
+        words.update(split for word in _WORD.findall(name) if (split := split_called(word)))
+    return NameReading(
+        steps_behind_dates=steps_behind_dates,
+        date_folders=all(folders_of_date(parts[:-1]) for parts in places),
+        splits=len(words) > 1,
+    )
 
 
 def _spans_of_numbers(name: str, *, dates_with_steps: bool) -> Iterator[tuple[int, int]]:
@@ -140,7 +202,7 @@ def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
-def _folder_pieces(name: str) -> Iterator[NamePiece]:
+def pieces_of_folder(name: str) -> Iterator[NamePiece]:
     """The parts of a folder: the whole name, or its parameters and other numbers, as in Re=100_seed3."""
     found = [_span_and_name(each) for each in _parameters(name, IN_FOLDERS)]
     if not found:
@@ -180,13 +242,16 @@ def _parameters(name: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     return list(found.values())
 
 
-def with_step_folders(files: list[NamedFile]) -> list[NamedFile]:
-    """The files with the number of the last folder as a part, if it counts times: step_10/rho.npy."""
+def with_numbered_folders(files: list[NamedFile], form: re.Pattern[str]) -> list[NamedFile]:
+    """The files with the number of the last folder that differs as a part, if its name has this form:
+    step_10/rho.npy, leg0/out.h5.
+    """
     folders = [at for at, piece in enumerate(files[0].pieces) if piece.kind == "folder"]
-    if not folders:
+    differ = [at for at in folders if len({file.text(at) for file in files}) > 1]
+    if not differ:
         return files
-    last = folders[-1]
-    found = [_STEP_FOLDER.fullmatch(file.text(last)) for file in files]
+    last = differ[-1]
+    found = [form.fullmatch(file.text(last)) for file in files]
     if not all(found) or len({each["word"] for each in found if each}) > 1:
         return files
     return [
@@ -215,7 +280,28 @@ def largest_family(files: Iterable[NamedFile]) -> list[NamedFile]:
     if at is None:
         return _in_order(chosen)
     start, end = common_ends([each[0].text(at) for each in alike])
-    return _in_order([file.cut(at, start, end) for file in chain.from_iterable(alike)])
+    files = [file.cut(at, start, end) for file in chain.from_iterable(alike)]
+    return _in_order(_with_two_words(files, at + 1))
+
+
+def _with_two_words(files: list[NamedFile], at: int) -> list[NamedFile]:
+    """The files with a word as two, if each beginning of it is there with each end: alfa_u, alfa_v, beta_u,
+    beta_v.
+    """
+    halves = [re.fullmatch(r"(.+)([-_.])([^-_.]+)", file.text(at)) for file in files]
+    found = [
+        (NamePiece("word", each[1]), NamePiece("text", each[2]), NamePiece("word", each[3]))
+        for each in halves
+        if each
+    ]
+    begins, ends = {begin for begin, _, _ in found}, {end for _, _, end in found}
+    is_product = len(begins) * len(ends) == len({file.text(at) for file in files})
+    if len(found) < len(files) or min(len(begins), len(ends)) < 2 or not is_product:
+        return files
+    return [
+        NamedFile(file.path, (*file.pieces[:at], *each, *file.pieces[at + 1 :]))
+        for file, each in zip(files, found, strict=True)
+    ]
 
 
 def _bytes(path: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.formats.foreign_formats import foreign_file, foreign_names
@@ -13,11 +14,19 @@ from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.dates_and_steps import reading_of
 from ingest.inspecting.file_arrangement import FileArrangement
-from ingest.inspecting.file_names import largest_family, taken_apart, with_step_folders
+from ingest.inspecting.file_names import (
+    NUMBERED_FOLDER,
+    STEP_FOLDER,
+    largest_family,
+    reading_of_names,
+    taken_apart,
+    with_numbered_folders,
+)
 from ingest.inspecting.file_times import frames_of, hold_more_frames
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.other_files import with_others
-from ingest.inspecting.variable_files import STATE_AGAIN, is_list
+from ingest.inspecting.streams import files_of_other_streams
+from ingest.inspecting.variable_files import CHECKPOINT_FOLDER, STATE_AGAIN, is_list
 from shards.errors import SourceError
 
 SUFFIXES = (
@@ -51,7 +60,7 @@ def look_through(folder: Path) -> FolderContents:
     found = data_files(folder)
     if not found:
         raise _nothing_to_read(folder)
-    series = [path for path in found if not STATE_AGAIN.search(path.stem)]
+    series = [path for path in found if not _holds_a_state_again(path, folder)]
     arranged = _arranged_alone(folder, series or found)
     if len(series) < len(found) and not _holds_runs(arranged.contents()):
         # Grids and masks alone are next to the restart files that are the run.
@@ -60,8 +69,16 @@ def look_through(folder: Path) -> FolderContents:
     return with_others(arranged.contents(), folder, [path for path in found if path not in sources])
 
 
+def _holds_a_state_again(path: Path, folder: Path) -> bool:
+    """Whether a file, or a folder above it, is called as a program calls what it writes to continue."""
+    above = path.relative_to(folder).parts[:-1]
+    return bool(STATE_AGAIN.search(path.stem)) or any(map(CHECKPOINT_FOLDER.fullmatch, above))
+
+
 def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
-    """The files that look most alike, without those whose values others show or hold as a series."""
+    """The files that look most alike, without those whose values others show or hold as a series, and
+    without those that hold other fields.
+    """
     arranged = _arranged(folder, found)
     alone = _without_sources(found, arranged)
     if len(alone) < len(found):
@@ -70,6 +87,10 @@ def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
     if lists and len(lists) < len(alone) and arranged.contents().kind == "runs":
         # Runs next to a list of their times: the list is no run.
         arranged = _arranged(folder, [path for path in alone if path not in lists])
+    streams = files_of_other_streams(arranged)
+    if streams:
+        alone = [path for path in alone if path not in streams]
+        arranged = _arranged(folder, alone)
     taken = {file.path for file in arranged.files}
     others = [path for path in alone if path not in taken]
     if others and arranged.contents().kind == "states":
@@ -87,15 +108,17 @@ def _arranged(folder: Path, found: list[Path]) -> FileArrangement:
     """The files that look most alike, by the numbers in their names, or in those of their folders; where none
     differs, by their names as a whole.
     """
-    reading = reading_of(path.relative_to(folder).as_posix() for path in found)
-    parts = [taken_apart(folder, path, dates_with_steps=reading == "step") for path in found]
-    numbered = FileArrangement(largest_family(parts), reading)
+    dates = reading_of(path.relative_to(folder).as_posix() for path in found)
+    reading = reading_of_names(folder, found, steps_behind_dates=dates == "step")
+    numbered = FileArrangement(largest_family(taken_apart(folder, path, reading) for path in found), dates)
     if numbered.last_number is not None:
         return numbered
-    named = largest_family(taken_apart(folder, path, with_numbers=False) for path in found)
-    by_folder = FileArrangement(with_step_folders(named))
-    if by_folder.last_number is not None and by_folder.contents().kind == "states":
-        return by_folder
+    plain = replace(reading, numbers=False)
+    named = largest_family(taken_apart(folder, path, plain) for path in found)
+    for form, kind in ((STEP_FOLDER, "states"), (NUMBERED_FOLDER, "pieces")):
+        by_folder = FileArrangement(with_numbered_folders(named, form))
+        if by_folder.last_number is not None and by_folder.contents().kind == kind:
+            return by_folder
     return FileArrangement(named)
 
 

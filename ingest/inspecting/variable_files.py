@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from ingest.contents.axis_names import SPACE_NAME, TIME_NAME, space_name
 from ingest.contents.listing import ArrayInfo, list_arrays
+from ingest.formats.arrays import whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.samples import name_pairs
 from shards.errors import SourceError
@@ -26,6 +31,8 @@ FIELD_NAME = re.compile(
 )
 
 
+# Larger arrays are not compared: they are fields.
+MOST_VALUES = 2**22
 # Files that a program writes to continue, at the start or at the end: they hold a state of the others again.
 STATE_AGAIN = re.compile(
     r"restart|checkpoint|ckpt|chkpt|(^|[-_])(final|latest|last|end|backup)($|[-_])"
@@ -33,17 +40,20 @@ STATE_AGAIN = re.compile(
     re.IGNORECASE,
 )
 
+# A folder of such files; one called restart_1 holds a piece of the run.
+CHECKPOINT_FOLDER = re.compile(r"(checkpoint|ckpt|chkpt|chk)s?[-_]?\d*", re.IGNORECASE)
+
 
 def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     """Whether files that differ in these words of their names hold different variables.
 
     They do where no field is in two of them; where each holds one array of the same name, the words decide.
-    Files of lists, of times and of cell centres, are there for the others. A restart file holds a state
-    again.
+    Files of lists, of times and of cell centres, are there for the others. A grid or an area that each file
+    repeats is no field of its own. A restart file holds a state again.
     """
     if any(STATE_AGAIN.search(word) for word in words):
         return False
-    fields = [fields_of(path) for path in files]
+    fields = _own_fields(files)
     if all(one.isdisjoint(other) for one, other in combinations(fields, 2)):
         return True
     named = [word for word, held in zip(words, fields, strict=True) if held]
@@ -74,6 +84,32 @@ def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_var
     )
 
 
+def _own_fields(files: Sequence[Path]) -> list[frozenset[str]]:
+    """The fields of each file, without a grid that all of them hold with equal values; some must be left."""
+    fields = [fields_of(path) for path in files]
+    holding = [path for path, held in zip(files, fields, strict=True) if held]
+    common = frozenset.intersection(*(held for held in fields if held)) if holding else frozenset()
+    grid = {name for name in common if len(holding) > 1 and _is_grid(holding, name)}
+    own = [held - grid for held in fields]
+    return own if all(left or not held for left, held in zip(own, fields, strict=True)) else fields
+
+
+def _is_grid(files: Sequence[Path], name: str) -> bool:
+    """Whether all files hold the same values in an array that has fewer axes than others of its file."""
+    first: npt.NDArray[np.float64] | None = None
+    for path in files:
+        with open_arrays(located(path)) as arrays:
+            shape = arrays.array(name).shape
+            most = max(len(arrays.array(field).shape) for field in fields_of(path))
+            if len(shape) >= most or math.prod(shape) > MOST_VALUES:
+                return False
+            values = whole(arrays.array(name))
+        if first is not None and not np.array_equal(values, first, equal_nan=True):
+            return False
+        first = values
+    return True
+
+
 def fields_of(path: Path) -> frozenset[str]:
     """The arrays of a file that are fields; no lists, and no meshgrids of coordinates."""
     place = located(path)
@@ -93,10 +129,12 @@ def is_list(path: Path) -> bool:
 
 def _is_field(each: ArrayInfo) -> bool:
     """Whether an array is neither a list nor a meshgrid of coordinates."""
-    is_mesh = bool(space_name(each.path.rpartition("/")[2]))
+    unit = each.attributes.get("units", "")
+    is_mesh = bool(space_name(each.path.rpartition("/")[2]) or re.match(r"degrees?_?(north|east)", unit))
     # T of two axes is a temperature.
     is_time = bool(TIME_NAME.fullmatch(each.name)) and each.name != "T"
-    return len(each.values) >= 2 and not is_time and each.fault is None and not is_mesh
+    is_bounds = each.name.endswith(("_bnds", "_bounds"))
+    return len(each.values) >= 2 and not (is_time or is_bounds or is_mesh) and each.fault is None
 
 
 def common_ends(texts: Sequence[str]) -> tuple[int, int]:
