@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from ingest.correction import Correction, SidesOfAxes, require_periodic_on_both_sides, sides_of
 from ingest.layout import BlockRule, CoordinateRule, MaskRule, Overlap, TileRule, TimeRule, layouts_fault
-from ingest.name_pattern import OF_ONE_RUN, SPLIT_PART, STEP, TILE, NamePattern, names_parts
+from ingest.name_pattern import OF_ONE_RUN, SPLIT_PART, STEP, TILE, NamePattern, is_part, names_parts
 from ingest.release import Exclusion, ExpectedSize
 from ingest.split import HeldOutRule, SplitRule, held_out_for, split_names_fault
 from ingest.transform import TransformName, transform_fault
@@ -218,9 +218,10 @@ class Recipe:
             raise ValueError("tiles: expected both {tile} in files and a table [tiles]; one is missing")
         named = set(NamePattern(self.files).parts) - set(OF_ONE_RUN) | (parts - {STEP})
         for name, place in self.scalars.items():
-            is_path = "#" in place or SPLIT_PART in NamePattern(place).parts
-            of_files = set(NamePattern(place).parts) <= named if is_path else place.strip("{}") in named
-            if names_parts(place) and not of_files:
+            unknown = set(NamePattern(place).parts) - named
+            # Re{Re} is the number in the names of groups.
+            in_groups = "#" not in place and not is_part(place) and unknown.isdisjoint(OF_ONE_RUN)
+            if unknown and not (in_groups and len(unknown) == 1):
                 raise ValueError(f"scalar {name} = {place!r}: expected a part of files that names a run")
         return self
 

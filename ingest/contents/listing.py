@@ -13,7 +13,7 @@ import numpy as np
 
 from ingest.contents.channel_names import channel_names, lists_names
 from ingest.contents.numbered_arrays import find_numbered_arrays
-from ingest.contents.run_groups import groups_above, groups_of_runs
+from ingest.contents.run_groups import groups_above, groups_of_runs, in_each_run
 from ingest.contents.statistics import ArrayStatistics
 from ingest.fields.reference_dates import OUR_CALENDARS
 from ingest.formats import hdf5_storage as storage
@@ -54,6 +54,7 @@ class ArrayInfo:
     """An array by its header.
 
     `groups` counts the groups that hold arrays of the same names as its own, `run_group`, one for each run;
+    `each_run` is what a recipe calls them, with a `*` for what differs;
     `steps` the arrays of `pattern`, one for each frame of a run. `dimensions` names its axes as the file
     does, `unlimited` numbers those that may grow.
     """
@@ -65,6 +66,7 @@ class ArrayInfo:
     fault: str | None = None
     groups: int = 1
     run_group: str = ""
+    each_run: str = ""
     statistics: ArrayStatistics | None = None
     dimensions: tuple[str, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
@@ -86,7 +88,8 @@ class ArrayInfo:
     def stored(self) -> str:
         """The name of the array in a recipe.
 
-        >>> ArrayInfo("a/run_1/u", (4, 9), "float32", ArrayStorage(), groups=3, run_group="a/run_1").stored
+        >>> of_runs = {"groups": 3, "run_group": "a/run_1", "each_run": "a/*"}
+        >>> ArrayInfo("a/run_1/u", (4, 9), "float32", ArrayStorage(), **of_runs).stored
         'a/*/u'
         >>> ArrayInfo("0/u", (4, 9), "float32", ArrayStorage(), pattern="{step}/u", steps=3).stored
         '{step}/u'
@@ -96,16 +99,6 @@ class ArrayInfo:
         if self.groups == 1:
             return self.path
         return self.each_run + self.path.removeprefix(self.run_group)
-
-    @property
-    def each_run(self) -> str:
-        """The groups of all runs in a recipe.
-
-        >>> ArrayInfo("a/run_1/u", (4, 9), "float32", ArrayStorage(), groups=3, run_group="a/run_1").each_run
-        'a/*'
-        """
-        above, slash, _ = self.run_group.rpartition("/")
-        return f"{above}{slash}*"
 
     @property
     def name(self) -> str:
@@ -164,8 +157,8 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
     for name in alone:
         groups = groups_above(name)
         if others.isdisjoint(groups):
-            run = next((group for group in groups if group in firsts), "")
-            listed.append(replace(_listed(arrays, name, path), groups=firsts.get(run, 1), run_group=run))
+            of_runs = [group for group in groups if group in firsts]
+            listed.append(_in_run(_listed(arrays, name, path), of_runs, firsts))
     for each in series:
         first = _listed(arrays, each.first, path)
         listed.append(replace(first, pattern=each.pattern, steps=len(each.members)))
@@ -176,6 +169,14 @@ def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
     }
     named = [with_channels(each, texts) for each in listed] if texts else listed
     return tuple(sorted(named, key=lambda each: each.path))
+
+
+def _in_run(each: ArrayInfo, of_runs: list[str], firsts: dict[str, int]) -> ArrayInfo:
+    """The array with the groups of runs around it, from the outermost; each stands for several."""
+    if not of_runs:
+        return each
+    count = math.prod(firsts[group] for group in of_runs)
+    return replace(each, groups=count, run_group=of_runs[-1], each_run=in_each_run(of_runs[-1], firsts))
 
 
 def with_channels(each: ArrayInfo, texts: dict[str, tuple[str, ...]]) -> ArrayInfo:

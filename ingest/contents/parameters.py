@@ -58,6 +58,16 @@ IN_FILES = re.compile(
 )
 
 
+def states_parameter(group: str) -> bool:
+    """Whether the name of a group states a parameter that counts no components: Re100, nu=0.01.
+
+    >>> states_parameter("Re100"), states_parameter("nu=0.01"), states_parameter("alpha1")
+    (True, True, False)
+    """
+    found = IN_FOLDERS.finditer(group)
+    return any(each["name"] or each["plain"].lower() in _DIMENSIONLESS.split("|") for each in found)
+
+
 def is_parameter_list(name: str) -> bool:
     """Whether a list of numbers is called by a parameter: nus, viscosities.
 

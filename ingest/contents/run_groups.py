@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from ingest.contents.axis_names import TIME_NAME, space_name
 from ingest.contents.numbered_arrays import RUN_WORD
+from ingest.contents.parameters import states_parameter
 from shards.schema import split_called
 
 
@@ -13,7 +15,7 @@ def groups_of_runs(names: tuple[str, ...]) -> tuple[dict[str, int], set[str]]:
     """The first group of each set of groups with arrays of equal names, with their number; all other groups.
 
     At the root any names will do; further in, where groups may be components or species, each must be
-    numbered and hold a list of times, or be called a run.
+    numbered and hold a list of times, or be called a run or by a parameter.
 
     >>> groups_of_runs(("sims/0/u", "sims/0/t", "sims/1/u", "sims/1/t", "mesh/x"))
     ({'sims/0': 2}, {'sims/1'})
@@ -35,10 +37,23 @@ def groups_of_runs(names: tuple[str, ...]) -> tuple[dict[str, int], set[str]]:
 
 
 def _is_numbered_run(group: str, inner: tuple[str, ...]) -> bool:
-    """Whether a group in a group is a run: sims/0000 with a list of times, or data/run_3."""
+    """Whether a group in a group is a run: sims/0000 with a list of times, data/run_3, or cases/Re100."""
+    if states_parameter(group):
+        return True
     word = re.fullmatch(r"(.*?)[-_]?\d[\d.eE+-]*", group)
     has_times = any(TIME_NAME.fullmatch(name) for name in inner)
     return word is not None and (has_times or RUN_WORD.fullmatch(word[1]) is not None)
+
+
+def in_each_run(group: str, firsts: Collection[str]) -> str:
+    """The name of a group of a run in a recipe, with a * for each group that stands for others.
+
+    >>> in_each_run("case_a/Re100", {"case_a": 2, "case_a/Re100": 3})
+    '*/*'
+    """
+    words = group.split("/")
+    above = ["/".join(words[: depth + 1]) for depth in range(len(words))]
+    return "/".join("*" if name in firsts else word for word, name in zip(words, above, strict=True))
 
 
 def groups_above(name: str) -> list[str]:

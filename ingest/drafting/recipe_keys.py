@@ -92,7 +92,8 @@ TABLES = (
                 "Where each parameter is: an array; an array along one of several axes n, as `nu[n2]`; a "
                 "column of a table, counted from 0, as `params[1]`; "
                 "`@attribute` of the file, `path@attribute`, `*@attribute` or `sims/*@attribute` of the "
-                "group of each run; a name in braces in `files`; or a number in a CSV, JSON, TOML, YAML or "
+                "group of each run; a number in the name of this group, as `Re{Re}`; "
+                "a name in braces in `files`; or a number in a CSV, JSON, TOML, YAML or "
                 "namelist file (.nml) next to the data, as `params.json#fluid.Pr`. Names in braces also "
                 "select a file, `{run}.json#nu`, or a row, `sweep.csv#[file={run}.h5].nu`.",
                 'scalars = { Re = "@reynolds", nu = "params[1]", Ra = "{Ra}", Pr = "params.json#fluid.Pr" }',

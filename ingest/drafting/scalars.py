@@ -16,6 +16,7 @@ from ingest.contents.parameters import (
     is_parameter_list,
     looks_like_physics,
 )
+from ingest.drafting.group_names import parameters_of_groups
 from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.table import line
 from ingest.fields.numbers_at import numbers_if_any
@@ -128,8 +129,8 @@ def _parameters(
         found.setdefault(name, DraftParameter.of_number(name, f"@{name}", value))
     # Of groups that are runs, each has its own.
     in_runs = [each.array for each in layout.variable if each.array.groups > 1]
-    for name, value in root_numbers(arrays, in_runs[0].run_group).items() if in_runs else ():
-        found.setdefault(name, DraftParameter.of_number(name, f"{in_runs[0].each_run}@{name}", value))
+    if in_runs:
+        found |= _of_groups(arrays, in_runs[0], set(found))
     for each in layout.scalars:
         if each.pattern:
             continue
@@ -152,6 +153,20 @@ def _parameters(
         found[name] = DraftParameter(f"{each.stored}{along}", _span(low, high), is_physics, question=question)
 
     return found | _columns(arrays, layout, set(found))
+
+
+def _of_groups(arrays: ArrayFile, each: ArrayInfo, taken: set[str]) -> dict[str, DraftParameter]:
+    """The parameters in attributes and in the names of the groups of an array of many runs."""
+    found: dict[str, DraftParameter] = {}
+    for name, value in root_numbers(arrays, each.run_group).items():
+        found[name] = DraftParameter.of_number(name, f"{each.each_run}@{name}", value)
+    for name, place in parameters_of_groups(each).items():
+        values = readable_numbers(arrays, place) or ()
+        # Names that differ in more than their numbers do not all fit.
+        if len(values) == each.groups:
+            is_physics = looks_like_physics(name, values[0])
+            found.setdefault(name, DraftParameter(place, _span(min(values), max(values)), is_physics))
+    return {name: parameter for name, parameter in found.items() if name not in taken}
 
 
 def _span(low: float, high: float) -> str:

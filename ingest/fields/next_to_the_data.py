@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.named_arrays import NamedArrays
 from ingest.fields.numbers_at import find_arrays
 from ingest.fields.run_arrays import RunArrays
 from ingest.formats.arrays import Arrays, whole
@@ -19,7 +20,7 @@ from shards.errors import SourceError
 
 def parts_of(file: Arrays) -> dict[str, str]:
     """The text of each part of `files` in the names of a run."""
-    return file.parts if isinstance(file, RunArrays) else {}
+    return file.parts if isinstance(file, RunArrays | NamedArrays) else {}
 
 
 def side_file(file: Arrays, name: str, recipe: Recipe) -> Path:

@@ -1,4 +1,7 @@
-"""Reads the numbers at a place in [scalars] of a recipe: an array, a column of a table or an attribute."""
+"""Reads the numbers at a place in [scalars] of a recipe: an array, a column, an attribute, names of groups.
+
+Why names of groups: docs/decisions/0166-numbers-in-names-of-groups.md.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,17 @@ from ingest.formats.arrays import Array, Arrays, holds, no_array, whole
 from ingest.formats.natural_sort import natural
 from ingest.formats.side_files import split_side_file
 from ingest.layout import split_channel, split_swept_axis
-from ingest.name_pattern import names_parts
+from ingest.name_pattern import NamePattern, is_part, names_parts, parameter_number
 from shards.errors import SourceError
 
 
 def is_outside(place: str) -> bool:
     """Whether a place is outside the data file: a part of its name, or a file next to it.
 
-    >>> is_outside("{Re}"), is_outside("params.json#nu"), is_outside("params[1]")
-    (True, True, False)
+    >>> is_outside("{Re}"), is_outside("params.json#nu"), is_outside("params[1]"), is_outside("Re{Re}")
+    (True, True, False, False)
     """
-    return names_parts(place) or split_side_file(place) is not None
+    return is_part(place) or split_side_file(place) is not None
 
 
 def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
@@ -39,10 +42,15 @@ def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
 
 def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
     """The numbers at a place: an array `nu` or `nu[n2]`, column 1 of a table `params[1]`, an attribute
-    `run@nu`, or `*@nu` and `sims/*@nu` of a group per trajectory.
+    `run@nu`, `*@nu` and `sims/*@nu` of a group per trajectory, or the number `nu{nu}` in its name.
 
     Raises SourceError if there are none.
     """
+    if names_parts(place):
+        numbers = _in_names_of_groups(arrays, place)
+        if not numbers:
+            raise SourceError(f"{arrays.where}: no group fits {place}; correct [scalars] of the recipe")
+        return numbers
     place, _ = split_swept_axis(place)
     path, at, attribute = place.partition("@")
     if at and "*" in path:
@@ -65,6 +73,8 @@ def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
 
 def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
     """The numbers at a place; None if the file has no such array, group or attribute."""
+    if names_parts(place):
+        return _in_names_of_groups(arrays, place) or None
     place, _ = split_swept_axis(place)
     path, at, attribute = place.partition("@")
     names = arrays.names()
@@ -85,11 +95,31 @@ def _fitting(names: tuple[str, ...], path: str) -> list[str]:
 
 def _of_groups(arrays: Arrays, pattern: str, attribute: str) -> tuple[float, ...]:
     """The attribute of each group of a pattern that has it, in the order of trajectories."""
-    depth = pattern.count("/") + 1
-    heads = {"/".join(name.split("/")[:depth]) for name in arrays.names() if name.count("/") >= depth}
-    groups = sorted((head for head in heads if fnmatchcase(head, pattern)), key=natural)
-    held = [arrays.attribute(group, attribute) for group in groups]
+    groups = _groups(arrays, pattern.count("/") + 1)
+    held = [arrays.attribute(group, attribute) for group in groups if fnmatchcase(group, pattern)]
     return tuple(value for value in held if value is not None)
+
+
+def _in_names_of_groups(arrays: Arrays, place: str) -> tuple[float, ...]:
+    """The number in the name of each group that fits `Re{Re}`, in the order of trajectories."""
+    pattern = NamePattern(place)
+    numbers = []
+    for group, parts in pattern.matches(_groups(arrays, pattern.depth + 1)).items():
+        text = parts[pattern.parts[0]]
+        try:
+            numbers.append(parameter_number(text))
+        except ValueError as error:
+            raise SourceError(
+                f"{arrays.where}:{group}: {place} is {text!r} in its name; expected a number; correct "
+                "[scalars] of the recipe"
+            ) from error
+    return tuple(numbers)
+
+
+def _groups(arrays: Arrays, depth: int) -> list[str]:
+    """The groups at a depth, in the order in which find_arrays gives their arrays."""
+    heads = {"/".join(name.split("/")[:depth]) for name in arrays.names() if name.count("/") >= depth}
+    return sorted(heads, key=lambda head: natural(f"{head}/"))
 
 
 def _column(values: npt.NDArray[np.float64], column: int, where: str) -> npt.NDArray[np.float64]:

@@ -8,7 +8,7 @@ from ingest.fields.sweep import Sweep
 from ingest.formats.arrays import Arrays
 from ingest.formats.side_files import number_at, split_side_file
 from ingest.layout import split_swept_axis
-from ingest.name_pattern import names_parts, parameter_number
+from ingest.name_pattern import is_part, parameter_number
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 
@@ -23,7 +23,7 @@ def _values(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) 
     place, axis = split_swept_axis(place)
     if split_side_file(place):
         return [_number_next_to(file, place, recipe)] * count
-    if names_parts(place):
+    if is_part(place):
         return [_number_in_name(file, place)] * count
     values = numbers_at(file, place)
     if axis:

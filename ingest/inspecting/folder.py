@@ -90,7 +90,7 @@ def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
     streams = files_of_other_streams(arranged)
     if streams:
         alone = [path for path in alone if path not in streams]
-        arranged = _arranged(folder, alone)
+        arranged = _arranged(folder, [file.path for file in arranged.files if file.path not in streams])
     taken = {file.path for file in arranged.files}
     others = [path for path in alone if path not in taken]
     if others and arranged.contents().kind == "states":

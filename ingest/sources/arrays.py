@@ -8,15 +8,16 @@ from pathlib import Path
 
 from ingest.fields.described_fields import described_file, header_request
 from ingest.fields.field_stack import FieldStack
+from ingest.fields.named_arrays import NamedArrays
 from ingest.fields.run_arrays import RunArrays
 from ingest.fields.split_arrays import SplitArrays, described_splits
 from ingest.formats.arrays import AttributedArrays
 from ingest.formats.hdf5 import virtual_sources
-from ingest.formats.open_any import is_hdf5, open_arrays
+from ingest.formats.open_any import is_hdf5, located, open_arrays
 from ingest.formats.run_files import files_of_run, require_told_apart
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import DOCUMENTS, MARKERS
-from ingest.name_pattern import NamePattern, names_parts
+from ingest.name_pattern import OF_ONE_RUN, NamePattern, names_parts
 from ingest.recipe import Recipe
 from ingest.remote.path import RemotePath
 from ingest.source import Mark
@@ -68,7 +69,12 @@ def _opened(path: Path, recipe: Recipe) -> Iterator[AttributedArrays]:
     if run is None:
         with open_arrays(path) as arrays:
             yield arrays
+        return
+    require_told_apart(run, pattern)
+    if set(pattern.parts).isdisjoint(OF_ONE_RUN):
+        # Such a run is one file, and may hold several trajectories as any file does.
+        with open_arrays(located(run.first)) as arrays:
+            yield NamedArrays(arrays, run.files[0].parts)
     else:
-        require_told_apart(run, pattern)
         with closing(RunArrays(run, header_request(recipe))) as files:
             yield files

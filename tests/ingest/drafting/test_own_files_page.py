@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from ingest.building.inputs import find_inputs
+from ingest.drafting.draft import draft
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.program.settings import make
 from tests.ingest.fields.test_scalars import TABLES
-from tests.ingest.solvers import TIME, U, write_hdf5
+from tests.ingest.layouts.writers import CELLS, LISTS
+from tests.ingest.solvers import TIME, P, U, write_hdf5
 
 PAGE = Path(__file__).parents[3] / "docs" / "own-files.md"
 # Where the data of each row of the table of parameters is, and the file next to it.
@@ -20,6 +22,20 @@ PARAMETERS = [
     ("run_{}.h5", "run_1.yaml", "Re: 100\n"),
     ("{}.h5", "sweep.csv", "file,Re\n1.h5,100\n"),
     ("out_{}.h5", "runs.json", '{"runs": [{"id": 1, "Re": 100}, {"id": 2, "Re": 7}]}'),
+]
+EARLIER, LATER = ({"u": U[frames], "t": TIME[frames], **CELLS} for frames in (slice(0, 3), slice(3, 6)))
+STATES = {f"{run}/out_{10 * step:04d}.h5": {"u": U[step], "time": step} for run in "ab" for step in range(4)}
+VARIABLES = {"u": {"u": U, **LISTS}, "q": {"q": P, **LISTS}}
+RUN = {"u": U, **LISTS}
+# The files of each row of the table of runs in several files.
+FOLDERS = [
+    STATES,
+    {"leg0/out.h5": EARLIER, "leg1/out.h5": LATER},
+    {"2020/01/31.nc": EARLIER, "2020/02/01.nc": LATER},
+    {f"{run}_{name}.nc": arrays for run in ("alfa", "beta") for name, arrays in VARIABLES.items()},
+    dict.fromkeys(("train/Re100_seed1.h5", "train/Re200_seed1.h5", "test/Re400_seed2.h5"), RUN),
+    dict.fromkeys(("train_Re100.h5", "train_Re200.h5", "test_Re400.h5"), RUN),
+    {"sweep.h5": {f"Re{speed}/{name}": values for speed in (100, 200) for name, values in RUN.items()}},
 ]
 
 
@@ -45,5 +61,21 @@ def test_the_parameters_of_the_page_are_read(tmp_path, row):
     assert run.place == path
 
 
+def is_part(wanted: dict, held: dict) -> bool:
+    """Whether all these keys, also those of tables, are held."""
+    pairs = [(value, held.get(key, {})) for key, value in wanted.items()]
+    return all(is_part(one, other) if isinstance(one, dict) else one == other for one, other in pairs)
+
+
+@pytest.mark.parametrize("row", range(len(FOLDERS)))
+def test_the_draft_of_a_folder_is_that_of_the_page(tmp_path, row):
+    for name, arrays in FOLDERS[row].items():
+        write_hdf5(tmp_path / name, arrays)
+    source = tmp_path / "sweep.h5" if "sweep.h5" in FOLDERS[row] else tmp_path
+    drafted = tomllib.loads(draft(source))
+    assert is_part(recipes("Runs in several files")[row], drafted), drafted
+
+
 def test_every_row_is_tested():
     assert len(recipes("Parameters")) == len(PARAMETERS)
+    assert len(recipes("Runs in several files")) == len(FOLDERS)

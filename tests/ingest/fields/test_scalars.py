@@ -141,3 +141,21 @@ def test_a_change_of_the_file_next_to_the_data_is_a_change_of_the_data(runs, tmp
         require_unchanged(described, before)
     (after,) = find_inputs(described, tmp_path / "case")
     assert before.digest != after.digest
+
+
+def test_a_number_in_the_name_of_a_group_is_that_of_its_trajectory(tmp_path):
+    groups = {"a/Re100_N2": U, "a/Re20_N3": U + 1, "b/Re100_N2": U + 2}
+    arrays = {f"{group}/u": values for group, values in groups.items()}
+    path = write_hdf5(tmp_path / "a.h5", arrays | {"t": TIME})
+    tables = {"layout": "t x y", "fields": [{"name": "u", "stored": ["*/*/u"]}]}
+    with find("arrays").open_file(path, recipe(scalars={"Re": "*/Re{Re}_N*"}, **tables)) as file:
+        assert [row.scalars["Re"] for row in file.rows] == [20.0, 100.0, 100.0]
+        assert [file.frames(row, 0, 1)[0, 0, 0, 0] - U[0, 0, 0] for row in range(3)] == pytest.approx(
+            [1, 0, 2]
+        )
+    for place, wrong in (
+        ("*/N{Re}", "no group fits"),
+        ("{name}/R*_N2", "'a' in its name; expected a number"),
+    ):
+        with pytest.raises(SourceError, match=wrong):
+            find("arrays").open_file(path, recipe(scalars={"Re": place}, **tables)).__enter__()

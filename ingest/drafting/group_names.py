@@ -1,0 +1,34 @@
+"""Finds the parameters in the names of groups that hold a run each: Re100, nu=0.01."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ingest.contents.listing import ArrayInfo
+from ingest.inspecting.file_names import NamePiece, pieces_of_folder
+
+
+def parameters_of_groups(each: ArrayInfo) -> dict[str, str]:
+    """The parameters in the names of the groups of an array of many runs, with their places in a recipe.
+
+    >>> from ingest.contents.listing import ArrayStorage
+    >>> groups = {"groups": 4, "run_group": "case_a/Re100_nu=0.5", "each_run": "*/*"}
+    >>> parameters_of_groups(ArrayInfo("case_a/Re100_nu=0.5/u", (4, 9), "float32", ArrayStorage(), **groups))
+    {'Re': '*/Re{Re}_nu=*', 'nu': '*/Re*_nu={nu}'}
+    """
+    found: dict[str, str] = {}
+    own, starred = each.run_group.split("/"), each.each_run.split("/")
+    for level, star in enumerate(starred):
+        if star == "*":
+            for name, pattern in _parameters(list(pieces_of_folder(own[level]))):
+                found.setdefault(name, "/".join([*starred[:level], pattern, *starred[level + 1 :]]))
+    return found
+
+
+def _parameters(pieces: list[NamePiece]) -> Iterator[tuple[str, str]]:
+    """Yields each parameter in a name, with the name as a pattern: its number in braces, a * for others."""
+    for at, piece in enumerate(pieces):
+        if piece.kind == "parameter":
+            texts = [each.text if each.kind == "text" else "*" for each in pieces]
+            texts[at] = f"{{{piece.name}}}"
+            yield piece.name, "".join(texts)
