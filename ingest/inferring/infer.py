@@ -121,6 +121,9 @@ def _require_grid(
     solver: Solver, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str, files: int, cure: str
 ) -> None:
     """Raises SourceError for particles and meshes, and for a file that is one state of a known program."""
+    patches = [each for each in listed if re.match(r"patch\d+/q$", each.path)]
+    if solver.name == "PyClaw" and sum(max(each.steps, each.groups) for each in patches) > 1:
+        solver = replace(solver, holds="levels")
     reason = refusal(solver)
     if reason:
         raise SourceError(f"{where}: {reason}")

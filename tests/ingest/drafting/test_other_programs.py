@@ -160,6 +160,8 @@ def test_the_folder_of_another_format_is_refused_with_what_reads_it(tmp_path, na
         ),
         ({"Grid00000001/Density": np.ones((4, 5, 6))}, "Enzo.*patches of a refined grid"),
         ({"level_0/boxes": np.ones(4), "level_0/data": np.ones(9)}, "Chombo.*patches of a refined grid"),
+        ({"patch1/q": U, "patch2/q": U + 1}, "PyClaw: patches of a refined grid"),
+        ({"patch1/q": U, "patch2/q": U[:, 1:]}, "PyClaw: patches of a refined grid"),
         ({"rho it=0 tl=0 rl=0": U[0], "rho it=0 tl=0 rl=1": U[1]}, "Carpet.*patches of a refined grid"),
     ],
 )
