@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.walrus.training.own_process import run_script
+
 REPOSITORY = Path(__file__).parents[2]
 QUICK = (
     *("--set", "schedule.epochs=3", "--set", "schedule.warm_up=1", "--set", "schedule.cool_down=1"),
@@ -34,6 +36,11 @@ def call(module, *arguments):
     )
 
 
+def forked(module, *arguments):
+    """A command in a process of its own that need not load torch: it is forked from one that has."""
+    return run_script(Path(__file__).with_name("command_run.py"), module, *arguments)
+
+
 def invoke(module, *arguments, package="pipelines"):
     """A command that trains nothing, within this process, which has loaded torch already."""
     with chdir(REPOSITORY):
@@ -47,7 +54,7 @@ def pretraining(root, run, *arguments):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    done = call(*pretraining(folder / "data", folder / "run"))
+    done = forked(*pretraining(folder / "data", folder / "run"))
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -112,13 +119,13 @@ def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
     assert built.exit_code == 0, built.stderr
     base, tuned = folder / "run", folder / "tuned"
     where = ("cns2d", "--root", folder / "data")
-    done = call("finetune", *where, "--from", base, "--out", tuned, "--samples", 12, *QUICK, "--keep-state")
+    done = forked("finetune", *where, "--from", base, "--out", tuned, "--samples", 12, *QUICK, "--keep-state")
     assert done.returncode == 0, done.stderr
     assert "cns2d" in done.stdout
     assert "licence of the data: MIT" in (tuned / "README.md").read_text()
     assert json.loads((tuned / "validation.jsonl").read_text())["step"] == 3
     longer = (*where, "--from", base, "--out", tuned, "--samples", 16, *QUICK, "--set", "schedule.epochs=4")
-    done = call("finetune", *longer, "--allow", "schedule", "--trace", folder / "trace")
+    done = forked("finetune", *longer, "--allow", "schedule", "--trace", folder / "trace")
     assert done.returncode == 0, done.stderr
     assert "goes on at step 3 with another schedule (epochs 3 -> 4)" in done.stderr
     assert json.loads((tuned / "validation.jsonl").read_text().splitlines()[-1])["step"] == 4
