@@ -31,6 +31,8 @@ LARGEST_STRIDE = 5
 # Windows per batch of walrus.data, and windows between two looks at the clock.
 BATCH = 4
 RING = 4
+# After so many batches a reader has its memory: the first ones are written into new memory.
+WARM = 4
 
 
 def frames_of(window: Window) -> range:
@@ -329,7 +331,9 @@ def check(read: Read, sums: list[list[int]], number: int) -> int:
 def rate(read: Read, seconds: float, least: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Windows per second of this clock, after as long without it; `least` at a time: whole batches."""
     warm = time.perf_counter() + seconds
-    while time.perf_counter() < warm:
+    for batches in count():
+        if batches >= WARM and time.perf_counter() > warm:
+            break
         for _ in islice(read, least):
             pass
     began = clock()
