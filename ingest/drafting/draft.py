@@ -23,11 +23,13 @@ from ingest.drafting.well import draft_well
 from ingest.formats.zarr_marker import marker
 from ingest.inferring.face_sides import with_face_sides
 from ingest.inferring.fields import draft_fields
+from ingest.inferring.frames import FrameReader
 from ingest.inferring.ghost_cells import GhostCells, ghost_cells
 from ingest.inferring.halo import cell_counts, with_centres, with_halo
 from ingest.inferring.infer import infer_layout
 from ingest.inferring.inferred_layout import NAME_THE_FOLDER, no_field
 from ingest.inferring.listed_halo import listed_halo
+from ingest.inferring.masks import with_fields_called_as_masks
 from ingest.inferring.mesh_order import with_mesh_order
 from ingest.inferring.state_paths import with_step_paths
 from ingest.inspecting.folder import look_through
@@ -86,6 +88,8 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         layout = with_mesh_order(arrays, layout)
         layout, halo = with_halo(layout, cell_counts(arrays, listed))
         layout = with_face_sides(arrays, with_centres(layout))
+        series = (folder.series, folder.variables) if folder else ((), ())
+        layout = with_fields_called_as_masks(layout, FrameReader(arrays, layout, *series))
         if all(field.constant for field in draft_fields(layout)):
             raise no_field(listed, str(path), cure)
         listed_cells = None if halo else listed_halo(arrays, layout)

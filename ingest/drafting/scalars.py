@@ -148,7 +148,7 @@ def _parameters(
         if name in found:
             # An attribute and an array of one name: the array is what a solver reads back.
             found.pop(name)
-        along, question = _along(each, layout)
+        along, question = _along(each, layout, tuple(length for length in each.lengths if length > 1))
         is_physics = looks_like_physics(last, low) or is_parameter_list(last)
         found[name] = DraftParameter(f"{each.stored}{along}", _span(low, high), is_physics, question=question)
 
@@ -173,9 +173,9 @@ def _span(low: float, high: float) -> str:
     return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
-def _along(each: ArrayInfo, layout: InferredLayout) -> tuple[str, str]:
+def _along(each: ArrayInfo, layout: InferredLayout, lengths: tuple[int, ...]) -> tuple[str, str]:
     """The axis of a sweep along which a list of parameters is, as `[n2]`, and what a person must decide."""
-    axes = layout.swept_axes_of(each, each.lengths[:1])
+    axes = layout.swept_axes_of(each, lengths)
     question = f"DECIDE: is it along {' or '.join(axes)}? uncomment" if len(axes) > 1 else ""
     return (f"[{axes[0]}]" if axes else "", question)
 
@@ -192,7 +192,7 @@ def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict
     for each in layout.rest:
         if len(each.lengths) != 2 or each.lengths[0] not in layout.runs.values() or each.fault:
             continue
-        along, question = _along(each, layout)
+        along, question = _along(each, layout, each.lengths[:1])
         names = _names_of_columns(arrays, each.path, each.lengths[1])
         values = whole(arrays.array(each.path)) if names else np.empty((0, 0))
         for column, name in enumerate(names):

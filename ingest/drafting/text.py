@@ -21,10 +21,11 @@ from ingest.drafting.times import TimeLines
 from ingest.formats.arrays import ArrayFile, absent_chunks
 from ingest.formats.run_files import RunFiles
 from ingest.formats.zarr_marker import MARKERS
-from ingest.inferring.fields import DraftField, draft_fields, is_mask
+from ingest.inferring.fields import DraftField, draft_fields
 from ingest.inferring.frames import FrameReader, MissingCells
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
+from ingest.inferring.masks import is_mask
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.layout import split_channel
 from ingest.source import find

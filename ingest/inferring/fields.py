@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ingest.contents.axis_names import SPACE_NAME, letter
 from ingest.inferring.axis_orders import STACKS
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray, Words
+from ingest.inferring.masks import is_mask
 from ingest.inferring.staggered_grids import rests_at_walls
 from ingest.layout import CHANNEL, TIME, FacesSide
 from shards.schema import FieldSpec
@@ -26,7 +27,6 @@ VECTORS = {
     "vx": "velocity",
     "bx": "magnetic_field",
 }
-MASK_NAME = re.compile("mask|solid|obstacle|land_?sea|^lsm$|chi$", re.IGNORECASE)
 # Usual names of components in codes, if they neither end nor begin with the name of an axis.
 _UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(vel|mom|bcc|vx|bx|b|v|u|m)([123])", re.IGNORECASE)
@@ -72,11 +72,6 @@ def _on_all_faces(each: PlacedArray, axes: Words) -> DraftField:
     stored = tuple(f"{each.array.stored}[{number}]" for number in range(len(axes)))
     doubt = "one value more than cells along each axis: taken for components on the faces, filled up"
     return DraftField(name, 1, stored, each.words, False, doubt, each.array.unit, axes)
-
-
-def is_mask(each: PlacedArray) -> bool:
-    """Whether its name suggests that it marks solid cells of other fields."""
-    return bool(MASK_NAME.search(each.array.name)) and CHANNEL not in each.words
 
 
 def _with_doubts(field: DraftField, layout: InferredLayout) -> DraftField:

@@ -47,13 +47,15 @@ class PlacedArray:
     """An array and the names of its axes, in the order of `lengths` of its header.
 
     If its values are on the faces of cells, `faces` is the axis across these faces; otherwise it is empty.
-    `faces_side` is their side where the file states it.
+    `faces_side` is their side where the file states it. `is_no_mask` says that it is called as a mask, and
+    that its values are those of a field.
     """
 
     array: ArrayInfo
     words: Words
     faces: str = ""
     faces_side: FacesSide | None = None
+    is_no_mask: bool = False
 
     @property
     def channels(self) -> int:
@@ -151,9 +153,13 @@ def is_trajectory(word: str) -> bool:
 
 
 def is_scalar(array: ArrayInfo, lengths: Lengths) -> bool:
-    """Whether an array has one number, one per trajectory, or one per place on an axis of trajectories."""
-    runs = tuple(length for word, length in lengths.items() if is_trajectory(word))
-    return array.lengths in ((), (1,), runs, *((length,) for length in runs))
+    """Whether an array has one number, one per trajectory, or one per place on an axis of trajectories.
+
+    Lengths of 1 count for nothing: MATLAB writes each number as [1, 1], and each list as a column or a row.
+    """
+    runs = [length for word, length in lengths.items() if is_trajectory(word) and length > 1]
+    own = [length for length in array.lengths if length > 1]
+    return own in ([], runs, *([length] for length in runs))
 
 
 def no_field(listed: tuple[ArrayInfo, ...], where: str, cure: str = NAME_THE_FOLDER) -> SourceError:
