@@ -34,7 +34,7 @@ from ingest.inferring.state_paths import by_step
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.restarting_times import Restart
 from ingest.layout import TIME
-from ingest.name_pattern import STEP, NamePattern
+from ingest.name_pattern import PIECE, STEP, NamePattern
 from shards.program.console import printable
 
 # Names of attributes with the time between frames, or a time step of the solver.
@@ -77,7 +77,8 @@ class TimeLines(FileLines):
     def _rule_of_states(self) -> list[str]:
         """The rule where each file, group or array is a state: what it says of its time, or its number."""
         stored, note = self._time_of_states()
-        if stored == HOLE and self.folder is not None and self.folder.kind == "pieces":
+        # The number of a piece, or of a day in a folder of its month, is no time.
+        if stored == HOLE and self.folder is not None and PIECE in NamePattern(self.folder.pattern).parts:
             return ["", *self._open_time()]
         if stored == HOLE and self.folder is not None and self.folder.date_or_step:
             return ["", *_date_or_step(self.folder)]

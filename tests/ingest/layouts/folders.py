@@ -4,7 +4,7 @@ import netCDF4
 import numpy as np
 import zarr
 
-from tests.ingest.layouts.writers import CELLS, LISTS, Right, layout
+from tests.ingest.layouts.writers import CELLS, LISTS, Right, layout, save
 from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, write_hdf5, write_netcdf
 
 PIECES = (slice(0, 3), slice(3, 6))
@@ -140,6 +140,14 @@ def pieces_in_folders_of_dates(folder):
         with netCDF4.Dataset(path, "a") as file:
             file["time"].units = f"hours since 2020-{month}-{day}"
     return Right(folder, {"u": U.swapaxes(1, 2)}, np.arange(T) * 12.0)
+
+
+@layout
+def states_of_days_in_folders_of_months(folder):
+    days = ("01/30", "01/31", "02/01", "02/02", "02/03", "02/04")
+    for number, day in enumerate(days):
+        save(folder / "2020" / f"{day}.npy", U[number])
+    return Right(folder, {"data": U}, np.arange(T))
 
 
 @layout
