@@ -11,11 +11,19 @@ from pathlib import Path
 
 from ingest.contents.numbered_arrays import RUN_WORD, STEP_WORD, SURE_STEP_WORD
 from ingest.contents.parts_of_grid import require_no_tiles
+from ingest.formats.natural_sort import natural
 from ingest.formats.open_any import located, open_arrays
 from ingest.inspecting.dates_and_steps import Reading, go_up_together
+from ingest.inspecting.doubts import (
+    NO_STEP_WORD,
+    doubts_of_pieces,
+    doubts_of_processes,
+    doubts_of_runs,
+)
 from ingest.inspecting.file_names import NamedFile
 from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
+from ingest.inspecting.pieces_of_states import PIECE_WORD, Pieces, piece_word, pieces_of_states
 from ingest.inspecting.restarting_times import restart_of
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables, doubt_of_words
 from ingest.name_pattern import OF_ONE_RUN, PIECE, PIECES, STEP, TILE, VARIABLE, is_date, step_number
@@ -23,12 +31,6 @@ from shards.schema import split_called
 
 # Attributes of a file that holds a tile and says where that is (Cholla).
 OFFSET_ATTRIBUTES = {"dims", "dims_local", "offset"}
-# Numbers behind these words tell processes apart, which may each write a part of the grid.
-PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGNORECASE)
-# Numbers behind these words count pieces of a run.
-PIECE_WORD = re.compile(r"s|part|piece|seg(ment)?|restart|chunk|hist?(ory)?|file", re.IGNORECASE)
-# Numbers behind these words are none of moments.
-NO_STEP_WORD = re.compile(rf"{RUN_WORD.pattern}|{PROCESS_WORD.pattern}", re.IGNORECASE)
 IS_NUMBER = re.compile(r"\d{1,7}([.p]\d+)?([eE][-+]?\d+)?")
 LAST_NUMBER: dict[Kind, str] = {"states": STEP, "pieces": PIECE, "variables": "run", "runs": "run"}
 
@@ -62,6 +64,25 @@ class FileArrangement:
         """The folders called by years, months and days, but for one that the last number repeats."""
         dates = [at for at in self.varying if self._is(at, "date")]
         return [at for at in dates if at != self.last_number and not self._repeats_number(at)]
+
+    @cached_property
+    def _counted_pieces(self) -> tuple[int, Pieces] | None:
+        """The last number, or folder with one, that tells runs of states apart, and whether it counts pieces
+        of them instead: restart0/out_0001.h5.
+        """
+        last = self.last_number
+        rest = [at for at in self._naming if at not in (last, *self._of_same_moment, *self._dates)]
+        numbered = [at for at in rest if self._is(at, "number") or piece_word(self.files[0], at)]
+        if last is None or not numbered:
+            return None
+        others = [other for other in rest if other != numbered[-1]]
+        return numbered[-1], pieces_of_states(self.files, others, numbered[-1], last)
+
+    @cached_property
+    def _pieces(self) -> list[int]:
+        """The folders of dates, and the part that counts pieces of runs of states."""
+        found = self._counted_pieces
+        return sorted([*self._dates, found[0]]) if found and found[1] != "no" else self._dates
 
     def _looks_like_a_step(self, at: int) -> int:
         """How likely a number counts times: 3 after `step`, 0 after `run`."""
@@ -136,7 +157,7 @@ class FileArrangement:
 
     def contents(self) -> FolderContents:
         """The pattern, and the numbers of runs, variables and times."""
-        of_moment = (self.last_number, *self._of_same_moment, *self._dates)
+        of_moment = (self.last_number, *self._of_same_moment, *self._pieces)
         apart = [at for at in self._naming if at not in of_moment]
         largest = max(self._grouped(apart).values(), key=len)
         tiles = 1
@@ -255,10 +276,10 @@ class FileArrangement:
         return "".join(parts.get(at, piece.text) for at, piece in enumerate(first.pieces))
 
     def _holes_of_moment(self, kind: Kind) -> dict[int, str]:
-        """The named parts for the last number and the folders of dates, in the order in which they count."""
-        *before, last = (*PIECES[: len(self._dates)], PIECES[len(self._dates)])
+        """The named parts for the last number and for pieces, in the order in which they count."""
+        *before, last = PIECES[: len(self._pieces) + 1]
         own = last if kind == "pieces" else LAST_NUMBER[kind]
-        holes = {at: f"{{{name}}}" for at, name in zip(self._dates, before, strict=True)}
+        holes = {at: f"{{{name}}}" for at, name in zip(self._pieces, before, strict=True)}
         counting = [at for at in self.varying if at == self.last_number or self._repeats_number(at)]
         return holes | {at: f"{{{own}}}" for at in counting}
 
@@ -301,22 +322,15 @@ class FileArrangement:
         assert self.last_number is not None
         moments: dict[tuple[str, ...], list[Path]] = {}
         for file in files:
-            moments.setdefault(file.texts([*self._dates, self.last_number]), []).append(file.path)
+            moments.setdefault(file.texts([*self._pieces, self.last_number]), []).append(file.path)
         if all(is_date(text) or IS_NUMBER.fullmatch(text) for *_, text in moments):
-            in_order = sorted(moments, key=lambda texts: (texts[:-1], step_number(texts[-1])))
+            in_order = sorted(moments, key=lambda texts: (*map(natural, texts[:-1]), step_number(texts[-1])))
             moments = {texts: moments[texts] for texts in in_order}
         return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
-    def _may_count_pieces(self, at: int) -> bool:
-        """Whether a number of runs may count pieces of one run: no word says `run`, it has no fraction."""
-        is_whole = all(file.text(at).isdecimal() for file in self.files)
-        if any(self._is(other, "word") or self._is(other, "split") for other in self.varying):
-            return False
-        return is_whole and not NO_STEP_WORD.fullmatch(self.files[0].word_before(at))
-
     def _doubts(self, kind: Kind) -> Iterator[str]:
         """What a person must look at: words that were taken for variables, or for runs, by what they are;
-        numbers of processes.
+        numbers of pieces and processes.
         """
         for at in self.varying:
             if at == self.variable or self._is(at, "word"):
@@ -325,18 +339,10 @@ class FileArrangement:
                 if doubt:
                     yield doubt
                 break
-        if kind == "runs" and self.last_number is not None and self._counted(self.last_number) == "dates":
-            yield "files called by dates are taken for runs; if one run goes on in them, write {piece} there"
-        elif kind == "runs" and self.last_number is not None and self._may_count_pieces(self.last_number):
-            word = self.files[0].word_before(self.last_number) or "file"
-            yield (
-                f"each {word} is taken for a run; if one run goes on in them, write {{piece}} there, and "
-                'offset = "previous" in [time] if times begin again'
-            )
-        for at in self.varying:
-            word = self.files[0].word_before(at)
-            if self._is(at, "number") and at != self.tile and PROCESS_WORD.fullmatch(word):
-                yield (
-                    f"files differ in {word}, and are taken for runs; if each holds a part of the grid, put "
-                    "them together first"
-                )
+        if self._counted_pieces and kind == "states":
+            yield from doubts_of_pieces(self.files, *self._counted_pieces)
+        if kind == "runs" and self.last_number is not None:
+            has_words = any(self._is(at, "word") or self._is(at, "split") for at in self.varying)
+            is_date = self._counted(self.last_number) == "dates"
+            yield from doubts_of_runs(self.files, self.last_number, has_words=has_words, is_date=is_date)
+        yield from doubts_of_processes(self.files, [at for at in self.varying if at != self.tile])

@@ -10,7 +10,7 @@ from typing import Literal
 from ingest.contents.listing import ArrayInfo, list_arrays
 from ingest.contents.state_time import time_of_state
 from ingest.fields.reference_dates import in_unit
-from ingest.formats.arrays import whole
+from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.infer import infer_layout
 from ingest.inspecting.folder_contents import FolderContents, Kind
@@ -20,8 +20,8 @@ from shards.errors import SourceError
 
 
 @dataclass(frozen=True)
-class _Times:
-    """Whether a file is one state of a run, or the times that it lists."""
+class FileTimes:
+    """Whether a file is one state of a run, and the times that it states."""
 
     state: bool
     times: tuple[float, ...] = ()
@@ -36,7 +36,7 @@ Counted = Literal["moments", "dates", "runs", "unknown"]
 
 def kind_of_numbered(files: Sequence[Path], counted: Counted = "unknown") -> Kind:
     """What numbered files of one run are, from the first two; `counted` is what their names suggest."""
-    first, second = (_times(path, counted) for path in files[:2])
+    first, second = (times_of(path, counted) for path in files[:2])
     if first.state or second.state:
         return "states"
     if len(first.times) < 2 or not second.times:
@@ -67,7 +67,7 @@ def hold_more_frames(series: FolderContents, states: FolderContents) -> bool:
     return is_of_same and frames_of(series.first) > states.states
 
 
-def _times(path: Path, counted: Counted) -> _Times:
+def times_of(path: Path, counted: Counted = "unknown") -> FileTimes:
     """The times of a file, or that it is one state, as in a folder that is named by its time."""
     place = located(path)
     with open_arrays(place) as arrays:
@@ -75,20 +75,31 @@ def _times(path: Path, counted: Counted) -> _Times:
         try:
             layout = infer_layout(arrays, listed, str(path), guess_time=False)
         except SourceError:
-            return _Times(state=_has_planes(listed) or bool(time_of_state(arrays, listed)))
+            own = _time_of_state(arrays, listed)
+            return FileTimes(state=_has_planes(listed) or bool(own), times=own)
         is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
         if not layout.time_from:
-            is_moment = counted in ("moments", "dates") or bool(time_of_state(arrays, listed))
+            own = _time_of_state(arrays, listed)
+            is_moment = counted in ("moments", "dates") or bool(own)
             if is_moment or is_short or (counted == "unknown" and _is_vector_of_space(listed)):
-                return _Times(state=True)
+                return FileTimes(state=True, times=own)
         if layout.lists.time is None or layout.lists.time.pattern:
-            return _Times(state=False)
+            return FileTimes(state=False)
         values = whole(arrays.array(layout.lists.time.path)).reshape(-1)
-        return _Times(
+        return FileTimes(
             state=layout.lengths[TIME] == 1,
             times=tuple(values.tolist()),
             unit=layout.lists.time.unit,
         )
+
+
+def _time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> tuple[float, ...]:
+    """The time of a file that is one state, if it states one."""
+    path, is_attribute, name = time_of_state(arrays, listed).partition("@")
+    if is_attribute:
+        value = arrays.attribute(path, name)
+        return () if value is None else (value,)
+    return (only_number(arrays.array(path)),) if path else ()
 
 
 def _is_vector_of_space(listed: tuple[ArrayInfo, ...]) -> bool:

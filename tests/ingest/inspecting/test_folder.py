@@ -175,3 +175,26 @@ def test_a_single_file_may_repeat_the_name_of_its_folder(tmp_path):
     series(tmp_path / "snap" / "snap_s1.h5", np.arange(T))
     found = look_through(tmp_path)
     assert (found.files, found.runs, found.pattern) == (1, 1, "*/*.h5")
+
+
+@pytest.mark.parametrize(
+    ("word", "begins", "doubt"),
+    [
+        ("restart", (0, 3), ""),
+        ("output-000", (0, 1), ""),
+        ("a", (0, 3), "each a is taken for a piece of a run"),
+        ("a", (0, 1), ""),
+        ("restart", (0, 0), "each restart is taken for a run"),
+        ("a", (0, 0), ""),
+    ],
+)
+def test_states_in_folders_are_pieces_where_their_times_go_on(tmp_path, word, begins, doubt):
+    for number, begin in enumerate(begins):
+        for step in range(begin, begin + 4):
+            state(tmp_path / f"{word}{number}" / f"out_{step:03d}.h5", 0.5 * step)
+    found = look_through(tmp_path)
+    are_pieces = begins == (0, 3) or (word.startswith("output") and begins == (0, 1))
+    assert found.pattern == ("{piece}/out_{step}.h5" if are_pieces else "{run}/out_{step}.h5")
+    assert found.runs == (1 if are_pieces else 2)
+    assert found.doubt.startswith(doubt)
+    assert bool(found.doubt) == bool(doubt)

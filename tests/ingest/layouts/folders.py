@@ -183,3 +183,34 @@ def states_next_to_folders_of_checkpoints(folder):
     for step in (2, 5):
         write_hdf5(folder / f"chk{10 * step:05d}" / "level_0.h5", {"rho": U[step]}, time=TIME[step])
     return Right(folder, {"rho": U}, TIME)
+
+
+def legs(folder, shift, starts, word="restart"):
+    """States in the folder of each leg, the first of each a state that the one before holds too."""
+    for leg, start in enumerate(starts):
+        for step in range(start, (*starts, T - 1)[leg + 1] + 1):
+            path = folder / f"{word}{leg}" / f"field_{step:04d}.h5"
+            write_hdf5(path, {"u": U[step] + shift, **CELLS}, time=TIME[step])
+
+
+@layout
+def states_in_folders_of_restarts(folder):
+    for nu, shift in ((0.01, 0), (0.02, 1)):
+        legs(folder / f"nu{nu}", shift, (0, 2))
+    return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2, scalars={"nu": [0.01, 0.02]})
+
+
+@layout
+def states_that_go_on_in_numbered_folders(folder):
+    legs(folder, 0, (0, 2, 4), word="batch_")
+    return Right(folder, {"u": U}, TIME)
+
+
+@layout
+def states_in_numbered_folders_that_all_begin_anew(folder):
+    for number in range(2):
+        for step in range(T):
+            write_hdf5(
+                folder / f"restart{number}" / f"field_{step:04d}.h5", {"u": U[step] + number}, time=TIME[step]
+            )
+    return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2)

@@ -1,0 +1,55 @@
+"""What a person must look at in the names of files: pieces that may be runs, parts of a grid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ingest.contents.numbered_arrays import RUN_WORD
+from ingest.inspecting.file_names import NamedFile
+from ingest.inspecting.pieces_of_states import PIECE_WORD, Pieces, piece_word
+
+# Numbers behind these words tell processes apart, which may each write a part of the grid.
+PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGNORECASE)
+# Numbers behind these words are none of moments.
+NO_STEP_WORD = re.compile(rf"{RUN_WORD.pattern}|{PROCESS_WORD.pattern}", re.IGNORECASE)
+
+
+def doubts_of_pieces(files: Sequence[NamedFile], at: int, pieces: Pieces) -> Iterator[str]:
+    """What a person must look at where a part of the names of states may count pieces of runs."""
+    word = piece_word(files[0], at) or "number"
+    if pieces == "perhaps":
+        yield (
+            f"each {word} is taken for a piece of a run, because states go on from one to the next; if each "
+            "is a run, write {run} for {piece}"
+        )
+    elif pieces == "no" and PIECE_WORD.fullmatch(word):
+        yield f"each {word} is taken for a run; if one run goes on in them, write {{piece}} there"
+
+
+def doubts_of_runs(files: Sequence[NamedFile], at: int, *, has_words: bool, is_date: bool) -> Iterator[str]:
+    """What a person must look at where each number in the names of files is taken for a run.
+
+    It may count pieces of one run: no word says `run`, it has no fraction.
+    """
+    if is_date:
+        yield "files called by dates are taken for runs; if one run goes on in them, write {piece} there"
+        return
+    word = files[0].word_before(at)
+    is_whole = all(file.text(at).isdecimal() for file in files)
+    if is_whole and not has_words and not NO_STEP_WORD.fullmatch(word):
+        yield (
+            f"each {word or 'file'} is taken for a run; if one run goes on in them, write {{piece}} there, "
+            'and offset = "previous" in [time] if times begin again'
+        )
+
+
+def doubts_of_processes(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:
+    """What a person must look at where files may each hold a part of the grid."""
+    for at in places:
+        word = files[0].word_before(at)
+        if files[0].pieces[at].kind == "number" and PROCESS_WORD.fullmatch(word):
+            yield (
+                f"files differ in {word}, and are taken for runs; if each holds a part of the grid, put "
+                "them together first"
+            )
