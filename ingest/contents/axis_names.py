@@ -28,7 +28,8 @@ RUN_NAME = re.compile(
     re.IGNORECASE,
 )
 COMPONENT_NAME = re.compile(
-    r"c|channels?|components?|comps?|var(iable)?s?|fields?|features?|vectors?|num_eqn", re.IGNORECASE
+    r"c|channels?|components?|comps?|var(iable)?s?|fields?|features?|vectors?|num_eqn|species|tracers?",
+    re.IGNORECASE,
 )
 # A list, or a dimension, of values of a parameter: one per trajectory.
 _PARAMETER = (

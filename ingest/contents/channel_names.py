@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from ingest.formats.packing import Attribute
 
 _LISTS_NAMES = re.compile(
-    r"(channel|field|var(iable)?|component|comp|feature|quantit(y|ie)|column)s?([-_]?(names?|labels?|order))?"
+    r"(channel|field|var(iable)?|component|comp|feature|quantit(y|ie)|column|tracer|specie)s?"
+    r"([-_]?(names?|labels?|order|list))?"
     r"|names|labels|prim(itive)?s|cons(erved)?",
     re.IGNORECASE,
 )

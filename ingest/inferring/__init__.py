@@ -17,6 +17,7 @@ __all__ = [
     "mesh_order",
     "named_axes",
     "no_grid",
+    "partial_runs",
     "periodicity",
     "rival_orders",
     "samples",

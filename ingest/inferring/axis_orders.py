@@ -72,6 +72,8 @@ def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, W
     if not array.pattern:
         for axes, lead, step in product(choices, leads, (1, -1)):
             yield axes, (*lead, *axes[::step], TIME)
+    if array.groups > 1:
+        yield from ((axes, (CHANNEL, TIME, *axes[::step])) for axes, step in product(choices, (1, -1)))
     if one_run:
         return
     # Batches of videos, as networks take them; sweeps; one run with the channels first.

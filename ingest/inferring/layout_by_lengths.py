@@ -24,6 +24,7 @@ from ingest.inferring.inferred_layout import (
     Words,
     is_scalar,
 )
+from ingest.inferring.partial_runs import are_named, with_channels_for_runs
 from ingest.inferring.rival_orders import WORST, other_orders, rival_orders
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
@@ -52,6 +53,9 @@ def layout_by_lengths(
     open_orders = sorted(
         (candidate, *_rivals(model, candidate, lists, numbers)), key=lambda order: order.words.count(CHANNEL)
     )
+    channels = with_channels_for_runs(model, open_orders[0], others, lists)
+    if channels is not None and _time_from(model, channels, lists, numbers):
+        open_orders = [channels] if are_named(model, channels) else _different([channels, *open_orders])
     candidate, *rivals = open_orders
     lengths = PlacedArray(model, candidate.words).lengths
     fields, left, on_faces, on_all_faces = [], [], [], []
@@ -117,6 +121,11 @@ def _rivals(
         for each in rival_orders(model, chosen, lists)
         if bool(_time_from(model, each, lists, numbers)) == is_timed and (is_timed or lists.space)
     ]
+
+
+def _different(orders: list[AxisOrder]) -> list[AxisOrder]:
+    """The orders without those whose words came before."""
+    return list({each.words: each for each in orders}.values())
 
 
 def _lists(usable: list[ArrayInfo]) -> CoordinateLists:
@@ -259,9 +268,11 @@ def _parts_of(order: AxisOrder) -> Iterator[Words]:
     if words[-1] == TIME:
         return
     early = CHANNEL in words and words.index(CHANNEL) < words.index(space[0])
+    # Species before the time say nothing of the components of a vector.
+    places = (True, False) if words[0] == CHANNEL else (early,)
     leads: list[Words] = [(TRAJECTORY, TIME), (TIME,), (TRAJECTORY,), ()]
-    for lead, channels in product(leads, (0, 1, 2)):
-        yield with_channels(lead, space, channels, early)
+    for lead, channels, before in product(leads, (0, 1, 2), places):
+        yield with_channels(lead, space, channels, before)
 
 
 def _without(words: Words, gone: tuple[int, ...]) -> Words:
