@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ingest.contents.axis_names import TIME_NAME, space_name
+from ingest.contents.groups_of_states import require_one_run_of_states
 from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.contents.numbered_arrays import RUN_WORD
 from ingest.contents.parts_of_grid import require_whole_grid
@@ -62,6 +63,7 @@ def infer_layout(
     by_split = arrays_by_split(listed, where)
     listed = by_split.listed
     _require_one_run(listed, where)
+    require_one_run_of_states(arrays, listed, where)
     reason = mesh(listed) if solver is None else ""
     if reason:
         raise SourceError(f"{where}: {reason}")

@@ -1,4 +1,4 @@
-"""Recognises samples without a time: pairs of an input and an output, as operators are learned from.
+"""Recognises pairs of an input and an output, as operators are learned from: no series of one array.
 
 See docs/decisions/0153.
 """
@@ -37,23 +37,34 @@ def name_pairs(words: Iterable[str]) -> bool:
 
 
 def pairs(arrays: Iterable[ArrayInfo]) -> str:
-    """Why two arrays [sample, x, y] without a time are no series, where their names say input and output."""
+    """Why two arrays [sample, x, y] are no series, where their names say input and output."""
     sound = [each for each in arrays if each.fault is None]
     large = [each for each in sound if not each.pattern and _may_be_samples(each)]
     # Coordinates of each cell, next to a field with more axes.
     large = [each for each in large if not (space_name(each.name) and _is_a_mesh(each, sound))]
     for first in large:
         for second in large:
-            if first.values != second.values or first is second:
+            if first is second or not _are_samples_alike(first, second):
                 continue
             if _INPUT.fullmatch(_plain(first)) and _OUTPUT.fullmatch(_plain(second)):
                 names = f"{printable(first.path)} and {printable(second.path)}"
                 return (
-                    f"{names} look like {first.values[0]} pairs of an input and an output without a time, as "
-                    "operators are learned from; expected states that follow each other in time; if the "
-                    "first axis is time, save a list of times t too"
+                    f"{names} look like {first.values[0]} pairs of an input and an output, as operators are "
+                    "learned from; expected states that follow each other in time in one array; join what is "
+                    "past and future of a run (numpy.concatenate), or if the first axis is time, keep the "
+                    "arrays; then save a list of times t too"
                 )
     return ""
+
+
+def _are_samples_alike(first: ArrayInfo, second: ArrayInfo) -> bool:
+    """Whether shapes are equal; the future may have more frames than the past, which names say for sure."""
+    one, other = first.values, second.values
+    if one == other or len(one) != len(other) or len(one) < 3:
+        return one == other
+    differing = sum(a != b for a, b in zip(one, other, strict=True))
+    is_learnt = _LEARNT.fullmatch(_plain(first)) and _LEARNT.fullmatch(_plain(second))
+    return bool(is_learnt) and one[0] == other[0] and differing == 1
 
 
 def _is_a_mesh(each: ArrayInfo, others: Iterable[ArrayInfo]) -> bool:

@@ -80,7 +80,7 @@ SAMPLES = np.random.default_rng(0).normal(size=(5, X, Y))
 def test_pairs_without_a_time_are_refused_by_name(tmp_path, names):
     first, second = names
     arrays = {first: SAMPLES, second: SAMPLES[:, None] if second == "tensor" else SAMPLES}
-    words = f"{first} and {second} look like 5 pairs of an input and an output without a time"
+    words = f"{first} and {second} look like 5 pairs of an input and an output,"
     with pytest.raises(SourceError, match=words):
         draft(write_hdf5(tmp_path / "pairs.h5", arrays | {"x": CENTRES_X, "y": CENTRES_Y}))
 
@@ -88,7 +88,7 @@ def test_pairs_without_a_time_are_refused_by_name(tmp_path, names):
 def test_pairs_with_components_or_in_a_file_each_are_refused_by_name(tmp_path):
     samples = np.stack([SAMPLES] * 3, axis=-1)
     np.savez(tmp_path / "pairs.npz", inputs=samples, outputs=samples)
-    words = "inputs and outputs look like 5 pairs of an input and an output without a time"
+    words = "inputs and outputs look like 5 pairs of an input and an output,"
     with pytest.raises(SourceError, match=words):
         draft(tmp_path / "pairs.npz")
     (tmp_path / "apart").mkdir()
@@ -96,6 +96,17 @@ def test_pairs_with_components_or_in_a_file_each_are_refused_by_name(tmp_path):
         np.save(tmp_path / "apart" / f"{name}.npy", samples)
     with pytest.raises(SourceError, match=words):
         draft(tmp_path / "apart")
+
+
+@pytest.mark.parametrize(("names", "frames"), [(("x", "y"), (4, 6)), (("inputs", "targets"), (4, 4))])
+def test_the_past_and_the_future_of_runs_are_refused_by_name(tmp_path, names, frames):
+    for split in ("train", "test"):
+        parts = [np.stack([SAMPLES] * count, axis=-1) for count in frames]
+        np.savez(tmp_path / f"{split}.npz", nu=np.arange(5.0), **dict(zip(names, parts, strict=True)))
+    first, second = names
+    words = f"{first} and {second} look like 5 pairs of an input and an output,.*join what is past and future"
+    with pytest.raises(SourceError, match=words):
+        draft(tmp_path)
 
 
 def test_arrays_called_as_pairs_are_a_series_if_a_list_says_so(tmp_path):
