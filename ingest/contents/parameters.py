@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ingest.contents.axis_names import PARAMETER_NAME
+from ingest.contents.axis_names import PARAMETER_NAME, RUN_NAME
 
 # Named as a paper would state them: taken whatever their type.
 _PHYSICS = (
@@ -20,7 +20,9 @@ _PROGRAM = (
     "levels order seed version write writes set number handler mpi ghost ng grid dim dims ndim date year "
     "month day time dt cfl start end stop max min file files frame frames format type flag precision bits "
     "machine cpu gpu wall walltime constant eqn aux halo offset refine block blocks unit units scale tile "
-    "chunk proc procs periodic t position last first nx ny nz nr nt hx hy hz timestep counter"
+    "chunk proc procs periodic t position last first nx ny nz nr nt hx hy hz timestep counter job jobid pid "
+    "nproc nprocs ntasks nthreads threads trial experiment replica attempt created started revision hash "
+    "idx ids mask split train test valid label labels"
 )
 PROGRAM = frozenset(_PROGRAM.split())
 # Whole numbers count cells; others are a rate or a wavenumber.
@@ -104,6 +106,15 @@ def is_of_program(name: str) -> bool:
     (True, True, False)
     """
     return name.lower() in PROGRAM or not PROGRAM.isdisjoint(_words(name))
+
+
+def may_be_parameter(name: str) -> bool:
+    """Whether a number of this name that differs between runs is a parameter: no counter, no number of a run.
+
+    >>> [may_be_parameter(name) for name in ("inclination_deg", "U_inf", "job_id", "sample", "nproc")]
+    [True, True, False, False, False]
+    """
+    return not is_of_program(name) and not any(map(RUN_NAME.fullmatch, (name, *_words(name))))
 
 
 def _words(name: str) -> list[str]:

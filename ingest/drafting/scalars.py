@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,15 @@ from ingest.contents.parameters import (
     is_of_program,
     is_parameter_list,
     looks_like_physics,
+    may_be_parameter,
 )
 from ingest.drafting.group_names import parameters_of_groups
+from ingest.drafting.other_files import Numbers, changing_places, differing_numbers, readable_numbers
 from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.table import line
-from ingest.fields.numbers_at import numbers_if_any
 from ingest.formats.arrays import ArrayFile, whole
-from ingest.formats.open_any import located, open_arrays
 from ingest.formats.packing import Attribute
+from ingest.formats.run_files import RunFiles
 from ingest.inferring.inferred_layout import InferredLayout
 from ingest.inspecting.folder_contents import NamedParameter
 from shards.errors import SourceError
@@ -70,12 +72,13 @@ def scalar_lines(
     last_file: Path | None = None,
     side_numbers: tuple[SideNumber, ...] = (),
     used: str = "",
+    runs: Sequence[RunFiles] = (),
 ) -> list[str]:
     """The table [scalars], each key once; counters and settings of the program are comments.
 
     `in_names` are the parameters in names of files. `last_file` is the last file of the run, if the run has
     several: a number that differs between files is no parameter. `side_numbers` are the numbers of files next
-    to the data. `used` is the name of a number that the draft has elsewhere.
+    to the data. `used` is the name of a number that the draft has elsewhere. `runs` show what differs.
     """
     unsure = [each for each in in_names if _is_unsure(each)]
     named = [each for each in in_names if each not in unsure]
@@ -85,13 +88,25 @@ def scalar_lines(
         found.setdefault(number.name, DraftParameter.next_to_the_data(number))
     changing = changing_places({each.place for each in found.values()}, arrays, last_file)
     states = [name for name, each in found.items() if each.place in changing]
-    kept = {name: each for name, each in found.items() if name not in (*states, used)}
+    stated = {name: each for name, each in found.items() if name not in (*states, used)}
+
+    places = [*(each.place for each in stated.values()), *(part.place for part in in_names)]
+    differing = differing_numbers(places, runs, side_numbers)
+    again = _again_in_names(stated, in_names, differing)
+    unsure = [part for part in unsure if part.place not in again]
+    kept = {
+        name: replace(each, is_physics=True) if each.place in differing and may_be_parameter(name) else each
+        for name, each in stated.items()
+        if each.place not in again
+    }
     sure = {name: each for name, each in kept.items() if each.is_physics and not each.lacks}
     taken = []
     for name, each in sure.items():
         said = f"{line(name, each.place)}  # {each.span}"
         taken.append(f"# {said}; {each.question}" if each.question else said)
-    left = [printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics]
+    left = {name: printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics}
+    counts = [said for name, said in left.items() if not may_be_parameter(name)]
+    others = [said for name, said in left.items() if may_be_parameter(name)]
     comments = [
         f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
     ]
@@ -104,15 +119,33 @@ def scalar_lines(
         comments.append(
             f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
         )
-    if left:
+    if counts:
         comments.append(
-            f"# Left out, because they belong to the program and not to the physics: {', '.join(left[:20])}"
+            f"# Left out, because they belong to the program and not to the physics: {', '.join(counts[:20])}"
         )
+    if others:
+        said = "# Left out, because whole numbers that are the same in all runs may be settings"
+        comments.append(f"{said}: {', '.join(others[:20])}")
     if not taken:
         header = ["[scalars]"] if unsure or absent else []
         return ["", *header, *comments] if comments else []
     said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
     return ["", "[scalars]", said, *taken, *comments]
+
+
+def _again_in_names(
+    stated: Mapping[str, DraftParameter],
+    in_names: Sequence[NamedParameter],
+    differing: Mapping[str, tuple[Numbers, ...]],
+) -> set[str]:
+    """The places of those numbers in names that the data state too: U3.h5 with the attribute U_inf = 3."""
+    of_names = {part.place for part in in_names}
+    in_data = [
+        differing[each.place]
+        for name, each in stated.items()
+        if each.place in differing and each.place not in of_names and may_be_parameter(name)
+    ]
+    return {place for place in of_names if place in differing and differing[place] in in_data}
 
 
 def _parameters(
@@ -182,8 +215,8 @@ def _along(each: ArrayInfo, layout: InferredLayout, lengths: tuple[int, ...]) ->
 
 def _is_unsure(part: NamedParameter) -> bool:
     """Whether a whole number with an unknown name, such as k4, may be a parameter or a counter."""
-    is_known = part.is_sure or part.name.lower() in PHYSICS | PROGRAM or part.value % 1 > 0
-    return not is_known and looks_like_physics(part.name, part.value)
+    is_known = part.is_sure or part.name.lower() in PHYSICS or part.value % 1 > 0
+    return not is_known and may_be_parameter(part.name)
 
 
 def _columns(arrays: ArrayFile, layout: InferredLayout, taken: set[str]) -> dict[str, DraftParameter]:
@@ -218,23 +251,3 @@ def _names_of_columns(arrays: ArrayFile, path: str, count: int) -> tuple[str, ..
         if COLUMN_LIST.fullmatch(key) and isinstance(words, tuple) and len(set(words)) == count == len(words):
             return tuple(map(str, words)) if all(str(word).isprintable() and word for word in words) else ()
     return ()
-
-
-def changing_places(places: set[str], arrays: ArrayFile, last: Path | None) -> set[str]:
-    """The places with another number in the last file of the run: times, counters, sums."""
-    if last is None:
-        return set()
-    with open_arrays(located(last)) as later:
-        return {
-            place
-            for place in places
-            if readable_numbers(later, place) not in (None, readable_numbers(arrays, place))
-        }
-
-
-def readable_numbers(arrays: ArrayFile, place: str) -> tuple[float, ...] | None:
-    """The numbers at a place as a recipe names it; None if there are none or they cannot be read."""
-    try:
-        return numbers_if_any(arrays, place)
-    except SourceError:
-        return None

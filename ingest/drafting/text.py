@@ -72,6 +72,7 @@ class DraftText:
             self.folder.last if self.folder else None,
             self.side.numbers,
             times.used,
+            self.runs,
         )
         lines += self._unused()
         lines += self._excluded()

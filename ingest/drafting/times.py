@@ -23,7 +23,7 @@ from ingest.contents.number_lists import (
 )
 from ingest.contents.numbered_arrays import HOLE, NumberedArrays, time_attribute
 from ingest.contents.state_time import time_of_state
-from ingest.drafting.scalars import changing_places, readable_numbers
+from ingest.drafting.other_files import changing_places, readable_numbers
 from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.table import FileLines, line
 from ingest.fields.reference_dates import counted_in, unit_of_dates
