@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from ingest.contents.axis_names import TIME_NAME
 from ingest.contents.listing import ArrayInfo
-from ingest.contents.numbered_arrays import HOLE, RUN_WORD, time_attribute
+from ingest.contents.numbered_arrays import HOLE, RUN_WORD
 from ingest.contents.parameters import states_parameter
-from ingest.contents.state_time import HEADER_GROUPS
+from ingest.contents.state_time import time_in_group
 from ingest.fields.series import steps_in
 from ingest.formats.arrays import ArrayFile, only_number
 from shards.errors import SourceError
@@ -64,10 +64,9 @@ def _last_time(arrays: ArrayFile, pattern: str) -> float | None:
     last = list(steps_in(arrays.names(), pattern).values())[-1]
     head, _, tail = pattern.partition(HOLE)
     state = head + last + tail.partition("/")[0]
-    for group in (state, *(f"{state}/{name}" for name in HEADER_GROUPS)):
-        name = time_attribute(arrays, group)
-        if name:
-            return arrays.attribute(group, name)
+    below, is_attribute, attribute = time_in_group(arrays, state).partition("@")
+    if is_attribute:
+        return arrays.attribute(f"{state}{below}", attribute)
     held = [name for name in arrays.names() if name.startswith(f"{state}/")]
     times = [name for name in held if TIME_NAME.fullmatch(name.rpartition("/")[2])]
     return only_number(arrays.array(times[0])) if times else None

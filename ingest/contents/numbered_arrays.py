@@ -77,20 +77,35 @@ def _numbered(names: tuple[str, ...]) -> Iterable[NumberedArrays]:
             holes.setdefault(name, []).append(pattern)
     chosen: dict[str, list[str]] = {}
     for name, patterns in holes.items():
-        # Of equals the first: the number of a group is left of that of an array.
-        best = max(patterns, key=lambda pattern: len(members[pattern]))
+        # Of sim_1/snap_0 the second counts states, also where there are more runs than states. Of equals the
+        # first: the number of a group is left of that of an array.
+        several = [pattern for pattern in patterns if len(members[pattern]) > 1]
+        best = max(several or patterns, key=lambda each: (_likely_states(each), len(members[each])))
         chosen.setdefault(best, []).append(name)
     for pattern, held in chosen.items():
         if len(held) > 1:
             yield NumberedArrays(pattern, tuple(sorted(held, key=natural)))
 
 
+def _likely_states(pattern: str) -> int:
+    """How likely a number counts states by the word before it: 2 after `snap`, 0 after `run`."""
+    word = _word_before(pattern)
+    # t1 may be a second temperature.
+    if len(word) > 1 and SURE_STEP_WORD.fullmatch(word):
+        return 2
+    return 0 if RUN_WORD.fullmatch(word) else 1
+
+
+def _word_before(pattern: str) -> str:
+    """The letters next to the number: step_, Step#, "rho it="."""
+    head = pattern.partition(HOLE)[0]
+    word = re.sub(r"[^A-Za-z]+$", "", head.rpartition("/")[2])
+    return re.split(r"[^A-Za-z_]+", word)[-1].strip("_")
+
+
 def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bool:
     """Whether the members are states of one run: no list of times in a group, and something that says so."""
-    head = series.pattern.partition(HOLE)[0]
-    # step_, Step#, "rho it=": the letters next to the number.
-    word = re.sub(r"[^A-Za-z]+$", "", head.rpartition("/")[2])
-    word = re.split(r"[^A-Za-z_]+", word)[-1].strip("_")
+    word = _word_before(series.pattern)
     if RUN_WORD.fullmatch(word) or not _alike(arrays, series):
         return False
     if not series.group:

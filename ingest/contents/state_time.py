@@ -35,6 +35,17 @@ def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     return min(times, key=lambda path: bool(COUNTER_NAME.fullmatch(path.rpartition("/")[2])), default="")
 
 
+def time_in_group(arrays: ArrayFile, group: str) -> str:
+    """The attribute with the time of a group of a state, its own or that of a header in it: `@time`,
+    `/Header@Time`; empty if there is none.
+    """
+    for below in ("", *(f"/{header}" for header in HEADER_GROUPS)):
+        name = time_attribute(arrays, f"{group}{below}")
+        if name:
+            return f"{below}@{name}"
+    return ""
+
+
 def words_of_time(arrays: ArrayFile, stored: str) -> str:
     """The time as words for a sentence; empty if there is none.
 

@@ -21,12 +21,13 @@ from ingest.contents.number_lists import (
     values_of,
     why_no_times,
 )
-from ingest.contents.numbered_arrays import HOLE, NumberedArrays, time_attribute
-from ingest.contents.state_time import time_of_state
+from ingest.contents.numbered_arrays import HOLE, NumberedArrays
+from ingest.contents.state_time import time_in_group, time_of_state
 from ingest.drafting.other_files import changing_places, readable_numbers
 from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.table import FileLines, line
 from ingest.fields.reference_dates import counted_in, unit_of_dates
+from ingest.fields.series import steps_in
 from ingest.formats.dates import SINCE_1970, date_of
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.means import time_of_means
@@ -34,7 +35,7 @@ from ingest.inferring.state_paths import by_step
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.restarting_times import Restart
 from ingest.layout import TIME
-from ingest.name_pattern import PIECE, STEP, NamePattern
+from ingest.name_pattern import STEP, NamePattern
 from shards.program.console import printable
 
 # Names of attributes with the time between frames, or a time step of the solver.
@@ -78,7 +79,7 @@ class TimeLines(FileLines):
         """The rule where each file, group or array is a state: what it says of its time, or its number."""
         stored, note = self._time_of_states()
         # The number of a piece, or of a day in a folder of its month, is no time.
-        if stored == HOLE and self.folder is not None and PIECE in NamePattern(self.folder.pattern).parts:
+        if stored == HOLE and self.folder is not None and not self.folder.counts_on:
             return ["", *self._open_time()]
         if stored == HOLE and self.folder is not None and self.folder.date_or_step:
             return ["", *_date_or_step(self.folder)]
@@ -225,9 +226,10 @@ class TimeLines(FileLines):
         array = next(each.array for each in self.layout.variable if each.array.pattern)
         group = NumberedArrays(array.pattern, (array.path,)).group
         first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path
-        name = time_attribute(self.arrays, first)
-        if name:
-            return f"{group or array.pattern}@{name}", f"the attribute {name} of each of them"
+        place = time_in_group(self.arrays, first)
+        if place:
+            name = place.partition("@")[2]
+            return f"{group or array.pattern}{place}", f"the attribute {name} of each of them"
         return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
 
     def _unit_of_states(self, stored: str) -> str:
@@ -246,8 +248,9 @@ class TimeLines(FileLines):
         """The group or array of the first step at a path with `{step}`; otherwise the path."""
         if HOLE not in path:
             return path
-        array = next(each.array for each in self.layout.variable if each.array.pattern)
-        return "/".join(array.path.split("/")[: path.count("/") + 1])
+        array = next(each.array for each in self.layout.variable if HOLE in each.array.pattern)
+        (step,) = steps_in([array.path], array.pattern).values()
+        return path.replace(HOLE, step)
 
     def _unit_of_openpmd(self, stored: str) -> str:
         """The unit of a time attribute, if timeUnitSI next to it states its seconds."""

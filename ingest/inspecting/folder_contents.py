@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from ingest.inspecting.restarting_times import Restart
-from ingest.name_pattern import STEP, NamePattern, is_date, parameter_number, step_number
+from ingest.name_pattern import PIECE, STEP, NamePattern, is_date, parameter_number, step_number
 from shards.counted import counted
 
 Kind = Literal["states", "pieces", "variables", "runs"]
@@ -84,6 +85,14 @@ class FolderContents:
         pattern = NamePattern(self.pattern)
         found = [pattern.match("/".join(path.parts[-1 - pattern.depth :])) or {} for path in firsts]
         return tuple(parts[STEP] for parts in found if STEP in parts)
+
+    @property
+    def counts_on(self) -> bool:
+        """Whether the numbers of the states of a run count through all of its pieces."""
+        if PIECE not in NamePattern(self.pattern).parts:
+            return True
+        numbers = list(map(step_number, self.steps))
+        return len(numbers) > 1 and all(before <= after for before, after in pairwise(numbers))
 
     @property
     def dates(self) -> tuple[float, ...]:

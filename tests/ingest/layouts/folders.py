@@ -1,5 +1,6 @@
 """Folders of runs: variables on grids of their own, pieces in folders, splits and parameters in names."""
 
+import h5py
 import netCDF4
 import numpy as np
 import zarr
@@ -214,3 +215,21 @@ def states_in_numbered_folders_that_all_begin_anew(folder):
                 folder / f"restart{number}" / f"field_{step:04d}.h5", {"u": U[step] + number}, time=TIME[step]
             )
     return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2)
+
+
+@layout
+def states_in_folders_of_restarts_whose_names_count_on(folder):
+    legs(folder, 0, (0, 2))
+    for path in folder.rglob("*.h5"):
+        with h5py.File(path, "r+") as file:
+            del file.attrs["time"]
+    return Right(folder, {"u": U}, np.arange(T))
+
+
+@layout
+def states_in_groups_whose_time_is_in_a_header(folder):
+    path = write_hdf5(folder / "run.h5", {f"snap_{step}/gas/rho": U[step] for step in range(T)})
+    with h5py.File(path, "r+") as file:
+        for step in range(T):
+            file.create_group(f"snap_{step}/Header").attrs["Time"] = TIME[step]
+    return Right(path, {"rho": U}, TIME)
