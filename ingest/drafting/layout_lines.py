@@ -51,6 +51,8 @@ def _open_layouts(layout: InferredLayout) -> Iterator[str]:
     yield "# DECIDE: the file allows each of these layouts alike; uncomment the right one."
     for words in (layout.words, *layout.rivals):
         yield f"# {_line(words)}  # {meaning(words, model.lengths)}"
+    if not all({*layout.axes} <= {*words} for words in layout.rivals):
+        yield "# With fewer axes of space, remove the others from axes, [coordinates] and [boundaries]."
     if any(CHANNEL in words for words in layout.rivals) and CHANNEL not in layout.words:
         name = printable(model.stored)
         yield f'# With c, write a field for each channel: stored = ["{name}[0]"], stored = ["{name}[1]"] ...'

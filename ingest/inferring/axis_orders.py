@@ -78,9 +78,9 @@ def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, W
         return
     # Batches of videos, as networks take them; sweeps; one run with the channels first.
     has_parameters = any(each.values[0] in array.lengths for each in lists.parameters)
-    sweeps = SWEEPS if has_parameters or not (_is_stack(array) or VECTOR_NAME.fullmatch(array.name)) else ()
+    sweeps = SWEEPS if has_parameters or not (is_stack(array) or VECTOR_NAME.fullmatch(array.name)) else ()
     rare: list[Words] = [CHANNEL_FIRST, *((*sweep, TIME) for sweep in sweeps)]
-    rare += [(CHANNEL, TIME)] if _is_stack(array) else []
+    rare += [(CHANNEL, TIME)] if is_stack(array) else []
     # Rollouts of a batch, as loops over time stack them.
     may_be_stacked = bool(sweeps) or array.lengths[:1] == array.lengths[1:2]
     rare += [(TIME, TRAJECTORY), (TIME, TRAJECTORY, CHANNEL)] if may_be_stacked else []
@@ -100,7 +100,7 @@ def _is_single(array: ArrayInfo, words: Words) -> bool:
     return any(length == 1 and is_trajectory(word) for word, length in pairs[words[0] != "n1" :])
 
 
-def _is_stack(array: ArrayInfo) -> bool:
+def is_stack(array: ArrayInfo) -> bool:
     """Whether an array holds several fields, as its name or a list of channels says."""
     return array.name.lower() in STACKS or len(array.channels) > 1
 
@@ -132,6 +132,9 @@ def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) 
         score += 0.3
     elif len(axes) == 1 and not lists.space and len(words) > 2:
         score -= 1.5
+    if len(axes) == 3 and array.lengths in lists.volumes:
+        # As three components show it.
+        score += 3.0
     if words[-1] == TIME:
         # An unusual order needs more evidence.
         score -= 1.0
@@ -159,7 +162,7 @@ def _usual_components(array: ArrayInfo, words: Words, axes: int, components: lis
         return 1.0 if set(components) == {axes} else -5.0
     if components[0] <= MOST_COMPONENTS or components[0] == len(array.channels):
         return 1.0
-    is_stacked = _is_stack(array) and axes > 1 and words[words.index(CHANNEL) - 1] == TIME
+    is_stacked = is_stack(array) and axes > 1 and words[words.index(CHANNEL) - 1] == TIME
     if not is_stacked or components[0] > MOST_CHANNELS:
         return -5.0
     # An array in a file of numpy has no name but `data`: its many channels may as well be frames.

@@ -166,7 +166,7 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
             continue
         # An array `data` alone in a group has the name of the group.
         group = each.array.stored.removesuffix("/data").rpartition("/")[0]
-        for stem, axis in _component(each.array.name, layout.axes):
+        for stem, axis in component(each.array.name, layout.axes):
             key = (stem, each.words, each.array.unit, group if stem in VECTORS else "")
             groups.setdefault(key, {}).setdefault(axis, each)
 
@@ -191,8 +191,12 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit, on_faces, side)
 
 
-def _component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
-    """Yields the vector and the axis of which this name may be a component."""
+def component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
+    """Yields the vector and the axis of which this name may be a component.
+
+    >>> list(component("vx", ("x", "y"))), list(component("w", ("x", "y", "z")))
+    ([('v', 'x')], [('', 'z')])
+    """
     letters = {letter(axis): axis for axis in axes if letter(axis)}
     found: re.Match[str] | None
     for axis in axes:

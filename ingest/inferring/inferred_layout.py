@@ -32,6 +32,8 @@ class CoordinateLists:
     parameters: tuple[ArrayInfo, ...] = ()
     # Cells of each axis, where an attribute of the file states them.
     cells: tuple[int, ...] = ()
+    # The shapes of arrays that are the three components of a vector.
+    volumes: frozenset[tuple[int, ...]] = frozenset()
 
     @property
     def all(self) -> tuple[ArrayInfo, ...]:

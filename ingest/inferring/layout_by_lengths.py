@@ -16,6 +16,7 @@ from itertools import chain, combinations, product
 from ingest.contents.axis_names import COUNTER_NAME, PARAMETER_NAME, SPACE_NAMES, TIME_NAME, space_name
 from ingest.contents.listing import ArrayInfo
 from ingest.inferring.axis_orders import AxisOrder, length_of, orders_of, with_channels
+from ingest.inferring.fields import component
 from ingest.inferring.inferred_layout import (
     CoordinateLists,
     InferredLayout,
@@ -29,6 +30,7 @@ from ingest.inferring.rival_orders import WORST, other_orders, rival_orders
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
 LONGEST_LIST = 10**6
+SPACE = ("x", "y", "z")
 # Attributes that count frames.
 COUNTERS = re.compile(
     r"n_?t|n(um)?_?(frames|steps|timesteps|snapshots|times|outputs)|time_?steps|writes|T", re.IGNORECASE
@@ -42,7 +44,7 @@ def layout_by_lengths(
 
     `numbers` are attributes of the file, and `cells` the lengths of a grid that an attribute states.
     """
-    lists = replace(_lists(usable), cells=cells)
+    lists = replace(_lists(usable), cells=cells, volumes=_volumes(usable))
     others = [each for each in usable if each not in lists.all and each.lengths]
     best = _most_telling(others, lists)
     if best is None:
@@ -50,8 +52,10 @@ def layout_by_lengths(
 
     model, candidate = best
     # Of orders that are as likely, the one with the fewest channels is drafted: it has the fewest fields.
+    # Of these, a volume is drafted: it is easier to remove an axis than to add one.
     open_orders = sorted(
-        (candidate, *_rivals(model, candidate, lists, numbers)), key=lambda order: order.words.count(CHANNEL)
+        (candidate, *_rivals(model, candidate, lists, numbers)),
+        key=lambda order: (order.words.count(CHANNEL), -len(order.axes)),
     )
     channels = with_channels_for_runs(model, open_orders[0], others, lists)
     if channels is not None and _time_from(model, channels, lists, numbers):
@@ -161,6 +165,15 @@ def _lists(usable: list[ArrayInfo]) -> CoordinateLists:
         del ordered[axis]
     parameters = tuple(each for each in usable if each is not time and _is_parameter(each))
     return CoordinateLists(ordered if len(space) <= 3 else {}, time, parameters)
+
+
+def _volumes(usable: list[ArrayInfo]) -> frozenset[tuple[int, ...]]:
+    """The shapes of three arrays that are called as the components of one vector along x, y and z."""
+    found: dict[tuple[str, tuple[int, ...]], set[str]] = {}
+    for each in usable:
+        for stem, axis in component(each.name, SPACE):
+            found.setdefault((stem, each.lengths), set()).add(axis)
+    return frozenset(lengths for (_, lengths), axes in found.items() if len(axes) == len(SPACE))
 
 
 def _last_word(each: ArrayInfo) -> str:

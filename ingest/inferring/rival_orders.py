@@ -1,6 +1,7 @@
 """Names the layouts that a file allows next to the chosen one (docs/decisions/0145-layouts-alike.md).
 
 Where no list decides, others that are nearly as likely are named too (docs/decisions/0155).
+A short axis may be one of space (docs/decisions/0182).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ingest.contents.listing import ArrayInfo
-from ingest.inferring.axis_orders import AxisOrder, orders_of
+from ingest.inferring.axis_orders import AxisOrder, is_stack, orders_of
 from ingest.inferring.inferred_layout import CoordinateLists, Words, is_trajectory
 from ingest.layout import CHANNEL, TIME, TRAJECTORY
 
@@ -21,11 +22,22 @@ NEARLY = 3.0
 def rival_orders(array: ArrayInfo, chosen: AxisOrder, lists: CoordinateLists) -> tuple[AxisOrder, ...]:
     """The orders for which lists of the file speak as much as for the chosen one, and that mean something
     else; x and y may always change places.
+
+    Channels or runs may always be cells of a third axis that is not the longest, unless lists state the axes.
     """
-    if array.pattern:
-        return ()
-    alike = (each for each in orders_of(array, lists) if len(each.axes) == len(chosen.axes))
-    return _nearly(chosen, (each for each in alike if each.shown >= chosen.shown))
+    orders = [each for each in orders_of(array, lists) if each.shown >= chosen.shown]
+    alike = [each for each in orders if len(each.axes) == len(chosen.axes) and not array.pattern]
+    may_be_volume = len(chosen.axes) == 2 and not is_stack(array)
+    volumes = [
+        each for each in orders if len(each.axes) == 3 and _longest(array, each) == _longest(array, chosen)
+    ]
+    return _nearly(chosen, [*alike, *(volumes if may_be_volume else [])])
+
+
+def _longest(array: ArrayInfo, order: AxisOrder) -> int:
+    """The cells of the longest axis of space."""
+    pairs = zip(order.words, array.lengths, strict=True)
+    return max(length for word, length in pairs if word in order.axes)
 
 
 def other_orders(array: ArrayInfo, chosen: AxisOrder, lists: CoordinateLists) -> tuple[str, ...]:

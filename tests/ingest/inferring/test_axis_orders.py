@@ -165,3 +165,36 @@ def test_runs_one_after_another_and_padded_runs_are_told(tmp_path):
     padded = noise(3, T, X, Y)
     padded[0, -1] = np.nan
     assert "# FIX: u has no values in its last frames: runs padded" in drafted(tmp_path, u=padded, **LISTS)
+
+
+# What is stored next to a list of times alone, and each layout that a person may uncomment.
+VOLUMES = {
+    "a short last axis": ((T, X, Y, 7), "t x y z | t n x y | t x y c"),
+    "a short first axis": ((T, 5, X, Y), "t x y z | t n x y | t c x y"),
+    "runs of volumes": ((3, T, X, Y, 7), "n t x y z | n t x y c"),
+}
+
+
+@pytest.mark.parametrize("case", VOLUMES)
+def test_a_short_axis_may_always_be_one_of_space(tmp_path, case):
+    shape, layouts = VOLUMES[case]
+    text = drafted(tmp_path, rho=noise(*shape), t=LISTS["t"])
+    assert " | ".join(re.findall(r'^# layout = "(.*)"', text, re.MULTILINE)) == layouts
+    assert "# With fewer axes of space, remove the others from axes, [coordinates] and [boundaries]." in text
+    assert without_boundaries(text).axes == ("x", "y", "z")
+
+
+@pytest.mark.parametrize(
+    "names", [("vx", "vy", "vz"), ("u", "v", "w"), ("Bx", "By", "Bz"), ("b1", "b2", "b3")]
+)
+def test_three_components_of_a_vector_show_three_axes(tmp_path, names):
+    components = {name: noise(T, X, Y, 7) for name in names}
+    text = drafted(tmp_path, rho=noise(T, X, Y, 7), t=LISTS["t"], **components)
+    assert re.findall(r'^# layout = "(.*)"', text, re.MULTILINE) == ["t x y z"]
+    (vector, rho) = without_boundaries(text).fields
+    assert (vector.rank, vector.stored, rho.name) == (1, names, "rho")
+
+
+def test_three_components_on_a_plane_show_no_third_axis(tmp_path):
+    components = {name: noise(20, T, X, Y) for name in ("vx", "vy", "vz")}
+    assert without_boundaries(drafted(tmp_path, t=LISTS["t"], **components)).layout == "n t x y"
