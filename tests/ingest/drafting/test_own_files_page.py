@@ -25,12 +25,14 @@ PARAMETERS = [
 ]
 EARLIER, LATER = ({"u": U[frames], "t": TIME[frames], **CELLS} for frames in (slice(0, 3), slice(3, 6)))
 STATES = {f"{run}/out_{10 * step:04d}.h5": {"u": U[step], "time": step} for run in "ab" for step in range(4)}
+RESTARTS = ((0, 0), (0, 1), (0, 2), (1, 2), (1, 3))
 VARIABLES = {"u": {"u": U, **LISTS}, "q": {"q": P, **LISTS}}
 RUN = {"u": U, **LISTS}
 # The files of each row of the table of runs in several files.
 FOLDERS = [
     STATES,
     {"leg0/out.h5": EARLIER, "leg1/out.h5": LATER},
+    {f"restart{leg}/out_{step:04d}.h5": STATES[f"a/out_{10 * step:04d}.h5"] for leg, step in RESTARTS},
     {"2020/01/31.nc": EARLIER, "2020/02/01.nc": LATER},
     {f"{run}_{name}.nc": arrays for run in ("alfa", "beta") for name, arrays in VARIABLES.items()},
     dict.fromkeys(("train/Re100_seed1.h5", "train/Re200_seed1.h5", "test/Re400_seed2.h5"), RUN),
