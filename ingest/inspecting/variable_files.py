@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ingest.contents.axis_names import SPACE_NAME, TIME_NAME, space_name
 from ingest.contents.listing import ArrayInfo, list_arrays
 from ingest.formats.arrays import whole
+from ingest.formats.npz import ONLY, open_npy
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.samples import name_pairs
 from shards.errors import SourceError
@@ -31,6 +32,8 @@ FIELD_NAME = re.compile(
 )
 
 
+# More values are rather cells or frames.
+FEW_CHANNELS = 9
 # Larger arrays are not compared: they are fields.
 MOST_VALUES = 2**22
 # Files that a program writes to continue, at the start or at the end: they hold a state of the others again.
@@ -47,7 +50,8 @@ CHECKPOINT_FOLDER = re.compile(r"(checkpoint|ckpt|chkpt|chk)s?[-_]?\d*", re.IGNO
 def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     """Whether files that differ in these words of their names hold different variables.
 
-    They do where no field is in two of them; where each holds one array of the same name, the words decide.
+    They do where no field is in two of them. Where each holds one array of the same name, words decide, or
+    shapes.
     Files of lists, of times and of cell centres, are there for the others. A grid or an area that each file
     repeats is no field of its own. A restart file holds a state again.
     """
@@ -60,7 +64,36 @@ def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     # x.npy and y.npy may hold a meshgrid.
     of_fields = [word for word in named if not space_name(word)]
     are_named = (bool(of_fields) and all(map(FIELD_NAME.fullmatch, of_fields))) or name_pairs(named)
-    return are_one_array_each(fields) and are_named
+    holding = [path for path, held in zip(files, fields, strict=True) if held]
+    return are_one_array_each(fields) and (are_named or _differ_in_channels(holding, named))
+
+
+def _differ_in_channels(files: Sequence[Path], words: Sequence[str]) -> bool:
+    """Whether npy files hold arrays of different shapes on one grid: disp.npy [t, x, y, 2], sigma.npy
+    [t, x, y, 3], p.npy [t, x, y], area.npy [x, y]. Runs have the same channels.
+    """
+    if any(path.suffix != ".npy" for path in files) or all(map(split_called, words)):
+        return False
+    shapes = {_shape_of(path) for path in files}
+    return len(shapes) > 1 and any(
+        all(_is_on(grid, shape) for shape in shapes) for grid in _grids(max(shapes, key=len))
+    )
+
+
+def _shape_of(path: Path) -> tuple[int, ...]:
+    with open_npy(path) as arrays:
+        return arrays.array(ONLY).shape
+
+
+def _grids(shape: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """The shapes of an array without channels: its own, and without a short axis after the first."""
+    short = [at for at, length in enumerate(shape) if at > 0 and length <= FEW_CHANNELS]
+    return {shape, *(shape[:at] + shape[at + 1 :] for at in short)}
+
+
+def _is_on(grid: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an array may be on a grid [*lead, *S], or on the end of it, if it is constant."""
+    return any(len(each) > 1 and grid[-len(each) :] == each for each in _grids(shape))
 
 
 def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:
@@ -77,7 +110,7 @@ def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_var
         return ""
     named = ", ".join(words[:9])
     if taken_for_variables:
-        return f"{named} are taken for variables of one run, by these names"
+        return f"{named} are taken for variables of one run, by these names or their shapes"
     return (
         f"{named} are taken for runs; if they are variables of one run, write {{variable}} there, and a "
         "field for each, stored by that name"

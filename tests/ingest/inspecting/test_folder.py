@@ -77,7 +77,7 @@ def test_words_decide_where_files_hold_one_array_each_and_the_draft_says_so(tmp_
             np.save(tmp_path / folder / f"{name}.npy", np.ones((T, X, Y)))
     variables, runs = look_through(tmp_path / "variables"), look_through(tmp_path / "runs")
     assert (variables.kind, variables.pattern, variables.runs) == ("variables", "{variable}.npy", 1)
-    assert variables.doubt == "rho, vel_x are taken for variables of one run, by these names"
+    assert variables.doubt == "rho, vel_x are taken for variables of one run, by these names or their shapes"
     assert (runs.kind, runs.pattern, runs.runs) == ("runs", "*.npy", 2)
     assert runs.doubt.startswith("cylinder, wing are taken for runs; if they are variables of one run")
 

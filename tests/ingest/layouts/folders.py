@@ -233,3 +233,16 @@ def states_in_groups_whose_time_is_in_a_header(folder):
         for step in range(T):
             file.create_group(f"snap_{step}/Header").attrs["Time"] = TIME[step]
     return Right(path, {"rho": U}, TIME)
+
+
+@layout
+def npy_of_runs_with_channels_of_their_own(folder):
+    runs = np.stack([U, U + 1, U + 2])
+    arrays = {
+        "disp": np.stack([runs, -runs], axis=-1),
+        "sigma": np.stack([runs, 2 * runs, P - runs], axis=-1),
+    }
+    for name, values in (arrays | {"E": np.array([3.0, 1.0, 2.0]), "t": TIME}).items():
+        save(folder / f"{name}.npy", values)
+    fields = {"disp_x": runs, "sigma_1": 2 * runs}
+    return Right(folder, fields, TIME, runs=3, scalars={"E": [3.0, 1.0, 2.0]})
