@@ -6,6 +6,7 @@ A run may have thousands of files, so only a few are open at a time
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -170,7 +171,7 @@ class RunArrays:
         right.
         """
         times = [header.times or () for header in self._headers]
-        names = [Path(header.where).name for header in self._headers]
+        names = _names_apart([Path(header.where) for header in self._headers])
         kept = kept_frames(times, wanted.overlap)
         shared = list(shared_frames(times, kept))
         if wanted.overlap == "refuse":
@@ -208,6 +209,19 @@ class RunArrays:
                         f"{first}: {path} at t = {each.time:g} differs from {Path(second).name}, by up to "
                         f"{apart:.3g}; expected equal values if two files of a run hold one time; {cure}"
                     )
+
+
+def _names_apart(paths: list[Path]) -> list[str]:
+    """The names of files; with their folders if the names alone do not tell them apart.
+
+    >>> _names_apart([Path("a/leg0/b/u.h5"), Path("a/leg1/b/u.h5")]), _names_apart([Path("a/0.h5")])
+    (['leg0/b/u.h5', 'leg1/b/u.h5'], ['0.h5'])
+    """
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath(paths)
+    return [path.relative_to(common).as_posix() for path in paths]
 
 
 def _frame_of(values: Array, number: int, axis: int) -> npt.NDArray[Any]:
