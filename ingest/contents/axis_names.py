@@ -11,11 +11,14 @@ from shards.schema import TAKEN
 
 Role = Literal["n", "t", "c", "space", "other", ""]
 
+# Units behind the names of coordinates and times: x_mm, lat_deg, time_ms.
+_LENGTH = r"[-_](?P<length>[numck]?m|metres?|meters?|ft|pc|kpc|mpc|au|deg|degrees?|rad|radians?)"
+_DURATION = r"[-_](?P<duration>s|sec|seconds?|[munpf]s|h|hours?|days?|yr|years?)"
 # Names of counters; times in a physical unit come before them.
 COUNTER_NAME = re.compile(r"frames?|snapshots?|time_?steps?", re.IGNORECASE)
 TIME_NAME = re.compile(
     r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs)?_?(t|times?)"
-    r"([-_](coordinates?|counter|axis|instant|centered)|[-_]?value|[-_](s|sec|seconds))?"
+    rf"([-_](coordinates?|counter|axis|instant|centered)|[-_]?value|{_DURATION})?"
     r"|t_(sim|phys(ical)?)|(simulations)?zeit|temps|tiempo|tempo|tijd|tid|czas|aika|zaman|jikan|vrem(ya|e)"
     r"|xtime|time_?\d|timestamps?|t_?(eval|out|array|list|grid|span|vec|vector)|tt|" + COUNTER_NAME.pattern,
     re.IGNORECASE,
@@ -65,6 +68,7 @@ _SUFFIX = (
     r"[-_](coordinates?|cent(?:er|re)s?|cells?|grid|axis|rho|faces?"
     r"|values?|vals?|positions?|pos|mesh|points?)"
     r"|[-_]?coor(?:d|ds)?|s|[\u1d9c\u1da0\u1d43]{3}"
+    rf"|{_LENGTH}"
 )
 _PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?|nav)[-_]?"
 SPACE_NAME = re.compile(rf"(?:{_PREFIX})?({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
@@ -171,13 +175,23 @@ def letter(axis: str) -> str:
     return next((word for word, pattern in _LETTERS if pattern.fullmatch(axis)), "")
 
 
+def unit_in_name(name: str) -> str:
+    """The unit behind the name of a coordinate or of a time; empty if there is none.
+
+    >>> unit_in_name("x_mm"), unit_in_name("lat_deg"), unit_in_name("time_ms"), unit_in_name("u_m")
+    ('mm', 'deg', 'ms', '')
+    """
+    space, time = SPACE_NAME.fullmatch(name), TIME_NAME.fullmatch(name)
+    return (space and space["length"]) or (time and time["duration"]) or ""
+
+
 def space_name(name: str) -> str:
     """The axis of space of an array without named dimensions, from its own name; empty if it is none.
 
     >>> space_name("x-coordinate"), space_name("zcoor"), space_name("grid_x"), space_name("x2v")
     ('x', 'z', 'x', 'y')
-    >>> space_name("rho")
-    ''
+    >>> space_name("x_mm"), space_name("rho")
+    ('x', '')
     """
     found = SPACE_NAME.fullmatch(name)
     if found:

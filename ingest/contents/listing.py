@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ingest.contents.axis_names import unit_in_name
 from ingest.contents.channel_names import channel_names, lists_names
 from ingest.contents.numbered_arrays import find_numbered_arrays
 from ingest.contents.run_groups import groups_above, groups_of_runs, in_each_run
@@ -121,8 +122,8 @@ class ArrayInfo:
 
     @property
     def unit(self) -> str:
-        """The unit in the file, with the calendar if that is not ours; "1" counts as none."""
-        said = self.attributes.get("units", "") or self.attributes.get("unit", "")
+        """The unit in the file, with the calendar if that is not ours; "1" is none. `x_mm` is in mm."""
+        said = self.attributes.get("units", "") or self.attributes.get("unit", "") or unit_in_name(self.name)
         calendar = self.attributes.get("calendar", "").lower()
         if " since " in said and calendar not in OUR_CALENDARS:
             return f"{said.strip()}, {calendar} calendar"
