@@ -177,8 +177,9 @@ TABLES = (
         {
             "stored": RecipeKey(
                 "An array, of numbers or of dates as text; or `@time`, an attribute of each file; or "
-                "`step_{step}@time`, one of each group; or `{step}`, the number or date in the names; or a "
-                "file next to the data, `times.npy`, `history.csv#time`.",
+                "`u@times`, a list in an attribute of an array; or `step_{step}@time`, one of each group; "
+                "or `{step}`, the number or date in the names; or a file next to the data, `times.npy`, "
+                "`history.csv#time`.",
                 'stored = "scales/sim_time"',
             ),
             "offset": RecipeKey(

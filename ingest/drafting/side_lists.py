@@ -20,6 +20,7 @@ from ingest.contents.channel_names import lists_names
 from ingest.contents.combined_files import CombinedFiles
 from ingest.contents.listing import ArrayInfo, ArrayStorage, with_channels
 from ingest.drafting.side_paths import MOST_FILES, spread
+from ingest.fields.stored_times import list_in_attribute
 from ingest.formats.arrays import ArrayFile, SlabIndex
 from ingest.formats.packing import Attribute
 from ingest.formats.run_files import RunFiles
@@ -58,13 +59,17 @@ class ListsNextTo:
     def added_to(
         self, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], states: int
     ) -> tuple[ArrayFile, tuple[ArrayInfo, ...]]:
-        """The data with the lists next to them that are as long as an axis; lists of the data come first."""
+        """The data with the lists next to them that are as long as an axis.
+
+        Lists of the data come first, then times in their attributes.
+        """
         texts = dict(self._names())
         listed = tuple(with_channels(each, texts) for each in listed)
         taken = {_role(each.path.rpartition("/")[2]) for each in listed if len(each.values) == 1}
         lengths = {states, *chain.from_iterable(each.lengths for each in listed)} - {1}
         found: dict[str, SideList] = {}
-        for each in self._lists():
+        in_attributes = _lists_in_attributes(arrays, listed) if states == 1 else ()
+        for each in chain(in_attributes, self._lists()):
             if each.role and each.role not in taken and each.values.shape[-1] in lengths:
                 found.setdefault(each.role, each)
         if not found:
@@ -122,6 +127,18 @@ class ListsNextTo:
 
 def _role(name: str) -> str:
     return SideList(name, "", np.empty(0)).role
+
+
+def _lists_in_attributes(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> Iterator[SideList]:
+    """Yields the times in attributes of a file and of its arrays: `Q@times`."""
+    if isinstance(arrays, CombinedFiles):
+        return
+    alone = (each.path for each in listed if each.fault is None and each.stored == each.path)
+    for path in ("", *alone):
+        for name, value in sorted(arrays.attributes(path).items()):
+            numbers = list_in_attribute(value)
+            if TIME_NAME.fullmatch(name) and len(numbers):
+                yield SideList(name, f"{path}@{name}", numbers)
 
 
 def _list_at(path: Path, key: str, name: str) -> Iterator[SideList]:

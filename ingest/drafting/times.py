@@ -138,7 +138,8 @@ class TimeLines(FileLines):
         along = self.layout.swept_axes_of(time, time.lengths[:-1])
         if one_way(times) and times[0] < times[-1] and len(along) < 2:
             if len(times) == frames:
-                note = f"{NEXT_TO_IT if time.place else ''}{span(times, 'frame', time.unit)}"
+                in_a_file = bool(time.place) and "@" not in time.place
+                note = f"{NEXT_TO_IT if in_a_file else ''}{span(times, 'frame', time.unit)}"
                 stored = f"{time.stored}[{along[0]}]" if along else time.stored
                 return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
             if len(times) == frames + 1 > 2 and even(times):

@@ -157,7 +157,7 @@ def _unit_of_times(arrays: AttributedArrays, file: RunFile, wanted: HeaderReques
     return unit_of_stored(arrays, wanted.time, tuple(path for path, _ in wanted.fields))
 
 
-def _stored_times(arrays: Arrays, file: RunFile, wanted: HeaderRequest) -> tuple[float, ...] | None:
+def _stored_times(arrays: AttributedArrays, file: RunFile, wanted: HeaderRequest) -> tuple[float, ...] | None:
     """The times at the place that the recipe states; None if it states none."""
     if not wanted.time:
         return None

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from ingest.fields.reference_dates import unit_of_times
 from ingest.fields.series import arrays_by_step, steps_in
 from ingest.formats.arrays import Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970, date_of
+from ingest.formats.packing import Attribute
 from ingest.layout import STEP_ITSELF
 from ingest.name_pattern import is_date, names_parts, step_number
 from shards.errors import SourceError
 
 
-def stored_times(arrays: Arrays, stored: str, fields: tuple[str, ...]) -> tuple[float, ...]:
+def stored_times(arrays: AttributedArrays, stored: str, fields: tuple[str, ...]) -> tuple[float, ...]:
     """The times of one file, from an array or an attribute, or from one array, attribute or name per step.
 
     Raises SourceError if there is none.
@@ -50,8 +54,14 @@ def unit_of_stored(arrays: AttributedArrays, stored: str, fields: tuple[str, ...
     return SINCE_1970 if date_of(arrays.attributes(place).get(attribute)) is not None else ""
 
 
-def _attribute_times(arrays: Arrays, path: str, attribute: str, fields: tuple[str, ...]) -> Iterator[float]:
-    """Yields the attribute of the file, or that of the group or array of each step."""
+def _attribute_times(
+    arrays: AttributedArrays, path: str, attribute: str, fields: tuple[str, ...]
+) -> Iterator[float]:
+    """Yields the attribute of the file or of an array, one number or a list, or that of each step."""
+    listed = np.empty(0) if names_parts(path) else list_in_attribute(arrays.attributes(path).get(attribute))
+    if len(listed):
+        yield from listed.tolist()
+        return
     for place in _places(arrays, path, fields) if names_parts(path) else [path]:
         value = arrays.attribute(place, attribute)
         if value is None:
@@ -59,6 +69,19 @@ def _attribute_times(arrays: Arrays, path: str, attribute: str, fields: tuple[st
                 f"{arrays.where}:{place}: no attribute {attribute}; correct [time] of the recipe"
             )
         yield value
+
+
+def list_in_attribute(value: Attribute | None) -> npt.NDArray[np.float64]:
+    """The numbers of an attribute that holds several; none otherwise.
+
+    >>> list_in_attribute(np.array([0.5, 1.0])).tolist(), list_in_attribute(0.5).tolist()
+    ([0.5, 1.0], [])
+    """
+    if value is None or isinstance(value, str | tuple):
+        return np.empty(0)
+    numbers = np.asarray(value)
+    is_list = numbers.ndim == 1 and numbers.size > 1 and numbers.dtype.kind in "iuf"
+    return numbers.astype(np.float64) if is_list else np.empty(0)
 
 
 def _places(arrays: Arrays, path: str, fields: tuple[str, ...]) -> list[str]:

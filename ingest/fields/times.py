@@ -64,7 +64,9 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
     return lists
 
 
-def _stored(file: Arrays, stored: str, recipe: Recipe, steps: tuple[int, ...], sweep: Sweep) -> list[Times]:
+def _stored(
+    file: AttributedArrays, stored: str, recipe: Recipe, steps: tuple[int, ...], sweep: Sweep
+) -> list[Times]:
     """The times in the file: one list for all trajectories, or one for each."""
     is_next_to_it = split_list_file(stored) is not None
     if isinstance(file, RunArrays) and not is_next_to_it:
@@ -112,7 +114,7 @@ def step_paths(recipe: Recipe) -> tuple[str, ...]:
     return tuple(path for path in paths if names_parts(path))
 
 
-def _require_steps_in_file(file: Arrays, recipe: Recipe) -> None:
+def _require_steps_in_file(file: AttributedArrays, recipe: Recipe) -> None:
     """Raises SourceError if a step is missing in a file, and in the times of the steps too."""
     paths = [path for path in step_paths(recipe) if "*" not in path]
     if isinstance(file, RunArrays) or not paths:

@@ -239,7 +239,9 @@ def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
     names = each.array.channels if len(each.array.channels) == count else ()
     if rank > 0 and names:
         rank = -1
-    if rank > 0 and (name.lower() in STACKS or dimensions == 1):
+    # Two axes of components are a tensor, whatever its name: Q [t, x, y, 2, 2] of a nematic.
+    is_stack = name.lower() in STACKS and each.words.count(CHANNEL) == 1
+    if rank > 0 and (is_stack or dimensions == 1):
         rank = -1
     if rank == 2 and each.words.count(CHANNEL) == 1 and each.words.index(CHANNEL) < len(each.words) - 1:
         # Four layers or species before the axes of the grid are not a tensor.

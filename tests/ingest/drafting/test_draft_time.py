@@ -1,12 +1,18 @@
 """Drafts take the times of a file: the right list of several, and a reason where there is none."""
 
+import tomllib
+
 import h5py
 import netCDF4
 import numpy as np
 import pytest
 
 from ingest.drafting.draft import draft
+from ingest.recipe import Recipe
+from ingest.source import find
+from shards.program.settings import make
 from tests.ingest.drafting.test_draft import write
+from tests.ingest.layouts.trial import edited
 
 
 def test_as_many_times_as_frames_are_better_than_one_more(tmp_path):
@@ -87,3 +93,19 @@ def test_lists_called_vectors_are_times_and_coordinates(tmp_path):
     text = draft(tmp_path / "a.h5")
     assert 'stored = "tvec"' in text
     assert 'y = { stored = "y_vec" }' in text
+
+
+@pytest.mark.parametrize("place", ["Q", ""])
+def test_times_in_an_attribute_and_a_tensor_with_the_name_of_a_stack_are_taken(tmp_path, place):
+    path, times = tmp_path / "nematic.h5", np.array([0.0, 5.0, 10.0, 20.0, 40.0])
+    values = np.random.default_rng(0).normal(size=(5, 12, 7, 2, 2))
+    write(path, Q=values)
+    with h5py.File(path, "a") as file:
+        (file[place] if place else file).attrs["times"] = times
+    text = draft(path)
+    assert f'stored = "{place}@times"  # 5 frames, 0 to 40; steps differ, 5 to 20' in text
+    recipe = make(Recipe, tomllib.loads(edited(text, masked=False)), "draft.toml")
+    assert [(field.name, field.rank) for field in recipe.fields] == [("Q", 2)]
+    with find("arrays").open_file(path, recipe) as file:
+        assert file.rows[0].time == tuple(times)
+        np.testing.assert_array_equal(file.frames(0, 0, 5), np.moveaxis(values.reshape(5, 12, 7, 4), -1, 1))
