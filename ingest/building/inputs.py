@@ -131,8 +131,9 @@ def _side_files(recipe: Recipe, path: Path, parts: Mapping[str, str] | None = No
 
 
 def _next_to_the_data(recipe: Recipe) -> Iterator[str]:
-    """The names of files next to the data with parameters, times or cell centres."""
-    lists = [rule.stored for rule in (recipe.time, *recipe.coordinates.values()) if rule is not None]
+    """The names of files next to the data with parameters, times, cell centres or a mask."""
+    rules = (recipe.time, recipe.mask, *recipe.coordinates.values())
+    lists = [rule.stored for rule in rules if rule is not None]
     places = (*map(split_side_file, recipe.scalars.values()), *map(split_list_file, lists))
     yield from (name for name, _ in filter(None, places))
 

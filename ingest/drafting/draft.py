@@ -102,7 +102,8 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
         side = side_numbers(runs, pattern)
         if side.need_parts and folder is not None:
             folder = replace(folder, pattern=pattern)
-        used = {each.place.partition("#")[0] for each in layout.lists.all if each.place}
+        taken = (*layout.lists.all, *(each.array for each in layout.fields))
+        used = {each.place.partition("#")[0] for each in taken if each.place}
         side = side.without(used)
         folder = folder and folder.without(used)
         return DraftText(path, arrays, layout, solver, folder, ghosts, side, runs).text()

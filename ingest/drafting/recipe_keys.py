@@ -219,7 +219,9 @@ TABLES = (
         "[mask]",
         "Solid cells, such as a body in a flow, or land.",
         {
-            "stored": RecipeKey("The array that marks solid cells.", 'stored = "mask_rho"'),
+            "stored": RecipeKey(
+                "The array that marks solid cells, or an npy file next to the data.", 'stored = "mask_rho"'
+            ),
             "solid": RecipeKey("Value of this array in solid cells; `nan`: not a number.", 'solid = "zero"'),
             "layout": RecipeKey(
                 "Axes of this array; with t, a cell solid in any frame is solid.", 'layout = "y x"'

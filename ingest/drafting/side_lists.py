@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +20,12 @@ from ingest.contents.combined_files import CombinedFiles
 from ingest.contents.listing import ArrayInfo, ArrayStorage, with_channels
 from ingest.drafting.side_paths import MOST_FILES, spread
 from ingest.fields.stored_times import list_in_attribute
-from ingest.formats.arrays import ArrayFile, SlabIndex
-from ingest.formats.packing import Attribute
+from ingest.formats.arrays import ArrayFile
 from ingest.formats.run_files import RunFiles
 from ingest.formats.side_files import find_side_file, folders_of
-from ingest.formats.side_lists import PLAIN_SUFFIXES, numbers_of_list
+from ingest.formats.side_lists import PLAIN_SUFFIXES, ListFile, numbers_of_list
 from ingest.formats.side_tables import BYTES, SUFFIXES, Node, nodes_of, tables_in
+from ingest.inferring.masks import MASK_NAME
 from shards.errors import SourceError
 
 
@@ -40,7 +39,9 @@ class SideList:
 
     @property
     def role(self) -> str:
-        """What it lists: `t`, or the name of an axis; empty if it is neither."""
+        """What it lists: `t`, the name of an axis, or `mask`; empty if it is none of them."""
+        if self.place.endswith(".npy") and self.values.ndim > 1 and MASK_NAME.search(self.name):
+            return "mask"
         return "t" if TIME_NAME.fullmatch(self.name) else space_name(self.name)
 
     @property
@@ -66,6 +67,7 @@ class ListsNextTo:
         texts = dict(self._names())
         listed = tuple(with_channels(each, texts) for each in listed)
         taken = {_role(each.path.rpartition("/")[2]) for each in listed if len(each.values) == 1}
+        taken |= {"mask" for each in listed if MASK_NAME.search(each.name)}
         lengths = {states, *chain.from_iterable(each.lengths for each in listed)} - {1}
         found: dict[str, SideList] = {}
         in_attributes = _lists_in_attributes(arrays, listed) if states == 1 else ()
@@ -74,13 +76,14 @@ class ListsNextTo:
                 found.setdefault(each.role, each)
         if not found:
             return arrays, listed
-        files = (arrays, *map(_ListFile, found.values()))
+        files = (arrays, *(ListFile(each.name, each.place, each.values) for each in found.values()))
         return CombinedFiles(files, {}), (*listed, *(each.header for each in found.values()))
 
     def _lists(self) -> Iterator[SideList]:
-        """Yields the lists that are called as times or cell centres."""
+        """Yields the lists that are called as times or cell centres, and masks."""
         for path in self._paths:
-            if path.suffix.lower() in PLAIN_SUFFIXES and _role(path.stem):
+            is_mask = path.suffix == ".npy" and MASK_NAME.search(path.stem)
+            if path.suffix.lower() in PLAIN_SUFFIXES and (is_mask or _role(path.stem)):
                 yield from _list_at(path, "", path.stem)
         for path, key, held in self._nodes():
             name = key.rpartition(".")[2]
@@ -142,67 +145,13 @@ def _lists_in_attributes(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> It
 
 
 def _list_at(path: Path, key: str, name: str) -> Iterator[SideList]:
-    """Yields the list of a file, if it is one: [L], or [N, L] with a row per trajectory."""
+    """Yields the list of a file, if it is one: [L], or [N, L] with a row per trajectory; or a mask [*S]."""
     try:
         values = numbers_of_list(path, key)
     except SourceError:
         return
     if values.size == max(values.shape, default=0) > 1:
         values = values.reshape(-1)
-    if values.ndim in (1, 2) and values.size > 1:
-        yield SideList(name, f"{path.name}#{key}" if key else path.name, values)
-
-
-@dataclass(frozen=True)
-class _ListFile:
-    """A list as a file with this one array; satisfies ingest.formats.arrays.ArrayFile."""
-
-    held: SideList
-
-    @property
-    def where(self) -> str:
-        return self.held.place
-
-    def names(self) -> tuple[str, ...]:
-        return (self.held.name,)
-
-    def array(self, path: str) -> _ListArray:
-        return _ListArray(self.held)
-
-    def attribute(self, path: str, name: str) -> float | None:
-        return None
-
-    def attributes(self, path: str) -> dict[str, Attribute]:
-        return {}
-
-    def dimensions(self, path: str) -> tuple[str, ...]:
-        return tuple("" for _ in self.held.values.shape)
-
-    def texts(self, path: str) -> tuple[str, ...]:
-        return ()
-
-    def caveats(self) -> dict[str, tuple[str, ...]]:
-        return {}
-
-
-@dataclass(frozen=True)
-class _ListArray:
-    """The numbers of a list; satisfies ingest.formats.arrays.Array."""
-
-    held: SideList
-    unwritten = False
-
-    @property
-    def where(self) -> str:
-        return self.held.place
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.held.values.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.held.values.dtype
-
-    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
-        return self.held.values[index]
+    found = SideList(name, f"{path.name}#{key}" if key else path.name, values)
+    if (values.ndim in (1, 2) or found.role == "mask") and values.size > 1:
+        yield found

@@ -75,7 +75,8 @@ def header_request(recipe: Recipe) -> HeaderRequest:
         if TIME in words:
             fields |= {split_channel(name)[0]: words for name in field.stored_names}
 
-    if recipe.mask is not None and TIME in recipe.mask.layout.split():
+    is_in_data = recipe.mask is not None and not recipe.mask.stored.endswith(".npy")
+    if recipe.mask is not None and is_in_data and TIME in recipe.mask.layout.split():
         fields[split_channel(recipe.mask.stored)[0]] = tuple(recipe.mask.layout.split())
     # What is not in the files is the same for all files of a run.
     named = (rule.stored for rule in recipe.coordinates.values() if rule.stored)

@@ -1,4 +1,4 @@
-"""Reads the solid cells inside the box from a mask in the file (docs/decisions/0094)."""
+"""Reads the solid cells inside the box from a mask in the file, or next to it (docs/decisions/0094)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.array_field import ArrayWithLayout, lay_out, require_lengths
+from ingest.fields.next_to_the_data import side_file
 from ingest.fields.sweep import NO_SWEEP, Sweep
 from ingest.formats.arrays import Arrays
+from ingest.formats.side_lists import ListFile, numbers_of_list
 from ingest.layout import TIME, MaskRule, split_channel
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
@@ -77,6 +79,7 @@ def described_obstacle(
     """The mask of the recipe on a grid of this shape, for `count` trajectories; None if it has no [mask]."""
     if recipe.mask is None:
         return None
+    file = _holder(file, recipe)
     stored = lay_out(file, recipe.mask.stored, mask_layout(file, recipe), recipe.axes, recipe.crop)
     stored = replace(stored, sweep=sweep)
     require_lengths((stored,), shape)
@@ -86,6 +89,16 @@ def described_obstacle(
             f"one for each of {count} trajectories; correct the layout of the recipe's [mask]"
         )
     return MaskObstacle(recipe.mask, stored)
+
+
+def _holder(file: Arrays, recipe: Recipe) -> Arrays:
+    """The file that holds the mask: the data, or an npy file next to them (docs/decisions/0161)."""
+    assert recipe.mask is not None
+    name = recipe.mask.stored
+    if not name.endswith(".npy"):
+        return file
+    path = side_file(file, name, recipe)
+    return ListFile(name, str(path), numbers_of_list(path, ""))
 
 
 def mask_layout(file: Arrays, recipe: Recipe) -> str:

@@ -6,14 +6,17 @@ They are found as files of parameters are: docs/decisions/0154-side-files.md, 01
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import whole
+from ingest.formats.arrays import SlabIndex, whole
 from ingest.formats.npz import ONLY, open_npy
+from ingest.formats.packing import Attribute
 from ingest.formats.side_files import list_at, split_side_file
 from ingest.formats.side_tables import number_of, text_of
 from shards.errors import SourceError
@@ -58,3 +61,55 @@ def _plain_numbers(path: Path) -> npt.NDArray[np.float64]:
             f"write {path.name}#NAME"
         )
     return np.array(found)
+
+
+@dataclass(frozen=True)
+class ListFile:
+    """The numbers of a file next to the data, as a file with this one array; satisfies
+    ingest.formats.arrays.ArrayFile.
+    """
+
+    name: str
+    where: str
+    values: npt.NDArray[np.float64]
+
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def array(self, path: str) -> ListArray:
+        return ListArray(self.where, self.values)
+
+    def attribute(self, path: str, name: str) -> float | None:
+        return None
+
+    def attributes(self, path: str) -> dict[str, Attribute]:
+        return {}
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return tuple("" for _ in self.values.shape)
+
+    def texts(self, path: str) -> tuple[str, ...]:
+        return ()
+
+    def caveats(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class ListArray:
+    """The numbers of a file next to the data; satisfies ingest.formats.arrays.Array."""
+
+    where: str
+    values: npt.NDArray[np.float64]
+    unwritten = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
+
+    def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
+        return self.values[index]

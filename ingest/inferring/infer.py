@@ -239,7 +239,7 @@ def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:
 
     Arrays with an axis of time and coordinates stay as they are.
     """
-    if files == 1 or each.pattern or len(each.values) < 2:
+    if files == 1 or each.pattern or each.place or len(each.values) < 2:
         return each
     if "/" in each.path and space_name(each.name):
         return each

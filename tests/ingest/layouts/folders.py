@@ -246,3 +246,14 @@ def npy_of_runs_with_channels_of_their_own(folder):
         save(folder / f"{name}.npy", values)
     fields = {"disp_x": runs, "sigma_1": 2 * runs}
     return Right(folder, fields, TIME, runs=3, scalars={"E": [3.0, 1.0, 2.0]})
+
+
+@layout
+def a_mask_in_a_file_next_to_the_states(folder):
+    solid = np.zeros(U[0].shape, bool)
+    solid[3:5, 2] = True
+    for run in ("a", "b"):
+        save(folder / run / "obstacle.npy", solid)
+        for step in range(T):
+            save(folder / run / "npy" / f"rho_{step:03d}.npy", np.where(solid, 0, U[step] + (run == "b")))
+    return Right(folder, {"data": np.stack([U, U + 1])}, runs=2, solid=solid)
