@@ -24,11 +24,22 @@ def with_channels_for_runs(
     shapes = {each.lengths for each in others}
     known = {each.values[0] for each in lists.parameters} | {_frames(array, order)}
     for place, (word, length) in enumerate(zip(order.words, array.lengths, strict=True)):
-        lacking = array.lengths[:place] + array.lengths[place + 1 :]
-        if is_trajectory(word) and length not in known and lacking in shapes:
+        if (
+            is_trajectory(word)
+            and length not in known
+            and not shapes.isdisjoint(_lacking(array, order, place))
+        ):
             words = (*order.words[:place], CHANNEL, *order.words[place + 1 :])
             return replace(order, words=_numbered(words))
     return None
+
+
+def _lacking(array: ArrayInfo, order: AxisOrder, place: int) -> set[tuple[int, ...]]:
+    """The shapes of fields without the axis at a place: with the components of the array, and without."""
+    others = list(zip(order.words, array.lengths, strict=True))
+    del others[place]
+    scalar = tuple(length for word, length in others if word != CHANNEL)
+    return {scalar, tuple(length for _, length in others)}
 
 
 def are_named(array: ArrayInfo, order: AxisOrder) -> bool:

@@ -198,3 +198,9 @@ def test_three_components_of_a_vector_show_three_axes(tmp_path, names):
 def test_three_components_on_a_plane_show_no_third_axis(tmp_path):
     components = {name: noise(20, T, X, Y) for name in ("vx", "vy", "vz")}
     assert without_boundaries(drafted(tmp_path, t=LISTS["t"], **components)).layout == "n t x y"
+
+
+def test_vectors_of_two_fluids_next_to_one_potential_are_not_taken_for_runs(tmp_path):
+    fluids = {"rho": noise(2, T, X, Y), "vel": noise(2, T, X, Y, 2)}
+    text = drafted(tmp_path, **fluids, potential=noise(T, X, Y), **LISTS)
+    assert re.findall(r'^# layout = "(.*)"', text, re.MULTILINE)[:2] == ["c t x y c", "n t x y c"]
