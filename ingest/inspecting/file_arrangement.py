@@ -20,7 +20,7 @@ from ingest.inspecting.doubts import (
     doubts_of_processes,
     doubts_of_runs,
 )
-from ingest.inspecting.file_names import NamedFile
+from ingest.inspecting.file_names import SPAN, NamedFile
 from ingest.inspecting.file_times import Counted, kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind, NamedParameter
 from ingest.inspecting.pieces_of_states import PIECE_WORD, Pieces, piece_word, pieces_of_states
@@ -73,7 +73,8 @@ class FileArrangement:
         last = self.last_number
         rest = [at for at in self._naming if at not in (last, *self._of_same_moment, *self._dates)]
         numbered = [at for at in rest if self._is(at, "number") or piece_word(self.files[0], at)]
-        if last is None or not numbered:
+        # A span of years, 2015-2019, is that of a file with many states.
+        if last is None or not numbered or any(SPAN.fullmatch(file.text(last)) for file in self.files):
             return None
         others = [other for other in rest if other != numbered[-1]]
         return numbered[-1], pieces_of_states(self.files, others, numbered[-1], last)

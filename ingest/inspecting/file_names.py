@@ -39,6 +39,8 @@ STEP_FOLDER = re.compile(rf"(?P<word>(?:{STEP_WORD.pattern})?[-_=]?)(?P<number>\
 NUMBERED_FOLDER = re.compile(r"(?P<word>.*?[A-Za-z][-_]?)(?P<number>\d{1,6})")
 # A folder called by a year; in it, others by a month and a day.
 _YEAR, _TWO_DIGITS = re.compile(r"(?:1[89]|20)\d\d", re.ASCII), re.compile(r"\d\d", re.ASCII)
+# The text of a number that is a span of years or dates.
+SPAN = re.compile(_SPAN)
 # A word that is a split where others are in its place.
 _WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+(?![A-Za-z0-9])")
 
