@@ -23,11 +23,12 @@ from shards.schema import split_called
 
 # The years of a file: 195001-195912.
 _SPAN = r"(?<!\d)(?:1[5-9]|2[0-3])\d{2,10}-(?:1[5-9]|2[0-3])\d{2,10}(?!\d)"
-# A date is one number, and so is a fraction: data_0.500000 is at half a second. Behind a word a long fraction
-# is a number of its own: out2.00010 is state 10 of output 2.
+# A date is one number, and so is a fraction: data_0.500000 is at half a second, rho_0.5s too. Behind a word a
+# long fraction is a number of its own: out2.00010 is state 10 of output 2. So is one with 1d, 2d, 3d: out.1.2d.
 _NUMBER = re.compile(
-    rf"{_SPAN}|{DATE}|(?<!\d)\d{{1,3}}p\d{{1,4}}(?![A-Za-z0-9])|(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.])"
-    rf"|\d+(?:\.(?!{DATE})\d{{1,4}}(?=[-_/.]))?"
+    rf"{_SPAN}|{DATE}|(?<!\d)\d{{1,3}}p\d{{1,4}}(?![A-Za-z0-9])"
+    rf"|(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.A-Za-z])"
+    rf"|\d+(?:\.(?!{DATE}|[123][dD])\d{{1,4}}(?=[-_/.A-Za-z]))?"
 )
 # The number of a component, u1_0001 or bcc2.0001, is part of the name.
 _COMPONENT = re.compile(r"(?<![A-Za-z])(?:vel|mom|bcc|vx|bx|b|v|u|m)[123](?=[-_.][A-Za-z=]*\d+[-_.])")
@@ -211,7 +212,7 @@ def pieces_of_folder(name: str) -> Iterator[NamePiece]:
         yield NamePiece("folder", name)
         return
     kept = [span for span, _ in found]
-    numbers = [each.span() for each in _NUMBER.finditer(name) if not _is_inside(each.span(), kept)]
+    numbers = [each.span() for each in _NUMBER.finditer(f"{name}/") if not _is_inside(each.span(), kept)]
     end = 0
     for (start, stop), key in sorted([*found, *((span, "") for span in numbers)]):
         yield NamePiece("text", name[end:start])

@@ -21,3 +21,29 @@ def test_spans_of_dates_are_pieces_of_each_run(tmp_path, spans, run):
             np.savez(tmp_path / name, u=np.ones((5, 7, 6)), t=np.arange(5.0) + 5 * number)
     found = look_through(tmp_path)
     assert (found.kind, found.runs, found.pattern) == ("pieces", 2, f"{run}_{{piece}}.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "numbers"),
+    [
+        ("rho_{}s.npz", "rho_{step}s.npz", ("0.00", "0.50", "1.00")),
+        ("pn_Vbias_{}mV.npz", "pn_Vbias_{step}mV.npz", ("0.1", "0.2", "1.1")),
+        ("rho{}.2d.npz", "rho{step}.2d.npz", ("1", "2", "3")),
+        ("Re100_Pm{}/out.npz", "Re{Re}_Pm{Pm}/out.npz", ("0.5", "1.0", "2.5")),
+        ("Re=5_B{}T/out.npz", "Re={Re}_B{B}T/out.npz", ("0.0", "0.5", "1.0")),
+    ],
+)
+def test_a_fraction_is_one_number_before_a_unit_and_in_a_folder(tmp_path, name, pattern, numbers):
+    is_state = "step" in pattern
+    for number in numbers:
+        path = tmp_path / name.format(number)
+        path.parent.mkdir(exist_ok=True)
+        np.savez(
+            path, u=np.ones((7, 6) if is_state else (5, 7, 6)), **({} if is_state else {"t": np.arange(5)})
+        )
+    found = look_through(tmp_path)
+    assert found.pattern == pattern
+    if is_state:
+        assert found.steps == numbers
+    else:
+        assert (found.runs, found.parameters[-1].text) == (3, numbers[0])
