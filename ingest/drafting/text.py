@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ingest.contents.axis_names import TIME_NAME
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.solvers import Solver
 from ingest.drafting.axes import AxisLines
@@ -27,7 +28,7 @@ from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from ingest.inferring.masks import is_mask
 from ingest.inspecting.folder_contents import FolderContents
-from ingest.layout import split_channel
+from ingest.layout import TIME, split_channel
 from ingest.source import find
 from shards.program.console import printable
 from shards.schema import GridKind
@@ -287,7 +288,7 @@ class DraftText:
         of_splits = [each.path for each in rest if INDICES.fullmatch(each.name)]
         others = [each for each in rest if each.path not in of_splits]
         held = [
-            f"#   {printable(each.path)}: {printable(each.fault or f'shape {each.lengths}')}"
+            f"#   {printable(each.path)}: {printable(each.fault or self._what_is_no_field(each))}"
             for each in others
         ]
         if of_splits:
@@ -298,3 +299,8 @@ class DraftText:
         if self.layout.particles:
             held.append(f"#   {printable(self.layout.particles)}")
         return ["", "# Left out, because they are not fields on this grid:", *held] if held else []
+
+    def _what_is_no_field(self, each: ArrayInfo) -> str:
+        if TIME_NAME.fullmatch(each.name) and len(each.values) == 1 and each.size > 1:
+            return f"lists {each.size} times; expected one for each of {self.layout.lengths[TIME]} frames"
+        return f"shape {each.lengths}"

@@ -47,6 +47,10 @@ def layout_by_lengths(
     lists = replace(_lists(usable), cells=cells, volumes=_volumes(usable))
     others = [each for each in usable if each not in lists.all and each.lengths]
     best = _most_telling(others, lists)
+    if best is None and lists.time is not None and lists.time.size > 1:
+        # As long as no axis of any array: it lists times of something else.
+        others, lists = [*others, lists.time], replace(lists, time=None)
+        best = _most_telling(others, lists)
     if best is None:
         return None
 
@@ -80,11 +84,6 @@ def layout_by_lengths(
 
     scalars = tuple(each for each in left if is_scalar(each, lengths))
     rest = tuple(each for each in left if each not in scalars)
-    elsewhere: dict[str, tuple[str, ...]] = {}
-    for each in rest:
-        if _is_on_another_grid(each, model, candidate):
-            key = ", ".join(map(str, each.lengths))
-            elsewhere[key] = (*elsewhere.get(key, ()), each.path)
     axes_from = "From the lengths of the coordinates." if lists.space else ""
     stored_cells = tuple(lengths[word] for word in candidate.words if word in candidate.axes)
     if not axes_from and cells == stored_cells:
@@ -101,11 +100,23 @@ def layout_by_lengths(
         axes_from,
         time_from,
         other_orders=other_orders(model, candidate, lists),
-        other_grids=elsewhere,
+        other_grids=_other_grids(rest, model, candidate),
         on_faces=tuple(on_faces),
         on_all_faces=tuple(on_all_faces),
         rivals=tuple(each.words for each in rivals),
     )
+
+
+def _other_grids(
+    rest: tuple[ArrayInfo, ...], model: ArrayInfo, order: AxisOrder
+) -> dict[str, tuple[str, ...]]:
+    """The fields on other grids, by the lengths of these."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in rest:
+        if _is_on_another_grid(each, model, order):
+            key = ", ".join(map(str, each.lengths))
+            found[key] = (*found.get(key, ()), each.path)
+    return found
 
 
 def _is_on_another_grid(each: ArrayInfo, model: ArrayInfo, order: AxisOrder) -> bool:

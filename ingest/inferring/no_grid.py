@@ -221,7 +221,9 @@ def _records(listed: tuple[ArrayInfo, ...]) -> str:
 
 def _objects(listed: tuple[ArrayInfo, ...]) -> str:
     """A list of arrays that Python pickled, as of runs of different lengths."""
-    held = [each for each in listed if (each.fault or "").startswith("holds object")]
+    # HDF5 calls text and references objects too; these run no code.
+    pickled = [each for each in listed if each.dtype == UNKNOWN]
+    held = [each for each in pickled if (each.fault or "").startswith("holds object")]
     if not held:
         return ""
     name = printable(held[0].path)

@@ -197,3 +197,11 @@ def test_a_list_of_arrays_that_numpy_pickled_is_refused_with_what_saves_plain_on
     np.savez(tmp_path / "runs.npz", u=runs)
     with pytest.raises(SourceError, match=r"u is a list of Python objects.*save each run"):
         draft(tmp_path / "runs.npz")
+
+
+def test_text_next_to_a_field_is_no_reason_to_refuse_it(tmp_path):
+    arrays = {"f": U, "timestamps": np.arange(45.0), "who": ["mouse", "rat"]}
+    drafted = draft(write_hdf5(tmp_path / "out.h5", arrays))
+    assert '# layout = "t x y"' in drafted
+    assert f"#   timestamps: lists 45 times; expected one for each of {T} frames" in drafted
+    assert "#   who: holds text" in drafted
