@@ -23,8 +23,8 @@ from shards.schema import split_called
 
 # The years of a file: 195001-195912.
 _SPAN = r"(?<!\d)(?:1[5-9]|2[0-3])\d{2,10}-(?:1[5-9]|2[0-3])\d{2,10}(?!\d)"
-# A date is one number, and so is a fraction: data_0.500000, rho_0.5s. Behind a word a long fraction is a number of
-# its own: out2.00010 is state 10 of output 2. So is one with 1d, 2d, 3d: out.1.2d.
+# A date is one number, and so is a fraction: data_0.500000, rho_0.5s. Behind a word a long fraction is one
+# of its own: out2.00010 is state 10 of output 2. So is one with 1d, 2d, 3d: out.1.2d.
 _NUMBER = re.compile(
     rf"{_SPAN}|{DATE}|(?<!\d)\d{{1,3}}p\d{{1,4}}(?![A-Za-z0-9])"
     rf"|(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.A-Za-z])"
