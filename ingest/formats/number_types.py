@@ -44,7 +44,7 @@ def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
             f"holds records of {names!r}; expected integers or floats; save each field as an array of its own"
         )
     # h5py says in the metadata what an object of variable length is; without them it is one of Python.
-    of_length = (dtype.metadata or {}).get("vlen") if dtype is not None else None
+    of_length = dtype.metadata.get("vlen") if dtype is not None and dtype.metadata else None
     if of_length in (str, bytes):
         return "holds text; expected integers or floats up to 64 bits"
     if of_length is not None:
