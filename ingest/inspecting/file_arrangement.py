@@ -290,7 +290,7 @@ class FileArrangement:
         """
         first, names = self.files[0], dict[int, str]()
         for at, piece in enumerate(first.pieces):
-            if not piece.name and at not in apart:
+            if at in self._pieces or (not piece.name and at not in apart):
                 continue
             name = piece.name or self._word_of(at)
             same = [other for other, known in names.items() if known == name]
@@ -315,7 +315,7 @@ class FileArrangement:
         for at, name in self._part_names(apart).items():
             is_number = first.pieces[at].kind == "number" and IS_NUMBER.fullmatch(first.text(at))
             if first.pieces[at].name or (is_number and name.rstrip("0123456789") != "run"):
-                found[name] = NamedParameter(name, first.text(at), bool(first.pieces[at].name))
+                found[name] = NamedParameter(name, first.text(at), self._is(at, "parameter"))
         return tuple(found.values())
 
     def _moments(self, files: list[NamedFile], variables: int) -> tuple[tuple[Path, ...], ...]:

@@ -47,7 +47,7 @@ _WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+(?![A-Za-z0-9])")
 
 # A word that stands alone.
 _BEFORE, _BEHIND = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-Kind = Literal["text", "folder", "word", "number", "parameter", "date", "split"]
+Kind = Literal["text", "folder", "word", "number", "parameter", "symbol", "date", "split"]
 
 
 @dataclass(frozen=True)

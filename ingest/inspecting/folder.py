@@ -26,6 +26,7 @@ from ingest.inspecting.file_times import frames_of, hold_more_frames
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.other_files import with_others
 from ingest.inspecting.streams import files_of_other_streams
+from ingest.inspecting.symbols_in_folders import with_symbols
 from ingest.inspecting.variable_files import CHECKPOINT_FOLDER, STATE_AGAIN, is_list
 from shards.errors import SourceError
 
@@ -112,14 +113,21 @@ def _arranged(folder: Path, found: list[Path]) -> FileArrangement:
     reading = reading_of_names(folder, found, steps_behind_dates=dates == "step")
     numbered = FileArrangement(largest_family(taken_apart(folder, path, reading) for path in found), dates)
     if numbered.last_number is not None:
-        return numbered
+        return _with_symbols(numbered)
     plain = replace(reading, numbers=False)
     named = largest_family(taken_apart(folder, path, plain) for path in found)
     for form, kind in ((STEP_FOLDER, "states"), (NUMBERED_FOLDER, "pieces")):
         by_folder = FileArrangement(with_numbered_folders(named, form))
         if by_folder.last_number is not None and by_folder.contents().kind == kind:
             return by_folder
-    return FileArrangement(named)
+    return _with_symbols(FileArrangement(named))
+
+
+def _with_symbols(arranged: FileArrangement) -> FileArrangement:
+    """The same files with the parameters in their folders as parts: Rm200/out.npz."""
+    folders = [at for at in arranged.varying if arranged.files[0].pieces[at].kind == "folder"]
+    places = [at for at in folders if at != arranged.variable]
+    return replace(arranged, files=with_symbols(arranged.files, places)) if places else arranged
 
 
 def _without_sources(found: list[Path], arranged: FileArrangement) -> list[Path]:

@@ -47,3 +47,35 @@ def test_a_fraction_is_one_number_before_a_unit_and_in_a_folder(tmp_path, name, 
         assert found.steps == numbers
     else:
         assert (found.runs, found.parameters[-1].text) == (3, numbers[0])
+
+
+@pytest.mark.parametrize(
+    ("folders", "pattern", "parameters"),
+    [
+        (("Rm200_Pm0.5", "Rm300_Pm0.5", "Rm300_Pm2.0"), "Rm{Rm}_Pm{Pm}", {"Rm": "200", "Pm": "0.5"}),
+        (("TCV_q3.5", "TCV_q4.2"), "TCV_q{q}", {"q": "3.5"}),
+        (("B0p1T", "B0p3T"), "B{B}T", {"B": "0p1"}),
+        (("leg1", "leg3"), "*", {}),
+        (("q1", "q2", "q3"), "*", {}),
+        (("a1", "b2"), "*", {}),
+    ],
+)
+def test_symbols_in_names_of_folders_are_parameters(tmp_path, folders, pattern, parameters):
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "out.npz", u=np.ones((5, 7, 6)), t=np.arange(5.0))
+    found = look_through(tmp_path)
+    assert (found.kind, found.runs, found.pattern) == ("runs", len(folders), f"{pattern}/out.npz")
+    assert {each.name: each.text for each in found.parameters} == parameters
+
+
+def test_folders_that_count_pieces_of_states_are_no_parameter(tmp_path):
+    for number in range(6):
+        (tmp_path / f"ab{100 + 100 * (number // 3)}").mkdir(exist_ok=True)
+        np.savez(
+            tmp_path / f"ab{100 + 100 * (number // 3)}" / f"out_{number:03d}.npz",
+            u=np.ones((7, 6)),
+            t=0.1 * number,
+        )
+    found = look_through(tmp_path)
+    assert (found.pattern, found.runs, found.parameters) == ("ab{piece}/out_{step}.npz", 1, ())

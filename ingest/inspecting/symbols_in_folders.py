@@ -1,0 +1,60 @@
+"""Finds parameters in names of folders that differ, by short symbols: Rm200_Pm0.5, TCV_q3.5."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from ingest.contents.numbered_arrays import RUN_WORD, STEP_WORD
+from ingest.contents.parameters import PHYSICS, looks_like_physics
+from ingest.inspecting.file_names import NamedFile, NamePiece
+from ingest.inspecting.pieces_of_states import PIECE_WORD
+from ingest.name_pattern import OF_ONE_RUN, parameter_number
+
+# Letters and a number, with a unit behind or without: q3.5, Pm_0p5, B0.1T.
+_SYMBOL = re.compile(
+    r"(?a:(?<![A-Za-z0-9.])(?P<name>[A-Za-z]+)[-_]?(?P<number>\d{1,7}(?:[.p]\d+)?(?:[eE][-+]?\d+)?)"
+    r"(?=[A-Za-z]{0,3}(?![A-Za-z0-9.])))"
+)
+
+
+def with_symbols(files: Sequence[NamedFile], places: Iterable[int]) -> list[NamedFile]:
+    """The files with the numbers behind symbols as parts of their folders at these places, where all of the
+    folders differ in such numbers alone.
+    """
+    found = list(files)
+    # From the right, so that places on the left stay.
+    for at in sorted(places, reverse=True):
+        pieces = [list(_pieces(file.text(at))) for file in found]
+        forms = {tuple(piece.name or piece.text for piece in each) for each in pieces}
+        parameters = [each for each in zip(*pieces, strict=len(forms) == 1) if each[0].name]
+        if len(forms) == 1 and parameters and all(map(_are_of_physics, parameters)):
+            found = [
+                NamedFile(file.path, (*file.pieces[:at], *each, *file.pieces[at + 1 :]))
+                for file, each in zip(found, pieces, strict=True)
+            ]
+    return found
+
+
+def _pieces(folder: str) -> Iterator[NamePiece]:
+    """The parts of the name of a folder, each symbol once; a name with nothing behind it is no part."""
+    end, names = 0, set[str]()
+    for each in _SYMBOL.finditer(folder):
+        if each["name"] not in names:
+            names.add(each["name"])
+            yield NamePiece("text", folder[end : each.start("number")])
+            yield NamePiece("symbol", each["number"], each["name"])
+            end = each.end("number")
+    yield NamePiece("text", folder[end:])
+
+
+def _are_of_physics(numbers: Sequence[NamePiece]) -> bool:
+    """Whether the numbers behind one symbol may be a parameter: they count no runs, pieces or states."""
+    name = numbers[0].name
+    values = sorted({parameter_number(piece.text) for piece in numbers})
+    is_word = any(word.fullmatch(name) for word in (RUN_WORD, STEP_WORD, PIECE_WORD))
+    # a0, a1, a2: folders that somebody counted.
+    is_count = len(values) > 1 and values in (list(range(len(values))), list(range(1, len(values) + 1)))
+    if is_word or name in OF_ONE_RUN or (is_count and name.lower() not in PHYSICS):
+        return False
+    return any(looks_like_physics(name, value) for value in values)
