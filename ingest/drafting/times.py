@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ingest.contents.axis_names import TIME_UNITS as TIMES_IN_NAMES
 from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.contents.number_lists import (
     NEXT_TO_IT,
@@ -237,7 +238,10 @@ class TimeLines(FileLines):
         """The unit of the times of states; for dates, a unit that counts from the first."""
         time = self.layout.lists.time
         if stored == HOLE:
-            return unit_of_dates(self.folder.dates) if self.folder is not None and self.folder.dated else ""
+            if self.folder is not None and self.folder.dated:
+                return unit_of_dates(self.folder.dates)
+            letters = self._letters_behind_number
+            return letters if letters in TIMES_IN_NAMES else ""
         if time is not None and stored == time.stored:
             times = values_of(self.arrays, time) if time.is_dates else None
             return time.unit if times is None else unit_of_dates(times.tolist())
@@ -275,7 +279,21 @@ class TimeLines(FileLines):
             return stored, f"{printable(held)} of each file"
         if self.folder.dated:
             return HOLE, "the date in the names of the files"
+        letters = self._letters_behind_number
+        if letters in TIMES_IN_NAMES:
+            return HOLE, f"CHECK: the number before {letters} in the names of the files"
+        if letters:
+            return (
+                HOLE,
+                f"CHECK: the number before {letters} in the names; if it is no time, these are no frames",
+            )
         return HOLE, "CHECK: the number in the names of the files; if it counts steps, add step = 0.01"
+
+    @property
+    def _letters_behind_number(self) -> str:
+        """The letters right behind the number of a state: `s` in rho_{step}s.npy."""
+        found = re.search(r"\{step\}([A-Za-z]+)", self.folder.pattern) if self.folder is not None else None
+        return found[1] if found else ""
 
 
 def _convert(stored: str, times: Values) -> str:

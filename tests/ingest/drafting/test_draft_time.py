@@ -109,3 +109,19 @@ def test_times_in_an_attribute_and_a_tensor_with_the_name_of_a_stack_are_taken(t
     with find("arrays").open_file(path, recipe) as file:
         assert file.rows[0].time == tuple(times)
         np.testing.assert_array_equal(file.frames(0, 0, 5), np.moveaxis(values.reshape(5, 12, 7, 4), -1, 1))
+
+
+@pytest.mark.parametrize(
+    ("unit", "lines"),
+    [
+        ("ms", 'stored = "{step}"  # CHECK: the number before ms in the names of the files\nunit = "ms"\n'),
+        (
+            "V",
+            'stored = "{step}"  # CHECK: the number before V in the names; if it is no time, these are no ',
+        ),
+    ],
+)
+def test_a_unit_behind_the_number_of_a_state_says_whether_it_is_a_time(tmp_path, unit, lines):
+    for number in (0.0, 0.5, 1.0):
+        np.save(tmp_path / f"rho_{number}{unit}.npy", np.full((7, 6), number))
+    assert lines in draft(tmp_path)
