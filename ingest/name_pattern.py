@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, pairwise
@@ -223,6 +223,22 @@ def missing_steps(steps: list[float]) -> float | None:
         if times > 1.5 and _close(times, round(times)):
             return before + usual
     return None
+
+
+def lie_apart(times: Sequence[float]) -> bool:
+    """Whether times lie further apart towards the end, or more would be missing than are there: they are
+    written so, and no file is lost.
+
+    >>> lie_apart((0, 1, 2, 3, 4, 20, 210)), lie_apart((0, 1, 2, 4, 5)), lie_apart((0, 1, 2, 3, 5))
+    (True, False, False)
+    """
+    strides = [after - before for before, after in pairwise(times)]
+    usual = sorted(strides)[len(strides) // 2]
+    first = next((at for at, stride in enumerate(strides) if stride > 1.5 * usual), len(strides))
+    behind = strides[first:]
+    # A single wide stride at the end may be a lost file.
+    widens = len(behind) > 1 and min(behind) > 1.5 * usual
+    return widens or times[-1] - times[0] > 2 * len(times) * usual
 
 
 def _close(a: float, b: float) -> bool:

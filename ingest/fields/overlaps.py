@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.layout import Overlap
-from ingest.name_pattern import missing_steps
+from ingest.name_pattern import lie_apart, missing_steps
 from shards.counted import counted
 
 Times = tuple[float, ...]
@@ -121,7 +121,10 @@ def gap_notes(times: Sequence[Times], names: Sequence[str]) -> Iterator[str]:
     """A note for each gap between files that is longer than a step, or for each missing state."""
     held = [(own, name) for own, name in zip(times, names, strict=True) if own]
     strides = np.concatenate([np.diff(own) for own, _ in held]) if held else np.empty(0)
-    lost = None if strides.size else missing_steps([own[0] for own, _ in held])
+    firsts = [own[0] for own, _ in held]
+    lost = None if strides.size else missing_steps(firsts)
+    if lost is not None and lie_apart(firsts):
+        return
     for (before, name), (after, next_name) in pairwise(held):
         if lost is not None and before[-1] < lost < after[0]:
             yield (

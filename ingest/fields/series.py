@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ingest.formats.arrays import Array, Arrays, SlabIndex, no_array
 from ingest.formats.natural_sort import natural
 from ingest.layout import TIME
-from ingest.name_pattern import STEP, NamePattern, missing_steps, step_number
+from ingest.name_pattern import STEP, NamePattern, lie_apart, missing_steps, step_number
 from shards.errors import SourceError
 
 SINGLE = range(1)
@@ -171,6 +171,6 @@ def _filled(path: str, texts: tuple[str, ...]) -> str:
 def require_every_step(where: str, steps: Sequence[str], times: Sequence[float] | None) -> None:
     """Raises SourceError if a number is missing in a series of files or groups, and in their times too."""
     lost = missing_steps([step_number(step) for step in steps])
-    if lost is None or (times is not None and missing_steps(list(times)) is None):
+    if lost is None or (times is not None and (missing_steps(list(times)) is None or lie_apart(times))):
         return
     raise SourceError(f"{where}: step {lost:g} is missing between the others; fetch it, or exclude this run")

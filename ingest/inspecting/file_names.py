@@ -32,6 +32,8 @@ _NUMBER = re.compile(
 )
 # The number of a component, u1_0001 or bcc2.0001, is part of the name.
 _COMPONENT = re.compile(r"(?<![A-Za-z])(?:vel|mom|bcc|vx|bx|b|v|u|m)[123](?=[-_.][A-Za-z=]*\d+[-_.])")
+# So is that of axes: yelmo2D.nc.
+_AXES = re.compile(r"(?<!\d)[123][Dd](?![A-Za-z0-9])")
 # Re, Pr, Ra, nu.
 LONGEST_SYMBOL = 3
 # A folder of one moment, as 0001, t=0.5, step_10.
@@ -131,7 +133,8 @@ def _spans(
 ) -> Iterator[tuple[tuple[int, int], Kind, str]]:
     """Yields the parts of the name of a file that are no plain text: place, kind, name of a parameter."""
     named = [_span_and_name(each) for each in _parameters(name, IN_FILES)]
-    kept = [each.span() for each in _COMPONENT.finditer(name)] + [span for span, _ in named]
+    kept = [each.span() for each in chain(_COMPONENT.finditer(name), _AXES.finditer(name))]
+    kept += [span for span, _ in named]
     # Of snapshots_Ra100 in both, the parameter says more.
     repeated = [span for span in _repeated(folders, name) if not any(_overlap(span, each) for each in kept)]
     for span, key in named:

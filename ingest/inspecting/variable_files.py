@@ -58,6 +58,8 @@ def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     if any(STATE_AGAIN.search(word) for word in words):
         return False
     fields = _own_fields(files)
+    if _have_times_apart(files, fields):
+        return False
     if all(one.isdisjoint(other) for one, other in combinations(fields, 2)):
         return True
     named = [word for word, held in zip(words, fields, strict=True) if held]
@@ -66,6 +68,21 @@ def are_variables(files: Sequence[Path], words: Sequence[str]) -> bool:
     are_named = (bool(of_fields) and all(map(FIELD_NAME.fullmatch, of_fields))) or name_pairs(named)
     holding = [path for path, held in zip(files, fields, strict=True) if held]
     return are_one_array_each(fields) and (are_named or _differ_in_channels(holding, named))
+
+
+def _have_times_apart(files: Sequence[Path], fields: Sequence[frozenset[str]]) -> bool:
+    """Whether a file without fields has as many times as none of the others: it is a series of its own."""
+    pairs = [(_numbers_of_times(path), held) for path, held in zip(files, fields, strict=True)]
+    of_fields = set[int]().union(*(numbers for numbers, held in pairs if held))
+    others = [numbers for numbers, held in pairs if numbers and not held]
+    return bool(of_fields) and any(map(of_fields.isdisjoint, others))
+
+
+def _numbers_of_times(path: Path) -> set[int]:
+    place = located(path)
+    with open_arrays(place) as arrays:
+        lists = [each for each in list_arrays(arrays, place) if len(each.values) == 1 and each.size > 1]
+    return {each.size for each in lists if TIME_NAME.fullmatch(each.name)}
 
 
 def _differ_in_channels(files: Sequence[Path], words: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ingest.building.inputs import find_inputs
 from ingest.building.plan import plan_build
 from ingest.building.verify import source_faults
 from ingest.fields import run_arrays
+from ingest.fields.overlaps import gap_notes
+from ingest.fields.series import require_every_step
 from ingest.recipe import Recipe
 from ingest.source import find
 from shards.errors import SettingsError, SourceError
@@ -278,3 +281,19 @@ def handles() -> int:
     """How many HDF5 files this process holds open."""
     links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
     return sum(os.readlink(link).endswith(".h5") for link in links if link.is_symlink())
+
+
+@pytest.mark.parametrize(
+    ("steps", "lost"),
+    [
+        (("0.0", "0.05", "0.1", "0.15", "0.2", "1.0", "10.5"), False),
+        (("0", "1", "2", "3", "5", "7", "9"), False),
+        (("0", "1", "2", "4", "5"), True),
+        (("0", "1", "2", "3", "5"), True),
+    ],
+)
+def test_times_in_names_that_lie_further_apart_towards_the_end_are_no_gap(steps, lost):
+    times = tuple(map(float, steps))
+    with pytest.raises(SourceError, match="is missing between") if lost else nullcontext():
+        require_every_step("run", steps, times)
+    assert bool(list(gap_notes([(time,) for time in times], steps))) == lost

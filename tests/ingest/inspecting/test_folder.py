@@ -198,3 +198,10 @@ def test_states_in_folders_are_pieces_where_their_times_go_on(tmp_path, word, be
     assert found.runs == (1 if are_pieces else 2)
     assert found.doubt.startswith(doubt)
     assert bool(found.doubt) == bool(doubt)
+
+
+def test_a_file_of_scalars_in_time_next_to_fields_is_no_run_and_no_variable(tmp_path):
+    np.savez(tmp_path / "yelmo1D.npz", V=np.arange(21.0), time=np.arange(21.0))
+    np.savez(tmp_path / "yelmo2D.npz", H=np.ones((T, X, Y)), time=np.arange(float(T)))
+    found = look_through(tmp_path)
+    assert (found.pattern, found.runs, found.others) == ("yelmo2D.npz", 1, ("yelmo1D.npz",))
