@@ -80,6 +80,8 @@ INTERPOLATE = (
     "scipy.interpolate.griddata otherwise)"
 )
 UNSTRUCTURED = f"cells of an unstructured mesh; {INTERPOLATE}"
+_ONE_GRID = "expected one grid; write it on a uniform one first (yt: ds.covering_grid, then numpy.savez)"
+LEVELS = f"levels of a refined grid; {_ONE_GRID}"
 _REFUSALS: dict[Holds, str] = {
     "particles": (
         "particles, no fields on a grid; expected arrays over time and space; bin them onto a grid first"
@@ -88,10 +90,7 @@ _REFUSALS: dict[Holds, str] = {
     "elements": (
         "nodes of elements; expected a grid with axes; interpolate to one first (trixi2vtk, griddata)"
     ),
-    "levels": (
-        "patches of a refined grid; expected one grid; write it on a uniform one first (yt: "
-        "ds.covering_grid, then numpy.savez)"
-    ),
+    "levels": f"patches of a refined grid; {_ONE_GRID}",
 }
 
 

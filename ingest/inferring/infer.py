@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ingest.contents.axis_names import TIME_NAME, space_name
+from ingest.contents.group_shapes import require_equal_grids
 from ingest.contents.groups_of_states import require_one_run_of_states
 from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.contents.numbered_arrays import RUN_WORD
@@ -64,6 +65,7 @@ def infer_layout(
     listed = by_split.listed
     _require_one_run(listed, where)
     require_one_run_of_states(arrays, listed, where)
+    require_equal_grids(arrays, listed, where)
     reason = mesh(listed) if solver is None else ""
     if reason:
         raise SourceError(f"{where}: {reason}")
