@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from shards.schema import Boundary, FieldSpec, Grid, Schema, Sides
+from shards.schema import Boundary, Cell, FieldSpec, Grid, Schema, Sides
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Batch:
     def windows(self) -> int:
         """Number of windows."""
         return self.fields_BTCHWD.shape[0]
+
+    @property
+    def solid(self) -> torch.Tensor:
+        """[B, H, W, D] whether each cell is inside an obstacle."""
+        return (self.cells_BHWD & int(Cell.OBSTACLE)) != 0
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; the host does not wait for the copies."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from shards.card import Card
 from shards.errors import MismatchError
-from shards.schema import Cell, NotNegative, checked
+from shards.schema import NotNegative, checked
 from walrus.batch import Batch, FieldSlice
 from walrus.device import on_device_of
 
@@ -51,8 +51,7 @@ def join_channels(batch: Batch) -> Tensor:
     Variable channels are zero inside obstacles; constant ones stay, since a mask may be one of them. See
     docs/decisions/0035-solid-cells.md.
     """
-    solid_BHWD = (batch.cells_BHWD & int(Cell.OBSTACLE)) != 0
-    fields_TBCHWD = batch.fields_BTCHWD.transpose(0, 1).masked_fill(solid_BHWD[:, None], 0.0)
+    fields_TBCHWD = batch.fields_BTCHWD.transpose(0, 1).masked_fill(batch.solid[:, None], 0.0)
     static_TBCHWD = batch.static_BCHWD.expand(len(fields_TBCHWD), *batch.static_BCHWD.shape)
     return torch.cat([fields_TBCHWD, static_TBCHWD], 2)
 

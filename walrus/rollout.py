@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from shards.errors import MismatchError
-from shards.schema import Cell
 from walrus.batch import Batch
 from walrus.model.patching import cycle_patching
 from walrus.model.random_draws import draw_shifts
@@ -110,8 +109,7 @@ class Model:
             # In a rollout the trend continues the errors of earlier forecasts too: its share falls.
             share = self.trend_share ** (1 if first_change_BC is None else step + 1)
             frame_BCHWD = torch.lerp(frame_BCHWD, last_BCHWD + trend_BCHWD, share)
-        solid_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) != 0
-        frame_BCHWD = torch.where(solid_BHWD[:, None], last_BCHWD, frame_BCHWD)
+        frame_BCHWD = torch.where(history.solid[:, None], last_BCHWD, frame_BCHWD)
         return frame_BCHWD * ~history.padded_C[:, None, None, None]
 
     def _output(self, x_TBCHWD: Tensor, history: Batch, step: int, draw: int) -> Tensor:

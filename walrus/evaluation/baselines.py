@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from shards.schema import Cell
 from walrus.batch import Batch
 from walrus.evaluation.metrics import all_measures
 from walrus.evaluation.scores import Errors
@@ -42,7 +41,7 @@ def trends(history: Batch, steps: int) -> Iterator[Tensor]:
 
     Cells inside an obstacle keep their value.
     """
-    solid_BHWD = (history.cells_BHWD & int(Cell.OBSTACLE)) != 0
+    solid_BHWD = history.solid
     u_TBCHWD = history.fields_BTCHWD.transpose(0, 1)
     for _ in range(steps):
         change_BCHWD = trend(u_TBCHWD, history.boundaries).masked_fill(solid_BHWD[:, None], 0.0)

@@ -21,7 +21,7 @@ from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.json_text import line_with_checksum
 from shards.read import Dataset
-from shards.schema import AtLeastOne, Cell, Natural, checked
+from shards.schema import AtLeastOne, Natural, checked
 from walrus.evaluation.metrics import MEASURES, all_measures, channel_units
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
@@ -156,7 +156,7 @@ def validation_error(model: Model, dataset: Dataset, history: int, settings: Ear
         real_C = ~whole.padded_C
         scale_C = whole.scale_C[real_C, None, None, None].double()
         truth_TCHWD = whole.fields_BTCHWD[0, history:, real_C] * scale_C
-        solid_HWD = (whole.cells_BHWD[0] & int(Cell.OBSTACLE)) != 0
+        solid_HWD = whole.solid[0]
         error_TC = all_measures(
             truth_TCHWD,
             forecast_TCHWD[None, :, real_C] * scale_C,
