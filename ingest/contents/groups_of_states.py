@@ -12,9 +12,9 @@ from ingest.contents.axis_names import TIME_NAME
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.numbered_arrays import HOLE, RUN_WORD
 from ingest.contents.parameters import states_parameter
-from ingest.contents.state_time import time_in_group
+from ingest.contents.state_time import number_of_time, time_in_group
 from ingest.fields.series import steps_in
-from ingest.formats.arrays import ArrayFile, only_number
+from ingest.formats.arrays import ArrayFile
 from shards.errors import SourceError
 from shards.program.console import printable
 
@@ -64,9 +64,9 @@ def _last_time(arrays: ArrayFile, pattern: str) -> float | None:
     last = list(steps_in(arrays.names(), pattern).values())[-1]
     head, _, tail = pattern.partition(HOLE)
     state = head + last + tail.partition("/")[0]
-    below, is_attribute, attribute = time_in_group(arrays, state).partition("@")
-    if is_attribute:
-        return arrays.attribute(f"{state}{below}", attribute)
+    place = time_in_group(arrays, state)
+    if place:
+        return number_of_time(arrays, f"{state}{place}")
     held = [name for name in arrays.names() if name.startswith(f"{state}/")]
-    times = [name for name in held if TIME_NAME.fullmatch(name.rpartition("/")[2])]
-    return only_number(arrays.array(times[0])) if times else None
+    times = (name for name in held if TIME_NAME.fullmatch(name.rpartition("/")[2]))
+    return number_of_time(arrays, next(times, ""))

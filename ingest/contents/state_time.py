@@ -46,14 +46,21 @@ def time_in_group(arrays: ArrayFile, group: str) -> str:
     return ""
 
 
+def number_of_time(arrays: ArrayFile, stored: str) -> float | None:
+    """The number at the place of a time; None if there is none."""
+    path, is_attribute, name = stored.partition("@")
+    if is_attribute:
+        return arrays.attribute(path, name)
+    return only_number(arrays.array(path)) if path else None
+
+
 def words_of_time(arrays: ArrayFile, stored: str) -> str:
     """The time as words for a sentence; empty if there is none.
 
     >>> words_of_time(None, "")
     ''
     """
-    path, at, name = stored.partition("@")
     if not stored:
         return ""
-    value = arrays.attribute(path, name) if at else only_number(arrays.array(path))
-    return f" ({printable(name or path)} = {value:g})"
+    path, _, name = stored.partition("@")
+    return f" ({printable(name or path)} = {number_of_time(arrays, stored):g})"

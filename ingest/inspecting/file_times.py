@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.contents.listing import ArrayInfo, list_arrays
-from ingest.contents.state_time import time_of_state
+from ingest.contents.state_time import number_of_time, time_of_state
 from ingest.fields.reference_dates import in_unit
-from ingest.formats.arrays import ArrayFile, only_number, whole
+from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.infer import infer_layout
 from ingest.inspecting.folder_contents import FolderContents, Kind
@@ -95,11 +95,8 @@ def times_of(path: Path, counted: Counted = "unknown") -> FileTimes:
 
 def _time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> tuple[float, ...]:
     """The time of a file that is one state, if it states one."""
-    path, is_attribute, name = time_of_state(arrays, listed).partition("@")
-    if is_attribute:
-        value = arrays.attribute(path, name)
-        return () if value is None else (value,)
-    return (only_number(arrays.array(path)),) if path else ()
+    value = number_of_time(arrays, time_of_state(arrays, listed))
+    return () if value is None else (value,)
 
 
 def _is_vector_of_space(listed: tuple[ArrayInfo, ...]) -> bool:
