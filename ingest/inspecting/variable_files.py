@@ -137,20 +137,20 @@ def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_var
 def _own_fields(files: Sequence[Path]) -> list[frozenset[str]]:
     """The fields of each file, without a grid that all of them hold with equal values; some must be left."""
     fields = [fields_of(path) for path in files]
-    holding = [path for path, held in zip(files, fields, strict=True) if held]
-    common = frozenset.intersection(*(held for held in fields if held)) if holding else frozenset()
+    holding = [(path, held) for path, held in zip(files, fields, strict=True) if held]
+    common = frozenset.intersection(*(held for _, held in holding)) if holding else frozenset()
     grid = {name for name in common if len(holding) > 1 and _is_grid(holding, name)}
     own = [held - grid for held in fields]
     return own if all(left or not held for left, held in zip(own, fields, strict=True)) else fields
 
 
-def _is_grid(files: Sequence[Path], name: str) -> bool:
-    """Whether all files hold the same values in an array that has fewer axes than others of its file."""
+def _is_grid(files: Sequence[tuple[Path, frozenset[str]]], name: str) -> bool:
+    """Whether all files hold the same values in an array that has fewer axes than others of its fields."""
     first: npt.NDArray[np.float64] | None = None
-    for path in files:
+    for path, fields in files:
         with open_arrays(located(path)) as arrays:
             shape = arrays.array(name).shape
-            most = max(len(arrays.array(field).shape) for field in fields_of(path))
+            most = max(len(arrays.array(field).shape) for field in fields)
             if len(shape) >= most or math.prod(shape) > MOST_VALUES:
                 return False
             values = whole(arrays.array(name))
