@@ -165,7 +165,7 @@ def estimate_lines(found: BuildEstimate, workers: int) -> list[str]:
         ("parts", f"{found.parts}{done}"),
         ("writes", f"{shards} in {counted(found.files, 'file')} and {counted(found.folders, 'folder')}"),
         ("memory", f"at most {size_in_words(found.memory_bytes)}"),
-        ("time", f"{seconds} on {workers} process{'' if workers == 1 else 'es'}"),
+        ("time", f"{seconds} on {counted(workers, 'process')}"),
         ("based on", _basis(found.trial)),
     ]
     return [f"{word:12}  {text}" for word, text in rows]

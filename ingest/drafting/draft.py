@@ -35,6 +35,7 @@ from ingest.inferring.state_paths import with_step_paths
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.recipe import Recipe
+from shards.counted import counted
 from shards.disk import write_atomically
 from shards.errors import SettingsError, SourceError
 from shards.program.settings import make
@@ -111,7 +112,7 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
 
 def _states_of(folder: FolderContents) -> str:
     """What to do with a folder whose files make no series."""
-    count = f"{folder.files} file{'' if folder.files == 1 else 's'}"
+    count = counted(folder.files, "file")
     return (
         f"{count} of this folder fit {folder.pattern}: number the states of a run, as out_0001, out_0002; "
         "put each run into a folder of its own"
