@@ -267,6 +267,11 @@ class MaskRule:
     layout: str = ""
     moves: bool = False
 
+    @property
+    def is_next_to_the_data(self) -> bool:
+        """Whether the array is an npy file next to the data (docs/decisions/0161)."""
+        return self.stored.endswith(".npy")
+
     @model_validator(mode="after")
     def _only_nan_may_move(self) -> MaskRule:
         if self.moves and self.solid != "nan":

@@ -75,9 +75,9 @@ def header_request(recipe: Recipe) -> HeaderRequest:
         if TIME in words:
             fields |= {split_channel(name)[0]: words for name in field.stored_names}
 
-    is_in_data = recipe.mask is not None and not recipe.mask.stored.endswith(".npy")
-    if recipe.mask is not None and is_in_data and TIME in recipe.mask.layout.split():
-        fields[split_channel(recipe.mask.stored)[0]] = tuple(recipe.mask.layout.split())
+    mask = recipe.mask
+    if mask is not None and not mask.is_next_to_the_data and TIME in mask.layout.split():
+        fields[split_channel(mask.stored)[0]] = tuple(mask.layout.split())
     # What is not in the files is the same for all files of a run.
     named = (rule.stored for rule in recipe.coordinates.values() if rule.stored)
     placed = [place for place in named if not split_list_file(place)]

@@ -94,11 +94,10 @@ def described_obstacle(
 def _holder(file: Arrays, recipe: Recipe) -> Arrays:
     """The file that holds the mask: the data, or an npy file next to them (docs/decisions/0161)."""
     assert recipe.mask is not None
-    name = recipe.mask.stored
-    if not name.endswith(".npy"):
+    if not recipe.mask.is_next_to_the_data:
         return file
-    path = side_file(file, name, recipe)
-    return ListFile(name, str(path), numbers_of_list(path, ""))
+    path = side_file(file, recipe.mask.stored, recipe)
+    return ListFile(recipe.mask.stored, str(path), numbers_of_list(path, ""))
 
 
 def mask_layout(file: Arrays, recipe: Recipe) -> str:
