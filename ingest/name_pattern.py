@@ -227,7 +227,7 @@ def missing_steps(steps: list[float]) -> float | None:
 
 def lie_apart(times: Sequence[float]) -> bool:
     """Whether times lie further apart towards the end, or more would be missing than are there: they are
-    written so, and no file is lost.
+    written so, and no file is lost (docs/decisions/0188-irregular-times.md).
 
     >>> lie_apart((0, 1, 2, 3, 4, 20, 210)), lie_apart((0, 1, 2, 4, 5)), lie_apart((0, 1, 2, 3, 5))
     (True, False, False)

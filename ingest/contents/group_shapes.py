@@ -1,4 +1,7 @@
-"""Refuses groups of equal names whose arrays are on different grids: levels of refinement are no runs."""
+"""Refuses groups of equal names whose arrays are on different grids: levels of refinement are no runs.
+
+The reasons are in docs/decisions/0187-groups-on-other-grids.md.
+"""
 
 from __future__ import annotations
 
