@@ -31,7 +31,9 @@ from shards.program.console import one_line_errors, say
 from shards.program.machine import keep_freed_memory
 from shards.read import Dataset
 from walrus.checkpoint import load_model
-from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.forecasts import Forecasts
+from walrus.evaluation.metrics import VRMSE
 from walrus.evaluation.scores import FORECASTERS
 from walrus.reading.stream import Shards
 from walrus.rollout import Model

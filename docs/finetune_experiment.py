@@ -33,7 +33,9 @@ from shards.drawing.colours import BLUE, MUTED, ORANGE
 from shards.json_text import to_text
 from shards.program.machine import keep_freed_memory
 from walrus.checkpoint import ModelDescription, load_model, save_model
-from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.forecasts import Forecasts
+from walrus.evaluation.metrics import VRMSE
 from walrus.evaluation.scores import FORECASTERS
 from walrus.model.cost import cost_of
 from walrus.model.walrus import Walrus

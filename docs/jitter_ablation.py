@@ -20,7 +20,8 @@ from pipelines.recipe import find_run_recipe
 from shards.program.console import one_line_errors, say
 from shards.read import Dataset
 from walrus.checkpoint import load_model
-from walrus.evaluation.forecasts import ForecastProtocol, Forecasts
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.forecasts import Forecasts
 from walrus.evaluation.published_scores import published_scores
 from walrus.rollout import Model
 

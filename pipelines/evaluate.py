@@ -92,7 +92,7 @@ def command(
 
         from ingest.dataset_place import dataset_place
         from pipelines.evaluation import evaluate_model
-        from walrus.evaluation.forecasts import EvaluationSettings
+        from walrus.evaluation.forecast_protocol import EvaluationSettings
         from walrus.evaluation.score_tables import score_table, scores_document
         from walrus.rollout import ChangeBounds
 

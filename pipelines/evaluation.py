@@ -10,7 +10,7 @@ from pipelines.train_and_evaluate import describe, evaluate_all
 from shards.remote import Root, open_dataset
 from shards.schema import Split
 from walrus.checkpoint import load_model
-from walrus.evaluation.forecasts import EvaluationSettings
+from walrus.evaluation.forecast_protocol import EvaluationSettings
 from walrus.evaluation.report import RunFacts
 from walrus.evaluation.score_tables import TaskScores, task_scores
 from walrus.evaluation.write import save

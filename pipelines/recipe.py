@@ -13,7 +13,7 @@ from shards.errors import RenamedWarning, SettingsError
 from shards.nearest_name import did_you_mean
 from shards.program.settings import make, override, read_toml
 from shards.schema import AtLeastOne, checked
-from walrus.evaluation.forecasts import EvaluationSettings
+from walrus.evaluation.forecast_protocol import EvaluationSettings
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.plan import StreamSettings
 from walrus.reading.reader import ReadSettings

@@ -18,7 +18,7 @@ from shards.schema import Split
 from walrus.checkpoint import ModelDescription, load_description, load_model
 from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.figures import draw
-from walrus.evaluation.forecasts import EvaluationSettings
+from walrus.evaluation.forecast_protocol import EvaluationSettings
 from walrus.evaluation.report import DatasetResult, RunFacts, count, duration
 from walrus.evaluation.score_tables import TaskScores, read_scores, score_table, scores_document
 from walrus.evaluation.write import save

@@ -13,7 +13,7 @@ from ingest.building.verify import source_faults
 from ingest.catalogue import find_recipe
 from shards.verify import faults
 from walrus.evaluation.evaluate import evaluate
-from walrus.evaluation.forecasts import ForecastProtocol
+from walrus.evaluation.forecast_protocol import ForecastProtocol
 from walrus.evaluation.rollout_figures import panel
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS

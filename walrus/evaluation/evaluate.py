@@ -17,7 +17,9 @@ from shards.read import Dataset
 from walrus.device import is_out_of_memory
 from walrus.evaluation.films import LARGEST, LEAST, MEDIAN, filmed
 from walrus.evaluation.films import wanted as films_wanted
-from walrus.evaluation.forecasts import VRMSE, ForecastProtocol, Forecasts, TrajectoryErrors
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.forecasts import Forecasts, TrajectoryErrors
+from walrus.evaluation.metrics import VRMSE
 from walrus.evaluation.progress import Progress
 from walrus.evaluation.published_scores import reported_windows
 from walrus.evaluation.recording import Recording, RecordingRequest
@@ -106,6 +108,8 @@ def evaluate(
         trajectories = [forecasts.errors(number) for number in forecasts.numbers]
         recordings = _recordings(forecasts, trajectories)
     schema = dataset.card.schema
+    # The names are the same for all trajectories.
+    first = forecasts.truth(forecasts.numbers[0])
     return Evaluation(
         task=dataset.card.name,
         protocol=protocol,
@@ -113,8 +117,8 @@ def evaluate(
         seeds=tuple(each.seed for each in forecasts.models),
         channels=schema.channels,
         shape=schema.grid.shape,
-        conserved=forecasts.conserved(forecasts.numbers[0]).names,
-        flow=forecasts.flow(forecasts.numbers[0]).names,
+        conserved=forecasts.conserved(first).names,
+        flow=forecasts.flow(first).names,
         trajectories=tuple(trajectories),
         recordings=recordings,
     )

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from shards.program.side_task import SideTask
 from walrus.evaluation.curve_figures import drift, growth, spectra
 from walrus.evaluation.evaluate import Evaluation
-from walrus.evaluation.forecasts import SPECTRUM_STEPS, VRMSE
+from walrus.evaluation.forecasts import SPECTRUM_STEPS
+from walrus.evaluation.metrics import VRMSE
 from walrus.evaluation.parameter_figures import error_by_parameter, flow_curves
 from walrus.evaluation.recording import Recording
 from walrus.evaluation.rollout_figures import animation, panel, panels, volume

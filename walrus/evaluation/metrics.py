@@ -41,11 +41,13 @@ Measure = Literal[
     "vrmse_published",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
+VRMSE = MEASURES.index("vrmse")
 
 __all__ = [
     "EPSILON",
     "MEASURES",
     "SPECTRAL_BINS",
+    "VRMSE",
     "Measure",
     "all_measures",
     "linf",

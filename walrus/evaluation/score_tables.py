@@ -17,8 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from shards.checksum import crc32c_of
 from shards.errors import MismatchError
 from walrus.evaluation.evaluate import Evaluation
-from walrus.evaluation.forecasts import VRMSE
-from walrus.evaluation.metrics import MEASURES
+from walrus.evaluation.metrics import MEASURES, VRMSE
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
 from walrus.evaluation.scores import (
     ALL,

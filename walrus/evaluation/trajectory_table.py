@@ -8,7 +8,8 @@ import numpy as np
 
 from shards.drawing.html_page import table
 from walrus.evaluation.evaluate import Evaluation
-from walrus.evaluation.forecasts import VRMSE, TrajectoryErrors
+from walrus.evaluation.forecasts import TrajectoryErrors
+from walrus.evaluation.metrics import VRMSE
 from walrus.evaluation.scores import mean_of_scored
 from walrus.evaluation.usefulness import useful_steps_of
 

@@ -22,7 +22,7 @@ from shards.errors import MismatchError
 from shards.json_text import line_with_checksum
 from shards.read import Dataset
 from shards.schema import AtLeastOne, Natural, checked
-from walrus.evaluation.metrics import MEASURES, all_measures, channel_units
+from walrus.evaluation.metrics import VRMSE, all_measures, channel_units
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
 from walrus.rollout import Model, rollout
@@ -33,7 +33,6 @@ from walrus.weights_file import checksums, load_weights
 LOG = "validation.jsonl"
 BEST = "best.safetensors"
 SPACE = 3
-VRMSE = MEASURES.index("vrmse")
 
 
 @checked

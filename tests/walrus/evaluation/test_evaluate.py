@@ -11,7 +11,8 @@ import torch
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
 from walrus.evaluation.evaluate import evaluate
-from walrus.evaluation.forecasts import ForecastProtocol, Forecasts
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.forecasts import Forecasts
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.scores import FORECASTERS
 from walrus.model.settings import ModelSettings

@@ -16,8 +16,8 @@ from ingest.recipe import Recipe
 from shards.program.settings import make
 from shards.read import Dataset
 from walrus.evaluation.evaluate import evaluate
-from walrus.evaluation.forecasts import VRMSE, ForecastProtocol
-from walrus.evaluation.metrics import MEASURES
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.metrics import MEASURES, VRMSE
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window

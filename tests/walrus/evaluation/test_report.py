@@ -19,7 +19,8 @@ from walrus.evaluation.baselines import frame_errors
 from walrus.evaluation.curve_figures import Curve
 from walrus.evaluation.evaluate import Evaluation, RecordedTrajectory, Recordings
 from walrus.evaluation.figures import draw
-from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.forecasts import TrajectoryErrors
 from walrus.evaluation.recording import RolloutFacts, RolloutStep, record
 from walrus.evaluation.report import DatasetResult, RunFacts, count, duration, write_report
 from walrus.evaluation.write import save

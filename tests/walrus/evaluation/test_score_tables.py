@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from walrus.evaluation.evaluate import Evaluation
-from walrus.evaluation.forecasts import ForecastProtocol, TrajectoryErrors
+from walrus.evaluation.forecast_protocol import ForecastProtocol
+from walrus.evaluation.forecasts import TrajectoryErrors
 from walrus.evaluation.metrics import MEASURES
 from walrus.evaluation.score_tables import (
     score_table,
