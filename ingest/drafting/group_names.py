@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ingest.contents.listing import ArrayInfo
-from ingest.inspecting.file_names import NamePiece, pieces_of_folder
+from ingest.inspecting.folder_names import parts_of_folder
+from ingest.inspecting.named_files import NamePart
 
 
 def parameters_of_groups(each: ArrayInfo) -> dict[str, str]:
@@ -20,15 +21,15 @@ def parameters_of_groups(each: ArrayInfo) -> dict[str, str]:
     own, starred = each.run_group.split("/"), each.each_run.split("/")
     for level, star in enumerate(starred):
         if star == "*":
-            for name, pattern in _parameters(list(pieces_of_folder(own[level]))):
+            for name, pattern in _parameters(list(parts_of_folder(own[level]))):
                 found.setdefault(name, "/".join([*starred[:level], pattern, *starred[level + 1 :]]))
     return found
 
 
-def _parameters(pieces: list[NamePiece]) -> Iterator[tuple[str, str]]:
+def _parameters(parts: list[NamePart]) -> Iterator[tuple[str, str]]:
     """Yields each parameter in a name, with the name as a pattern: its number in braces, a * for others."""
-    for at, piece in enumerate(pieces):
-        if piece.kind == "parameter":
-            texts = [each.text if each.kind == "text" else "*" for each in pieces]
-            texts[at] = f"{{{piece.name}}}"
-            yield piece.name, "".join(texts)
+    for at, part in enumerate(parts):
+        if part.kind == "parameter":
+            texts = [each.text if each.kind == "text" else "*" for each in parts]
+            texts[at] = f"{{{part.name}}}"
+            yield part.name, "".join(texts)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ingest.contents.numbered_arrays import RUN_WORD
-from ingest.inspecting.file_names import NamedFile
-from ingest.inspecting.pieces_of_states import PIECE_WORD, Pieces, piece_word
+from ingest.inspecting.named_files import NamedFile
+from ingest.inspecting.pieces_of_states import PIECE_WORD, Certainty, piece_word
 
 # Numbers behind these words tell processes apart, which may each write a part of the grid.
 PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGNORECASE)
@@ -15,15 +15,15 @@ PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGN
 NO_STEP_WORD = re.compile(rf"{RUN_WORD.pattern}|{PROCESS_WORD.pattern}", re.IGNORECASE)
 
 
-def doubts_of_pieces(files: Sequence[NamedFile], at: int, pieces: Pieces) -> Iterator[str]:
+def doubts_of_pieces(files: Sequence[NamedFile], at: int, are_pieces: Certainty) -> Iterator[str]:
     """What a person must look at where a part of the names of states may count pieces of runs."""
     word = piece_word(files[0], at) or "number"
-    if pieces == "perhaps":
+    if are_pieces == "perhaps":
         yield (
             f"each {word} is taken for a piece of a run, because states go on from one to the next; if each "
             "is a run, write {run} for {piece}"
         )
-    elif pieces == "no" and PIECE_WORD.fullmatch(word):
+    elif are_pieces == "no" and PIECE_WORD.fullmatch(word):
         yield f"each {word} is taken for a run; if one run goes on in them, write {{piece}} there"
 
 
@@ -48,7 +48,7 @@ def doubts_of_processes(files: Sequence[NamedFile], places: Sequence[int]) -> It
     """What a person must look at where files may each hold a part of the grid."""
     for at in places:
         word = files[0].word_before(at)
-        if files[0].pieces[at].kind == "number" and PROCESS_WORD.fullmatch(word):
+        if files[0].parts[at].kind == "number" and PROCESS_WORD.fullmatch(word):
             yield (
                 f"files differ in {word}, and are taken for runs; if each holds a part of the grid, put "
                 "them together first"

@@ -12,19 +12,15 @@ from ingest.formats.open_any import is_hdf5
 from ingest.formats.run_files import without_parts
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
+from ingest.inspecting.arranged_contents import contents_of
 from ingest.inspecting.dates_and_steps import reading_of
 from ingest.inspecting.file_arrangement import FileArrangement
-from ingest.inspecting.file_names import (
-    NUMBERED_FOLDER,
-    STEP_FOLDER,
-    largest_family,
-    reading_of_names,
-    taken_apart,
-    with_numbered_folders,
-)
+from ingest.inspecting.file_names import reading_of_names, taken_apart
 from ingest.inspecting.file_times import frames_of, hold_more_frames
 from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.folder_names import NUMBERED_FOLDER, STEP_FOLDER, with_numbered_folders
 from ingest.inspecting.other_files import with_others
+from ingest.inspecting.similar_names import largest_family
 from ingest.inspecting.streams import files_of_other_streams
 from ingest.inspecting.symbols_in_folders import with_symbols
 from ingest.inspecting.variable_files import CHECKPOINT_FOLDER, STATE_AGAIN, is_list
@@ -63,11 +59,11 @@ def look_through(folder: Path) -> FolderContents:
         raise _nothing_to_read(folder)
     series = [path for path in found if not _holds_a_state_again(path, folder)]
     arranged = _arranged_alone(folder, series or found)
-    if len(series) < len(found) and not _holds_runs(arranged.contents()):
+    if len(series) < len(found) and not _holds_runs(contents_of(arranged)):
         # Grids and masks alone are next to the restart files that are the run.
         arranged = _arranged_alone(folder, found)
     sources = {path for path in found if path not in _without_sources(found, arranged)}
-    return with_others(arranged.contents(), folder, [path for path in found if path not in sources])
+    return with_others(contents_of(arranged), folder, [path for path in found if path not in sources])
 
 
 def _holds_a_state_again(path: Path, folder: Path) -> bool:
@@ -85,7 +81,7 @@ def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
     if len(alone) < len(found):
         arranged = _arranged(folder, alone)
     lists = [path for path in alone if is_list(path)]
-    if lists and len(lists) < len(alone) and arranged.contents().kind == "runs":
+    if lists and len(lists) < len(alone) and contents_of(arranged).kind == "runs":
         # Runs next to a list of their times: the list is no run.
         arranged = _arranged(folder, [path for path in alone if path not in lists])
     streams = files_of_other_streams(arranged)
@@ -94,9 +90,9 @@ def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
         arranged = _arranged(folder, [file.path for file in arranged.files if file.path not in streams])
     taken = {file.path for file in arranged.files}
     others = [path for path in alone if path not in taken]
-    if others and arranged.contents().kind == "states":
+    if others and contents_of(arranged).kind == "states":
         series = _arranged(folder, others)
-        if hold_more_frames(series.contents(), arranged.contents()):
+        if hold_more_frames(contents_of(series), contents_of(arranged)):
             return series
     return arranged
 
@@ -118,14 +114,14 @@ def _arranged(folder: Path, found: list[Path]) -> FileArrangement:
     named = largest_family(taken_apart(folder, path, plain) for path in found)
     for form, kind in ((STEP_FOLDER, "states"), (NUMBERED_FOLDER, "pieces")):
         by_folder = FileArrangement(with_numbered_folders(named, form))
-        if by_folder.last_number is not None and by_folder.contents().kind == kind:
+        if by_folder.last_number is not None and contents_of(by_folder).kind == kind:
             return by_folder
     return _with_symbols(FileArrangement(named))
 
 
 def _with_symbols(arranged: FileArrangement) -> FileArrangement:
     """The same files with the parameters in their folders as parts: Rm200/out.npz."""
-    folders = [at for at in arranged.varying if arranged.files[0].pieces[at].kind == "folder"]
+    folders = [at for at in arranged.varying if arranged.kinds[at] == "folder"]
     places = [at for at in folders if at != arranged.variable]
     return replace(arranged, files=with_symbols(arranged.files, places)) if places else arranged
 

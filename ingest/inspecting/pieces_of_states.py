@@ -15,8 +15,9 @@ from typing import Literal
 from ingest.fields.overlaps import SAME_TIME
 from ingest.fields.reference_dates import in_unit
 from ingest.formats.natural_sort import natural
-from ingest.inspecting.file_names import NUMBERED_FOLDER, NamedFile
 from ingest.inspecting.file_times import times_of
+from ingest.inspecting.folder_names import NUMBERED_FOLDER
+from ingest.inspecting.named_files import NamedFile
 from ingest.name_pattern import step_number
 from shards.errors import SourceError
 
@@ -29,7 +30,7 @@ PIECE_WORD = re.compile(
 MOST_RUNS, MOST_PIECES = 4, 8
 
 # Whether the times of files say that they are pieces: for sure, or perhaps.
-Pieces = Literal["no", "perhaps", "yes"]
+Certainty = Literal["no", "perhaps", "yes"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def piece_word(file: NamedFile, at: int) -> str:
     return found["word"].rstrip("-_") if found else file.word_before(at)
 
 
-def pieces_of_states(files: Sequence[NamedFile], rest: Sequence[int], at: int, step: int) -> Pieces:
+def are_pieces(files: Sequence[NamedFile], rest: Sequence[int], at: int, step: int) -> Certainty:
     """Whether the times of each run go on from one text of a part of its names to the next.
 
     The parts `rest` tell runs apart, the number `step` counts states. A restart may write some times again;

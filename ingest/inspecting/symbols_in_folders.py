@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ingest.contents.numbered_arrays import RUN_WORD, STEP_WORD
 from ingest.contents.parameters import PHYSICS, looks_like_physics
-from ingest.inspecting.file_names import NamedFile, NamePiece
+from ingest.inspecting.named_files import NamedFile, NamePart
 from ingest.inspecting.pieces_of_states import PIECE_WORD
 from ingest.name_pattern import OF_ONE_RUN, parameter_number
 
@@ -25,33 +25,30 @@ def with_symbols(files: Sequence[NamedFile], places: Iterable[int]) -> list[Name
     found = list(files)
     # From the right, so that places on the left stay.
     for at in sorted(places, reverse=True):
-        pieces = [list(_pieces(file.text(at))) for file in found]
-        forms = {tuple(piece.name or piece.text for piece in each) for each in pieces}
-        parameters = [each for each in zip(*pieces, strict=len(forms) == 1) if each[0].name]
+        parts = [list(_parts(file.text(at))) for file in found]
+        forms = {tuple(part.name or part.text for part in each) for each in parts}
+        parameters = [each for each in zip(*parts, strict=len(forms) == 1) if each[0].name]
         if len(forms) == 1 and parameters and all(map(_are_of_physics, parameters)):
-            found = [
-                NamedFile(file.path, (*file.pieces[:at], *each, *file.pieces[at + 1 :]))
-                for file, each in zip(found, pieces, strict=True)
-            ]
+            found = [file.divided(at, each) for file, each in zip(found, parts, strict=True)]
     return found
 
 
-def _pieces(folder: str) -> Iterator[NamePiece]:
+def _parts(folder: str) -> Iterator[NamePart]:
     """The parts of the name of a folder, each symbol once; a name with nothing behind it is no part."""
     end, names = 0, set[str]()
     for each in _SYMBOL.finditer(folder):
         if each["name"] not in names:
             names.add(each["name"])
-            yield NamePiece("text", folder[end : each.start("number")])
-            yield NamePiece("symbol", each["number"], each["name"])
+            yield NamePart("text", folder[end : each.start("number")])
+            yield NamePart("symbol", each["number"], each["name"])
             end = each.end("number")
-    yield NamePiece("text", folder[end:])
+    yield NamePart("text", folder[end:])
 
 
-def _are_of_physics(numbers: Sequence[NamePiece]) -> bool:
+def _are_of_physics(numbers: Sequence[NamePart]) -> bool:
     """Whether the numbers behind one symbol may be a parameter: they count no runs, pieces or states."""
     name = numbers[0].name
-    values = sorted({parameter_number(piece.text) for piece in numbers})
+    values = sorted({parameter_number(part.text) for part in numbers})
     is_word = any(word.fullmatch(name) for word in (RUN_WORD, STEP_WORD, PIECE_WORD))
     # a0, a1, a2: folders that somebody counted.
     is_count = len(values) > 1 and values in (list(range(len(values))), list(range(1, len(values) + 1)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ingest.contents.axis_names import SPACE_NAME, TIME_NAME, space_name
+from ingest.contents.axis_names import TIME_NAME, space_name
 from ingest.contents.listing import ArrayInfo, list_arrays
 from ingest.formats.arrays import whole
 from ingest.formats.npz import ONLY, open_npy
@@ -185,26 +185,3 @@ def _is_field(each: ArrayInfo) -> bool:
     is_time = bool(TIME_NAME.fullmatch(each.name)) and each.name != "T"
     is_bounds = each.name.endswith(("_bnds", "_bounds"))
     return len(each.values) >= 2 and not (is_time or is_bounds or is_mesh) and each.fault is None
-
-
-def common_ends(texts: Sequence[str]) -> tuple[int, int]:
-    """How many letters all texts have in common at the start and at the end, up to the bounds of words.
-
-    Words that are axes alone, as in vel_x and vel_y, are no names: they take the word before.
-
-    >>> common_ends(["flow_rho_{}.npy", "flow_u_{}.npy"]), common_ends(["vel_x.h5", "vel_y.h5"])
-    ((5, 7), (0, 3))
-    """
-    shortest = min(map(len, texts))
-    start = next((at for at in range(shortest) if len({text[at] for text in texts}) > 1), shortest)
-    room = shortest - start
-    end = next((at for at in range(room) if len({text[len(text) - 1 - at] for text in texts}) > 1), room)
-    first = texts[0]
-    while start and first[start - 1] not in "_-.}":
-        start -= 1
-    while end and first[len(first) - end] not in "_-.{":
-        end -= 1
-    words = [text[start : len(text) - end] for text in texts]
-    if start and all(SPACE_NAME.fullmatch(word) for word in words) and "}" not in first[:start]:
-        start = max(first.rfind(mark, 0, start - 1) for mark in "_-.") + 1
-    return start, end
