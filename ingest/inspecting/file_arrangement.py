@@ -39,6 +39,10 @@ class FileArrangement:
         return self.files[0]
 
     @cached_property
+    def paths(self) -> frozenset[Path]:
+        return frozenset(file.path for file in self.files)
+
+    @cached_property
     def kinds(self) -> list[PartKind]:
         """The kind of each part."""
         return [part.kind for part in self.first.parts]

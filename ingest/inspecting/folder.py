@@ -57,13 +57,12 @@ def look_through(folder: Path) -> FolderContents:
     found = data_files(folder)
     if not found:
         raise _nothing_to_read(folder)
-    series = [path for path in found if not _holds_a_state_again(path, folder)]
-    arranged = _arranged_alone(folder, series or found)
-    if len(series) < len(found) and not _holds_runs(contents_of(arranged)):
+    once = [path for path in found if not _holds_a_state_again(path, folder)]
+    arranged = _arranged_alone(folder, once or found)
+    if len(once) < len(found) and not _holds_runs(contents_of(arranged)):
         # Grids and masks alone are next to the restart files that are the run.
         arranged = _arranged_alone(folder, found)
-    sources = {path for path in found if path not in _without_sources(found, arranged)}
-    return with_others(contents_of(arranged), folder, [path for path in found if path not in sources])
+    return with_others(contents_of(arranged), folder, _without_sources(found, arranged))
 
 
 def _holds_a_state_again(path: Path, folder: Path) -> bool:
@@ -88,8 +87,7 @@ def _arranged_alone(folder: Path, found: list[Path]) -> FileArrangement:
     if streams:
         alone = [path for path in alone if path not in streams]
         arranged = _arranged(folder, [file.path for file in arranged.files if file.path not in streams])
-    taken = {file.path for file in arranged.files}
-    others = [path for path in alone if path not in taken]
+    others = [path for path in alone if path not in arranged.paths]
     if others and contents_of(arranged).kind == "states":
         series = _arranged(folder, others)
         if hold_more_frames(contents_of(series), contents_of(arranged)):
@@ -131,12 +129,13 @@ def _without_sources(found: list[Path], arranged: FileArrangement) -> list[Path]
 
     Only files that stand apart from the largest family are opened: a master is rarely named as its sources.
     """
-    family = {file.path for file in arranged.files}
-    apart = [path for path in found if path not in family and path.is_file()][:MANY_OPENED]
+    apart = [path for path in found if path not in arranged.paths and path.is_file()][:MANY_OPENED]
     sources: set[Path] = set()
     for path in filter(is_hdf5, apart):
         sources.update(source.resolve() for source in virtual_sources(path))
-    return [path for path in found if not sources or path.resolve() not in sources] or found
+    if not sources:
+        return found
+    return [path for path in found if path.resolve() not in sources] or found
 
 
 def _nothing_to_read(folder: Path) -> SourceError:
