@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from ingest.building.fingerprint import BLOCK, BLOCKS, digest_with, newest
 from ingest.formats.natural_sort import natural
-from ingest.formats.run_files import files_of_run, runs_among
+from ingest.formats.run_files import RunFiles, files_of_run, runs_among
 from ingest.formats.side_files import find_side_file, split_side_file
 from ingest.formats.side_lists import split_list_file
 from ingest.formats.walk import FileTree, UnreadablePath, escaped, is_utf8, walk
@@ -25,9 +25,6 @@ from ingest.source import find
 from ingest.split_names import split_in_own_path
 from shards.errors import MismatchError, SourceError
 from shards.schema import Split, split_called
-
-BLOCK = 64 * 1024
-BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
 
     start = start.absolute().parent if start.name in MARKERS else start
     if isinstance(start, RemotePath):
-        _require_alone(recipe, start)
+        _require_readable_behind_a_url(recipe, start)
     if names_parts(recipe.files):
         return _runs(recipe, start)
 
@@ -104,7 +101,7 @@ def find_inputs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
     return _in_order(root, _with_splits_of_names(recipe, files), unreadable)
 
 
-def _require_alone(recipe: Recipe, start: RemotePath) -> None:
+def _require_readable_behind_a_url(recipe: Recipe, start: RemotePath) -> None:
     """Raises SourceError for what is not read behind a URL: a run in several files, side files."""
     if names_parts(recipe.files):
         reason = f"a run in several files ({recipe.files}) is not read behind a URL"
@@ -163,11 +160,16 @@ def _runs(recipe: Recipe, start: Path) -> tuple[InputFile, ...]:
 
     inputs = []
     for run in runs:
-        first, *others = (marker(file.path) or file.path for file in run.files)
-        companions = (*others, *_side_files(recipe, first, run.files[0].parts))
-        inputs.append(_input(root, first, _split_of(run.first, recipe, root), companions, run.name))
+        first, *companions = _read_together(recipe, run)
+        inputs.append(_input(root, first, _split_of(run.first, recipe, root), tuple(companions), run.name))
 
     return _in_order(root, _with_splits_of_names(recipe, inputs), unreadable)
+
+
+def _read_together(recipe: Recipe, run: RunFiles) -> tuple[Path, ...]:
+    """The files of a run in order, and those next to the data."""
+    own = tuple(marker(file.path) or file.path for file in run.files)
+    return (*own, *_side_files(recipe, own[0], run.files[0].parts))
 
 
 def _with_splits_of_names(recipe: Recipe, files: list[InputFile]) -> list[InputFile]:
@@ -257,35 +259,27 @@ def _input(
     if not is_utf8(path):
         return _faulty(root, path, "the name is not UTF-8; rename the file, or its folder")
 
-    relative = path.relative_to(root).as_posix()
+    # The source reports later why it cannot be read, and only this file is left out.
+    unread = InputFile(root, path.relative_to(root).as_posix(), split, 0, 0, "", run)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise OSError("a pipe or a device, which may never end")
-        modified, digest_of_all = newest(path, companions), _digest_with(path, companions)
-        return InputFile(
-            root=root,
-            path=relative,
-            split=split,
+            # A pipe or a device may never end.
+            return unread
+        return replace(
+            unread,
             bytes=status.st_size,
-            modified=modified,
-            digest=digest_of_all,
-            run=run,
+            modified=newest(path, companions),
+            digest=digest_with(path, companions),
             wholly_in_digest=not companions and status.st_size <= BLOCKS * BLOCK,
         )
     except OSError:
-        # A broken link, a pipe, or no permission: the source reports it later, and only this file is left
-        # out.
-        return InputFile(root, relative, split, 0, 0, "", run)
+        # A broken link, or no permission.
+        return unread
 
 
 def _faulty(root: Path, path: Path, fault: str) -> InputFile:
     return InputFile(root, escaped(path.relative_to(root)) or ".", None, 0, 0, "", fault=fault)
-
-
-def newest(path: Path, companions: tuple[Path, ...]) -> int:
-    """The latest modification time of a file and its companions, in nanoseconds."""
-    return max(place.stat().st_mtime_ns for place in (path, *companions))
 
 
 def require_unchanged(recipe: Recipe, file: InputFile) -> None:
@@ -293,12 +287,8 @@ def require_unchanged(recipe: Recipe, file: InputFile) -> None:
     if not file.digest:
         return
 
-    if file.run:
-        run = files_of_run(file.place, NamePattern(recipe.files))
-        companions = tuple(marker(other.path) or other.path for other in run.files[1:]) if run else ()
-        companions = (*companions, *_side_files(recipe, file.place, run.files[0].parts if run else None))
-    else:
-        companions = _companions(recipe, file.place)
+    run = files_of_run(file.place, NamePattern(recipe.files)) if file.run else None
+    companions = _read_together(recipe, run)[1:] if run else _companions(recipe, file.place)
 
     try:
         size, modified = file.place.stat().st_size, newest(file.place, companions)
@@ -310,27 +300,3 @@ def require_unchanged(recipe: Recipe, file: InputFile) -> None:
             f"{file.place}: has changed while it was read; run the same command again when no process writes "
             "to it"
         )
-
-
-def _digest_with(path: Path, companions: tuple[Path, ...]) -> str:
-    """Digest of a file and its companions, with as many blocks in total as for one file."""
-    if not companions:
-        return digest(path)
-    result = hashlib.sha256(digest(path).encode())
-    for place in companions:
-        name = os.path.relpath(place, path.parent)
-        result.update(f"{name} {digest(place, max(1, BLOCKS // len(companions)))} ".encode())
-    return result.hexdigest()
-
-
-def digest(path: Path, blocks: int = BLOCKS) -> str:
-    """SHA-256 of the size and of up to 64 evenly spaced blocks: the cost does not grow with the file."""
-    size = path.stat().st_size
-    result = hashlib.sha256(str(size).encode())
-    # Without a buffer, only these blocks are fetched of a large file behind a URL.
-    buffering = 0 if size > blocks * BLOCK else -1
-    with path.open("rb", buffering) as file:
-        for number in range(blocks):
-            file.seek(max(0, size - BLOCK) * number // max(1, blocks - 1))
-            result.update(file.read(BLOCK))
-    return result.hexdigest()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ingest.building.build import build as build_plan
-from ingest.building.inputs import digest
+from ingest.building.fingerprint import digest
 from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.catalogue import find_recipe

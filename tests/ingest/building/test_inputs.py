@@ -9,7 +9,8 @@ import pytest
 import zarr
 
 from ingest.building.caveats import caveats
-from ingest.building.inputs import BLOCK, digest, find_inputs, split_of_root
+from ingest.building.fingerprint import BLOCK, digest
+from ingest.building.inputs import find_inputs, split_of_root
 from ingest.catalogue import find_recipe
 from ingest.recipe import Recipe
 from shards.errors import SourceError
