@@ -48,7 +48,9 @@ class _PreparedTrajectory:
 
 
 @dataclass(frozen=True)
-class _WrittenPart:
+class _WrittenTrajectory:
+    """What index and card need of a trajectory that is on the disk."""
+
     entry: Entry
     origin: Origin
     frames: FrameStatistics
@@ -72,13 +74,15 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
     keep_freed_memory()
     _withdraw(record_path(dataset, part.name))
     writer = part_writer(plan.packaging, dataset, part.split, part.name, plan.schema.grid)
-    written: list[_WrittenPart] = []
+    written: list[_WrittenTrajectory] = []
     quarantine: list[QuarantineEntry] = []
     answered = True
 
     def write(prepared: _PreparedTrajectory) -> None:
         origin = prepared.encoded.document.trajectory.origin
-        written.append(_WrittenPart(writer.add(prepared.encoded), origin, prepared.frames, prepared.static))
+        written.append(
+            _WrittenTrajectory(writer.add(prepared.encoded), origin, prepared.frames, prepared.static)
+        )
 
     try:
         for path, group in _by_file(part.trajectories):
@@ -98,7 +102,7 @@ def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLA
 
 
 def _withdraw(record: Path) -> None:
-    """Removes the index durably, so that it cannot come back after a loss of power and list missing files."""
+    """Removes a record durably, so that it cannot come back after a loss of power and list missing files."""
     if record.exists():
         record.unlink()
         settle(record.parent)
@@ -124,7 +128,7 @@ def _by_file(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Iterator
 def _record(
     plan: BuildPlan,
     part: Part,
-    written: list[_WrittenPart],
+    written: list[_WrittenTrajectory],
     files: tuple[FileRecord, ...],
     quarantine: list[QuarantineEntry],
 ) -> PartRecord:
@@ -146,7 +150,7 @@ def _record(
     )
 
 
-def _outliers(item: _WrittenPart) -> Iterator[str]:
+def _outliers(item: _WrittenTrajectory) -> Iterator[str]:
     origin = item.origin
     for channel, found in item.frames.outliers.items():
         yield (
