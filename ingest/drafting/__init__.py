@@ -6,6 +6,7 @@ __all__ = [
     "dataset_name",
     "draft",
     "layout_lines",
+    "mask_lines",
     "recipe_keys",
     "recipe_reference",
     "scalars",

@@ -14,6 +14,7 @@ from ingest.contents.solvers import Solver
 from ingest.drafting.axes import AxisLines
 from ingest.drafting.dataset_name import dataset_name
 from ingest.drafting.layout_lines import layout_lines
+from ingest.drafting.mask_lines import mask_lines
 from ingest.drafting.scalars import scalar_lines
 from ingest.drafting.side_numbers import SideNumbers
 from ingest.drafting.splits import split_lines
@@ -77,7 +78,7 @@ class DraftText:
         )
         lines += self._unused()
         lines += self._excluded()
-        lines += self._mask()
+        lines += mask_lines(self._reader, self.layout.fields, self._variable, self._holes)
         lines += [] if self.layout.split_names else split_lines(self.runs, self.path)
         for each in fields:
             lines += self._field(each)
@@ -128,17 +129,9 @@ class DraftText:
     def _files(self) -> Iterator[str]:
         """The pattern of file names, if it must be stated, and the files that it does not match."""
         if self.folder is None:
-            usual = any(self.path.match(pattern) for pattern in find("arrays").PATTERNS)
-            if self.side.need_parts:
-                yield line("files", f"{{run}}{self.path.suffix}")
-                return
-            lists = [each.place for each in self.layout.lists.all if each.place]
-            if any(place.endswith(self.path.suffix) for place in lists):
-                # A pattern would take the lists as well.
-                yield line("files", self.path.name)
-                return
-            if self.path.is_file() and not usual and self.path.name not in MARKERS:
-                yield f"{line('files', f'*{self.path.suffix}' if self.path.suffix else self.path.name)}"
+            own = self._pattern_of_one_file()
+            if own:
+                yield line("files", own)
             return
         yield f"# {printable(self.folder.words)}"
         if self.folder.doubt:
@@ -148,6 +141,19 @@ class DraftText:
             count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
             said = "CHECK: not taken, with fields in them" if self.folder.others_hold_fields else "Not taken"
             yield f"# {said}, {count} files: {printable(', '.join(self.folder.others[:9]))}{more}"
+
+    def _pattern_of_one_file(self) -> str:
+        """The pattern for a file that is drafted alone; empty where the usual patterns take it."""
+        suffix = self.path.suffix
+        if self.side.need_parts:
+            return f"{{run}}{suffix}"
+        if any(each.place and each.place.endswith(suffix) for each in self.layout.lists.all):
+            # A pattern would take the lists as well.
+            return self.path.name
+        is_usual = any(map(self.path.match, find("arrays").PATTERNS)) or self.path.name in MARKERS
+        if is_usual or not self.path.is_file():
+            return ""
+        return f"*{suffix}" if suffix else self.path.name
 
     def _excluded(self) -> Iterator[str]:
         """The tables of files that fit the pattern, but hold a state of the others again."""
@@ -166,50 +172,6 @@ class DraftText:
         kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)
         if kind:
             yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
-
-    def _mask(self) -> list[str]:
-        """The lines of a mask: from an array that looks like one, or from cells with NaN."""
-        found = [each for each in self.layout.fields if is_mask(each)]
-        masks = [each for each in found if not self._reader.is_uniform(each)]
-        holes = self._holes
-        if masks:
-            first = min(masks, key=lambda each: len(each.words))
-            others = [each.array.stored for each in masks if each is not first]
-            rule: dict[str, object] = {
-                "stored": first.array.stored,
-                "solid": self._reader.solid_where(first, self._variable),
-                "layout": " ".join(first.words),
-            }
-            said = (
-                f"# DECIDE: if {printable(first.array.name)} marks solid cells, uncomment; "
-                "which values are solid: nonzero, zero, negative or positive?"
-            )
-            also = [f"# (or one of {printable(', '.join(others))})"] if others else []
-        elif holes:
-            stored, hole = next(iter(holes.items()))
-            place = next(each for each in self._variable if each.array.stored == stored)
-            rule = {"stored": stored, "solid": "nan", "layout": " ".join(place.words)}
-            said = f"# DECIDE: {printable(stored)} has no value in {hole.cells} cells"
-            said += ": uncomment if they are land or a body."
-            also = []
-            if hole.is_padded:
-                name = printable(stored)
-                said = (
-                    f"# FIX: {name} has no values in its last frames: runs padded to one length, or a failed"
-                )
-                return ["", said, "# run. Save each run, without these frames, to a file of its own."]
-            if hole.moves:
-                rule["moves"] = True
-                also = [
-                    "# These cells change from frame to frame. With moves = true, a cell that a moving",
-                    "# body covers once is solid in all frames. A failed run looks the same: check its",
-                    "# last frames.",
-                ]
-        elif found:
-            return ["", f"# {printable(found[0].array.name)} has one value everywhere: no [mask] is needed."]
-        else:
-            return []
-        return ["", said, *also, "# [mask]", *(f"# {line(key, value)}" for key, value in rule.items())]
 
     @cached_property
     def _variable(self) -> list[PlacedArray]:
@@ -258,10 +220,9 @@ class DraftText:
 
     def _rests(self, field: DraftField) -> bool:
         """Whether a field never changes while other fields do."""
-        parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
-        resting = [each.array.stored for each in self.layout.variable if self._is_at_rest[each.array.stored]]
-        if self.layout.is_open or len(resting) == len(self.layout.variable):
+        if self.layout.is_open or all(self._is_at_rest.values()):
             return False
+        parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
         return all(self._is_at_rest[part.array.stored] for part in parts)
 
     @cached_property
