@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +15,13 @@ from pydantic import JsonValue
 
 from shards.errors import MismatchError, StoppedError, WalrusError
 from shards.program.console import say
-from shards.program.signals import LastSignal, noticed
+from shards.program.signals import noticed
 from shards.schema import AtLeastOne, Positive, checked
 from walrus.batch import Batch
 from walrus.device import device
 from walrus.reading.plan import MicroBatch, StreamPlan
 from walrus.reading.stream import Shards, stream
+from walrus.training.checkpoint_weights import CheckpointWeights
 from walrus.training.checkpoint_writer import CheckpointWriter
 from walrus.training.compiled_blocks import compile_blocks, pass_shapes, warm_up
 from walrus.training.distributed import sum_over_ranks
@@ -70,37 +70,6 @@ Report = Callable[[StepRecord], None]
 Batches = Iterator[tuple[MicroBatch, Batch]]
 
 
-@dataclass(frozen=True)
-class CheckpointWeights:
-    """Reads the weights of a network from the last checkpoint of a run.
-
-    `shapes` are those of the parameters that are trained. `rest` are the weights that are not trained, and so
-    in no checkpoint. `kind` is WEIGHT or AVERAGE.
-    """
-
-    run: Path
-    shapes: dict[str, torch.Size]
-    rest: dict[str, torch.Tensor]
-    kind: str
-
-    @classmethod
-    def of(cls, objective: TrainingObjective, run: Path, kind: str) -> CheckpointWeights:
-        """Copies the shapes and the untrained weights of an objective, before it trains."""
-        shapes = {name: value.shape for name, value in objective.named_parameters() if value.requires_grad}
-        rest = {name: value.clone() for name, value in objective.state_dict().items() if name not in shapes}
-        return cls(run, shapes, rest, kind)
-
-    def read(self) -> dict[str, torch.Tensor]:
-        """All weights, by their names in the network."""
-        saved = RunCheckpoint.last(self.run / CHECKPOINTS)
-        if saved is None:
-            raise MismatchError(
-                f"{self.run}: holds no checkpoint after training; is the folder shared by all machines?"
-            )
-        values = saved.tensors(self.kind, self.shapes) | self.rest
-        return {name.removeprefix("network."): value for name, value in values.items()}
-
-
 def fit(
     objective: TrainingObjective,
     *,
@@ -127,7 +96,6 @@ def fit(
     signal StoppedTogetherError, with a checkpoint.
     """
     is_first = dist.get_rank() == 0
-    engine_settings.check_machine(gpu=torch.cuda.is_available())
     plan.check(objective.rank)
     first, last = _first_and_last(run, schedule, stop_at, saved)
     weights = CheckpointWeights.of(objective, run, AVERAGE if engine_settings.ema else WEIGHT)
@@ -152,13 +120,14 @@ def fit(
             count_step()
 
             done = step + 1
-            stopped = _anyone_stopped(notice, writer)
+            stopped, still_writing = _on_any_rank(notice.signal is not None, writer.is_writing)
+            if not still_writing:
+                writer.finish()
             is_best = early_stopping is not None and early_stopping.is_better(done, last=done == last)
             needed_now = stopped or is_best
             if needed_now or done % settings.checkpoint_every == 0 or done == last:
-                _save(engine, writer, done, identity or {}, shards)
-                if needed_now or not settings.async_checkpoints:
-                    writer.finish()
+                wait = needed_now or not settings.async_checkpoints
+                _save(engine, writer, done, identity or {}, shards, wait=wait)
             if early_stopping and is_best and is_first:
                 early_stopping.keep(weights.read())
             if early_stopping and early_stopping.is_over:
@@ -189,6 +158,7 @@ def _engine(
     saved: RunCheckpoint | None,
 ) -> Engine:
     """The engine on the device of this rank, with its blocks compiled if asked for."""
+    engine_settings.check_machine(gpu=torch.cuda.is_available())
     objective.to(device())
     if engine_settings.compile:
         _compile(objective, plan, shards, engine_settings)
@@ -231,24 +201,22 @@ def _first_and_last(
     return first, last
 
 
-def _save(engine: Engine, writer: CheckpointWriter, step: int, identity: Identity, shards: Shards) -> None:
-    """Starts to write a checkpoint of the state after `step` steps."""
+def _save(
+    engine: Engine, writer: CheckpointWriter, step: int, identity: Identity, shards: Shards, *, wait: bool
+) -> None:
+    """Starts to write a checkpoint of the state after `step` steps; with `wait`, until it is written."""
     # A dataset that was rebuilt may have other values than those with which the run started.
     for dataset in shards.datasets.values():
         dataset.require_unchanged()
     parts = {part: dict(values) for part, values in identity.items()}
     writer.begin(Checkpoint(step, dist.get_world_size(), engine.updates, parts), engine.fragments())
-
-
-def _anyone_stopped(notice: LastSignal, writer: CheckpointWriter) -> bool:
-    """Whether any rank got a stop signal, which may reach the ranks in different steps.
-
-    It also finishes the checkpoint that is being written, once all ranks have written their part.
-    """
-    signals, writing = sum_over_ranks([float(notice.signal is not None), float(writer.is_writing)])
-    if not writing:
+    if wait:
         writer.finish()
-    return signals > 0
+
+
+def _on_any_rank(*facts: bool) -> tuple[bool, ...]:
+    """Whether each of these is so on any rank: a signal may reach the ranks in different steps."""
+    return tuple(count > 0 for count in sum_over_ranks([float(fact) for fact in facts]))
 
 
 def _step(
