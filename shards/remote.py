@@ -187,8 +187,8 @@ class RemoteFiles:
 
     def _attempt(self, path: str, act: Callable[[str], T], done: str = "fetched") -> T:
         """Calls `act` with the address of a path, several times if it fails; then raises ShardError."""
-        place = self._place(path)
-        for wait in (*WAITS, None):
+        place, waits = self._place(path), iter(WAITS)
+        while True:
             try:
                 return act(place)
             except FileNotFoundError as error:
@@ -199,17 +199,17 @@ class RemoteFiles:
             except Exception as error:
                 if isinstance(error, OSError) and error.errno in OF_THIS_DISK:
                     raise
-                if wait is None:
-                    if isinstance(error, ShardError):
-                        raise
-                    reason = self._without_secrets(" ".join(str(error).split())) or type(error).__name__
-                    raise ShardError(
-                        f"{self.where(path)}: cannot be {done} ({reason}) in {len(WAITS) + 1} attempts; "
-                        "check the network and run again"
-                    ) from error
-                time.sleep(wait)
-
-        raise AssertionError("unreachable")
+                wait = next(waits, None)
+                if wait is not None:
+                    time.sleep(wait)
+                    continue
+                if isinstance(error, ShardError):
+                    raise
+                reason = self._without_secrets(" ".join(str(error).split())) or type(error).__name__
+                raise ShardError(
+                    f"{self.where(path)}: cannot be {done} ({reason}) in {len(WAITS) + 1} attempts; "
+                    "check the network and run again"
+                ) from error
 
     @cached_property
     def _system(self) -> Any:

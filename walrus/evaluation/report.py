@@ -144,12 +144,10 @@ def _summary(evaluation: Evaluation) -> list[ScoreRow]:
 
 def _all_windows(evaluation: Evaluation, channel: str = ALL) -> list[ScoreRow]:
     """Every window; of those with equal steps, because the rollouts end there, only the first."""
-    scores = evaluation.scores
-    windows = {
-        steps: window for window, steps in reversed(list(zip(scores.windows, scores.steps, strict=True)))
-    }
-    names = {window: window_words(steps or ()) for steps, window in windows.items()}
-    return [_row(evaluation, window, names[window], channel) for window in scores.windows if window in names]
+    windows: dict[tuple[int, int] | None, str] = {}
+    for window, steps in zip(evaluation.scores.windows, evaluation.scores.steps, strict=True):
+        windows.setdefault(steps, window)
+    return [_row(evaluation, window, window_words(steps or ()), channel) for steps, window in windows.items()]
 
 
 def _row(
