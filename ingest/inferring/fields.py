@@ -231,39 +231,54 @@ def _ends_with_axis(name: str, axes: Words) -> bool:
 
 def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
     """The fields in one array: a scalar, a vector, a tensor, or one field per channel."""
-    path, count, name = each.array.stored, each.channels, _plain(each.array.name)
-    dimensions = len(axes)
-    constant, unit = each.constant, each.array.unit
-    one = count == 1
-    rank = 0 if one else {dimensions: 1, dimensions**2: 2}.get(count, -1)
-    names = each.array.channels if len(each.array.channels) == count else ()
-    if rank > 0 and names:
-        rank = -1
-    # Two axes of components are a tensor, whatever its name: Q [t, x, y, 2, 2] of a nematic.
-    is_stack = name.lower() in STACKS and each.words.count(CHANNEL) == 1
-    if rank > 0 and (is_stack or dimensions == 1):
-        rank = -1
-    if rank == 2 and each.words.count(CHANNEL) == 1 and each.words.index(CHANNEL) < len(each.words) - 1:
-        # Four layers or species before the axes of the grid are not a tensor.
-        rank = -1
-
-    if rank >= 0:
-        doubt = "" if one else f"{count} components taken for a {'vector' if rank == 1 else 'tensor'}"
-        if rank == 1 and name.lower() != "u":
-            name = VECTORS.get(name.lower(), name)
-        stored = _in_order_of_axes(path, axes) if rank == 1 else (path,)
-        if len(stored) > 1:
-            doubt = f"its components are taken for {', '.join(sorted(map(letter, axes)))} in this order"
-        yield DraftField(name, rank, stored, each.words, constant, doubt, unit)
+    rank = _rank_of(each, len(axes))
+    if rank is None:
+        yield from _field_per_channel(each)
         return
+    name, doubt = _plain(each.array.name), ""
+    if rank > 0:
+        doubt = f"{each.channels} components taken for a {'vector' if rank == 1 else 'tensor'}"
+    if rank == 1 and name.lower() != "u":
+        name = VECTORS.get(name.lower(), name)
+    stored = _in_order_of_axes(each.array.stored, axes) if rank == 1 else (each.array.stored,)
+    if len(stored) > 1:
+        doubt = f"its components are taken for {', '.join(sorted(map(letter, axes)))} in this order"
+    yield DraftField(name, rank, stored, each.words, each.constant, doubt, each.array.unit)
 
-    for channel in range(count if each.words.count(CHANNEL) == 1 else 0):
-        doubt = f"channel {channel} of {count}: name it"
+
+def _rank_of(each: PlacedArray, dimensions: int) -> int | None:
+    """The rank of an array that is one field; None if its channels are fields of their own."""
+    if each.channels == 1:
+        return 0
+    rank = {dimensions: 1, dimensions**2: 2}.get(each.channels)
+    # Two axes of components are a tensor, whatever its name: Q [t, x, y, 2, 2] of a nematic.
+    if each.words.count(CHANNEL) == 1:
+        is_stack = _plain(each.array.name).lower() in STACKS
+        # Four layers or species before the axes of the grid are not a tensor.
+        are_layers = rank == 2 and each.words[-1] != CHANNEL
+        if is_stack or are_layers:
+            return None
+    return None if _names_of_channels(each) else rank
+
+
+def _names_of_channels(each: PlacedArray) -> tuple[str, ...]:
+    """The names of the channels of an array, as its file lists them; none if it does not."""
+    names = each.array.channels
+    return names if len(names) == each.channels else ()
+
+
+def _field_per_channel(each: PlacedArray) -> Iterator[DraftField]:
+    """A scalar for each channel of an array; none if it has channels along several axes."""
+    if each.words.count(CHANNEL) != 1:
+        return
+    names, count = _names_of_channels(each), each.channels
+    for channel in range(count):
         if names:
-            doubt = f"channel {channel} of {count}, as the file lists them"
-        stored = (f"{path}[{channel}]",)
-        said = _plain(names[channel]) if names else f"{name}_{channel}"
-        yield DraftField(said, 0, stored, each.words, constant, doubt, unit)
+            name, doubt = _plain(names[channel]), f"channel {channel} of {count}, as the file lists them"
+        else:
+            name, doubt = f"{_plain(each.array.name)}_{channel}", f"channel {channel} of {count}: name it"
+        stored = (f"{each.array.stored}[{channel}]",)
+        yield DraftField(name, 0, stored, each.words, each.constant, doubt, each.array.unit)
 
 
 def _in_order_of_axes(path: str, axes: Words) -> tuple[str, ...]:
