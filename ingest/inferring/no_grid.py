@@ -108,42 +108,60 @@ def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
 
 def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, dimension: str = "") -> str:
     """Why a single axis of so many cells is no axis, where the file says where each cell is."""
+    name = dimension.rpartition("/")[2]
+    reason = (
+        _positions(listed, cells)
+        or _flattened(arrays, listed, cells)
+        or _healpix(arrays, listed, cells, name)
+        or _points(arrays, listed)
+        or spectrum(listed, cells, dimension)
+    )
+    if not reason and OTHER_NAME.fullmatch(name):
+        return f"the dimension {printable(dimension)} is a list of cells or points; {INTERPOLATE}"
+    return reason
+
+
+def _positions(listed: tuple[ArrayInfo, ...], cells: int) -> str:
+    """An array with the position of each cell, or of each particle at each time."""
     lengths = ((cells, 2), (cells, 3), (2, cells), (3, cells))
     positions = [each for each in listed if POSITIONS.search(each.name)]
-    placed = next((each for each in positions if each.lengths in lengths), None)
-    if placed is not None:
-        is_sensor = re.search(_SENSOR, placed.name, re.IGNORECASE)
-        said = PROBES if is_sensor else UNSTRUCTURED
-        return f"{printable(placed.path)} says where {cells} {'points' if is_sensor else 'cells'} are: {said}"
-    moving = next((each for each in positions if each.lengths[1:] in lengths), None)
-    if moving is not None:
-        return (
-            f"{printable(moving.path)} says where {cells} particles are at each time; expected a grid with "
-            "axes; bin them onto one first (scipy.stats.binned_statistic_dd)"
-        )
+    for each in positions:
+        if each.lengths in lengths:
+            is_sensor = re.search(_SENSOR, each.name, re.IGNORECASE)
+            what, said = ("points", PROBES) if is_sensor else ("cells", UNSTRUCTURED)
+            return f"{printable(each.path)} says where {cells} {what} are: {said}"
+    for each in positions:
+        if each.lengths[1:] in lengths:
+            return (
+                f"{printable(each.path)} says where {cells} particles are at each time; expected a grid with "
+                "axes; bin them onto one first (scipy.stats.binned_statistic_dd)"
+            )
+    return ""
+
+
+def _flattened(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int) -> str:
+    """A grid written as a list, where the file states its shape."""
     shape = _stated_shape(arrays, listed, cells)
-    if shape:
-        grid = " by ".join(map(str, shape))
-        return (
-            f"an axis of {cells} values, which the file states to be a grid of {grid}; expected an axis for "
-            "each; give every array that shape (numpy.reshape)"
-        )
-    mapping = [
-        arrays.attributes(each.path).get("grid_mapping_name")
-        for each in listed
-        if each.size == 1 and not each.fault
-    ]
-    sides = round((cells / 12) ** 0.5)
-    named = bool(_HEALPIX.match(dimension.rpartition("/")[2])) and 12 * sides**2 == cells
-    if "healpix" in mapping or (named and sides & (sides - 1) == 0 and sides > 1):
-        return (
-            f"{cells} cells of HEALPix, a list of cells on the globe; expected a grid with axes; interpolate "
-            "to latitudes and longitudes first (healpy.get_interp_val)"
-        )
-    reason = _points(arrays, listed) or spectrum(listed, cells, dimension)
-    if not reason and OTHER_NAME.fullmatch(dimension.rpartition("/")[2]):
-        reason = f"the dimension {printable(dimension)} is a list of cells or points; {INTERPOLATE}"
-    return reason
+    if not shape:
+        return ""
+    grid = " by ".join(map(str, shape))
+    return (
+        f"an axis of {cells} values, which the file states to be a grid of {grid}; expected an axis for "
+        "each; give every array that shape (numpy.reshape)"
+    )
+
+
+def _healpix(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, dimension: str) -> str:
+    """A sphere divided by HEALPix, as an attribute states, or as a name and the number of cells say."""
+    single = [each for each in listed if each.size == 1 and not each.fault]
+    mappings = [arrays.attributes(each.path).get("grid_mapping_name") for each in single]
+    numbers = [12 * 4**order for order in range(1, 30)]
+    if "healpix" not in mappings and not (_HEALPIX.match(dimension) and cells in numbers):
+        return ""
+    return (
+        f"{cells} cells of HEALPix, a list of cells on the globe; expected a grid with axes; interpolate "
+        "to latitudes and longitudes first (healpy.get_interp_val)"
+    )
 
 
 def _stated_shape(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int) -> tuple[int, ...]:
