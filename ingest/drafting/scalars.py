@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,38 +99,51 @@ def scalar_lines(
         for name, each in stated.items()
         if each.place not in again
     }
-    sure = {name: each for name, each in kept.items() if each.is_physics and not each.lacks}
-    taken = []
-    for name, each in sure.items():
-        said = f"{line(name, each.place)}  # {each.span}"
-        taken.append(f"# {said}; {each.question}" if each.question else said)
-    left = {name: printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics}
-    counts = [said for name, said in left.items() if not may_be_parameter(name)]
-    others = [said for name, said in left.items() if may_be_parameter(name)]
+    return _table(kept, unsure, states)
+
+
+def _table(
+    kept: Mapping[str, DraftParameter], unsure: Sequence[NamedParameter], states: Sequence[str]
+) -> list[str]:
+    """The table with the parameters of the physics, and comments on what a person may add."""
+    physics = {name: each for name, each in kept.items() if each.is_physics}
+    lacking = {name: each for name, each in physics.items() if each.lacks}
+    taken = [_line_of(name, each) for name, each in physics.items() if not each.lacks]
     comments = [
-        f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure
+        *(f"# {line(part.name, part.place)}  # {part.text}; CHECK: uncomment a parameter" for part in unsure),
+        *(
+            f"# {line(name, each.place)}  # {each.span}; CHECK: some runs have none, and would be left out"
+            for name, each in lacking.items()
+        ),
+        *_left_out(kept, states),
     ]
-    absent = {name: each for name, each in kept.items() if each.is_physics and each.lacks}
-    comments += [
-        f"# {line(name, each.place)}  # {each.span}; CHECK: some runs have none, and would be left out"
-        for name, each in absent.items()
-    ]
+    if taken:
+        said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
+        return ["", "[scalars]", said, *taken, *comments]
+    if unsure or lacking:
+        return ["", "[scalars]", *comments]
+    return ["", *comments] if comments else []
+
+
+def _line_of(name: str, parameter: DraftParameter) -> str:
+    """A parameter of the table; as a comment, if a person must decide about its place."""
+    said = f"{line(name, parameter.place)}  # {parameter.span}"
+    return f"# {said}; {parameter.question}" if parameter.question else said
+
+
+def _left_out(kept: Mapping[str, DraftParameter], states: Sequence[str]) -> Iterator[str]:
+    """Comments with the numbers that are no parameters: those of states, of the program, and settings."""
+    left = {name: printable(f"{name} = {each.span}") for name, each in kept.items() if not each.is_physics}
+    of_program = [said for name, said in left.items() if not may_be_parameter(name)]
+    others = [said for name, said in left.items() if may_be_parameter(name)]
     if states:
-        comments.append(
-            f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
-        )
-    if counts:
-        comments.append(
-            f"# Left out, because they belong to the program and not to the physics: {', '.join(counts[:20])}"
-        )
+        yield f"# Left out, because files of one run differ in them: {printable(', '.join(states[:20]))}"
+    if of_program:
+        listed = ", ".join(of_program[:20])
+        yield f"# Left out, because they belong to the program and not to the physics: {listed}"
     if others:
         said = "# Left out, because whole numbers that are the same in all runs may be settings"
-        comments.append(f"{said}: {', '.join(others[:20])}")
-    if not taken:
-        header = ["[scalars]"] if unsure or absent else []
-        return ["", *header, *comments] if comments else []
-    said = "# CHECK: keep what is a parameter of the physics, and name it as others do."
-    return ["", "[scalars]", said, *taken, *comments]
+        yield f"{said}: {', '.join(others[:20])}"
 
 
 def _again_in_names(
