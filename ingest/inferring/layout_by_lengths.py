@@ -54,57 +54,81 @@ def layout_by_lengths(
     if best is None:
         return None
 
-    model, candidate = best
-    # Of orders that are as likely, the one with the fewest channels is drafted: it has the fewest fields.
-    # Of these, a volume is drafted: it is easier to remove an axis than to add one.
-    open_orders = sorted(
-        (candidate, *_rivals(model, candidate, lists, numbers)),
+    model, likeliest = best
+    order, *rivals = _orders_to_draft(model, likeliest, others, lists, numbers)
+    layout = _sorted_by(usable, model, order, lists)
+    return replace(
+        layout,
+        time_from=_time_from(model, order, lists, numbers),
+        rivals=tuple(each.words for each in rivals),
+    )
+
+
+def _orders_to_draft(
+    model: ArrayInfo,
+    likeliest: AxisOrder,
+    others: list[ArrayInfo],
+    lists: CoordinateLists,
+    numbers: Mapping[str, float],
+) -> list[AxisOrder]:
+    """The orders that are as likely as each other; the first of them is drafted.
+
+    It is the one with the fewest channels, as it has the fewest fields. Of these, a volume comes first: it is
+    easier to remove an axis than to add one.
+    """
+    orders = sorted(
+        (likeliest, *_rivals(model, likeliest, lists, numbers)),
         key=lambda order: (order.words.count(CHANNEL), -len(order.axes)),
     )
-    channels = with_channels_for_runs(model, open_orders[0], others, lists)
-    if channels is not None and _time_from(model, channels, lists, numbers):
-        open_orders = [channels] if are_named(model, channels) else _different([channels, *open_orders])
-    candidate, *rivals = open_orders
-    lengths = PlacedArray(model, candidate.words).lengths
-    fields, left, on_faces, on_all_faces = [], [], [], []
+    channels = with_channels_for_runs(model, orders[0], others, lists)
+    if channels is None or not _time_from(model, channels, lists, numbers):
+        return orders
+    return [channels] if are_named(model, channels) else _different([channels, *orders])
 
+
+def _sorted_by(
+    usable: list[ArrayInfo], model: ArrayInfo, order: AxisOrder, lists: CoordinateLists
+) -> InferredLayout:
+    """The arrays sorted into fields in the cells, fields on faces, parameters and the rest."""
+    lengths = PlacedArray(model, order.words).lengths
+    fields, left, on_faces, on_all_faces = [], [], [], []
     for each in usable:
-        words = () if each in lists.all or _is_third_mesh(each, lists) else _fit(each, candidate, lengths)
+        if each in lists.all:
+            continue
+        words = () if _is_third_mesh(each, lists) else _fit(each, order, lengths)
         if words:
             fields.append(PlacedArray(each, words))
-        elif each not in lists.all:
-            faces = _on_faces(each, candidate, lengths)
-            all_faces = _on_all_faces(each, candidate, lengths)
-            if faces is not None:
-                on_faces.append(faces)
-            elif all_faces is not None:
-                on_all_faces.append(all_faces)
-            else:
-                left.append(each)
+        elif faces := _on_faces(each, order, lengths):
+            on_faces.append(faces)
+        elif all_faces := _on_all_faces(each, order, lengths):
+            on_all_faces.append(all_faces)
+        else:
+            left.append(each)
 
     scalars = tuple(each for each in left if is_scalar(each, lengths))
     rest = tuple(each for each in left if each not in scalars)
-    axes_from = "From the lengths of the coordinates." if lists.space else ""
-    stored_cells = tuple(lengths[word] for word in candidate.words if word in candidate.axes)
-    if not axes_from and cells == stored_cells:
-        axes_from = "From the numbers of cells that the file states."
-    time_from = _time_from(model, candidate, lists, numbers)
     return InferredLayout(
-        candidate.axes,
-        candidate.words,
-        lengths,
-        lists,
-        tuple(fields),
-        scalars,
-        rest,
-        axes_from,
-        time_from,
-        other_orders=other_orders(model, candidate, lists),
-        other_grids=_other_grids(rest, model, candidate),
+        axes=order.axes,
+        words=order.words,
+        lengths=lengths,
+        lists=lists,
+        fields=tuple(fields),
+        scalars=scalars,
+        rest=rest,
+        axes_from=_axes_from(order, lengths, lists),
+        other_orders=other_orders(model, order, lists),
+        other_grids=_other_grids(rest, model, order),
         on_faces=tuple(on_faces),
         on_all_faces=tuple(on_all_faces),
-        rivals=tuple(each.words for each in rivals),
     )
+
+
+def _axes_from(order: AxisOrder, lengths: Lengths, lists: CoordinateLists) -> str:
+    """From what the axes are known; empty if nothing says it."""
+    if lists.space:
+        return "From the lengths of the coordinates."
+    stored = tuple(lengths[word] for word in order.words if word in order.axes)
+    return "From the numbers of cells that the file states." if lists.cells == stored else ""
 
 
 def _other_grids(
@@ -218,18 +242,18 @@ def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[Arra
     best = None
     best_key: tuple[int, float, int] = (0, 0.0, 0)
     for array in {each.lengths: each for each in others}.values():
-        candidate = _best_candidate(array, lists)
-        if candidate is None:
+        order = _best_order(array, lists)
+        if order is None:
             continue
-        lengths = PlacedArray(array, candidate.words).lengths
-        fitting = sum(_fits(each, candidate, lengths) for each in others)
-        key = (fitting, candidate.score, array.size)
+        lengths = PlacedArray(array, order.words).lengths
+        fitting = sum(_fits(each, order, lengths) for each in others)
+        key = (fitting, order.score, array.size)
         if key > best_key:
-            best, best_key = (array, candidate), key
+            best, best_key = (array, order), key
     return best
 
 
-def _best_candidate(array: ArrayInfo, lists: CoordinateLists) -> AxisOrder | None:
+def _best_order(array: ArrayInfo, lists: CoordinateLists) -> AxisOrder | None:
     """The order of axes with the highest score; None if every score is too low."""
     grouped = array.groups > 1 or bool(array.pattern)
     if len(array.lengths) < (2 if lists.all or grouped else 3):
@@ -238,10 +262,10 @@ def _best_candidate(array: ArrayInfo, lists: CoordinateLists) -> AxisOrder | Non
     return best if best is not None and best.score > WORST else None
 
 
-def _fit(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> Words:
+def _fit(array: ArrayInfo, order: AxisOrder, lengths: Lengths) -> Words:
     """The names of the axes of another array on the same grid; empty if it is not on the grid."""
-    for fit in _parts_of(candidate):
-        if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in candidate.words):
+    for fit in _parts_of(order):
+        if len(fit) != len(array.lengths) or (TRAJECTORY in fit and TRAJECTORY not in order.words):
             continue
         if array.pattern and fit[0] != TIME:
             continue
@@ -252,29 +276,29 @@ def _fit(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> Words:
     return ()
 
 
-def _fits(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> bool:
+def _fits(array: ArrayInfo, order: AxisOrder, lengths: Lengths) -> bool:
     """Whether the array changes in time on this grid, or on the faces of its cells."""
-    in_cells = TIME in _fit(array, candidate, lengths)
-    on_faces = _on_faces(array, candidate, lengths) or _on_all_faces(array, candidate, lengths)
+    in_cells = TIME in _fit(array, order, lengths)
+    on_faces = _on_faces(array, order, lengths) or _on_all_faces(array, order, lengths)
     return in_cells or on_faces is not None
 
 
-def _on_faces(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> PlacedArray | None:
+def _on_faces(array: ArrayInfo, order: AxisOrder, lengths: Lengths) -> PlacedArray | None:
     """The array as one on the faces of the cells, with one value more along one axis; otherwise None."""
-    for axis in candidate.axes:
-        words = _fit(array, candidate, lengths | {axis: lengths[axis] + 1})
+    for axis in order.axes:
+        words = _fit(array, order, lengths | {axis: lengths[axis] + 1})
         if TIME in words and axis in words:
             return PlacedArray(array, words, faces=axis)
     return None
 
 
-def _on_all_faces(array: ArrayInfo, candidate: AxisOrder, lengths: Lengths) -> PlacedArray | None:
+def _on_all_faces(array: ArrayInfo, order: AxisOrder, lengths: Lengths) -> PlacedArray | None:
     """The array as the components on the faces of all axes, with one value more along each; or None."""
-    words = _fit(array, candidate, lengths | {axis: lengths[axis] + 1 for axis in candidate.axes})
-    if TIME not in words or words.count(CHANNEL) != 1 or not set(candidate.axes) <= set(words):
+    words = _fit(array, order, lengths | {axis: lengths[axis] + 1 for axis in order.axes})
+    if TIME not in words or words.count(CHANNEL) != 1 or not set(order.axes) <= set(words):
         return None
     components = array.lengths[words.index(CHANNEL)]
-    return PlacedArray(array, words) if components == len(candidate.axes) > 1 else None
+    return PlacedArray(array, words) if components == len(order.axes) > 1 else None
 
 
 def _parts_of(order: AxisOrder) -> Iterator[Words]:
@@ -304,15 +328,15 @@ def _without(words: Words, gone: tuple[int, ...]) -> Words:
 
 
 def _time_from(
-    model: ArrayInfo, candidate: AxisOrder, lists: CoordinateLists, numbers: Mapping[str, float]
+    model: ArrayInfo, order: AxisOrder, lists: CoordinateLists, numbers: Mapping[str, float]
 ) -> str:
     """The reason why the axis t is time; empty if there is none."""
-    lengths = PlacedArray(model, candidate.words).lengths
+    lengths = PlacedArray(model, order.words).lengths
     if model.pattern:
         return "a state for each number in the names"
     if lists.time is not None and length_of(lists.time) - lengths[TIME] in (0, 1):
         return f"the list of times {lists.time.path}"
-    if model.unlimited == (candidate.words.index(TIME),):
+    if model.unlimited == (order.words.index(TIME),):
         return "the axis that may grow"
     counter = next(
         (name for name, value in numbers.items() if COUNTERS.fullmatch(name) and value == lengths[TIME]), ""
