@@ -66,17 +66,17 @@ def inspect(path: Path) -> Inspection:
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
 
     return Inspection(
-        str(path),
-        kind,
-        _size(place),
-        listed,
-        attributes,
-        match_sources(place, listed),
-        outside,
-        folder.words if folder else "",
-        solver.name if solver else "",
-        solver.template if solver else "",
-        tuple(notes),
+        file=str(path),
+        kind=kind,
+        bytes=_size(place),
+        arrays=listed,
+        attributes=attributes,
+        looks_like=match_sources(place, listed),
+        outside=outside,
+        belong=folder.words if folder else "",
+        written_by=solver.name if solver else "",
+        template=solver.template if solver else "",
+        notes=tuple(notes),
     )
 
 
