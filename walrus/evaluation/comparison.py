@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from shards.counted import counted
 from shards.errors import MismatchError
 from walrus.evaluation.published_scores import reported_windows
 from walrus.evaluation.score_tables import TaskScores, median_vrmse, read_scores, window_words
-from walrus.evaluation.scores import ONE_STEP, Forecaster
+from walrus.evaluation.scores import FORECASTERS, ONE_STEP, Forecaster
 
 SCORES = "scores.json"
 # Where a training run keeps its evaluation.
 PLACES = ("", "evaluation")
 # What must agree for scores to be comparable.
 SHARED = ("split", "trajectories", "grid", "start", "channels")
+BASELINES: tuple[Forecaster, ...] = tuple(name for name in FORECASTERS if name != "model")
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Growth:
-    """The median VRMSE of each rollout step on one task, by the name of the forecaster."""
+    """The median VRMSE of each rollout step on one task: of both models, and of the baselines by name."""
 
     task: str
     count: int
-    errors: dict[str, tuple[float, ...]]
+    models: tuple[tuple[float, ...], tuple[float, ...]]
+    baselines: dict[Forecaster, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def compare(first: EvaluationScores, second: EvaluationScores) -> Comparison:
         pair = first.tasks[task], second.tasks[task]
         _require_the_same(task, first.name, second.name, pair)
         differences += _differences(task, *pair)
-        growths.append(_growth(task, (first.name, second.name), pair))
+        growths.append(_growth(task, *pair))
         remarks += _remarks(task, first.name, second.name, pair)
     for one, other in ((first, second), (second, first)):
         alone = [task for task in one.tasks if task not in other.tasks]
@@ -201,13 +203,12 @@ def _differences(task: str, first: TaskScores, second: TaskScores) -> list[Diffe
     return differences
 
 
-def _growth(task: str, names: tuple[str, str], pair: tuple[TaskScores, TaskScores]) -> Growth:
-    """Both models; the baselines of the first, which are those of the second too."""
-    baselines: tuple[Forecaster, ...] = ("persistence", "linear")
-    errors = {name: found.by_step["model"] for name, found in zip(names, pair, strict=True)}
-    errors |= {name: pair[0].by_step[name] for name in baselines}
-    numbers = {name: tuple(map(_number, values)) for name, values in errors.items()}
-    return Growth(task, len(pair[0].trajectories), numbers)
+def _growth(task: str, first: TaskScores, second: TaskScores) -> Growth:
+    """Both models, and the baselines. One that an earlier version did not score is taken from the other."""
+    known = second.by_step | first.by_step
+    models = _numbers(first.by_step["model"]), _numbers(second.by_step["model"])
+    baselines = {name: _numbers(known[name]) for name in BASELINES if name in known}
+    return Growth(task, len(first.trajectories), models, baselines)
 
 
 def _remarks(task: str, first: str, second: str, pair: tuple[TaskScores, TaskScores]) -> list[str]:
@@ -240,6 +241,10 @@ def comparison_table(comparison: Comparison) -> str:
         scores = f"{window:12} {each.first:9.4g} {each.second:9.4g} {share:>11}"
         lines.append(f"{each.task:{widest}}  {scores}  {each.better} of {counted(each.count, 'trajectory')}")
     return "\n".join([*lines, *comparison.remarks])
+
+
+def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(map(_number, values))
 
 
 def _number(value: float | None) -> float:

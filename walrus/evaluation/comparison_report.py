@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -14,12 +15,28 @@ from shards.drawing.canvas import caption_words, log_axis, sheet, style
 from shards.drawing.colours import BLUE, GREEN, INK, MUTED, ORANGE
 from shards.drawing.html_page import chart, escaped_words, heading, page, table
 from walrus.evaluation.comparison import Comparison, Difference, Growth
-from walrus.evaluation.curve_figures import ERROR_CEILING, ERROR_FLOOR, step_axis
+from walrus.evaluation.curve_figures import ERROR_CEILING, ERROR_FLOOR, NAMES, step_axis
 from walrus.evaluation.score_tables import score_words, window_words
+from walrus.evaluation.scores import Forecaster
 
 NAME = "comparison.html"
-# First model, second model, persistence, linear extrapolation.
-LOOKS = ((BLUE, "solid"), (ORANGE, "solid"), (MUTED, "solid"), (GREEN, "dashed"))
+MODEL_HUES = (BLUE, ORANGE)
+# The second model has the colour that linear extrapolation has next to one model.
+BASELINE_LOOKS: dict[Forecaster, tuple[str, str]] = {
+    "persistence": (MUTED, "solid"),
+    "linear": (MUTED, "dashed"),
+    "trend": (GREEN, "dashed"),
+}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The error of each step of one forecaster, and how it is drawn."""
+
+    name: str
+    errors: tuple[float, ...]
+    hue: str
+    dash: str = "solid"
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> Path:
@@ -31,7 +48,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
             _table(comparison),
             _remarks(comparison.remarks),
             "<h2>Rollouts</h2>",
-            chart(growth_of_both(comparison.growth), "VRMSE against the rollout step, of both models"),
+            chart(growth_of_both(comparison), "VRMSE against the rollout step, of both models"),
             _NOTES,
         ]
     )
@@ -97,27 +114,35 @@ def _remarks(remarks: Sequence[str]) -> str:
     return f"<ul>{items}</ul>" if items else ""
 
 
-def growth_of_both(growths: Sequence[Growth]) -> bytes:
+def growth_of_both(comparison: Comparison) -> bytes:
     """PNG: the median VRMSE of each rollout step, a box per dataset, all forecasters in each."""
     with style():
         caption = "VRMSE, mean over the fields, median over the trajectories; dotted: a constant field"
-        page_of_boxes, boxes = sheet("error growth", caption, len(growths))
-        for axes, growth in zip(boxes, growths, strict=True):
-            for (name, errors), (hue, dash) in zip(growth.errors.items(), LOOKS, strict=True):
-                drawn = np.nan_to_num(np.array(errors), nan=np.nan, posinf=1e6).clip(ERROR_FLOOR, 1e6)
-                step = np.arange(1, len(drawn) + 1)
+        page_of_boxes, boxes = sheet("error growth", caption, len(comparison.growth))
+        for axes, growth in zip(boxes, comparison.growth, strict=True):
+            lines = _lines((comparison.first, comparison.second), growth)
+            for line in lines:
+                drawn = np.nan_to_num(np.array(line.errors), nan=np.nan, posinf=1e6).clip(ERROR_FLOOR, 1e6)
                 marker = "o" if len(drawn) == 1 else ""
-                axes.plot(step, drawn, color=hue, linestyle=dash, label=name, marker=marker, markersize=3)
-            longest = max(map(len, growth.errors.values()))
-            known = np.concatenate([np.array(errors) for errors in growth.errors.values()])
+                (artist,) = axes.plot(np.arange(1, len(drawn) + 1), drawn, color=line.hue, label=line.name)
+                artist.set(linestyle=line.dash, marker=marker, markersize=3)
+            known = np.concatenate([np.array(line.errors) for line in lines])
             known = known[np.isfinite(known)].clip(ERROR_FLOOR)
             low, high = (known.min() / 1.2, known.max() * 1.2) if known.size else (0.1, 10.0)
             log_axis(axes, low, min(high, max(ERROR_CEILING, 100 * low)))
             axes.axhline(1, color=INK, linewidth=0.5, linestyle=(0, (1, 2)))
             axes.set_title(f"{caption_words(growth.task)} (n = {growth.count})", loc="left", size=8)
-            step_axis(axes, longest)
+            step_axis(axes, max(len(line.errors) for line in lines))
         boxes[0].legend(fontsize=6, handlelength=1.6, labelspacing=0.25)
         return page_of_boxes.png()
+
+
+def _lines(models: tuple[str, str], growth: Growth) -> list[_Line]:
+    """The models by their names, then the baselines."""
+    lines = [_Line(*each) for each in zip(models, growth.models, MODEL_HUES, strict=True)]
+    return lines + [
+        _Line(NAMES[name], errors, *BASELINE_LOOKS[name]) for name, errors in growth.baselines.items()
+    ]
 
 
 _NOTES = """<section><h2>How the numbers are defined</h2><ul>
@@ -126,5 +151,8 @@ fields and steps, then the median over trajectories.</li>
 <li><b>Difference</b>: second minus first, in parts of the first; below zero the second model is better.</li>
 <li><b>Better on</b>: on how many trajectories the second model has the smaller error. A median may
 hide that a model is better on half of them only.</li>
+<li><b>Persistence</b> repeats the last known frame, <b>linear extrapolation</b> continues the last two along
+a straight line, the <b>trend</b> continues the changes of the window by a linear rule that is fitted to
+them.</li>
 <li>Both were evaluated on the same trajectories, from the same start; a comparison of others is refused.</li>
 </ul></section>"""

@@ -306,7 +306,8 @@ baselines forecast the same frames.</li>
 median over trajectories; scores.csv also has mean and standard deviation, horizons.csv every single step.
 Each component of a vector counts as a field.{seeds}</li>
 <li><b>Persistence</b> repeats the last known frame, <b>linear</b> continues the last two along a straight
-line. The best forecast of each row is marked.</li>
+line, the <b>trend</b> continues the changes of the window by a linear rule that is fitted to them. The best
+forecast of each row is marked.</li>
 <li><b>Spectral errors</b> are the mean square error in three bins of |k|, of equal width in its logarithm;
 relative ones are divided by the energy of the truth in the same bin. <b>Power spectra</b> take cells as
 evenly spaced; an axis that is not periodic is tapered (Hann).</li>

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from shards.errors import MismatchError
+from tests.walrus.evaluation.test_curve_figures import BLUE, GREEN, GREY, ORANGE, height, pixels
 from tests.walrus.evaluation.test_score_tables import evaluation
 from walrus.evaluation.comparison import compare, comparison_table, read_evaluations
-from walrus.evaluation.comparison_report import write_comparison
+from walrus.evaluation.comparison_report import growth_of_both, write_comparison
 from walrus.evaluation.score_tables import read_scores, scores_document, task_scores
 
 
@@ -83,6 +84,35 @@ def test_the_page_has_scores_n_and_curves_and_runs_nothing(pair, tmp_path):
     assert "2 of 2" in text
     assert text.count("data:image/png") == 1
     assert "<script>" not in text
+
+
+def test_both_models_and_all_baselines_are_drawn_each_at_its_error(pair):
+    found = compare(*read_evaluations(pair))
+    own = found.growth[1]
+    assert [errors[0] for errors in own.models] == pytest.approx([0.8, 0.4])
+    assert {name: errors[0] for name, errors in own.baselines.items()} == pytest.approx(
+        {"persistence": 0.5, "linear": 0.7, "trend": 0.9}
+    )
+    plot = pixels(growth_of_both(replace(found, growth=(own,))))[180:, 200:]
+    second, baseline, first, trend = (height(plot, hue) for hue in (ORANGE, GREY, BLUE, GREEN))
+    assert trend < first < baseline < second
+
+
+def test_the_trend_that_an_earlier_version_did_not_score_is_that_of_the_other(pair):
+    first, second = read_evaluations(pair)
+    tasks = {
+        name: replace(task, by_step={key: task.by_step[key] for key in ("model", "persistence", "linear")})
+        for name, task in first.tasks.items()
+    }
+    old = replace(first, tasks=tasks)
+    assert compare(old, second).growth == compare(first, second).growth
+    assert set(compare(old, replace(old, name="old")).growth[0].baselines) == {"persistence", "linear"}
+
+
+def test_a_run_may_be_called_as_a_baseline_is(pair):
+    first, second = read_evaluations(pair)
+    named = compare(replace(first, name="trend"), second)
+    assert named.growth == compare(first, second).growth
 
 
 @pytest.mark.parametrize(
