@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from ingest.fetching.published import Publication, expanded
 from ingest.remote.http import ask
 from ingest.remote.listing import Checksum, RemoteFile, checked_list, list_address
-from shards.errors import SettingsError
+from shards.errors import SettingsError, SourceError
 from shards.urls import below, without_secrets
 
 # So many requests for sizes are sent at the same time.
@@ -21,7 +21,8 @@ ASKING = 8
 def list_files(publication: Publication) -> tuple[RemoteFile, ...]:
     """The files of a publication, sorted by path.
 
-    Raises SourceError if the server gives no list, or lists a path that leads out of the folder.
+    Raises SourceError if the server gives no list or an empty one, or lists a path that leads out of the
+    folder.
     """
     url = publication.url
     if urlsplit(url).scheme not in ("http", "https", "hf"):
@@ -31,7 +32,13 @@ def list_files(publication: Publication) -> tuple[RemoteFile, ...]:
         )
     if publication.listed and not url.startswith("hf://"):
         return checked_list(url, _listed(publication))
-    return list_address(url)
+    found = list_address(url)
+    if not found:
+        raise SourceError(
+            f"{without_secrets(url)}: the server lists no files there, perhaps a login or a notice comes "
+            "first; open the address in a browser to see what it wants, or name another --from"
+        )
+    return found
 
 
 def with_sizes(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:

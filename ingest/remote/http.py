@@ -38,6 +38,11 @@ HUB_VARIABLE, TOKEN_VARIABLE = "HF_ENDPOINT", "HF_TOKEN"
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 LOGIN = (401, 403, 407)
 LONGEST_WAIT = 300.0
+# A page is a login if it has a field for a password, or came after a redirect to an address with such a word.
+PASSWORD_FIELD = re.compile(rb"<input\b[^>]*\btype\s*=\s*[\"']?password\b", re.IGNORECASE)
+LOGIN_ADDRESS = re.compile(
+    r"((log|sign)[-_]?in|(?<![a-z])(o?auth2?|authori[sz]e|authenticate|saml2?|sso))(?![a-z])", re.IGNORECASE
+)
 PAGE_START = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -80,16 +85,28 @@ def ask(url: str, headers: Mapping[str, str] | None = None, method: str = "GET")
         raise _refusal(url, error.code, error.headers) from None
 
 
-def require_no_page(url: str, answer: HTTPResponse, start: bytes = b"") -> None:
-    """Raises AnswerError if the server sent a web page, such as a login, instead of the file.
+def require_no_page(url: str, answer: HTTPResponse, start: bytes = b"", expected: str = "the file") -> None:
+    """Raises AnswerError if the server sent a web page, such as a login, instead of what is `expected`.
 
     `start` holds the first bytes of the body, if they are read already.
     """
     is_page = answer.headers.get_content_type() == "text/html" and "Content-Type" in answer.headers
     if is_page or PAGE_START.match(start):
         raise AnswerError(
-            f"{without_secrets(url)}: the server sent a web page instead of the file, perhaps a login or a "
+            f"{without_secrets(url)}: the server sent a web page instead of {expected}, perhaps a login or a "
             "notice; open the address in a browser to see what it wants",
+            answer.status,
+        )
+
+
+def require_no_login(url: str, answer: HTTPResponse, page: bytes) -> None:
+    """Raises AnswerError if the server sent a login instead of the page that lists a folder."""
+    asked, given = (f"{parts.hostname}{parts.path}" for parts in map(urlsplit, (url, answer.geturl())))
+    redirected = LOGIN_ADDRESS.search(given) and not LOGIN_ADDRESS.search(asked)
+    if redirected or PASSWORD_FIELD.search(page):
+        raise AnswerError(
+            f"{without_secrets(url)}: the server sent a login instead of the list of the folder; "
+            f"{_login(url)}",
             answer.status,
         )
 
@@ -127,14 +144,27 @@ def _permission(url: str) -> str | None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         return "Basic " + base64.b64encode(login.encode()).decode()
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    is_hub = (parts.scheme, parts.netloc) == urlsplit(hub_address())[:2]
-    return f"Bearer {token}" if token and is_hub else None
+    return f"Bearer {token}" if token and _is_hub(url) else None
+
+
+def _is_hub(url: str) -> bool:
+    return urlsplit(url)[:2] == urlsplit(hub_address())[:2]
+
+
+def _login(url: str) -> str:
+    """How to log in at a server."""
+    if _is_hub(url):
+        return f"log in, or accept its terms, in a browser; put your token of the hub into {TOKEN_VARIABLE}"
+    return (
+        "fetch takes user and password in the address, --from https://USER:PASSWORD@HOST/FOLDER; if it wants "
+        "another login, get the files with a browser, or name another --from"
+    )
 
 
 def _refusal(url: str, status: int, headers: Message) -> AnswerError:
     """The error for a status code, with what to do."""
     if status in LOGIN:
-        cure = f"log in, or accept its terms, in a browser; put your token of the hub into {TOKEN_VARIABLE}"
+        cure = _login(url)
     elif status in (404, 410):
         cure = "there is no such file; see the home page of the dataset, or name another --from"
     elif status in PASSING:

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from ingest.remote.http import ask, hub_address
+from ingest.remote.http import ask, hub_address, require_no_login, require_no_page
 from ingest.split_names import split_in_published_path
 from shards.errors import SettingsError, SourceError, WalrusError
 from shards.schema import Split, excerpt
@@ -146,8 +146,10 @@ def _hub_files(url: str) -> Iterator[RemoteFile]:
     page = f"{page}?recursive=true"
     while page:
         with ask(page) as answer:
+            text = answer.read(LARGEST_LIST)
+            require_no_page(page, answer, text, "the list of files")
             try:
-                rows = _ROWS.validate_json(answer.read(LARGEST_LIST))
+                rows = _ROWS.validate_json(text)
             except ValidationError:
                 raise SourceError(f"{page}: the answer is no list of files; name another --from") from None
             page = _next_page(answer.headers.get("Link", ""), hub)
@@ -211,8 +213,10 @@ def _linked(address: str, root: str) -> list[str]:
             raise SourceError(
                 f"{without_secrets(address)}: its server does not list the folder; name another --from"
             )
-        page = _LinkParser()
-        page.feed(answer.read(LARGEST_LIST).decode("utf-8", "replace"))
+        text = answer.read(LARGEST_LIST)
+        require_no_login(address, answer, text)
+    page = _LinkParser()
+    page.feed(text.decode("utf-8", "replace"))
     here = urlsplit(address)
     found = []
     for link in page.found:

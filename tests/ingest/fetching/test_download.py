@@ -132,8 +132,8 @@ def test_a_size_other_than_the_stated_one_is_refused_before_it_is_fetched(failur
     [
         (200, {"Content-Type": "text/html; charset=utf-8"}, b"<p>Sign in", "a web page instead of the file"),
         (200, {"Content-Type": "text/plain"}, b"\n <!DOCTYPE html><title>", "a web page instead of the file"),
-        (401, {}, b"", "answers 401; log in"),
-        (403, {}, b"", "HF_TOKEN"),
+        (401, {}, b"", "answers 401; fetch takes user and password in the address"),
+        (403, {}, b"", "answers 403; fetch takes user and password in the address"),
         (404, {}, b"", "answers 404; there is no such file"),
         (302, {"Location": "file:///etc/passwd"}, b"", "answers 302"),
         (302, {"Location": "ftp://localhost/x"}, b"", "redirects to ftp://localhost/x"),

@@ -97,7 +97,9 @@ def test_a_hub_that_names_a_path_outside_the_folder_is_refused(shelf, monkeypatc
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((200, {"Content-Type": "text/html"}, b"<html>"), "no list of files"),
+        ((200, {"Content-Type": "text/html"}, b"<html>"), "a web page instead of the list of files"),
+        ((200, {}, b"<!DOCTYPE html><title>Sign in"), "a web page instead of the list of files"),
+        ((401, {}, b""), "answers 401; log in, .* put your token of the hub into HF_TOKEN"),
         ((200, {"Link": '<http://other/x>; rel="next"'}, b"[]"), "continues its list at"),
         ((200, {}, b'{"error": "gated"}'), "no list of files"),
         ((404, {}, b""), "answers 404"),
@@ -108,6 +110,40 @@ def test_a_hub_that_answers_something_else_is_one_line(shelf, monkeypatch, answe
     shelf.instead["api/datasets/somebody/waves/tree/main"] = answer
     with pytest.raises(SourceError, match=words):
         list_files(Publication("hf://datasets/somebody/waves"))
+
+
+PASSWORD = b'<!DOCTYPE html><a href="/well/help">Help</a><form><input name="p" type="password"></form>'
+ELSEWHERE = b'<!DOCTYPE html><title>Choose your institute</title><a href="/well/help">Help</a>'
+HTML = {"Content-Type": "text/html"}
+SENT_TO_LOGIN = (302, {"Location": "/user/Login?next=well"}, b"")
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"well/": (200, HTML, PASSWORD)}, "a login instead of the list of the folder; fetch takes user"),
+        (
+            {"well/": SENT_TO_LOGIN, "user/Login": (200, HTML, ELSEWHERE)},
+            "a login instead of the list of the folder; fetch takes user and password in the address",
+        ),
+        ({"well/": (401, {}, b"")}, "answers 401; fetch takes user and password in the address"),
+        ({"well/": (403, HTML, PASSWORD)}, "answers 403; fetch takes user and password in the address"),
+        ({"well/": (200, HTML, b"<!DOCTYPE html>Welcome")}, "lists no files there, perhaps a login"),
+    ],
+)
+def test_a_login_in_place_of_the_list_of_a_folder_is_named(shelf, answers, words):
+    shelf.files, shelf.instead = {"well/a.hdf5": SMALL}, answers
+    with pytest.raises(SourceError, match=words) as caught:
+        list_files(Publication(f"{shelf.url}/well"))
+    assert str(caught.value).startswith(f"{shelf.url}/well")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_has_moved_is_listed_as_before(shelf):
+    shelf.files = {"authors/v2/a.hdf5": SMALL, "v1/a.hdf5": SMALL}
+    shelf.instead["v1/"] = (302, {"Location": "/authors/v2/"}, b"")
+    (file,) = list_files(Publication(f"{shelf.url}/v1"))
+    assert file.path == "a.hdf5"
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1/files", "hf://datasets/somebody/waves"])
