@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import zarr
 
 from shards.convert import convert
 from shards.read import Dataset
@@ -48,6 +50,21 @@ def test_every_program_runs_as_it_stands(place, page):
         env={"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_zarr_warns_of_our_files_in_the_dataset_alone_until_the_line_of_the_page(root):
+    dataset = zarr.open_group(root / "shear_flow", mode="r")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert sorted(dict(dataset.groups())) == ["test", "train", "valid"]
+    named = {re.search(r"Object at (\S+) is not recognized", str(each.message))[1] for each in caught}
+    assert named == {"card.json", "index.json", "recipe.toml", "parts"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(dict(dataset["train"].groups())) == len(Dataset(root / "shear_flow").entries("train"))
+        (line,) = re.findall(r"^warnings\.filter.*$", programs("format.md")[2], re.M)
+        exec(line, {"warnings": warnings})
+        assert len(dict(dataset.groups())) == 3
 
 
 def test_the_programs_give_physical_values(place, samples):
