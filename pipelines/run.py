@@ -45,7 +45,10 @@ from walrus.training.warm_start import grow
 from walrus.vocabulary import Vocabulary
 
 # Why a process is killed by a signal; docs/decisions/0159-cut-while-it-is-read.md.
-REASONS = {"SIGBUS": "a file was cut while it was read, or /dev/shm is full"}
+REASONS = {
+    "SIGBUS": "a file was cut while it was read, or /dev/shm is full",
+    "SIGABRT": "another rank ended or did not answer, and NCCL gave up waiting for it",
+}
 OTHERWISE = "memory ran out"
 
 

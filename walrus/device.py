@@ -8,6 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+# How errors without a class of their own say that memory ran out: on a CPU, in a library of a GPU, and in its
+# driver, which also pins memory of the host.
+WITHOUT_MEMORY = ("can't allocate memory", "ALLOC_FAILED", "CUDA error: out of memory")
+
 
 def device() -> torch.device:
     """The GPU of this process's LOCAL_RANK, or the CPU where there is no GPU."""
@@ -28,6 +32,9 @@ def on_device_of(values: Sequence[float] | Tensor, like: Tensor, dtype: torch.dt
 def is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     """Whether the error says that there is not enough memory.
 
-    torch has a class of errors for a GPU; on a CPU only the message shows it.
+    torch has a class of errors for a GPU. On a CPU, and where a library of a GPU asks for memory itself, only
+    the message shows it.
     """
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in WITHOUT_MEMORY)

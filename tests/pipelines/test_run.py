@@ -96,6 +96,9 @@ def test_a_rank_that_a_machine_ended_is_told_in_words(tmp_path):
     assert "rank 1 was killed by SIGKILL, perhaps because memory ran out" in str(reason_of(killed, tmp_path))
     cut = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-7, signal_name="SIGBUS")
     assert "SIGBUS, perhaps because a file was cut while it was read" in str(reason_of(cut, tmp_path))
+    # So NCCL ends the processes that wait for a lost rank.
+    alone = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-6, signal_name="SIGABRT")
+    assert "SIGABRT, perhaps because another rank ended" in str(reason_of(alone, tmp_path))
     early = ProcessExitedException("", error_index=0, error_pid=5, exit_code=-15, signal_name="SIGTERM")
     assert isinstance(reason_of(early, tmp_path), StoppedError)
     lost = ProcessRaisedException("connection closed by peer", error_index=0, error_pid=4)

@@ -221,7 +221,14 @@ class Damaged(Dataset):
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError, torch.OutOfMemoryError, RuntimeError("can't allocate memory: 8 bytes")]
+    "error",
+    [
+        MemoryError,
+        torch.OutOfMemoryError,
+        RuntimeError("can't allocate memory: 8 bytes"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: out of memory"),
+    ],
 )
 def test_running_out_of_memory_says_what_to_reduce(shear, still, monkeypatch, error):
     def full(*_, **__):

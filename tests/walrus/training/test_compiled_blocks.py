@@ -3,12 +3,14 @@
 import math
 import tomllib
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 import torch
 
 from ingest.catalogue import find_recipe
 from pipelines.dataset_facts import published
+from shards.errors import SettingsError
 from shards.schema import Boundary
 from walrus.model.geometry import plan_axes
 from walrus.model.random_draws import draw_paths, draw_shifts
@@ -89,3 +91,33 @@ def test_a_block_that_needs_too_many_graphs_is_an_error_and_not_slow(monkeypatch
     shapes = [PassShape(2, 1, 3), PassShape(2, 2, 3)]
     with pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit):
         warm_up(network.blocks[0], SETTINGS, shapes, torch.device("cpu"), None)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "words"),
+    [
+        (RuntimeError("No C compiler.\nSet CC."), SettingsError, r"\(No C compiler. Set CC.\)"),
+        (CalledProcessError(1, ["gcc", "main.c"]), SettingsError, "gcc.*set engine.compile to false"),
+        (torch.OutOfMemoryError("CUDA out of memory"), torch.OutOfMemoryError, "CUDA out of memory"),
+    ],
+)
+def test_a_machine_that_cannot_compile_says_so_before_the_first_step(monkeypatch, error, raised, words):
+    def fails(*_):
+        raise error
+
+    network = Walrus(SETTINGS, 9)
+    # The compiler fails, or the program that it has made.
+    monkeypatch.setattr(network.blocks[0], "forward", fails)
+    with pytest.raises(raised, match=words):
+        warm_up(network.blocks[0], SETTINGS, [PassShape(2, 1, 3)], torch.device("cpu"), None)
+
+
+def test_an_error_of_the_compiler_itself_is_told_in_its_words():
+    def backend(graph, inputs):
+        raise RuntimeError("Cannot find a working triton installation")
+
+    network = Walrus(SETTINGS, 9)
+    torch._dynamo.reset()
+    compile_blocks(network.blocks, backend)
+    with pytest.raises(SettingsError, match="Cannot find a working triton installation"):
+        warm_up(network.blocks[0], SETTINGS, [PassShape(2, 1, 3)], torch.device("cpu"), None)
