@@ -12,13 +12,14 @@ from pathlib import Path
 
 from ingest.building.agreement import ExistingDataset
 from ingest.building.build import ReportProgress, do_parts
+from ingest.building.digests import shard_digest
 from ingest.building.finish import complete, merge
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.lock import lock
 from ingest.building.memory import Resources
 from ingest.building.overwrite import read_card, read_index
 from ingest.building.part_record import RECORDS, PartRecord, record_path
-from ingest.building.plan import BuildPlan, plan_onto, shard_digest
+from ingest.building.plan import BuildPlan, plan_onto
 from ingest.building.shares import UNFINISHED, BuildOutline, PartOutline
 from ingest.recipe import Recipe
 from shards.card import Card, KeptError, QuarantineEntry

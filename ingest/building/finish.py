@@ -9,10 +9,10 @@ from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
+from ingest.building.digests import recipe_digest
 from ingest.building.lock import lock
 from ingest.building.overwrite import read_card, read_index
 from ingest.building.part_record import RECORDS, PartRecord, read_record
-from ingest.building.plan import recipe_digest
 from ingest.building.shares import UNFINISHED, BuildOutline, read_outline
 from ingest.recipe import Recipe
 from shards.card import Card, ChannelMoments, KeptError, count_by_split

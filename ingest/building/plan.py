@@ -6,11 +6,9 @@ inputs and the recipe, never on the number of workers.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -18,6 +16,7 @@ from pydantic import TypeAdapter
 from ingest.building.agreement import ExistingDataset, agreed_headers
 from ingest.building.caveats import caveats
 from ingest.building.copies import copies, copy_notes
+from ingest.building.digests import digest_of, shard_digest
 from ingest.building.inputs import InputFile, find_inputs
 from ingest.building.memory import Resources, Workload
 from ingest.building.part_groups import groups_of_parts
@@ -25,13 +24,11 @@ from ingest.building.rounding import ErrorBounds, error_bounds
 from ingest.building.scale import powers
 from ingest.building.trajectories import usable_trajectories, warn_of_empty_rules
 from ingest.recipe import Recipe
-from ingest.release import ExpectedSize
 from shards.card import KeptError, QuarantineEntry
 from shards.codec import CodecName
 from shards.errors import SourceError
 from shards.format_version import FORMAT
 from shards.index import Packaging
-from shards.json_text import to_text
 from shards.schema import SPLITS, DType, Schema, Split, Trajectory
 from shards.shard import chunk_shape
 
@@ -110,12 +107,13 @@ class BuildPlan:
 
     @property
     def shard_frames(self) -> int:
-        return _shard_frames(self.schema)
+        """The most frames of one shard."""
+        return max(1, SHARD_BYTES // self.schema.frame_bytes)
 
     @property
     def chunk(self) -> tuple[int, ...]:
         """The shape [C, *S] of one chunk."""
-        return _chunk(self.schema)
+        return chunk_shape(self.schema.frame_shape, np.dtype(self.schema.dtype).itemsize)
 
     @property
     def frame_powers(self) -> tuple[int, ...]:
@@ -130,7 +128,9 @@ class BuildPlan:
     @property
     def allowed(self) -> tuple[float, ...]:
         """The error allowed for each channel of the frames; empty if values are not rounded."""
-        return _allowed(self.schema, self.errors)
+        if not self.errors:
+            return ()
+        return tuple(error.allowed for error in self.schema.per_channel(self.errors))
 
     def input(self, path: str) -> InputFile:
         return next(file for file in self.inputs if file.path == path)
@@ -184,21 +184,20 @@ def plan_build(
     bounds = ErrorBounds({}, schema.dtype)
     if keep_error is not None:
         bounds = error_bounds(recipe, schema, files, trajectories, keep_error)
-    stored = replace(schema, dtype=bounds.dtype)
-    terms = _terms(recipe, stored, chosen, packaging, codec, bounds.errors)
-    return BuildPlan(
+    plan = BuildPlan(
         recipe=recipe,
-        schema=stored,
+        schema=replace(schema, dtype=bounds.dtype),
         read_dtype=schema.dtype,
         powers=chosen,
         packaging=packaging,
         codec=codec,
         inputs=files,
-        parts=_parts(terms, stored, packaging, files, trajectories, {}),
+        parts=(),
         refused=agreed.refused,
         errors=bounds.errors,
         caveats=agreed.caveats,
     )
+    return _with_parts(plan, trajectories, {})
 
 
 def plan_onto(
@@ -213,8 +212,7 @@ def plan_onto(
     copied = copies([header.file for header in agreed.headers])
     usable = usable_trajectories(recipe, agreed.headers, onto.keys, copied)
     read_float64 = any(header.read_dtype == "float64" for header in agreed.headers)
-    terms = _terms(recipe, onto.schema, onto.powers, packaging, codec, onto.errors)
-    return BuildPlan(
+    plan = BuildPlan(
         recipe=recipe,
         schema=onto.schema,
         read_dtype="float64" if read_float64 else "float32",
@@ -222,45 +220,12 @@ def plan_onto(
         packaging=packaging,
         codec=codec,
         inputs=files,
-        parts=_parts(terms, onto.schema, packaging, files, usable.trajectories, onto.parts),
+        parts=(),
         refused=(*agreed.refused, *usable.refused),
         errors=onto.errors,
         caveats=caveats(recipe, [header.file for header in agreed.headers]),
     )
-
-
-def recipe_digest(recipe: Recipe) -> str:
-    """Digest of all keys of a recipe."""
-    return _digest(asdict(recipe))
-
-
-def shard_digest(recipe: Recipe) -> str:
-    """Digest of the keys that decide the bytes of shards; keys that only the card shows are left out."""
-    correction = recipe.correction
-    deciding = replace(
-        recipe,
-        title="",
-        licence="",
-        citation="",
-        home="",
-        note="",
-        expected=ExpectedSize(),
-        correction=None if correction is None else replace(correction, reason="it decides nothing"),
-        exclude=tuple(replace(each, reason="") for each in recipe.exclude),
-        fields=tuple(replace(field, unit="") for field in recipe.fields),
-        time=None if recipe.time is None else replace(recipe.time, unit=_deciding_unit(recipe.time.unit)),
-        coordinates={axis: replace(rule, unit="") for axis, rule in recipe.coordinates.items()},
-    )
-    return _digest(asdict(deciding))
-
-
-def _deciding_unit(unit: str) -> str:
-    """A unit that counts from a date: times that count from another date are converted to it."""
-    return unit if " since " in unit else ""
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(to_text(value).encode()).hexdigest()
+    return _with_parts(plan, usable.trajectories, onto.parts)
 
 
 def _work(schema: Schema, parts: Sequence[object]) -> Workload:
@@ -269,56 +234,13 @@ def _work(schema: Schema, parts: Sequence[object]) -> Workload:
     return Workload(frame_bytes=schema.frame_bytes, static_bytes=static_bytes, parts=len(parts))
 
 
-def _shard_frames(schema: Schema) -> int:
-    return max(1, SHARD_BYTES // schema.frame_bytes)
-
-
-def _chunk(schema: Schema) -> tuple[int, ...]:
-    return chunk_shape(schema.frame_shape, np.dtype(schema.dtype).itemsize)
-
-
-def _allowed(schema: Schema, errors: dict[str, KeptError]) -> tuple[float, ...]:
-    return tuple(error.allowed for error in schema.per_channel(errors)) if errors else ()
-
-
-def _terms(
-    recipe: Recipe,
-    schema: Schema,
-    chosen: dict[str, int],
-    packaging: Packaging,
-    codec: CodecName,
-    errors: dict[str, KeptError],
-) -> str:
-    """Digest of everything besides the inputs that decides the bytes of every part (docs/decisions/0045)."""
-    without_units = replace(schema, fields=tuple(replace(each, unit="") for each in schema.fields), units={})
-    terms = {
-        "format": FORMAT,
-        "recipe": shard_digest(recipe),
-        "schema": TypeAdapter(Schema).dump_python(without_units, mode="json"),
-        "powers": chosen,
-        "packaging": packaging,
-        "codec": codec,
-        "chunk": _chunk(schema),
-        "shard_frames": _shard_frames(schema),
-    }
-    if errors:
-        terms["allowed"] = list(_allowed(schema, errors))
-    return _digest(terms)
-
-
-def _parts(
-    terms: str,
-    schema: Schema,
-    packaging: Packaging,
-    files: tuple[InputFile, ...],
-    trajectories: Sequence[Trajectory],
-    before: dict[Split, int],
-) -> tuple[Part, ...]:
-    """Groups consecutive trajectories of one split into parts, numbered from `before` on."""
-    by_path = {file.path: file for file in files}
+def _with_parts(plan: BuildPlan, trajectories: Sequence[Trajectory], before: dict[Split, int]) -> BuildPlan:
+    """The plan with consecutive trajectories of one split grouped into parts, numbered from `before` on."""
+    by_path = {file.path: file for file in plan.inputs}
     numbers = {split: before.get(split, 0) for split in SPLITS}
+    terms = _terms(plan)
     parts: list[Part] = []
-    for group in groups_of_parts(schema, packaging, trajectories):
+    for group in groups_of_parts(plan.schema, plan.packaging, trajectories):
         split = group[0].split
         used = {each.origin.file: by_path[each.origin.file] for each in group}
         prints = {path: [file.bytes, file.digest] for path, file in used.items()}
@@ -328,10 +250,29 @@ def _parts(
                 name=f"{split}-{numbers[split]:05d}",
                 split=split,
                 trajectories=group,
-                digest=_digest({"terms": terms, "files": prints, "rows": rows}),
+                digest=digest_of({"terms": terms, "files": prints, "rows": rows}),
                 modified={path: file.modified for path, file in used.items() if not file.wholly_in_digest},
             )
         )
         numbers[split] += 1
 
-    return tuple(parts)
+    return replace(plan, parts=tuple(parts))
+
+
+def _terms(plan: BuildPlan) -> str:
+    """Digest of everything besides the inputs that decides the bytes of every part (docs/decisions/0045)."""
+    without_unit = tuple(replace(each, unit="") for each in plan.schema.fields)
+    schema = replace(plan.schema, fields=without_unit, units={})
+    terms = {
+        "format": FORMAT,
+        "recipe": shard_digest(plan.recipe),
+        "schema": TypeAdapter(Schema).dump_python(schema, mode="json"),
+        "powers": plan.powers,
+        "packaging": plan.packaging,
+        "codec": plan.codec,
+        "chunk": plan.chunk,
+        "shard_frames": plan.shard_frames,
+    }
+    if plan.errors:
+        terms["allowed"] = list(plan.allowed)
+    return digest_of(terms)

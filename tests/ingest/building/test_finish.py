@@ -12,8 +12,9 @@ import h5py
 import numpy as np
 import pytest
 
+from ingest.building.digests import recipe_digest
 from ingest.building.finish import finish
-from ingest.building.plan import plan_build, recipe_digest
+from ingest.building.plan import plan_build
 from ingest.building.shares import BuildOutline, share_out
 from ingest.catalogue import find_recipe
 from shards.json_text import dump, parse
