@@ -74,7 +74,7 @@ class EarlyStopping:
         """Reads the validations of the run up to this step, from which the run continues."""
         self.seen = [seen for seen in read_validations(self.folder) if seen.step <= step]
 
-    def is_better(self, step: int, *, last: bool) -> bool:
+    def validate(self, step: int, *, last: bool) -> bool:
         """Validates after `step` steps, if it is due or these were the last; returns whether it is the best.
 
         All ranks must call this.

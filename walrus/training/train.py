@@ -123,7 +123,7 @@ def fit(
             stopped, still_writing = _on_any_rank(notice.signal is not None, writer.is_writing)
             if not still_writing:
                 writer.finish()
-            is_best = early_stopping is not None and early_stopping.is_better(done, last=done == last)
+            is_best = early_stopping is not None and early_stopping.validate(done, last=done == last)
             needed_now = stopped or is_best
             if needed_now or done % settings.checkpoint_every == 0 or done == last:
                 wait = needed_now or not settings.async_checkpoints

@@ -73,12 +73,12 @@ def test_the_best_weights_are_kept_and_a_stopped_run_forgets_what_came_after(dat
         EarlyStoppingSettings(every=5, patience=1, trajectories=1, steps=2), model, dataset, HISTORY, tmp_path
     )
     stopping.begin(0)
-    assert not stopping.is_better(4, last=False)
-    assert stopping.is_better(5, last=False)
+    assert not stopping.validate(4, last=False)
+    assert stopping.validate(5, last=False)
     stopping.keep({"weight": torch.tensor([1.0])})
     with torch.no_grad():
         model.network.decoders["plane"].bias.fill_(100)
-    assert not stopping.is_better(7, last=True)
+    assert not stopping.validate(7, last=True)
     assert stopping.is_over
     assert stopping.best.step == 5
     assert stopping.best_weights()["weight"].tolist() == [1.0]
