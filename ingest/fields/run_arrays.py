@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate, groupby
@@ -45,6 +45,14 @@ TIMES_BEGIN_AGAIN = (
 OPEN = 16
 
 
+@dataclass(frozen=True)
+class _OpenFiles:
+    """The open files of one time, as one set of arrays, and how they are closed."""
+
+    arrays: AttributedArrays
+    close: Callable[[], None]
+
+
 class RunArrays:
     """The files of a run, few of them open at a time; satisfies Arrays with the arrays of the first file.
 
@@ -57,7 +65,8 @@ class RunArrays:
         self._tiles = wanted.tiles
         self._moments = [tuple(files) for _, files in groupby(run.files, key=lambda file: file.moment)]
         self._steps = [files[0].step for files in self._moments]
-        self._open: OrderedDict[int, tuple[ExitStack, AttributedArrays]] = OrderedDict()
+        # By the number of the time; the one that was used last stands last.
+        self._open: OrderedDict[int, _OpenFiles] = OrderedDict()
         headers = [header_of(files, wanted) for files in self._moments]
         self._headers = [counted_as(header, headers[0].unit) for header in headers]
         if wanted.offset == PREVIOUS_FILE:
@@ -76,8 +85,9 @@ class RunArrays:
         self._require_all_steps()
 
     def close(self) -> None:
-        while self._open:
-            self._open.popitem()[1][0].close()
+        for files in self._open.values():
+            files.close()
+        self._open.clear()
 
     @property
     def times(self) -> tuple[float, ...] | None:
@@ -113,12 +123,13 @@ class RunArrays:
         """Opens the files of one time; closes others if too many are open."""
         if number in self._open:
             self._open.move_to_end(number)
-            return self._open[number][1]
-        while len(self._open) * len(self._moments[number]) >= OPEN and self._open:
-            self._open.popitem(last=False)[1][0].close()
+            return self._open[number].arrays
+        while self._open and len(self._open) * len(self._moments[number]) >= OPEN:
+            _, longest_unused = self._open.popitem(last=False)
+            longest_unused.close()
         stack = ExitStack()
         arrays = stack.enter_context(open_files_of_time(self._moments[number], self._tiles))
-        self._open[number] = (stack, arrays)
+        self._open[number] = _OpenFiles(arrays, stack.close)
         return arrays
 
     def over_time(self, path: str, words: tuple[str, ...]) -> Array:
