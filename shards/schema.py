@@ -147,12 +147,10 @@ def cell_widths(centres: tuple[float, ...], domain: tuple[float, float] | None =
     steps = np.full(steps.shape, (ascending[-1] - ascending[0]) / len(steps)) if even else steps
     below, above = np.append(steps[0], steps) / 2, np.append(steps, steps[-1]) / 2
     if domain is not None:
-        for reach, end, room in (
-            (below, 0, ascending[0] - domain[0]),
-            (above, -1, domain[1] - ascending[-1]),
-        ):
-            # Even cells may end outside by the precision of their centres.
-            reach[end] = room if room < reach[end] - rounding else reach[end]
+        to_lower, to_upper = ascending[0] - domain[0], domain[1] - ascending[-1]
+        # Even cells may end outside by the precision of their centres.
+        below[0] = to_lower if to_lower < below[0] - rounding else below[0]
+        above[-1] = to_upper if to_upper < above[-1] - rounding else above[-1]
 
     widths = np.empty(len(centres))
     widths[order] = below + above
