@@ -169,7 +169,7 @@ class Zarr:
 
     def caveats(self) -> dict[str, tuple[str, ...]]:
         return {
-            path: ZarrArray(f"{self.where}:{path}", item, self.contents).caveats
+            path: self._held(path, item).caveats
             for path, item in sorted(self._members().items())
             if isinstance(item, zarr.Array)
         }

@@ -225,9 +225,14 @@ def _is_meshgrid(
     return bool((rows == rows[:, :1]).all() and (columns == columns[:1]).all())
 
 
+def _has_fault(each: ArrayInfo, words: str) -> bool:
+    """Whether the fault of an array begins with these words of `number_types.wrong_type`."""
+    return each.fault is not None and each.fault.startswith(words)
+
+
 def _records(listed: tuple[ArrayInfo, ...]) -> str:
     """Arrays of records, each with several fields; numpy calls them structured."""
-    held = [each for each in listed if each.dtype == RECORD or (each.fault or "").startswith("holds records")]
+    held = [each for each in listed if each.dtype == RECORD or _has_fault(each, "holds records")]
     if not held:
         return ""
     name = printable(held[0].path)
@@ -240,8 +245,7 @@ def _records(listed: tuple[ArrayInfo, ...]) -> str:
 def _objects(listed: tuple[ArrayInfo, ...]) -> str:
     """A list of arrays that Python pickled, as of runs of different lengths."""
     # HDF5 calls text and references objects too; these run no code.
-    pickled = [each for each in listed if each.dtype == UNKNOWN]
-    held = [each for each in pickled if (each.fault or "").startswith("holds object")]
+    held = [each for each in listed if each.dtype == UNKNOWN and _has_fault(each, "holds object")]
     if not held:
         return ""
     name = printable(held[0].path)
@@ -253,7 +257,7 @@ def _objects(listed: tuple[ArrayInfo, ...]) -> str:
 
 def _references(listed: tuple[ArrayInfo, ...]) -> str:
     """A struct array or a cell array of MATLAB, where the file has nothing else."""
-    held = [each for each in listed if (each.fault or "").startswith("holds object")]
+    held = [each for each in listed if _has_fault(each, "holds object")]
     if not held or not any(is_referred(each.path) for each in listed):
         return ""
     group, _, _ = held[0].path.partition("/")
