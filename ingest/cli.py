@@ -141,12 +141,10 @@ def build_command(
     from ingest.building.build import BuildResult, ShareResult, build, build_share
     from ingest.building.memory import Resources
     from ingest.building.shares import share_of
-    from shards.program.byte_size import byte_count
 
     share = parsed(share_of, part, "--part")
-    bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest build"):
-        resources = Resources(workers, scheduler, bound, wait)
+        resources = Resources(workers, scheduler, memory, wait)
         plan, place = planned(dataset, root, start, packaging, codec, keep_error, assignments, resources)
         print_caveats(plan.caveats)
         with progress_bar(plan.recipe.name) as progress:
@@ -182,13 +180,11 @@ def append_command(
     from ingest.building.append import AppendResult, append
     from ingest.building.memory import Resources
     from ingest.dataset_place import recipe_and_root
-    from shards.program.byte_size import byte_count
 
-    bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest append"):
         recipe, place = recipe_and_root(dataset, root, tuple(assignments or ()))
         with progress_bar(recipe.name) as progress:
-            done = append(recipe, start, place, Resources(workers, scheduler, bound, wait), progress)
+            done = append(recipe, start, place, Resources(workers, scheduler, memory, wait), progress)
         did = f"{counted(done.trajectories, 'trajectory')} added" if done.trajectories else "nothing to add"
         print_result(
             document_of(AppendResult, done), f"{done.folder}: {did}; {counts(done.card)}", as_json=as_json

@@ -33,6 +33,16 @@ def source_or_url(text: str) -> Path:
         raise typer.BadParameter(str(error)) from None
 
 
+def _bytes(text: str) -> int:
+    """The bytes of a memory limit; raises BadParameter for what is no size."""
+    from shards.program.byte_size import byte_count
+
+    try:
+        return byte_count(text)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error), param_hint="--memory") from None
+
+
 Name = Annotated[
     str,
     typer.Argument(
@@ -89,8 +99,12 @@ Wait = Annotated[
     typer.Option(metavar="SECONDS", min=0, help="How long to wait for lost workers of a cluster."),
 ]
 Memory = Annotated[
-    str | None,
-    typer.Option(metavar="4GB", help="Memory limit of all processes here, or of each worker of a cluster."),
+    int | None,
+    typer.Option(
+        metavar="4GB",
+        parser=_bytes,
+        help="Memory limit of all processes here, or of each worker of a cluster.",
+    ),
 ]
 Folder = Annotated[
     str,

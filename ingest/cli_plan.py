@@ -16,7 +16,6 @@ from ingest.cli_options import (
     StartIfAny,
     Workers,
     choice,
-    parsed,
 )
 from ingest.cli_output import document_of, end_with, print_caveats
 from shards.program.console import Assignments, Json, one_line_errors, print_result, say
@@ -41,14 +40,12 @@ def plan_command(
     """Estimate size, time and memory of a build; writes nothing."""
     from ingest.building.estimate import BuildEstimate, estimate_build, estimate_lines
     from ingest.building.memory import Resources
-    from shards.program.byte_size import byte_count
 
-    bound = parsed(byte_count, memory, "--memory")
     with one_line_errors("walrus-ingest plan"):
         if start is None:
             _print_published_size(dataset, root, tuple(assignments or ()), as_json=as_json)
             return
-        resources = Resources(workers, memory=bound)
+        resources = Resources(workers, memory=memory)
         plan, place = planned(dataset, root, start, packaging, codec, keep_error, assignments, resources)
         found = estimate_build(plan, place, resources)
         print_result(
