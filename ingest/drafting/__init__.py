@@ -15,6 +15,7 @@ __all__ = [
     "side_rows",
     "solver_page",
     "splits",
+    "state_times",
     "table",
     "text",
     "tiles",

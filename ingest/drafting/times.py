@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 
-from ingest.contents.axis_names import TIME_UNITS as TIMES_IN_NAMES
 from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.contents.number_lists import (
     NEXT_TO_IT,
@@ -22,14 +21,13 @@ from ingest.contents.number_lists import (
     values_of,
     why_no_times,
 )
-from ingest.contents.numbered_arrays import HOLE, NumberedArrays
-from ingest.contents.state_time import time_in_group, time_of_state
+from ingest.contents.numbered_arrays import HOLE
 from ingest.drafting.other_files import changing_places, readable_numbers
 from ingest.drafting.side_numbers import SideNumber
+from ingest.drafting.state_times import StateTimes
 from ingest.drafting.table import FileLines, line
 from ingest.fields.reference_dates import counted_in, unit_of_dates
-from ingest.fields.series import steps_in
-from ingest.formats.dates import SINCE_1970, date_of
+from ingest.formats.dates import SINCE_1970
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.means import time_of_means
 from ingest.inferring.state_paths import by_step
@@ -48,7 +46,6 @@ SOLVER_STEP = re.compile(r"d_?t|delta_?t", re.IGNORECASE)
 TIME_STEP = re.compile(r"time_?step(_?(size|length))?", re.IGNORECASE)
 # How many states are opened to see what their times are.
 MANY_STATES = 12
-TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,15 @@ class TimeLines(FileLines):
 
     folder: FolderContents | None
     side_numbers: tuple[SideNumber, ...] = ()
+
+    @property
+    def _states(self) -> StateTimes:
+        return StateTimes(self.reader, self.folder)
+
+    @property
+    def _restart(self) -> Restart | None:
+        """How times go on that begin again in each piece of a run."""
+        return self.folder.restart if self.folder is not None else None
 
     def lines(self) -> list[str]:
         """The table [time], and the comments about means over time that its list of times states."""
@@ -69,7 +75,7 @@ class TimeLines(FileLines):
         if time is not None and "%Y" in time.unit:
             said = f"{printable(time.path)} holds dates as numbers, {printable(time.unit)}"
             return ["", f"# {said}: convert them to times with cdo -r copy.", *self._open_time()]
-        if self._states and not (time is not None and time.place):
+        if self._states.exist and not (time is not None and time.place):
             return self._rule_of_states()
         times = values_of(self.arrays, time)
         if time is None or times is None:
@@ -78,18 +84,19 @@ class TimeLines(FileLines):
 
     def _rule_of_states(self) -> list[str]:
         """The rule where each file, group or array is a state: what it says of its time, or its number."""
-        stored, note = self._time_of_states()
-        # The number of a piece, or of a day in a folder of its month, is no time.
-        if stored == HOLE and self.folder is not None and not self.folder.counts_on:
-            return ["", *self._open_time()]
-        if stored == HOLE and self.folder is not None and self.folder.date_or_step:
-            return ["", *_date_or_step(self.folder)]
+        stored, note = self._states.place()
+        if stored == HOLE and self.folder is not None:
+            if not self.folder.counts_on:
+                # The number of a piece, or of a day in a folder of its month, is no time.
+                return ["", *self._open_time()]
+            if self.folder.date_or_step:
+                return ["", *_date_or_step(self.folder)]
         numbers = self._first_numbers(stored)
         if are_compact_dates(numbers):
             return ["", _convert(stored, numbers), *self._open_time()]
-        unit = self._unit_of_states(stored)
-        if self.folder is not None and self.folder.restart is not None and not self.folder.restart.offset:
-            return ["", *self._step_of_pieces(self.folder.restart)]
+        unit = self._states.unit(stored)
+        if self._restart is not None and not self._restart.offset:
+            return ["", *self._step_of_pieces(self._restart)]
         stored = by_step(stored, (each.array for each in self.layout.variable))
         more = [*self._offset_of_pieces(), *([line("unit", unit)] if unit else [])]
         if stored == HOLE and self.solver_step is not None and not unit:
@@ -110,7 +117,7 @@ class TimeLines(FileLines):
 
     def _offset_of_pieces(self) -> list[str]:
         """The offset of times that begin again in each piece of a run, if they do."""
-        restart = self.folder.restart if self.folder is not None else None
+        restart = self._restart
         if restart is None:
             return []
         note = f"CHECK: {restart.why}" if restart.why else "says when each file begins; its times begin again"
@@ -186,7 +193,7 @@ class TimeLines(FileLines):
     @property
     def used(self) -> str:
         """The name of the number in the file that became `step` of the table; empty if there is none."""
-        counts = self._states and self._time_of_states()[0] == HOLE
+        counts = self._states.exist and self._states.place()[0] == HOLE
         return self.solver_step[0] if counts and self.solver_step is not None else ""
 
     def _places_of_steps(self) -> Iterator[tuple[str, str]]:
@@ -209,101 +216,11 @@ class TimeLines(FileLines):
         parts = NamePattern(array.pattern).match(array.path) if array else None
         return "." in (parts or {}).get(STEP, "")
 
-    @property
-    def _states(self) -> bool:
-        """Whether frames are separate arrays, groups or files."""
-        of_files = self.folder is not None and self.folder.kind in ("states", "pieces")
-        return of_files or any(each.array.pattern for each in self.layout.variable)
-
-    def _time_of_states(self) -> tuple[str, str]:
-        """The value of `stored` for the times of states, and a comment."""
-        time = self.layout.lists.time
-        if self.folder is not None and self.folder.kind in ("states", "pieces"):
-            if time is not None:
-                said = "dates" if time.is_dates else "times"
-                return time.stored, f"the {said} of each file{'' if time.is_dates else _in_unit(time.unit)}"
-            return self._time_of_files()
-        if time is not None and time.pattern:
-            return time.stored, f"one time per frame{_in_unit(time.unit)}"
-        array = next(each.array for each in self.layout.variable if each.array.pattern)
-        group = NumberedArrays(array.pattern, (array.path,)).group
-        first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path
-        place = time_in_group(self.arrays, first)
-        if place:
-            name = place.partition("@")[2]
-            return f"{group or array.pattern}{place}", f"the attribute {name} of each of them"
-        return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
-
-    def _unit_of_states(self, stored: str) -> str:
-        """The unit of the times of states; for dates, a unit that counts from the first."""
-        time = self.layout.lists.time
-        if stored == HOLE:
-            if self.folder is not None and self.folder.dated:
-                return unit_of_dates(self.folder.dates)
-            letters = self._letters_behind_number
-            return letters if letters in TIMES_IN_NAMES else ""
-        if time is not None and stored == time.stored:
-            times = values_of(self.arrays, time) if time.is_dates else None
-            return time.unit if times is None else unit_of_dates(times.tolist())
-        path, at, name = stored.partition("@")
-        date = date_of(self.arrays.attributes(self._first_of(path)).get(name)) if at else None
-        return self._unit_of_openpmd(stored) if date is None else unit_of_dates([date])
-
-    def _first_of(self, path: str) -> str:
-        """The group or array of the first step at a path with `{step}`; otherwise the path."""
-        if HOLE not in path:
-            return path
-        array = next(each.array for each in self.layout.variable if HOLE in each.array.pattern)
-        (step,) = steps_in([array.path], array.pattern).values()
-        return path.replace(HOLE, step)
-
-    def _unit_of_openpmd(self, stored: str) -> str:
-        """The unit of a time attribute, if timeUnitSI next to it states its seconds."""
-        path, at, _ = stored.partition("@")
-        if not at:
-            return ""
-        seconds = root_numbers(self.arrays, self._first_of(path)).get("timeUnitSI", 0.0)
-        if seconds <= 0:
-            return ""
-        return TIME_UNITS.get(seconds, f"{seconds!r} s")
-
-    def _time_of_files(self) -> tuple[str, str]:
-        """The value of `stored`, and a comment, if each file is a state."""
-        assert self.folder is not None
-        arrays = (*(each.array for each in self.layout.fields), *self.layout.scalars, *self.layout.rest)
-        # Each file has one state: arrays with its number in their paths count like other arrays.
-        stored = time_of_state(self.arrays, tuple(replace(each, pattern="") for each in arrays))
-        path, at, name = stored.partition("@")
-        if stored:
-            held = f"the attribute {name}{f' of {path}' if path else ''}" if at else path
-            return stored, f"{printable(held)} of each file"
-        if self.folder.dated:
-            return HOLE, "the date in the names of the files"
-        letters = self._letters_behind_number
-        if letters in TIMES_IN_NAMES:
-            return HOLE, f"CHECK: the number before {letters} in the names of the files"
-        if letters:
-            return (
-                HOLE,
-                f"CHECK: the number before {letters} in the names; if it is no time, these are no frames",
-            )
-        return HOLE, "CHECK: the number in the names of the files; if it counts steps, add step = 0.01"
-
-    @property
-    def _letters_behind_number(self) -> str:
-        """The letters right behind the number of a state: `s` in rho_{step}s.npy."""
-        found = re.search(r"\{step\}([A-Za-z]+)", self.folder.pattern) if self.folder is not None else None
-        return found[1] if found else ""
-
 
 def _convert(stored: str, times: Values) -> str:
     """The comment on dates that are written as numbers: they are no times."""
     said = f"{printable(stored)} holds dates as numbers, {times[0]:.0f} to {times[-1]:.0f}"
     return f"# {said}: convert them to days since a date."
-
-
-def _in_unit(unit: str) -> str:
-    return f", in {printable(unit)}" if unit else ""
 
 
 def _date_or_step(folder: FolderContents) -> Iterator[str]:

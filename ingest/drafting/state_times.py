@@ -1,0 +1,120 @@
+"""Finds what files, groups or arrays that are one state each say of their times."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ingest.contents.axis_names import TIME_UNITS as TIMES_IN_NAMES
+from ingest.contents.listing import root_numbers
+from ingest.contents.number_lists import values_of
+from ingest.contents.numbered_arrays import HOLE, NumberedArrays
+from ingest.contents.state_time import time_in_group, time_of_state
+from ingest.drafting.table import FileLines
+from ingest.fields.reference_dates import unit_of_dates
+from ingest.fields.series import steps_in
+from ingest.formats.dates import date_of
+from ingest.inspecting.folder_contents import FolderContents
+from shards.program.console import printable
+
+TIME_UNITS = {1.0: "s", 1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e-12: "ps", 1e-15: "fs", 1e-18: "as"}
+
+
+@dataclass(frozen=True)
+class StateTimes(FileLines):
+    """The times of states: each in its own file of a folder, or in its own group or array of one file."""
+
+    folder: FolderContents | None
+
+    @property
+    def exist(self) -> bool:
+        """Whether frames are separate arrays, groups or files."""
+        return self._are_in_files or any(each.array.pattern for each in self.layout.variable)
+
+    @property
+    def _are_in_files(self) -> bool:
+        return self.folder is not None and self.folder.kind in ("states", "pieces")
+
+    def place(self) -> tuple[str, str]:
+        """The value of `stored` for the times of states, and a comment."""
+        time = self.layout.lists.time
+        if self._are_in_files:
+            if time is not None:
+                said = "dates" if time.is_dates else "times"
+                return time.stored, f"the {said} of each file{'' if time.is_dates else _in_unit(time.unit)}"
+            return self._time_of_files()
+        if time is not None and time.pattern:
+            return time.stored, f"one time per frame{_in_unit(time.unit)}"
+        array = next(each.array for each in self.layout.variable if each.array.pattern)
+        group = NumberedArrays(array.pattern, (array.path,)).group
+        first = "/".join(array.path.split("/")[: group.count("/") + 1]) if group else array.path
+        place = time_in_group(self.arrays, first)
+        if place:
+            name = place.partition("@")[2]
+            return f"{group or array.pattern}{place}", f"the attribute {name} of each of them"
+        return HOLE, "CHECK: the number in the names; if it counts steps, add step = 0.01"
+
+    def unit(self, stored: str) -> str:
+        """The unit of the times of states; for dates, a unit that counts from the first."""
+        time = self.layout.lists.time
+        if stored == HOLE:
+            if self.folder is not None and self.folder.dated:
+                return unit_of_dates(self.folder.dates)
+            letters = self._letters_behind_number
+            return letters if letters in TIMES_IN_NAMES else ""
+        if time is not None and stored == time.stored:
+            times = values_of(self.arrays, time) if time.is_dates else None
+            return time.unit if times is None else unit_of_dates(times.tolist())
+        path, at, name = stored.partition("@")
+        date = date_of(self.arrays.attributes(self._first_of(path)).get(name)) if at else None
+        return self._unit_of_openpmd(stored) if date is None else unit_of_dates([date])
+
+    def _first_of(self, path: str) -> str:
+        """The group or array of the first step at a path with `{step}`; otherwise the path."""
+        if HOLE not in path:
+            return path
+        array = next(each.array for each in self.layout.variable if HOLE in each.array.pattern)
+        (step,) = steps_in([array.path], array.pattern).values()
+        return path.replace(HOLE, step)
+
+    def _unit_of_openpmd(self, stored: str) -> str:
+        """The unit of a time attribute, if timeUnitSI next to it states its seconds."""
+        path, at, _ = stored.partition("@")
+        if not at:
+            return ""
+        seconds = root_numbers(self.arrays, self._first_of(path)).get("timeUnitSI", 0.0)
+        if seconds <= 0:
+            return ""
+        return TIME_UNITS.get(seconds, f"{seconds!r} s")
+
+    def _time_of_files(self) -> tuple[str, str]:
+        """The value of `stored`, and a comment, if each file is a state."""
+        assert self.folder is not None
+        arrays = (*(each.array for each in self.layout.fields), *self.layout.scalars, *self.layout.rest)
+        # Each file has one state: arrays with its number in their paths count like other arrays.
+        stored = time_of_state(self.arrays, tuple(replace(each, pattern="") for each in arrays))
+        path, at, name = stored.partition("@")
+        if stored:
+            held = f"the attribute {name}{f' of {path}' if path else ''}" if at else path
+            return stored, f"{printable(held)} of each file"
+        if self.folder.dated:
+            return HOLE, "the date in the names of the files"
+        letters = self._letters_behind_number
+        if letters in TIMES_IN_NAMES:
+            return HOLE, f"CHECK: the number before {letters} in the names of the files"
+        if letters:
+            return (
+                HOLE,
+                f"CHECK: the number before {letters} in the names; if it is no time, these are no frames",
+            )
+        return HOLE, "CHECK: the number in the names of the files; if it counts steps, add step = 0.01"
+
+    @property
+    def _letters_behind_number(self) -> str:
+        """The letters right behind the number of a state: `s` in rho_{step}s.npy."""
+        found = re.search(r"\{step\}([A-Za-z]+)", self.folder.pattern) if self.folder is not None else None
+        return found[1] if found else ""
+
+
+def _in_unit(unit: str) -> str:
+    return f", in {printable(unit)}" if unit else ""
