@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -23,9 +22,9 @@ from ingest.source import find
 from shards.errors import SourceError
 from shards.read import Dataset
 from tests.ingest.web_server import Shelf, web_server
+from tests.memory_folder import folder_in_memory
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-MEMORY = Path("/dev/shm")
 X, Y = 6, 4
 RECIPE = """
 name = "waves"
@@ -117,11 +116,8 @@ def _fill(file: h5py.File, values: dict[str, np.ndarray]) -> None:
 @pytest.fixture
 def tmp_path(tmp_path) -> Iterator[Path]:
     """In memory where there is a disk for it: thousands of small files, each of which a build waits for."""
-    if MEMORY.is_dir():
-        with TemporaryDirectory(dir=MEMORY) as place:
-            yield Path(place)
-    else:
-        yield tmp_path
+    with folder_in_memory(otherwise=tmp_path) as place:
+        yield place
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
-from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -17,9 +16,9 @@ from ingest.building.memory import Resources
 from ingest.building.plan import plan_build
 from ingest.catalogue import find_recipe
 from shards.read import Dataset
+from tests.memory_folder import folder_in_memory
 
 SOURCE = Path(__file__).parents[1] / "samples" / "well" / "acoustic_scattering_discontinuous"
-MEMORY = Path("/dev/shm")
 NAME = "acoustic_scattering_discontinuous"
 FRAME_BYTES = 3 * 64 * 48 * 4
 
@@ -53,11 +52,8 @@ def built() -> Callable[..., Path]:
 @pytest.fixture
 def tmp_path(tmp_path) -> Iterator[Path]:
     """In memory where there is a disk for it: thousands of small files, each of which a build waits for."""
-    if MEMORY.is_dir():
-        with TemporaryDirectory(dir=MEMORY) as place:
-            yield Path(place)
-    else:
-        yield tmp_path
+    with folder_in_memory(otherwise=tmp_path) as place:
+        yield place
 
 
 @pytest.fixture(scope="session")

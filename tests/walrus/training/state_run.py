@@ -8,17 +8,15 @@ which no number of ranks is a divisor.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from tests.bench.live_bytes import LiveBytes
+from tests.walrus.training.forked_ranks import Layers, run_forked
 from walrus.training import engine_settings, muon
 from walrus.training.deepspeed_fence import load_deepspeed
 from walrus.training.distributed import join_world, leave_world
@@ -33,16 +31,6 @@ WIDTHS = (
 MICRO_BATCHES, STEPS = 2, 3
 
 
-class Layers(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(*(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(WIDTHS)))
-
-    def forward(self, x_BI: Tensor) -> Tensor:
-        loss: Tensor = self.blocks(x_BI).square().mean()
-        return loss
-
-
 def placements(ranks: int) -> list[EngineSettings]:
     stages: tuple[Any, ...] = (0, 1, 2, 3)
     return [
@@ -53,7 +41,7 @@ def placements(ranks: int) -> list[EngineSettings]:
     ]
 
 
-def count(rank: int, ranks: int, meeting: Path, settings: EngineSettings) -> None:
+def count(rank: int, meeting: Path, ranks: int, settings: EngineSettings) -> None:
     """The smallest peak of several steps: a thread of gloo that drops a buffer late only adds to one.
 
     The first step is left out: in it the optimiser makes its state, and DeepSpeed learns an order.
@@ -61,7 +49,7 @@ def count(rank: int, ranks: int, meeting: Path, settings: EngineSettings) -> Non
     torch.set_num_threads(1)
     join_world(rank, ranks, meeting)
     with LiveBytes() as live:
-        engine = Engine(Layers(), settings, MICRO_BATCHES)
+        engine = Engine(Layers(WIDTHS), settings, MICRO_BATCHES)
         peaks = []
         for _ in range(STEPS):
             live.peak = live.now
@@ -84,16 +72,7 @@ def main() -> None:
     ranks, engine_settings.LARGEST_BUCKET = map(int, sys.argv[1:])
     muon.LARGEST_PIECE = 4 * engine_settings.LARGEST_BUCKET
     for settings in placements(ranks):
-        with tempfile.TemporaryDirectory() as folder:
-            children = []
-            for rank in range(ranks):
-                child = os.fork()
-                if child == 0:
-                    count(rank, ranks, Path(folder) / "meeting", settings)
-                    os._exit(0)
-                children.append(child)
-            codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        if any(codes):
+        if not run_forked(ranks, partial(count, ranks=ranks, settings=settings)):
             sys.exit(1)
 
 

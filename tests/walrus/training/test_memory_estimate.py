@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from shards.schema import Boundary, FieldSpec, Grid, Schema
+from tests.walrus.training.forked_ranks import Layers
 from tests.walrus.training.own_process import run_script
-from tests.walrus.training.state_run import Layers, placements
+from tests.walrus.training.state_run import WIDTHS, placements
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.ranks import Rank
@@ -100,7 +101,7 @@ def test_the_state_and_buffers_of_real_ranks_are_those_of_the_table(monkeypatch)
     # About as large a share of the parameters as for the published model, of which every layer fits as well.
     bucket = 130_000
     ended = run_script(Path(__file__).with_name("state_run.py"), 2, bucket)
-    count = ParameterCount.of(Layers())
+    count = ParameterCount.of(Layers(WIDTHS))
     counted = [json.loads(line) for line in ended.stdout.splitlines()]
     monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_BUCKET", bucket)
     monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_PIECE", 4 * bucket)

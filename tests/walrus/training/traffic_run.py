@@ -7,17 +7,17 @@ JSON line for each placement: {"all_reduce": [calls, bytes], ...}.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tests.walrus.training.forked_ranks import Layers, run_forked
 from walrus.training.deepspeed_fence import load_deepspeed
 from walrus.training.distributed import join_world, leave_world
 from walrus.training.engine import Engine
@@ -53,16 +53,6 @@ class Traffic(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class Layers(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS)))
-
-    def forward(self, x_BI: Tensor) -> Tensor:
-        loss: Tensor = self.blocks(x_BI).square().mean()
-        return loss
-
-
 def placements(ranks: int) -> list[EngineSettings]:
     stages: tuple[Any, ...] = (0, 1, 2, 3)
     return [
@@ -71,13 +61,13 @@ def placements(ranks: int) -> list[EngineSettings]:
     ]
 
 
-def count(rank: int, ranks: int, meeting: Path) -> None:
+def count(rank: int, meeting: Path, ranks: int) -> None:
     """The third step of each placement: in the first ones DeepSpeed learns the order of the parameters."""
     torch.set_num_threads(1)
     join_world(rank, ranks, meeting)
     for settings in placements(ranks):
         torch.manual_seed(0)
-        engine = Engine(Layers(), settings, MICRO_BATCHES)
+        engine = Engine(Layers([WIDTH] * (LAYERS + 1)), settings, MICRO_BATCHES)
         for _ in range(3):
             with Traffic() as traffic:
                 for number in range(MICRO_BATCHES):
@@ -93,16 +83,8 @@ def count(rank: int, ranks: int, meeting: Path) -> None:
 def main() -> None:
     load_deepspeed()
     ranks = int(sys.argv[1])
-    with tempfile.TemporaryDirectory() as folder:
-        children = []
-        for rank in range(ranks):
-            child = os.fork()
-            if child == 0:
-                count(rank, ranks, Path(folder) / "meeting")
-                os._exit(0)
-            children.append(child)
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    sys.exit(max(map(abs, codes)))
+    if not run_forked(ranks, partial(count, ranks=ranks)):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
