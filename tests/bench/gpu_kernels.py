@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,20 +12,21 @@ import torch
 from gpu_common import Rows, Session, write
 from gpu_network import compile_network, training_step
 from gpu_trace import busy_seconds, kernels, traced
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from walrus.model.attention import attend
 from walrus.model.settings import PRESETS
 from walrus.training.compiled_blocks import PassShape, warm_up
-from walrus.training.muon import matrices_and_others
+from walrus.training.muon import matrices_and_others, update_matrices
 
 # Words in the names of kernels, looked for in this order. What the compiler has fused is named after all its
 # operations, copies among them.
 KINDS = {
     "compiled": ("triton",),
     "attention": ("flash", "fmha", "attention", "softmax", "sdpa"),
-    "products": ("gemm", "cutlass", "nvjet", "cublas", "mm_", "xmma", "conv", "wgrad", "dgrad"),
+    "convolutions": ("conv", "fprop", "dgrad", "wgrad", "winograd"),
+    "products": ("gemm", "cutlass", "nvjet", "cublas", "mm_", "xmma"),
     "copies": ("memcpy", "memset", "copy", "cat", "transpose"),
     "norms and pointwise": ("norm", "elementwise", "reduce", "vectorized", "adam", "multi_tensor"),
 }
@@ -168,22 +170,26 @@ def graphs(session: Session) -> dict[str, Any]:
                 "s": seconds,
             }
         )
+        write(session, "graphs", {"rows": rows})
     return {"rows": rows}
 
 
 def muon(session: Session) -> dict[str, Any]:
-    """The iteration of Muon over all matrices of the blocks, next to AdamW over them, on one card."""
+    """Muon's update of all matrices of blocks, in batches as under ZeRO 0 or one by one, next to AdamW."""
     model = session.network(session.large)
     matrices = [nn.Parameter(matrix.detach()) for matrix in matrices_and_others(model.blocks)[0]]
     for matrix in matrices:
         matrix.grad = torch.randn_like(matrix)
     del model
     session.free()
+    momenta: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+    still = {"lr": 0.0, "weight_decay": 0.0}
     rows: Rows = []
-    for name, optimizer in (
-        ("Muon", torch.optim.Muon(matrices, lr=0.0, weight_decay=0.0)),
-        ("AdamW, fused", torch.optim.AdamW(matrices, lr=0.0, weight_decay=0.0, fused=True)),
+    for name, update in (
+        ("Muon, in batches", lambda: update_matrices(matrices, momenta, {**still, "momentum": 0.95})),
+        ("Muon, one by one", torch.optim.Muon(matrices, **still).step),
+        ("AdamW, fused", torch.optim.AdamW(matrices, fused=True, **still).step),
     ):
-        rows.append({"optimiser": name, "matrices": len(matrices), "s": session.seconds(optimizer.step, 3)})
+        rows.append({"optimiser": name, "matrices": len(matrices), "s": session.seconds(update, 3)})
         write(session, "muon", {"rows": rows})
     return {"rows": rows}

@@ -54,7 +54,7 @@ STAGES = (
     Stage("attention", 15, 40),
     Stage("lora", 20, 45),
     Stage("checkpoint", 25, 60),
-    Stage("graphs", 20, 60),
+    Stage("graphs", 20, 90),
     Stage("small", 20, 60),
     Stage("muon", 15, 30),
 )

@@ -1,9 +1,12 @@
 import math
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -12,6 +15,46 @@ from gpu_session import LEFT_OUT, PAGE, STAGES, read, report, run, with_tables
 from gpu_trace import Kernel, busy_seconds, hidden_share
 
 SESSION = Path(__file__).with_name("gpu_session.py")
+
+
+# Python finds no module whose place is taken by None.
+STAGES_ALONE = """
+import sys
+sys.modules.update(dict.fromkeys({absent!r}))
+sys.path[:0] = [{stages!r}, {repository!r}]
+import gpu_network, gpu_kernels, gpu_training, feeding_table, tests.walrus.conftest
+"""
+
+
+def brought_along():
+    """The packages of a session: those that its list names, and what these need."""
+    text = SESSION.with_name("requirements-gpu.txt").read_text(encoding="utf-8")
+    waiting = ["torch", *re.findall(r"^([\w-]+)==", text, re.MULTILINE)]
+    waiting += re.search(r"next to torch, triton, ([\w, ]+):", text)[1].replace(" and ", ", ").split(", ")
+    found = set()
+    while waiting:
+        name = waiting.pop().lower().replace("_", "-")
+        if name not in found:
+            found.add(name)
+            needed = [Requirement(line) for line in requires(name) or ()]
+            waiting += [
+                each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""})
+            ]
+    return found
+
+
+def test_stages_use_no_package_that_a_session_does_not_bring_along():
+    brought = brought_along() | {"walrus-pde"}
+    absent = [
+        name
+        for name, packages in packages_distributions().items()
+        if not brought & {package.lower().replace("_", "-") for package in packages}
+    ]
+    assert {"zarr", "deepspeed"} <= set(absent)
+    places = {"stages": str(SESSION.parent), "repository": str(SESSION.parents[2])}
+    code = STAGES_ALONE.format(absent=absent, **places)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
