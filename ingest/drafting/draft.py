@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.contents.combined_files import open_and_list
-from ingest.contents.solvers import solver_of
+from ingest.contents.listing import ArrayInfo
+from ingest.contents.solvers import Solver, solver_of
 from ingest.drafting.blocks import draft_blocks
 from ingest.drafting.dataset_name import dataset_name
 from ingest.drafting.side_lists import ListsNextTo
@@ -20,6 +21,7 @@ from ingest.drafting.side_paths import runs_of
 from ingest.drafting.text import DraftText
 from ingest.drafting.tiles import draft_tiles
 from ingest.drafting.well import draft_well
+from ingest.formats.arrays import ArrayFile
 from ingest.formats.zarr_marker import marker
 from ingest.inferring.face_sides import with_face_sides
 from ingest.inferring.fields import draft_fields
@@ -27,7 +29,7 @@ from ingest.inferring.frames import FrameReader
 from ingest.inferring.ghost_cells import GhostCells, ghost_cells
 from ingest.inferring.halo import cell_counts, with_centres, with_halo
 from ingest.inferring.infer import infer_layout
-from ingest.inferring.inferred_layout import NAME_THE_FOLDER, no_field
+from ingest.inferring.inferred_layout import NAME_THE_FOLDER, InferredLayout, no_field
 from ingest.inferring.listed_halo import listed_halo
 from ingest.inferring.masks import with_fields_called_as_masks
 from ingest.inferring.mesh_order import with_mesh_order
@@ -70,44 +72,65 @@ def draft(path: Path) -> str:
 def _drafted(path: Path, folder: FolderContents | None) -> str:
     """The text of the draft, before the reader of recipes checks it."""
     paths = (folder.members or (folder.first,)) if folder else (path,)
-    with open_and_list(paths, folder.variables if folder else ()) as (arrays, listed):
-        listed = with_step_paths(listed, folder.series if folder else (), folder.variables if folder else ())
+    series, variables = (folder.series, folder.variables) if folder else ((), ())
+    with open_and_list(paths, variables) as (arrays, listed):
+        listed = with_step_paths(listed, series, variables)
         names = [each.path for each in listed]
+        solver = solver_of(names, set(arrays.attributes("")))
         well = draft_well(path, arrays, names)
         if well:
             return well
-        solver = solver_of(names, set(arrays.attributes("")))
-        if solver is not None and solver.holds == "blocks" and folder is not None and folder.states > 1:
-            return draft_blocks(dataset_name(path), arrays, listed, solver, folder)
-        if solver is not None and solver.holds == "tiles" and folder is not None and folder.states > 1:
-            return draft_tiles(dataset_name(path), arrays, listed, solver, folder)
-        cure = _states_of(folder) if folder else NAME_THE_FOLDER
-        runs, pattern = runs_of(path, folder)
-        states = folder.states if folder else 1
-        arrays, listed = ListsNextTo(runs, pattern).added_to(arrays, listed, states)
-        layout = infer_layout(arrays, listed, str(path), states, cure=cure)
-        layout = with_mesh_order(arrays, layout)
-        layout, halo = with_halo(layout, cell_counts(arrays, listed))
-        layout = with_face_sides(arrays, with_centres(layout))
-        series = (folder.series, folder.variables) if folder else ((), ())
-        layout = with_fields_called_as_masks(layout, FrameReader(arrays, layout, *series))
-        if all(field.constant for field in draft_fields(layout)):
-            raise no_field(listed, str(path), cure)
-        listed_cells = None if halo else listed_halo(arrays, layout)
-        if listed_cells is not None:
-            layout, ghosts = listed_cells.layout, GhostCells.of_lists(listed_cells)
-        elif halo:
-            ghosts = GhostCells(halo, words="as many as the file says")
-        else:
-            ghosts = ghost_cells(arrays, layout)
-        side = side_numbers(runs, pattern)
-        if side.need_parts and folder is not None:
-            folder = replace(folder, pattern=pattern)
-        taken = (*layout.lists.all, *(each.array for each in layout.fields))
-        used = {each.place.partition("#")[0] for each in taken if each.place}
-        side = side.without(used)
-        folder = folder and folder.without(used)
-        return DraftText(path, arrays, layout, solver, folder, ghosts, side, runs).text()
+        if solver is not None and folder is not None and folder.states > 1:
+            if solver.holds == "blocks":
+                return draft_blocks(dataset_name(path), arrays, listed, solver, folder)
+            if solver.holds == "tiles":
+                return draft_tiles(dataset_name(path), arrays, listed, solver, folder)
+        return _of_arrays(path, arrays, listed, solver, folder)
+
+
+def _of_arrays(
+    path: Path,
+    arrays: ArrayFile,
+    listed: tuple[ArrayInfo, ...],
+    solver: Solver | None,
+    folder: FolderContents | None,
+) -> str:
+    """The draft of plain arrays, with the lists and the numbers of the files next to them."""
+    runs, pattern = runs_of(path, folder)
+    arrays, listed = ListsNextTo(runs, pattern).added_to(arrays, listed, folder.states if folder else 1)
+    layout, ghosts = _layout_and_ghosts(path, arrays, listed, folder)
+    side = side_numbers(runs, pattern)
+    if side.need_parts and folder is not None:
+        folder = replace(folder, pattern=pattern)
+    taken = (*layout.lists.all, *(each.array for each in layout.fields))
+    used = {each.place.partition("#")[0] for each in taken if each.place}
+    side = side.without(used)
+    folder = folder and folder.without(used)
+    return DraftText(path, arrays, layout, solver, folder, ghosts, side, runs).text()
+
+
+def _layout_and_ghosts(
+    path: Path, arrays: ArrayFile, listed: tuple[ArrayInfo, ...], folder: FolderContents | None
+) -> tuple[InferredLayout, GhostCells]:
+    """The layout of the cells of the grid, and the cells around them that a program adds.
+
+    Raises SourceError if no array is a field over time.
+    """
+    cure = _states_of(folder) if folder else NAME_THE_FOLDER
+    layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1, cure=cure)
+    layout = with_mesh_order(arrays, layout)
+    layout, halo = with_halo(layout, cell_counts(arrays, listed))
+    layout = with_face_sides(arrays, with_centres(layout))
+    series = (folder.series, folder.variables) if folder else ((), ())
+    layout = with_fields_called_as_masks(layout, FrameReader(arrays, layout, *series))
+    if all(field.constant for field in draft_fields(layout)):
+        raise no_field(listed, str(path), cure)
+    if halo:
+        return layout, GhostCells(halo, words="as many as the file says")
+    listed_cells = listed_halo(arrays, layout)
+    if listed_cells is not None:
+        return listed_cells.layout, GhostCells.of_lists(listed_cells)
+    return layout, ghost_cells(arrays, layout)
 
 
 def _states_of(folder: FolderContents) -> str:
