@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -178,27 +179,33 @@ def _parameters(
     if in_runs:
         found |= _of_groups(arrays, in_runs[0], set(found))
     for each in layout.scalars:
-        if each.pattern:
-            continue
         last = each.name if each.split_pattern else each.path.rpartition("/")[2]
-        try:
-            values = whole(arrays.array(each.path)).reshape(-1)
-        except SourceError:
-            continue
-        low, high = float(values.min()), float(values.max())
-        if not low <= high:
-            continue
         name = last if last not in found else re.sub(r"\W+", "_", each.path)
-        if name in {part.name for part in in_names}:
-            continue
-        if name in found:
+        parameter = _of_array(arrays, layout, each, last)
+        if parameter is not None and name not in {part.name for part in in_names}:
             # An attribute and an array of one name: the array is what a solver reads back.
-            found.pop(name)
-        along, question = _along(each, layout, tuple(length for length in each.lengths if length > 1))
-        is_physics = looks_like_physics(last, low) or is_parameter_list(last)
-        found[name] = DraftParameter(f"{each.stored}{along}", _span(low, high), is_physics, question=question)
+            found.pop(name, None)
+            found[name] = parameter
 
     return found | _columns(arrays, layout, set(found))
+
+
+def _of_array(arrays: ArrayFile, layout: InferredLayout, each: ArrayInfo, name: str) -> DraftParameter | None:
+    """The parameter in an array of one number, or of a number per run; None for one of each state, or one
+    that cannot be read.
+    """
+    if each.pattern:
+        return None
+    try:
+        values = whole(arrays.array(each.path)).reshape(-1)
+    except SourceError:
+        return None
+    low, high = float(values.min()), float(values.max())
+    if math.isnan(low) or math.isnan(high):
+        return None
+    along, question = _along(each, layout, tuple(length for length in each.lengths if length > 1))
+    is_physics = looks_like_physics(name, low) or is_parameter_list(name)
+    return DraftParameter(f"{each.stored}{along}", _span(low, high), is_physics, question=question)
 
 
 def _of_groups(arrays: ArrayFile, each: ArrayInfo, taken: set[str]) -> dict[str, DraftParameter]:
