@@ -12,6 +12,7 @@ from walrus.checkpoint import DESCRIPTION, WEIGHTS, ModelDescription, load_descr
 from walrus.evaluation.report import count
 from walrus.evaluation.score_tables import TaskScores, score_table
 from walrus.training.memory_estimate import parameter_count
+from walrus.training.tuning import TuningSettings
 
 UNKNOWN_LICENCE = "not stated; ask whoever made the data before you share this model"
 CARD = "README.md"
@@ -114,22 +115,22 @@ def _recipe(
     recipe: RunRecipe, description: ModelDescription, base: tuple[str, ModelDescription] | None
 ) -> list[str]:
     """How the model was trained, as Markdown."""
-    tuning = recipe.tuning
-    learned = "adapters of rank " + str(tuning.low_rank) if tuning.low_rank else "the blocks"
-    trained = {"all": f"encoder, decoder and {learned}", "encoder+decoder": "encoder and decoder"}[
-        tuning.train
-    ]
-    if tuning.train == "encoder+decoder" and tuning.low_rank:
-        trained = f"encoder, decoder and {learned}"
     return [
         f"- began {_beginning(base)}",
         f"- {description.step} steps at a rate of up to {recipe.schedule.rate:g} "
-        f"({recipe.engine.optimizer}); trained: {trained}; seed {description.seed}",
+        f"({recipe.engine.optimizer}); trained: {_trained(recipe.tuning)}; seed {description.seed}",
         f"- normalisation: {'RMS of the whole dataset' if description.scales else 'RMS of each window'}; "
         f"patch jitter {'on' if description.jitters else 'off'}; "
         f"rotary frequencies {description.model.rotary}",
         "- every setting: `recipe.toml`",
     ]
+
+
+def _trained(tuning: TuningSettings) -> str:
+    """Which weights were trained."""
+    if tuning.low_rank:
+        return f"encoder, decoder and adapters of rank {tuning.low_rank}"
+    return "encoder, decoder and the blocks" if tuning.train == "all" else "encoder and decoder"
 
 
 def _beginning(base: tuple[str, ModelDescription] | None) -> str:
