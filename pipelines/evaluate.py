@@ -79,13 +79,10 @@ def command(
     with one_line_errors("walrus-evaluate"):
         if out is None:
             raise typer.BadParameter("the results need a folder: --out FOLDER")
+        if compared is not None and checkpoint is not None:
+            raise typer.BadParameter("--compare reads two evaluated runs; leave RUN and DATASET out")
         if compared is not None:
-            if checkpoint is not None:
-                raise typer.BadParameter("--compare reads two evaluated runs; leave RUN and DATASET out")
-            from pipelines.comparing import compare_runs
-
-            done = compare_runs(compared, out)
-            print_result(done.document, done.text, as_json=as_json)
+            _compare(compared, out, as_json=as_json)
             return
         if checkpoint is None or dataset is None:
             raise typer.BadParameter("expected RUN and ROOT/DATASET, or --compare RUN_A RUN_B")
@@ -114,6 +111,13 @@ def command(
         else:
             print_text(score_table(scores, "model"))
             print_text(f"report and pictures: {out / 'report.html'}")
+
+
+def _compare(runs: tuple[Path, Path], out: Path, *, as_json: bool) -> None:
+    from pipelines.comparing import compare_runs
+
+    done = compare_runs(runs, out)
+    print_result(done.document, done.text, as_json=as_json)
 
 
 def main() -> None:

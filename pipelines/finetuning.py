@@ -48,13 +48,14 @@ def finetune(
     """
     description = load_base(base)
     shards = Shards.open(root, [dataset], template.reading)
-    check_fit(description, shards.datasets[dataset])
-    schema = shards.datasets[dataset].card.schema
+    opened = shards.datasets[dataset]
+    check_fit(description, opened)
+    schema = opened.card.schema
     recipe = finetune_recipe(template, dataset, base, description, samples, schema)
-    recipe = _without_early_stopping(recipe, shards.datasets[dataset], description)
+    recipe = _without_early_stopping(recipe, opened, description)
     vocabulary = Vocabulary(description.vocabulary).extend(shards.channels)
     _report_new_channels(vocabulary.names[len(description.vocabulary) :], shards.channels)
-    example = empty_batch(dataset, shards.datasets[dataset])
+    example = empty_batch(dataset, opened)
     model = tuned_settings(description.model, recipe.tuning, example, jitter=recipe.training.jitter)
     load = TrainingLoad(
         columns=len(vocabulary),
@@ -79,8 +80,7 @@ def finetune(
     )
     scores = run_and_evaluate(job, shards)
     if scores:
-        cards = [dataset.card for dataset in shards.datasets.values()]
-        write_card(out, recipe, cards, scores, (base.name, description))
+        write_card(out, recipe, [opened.card], scores, (base.name, description))
     return scores
 
 
