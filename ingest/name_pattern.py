@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, pairwise
-from textwrap import wrap
+from itertools import count
 
-import numpy as np
+from ingest.name_numbers import STEP_NUMBER
 
 # Parts that number or name the files of one run: its states, restart pieces, variables, tiles of its grid.
 # All other parts name the run.
@@ -22,28 +20,6 @@ PIECES = (PIECE, "piece2", "piece3", "piece4")
 OF_ONE_RUN = (STEP, *PIECES, VARIABLE, TILE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# A date in a name, with or without a time of day: 2020-01-31_06:30:00, 0001-02, 2001_03_15, 20200131T0630.
-_CLOCK = r"(?:[01]\d|2[0-3])"
-_TIME_OF_DAY = rf"\d{{5}}(?!\d)|\d{{2}}(?:[:_-]?\d{{2}}){{1,2}}(?!\d)|{_CLOCK}(?!\d)"
-_COMPACT = (
-    r"(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-    r"(?:[T_-]?" + _CLOCK + r"(?:[0-5]\d){0,2})?"
-)
-# ASCII digits alone: others would not be read as a number.
-DATE = (
-    r"(?a:(?<!\d)(?:"
-    + _COMPACT
-    + r"|\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T_-](?:"
-    + _TIME_OF_DAY
-    + r"))?)?"
-    r"|(?:18|19|20)\d{2}_(?:0[1-9]|1[0-2])(?:_(?:0[1-9]|[12]\d|3[01]))?)(?!\d))"
-)
-# 1p25 is 1.25: a name of a file may have one dot alone.
-_NUMBER = rf"(?a:{DATE}|\d+(?:[.p]\d+)?(?:[eE][+-]?\d+)?)"
-_DATE = re.compile(DATE)
-_COMPACT_DATE = re.compile(_COMPACT, re.ASCII)
-# Digits of the seconds of a day in a name.
-SECONDS_OF_DAY = 5
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 
 
@@ -111,66 +87,9 @@ class NamePattern:
             elif piece in seen:
                 pieces.append(f"(?P={piece})")
             else:
-                pieces.append(f"(?P<{piece}>{_NUMBER if piece == STEP else '[^/]+?'})")
+                pieces.append(f"(?P<{piece}>{STEP_NUMBER if piece == STEP else '[^/]+?'})")
                 seen.add(piece)
         return re.compile("".join(pieces))
-
-
-def days_since_1970(year: int, month: int, day: int) -> int:
-    """The days from 1 January 1970 to a date; raises ValueError for a month that does not exist.
-
-    Some models have months of 30 days: 30 February is two days after the 28th.
-
-    >>> days_since_1970(1970, 2, 1), days_since_1970(2001, 2, 30) - days_since_1970(2001, 2, 28)
-    (31, 2)
-    """
-    return int(np.datetime64(f"{year:04d}-{month:02d}", "D").astype(int)) + day - 1
-
-
-def step_number(text: str) -> float:
-    """The number in the text of a `{step}`; for a date, the seconds since the start of 1970.
-
-    >>> step_number("0020"), step_number("1970-01-02_01:00:00"), step_number("1970-02")
-    (20.0, 90000.0, 2678400.0)
-    >>> step_number("19700102T0100"), step_number("1970-01-02_01"), step_number("1p25")
-    (90000.0, 90000.0, 1.25)
-    """
-    if not is_date(text):
-        return parameter_number(text)
-    year, month, *rest = _parts_of_date(text)
-    days = days_since_1970(int(year), int(month), int(rest[0] if rest else 1))
-    clock = "".join(rest[1:])
-    # CESM writes the seconds of the day, others hours, minutes, seconds.
-    if len(clock) == SECONDS_OF_DAY:
-        return 86400.0 * days + int(clock)
-    hours, minutes, seconds = map(int, wrap(clock.ljust(6, "0"), 2))
-    return 86400.0 * days + 3600 * hours + 60 * minutes + seconds
-
-
-def parameter_number(text: str) -> float:
-    """The number that a parameter in a name stands for; raises ValueError for none.
-
-    >>> parameter_number("1e-3"), parameter_number("0p05")
-    (0.001, 0.05)
-    """
-    return float(re.sub(r"(?<=\d)p(?=\d)", ".", text))
-
-
-def _parts_of_date(text: str) -> list[str]:
-    """Year, month, day, and the parts that state the time of day."""
-    if not _COMPACT_DATE.fullmatch(text):
-        return re.findall(r"\d+", text)
-    digits = re.sub(r"\D", "", text)
-    return [digits[:4], digits[4:6], digits[6:8], *wrap(digits[8:], 2)]
-
-
-def is_date(text: str) -> bool:
-    """Whether a step is a date and not a number.
-
-    >>> is_date("2020-01-31"), is_date("20200131"), is_date("0020")
-    (True, True, False)
-    """
-    return _DATE.fullmatch(text) is not None
 
 
 def is_part(text: str) -> bool:
@@ -198,48 +117,3 @@ def filled(text: str, parts: Mapping[str, str]) -> str:
     'run_03.json'
     """
     return _PART.sub(lambda found: parts.get(found[1], found[0]), text)
-
-
-def missing_steps(steps: list[float]) -> float | None:
-    """The first missing number of a series whose strides are mostly equal; otherwise None.
-
-    The last stride may be shorter, because solvers also write their last step.
-
-    >>> missing_steps([0, 10, 20, 40, 50, 60])
-    30
-    >>> missing_steps([0, 7, 10, 40]) is None
-    True
-    """
-    strides = [after - before for before, after in pairwise(steps)]
-    # A name may hold a number that is too large for a float.
-    if len(strides) < 3 or not all(map(math.isfinite, strides)):
-        return None
-    usual = sorted(strides)[len(strides) // 2]
-    common = sum(_close(stride, usual) for stride in strides)
-    if usual <= 0 or common < 0.6 * len(strides):
-        return None
-    for before, stride in zip(steps, strides, strict=False):
-        times = stride / usual
-        if times > 1.5 and _close(times, round(times)):
-            return before + usual
-    return None
-
-
-def lie_apart(times: Sequence[float]) -> bool:
-    """Whether times lie further apart towards the end, or more would be missing than are there: they are
-    written so, and no file is lost (docs/decisions/0188-irregular-times.md).
-
-    >>> lie_apart((0, 1, 2, 3, 4, 20, 210)), lie_apart((0, 1, 2, 4, 5)), lie_apart((0, 1, 2, 3, 5))
-    (True, False, False)
-    """
-    strides = [after - before for before, after in pairwise(times)]
-    usual = sorted(strides)[len(strides) // 2]
-    first = next((at for at, stride in enumerate(strides) if stride > 1.5 * usual), len(strides))
-    behind = strides[first:]
-    # A single wide stride at the end may be a lost file.
-    widens = len(behind) > 1 and min(behind) > 1.5 * usual
-    return widens or times[-1] - times[0] > 2 * len(times) * usual
-
-
-def _close(a: float, b: float) -> bool:
-    return abs(a - b) <= 1e-6 * max(abs(a), abs(b))

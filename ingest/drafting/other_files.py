@@ -16,7 +16,8 @@ from ingest.fields.numbers_at import numbers_if_any
 from ingest.formats.arrays import ArrayFile
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.run_files import RunFile, RunFiles
-from ingest.name_pattern import is_part, parameter_number
+from ingest.name_numbers import parameter_number
+from ingest.name_pattern import is_part
 from shards.errors import SourceError
 
 Numbers = tuple[float, ...]

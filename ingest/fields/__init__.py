@@ -8,6 +8,7 @@ __all__ = [
     "described_fields",
     "field_stack",
     "files_by_variable",
+    "gaps",
     "grid",
     "numbers_at",
     "obstacle",

@@ -14,7 +14,8 @@ from ingest.formats.arrays import Array, Arrays, holds, no_array, whole
 from ingest.formats.natural_sort import natural
 from ingest.formats.side_files import split_side_file
 from ingest.layout import split_channel, split_swept_axis
-from ingest.name_pattern import NamePattern, is_part, names_parts, parameter_number
+from ingest.name_numbers import parameter_number
+from ingest.name_pattern import NamePattern, is_part, names_parts
 from shards.errors import SourceError
 
 

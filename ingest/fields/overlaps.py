@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.gaps import lie_apart, missing_steps
 from ingest.layout import Overlap
-from ingest.name_pattern import lie_apart, missing_steps
 from shards.counted import counted
 
 Times = tuple[float, ...]

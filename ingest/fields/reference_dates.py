@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ingest.formats.arrays import AttributedArrays
-from ingest.name_pattern import days_since_1970, names_parts
+from ingest.name_numbers import days_since_1970
+from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
 _SECONDS = {

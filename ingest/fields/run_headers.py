@@ -23,7 +23,8 @@ from ingest.formats.dates import SINCE_1970
 from ingest.formats.open_any import located
 from ingest.formats.run_files import RunFile
 from ingest.layout import PREVIOUS_FILE, STEP_ITSELF, TIME, Overlap, TileRule
-from ingest.name_pattern import is_date, names_parts, step_number
+from ingest.name_numbers import is_date, step_number
+from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
 

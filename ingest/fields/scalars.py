@@ -8,7 +8,8 @@ from ingest.fields.sweep import Sweep
 from ingest.formats.arrays import Arrays
 from ingest.formats.side_files import number_at, split_side_file
 from ingest.layout import split_swept_axis
-from ingest.name_pattern import is_part, parameter_number
+from ingest.name_numbers import parameter_number
+from ingest.name_pattern import is_part
 from ingest.recipe import Recipe
 from shards.errors import SourceError
 

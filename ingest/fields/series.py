@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.fields.gaps import lie_apart, missing_steps
 from ingest.formats.arrays import Array, Arrays, SlabIndex, no_array
 from ingest.formats.natural_sort import natural
 from ingest.layout import TIME
-from ingest.name_pattern import STEP, NamePattern, lie_apart, missing_steps, step_number
+from ingest.name_numbers import step_number
+from ingest.name_pattern import STEP, NamePattern
 from shards.errors import SourceError
 
 SINGLE = range(1)

@@ -13,7 +13,8 @@ from ingest.formats.arrays import Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970, date_of
 from ingest.formats.packing import Attribute
 from ingest.layout import STEP_ITSELF
-from ingest.name_pattern import is_date, names_parts, step_number
+from ingest.name_numbers import is_date, step_number
+from ingest.name_pattern import names_parts
 from shards.errors import SourceError
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.text_lists import is_list_of_text, words_of
-from ingest.name_pattern import days_since_1970, is_date, step_number
+from ingest.name_numbers import days_since_1970, is_date, step_number
 
 # The unit of all dates that are read.
 SINCE_1970 = "seconds since 1970-01-01"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ingest.formats.natural_sort import natural
 from ingest.formats.zarr_marker import MARKERS
-from ingest.name_pattern import OF_ONE_RUN, PIECES, STEP, VARIABLE, NamePattern, step_number
+from ingest.name_numbers import step_number
+from ingest.name_pattern import OF_ONE_RUN, PIECES, STEP, VARIABLE, NamePattern
 from shards.errors import SourceError
 
 # Files with these suffixes may be virtual: their values are in other files.

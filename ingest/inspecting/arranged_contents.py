@@ -15,7 +15,7 @@ from ingest.inspecting.named_files import NamedFile
 from ingest.inspecting.pattern_of_names import PLAIN_NUMBER, parameters_of, pattern_of
 from ingest.inspecting.restarting_times import Restart, restart_of
 from ingest.inspecting.variable_files import doubt_of_words
-from ingest.name_pattern import is_date, step_number
+from ingest.name_numbers import is_date, step_number
 
 
 def contents_of(arranged: FileArrangement) -> FolderContents:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 from typing import Literal
 
-from ingest.name_pattern import SECONDS_OF_DAY, is_date, step_number
+from ingest.name_numbers import SECONDS_OF_DAY, is_date, step_number
 
 # A date, and next to it a number that may be a time of day: 20240115_000500, 2024-01-15-03600, 20240115-06;
 # 12:30 and 12_30 are times.

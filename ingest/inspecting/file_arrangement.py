@@ -17,7 +17,7 @@ from ingest.inspecting.named_files import NamedFile, PartKind
 from ingest.inspecting.numbers_in_names import YEARS
 from ingest.inspecting.pieces_of_states import PIECE_WORD, Certainty, are_pieces, piece_word
 from ingest.inspecting.variable_files import FIELD_NAME, are_variables
-from ingest.name_pattern import is_date
+from ingest.name_numbers import is_date
 
 # Attributes of a file that holds a tile and says where that is (Cholla).
 OFFSET_ATTRIBUTES = {"dims", "dims_local", "offset"}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.inspecting.restarting_times import Restart
-from ingest.name_pattern import PIECE, STEP, NamePattern, is_date, parameter_number, step_number
+from ingest.name_numbers import is_date, parameter_number, step_number
+from ingest.name_pattern import PIECE, STEP, NamePattern
 from shards.counted import counted
 
 Kind = Literal["states", "pieces", "variables", "runs"]

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from ingest.contents.numbered_arrays import STEP_WORD
 from ingest.contents.parameters import PHYSICS
 from ingest.inspecting.dates_and_steps import DATE_AND_NUMBER
-from ingest.name_pattern import DATE, OF_ONE_RUN
+from ingest.name_numbers import DATE
+from ingest.name_pattern import OF_ONE_RUN
 
 # Where a part of a name starts and stops.
 Span = tuple[int, int]

@@ -18,7 +18,7 @@ from ingest.formats.natural_sort import natural
 from ingest.inspecting.file_times import times_of
 from ingest.inspecting.folder_names import NUMBERED_FOLDER
 from ingest.inspecting.named_files import NamedFile
-from ingest.name_pattern import step_number
+from ingest.name_numbers import step_number
 from shards.errors import SourceError
 
 # Numbers behind these words count pieces of a run.

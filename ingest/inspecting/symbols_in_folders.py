@@ -9,7 +9,8 @@ from ingest.contents.numbered_arrays import RUN_WORD, STEP_WORD
 from ingest.contents.parameters import PHYSICS, looks_like_physics
 from ingest.inspecting.named_files import NamedFile, NamePart
 from ingest.inspecting.pieces_of_states import PIECE_WORD
-from ingest.name_pattern import OF_ONE_RUN, parameter_number
+from ingest.name_numbers import parameter_number
+from ingest.name_pattern import OF_ONE_RUN
 
 # Letters and a number, with a unit behind or without: q3.5, Pm_0p5, B0.1T.
 _SYMBOL = re.compile(

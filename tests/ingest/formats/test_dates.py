@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ingest.drafting.draft import draft
+from ingest.fields.gaps import missing_steps
 from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.dates import dates_in, may_hold_dates
-from ingest.name_pattern import is_date, missing_steps
+from ingest.name_numbers import is_date
 
 DAYS = np.array(["1969-12-31", "2000-02-29", "2261-01-01"], "M8[D]")
 
