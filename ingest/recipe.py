@@ -17,7 +17,18 @@ from ingest.name_pattern import OF_ONE_RUN, SPLIT_PART, STEP, TILE, NamePattern,
 from ingest.release import Exclusion, ExpectedSize
 from ingest.split import HeldOutRule, SplitRule, held_out_for, split_names_fault
 from ingest.transform import TransformName, transform_fault
-from shards.schema import TAKEN, AtLeastOne, AxisName, FieldSpec, GridKind, Natural, Sides, Split, checked
+from shards.schema import (
+    TAKEN,
+    AtLeastOne,
+    AxisName,
+    Boundary,
+    FieldSpec,
+    GridKind,
+    Natural,
+    Sides,
+    Split,
+    checked,
+)
 
 # The largest powers of two with squares within the range of float64.
 Power = Annotated[int, Field(ge=-1000, le=1000)]
@@ -263,6 +274,11 @@ class Recipe:
     def sides(self, axis: str) -> Sides | None:
         """The sides of an axis that the recipe corrects or states; None if it does neither."""
         return self.corrected(axis) or sides_of(self.boundaries, axis)
+
+    def is_periodic(self, axis: str) -> bool:
+        """Whether the recipe says that an axis is periodic, which it then is on both sides."""
+        sides = self.sides(axis)
+        return sides is not None and Boundary.PERIODIC in sides
 
     def excluded(self, path: Path) -> str | None:
         """The reason why this file is left out; None if it is not."""

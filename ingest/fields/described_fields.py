@@ -28,7 +28,7 @@ from ingest.layout import CHANNEL, TIME, split_channel
 from ingest.recipe import Recipe, RecipeField
 from ingest.source import Row
 from shards.errors import SourceError
-from shards.schema import Boundary, Grid, Schema, side_mask
+from shards.schema import Grid, Schema, side_mask
 
 
 def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> FieldStack:
@@ -174,8 +174,7 @@ def _with_faces(
     if not part.faces:
         return part
     as_many = part.length(part.faces) + 1 == cells[part.faces]
-    sides = recipe.sides(part.faces)
-    wraps = sides is not None and sides[0] == Boundary.PERIODIC
+    wraps = recipe.is_periodic(part.faces)
     at_rest = field.absent_faces == "zero"
     if as_many and not wraps and not at_rest:
         absent = "upper face of the last" if field.faces_side == "lower" else "lower face of the first"
@@ -238,9 +237,7 @@ def _crop(field: RecipeField, faces: str, recipe: Recipe) -> Crop:
         return recipe.crop
     found = dict(recipe.crop)
     for axis in field.faces:
-        sides = recipe.sides(axis)
-        is_periodic = sides is not None and sides[0] == Boundary.PERIODIC
-        if axis != faces and not is_periodic:
+        if axis != faces and not recipe.is_periodic(axis):
             lower, upper = found.get(axis, (0, 0))
             found[axis] = (lower, upper + 1)
     return found
