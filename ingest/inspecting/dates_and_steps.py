@@ -19,23 +19,23 @@ DATE_AND_NUMBER = re.compile(
     r"[-_](?P<number>\d{2}(?![-_]\d\d)|\d{3,7})(?![:.]?\d))"
 )
 # What these numbers are: `either` if both readings are possible, empty if there are none.
-Reading = Literal["clock", "step", "either", ""]
+DateReading = Literal["clock", "step", "either", ""]
 _NUMBER = re.compile(r"(?a:\d+(\.\d+)?([eE][+-]?\d+)?)")
 # As many digits as hours, hours and minutes, hours to seconds, or the seconds of a day have.
 CLOCK_DIGITS = (2, 4, 6, SECONDS_OF_DAY)
 
 
-def reading_of(paths: Iterable[str]) -> Reading:
+def reading_of_dates(paths: Iterable[str]) -> DateReading:
     """What the numbers behind dates are in the names of these files.
 
     They are steps if one of them is no time of day, and times of day if they do not count up with the dates.
     Otherwise the reading counts in which they go up more evenly; if that is both, a person must decide.
 
-    >>> reading_of(["a_20240115_000000.h5", "a_20240115_000075.h5"])
+    >>> reading_of_dates(["a_20240115_000000.h5", "a_20240115_000075.h5"])
     'step'
-    >>> reading_of(["a_20240115_180000.h5", "a_20240116_000000.h5"])
+    >>> reading_of_dates(["a_20240115_180000.h5", "a_20240116_000000.h5"])
     'clock'
-    >>> reading_of(["a_20240115_000000.h5", "a_20240115_000100.h5"])
+    >>> reading_of_dates(["a_20240115_000000.h5", "a_20240115_000100.h5"])
     'either'
     """
     runs: dict[str, list[tuple[str, str]]] = {}
@@ -54,7 +54,7 @@ def reading_of(paths: Iterable[str]) -> Reading:
     return _of_times_of_day([sorted(run) for run in runs.values() if len(run) > 1])
 
 
-def _of_times_of_day(runs: Sequence[Sequence[tuple[str, str]]]) -> Reading:
+def _of_times_of_day(runs: Sequence[Sequence[tuple[str, str]]]) -> DateReading:
     """The same for numbers that are all times of day, of the runs with several files."""
     as_steps = min((_evenness([int(number) for _, number in run]) for run in runs), default=0)
     if not as_steps:

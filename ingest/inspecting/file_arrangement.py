@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingest.contents.numbered_arrays import STEP_WORD, SURE_STEP_WORD
 from ingest.formats.open_any import located, open_arrays
-from ingest.inspecting.dates_and_steps import Reading, go_up_together
+from ingest.inspecting.dates_and_steps import DateReading, go_up_together
 from ingest.inspecting.doubts import NO_STEP_WORD
 from ingest.inspecting.file_times import Counted
 from ingest.inspecting.named_files import NamedFile, PartKind
@@ -32,7 +32,7 @@ class FileArrangement:
 
     files: list[NamedFile]
     # What numbers behind dates are.
-    reading: Reading = ""
+    reading: DateReading = ""
 
     @property
     def first(self) -> NamedFile:

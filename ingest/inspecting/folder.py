@@ -13,7 +13,7 @@ from ingest.formats.run_files import without_parts
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inspecting.arranged_contents import contents_of
-from ingest.inspecting.dates_and_steps import reading_of
+from ingest.inspecting.dates_and_steps import reading_of_dates
 from ingest.inspecting.file_arrangement import FileArrangement
 from ingest.inspecting.file_names import reading_of_names, taken_apart
 from ingest.inspecting.file_times import frames_of, hold_more_frames
@@ -103,7 +103,7 @@ def _arranged(folder: Path, found: list[Path]) -> FileArrangement:
     """The files that look most alike, by the numbers in their names, or in those of their folders; where none
     differs, by their names as a whole.
     """
-    dates = reading_of(path.relative_to(folder).as_posix() for path in found)
+    dates = reading_of_dates(path.relative_to(folder).as_posix() for path in found)
     reading = reading_of_names(folder, found, steps_behind_dates=dates == "step")
     numbered = FileArrangement(largest_family(taken_apart(folder, path, reading) for path in found), dates)
     if numbered.last_number is not None:
