@@ -34,7 +34,7 @@ Certainty = Literal["no", "perhaps", "yes"]
 
 
 @dataclass(frozen=True)
-class _Span:
+class _PieceTimes:
     """The first and the last time of a piece, its mean step, and whether its files state them."""
 
     first: float
@@ -65,16 +65,16 @@ def are_pieces(files: Sequence[NamedFile], rest: Sequence[int], at: int, step: i
     is_stated = True
     for pieces in several[:MOST_RUNS]:
         in_order = [pieces[text] for text in sorted(pieces, key=natural)[:MOST_PIECES]]
-        spans = _spans(in_order, step)
-        if not spans or not all(_goes_on(*pair, may_repeat=is_word) for pair in pairwise(spans)):
+        times = _times_of_pieces(in_order, step)
+        if not times or not all(_goes_on(*pair, may_repeat=is_word) for pair in pairwise(times)):
             return "no"
-        is_stated = is_stated and spans[0].stated
+        is_stated = is_stated and times[0].stated
     if not several:
         return "no"
     return "yes" if is_word and is_stated else "perhaps"
 
 
-def _spans(pieces: Sequence[Sequence[NamedFile]], step: int) -> list[_Span]:
+def _times_of_pieces(pieces: Sequence[Sequence[NamedFile]], step: int) -> list[_PieceTimes]:
     """The times of the pieces of a run, those in its files or else the numbers of its states; none if some
     are unknown.
     """
@@ -89,8 +89,8 @@ def _spans(pieces: Sequence[Sequence[NamedFile]], step: int) -> list[_Span]:
         stated = bool(times)
         numbers = times or [step_number(file.text(step)) for file in (first, last)]
         mean = (numbers[-1] - numbers[0]) / max(1, count - 1)
-        found.append(_Span(numbers[0], numbers[-1], mean, stated))
-    return found if len({span.stated for span in found}) == 1 else []
+        found.append(_PieceTimes(numbers[0], numbers[-1], mean, stated))
+    return found if len({each.stated for each in found}) == 1 else []
 
 
 def _times(path: Path, unit: str) -> tuple[float, ...]:
@@ -102,7 +102,7 @@ def _times(path: Path, unit: str) -> tuple[float, ...]:
         return ()
 
 
-def _goes_on(before: _Span, after: _Span, *, may_repeat: bool) -> bool:
+def _goes_on(before: _PieceTimes, after: _PieceTimes, *, may_repeat: bool) -> bool:
     """Whether a piece begins where the one before ends, at its last time or a step later."""
     step = max(before.step, after.step)
     earliest = before.first if may_repeat else before.last
