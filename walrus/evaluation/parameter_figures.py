@@ -39,7 +39,12 @@ def error_by_parameter(
             axes.set_title(caption_words(name), loc="left", size=8)
         # Above the boxes: marks may be anywhere in them.
         boxes[0].legend(
-            loc="lower left", bbox_to_anchor=(0, 1.1), ncols=3, fontsize=6, handlelength=1, borderaxespad=0
+            loc="lower left",
+            bbox_to_anchor=(0, 1.1),
+            ncols=len(errors),
+            fontsize=6,
+            handlelength=1,
+            borderaxespad=0,
         )
         return page.png()
 

@@ -24,9 +24,12 @@ from walrus.evaluation.films import film_of
 from walrus.evaluation.metrics import EPSILON, MEASURES, Measure
 from walrus.evaluation.published_scores import CAPTION, published_scores, source
 from walrus.evaluation.score_tables import score_words, window_words
-from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP
+from walrus.evaluation.scores import ALL, FORECASTERS, ONE_STEP, Forecaster
 from walrus.evaluation.trajectory_table import trajectory_table
 from walrus.evaluation.usefulness import HIGH_CORRELATION, correlated_steps, useful_steps
+
+# Names with a soft hyphen, where a phone, which has no room for them, breaks them.
+NARROW: dict[Forecaster, str] = {"persistence": "persis\u00adtence"}
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,8 @@ def _reached(evaluation: Evaluation, window: str) -> str:
 
 def _table(groups: Sequence[tuple[str, Sequence[ScoreRow]]], corner: str = "VRMSE") -> str:
     """The forecasters for each group and row; the best of a line is marked."""
-    return table((corner, "", *FORECASTERS), [_table_rows(name, rows) for name, rows in groups])
+    columns = (NARROW.get(name, name) for name in FORECASTERS)
+    return table((corner, "", *columns), [_table_rows(name, rows) for name, rows in groups])
 
 
 def _table_rows(name: str, rows: Sequence[ScoreRow]) -> list[str]:

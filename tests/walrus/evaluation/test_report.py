@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from shards.drawing.viewer import script
 from shards.schema import Boundary, Grid
-from tests.browser import NEEDS_BROWSER, seen
+from tests.browser import NEEDS_BROWSER, opened, seen
 from walrus.evaluation.baselines import frame_errors
 from walrus.evaluation.curve_figures import Curve
 from walrus.evaluation.evaluate import Evaluation, RecordedTrajectory, Recordings
@@ -71,6 +72,21 @@ class Page(HTMLParser):
 
     def values(self, attribute: str) -> list[str]:
         return [value for name, value in self.attributes if name == attribute]
+
+
+def room_of_first_table(path: Path, folder: Path, width: int = 390) -> int:
+    """The pixels that the first table of a page could be wider in a screen of this width."""
+    # No window is narrower than 500 pixels, a frame is.
+    text = re.sub(r'<meta http-equiv="?Content-Security-Policy"?[^>]*>', "", path.read_text("utf-8"))
+    text += (
+        "<script>const box = document.querySelector('.table');"
+        "parent.document.body.setAttribute('data-room', box.clientWidth - box.scrollWidth);</script>"
+    )
+    frame = folder / "frame.html"
+    frame.write_text(f'<body><iframe width="{width}" height="900" srcdoc="{escape(text)}"></iframe>', "utf-8")
+    found = re.search(r'data-room="(-?\d+)"', opened(frame, folder))
+    assert found
+    return int(found[1])
 
 
 def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) -> DatasetResult:
@@ -172,6 +188,14 @@ def test_a_reader_chooses_field_and_step_and_plays_the_film(report: str, tmp_pat
         pairs = list(zip(shown[one][1], shown[other][1], strict=True))
         assert len(pairs) == 3
         assert all(first != second for first, second in pairs)
+
+
+@pytest.mark.slow
+@NEEDS_BROWSER
+def test_the_scores_of_all_forecasters_fit_a_phone(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(path, RunFacts("A run", ()), [result("acoustic_scattering_discontinuous", 0.99)])
+    assert room_of_first_table(path, tmp_path) >= 0
 
 
 def test_every_picture_can_be_opened_and_is_described(report: str) -> None:
