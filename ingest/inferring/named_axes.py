@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from ingest.contents.axis_names import role
+from ingest.contents.axis_names import LEAD_NAME, Role, role
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.numbered_arrays import HOLE
 from ingest.inferring.inferred_layout import Words, is_trajectory
@@ -53,9 +53,9 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | No
 
     words = [TIME] if each.pattern else []
     dimensions = [HOLE] if each.pattern else []
+    roles = _roles(each, coordinates)
     for number, dimension in enumerate(each.dimensions):
-        coordinate = coordinate_of(dimension, each.path, coordinates)
-        found = role(dimension, coordinate.attributes if coordinate else {})
+        coordinate, found = coordinate_of(dimension, each.path, coordinates), roles[number]
         length = (each.shape or ())[number]
         if each.unlimited == (number,) and found in ("", "space") and TIME not in words and not coordinate:
             found = "t"
@@ -73,6 +73,19 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | No
     if repeated or words.count(CHANNEL) > 2:
         return None
     return NamedAxes(each, tuple(words), tuple(dimensions))
+
+
+def _roles(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> list[Role]:
+    """What each dimension means. In a set of forecasts [start, lead, lat, lon] each start is a trajectory."""
+    roles: list[Role] = []
+    for dimension in each.dimensions:
+        coordinate = coordinate_of(dimension, each.path, coordinates)
+        roles.append(role(dimension, coordinate.attributes if coordinate else {}))
+    leads = [at for at, name in enumerate(each.dimensions) if LEAD_NAME.fullmatch(name.rpartition("/")[2])]
+    starts = [at for at, found in enumerate(roles) if found == "t" and at not in leads]
+    if len(leads) == len(starts) == 1:
+        roles[starts[0]], roles[leads[0]] = "n", "t"
+    return roles
 
 
 def coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) -> ArrayInfo | None:

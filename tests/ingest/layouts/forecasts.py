@@ -1,0 +1,28 @@
+"""Files of weather models, plasma codes and particle codes: WeatherBench, COSMO, OSIRIS, LAMMPS."""
+
+import netCDF4
+import numpy as np
+
+from tests.ingest.layouts.writers import LISTS, Right, layout
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, write_hdf5, write_netcdf
+
+LEVELS = 5
+VOLUME = np.stack([U.swapaxes(1, 2) + level for level in range(LEVELS)], axis=1)
+
+
+@layout
+def forecasts_that_start_on_several_days(folder):
+    values = np.stack([U.swapaxes(1, 2) + day for day in range(4)])
+    arrays = {
+        "t2m": (("init", "prediction_timedelta", "latitude", "longitude"), values),
+        "init": (("init",), 24.0 * np.arange(4)),
+        "prediction_timedelta": (("prediction_timedelta",), TIME),
+        "latitude": (("latitude",), CENTRES_Y),
+        "longitude": (("longitude",), CENTRES_X),
+    }
+    path = write_netcdf(folder / "forecasts.nc", arrays)
+    with netCDF4.Dataset(path, "a") as file:
+        file.renameDimension("init", "time")
+        file.renameVariable("init", "time")
+        file["time"].units, file["prediction_timedelta"].units = "hours since 2020-01-01", "hours"
+    return Right(path, {"t2m": values}, TIME, runs=4, unit="hours")
