@@ -212,7 +212,9 @@ class DraftText:
                 said = "CHECK: right if walls and land are at rest; a periodic axis has no walls"
                 yield f"{line('absent_faces', 'zero')}  # {said}"
         if field.constant or at_rest:
-            yield line("layout", " ".join(field.layout))
+            # With t, a build compares the values in all files.
+            in_each = self.folder is not None and self.folder.kind == "states" and TIME not in field.layout
+            yield line("layout", " ".join((TIME, *field.layout) if in_each else field.layout))
         elif field.layout != self.layout.words:
             # The layout is a comment if a person must decide it.
             comment = "# " if self.layout.is_open else ""

@@ -72,7 +72,9 @@ def infer_layout(
 
     plain = [each for each in listed if each.fault is None and each.size and not is_referred(each.path)]
     places = tuple(each for each in plain if places_cells(each))
-    usable = [_as_state(each, files) for each in plain if each not in places]
+    # Where fields have an axis of time, those without one do not change: lat, lon next to T [time, lat, lon].
+    are_states = files > 1 and not any(map(_has_time, plain))
+    usable = [_as_state(each, files) if are_states else each for each in plain if each not in places]
     if solver is not None and solver.name == "openPMD":
         usable = [_with_axis_labels(arrays, each) for each in usable if not is_of_particles(each.path)]
     found = layout_by_names(usable)
@@ -237,14 +239,14 @@ def _with_axis_labels(arrays: ArrayFile, each: ArrayInfo) -> ArrayInfo:
 
 
 def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:
-    """An array with the files as its axis of time, if each file holds one state.
-
-    Arrays with an axis of time and coordinates stay as they are.
-    """
-    if files == 1 or each.pattern or each.place or len(each.values) < 2:
+    """An array with the files as its axis of time; coordinates stay as they are."""
+    if each.pattern or each.place or len(each.values) < 2:
         return each
     if "/" in each.path and space_name(each.name):
         return each
-    if any(TIME_NAME.fullmatch(name) for name in each.dimensions):
-        return each
     return replace(each, pattern=each.path, steps=files)
+
+
+def _has_time(each: ArrayInfo) -> bool:
+    """Whether an array is a field with an axis that is called time."""
+    return len(each.values) >= 2 and any(TIME_NAME.fullmatch(name) for name in each.dimensions)

@@ -12,8 +12,9 @@ from ingest.building.inputs import find_inputs
 from ingest.drafting.draft import draft
 from ingest.recipe import Recipe
 from ingest.source import find
+from shards.errors import SourceError
 from shards.program.settings import make
-from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5, write_netcdf
 
 
 def opened(path: Path):
@@ -113,3 +114,22 @@ def test_numbered_files_with_vectors_of_space_are_states_and_no_runs(tmp_path):
     assert sorted(frames[2].sum((1, 2, 3))) == pytest.approx(
         sorted([*velocity[2].sum((0, 1, 2)), velocity[2, ..., 0].sum()]), rel=1e-5
     )
+
+
+def test_an_array_without_time_next_to_states_with_time_must_not_change(tmp_path):
+    def write(shift):
+        for k in range(T):
+            arrays = {
+                "time": (("time",), TIME[k : k + 1]),
+                "u": (("time", "x", "y"), U[k : k + 1]),
+                "bed": (("x", "y"), V[0] + k * shift),
+            }
+            write_netcdf(tmp_path / f"out_{k:04d}.nc", arrays)
+
+    write(0)
+    _, _, frames, constant, _ = opened(tmp_path)
+    assert np.array_equal(frames[:, 0], U)
+    assert np.array_equal(constant[0], V[0])
+    write(1)
+    with pytest.raises(SourceError, match="bed: row 0: changes in frame 1"):
+        opened(tmp_path)

@@ -26,3 +26,19 @@ def forecasts_that_start_on_several_days(folder):
         file.renameVariable("init", "time")
         file["time"].units, file["prediction_timedelta"].units = "hours since 2020-01-01", "hours"
     return Right(path, {"t2m": values}, TIME, runs=4, unit="hours")
+
+
+@layout
+def states_of_cosmo_with_the_latitude_of_each_cell(folder):
+    for step in range(T):
+        arrays = {
+            "time": (("time",), 3600 * TIME[step : step + 1]),
+            "T": (("time", "level", "rlat", "rlon"), VOLUME[step : step + 1]),
+            "PS": (("time", "rlat", "rlon"), P.swapaxes(1, 2)[step : step + 1]),
+            "rlat": (("rlat",), CENTRES_Y),
+            "rlon": (("rlon",), CENTRES_X),
+            "lat": (("rlat", "rlon"), np.add.outer(CENTRES_Y, 0 * CENTRES_X)),
+            "lon": (("rlat", "rlon"), np.add.outer(0 * CENTRES_Y, CENTRES_X)),
+        }
+        write_netcdf(folder / f"lfff0{step // 4}{6 * (step % 4):02d}0000.nc", arrays)
+    return Right(folder, {"T": VOLUME}, 3600 * TIME)
