@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from ingest.inspecting.pattern_of_names import PLAIN_NUMBER, parameters_of, patt
 from ingest.inspecting.restarting_times import Restart, restart_of
 from ingest.inspecting.variable_files import doubt_of_words
 from ingest.name_numbers import is_date, step_number
+
+_DIGIT = re.compile(r"\d")
 
 
 def contents_of(arranged: FileArrangement) -> FolderContents:
@@ -98,11 +101,21 @@ def _moments(
     return tuple(tuple(paths) for paths in moments.values() if len(paths) == variables)
 
 
+def _may_name_variables(arranged: FileArrangement, at: int) -> bool:
+    """Whether a part is a folder that may be called by a field: prey/prey_10.npy, or prey/10.npy, in which no
+    array has a name.
+    """
+    nameless = arranged.first.path.suffix == ".npy" and not any(map(_DIGIT.search, arranged.texts(at)))
+    return arranged.names_its_files(at) or (arranged.kinds[at] == "folder" and nameless)
+
+
 def _doubts(arranged: FileArrangement, kind: Kind) -> Iterator[str]:
     """What a person must look at: words that were taken for variables, or for runs, by what they are;
     numbers of pieces and processes.
     """
     words = [at for at in arranged.varying if at == arranged.variable or arranged.kinds[at] == "word"]
+    if arranged.variable is None:
+        words += [at for at in arranged.varying if _may_name_variables(arranged, at)]
     if words:
         at = words[0]
         is_variable = at == arranged.variable

@@ -85,10 +85,11 @@ class FileArrangement:
 
     @cached_property
     def variable(self) -> int | None:
-        """The part that names variables: a word, or a folder with the name of a field."""
+        """The part that names variables: a word, or a folder with the name of a field or of its files."""
         for at in self.varying:
             words = self.texts(at)
             is_field = self.kinds[at] == "folder" and all(map(FIELD_NAME.fullmatch, words))
+            is_field = is_field or self.names_its_files(at)
             if (self.kinds[at] == "word" or is_field) and are_variables(self.firsts(at), words):
                 return at
         return None
@@ -139,6 +140,11 @@ class FileArrangement:
         """The first part with the same text in every file: in alpha/density_alpha.nc, the folder."""
         same = (other for other in self.varying if self.is_same(other, at))
         return at if at == self.last_number else min(same)
+
+    def names_its_files(self, at: int) -> bool:
+        """Whether a part is a folder that the names of its files repeat: e1/e1-000010.h5."""
+        repeats = (other for other in self.varying if other > at and self.first_like(other) == at)
+        return self.kinds[at] == "folder" and any(repeats)
 
     @cached_property
     def of_same_moment(self) -> list[int]:

@@ -70,11 +70,11 @@ def taken_apart(folder: Path, path: Path, reading: NameReading) -> NamedFile:
 def _spans(folders: Sequence[str], name: str, reading: NameReading) -> Iterator[tuple[Span, PartKind, str]]:
     """Yields the parts of the name of a file that are no plain text: place, kind, name of a parameter."""
     parameters = parameters_in(name, IN_FILES)
-    taken = [each.span() for each in chain(_COMPONENT.finditer(name), _AXES.finditer(name))]
-    taken += [span for span, _ in parameters]
+    taken = [span for span, _ in parameters]
     # Of snapshots_Ra100 in both, the parameter says more.
     repeated = [span for span in _repeated(folders, name) if not any(overlap(span, each) for each in taken)]
     taken += repeated
+    taken += [each.span() for each in chain(_COMPONENT.finditer(name), _AXES.finditer(name))]
     for span, key in parameters:
         yield span, "parameter", key
     for span in repeated:

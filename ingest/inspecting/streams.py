@@ -23,7 +23,8 @@ def files_of_other_streams(arranged: FileArrangement) -> set[Path]:
     found: set[Path] = set()
     for at in arranged.varying:
         counts = Counter(file.text(at) for file in arranged.files)
-        if at in (arranged.last_number, arranged.variable, arranged.tile) or len(counts) > MANY_STREAMS:
+        known = (arranged.last_number, arranged.variable, arranged.tile)
+        if at in known or arranged.first_like(at) in known or len(counts) > MANY_STREAMS:
             continue
         firsts = zip(sorted(counts), arranged.firsts(at), strict=True)
         fields = {text: fields_of(path) for text, path in firsts}

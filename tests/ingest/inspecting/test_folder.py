@@ -205,3 +205,14 @@ def test_a_file_of_scalars_in_time_next_to_fields_is_no_run_and_no_variable(tmp_
     np.savez(tmp_path / "yelmo2D.npz", H=np.ones((T, X, Y)), time=np.arange(float(T)))
     found = look_through(tmp_path)
     assert (found.pattern, found.runs, found.others) == ("yelmo2D.npz", 1, ("yelmo1D.npz",))
+
+
+@pytest.mark.parametrize("name", ["{word}/{word}_t={step}.npy", "{word}/{step}.npy"])
+def test_folders_of_arrays_without_names_may_be_variables(tmp_path, name):
+    for word in ("prey", "predator"):
+        for step in range(4):
+            path = tmp_path / name.format(word=word, step=0.5 * step)
+            path.parent.mkdir(exist_ok=True)
+            np.save(path, np.full((X, Y), step))
+    found = look_through(tmp_path)
+    assert "predator, prey are taken for runs; if they are variables" in found.doubt

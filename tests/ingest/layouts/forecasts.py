@@ -42,3 +42,12 @@ def states_of_cosmo_with_the_latitude_of_each_cell(folder):
         }
         write_netcdf(folder / f"lfff0{step // 4}{6 * (step % 4):02d}0000.nc", arrays)
     return Right(folder, {"T": VOLUME}, 3600 * TIME)
+
+
+@layout
+def states_of_osiris_in_a_folder_per_field(folder):
+    for name, values in (("e1", U), ("e2", V), ("b3", P)):
+        for step in range(T):
+            path = folder / "MS" / "FLD" / name / f"{name}-{10 * step:06d}.h5"
+            write_hdf5(path, {name: values[step].T, "AXIS/AXIS1": [0.0, 2.0]}, TIME=TIME[step : step + 1])
+    return Right(folder, {"e1": U, "e2": V, "b3": P}, TIME)
