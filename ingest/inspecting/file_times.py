@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ingest.contents.axis_names import TIME_NAME
 from ingest.contents.listing import ArrayInfo, list_arrays
 from ingest.contents.state_time import number_of_time, time_of_state
 from ingest.fields.reference_dates import in_unit
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
+from ingest.inferring.coefficients import complex_numbers
 from ingest.inferring.infer import infer_layout
 from ingest.inspecting.folder_contents import FolderContents, Kind
 from ingest.inspecting.variable_files import fields_of
@@ -75,6 +77,9 @@ def times_of(path: Path, counted: Counted = "unknown") -> FileTimes:
         try:
             layout = infer_layout(arrays, listed, str(path), guess_time=False)
         except SourceError:
+            if complex_numbers(listed) and _lists_times(listed):
+                # Its frames are in the arrays that cannot be read, and not in those that are left.
+                return FileTimes(state=False)
             own = _time_of_state(arrays, listed)
             return FileTimes(state=_has_planes(listed) or bool(own), times=own)
         is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
@@ -103,6 +108,10 @@ def _is_vector_of_space(listed: tuple[ArrayInfo, ...]) -> bool:
     """Whether an array ends with a component per other axis, velocity [z, y, x, 3]: none of them is time."""
     shapes = [each.shape for each in listed if each.fault is None and each.shape]
     return any(len(shape) > 2 and shape[-1] == len(shape) - 1 for shape in shapes)
+
+
+def _lists_times(listed: tuple[ArrayInfo, ...]) -> bool:
+    return any(TIME_NAME.fullmatch(each.name) and len(each.values) == 1 < each.size for each in listed)
 
 
 def _has_planes(listed: tuple[ArrayInfo, ...]) -> bool:

@@ -51,3 +51,10 @@ def states_of_osiris_in_a_folder_per_field(folder):
             path = folder / "MS" / "FLD" / name / f"{name}-{10 * step:06d}.h5"
             write_hdf5(path, {name: values[step].T, "AXIS/AXIS1": [0.0, 2.0]}, TIME=TIME[step : step + 1])
     return Right(folder, {"e1": U, "e2": V, "b3": P}, TIME)
+
+
+@layout
+def a_complex_wave_function_next_to_its_potential(folder):
+    for strength in ("0.5", "1.0", "2.0"):
+        np.savez(folder / f"psi_g{strength}.npz", psi=U + 1j * V, V=P[0], **LISTS)
+    return Right(folder, refused="psi holds complex numbers.*its real and its imaginary part")
