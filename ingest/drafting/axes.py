@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ingest.contents.listing import ArrayInfo
-from ingest.contents.number_lists import NEXT_TO_IT, even, one_way, span, values_of
+from ingest.contents.number_lists import NEXT_TO_IT, Values, even, one_way, span, values_of
 from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
 from ingest.formats.arrays import whole
 from ingest.inferring.ghost_cells import GhostCells
@@ -54,7 +55,8 @@ class AxisLines(FileLines):
         cells = self.layout.lengths[axis] - lower - upper
         unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
         if listed is None:
-            return self._by_spacing(axis) or self._by_faces(axis) or self._by_ends(axis) or unknown
+            by_lists = self._by_faces(axis) or self._by_edges(axis)
+            return self._by_spacing(axis) or by_lists or self._by_ends(axis) or unknown
         # MATLAB stores lists as one row.
         is_list = max(listed.lengths, default=1) == listed.size
         if not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed):
@@ -92,6 +94,37 @@ class AxisLines(FileLines):
                 return f"{inline_table(axis, ends)}  # {note}"
         return ""
 
+    def _edges(self, axis: str) -> tuple[str, Values] | None:
+        """The list of the edges of all cells of an axis, as numpy.histogram gives it, and its name."""
+        word = "(?:edges?|bounds?|faces?|bins?|walls?)"
+        name = re.compile(rf"{word}[-_]?{re.escape(axis)}|{re.escape(axis)}[-_]?{word}", re.IGNORECASE)
+        for each in self.layout.rest:
+            edges = values_of(self.arrays, each) if name.fullmatch(each.name) else None
+            if edges is not None and len(edges) == self.layout.lengths[axis] + 1 and one_way(edges):
+                return printable(each.path), edges
+        return None
+
+    def _by_edges(self, axis: str) -> str:
+        """The rule for cells of equal width between listed edges; a comment if the cells differ."""
+        found = self._edges(axis)
+        if found is None:
+            return ""
+        name, edges = found
+        ends = inline_table(axis, {"lower": float(edges.min()), "upper": float(edges.max())})
+        if even(edges) and edges[0] < edges[-1]:
+            return f"{ends}  # {len(edges) - 1} cells, between the edges {name}"
+        return f"# {ends}  # {name} are edges of unequal cells: save a list of centres {axis} next to them"
+
+    def domain(self) -> Iterator[str]:
+        """The ends of axes with unequal cells, if the file lists the edges of all cells too."""
+        ends = {}
+        for axis, listed in self.layout.lists.space.items():
+            centres, found = values_of(self.arrays, listed), self._edges(axis)
+            if found is not None and centres is not None and one_way(centres) and not even(centres):
+                ends[axis] = [float(found[1].min()), float(found[1].max())]
+        if ends and not self.ghosts.cells:
+            yield inline_table("domain", dict(ends)) + "  # the first and the last edge of the cells"
+
     def _by_ends(self, axis: str) -> str:
         """The rule for cells of equal width between ends that attributes state; empty if none do."""
         ends = stated_ends(self.arrays, self.layout.variable[0].array, axis)
@@ -111,6 +144,8 @@ class AxisLines(FileLines):
             values = whole(self.arrays.array(listed.path))
         except SourceError:
             return ""
+        # A plane of a volume has an axis of one cell behind the others.
+        values = values.reshape(listed.values) if len(listed.values) == len(space) else values
         if values.shape[-len(space) :] != space:
             return ""
         order = [word for word in self.layout.words if word in self.layout.axes]

@@ -66,7 +66,8 @@ class DraftText:
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.ghosts)
         times = TimeLines(self._reader, self.folder, self.side.numbers)
-        lines = [*self._head(), *axes.crop(), *times.lines(), *axes.coordinates(), *axes.boundaries()]
+        lines = [*self._head(), *axes.crop(), *axes.domain(), *times.lines()]
+        lines += [*axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(
             self.arrays,
             self.layout,

@@ -65,6 +65,9 @@ def _line(values: npt.NDArray[np.float64], recipe: Recipe, axis: str) -> npt.NDA
         return values.reshape(-1)
 
     order = [word for word in recipe.layout.split() if word in recipe.axes]
+    # A plane of a volume has an axis of one cell too: [x, y, 1].
+    long = tuple(length for length in values.shape if length > 1)
+    values = values.reshape(long) if len(long) == len(order) else values
     extra = values.ndim - len(order)
     if axis not in order or extra < 0:
         return np.empty(0)

@@ -26,6 +26,7 @@ def with_mesh_order(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout
             values = whole(arrays.array(listed.path))
         except SourceError:
             return layout
+        values = values.reshape(listed.values) if len(listed.values) == len(space) else values
         if values.shape[-len(space) :] != space:
             return layout
         cells = values.reshape(-1, *space)[0]

@@ -54,7 +54,25 @@ def states_of_osiris_in_a_folder_per_field(folder):
 
 
 @layout
+def histograms_of_particles_between_edges(folder):
+    for kelvin in (300, 320):
+        edges = {"xedges": np.linspace(0, 2, 10), "yedges": np.linspace(0, 1, 8)}
+        np.savez(folder / f"profile_{kelvin}K.npz", density=U + kelvin, time_ps=TIME, **edges)
+    return Right(folder, {"density": np.stack([U + 300, U + 320])}, TIME, runs=2, unit="ps")
+
+
+@layout
 def a_complex_wave_function_next_to_its_potential(folder):
     for strength in ("0.5", "1.0", "2.0"):
         np.savez(folder / f"psi_g{strength}.npz", psi=U + 1j * V, V=P[0], **LISTS)
     return Right(folder, refused="psi holds complex numbers.*its real and its imaginary part")
+
+
+@layout
+def planes_of_a_covering_grid_of_yt(folder):
+    mesh = dict(zip("xyz", np.meshgrid(CENTRES_X, CENTRES_Y, [0.5], indexing="ij"), strict=True))
+    for step in range(T):
+        arrays = {"grid/density": U[step, ..., None], **{f"grid/{axis}": mesh[axis] for axis in mesh}}
+        path = folder / f"plt{7 * step:05d}_covering_grid.h5"
+        write_hdf5(path, arrays, current_time=TIME[step], dimensionality=2)
+    return Right(folder, {"density": U}, TIME)
