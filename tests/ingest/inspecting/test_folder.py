@@ -44,7 +44,7 @@ def test_a_folder_for_each_run_is_a_named_part(tmp_path):
     assert [(each.name, each.text) for each in found.parameters] == [("re", "100")]
 
 
-def test_a_number_of_the_run_and_one_of_the_step(tmp_path):
+def test_a_name_may_hold_a_number_of_the_run_and_one_of_the_step(tmp_path):
     for run in (1, 2):
         for number in range(6):
             state(tmp_path / f"run{run}_{number:03d}.h5", 0.5 * number)
@@ -125,6 +125,20 @@ def test_what_each_process_wrote_of_a_virtual_file_is_no_run(tmp_path):
             series(tmp_path / f"snap_s{piece + 1}" / f"snap_s{piece + 1}_p{process}.h5", np.arange(T))
     found = look_through(tmp_path)
     assert (found.kind, found.pattern, found.files) == ("pieces", "snap_s{piece}.h5", 3)
+
+
+def test_a_file_that_stands_apart_is_opened_as_often_in_a_folder_of_many_files(tmp_path, monkeypatch):
+    opened = []
+    name = "ingest.inspecting.folder.virtual_sources"
+    monkeypatch.setattr(name, lambda path: opened.append(path) or [])
+    for states in (3, 6):
+        place = tmp_path / str(states)
+        for number in range(states):
+            state(place / f"out_{number:03d}.h5", 0.5 * number)
+        series(place / "mean.h5", np.arange(T))
+        look_through(place)
+    asked = [path.parent.name for path in opened]
+    assert asked.count("3") == asked.count("6") > 0
 
 
 def test_a_virtual_dataset_is_the_run_and_its_sources_are_none(tmp_path):
