@@ -51,7 +51,7 @@ def build_arguments(recipe: object, start: Path, tmp_path: Path) -> list[object]
     return ["build", recipe, "--from", start, "--to", tmp_path / "root", "--workers", 1]
 
 
-def test_streams_and_codes_of_a_real_process(good, tmp_path):
+def test_a_real_process_prints_its_result_alone_and_exits_with_0(good, tmp_path):
     root = tmp_path / "root"
     arguments = ["build", good.recipe, "--from", good.source, "--to", root, "--json"]
     done = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60)

@@ -96,7 +96,7 @@ def test_nodes_and_workers_take_tars_of_their_own(folder, tmp_path, monkeypatch)
     assert seen == [4, 4]
 
 
-def test_resampling_and_pipes(tar, raw):
+def test_a_tar_may_be_resampled_and_read_from_a_pipe(tar, raw):
     stream = webdataset.WebDataset([tar], resampled=True, shardshuffle=False).compose(windows(24)).slice(7)
     assert len(list(stream)) == 7
     piped = read(f"pipe:cat {tar}", windows(24))

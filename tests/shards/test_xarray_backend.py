@@ -92,7 +92,7 @@ def test_nothing_is_read_before_it_is_asked_for(pristine, monkeypatch):
     assert np.isfinite(again.pressure[0, 0]).all()
 
 
-def test_a_split_and_dropped_variables(root):
+def test_a_split_may_be_chosen_and_variables_dropped(root):
     folder = root / "shear_flow"
     whole = xarray.open_dataset(folder, engine=WALRUS)
     part = xarray.open_dataset(folder, engine=WALRUS, split="test", drop_variables=["tracer", "nothing"])

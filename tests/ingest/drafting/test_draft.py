@@ -137,7 +137,7 @@ def test_one_dimension_needs_a_list(tmp_path):
     assert drafted(with_times).layout == "t x"
 
 
-def test_fields_constants_vectors_channels_parameters_and_the_rest(tmp_path):
+def test_each_array_is_drafted_as_field_constant_vector_channels_parameter_or_rest(tmp_path):
     path = write(
         tmp_path / "a.h5",
         **lists(),

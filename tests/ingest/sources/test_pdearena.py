@@ -186,7 +186,7 @@ def test_the_group_is_named_as_the_split_of_the_name(tiny, refusal, name, words)
     assert words in refusal(tiny.rename(tiny.with_name(name)), KEPT)
 
 
-def test_one_split_a_file(tiny, refusal):
+def test_a_file_must_hold_the_split_of_its_name_alone(tiny, refusal):
     with edit(tiny) as file:
         file.create_group("test")
     assert "the name says valid, the file holds test, valid" in refusal(tiny, KEPT)

@@ -380,7 +380,7 @@ def test_a_shape_that_its_flags_do_not_explain_is_refused(tiny, refusal, name, s
     assert f"{name}: shape {shape}; its flags" in refusal(tiny, TINY)
 
 
-def test_as_many_dim_flags_as_axes(tiny, refusal):
+def test_a_field_needs_as_many_dim_flags_as_axes(tiny, refusal):
     with edit(tiny) as file:
         file["t0_fields/pressure"].attrs["dim_varying"] = [True]
     assert "dim_varying has 1 flags; expected 2" in refusal(tiny, TINY)
