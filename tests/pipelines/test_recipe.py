@@ -69,6 +69,15 @@ def test_the_fast_recipe_differs_from_the_published_one_in_its_engine_alone():
     assert changed == published.engine
 
 
+@pytest.mark.parametrize(("name", "stage"), [("small", 0), ("half", 1), ("walrus", 1)])
+def test_recipes_for_gpus_train_in_bfloat16_with_compiled_blocks(name, stage):
+    engine = find_run_recipe(name).engine
+    assert (engine.autocast, engine.compile, engine.zero_stage) == ("bfloat16", True, stage)
+    engine.check_machine(gpu=True)
+    with pytest.raises(SettingsError, match="compile: is for GPUs"):
+        engine.check_machine(gpu=False)
+
+
 def test_the_resolved_recipe_reads_back_as_itself(tmp_path):
     recipe = find_run_recipe("tiny", ("schedule.epochs=77", "size.hidden=64"))
     path = tmp_path / "again.toml"

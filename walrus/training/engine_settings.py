@@ -30,7 +30,7 @@ class EngineSettings:
     mics_shard_size: Natural = 0
     # Keep AdamW's moments and the weights that it updates in the memory of the CPU.
     offload: Literal["none", "optimizer"] = "none"
-    # Compile the blocks of the network; only on a GPU.
+    # Compile the blocks of the network; only on a GPU (docs/decisions/0172-fast-on-gpus.md).
     compile: bool = False
     optimizer: Literal["adamw", "muon"] = "adamw"
     muon_factor: Positive = 10.0
