@@ -35,12 +35,15 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
+KillWait=5
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=2
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002 CPUs=2
 PartitionName=all Nodes=n1,n2 Default=YES State=UP
 END
 
 ended() {
+    # A job that is not done would go on without the daemons.
+    [ -z "${job:-}" ] || { scancel "$job" 2>/dev/null && sleep 10; } || true
     for name in slurmd-n1 slurmd-n2 slurmctld munge/pid; do
         file=$folder/$name.pid
         [ "$name" = munge/pid ] && file=$folder/munge/pid
