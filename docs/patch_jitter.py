@@ -143,4 +143,6 @@ def draw_growth(panel: Panel, response: Response) -> None:
 
 
 if __name__ == "__main__":
+    # The tensors are tiny: two threads wait for each other longer than they compute.
+    torch.set_num_threads(1)
     draw()
