@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from pydantic import JsonValue
 
+from shards.counted import counted
 from shards.errors import MismatchError, StoppedError, WalrusError
 from shards.program.console import say
 from shards.program.signals import noticed
@@ -179,7 +180,8 @@ def _compile(
     shapes = pass_shapes(settings, plan, shards, objective.rank.group_ranks)
     is_first = dist.get_rank() == 0
     if is_first:
-        say(f"compiling the blocks for {len(shapes)} shapes of micro-batches; this can take minutes")
+        some = counted(len(shapes), "shape")
+        say(f"compiling the blocks for {some} of micro-batches; this can take minutes")
     compile_blocks(blocks)
     objective.train()
     seconds = warm_up(blocks[0], settings, shapes, device(), autocast)

@@ -1,6 +1,7 @@
 """All tasks of the published recipe on few compiled graphs; a backend that only traces needs no compiler."""
 
 import math
+import re
 import tomllib
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -12,11 +13,18 @@ from ingest.catalogue import find_recipe
 from pipelines.dataset_facts import published
 from shards.errors import SettingsError
 from shards.schema import Boundary
+from walrus.model.cost import cost_of
 from walrus.model.geometry import plan_axes
 from walrus.model.random_draws import draw_paths, draw_shifts
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
+from walrus.reading.plan import StreamSettings
+from walrus.reading.stream import Shards, plan_stream
 from walrus.training.compiled_blocks import PassShape, compile_blocks, warm_up
+from walrus.training.engine_settings import EngineSettings
+from walrus.training.objective import TrainingObjective
+from walrus.training.train import _compile
+from walrus.vocabulary import PUBLISHED
 
 RECIPE = Path(__file__).parents[3] / "pipelines" / "recipes" / "walrus.toml"
 # As many tokens as the published sizes have different numbers of, on axes of an eighth.
@@ -121,3 +129,19 @@ def test_an_error_of_the_compiler_itself_is_told_in_its_words():
     compile_blocks(network.blocks, backend)
     with pytest.raises(SettingsError, match="Cannot find a working triton installation"):
         warm_up(network.blocks[0], SETTINGS, [PassShape(2, 1, 3)], torch.device("cpu"), None)
+
+
+def test_a_run_says_that_it_compiles_and_afterwards_how_long_it_took(root, world, monkeypatch, capsys):
+    shards = Shards.open(root, ["shear_flow"])
+    settings = StreamSettings(1, windows_2d=1, windows_3d=1, history_2d=2, history_3d=2)
+    plan = plan_stream(shards, {"shear_flow": 1}, settings, 0, cost_of(SETTINGS))
+    network = Walrus(SETTINGS, len(PUBLISHED))
+    objective = TrainingObjective(network, PUBLISHED, 0, rotates=False, jitters=True, eps=1e-5)
+    told = []
+    monkeypatch.setattr(
+        "walrus.training.train.compile_blocks", lambda blocks: told.append(capsys.readouterr())
+    )
+    _compile(objective, plan, shards, EngineSettings(compile=True))
+    (before,) = told
+    assert "compiling the blocks for 1 shape of micro-batches; this can take minutes" in before.err
+    assert re.search(r"compiled the blocks in \d+ s; the steps run at full speed", capsys.readouterr().err)
