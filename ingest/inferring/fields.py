@@ -237,7 +237,8 @@ def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
         return
     name, doubt = _plain(each.array.name), ""
     if rank > 0:
-        doubt = f"{each.channels} components taken for a {'vector' if rank == 1 else 'tensor'}"
+        what = f"vector along {', '.join(axes)}, in this order" if rank == 1 else "tensor"
+        doubt = f"{each.channels} components taken for a {what}"
     if rank == 1 and name.lower() != "u":
         name = VECTORS.get(name.lower(), name)
     stored = _in_order_of_axes(each.array.stored, axes) if rank == 1 else (each.array.stored,)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingest.contents.parts_of_grid import require_no_tiles
 from ingest.formats.natural_sort import natural
-from ingest.inspecting.doubts import doubts_of_pieces, doubts_of_processes, doubts_of_runs
+from ingest.inspecting.doubts import doubts_of_pieces, doubts_of_processes, doubts_of_runs, doubts_of_values
 from ingest.inspecting.file_arrangement import FileArrangement
 from ingest.inspecting.file_times import kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind
@@ -128,4 +128,6 @@ def _doubts(arranged: FileArrangement, kind: Kind) -> Iterator[str]:
         has_words = any(arranged.kinds[at] in ("word", "split") for at in arranged.varying)
         is_date = arranged.counted(arranged.last_number) == "dates"
         yield from doubts_of_runs(arranged.files, arranged.last_number, has_words=has_words, is_date=is_date)
+    if kind == "runs":
+        yield from doubts_of_values(arranged.files, arranged.varying)
     yield from doubts_of_processes(arranged.files, [at for at in arranged.varying if at != arranged.tile])

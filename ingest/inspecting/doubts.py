@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ingest.contents.numbered_arrays import RUN_WORD
+from ingest.contents.parameters import PHYSICS
+from ingest.inspecting.file_times import frames_of
 from ingest.inspecting.named_files import NamedFile
 from ingest.inspecting.pieces_of_states import PIECE_WORD, Certainty, piece_word
 
@@ -42,6 +44,22 @@ def doubts_of_runs(files: Sequence[NamedFile], at: int, *, has_words: bool, is_d
             f"each {word or 'file'} is taken for a run; if one run goes on in them, write {{piece}} there, "
             'and offset = "previous" in [time] if times begin again'
         )
+
+
+def doubts_of_values(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:
+    """What a person must look at where arrays without names differ in a value that may be a time.
+
+    It may be in z=0.5, but not in Re=100, which is a number of the physics.
+    """
+    if any(file.path.suffix != ".npy" for file in files):
+        return
+    for at in places:
+        name = files[0].parts[at].name
+        if name and name.rpartition("_")[2].lower() not in PHYSICS and frames_of(files[0].path) == 1:
+            yield (
+                f"each {name} is taken for a run; if it counts the states of one, write {{step}} there, and "
+                "all axes of a file as axes of space"
+            )
 
 
 def doubts_of_processes(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:

@@ -376,3 +376,10 @@ def test_what_is_taken_is_told_by_its_numbers(tmp_path):
     assert 'x = { stored = "x" }  # 12 cells, 0.5 to 11.5\n' in text
     assert 'Re = "Re"  # 10 to 40\n' in text
     assert 'add the line dtype = "float32"' in text
+
+
+def test_a_vector_in_one_array_states_the_axes_of_its_components(tmp_path):
+    text = draft(write(tmp_path / "run.h5", velocity=noise(T, X, Y, Z, 3), t=np.arange(T) * 0.5))
+    assert (
+        'name = "velocity"  # CHECK: 3 components taken for a vector along x, y, z, in this order\n' in text
+    )

@@ -230,3 +230,14 @@ def test_folders_of_arrays_without_names_may_be_variables(tmp_path, name):
             np.save(path, np.full((X, Y), step))
     found = look_through(tmp_path)
     assert "predator, prey are taken for runs; if they are variables" in found.doubt
+
+
+@pytest.mark.parametrize(("name", "is_asked"), [("delta_z", True), ("rho_Re", False)])
+def test_values_in_names_of_arrays_without_times_may_count_states(tmp_path, name, is_asked):
+    for seed in (1, 2):
+        (tmp_path / f"seed_{seed}").mkdir()
+        for value in (12.0, 9.5, 8.0):
+            np.save(tmp_path / f"seed_{seed}" / f"{name}={value:.2f}.npy", np.ones((X, Y, T)))
+    found = look_through(tmp_path)
+    assert found.kind == "runs"
+    assert ("if it counts the states of one, write {step} there" in found.doubt) == is_asked
