@@ -22,6 +22,7 @@ from ingest.drafting.text import DraftText
 from ingest.drafting.tiles import draft_tiles
 from ingest.drafting.well import draft_well
 from ingest.formats.arrays import ArrayFile
+from ingest.formats.foreign_formats import RAW, foreign_names
 from ingest.formats.zarr_marker import marker
 from ingest.inferring.face_sides import with_face_sides
 from ingest.inferring.fields import draft_fields
@@ -116,7 +117,7 @@ def _layout_and_ghosts(
 
     Raises SourceError if no array is a field over time.
     """
-    cure = _states_of(folder) if folder else NAME_THE_FOLDER
+    cure = _states_of(path, folder) if folder else NAME_THE_FOLDER
     layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1, cure=cure)
     layout = with_mesh_order(arrays, layout)
     layout, halo = with_halo(layout, cell_counts(arrays, listed))
@@ -133,10 +134,13 @@ def _layout_and_ghosts(
     return layout, ghost_cells(arrays, layout)
 
 
-def _states_of(folder: FolderContents) -> str:
+def _states_of(path: Path, folder: FolderContents) -> str:
     """What to do with a folder whose files make no series."""
     count = counted(folder.files, "file")
+    beside = sorted(folder.first.parent.iterdir())
+    raw = foreign_names([file.relative_to(path).as_posix() for file in beside], RAW)
+    more = f"; if {raw[1][0]} holds the fields, it is {raw[0].title}: {raw[0].advice}" if raw else ""
     return (
         f"{count} of this folder fit {folder.pattern}: number the states of a run, as out_0001, out_0002; "
-        "put each run into a folder of its own"
+        f"put each run into a folder of its own{more}"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ingest.contents.axis_names import TIME_NAME
 from ingest.contents.listing import ArrayInfo
+from ingest.contents.numbered_arrays import HOLE
 from ingest.contents.solvers import Solver
 from ingest.drafting.axes import AxisLines
 from ingest.drafting.dataset_name import dataset_name
@@ -66,7 +67,8 @@ class DraftText:
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.ghosts)
         times = TimeLines(self._reader, self.folder, self.side.numbers)
-        lines = [*self._head(), *axes.crop(), *axes.domain(), *times.lines()]
+        of_times = times.lines()
+        lines = [*self._head(), *axes.crop(), *axes.domain(), *of_times]
         lines += [*axes.coordinates(), *axes.boundaries()]
         lines += scalar_lines(
             self.arrays,
@@ -77,7 +79,7 @@ class DraftText:
             times.used,
             self.runs,
         )
-        lines += self._unused()
+        lines += self._unused(of_times)
         lines += self._excluded()
         lines += mask_lines(self._reader, self.layout.fields, self._variable, self._holes)
         lines += [] if self.layout.split_names else split_lines(self.runs, self.path)
@@ -161,13 +163,16 @@ class DraftText:
         for name in self.folder.excluded if self.folder is not None else ():
             yield from ("", "[[exclude]]", line("files", name), line("reason", "one state, to continue from"))
 
-    def _unused(self) -> list[str]:
-        """A comment with the text files next to the data that the draft does not use."""
+    def _unused(self, of_times: list[str]) -> list[str]:
+        """A comment with the text files next to the data that the draft does not use: logs may hold times."""
         if not self.side.unused:
             return []
         names, more = self.side.unused[:9], ", ..." if len(self.side.unused) > 9 else ""
         said = f"# Text files next to the data, not used: {printable(', '.join(names))}{more}"
-        return ["", said, "# If they hold parameters, see docs/own-files.md, section Parameters."]
+        lines = ["", said, "# If they hold parameters, see docs/own-files.md, section Parameters."]
+        if any(each.startswith(line("stored", HOLE)) for each in of_times):
+            lines.append("# If they hold the times, write these to times.txt, one per line, and draft again.")
+        return lines
 
     def _kind(self) -> Iterator[str]:
         kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)

@@ -175,6 +175,9 @@ FOREIGN_FORMATS = (
     ),
 )
 
+# Files of numbers without a header, which memmaps and Fortran write.
+RAW = tuple(each for each in FOREIGN_FORMATS if "raw file" in each.title)
+
 
 def foreign_file(path: Path) -> ForeignFormat | None:
     """The foreign format of a file by its first bytes, otherwise by its name; None if it is unknown."""
@@ -187,14 +190,16 @@ def foreign_file(path: Path) -> ForeignFormat | None:
     return named[0] if named else None
 
 
-def foreign_names(names: Sequence[str]) -> tuple[ForeignFormat, list[str]] | None:
-    """The first foreign format that matches some of these paths, and the paths; None if none matches.
+def foreign_names(
+    names: Sequence[str], formats: Sequence[ForeignFormat] = FOREIGN_FORMATS
+) -> tuple[ForeignFormat, list[str]] | None:
+    """The first of these formats that matches some of the paths, and the paths; None if none matches.
 
     >>> found, names = foreign_names(["run/log", "run/out_0001.vtu", "run/out_0002.vtu"])
     >>> found.title, names
     ('a VTK file', ['run/out_0001.vtu', 'run/out_0002.vtu'])
     """
-    for each in FOREIGN_FORMATS:
+    for each in formats:
         found = [name for name in names if any(fnmatchcase(name.lower(), mark) for mark in each.names)]
         if found:
             return each, found

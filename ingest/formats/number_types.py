@@ -31,6 +31,8 @@ def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
     'expected real numbers; write two arrays, its real and its imaginary part (.real, .imag)'
     >>> wrong_type(np.dtype("complex64"), "u_hat").rpartition("; ")[2]
     'write the inverse transform (numpy.fft.irfft2)'
+    >>> wrong_type(np.dtype("O"), "results").rpartition("; ")[2]
+    'save each array under a name of its own (numpy.savez)'
     """
     if dtype is not None and dtype.kind == "c":
         if is_coefficient(name):
@@ -49,4 +51,11 @@ def wrong_type(dtype: np.dtype[Any] | None, name: str) -> str:
         return "holds text; expected integers or floats up to 64 bits"
     if of_length is not None:
         return f"holds lists of {of_length} of different lengths; expected one array of numbers"
-    return f"holds {'nothing' if dtype is None else dtype}; expected integers or floats up to 64 bits"
+    # A dictionary in an npy file needs pickle, which may run code.
+    cure = (
+        "; save each array under a name of its own (numpy.savez)"
+        if dtype is not None and dtype.hasobject
+        else ""
+    )
+    held = "nothing" if dtype is None else dtype
+    return f"holds {held}; expected integers or floats up to 64 bits{cure}"

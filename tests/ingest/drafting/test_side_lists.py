@@ -180,3 +180,23 @@ def test_names_of_channels_next_to_an_array_are_those_of_its_fields(tmp_path, na
         np.stack([found.channels[each][0] for each in ("rho", "u", "p")]), [U, V, P]
     )
     assert 'name = "rho"  # CHECK: channel 0 of 3, as the file lists them' in draft(tmp_path)
+
+
+def test_lists_next_to_raw_files_are_refused_with_what_to_do_with_these(tmp_path):
+    for run in range(2):
+        save(tmp_path / f"run{run}" / "x.npy", CENTRES_X)
+        save(tmp_path / f"run{run}" / "mask.npy", np.ones((9, 7), bool))
+        U.tofile(tmp_path / f"run{run}" / "u.dat")
+    with pytest.raises(SourceError, match=r"if run\d/u.dat holds the fields, .*numpy.fromfile"):
+        draft(tmp_path)
+
+
+def test_a_log_next_to_numbered_states_may_hold_their_times(tmp_path):
+    for step in range(T):
+        save(tmp_path / f"rho_{100 * step}.npy", U[step])
+    (tmp_path / "log.txt").write_text("step 0 time 0.0\nstep 100 time 0.31\n")
+    assert "# If they hold the times, write these to times.txt" in draft(tmp_path)
+    np.savetxt(tmp_path / "times.txt", TIME**2)
+    text = draft(tmp_path)
+    assert 'stored = "times.txt"' in text
+    assert "If they hold the times" not in text
