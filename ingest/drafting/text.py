@@ -40,6 +40,8 @@ KINDS: dict[GridKind, set[str]] = {
     "spherical": {"r", "theta"},
     "equiangular": {"theta", "phi"},
 }
+# Axes of grids for which there is no kind.
+CURVED = ({"r", "phi"}, {"r", "z"})
 # Lists that say which trajectories are for training and which for tests.
 INDICES = re.compile(
     r"(tr(ain)?|te(st)?|val(id(ation)?)?)(ing)?[-_]?(idx|ids?|ind(ex|exes|ices)?|mask|split)"
@@ -178,6 +180,8 @@ class DraftText:
         kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)
         if kind:
             yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
+        elif any(axes <= set(self.layout.axes) for axes in CURVED):
+            yield "# CHECK: no kind of grid is polar or cylindrical: the cells count as those of a box."
 
     @cached_property
     def _variable(self) -> list[PlacedArray]:

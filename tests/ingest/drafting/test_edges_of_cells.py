@@ -1,6 +1,7 @@
 """Edges of cells in a file, as numpy.histogramdd gives them, and cells of a plane in a volume."""
 
 import numpy as np
+import pytest
 
 from ingest.drafting.draft import draft
 from tests.ingest.layouts.forecasts import (
@@ -34,3 +35,9 @@ def test_edges_end_the_domain_of_unequal_cells(tmp_path):
 def test_a_plane_of_a_volume_takes_the_cells_of_its_meshgrid(tmp_path):
     text = draft(planes_of_a_covering_grid_of_yt(tmp_path).source)
     assert '\nx = { stored = "grid/x" }  # 9 cells, 0.111111 to 1.88889\n' in text
+
+
+@pytest.mark.parametrize("axis", ["phi", "z"])
+def test_a_grid_without_a_kind_is_asked_about(tmp_path, axis):
+    arrays = {"u": U, "t": TIME, "r": UNEVEN[1:], axis: CENTRES_Y}
+    assert "# CHECK: no kind of grid is polar" in draft(write_hdf5(tmp_path / "disk.h5", arrays))
