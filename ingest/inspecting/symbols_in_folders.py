@@ -12,9 +12,10 @@ from ingest.inspecting.pieces_of_states import PIECE_WORD
 from ingest.name_numbers import parameter_number
 from ingest.name_pattern import OF_ONE_RUN
 
-# Letters and a number, with a unit behind or without: q3.5, Pm_0p5, B0.1T.
+# Letters and a number, with a unit behind or without: q3.5, Pm_0p5, B0.1T. The symbol of Hm0_1.5 is Hm0.
 _SYMBOL = re.compile(
-    r"(?a:(?<![A-Za-z0-9.])(?P<name>[A-Za-z]+)[-_]?(?P<number>\d{1,7}(?:[.p]\d+)?(?:[eE][-+]?\d+)?)"
+    r"(?a:(?<![A-Za-z0-9.])(?P<name>[A-Za-z]+(?:\d(?=[-_]\d))?)[-_]?"
+    r"(?P<number>\d{1,7}(?:[.p]\d+)?(?:[eE][-+]?\d+)?)"
     r"(?=[A-Za-z]{0,3}(?![A-Za-z0-9.])))"
 )
 

@@ -241,3 +241,10 @@ def test_values_in_names_of_arrays_without_times_may_count_states(tmp_path, name
     found = look_through(tmp_path)
     assert found.kind == "runs"
     assert ("if it counts the states of one, write {step} there" in found.doubt) == is_asked
+
+
+def test_the_symbol_of_a_parameter_may_end_with_a_digit(tmp_path):
+    for height in ("1.0", "1.5", "2.0"):
+        series(tmp_path / f"Hm0_{height}" / "output.h5", np.arange(4.0))
+    found = look_through(tmp_path)
+    assert (found.kind, found.pattern, found.runs) == ("runs", "Hm0_{Hm0}/output.h5", 3)
