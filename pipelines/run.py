@@ -208,6 +208,7 @@ def _objective(job: Job, description: ModelDescription, rank: Rank) -> TrainingO
         rank=rank,
         scales=description.scales,
         rollout=recipe.rollout,
+        loss=recipe.training.loss,
     )
 
 

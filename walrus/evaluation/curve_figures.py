@@ -155,7 +155,7 @@ def curve(curves: Sequence[Curve]) -> bytes:
         page = Page(WIDTH, top + rows * (height + 0.45) + bottom)
         page.title(
             "training loss",
-            "100 × mean absolute error, in units of the RMS of the change; pale: steps, bold: running mean",
+            "100 × error of the change, in units of its RMS; pale: steps, bold: running mean",
         )
         for i, each in enumerate(curves):
             row, column = divmod(i, columns)

@@ -94,9 +94,9 @@ def draw_step_curves(curves: Sequence[StepCurve]) -> bytes:
 
 
 _NOTES = """<section><h2>How the numbers are defined</h2><ul>
-<li><b>Loss</b>: 100 × the mean absolute error of the predicted change of each field, in units of the RMS of
-that change. It has no unit: 0 is a perfect forecast, and one of no change has about 70 to 100 whatever the
-field.</li>
+<li><b>Loss</b>: 100 × the error of the predicted change of each field, in units of the RMS of that change.
+It is the mean absolute error, or the root mean square error if <code>training.loss</code> is rmse. It has
+no unit: 0 is a perfect forecast, and one of no change has about 70 to 100 whatever the field.</li>
 <li><b>Validation</b>: VRMSE of short rollouts of the validation split, mean over steps, fields and
 trajectories; 1 is the score of a constant field. Only runs with early stopping have it.</li>
 <li><b>Waiting</b>: the share of a step in which the first rank waits for data.</li>

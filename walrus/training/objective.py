@@ -21,7 +21,7 @@ from walrus.normalize import Scales, join_channels, normalise, statistics_of
 from walrus.randomness import generator_of
 from walrus.reading.ranks import ALONE, Rank
 from walrus.rollout import Model, rollout
-from walrus.training.loss import delta_loss
+from walrus.training.loss import Loss, delta_loss
 from walrus.training.rollout_training import ONE_STEP, RolloutSettings
 from walrus.vocabulary import Vocabulary
 
@@ -45,6 +45,7 @@ class TrainingObjective(nn.Module):
         rank: Rank = ALONE,
         scales: Scales | None = None,
         rollout: RolloutSettings = ONE_STEP,
+        loss: Loss = "mae",
     ) -> None:
         super().__init__()
         self.network = network
@@ -56,6 +57,7 @@ class TrainingObjective(nn.Module):
         self.rank = rank
         self.scales = scales or {}
         self.rollout = rollout
+        self.loss = loss
 
     def forward(self, batch: Batch, number: int, ahead: int = 1) -> Tensor:
         """The loss of micro-batch `number`, a scalar, for the frame that is `ahead` steps after the history.
@@ -91,6 +93,7 @@ class TrainingObjective(nn.Module):
             batch.cells_BHWD,
             batch.padded_C,
             causal=settings.causal,
+            loss=self.loss,
         )
 
     def _seen(self, batch: Batch, history: int, ahead: int, number: int) -> Batch:

@@ -30,6 +30,7 @@ from walrus.training.early_stopping import EarlyStopping
 from walrus.training.engine import Engine, allow_tf32
 from walrus.training.engine_settings import EngineSettings
 from walrus.training.log import RunLog, StepRecord
+from walrus.training.loss import Loss
 from walrus.training.objective import TrainingObjective
 from walrus.training.prefetch import prefetch_to_device
 from walrus.training.profile import traced
@@ -49,14 +50,18 @@ class TrainSettings:
     eps: Positive = 1e-5
     # sample: divide by the RMS of each window. dataset: by that of the whole dataset, from its card.
     normalise: Literal["sample", "dataset"] = "sample"
+    # What the network learns to make small: docs/decisions/0189-the-loss.md.
+    loss: Loss = "mae"
     checkpoint_every: AtLeastOne = 1000
     # Write checkpoints while the next steps are computed: docs/decisions/0135-checkpoints-during-training.md.
     async_checkpoints: bool = True
 
     @property
     def identity(self) -> dict[str, JsonValue]:
-        """The settings that the losses depend on."""
-        return {"seed": self.seed, "jitter": self.jitter, "eps": self.eps, "normalise": self.normalise}
+        """The settings that the losses depend on; the published loss is not named, as in older runs."""
+        loss: dict[str, JsonValue] = {} if self.loss == "mae" else {"loss": self.loss}
+        normalise: dict[str, JsonValue] = {"eps": self.eps, "normalise": self.normalise}
+        return {"seed": self.seed, "jitter": self.jitter, **normalise, **loss}
 
 
 class DivergedError(WalrusError, ArithmeticError):

@@ -31,7 +31,7 @@ def test_the_page_says_the_losses_and_their_unit(tmp_path):
     first, last = np.geomspace(80, 8, 40)[:2].mean(), np.geomspace(80, 8, 40)[-2:].mean()
     assert f"<td>{first:.2f}</td><td>{last:.2f}</td><td>40</td>" in text
     assert "<b>flow" not in text
-    assert "100 × the mean absolute error of the predicted change" in text
+    assert "100 × the error of the predicted change" in text
     assert text.count("data:image/png") == 2
     assert 'http-equiv="refresh"' not in text
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn.functional import mse_loss
 
 from shards.schema import Cell
 from walrus.normalize import WindowStatistics
 from walrus.training.loss import delta_loss
+from walrus.training.train import TrainSettings
 
 
 def setting(frames=3, windows=2, channels=3, grid=(4, 5, 1)):
@@ -23,6 +25,23 @@ def test_the_right_output_has_no_loss_and_half_of_it_fifty():
     output = torch.ones(3, 2, 3, 4, 5, 1)
     assert delta_loss(output, u[:-1], u[1:], statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
     assert delta_loss(output / 2, u[:-1], u[1:], statistics, cells, padded).item() == pytest.approx(50)
+
+
+def test_the_root_mean_square_error_is_that_of_torch():
+    u, statistics, cells, padded = setting()
+    output = 1 + torch.randn(3, 2, 3, 4, 5, 1, generator=torch.Generator().manual_seed(0))
+    loss = delta_loss(output, u[:-1], u[1:], statistics, cells, padded, loss="rmse")
+    errors = [mse_loss(x, torch.ones_like(x)).sqrt() for x in output[1:].flatten(0, 2)]
+    assert loss.item() == pytest.approx(100 * torch.stack(errors).mean().item())
+
+
+def test_a_perfect_output_has_a_gradient_of_zero():
+    u, statistics, cells, padded = setting()
+    output = torch.ones(3, 2, 3, 4, 5, 1, requires_grad=True)
+    # Numbers that are equal to the last bit: the changes of `setting` have no fractions.
+    delta_loss(output, u[:-1], u[1:], statistics, cells, padded, loss="rmse").backward()
+    assert output.grad is not None
+    assert output.grad.isfinite().all()
 
 
 def test_the_first_change_is_left_out():
@@ -76,3 +95,8 @@ def test_where_a_forecast_was_seen_the_change_from_there_to_the_truth_is_asked_f
     output = torch.ones(3, 2, 3, 4, 5, 1)
     output[-1] = 3
     assert delta_loss(output, seen, u[1:], statistics, cells, padded).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_a_run_with_another_loss_is_another_run_and_one_with_the_published_loss_is_what_it_was():
+    assert "loss" not in TrainSettings().identity
+    assert TrainSettings(loss="rmse").identity != TrainSettings().identity
