@@ -62,7 +62,7 @@ def test_an_evaluation_on_a_second_device_has_the_errors_of_the_cpu(root, networ
     dataset, protocol = Dataset(root / name), ForecastProtocol(history=3, start=5, longest=3)
     model = Model(network.eval(), PUBLISHED, 1e-5, trend_share=0.3)
     expected = evaluate(replace(model, network=deepcopy(network)), dataset, protocol).trajectories
-    with second_device("walrus.evaluation.forecasts.device"):
+    with second_device("walrus.evaluation.forecasts.device", "walrus.evaluation.true_trajectory.device"):
         found = evaluate(model, dataset, protocol).trajectories
     assert next(network.parameters()).device == SECOND
     for one, other in zip(found, expected, strict=True):
