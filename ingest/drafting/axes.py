@@ -13,8 +13,8 @@ import numpy as np
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.number_lists import NEXT_TO_IT, Values, even, one_way, span, values_of
 from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
-from ingest.formats.arrays import whole
 from ingest.inferring.ghost_cells import GhostCells
+from ingest.inferring.mesh_order import meshgrid
 from ingest.inferring.periodicity import EndComparison, axis_ends
 from ingest.inferring.stated_ends import stated_ends
 from shards.errors import SourceError
@@ -139,19 +139,11 @@ class AxisLines(FileLines):
 
     def _by_meshgrid(self, axis: str, listed: ArrayInfo) -> str:
         """The rule for a meshgrid; empty if it changes along another axis too."""
-        space = tuple(self.layout.lengths[word] for word in self.layout.words if word in self.layout.axes)
-        try:
-            values = whole(self.arrays.array(listed.path))
-        except SourceError:
-            return ""
-        # A plane of a volume has an axis of one cell behind the others.
-        values = values.reshape(listed.values) if len(listed.values) == len(space) else values
-        if values.shape[-len(space) :] != space:
-            return ""
         order = [word for word in self.layout.words if word in self.layout.axes]
-        along = np.moveaxis(values.reshape(-1, *space)[0], order.index(axis), 0).reshape(
-            space[order.index(axis)], -1
-        )
+        cells = meshgrid(self.arrays, listed, tuple(self.layout.lengths[word] for word in order))
+        if cells is None:
+            return ""
+        along = np.moveaxis(cells, order.index(axis), 0).reshape(self.layout.lengths[axis], -1)
         if not (along == along[:, :1]).all() or not one_way(along[:, 0]):
             return ""
         note = span(along[:, 0], "cell", listed.unit)

@@ -16,6 +16,8 @@ class ForeignFormat:
     advice: str
     beginnings: tuple[bytes, ...] = ()
     names: tuple[str, ...] = ()
+    # Numbers without a header, which memmaps and Fortran write.
+    may_be_raw: bool = False
 
 
 _AGAIN = "the download failed: fetch the file again"
@@ -144,6 +146,7 @@ FOREIGN_FORMATS = (
         "a raw file of PLUTO",
         "write HDF5 (.dbl.h5 in pluto.ini), or read it with pyPLUTO and numpy.savez the arrays",
         names=("*dbl.out", "*flt.out"),
+        may_be_raw=True,
     ),
     ForeignFormat(
         "a picture or a film",
@@ -164,19 +167,24 @@ FOREIGN_FORMATS = (
         (b"\x1f\x8b", b"bzh", b"\xfd7zxz", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"rar!"),
         ("*.gz", "*.bz2", "*.xz", "*.zst", "*.7z", "*.tar", "*.tgz"),
     ),
-    ForeignFormat("a raw file", _RAW, names=("*.bin", "*.raw", "*.dbl", "*.flt", "*.data", "*.f32", "*.f64")),
+    ForeignFormat(
+        "a raw file",
+        _RAW,
+        names=("*.bin", "*.raw", "*.dbl", "*.flt", "*.data", "*.f32", "*.f64"),
+        may_be_raw=True,
+    ),
     ForeignFormat(
         "a table of text, or a raw file",
         "read it with numpy.loadtxt, or numpy.fromfile, and numpy.savez the arrays",
         names=("*.dat",),
+        may_be_raw=True,
     ),
     ForeignFormat(
         "a table of text", "read it with numpy.loadtxt, and numpy.savez it", names=("*.csv", "*.tsv", "*.txt")
     ),
 )
 
-# Files of numbers without a header, which memmaps and Fortran write.
-RAW = tuple(each for each in FOREIGN_FORMATS if "raw file" in each.title)
+RAW = tuple(each for each in FOREIGN_FORMATS if each.may_be_raw)
 
 
 def foreign_file(path: Path) -> ForeignFormat | None:

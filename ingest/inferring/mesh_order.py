@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ingest.contents.listing import ArrayInfo
+from ingest.contents.number_lists import Values
 from ingest.formats.arrays import ArrayFile, whole
 from ingest.inferring.halo import in_order
 from ingest.inferring.inferred_layout import InferredLayout
@@ -22,14 +24,9 @@ def with_mesh_order(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout
         listed = layout.lists.space.get(axis)
         if listed is None or len(listed.values) < 2:
             return layout
-        try:
-            values = whole(arrays.array(listed.path))
-        except SourceError:
+        cells = meshgrid(arrays, listed, space)
+        if cells is None:
             return layout
-        values = values.reshape(listed.values) if len(listed.values) == len(space) else values
-        if values.shape[-len(space) :] != space:
-            return layout
-        cells = values.reshape(-1, *space)[0]
         changing = [place for place in range(len(space)) if np.ptp(cells, axis=place).any()]
         if len(changing) != 1:
             return layout
@@ -38,3 +35,20 @@ def with_mesh_order(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout
         return layout
     order = tuple(found[place] for place in range(len(stored)))
     return in_order(layout, order, "From the coordinates: each changes along one axis.")
+
+
+def meshgrid(arrays: ArrayFile, listed: ArrayInfo, space: tuple[int, ...]) -> Values | None:
+    """[*S] the coordinate of each cell at the first time; None if the array is unreadable or of other cells.
+
+    `space` [S] are the lengths of the axes of the field, in the order in which they are stored.
+    """
+    try:
+        values = whole(arrays.array(listed.path))
+    except SourceError:
+        return None
+    # A plane of a volume has an axis of one cell behind the others.
+    values = values.reshape(listed.values) if len(listed.values) == len(space) else values
+    if values.shape[-len(space) :] != space:
+        return None
+    cells: Values = values.reshape(-1, *space)[0]
+    return cells

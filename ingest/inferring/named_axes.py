@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ingest.contents.axis_names import LEAD_NAME, Role, role
@@ -53,9 +54,9 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | No
 
     words = [TIME] if each.pattern else []
     dimensions = [HOLE] if each.pattern else []
-    roles = _roles(each, coordinates)
-    for number, dimension in enumerate(each.dimensions):
-        coordinate, found = coordinate_of(dimension, each.path, coordinates), roles[number]
+    own = [coordinate_of(dimension, each.path, coordinates) for dimension in each.dimensions]
+    roles = _roles(each.dimensions, own)
+    for number, (dimension, coordinate, found) in enumerate(zip(each.dimensions, own, roles, strict=True)):
         length = (each.shape or ())[number]
         if each.unlimited == (number,) and found in ("", "space") and TIME not in words and not coordinate:
             found = "t"
@@ -75,13 +76,12 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | No
     return NamedAxes(each, tuple(words), tuple(dimensions))
 
 
-def _roles(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> list[Role]:
+def _roles(dimensions: Sequence[str], coordinates: Sequence[ArrayInfo | None]) -> list[Role]:
     """What each dimension means. In a set of forecasts [start, lead, lat, lon] each start is a trajectory."""
     roles: list[Role] = []
-    for dimension in each.dimensions:
-        coordinate = coordinate_of(dimension, each.path, coordinates)
+    for dimension, coordinate in zip(dimensions, coordinates, strict=True):
         roles.append(role(dimension, coordinate.attributes if coordinate else {}))
-    leads = [at for at, name in enumerate(each.dimensions) if LEAD_NAME.fullmatch(name.rpartition("/")[2])]
+    leads = [at for at, name in enumerate(dimensions) if LEAD_NAME.fullmatch(name.rpartition("/")[2])]
     starts = [at for at, found in enumerate(roles) if found == "t" and at not in leads]
     if len(leads) == len(starts) == 1:
         roles[starts[0]], roles[leads[0]] = "n", "t"

@@ -51,15 +51,16 @@ def doubts_of_values(files: Sequence[NamedFile], places: Sequence[int]) -> Itera
 
     It may be in z=0.5, but not in Re=100, which is a number of the physics.
     """
-    if any(file.path.suffix != ".npy" for file in files):
+    first = files[0]
+    names = [first.parts[at].name for at in places]
+    may_be_times = [name for name in names if name and name.rpartition("_")[2].lower() not in PHYSICS]
+    if not may_be_times or any(file.path.suffix != ".npy" for file in files) or frames_of(first.path) != 1:
         return
-    for at in places:
-        name = files[0].parts[at].name
-        if name and name.rpartition("_")[2].lower() not in PHYSICS and frames_of(files[0].path) == 1:
-            yield (
-                f"each {name} is taken for a run; if it counts the states of one, write {{step}} there, and "
-                "all axes of a file as axes of space"
-            )
+    for name in may_be_times:
+        yield (
+            f"each {name} is taken for a run; if it counts the states of one, write {{step}} there, and "
+            "all axes of a file as axes of space"
+        )
 
 
 def doubts_of_processes(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:

@@ -59,9 +59,13 @@ class TrainSettings:
     @property
     def identity(self) -> dict[str, JsonValue]:
         """The settings that the losses depend on; the published loss is not named, as in older runs."""
-        loss: dict[str, JsonValue] = {} if self.loss == "mae" else {"loss": self.loss}
-        normalise: dict[str, JsonValue] = {"eps": self.eps, "normalise": self.normalise}
-        return {"seed": self.seed, "jitter": self.jitter, **normalise, **loss}
+        found: dict[str, JsonValue] = {
+            "seed": self.seed,
+            "jitter": self.jitter,
+            "eps": self.eps,
+            "normalise": self.normalise,
+        }
+        return found if self.loss == "mae" else {**found, "loss": self.loss}
 
 
 class DivergedError(WalrusError, ArithmeticError):
