@@ -236,9 +236,14 @@ def test_a_dataset_that_is_built_anew_while_it_is_open_is_told(folder, dataset):
 
 
 def test_files_that_were_appended_change_nothing_of_what_is_read(folder, dataset):
+    entry = dataset.entries("valid")[0]
+    before, after = np.empty((2, 1, *dataset.card.schema.frame_shape), "f4")
+    dataset.read_frames(entry, [0], before)
     record = {"path": "valid/more", "length": 1, "crc32c": 1}
     edit(folder / "index.json", lambda t: t["files"].append(record))
     dataset.require_unchanged()
+    dataset.read_frames(entry, [0], after)
+    np.testing.assert_array_equal(after, before)
 
 
 def test_a_flipped_bit_of_a_frame_is_noticed_by_its_reader(folder, dataset):

@@ -55,7 +55,8 @@ def test_a_later_process_with_the_same_number_is_not_the_owner(tmp_path):
     stale = replace(me, born=me.born + 1)
     (tmp_path / LOCK).write_text(dump(RunOwner, stale))
     with owned(tmp_path):
-        pass
+        assert f'"born": {me.born}' in (tmp_path / LOCK).read_text()
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_host_is_believed_while_it_gives_signs_of_life(tmp_path):
