@@ -127,9 +127,20 @@ def run(stages: list[Stage], out: Path, golden: Path | None, rehearse: bool, sec
 def _run_one(command: list[Any], log: Path, seconds: float, failed: list[str], name: str) -> str:
     """Runs a stage for so many seconds at most; what became of it. Its name joins `failed` if it failed."""
     began = time.monotonic()
+    code = _exit_code(command, log, seconds)
+    spent = time.monotonic() - began
+    if code == 0:
+        return f"done in {spent:.0f} s"
+    failed.append(name)
+    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
+    return f"ran out of its {seconds:.0f} s" if code is None else f"failed after {spent:.0f} s: {last[0]}"
+
+
+def _exit_code(command: list[Any], log: Path, seconds: float) -> int | None:
+    """Runs a command, with its output in `log`; None if it is not done after so many seconds."""
     with log.open("w") as output:
         try:
-            code = subprocess.run(
+            return subprocess.run(
                 list(map(str, command)),
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -137,13 +148,7 @@ def _run_one(command: list[Any], log: Path, seconds: float, failed: list[str], n
                 check=False,
             ).returncode
         except subprocess.TimeoutExpired:
-            code = None
-    spent = time.monotonic() - began
-    if code == 0:
-        return f"done in {spent:.0f} s"
-    failed.append(name)
-    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
-    return f"ran out of its {seconds:.0f} s" if code is None else f"failed after {spent:.0f} s: {last[0]}"
+            return None
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:

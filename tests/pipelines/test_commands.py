@@ -38,7 +38,7 @@ def call(module, *arguments):
 
 def forked(module, *arguments):
     """A command in a process of its own that need not load torch: it is forked from one that has."""
-    return run_script(Path(__file__).with_name("command_run.py"), module, *arguments)
+    return run_script(Path(__file__).with_name("command_run.py"), module, *arguments, folder=REPOSITORY)
 
 
 def invoke(module, *arguments, package="pipelines"):

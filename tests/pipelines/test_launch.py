@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.walrus.training.own_process import RunningScript
+
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "launching.md"
 PRETRAIN = "from pipelines.pretrain import main; main()"
-# A shell makes commands in the background ignore Ctrl-C: `make test &` too.
-INTERRUPTIBLE = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {PRETRAIN}"
 STEPS = 16
 RECIPE = f"""
 title = "two systems"
@@ -47,8 +47,8 @@ def options(root, tmp_path):
     return [tmp_path / "recipe.toml", "--root", root, "--out", tmp_path / "run"]
 
 
-def started(command, *, group=False, **environment):
-    """The command as a process; `group`: with its own as one that a terminal or a scheduler signals."""
+def started(command, **environment):
+    """The command as a process."""
     return subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
@@ -56,8 +56,13 @@ def started(command, *, group=False, **environment):
         text=True,
         cwd=REPOSITORY,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        start_new_session=group,
     )
+
+
+def forked(*options, group=False, **environment):
+    """The command walrus-pretrain as a process that need not load torch: it is forked from one that has."""
+    script = Path(__file__).with_name("command_run.py")
+    return RunningScript(script, "pretrain", *options, folder=REPOSITORY, group=group, variables=environment)
 
 
 def free_port():
@@ -83,13 +88,10 @@ def test_pods_told_to_stop_ask_to_be_started_again_and_those_of_two_machines_go_
     """The commands of the Kubernetes Jobs of docs/launching.md, which Kubernetes would run in pods."""
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE)
-    places = {
-        "walrus-pretrain": [sys.executable, "-c", PRETRAIN],
-        "/data/shards": [root],
-    }
     losses = tmp_path / "run" / "losses.jsonl"
     run = [tmp_path / "run"]
-    first = started(of_pods(0, {**places, "half": [recipe], "/data/runs/half": run, "8": ["2"]}))
+    places = {"/data/shards": [root], "walrus-pretrain": []}
+    first = forked(*of_pods(0, {**places, "half": [recipe], "/data/runs/half": run, "8": ["2"]}))
     while first.poll() is None and not (losses.is_file() and losses.read_text()):
         time.sleep(0.02)
     first.send_signal(signal.SIGTERM)
@@ -102,6 +104,8 @@ def test_pods_told_to_stop_ask_to_be_started_again_and_those_of_two_machines_go_
     assert 0 < stopped < STEPS
 
     others = {
+        "/data/shards": [root],
+        "walrus-pretrain": [sys.executable, "-c", PRETRAIN],
         "torchrun": [sys.executable, "-m", "torch.distributed.run"],
         "walrus-0.walrus-ranks:29500": [f"127.0.0.1:{free_port()}"],
         "walrus": [recipe, "--json"],
@@ -111,7 +115,7 @@ def test_pods_told_to_stop_ask_to_be_started_again_and_those_of_two_machines_go_
         "8": ["1"],
         "24": ["1"],
     }
-    pods = [started(of_pods(1, {**places, **others})) for _ in range(2)]
+    pods = [started(of_pods(1, others)) for _ in range(2)]
     outputs = [each.communicate() for each in pods]
     assert [each.returncode for each in pods] == [0, 0], outputs
     # One of the two pods has rank 0, which alone evaluates.
@@ -125,7 +129,7 @@ def test_pods_told_to_stop_ask_to_be_started_again_and_those_of_two_machines_go_
 
 def test_ranks_beside_a_launcher_are_refused_in_one_line(options):
     alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29501"}
-    done = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2], **alone)
+    done = forked(*options, "--ranks", 2, **alone)
     _, told = done.communicate()
     assert done.returncode == 1
     assert told.splitlines()[-1].endswith("a launcher has set 1 ranks; leave --ranks out")
@@ -138,7 +142,7 @@ def wait_for(path, process):
 
 @pytest.mark.slow
 def test_two_ranks_told_to_stop_before_their_first_step_ask_to_be_requeued_too(options, tmp_path):
-    process = started([sys.executable, "-c", PRETRAIN, *options, "--ranks", 2])
+    process = forked(*options, "--ranks", 2)
     wait_for(tmp_path / "run" / "running.json", process)
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate()
@@ -156,9 +160,9 @@ INGEST = RECIPE.replace(
 def test_one_rank_told_to_stop_in_ingest_or_before_its_first_step_asks_to_be_requeued_too(tmp_path):
     """A scheduler signals every process of the run, also those of the ingest."""
     (tmp_path / "recipe.toml").write_text(INGEST)
-    command = [sys.executable, "-c", PRETRAIN, tmp_path / "recipe.toml", "--root", tmp_path / "root"]
+    command = (tmp_path / "recipe.toml", "--root", tmp_path / "root", "--out", tmp_path / "run")
     for moment in ("root/MHD_64/parts/lock", "run/running.json"):
-        process = started([*command, "--out", tmp_path / "run"], group=True)
+        process = forked(*command, group=True)
         wait_for(tmp_path / moment, process)
         os.killpg(process.pid, signal.SIGTERM)
         _, told = process.communicate()
@@ -173,7 +177,7 @@ def test_one_rank_told_to_stop_in_ingest_or_before_its_first_step_asks_to_be_req
 @pytest.mark.slow
 def test_an_interrupt_ends_all_ranks_within_seconds_and_without_a_trace(options, tmp_path):
     """A terminal sends Ctrl-C to every process."""
-    process = started([sys.executable, "-c", INTERRUPTIBLE, *options, "--ranks", 2], group=True)
+    process = forked(*options, "--ranks", 2, group=True)
     wait_for(tmp_path / "run" / "losses.jsonl", process)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
@@ -188,7 +192,7 @@ def test_an_interrupt_ends_all_ranks_within_seconds_and_without_a_trace(options,
 def test_ranks_that_cannot_meet_or_lose_one_another_say_so_in_one_line(options, tmp_path):
     def launched(rank, port):
         world = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        return started([sys.executable, "-c", PRETRAIN, *options], **world)
+        return forked(*options, **world)
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
