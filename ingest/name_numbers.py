@@ -23,8 +23,10 @@ DATE = (
     + r"))?)?"
     r"|(?:18|19|20)\d{2}_(?:0[1-9]|1[0-2])(?:_(?:0[1-9]|[12]\d|3[01]))?)(?!\d))"
 )
+# The sign of a number, where no word and no number is before it: rho_-0010, t=-0.5, but not out-0010.
+SIGN = r"(?:(?<![A-Za-z0-9])[+-](?=\d))"
 # The text of a `{step}`. 1p25 is 1.25: a name of a file may have one dot alone.
-STEP_NUMBER = rf"(?a:{DATE}|\d+(?:[.p]\d+)?(?:[eE][+-]?\d+)?)"
+STEP_NUMBER = rf"(?a:{DATE}|{SIGN}?\d+(?:[.p]\d+)?(?:[eE][+-]?\d+)?)"
 _DATE = re.compile(DATE)
 _COMPACT_DATE = re.compile(_COMPACT, re.ASCII)
 # Digits of the seconds of a day in a name.

@@ -17,8 +17,8 @@ _DURATION = r"[-_](?P<duration>s|sec|seconds?|[munpf]s|h|hours?|days?|yr|years?)
 # Names of counters; times in a physical unit come before them.
 COUNTER_NAME = re.compile(r"frames?|snapshots?|time_?steps?", re.IGNORECASE)
 TIME_NAME = re.compile(
-    r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs|lead|forecast)?_?(t|times?)"
-    rf"([-_](coordinates?|counter|axis|instant|centered)|[-_]?value|{_DURATION})?"
+    r"(sim(ulation)?|ocean|scrum|model|valid|physical|output|current|elapsed|vs|lead|forecast|code|dump)?_?"
+    rf"(t|times?)([-_](coordinates?|counter|axis|instant|centered|diag|dump)|[-_]?value|{_DURATION})?"
     r"|t_(sim|phys(ical)?)|(simulations)?zeit|temps|tiempo|tempo|tijd|tid|czas|aika|zaman|jikan|vrem(ya|e)"
     r"|xtime|time_?\d|timestamps?|t_?(eval|out|array|list|grid|span|vec|vector)|tt|" + COUNTER_NAME.pattern,
     re.IGNORECASE,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -35,11 +36,15 @@ class CombinedFiles:
         return self.files[0].where
 
     def names(self) -> tuple[str, ...]:
-        hidden = {(id(file), path) for file, path in self.named.values()}
         held = set(self.named)
         for file in self.files:
-            held.update(name for name in file.names() if (id(file), name) not in hidden)
+            held.update(name for name in file.names() if (id(file), name) not in self._hidden)
         return tuple(sorted(held))
+
+    @cached_property
+    def _hidden(self) -> set[tuple[int, str]]:
+        """The files, and the paths there, that are called by the variable of the file."""
+        return {(id(file), path) for file, path in self.named.values()}
 
     def array(self, path: str) -> Array:
         holder, inner = self._holder(path)
@@ -78,7 +83,7 @@ class CombinedFiles:
                 # The group of a variable is its file, or a group there.
                 return file, path.removeprefix(name.removesuffix(f"/{inner}")).removeprefix("/")
         for file in self.files:
-            if holds(file.names(), path):
+            if holds(file.names(), path) and (id(file), path) not in self._hidden:
                 return file, path
         raise no_array(self.where, path, self.names())
 
@@ -101,9 +106,21 @@ def _combined(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> Combine
         for path in file.names():
             if holders[path] > 1 and len(file.names()) == 1:
                 named[variable] = (file, path)
-            elif holders[path] > 1 and (_is_field(file, path) or _differ(files, path)):
+            elif holders[path] > 1 and (
+                _is_field(file, path) or _differ(files, path) or _is_of_another_length(files, file, path)
+            ):
                 named[f"{variable}/{path}"] = (file, path)
     return CombinedFiles(files, named)
+
+
+def _is_of_another_length(files: tuple[ArrayFile, ...], file: ArrayFile, path: str) -> bool:
+    """Whether a list has another length than in most files: the times of a mean next to states."""
+    try:
+        lengths = Counter(each.array(path).shape for each in files if path in each.names())
+        usual = max(lengths, key=lambda shape: (lengths[shape], shape))
+        return len(usual) == 1 and file.array(path).shape != usual
+    except SourceError:
+        return False
 
 
 def _differ(files: tuple[ArrayFile, ...], path: str) -> bool:
@@ -129,17 +146,21 @@ def _is_field(file: ArrayFile, path: str) -> bool:
 
 @contextmanager
 def open_and_list(
-    paths: Sequence[Path], variables: Sequence[str] = ()
+    paths: Sequence[Path], variables: Sequence[str] = (), *, of_one_state: bool = False
 ) -> Iterator[tuple[ArrayFile, tuple[ArrayInfo, ...]]]:
     """Opens one file, or several as one, with their arrays by header."""
     with open_combined(paths, variables) as arrays:
         if not isinstance(arrays, CombinedFiles):
-            yield arrays, list_arrays(arrays, located(paths[0]))
+            yield arrays, list_arrays(arrays, located(paths[0]), of_one_state=of_one_state)
             return
         names = {(id(file), path): name for name, (file, path) in arrays.named.items()}
         listed: dict[str, ArrayInfo] = {}
-        for file, path in zip(arrays.files, paths, strict=True):
-            for each in list_arrays(file, located(path)):
+        # Lists that differ: a recipe must say of which variable one is.
+        apart = {path for _, path in arrays.named.values()} if len(variables) == len(paths) else set()
+        for number, (file, path) in enumerate(zip(arrays.files, paths, strict=True)):
+            for each in list_arrays(file, located(path), of_one_state=of_one_state):
                 name = names.get((id(file), each.path), each.path)
-                listed.setdefault(name, replace(each, path=name))
+                is_apart = name in apart and len(each.values) == 1
+                place = f"{variables[number]}/{name}" if is_apart else each.place
+                listed.setdefault(name, replace(each, path=name, place=place))
         yield arrays, tuple(listed.values())

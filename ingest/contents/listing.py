@@ -146,14 +146,17 @@ class ArrayInfo:
         return (first, *(length for length in others if length != 1))
 
 
-def list_arrays(arrays: ArrayFile, path: Path) -> tuple[ArrayInfo, ...]:
-    """The arrays by their headers; of series, and of equal groups that are runs, only the first."""
+def list_arrays(arrays: ArrayFile, path: Path, *, of_one_state: bool = False) -> tuple[ArrayInfo, ...]:
+    """The arrays by their headers; of series, and of equal groups that are runs, only the first.
+
+    In a file that is one state of a run, groups alike are rather species: ions/n, electrons/n.
+    """
     names = arrays.names()
     series = find_numbered_arrays(arrays, names)
     in_series = {name for each in series for name in each.members}
     alone = tuple(name for name in names if name not in in_series)
 
-    firsts, others = groups_of_runs(alone)
+    firsts, others = groups_of_runs(alone, of_one_state=of_one_state)
     listed = []
     for name in alone:
         groups = groups_above(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +12,11 @@ from ingest.contents.axis_names import DATE_NAME, TIME_NAME
 from ingest.formats.arrays import ArrayFile
 from ingest.formats.dates import date_of
 from ingest.formats.natural_sort import natural
+from ingest.name_numbers import SIGN
 from shards.errors import SourceError
 
 HOLE = "{step}"
-_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(rf"{SIGN}?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 STEP_WORD = re.compile(
     r"(time)?_?steps?|iter(ation)?s?|cycles?|frames?|snap(shot)?s?|states?|times?|t|it|ts|dumps?|outputs?"
     r"|data|plt|rec|timestep",
@@ -46,6 +47,11 @@ class NumberedArrays:
         return self.members[0]
 
     @property
+    def place(self) -> str:
+        """The group that holds the numbered groups or arrays."""
+        return self.pattern.partition(HOLE)[0].rpartition("/")[0]
+
+    @property
     def group(self) -> str:
         """The pattern of the numbered group; empty if the arrays themselves are numbered.
 
@@ -62,8 +68,23 @@ def find_numbered_arrays(arrays: ArrayFile, names: tuple[str, ...]) -> tuple[Num
 
     Reads only names and the headers of a few groups, because a file may hold thousands of states.
     """
-    found = [each for each in _numbered(names) if _is_states(arrays, each, set(names))]
-    return tuple(found)
+    numbered = tuple(_numbered(names))
+    states = [each for each in numbered if _is_states(arrays, each, set(names))]
+    return tuple(
+        each
+        for each in numbered
+        if each in states or any(_are_numbered_alike(arrays, each, other) for other in states)
+    )
+
+
+def _are_numbered_alike(arrays: ArrayFile, one: NumberedArrays, states: NumberedArrays) -> bool:
+    """Whether arrays have the place, the numbers and the shape of states: v_0, v_1 next to u_0, u_1 are no
+    versions.
+    """
+    if one.group or states.group or one.place != states.place or not _alike(arrays, one):
+        return False
+    numbers = [[_number_of(each, name) for name in each.members] for each in (one, states)]
+    return numbers[0] == numbers[1] and arrays.array(one.first).shape == arrays.array(states.first).shape
 
 
 def _numbered(names: tuple[str, ...]) -> Iterable[NumberedArrays]:
@@ -84,7 +105,9 @@ def _numbered(names: tuple[str, ...]) -> Iterable[NumberedArrays]:
         chosen.setdefault(best, []).append(name)
     for pattern, held in chosen.items():
         if len(held) > 1:
-            yield NumberedArrays(pattern, tuple(sorted(held, key=natural)))
+            series = NumberedArrays(pattern, tuple(held))
+            order = sorted(held, key=lambda name: (float(_number_of(series, name)), natural(name)))
+            yield replace(series, members=tuple(order))
 
 
 def _likely_states(pattern: str) -> int:

@@ -18,6 +18,7 @@ from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.formats.open_any import located, open_arrays
 from shards.errors import SourceError
+from shards.program.console import printable
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ PROGRAMS = (
 
 # How files of one grid are marked: MITgcm, FV3, NEMO.
 TILE_ATTRIBUTES = {"tile_number", "grid_tile", "DOMAIN_number"}
+GLOBE_AXIS = re.compile(r"n?(tiles?|faces?)|nf", re.IGNORECASE)
+TILES_OF_A_GLOBE = (6, 13)
 TILE_NAME = re.compile(r"(tile|subdomain)[-_.]?$", re.IGNORECASE)
 # How many files are compared with the first: neighbours along an axis have names that follow.
 MOST_NEIGHBOURS = 9
@@ -47,10 +50,12 @@ LONGEST_LIST = 10**6
 
 
 def require_whole_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: str) -> None:
-    """Raises SourceError for a file that is one of several parts of a grid, with the tool that joins them.
+    """Raises SourceError for a file that is one of several parts of a grid, with the tool that joins them,
+    and for fields along the tiles of a globe.
 
     The numbers are attributes of the file or arrays of one number. A file that was joined states 1.
     """
+    _require_no_tiles_of_a_globe(listed, where)
     numbers = root_numbers(arrays) | _single_numbers(arrays, listed)
     for each in PROGRAMS:
         if not set(each.numbers) <= set(numbers):
@@ -60,6 +65,21 @@ def require_whole_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], where: 
             raise SourceError(
                 f"{where}: {each.program}: one of {parts:g} parts of a grid; expected the whole grid; join "
                 f"the parts first ({each.tool})"
+            )
+
+
+def _require_no_tiles_of_a_globe(listed: tuple[ArrayInfo, ...], where: str) -> None:
+    """Raises SourceError if fields are along the tiles of a globe: a cubed sphere has 6, ECCO 13."""
+    for each in listed:
+        tiles = [
+            length
+            for name, length in zip(each.dimensions, each.shape or (), strict=False)
+            if GLOBE_AXIS.fullmatch(name.rpartition("/")[2]) and length in TILES_OF_A_GLOBE
+        ]
+        if tiles and len(each.values) > 2:
+            raise SourceError(
+                f"{where}: {printable(each.path)} is along {tiles[0]} tiles of a globe; expected one grid; "
+                "interpolate to latitudes and longitudes first (xesmf, pyresample, CDO remapbil)"
             )
 
 

@@ -11,11 +11,12 @@ from ingest.contents.parameters import states_parameter
 from shards.schema import split_called
 
 
-def groups_of_runs(names: tuple[str, ...]) -> tuple[dict[str, int], set[str]]:
+def groups_of_runs(names: tuple[str, ...], *, of_one_state: bool = False) -> tuple[dict[str, int], set[str]]:
     """The first group of each set of groups with arrays of equal names, with their number; all other groups.
 
-    At the root any names will do; further in, where groups may be components or species, each must be
-    numbered and hold a list of times, or be called a run or by a parameter.
+    At the root any names will do, unless the file is one state of a run. There and further in groups may be
+    components or species: each must be numbered and hold a list of times, or be called a run, or by a
+    parameter.
 
     >>> groups_of_runs(("sims/0/u", "sims/0/t", "sims/1/u", "sims/1/t", "mesh/x"))
     ({'sims/0': 2}, {'sims/1'})
@@ -25,7 +26,7 @@ def groups_of_runs(names: tuple[str, ...]) -> tuple[dict[str, int], set[str]]:
         above, _, last = group.rpartition("/")
         # Groups of coordinates (such as cells and nodes) are not runs, and a split holds many runs.
         is_apart = split_called(last) is not None or all(space_name(name) for name in inner)
-        if not is_apart and (not above or _is_numbered_run(last, inner)):
+        if not is_apart and ((not above and not of_one_state) or _is_numbered_run(last, inner)):
             alike.setdefault((above, inner), []).append(group)
     firsts: dict[str, int] = {}
     others: set[str] = set()

@@ -56,6 +56,7 @@ SOLVERS = (
     Solver("Ansys Fluent", "", ("meshes/*/faces/*",), holds="mesh"),
     Solver("VTKHDF", "", ("VTKHDF/*Connectivity*",), holds="mesh"),
     Solver("Trixi.jl", "", ("variables_*",), ("mesh_file", "n_elements"), "elements"),
+    Solver("PyFR", "", ("soln*", "mesh*uuid"), holds="elements"),
     Solver("Enzo", "", ("Grid[0-9]*/*ensity",), holds="levels"),
     Solver("Chombo", "", ("level_[0-9]*/boxes",), holds="levels"),
     Solver("Carpet (Einstein Toolkit)", "", ("* it=* rl=[1-9]*",), holds="levels"),
@@ -88,7 +89,8 @@ _REFUSALS: dict[Holds, str] = {
     ),
     "mesh": UNSTRUCTURED,
     "elements": (
-        "nodes of elements; expected a grid with axes; interpolate to one first (trixi2vtk, griddata)"
+        "nodes of elements; expected a grid with axes; interpolate to one first (trixi2vtk, pyfr export, "
+        "griddata)"
     ),
     "levels": f"patches of a refined grid; {_ONE_GRID}",
 }

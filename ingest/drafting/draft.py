@@ -74,7 +74,8 @@ def _drafted(path: Path, folder: FolderContents | None) -> str:
     """The text of the draft, before the reader of recipes checks it."""
     paths = (folder.members or (folder.first,)) if folder else (path,)
     series, variables = (folder.series, folder.variables) if folder else ((), ())
-    with open_and_list(paths, variables) as (arrays, listed):
+    of_one_state = folder is not None and folder.states > 1
+    with open_and_list(paths, variables, of_one_state=of_one_state) as (arrays, listed):
         listed = with_step_paths(listed, series, variables)
         names = [each.path for each in listed]
         solver = solver_of(names, set(arrays.attributes("")))

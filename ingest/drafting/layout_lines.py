@@ -17,6 +17,7 @@ def layout_lines(layout: InferredLayout) -> Iterator[str]:
         yield f"# CHECK: fields on another grid, [{printable(axes)}], are not taken:"
         yield f"# {printable(', '.join(paths[:9]))};"
         yield "# write another recipe for them, or interpolate them to the cells of this grid."
+    yield from _groups_of_words(layout)
     if layout.rivals:
         yield from _open_layouts(layout)
     elif layout.time_from:
@@ -29,6 +30,16 @@ def layout_lines(layout: InferredLayout) -> Iterator[str]:
         yield "# uncomment; otherwise write the axes in the order in which they are stored."
         yield from _other_orders(layout)
         yield f"# {_line(layout.words)}"
+
+
+def _groups_of_words(layout: InferredLayout) -> Iterator[str]:
+    """A comment where groups are taken for runs, although no number counts them: electrons, ions."""
+    arrays = [each.array for each in layout.fields if each.array.groups > 1 and not each.array.pattern]
+    named = next((each for each in arrays if not any(map(str.isdigit, each.run_group))), None)
+    if named is not None:
+        group = printable(named.run_group.rpartition("/")[2])
+        yield f"# CHECK: {named.groups} groups, such as {group}, are taken for runs. If they are species"
+        yield f"# or parts of one run, write a field for each array: {line('stored', [named.path])}."
 
 
 def _known_layout(layout: InferredLayout) -> Iterator[str]:

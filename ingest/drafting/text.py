@@ -25,6 +25,7 @@ from ingest.formats.arrays import ArrayFile, absent_chunks
 from ingest.formats.run_files import RunFiles
 from ingest.formats.zarr_marker import MARKERS
 from ingest.inferring.fields import DraftField, draft_fields
+from ingest.inferring.fill_values import filled_cells
 from ingest.inferring.frames import FrameReader, MissingCells
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
@@ -202,6 +203,8 @@ class DraftText:
         at_rest = not field.constant and not field.faces and self._rests(field)
         doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
         doubts += [self._absent[path] for path in field.stored if path in self._absent]
+        stored = dict.fromkeys(split_channel(path)[0] for path in field.stored)
+        doubts += [self._filled[path] for path in stored if path in self._filled]
         doubt = "; ".join(filter(None, doubts))
         yield ""
         yield "[[fields]]"
@@ -245,6 +248,12 @@ class DraftText:
     def _absent(self) -> dict[str, str]:
         """Path to the note on absent chunks, which must be fetched again."""
         return absent_chunks(self.arrays)
+
+    @cached_property
+    def _filled(self) -> dict[str, str]:
+        """Path to the note on cells with a number that may stand for no value."""
+        found = {each.array.stored: filled_cells(self._reader, each) for each in self._variable}
+        return {stored: each.words for stored, each in found.items() if each is not None}
 
     @cached_property
     def _is_at_rest(self) -> dict[str, bool]:

@@ -22,6 +22,7 @@ from ingest.fields.run_arrays import OPEN, RunArrays
 from ingest.fields.run_headers import HeaderRequest
 from ingest.fields.sweep import Sweep, sweep_of
 from ingest.fields.times import described_rows
+from ingest.fields.units_in_files import notes_on_units
 from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.formats.side_lists import split_list_file
 from ingest.layout import CHANNEL, TIME, split_channel
@@ -42,7 +43,7 @@ def described_file(file: AttributedArrays, recipe: Recipe, layout: str) -> Field
     obstacle = described_obstacle(file, recipe, fields.shape, len(fields.steps), fields.sweep)
     if obstacle is not None and obstacle.moves:
         rows = tuple(replace(row, notes=(*row.notes, MOVES)) for row in rows)
-    notes = _notes_on_faces(recipe)
+    notes = [*_notes_on_faces(recipe), *notes_on_units(file, recipe)]
     rows = tuple(replace(row, notes=(*row.notes, *notes)) for row in rows) if notes else rows
     if obstacle is not None:
         fields = fields.around(obstacle)

@@ -22,7 +22,8 @@ from ingest.formats.natural_sort import natural
 from ingest.formats.npz import NpzMember
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from ingest.layout import CHANNEL, TIME
-from ingest.name_pattern import NamePattern
+from ingest.name_numbers import step_number
+from ingest.name_pattern import STEP, NamePattern
 from shards.errors import SourceError
 from shards.schema import Frames
 
@@ -181,5 +182,6 @@ def _array_of(arrays: ArrayFile, field: PlacedArray, number: int) -> Array:
     pattern = field.array.pattern
     if HOLE not in pattern:
         return arrays.array(field.array.path)
-    names = sorted(NamePattern(pattern).matches(arrays.names()), key=natural)
+    found = NamePattern(pattern).matches(arrays.names())
+    names = sorted(found, key=lambda name: (step_number(found[name][STEP]), natural(name)))
     return arrays.array(names[number] if number < len(names) else pattern)

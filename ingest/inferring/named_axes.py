@@ -81,6 +81,10 @@ def _roles(dimensions: Sequence[str], coordinates: Sequence[ArrayInfo | None]) -
     roles: list[Role] = []
     for dimension, coordinate in zip(dimensions, coordinates, strict=True):
         roles.append(role(dimension, coordinate.attributes if coordinate else {}))
+    # Delft3D and others number the cells of a plane by M and N.
+    names = [dimension.lower() for dimension in dimensions]
+    if "n" in names and not {"m", "mc"}.isdisjoint(names):
+        roles = ["space" if name == "n" else found for name, found in zip(names, roles, strict=True)]
     leads = [at for at, name in enumerate(dimensions) if LEAD_NAME.fullmatch(name.rpartition("/")[2])]
     starts = [at for at, found in enumerate(roles) if found == "t" and at not in leads]
     if len(leads) == len(starts) == 1:

@@ -57,6 +57,8 @@ _PLACES = re.compile(
 )
 # Numbers of cells along the axes: nx, Ny, n_z.
 _CELLS_ALONG = re.compile(r"n_?[xyz]|n_?(lon|lat)", re.IGNORECASE)
+# The fields of a record that is a complex number, as Fortran programs store it: r, i, real, imaginary.
+_COMPLEX_PARTS = re.compile(r"records of '(r|re|real), (i|im|imag|imaginary)'", re.IGNORECASE)
 _HEALPIX = re.compile(r"healpix|hpx|hp_|cells?|pix(els?)?", re.IGNORECASE)
 
 
@@ -236,6 +238,11 @@ def _records(listed: tuple[ArrayInfo, ...]) -> str:
     if not held:
         return ""
     name = printable(held[0].path)
+    if _COMPLEX_PARTS.search(held[0].fault or ""):
+        return (
+            f"{name} holds complex numbers as records of a real and an imaginary part; expected real ones; "
+            "write two arrays, or if they are Fourier coefficients, the inverse transform (numpy.fft.irfft2)"
+        )
     return (
         f"{name} is an array of records with several fields each; expected an array per field; save each as "
         f"one: numpy.savez(path, rho={name}['rho'], u={name}['u'])"

@@ -10,11 +10,15 @@ from ingest.contents.parameters import PHYSICS
 from ingest.inspecting.file_times import frames_of
 from ingest.inspecting.named_files import NamedFile
 from ingest.inspecting.pieces_of_states import PIECE_WORD, Certainty, piece_word
+from ingest.name_pattern import NamePattern
 
 # Numbers behind these words tell processes apart, which may each write a part of the grid.
 PROCESS_WORD = re.compile(r"rank|proc(ess(or)?)?|cpu|mpi|pe|core|thread", re.IGNORECASE)
 # Numbers behind these words are none of moments.
 NO_STEP_WORD = re.compile(rf"{RUN_WORD.pattern}|{PROCESS_WORD.pattern}", re.IGNORECASE)
+
+_NUMBER = re.compile(r"[+-]?\d+([.p]\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+_AS_STATES = "write {step} there, and all axes of a file as axes of space"
 
 
 def doubts_of_pieces(files: Sequence[NamedFile], at: int, are_pieces: Certainty) -> Iterator[str]:
@@ -38,12 +42,14 @@ def doubts_of_runs(files: Sequence[NamedFile], at: int, *, has_words: bool, is_d
         yield "files called by dates are taken for runs; if one run goes on in them, write {piece} there"
         return
     word = files[0].word_before(at)
-    is_whole = all(file.text(at).isdecimal() for file in files)
+    is_whole = all(file.text(at).lstrip("+-").isdecimal() for file in files)
     if is_whole and not has_words and not NO_STEP_WORD.fullmatch(word):
         yield (
             f"each {word or 'file'} is taken for a run; if one run goes on in them, write {{piece}} there, "
             'and offset = "previous" in [time] if times begin again'
         )
+        if _may_be_states(files):
+            yield f"if each is a state of one run, {_AS_STATES}"
 
 
 def doubts_of_values(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:
@@ -54,13 +60,32 @@ def doubts_of_values(files: Sequence[NamedFile], places: Sequence[int]) -> Itera
     first = files[0]
     names = [first.parts[at].name for at in places]
     may_be_times = [name for name in names if name and name.rpartition("_")[2].lower() not in PHYSICS]
-    if not may_be_times or any(file.path.suffix != ".npy" for file in files) or frames_of(first.path) != 1:
+    if not may_be_times or not _may_be_states(files):
         return
     for name in may_be_times:
-        yield (
-            f"each {name} is taken for a run; if it counts the states of one, write {{step}} there, and "
-            "all axes of a file as axes of space"
-        )
+        yield f"each {name} is taken for a run; if it counts the states of one, {_AS_STATES}"
+
+
+def _may_be_states(files: Sequence[NamedFile]) -> bool:
+    """Whether each file is an array without a name or a list of times, which may be a volume."""
+    return all(file.path.suffix == ".npy" for file in files) and frames_of(files[0].path) == 1
+
+
+def doubts_of_odd_names(pattern: str, names: Sequence[str]) -> Iterator[str]:
+    """What a person must look at where some names have a word in the place of a number: run_std next to
+    run_1, run_2; a copy, a mean, or an old run.
+    """
+    named = NamePattern(NamePattern(pattern).told_apart)
+    parts = [named.match("/".join(name.split("/")[-1 - named.depth :])) or {} for name in names]
+    for part in named.parts:
+        texts = {each.get(part, "") for each in parts}
+        numbers = {text for text in texts if _NUMBER.fullmatch(text)}
+        odd = [name for name, each in zip(names, parts, strict=True) if each.get(part) in texts - numbers]
+        if len(numbers) > 1 and odd and len(odd) < len(names):
+            yield (
+                f"{', '.join(odd[:5])} may be a copy, a mean or an old run: the others have a number alone "
+                "there; move it away if so"
+            )
 
 
 def doubts_of_processes(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:

@@ -111,7 +111,7 @@ class FileArrangement:
             return 0
         if SURE_STEP_WORD.fullmatch(word):
             return 3
-        is_padded = any(re.match(r"0\d\d", text) for text in self.texts(at))
+        is_padded = any(re.match(r"[+-]?0\d\d", text) for text in self.texts(at))
         is_usual = not word or STEP_WORD.fullmatch(word) or PIECE_WORD.fullmatch(word)
         return 2 if is_padded or is_usual else 1
 

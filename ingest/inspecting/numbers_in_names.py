@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from ingest.contents.numbered_arrays import STEP_WORD
 from ingest.contents.parameters import PHYSICS
 from ingest.inspecting.dates_and_steps import DATE_AND_NUMBER
-from ingest.name_numbers import DATE
+from ingest.name_numbers import DATE, SIGN
 from ingest.name_pattern import OF_ONE_RUN
 
 # Where a part of a name starts and stops.
@@ -24,8 +24,8 @@ YEARS = re.compile(_YEARS)
 # of its own: out2.00010 is state 10 of output 2. So is one with 1d, 2d, 3d: out.1.2d.
 NUMBER = re.compile(
     rf"{_YEARS}|{DATE}|(?<!\d)\d{{1,3}}p\d{{1,4}}(?![A-Za-z0-9])"
-    rf"|(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.A-Za-z])"
-    rf"|\d+(?:\.(?!{DATE}|[123][dD])\d{{1,4}}(?=[-_/.A-Za-z]))?"
+    rf"|{SIGN}?(?:(?<![A-Za-z0-9.])|(?<=[-_.]t)|(?<=time))\d+\.(?!{DATE})\d+(?:[eE][+-]?\d+)?(?=[-_/.A-Za-z])"
+    rf"|{SIGN}?\d+(?:\.(?!{DATE}|[123][dD])\d{{1,4}}(?=[-_/.A-Za-z]))?"
 )
 # Re, Pr, Ra, nu.
 _LONGEST_SYMBOL = 3

@@ -8,9 +8,10 @@ from itertools import combinations
 from pathlib import Path
 
 from ingest.formats.run_files import runs_among
+from ingest.inspecting.doubts import doubts_of_odd_names
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.variable_files import STATE_AGAIN, fields_of
-from ingest.name_pattern import NamePattern, names_parts
+from ingest.name_pattern import VARIABLE, NamePattern, names_parts
 from shards.errors import SourceError
 
 # How many files are opened to see whether they hold fields.
@@ -28,7 +29,7 @@ def with_others(contents: FolderContents, folder: Path, found: Sequence[Path]) -
         # A * would take the others as well.
         contents = replace(contents, pattern=contents.first.relative_to(folder).as_posix())
 
-    fitting = _fitting(contents.pattern, names)
+    fitting = _fitting(contents.pattern, names, contents.variables)
     again = [name for name in fitting if STATE_AGAIN.search(Path(name).stem)]
     if len(again) == len(fitting):
         again = []
@@ -36,6 +37,9 @@ def with_others(contents: FolderContents, folder: Path, found: Sequence[Path]) -
         # A recipe excludes runs, and no files of a run.
         moved = f"{', '.join(again[:5])}: a state again, but the name fits `files`; move it to another folder"
         contents, again = replace(contents, doubt="; ".join(filter(None, (contents.doubt, moved)))), []
+    if contents.kind == "runs":
+        odd = doubts_of_odd_names(contents.pattern, [name for name in fitting if name not in again])
+        contents = replace(contents, doubt="; ".join(filter(None, (contents.doubt, *odd))))
     others = tuple(name for name in names if name not in fitting)
     return replace(
         _counted(contents, folder, [name for name in fitting if name not in again]),
@@ -77,11 +81,15 @@ def _at_any_depth(contents: FolderContents, folder: Path, found: Sequence[Path])
     return replace(contents, pattern=name) if is_more else contents
 
 
-def _fitting(pattern: str, names: Sequence[str]) -> list[str]:
-    """The names that the pattern takes: it is below any folder, as in a build."""
+def _fitting(pattern: str, names: Sequence[str], variables: Sequence[str] = ()) -> list[str]:
+    """The names that the pattern takes, of these variables: it is below any folder, as in a build."""
     named = NamePattern(pattern)
-    ends = {name: "/".join(name.split("/")[-1 - named.depth :]) for name in names}
-    return [name for name, end in ends.items() if named.match(end) is not None]
+    found = {name: named.match("/".join(name.split("/")[-1 - named.depth :])) for name in names}
+    return [
+        name
+        for name, parts in found.items()
+        if parts is not None and (not variables or parts.get(VARIABLE) in variables)
+    ]
 
 
 def _counted(contents: FolderContents, folder: Path, names: Sequence[str]) -> FolderContents:

@@ -158,6 +158,7 @@ def test_the_folder_of_another_format_is_refused_with_what_reads_it(tmp_path, na
             {"NXPE": np.int32(2), "NYPE": np.int32(3), "n": U, "t_array": TIME},
             "BOUT.*one of 6 parts of a grid",
         ),
+        ({"soln_quad_p0": np.ones((3, 4, 9)), "mesh_uuid": np.ones(1)}, "PyFR: nodes of elements"),
         ({"Grid00000001/Density": np.ones((4, 5, 6))}, "Enzo.*patches of a refined grid"),
         ({"level_0/boxes": np.ones(4), "level_0/data": np.ones(9)}, "Chombo.*patches of a refined grid"),
         ({"patch1/q": U, "patch2/q": U + 1}, "PyClaw: patches of a refined grid"),

@@ -3,7 +3,17 @@
 import pytest
 
 from shards.errors import SourceError
-from tests.ingest.layouts import dated, folders, forecasts, ghosts, pieces, programs, scenes, species  # noqa: F401 (they add layouts)
+from tests.ingest.layouts import (  # noqa: F401 (they add layouts)
+    dated,
+    folders,
+    forecasts,
+    ghosts,
+    numbers_and_names,
+    pieces,
+    programs,
+    scenes,
+    species,
+)
 from tests.ingest.layouts.trial import faults
 from tests.ingest.layouts.writers import LAYOUTS
 

@@ -1,0 +1,58 @@
+"""Compares the units of a recipe with those that a file states: a run in degrees Celsius next to kelvin.
+
+See docs/decisions/0179-units-that-differ.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ingest.formats.arrays import AttributedArrays
+from ingest.formats.side_lists import split_list_file
+from ingest.layout import split_channel
+from ingest.name_pattern import names_parts
+from ingest.recipe import Recipe
+from shards.errors import SourceError
+
+KEYS = ("units", "unit")
+
+
+def notes_on_units(file: AttributedArrays, recipe: Recipe) -> list[str]:
+    """One sentence for each field or axis whose array has another unit than the recipe states.
+
+    A unit that one of them does not state is not compared. Spaces and capitals do not count.
+    """
+    notes = []
+    for name, path, wanted in _stated(recipe):
+        found = _unit_of(file, path)
+        if found and _plain(found) != _plain(wanted):
+            notes.append(
+                f"{name}: in {found!r}, but {wanted!r} in the recipe; values are taken as they are; convert "
+                "them, leave the file out, or correct the recipe"
+            )
+    return notes
+
+
+def _stated(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
+    """Yields each field and axis with a unit: its name, the path of its first array, the unit."""
+    for field in recipe.fields:
+        if field.unit:
+            yield field.name, split_channel(field.stored_names[0])[0], field.unit
+    for axis, rule in recipe.coordinates.items():
+        if rule.unit and rule.stored and split_list_file(rule.stored) is None:
+            yield axis, rule.stored, rule.unit
+
+
+def _unit_of(file: AttributedArrays, path: str) -> str:
+    """The unit of an array, as its file states it; empty if it does not."""
+    if names_parts(path) or "*" in path:
+        return ""
+    try:
+        held = file.attributes(path)
+    except SourceError:
+        return ""
+    return next((unit for key in KEYS if isinstance(unit := held.get(key), str)), "")
+
+
+def _plain(unit: str) -> str:
+    return "".join(unit.split()).lower()
