@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,17 +36,10 @@ from walrus.training.muon import matrices_and_others
 RECIPE = Path(__file__).parents[2] / "pipelines" / "recipes" / "walrus.toml"
 VOCABULARY = 67
 NODE = 8
+H100 = 989e12
 REACHED = 0.5
-# Bytes of frames that one core decodes in a second, by axes and codec: windows per second of processor time
-# times the size of a window, from the tables of docs/benchmarks.md.
-DECODED = {
-    (2, "lz4"): 445 * 5.5e6,
-    (2, "zstd"): 312 * 5.5e6,
-    (2, "raw"): 1346 * 5.5e6,
-    (3, "lz4"): 61 * 44e6,
-    (3, "zstd"): 37 * 44e6,
-    (3, "raw"): 215 * 44e6,
-}
+CODECS = ("lz4", "zstd", "raw")
+BENCHMARKS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 @dataclass(frozen=True)
@@ -73,6 +67,22 @@ def tasks() -> Iterator[Task]:
         schema = published(find_recipe(dataset["name"])).schema
         frames, windows = (3, 1) if len(schema.grid.axes) == 3 else (6, 2)
         yield Task(dataset["name"], schema, frames, windows)
+
+
+def decoded_per_core(page: str) -> dict[tuple[int, str], float]:
+    """Bytes of frames that one core decodes in a second, by axes and codec, from the page of benchmarks.
+
+    They are windows per second of processor time (the last column but one) times the size of a window.
+    """
+    found, axes, size = {}, 0, 0.0
+    for line in page.splitlines():
+        heading = re.match(r"### ([23])D: windows of .*, ([\d.]+) MB$", line)
+        if heading:
+            axes, size = int(heading[1]), 1e6 * float(heading[2])
+        row = re.match(rf"\| ours ({'|'.join(CODECS)}), zarr \|.*\| (\d+) \| \d+% \|$", line)
+        if row:
+            found[axes, row[1]] = size * float(row[2])
+    return found
 
 
 def published_shapes(settings: ModelSettings) -> list[tuple[int, int, int]]:
@@ -124,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rate", type=float, default=989.0, help="TFLOP/s of a GPU in bfloat16")
+    parser.add_argument("--rate", type=float, default=H100 / 1e12, help="TFLOP/s of a GPU in bfloat16")
     parser.add_argument("--preset", choices=list(PRESETS), default="walrus")
     options = parser.parse_args()
     with FakeTensorMode() as fake:
@@ -136,16 +146,24 @@ def print_tables(fake: FakeTensorMode, network: Walrus, product_rate: float) -> 
     """A row a task, then Muon."""
     print("| task | TFLOP | MB | windows/s per GPU | GB/s per node | cores per node: lz4 | zstd | raw |")
     print("|---|---|---|---|---|---|---|---|")
+    decoded = decoded_per_core(BENCHMARKS.read_text(encoding="utf-8"))
     whole = 0.0
     for task in tasks():
         operations = training_operations(fake, network, task)
         whole += operations * task.windows / 19
-        rate, needed = needed_of_node(task, operations, product_rate)
-        cores = " | ".join(f"{needed / DECODED[task.axes, codec]:.2f}" for codec in ("lz4", "zstd", "raw"))
-        size = f"{operations / 1e12:.1f} | {task.window_bytes / 1e6:.1f}"
-        print(f"| {task.name} | {size} | {rate:.2f} | {needed / 1e9:.2f} | {cores} |", flush=True)
+        print(task_row(task, operations, product_rate, decoded), flush=True)
     muon = muon_operations(fake, network)
     print(f"\nMean micro-batch of one GPU: {whole / 1e12:.0f} TFLOP. Muon: {muon / 1e12:.1f} TFLOP a step.")
+
+
+def task_row(
+    task: Task, operations: float, product_rate: float, decoded: dict[tuple[int, str], float]
+) -> str:
+    """The row of the page for a task whose window takes so many operations."""
+    rate, needed = needed_of_node(task, operations, product_rate)
+    cores = " | ".join(f"{needed / decoded[task.axes, codec]:.2f}" for codec in CODECS)
+    size = f"{operations / 1e12:.1f} | {task.window_bytes / 1e6:.1f}"
+    return f"| {task.name} | {size} | {rate:.2f} | {needed / 1e9:.2f} | {cores} |"
 
 
 if __name__ == "__main__":

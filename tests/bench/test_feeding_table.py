@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,19 @@ from walrus.model.walrus import Walrus
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from feeding_table import VOCABULARY, muon_operations, needed_of_node, tasks, training_operations
+from feeding_table import (
+    BENCHMARKS,
+    H100,
+    VOCABULARY,
+    decoded_per_core,
+    muon_operations,
+    needed_of_node,
+    task_row,
+    tasks,
+    training_operations,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 
 
 def test_operations_that_torch_counts_are_those_of_the_formula():
@@ -43,3 +56,33 @@ def test_bytes_of_a_window_are_those_of_its_frames():
     assert task.window_bytes == 4 * 4 * 7 * 64**3
     # Half of the rate is reached, and eight GPUs are fed.
     assert needed_of_node(task, 50e12, 1000e12) == (10.0, 80.0 * task.window_bytes)
+
+
+def operations_of_page(preset):
+    """Of each task, then of Muon. Every block takes the same: those of all follow from one and two."""
+    counts = []
+    for blocks in (1, 2):
+        with FakeTensorMode() as fake:
+            network = Walrus(replace(PRESETS[preset], blocks=blocks), VOCABULARY).eval()
+        every = [training_operations(fake, network, task) for task in tasks()]
+        counts.append([*every, muon_operations(fake, network)])
+    more = PRESETS[preset].blocks - 1
+    return [one + more * (two - one) for one, two in zip(*counts, strict=True)]
+
+
+@pytest.mark.slow
+def test_the_page_says_how_fast_a_loader_must_be_as_it_is_counted():
+    page = PAGE.read_text(encoding="utf-8")
+    decoded = decoded_per_core(BENCHMARKS.read_text(encoding="utf-8"))
+    *every, muon = operations_of_page("walrus")
+    rows = [
+        task_row(task, operations, H100, decoded) for task, operations in zip(tasks(), every, strict=True)
+    ]
+    assert len(rows) == 19
+    assert set(rows) <= set(page.splitlines())
+
+    step = 4 * sum(task.windows * operations for task, operations in zip(tasks(), every, strict=True)) / 19
+    words = " ".join(page.split())
+    assert f"{muon / 1e12:.1f} TFLOP for `walrus`." in words
+    assert f"A step of four micro-batches has {step / 1e12:.0f} TFLOP per GPU." in words
+    assert f"| {100 * muon / step:.1f} % |" in words
