@@ -151,12 +151,17 @@ def _shard_index(array: Any, contents: StoreContents, key: str) -> tuple[npt.NDA
         length = file.seek(0, os.SEEK_END)
         if length < size + checksums:
             return None, length
-        file.seek(0 if codec.index_location.value == "start" else length - size - checksums)
+        file.seek(0 if _word(codec.index_location) == "start" else length - size - checksums)
         index = file.read(size)
     orders = [
-        each.endian.value for each in codec.index_codecs if isinstance(each, BytesCodec) and each.endian
+        _word(each.endian) for each in codec.index_codecs if isinstance(each, BytesCodec) and each.endian
     ]
     return np.frombuffer(index, ">u8" if "big" in orders else "<u8").reshape(*slots, 2), length
+
+
+def _word(setting: object) -> str:
+    """A setting of a codec, which is an enumeration up to zarr 3.3 and a text in 3.4."""
+    return str(getattr(setting, "value", setting))
 
 
 def _blosc_is_whole(array: Any, contents: StoreContents, key: str) -> bool:
