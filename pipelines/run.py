@@ -202,7 +202,7 @@ def _objective(job: Job, description: ModelDescription, rank: Rank) -> TrainingO
         network=_network(job, vocabulary),
         vocabulary=vocabulary,
         seed=recipe.training.seed,
-        rotates=recipe.stream.rotate,
+        rotate=recipe.stream.rotate,
         jitters=recipe.training.jitter,
         eps=recipe.training.eps,
         rank=rank,

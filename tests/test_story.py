@@ -45,7 +45,7 @@ def test_a_benchmark_file_becomes_a_forecast(samples, tmp_path):
     torch.manual_seed(0)
     size = replace(PRESETS["tiny"], hidden=32, heads=2, inner=8, mlp=64, blocks=1)
     trainee = TrainingObjective(
-        Walrus(size, len(PUBLISHED)), PUBLISHED, seed=0, rotates=False, jitters=True, eps=1e-5
+        Walrus(size, len(PUBLISHED)), PUBLISHED, seed=0, rotate=False, jitters=True, eps=1e-5
     )
     optimizer = torch.optim.AdamW(trainee.parameters(), lr=1e-3)
     for micro, batch in batches:

@@ -65,11 +65,14 @@ def _rotations() -> tuple[Rotation, ...]:
 
 ROTATIONS = _rotations()
 IDENTITY = ROTATIONS[0]
+# The identity, and half a turn about each axis: every axis stays in its place. In two dimensions they reverse
+# none, one or both of the axes.
+HALF_TURNS = tuple(rotation for rotation in ROTATIONS if rotation.permutation == IDENTITY.permutation)
 
 
-def draw_rotation(generator: torch.Generator) -> Rotation:
-    """Draw one of the 24 rotations, each equally likely."""
-    return ROTATIONS[int(torch.randint(len(ROTATIONS), (), generator=generator))]
+def draw_rotation(rotations: tuple[Rotation, ...], generator: torch.Generator) -> Rotation:
+    """Draw one of these rotations, each equally likely."""
+    return rotations[int(torch.randint(len(rotations), (), generator=generator))]
 
 
 def can_rotate(batch: Batch) -> bool:

@@ -131,7 +131,7 @@ def rank_main(rank: int, ranks: int, steps: int, meeting: Path, out: Path) -> No
         OneStem(MODEL, len(PUBLISHED)),
         PUBLISHED,
         0,
-        rotates=False,
+        rotate=False,
         jitters=True,
         eps=1e-5,
         rank=Rank(rank, ranks),

@@ -67,7 +67,7 @@ def measured(recipe: RunRecipe, stage: int) -> Measured:
         Walrus(recipe.model_settings, len(PUBLISHED)),
         PUBLISHED,
         training.seed,
-        rotates=recipe.stream.rotate,
+        rotate=recipe.stream.rotate,
         jitters=training.jitter,
         eps=training.eps,
     )

@@ -70,7 +70,7 @@ def start(session: Session, preset: str, seed: int, steps: int) -> Run:
     vocabulary = PUBLISHED.extend(shards.channels)
     torch.manual_seed(seed)
     network = Walrus(PRESETS[preset], len(vocabulary))
-    objective = TrainingObjective(network, vocabulary, seed, rotates=False, jitters=True, eps=1e-5)
+    objective = TrainingObjective(network, vocabulary, seed, rotate=False, jitters=True, eps=1e-5)
     objective = objective.to(session.device)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3, betas=(0.9, 0.99))
     return Run(objective, optimizer, stream(plan, shards, 0, steps))

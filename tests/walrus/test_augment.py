@@ -9,7 +9,7 @@ import torch
 
 from shards.errors import MismatchError
 from shards.schema import Boundary
-from walrus.augment import IDENTITY, ROTATIONS, Rotation, can_rotate, draw_rotation, rotate
+from walrus.augment import HALF_TURNS, IDENTITY, ROTATIONS, Rotation, can_rotate, draw_rotation, rotate
 from walrus.batch import Batch, FieldSlice
 
 WALL, OPEN, PERIODIC = Boundary
@@ -73,6 +73,13 @@ def test_there_are_24_rotations_closed_under_composition():
     assert {(one @ two).tobytes() for one in matrices for two in matrices} == distinct
     assert np.array_equal(matrix(IDENTITY), np.eye(3))
     assert ROTATIONS[0] == IDENTITY
+
+
+def test_half_turns_keep_the_axes_and_reverse_none_or_two_of_them():
+    matrices = [matrix(rotation) for rotation in HALF_TURNS]
+    signs = sorted(tuple(np.diagonal(m)) for m in matrices)
+    assert signs == [(-1, -1, 1), (-1, 1, -1), (1, -1, -1), (1, 1, 1)]
+    assert all(np.array_equal(np.abs(m), np.eye(3)) for m in matrices)
 
 
 def test_every_rotation_equals_the_published_one(golden):
@@ -172,7 +179,7 @@ def test_curved_coordinates_have_no_turned_frame():
 
 
 def test_draws_follow_the_generator_and_reach_every_rotation():
-    draws = [draw_rotation(torch.Generator().manual_seed(seed)) for seed in (3, 3)]
+    draws = [draw_rotation(ROTATIONS, torch.Generator().manual_seed(seed)) for seed in (3, 3)]
     assert draws[0] == draws[1]
     generator = torch.Generator().manual_seed(0)
-    assert {draw_rotation(generator) for _ in range(400)} == set(ROTATIONS)
+    assert {draw_rotation(ROTATIONS, generator) for _ in range(400)} == set(ROTATIONS)

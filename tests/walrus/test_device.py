@@ -86,7 +86,7 @@ def trained(network, dataset, place):
     """The losses and gradients of two steps on a place, one and two frames ahead. The steps are tiny ones."""
     reader, scales = Reader(dataset, "train"), {dataset.card.name: card_scales(dataset.card)}
     objective = TrainingObjective(
-        network, PUBLISHED, 3, rotates=True, jitters=True, eps=1e-5, scales=scales, rollout=RolloutSettings(2)
+        network, PUBLISHED, 3, rotate=True, jitters=True, eps=1e-5, scales=scales, rollout=RolloutSettings(2)
     )
     objective.to(place).train()
     learning = dict(objective.named_parameters())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import accumulate, islice
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ class WindowCost(Protocol):
 
 PLANNED_TOGETHER = 16
 
+# Training rotates each micro-batch by one of the 24 rotations of a cube, by one of the four that keep every
+# axis in its place, or not at all.
+Rotate = bool | Literal["half turns"]
 # (schema, history) -> the cost of a window with this many frames before the predicted one.
 CostOf = Callable[[Schema, int], WindowCost]
 
@@ -65,7 +68,8 @@ class StreamSettings:
     history_2d: History = 6
     history_3d: History = 3
     largest_stride: AtLeastOne = 5
-    rotate: bool = True
+    # Why not always all rotations: docs/decisions/0193-half-turns.md.
+    rotate: Rotate = True
     # Windows that begin at `block` consecutive frames have the same stride and come soon after each other,
     # mixed with the windows of about `blocks_between` blocks: a frame decoded once serves several windows.
     block: AtLeastOne = 1

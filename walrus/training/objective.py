@@ -11,14 +11,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from walrus.augment import can_rotate, draw_rotation, rotate
+from walrus.augment import HALF_TURNS, IDENTITY, ROTATIONS, Rotation, can_rotate, draw_rotation, rotate
 from walrus.batch import Batch
 from walrus.model.geometry import plan_axes
 from walrus.model.patching import draw_patching
 from walrus.model.random_draws import StochasticDepth, draw_paths, draw_shifts
 from walrus.model.walrus import Walrus
 from walrus.normalize import Scales, join_channels, normalise, statistics_of
-from walrus.randomness import generator_of
+from walrus.randomness import below, generator_of
+from walrus.reading.plan import Rotate
 from walrus.reading.ranks import ALONE, Rank
 from walrus.rollout import Model, rollout
 from walrus.training.loss import Loss, delta_loss
@@ -39,7 +40,7 @@ class TrainingObjective(nn.Module):
         vocabulary: Vocabulary,
         seed: int,
         *,
-        rotates: bool,
+        rotate: Rotate,
         jitters: bool,
         eps: float,
         rank: Rank = ALONE,
@@ -51,7 +52,7 @@ class TrainingObjective(nn.Module):
         self.network = network
         self.vocabulary = vocabulary
         self.seed = seed
-        self.rotates = rotates
+        self.rotations = _rotations(rotate)
         self.jitters = jitters
         self.eps = eps
         self.rank = rank
@@ -62,14 +63,16 @@ class TrainingObjective(nn.Module):
     def forward(self, batch: Batch, number: int, ahead: int = 1) -> Tensor:
         """The loss of micro-batch `number`, a scalar, for the frame that is `ahead` steps after the history.
 
-        A window has the history and the `rollout.steps` frames that follow. If `ahead` is above 1, the
-        network sees its own forecasts of the frames in between: docs/decisions/0090-rollout-training.md.
+        A window has the history and the `rollout.steps` frames that follow; of a longer one than needed, any
+        part may be used. If `ahead` is above 1, the network sees its own forecasts of the frames in between:
+        docs/decisions/0090-rollout-training.md.
         """
+        batch = self._part(batch, ahead, number)
         generator = generator_of(self.seed, "micro-batch", number)
-        if self.rotates and can_rotate(batch):
-            batch = rotate(batch, draw_rotation(generator))
-        history = batch.fields_BTCHWD.shape[1] - self.rollout.steps
-        next_TBCHWD = batch.fields_BTCHWD[:, ahead : ahead + history].transpose(0, 1)
+        if len(self.rotations) > 1 and can_rotate(batch):
+            batch = rotate(batch, draw_rotation(self.rotations, generator))
+        history = batch.fields_BTCHWD.shape[1] - ahead
+        next_TBCHWD = batch.fields_BTCHWD[:, ahead:].transpose(0, 1)
         batch = self._seen(batch, history, ahead, number)
         history_TBCHWD = join_channels(batch)
         statistics = statistics_of(batch, history_TBCHWD, self.eps, self.scales)
@@ -96,6 +99,16 @@ class TrainingObjective(nn.Module):
             loss=self.loss,
         )
 
+    def _part(self, batch: Batch, ahead: int, number: int) -> Batch:
+        """As many frames of the windows as are needed; which ones, the number of the micro-batch draws.
+
+        Otherwise one step ahead would never be learned at the end of a trajectory.
+        """
+        spare = self.rollout.steps - ahead
+        first = below(spare + 1, self.seed, "first frame", number) if spare else 0
+        frames = batch.fields_BTCHWD.shape[1] - spare
+        return replace(batch, fields_BTCHWD=batch.fields_BTCHWD[:, first : first + frames])
+
     def _seen(self, batch: Batch, history: int, ahead: int, number: int) -> Batch:
         """The windows with the frames that the network sees; the last `ahead` - 1 are its own forecasts.
 
@@ -121,3 +134,10 @@ class TrainingObjective(nn.Module):
         whole = draw_paths(self.network.settings, frames, windows * ranks, generator)
         mine = slice(rank * windows, (rank + 1) * windows)
         return StochasticDepth(whole.time_KB[:, mine], whole.space_KTB[:, :, mine])
+
+
+def _rotations(rotate: Rotate) -> tuple[Rotation, ...]:
+    """The rotations from which one is drawn per micro-batch."""
+    if rotate == "half turns":
+        return HALF_TURNS
+    return ROTATIONS if rotate else (IDENTITY,)

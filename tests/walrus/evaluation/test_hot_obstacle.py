@@ -81,7 +81,7 @@ def hotter(batch, heat):
 def test_losses_and_forecasts_of_the_fluid_do_not_depend_on_the_heat_inside(dataset):
     settings = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1, drop_path=0.0, branch_scale=1.0)
     network = Walrus(settings, len(PUBLISHED)).eval()
-    objective = TrainingObjective(network, PUBLISHED, seed=0, rotates=False, jitters=True, eps=1e-5)
+    objective = TrainingObjective(network, PUBLISHED, seed=0, rotate=False, jitters=True, eps=1e-5)
     model = Model(network, PUBLISHED, 1e-5)
     reader = Reader(dataset, "train")
     windows = reader.read([Window(0, 0, 1), Window(1, 3, 1)], reader.buffers(2, 5))

@@ -175,7 +175,7 @@ def test_a_run_says_that_it_compiles_and_afterwards_how_long_it_took(root, world
     settings = StreamSettings(1, windows_2d=1, windows_3d=1, history_2d=2, history_3d=2)
     plan = plan_stream(shards, {"shear_flow": 1}, settings, 0, cost_of(SETTINGS))
     network = Walrus(SETTINGS, len(PUBLISHED))
-    objective = TrainingObjective(network, PUBLISHED, 0, rotates=False, jitters=True, eps=1e-5)
+    objective = TrainingObjective(network, PUBLISHED, 0, rotate=False, jitters=True, eps=1e-5)
     told = []
     monkeypatch.setattr(
         "walrus.training.train.compile_blocks", lambda blocks: told.append(capsys.readouterr())

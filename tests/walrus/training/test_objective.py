@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from shards.schema import Cell
+from walrus.augment import HALF_TURNS, rotate
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
 from walrus.reading.plan import Window
@@ -30,7 +31,7 @@ def reader(root):
 
 def objective(rank=ALONE, model=SETTINGS, **settings):
     torch.manual_seed(0)
-    values = {"seed": 1, "rotates": True, "jitters": True, "eps": 1e-5} | settings
+    values = {"seed": 1, "rotate": True, "jitters": True, "eps": 1e-5} | settings
     return TrainingObjective(Walrus(model, 67), PUBLISHED, rank=rank, **values)
 
 
@@ -48,6 +49,15 @@ def test_the_loss_follows_from_seed_and_number_alone(reader):
     assert float(objective(seed=2)(windows, 5).detach()) != float(first.detach())
 
 
+def test_half_turns_are_drawn_by_the_number_of_the_micro_batch(reader):
+    windows = batch(reader, 0, 1)
+    still = replace(SETTINGS, drop_path=0.0)
+    plain, turning = (objective(model=still, rotate=turn, jitters=False) for turn in (False, "half turns"))
+    expected = [float(plain(rotate(windows, turn), 0).detach()) for turn in HALF_TURNS]
+    found = [float(turning(windows, number).detach()) for number in range(12)]
+    assert set(found) == set(expected)
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_two_halves_on_two_ranks_make_the_whole_loss(reader, steps):
     def loss(rank, *trajectories):
@@ -59,7 +69,7 @@ def test_two_halves_on_two_ranks_make_the_whole_loss(reader, steps):
 
 
 def test_every_parameter_of_the_stem_in_use_gets_a_finite_gradient(reader):
-    model = objective(rotates=False)
+    model = objective(rotate=False)
     model(batch(reader, 0, 1), 0).backward()
     for name, parameter in model.network.named_parameters():
         if "volume" in name or "key_norm.bias" in name:
@@ -72,7 +82,7 @@ def test_every_parameter_of_the_stem_in_use_gets_a_finite_gradient(reader):
 def test_with_free_patching_the_number_of_the_micro_batch_draws_the_strides(reader):
     windows, free = batch(reader, 0, 1), replace(SETTINGS, drop_path=0, fewest_tokens=4)
     plain, varied = (
-        objective(model=model, rotates=False, jitters=False)
+        objective(model=model, rotate=False, jitters=False)
         for model in (replace(SETTINGS, drop_path=0), free)
     )
     losses = [float(varied(windows, number).detach()) for number in range(20)]
@@ -87,26 +97,31 @@ def test_a_model_with_cell_flags_learns_from_the_obstacles_of_its_windows(reader
     windows = batch(reader, 0, 1)
     cells = torch.zeros_like(windows.cells_BHWD)
     cells[:, 10:20, 5:9] = int(Cell.OBSTACLE)
-    model = objective(model=replace(SETTINGS, cell_flags=True), rotates=False)
+    model = objective(model=replace(SETTINGS, cell_flags=True), rotate=False)
     model(replace(windows, cells_BHWD=cells), 0).backward()
     gradient_IFHWD = model.network.encoders["plane"].cells.grad
     assert gradient_IFHWD[:, 2].abs().max() > 0
     assert gradient_IFHWD[:, :2].abs().max() == 0
 
 
-def test_one_step_ahead_the_further_frames_of_a_window_are_without_effect(reader):
-    longer = objective(rollout=RolloutSettings(steps=3))
-    assert float(longer(batch(reader, 0, 1, frames=6), 5).detach()) == float(
-        objective()(batch(reader, 0, 1), 5).detach()
-    )
+def test_of_a_window_that_is_longer_than_needed_any_part_is_used(reader):
+    longer, plain = objective(rollout=RolloutSettings(steps=3)), objective()
+    windows = batch(reader, 0, 1, frames=6)
+    fields = windows.fields_BTCHWD
+    parts = [replace(windows, fields_BTCHWD=fields[:, first : first + 4]) for first in range(3)]
+    found = set()
+    for number in range(8):
+        losses = [float(plain(part, number).detach()) for part in parts]
+        found.add(losses.index(float(longer(windows, number).detach())))
+    assert found == {0, 1, 2}
 
 
 def test_two_steps_ahead_the_network_sees_its_own_forecast_as_if_it_were_data(reader):
     """Loss and gradients are those of a window whose last frame but one was replaced by a forecast."""
     settings = replace(SETTINGS, causal=False)
     windows = batch(reader, 0, 1, frames=5)
-    longer = objective(model=settings, rotates=False, rollout=RolloutSettings(steps=2))
-    plain = objective(model=settings, rotates=False)
+    longer = objective(model=settings, rotate=False, rollout=RolloutSettings(steps=2))
+    plain = objective(model=settings, rotate=False)
     begin = replace(windows, fields_BTCHWD=windows.fields_BTCHWD[:, :3])
     (forecast,) = rollout(Model(plain.network, PUBLISHED, 1e-5, seed=7), begin, 1)
     replaced = windows.fields_BTCHWD.clone()

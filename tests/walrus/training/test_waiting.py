@@ -79,7 +79,7 @@ def test_a_pass_forward_and_backward_never_waits_for_the_gpu(shape, monkeypatch)
     monkeypatch.setattr("torch.autocast", lambda *_, **__: nullcontext())
     with GPU:
         network = Walrus(MODEL, len(PUBLISHED))
-    objective = TrainingObjective(network, PUBLISHED, 0, rotates=True, jitters=True, eps=1e-5).train()
+    objective = TrainingObjective(network, PUBLISHED, 0, rotate=True, jitters=True, eps=1e-5).train()
     sides = ((Boundary.WALL, Boundary.OPEN), (Boundary.PERIODIC,) * 2, (Boundary.WALL,) * 2)
     batch = batch_of(4, shape, sides)
     with Copies() as copies, Lists() as lists:

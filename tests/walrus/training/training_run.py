@@ -57,7 +57,7 @@ def rank_main(rank: int, options: argparse.Namespace, meeting: Path) -> None:
         network,
         PUBLISHED,
         options.seed,
-        rotates=True,
+        rotate=True,
         jitters=True,
         eps=1e-5,
         rank=Rank(rank, options.ranks, options.groups),
