@@ -3,8 +3,6 @@
 import math
 import re
 import tomllib
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from subprocess import CalledProcessError
 
@@ -101,43 +99,6 @@ def test_a_block_that_needs_too_many_graphs_is_an_error_and_not_slow(monkeypatch
     shapes = [PassShape(2, 1, 3), PassShape(2, 2, 3)]
     with pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit):
         warm_up(network.blocks[0], SETTINGS, shapes, torch.device("cpu"), None)
-
-
-@pytest.fixture
-def programs(monkeypatch):
-    """The programs that the compiler writes for a CPU, as lists of calls; nothing is compiled or computed."""
-    written = []
-
-    def read(program):
-        body = program[program.index("def call(") :]
-        written.append(re.findall(r"(extern_kernels\.\w+|torch\.ops\.[\w.]+|aten\.\w+|cpp_fused)\w*\(", body))
-
-    torch._dynamo.reset()
-    # The compiler keeps what it has compiled before.
-    monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
-    # Otherwise it tries what the processor can do, by compiling.
-    monkeypatch.setattr("torch._inductor.config.cpp.simdlen", 0)
-    compiled = "torch._inductor.async_compile.AsyncCompile.cpp_pybinding"
-    monkeypatch.setattr(compiled, lambda *_: lambda *_: None)
-    monkeypatch.setattr("torch._inductor.graph.GraphLowering.save_output_code", read)
-    return written
-
-
-@pytest.mark.slow
-def test_norms_gates_and_rotations_are_one_kernel_between_two_products(programs):
-    network = Walrus(replace(SETTINGS, hidden=32, drop_path=0.1), 9)
-    compile_blocks(network.blocks)
-    warm_up(network.blocks[0], network.settings, [PassShape(3, 2, 24)], torch.device("cpu"), None)
-    forward, backward = programs
-    # In time: queries, keys and values, two products of attention, output. In space: content, gate and
-    # heads; the feed-forward layer; attention, output. A kernel comes before each, and after the last.
-    assert [call for call in forward if call != "cpp_fused"] == [
-        *["extern_kernels.addmm", "extern_kernels.bmm", "extern_kernels.bmm", "extern_kernels.addmm"],
-        *["extern_kernels.addmm", "extern_kernels.addmm"],
-        *["torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default", "extern_kernels.mm"],
-    ]
-    for calls in forward, backward:
-        assert ("cpp_fused", "cpp_fused") not in pairwise(calls)
 
 
 @pytest.mark.parametrize(
