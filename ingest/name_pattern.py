@@ -70,6 +70,14 @@ class NamePattern:
         found = self._regex.fullmatch(name)
         return found.groupdict() if found else None
 
+    def match_end(self, path: str) -> dict[str, str] | None:
+        """The text of each part of a path below any folder; None if its end does not match.
+
+        >>> NamePattern("{run}/out_{step}.h5").match_end("sweep/re_100/out_0020.h5")
+        {'run': 're_100', 'step': '0020'}
+        """
+        return self.match("/".join(path.split("/")[-1 - self.depth :]))
+
     def matches(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
         """The names that match, with their parts."""
         found = {name: self.match(name) for name in names}

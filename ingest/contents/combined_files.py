@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import chain
 from pathlib import Path
 
@@ -102,25 +102,31 @@ def _combined(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> Combine
     """
     named: dict[str, tuple[ArrayFile, str]] = {}
     holders = Counter(chain.from_iterable(file.names() for file in files))
+    # What is true of a path in all files is found once.
+    differ, usual_shape = cache(partial(_differ, files)), cache(partial(_usual_shape, files))
     for file, variable in zip(files, variables, strict=True):
         for path in file.names():
             if holders[path] > 1 and len(file.names()) == 1:
                 named[variable] = (file, path)
             elif holders[path] > 1 and (
-                _is_field(file, path) or _differ(files, path) or _is_of_another_length(files, file, path)
+                _is_field(file, path) or differ(path) or _is_of_another_length(file, path, usual_shape(path))
             ):
                 named[f"{variable}/{path}"] = (file, path)
     return CombinedFiles(files, named)
 
 
-def _is_of_another_length(files: tuple[ArrayFile, ...], file: ArrayFile, path: str) -> bool:
+def _is_of_another_length(file: ArrayFile, path: str, usual: tuple[int, ...]) -> bool:
     """Whether a list has another length than in most files: the times of a mean next to states."""
+    return len(usual) == 1 and file.array(path).shape != usual
+
+
+def _usual_shape(files: tuple[ArrayFile, ...], path: str) -> tuple[int, ...]:
+    """The shape that an array has in most files; empty if one of them cannot be read."""
     try:
-        lengths = Counter(each.array(path).shape for each in files if path in each.names())
-        usual = max(lengths, key=lambda shape: (lengths[shape], shape))
-        return len(usual) == 1 and file.array(path).shape != usual
+        shapes = Counter(file.array(path).shape for file in files if path in file.names())
     except SourceError:
-        return False
+        return ()
+    return max(shapes, key=lambda shape: (shapes[shape], shape))
 
 
 def _differ(files: tuple[ArrayFile, ...], path: str) -> bool:

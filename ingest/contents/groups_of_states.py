@@ -13,8 +13,8 @@ from ingest.contents.listing import ArrayInfo
 from ingest.contents.numbered_arrays import HOLE, RUN_WORD
 from ingest.contents.parameters import states_parameter
 from ingest.contents.state_time import number_of_time, time_in_group
-from ingest.fields.series import steps_in
 from ingest.formats.arrays import ArrayFile
+from ingest.formats.natural_sort import steps_in
 from shards.errors import SourceError
 from shards.program.console import printable
 

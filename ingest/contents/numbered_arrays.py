@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ingest.contents.axis_names import DATE_NAME, TIME_NAME
 from ingest.formats.arrays import ArrayFile
 from ingest.formats.dates import date_of
-from ingest.formats.natural_sort import natural
+from ingest.formats.natural_sort import Key, natural
 from ingest.name_numbers import SIGN
 from shards.errors import SourceError
 
@@ -83,7 +84,7 @@ def _are_numbered_alike(arrays: ArrayFile, one: NumberedArrays, states: Numbered
     """
     if one.group or states.group or one.place != states.place or not _alike(arrays, one):
         return False
-    numbers = [[_number_of(each, name) for name in each.members] for each in (one, states)]
+    numbers = [[_number_of(each.pattern, name) for name in each.members] for each in (one, states)]
     return numbers[0] == numbers[1] and arrays.array(one.first).shape == arrays.array(states.first).shape
 
 
@@ -105,9 +106,11 @@ def _numbered(names: tuple[str, ...]) -> Iterable[NumberedArrays]:
         chosen.setdefault(best, []).append(name)
     for pattern, held in chosen.items():
         if len(held) > 1:
-            series = NumberedArrays(pattern, tuple(held))
-            order = sorted(held, key=lambda name: (float(_number_of(series, name)), natural(name)))
-            yield replace(series, members=tuple(order))
+            yield NumberedArrays(pattern, tuple(sorted(held, key=partial(_place_of, pattern))))
+
+
+def _place_of(pattern: str, name: str) -> tuple[float, Key]:
+    return float(_number_of(pattern, name)), natural(name)
 
 
 def _likely_states(pattern: str) -> int:
@@ -133,7 +136,7 @@ def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bo
         return False
     if not series.group:
         return _is_states_by_name(arrays, series, word)
-    group = series.group.replace(HOLE, _number_of(series, series.first))
+    group = series.group.replace(HOLE, _number_of(series.pattern, series.first))
     inner = [name for name in names if name.startswith(f"{group}/")]
     times = [_size(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
     if any(size > 1 for size in times):
@@ -141,7 +144,7 @@ def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bo
     if times or time_attribute(arrays, group) or STEP_WORD.fullmatch(word):
         return True
     # Numbers alone that have a fraction are times: runs are counted.
-    return not word and any("." in _number_of(series, name) for name in series.members)
+    return not word and any("." in _number_of(series.pattern, name) for name in series.members)
 
 
 def _is_states_by_name(arrays: ArrayFile, series: NumberedArrays, word: str) -> bool:
@@ -149,7 +152,7 @@ def _is_states_by_name(arrays: ArrayFile, series: NumberedArrays, word: str) -> 
     dimensions = _dimensions(arrays, series.first)
     if any(TIME_NAME.fullmatch(name.rpartition("/")[2]) for name in dimensions):
         return False
-    numbers = [_number_of(series, name) for name in series.members]
+    numbers = [_number_of(series.pattern, name) for name in series.members]
     if not word or STEP_WORD.fullmatch(word):
         return True
     padded = all(len(number) >= 3 for number in numbers) and len(numbers) > 2
@@ -166,8 +169,8 @@ def _alike(arrays: ArrayFile, series: NumberedArrays) -> bool:
         return False
 
 
-def _number_of(series: NumberedArrays, name: str) -> str:
-    head, _, tail = series.pattern.partition(HOLE)
+def _number_of(pattern: str, name: str) -> str:
+    head, _, tail = pattern.partition(HOLE)
     return name[len(head) : len(name) - len(tail)]
 
 

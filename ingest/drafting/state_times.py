@@ -12,8 +12,8 @@ from ingest.contents.numbered_arrays import HOLE, NumberedArrays
 from ingest.contents.state_time import time_in_group, time_of_state
 from ingest.drafting.table import FileLines
 from ingest.fields.reference_dates import unit_of_dates
-from ingest.fields.series import steps_in
 from ingest.formats.dates import date_of
+from ingest.formats.natural_sort import steps_in
 from ingest.inspecting.folder_contents import FolderContents
 from shards.program.console import printable
 

@@ -16,10 +16,11 @@ import numpy as np
 from ingest.fields.files_by_variable import open_files_of_time
 from ingest.fields.numbers_at import numbers_at, numbers_if_any
 from ingest.fields.reference_dates import in_unit
-from ingest.fields.series import arrays_by_step, steps_in
+from ingest.fields.series import arrays_by_step
 from ingest.fields.stored_times import stored_times, unit_of_stored
 from ingest.formats.arrays import Array, Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970
+from ingest.formats.natural_sort import steps_in
 from ingest.formats.open_any import located
 from ingest.formats.run_files import RunFile
 from ingest.layout import PREVIOUS_FILE, STEP_ITSELF, TIME, Overlap, TileRule

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ingest.fields.gaps import lie_apart, missing_steps
 from ingest.formats.arrays import Array, Arrays, SlabIndex, no_array
-from ingest.formats.natural_sort import natural
+from ingest.formats.natural_sort import natural, steps_in
 from ingest.layout import TIME
 from ingest.name_numbers import step_number
 from ingest.name_pattern import STEP, NamePattern
@@ -125,17 +125,6 @@ def joined(pieces: Sequence[SeriesPiece], words: tuple[str, ...]) -> Array:
 
 def _without(shape: tuple[int, ...], part: slice) -> tuple[int, ...]:
     return shape[: part.start] + shape[part.stop :]
-
-
-def steps_in(names: Iterable[str], path: str) -> dict[str, str]:
-    """The names that match a path with `{step}`, with their steps, in the order of the steps.
-
-    >>> steps_in(["b/10", "b/9", "c/9"], "b/{step}")
-    {'b/9': '9', 'b/10': '10'}
-    """
-    found = NamePattern(path).matches(names)
-    ordered = sorted(found, key=lambda name: (step_number(found[name][STEP]), natural(name)))
-    return {name: found[name][STEP] for name in ordered}
 
 
 def arrays_by_step(file: Arrays, path: str) -> tuple[Array, ...]:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.fields.reference_dates import unit_of_times
-from ingest.fields.series import arrays_by_step, steps_in
+from ingest.fields.series import arrays_by_step
 from ingest.formats.arrays import Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970, date_of
+from ingest.formats.natural_sort import steps_in
 from ingest.formats.packing import Attribute
 from ingest.layout import STEP_ITSELF
 from ingest.name_numbers import is_date, step_number

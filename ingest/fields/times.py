@@ -10,10 +10,11 @@ from ingest.fields.numbers_at import numbers_at
 from ingest.fields.reference_dates import counted_in
 from ingest.fields.run_arrays import RunArrays
 from ingest.fields.scalars import described_scalars
-from ingest.fields.series import require_every_step, steps_in
+from ingest.fields.series import require_every_step
 from ingest.fields.stored_times import stored_times, unit_of_stored
 from ingest.fields.sweep import NO_SWEEP, Sweep
 from ingest.formats.arrays import Arrays, AttributedArrays
+from ingest.formats.natural_sort import steps_in
 from ingest.formats.side_lists import split_list_file
 from ingest.layout import PREVIOUS_FILE, split_channel, split_swept_axis
 from ingest.name_pattern import names_parts

@@ -18,7 +18,7 @@ KEYS = ("units", "unit")
 
 
 def notes_on_units(file: AttributedArrays, recipe: Recipe) -> list[str]:
-    """One sentence for each field or axis whose array has another unit than the recipe states.
+    """A sentence per field or axis whose unit in the file differs from that in the recipe.
 
     A unit that one of them does not state is not compared. Spaces and capitals do not count.
     """

@@ -18,12 +18,10 @@ from ingest.contents.combined_files import open_combined
 from ingest.contents.numbered_arrays import HOLE
 from ingest.contents.statistics import DECODED_BYTES
 from ingest.formats.arrays import Array, ArrayFile, SlabIndex
-from ingest.formats.natural_sort import natural
+from ingest.formats.natural_sort import steps_in
 from ingest.formats.npz import NpzMember
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from ingest.layout import CHANNEL, TIME
-from ingest.name_numbers import step_number
-from ingest.name_pattern import STEP, NamePattern
 from shards.errors import SourceError
 from shards.schema import Frames
 
@@ -182,6 +180,5 @@ def _array_of(arrays: ArrayFile, field: PlacedArray, number: int) -> Array:
     pattern = field.array.pattern
     if HOLE not in pattern:
         return arrays.array(field.array.path)
-    found = NamePattern(pattern).matches(arrays.names())
-    names = sorted(found, key=lambda name: (step_number(found[name][STEP]), natural(name)))
+    names = tuple(steps_in(arrays.names(), pattern))
     return arrays.array(names[number] if number < len(names) else pattern)

@@ -76,7 +76,7 @@ def doubts_of_odd_names(pattern: str, names: Sequence[str]) -> Iterator[str]:
     run_1, run_2; a copy, a mean, or an old run.
     """
     named = NamePattern(NamePattern(pattern).told_apart)
-    parts = [named.match("/".join(name.split("/")[-1 - named.depth :])) or {} for name in names]
+    parts = [named.match_end(name) or {} for name in names]
     for part in named.parts:
         texts = {each.get(part, "") for each in parts}
         numbers = {text for text in texts if _NUMBER.fullmatch(text)}

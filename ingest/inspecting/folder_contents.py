@@ -84,7 +84,7 @@ class FolderContents:
         """The values of `{step}` in the names of the states of one run."""
         firsts = [moment[0] for moment in self.series] or [self.first]
         pattern = NamePattern(self.pattern)
-        found = [pattern.match("/".join(path.parts[-1 - pattern.depth :])) or {} for path in firsts]
+        found = [pattern.match_end(path.as_posix()) or {} for path in firsts]
         return tuple(parts[STEP] for parts in found if STEP in parts)
 
     @property

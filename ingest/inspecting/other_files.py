@@ -84,7 +84,7 @@ def _at_any_depth(contents: FolderContents, folder: Path, found: Sequence[Path])
 def _fitting(pattern: str, names: Sequence[str], variables: Sequence[str] = ()) -> list[str]:
     """The names that the pattern takes, of these variables: it is below any folder, as in a build."""
     named = NamePattern(pattern)
-    found = {name: named.match("/".join(name.split("/")[-1 - named.depth :])) for name in names}
+    found = {name: named.match_end(name) for name in names}
     return [
         name
         for name, parts in found.items()

@@ -159,7 +159,7 @@ def print_tables(fake: FakeTensorMode, network: Walrus, product_rate: float) -> 
 def task_row(
     task: Task, operations: float, product_rate: float, decoded: dict[tuple[int, str], float]
 ) -> str:
-    """The row of the page for a task whose window takes so many operations."""
+    """The row of a task in the table of the page; a window of it takes `operations`."""
     rate, needed = needed_of_node(task, operations, product_rate)
     cores = " | ".join(f"{needed / decoded[task.axes, codec]:.2f}" for codec in CODECS)
     size = f"{operations / 1e12:.1f} | {task.window_bytes / 1e6:.1f}"
