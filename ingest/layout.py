@@ -128,7 +128,8 @@ class TimeRule:
     # Added to the stored times: the number at a place, or the last time of the previous file.
     offset: str = ""
     start: float = 0.0
-    step: float | None = None
+    # A number; or the place of one, as in [scalars], if runs have steps of their own.
+    step: float | str | None = None
     stop: float | None = None
     unit: str = ""
 
@@ -141,7 +142,7 @@ class TimeRule:
         given = [self.stored != "", self.step is not None, self.stop is not None]
         if not by_number and given.count(True) != 1:
             raise ValueError("expected one of stored, step and stop")
-        if self.step is not None and self.step <= 0:
+        if isinstance(self.step, float) and self.step <= 0:
             raise ValueError(f"step {self.step}: expected more than 0")
         if self.stop is not None and self.stop <= self.start:
             raise ValueError(f"stop {self.stop}: expected more than start {self.start}")
@@ -155,7 +156,8 @@ class TimeRule:
         """
         if self.step is None:
             return tuple(numbers)
-        return tuple(self.start + number * self.step for number in numbers)
+        step = self._number
+        return tuple(self.start + number * step for number in numbers)
 
     def times(self, frames: int) -> tuple[float, ...]:
         """The times [T] of a rule without an array.
@@ -165,8 +167,18 @@ class TimeRule:
         """
         if self.stop is not None:
             return tuple(np.linspace(self.start, self.stop, frames).tolist())
-        assert self.step is not None
-        return tuple((self.start + np.arange(frames) * self.step).tolist())
+        return tuple((self.start + np.arange(frames) * self._number).tolist())
+
+    @property
+    def place(self) -> str:
+        """The place of the step, as [scalars] names it; empty if the step is a number."""
+        return self.step if isinstance(self.step, str) else ""
+
+    @property
+    def _number(self) -> float:
+        # A place is replaced by the number of the run before times are counted.
+        assert isinstance(self.step, float)
+        return self.step
 
 
 @checked

@@ -228,7 +228,9 @@ class Recipe:
         if (self.tiles is not None) != (TILE in NamePattern(self.files).parts):
             raise ValueError("tiles: expected both {tile} in files and a table [tiles]; one is missing")
         named = set(NamePattern(self.files).parts) - set(OF_ONE_RUN) | (parts - {STEP})
-        for name, place in self.scalars.items():
+        if self.time is not None and self.time.place and self.source != "arrays":
+            raise ValueError(f"step {self.time.place!r}: source {self.source} reads no place; write a number")
+        for name, place in self.places.items():
             unknown = set(NamePattern(place).parts) - named
             # Re{Re} is the number in the names of groups.
             in_groups = "#" not in place and not is_part(place) and unknown.isdisjoint(OF_ONE_RUN)
@@ -306,6 +308,12 @@ class Recipe:
         said = {"time": self.time.unit if self.time else ""}
         said |= {axis: rule.unit for axis, rule in self.coordinates.items()}
         return {name: unit for name, unit in said.items() if unit}
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The places of all numbers that a run has of its own: parameters, and its time step."""
+        step = self.time.place if self.time else ""
+        return self.scalars | ({"step of [time]": step} if step else {})
 
     @property
     def stored_names(self) -> tuple[str, ...]:

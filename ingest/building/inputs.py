@@ -131,7 +131,7 @@ def _next_to_the_data(recipe: Recipe) -> Iterator[str]:
     """The names of files next to the data with parameters, times, cell centres or a mask."""
     rules = (recipe.time, recipe.mask, *recipe.coordinates.values())
     lists = [rule.stored for rule in rules if rule is not None]
-    places = (*map(split_side_file, recipe.scalars.values()), *map(split_list_file, lists))
+    places = (*map(split_side_file, recipe.places.values()), *map(split_list_file, lists))
     yield from (name for name, _ in filter(None, places))
 
 

@@ -50,15 +50,21 @@ def differing_numbers(
 
     A place that one of these runs lacks is left out.
     """
-    some = spread(runs)
-    found: dict[str, list[Numbers]] = {place: [] for place in places}
-    for run in some:
-        for place, numbers in _numbers_in(run, found).items():
-            found[place].append(numbers)
+    found = numbers_by_run(places, runs)
     for each in side_numbers:
-        found[each.place] = [(value,) for value in each.values] if not each.lacks else []
-    whole = {place: tuple(each) for place, each in found.items() if len(each) == len(some)}
+        found[each.place] = [None if each.lacks else (value,) for value in each.values]
+    whole = {place: tuple(filter(None, each)) for place, each in found.items() if None not in each}
     return {place: each for place, each in whole.items() if len(set(chain.from_iterable(each))) > 1}
+
+
+def numbers_by_run(places: Iterable[str], runs: Sequence[RunFiles]) -> dict[str, list[Numbers | None]]:
+    """The numbers at each place in some of the runs: one entry per run, None where a run has none."""
+    found: dict[str, list[Numbers | None]] = {place: [] for place in places}
+    for run in spread(runs):
+        numbers = _numbers_in(run, found)
+        for place, each in found.items():
+            each.append(numbers.get(place))
+    return found
 
 
 def _numbers_in(run: RunFiles, places: Iterable[str]) -> dict[str, Numbers]:

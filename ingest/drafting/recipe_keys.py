@@ -189,7 +189,9 @@ TABLES = (
             ),
             "start": RecipeKey("Time of the first frame.", "start = 0.5"),
             "step": RecipeKey(
-                'Time between frames. With `stored = "{step}"`: duration of one solver step.', "step = 0.01"
+                'Time between frames. With `stored = "{step}"`: duration of one solver step. Its place, as '
+                "in `[scalars]`, if runs differ in it.",
+                'step = "@dt"',
             ),
             "stop": RecipeKey("Time of the last frame; the frames are evenly spaced.", "stop = 10.0"),
             "unit": RecipeKey(

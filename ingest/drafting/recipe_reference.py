@@ -69,6 +69,7 @@ def _type_in_words(annotation: str) -> str:
         "str": "text",
         "bool": "true or false",
         "float": "number",
+        "float | str": "number or text",
         "int": "whole number",
         "Natural": "whole number, 0 or more",
         "AtLeastOne": "whole number, 1 or more",

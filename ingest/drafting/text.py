@@ -69,7 +69,7 @@ class DraftText:
         """The TOML text."""
         fields = draft_fields(self.layout)
         axes = AxisLines(self._reader, self.ghosts)
-        times = TimeLines(self._reader, self.folder, self.side.numbers)
+        times = TimeLines(self._reader, self.folder, self.side.numbers, self.runs)
         of_times = times.lines()
         lines = [*self._head(), *axes.crop(), *axes.domain(), *of_times]
         lines += [*axes.coordinates(), *axes.boundaries()]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from ingest.contents.listing import ArrayInfo, root_numbers
+from ingest.contents.listing import ArrayInfo
 from ingest.contents.number_lists import (
     NEXT_TO_IT,
     Values,
@@ -26,9 +26,11 @@ from ingest.drafting.other_files import changing_places, readable_numbers
 from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.state_times import StateTimes
 from ingest.drafting.table import FileLines, line
+from ingest.drafting.time_steps import StatedStep, stated_steps
 from ingest.fields.reference_dates import counted_in, unit_of_dates
 from ingest.formats.dates import SINCE_1970
 from ingest.formats.open_any import located, open_arrays
+from ingest.formats.run_files import RunFiles
 from ingest.inferring.means import time_of_means
 from ingest.inferring.state_paths import by_step
 from ingest.inspecting.folder_contents import FolderContents
@@ -37,13 +39,6 @@ from ingest.layout import TIME
 from ingest.name_pattern import STEP, NamePattern
 from shards.program.console import printable
 
-# Names of attributes with the time between frames, or a time step of the solver.
-STEP_NAME = re.compile(
-    r"d_?t|delta_?t|time_?step(_size)?|(dt|interval)_?(out(put)?|save|frames?|snap\w*)", re.IGNORECASE
-)
-# Names of attributes with the time step of the solver; a `timestep` that is a whole number is a counter.
-SOLVER_STEP = re.compile(r"d_?t|delta_?t", re.IGNORECASE)
-TIME_STEP = re.compile(r"time_?step(_?(size|length))?", re.IGNORECASE)
 # How many states are opened to see what their times are.
 MANY_STATES = 12
 
@@ -54,6 +49,7 @@ class TimeLines(FileLines):
 
     folder: FolderContents | None
     side_numbers: tuple[SideNumber, ...] = ()
+    runs: Sequence[RunFiles] = ()
 
     @property
     def _states(self) -> StateTimes:
@@ -99,9 +95,11 @@ class TimeLines(FileLines):
             return ["", *self._step_of_pieces(self._restart)]
         stored = by_step(stored, (each.array for each in self.layout.variable))
         more = [*self._offset_of_pieces(), *([line("unit", unit)] if unit else [])]
-        if stored == HOLE and self.solver_step is not None and not unit:
-            name, value = self.solver_step
-            more = [f"{line('step', value)}  # CHECK: {printable(name)}, multiplied by the number"]
+        step = self._solver_step
+        if stored == HOLE and step is not None and not unit:
+            values = f", {step.words}" if isinstance(step.rule, str) else ""
+            said = printable(f"{step.name}{values}, multiplied by the number")
+            more = [f"{line('step', step.rule)}  # CHECK: {said}"]
             note = "CHECK: the number in the names, if it counts steps of the solver"
         return ["", "[time]", f"{line('stored', stored)}  # {note}", *more]
 
@@ -163,49 +161,31 @@ class TimeLines(FileLines):
         """The time step as a comment: that of an attribute or of a file next to the data, otherwise 1."""
         frames = self.layout.lengths[TIME]
         said = f"# DECIDE: the time between the {frames} frames; uncomment and correct."
-        numbers = [(name, f"the attribute {name}", v) for name, v in root_numbers(self.arrays).items()]
-        same = [each for each in self.side_numbers if each.is_one]
-        numbers += [(each.name, printable(each.place), each.value) for each in same]
-        for name, place, value in numbers:
-            if STEP_NAME.fullmatch(name) and value > 0:
-                note = f"{place}, right if every step of the solver is a frame"
-                return [said, "# [time]", f"# {line('step', value)}  # {note}"]
+        for step in self._stated_steps:
+            note = f"{printable(step.words)}, right if every step of the solver is a frame"
+            return [said, "# [time]", f"# {line('step', step.rule)}  # {note}"]
         return [said, "# [time]", "# step = 1.0"]
 
     @cached_property
-    def solver_step(self) -> tuple[str, float] | None:
-        """The name and the value of the time step of the solver in the file.
+    def _stated_steps(self) -> list[StatedStep]:
+        """The time steps that the files state, without those that differ within a run."""
+        found = stated_steps(self.arrays, self.layout, self.side_numbers, self.runs)
+        last = self.folder.last if self.folder is not None else None
+        changing = changing_places({each.place for each in found}, self.arrays, last)
+        return [each for each in found if each.place not in changing]
 
-        None if the file does not state it, if the last file states another, or if the numbers in the names
-        are times.
-        """
+    @cached_property
+    def _solver_step(self) -> StatedStep | None:
+        """The time step of the solver; None if no file states it, or if the numbers in names are times."""
         if self._numbers_have_fractions:
             return None
-        for name, place in self._places_of_steps():
-            value = (readable_numbers(self.arrays, place) or (0.0,))[0]
-            if value <= 0 or (value == int(value) and not SOLVER_STEP.fullmatch(name)):
-                continue
-            last = self.folder.last if self.folder is not None else None
-            return None if place in changing_places({place}, self.arrays, last) else (name, value)
-        steps = (each for each in self.side_numbers if each.is_one and SOLVER_STEP.fullmatch(each.name))
-        return next(((each.name, each.value) for each in steps if each.value > 0), None)
+        return next((each for each in self._stated_steps if each.is_of_solver), None)
 
     @property
     def used(self) -> str:
         """The name of the number in the file that became `step` of the table; empty if there is none."""
         counts = self._states.exist and self._states.place()[0] == HOLE
-        return self.solver_step[0] if counts and self.solver_step is not None else ""
-
-    def _places_of_steps(self) -> Iterator[tuple[str, str]]:
-        """The name and the place of each attribute and single number that is named like a time step."""
-        first = self.layout.variable[0].array.path
-        for group in dict.fromkeys(("", first.rpartition("/")[0], first)):
-            for name in root_numbers(self.arrays, group):
-                if SOLVER_STEP.fullmatch(name) or TIME_STEP.fullmatch(name):
-                    yield name, f"{group}@{name}"
-        for each in self.layout.scalars:
-            if each.size == 1 and not each.pattern and SOLVER_STEP.fullmatch(each.name):
-                yield each.name, each.path
+        return self._solver_step.name if counts and self._solver_step is not None else ""
 
     @property
     def _numbers_have_fractions(self) -> bool:

@@ -86,7 +86,7 @@ def header_request(recipe: Recipe) -> HeaderRequest:
         placed += recipe.blocks.stored
     stored_time, offset = (recipe.time.stored, recipe.time.offset) if recipe.time else ("", "")
     stored_time = "" if split_list_file(stored_time) else stored_time
-    scalars = tuple((name, place) for name, place in recipe.scalars.items() if not is_outside(place))
+    scalars = tuple((name, place) for name, place in recipe.places.items() if not is_outside(place))
     return HeaderRequest(
         tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, offset, scalars
     )

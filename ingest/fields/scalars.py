@@ -16,11 +16,14 @@ from shards.errors import SourceError
 
 def described_scalars(file: Arrays, recipe: Recipe, count: int, sweep: Sweep) -> dict[str, list[float]]:
     """The values of each parameter in [scalars] of the recipe, one for each of `count` trajectories."""
-    return {name: _values(file, place, count, recipe, sweep) for name, place in recipe.scalars.items()}
+    return {name: values_at(file, place, count, recipe, sweep) for name, place in recipe.scalars.items()}
 
 
-def _values(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) -> list[float]:
-    """The values of the parameter at a place; one value in a file is that of all trajectories."""
+def values_at(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) -> list[float]:
+    """The number at a place for each of `count` trajectories; one number in a file is that of all.
+
+    Raises SourceError if there is none, or another count of them.
+    """
     place, axis = split_swept_axis(place)
     if split_side_file(place):
         return [_number_next_to(file, place, recipe)] * count

@@ -79,7 +79,7 @@ def _recipe_of_split(recipe: Recipe, word: str) -> Recipe:
     return replace(
         recipe,
         fields=tuple(_field(field, word) for field in recipe.fields),
-        time=_table(recipe.time, word) if recipe.time else None,
+        time=_time(recipe.time, word) if recipe.time else None,
         coordinates={axis: _table(rule, word) for axis, rule in recipe.coordinates.items()},
         scalars={name: _named(place, word) for name, place in recipe.scalars.items()},
         mask=replace(mask, stored=_named(mask.stored, word)) if mask else None,
@@ -89,6 +89,11 @@ def _recipe_of_split(recipe: Recipe, word: str) -> Recipe:
 
 def _field(field: RecipeField, word: str) -> RecipeField:
     return replace(field, stored=tuple(_named(name, word) for name in field.stored))
+
+
+def _time(rule: TimeRule, word: str) -> TimeRule:
+    named = _table(rule, word)
+    return replace(named, step=_named(rule.place, word)) if rule.place else named
 
 
 def _table(table: Table, word: str) -> Table:

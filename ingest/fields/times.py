@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import cycle
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,14 +12,14 @@ from ingest.fields.next_to_the_data import stored_lists
 from ingest.fields.numbers_at import numbers_at
 from ingest.fields.reference_dates import counted_in
 from ingest.fields.run_arrays import RunArrays
-from ingest.fields.scalars import described_scalars
+from ingest.fields.scalars import described_scalars, values_at
 from ingest.fields.series import require_every_step
 from ingest.fields.stored_times import stored_times, unit_of_stored
 from ingest.fields.sweep import NO_SWEEP, Sweep
 from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.formats.natural_sort import steps_in
 from ingest.formats.side_lists import split_list_file
-from ingest.layout import PREVIOUS_FILE, split_channel, split_swept_axis
+from ingest.layout import PREVIOUS_FILE, TimeRule, split_channel, split_swept_axis
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
 from ingest.source import Row
@@ -47,10 +50,13 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
         )
 
     _require_steps_in_file(file, recipe)
+    rules = _with_own_steps(rule, file, recipe, len(steps), sweep)
     if not rule.stored:
-        return [rule.times(frames) for frames in steps]
+        return [own.times(frames) for own, frames in zip(rules, steps, strict=True)]
 
-    lists = [rule.scaled(each) for each in _stored(file, rule.stored, recipe, steps, sweep)]
+    lists = _stored(file, rule.stored, recipe, steps, sweep)
+    lists = lists * len(steps) if rule.place and len(lists) == 1 else lists
+    lists = [own.scaled(each) for own, each in zip(cycle(rules), lists, strict=False)]
     lists = _with_offset(lists, file, rule.offset)
     if rule.step is None and rule.unit and not split_list_file(rule.stored):
         unit = _stored_unit(file, rule.stored, recipe)
@@ -63,6 +69,20 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
         )
 
     return lists
+
+
+def _with_own_steps(
+    rule: TimeRule, file: AttributedArrays, recipe: Recipe, count: int, sweep: Sweep
+) -> list[TimeRule]:
+    """The rule of each trajectory, with its own step if the rule names the place of one."""
+    if not rule.place:
+        return [rule] * count
+    own = values_at(file, rule.place, count, recipe, sweep)
+    if not all(step > 0 for step in own):
+        raise SourceError(
+            f"{file.where}:{rule.place}: the step is {min(own):g}; expected more than 0; correct [time]"
+        )
+    return [replace(rule, step=step) for step in own]
 
 
 def _stored(
