@@ -10,7 +10,7 @@ RUN     ?= runs/$(basename $(notdir $(RECIPE)))
 PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pretrain demo claims test check bench docs floors clean
+.PHONY: help setup pretrain demo claims test check bench docs floors newest clean
 
 help:  ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -53,7 +53,10 @@ docs: $(READY)  ## draw the pictures of the pages again, then write the site bui
 	$(BIN)/sphinx-build -q -W --keep-going docs build/site
 
 floors:  ## fast tests with the lowest versions that pyproject.toml allows
-	bash .ci/floors $(PYTHON) .venv-floors
+	bash .ci/versions $(PYTHON) .venv-floors lowest-direct
+
+newest:  ## fast tests with the newest versions that pyproject.toml allows: gigabytes, as torch is the CUDA build
+	bash .ci/versions $(PYTHON) .venv-newest highest
 
 clean:  ## remove the environment and the caches; data and runs stay
-	rm -rf $(VENV) .venv-floors .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-floors .venv-newest .mypy_cache .ruff_cache .pytest_cache
