@@ -4,8 +4,10 @@
 #     apt-get install -y --no-install-recommends slurmd slurmctld slurm-client munge
 #     bash tests/bench/slurm_rehearsal.sh COMMAND ROOT RECIPE     COMMAND: path of walrus-pretrain
 #
-# The job has two minutes and is signalled 70 seconds before they are up; RECIPE must take longer than one minute and
-# less than two of training. Prints the output of the job. Needs root, leaves nothing running.
+# The job has two minutes and is signalled 70 seconds before they are up (SLURM may do so a minute earlier). When a
+# checkpoint was written after a signal, the job gets more time, so that it reaches its end on a slow machine too.
+# RECIPE must take longer than one minute of training. Prints the output of the job; exits with 0 if it was stopped,
+# went on and reached its end. Needs root, leaves nothing running.
 set -euo pipefail
 command=$(realpath "$1") root=$(realpath "$2") recipe=$(realpath "$3")
 folder=$(mktemp -d)
@@ -73,11 +75,26 @@ echo "exit code: \$code"
 exit \$code
 END
 job=$(sbatch --parsable "$folder/job.sh")
-for _ in $(seq 150); do
+said() {
+    grep -q "$1" "$folder/job.log" 2>/dev/null
+}
+longer=
+for _ in $(seq 300); do
     sleep 2
     state=$(squeue --noheader --format=%T --jobs "$job" 2>/dev/null || true)
     # SLURM holds a requeued job back for two minutes.
     [ "$state" = PENDING ] && scontrol update "JobId=$job" StartTime=now || true
-    grep -q "exit code: 0" "$folder/job.log" 2>/dev/null && break
+    if [ -z "$longer" ] && said "stopped by a signal after step" && [ "$state" = PENDING ]; then
+        scontrol update "JobId=$job" TimeLimit=30 && longer=yes
+    fi
+    said "exit code: 0" && break
 done
 cat "$folder/job.log"
+if ! said "stopped by a signal after step"; then
+    echo "it was not stopped while it trained; give it a longer RECIPE" >&2
+    exit 1
+fi
+if ! said "exit code: 0"; then
+    echo "it did not reach its end within ten minutes; give it a shorter RECIPE" >&2
+    exit 1
+fi
