@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from importlib.metadata import version
@@ -71,6 +72,8 @@ def load_deepspeed() -> Any:
         torch.compiler.set_stance("force_eager")
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    # DeepSpeed calls torch by names that torch 2.13 warns of, on every rank; a user cannot change that.
+    warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
     import deepspeed
 
     if not torch.cuda.is_available():
