@@ -20,6 +20,8 @@ PIECES = (PIECE, "piece2", "piece3", "piece4")
 OF_ONE_RUN = (STEP, *PIECES, VARIABLE, TILE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# Suffixes of files of data. Upper and lower case are the same in them, but not in names of arrays.
+_SUFFIX = re.compile(r"\.(h5|hdf5?|nc4?|cdf|np[yz]|mat|zarr|zip|athdf|jld2)$", re.IGNORECASE)
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 
 
@@ -31,6 +33,8 @@ class NamePattern:
 
     >>> NamePattern("{run}/out_{step}.h5").match("re_100/out_0020.h5")
     {'run': 're_100', 'step': '0020'}
+    >>> NamePattern("out_{step}.h5").match("out_20.H5")
+    {'step': '20'}
     """
 
     text: str
@@ -42,12 +46,12 @@ class NamePattern:
 
     @property
     def glob(self) -> str:
-        """The pattern with a `*` for each part, and for parts next to each other.
+        """The pattern with a `*` for each part, for parts next to each other, and for a suffix in any case.
 
         >>> NamePattern("{case}{run}/out_{step}.h5").glob
-        '*/out_*.h5'
+        '*/out_*.*'
         """
-        return re.sub(r"\*+", "*", _PART.sub("*", self.text))
+        return re.sub(r"\*+", "*", _SUFFIX.sub(".*", _PART.sub("*", self.text)))
 
     @cached_property
     def told_apart(self) -> str:
@@ -97,7 +101,20 @@ class NamePattern:
             else:
                 pieces.append(f"(?P<{piece}>{STEP_NUMBER if piece == STEP else '[^/]+?'})")
                 seen.add(piece)
+        suffix = _SUFFIX.search(self.text)
+        if suffix is not None:
+            plain = re.escape(suffix[0])
+            pieces = ["".join(pieces).removesuffix(plain), f"(?i:{plain})"]
         return re.compile("".join(pieces))
+
+
+def with_plain_suffix(name: str) -> str:
+    """A name of a file with its suffix in lower case, if it is one of files of data.
+
+    >>> with_plain_suffix("RUN2.H5"), with_plain_suffix("Re100.T001")
+    ('RUN2.h5', 'Re100.T001')
+    """
+    return _SUFFIX.sub(lambda found: found[0].lower(), name)
 
 
 def is_part(text: str) -> bool:

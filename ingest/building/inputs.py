@@ -17,7 +17,7 @@ from ingest.formats.side_files import find_side_file, split_side_file
 from ingest.formats.side_lists import split_list_file
 from ingest.formats.walk import FileTree, UnreadablePath, escaped, is_utf8, walk
 from ingest.formats.zarr_marker import MARKERS, marker
-from ingest.name_pattern import NamePattern, filled, names_parts
+from ingest.name_pattern import NamePattern, filled, names_parts, with_plain_suffix
 from ingest.recipe import Recipe
 from ingest.remote.path import RemotePath
 from ingest.remote.ranges import FETCH_FIRST
@@ -227,16 +227,20 @@ def _matching(tree: FileTree, root: Path, patterns: tuple[str, ...]) -> list[Pat
 
 def _no_stores(tree: FileTree, root: Path, patterns: tuple[str, ...]) -> Iterator[UnreadablePath]:
     """Folders that match a pattern but are no zarr store: the marker was lost, or a file was unpacked."""
-    endings = {PurePosixPath(pattern).suffix for pattern in patterns} - {""}
+    endings = {PurePosixPath(with_plain_suffix(pattern)).suffix for pattern in patterns} - {""}
     for folder in tree.folders:
-        if folder.suffix in endings and _is_meant(folder, root, patterns) and marker(folder) is None:
+        if (
+            with_plain_suffix(folder.suffix) in endings
+            and _is_meant(folder, root, patterns)
+            and marker(folder) is None
+        ):
             yield UnreadablePath(folder, "a folder that is not a zarr store, expected a file")
 
 
 def _is_meant(path: Path, root: Path, patterns: tuple[str, ...]) -> bool:
     """Whether the path below `root` matches a pattern; hidden files never do."""
-    parts = path.relative_to(root).parts
-    names = (("**", *PurePosixPath(pattern).parts) for pattern in patterns)
+    parts = PurePosixPath(with_plain_suffix(path.relative_to(root).as_posix())).parts
+    names = (("**", *PurePosixPath(with_plain_suffix(pattern)).parts) for pattern in patterns)
     return not path.name.startswith(".") and any(_fits(parts, each) for each in names)
 
 

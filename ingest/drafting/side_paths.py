@@ -77,6 +77,7 @@ def runs_of(path: Path, folder: FolderContents | None) -> tuple[list[RunFiles], 
         pattern, paths = f"{{run}}{path.suffix}", [path]
     else:
         pattern, paths = NamePattern(folder.pattern).told_apart, data_files(path)
+        paths = [each for each in paths if each not in folder.unreadable]
     return runs_among(paths, NamePattern(pattern)), pattern
 
 

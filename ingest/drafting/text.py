@@ -33,6 +33,7 @@ from ingest.inferring.masks import is_mask
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.layout import TIME, split_channel
 from ingest.source import find
+from shards.counted import counted
 from shards.program.console import printable
 from shards.schema import GridKind
 
@@ -143,6 +144,11 @@ class DraftText:
         if self.folder.doubt:
             yield f"# CHECK: {printable(self.folder.doubt)}"
         yield line("files", self.folder.pattern)
+        if self.folder.unread:
+            unread = self.folder.unread
+            named = f"{', '.join(unread[:5])}{', ...' if len(unread) > 5 else ''}"
+            said = f"{counted(len(unread), 'file')} cannot be read, and not taken: {printable(named)}"
+            yield f"# CHECK: {said}; fetch again, or move away"
         if self.folder.others:
             count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
             said = "CHECK: not taken, with fields in them" if self.folder.others_hold_fields else "Not taken"

@@ -67,7 +67,7 @@ def without_parts(paths: Iterable[Path]) -> list[Path]:
     Example: snapshots_s1/*_p0.h5 hold the values of the virtual file snapshots_s1.h5, one per process.
     """
     found = list(paths)
-    whole_files = {path.with_suffix("") for path in found if path.suffix in VIRTUAL}
+    whole_files = {path.with_suffix("") for path in found if path.suffix.lower() in VIRTUAL}
     return [path for path in found if whole_files.isdisjoint(path.parents)]
 
 

@@ -105,8 +105,9 @@ def _may_name_variables(arranged: FileArrangement, at: int) -> bool:
     """Whether a part is a folder that may be called by a field: prey/prey_10.npy, or prey/10.npy, in which no
     array has a name.
     """
-    nameless = arranged.first.path.suffix == ".npy" and not any(map(_DIGIT.search, arranged.texts(at)))
-    return arranged.names_its_files(at) or (arranged.kinds[at] == "folder" and nameless)
+    has_no_names = arranged.first.path.suffix.lower() == ".npy"
+    is_word = arranged.kinds[at] == "folder" and not any(map(_DIGIT.search, arranged.texts(at)))
+    return arranged.names_its_files(at) or (has_no_names and is_word)
 
 
 def _doubts(arranged: FileArrangement, kind: Kind) -> Iterator[str]:

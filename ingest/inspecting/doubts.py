@@ -68,7 +68,7 @@ def doubts_of_values(files: Sequence[NamedFile], places: Sequence[int]) -> Itera
 
 def _may_be_states(files: Sequence[NamedFile]) -> bool:
     """Whether each file is an array without a name or a list of times, which may be a volume."""
-    return all(file.path.suffix == ".npy" for file in files) and frames_of(files[0].path) == 1
+    return all(file.path.suffix.lower() == ".npy" for file in files) and frames_of(files[0].path) == 1
 
 
 def doubts_of_odd_names(pattern: str, names: Sequence[str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from ingest.contents.parameters import IN_FILES
 from ingest.inspecting.folder_names import folders_of_date, parts_of_folder
 from ingest.inspecting.named_files import NamedFile, NamePart, PartKind
 from ingest.inspecting.numbers_in_names import Span, numbers_in, overlap, parameters_in, starts_inside
+from ingest.name_pattern import with_plain_suffix
 from shards.schema import split_called
 
 # The number of a component, u1_0001 or bcc2.0001, is part of the name.
@@ -56,6 +57,7 @@ def taken_apart(folder: Path, path: Path, reading: NameReading) -> NamedFile:
     """Splits the path of a file below a folder."""
     parts: list[NamePart] = []
     *folders, name = path.relative_to(folder).parts
+    name = with_plain_suffix(name)
     dates = folders_of_date(folders) if reading.date_folders else range(0)
     for at, each in enumerate(folders):
         found = [NamePart("date", each)] if at in dates else parts_of_folder(each)

@@ -23,6 +23,7 @@ from ingest.inspecting.other_files import with_others
 from ingest.inspecting.similar_names import largest_family
 from ingest.inspecting.streams import files_of_other_streams
 from ingest.inspecting.symbols_in_folders import with_symbols
+from ingest.inspecting.unreadable_files import unreadable_files
 from ingest.inspecting.variable_files import CHECKPOINT_FOLDER, STATE_AGAIN, is_list
 from shards.errors import SourceError
 
@@ -52,11 +53,21 @@ MANY_FILES = 10_000
 def look_through(folder: Path) -> FolderContents:
     """Finds how the files below a folder belong together; raises SourceError if none can be read.
 
-    Names of all files are read, and what a few of them hold.
+    Names of all files are read, and what a few of them hold. Files that cannot be read are left out.
     """
     found = data_files(folder)
     if not found:
         raise _nothing_to_read(folder)
+    unreadable = unreadable_files(found)
+    if 2 * len(unreadable) > len(found):
+        # These are no few that are damaged: what is wrong with them says more than the rest.
+        unreadable = {}
+    contents = _belonging(folder, [path for path in found if path not in unreadable])
+    return replace(contents, unreadable=unreadable)
+
+
+def _belonging(folder: Path, found: list[Path]) -> FolderContents:
+    """How files below a folder that can be read belong together."""
     once = [path for path in found if not _holds_a_state_again(path, folder)]
     arranged = _arranged_alone(folder, once or found)
     if len(once) < len(found) and not _holds_runs(contents_of(arranged)):

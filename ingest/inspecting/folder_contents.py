@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -56,6 +57,8 @@ class FolderContents:
     others: tuple[str, ...] = ()
     others_hold_fields: bool = False
     excluded: tuple[str, ...] = ()
+    # Files that cannot be read, each with the reason.
+    unreadable: Mapping[Path, str] = field(default_factory=dict)
     # Of variables in files of their own, a file of each, and what these files are called.
     members: tuple[Path, ...] = ()
     variables: tuple[str, ...] = ()
@@ -108,6 +111,11 @@ class FolderContents:
     def without(self, names: set[str]) -> FolderContents:
         """The same without the files of these names among the others."""
         return replace(self, others=tuple(each for each in self.others if Path(each).name not in names))
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The names of the files that cannot be read, each with the reason."""
+        return tuple(f"{path.name} ({reason})" for path, reason in self.unreadable.items())
 
     @property
     def words(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ingest.catalogue import catalogue, find_recipe
 from ingest.contents.listing import ArrayInfo, without_place
 from ingest.layout import split_channel
+from ingest.name_pattern import with_plain_suffix
 from ingest.recipe import Recipe
 from ingest.source import find, sources
 from shards.errors import MismatchError, SourceError
@@ -52,7 +53,7 @@ def _likeness(source: str, path: Path, axes: dict[str, int]) -> SourceMatch:
     patterns = find(source).PATTERNS
     has = [f"holds {name}: {mark.meaning}" for mark, name in marks if name is not None]
     lacks = [f"lacks {' or '.join(mark.patterns)}: {mark.meaning}" for mark, name in marks if name is None]
-    if not any(path.match(pattern) for pattern in patterns):
+    if not any(Path(with_plain_suffix(path.name)).match(pattern) for pattern in patterns):
         lacks.append(f"is not named {' or '.join(patterns)}")
     return SourceMatch(source, tuple(has), tuple(lacks))
 

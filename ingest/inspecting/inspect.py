@@ -63,6 +63,7 @@ def inspect(path: Path) -> Inspection:
         for name, caveats in arrays.caveats().items():
             notes += [f"{name}: {words}" for words in caveats]
         notes += _what_is_no_field(listed, solver)
+        notes += [f"not read: {each}" for each in folder.unread] if folder else []
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
 
     return Inspection(

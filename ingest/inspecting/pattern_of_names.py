@@ -8,7 +8,7 @@ from itertools import count
 from ingest.contents.numbered_arrays import RUN_WORD, STEP_WORD
 from ingest.inspecting.file_arrangement import FileArrangement
 from ingest.inspecting.folder_contents import Kind, NamedParameter
-from ingest.name_pattern import OF_ONE_RUN, PIECE, PIECES, STEP, TILE, VARIABLE
+from ingest.name_pattern import OF_ONE_RUN, PIECE, PIECES, STEP, TILE, VARIABLE, with_plain_suffix
 from shards.schema import split_called
 
 # What a parameter in a name may be.
@@ -25,7 +25,7 @@ def pattern_of(arranged: FileArrangement, kind: Kind, of_runs: list[int]) -> str
     first = arranged.first
     if not arranged.varying and not any(part.name for part in first.parts):
         depth = sum(part.text == "/" for part in first.parts)
-        return f"{'*/' * depth}*{first.path.suffix}"
+        return f"{'*/' * depth}*{with_plain_suffix(first.path.suffix)}"
     holes = {at: f"{{{name}}}" for at, name in _names(arranged, of_runs).items()}
     is_plain = all(hole.startswith(("{run", "{split")) for hole in holes.values())
     is_plain = is_plain and set(holes) == set(of_runs)

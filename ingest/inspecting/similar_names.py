@@ -45,7 +45,7 @@ def _differing_in_a_word(
     for each in families:
         other = each[0].family
         differ = [at for at, (a, b) in enumerate(zip(own, other, strict=False)) if a != b]
-        same_suffix = each[0].path.suffix == chosen[0].path.suffix
+        same_suffix = each[0].path.suffix.lower() == chosen[0].path.suffix.lower()
         if len(own) == len(other) and len(differ) == 1 and same_suffix and _are_as_many(chosen, each):
             found.setdefault(differ[0], []).append(each)
     at = max(found, key=lambda place: len(found[place]), default=None)

@@ -89,7 +89,7 @@ def _differ_in_channels(files: Sequence[Path], words: Sequence[str]) -> bool:
     """Whether npy files hold arrays of different shapes on one grid: disp.npy [t, x, y, 2], sigma.npy
     [t, x, y, 3], p.npy [t, x, y], area.npy [x, y]. Runs have the same channels.
     """
-    if any(path.suffix != ".npy" for path in files) or all(map(split_called, words)):
+    if any(path.suffix.lower() != ".npy" for path in files) or all(map(split_called, words)):
         return False
     shapes = {_shape_of(path) for path in files}
     return len(shapes) > 1 and any(
