@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from ingest.layout import CHANNEL, TIME, TRAJECTORY, swept_axis
@@ -78,10 +78,13 @@ _SUFFIX = (
 )
 _PREFIX = r"(?:coord(?:inate)?s?|grid|mesh|axis|cell|cent(?:er|re)s?|nav)[-_]?"
 SPACE_NAME = re.compile(rf"(?:{_PREFIX})?({'|'.join(SPACE_NAMES)})(?:{_SUFFIX})?", re.IGNORECASE)
-# Usual names of cell centres in codes: xh, xc, xt, x1v, x_1, xvec.
+# Usual names of cell centres in codes: xh, xc, xt, x1v, x_1, xvec; of meshgrids: xx, x2d.
 SOLVER_NAME = re.compile(
-    r"([xyz])(?:h|c|t|f|v|u|cc|cen|_?1d|1v|_?(?:grid|vec|vector|list|array))|x([123])v", re.IGNORECASE
+    r"([xyz])(?:\1|h|c|t|f|v|u|cc|cen|_?[123]d|1v|_?(?:grid|vec|vector|list|array))|x([123])v", re.IGNORECASE
 )
+DOUBLED = re.compile(r"xx|yy|zz", re.IGNORECASE)
+# Components of a tensor, of which some are called like meshgrids: xx, xy, yy.
+_MIXED = ("xy", "yx", "xz", "zx", "yz", "zy")
 
 _LETTERS = (
     ("x", re.compile(r"x.*|lon.*|west_east.*|rlon|ni|i|nx|xi_.*|east.*", re.IGNORECASE)),
@@ -191,13 +194,22 @@ def unit_in_name(name: str) -> str:
     return (space and space["length"]) or (time and time["duration"]) or ""
 
 
+def are_of_tensor(names: Iterable[str]) -> bool:
+    """Whether names are those of components of a tensor, so that xx and yy are no coordinates.
+
+    >>> are_of_tensor(["xx", "xy", "yy"]), are_of_tensor(["xx", "yy"])
+    (True, False)
+    """
+    return any(name.lower() in _MIXED for name in names)
+
+
 def space_name(name: str) -> str:
     """The axis of space of an array without named dimensions, from its own name; empty if it is none.
 
     >>> space_name("x-coordinate"), space_name("zcoor"), space_name("grid_x"), space_name("x2v")
     ('x', 'z', 'x', 'y')
-    >>> space_name("x_mm"), space_name("rho")
-    ('x', '')
+    >>> space_name("x_mm"), space_name("yy"), space_name("rho")
+    ('x', 'y', '')
     """
     found = SPACE_NAME.fullmatch(name)
     if found:

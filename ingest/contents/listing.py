@@ -37,7 +37,7 @@ UNREAD = (RECORD, UNKNOWN)
 # The attributes that describe an array; all others are ignored.
 DESCRIBED_BY = (
     *("units", "unit", "axis", "standard_name", "positive", "long_name", "calendar"),
-    *("bounds", "cell_methods"),
+    *("bounds", "cell_methods", "MATLAB_class"),
 )
 
 

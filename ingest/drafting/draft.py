@@ -34,6 +34,7 @@ from ingest.inferring.inferred_layout import NAME_THE_FOLDER, InferredLayout, no
 from ingest.inferring.listed_halo import listed_halo
 from ingest.inferring.masks import with_fields_called_as_masks
 from ingest.inferring.mesh_order import with_mesh_order
+from ingest.inferring.meshes import with_meshes
 from ingest.inferring.state_paths import with_step_paths
 from ingest.inspecting.folder import look_through
 from ingest.inspecting.folder_contents import FolderContents
@@ -120,7 +121,7 @@ def _layout_and_ghosts(
     """
     cure = _states_of(path, folder) if folder else NAME_THE_FOLDER
     layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1, cure=cure)
-    layout = with_mesh_order(arrays, layout)
+    layout = with_mesh_order(arrays, with_meshes(arrays, layout))
     layout, halo = with_halo(layout, cell_counts(arrays, listed))
     layout = with_face_sides(arrays, with_centres(layout))
     series = (folder.series, folder.variables) if folder else ((), ())

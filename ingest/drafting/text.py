@@ -233,7 +233,8 @@ class DraftText:
         if field.constant or at_rest:
             # With t, a build compares the values in all files.
             in_each = self.folder is not None and self.folder.kind == "states" and TIME not in field.layout
-            yield line("layout", " ".join((TIME, *field.layout) if in_each else field.layout))
+            said = "  # CHECK: with another layout above, another one here" if self.layout.is_open else ""
+            yield line("layout", " ".join((TIME, *field.layout) if in_each else field.layout)) + said
         elif field.layout != self.layout.words:
             # The layout is a comment if a person must decide it.
             comment = "# " if self.layout.is_open else ""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from ingest.contents.listing import ArrayInfo
 from ingest.inferring.inferred_layout import CoordinateLists, Lengths, PlacedArray, Words, is_trajectory
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY
 
 # A longer axis is more likely of cells, a shorter one of components.
 MOST_COMPONENTS = 9
@@ -50,8 +50,8 @@ def orders_of(
     the axes of space and all words.
     """
     seen = set()
-    for axes, words in (*_orders(array, lists), *more):
-        if len(words) == len(array.lengths) and words not in seen and not _is_single(array, words):
+    for axes, words in (*_orders(array, lists), *more, *_with_single_cells(array, lists)):
+        if len(words) == len(array.lengths) and words not in seen and not _is_single(array, words, axes):
             seen.add(words)
             yield AxisOrder(axes, words, _shown(array, words, axes, lists), _usual(array, words, axes, lists))
 
@@ -88,16 +88,38 @@ def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, W
         yield axes, (*lead, *axes[::step])
     for lead, axes, step in product(sweeps, choices, (1, -1)):
         yield axes, (*lead, *axes[::step], TIME)
-    if array.lengths and array.lengths[-1] > 2 * max(array.lengths[:-1], default=0):
+    has_many_last = bool(array.lengths) and array.lengths[-1] > 2 * max(array.lengths[:-1], default=0)
+    if has_many_last or is_of_matlab(array):
         # Samples as MATLAB orders them: HDF5 has the axes of its arrays in reverse.
         for axes in choices:
             yield axes, (TIME, *axes[::-1], TRAJECTORY)
 
 
-def _is_single(array: ArrayInfo, words: Words) -> bool:
-    """Whether an unusual axis of trajectories has the length 1, which is as well a component."""
+def _with_single_cells(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, Words]]:
+    """Yields the orders of an array without its axes of length 1, with the word of a single cell for them."""
+    shape = array.shape or ()
+    if 1 not in shape:
+        return
+    flat = replace(array, shape=tuple(length for length in shape if length > 1))
+    for axes, words in _orders(flat, lists):
+        if len(words) == len(flat.lengths):
+            left = iter(words)
+            yield axes, tuple(SINGLE_CELL if length == 1 else next(left) for length in array.lengths)
+
+
+def _is_single(array: ArrayInfo, words: Words, axes: Words) -> bool:
+    """Whether an axis of space, or an unusual axis of trajectories, has the length 1: it is as well a
+    component.
+    """
     pairs = tuple(zip(words, array.lengths, strict=True))
+    if any(length == 1 and word in axes for word, length in pairs):
+        return True
     return any(length == 1 and is_trajectory(word) for word, length in pairs[words[0] != "n1" :])
+
+
+def is_of_matlab(array: ArrayInfo) -> bool:
+    """Whether MATLAB wrote an array, whose first axis is then the last in HDF5."""
+    return "MATLAB_class" in array.attributes
 
 
 def is_stack(array: ArrayInfo) -> bool:
@@ -139,7 +161,7 @@ def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) 
         # An unusual order needs more evidence.
         score -= 1.0
     elif words[-1] == TRAJECTORY:
-        score -= 0.5
+        score += 1.2 if is_of_matlab(array) else -0.5
     components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
     if components:
         score += _usual_components(array, words, len(axes), components)

@@ -21,7 +21,7 @@ from ingest.formats.arrays import Array, ArrayFile, SlabIndex
 from ingest.formats.natural_sort import steps_in
 from ingest.formats.npz import NpzMember
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
-from ingest.layout import CHANNEL, TIME
+from ingest.layout import CHANNEL, SINGLE_CELL, TIME
 from shards.errors import SourceError
 from shards.schema import Frames
 
@@ -79,13 +79,13 @@ class FrameReader:
                 if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
                     return None
                 at: dict[str, SlabIndex] = dict.fromkeys(self.layout.runs, 0)
-                at[TIME] = 0 if self.states else number
+                at |= {TIME: 0 if self.states else number, SINGLE_CELL: 0}
                 index = [at.get(word, slice(None)) for word in words]
                 values = array.slab(*index).astype(np.float64)
         except SourceError:
             # The list of arrays says what is wrong with this one.
             return None
-        kept = [word for word in words if word != TIME and word not in self.layout.runs]
+        kept = [word for word in words if word not in (TIME, SINGLE_CELL, *self.layout.runs)]
         components = [place for place, word in enumerate(kept) if word == CHANNEL]
         order = [*components, *(kept.index(axis) for axis in self.layout.axes)]
         space = tuple(self.layout.lengths[axis] for axis in self.layout.axes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ingest.contents.axis_names import space_name
 from ingest.contents.listing import ArrayInfo
-from ingest.layout import CHANNEL, TIME, TRAJECTORY, FacesSide, swept_axis
+from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY, FacesSide, swept_axis
 from shards.errors import SourceError
 from shards.program.console import printable
 from shards.schema import Split
@@ -73,8 +73,8 @@ class PlacedArray:
 
     @property
     def lengths(self) -> Lengths:
-        """The lengths of all axes except that of components."""
-        return {word: length for word, length in self._lengths if word != CHANNEL}
+        """The lengths of all axes except those of components and of single cells."""
+        return {word: length for word, length in self._lengths if word not in (CHANNEL, SINGLE_CELL)}
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,13 @@ axis is time, the result is only a proposal.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, combinations, product
 
-from ingest.contents.axis_names import COUNTER_NAME, PARAMETER_NAME, SPACE_NAMES, TIME_NAME, space_name
 from ingest.contents.listing import ArrayInfo
 from ingest.inferring.axis_orders import AxisOrder, length_of, orders_of, with_channels
-from ingest.inferring.fields import component
+from ingest.inferring.coordinate_lists import coordinate_lists, is_third_mesh
 from ingest.inferring.inferred_layout import (
     CoordinateLists,
     InferredLayout,
@@ -27,10 +25,8 @@ from ingest.inferring.inferred_layout import (
 )
 from ingest.inferring.partial_runs import are_named, with_channels_for_runs
 from ingest.inferring.rival_orders import WORST, other_orders, rival_orders
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY
 
-LONGEST_LIST = 10**6
-SPACE = ("x", "y", "z")
 # Attributes that count frames.
 COUNTERS = re.compile(
     r"n_?t|n(um)?_?(frames|steps|timesteps|snapshots|times|outputs)|time_?steps|writes|T", re.IGNORECASE
@@ -44,7 +40,7 @@ def layout_by_lengths(
 
     `numbers` are attributes of the file, and `cells` the lengths of a grid that an attribute states.
     """
-    lists = replace(_lists(usable), cells=cells, volumes=_volumes(usable))
+    lists = replace(coordinate_lists(usable), cells=cells)
     others = [each for each in usable if each not in lists.all and each.lengths]
     best = _most_telling(others, lists)
     if best is None and lists.time is not None and lists.time.size > 1:
@@ -73,12 +69,12 @@ def _orders_to_draft(
 ) -> list[AxisOrder]:
     """The orders that are as likely as each other; the first of them is drafted.
 
-    It is the one with the fewest channels, as it has the fewest fields. Of these, a volume comes first: it is
-    easier to remove an axis than to add one.
+    It is the one with samples last, which MATLAB writes; otherwise the one with the fewest channels, as it
+    has the fewest fields. Of these, a volume comes first: it is easier to remove an axis than to add one.
     """
     orders = sorted(
         (likeliest, *_rivals(model, likeliest, lists, numbers)),
-        key=lambda order: (order.words.count(CHANNEL), -len(order.axes)),
+        key=lambda order: (order.words[-1] != TRAJECTORY, order.words.count(CHANNEL), -len(order.axes)),
     )
     channels = with_channels_for_runs(model, orders[0], others, lists)
     if channels is None or not _time_from(model, channels, lists, numbers):
@@ -95,7 +91,7 @@ def _sorted_by(
     for each in usable:
         if each in lists.all:
             continue
-        words = () if _is_third_mesh(each, lists) else _fit(each, order, lengths)
+        words = () if is_third_mesh(each, lists) else _fit(each, order, lengths)
         if words:
             fields.append(PlacedArray(each, words))
         elif faces := _on_faces(each, order, lengths):
@@ -167,76 +163,6 @@ def _different(orders: list[AxisOrder]) -> list[AxisOrder]:
     return list({each.words: each for each in orders}.values())
 
 
-def _lists(usable: list[ArrayInfo]) -> CoordinateLists:
-    """The lists of coordinates and times, found by their names; columns and meshgrids count as lists."""
-    space: dict[str, ArrayInfo] = {}
-    time = None
-    grids = Counter(each.values for each in usable if space_name(_last_word(each)))
-    lengths = Counter(each.lengths for each in usable)
-
-    for each in usable:
-        last = _last_word(each)
-        if not 1 <= len(each.values) <= 3 or each.size > LONGEST_LIST:
-            continue
-        # T is a temperature if another array has the same shape, or ends with its axes.
-        as_large = len(each.values) > 1 and (lengths[each.lengths] > 1 or _is_a_part(each, usable))
-        is_time = TIME_NAME.fullmatch(each.name) or each.is_dates
-        if is_time and len(each.values) <= 2 and not as_large:
-            if each.size == 1 and not each.pattern:
-                continue
-            if time is None or COUNTER_NAME.fullmatch(time.name) or time.is_dates:
-                time = each
-        elif (
-            space_name(last)
-            and each.size > 1
-            and (len(each.values) < 2 or grids[each.values] > 1 or last in "xyz")
-        ):
-            space.setdefault(space_name(last), each)
-
-    ordered = {axis: space[axis] for axis in sorted(space, key=SPACE_NAMES.index)}
-    # A plane has no third axis, although PLUTO stores its coordinates.
-    meshes = [axis for axis, each in ordered.items() if len(each.values) > 1]
-    for axis in meshes[len(ordered[meshes[0]].values) :] if meshes else []:
-        del ordered[axis]
-    parameters = tuple(each for each in usable if each is not time and _is_parameter(each))
-    return CoordinateLists(ordered if len(space) <= 3 else {}, time, parameters)
-
-
-def _volumes(usable: list[ArrayInfo]) -> frozenset[tuple[int, ...]]:
-    """The shapes of three arrays that are called as the components of one vector along x, y and z."""
-    found: dict[tuple[str, tuple[int, ...]], set[str]] = {}
-    for each in usable:
-        for stem, axis in component(each.name, SPACE):
-            found.setdefault((stem, each.lengths), set()).add(axis)
-    return frozenset(lengths for (_, lengths), axes in found.items() if len(axes) == len(SPACE))
-
-
-def _last_word(each: ArrayInfo) -> str:
-    """The last word of a path; for an array of a split, without the word of the split."""
-    return each.name if each.split_pattern else each.path.rpartition("/")[2]
-
-
-def _is_parameter(each: ArrayInfo) -> bool:
-    """Whether it is a list of numbers that is called by a parameter of the physics, or by runs."""
-    is_list = len(each.values) == 1 and each.size > 1 and not each.pattern and not each.is_dates
-    return is_list and bool(PARAMETER_NAME.fullmatch(each.name))
-
-
-def _is_a_part(each: ArrayInfo, others: list[ArrayInfo]) -> bool:
-    """Whether another array ends with the axes of this one, as u [2, x, y] ends with those of T [x, y]."""
-    axes = len(each.lengths)
-    ends = {other.lengths[-axes:] for other in others if len(other.lengths) > axes}
-    begins = {other.lengths[:axes] for other in others if len(other.lengths) > axes}
-    return each.lengths in ends and each.lengths not in begins
-
-
-def _is_third_mesh(each: ArrayInfo, lists: CoordinateLists) -> bool:
-    """Whether it is the third coordinate of a plane, in the group of the other coordinates."""
-    group = each.path.rpartition("/")[0]
-    meshes = [one.path.rpartition("/")[0] for one in lists.space.values() if len(one.values) > 1]
-    return bool(group) and group in meshes and space_name(each.name) != ""
-
-
 def _most_telling(others: list[ArrayInfo], lists: CoordinateLists) -> tuple[ArrayInfo, AxisOrder] | None:
     """The array with the layout that fits most others, which is not always the largest, and this layout."""
     best = None
@@ -270,7 +196,7 @@ def _fit(array: ArrayInfo, order: AxisOrder, lengths: Lengths) -> Words:
         if array.pattern and fit[0] != TIME:
             continue
         pairs = zip(fit, array.lengths, strict=True)
-        if all(word == CHANNEL or lengths[word] == length for word, length in pairs):
+        if all(word == CHANNEL or {SINGLE_CELL: 1, **lengths}[word] == length for word, length in pairs):
             return fit
 
     return ()

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ingest.contents.listing import ArrayInfo
 from ingest.inferring.axis_orders import AxisOrder, is_stack, orders_of
 from ingest.inferring.inferred_layout import CoordinateLists, Words, is_trajectory
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.layout import CHANNEL, SINGLE_CELL, TIME, TRAJECTORY
 
 # A layout with a lower score is refused.
 WORST = -1.0
@@ -31,7 +31,7 @@ def rival_orders(array: ArrayInfo, chosen: AxisOrder, lists: CoordinateLists) ->
     volumes = [
         each for each in orders if len(each.axes) == 3 and _longest(array, each) == _longest(array, chosen)
     ]
-    return _nearly(chosen, [*alike, *(volumes if may_be_volume else [])])
+    return _nearly(array, chosen, [*alike, *(volumes if may_be_volume else [])])
 
 
 def _longest(array: ArrayInfo, order: AxisOrder) -> int:
@@ -48,7 +48,8 @@ def other_orders(array: ArrayInfo, chosen: AxisOrder, lists: CoordinateLists) ->
     choices = (("x", "y"), ("x", "y", "z"))
     last = [(axes, (*axes, TIME, TRAJECTORY)) for axes in choices]
     last += [(axes, (TIME, *axes[::-1], TRAJECTORY)) for axes in choices]
-    found = _nearly(chosen, orders_of(array, lists, last))
+    orders = (each for each in orders_of(array, lists, last) if SINGLE_CELL not in each.words)
+    found = _nearly(array, chosen, orders)
     return tuple(f'"{" ".join(each.words)}": {meaning(each.words, array.lengths)}' for each in found)
 
 
@@ -61,20 +62,24 @@ def meaning(words: Words, lengths: tuple[int, ...]) -> str:
     names = {CHANNEL: "channels", TIME: "frames"}
     said = []
     for word, length in zip(words, lengths, strict=True):
+        if word == SINGLE_CELL:
+            continue
         name = "trajectories" if is_trajectory(word) else names.get(word)
         said.append(f"{length} {name}" if name else f"{word} {length}")
     return ", ".join(said)
 
 
-def _nearly(chosen: AxisOrder, orders: Iterable[AxisOrder]) -> tuple[AxisOrder, ...]:
+def _nearly(array: ArrayInfo, chosen: AxisOrder, orders: Iterable[AxisOrder]) -> tuple[AxisOrder, ...]:
     """The best four orders of other kinds than the chosen one, whose scores are nearly as high."""
     found: dict[Words, AxisOrder] = {}
     for each in sorted(orders, key=lambda each: -each.score):
-        if each.score > max(WORST, chosen.score - NEARLY) and _kinds(each) != _kinds(chosen):
-            found.setdefault(_kinds(each), each)
+        if each.score > max(WORST, chosen.score - NEARLY) and _kinds(array, each) != _kinds(array, chosen):
+            found.setdefault(_kinds(array, each), each)
     return tuple(found.values())[:4]
 
 
-def _kinds(order: AxisOrder) -> Words:
-    """The words of an order, all axes of space alike."""
-    return tuple("" if word in order.axes else word for word in order.words)
+def _kinds(array: ArrayInfo, order: AxisOrder) -> Words:
+    """The words of an order, all axes of space alike; one channel is as well a single cell."""
+    words = ("" if word in order.axes else word for word in order.words)
+    pairs = zip(words, array.lengths, strict=True)
+    return tuple(SINGLE_CELL if word == CHANNEL and length == 1 else word for word, length in pairs)
