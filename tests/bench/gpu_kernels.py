@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from walrus.model.attention import attend
 from walrus.model.settings import PRESETS
+from walrus.model.walrus import Walrus
 from walrus.training.compiled_blocks import PassShape, warm_up
 from walrus.training.muon import matrices_and_others, update_matrices
 
@@ -41,31 +42,42 @@ WAYS = {
 
 
 def profile(session: Session) -> dict[str, Any]:
-    """Where the time of one compiled step goes, by kernels; the rest of its duration the card is idle.
+    """Where the time of a step goes, by kernels: the 2D one as it is, then both compiled.
 
-    The duration is that of steps without the profiler, which slows the host.
+    The first row is there also where nothing can be compiled, and shows what compiling changes.
     """
-    rows: Rows = []
     model = session.network(replace(session.large, checkpoint_every=2))
+    rows: Rows = []
+
+    def add(kind: str, blocks: str) -> None:
+        rows.append({"micro-batch": kind, "blocks": blocks} | _spent(session, model, kind, blocks))
+        write(session, "profile", {"rows": rows})
+        session.free()
+
+    add("plane", "eager")
     if not session.rehearse:
         compile_network(session, model)
     for kind in session.batches:
-        work = training_step(session, model, kind)
-        whole = session.seconds(work, 2)
-        trace = traced(session, work)
-        trace.export_chrome_trace(str(session.out / f"step-{kind}.json.gz"))
-        ran = list(kernels(session, trace))
-        spent = dict.fromkeys([*KINDS, "other"], 0.0)
-        for kernel in ran:
-            spent[_group(kernel.name)] += kernel.seconds
-        shares = {f"{group} %": 100 * seconds / whole for group, seconds in spent.items()}
-        # Kernels that run side by side count once.
-        idle = 100 * (1 - busy_seconds(ran) / whole)
-        rows.append({"micro-batch": kind, "s": whole} | shares | {"idle %": idle})
-        write(session, "profile", {"rows": rows})
-        del work
-        session.free()
+        add(kind, "compiled")
     return {"rows": rows}
+
+
+def _spent(session: Session, model: Walrus, kind: str, blocks: str) -> dict[str, float]:
+    """Seconds of a step, and the share of each kind of kernels; the rest of its time the card is idle.
+
+    The duration is that of steps without the profiler, which slows the host.
+    """
+    work = training_step(session, model, kind)
+    whole = session.seconds(work, 2)
+    trace = traced(session, work)
+    trace.export_chrome_trace(str(session.out / f"step-{kind}-{blocks}.json.gz"))
+    ran = list(kernels(session, trace))
+    spent = dict.fromkeys([*KINDS, "other"], 0.0)
+    for kernel in ran:
+        spent[_group(kernel.name)] += kernel.seconds
+    shares = {f"{group} %": 100 * seconds / whole for group, seconds in spent.items()}
+    # Kernels that run side by side count once.
+    return {"s": whole} | shares | {"idle %": 100 * (1 - busy_seconds(ran) / whole)}
 
 
 def _group(name: str) -> str:

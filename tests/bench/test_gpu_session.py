@@ -83,7 +83,8 @@ def test_a_session_on_a_gpu_is_rehearsed_on_the_cpu(tmp_path, monkeypatch):
         assert [row["micro-batch"] for row in found[stage]] == ["plane", "volume"]
         assert all(math.isfinite(row["s"]) for row in found[stage])
     assert all(0 < row["GB/s"] < math.inf for row in found["checkpoint"])
-    assert (tmp_path / "step-plane.json.gz").stat().st_size > 1000
+    assert [row["blocks"] for row in found["profile"]] == ["eager", "compiled", "compiled"]
+    assert (tmp_path / "step-plane-eager.json.gz").stat().st_size > 1000
 
 
 def test_a_stage_that_fails_is_named_and_the_others_go_on(tmp_path):
