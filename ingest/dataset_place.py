@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ingest.catalogue import find_recipe
 from ingest.recipe import Recipe
 from shards.errors import SettingsError
+from shards.files import datasets_in, name_one
 from shards.remote import Root, is_remote
 from shards.urls import below
 
@@ -34,7 +35,12 @@ def dataset_place(dataset: str, root: Root | None) -> tuple[Root, str]:
 
     parts = urlsplit(dataset) if is_remote(dataset) else None
     above, _, name = (parts.path if parts else dataset).rstrip("/").rpartition("/")
-    if dataset.endswith(".toml") or not (above and name):
+    if dataset.endswith(".toml"):
+        raise SettingsError(f"{dataset}: has no root; add the folder of the datasets: --root ROOT")
+    if not (above and name):
+        inside = [] if parts else datasets_in(Path(dataset))
+        if inside:
+            raise SettingsError(name_one(Path(dataset), inside))
         raise SettingsError(f"{dataset}: has no root; give ROOT/NAME, or NAME --root ROOT")
     if parts is None:
         return above, name

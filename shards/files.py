@@ -66,11 +66,7 @@ class LocalFiles:
         except ShardError:
             raise
         except FileNotFoundError as error:
-            state = "is not finished" if self.folder.is_dir() else "does not exist"
-            raise ShardError(
-                f"{self.folder}: the dataset {state} (no {path}); run walrus-ingest build"
-                f"{did_you_mean(self.folder.name, _built_next_to(self.folder))}"
-            ) from error
+            raise ShardError(_absent(self.folder, path)) from error
         except OSError as error:
             raise ShardError(f"{self.where(path)}: cannot be read ({error.strerror})") from error
 
@@ -90,9 +86,29 @@ class LocalFiles:
         return "run walrus-ingest verify"
 
 
-def _built_next_to(folder: Path) -> list[str]:
-    """The names of the other datasets in the same root."""
-    return sorted(each.parent.name for each in folder.parent.glob("*/index.json") if each.parent != folder)
+def datasets_in(root: Path) -> list[str]:
+    """The names of the finished datasets in a folder; none if it does not exist."""
+    return sorted(each.parent.name for each in root.glob("*/index.json"))
+
+
+def name_one(root: Path, names: list[str]) -> str:
+    """What to do where a root was named in place of one of its datasets."""
+    return f"{root}: holds the datasets {', '.join(names)}; name one of them, such as {root / names[0]}"
+
+
+def _absent(folder: Path, path: str) -> str:
+    """Why a folder has no such document, and what to do."""
+    if folder.is_dir():
+        if inside := datasets_in(folder):
+            return name_one(folder, inside)
+        if not any((folder / each).exists() for each in ("parts", "card.json", "index.json")):
+            return f"{folder}: is no dataset (no {path}); name a folder that walrus-ingest build wrote"
+    state = "is not finished" if folder.is_dir() else "does not exist"
+    others = [each for each in datasets_in(folder.parent) if each != folder.name]
+    return (
+        f"{folder}: the dataset {state} (no {path}); run walrus-ingest build"
+        f"{did_you_mean(folder.name, others)}"
+    )
 
 
 def require_size(length: int, where: str) -> None:

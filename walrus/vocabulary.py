@@ -51,8 +51,9 @@ class Vocabulary:
             return self.names.index(name)
         near = difflib.get_close_matches(name, self.names[3:], n=1, cutoff=0)
         raise MismatchError(
-            f"vocabulary: no channel {name} among {len(self) - 3}; nearest is {near[0] if near else 'none'}; "
-            "rename the field, or extend the vocabulary"
+            f"{name}: the model does not know this channel; the nearest of its {len(self) - 3} is "
+            f"{near[0] if near else 'none'}; fine-tune it on the dataset (walrus-finetune), or rename the "
+            "field in the recipe"
         )
 
 

@@ -45,7 +45,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 def open_unchecked(path: Path) -> Iterator[h5py.File]:
     """Opens a file that may point outside itself; callers must read nothing that `outside_data` lists."""
     if not isinstance(path, RemotePath) and not path.is_file():
-        raise SourceError(f"{path}: not a file; expected an HDF5 file; check the path")
+        found = "not a file; expected an HDF5 file" if path.exists() else "there is no such file or folder"
+        raise SourceError(f"{path}: {found}; check the path")
     content = RemoteStream(path) if isinstance(path, RemotePath) else path
     try:
         file = h5py.File(content, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)

@@ -28,13 +28,23 @@ def test_folders_and_urls_are_cut_at_the_name(dataset, root, expected):
     ("dataset", "root", "words"),
     [
         ("flow", None, "has no root"),
-        ("a/flow.toml", None, "has no root"),
+        ("a/flow.toml", None, "has no root; add the folder of the datasets: --root ROOT"),
         ("data/flow", "data", "holds a root"),
     ],
 )
 def test_a_root_is_given_once(dataset, root, words):
     with pytest.raises(SettingsError, match=words):
         dataset_place(dataset, root)
+
+
+def test_a_root_in_place_of_a_dataset_is_told_with_what_it_holds(tmp_path, monkeypatch):
+    (tmp_path / "root" / "flow").mkdir(parents=True)
+    (tmp_path / "root" / "flow" / "index.json").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        SettingsError, match="root: holds the datasets flow; name one of them, such as root/flow"
+    ):
+        dataset_place("root", None)
 
 
 def test_a_dataset_of_one_s_own_is_named_by_its_folder_once_it_is_built(good, build, command, tmp_path):

@@ -284,6 +284,8 @@ def test_what_only_has_the_name_of_a_file_is_left_out(told, tmp_path, kind):
         assert (code, len(lines)) == (3, 1)
         return
     found = "not a file; expected an HDF5 file; check the path"
+    if kind == "nowhere":
+        found = "there is no such file or folder; check the path"
     if kind == "loop":
         found = "cannot be read (Too many levels of symbolic links); make it readable, or remove it"
     assert (code, lines) == (3, [f"left out: b.h5: {found}"])

@@ -111,6 +111,16 @@ def test_a_frame_that_is_not_there_is_told_with_those_that_are(dataset, frame):
         physical(dataset, dataset.entries("valid")[0], [frame])
 
 
+def test_a_root_or_another_folder_in_place_of_a_dataset_is_told(folder, tmp_path):
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(
+        ShardError, match=f"holds the datasets {folder.name}; name one of them, such as {folder}"
+    ):
+        Dataset(folder.parent)
+    with pytest.raises(ShardError, match=r"is no dataset \(no index\.json\); name a folder that"):
+        Dataset(tmp_path / "plain")
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [

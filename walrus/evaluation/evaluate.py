@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from shards.counted import counted
 from shards.drawing.even_choice import evenly_chosen
 from shards.drawing.plane import views_of
 from shards.errors import MismatchError
@@ -84,10 +85,14 @@ class Evaluation:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences on fields without a score, and on forecasts that left the range of the data or
-        stopped.
+        """Sentences on rollouts that begin elsewhere than was asked, on fields without a score, and on
+        forecasts that left the range of the data or stopped.
         """
-        return (*_uniform_fields(self.channels, self.trajectories), *_unstable_fields(self.trajectories))
+        return (
+            *_other_starts(self.protocol, self.trajectories),
+            *_uniform_fields(self.channels, self.trajectories),
+            *_unstable_fields(self.trajectories),
+        )
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -122,6 +127,18 @@ def evaluate(
         trajectories=tuple(trajectories),
         recordings=recordings,
     )
+
+
+def _other_starts(protocol: ForecastProtocol, trajectories: Sequence[TrajectoryErrors]) -> list[str]:
+    """A sentence if rollouts do not begin at the frame that was asked for."""
+    others = [each for each in trajectories if each.start != protocol.start]
+    if not others:
+        return []
+    history = protocol.history
+    return [
+        f"{len(others)} of {counted(len(trajectories), 'rollout')} did not begin at frame {protocol.start} "
+        f"but at frame {history}, right after the history: --start takes a frame from {history} to the last"
+    ]
 
 
 def _uniform_fields(channels: Sequence[str], trajectories: Sequence[TrajectoryErrors]) -> list[str]:

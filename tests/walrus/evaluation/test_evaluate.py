@@ -173,6 +173,10 @@ def test_fewer_windows_at_once_change_nothing_without_jitter(root, lively):
 def test_a_start_beyond_the_trajectory_falls_back_to_the_history(root, still):
     judged = evaluate(still, Dataset(root / "MHD_64"), ForecastProtocol(history=3))
     assert judged.starts == (3,)
+    assert judged.remarks[0] == (
+        "1 of 1 rollout did not begin at frame 17 but at frame 3, right after the history: "
+        "--start takes a frame from 3 to the last"
+    )
     assert judged.trajectories[0].rollout_FMTC.shape[2] == 9
 
 
