@@ -24,6 +24,7 @@ from shards.program.console import (
     local,
     one_line_errors,
     print_text,
+    say,
 )
 
 app = application("Adapt a trained Walrus to one dataset.")
@@ -66,7 +67,13 @@ def command(
     samples: Annotated[
         str, typer.Option(help="Number of windows to train on, such as 2000 or 500k.")
     ] = "500k",
-    recipe: Annotated[str, typer.Option(help="finetune, finetune-published, or a .toml file.")] = "finetune",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="finetune-tiny, finetune, finetune-published, or a .toml file.",
+            show_default="finetune-tiny for a base narrower than `small`, otherwise finetune",
+        ),
+    ] = "",
     ranks: Ranks = 1,
     assignments: Assignments = None,
     allow: Allow = None,
@@ -80,11 +87,13 @@ def command(
         count = count_of(samples)
 
         from ingest.dataset_place import dataset_place
-        from pipelines.finetuning import finetune
+        from pipelines.finetuning import finetune, load_base, recipe_for
         from pipelines.model_card import CARD
         from pipelines.recipe import find_run_recipe
         from pipelines.train_and_evaluate import print_scores
 
+        recipe = recipe or recipe_for(load_base(base))
+        say(f"recipe {recipe}")
         template = find_run_recipe(recipe, tuple(assignments or ()))
         where, name = dataset_place(dataset, root)
         scores = finetune(

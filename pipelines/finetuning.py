@@ -21,7 +21,7 @@ from shards.schema import SPLITS, Schema
 from walrus.checkpoint import ModelDescription, load_description
 from walrus.evaluation.score_tables import TaskScores
 from walrus.model.cost import cost_of
-from walrus.model.settings import ModelSettings
+from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
 from walrus.training.fit_memory import TrainingLoad, fits, fitted, in_words, machine_memory, step_footprint
@@ -82,6 +82,14 @@ def finetune(
     if scores:
         write_card(out, recipe, [opened.card], scores, (base.name, description))
     return scores
+
+
+def recipe_for(base: ModelDescription) -> str:
+    """The name of the run recipe that suits the width of this base model.
+
+    Source: docs/decisions/0194-fine-tuning-narrow-networks.md.
+    """
+    return "finetune-tiny" if base.model.hidden < PRESETS["small"].hidden else "finetune"
 
 
 def load_base(base: Path) -> ModelDescription:

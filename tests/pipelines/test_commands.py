@@ -121,6 +121,7 @@ def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
     where = ("cns2d", "--root", folder / "data")
     done = forked("finetune", *where, "--from", base, "--out", tuned, "--samples", 12, *QUICK, "--keep-state")
     assert done.returncode == 0, done.stderr
+    assert "recipe finetune-tiny" in done.stderr
     assert "cns2d" in done.stdout
     assert "licence of the data: MIT" in (tuned / "README.md").read_text()
     assert json.loads((tuned / "validation.jsonl").read_text())["step"] == 3

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from pipelines.finetune import count_of
-from pipelines.finetuning import check_fit, finetune_recipe, fit_memory, load_base
+from pipelines.finetuning import check_fit, finetune_recipe, fit_memory, load_base, recipe_for
 from pipelines.model_card import model_card
 from pipelines.recipe import find_run_recipe
 from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
 from walrus.checkpoint import ModelDescription
-from walrus.model.settings import ModelSettings
+from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.training.fit_memory import TrainingLoad
 from walrus.vocabulary import PUBLISHED
@@ -55,6 +55,27 @@ def test_the_default_recipe_keeps_history_jitter_and_eps_of_its_base(flow):
     assert chosen.schedule.steps == 204_000 / 4
     assert chosen.training.normalise == "sample"
     assert chosen.early_stopping.every == 500
+
+
+def test_a_narrow_base_is_fine_tuned_by_a_recipe_of_its_own(flow):
+    assert recipe_for(BASE) == recipe_for(replace(BASE, model=PRESETS["tiny"])) == "finetune-tiny"
+    assert recipe_for(replace(BASE, model=PRESETS["small"])) == "finetune"
+    assert recipe_for(replace(BASE, model=PRESETS["walrus"])) == "finetune"
+
+
+def test_the_recipe_of_a_narrow_base_differs_in_rate_optimiser_and_rotations(flow):
+    narrow, wide = recipe("finetune-tiny", flow), recipe("finetune", flow)
+    assert (narrow.schedule.rate, narrow.engine.optimizer, narrow.stream.rotate) == (
+        2e-3,
+        "muon",
+        "half turns",
+    )
+    assert wide == replace(
+        narrow,
+        stream=replace(narrow.stream, rotate=False),
+        schedule=replace(narrow.schedule, rate=1e-4),
+        engine=replace(narrow.engine, optimizer="adamw"),
+    )
 
 
 def test_the_published_recipe_is_as_published(flow):
