@@ -133,13 +133,16 @@ def _held_in_shard(array: Any, span: tuple[int, ...], contents: StoreContents, k
     if entries is None:
         return math.prod(span)
     inside = entries[tuple(map(slice, span))]
-    # A chunk of length 0 is read as absent too.
-    return int(np.count_nonzero((inside[..., 0] != MISSING) & (inside[..., 1] > 0)))
+    return int(np.count_nonzero(inside[..., 0] != MISSING))
 
 
 def _shard_is_whole(array: Any, contents: StoreContents, key: str) -> bool:
     entries, length = _shard_index(array, contents, key)
-    return entries is not None and end_within(entries.reshape(-1, 2), length)
+    if entries is None:
+        return False
+    # A chunk of length 0 is the fill value in zarr 3.1, and an error in zarr 3.4.
+    without_bytes = (entries[..., 0] != MISSING) & (entries[..., 1] == 0)
+    return not without_bytes.any() and end_within(entries.reshape(-1, 2), length)
 
 
 def _shard_index(array: Any, contents: StoreContents, key: str) -> tuple[npt.NDArray[np.uint64] | None, int]:
