@@ -7,23 +7,47 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from ingest.contents.axis_names import space_name
 from ingest.contents.combined_files import open_combined
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.numbered_arrays import HOLE, NumberedArrays
+from ingest.formats.arrays import ArrayFile, whole
 from ingest.name_pattern import NamePattern
 
+# Larger arrays are not read for a draft.
+LARGEST = 10**7
 _NUMBER = re.compile(r"\d+")
 
 
 def with_step_paths(
     listed: tuple[ArrayInfo, ...], states: tuple[tuple[Path, ...], ...], variables: tuple[str, ...]
 ) -> tuple[ArrayInfo, ...]:
-    """The arrays of the first of these files, with `{step}` in paths that have another number in the last."""
+    """The arrays of the first of these files, with `{step}` in paths that have another number in the last.
+
+    What is called as a coordinate, but has other values in the last file, is a field: theta, a temperature.
+    """
     if len(states) < 2:
         return listed
-    with open_combined(states[-1], variables) as last:
+    with open_combined(states[0], variables) as first, open_combined(states[-1], variables) as last:
         names = frozenset(last.names())
-    return tuple(_with_step(each, names, len(states)) for each in listed)
+        return tuple(
+            replace(each, pattern=each.path, steps=len(states))
+            if _changes(each, first, last, names)
+            else _with_step(each, names, len(states))
+            for each in listed
+        )
+
+
+def _changes(each: ArrayInfo, first: ArrayFile, last: ArrayFile, names: Collection[str]) -> bool:
+    """Whether an array in a group is called as a coordinate, and differs between two files."""
+    if "/" not in each.path or each.pattern or each.fault or each.path not in names:
+        return False
+    if len(each.values) < 2 or not space_name(each.name) or each.size > LARGEST:
+        return False
+    one, other = whole(first.array(each.path)), whole(last.array(each.path))
+    return not np.array_equal(one, other, equal_nan=True)
 
 
 def _with_step(each: ArrayInfo, names: Collection[str], states: int) -> ArrayInfo:

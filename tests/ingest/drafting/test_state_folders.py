@@ -61,6 +61,15 @@ def test_a_field_that_is_equal_in_every_file_is_drafted_as_constant(tmp_path):
     np.testing.assert_array_equal(static[0], P[0])
 
 
+def test_a_temperature_that_is_called_as_an_angle_is_no_constant_field(tmp_path):
+    for k in range(T):
+        cells = {"mesh/x": CENTRES_X, "mesh/y": CENTRES_Y}
+        write_hdf5(tmp_path / f"out_{k:04d}.h5", {"flow/u": U[k], "flow/theta": P[k], **cells}, time=TIME[k])
+    recipe, _, frames, _, _ = opened(tmp_path)
+    assert [(field.name, field.constant) for field in recipe.fields] == [("theta", False), ("u", False)]
+    np.testing.assert_array_equal(frames, np.stack([P, U], axis=1))
+
+
 def test_flash_says_when_a_state_is_and_where_the_grid_ends_in_its_tables(tmp_path):
     for k in range(T):
         # Two blocks next to each other along x, of 9 by 7 cells each.
