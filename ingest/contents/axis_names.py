@@ -65,6 +65,13 @@ TIME_UNITS = {
 # Names that libraries give to dimensions without a name.
 UNNAMED = re.compile(r"|(phony_)?dim_?\d+|fakedim\d+|axis_?\d+|[0-9.]+", re.IGNORECASE)
 
+# A unit in brackets behind a name: x [m], u (m/s).
+_UNIT = (
+    r"(?:[kMGcdmµμunp]?(?:m|s|g|Pa|J|W|N|V|A|Hz|eV|T|bar|mol|L)|K|°?C|deg[CF]?|rad|min|h|hours?|d|days?"
+    r"|yr|years?|%|psu|ft|au|pc|met(?:er|re)s?|seconds?|degrees?)"
+)
+_IN_BRACKETS = re.compile(rf"\s*[\[(]((?:1/)?{_UNIT}(?:[ */·^+-]*(?:{_UNIT}|\d+))*)[\])]$")
+
 SPACE_NAMES = (
     *("x", "y", "z", "r", "log_r", "theta", "phi"),
     *("lev", "level", "plev", "depth", "altitude", "lat", "latitude", "lon", "longitude"),
@@ -184,12 +191,27 @@ def letter(axis: str) -> str:
     return next((word for word, pattern in _LETTERS if pattern.fullmatch(axis)), "")
 
 
+def without_unit(name: str) -> str:
+    """A name without the unit in brackets behind it.
+
+    >>> without_unit("x [m]"), without_unit("u (m/s)"), without_unit("run (old)"), without_unit("data[0]")
+    ('x', 'u', 'run (old)', 'data[0]')
+    """
+    return _IN_BRACKETS.sub("", name)
+
+
 def unit_in_name(name: str) -> str:
-    """The unit behind the name of a coordinate or of a time; empty if there is none.
+    """The unit in brackets behind a name, or that behind the name of a coordinate or of a time; empty if
+    there is none.
 
     >>> unit_in_name("x_mm"), unit_in_name("lat_deg"), unit_in_name("time_ms"), unit_in_name("u_m")
     ('mm', 'deg', 'ms', '')
+    >>> unit_in_name("u (m/s)"), unit_in_name("rho [kg m^-3]")
+    ('m/s', 'kg m^-3')
     """
+    bracketed = _IN_BRACKETS.search(name)
+    if bracketed:
+        return bracketed[1]
     space, time = SPACE_NAME.fullmatch(name), TIME_NAME.fullmatch(name)
     return (space and space["length"]) or (time and time["duration"]) or ""
 
@@ -211,6 +233,7 @@ def space_name(name: str) -> str:
     >>> space_name("x_mm"), space_name("yy"), space_name("rho")
     ('x', 'y', '')
     """
+    name = without_unit(name)
     found = SPACE_NAME.fullmatch(name)
     if found:
         return found[1].lower()

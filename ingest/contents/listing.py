@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ingest.contents.axis_names import unit_in_name
+from ingest.contents.axis_names import unit_in_name, without_unit
 from ingest.contents.channel_names import channel_names, lists_names
 from ingest.contents.numbered_arrays import find_numbered_arrays
 from ingest.contents.run_groups import groups_above, groups_of_runs, in_each_run
@@ -110,6 +110,7 @@ class ArrayInfo:
         """
         # Carpet: HYDROBASE::rho it={step} tl=0.
         plain = re.sub(r"\w+::| it={step}.*", "", self.pattern or self.split_pattern or self.path)
+        plain = without_unit(plain)
         words = [re.sub(r"[-_.]?{(step|split)}[-_.]?", "", word) for word in plain.split("/")]
         words = [word for word in words if word and not re.fullmatch(r"\d+|[123]D", word)]
         # pyro and others keep each field in a group with one array `data`.
@@ -123,7 +124,8 @@ class ArrayInfo:
     @property
     def unit(self) -> str:
         """The unit in the file, with the calendar if that is not ours; "1" is none. `x_mm` is in mm."""
-        said = self.attributes.get("units", "") or self.attributes.get("unit", "") or unit_in_name(self.name)
+        said = self.attributes.get("units", "") or self.attributes.get("unit", "")
+        said = said or unit_in_name(self.path) or unit_in_name(self.name)
         calendar = self.attributes.get("calendar", "").lower()
         if " since " in said and calendar not in OUR_CALENDARS:
             return f"{said.strip()}, {calendar} calendar"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from ingest.contents.axis_names import TIME_NAME, space_name
+from ingest.contents.axis_names import TIME_NAME, space_name, unit_in_name
 from ingest.contents.numbered_arrays import RUN_WORD
 from ingest.contents.parameters import states_parameter
 from shards.schema import split_called
@@ -26,6 +26,8 @@ def groups_of_runs(names: tuple[str, ...], *, of_one_state: bool = False) -> tup
         above, _, last = group.rpartition("/")
         # Groups of coordinates (such as cells and nodes) are not runs, and a split holds many runs.
         is_apart = split_called(last) is not None or all(space_name(name) for name in inner)
+        # HDF5 makes a group of a unit with a slash: u (m/s).
+        is_apart = is_apart or any(unit_in_name(f"{group}/{name}") for name in inner if ")" in name)
         if not is_apart and ((not above and not of_one_state) or _is_numbered_run(last, inner)):
             alike.setdefault((above, inner), []).append(group)
     firsts: dict[str, int] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,14 @@ import numpy as np
 
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.number_lists import NEXT_TO_IT, Values, even, one_way, span, values_of
+from ingest.drafting.other_files import differing_numbers
+from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
+from ingest.formats.run_files import RunFiles
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.mesh_order import meshgrid
 from ingest.inferring.periodicity import EndComparison, axis_ends
-from ingest.inferring.stated_ends import stated_ends
+from ingest.inferring.stated_ends import Held, numbers_of_grid, stated_ends
 from shards.errors import SourceError
 from shards.program.console import printable
 
@@ -26,6 +29,8 @@ class AxisLines(FileLines):
     """The lines of the tables [coordinates] and [boundaries], and of the cells to cut."""
 
     ghosts: GhostCells
+    side_numbers: tuple[SideNumber, ...] = ()
+    runs: Sequence[RunFiles] = ()
 
     def coordinates(self) -> list[str]:
         """A rule per axis; a comment if the file does not state the cells."""
@@ -127,11 +132,22 @@ class AxisLines(FileLines):
 
     def _by_ends(self, axis: str) -> str:
         """The rule for cells of equal width between ends that attributes state; empty if none do."""
-        ends = stated_ends(self.arrays, self.layout.variable[0].array, axis)
+        lower, upper = self.ghosts.cells.get(axis, (0, 0))
+        ends = stated_ends(self._numbers_of_grid, axis, self.layout.lengths[axis] - lower - upper)
         if ends is None:
             return ""
         rule = inline_table(axis, {"lower": ends.lower, "upper": ends.upper})
+        if differing_numbers(ends.places, self.runs, self.side_numbers):
+            said = "runs differ in it, and a dataset has one grid: write a recipe for each"
+            return f"# {rule}  # CHECK: from {printable(ends.words)}; {said}"
         return f"{rule}  # CHECK: the ends of the cells, from {printable(ends.words)}"
+
+    @cached_property
+    def _numbers_of_grid(self) -> list[Held]:
+        """The numbers that may describe the grid: in the file, then next to it."""
+        beside = {each.name.lower(): (each.place, each.value) for each in self.side_numbers if not each.lacks}
+        of_file = numbers_of_grid(self.arrays, self.layout.variable[0].array, self.layout.scalars)
+        return [*of_file, beside]
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:
         """Whether a list has one row per trajectory."""

@@ -28,7 +28,7 @@ from ingest.inferring.face_sides import with_face_sides
 from ingest.inferring.fields import draft_fields
 from ingest.inferring.frames import FrameReader
 from ingest.inferring.ghost_cells import GhostCells, ghost_cells
-from ingest.inferring.halo import cell_counts, with_centres, with_halo
+from ingest.inferring.halo import cell_counts, with_centres, with_counted_axes, with_halo
 from ingest.inferring.infer import infer_layout
 from ingest.inferring.inferred_layout import NAME_THE_FOLDER, InferredLayout, no_field
 from ingest.inferring.listed_halo import listed_halo
@@ -122,7 +122,8 @@ def _layout_and_ghosts(
     cure = _states_of(path, folder) if folder else NAME_THE_FOLDER
     layout = infer_layout(arrays, listed, str(path), folder.states if folder else 1, cure=cure)
     layout = with_mesh_order(arrays, with_meshes(arrays, layout))
-    layout, halo = with_halo(layout, cell_counts(arrays, listed))
+    counts = cell_counts(arrays, listed)
+    layout, halo = with_halo(with_counted_axes(layout, counts), counts)
     layout = with_face_sides(arrays, with_centres(layout))
     series = (folder.series, folder.variables) if folder else ((), ())
     layout = with_fields_called_as_masks(layout, FrameReader(arrays, layout, *series))

@@ -32,6 +32,9 @@ NO_PARAMETERS = (
     *(".sqlite", ".lock", ".diff", ".patch"),
 )
 NO_PARAMETERS_NAMED = ("readme", "readme.txt", "license", "license.txt", "makefile", "dockerfile")
+# Folders next to the data in which programs keep what they were started with; of Hydra, one file.
+CONFIG_FOLDER = re.compile(r"conf(ig(uration)?s?)?|inputs?|param(eter)?s?|settings?|setup", re.IGNORECASE)
+HYDRA = ".hydra/config.yaml"
 # A line that is in each of our recipes, but not in a file of parameters.
 RECIPE = re.compile(rb'^source\s*=\s*"', re.MULTILINE)
 # How many bytes show whether a file is text.
@@ -93,13 +96,13 @@ def side_paths(runs: list[RunFiles], pattern: str) -> Iterator[SidePath]:
         of_one = len(having) == 1 < len(runs)
         if of_one and names_parts(form):
             # It may be called by a run, or be a table of all runs.
-            form = having[0][1].name
+            form = f"{form.rpartition('/')[0]}/{having[0][1].name}".removeprefix("/")
             having = _having(runs, form, pattern, texts)
         paths = {path for _, path in having}
         if not paths or paths <= taken:
             continue
         taken |= paths
-        alike = Counter(_without_digits(name) for name in texts[having[0][1].parent])
+        alike = Counter(_without_digits(name) for name in texts.get(having[0][1].parent, {}))
         reason = ""
         if of_one:
             reason = f"next to 1 of {len(runs)} runs"
@@ -155,7 +158,20 @@ def _text_files(folder: Path) -> dict[str, Path]:
     except OSError:
         return {}
     names = {path.name for path in entries}
-    return {path.name: path for path in entries if not _is_own(path.name, names) and _is_text(path)}
+    found = {path.name: path for path in entries if not _is_own(path.name, names) and _is_text(path)}
+    for path in _in_folders(entries):
+        found[path.relative_to(folder).as_posix()] = path
+    return found
+
+
+def _in_folders(entries: list[Path]) -> Iterator[Path]:
+    """Yields the files with parameters in folders of a program next to the data."""
+    for folder in entries:
+        if folder.name == ".hydra" and (folder.parent / HYDRA).is_file():
+            yield folder.parent / HYDRA
+        elif CONFIG_FOLDER.fullmatch(folder.name) and folder.is_dir():
+            files = sorted(islice(folder.iterdir(), MOST_FILES))
+            yield from (path for path in files if path.suffix.lower() in SUFFIXES and _is_text(path))
 
 
 def _is_own(name: str, others: set[str]) -> bool:

@@ -69,7 +69,7 @@ class DraftText:
     def text(self) -> str:
         """The TOML text."""
         fields = draft_fields(self.layout)
-        axes = AxisLines(self._reader, self.ghosts)
+        axes = AxisLines(self._reader, self.ghosts, self.side.numbers, self.runs)
         times = TimeLines(self._reader, self.folder, self.side.numbers, self.runs)
         of_times = times.lines()
         lines = [*self._head(), *axes.crop(), *axes.domain(), *of_times]

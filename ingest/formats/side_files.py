@@ -20,7 +20,8 @@ from shards.errors import SourceError
 
 # How many folders of a path in a table are looked at.
 DEEPEST = 16
-_PLACE = re.compile(r"([^/#]+\.(?:csv|tsv|json|toml|ya?ml|nml))#(.+)")
+# A file next to the data, or in a folder next to them.
+_PLACE = re.compile(r"((?:(?!\.\.?/)[^/#]+/)?[^/#]+\.(?:csv|tsv|json|toml|ya?ml|nml))#(.+)")
 # The row of a table by a cell of it, such as [file=a.h5].
 _ROW = re.compile(r"\[([^\[\]=]+)=([^\[\]]*)\]")
 
@@ -30,6 +31,8 @@ def split_side_file(place: str) -> tuple[str, str] | None:
 
     >>> split_side_file("params.json#physics.nu"), split_side_file("#refs#/nu")
     (('params.json', 'physics.nu'), None)
+    >>> split_side_file(".hydra/config.yaml#nu"), split_side_file("../config.yaml#nu")
+    (('.hydra/config.yaml', 'nu'), None)
     """
     found = _PLACE.fullmatch(place)
     return (found[1], found[2]) if found else None

@@ -12,6 +12,7 @@ from ingest.contents.axis_names import (
     TIME_NAME,
     are_of_tensor,
     space_name,
+    without_unit,
 )
 from ingest.contents.listing import ArrayInfo
 from ingest.inferring.fields import component
@@ -79,7 +80,7 @@ def _volumes(usable: list[ArrayInfo]) -> frozenset[tuple[int, ...]]:
 
 def _last_word(each: ArrayInfo) -> str:
     """The last word of a path; for an array of a split, without the word of the split."""
-    return each.name if each.split_pattern else each.path.rpartition("/")[2]
+    return each.name if each.split_pattern else without_unit(each.path).rpartition("/")[2]
 
 
 def _is_parameter(each: ArrayInfo) -> bool:

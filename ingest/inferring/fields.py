@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ingest.contents.axis_names import SPACE_NAME, letter
+from ingest.contents.axis_names import SPACE_NAME, letter, without_unit
 from ingest.inferring.axis_orders import STACKS
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray, Words
 from ingest.inferring.masks import is_mask
@@ -165,7 +165,7 @@ def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[Draf
         if each.channels != 1 or (each.constant and SPACE_NAME.fullmatch(each.array.name)):
             continue
         # An array `data` alone in a group has the name of the group.
-        group = each.array.stored.removesuffix("/data").rpartition("/")[0]
+        group = without_unit(each.array.stored).removesuffix("/data").rpartition("/")[0]
         for stem, axis in component(each.array.name, layout.axes):
             key = (stem, each.words, each.array.unit, group if stem in VECTORS else "")
             groups.setdefault(key, {}).setdefault(axis, each)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import permutations
 
 from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.formats.arrays import ArrayFile, only_number
@@ -15,7 +16,7 @@ Halo = dict[str, tuple[int, int]]
 
 
 def cell_counts(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, float]:
-    """The numbers such as `grid/Nx` and `grid/Hx`, in arrays or attributes, by their last word."""
+    """The numbers such as `grid/Nx`, `grid/Hx` and `nx`, in arrays or attributes, by their last word."""
     found = {name: value for name, value in root_numbers(arrays).items() if _is_count(name)}
     for each in listed:
         last = each.path.rpartition("/")[2]
@@ -28,7 +29,7 @@ def cell_counts(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> dict[str, f
 
 
 def _is_count(name: str) -> bool:
-    return re.fullmatch("[NH][xyz]", name) is not None
+    return re.fullmatch("[NnH]_?[xyz]", name) is not None
 
 
 def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[InferredLayout, Halo]:
@@ -52,6 +53,23 @@ def with_halo(layout: InferredLayout, counts: Mapping[str, float]) -> tuple[Infe
             }
 
     return layout, {}
+
+
+def with_counted_axes(layout: InferredLayout, counts: Mapping[str, float]) -> InferredLayout:
+    """The layout with its axes named by the numbers of cells that the file states: nx, ny.
+
+    It is unchanged if the file names its axes otherwise, or if its numbers allow several orders, or none.
+    """
+    named = {name[-1]: value for name, value in counts.items() if name[0] in "nN"}
+    stored = [layout.lengths[word] for word in layout.words if word in layout.axes]
+    axes = [axis for axis in layout.axes if axis in named]
+    if len(axes) < len(stored) or layout.lists.space or "dimensions" in layout.axes_from:
+        return layout
+    orders = [order for order in permutations(axes) if [named[axis] for axis in order] == stored]
+    if len(orders) != 1:
+        return layout
+    said = f"From the numbers of cells that the file states, {', '.join(counts)}."
+    return in_order(layout, orders[0], said)
 
 
 def with_centres(layout: InferredLayout) -> InferredLayout:

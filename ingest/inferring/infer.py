@@ -18,6 +18,7 @@ from ingest.contents.split_arrays import arrays_by_split
 from ingest.contents.state_time import time_of_state, words_of_time
 from ingest.formats.arrays import ArrayFile
 from ingest.inferring.coefficients import along_wavenumbers, with_wavenumbers
+from ingest.inferring.halo import cell_counts
 from ingest.inferring.inferred_layout import NAME_THE_FOLDER, InferredLayout, no_field, one_state
 from ingest.inferring.layout_by_lengths import layout_by_lengths
 from ingest.inferring.layout_by_names import (
@@ -83,7 +84,7 @@ def infer_layout(
         if not unknown:
             raise one_state(where, _when(arrays, listed), cure)
         found = layout_by_names(usable, unknown)
-    found = found or layout_by_lengths(usable, root_numbers(arrays), _stated_cells(arrays))
+    found = found or layout_by_lengths(usable, root_numbers(arrays), _stated_cells(arrays, listed))
     found, aside = _beside_particles(found, arrays, listed, usable)
     usable = [each for each in usable if each not in aside]
     if found is None or not _fits_its_lists(found):
@@ -114,13 +115,15 @@ def infer_layout(
     )
 
 
-def _stated_cells(arrays: ArrayFile) -> tuple[int, ...]:
-    """The cells of each axis, as an attribute `dims` states them; none where there is none."""
+def _stated_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> tuple[int, ...]:
+    """The cells of each axis, as an attribute `dims`, or nx, ny, state them; none where nothing does."""
     for name, value in sorted(arrays.attributes("").items()):
         numbers = np.asarray(value)
         if GRID_SIZE.fullmatch(name) and numbers.dtype.kind in "iu" and numbers.size in (2, 3):
             return tuple(int(number) for number in numbers.reshape(-1) if number > 1)
-    return ()
+    counts = {name.lower().replace("_", ""): number for name, number in cell_counts(arrays, listed).items()}
+    named = [counts[name] for name in ("nx", "ny", "nz") if name in counts]
+    return tuple(int(number) for number in named if number > 1) if len(named) > 1 else ()
 
 
 def _require_grid(
@@ -185,7 +188,7 @@ def _beside_particles(
     if not aside or not others:
         return found, []
     on_grid = layout_by_names(others) or layout_by_lengths(
-        others, root_numbers(arrays), _stated_cells(arrays)
+        others, root_numbers(arrays), _stated_cells(arrays, listed)
     )
     return (found, []) if on_grid is None or len(on_grid.axes) < 2 else (on_grid, aside)
 

@@ -21,6 +21,7 @@ PARAMETERS = [
     ("{}/out.h5", "1/params.json", '{"fluid": {"Re": 100}}'),
     ("run_{}.h5", "run_1.yaml", "Re: 100\n"),
     ("{}.h5", "sweep.csv", "file,Re\n1.h5,100\n"),
+    ("run_{}/a.h5", "run_1/.hydra/config.yaml", "solver:\n  Re: 100\n"),
     ("out_{}.h5", "runs.json", '{"runs": [{"id": 1, "Re": 100}, {"id": 2, "Re": 7}]}'),
 ]
 EARLIER, LATER = ({"u": U[frames], "t": TIME[frames], **CELLS} for frames in (slice(0, 3), slice(3, 6)))
@@ -54,6 +55,7 @@ def test_the_parameters_of_the_page_are_read(tmp_path, row):
     keys = recipes("Parameters")[row]
     data, name, content = PARAMETERS[row]
     path = write_hdf5(tmp_path / data.format(1), {"u": U, "t": TIME})
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(content)
     files = keys.pop("files", "*/*.h5")
     recipe = make(Recipe, TABLES | {"files": files, "layout": "t x y", "scalars": keys}, "page")

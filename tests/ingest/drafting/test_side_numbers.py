@@ -72,6 +72,20 @@ def a_table_of_names_and_values_in_each_folder(folder):
         (folder / run / "parameters.csv").write_text(f"Parameter,Value,Unit\nmu,{mu},Pa s\nsteps,7,\n")
 
 
+def what_hydra_started_each_run_with(folder):
+    write_runs(folder, "{}/fields.h5")
+    for run, mu in RUNS.items():
+        (folder / run / ".hydra").mkdir()
+        (folder / run / ".hydra" / "config.yaml").write_text(f"solver:\n  mu: {mu}\n  scheme: rk4\n")
+
+
+def inputs_in_a_folder_of_each_run(folder):
+    write_runs(folder, "{}/out/fields.h5")
+    for run, mu in RUNS.items():
+        (folder / run / "inputs").mkdir()
+        (folder / run / "inputs" / "setup.toml").write_text(f"mu = {mu}\n")
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -83,6 +97,8 @@ def a_table_of_names_and_values_in_each_folder(folder):
         a_yaml_file_per_run_called_as_it,
         a_file_with_the_name_of_the_run_next_to_its_folder,
         a_table_of_names_and_values_in_each_folder,
+        what_hydra_started_each_run_with,
+        inputs_in_a_folder_of_each_run,
     ],
 )
 def test_each_run_has_its_own_parameters(tmp_path, write):
