@@ -75,8 +75,8 @@ def test_another_kind_of_file_is_called_by_its_name(refusal, tmp_path, content, 
     assert words in refusal(path, FLOW)
 
 
-def test_an_absent_file_and_a_folder_are_not_files(refusal, tmp_path):
-    assert "not a file" in refusal(tmp_path / "absent.hdf5", FLOW)
+def test_an_absent_file_and_a_folder_are_told_apart(refusal, tmp_path):
+    assert "no such file or folder" in refusal(tmp_path / "absent.hdf5", FLOW)
     assert "not a file" in refusal(tmp_path, FLOW)
 
 

@@ -98,7 +98,11 @@ def fails(command, *arguments: object) -> str:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("cut_at_half.hdf5", "truncated"), ("lfs_pointer.hdf5", "git lfs pull"), ("none.h5", "not a file")],
+    [
+        ("cut_at_half.hdf5", "truncated"),
+        ("lfs_pointer.hdf5", "git lfs pull"),
+        ("none.h5", "no such file or folder"),
+    ],
 )
 def test_a_file_that_does_not_open_is_one_line(command, name, words):
     assert words in fails(command, DAMAGED / name)

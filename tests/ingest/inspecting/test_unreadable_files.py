@@ -74,7 +74,7 @@ def test_a_broken_link_next_to_files_of_variables_is_named(tmp_path):
     write_hdf5(tmp_path / "u.h5", {"u": U, **GRID})
     (tmp_path / "latest.h5").symlink_to(tmp_path / "nowhere.h5")
     text = draft(tmp_path)
-    assert "latest.h5 (not a file)" in text
+    assert "latest.h5 (there is no such file or folder)" in text
     assert 'files = "{variable}.h5"' in text
 
 
