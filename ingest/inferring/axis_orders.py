@@ -118,7 +118,7 @@ def _is_single(array: ArrayInfo, words: Words, axes: Words) -> bool:
 
 
 def is_of_matlab(array: ArrayInfo) -> bool:
-    """Whether MATLAB wrote an array, whose first axis is then the last in HDF5."""
+    """Whether MATLAB wrote an array: HDF5 then holds its axes in reverse order."""
     return "MATLAB_class" in array.attributes
 
 

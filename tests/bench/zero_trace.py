@@ -71,8 +71,8 @@ class Stems(nn.ModuleDict):
 class Variant:
     """Which modules are leaves, and what differs in DeepSpeed's own settings.
 
-    A leaf whose input needs no gradient hands its own on before it has computed it; with `input_learns` it
-    does need one.
+    If the input of a leaf needs no gradient, DeepSpeed takes the gradients of the leaf before they are
+    computed. With `input_learns` the input needs one.
     """
 
     name: str

@@ -177,8 +177,8 @@ def train(root, folder, *options):
 def test_groups_on_different_tasks_train_as_one_rank_does(root, tmp_path):
     alone = train(root, tmp_path / "alone")
     assert len(alone) == 6
-    for options in (("--stage", 1), ("--stage", 3, "--shard", 1)):
+    # Stage 3 rounds otherwise: 1e-7 in step 3, which AdamW has made 4e-6 in step 5.
+    for rel, options in ((1e-6, ("--stage", 1)), (1e-5, ("--stage", 3, "--shard", 1))):
         together = train(root, tmp_path / str(options[1]), "--ranks", 2, "--groups", 2, *options)
         for ours, theirs in zip(together, alone, strict=True):
-            # Stage 3 rounds otherwise: 1e-7 in step 3, which AdamW has made 4e-6 in step 5.
-            assert ours == pytest.approx(theirs, rel=1e-5)
+            assert ours == pytest.approx(theirs, rel=rel)
