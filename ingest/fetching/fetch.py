@@ -18,6 +18,8 @@ from shards.program.checkup import existing
 
 # After so many failures, and fewer successes, the server is asked for no more files.
 MOST_FAILURES = 5
+# Seconds that the files being fetched have to end in when no more of them are wanted.
+LAST_SECONDS = 2.0
 
 # Called with the number of bytes that are there, and with that of all files.
 ReportBytes = Callable[[int, int], None]
@@ -96,7 +98,8 @@ def _fetch_in_threads(
 ) -> Iterator[str | None]:
     """Yields, for each file that ends, None or the reason why it failed; other errors are raised.
 
-    The threads end with the program, so that a signal need not wait for a silent server.
+    When the caller stops early, the threads end too, before anybody removes their folder. A silent server
+    is waited for LAST_SECONDS alone: its threads end with the program, so that a signal need not wait.
     """
     waiting: SimpleQueue[RemoteFile] = SimpleQueue()
     for file in files:
@@ -112,8 +115,9 @@ def _fetch_in_threads(
                 return
             results.put(_outcome(file, folder, count, stop))
 
-    for _ in range(min(at_once, len(files))):
-        Thread(target=work, daemon=True).start()
+    threads = [Thread(target=work, name="fetch", daemon=True) for _ in range(min(at_once, len(files)))]
+    for thread in threads:
+        thread.start()
     try:
         for _ in files:
             outcome = results.get()
@@ -122,6 +126,9 @@ def _fetch_in_threads(
             yield outcome
     finally:
         stop.set()
+        deadline = time.monotonic() + LAST_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _outcome(file: RemoteFile, folder: Path, count: _Counter, stop: Event) -> str | BaseException | None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections import namedtuple
 
 import pytest
@@ -77,6 +78,15 @@ def test_a_server_that_gives_nothing_is_not_asked_for_every_file(fetch, shelf):
     done = fetch(code=1)
     assert "the other files were not requested" in done.stderr
     assert len([path for _, path, _ in shelf.asked if not path.startswith("api/")]) < 20
+
+
+def test_nothing_is_written_after_the_others_were_not_requested(fetch, shelf):
+    shelf.files = {f"data/train/{number}.hdf5": content(2000, number) for number in range(12)}
+    for name in shelf.files:
+        shelf.instead[f"datasets/polymathic-ai/shear_flow/resolve/main/{name}"] = (403, {}, b"")
+    shelf.delay = 0.05
+    fetch(code=1)
+    assert not [thread for thread in threading.enumerate() if thread.name == "fetch"]
 
 
 def test_the_disk_is_asked_before_a_byte_is_fetched(fetch, shelf, monkeypatch, tmp_path):
