@@ -42,6 +42,15 @@ def unit_of_times(arrays: AttributedArrays, stored: str) -> str:
     return unit if calendar in OUR_CALENDARS else f"{unit}, {calendar} calendar"
 
 
+def seconds_of(unit: str) -> float | None:
+    """How many seconds a unit of time has that does not count from a date; None if it is unknown.
+
+    >>> seconds_of("Hours"), seconds_of("m")
+    (3600.0, None)
+    """
+    return _SECONDS.get(unit.strip().lower())
+
+
 def unit_of_dates(seconds: Sequence[float]) -> str:
     """The unit that counts from the first of these dates, which are given in seconds since 1970.
 

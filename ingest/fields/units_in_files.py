@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ingest.fields.reference_dates import seconds_of
 from ingest.formats.arrays import AttributedArrays
 from ingest.formats.side_lists import split_list_file
 from ingest.layout import split_channel
@@ -18,14 +19,14 @@ KEYS = ("units", "unit")
 
 
 def notes_on_units(file: AttributedArrays, recipe: Recipe) -> list[str]:
-    """A sentence per field or axis whose unit in the file differs from that in the recipe.
+    """A sentence per field, axis or list of times whose unit in the file differs from that in the recipe.
 
-    A unit that one of them does not state is not compared. Spaces and capitals do not count.
+    A unit that one of them does not state is not compared. Spaces, capitals and `hours` for `h` do not count.
     """
     notes = []
     for name, path, wanted in _stated(recipe):
         found = _unit_of(file, path)
-        if found and _plain(found) != _plain(wanted):
+        if found and not _is_same(found, wanted):
             notes.append(
                 f"{name}: in {found!r}, but {wanted!r} in the recipe; values are taken as they are; convert "
                 "them, leave the file out, or correct the recipe"
@@ -34,13 +35,16 @@ def notes_on_units(file: AttributedArrays, recipe: Recipe) -> list[str]:
 
 
 def _stated(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
-    """Yields each field and axis with a unit: its name, the path of its first array, the unit."""
+    """Yields each field and axis with a unit, and the times: name, path of the first array, unit."""
     for field in recipe.fields:
         if field.unit:
             yield field.name, split_channel(field.stored_names[0])[0], field.unit
     for axis, rule in recipe.coordinates.items():
         if rule.unit and rule.stored and split_list_file(rule.stored) is None:
             yield axis, rule.stored, rule.unit
+    time = recipe.time
+    if time and time.unit and time.stored and split_list_file(time.stored) is None:
+        yield "time", time.stored, time.unit
 
 
 def _unit_of(file: AttributedArrays, path: str) -> str:
@@ -52,6 +56,14 @@ def _unit_of(file: AttributedArrays, path: str) -> str:
     except SourceError:
         return ""
     return next((unit for key in KEYS if isinstance(unit := held.get(key), str)), "")
+
+
+def _is_same(unit: str, other: str) -> bool:
+    """Whether two texts mean one unit. Times that count from a date are converted where they are read."""
+    if " since " in unit or " since " in other or _plain(unit) == _plain(other):
+        return True
+    seconds = seconds_of(unit)
+    return seconds is not None and seconds == seconds_of(other)
 
 
 def _plain(unit: str) -> str:

@@ -72,7 +72,8 @@ class _Progress(Console):
         self.quiet = True
 
 
-stderr = _Progress(stderr=True, highlight=False, soft_wrap=True)
+# Text such as `run_1.h5:x: shape` holds no emoji.
+stderr = _Progress(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class _Application(typer.Typer):

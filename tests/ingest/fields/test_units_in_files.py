@@ -33,3 +33,16 @@ def test_a_run_in_other_units_is_told(tmp_path, of_field, of_axis, told):
     recipe = make(Recipe, tomllib.loads(edited(draft(tmp_path), masked=False)), "draft")
     notes = caveats(recipe, find_inputs(recipe, tmp_path))
     assert [note.partition(";")[0] for note in notes] == [f"run1.nc: {each}" for each in told]
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"), [("hours", []), ("H", []), ("ms", ["time: in 'ms', but 'h' in the recipe"])]
+)
+def test_a_run_with_times_in_another_unit_is_told(tmp_path, unit, told):
+    for number, each in enumerate(("h", unit)):
+        path = write_netcdf(tmp_path / f"run{number}.nc", {"T": (("time", "x", "y"), U), **LISTS})
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"].units = each
+    recipe = make(Recipe, tomllib.loads(edited(draft(tmp_path), masked=False)), "draft")
+    notes = caveats(recipe, find_inputs(recipe, tmp_path))
+    assert [note.partition(";")[0] for note in notes] == [f"run1.nc: {each}" for each in told]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shards.program.console import say
 from shards.system_errors import CURES
 
 NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
@@ -111,3 +112,8 @@ def test_the_drawing_program_of_a_notebook_does_not_disturb_a_command():
     done = run("draw", capture_output=True, env=os.environ | NOTEBOOK)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 100
+
+
+def test_a_line_of_progress_is_printed_letter_by_letter(capfd):
+    say("run_1.h5:x: shape (11,), [bold] and 3")
+    assert capfd.readouterr().err == "run_1.h5:x: shape (11,), [bold] and 3\n"
