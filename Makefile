@@ -6,6 +6,8 @@ READY   := $(VENV)/.ready
 RECIPE  ?= tiny
 ROOT    ?= data
 RUN     ?= runs/$(basename $(notdir $(RECIPE)))
+# One process keeps little more than one core busy; two share each step (docs/decisions/0197-two-processes.md).
+RANKS   ?= $(if $(wildcard /proc/driver/nvidia/version),1,2)
 # A process a core, each with one thread: two that both use all cores would fight for them.
 PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
@@ -21,11 +23,11 @@ $(READY): pyproject.toml .ci/constraints.txt .ci/setup
 	bash .ci/setup $(PYTHON) $(VENV)
 	@touch $@
 
-pretrain: $(READY)  ## ingest what the recipe names, train, evaluate, report: RECIPE=tiny ROOT=data RUN=runs/tiny
-	@$(BIN)/walrus-pretrain $(RECIPE) --root $(ROOT) --out $(RUN)
+pretrain: $(READY)  ## ingest what the recipe names, train, evaluate, report: RECIPE=tiny ROOT=data RUN=runs/tiny RANKS=2
+	@$(BIN)/walrus-pretrain $(RECIPE) --root $(ROOT) --out $(RUN) --ranks $(RANKS)
 
-demo: $(READY)  ## the model to show: `tiny` with a third block, trained for an hour; runs/demo-half has it in half precision, with a card
-	@$(BIN)/walrus-pretrain demo --root $(ROOT) --out runs/demo
+demo: $(READY)  ## the model to show: `tiny` with a third block, trained for up to an hour; runs/demo-half has it in half precision, with a card
+	@$(BIN)/walrus-pretrain demo --root $(ROOT) --out runs/demo --ranks $(RANKS)
 	@$(BIN)/walrus-convert runs/demo --to runs/demo-half --half
 
 claims: pretrain  ## claims of the paper in small, each with a verdict, from the run of `make pretrain`: half an hour

@@ -87,7 +87,13 @@ def learn(
         if base:
             network.load_state_dict(load_model(base)[1].network.state_dict())
         objective = TrainingObjective(
-            network, PUBLISHED, seed, rotate=stream.rotate, jitters=training.jitter, eps=training.eps
+            network,
+            PUBLISHED,
+            seed,
+            rotate=stream.rotate,
+            jitters=training.jitter,
+            eps=training.eps,
+            loss=training.loss,
         )
         plan = plan_stream(chosen, dict.fromkeys(names, 1), stream, seed, cost_of(settings))
         weights = fit(

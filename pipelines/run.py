@@ -71,7 +71,8 @@ def train(job: Job) -> None:
         if job.ranks == 1:
             _rank(0, 1, job, meeting)
         else:
-            # If each process had as many threads as there are cores, the processes would slow each other.
+            # If each process had as many threads as there are cores, the processes would slow each other
+            # (docs/decisions/0197-two-processes.md).
             os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // job.ranks)))
             _spawn(job, meeting)
 

@@ -63,7 +63,7 @@ class Rank:
             raise MismatchError(
                 f"{owner}: a micro-batch of {len(items)} windows cannot be shared by {self.group_ranks} "
                 f"ranks; set stream.windows_2d and windows_3d, or stream.slices, to multiples of "
-                f"{self.group_ranks}, or ask for more groups"
+                f"{self.group_ranks}, or ask for more groups or fewer ranks"
             )
         share = len(items) // self.group_ranks
         return tuple(items[self.rank_in_group * share : (self.rank_in_group + 1) * share])

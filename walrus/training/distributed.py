@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(device())
     elif meeting is not None:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback())
     # A store, since a path given as a URL would be cut at its first # or ?.
     store = None if meeting is None else dist.FileStore(str(meeting), ranks)  # type: ignore[attr-defined]
     try:
@@ -79,11 +80,23 @@ def join_world(rank: int, ranks: int, meeting: Path | None) -> None:
             timeout=TIMEOUT,
         )
     except (RuntimeError, ValueError) as error:
-        place = meeting or f"MASTER_ADDR={os.environ['MASTER_ADDR']}, MASTER_PORT={os.environ['MASTER_PORT']}"
+        if meeting is None:
+            place = f"MASTER_ADDR={os.environ['MASTER_ADDR']}, MASTER_PORT={os.environ['MASTER_PORT']}"
+            remedy = (
+                "start all ranks, give them the same address, and a port that is free and that all machines "
+                "reach"
+            )
+        else:
+            place, remedy = str(meeting), "the ranks of one machine need its loopback interface: switch it on"
         raise MismatchError(
-            f"{place}: rank {rank} of {ranks} cannot connect to the others ({_first_line(error)}); start all "
-            "ranks, give them the same address, and a port that is free and that all machines reach"
+            f"{place}: rank {rank} of {ranks} cannot connect to the others ({_first_line(error)}); {remedy}"
         ) from error
+
+
+def loopback() -> str:
+    """The name of the network interface inside this machine: `lo` on Linux, `lo0` on macOS."""
+    names = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
+    return names[0] if names else "lo"
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 
 from shards.errors import MismatchError
 from tests.walrus.training.own_process import run_script
-from walrus.training.distributed import LauncherRank
+from walrus.training.distributed import LauncherRank, loopback
 
 NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -47,6 +48,15 @@ def test_half_a_launcher_is_refused(environment, values, words):
     environment(*values)
     with pytest.raises(MismatchError, match=words):
         LauncherRank.find()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(("eth0", "lo"), "lo"), (("lo0", "gif0", "en0"), "lo0"), (("eth0",), "lo")],
+)
+def test_the_loopback_has_the_name_of_the_system(monkeypatch, names, expected):
+    monkeypatch.setattr(socket, "if_nameindex", lambda: list(enumerate(names, 1)))
+    assert loopback() == expected
 
 
 def test_ranks_meet_at_a_file_of_any_name(tmp_path):
