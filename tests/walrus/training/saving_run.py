@@ -1,7 +1,7 @@
 """Saves three checkpoints and dies in the third, once at each moment: saving_run.py FOLDER.
 
 A moment is an audit event of Python, in the main thread or in that of the writer; what was saved lies in
-FOLDER/MOMENT/checkpoints.
+FOLDER/MOMENT/checkpoints. The last line that it prints has the exit code of each death.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def save_three(folder: Path, moment: str) -> None:
 
 
 def main() -> None:
+    codes = []
     for moment in MOMENTS:
         folder = Path(sys.argv[1]) / moment
         folder.mkdir()
@@ -58,7 +59,8 @@ def main() -> None:
             save_three(folder, moment)
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        print(moment, os.waitstatus_to_exitcode(status))
+        codes.append(os.waitstatus_to_exitcode(status))
+    print(codes)
 
 
 if __name__ == "__main__":

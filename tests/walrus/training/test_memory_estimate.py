@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,7 +101,8 @@ def test_the_state_and_buffers_of_real_ranks_are_those_of_the_table(monkeypatch)
     bucket = 130_000
     ended = run_script(Path(__file__).with_name("state_run.py"), 2, bucket)
     count = ParameterCount.of(Layers(WIDTHS))
-    counted = [json.loads(line) for line in ended.stdout.splitlines()]
+    # Some versions of gloo print as well.
+    counted = [float(line) for line in ended.stdout.splitlines() if line[:1].isdigit()]
     monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_BUCKET", bucket)
     monkeypatch.setattr("walrus.training.memory_estimate.LARGEST_PIECE", 4 * bucket)
     assert len(counted) == len(placements(2)), ended.stderr

@@ -232,7 +232,8 @@ def struck(tmp_path_factory):
     """What writers left that were killed in the middle of their third checkpoint, by the moment of it."""
     folder = tmp_path_factory.mktemp("struck")
     done = run_script(SAVING, folder)
-    assert done.stdout.split()[1::2] == [str(-signal.SIGKILL)] * 5, done.stderr
+    # Some versions of gloo print as well.
+    assert done.stdout.splitlines()[-1] == str([-signal.SIGKILL] * 5), done.stderr
     return folder
 
 
