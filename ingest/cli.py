@@ -111,11 +111,9 @@ def inspect_command(
         found = inspect(path)
         if recipe:
             write_draft(path, recipe)
-            say(
-                f"drafted {recipe}: decide what it marks, then run walrus-ingest build {recipe} "
-                f"--from {path} --to ROOT"
-            )
-        print_result(document_of(Inspection, found), "\n".join(inspection_lines(found)), as_json=as_json)
+            say(f"drafted {recipe}")
+        lines = inspection_lines(found, recipe)
+        print_result(document_of(Inspection, found), "\n".join(lines), as_json=as_json)
 
 
 @app.command(name="build")

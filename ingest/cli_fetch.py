@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -74,7 +75,8 @@ def fetch_command(
             _print_files(found, licence, publication.url, as_json=as_json)
         elif folder is not None:
             _fetch(found, recipe.name, folder, at_once, as_json=as_json)
-            say(f"next: walrus-ingest build {name} --from {folder} --to ROOT")
+            build = ["walrus-ingest", "build", name, "--from", str(folder), "--to", "ROOT"]
+            say(f"next: {shlex.join(build)}")
 
 
 def _fetch(files: Sequence[Any], name: str, folder: Path, at_once: int, *, as_json: bool) -> None:

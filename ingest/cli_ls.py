@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -81,7 +82,8 @@ def _print_datasets(root: str, *, as_json: bool) -> None:
     elif found:
         print_text("\n".join(table(HEAD, [overview_row(each) for each in found])))
     else:
-        say(f"{root}: holds no dataset; walrus-ingest build RECIPE --from PATH --to {root} builds one")
+        build = f"walrus-ingest build RECIPE --from PATH --to {shlex.quote(root)}"
+        say(f"{root}: holds no dataset; {build} builds one")
     for each in found:
         if each.fault:
             say(f"damaged: {each.fault}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +42,7 @@ def upload_command(
         )
         there = f"{counted(done.found, 'file')} there before"
         print_result(asdict(done), f"{done.url}: {sent}; {there}", as_json=as_json)
-        say(f"next: walrus-ingest verify {done.url}")
+        say(f"next: {shlex.join(['walrus-ingest', 'verify', done.url])}")
 
 
 def _require_writable(root: str) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from ingest.contents.plain_letters import plain_letters
 from ingest.layout import CHANNEL, TIME, TRAJECTORY, swept_axis
 from shards.schema import TAKEN
 
@@ -117,7 +118,7 @@ def axis_word(dimension: str) -> str:
     parts = [part for part in dimension.split("/") if part and not re.fullmatch(r"[0-9.]+", part)]
     # Dedalus adds what tells one basis from another of the same name.
     own = re.sub(r"_hash_[0-9a-f]+$", "", parts[-1]) if parts else ""
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", own).strip("_")
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", plain_letters(own)).strip("_")
     if not plain or not plain[0].isalpha():
         plain = f"axis_{plain}".rstrip("_")
     reserved = plain in TAKEN or plain.lower() in (TRAJECTORY, TIME, CHANNEL, "b") or swept_axis(plain)

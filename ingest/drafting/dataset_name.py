@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ingest.contents.plain_letters import plain_letters
 from ingest.formats.zarr_marker import MARKERS
 
 # Usual words in file names that do not name the system.
@@ -26,6 +27,8 @@ def dataset_name(path: Path) -> str:
 
     >>> dataset_name(Path("channel/run_000.h5")), dataset_name(Path("Ma_0.7.h5")), dataset_name(Path("/-.h5"))
     ('channel', 'Ma_0.7', 'own')
+    >>> dataset_name(Path("Wälle 1.h5"))
+    'Walle'
     """
     if path.name in MARKERS:
         path = path.parent
@@ -33,7 +36,7 @@ def dataset_name(path: Path) -> str:
         return path.name
     for place in (path, path.parent, path.parent.parent):
         name = re.sub(r"(\.zarr)?\.[A-Za-z][A-Za-z0-9]*$", "", place.name)
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", plain_letters(name)).strip("_.-")
         before = ""
         while name != before:
             before, name = name, _NUMBER.sub("", name).strip("_.-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from shards.program.byte_size import size_in_words
 from shards.program.console import printable
 
 
-def inspection_lines(found: Inspection) -> list[str]:
-    """The whole report as lines."""
+def inspection_lines(found: Inspection, draft: Path | None = None) -> list[str]:
+    """The whole report as lines; `draft` is the recipe that was drafted for the file."""
     count = counted(len(found.arrays), "array")
     lines = [printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
@@ -40,7 +41,8 @@ def inspection_lines(found: Inspection) -> list[str]:
                 "attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items())
             ),
         ]
-    return [*lines, "", *_likeness_lines(found)]
+    likeness, fitting = _likeness(found)
+    return [*lines, "", *likeness, *(_next(found, fitting) if draft is None else _after_draft(found, draft))]
 
 
 def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
@@ -92,14 +94,14 @@ def _fault_lines(listed: tuple[ArrayInfo, ...]) -> list[str]:
     return [line for lines in warnings for line in ("", *lines)]
 
 
-def _likeness_lines(found: Inspection) -> list[str]:
-    """Which source, program or template the file resembles, and what to do next."""
+def _likeness(found: Inspection) -> tuple[list[str], SourceMatch | None]:
+    """Which source, program or template the file resembles, in lines; and the source that fits it best."""
     fitting = [each for each in found.looks_like if each.fits]
     if fitting:
         lines = []
         for each in fitting:
             lines += _fitting_lines(each)
-        return [*lines, *_next(found, fitting[0])]
+        return lines, fitting[0]
     lines = explained("looks like", "none of the benchmarks: no source has this layout")
     if found.written_by:
         also = (
@@ -109,7 +111,7 @@ def _likeness_lines(found: Inspection) -> list[str]:
         )
         lines = explained("looks like", f"output of {found.written_by}, see docs/solvers.md{also}")
     lines += [line for each in found.looks_like for line in explained(f"  {each.source}", _against(each))]
-    return [*lines, *_next(found, None)]
+    return lines, None
 
 
 def _against(likeness: SourceMatch) -> str:
@@ -134,13 +136,12 @@ def _fitting_lines(likeness: SourceMatch) -> list[str]:
 
 def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
     """What to do next; commands are on their own lines, so that they can be copied."""
-    file = shlex.quote(found.file)
     if found.outside:
         return explained(
             "next", f"copy {', '.join(found.outside)} into the file (h5copy, h5repack), then inspect it again"
         )
     if fitting and fitting.recipes:
-        return [command_line("next", _build_command(fitting.recipes[0], file))]
+        return [command_line("next", _build_command(fitting.recipes[0], found.file))]
     if not found.belong and max((len(each.lengths) for each in found.arrays), default=0) < 3:
         advice = "no array has three axes: if the file is one state of a run, name the folder of its states"
         return explained("next", advice)
@@ -151,11 +152,23 @@ def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
         )
     return [
         *explained("next", advice),
-        command_line("", f"walrus-ingest inspect {file} --recipe own.toml"),
-        command_line("", "$EDITOR own.toml"),
-        command_line("", _build_command("own.toml", file)),
+        command_line("", shlex.join(["walrus-ingest", "inspect", found.file, "--recipe", "own.toml"])),
+        *_edit_and_build(Path("own.toml"), found.file),
     ]
 
 
+def _after_draft(found: Inspection, draft: Path) -> list[str]:
+    """What to do with the draft of a recipe."""
+    return [
+        *explained("next", "decide what the draft marks, and build:"),
+        *_edit_and_build(draft, found.file),
+    ]
+
+
+def _edit_and_build(draft: Path, file: str) -> list[str]:
+    edit = f"$EDITOR {shlex.quote(str(draft))}"
+    return [command_line("", edit), command_line("", _build_command(str(draft), file))]
+
+
 def _build_command(dataset: str, file: str) -> str:
-    return f"walrus-ingest build {dataset} --from {file} --to ROOT"
+    return shlex.join(["walrus-ingest", "build", dataset, "--from", file, "--to", "ROOT"])

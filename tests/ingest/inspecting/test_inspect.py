@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import h5py
@@ -145,6 +146,21 @@ def test_what_lies_outside_the_file_is_shown_beside_the_rest_and_not_followed(to
     drafted = (tmp_path / "own.toml").read_text()
     assert '"deep/u[0]"' in drafted
     assert "#   stolen: an external link to /u in secret.h5" in drafted
+
+
+def test_commands_are_words_of_a_shell_and_after_a_draft_the_next_is_to_build(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "two waves.h5", u=np.random.default_rng(0).random((N, T, X)))
+    told = command("inspect", "two waves.h5").stdout.splitlines()
+    drafted = command("inspect", "two waves.h5", "--recipe", "two waves.toml")
+    assert told[-3].split()[:3] == ["walrus-ingest", "inspect", "'two"]
+    assert shlex.split(told[-1])[1:5] == ["build", "own.toml", "--from", "two waves.h5"]
+    assert drafted.stderr == "drafted two waves.toml\n"
+    assert drafted.stdout.splitlines()[-3:] == [
+        "next         decide what the draft marks, and build:",
+        "             $EDITOR 'two waves.toml'",
+        "             walrus-ingest build 'two waves.toml' --from 'two waves.h5' --to ROOT",
+    ]
 
 
 def test_an_unknown_file_is_shown_as_a_tree_with_its_storage_and_numbers(tmp_path):
