@@ -87,12 +87,14 @@ def command(
         count = count_of(samples)
 
         from ingest.dataset_place import dataset_place
-        from pipelines.finetuning import finetune, load_base, recipe_for
+        from pipelines.finetuning import finetune, recipe_for
         from pipelines.model_card import CARD
         from pipelines.recipe import find_run_recipe
         from pipelines.train_and_evaluate import print_scores
+        from walrus.checkpoint import load_description
 
-        recipe = recipe or recipe_for(load_base(base))
+        description = load_description(base)
+        recipe = recipe or recipe_for(description)
         say(f"recipe {recipe}")
         template = find_run_recipe(recipe, tuple(assignments or ()))
         where, name = dataset_place(dataset, root)
@@ -100,6 +102,7 @@ def command(
             name,
             where,
             base=base,
+            description=description,
             out=out,
             samples=count,
             template=template,

@@ -12,21 +12,26 @@ from pipelines.job import Job
 from pipelines.model_card import write_card
 from pipelines.recipe import DatasetChoice, RunRecipe
 from pipelines.train_and_evaluate import run_and_evaluate
+from shards.counted import counted
 from shards.errors import MismatchError
 from shards.program.byte_size import size_in_words
 from shards.program.console import say
 from shards.read import Dataset
 from shards.remote import Root
 from shards.schema import SPLITS, Schema
-from walrus.checkpoint import ModelDescription, load_description
+from walrus.checkpoint import ModelDescription
 from walrus.evaluation.score_tables import TaskScores
 from walrus.model.cost import cost_of
 from walrus.model.settings import PRESETS, ModelSettings
+from walrus.reading.plan import StreamSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
 from walrus.training.fit_memory import TrainingLoad, fits, fitted, in_words, machine_memory, step_footprint
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
+
+# Up to this share, another number of windows than was asked for needs no words.
+NEAR = 0.1
 
 
 def finetune(
@@ -34,6 +39,7 @@ def finetune(
     root: Root,
     *,
     base: Path,
+    description: ModelDescription,
     out: Path,
     samples: int,
     template: RunRecipe,
@@ -44,14 +50,15 @@ def finetune(
 ) -> dict[str, TaskScores]:
     """Fine-tunes a model on a dataset, evaluates it and writes its card; returns the scores by dataset.
 
-    It trains on about `samples` windows. Raises MismatchError if the base model does not fit the dataset.
+    `base` is the folder of the model, and `description` what it says of it. It trains on about `samples`
+    windows. Raises MismatchError if the base model does not fit the dataset.
     """
-    description = load_base(base)
     shards = Shards.open(root, [dataset], template.reading)
     opened = shards.datasets[dataset]
     check_fit(description, opened)
     schema = opened.card.schema
     recipe = finetune_recipe(template, dataset, base, description, samples, schema)
+    say(words_on_length(recipe, samples, _windows_a_step(recipe.stream, description, schema)))
     recipe = _without_early_stopping(recipe, opened, description)
     vocabulary = Vocabulary(description.vocabulary).extend(shards.channels)
     _report_new_channels(vocabulary.names[len(description.vocabulary) :], shards.channels)
@@ -90,19 +97,6 @@ def recipe_for(base: ModelDescription) -> str:
     Source: docs/decisions/0194-fine-tuning-narrow-networks.md.
     """
     return "finetune-tiny" if base.model.hidden < PRESETS["small"].hidden else "finetune"
-
-
-def load_base(base: Path) -> ModelDescription:
-    """The description of the base model.
-
-    Raises MismatchError if `base` is a file, ShardError if it holds no model.
-    """
-    if base.is_file():
-        raise MismatchError(
-            f"{base}: is a file; expected the folder of a run or of converted weights; "
-            f"convert a published checkpoint first: walrus-convert {base} --to FOLDER"
-        )
-    return load_description(base)
 
 
 def check_fit(description: ModelDescription, dataset: Dataset) -> None:
@@ -144,7 +138,7 @@ def finetune_recipe(
     If each window is normalised by its own RMS, `eps` is that of the base model too.
     """
     stream = replace(recipe.stream, history_2d=description.history_2d, history_3d=description.history_3d)
-    a_step = stream.micro_batches * stream.windows(schema, cost_of(description.model))
+    a_step = _windows_a_step(stream, description, schema)
     steps_an_epoch = max(1, round(samples / (a_step * recipe.schedule.epochs)))
     eps = description.eps if recipe.training.normalise == "sample" else recipe.training.eps
     return replace(
@@ -155,6 +149,24 @@ def finetune_recipe(
         stream=stream,
         schedule=replace(recipe.schedule, steps_an_epoch=steps_an_epoch),
         training=replace(recipe.training, jitter=description.jitters, eps=eps),
+    )
+
+
+def _windows_a_step(stream: StreamSettings, description: ModelDescription, schema: Schema) -> int:
+    return stream.micro_batches * stream.windows(schema, cost_of(description.model))
+
+
+def words_on_length(recipe: RunRecipe, samples: int, a_step: int) -> str:
+    """How long the run is; and why, where that is not what `--samples` asks for."""
+    schedule = recipe.schedule
+    windows = schedule.steps * a_step
+    length = f"length: {counted(schedule.steps, 'step')} of {counted(a_step, 'window')}"
+    if abs(windows - samples) <= NEAR * samples:
+        return length
+    return (
+        f"{length}, {windows:,} windows in all and not {samples:,}: each of the "
+        f"{counted(schedule.epochs, 'epoch')} of the recipe has a whole number of steps; for fewer epochs "
+        "set schedule.epochs, schedule.warm_up and schedule.cool_down"
     )
 
 

@@ -5,6 +5,7 @@ Loading needs no DeepSpeed and runs no code from the files.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from torch import Tensor
 from shards.checksum import crc32c_of
 from shards.disk import write_atomically
 from shards.errors import MismatchError, ShardError
+from shards.files import datasets_in
 from shards.json_text import dump_with_checksum, parse_proven
 from shards.schema import History, checked
 from walrus.model.settings import ModelSettings
@@ -71,15 +73,31 @@ def save_model(folder: Path, description: ModelDescription, weights: dict[str, T
 
 def load_description(folder: Path) -> ModelDescription:
     """Read the description of the model in a folder; raises ShardError if there is none."""
-    if not folder.exists():
-        raise ShardError(f"{folder}: there is no such folder; name the folder of a finished run")
-    if not (folder / DESCRIPTION).is_file():
-        raise ShardError(
-            f"{folder}: has no {DESCRIPTION}, which is written at the end of a run; finish this run, or name "
-            "the folder of a finished one"
-        )
     path = folder / DESCRIPTION
+    if not path.is_file():
+        raise ShardError(f"{folder}: {_no_model(folder)}")
     return parse_proven(ModelDescription, path.read_bytes(), str(path), COPY_AGAIN)
+
+
+def _no_model(folder: Path) -> str:
+    """Why there is no model at this path, and what to do."""
+    if not folder.exists():
+        return "there is no such folder; name the folder of a finished run"
+    if folder.is_file():
+        if (folder.parent / DESCRIPTION).is_file():
+            return f"is a file of a model; name its folder, {folder.parent}"
+        return (
+            "is a file; expected the folder of a run, or of converted weights; convert published weights "
+            f"first: walrus-convert {shlex.quote(str(folder))} --to FOLDER"
+        )
+    is_dataset = (folder / "index.json").is_file()
+    if is_dataset or datasets_in(folder):
+        held = "is a dataset" if is_dataset else "holds datasets"
+        return f"{held}; expected the folder of a run; a command names the run first, then the dataset"
+    return (
+        f"has no {DESCRIPTION}, which is written at the end of a run; finish this run, or name the folder of "
+        "a finished one"
+    )
 
 
 def load_model(folder: Path) -> tuple[ModelDescription, Model]:

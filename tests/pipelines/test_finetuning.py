@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from pipelines.finetune import count_of
-from pipelines.finetuning import check_fit, finetune_recipe, fit_memory, load_base, recipe_for
+from pipelines.finetuning import check_fit, finetune_recipe, fit_memory, recipe_for, words_on_length
 from pipelines.model_card import model_card
 from pipelines.recipe import find_run_recipe
 from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
-from walrus.checkpoint import ModelDescription
+from walrus.checkpoint import ModelDescription, load_description
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.training.fit_memory import TrainingLoad
@@ -102,11 +102,19 @@ def test_base_and_data_that_do_not_go_together_are_refused_before_training(root,
         check_fit(replace(BASE, history_2d=24), flow)
     with pytest.raises(MismatchError, match=r"has no test trajectories \(8 train, 2 valid, 0 test\); say in"):
         check_fit(BASE, WithoutTest(root / "shear_flow"))
-    with pytest.raises(ShardError, match=r"has no model\.json"):
-        load_base(tmp_path)
     (tmp_path / "walrus.pt").write_bytes(b"")
-    with pytest.raises(MismatchError, match=r"is a file; expected the folder .* walrus-convert"):
-        load_base(tmp_path / "walrus.pt")
+    with pytest.raises(ShardError, match=r"is a file; expected the folder .* walrus-convert"):
+        load_description(tmp_path / "walrus.pt")
+
+
+def test_another_length_than_was_asked_for_is_told_with_the_reason(flow):
+    asked = {samples: recipe("finetune", flow, samples) for samples in (204, 408, 120)}
+    words = {samples: words_on_length(chosen, samples, 4) for samples, chosen in asked.items()}
+    assert words[204] == "length: 51 steps of 4 windows"
+    assert words[408] == "length: 102 steps of 4 windows"
+    assert words[120].startswith(
+        "length: 51 steps of 4 windows, 204 windows in all and not 120: each of the 51 epochs of the recipe"
+    )
 
 
 class WithoutTest(Dataset):

@@ -50,6 +50,19 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         load_model(tmp_path)
 
 
+def test_what_is_named_in_place_of_a_run_is_told(root, folder):
+    first = "expected the folder of a run; a command names the run first, then the dataset"
+    for place, words in (
+        (root / "MHD_64", f"is a dataset; {first}"),
+        (root, f"holds datasets; {first}"),
+        (folder / "model.safetensors", f"is a file of a model; name its folder, {folder}"),
+        (root / "MHD_64" / "card.json", "is a file; expected the folder of a run, or of converted weights"),
+    ):
+        with pytest.raises(ShardError) as raised:
+            load_model(place)
+        assert str(raised.value).startswith(f"{place}: {words}")
+
+
 def test_weights_cut_short_are_refused(folder):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
