@@ -7,9 +7,8 @@ from importlib import resources
 from pathlib import Path
 
 from ingest.recipe import Recipe
-from shards.errors import RenamedWarning, SettingsError
-from shards.nearest_name import did_you_mean
-from shards.program.settings import Tables, make, override, read_toml
+from shards.errors import RenamedWarning
+from shards.program.settings import Tables, make, named_file, override, read_toml
 
 # Earlier names of sources, and their present names.
 RENAMED_SOURCES = {"hdf5": "arrays"}
@@ -31,13 +30,7 @@ def find_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> Recipe:
     >>> find_recipe("shear_flow", ("title=Mine",)).title
     'Mine'
     """
-    known = catalogue()
-    path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
-    if path is None:
-        raise SettingsError(
-            f"no recipe named {name_or_path}; the catalogue has {', '.join(known)}; or name a .toml file"
-            f"{did_you_mean(name_or_path, known)}"
-        )
+    path = named_file(name_or_path, catalogue(), "recipe")
     return make(Recipe, _with_present_source(override(read_toml(path), assignments), path), str(path))
 
 

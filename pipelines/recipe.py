@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import Field, TypeAdapter, model_validator
 
 from shards.errors import RenamedWarning, SettingsError
-from shards.nearest_name import did_you_mean
-from shards.program.settings import make, override, read_toml
+from shards.program.settings import make, named_file, override, read_toml
 from shards.schema import AtLeastOne, checked
 from walrus.evaluation.forecast_protocol import EvaluationSettings
 from walrus.model.settings import PRESETS, ModelSettings
@@ -105,13 +104,7 @@ def run_recipes() -> dict[str, Path]:
 
 def find_run_recipe(name_or_path: str, assignments: tuple[str, ...] = ()) -> RunRecipe:
     """The recipe with this name, or in this TOML file; raises SettingsError, which lists the known names."""
-    known = run_recipes()
-    path = Path(name_or_path) if name_or_path.endswith(".toml") else known.get(name_or_path)
-    if path is None:
-        raise SettingsError(
-            f"no run recipe named {name_or_path}; expected one of {', '.join(known)}; or name a file .toml"
-            f"{did_you_mean(name_or_path, known)}"
-        )
+    path = named_file(name_or_path, run_recipes(), "run recipe")
     return make(RunRecipe, _with_todays_tables(override(read_toml(path), assignments), path), str(path))
 
 

@@ -189,5 +189,6 @@ def _side_names(schema: Schema) -> list[list[str]]:
 
 
 def without_file(error: Exception, file: InputFile) -> str:
-    """Describes what is wrong with a file, without the path of the file."""
-    return str(error).replace(f"{file.place}: ", "").replace(str(file.place), file.path)
+    """Describes what is wrong with a file, without the path of the file; of an array, its name stays."""
+    words = str(error).replace(f"{file.place}: ", "")
+    return words.removeprefix(f"{file.place}:").replace(str(file.place), file.path)

@@ -50,6 +50,10 @@ def why_not_hdf5(path: Path, error: OSError) -> str:
     if "signature not found" not in str(error):
         return f"{path}: cannot be opened as HDF5: {_one_line(error)}"
 
+    # A folder is not judged by such a file, which lies next to the data of many programs.
+    if path.suffix == ".toml":
+        return f"{path}: is a TOML file, such as a recipe; name the files of the data, or their folder"
+
     foreign = foreign_file(path)
     if foreign is None:
         return (

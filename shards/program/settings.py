@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,24 @@ Tables = dict[str, Any]
 LARGEST_RECIPE = 16 * 10**6
 
 
+def named_file(name_or_path: str, known: Mapping[str, Path], what: str) -> Path:
+    """The file of a known name, or the TOML file that is named; raises SettingsError for any other name.
+
+    `what` says of what the names are, as "recipe"; a file next to the user that has the name is proposed.
+    """
+    if name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    if name_or_path in known:
+        return known[name_or_path]
+    file = f"{name_or_path}.toml"
+    if Path(file).is_file():
+        raise SettingsError(f"no {what} named {name_or_path}; did you mean the file {file}?")
+    raise SettingsError(
+        f"no {what} named {name_or_path}; expected one of {', '.join(known)}; or name a .toml file"
+        f"{did_you_mean(name_or_path, known)}"
+    )
+
+
 def read_toml(path: Path) -> Tables:
     """The tables of a TOML file; raises SettingsError if it is absent, too large or not TOML.
 
@@ -32,8 +50,13 @@ def read_toml(path: Path) -> Tables:
             raise SettingsError(
                 f"{path}: is larger than {LARGEST_RECIPE} bytes, too large for a recipe; name a TOML file"
             )
+    except FileNotFoundError as error:
+        beside = (each.name for each in path.parent.glob("*.toml"))
+        raise SettingsError(
+            f"{path}: no such file; check its path{did_you_mean(path.name, beside)}"
+        ) from error
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error})") from error
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); name a TOML file") from error
     return parse_toml(text, str(path))
 
 

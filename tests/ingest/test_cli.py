@@ -78,9 +78,9 @@ def test_ls_of_one_system_prints_its_recipe_by_name_or_by_file(command, waves):
 
 def test_ls_of_an_unknown_system_names_those_there_are(failed):
     line = failed("ls", "sheer_flow")
-    assert "no recipe named sheer_flow; the catalogue has " in line
+    assert "no recipe named sheer_flow; expected one of " in line
     assert line.endswith("did you mean shear_flow?")
-    assert "nowhere.toml: cannot be read" in failed("ls", "nowhere.toml")
+    assert "nowhere.toml: no such file" in failed("ls", "nowhere.toml")
 
 
 def test_build_says_what_it_did_and_json_says_it_in_one_document(good, build, tmp_path):
@@ -130,10 +130,7 @@ def test_a_file_with_a_good_header_and_bad_data_is_left_out_row_by_row(good, bui
     good.spoil(good.write("train/spoiled", rows=2))
     result = build()
     assert result.exit_code == 3
-    starts = [
-        f"left out: train/spoiled.hdf5, row {row}: train/spoiled.hdf5:/t0_fields/height: damaged"
-        for row in (0, 1)
-    ]
+    starts = [f"left out: train/spoiled.hdf5, row {row}: /t0_fields/height: damaged" for row in (0, 1)]
     assert all(line.startswith(start) for line, start in zip(result.stderr.splitlines(), starts, strict=True))
     assert "5 train, 2 valid, 2 test trajectories, 2 left out" in result.stdout
 
@@ -167,6 +164,11 @@ def test_a_file_without_its_boundary_group_is_one_line(failed, tmp_path):
     assert "[correction]" in line
 
 
+def test_a_recipe_in_place_of_the_data_is_told(failed, good, tmp_path):
+    line = failed(*build_arguments(good.recipe, good.recipe, tmp_path))
+    assert line.endswith("is a TOML file, such as a recipe; name the files of the data, or their folder")
+
+
 def test_a_file_without_a_field_names_it(failed, good, tmp_path):
     path = good.source / "train" / "one.hdf5"
     with h5py.File(path, "r+") as file:
@@ -184,8 +186,8 @@ def test_a_file_of_another_source_is_one_line(failed, tmp_path):
     [
         ("shear_flow", "nowhere", "nowhere: no such file or folder"),
         ("shear_flow", "empty", "empty: holds no file named *.hdf5 or *.h5; is it the folder of shear_flow?"),
-        ("sheer_flow", "empty", "no recipe named sheer_flow; the catalogue has "),
-        ("nowhere.toml", "empty", "nowhere.toml: cannot be read"),
+        ("sheer_flow", "empty", "no recipe named sheer_flow; expected one of "),
+        ("nowhere.toml", "empty", "nowhere.toml: no such file"),
     ],
 )
 def test_what_is_not_there_is_one_line(failed, tmp_path, recipe, start, words):

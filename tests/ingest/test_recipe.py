@@ -76,9 +76,27 @@ def test_an_unknown_name_is_told_with_the_catalogue(name):
         find_recipe(name)
 
 
-def test_an_absent_file_is_told():
-    with pytest.raises(SettingsError, match=r"absent\.toml: cannot be read"):
+def test_an_absent_file_is_told_with_the_one_that_was_meant(tmp_path):
+    with pytest.raises(SettingsError, match=r"absent\.toml: no such file; check its path$"):
         find_recipe(str(Path("absent.toml")))
+    (tmp_path / "pond.toml").touch()
+    with pytest.raises(
+        SettingsError, match=r"pnod\.toml: no such file; check its path; did you mean pond\.toml\?"
+    ):
+        find_recipe(str(tmp_path / "pnod.toml"))
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(
+        SettingsError, match=r"folder\.toml: cannot be read \(is not a file\); name a TOML file"
+    ):
+        find_recipe(str(tmp_path / "folder.toml"))
+
+
+def test_a_file_that_is_named_without_its_suffix_is_proposed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pond.toml").touch()
+    with pytest.raises(SettingsError) as raised:
+        find_recipe("pond")
+    assert str(raised.value) == "no recipe named pond; did you mean the file pond.toml?"
 
 
 def test_fields_are_split_in_variable_and_constant():

@@ -235,7 +235,7 @@ def test_a_chunk_that_fails_its_checksum_costs_its_own_trajectory(told, tmp_path
     (tmp_path / "a.h5").write_bytes(content)
     code, (line,) = told(tmp_path / "a.h5")
     assert code == 3
-    assert "left out: a.h5, row 1: a.h5:/u: damaged" in line
+    assert "left out: a.h5, row 1: /u: damaged" in line
 
 
 def test_a_name_that_is_not_utf_8_is_told(told, tmp_path):
