@@ -286,7 +286,7 @@ def test_a_recipe_is_drafted_once_and_never_overwritten(command, tmp_path):
     result = command("inspect", path, "--recipe", out)
     assert result.exit_code == 0
     assert out.read_text() == draft(path)
-    assert f"walrus-ingest build {out} --from {path} --to ROOT" in result.stderr
+    assert f"walrus-ingest build {out} --from {path} --to ROOT" in result.stdout
     out.write_text("mine")
     again = command("inspect", path, "--recipe", out)
     assert (again.exit_code, again.stdout) == (1, "")
