@@ -8,14 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from shards.errors import MismatchError
 from shards.program.own_packages import OURS, require_own_packages
 
 REPOSITORY = Path(__file__).parents[3]
 FORECAST = "from pipelines.evaluate import main; main()"
 
 
-def test_our_own_are_ours():
-    require_own_packages()
+def foreign(*names: str) -> str:
+    """The error about the first of these packages that is not ours; empty if all are."""
+    try:
+        require_own_packages(names)
+    except MismatchError as error:
+        return str(error)
+    return ""
+
+
+def test_our_packages_are_ours_and_another_one_is_not():
+    assert foreign(*OURS) == ""
+    assert "the package numpy belongs to numpy, not to walrus-pde" in foreign("numpy")
 
 
 @pytest.fixture
