@@ -180,6 +180,7 @@ class NpyStream:
     unwritten = False
 
     def __init__(self, open_stream: Callable[[], IO[bytes]], size: int, where: str) -> None:
+        """Reads the header; raises SourceError if it is damaged, not of numbers, or not of this `size`."""
         self.where = where
         self._open = open_stream
         self._size = size

@@ -48,6 +48,7 @@ class TrainingObjective(nn.Module):
         rollout: RolloutSettings = ONE_STEP,
         loss: Loss = "mae",
     ) -> None:
+        """`seed` draws rotations and patch jitter; the RMS of a window counts as at least `eps`."""
         super().__init__()
         self.network = network
         self.vocabulary = vocabulary
