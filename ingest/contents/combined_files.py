@@ -81,7 +81,8 @@ class CombinedFiles:
         for name, (file, inner) in self.named.items():
             if name.startswith(f"{path}/"):
                 # The group of a variable is its file, or a group there.
-                return file, path.removeprefix(name.removesuffix(f"/{inner}")).removeprefix("/")
+                variable = name.removesuffix(f"/{inner}")
+                return file, path.removeprefix(variable).removeprefix("/")
         for file in self.files:
             if holds(file.names(), path) and (id(file), path) not in self._hidden:
                 return file, path
@@ -106,11 +107,13 @@ def _combined(files: tuple[ArrayFile, ...], variables: Sequence[str]) -> Combine
     differ, usual_shape = cache(partial(_differ, files)), cache(partial(_usual_shape, files))
     for file, variable in zip(files, variables, strict=True):
         for path in file.names():
-            if holders[path] > 1 and len(file.names()) == 1:
+            if holders[path] == 1:
+                continue
+            if len(file.names()) == 1:
                 named[variable] = (file, path)
-            elif holders[path] > 1 and (
-                _is_field(file, path) or differ(path) or _is_of_another_length(file, path, usual_shape(path))
-            ):
+                continue
+            is_own = _is_field(file, path) or differ(path)
+            if is_own or _is_of_another_length(file, path, usual_shape(path)):
                 named[f"{variable}/{path}"] = (file, path)
     return CombinedFiles(files, named)
 

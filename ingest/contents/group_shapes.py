@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.solvers import LEVELS
@@ -40,9 +41,9 @@ def require_equal_grids(arrays: ArrayFile, listed: Sequence[ArrayInfo], where: s
 
 def _require_equal(first: ArrayInfo, name: str, shape: tuple[int, ...], where: str) -> None:
     own = first.shape or ()
-    differ = sum(a != b for a, b in zip(own, shape, strict=False)) + abs(len(own) - len(shape))
+    differing = sum(length != other for length, other in zip_longest(own, shape))
     are_levels = any(map(_LEVEL.fullmatch, first.run_group.split("/")))
-    if differ == 0 or (differ == 1 and not are_levels):
+    if differing == 0 or (differing == 1 and not are_levels):
         return
     sizes = f"{_size(first.path, own)} and {_size(name, shape)}"
     raise SourceError(f"{where}: {sizes}: {LEVELS if are_levels else _OTHER_GRIDS}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
 from ingest.formats.dates import DateArray
 from ingest.formats.npz import NpzMember
+from ingest.formats.packing import Attribute
 from ingest.formats.zarr_store import ZarrArray
 from shards.errors import SourceError
 
@@ -168,13 +170,20 @@ def list_arrays(arrays: ArrayFile, path: Path, *, of_one_state: bool = False) ->
     for each in series:
         first = _listed(arrays, each.first, path)
         listed.append(replace(first, pattern=each.pattern, steps=len(each.members)))
-    texts = {
-        name.rpartition("/")[2]: words
-        for name in alone
-        if lists_names(name.rpartition("/")[2]) and (words := arrays.texts(name))
-    }
-    named = [with_channels(each, texts) for each in listed] if texts else listed
+    texts = _lists_of_names(arrays, alone)
+    named = [with_channels(each, texts) for each in listed]
     return tuple(sorted(named, key=lambda each: each.path))
+
+
+def _lists_of_names(arrays: ArrayFile, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The arrays of text that are called as lists of names, by the last word of their paths."""
+    found = {}
+    for name in names:
+        last = name.rpartition("/")[2]
+        words = arrays.texts(name) if lists_names(last) else ()
+        if words:
+            found[last] = words
+    return found
 
 
 def _in_run(each: ArrayInfo, of_runs: list[str], firsts: dict[str, int]) -> ArrayInfo:
@@ -210,24 +219,35 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
     except SourceError:
         # Names that cannot be read count as absent.
         return found
-    describing = {
-        key: value
-        for key in DESCRIBED_BY
-        if isinstance(value := attributes.get(key), str) and value.isprintable()
-    }
-    labels = attributes.get("DIMENSION_LABELS")
-    if isinstance(labels, tuple) and len(labels) == len(array.shape):
-        dimensions = tuple(
-            scale or label for scale, label in zip(dimensions or labels, map(str, labels), strict=True)
-        )
     channels = channel_names(attributes, array.shape) or channel_names(arrays.attributes(""), array.shape)
     return replace(
         found,
-        dimensions=dimensions,
-        attributes=describing,
+        dimensions=_with_labels(dimensions, attributes, len(array.shape)),
+        attributes=_describing(attributes),
         unlimited=_unlimited(arrays, name),
         channels=channels if len(array.shape) > 2 else (),
     )
+
+
+def _describing(attributes: Mapping[str, Attribute]) -> dict[str, str]:
+    """The attributes that describe an array, as far as they are text that can be shown."""
+    found = {}
+    for key in DESCRIBED_BY:
+        value = attributes.get(key)
+        if isinstance(value, str) and value.isprintable():
+            found[key] = value
+    return found
+
+
+def _with_labels(
+    dimensions: tuple[str, ...], attributes: Mapping[str, Attribute], axes: int
+) -> tuple[str, ...]:
+    """The names of the dimensions; the labels of HDF5 name those that have no scale."""
+    labels = attributes.get("DIMENSION_LABELS")
+    if not isinstance(labels, tuple) or len(labels) != axes:
+        return dimensions
+    pairs = zip(dimensions or labels, labels, strict=True)
+    return tuple(str(scale or label) for scale, label in pairs)
 
 
 def _unlimited(arrays: ArrayFile, name: str) -> tuple[int, ...]:

@@ -46,9 +46,10 @@ def span(values: Values, what: str, unit: str) -> str:
 
 def out_of_order(time: ArrayInfo, times: Values) -> list[str]:
     """Comments on times that are not in order, with what to do: a build refuses them until they are."""
-    first = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
+    not_later = np.flatnonzero(np.diff(times) <= 0) + 1
+    first = int(not_later[0])
     name, here, before = printable(time.path), f"{times[first]:g}", f"{times[first - 1]:g}"
-    if (times[np.flatnonzero(np.diff(times) <= 0) + 1] == times[0]).all():
+    if (times[not_later] == times[0]).all():
         return [
             f"# FIX: {name} begins again, at {here}, at frame {first}: runs one after another in one array.",
             "# Save each run to a file of its own, with its times.",

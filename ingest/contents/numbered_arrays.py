@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -48,6 +51,11 @@ class NumberedArrays:
         return self.members[0]
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """The number of each member, as it is written in its path."""
+        return tuple(_number_of(self.pattern, name) for name in self.members)
+
+    @property
     def place(self) -> str:
         """The group that holds the numbered groups or arrays."""
         return self.pattern.partition(HOLE)[0].rpartition("/")[0]
@@ -82,31 +90,31 @@ def _are_numbered_alike(arrays: ArrayFile, one: NumberedArrays, states: Numbered
     """Whether arrays have the place, the numbers and the shape of states: v_0, v_1 next to u_0, u_1 are no
     versions.
     """
-    if one.group or states.group or one.place != states.place or not _alike(arrays, one):
+    if one.group or states.group or one.place != states.place or one.numbers != states.numbers:
         return False
-    numbers = [[_number_of(each.pattern, name) for name in each.members] for each in (one, states)]
-    return numbers[0] == numbers[1] and arrays.array(one.first).shape == arrays.array(states.first).shape
+    return _alike(arrays, one) and arrays.array(one.first).shape == arrays.array(states.first).shape
 
 
 def _numbered(names: tuple[str, ...]) -> Iterable[NumberedArrays]:
-    """The names by pattern, each in the pattern with most members."""
+    """The arrays that share a pattern with others, each in the pattern that is likeliest to count states."""
+    patterns = {name: _patterns_of(name) for name in names}
+    sharing = Counter(chain.from_iterable(patterns.values()))
     members: dict[str, list[str]] = {}
-    holes: dict[str, list[str]] = {}
-    for name in names:
-        for found in _NUMBER.finditer(name):
-            pattern = f"{name[: found.start()]}{HOLE}{name[found.end() :]}"
-            members.setdefault(pattern, []).append(name)
-            holes.setdefault(name, []).append(pattern)
-    chosen: dict[str, list[str]] = {}
-    for name, patterns in holes.items():
+    for name, own in patterns.items():
         # Of sim_1/snap_0 the second counts states, also where there are more runs than states. Of equals the
         # first: the number of a group is left of that of an array.
-        several = [pattern for pattern in patterns if len(members[pattern]) > 1]
-        best = max(several or patterns, key=lambda each: (_likely_states(each), len(members[each])))
-        chosen.setdefault(best, []).append(name)
-    for pattern, held in chosen.items():
+        shared = [pattern for pattern in own if sharing[pattern] > 1]
+        best = max(shared, key=lambda pattern: (_likely_states(pattern), sharing[pattern]), default=None)
+        if best is not None:
+            members.setdefault(best, []).append(name)
+    for pattern, held in members.items():
         if len(held) > 1:
             yield NumberedArrays(pattern, tuple(sorted(held, key=partial(_place_of, pattern))))
+
+
+def _patterns_of(name: str) -> list[str]:
+    """A name with a hole in place of each of its numbers, one at a time."""
+    return [f"{name[: found.start()]}{HOLE}{name[found.end() :]}" for found in _NUMBER.finditer(name)]
 
 
 def _place_of(pattern: str, name: str) -> tuple[float, Key]:
@@ -136,7 +144,7 @@ def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bo
         return False
     if not series.group:
         return _is_states_by_name(arrays, series, word)
-    group = series.group.replace(HOLE, _number_of(series.pattern, series.first))
+    group = series.group.replace(HOLE, series.numbers[0])
     inner = [name for name in names if name.startswith(f"{group}/")]
     times = [_size(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
     if any(size > 1 for size in times):
@@ -144,7 +152,7 @@ def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bo
     if times or time_attribute(arrays, group) or STEP_WORD.fullmatch(word):
         return True
     # Numbers alone that have a fraction are times: runs are counted.
-    return not word and any("." in _number_of(series.pattern, name) for name in series.members)
+    return not word and any("." in number for number in series.numbers)
 
 
 def _is_states_by_name(arrays: ArrayFile, series: NumberedArrays, word: str) -> bool:
@@ -152,11 +160,11 @@ def _is_states_by_name(arrays: ArrayFile, series: NumberedArrays, word: str) -> 
     dimensions = _dimensions(arrays, series.first)
     if any(TIME_NAME.fullmatch(name.rpartition("/")[2]) for name in dimensions):
         return False
-    numbers = [_number_of(series.pattern, name) for name in series.members]
     if not word or STEP_WORD.fullmatch(word):
         return True
-    padded = all(len(number) >= 3 for number in numbers) and len(numbers) > 2
-    return padded or len(numbers) >= FEWEST_STATES
+    count = len(series.members)
+    is_padded = count > 2 and all(len(number) >= 3 for number in series.numbers)
+    return is_padded or count >= FEWEST_STATES
 
 
 def _alike(arrays: ArrayFile, series: NumberedArrays) -> bool:
@@ -197,13 +205,9 @@ def _is_number(value: object) -> bool:
 
 def _size(arrays: ArrayFile, name: str) -> int:
     try:
-        shape = arrays.array(name).shape
+        return math.prod(arrays.array(name).shape)
     except SourceError:
         return 0
-    size = 1
-    for length in shape:
-        size *= length
-    return size
 
 
 def _dimensions(arrays: ArrayFile, name: str) -> tuple[str, ...]:

@@ -35,21 +35,21 @@ _QUANTITIES = (
 )
 QUANTITIES = frozenset(_QUANTITIES.split())
 
-
-# A parameter in a name: Re=100, nu=1e-3. Without a sign of equality, Re100, only where the letters have no
-# other meaning; of a file also not where it may be a field and its number, as eta_0010.
+_BEFORE, _BEHIND = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
 # 0p05 stands for 0.05.
 _VALUE = r"-?(?:\d{1,2}p\d{1,4}|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+# Of re100_nu=0.1 the name is nu.
+_NAME = r"[A-Za-z]+(?:_[A-Za-z]+)*(?:_?\d)?"
+_STATED = rf"{_BEFORE}(?P<name>{_NAME})=(?P<value>{_VALUE}){_BEHIND}"
+# Letters that have no other meaning, so that no sign of equality is needed: Re100.
 _PLAIN = (
     "re|ra|pr|ma|pe|nu|mu|kappa|eta|gamma|alpha|beta|epsilon|eps|reynolds|rayleigh|prandtl|mach|viscosity"
 )
-_BEFORE, _BEHIND = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-# Of re100_nu=0.1 the name is nu.
-_NAME = r"[A-Za-z]+(?:_[A-Za-z]+)*(?:_?\d)?"
+# Those that count no components: alpha1 may be a field.
 _DIMENSIONLESS = "re|ra|pr|pe|reynolds|rayleigh|prandtl|mach|peclet|viscosity"
-_STATED = rf"{_BEFORE}(?P<name>{_NAME})=(?P<value>{_VALUE}){_BEHIND}"
 # A number of several digits that begins with 0 counts: alpha0010.
 _NO_COUNTER = r"(?!0\d)"
+# A parameter in the name of a folder, or of a file, which may also be a field and its number: eta_0010.
 IN_FOLDERS = re.compile(
     rf"{_STATED}|{_BEFORE}(?P<plain>{_PLAIN})[-_]?(?P<number>{_VALUE}){_BEHIND}", re.IGNORECASE
 )

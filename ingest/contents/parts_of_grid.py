@@ -92,19 +92,25 @@ def require_no_tiles(files: Sequence[Path], before: str) -> None:
     with open_arrays(located(first)) as arrays:
         marks = TILE_ATTRIBUTES & set(arrays.attributes(""))
         own = _coordinates(arrays)
-    reason = ""
-    # Without coordinates in the first file there is nothing to compare, and no other is opened.
-    for other in files[1:MOST_NEIGHBOURS] if own else ():
+    onward = _where_it_goes_on(first, own, files[1:MOST_NEIGHBOURS])
+    if marks or onward or TILE_NAME.search(before):
+        raise SourceError(
+            f"{first.parent}: {first.name} and {len(files) - 1} more are tiles of one grid{onward}; expected "
+            "the whole grid in a file; put them together first (mppnccombine, gluemncbig, xarray)"
+        )
+
+
+def _where_it_goes_on(first: Path, own: Mapping[str, npt.NDArray[np.float64]], others: Sequence[Path]) -> str:
+    """In brackets, in which of the other files a coordinate of the first goes on; empty if in none."""
+    if not own:
+        # There is nothing to compare, so no other file is opened.
+        return ""
+    for other in others:
         with open_arrays(located(other)) as arrays:
             axis = _axis_that_goes_on(own, _coordinates(arrays))
         if axis:
-            reason = f" ({axis} goes on from {first.name} to {other.name})"
-            break
-    if marks or reason or TILE_NAME.search(before):
-        raise SourceError(
-            f"{first.parent}: {first.name} and {len(files) - 1} more are tiles of one grid{reason}; expected "
-            "the whole grid in a file; put them together first (mppnccombine, gluemncbig, xarray)"
-        )
+            return f" ({axis} goes on from {first.name} to {other.name})"
+    return ""
 
 
 def _coordinates(arrays: ArrayFile) -> dict[str, npt.NDArray[np.float64]]:

@@ -54,9 +54,9 @@ def in_each_run(group: str, firsts: Collection[str]) -> str:
     >>> in_each_run("case_a/Re100", {"case_a": 2, "case_a/Re100": 3})
     '*/*'
     """
-    words = group.split("/")
-    above = ["/".join(words[: depth + 1]) for depth in range(len(words))]
-    return "/".join("*" if name in firsts else word for word, name in zip(words, above, strict=True))
+    # The group is above what it holds.
+    above = groups_above(f"{group}/")
+    return "/".join("*" if name in firsts else name.rpartition("/")[2] for name in above)
 
 
 def groups_above(name: str) -> list[str]:

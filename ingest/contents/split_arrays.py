@@ -47,35 +47,40 @@ def arrays_by_split(listed: tuple[ArrayInfo, ...], where: str) -> ArraysBySplit:
     """
     # As a recipe names them: arrays of several runs have a * for the group of the run.
     paths = {each.stored: each for each in listed}
-    groups: dict[str, dict[Split, _Member]] = {}
-    for path in paths:
-        for member in _members(path):
-            groups.setdefault(member.pattern, {}).setdefault(member.split, member)
-    complete = [found for found in groups.values() if "train" in found and len(found) > 1]
-    complete += [bare for found in groups.values() if (bare := _with_bare(found, paths))]
+    complete = _with_all_splits(paths)
     members = list(chain.from_iterable(found.values() for found in complete))
     if not any(len(paths[each.path].values) > 1 for each in members):
         # Lists of numbers of runs, or of losses, are not fields.
         _require_no_groups_of_splits(paths, where)
         return ArraysBySplit(listed)
 
-    first, *others = map(_rule, complete)
-    if any(rule != first for rule in others) or any(paths[each.path].pattern for each in members):
+    words, *others = map(_words, complete)
+    if any(other != words for other in others) or any(paths[each.path].pattern for each in members):
         names = printable(", ".join(sorted(each.path for each in members)[:6]))
         raise SourceError(
             f"{where}: {names} are arrays of splits, and no rule names them all; expected each "
             "array once per split; save each split to a file in a folder called by it"
         )
-    kept = {found["train"].path: found for found in complete}
-    gone = {each.path for each in members} - set(kept)
-    return ArraysBySplit(
-        tuple(
-            _of_splits(each, kept[each.stored], paths) if each.stored in kept else each
-            for each in listed
-            if each.stored not in gone
-        ),
-        {split: first[split] for split in SPLITS if split in first},
-    )
+    by_train = {found["train"].path: found for found in complete}
+    of_splits = {each.path for each in members}
+    kept = []
+    for each in listed:
+        if each.stored in by_train:
+            kept.append(_of_splits(each, by_train[each.stored], paths))
+        elif each.stored not in of_splits:
+            kept.append(each)
+    return ArraysBySplit(tuple(kept), {split: words[split] for split in SPLITS if split in words})
+
+
+def _with_all_splits(paths: dict[str, ArrayInfo]) -> list[dict[Split, _Member]]:
+    """The arrays, by split, of each pattern that has an array to train and one of another split."""
+    by_pattern: dict[str, dict[Split, _Member]] = {}
+    for path in paths:
+        for member in _members(path):
+            by_pattern.setdefault(member.pattern, {}).setdefault(member.split, member)
+    named = [found for found in by_pattern.values() if "train" in found and len(found) > 1]
+    bare = [_with_bare(found, paths) for found in by_pattern.values()]
+    return [*named, *filter(None, bare)]
 
 
 def _require_no_groups_of_splits(paths: Iterable[str], where: str) -> None:
@@ -89,7 +94,8 @@ def _require_no_groups_of_splits(paths: Iterable[str], where: str) -> None:
         )
 
 
-def _rule(found: dict[Split, _Member]) -> dict[Split, str]:
+def _words(found: dict[Split, _Member]) -> dict[Split, str]:
+    """The word of each split in the names of its arrays."""
     return {split: each.word for split, each in found.items()}
 
 
