@@ -74,17 +74,24 @@ def _orders(array: ArrayInfo, lists: CoordinateLists) -> Iterator[tuple[Words, W
             yield axes, (*lead, *axes[::step], TIME)
     if array.groups > 1:
         yield from ((axes, (CHANNEL, TIME, *axes[::step])) for axes, step in product(choices, (1, -1)))
-    if one_run:
-        return
-    # Batches of videos, as networks take them; sweeps; one run with the channels first.
+    if not one_run:
+        yield from _rare_orders(array, lists, choices)
+
+
+def _rare_orders(
+    array: ArrayInfo, lists: CoordinateLists, choices: list[Words]
+) -> Iterator[tuple[Words, Words]]:
+    """Yields the orders of batches of videos, as networks take them, of sweeps, and of samples of MATLAB."""
     has_parameters = any(each.values[0] in array.lengths for each in lists.parameters)
     sweeps = SWEEPS if has_parameters or not (is_stack(array) or VECTOR_NAME.fullmatch(array.name)) else ()
-    rare: list[Words] = [CHANNEL_FIRST, *((*sweep, TIME) for sweep in sweeps)]
-    rare += [(CHANNEL, TIME)] if is_stack(array) else []
-    # Rollouts of a batch, as loops over time stack them.
-    may_be_stacked = bool(sweeps) or array.lengths[:1] == array.lengths[1:2]
-    rare += [(TIME, TRAJECTORY), (TIME, TRAJECTORY, CHANNEL)] if may_be_stacked else []
-    for lead, axes, step in product(rare, choices, (1, -1)):
+    leads: list[Words] = [CHANNEL_FIRST, *((*sweep, TIME) for sweep in sweeps)]
+    if is_stack(array):
+        # One run with the channels first.
+        leads.append((CHANNEL, TIME))
+    if sweeps or array.lengths[:1] == array.lengths[1:2]:
+        # Rollouts of a batch, as loops over time stack them.
+        leads += [(TIME, TRAJECTORY), (TIME, TRAJECTORY, CHANNEL)]
+    for lead, axes, step in product(leads, choices, (1, -1)):
         yield axes, (*lead, *axes[::step])
     for lead, axes, step in product(sweeps, choices, (1, -1)):
         yield axes, (*lead, *axes[::step], TIME)

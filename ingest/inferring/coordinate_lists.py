@@ -38,17 +38,14 @@ def coordinate_lists(usable: list[ArrayInfo]) -> CoordinateLists:
             continue
         # T is a temperature if another array has the same shape, or ends with its axes.
         as_large = len(each.values) > 1 and (lengths[each.lengths] > 1 or _is_a_part(each, usable))
-        is_time = TIME_NAME.fullmatch(each.name) or each.is_dates
-        if is_time and len(each.values) <= 2 and not as_large:
-            if each.size == 1 and not each.pattern:
-                continue
-            if time is None or COUNTER_NAME.fullmatch(time.name) or time.is_dates:
+        is_called_time = TIME_NAME.fullmatch(each.name) or each.is_dates
+        if is_called_time and len(each.values) <= 2 and not as_large:
+            is_list = each.size > 1 or bool(each.pattern)
+            if is_list and (time is None or COUNTER_NAME.fullmatch(time.name) or time.is_dates):
                 time = each
-        elif (
-            space_name(last)
-            and each.size > 1
-            and (len(each.values) < 2 or grids[each.values] > 1 or last in "xyz")
-        ):
+            continue
+        is_list = len(each.values) < 2 or grids[each.values] > 1 or last in "xyz"
+        if space_name(last) and each.size > 1 and is_list:
             space.setdefault(space_name(last), each)
 
     ordered = {axis: space[axis] for axis in sorted(space, key=SPACE_NAMES.index)}

@@ -35,6 +35,9 @@ from shards.errors import SourceError
 # What an attribute is called that states the cells of each axis.
 GRID_SIZE = re.compile(r"dims|(grid|domain)_?(dims?|dimensions|size|shape)|n_?cells", re.IGNORECASE)
 
+# What a file of one state holds, in words behind the name of its program.
+PARTS = {"blocks": ": blocks of a grid", "tiles": ": a tile of a grid"}
+
 # Arrays of the root that hold a field of a run each: run_0_u, u_run0; v1_x is a velocity.
 _RUN = rf"(?!v)(?P<word>(?:{RUN_WORD.pattern})[-_]?)(?P<number>\d+)"
 NUMBERED_RUNS = (
@@ -67,39 +70,34 @@ def infer_layout(
     _require_one_run(listed, where)
     require_one_run_of_states(arrays, listed, where)
     require_equal_grids(arrays, listed, where)
-    reason = mesh(listed) if solver is None else ""
-    if reason:
-        raise SourceError(f"{where}: {reason}")
+    if solver is None:
+        _refuse_for(mesh(listed), where)
 
+    is_openpmd = solver is not None and solver.name == "openPMD"
     plain = [each for each in listed if each.fault is None and each.size and not is_referred(each.path)]
     places = tuple(each for each in plain if places_cells(each))
-    # Where fields have an axis of time, those without one do not change: lat, lon next to T [time, lat, lon].
-    are_states = files > 1 and not any(map(_has_time, plain))
-    usable = [_as_state(each, files) if are_states else each for each in plain if each not in places]
-    if solver is not None and solver.name == "openPMD":
+    usable = _with_files_as_time([each for each in plain if each not in places], plain, files)
+    if is_openpmd:
         usable = [_with_axis_labels(arrays, each) for each in usable if not is_of_particles(each.path)]
+
     found = layout_by_names(usable)
     if found is None and files == 1 and is_one_state_by_names(usable):
         unknown = dimension_of_unknown_meaning(usable) if guess_time else ""
         if not unknown:
             raise one_state(where, _when(arrays, listed), cure)
         found = layout_by_names(usable, unknown)
-    found = found or layout_by_lengths(usable, root_numbers(arrays), _stated_cells(arrays, listed))
+    found = found or _layout_by_lengths(arrays, listed, usable)
     found, aside = _beside_particles(found, arrays, listed, usable)
     usable = [each for each in usable if each not in aside]
-    if found is None or not _fits_its_lists(found):
-        reason = no_grid(arrays, listed)
-        if reason:
-            raise SourceError(f"{where}: {reason}")
 
-    if found is None or not found.time_from:
-        reason = pairs(usable)
-        if reason and files == 1:
-            raise SourceError(f"{where}: {reason}")
+    if found is None or not _fits_its_lists(found):
+        _refuse_for(no_grid(arrays, listed), where)
+    if files == 1 and (found is None or not found.time_from):
+        _refuse_for(pairs(usable), where)
     if found is None:
         raise no_field(listed, where, cure)
     _require_space(found, arrays, listed, where)
-    if solver is not None and solver.name == "openPMD" and not _labelled(arrays, listed):
+    if is_openpmd and not _labelled(arrays, listed):
         found = replace(found, axes_from="CHECK: axes without labels, named in their order in the file.")
     if files == 1:
         when = _when(arrays, listed)
@@ -113,6 +111,19 @@ def infer_layout(
         particles=particles(listed),
         split_names=by_split.words,
     )
+
+
+def _refuse_for(reason: str, where: str) -> None:
+    """Raises SourceError with a reason, if there is one."""
+    if reason:
+        raise SourceError(f"{where}: {reason}")
+
+
+def _layout_by_lengths(
+    arrays: ArrayFile, listed: tuple[ArrayInfo, ...], usable: list[ArrayInfo]
+) -> InferredLayout | None:
+    """The layout that the lengths of these arrays show, and the numbers that the file states."""
+    return layout_by_lengths(usable, root_numbers(arrays), _stated_cells(arrays, listed))
 
 
 def _stated_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> tuple[int, ...]:
@@ -133,22 +144,15 @@ def _require_grid(
     patches = [each for each in listed if re.match(r"patch\d+/q$", each.path)]
     if solver.name == "PyClaw" and sum(max(each.steps, each.groups) for each in patches) > 1:
         solver = replace(solver, holds="levels")
-    reason = refusal(solver)
-    if reason:
-        raise SourceError(f"{where}: {reason}")
+    _refuse_for(refusal(solver), where)
     if files > 1:
         return
 
-    when = _when(arrays, listed)
-    if solver.holds == "blocks":
-        raise one_state(f"{where}: {solver.name}: blocks of a grid", when, cure)
-    if solver.holds == "tiles":
-        raise one_state(f"{where}: {solver.name}: a tile of a grid", when, cure)
-    if solver.holds == "state":
-        raise one_state(f"{where}: {solver.name}", when, cure)
     # openPMD numbers the iterations of a file: a file with one iteration is one state.
-    if solver.name == "openPMD" and not any(each.pattern for each in listed):
-        raise one_state(f"{where}: {solver.name}", when, cure)
+    is_one_iteration = solver.name == "openPMD" and not any(each.pattern for each in listed)
+    parts = PARTS.get(solver.holds, "")
+    if parts or solver.holds == "state" or is_one_iteration:
+        raise one_state(f"{where}: {solver.name}{parts}", _when(arrays, listed), cure)
 
 
 def _require_one_run(listed: tuple[ArrayInfo, ...], where: str) -> None:
@@ -187,10 +191,10 @@ def _beside_particles(
     others = [each for each in usable if each not in aside]
     if not aside or not others:
         return found, []
-    on_grid = layout_by_names(others) or layout_by_lengths(
-        others, root_numbers(arrays), _stated_cells(arrays, listed)
-    )
-    return (found, []) if on_grid is None or len(on_grid.axes) < 2 else (on_grid, aside)
+    on_grid = layout_by_names(others) or _layout_by_lengths(arrays, listed, others)
+    if on_grid is None or len(on_grid.axes) < 2:
+        return found, []
+    return on_grid, aside
 
 
 def _require_space(
@@ -202,8 +206,7 @@ def _require_space(
     for each in found.variable:
         reasons.append(along_wavenumbers(each.array.path, each.array.dimensions))
         reasons.append(with_wavenumbers(each.array.path, cells, listed))
-    for reason in filter(None, reasons):
-        raise SourceError(f"{where}: {reason}")
+    _refuse_for(next(filter(None, reasons), ""), where)
 
 
 def _list_of_cells(found: InferredLayout, arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
@@ -239,6 +242,16 @@ def _with_axis_labels(arrays: ArrayFile, each: ArrayInfo) -> ArrayInfo:
         if isinstance(words, tuple) and len(words) == len(each.shape or ()):
             return replace(each, dimensions=tuple(map(str, words)))
     return replace(each, dimensions=("x", "y", "z")[: len(each.shape or ())])
+
+
+def _with_files_as_time(usable: list[ArrayInfo], plain: list[ArrayInfo], files: int) -> list[ArrayInfo]:
+    """The usable arrays, with the files as their axis of time if each file is a state.
+
+    If a plain array has an axis of time, the others do not change: lat, lon next to T [time, lat, lon].
+    """
+    if files <= 1 or any(map(_has_time, plain)):
+        return usable
+    return [_as_state(each, files) for each in usable]
 
 
 def _as_state(each: ArrayInfo, files: int) -> ArrayInfo:

@@ -50,41 +50,38 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         return None
 
     grids = grids_of(fields)
-    grid = max(grids, key=lambda space: claim(space, grids))
-    chosen = grids[grid]
-    words = Counter(each.words for each in chosen).most_common(1)[0][0]
-    model = _usual(chosen, words)
-    cells = cells_between(grids)
-    if cells is not None:
-        chosen, model, words, grid = [], cells, cells.words, cells.space
-    names = _unique_axes([word for word in words if word in grid])
-    lengths = renamed(PlacedArray(model.array, words).lengths, names)
+    # Components on faces alone show the cells between them, although no field is there.
+    model, in_cells = cells_between(grids), list[NamedAxes]()
+    if model is None:
+        in_cells = grids[max(grids, key=lambda space: claim(space, grids))]
+        model = _usual(in_cells)
+    names = _unique_axes([word for word in model.words if word in model.space])
+    lengths = renamed(PlacedArray(model.array, model.words).lengths, names)
+    lists = _lists(model, names, lengths, usable, coordinates)
 
-    taken = [*chosen, *(each for each in named if TIME not in each.words and each.space == grid)]
-    lists = _lists(model, words, names, usable, coordinates)
+    constant = [each for each in named if TIME not in each.words and each.space == model.space]
     placed = tuple(
         PlacedArray(each.array, _words(each, names))
-        for each in taken
+        for each in (*in_cells, *constant)
         if each.array not in lists.all and _fits(each, lengths, names)
     )
-    faces = [found for each in fields if (found := on_faces_of(each, model, names))]
-    on_faces = {each.array.path for each in faces}
-    taken_paths = on_faces | {each.array.path for each in placed}
-    left = [each for each in usable if each not in lists.all and each.path not in taken_paths]
+    on_faces = tuple(found for each in fields if (found := on_faces_of(each, model, names)))
+    taken = {each.array.path for each in (*placed, *on_faces)}
+    left = [each for each in usable if each not in lists.all and each.path not in taken]
     scalars = tuple(each for each in left if is_scalar(each, lengths))
     rest = tuple(each for each in left if each not in scalars)
     return InferredLayout(
         axes=tuple(names.values()),
-        words=tuple(names.get(word, word) for word in words),
+        words=_words(model, names),
         lengths=lengths,
         lists=lists,
         fields=placed,
         scalars=scalars,
         rest=rest,
         axes_from="From the names of the dimensions.",
-        time_from="" if supposed else _time_from(model, words),
-        other_grids=_elsewhere(fields, grid, on_faces | {each.array.path for each in placed}),
-        on_faces=tuple(faces),
+        time_from="" if supposed else _time_from(model),
+        other_grids=_elsewhere(fields, model.space, taken),
+        on_faces=on_faces,
         swept=swept,
     )
 
@@ -100,8 +97,9 @@ def _elsewhere(fields: list[NamedAxes], grid: frozenset[str], taken: set[str]) -
     return found
 
 
-def _usual(fields: list[NamedAxes], words: Words) -> NamedAxes:
-    """The first field of the lengths that most have: some may have a time of their own."""
+def _usual(fields: list[NamedAxes]) -> NamedAxes:
+    """The first field of the axes and lengths that most have: some may have a time of their own."""
+    words = Counter(each.words for each in fields).most_common(1)[0][0]
     alike = [each for each in fields if each.words == words]
     usual = Counter(each.array.lengths for each in alike).most_common(1)[0][0]
     return next(each for each in alike if each.array.lengths == usual)
@@ -162,16 +160,15 @@ def _fits(each: NamedAxes, lengths: Lengths, names: dict[str, str]) -> bool:
 
 def _lists(
     model: NamedAxes,
-    words: Words,
     names: dict[str, str],
+    lengths: Lengths,
     usable: list[ArrayInfo],
     coordinates: dict[str, ArrayInfo],
 ) -> CoordinateLists:
     """The lists of coordinates, by the names of axes in the recipe, and the list of times."""
     space = {}
     time = None
-    lengths = renamed(PlacedArray(model.array, model.words).lengths, names)
-    for word, dimension in zip(words, model.dimensions, strict=True):
+    for word, dimension in zip(model.words, model.dimensions, strict=True):
         listed = coordinate_of(dimension, model.array.path, coordinates)
         listed = listed or _namesake(dimension, lengths.get(names.get(word, word)), usable)
         if listed is not None and word in names:
@@ -212,8 +209,9 @@ def _other_times(dimension: str, model: NamedAxes, usable: list[ArrayInfo]) -> A
     return min(times, key=lambda each: bool(COUNTER_NAME.fullmatch(each.name)), default=None)
 
 
-def _time_from(model: NamedAxes, words: Words) -> str:
-    dimension = model.dimensions[words.index(TIME)]
+def _time_from(model: NamedAxes) -> str:
+    """The reason why an axis is time."""
+    dimension = model.dimensions[model.words.index(TIME)]
     if dimension == HOLE:
         return "a state for each number in the names"
     return f"the dimension {dimension}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -64,16 +65,15 @@ def listed_halo(arrays: ArrayFile, layout: InferredLayout) -> ListedHalo | None:
         return None
 
     # In the order of the stored axes, then in the opposite order.
-    for order in (1, -1):
-        for name, values in inner.items():
-            cells = values[::order]
-            sides = stated[::order] or _even_sides(lengths, cells)
-            if not sides or _without_sides(lengths, sides) != cells:
-                continue
-            begins_with_x = order == -1 and cells != cells[::-1]
-            seen = _with_x_last(layout, stored, name) if begins_with_x else layout
-            proof = f"{words or 'more are stored'}, {name} = {', '.join(map(str, values))}"
-            return ListedHalo(seen, _halo(_axes_as_stored(seen), sides), proof, is_proven=bool(stated))
+    for order, (name, values) in product((1, -1), inner.items()):
+        cells = values[::order]
+        sides = stated[::order] or _even_sides(lengths, cells)
+        if not sides or _without_sides(lengths, sides) != cells:
+            continue
+        begins_with_x = order == -1 and cells != cells[::-1]
+        seen = _with_x_last(layout, stored, name) if begins_with_x else layout
+        proof = f"{words or 'more are stored'}, {name} = {', '.join(map(str, values))}"
+        return ListedHalo(seen, _halo(_axes_as_stored(seen), sides), proof, is_proven=bool(stated))
 
     if not stated or min(_without_sides(lengths, stated)) <= 0:
         return None

@@ -103,8 +103,9 @@ def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
         _references(listed),
         spectrum(listed),
         *along,
+        _records(listed),
+        _objects(listed),
     )
-    reasons = (*reasons, _records(listed), _objects(listed))
     return next(filter(None, reasons), "")
 
 
