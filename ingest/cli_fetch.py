@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -61,6 +60,7 @@ def fetch_command(
         from ingest.fetching.choice import choose_files
         from ingest.fetching.listing import list_files, with_sizes
         from ingest.fetching.published import publication_of
+        from ingest.inspecting.text_table import build_command
 
         recipe = find_recipe(name)
         publication = publication_of(recipe.name, url)
@@ -75,8 +75,7 @@ def fetch_command(
             _print_files(found, licence, publication.url, as_json=as_json)
         elif folder is not None:
             _fetch(found, recipe.name, folder, at_once, as_json=as_json)
-            build = ["walrus-ingest", "build", name, "--from", str(folder), "--to", "ROOT"]
-            say(f"next: {shlex.join(build)}")
+            say(f"next: {build_command(name, str(folder))}")
 
 
 def _fetch(files: Sequence[Any], name: str, folder: Path, at_once: int, *, as_json: bool) -> None:

@@ -30,7 +30,7 @@ from walrus.training.fit_memory import TrainingLoad, fits, fitted, in_words, mac
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
 
-# Up to this share, another number of windows than was asked for needs no words.
+# A number of windows that differs from the one asked for by at most this share needs no reason.
 NEAR = 0.1
 
 

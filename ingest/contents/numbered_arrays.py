@@ -144,7 +144,7 @@ def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bo
         return False
     if not series.group:
         return _is_states_by_name(arrays, series, word)
-    group = series.group.replace(HOLE, series.numbers[0])
+    group = series.group.replace(HOLE, _number_of(series.pattern, series.first))
     inner = [name for name in names if name.startswith(f"{group}/")]
     times = [_size(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
     if any(size > 1 for size in times):

@@ -50,8 +50,9 @@ def layout_by_names(usable: list[ArrayInfo], supposed: str = "") -> InferredLayo
         return None
 
     grids = grids_of(fields)
+    in_cells: list[NamedAxes] = []
     # Components on faces alone show the cells between them, although no field is there.
-    model, in_cells = cells_between(grids), list[NamedAxes]()
+    model = cells_between(grids)
     if model is None:
         in_cells = grids[max(grids, key=lambda space: claim(space, grids))]
         model = _usual(in_cells)

@@ -12,7 +12,7 @@ from ingest.contents.solvers import templates
 from ingest.contents.statistics import ArrayStatistics
 from ingest.inspecting.identify import SourceMatch
 from ingest.inspecting.inspect import SHOWN, Inspection
-from ingest.inspecting.text_table import command_line, explained, table
+from ingest.inspecting.text_table import build_command, command_line, explained, table
 from shards.counted import counted
 from shards.program.byte_size import size_in_words
 from shards.program.console import printable
@@ -41,8 +41,8 @@ def inspection_lines(found: Inspection, draft: Path | None = None) -> list[str]:
                 "attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items())
             ),
         ]
-    likeness, fitting = _likeness(found)
-    return [*lines, "", *likeness, *(_next(found, fitting) if draft is None else _after_draft(found, draft))]
+    following = _next(found) if draft is None else _after_draft(found, draft)
+    return [*lines, "", *_likeness_lines(found), *following]
 
 
 def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
@@ -94,14 +94,14 @@ def _fault_lines(listed: tuple[ArrayInfo, ...]) -> list[str]:
     return [line for lines in warnings for line in ("", *lines)]
 
 
-def _likeness(found: Inspection) -> tuple[list[str], SourceMatch | None]:
-    """Which source, program or template the file resembles, in lines; and the source that fits it best."""
+def _likeness_lines(found: Inspection) -> list[str]:
+    """Which source, program or template the file resembles."""
     fitting = [each for each in found.looks_like if each.fits]
     if fitting:
         lines = []
         for each in fitting:
             lines += _fitting_lines(each)
-        return lines, fitting[0]
+        return lines
     lines = explained("looks like", "none of the benchmarks: no source has this layout")
     if found.written_by:
         also = (
@@ -111,7 +111,7 @@ def _likeness(found: Inspection) -> tuple[list[str], SourceMatch | None]:
         )
         lines = explained("looks like", f"output of {found.written_by}, see docs/solvers.md{also}")
     lines += [line for each in found.looks_like for line in explained(f"  {each.source}", _against(each))]
-    return lines, None
+    return lines
 
 
 def _against(likeness: SourceMatch) -> str:
@@ -134,14 +134,15 @@ def _fitting_lines(likeness: SourceMatch) -> list[str]:
     return lines
 
 
-def _next(found: Inspection, fitting: SourceMatch | None) -> list[str]:
+def _next(found: Inspection) -> list[str]:
     """What to do next; commands are on their own lines, so that they can be copied."""
     if found.outside:
         return explained(
             "next", f"copy {', '.join(found.outside)} into the file (h5copy, h5repack), then inspect it again"
         )
+    fitting = next((each for each in found.looks_like if each.fits), None)
     if fitting and fitting.recipes:
-        return [command_line("next", _build_command(fitting.recipes[0], found.file))]
+        return [command_line("next", build_command(fitting.recipes[0], found.file))]
     if not found.belong and max((len(each.lengths) for each in found.arrays), default=0) < 3:
         advice = "no array has three axes: if the file is one state of a run, name the folder of its states"
         return explained("next", advice)
@@ -167,8 +168,4 @@ def _after_draft(found: Inspection, draft: Path) -> list[str]:
 
 def _edit_and_build(draft: Path, file: str) -> list[str]:
     edit = f"$EDITOR {shlex.quote(str(draft))}"
-    return [command_line("", edit), command_line("", _build_command(str(draft), file))]
-
-
-def _build_command(dataset: str, file: str) -> str:
-    return shlex.join(["walrus-ingest", "build", dataset, "--from", file, "--to", "ROOT"])
+    return [command_line("", edit), command_line("", build_command(str(draft), file))]

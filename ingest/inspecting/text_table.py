@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 
 from shards.program.console import printable
@@ -43,3 +44,12 @@ def explained(word: str, text: str) -> list[str]:
 def command_line(word: str, command: str) -> str:
     """A word, and next to it a command on one line, which can be copied."""
     return f"{word:{MARGIN}}{printable(command)}"
+
+
+def build_command(dataset: str, files: str) -> str:
+    """The command that builds a dataset from files, as words of a shell; ROOT is left to the user.
+
+    >>> build_command("own.toml", "two waves.h5")
+    "walrus-ingest build own.toml --from 'two waves.h5' --to ROOT"
+    """
+    return shlex.join(["walrus-ingest", "build", dataset, "--from", files, "--to", "ROOT"])

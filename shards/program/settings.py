@@ -23,7 +23,7 @@ LARGEST_RECIPE = 16 * 10**6
 def named_file(name_or_path: str, known: Mapping[str, Path], what: str) -> Path:
     """The file of a known name, or the TOML file that is named; raises SettingsError for any other name.
 
-    `what` says of what the names are, as "recipe"; a file next to the user that has the name is proposed.
+    `what` is what the names stand for, such as "recipe". A file NAME.toml in the current folder is proposed.
     """
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
@@ -51,10 +51,9 @@ def read_toml(path: Path) -> Tables:
                 f"{path}: is larger than {LARGEST_RECIPE} bytes, too large for a recipe; name a TOML file"
             )
     except FileNotFoundError as error:
-        beside = (each.name for each in path.parent.glob("*.toml"))
-        raise SettingsError(
-            f"{path}: no such file; check its path{did_you_mean(path.name, beside)}"
-        ) from error
+        others = [other.name for other in path.parent.glob("*.toml")]
+        meant = did_you_mean(path.name, others)
+        raise SettingsError(f"{path}: no such file; check its path{meant}") from error
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); name a TOML file") from error
     return parse_toml(text, str(path))
