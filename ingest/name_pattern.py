@@ -21,6 +21,7 @@ OF_ONE_RUN = (STEP, *PIECES, VARIABLE, TILE)
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Suffixes of files of data. Upper and lower case are the same in them, but not in names of arrays.
+# docs/decisions/0186-suffixes-in-any-case.md
 _SUFFIX = re.compile(r"\.(h5|hdf5?|nc4?|cdf|np[yz]|mat|zarr|zip|athdf|jld2)$", re.IGNORECASE)
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 

@@ -23,6 +23,7 @@ from ingest.formats import hdf5_tree as tree
 from ingest.formats.arrays import Array, ArrayFile, Arrays, Hdf5Arrays
 from ingest.formats.dates import DateArray
 from ingest.formats.npz import NpzMember
+from ingest.formats.number_words import number_in_words
 from ingest.formats.packing import Attribute
 from ingest.formats.zarr_store import ZarrArray
 from shards.errors import SourceError
@@ -303,10 +304,18 @@ def root_numbers(arrays: ArrayFile, group: str = "") -> dict[str, float]:
     """The attributes of the file or of a group that are single numbers; raises SourceError if damaged."""
     found = {}
     for name, value in sorted(arrays.attributes(group).items()):
-        number = None if isinstance(value, str | tuple) else np.asarray(value)
         # Names that begin so are the libraries' own.
-        if number is None or number.size != 1 or name.startswith("_"):
+        if name.startswith("_"):
             continue
-        if number.dtype.kind in "biuf" and math.isfinite(number.item()):
-            found[name] = float(number.item())
+        number = _single_number(value, name)
+        if number is not None and math.isfinite(number):
+            found[name] = number
     return found
+
+
+def _single_number(value: Attribute, name: str) -> float | None:
+    """The number that an attribute is, or holds as text; None if it is none or several."""
+    if isinstance(value, str | tuple):
+        return number_in_words(value, name)
+    number = np.asarray(value)
+    return float(number.item()) if number.size == 1 and number.dtype.kind in "biuf" else None

@@ -16,6 +16,7 @@ from ingest.contents.axis_names import DATE_NAME, TIME_NAME
 from ingest.formats.arrays import ArrayFile
 from ingest.formats.dates import date_of
 from ingest.formats.natural_sort import Key, natural
+from ingest.formats.number_words import number_in_words
 from ingest.name_numbers import SIGN
 from shards.errors import SourceError
 
@@ -191,14 +192,16 @@ def time_attribute(arrays: ArrayFile, path: str) -> str:
         held = arrays.attributes(path)
     except SourceError:
         return ""
-    names = [name for name, value in held.items() if TIME_NAME.fullmatch(name) and _is_number(value)]
+    names = [name for name, value in held.items() if TIME_NAME.fullmatch(name) and _is_number(value, name)]
     # `step` and `frame` count: a time in units of physics comes first.
     found = min(names, key=lambda name: (not name.lower().endswith(("time", "t")), name), default="")
     dates = [name for name, value in held.items() if DATE_NAME.fullmatch(name) and date_of(value) is not None]
     return found or min(dates, default="")
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object, name: str) -> bool:
+    if number_in_words(value, name) is not None:
+        return True
     number = np.asarray(value)
     return number.size == 1 and number.dtype.kind in "iuf" and bool(np.isfinite(number).all())
 

@@ -14,6 +14,7 @@ from ingest.drafting.table import FileLines
 from ingest.fields.reference_dates import unit_of_dates
 from ingest.formats.dates import date_of
 from ingest.formats.natural_sort import steps_in
+from ingest.formats.number_words import unit_in_words
 from ingest.inspecting.folder_contents import FolderContents
 from shards.program.console import printable
 
@@ -66,8 +67,11 @@ class StateTimes(FileLines):
             times = values_of(self.arrays, time) if time.is_dates else None
             return time.unit if times is None else unit_of_dates(times.tolist())
         path, at, name = stored.partition("@")
-        date = date_of(self.arrays.attributes(self._first_of(path)).get(name)) if at else None
-        return self._unit_of_openpmd(stored) if date is None else unit_of_dates([date])
+        value = self.arrays.attributes(self._first_of(path)).get(name) if at else None
+        date = date_of(value)
+        if date is not None:
+            return unit_of_dates([date])
+        return unit_in_words(value, name) or self._unit_of_openpmd(stored)
 
     def _first_of(self, path: str) -> str:
         """The group or array of the first step at a path with `{step}`; otherwise the path."""

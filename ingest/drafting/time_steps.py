@@ -1,4 +1,7 @@
-"""Finds the time step that files state: one number, or a place where runs have steps of their own."""
+"""Finds the time step that files state: one number, or a place where runs have steps of their own.
+
+See docs/decisions/0180-time-steps-that-differ.md.
+"""
 
 from __future__ import annotations
 

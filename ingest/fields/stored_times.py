@@ -12,6 +12,7 @@ from ingest.fields.series import arrays_by_step
 from ingest.formats.arrays import Arrays, AttributedArrays, whole
 from ingest.formats.dates import SINCE_1970, date_of
 from ingest.formats.natural_sort import steps_in
+from ingest.formats.number_words import unit_in_words
 from ingest.formats.packing import Attribute
 from ingest.layout import STEP_ITSELF
 from ingest.name_numbers import is_date, step_number
@@ -53,7 +54,8 @@ def unit_of_stored(arrays: AttributedArrays, stored: str, fields: tuple[str, ...
     if not at:
         return unit_of_times(arrays, stored)
     place = _places(arrays, path, fields)[0] if names_parts(path) else path
-    return SINCE_1970 if date_of(arrays.attributes(place).get(attribute)) is not None else ""
+    value = arrays.attributes(place).get(attribute)
+    return unit_in_words(value, attribute) if date_of(value) is None else SINCE_1970
 
 
 def _attribute_times(

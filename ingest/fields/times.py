@@ -59,7 +59,7 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
     lists = [own.scaled(each) for own, each in zip(cycle(rules), lists, strict=False)]
     lists = _with_offset(lists, file, rule.offset)
     if rule.step is None and rule.unit and not split_list_file(rule.stored):
-        unit = _stored_unit(file, rule.stored, recipe)
+        unit = time_unit_of(file, rule.stored, recipe)
         lists = [counted_in(each, unit, rule.unit, file.where) for each in lists]
     lists = lists * len(steps) if len(lists) == 1 else lists
     if [len(each) for each in lists] != list(steps):
@@ -107,7 +107,7 @@ def _with_offset(lists: list[Times], file: AttributedArrays, offset: str) -> lis
     return [tuple(number + time for time in times) for number, times in zip(numbers, lists, strict=True)]
 
 
-def _stored_unit(file: AttributedArrays, stored: str, recipe: Recipe) -> str:
+def time_unit_of(file: AttributedArrays, stored: str, recipe: Recipe) -> str:
     """The unit of the stored times, as the file says it."""
     if isinstance(file, RunArrays):
         return file.time_unit

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ingest.fields.reference_dates import seconds_of
+from ingest.fields.times import time_unit_of
 from ingest.formats.arrays import AttributedArrays
 from ingest.formats.side_lists import split_list_file
 from ingest.layout import split_channel
@@ -24,8 +25,7 @@ def notes_on_units(file: AttributedArrays, recipe: Recipe) -> list[str]:
     A unit that one of them does not state is not compared. Spaces, capitals and `hours` for `h` do not count.
     """
     notes = []
-    for name, path, wanted in _stated(recipe):
-        found = _unit_of(file, path)
+    for name, found, wanted in _units(file, recipe):
         if found and not _is_same(found, wanted):
             notes.append(
                 f"{name}: in {found!r}, but {wanted!r} in the recipe; values are taken as they are; convert "
@@ -34,17 +34,17 @@ def notes_on_units(file: AttributedArrays, recipe: Recipe) -> list[str]:
     return notes
 
 
-def _stated(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
-    """Yields each field and axis with a unit, and the times: name, path of the first array, unit."""
+def _units(file: AttributedArrays, recipe: Recipe) -> Iterator[tuple[str, str, str]]:
+    """Yields what has a unit in the recipe: its name, its unit in the file, its unit in the recipe."""
     for field in recipe.fields:
         if field.unit:
-            yield field.name, split_channel(field.stored_names[0])[0], field.unit
+            yield field.name, _unit_of(file, split_channel(field.stored_names[0])[0]), field.unit
     for axis, rule in recipe.coordinates.items():
         if rule.unit and rule.stored and split_list_file(rule.stored) is None:
-            yield axis, rule.stored, rule.unit
+            yield axis, _unit_of(file, rule.stored), rule.unit
     time = recipe.time
     if time and time.unit and time.stored and split_list_file(time.stored) is None:
-        yield "time", time.stored, time.unit
+        yield "time", time_unit_of(file, time.stored, recipe), time.unit
 
 
 def _unit_of(file: AttributedArrays, path: str) -> str:

@@ -20,9 +20,10 @@ import numpy.typing as npt
 from ingest.formats import hdf5
 from ingest.formats import hdf5_attributes as attributes
 from ingest.formats import hdf5_tree as tree
-from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
+from ingest.formats.dates import SINCE_1970, DateArray, dates_in, may_hold_dates
 from ingest.formats.hdf5_errors import reading, where
 from ingest.formats.hdf5_storage import losses, require_filters
+from ingest.formats.number_words import number_or_date_in
 from ingest.formats.packing import NAMES, Attribute, Packing, packing
 from ingest.formats.text_lists import hdf5_words
 from shards.errors import SourceError
@@ -71,7 +72,7 @@ class Arrays(Protocol):
     def attribute(self, path: str, name: str) -> float | None:
         """A number among the attributes of the array or group at `path` (empty: the file); None if absent.
 
-        A date is given as seconds since 1970.
+        A date is given as seconds since 1970. A number in text is one: `0.25`, `t = 0.25`, `0.25 ms`.
         """
         ...
 
@@ -192,9 +193,10 @@ class Hdf5Arrays:
     def attribute(self, path: str, name: str) -> float | None:
         """The number of an attribute, otherwise of a row in a table of names and values (FLASH)."""
         found = self._item(path)
-        date = date_of(attributes.values(found, [name]).get(name))
-        if date is not None:
-            return date
+        text = attributes.values(found, [name]).get(name)
+        stated = number_or_date_in(text, name)
+        if stated is not None:
+            return stated
         held = attributes.number(found, name)
         return attributes.row_of_table(found, name) if held is None else held
 

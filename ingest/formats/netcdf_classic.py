@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.formats.arrays import SlabIndex, no_array
-from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
+from ingest.formats.dates import SINCE_1970, DateArray, dates_in, may_hold_dates
 from ingest.formats.netcdf_header import end_of_data
 from ingest.formats.number_types import wrong_type
+from ingest.formats.number_words import number_or_date_in
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from ingest.formats.text_lists import is_short, words_of
@@ -96,9 +97,9 @@ class ClassicFile:
         value = self.attributes(path).get(name)
         if value is None:
             return None
-        date = date_of(value)
-        if date is not None:
-            return date
+        stated = number_or_date_in(value, name)
+        if stated is not None:
+            return stated
         values = np.ravel(value)
         if values.dtype.kind not in "biuf" or values.size != 1:
             raise SourceError(f"{self.where}:{path}: attribute {name} holds {value!r}; expected one number")

@@ -21,9 +21,10 @@ import zarr
 from zarr.storage import LocalStore, ZipStore
 
 from ingest.formats.arrays import ABSENT_CHUNKS, SlabIndex, no_array
-from ingest.formats.dates import SINCE_1970, DateArray, date_of, dates_in, may_hold_dates
+from ingest.formats.dates import SINCE_1970, DateArray, dates_in, may_hold_dates
 from ingest.formats.npz import ONLY
 from ingest.formats.number_types import wrong_type
+from ingest.formats.number_words import number_or_date_in
 from ingest.formats.packing import Attribute, Packing, packing
 from ingest.formats.quantization import roundings
 from ingest.formats.walk import walk
@@ -141,9 +142,9 @@ class Zarr:
         value = item.attrs.get(name) if item is not None else None
         if value is None:
             return None
-        date = date_of(value)
-        if date is not None:
-            return date
+        stated = number_or_date_in(value, name)
+        if stated is not None:
+            return stated
         # JSON allows integers that are too large for a float.
         if not isinstance(value, int | float) or abs(value) > sys.float_info.max:
             raise SourceError(

@@ -11,7 +11,7 @@ from ingest.drafting.draft import draft
 from ingest.recipe import Recipe
 from shards.program.settings import make
 from tests.ingest.layouts.trial import edited
-from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, U, write_netcdf
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, U, write_hdf5, write_netcdf
 
 LISTS = {"time": (("time",), TIME), "x": (("x",), CENTRES_X), "y": (("y",), CENTRES_Y)}
 
@@ -33,6 +33,17 @@ def test_a_run_in_other_units_is_told(tmp_path, of_field, of_axis, told):
     recipe = make(Recipe, tomllib.loads(edited(draft(tmp_path), masked=False)), "draft")
     notes = caveats(recipe, find_inputs(recipe, tmp_path))
     assert [note.partition(";")[0] for note in notes] == [f"run1.nc: {each}" for each in told]
+
+
+def test_a_run_of_states_with_times_in_another_unit_is_told(tmp_path):
+    for number, unit in enumerate(("s", "ms")):
+        for step in range(2):
+            write_hdf5(tmp_path / f"run{number}" / f"out{step}.h5", {"T": U[step]}, time=f"{step} {unit}")
+    recipe = make(Recipe, tomllib.loads(edited(draft(tmp_path), masked=False)), "draft")
+    notes = caveats(recipe, find_inputs(recipe, tmp_path))
+    assert [note.partition(";")[0] for note in notes] == [
+        "run1/out0.h5: time: in 'ms', but 's' in the recipe"
+    ]
 
 
 @pytest.mark.parametrize(

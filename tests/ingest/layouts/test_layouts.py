@@ -8,6 +8,7 @@ from tests.ingest.layouts import (  # noqa: F401 (they add layouts)
     folders,
     forecasts,
     ghosts,
+    in_words,
     numbers_and_names,
     pieces,
     programs,
