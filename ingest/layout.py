@@ -287,5 +287,5 @@ class MaskRule:
     @model_validator(mode="after")
     def _only_nan_may_move(self) -> MaskRule:
         if self.moves and self.solid != "nan":
-            raise ValueError(f'moves with solid = "{self.solid}": other masks are read in all frames anyway')
+            raise ValueError(f'moves = true with solid = "{self.solid}"; expected "nan"; remove moves')
         return self

@@ -159,14 +159,14 @@ def _of_file(file: Path, recipe_name: str, trajectory: int, first: int, frames: 
     """The window of a trajectory of a source file, read by its recipe, without a build."""
     recipe = find_recipe(recipe_name)
     if not file.exists():
-        raise SourceError(f"{file}: no such file or folder")
+        raise SourceError(f"{file}: no such file or folder; check the path")
     with find(recipe.source).open_file(file, recipe) as opened:
         rows = opened.rows
         if trajectory >= len(rows) or first + frames > len(rows[trajectory].time):
             longest = max((len(row.time) for row in rows), default=0)
             raise MismatchError(
                 f"{file}: no frames {first} to {first + frames - 1} of trajectory {trajectory}; there are "
-                f"{len(rows)} of at most {longest} frames"
+                f"{len(rows)} trajectories of at most {longest} frames; ask for frames among those"
             )
         row = rows[trajectory]
         static = opened.static(trajectory) if opened.schema.static_channels else None

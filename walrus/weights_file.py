@@ -57,7 +57,7 @@ def load_weights(path: Path) -> Weights:
     except ShardError:
         raise
     except (OSError, SafetensorError) as error:
-        raise ShardError(f"{path}: cannot be read as safetensors ({error})") from error
+        raise ShardError(f"{path}: cannot be read as safetensors ({error}); copy the file again") from error
     return Weights(tensors, crc32c)
 
 
@@ -100,4 +100,6 @@ def read_header(path: Path) -> bytes:
     except ShardError:
         raise
     except OSError as error:
-        raise ShardError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ShardError(
+            f"{path}: cannot be read ({error.strerror}); check the disk, or copy the file again"
+        ) from error

@@ -46,7 +46,8 @@ class Sweep:
         number = int(axis[1:])
         if number > len(self.lengths):
             raise SourceError(
-                f"{where}: no axis {axis}; found {len(self.lengths)} axes n; correct it, or layout"
+                f"{where}: no axis {axis}; found {len(self.lengths)} axes n; correct the number of the axis, "
+                "or the layout"
             )
         if len(values) != self.lengths[number - 1]:
             raise SourceError(

@@ -130,8 +130,8 @@ def whole(array: Array) -> npt.NDArray[np.float64]:
     size = math.prod(array.shape) * 8
     if size > hdf5.HEADER_BYTES:
         raise SourceError(
-            f"{array.where}: shape {array.shape} where a list of at most {hdf5.HEADER_BYTES} bytes is "
-            "expected"
+            f"{array.where}: shape {array.shape}; expected a list of at most {hdf5.HEADER_BYTES} bytes; "
+            "name another array"
         )
     return array.slab(*(slice(None) for _ in array.shape)).astype(np.float64)
 

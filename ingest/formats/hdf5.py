@@ -112,8 +112,8 @@ def header_array(dataset: h5py.Dataset) -> npt.NDArray[np.float64]:
     size = math.prod(dataset.shape) * 8
     if size > HEADER_BYTES:
         raise SourceError(
-            f"{where(dataset)}: shape {dataset.shape} where a list of at most {HEADER_BYTES} bytes is "
-            "expected"
+            f"{where(dataset)}: shape {dataset.shape}; expected a list of at most {HEADER_BYTES} bytes; "
+            "name another array"
         )
     return slab(dataset, ...).astype(np.float64)
 

@@ -64,7 +64,9 @@ def _kind(words: str) -> Boundary | None:
 
 def _load(path: Path) -> Any:
     if path.stat().st_size > hdf5.HEADER_BYTES:
-        raise SourceError(f"{path}: {path.stat().st_size} bytes; expected a list of parameters")
+        raise SourceError(
+            f"{path}: {path.stat().st_size} bytes; expected a list of parameters; fetch it again"
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -78,7 +78,9 @@ def _require_variables_at_root(file: h5py.File, recipe: Recipe) -> None:
 def _coordinate(file: h5py.File, axis: str) -> tuple[float, ...]:
     dataset = hdf5.numbers(file, f"{axis}-coordinate")
     if len(dataset.shape) != 1 or not dataset.size:
-        raise SourceError(f"{where(dataset)}: shape {dataset.shape}; expected a list of cell centres")
+        raise SourceError(
+            f"{where(dataset)}: shape {dataset.shape}; expected a list of cell centres; fix the file"
+        )
     return tuple(hdf5.header_array(dataset).tolist())
 
 
@@ -88,7 +90,7 @@ def _times(file: h5py.File, steps: int) -> tuple[float, ...]:
     if dataset.shape not in ((steps,), (steps + 1,)):
         raise SourceError(
             f"{where(dataset)}: shape {dataset.shape}; expected {steps} or {steps + 1} times for {steps} "
-            "frames"
+            "frames; fix the file"
         )
     return tuple(hdf5.header_array(dataset)[:steps].tolist())
 

@@ -116,7 +116,9 @@ def _grid(file: h5py.File, recipe: Recipe) -> Grid:
     stated = (attributes.texts(file, "grid_type") or ("cartesian",))[0].lower()
     kind = next((known for known in KINDS if known == stated), None)
     if kind is None:
-        raise SourceError(f"{where(file)}: grid_type {stated}; expected one of {', '.join(KINDS)}")
+        raise SourceError(
+            f"{where(file)}: grid_type {stated}; expected one of {', '.join(KINDS)}; fix the file"
+        )
 
     centres = tuple(_coordinate(dimensions, axis) for axis in axes)
     if kind == "spherical" and axes[0] == LOG_RADIUS and _evenly_spaced(centres[0]):
@@ -184,7 +186,7 @@ def _field(file: h5py.File, field: RecipeField, grid: Grid) -> _Field:
     varying = attributes.flags(dataset, "dim_varying") or (True,) * len(grid.axes)
     if len(varying) != len(grid.axes):
         raise SourceError(
-            f"{where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}"
+            f"{where(dataset)}: dim_varying has {len(varying)} flags; expected {len(grid.axes)}; fix the file"
         )
 
     result = _Field(

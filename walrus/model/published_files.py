@@ -51,4 +51,4 @@ def _read_torch(path: Path) -> Any:
             "save only the state dict and convert that"
         ) from error
     except (OSError, RuntimeError) as error:
-        raise ShardError(f"{path}: cannot be read as a torch file ({error})") from error
+        raise ShardError(f"{path}: cannot be read as a torch file ({error}); fetch the file again") from error

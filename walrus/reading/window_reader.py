@@ -37,7 +37,7 @@ class WindowReader:
         static_channels: Channels = WHOLE,
     ) -> None:
         if not dataset.entries(split):
-            raise MismatchError(f"{dataset.files.where()}: has no {split} trajectories")
+            raise MismatchError(f"{dataset.files.where()}: has no {split} trajectories; name another split")
         self.dataset = dataset
         self.entries = dataset.entries(split)
         self._channels, self._static_channels = channels, static_channels

@@ -45,7 +45,7 @@ def _started(folder: Path, rank: int) -> profile:
         profiler.export_chrome_trace(str(path))
         # torch reports no error if it cannot write.
         if not path.is_file():
-            raise OSError(f"{path} cannot be written")
+            raise OSError(f"{path}: cannot be written")
 
     steps = schedule(wait=SKIPPED, warmup=WARMING, active=TRACED, repeat=1)
     profiler = profile(schedule=steps, on_trace_ready=write)
