@@ -25,34 +25,39 @@ def contents_of(arranged: FileArrangement) -> FolderContents:
     """The pattern, and the numbers of runs, variables and times."""
     of_moment = (arranged.last_number, *arranged.of_same_moment, *arranged.pieces)
     of_runs = [at for at in arranged.naming if at not in of_moment]
-    tiles, largest = _one_tile(arranged, max(arranged.grouped(of_runs), key=len))
-    variables = _by_variable(arranged, largest)
+    tiles, one_run = _one_tile(arranged, _largest_run(arranged, of_runs))
+    variables = _by_variable(arranged, one_run)
     # The largest file says most: a vector has an axis more.
-    one = max(variables.values(), key=lambda files: (len(files), files[0].path.stat().st_size))
-    kind, restart = _kind(arranged, [file.path for file in one], len(variables))
-    series = _moments(arranged, largest, len(variables)) if kind == "states" else ()
+    one_variable = max(variables.values(), key=lambda files: (len(files), files[0].path.stat().st_size))
+    kind, restart = _kind(arranged, [file.path for file in one_variable])
+    if kind == "runs" and len(variables) > 1:
+        kind = "variables"
     goes_on = kind in ("states", "pieces")
     if not goes_on:
         # The last number tells runs apart as well.
         of_runs = arranged.naming
-        variables = _by_variable(arranged, max(arranged.grouped(of_runs), key=len))
+        variables = _by_variable(arranged, _largest_run(arranged, of_runs))
     members = tuple(files[0].path for files in variables.values()) if len(variables) > 1 else ()
     return FolderContents(
         kind,
         pattern_of(arranged, kind, of_runs),
-        members[0] if members else one[0].path,
+        members[0] if members else one_variable[0].path,
         files=len(arranged.files),
         runs=len(arranged.grouped(of_runs)),
         members=members,
         variables=tuple(variables) if members else (),
-        last=one[-1].path if goes_on else None,
+        last=one_variable[-1].path if goes_on else None,
         tiles=tiles,
-        series=series,
+        series=_moments(arranged, one_run, len(variables)) if kind == "states" else (),
         parameters=parameters_of(arranged, of_runs),
         date_or_step=goes_on and arranged.reading == "either",
         restart=restart,
         doubt="; ".join(_doubts(arranged, kind)),
     )
+
+
+def _largest_run(arranged: FileArrangement, of_runs: list[int]) -> list[NamedFile]:
+    return max(arranged.grouped(of_runs), key=len)
 
 
 def _one_tile(arranged: FileArrangement, files: list[NamedFile]) -> tuple[int, list[NamedFile]]:
@@ -73,18 +78,18 @@ def _by_variable(arranged: FileArrangement, files: list[NamedFile]) -> dict[str,
     return found
 
 
-def _kind(arranged: FileArrangement, files: list[Path], variables: int) -> tuple[Kind, Restart | None]:
+def _kind(arranged: FileArrangement, files: list[Path]) -> tuple[Kind, Restart | None]:
     """What the files are that differ only in the last number; of pieces whose times begin again, how they go
     on.
     """
-    kind: Kind = "runs"
-    if arranged.last_number is not None and len(files) > 1:
-        require_no_tiles(files, arranged.first.text(arranged.last_number - 1))
-        kind = kind_of_numbered(files[:2], arranged.counted(arranged.last_number))
-        restart = restart_of(files) if kind == "runs" else None
-        if restart is not None:
-            return "pieces", restart
-    return "variables" if kind == "runs" and variables > 1 else kind, None
+    if arranged.last_number is None or len(files) < 2:
+        return "runs", None
+    require_no_tiles(files, arranged.first.text(arranged.last_number - 1))
+    kind = kind_of_numbered(files[:2], arranged.counted(arranged.last_number))
+    if kind != "runs":
+        return kind, None
+    restart = restart_of(files)
+    return ("runs" if restart is None else "pieces"), restart
 
 
 def _moments(

@@ -56,11 +56,13 @@ def reading_of_dates(paths: Iterable[str]) -> DateReading:
 
 def _of_times_of_day(runs: Sequence[Sequence[tuple[str, str]]]) -> DateReading:
     """The same for numbers that are all times of day, of the runs with several files."""
-    as_steps = min((_evenness([int(number) for _, number in run]) for run in runs), default=0)
-    if not as_steps:
+    if not runs:
         return "clock"
+    as_steps = min(_evenness([int(number) for _, number in run]) for run in runs)
     as_clocks = min(_evenness([step_number(f"{date}_{number}") for date, number in run]) for run in runs)
-    return "either" if as_clocks == as_steps else "clock" if as_clocks > as_steps else "step"
+    if as_steps == 0 or as_clocks > as_steps:
+        return "clock"
+    return "either" if as_clocks == as_steps else "step"
 
 
 def is_time_of_day(digits: str) -> bool:

@@ -15,6 +15,7 @@ from ingest.formats.arrays import ArrayFile, whole
 from ingest.formats.open_any import located, open_arrays
 from ingest.inferring.coefficients import complex_numbers
 from ingest.inferring.infer import infer_layout
+from ingest.inferring.inferred_layout import InferredLayout
 from ingest.inspecting.folder_contents import FolderContents, Kind
 from ingest.inspecting.variable_files import fields_of
 from ingest.layout import TIME
@@ -77,25 +78,37 @@ def times_of(path: Path, counted: Counted = "unknown") -> FileTimes:
         try:
             layout = infer_layout(arrays, listed, str(path), guess_time=False)
         except SourceError:
-            if complex_numbers(listed) and _lists_times(listed):
-                # Its frames are in the arrays that cannot be read, and not in those that are left.
-                return FileTimes(state=False)
-            own = _time_of_state(arrays, listed)
-            return FileTimes(state=_has_planes(listed) or bool(own), times=own)
-        is_short = counted == "unknown" and layout.lengths[TIME] < FEWEST_FRAMES
+            return _without_frames(arrays, listed)
         if not layout.time_from:
             own = _time_of_state(arrays, listed)
-            is_moment = counted in ("moments", "dates") or bool(own)
-            if is_moment or is_short or (counted == "unknown" and _is_vector_of_space(listed)):
+            if own or _seems_a_state(layout, listed, counted):
                 return FileTimes(state=True, times=own)
-        if layout.lists.time is None or layout.lists.time.pattern:
-            return FileTimes(state=False)
-        values = whole(arrays.array(layout.lists.time.path)).reshape(-1)
-        return FileTimes(
-            state=layout.lengths[TIME] == 1,
-            times=tuple(values.tolist()),
-            unit=layout.lists.time.unit,
-        )
+        return _listed_times(arrays, layout)
+
+
+def _without_frames(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> FileTimes:
+    """The times of a file in whose arrays no axis counts frames."""
+    if complex_numbers(listed) and _lists_times(listed):
+        # Its frames are in the arrays that cannot be read, and not in those that are left.
+        return FileTimes(state=False)
+    own = _time_of_state(arrays, listed)
+    return FileTimes(state=_has_planes(listed) or bool(own), times=own)
+
+
+def _seems_a_state(layout: InferredLayout, listed: tuple[ArrayInfo, ...], counted: Counted) -> bool:
+    """Whether a file is one state in which nothing names the axis of time: its name says so, or its axes."""
+    if counted != "unknown":
+        return counted in ("moments", "dates")
+    return layout.lengths[TIME] < FEWEST_FRAMES or _is_vector_of_space(listed)
+
+
+def _listed_times(arrays: ArrayFile, layout: InferredLayout) -> FileTimes:
+    """The times of a file with frames, from the list of times if it has one."""
+    times = layout.lists.time
+    if times is None or times.pattern:
+        return FileTimes(state=False)
+    values = whole(arrays.array(times.path)).reshape(-1)
+    return FileTimes(state=layout.lengths[TIME] == 1, times=tuple(values.tolist()), unit=times.unit)
 
 
 def _time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> tuple[float, ...]:

@@ -26,20 +26,19 @@ def pattern_of(arranged: FileArrangement, kind: Kind, of_runs: list[int]) -> str
     if not arranged.varying and not any(part.name for part in first.parts):
         depth = sum(part.text == "/" for part in first.parts)
         return f"{'*/' * depth}*{with_plain_suffix(first.path.suffix)}"
-    holes = {at: f"{{{name}}}" for at, name in _names(arranged, of_runs).items()}
-    is_plain = all(hole.startswith(("{run", "{split")) for hole in holes.values())
-    is_plain = is_plain and set(holes) == set(of_runs)
-    if kind == "runs" and is_plain and arranged.variable is None and arranged.tile is None:
-        holes = dict.fromkeys(holes, "*")
+    holes = _holes_of_runs(arranged, kind, of_runs)
     if arranged.variable is not None:
         holes[arranged.variable] = f"{{{VARIABLE}}}"
     if arranged.last_number is not None and arranged.last_number not in holes:
         holes |= _holes_of_moment(arranged, kind)
     if arranged.tile is not None:
         holes[arranged.tile] = f"{{{TILE}}}"
-    holes |= {at: "*" for at in arranged.of_same_moment if at not in holes}
-    like = {at: arranged.first_like(at) for at in arranged.varying if at not in holes}
-    holes |= {at: holes[other] for at, other in like.items() if other in holes}
+    for at in arranged.of_same_moment:
+        holes.setdefault(at, "*")
+    for at in arranged.varying:
+        repeated = arranged.first_like(at)
+        if repeated in holes:
+            holes.setdefault(at, holes[repeated])
     return "".join(holes.get(at, part.text) for at, part in enumerate(first.parts))
 
 
@@ -52,6 +51,18 @@ def parameters_of(arranged: FileArrangement, of_runs: list[int]) -> tuple[NamedP
         if part.name or (is_number and name.rstrip("0123456789") != "run"):
             found[name] = NamedParameter(name, part.text, part.kind == "parameter")
     return tuple(found.values())
+
+
+def _holes_of_runs(arranged: FileArrangement, kind: Kind, of_runs: list[int]) -> dict[int, str]:
+    """The named parts that tell runs apart; a * for each if each file is a run and no name says more."""
+    names = _names(arranged, of_runs)
+    each_is_a_run = kind == "runs" and arranged.variable is None and arranged.tile is None
+    name_no_more = set(names) == set(of_runs) and all(
+        name.startswith(("run", "split")) for name in names.values()
+    )
+    if each_is_a_run and name_no_more:
+        return dict.fromkeys(names, "*")
+    return {at: f"{{{name}}}" for at, name in names.items()}
 
 
 def _holes_of_moment(arranged: FileArrangement, kind: Kind) -> dict[int, str]:

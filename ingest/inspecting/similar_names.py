@@ -84,19 +84,25 @@ def _common_ends(texts: Sequence[str]) -> tuple[int, int]:
     >>> _common_ends(["flow_rho_{}.npy", "flow_u_{}.npy"]), _common_ends(["vel_x.h5", "vel_y.h5"])
     ((5, 7), (0, 3))
     """
-    shortest = min(map(len, texts))
-    start = next((at for at in range(shortest) if len({text[at] for text in texts}) > 1), shortest)
-    room = shortest - start
-    end = next((at for at in range(room) if len({text[len(text) - 1 - at] for text in texts}) > 1), room)
+    start = _common_start(texts)
+    # A letter counts once: what is behind the start is compared from the end.
+    end = _common_start([text[start:][::-1] for text in texts])
+
     first = texts[0]
     while start and first[start - 1] not in "_-.}":
         start -= 1
     while end and first[len(first) - end] not in "_-.{":
         end -= 1
+
     words = [text[start : len(text) - end] for text in texts]
-    if start and all(SPACE_NAME.fullmatch(word) for word in words) and "}" not in first[:start]:
+    if start and all(map(SPACE_NAME.fullmatch, words)) and "}" not in first[:start]:
         start = max(first.rfind(mark, 0, start - 1) for mark in "_-.") + 1
     return start, end
+
+
+def _common_start(texts: Sequence[str]) -> int:
+    letters = enumerate(zip(*texts, strict=False))
+    return next((at for at, found in letters if len(set(found)) > 1), min(map(len, texts)))
 
 
 def _with_two_words(files: list[NamedFile], at: int) -> list[NamedFile]:

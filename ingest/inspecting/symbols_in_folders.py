@@ -27,12 +27,21 @@ def with_symbols(files: Sequence[NamedFile], places: Iterable[int]) -> list[Name
     found = list(files)
     # From the right, so that places on the left stay.
     for at in sorted(places, reverse=True):
-        parts = [list(_parts(file.text(at))) for file in found]
-        forms = {tuple(part.name or part.text for part in each) for each in parts}
-        parameters = [each for each in zip(*parts, strict=len(forms) == 1) if each[0].name]
-        if len(forms) == 1 and parameters and all(map(_are_of_physics, parameters)):
-            found = [file.divided(at, each) for file, each in zip(found, parts, strict=True)]
+        folders = [list(_parts(file.text(at))) for file in found]
+        if _differ_in_parameters(folders):
+            found = [file.divided(at, parts) for file, parts in zip(found, folders, strict=True)]
     return found
+
+
+def _differ_in_parameters(folders: Sequence[Sequence[NamePart]]) -> bool:
+    """Whether the names of folders differ in the numbers behind symbols alone, and all of these may be
+    parameters.
+    """
+    forms = {tuple(part.name or part.text for part in parts) for parts in folders}
+    if len(forms) > 1:
+        return False
+    of_symbols = [numbers for numbers in zip(*folders, strict=True) if numbers[0].name]
+    return bool(of_symbols) and all(map(_are_of_physics, of_symbols))
 
 
 def _parts(folder: str) -> Iterator[NamePart]:

@@ -20,55 +20,82 @@ from shards.program.console import printable
 
 def inspection_lines(found: Inspection, draft: Path | None = None) -> list[str]:
     """The whole report as lines; `draft` is the recipe that was drafted for the file."""
-    count = counted(len(found.arrays), "array")
-    lines = [printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")]
     shown = found.arrays[:SHOWN]
-    lines += explained("belong", f"{found.belong}; the first of them:") if found.belong else []
-    lines += ["", *_tree(shown)] if shown else []
-    lines += (
-        [f"... and {len(found.arrays) - SHOWN} more; --json names all"] if len(found.arrays) > SHOWN else []
-    )
-    measured = [[each.path, *_measures(each.statistics, each.size)] for each in shown if each.statistics]
-    if measured:
-        lines += ["", *table(["numbers", "minimum", "maximum", "mean", "RMS", "read", "beware"], measured)]
-    lines += _fault_lines(shown)
+    return [
+        *_head_lines(found),
+        *_tree_lines(shown, len(found.arrays) - len(shown)),
+        *_number_lines(shown),
+        *_fault_lines(shown),
+        *_note_lines(found),
+        "",
+        *_likeness_lines(found),
+        *(_next(found) if draft is None else _after_draft(found, draft)),
+    ]
+
+
+def _head_lines(found: Inspection) -> list[str]:
+    """What the file is, and of a folder, how its files belong together."""
+    count = counted(len(found.arrays), "array")
+    head = printable(f"{found.file}: {found.kind}, {size_in_words(found.bytes)}, {count}")
+    return [head, *(explained("belong", f"{found.belong}; the first of them:") if found.belong else [])]
+
+
+def _tree_lines(shown: tuple[ArrayInfo, ...], more: int) -> list[str]:
+    """A row per array below the name of its group, and how many more arrays there are."""
+    rows, before = [], ""
+    for each in shown:
+        group = each.path.rpartition("/")[0]
+        if group and group != before:
+            rows.append([_group_cell(group, each)])
+        rows.append(_array_row(each))
+        before = group
+    if not rows:
+        return []
+    head = ["array", "shape", "type", "chunks", "filters", "in file", "in memory"]
+    return ["", *table(head, rows), *([f"... and {more} more; --json names all"] if more else [])]
+
+
+def _group_cell(group: str, first: ArrayInfo) -> str:
+    """The name of the group of an array, and how many groups are like it."""
+    if first.groups < 2:
+        return f"{group}/"
+    return f"{group}/  and {counted(first.groups - 1, 'more group')} like {first.run_group}"
+
+
+def _array_row(each: ArrayInfo) -> list[str]:
+    """Name, shape, type, chunks, filters, size in the file and in memory of an array."""
+    group, _, name = each.path.rpartition("/")
+    in_file = "" if each.storage.bytes is None else size_in_words(each.storage.bytes)
+    in_memory = ""
+    if each.shape and each.dtype not in UNREAD:
+        in_memory = size_in_words(each.size * np.dtype(each.dtype).itemsize)
+    return [
+        f"  {name}" if group else name,
+        _shape(each.shape),
+        each.dtype,
+        _shape(each.storage.chunks),
+        " ".join(each.storage.filters),
+        in_file,
+        in_memory,
+    ]
+
+
+def _number_lines(shown: tuple[ArrayInfo, ...]) -> list[str]:
+    """A row per array whose values were read: minimum, maximum, mean, RMS."""
+    rows = [[each.path, *_measures(each.statistics, each.size)] for each in shown if each.statistics]
+    head = ["numbers", "minimum", "maximum", "mean", "RMS", "read", "beware"]
+    return ["", *table(head, rows)] if rows else []
+
+
+def _note_lines(found: Inspection) -> list[str]:
+    """The notes, each after an empty line, and the numbers in attributes of the file."""
+    lines = []
     for note in found.notes[:SHOWN]:
         lines += ["", *explained("note", note)]
     if found.attributes:
-        lines += [
-            "",
-            *explained(
-                "attributes", ", ".join(f"{name} {value:g}" for name, value in found.attributes.items())
-            ),
-        ]
-    following = _next(found) if draft is None else _after_draft(found, draft)
-    return [*lines, "", *_likeness_lines(found), *following]
-
-
-def _tree(listed: tuple[ArrayInfo, ...]) -> list[str]:
-    """A row per array below the name of its group: shape, type, size and storage."""
-    rows, before = [], ""
-    for each in listed:
-        group, _, name = each.path.rpartition("/")
-        if group != before and group:
-            alike = (
-                f"  and {counted(each.groups - 1, 'more group')} like {each.run_group}"
-                if each.groups > 1
-                else ""
-            )
-            rows.append([f"{group}/{alike}"])
-        before = group
-        memory = (
-            size_in_words(each.size * np.dtype(each.dtype).itemsize)
-            if each.shape and each.dtype not in UNREAD
-            else ""
-        )
-        kept = "" if each.storage.bytes is None else size_in_words(each.storage.bytes)
-        chunks, filters = _shape(each.storage.chunks), " ".join(each.storage.filters)
-        rows.append(
-            ["  " * bool(group) + name, _shape(each.shape), each.dtype, chunks, filters, kept, memory]
-        )
-    return table(["array", "shape", "type", "chunks", "filters", "in file", "in memory"], rows)
+        numbers = ", ".join(f"{name} {value:g}" for name, value in found.attributes.items())
+        lines += ["", *explained("attributes", numbers)]
+    return lines
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

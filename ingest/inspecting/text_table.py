@@ -15,19 +15,19 @@ MARGIN = 13
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Lines of aligned columns, without empty columns; a row of one cell may be wider."""
-    kept = [place for place in range(len(head)) if any(row[place] for row in rows if len(row) > 1)]
-    full = [[printable(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[place]) for row in full if len(row) > 1) for place in kept]
+    """Lines of aligned columns, without empty columns; a row of one cell is a line of its own."""
+    printed = [[printable(cell) for cell in row] for row in (head, *rows)]
+    filled = [place for place in range(len(head)) if any(row[place] for row in rows if len(row) > 1)]
+    widths = [max(len(row[place]) for row in printed if len(row) > 1) for place in filled]
     widths[0] = min(widths[0], NAME)
+
     lines = []
-    for row in full:
-        cells = [row[place] for place in kept] if len(row) > 1 else row
-        lines.append(
-            "  ".join(_cut(cell, width) for cell, width in zip(cells, widths, strict=False)).rstrip()
-        )
+    for row in printed:
         if len(row) == 1:
-            lines[-1] = row[0]
+            lines.append(row[0])
+        else:
+            cells = [_cut(row[place], width) for place, width in zip(filled, widths, strict=True)]
+            lines.append("  ".join(cells).rstrip())
     return lines
 
 
