@@ -23,7 +23,7 @@ from walrus.evaluation.report import DatasetResult, RunFacts, count, duration
 from walrus.evaluation.score_tables import TaskScores, read_scores, score_table, scores_document
 from walrus.evaluation.write import save
 from walrus.reading.stream import Shards
-from walrus.rollout import Model
+from walrus.rollout import ChangeBounds, Model
 from walrus.training.distributed import LauncherRank
 from walrus.training.log import LOSSES, LoggedStep, read_lines
 from walrus.training.run_lock import owned
@@ -105,6 +105,7 @@ def evaluate_all(
 def describe(description: ModelDescription, model: Model) -> tuple[tuple[str, str], ...]:
     """Facts about a model (name, value), for a report."""
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    bounds = model.bounds
     origin = (("published file", description.origin),) if description.origin else ()
     return (
         *origin,
@@ -112,7 +113,13 @@ def describe(description: ModelDescription, model: Model) -> tuple[tuple[str, st
         ("steps", str(description.step)),
         ("trained on", ", ".join(description.datasets)),
         ("patch jitter", "on" if model.jitters else "off"),
+        *([("draws of the jitter", str(model.draws))] if model.jitters and model.draws > 1 else []),
         *([("share of the trend", f"{model.trend_share:g}")] if model.trend_share else []),
+        *(
+            [("change per step", f"{bounds.lowest:g} to {bounds.highest:g}")]
+            if bounds != ChangeBounds()
+            else []
+        ),
     )
 
 

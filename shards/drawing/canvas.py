@@ -101,8 +101,8 @@ class Page:
 
 
 def sheet(title: str, caption: str, count: int) -> tuple[Page, list[Axes]]:
-    """A page with `count` boxes, three in a row (two if that fills the page)."""
-    columns = 2 if count in (1, 2, 4) else 3
+    """A page with `count` boxes, three in a row (one or two if that fills the page)."""
+    columns = 2 if count == 4 else min(count, 3)
     left, top, gap, height, between = 0.55, 0.92, 0.5, 1.45, 0.62
     width = (WIDTH - left) / columns - gap
     rows = math.ceil(count / columns)

@@ -19,6 +19,14 @@ SCORES = "scores.json"
 PLACES = ("", "evaluation")
 # What must agree for scores to be comparable.
 SHARED = ("split", "trajectories", "grid", "start", "channels")
+# What may differ between two ways to forecast, and its name on the page.
+WAYS = {
+    "jitter": "patch jitter",
+    "seeds": "seeds of the jitter",
+    "draws": "draws of the jitter",
+    "trend_share": "share of the trend",
+    "change": "bounds on the change",
+}
 BASELINES: tuple[Forecaster, ...] = tuple(name for name in FORECASTERS if name != "model")
 
 
@@ -154,7 +162,9 @@ def compare(first: EvaluationScores, second: EvaluationScores) -> Comparison:
         alone = [task for task in one.tasks if task not in other.tasks]
         if alone:
             remarks.append(f"only {one.name} has {', '.join(alone)}")
-    return Comparison(first.name, second.name, tuple(differences), tuple(growths), tuple(remarks))
+    # Most hold for all datasets: once is enough.
+    told = tuple(dict.fromkeys(remarks))
+    return Comparison(first.name, second.name, tuple(differences), tuple(growths), told)
 
 
 def _require_the_same(task: str, first: str, second: str, pair: tuple[TaskScores, TaskScores]) -> None:
@@ -184,7 +194,17 @@ def _words(value: object) -> str:
     """A value in few words: a list of many names by its length and its first."""
     if isinstance(value, tuple) and len(value) > 4:
         return f"{len(value)} ({value[0]}, ...)"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    # JSON has no infinity: a bound that is None.
+    many = value if isinstance(value, tuple) else (value,)
+    return ", ".join(_word(each) for each in many)
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _differences(task: str, first: TaskScores, second: TaskScores) -> list[Difference]:
@@ -226,6 +246,10 @@ def _remarks(task: str, first: str, second: str, pair: tuple[TaskScores, TaskSco
             f"{task}: rollouts of {lengths[0]} and of {lengths[1]} steps; windows that end at another step "
             "are left out"
         )
+    for way, words in WAYS.items():
+        one, other = (getattr(found, way) for found in pair)
+        if one != other and None not in (one, other) and () not in (one, other):
+            remarks.append(f"{words}: {_words(one)} for {first}; {_words(other)} for {second}")
     return remarks
 
 

@@ -148,7 +148,7 @@ def _lines(models: tuple[str, str], growth: Growth) -> list[_Line]:
 _NOTES = """<section><h2>How the numbers are defined</h2><ul>
 <li><b>VRMSE</b>: 0 is a perfect forecast, 1 the score of a constant field at the mean. Scores are means over
 fields and steps, then the median over trajectories.</li>
-<li><b>Difference</b>: second minus first, in parts of the first; below zero the second model is better.</li>
+<li><b>Difference</b>: second minus first, in percent of the first; below zero the second is better.</li>
 <li><b>Better on</b>: on how many trajectories the second model has the smaller error. A median may
 hide that a model is better on half of them only.</li>
 <li><b>Persistence</b> repeats the last known frame, <b>linear extrapolation</b> continues the last two along

@@ -64,7 +64,7 @@ def growth(task: str, rollouts_FTC: Sequence[Errors]) -> bytes:
     step = np.arange(1, longest + 1)
     with style():
         page = Page(WIDTH, 3.2)
-        caption = f"VRMSE, mean over the fields; {_how_many(len(rollouts_FTC))}; dotted: a constant field"
+        caption = f"VRMSE, mean over the fields; {how_many(len(rollouts_FTC))}; dotted: a constant field"
         page.title(caption_words(task), caption)
         axes = page.axes(0.55, 0.8, WIDTH - 0.75, 2.0)
         for i, forecaster in enumerate(FORECASTERS):
@@ -94,9 +94,8 @@ def spectra(channels: Sequence[str], steps: Sequence[int], spectra_T2CR: Sequenc
         counts.append(len(reaching))
     wave_R = np.arange(1, mean_T2CR[0].shape[-1] + 1)
     with style():
-        caption = (
-            "variance in each ring of wavenumbers; pale: truth, dashed: forecast; mean over trajectories"
-        )
+        whose = f"mean of {len(spectra_T2CR)} trajectories" if len(spectra_T2CR) > 1 else "one trajectory"
+        caption = f"variance in each ring of wavenumbers; pale: truth, dashed: forecast; {whose}"
         page, boxes = sheet("power spectra", caption, len(channels))
         for c, (axes, channel) in enumerate(zip(boxes, channels, strict=True)):
             for (truth_CR, guess_CR), step, hue, count in zip(mean_T2CR, steps, hues, counts, strict=True):
@@ -121,7 +120,7 @@ def drift(quantities: Sequence[str], drifts_2TQ: Sequence[Errors]) -> bytes:
     longest = max(each.shape[1] for each in drift_N2TQ)
     step = np.arange(1, longest + 1)
     with style():
-        caption = f"change since the last known frame, in % of its size there; {_how_many(len(drifts_2TQ))}"
+        caption = f"change since the last known frame, in % of its size there; {how_many(len(drifts_2TQ))}"
         page, boxes = sheet("conservation", caption, len(quantities))
         for q, (axes, quantity) in enumerate(zip(boxes, quantities, strict=True)):
             seen_N2T = stacked([each[:, :, q] for each in drift_N2TQ])
@@ -207,7 +206,8 @@ def step_axis(axes: Axes, longest: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
-def _how_many(trajectories: int) -> str:
+def how_many(trajectories: int) -> str:
+    """Whose errors a curve shows, for its caption."""
     return f"median and quartiles of {trajectories} trajectories" if trajectories > 1 else "one trajectory"
 
 

@@ -16,7 +16,7 @@ from shards.drawing.plane import views_of
 from shards.errors import MismatchError
 from shards.read import Dataset
 from walrus.device import is_out_of_memory
-from walrus.evaluation.films import LARGEST, LEAST, MEDIAN, filmed
+from walrus.evaluation.films import LARGEST, LEAST, filmed
 from walrus.evaluation.films import wanted as films_wanted
 from walrus.evaluation.forecast_protocol import ForecastProtocol
 from walrus.evaluation.forecasts import Forecasts, TrajectoryErrors
@@ -25,10 +25,11 @@ from walrus.evaluation.progress import Progress
 from walrus.evaluation.published_scores import reported_windows
 from walrus.evaluation.recording import Recording, RecordingRequest
 from walrus.evaluation.scores import Scores, horizons, scores
-from walrus.rollout import Model
+from walrus.rollout import ChangeBounds, Model
 from walrus.stability import ForecastWarning, Kind
 
 RECORDED_STEPS = 60
+USUAL_CHANGE = (ChangeBounds().lowest, ChangeBounds().highest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,8 @@ class RecordedTrajectory:
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """The first channel of the rollout of median error, all its channels at one step, the first channel of
-    those of least and most error if others; and the films of the viewer, that of median error first.
+    """The first channel of the rollout of median error (of two, the larger), all its channels at one step,
+    the first channel of those of least and most error if others; and the films of the viewer, in this order.
     """
 
     typical: Recording
@@ -55,7 +56,10 @@ class Recordings:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The result of one dataset: how it was made, errors of each trajectory, recordings of a few rollouts."""
+    """The result of one dataset: how it was made, errors of each trajectory, recordings of a few rollouts.
+
+    `draws`, `trend_share` and `change` are those of the model: see Model and ChangeBounds in walrus.rollout.
+    """
 
     task: str
     protocol: ForecastProtocol
@@ -67,6 +71,9 @@ class Evaluation:
     flow: tuple[str, ...]
     trajectories: tuple[TrajectoryErrors, ...]
     recordings: Recordings
+    draws: int = 1
+    trend_share: float = 0.0
+    change: tuple[float, float] = USUAL_CHANGE
 
     @cached_property
     def scores(self) -> Scores:
@@ -126,6 +133,9 @@ def evaluate(
         flow=forecasts.flow(first).names,
         trajectories=tuple(trajectories),
         recordings=recordings,
+        draws=model.draws if model.jitters else 1,
+        trend_share=model.trend_share,
+        change=(model.bounds.lowest, model.bounds.highest),
     )
 
 
@@ -194,7 +204,7 @@ def _recordings(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors]) 
     views = views_of(schema.grid, schema.boundaries)
     films: list[RecordedTrajectory] = []
     panels: list[Recording] = []
-    ends: dict[str, Recording] = {}
+    firsts: list[Recording] = []
     for index, words in shown.items():
         steps = trajectories[index].rollout_FMTC.shape[2]
         seen = RecordingRequest(
@@ -205,8 +215,8 @@ def _recordings(forecasts: Forecasts, trajectories: Sequence[TrajectoryErrors]) 
             wanted.append(RecordingRequest((min(20, steps),), schema.channels, views))
         film, first, *fields = forecasts.recordings(forecasts.numbers[index], wanted)
         films.append(RecordedTrajectory(index, words, film))
-        ends[words] = first
+        firsts.append(first)
         panels += fields
-    return Recordings(
-        ends[MEDIAN], panels[0], best=ends.get(LEAST), worst=ends.get(LARGEST), films=tuple(films)
-    )
+    # The typical one is first. Of two, it has the largest error, and is not drawn again as such.
+    others = dict(zip(tuple(shown.values())[1:], firsts[1:], strict=True))
+    return Recordings(firsts[0], panels[0], others.get(LEAST), others.get(LARGEST), tuple(films))

@@ -28,13 +28,17 @@ MEDIAN, LEAST, LARGEST = "median error", "least error", "largest error"
 def filmed(errors: Sequence[float]) -> dict[int, str]:
     """The trajectories to film, of median, least and largest error first, and the words for each.
 
-    `errors` has one number per trajectory.
+    `errors` has one number per trajectory. Of two, none has the median error; one alone needs no words.
 
     >>> filmed([0.3, 0.1, 0.2])
     {2: 'median error', 1: 'least error', 0: 'largest error'}
+    >>> filmed([0.3, 0.1])
+    {0: 'largest error', 1: 'least error'}
     """
     order = sorted(range(len(errors)), key=lambda index: errors[index])
-    named = {order[len(order) // 2]: MEDIAN}
+    if len(order) == 1:
+        return {0: ""}
+    named = {order[len(order) // 2]: MEDIAN if len(order) > 2 else LARGEST}
     named.setdefault(order[0], LEAST)
     named.setdefault(order[-1], LARGEST)
     others = [index for index in evenly_chosen(order, MOST_FILMS) if index not in named]

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from shards.drawing.canvas import caption_words, log_axis, sheet, style
 from shards.drawing.colours import PALE
-from walrus.evaluation.curve_figures import HUES, NAMES, draw_quartiles, stacked, step_axis
+from walrus.evaluation.curve_figures import HUES, NAMES, draw_quartiles, how_many, stacked, step_axis
 from walrus.evaluation.scores import Errors, Forecaster
 
 # Values that span more than this are drawn on a log axis.
@@ -40,7 +40,7 @@ def error_by_parameter(
         # Above the boxes: marks may be anywhere in them.
         boxes[0].legend(
             loc="lower left",
-            bbox_to_anchor=(0, 1.1),
+            bbox_to_anchor=(0, 1.17),
             ncols=len(errors),
             fontsize=6,
             handlelength=1,
@@ -54,7 +54,7 @@ def flow_curves(names: Sequence[str], flows_2TQ: Sequence[Errors]) -> bytes:
     longest = max(each.shape[1] for each in flows_2TQ)
     step = np.arange(1, longest + 1)
     with style():
-        page, boxes = sheet("the flow", "mean over space; median and quartiles over trajectories", len(names))
+        page, boxes = sheet("the flow", f"mean over space; {how_many(len(flows_2TQ))}", len(names))
         for q, (axes, name) in enumerate(zip(boxes, names, strict=True)):
             seen_N2T = stacked([each[:, :, q] for each in flows_2TQ])
             count = f"(n = {len(flows_2TQ)})"

@@ -215,8 +215,8 @@ def _protocol(evaluation: Evaluation) -> str:
     fields = counted(len(evaluation.channels), "field")
     steps = sorted({trajectory.rollout_FMTC.shape[2] for trajectory in evaluation.trajectories})
     lengths = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
-    seeds = ", ".join(map(str, evaluation.seeds))
-    jitter = f"patch jitter on, seed {seeds}" if evaluation.jitters else "patch jitter off"
+    seeds = ("seed " if len(evaluation.seeds) == 1 else "seeds ") + ", ".join(map(str, evaluation.seeds))
+    jitter = f"patch jitter on, {seeds}" if evaluation.jitters else "patch jitter off"
     cells, starts = " × ".join(map(str, evaluation.shape)), ", ".join(map(str, evaluation.starts))
     return (
         f"{trajectories} of the {protocol.split} split, {fields} on {cells} cells. Rollouts use "
@@ -321,10 +321,10 @@ acts.</li>
 <li><b>Useful</b>: up to the last step before VRMSE (median over trajectories) reaches 1.</li>
 <li><b>The flow</b>: mean kinetic energy (½ρu², without a density ½u²), enstrophy (½ of the squared curl), and
 divergence (its RMS divided by that of the whole gradient), by central differences.</li>
-<li><b>Pictures</b>: the trajectory of median error, then those of least and largest error. First axis to
-the right, second upward, in the units of the source; large grids are thinned. Truth and forecast share the
-colours of the truth: its outermost 0.2 % saturate, as does a forecast beyond it, and the bar then has an
-arrow; error = forecast − truth. A projection through a volume shows the value of largest magnitude along the
-line of sight; there forecast is truth plus that error. The frame shows the boundary: thick is a wall, dotted
-is open, thin is periodic. Grey cells are solid or not finite.</li>
+<li><b>Pictures</b>: the trajectory of median error (of two, the larger), then those of least and largest
+error. First axis to the right, second upward, in the units of the source; large grids are thinned. Truth and
+forecast share the colours of the truth: its outermost 0.2 % saturate, as does a forecast beyond it, and the
+bar then has an arrow; error = forecast − truth. A projection through a volume shows the value of largest
+magnitude along the line of sight; there forecast is truth plus that error. The frame shows the boundary:
+thick is a wall, dotted is open, thin is periodic. Grey cells are solid or not finite.</li>
 </ul></section>"""

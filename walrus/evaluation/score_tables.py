@@ -57,6 +57,8 @@ class TaskScores:
     because a forecast diverged, is None. `remarks` are sentences on fields without scores and unstable
     forecasts.
 
+    `draws`, `trend_share` and `change` are those of the model; earlier versions did not write them.
+
     `by_trajectory` leads from window to the model's VRMSE of each of `trajectories`, `by_step` from
     forecaster to the median VRMSE of each step; both are means over the fields. Earlier versions had neither.
     """
@@ -76,6 +78,9 @@ class TaskScores:
     remarks: tuple[str, ...] = ()
     by_trajectory: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     by_step: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    draws: int | None = None
+    trend_share: float | None = None
+    change: tuple[float | None, ...] = ()
 
 
 _SCORES = TypeAdapter(dict[str, TaskScores])
@@ -110,6 +115,9 @@ def _of_task(evaluation: Evaluation) -> TaskScores:
         remarks=evaluation.remarks,
         by_trajectory=_by_trajectory(evaluation),
         by_step=_by_step(evaluation.horizons),
+        draws=evaluation.draws,
+        trend_share=evaluation.trend_share,
+        change=tuple(map(_digits, evaluation.change)),
     )
 
 

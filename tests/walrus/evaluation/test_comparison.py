@@ -4,6 +4,7 @@ import json
 import random
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -147,6 +148,27 @@ def test_what_differs_and_does_not_matter_is_said(pair, tmp_path):
         "shear_flow: rollouts of 30 and of 12 steps; windows that end at another step are left out",
         "only a has own_flow",
     )
+
+
+def test_other_ways_to_forecast_are_named_once_for_all_datasets(pair, tmp_path):
+    other = [evaluation("shear_flow", 0.2, 30), evaluation("own_flow", 0.3)]
+    other = [replace(each, trend_share=0.7, draws=4, change=(0, inf)) for each in other]
+    found = compare(*read_evaluations((pair[0], saved(tmp_path / "c", *other, jitter=False))))
+    assert found.remarks == (
+        "patch jitter: on for a; off for c",
+        "draws of the jitter: 1 for a; 4 for c",
+        "share of the trend: 0 for a; 0.7 for c",
+        "bounds on the change: 0.25, 1 for a; 0, none for c",
+    )
+
+
+def test_what_earlier_versions_did_not_write_does_not_differ(pair, tmp_path):
+    older = [evaluation("shear_flow", 0.2, 30), evaluation("own_flow", 0.3)]
+    older = saved(tmp_path / "c", *older, trend_share=None, draws=None, change=())
+    assert compare(*read_evaluations((pair[0], older))).remarks == ()
+
+
+def test_models_without_a_common_dataset_are_refused(pair, tmp_path):
     alone = saved(tmp_path / "d", evaluation("other", 0.2))
     with pytest.raises(MismatchError, match="there is no dataset of both to compare"):
         compare(*read_evaluations((pair[0], alone)))

@@ -25,7 +25,11 @@ def test_the_films_are_of_median_least_and_largest_error_then_of_others():
         3: "",
         4: "",
     }
-    assert filmed([0.4]) == {0: "median error"}
+
+
+def test_no_trajectory_of_two_has_the_median_error_and_one_alone_has_no_words():
+    assert filmed([0.4, 0.7]) == {1: "largest error", 0: "least error"}
+    assert filmed([0.4]) == {0: ""}
 
 
 def test_a_volume_is_seen_in_nine_planes_and_one_look_through():

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from shards.drawing.canvas import Page
 from tests.walrus.evaluation.test_curve_figures import BLUE, GREEN, GREY, ORANGE, pixels
-from walrus.evaluation.parameter_figures import error_by_parameter
+from walrus.evaluation.parameter_figures import error_by_parameter, flow_curves
 from walrus.evaluation.scores import FORECASTERS
 
 
@@ -23,3 +24,22 @@ def first_row(picture: npt.NDArray[np.int64], hue: tuple[int, int, int], start: 
     """The first row, from `start` on, with some pixels of about this colour."""
     counts = (np.abs(picture[start:] - hue).max(-1) < 6).sum(-1)
     return start + int(np.nonzero(counts > 3)[0][0])
+
+
+def test_a_single_parameter_fills_the_page() -> None:
+    errors = {name: (0.5 + row, 0.7 + row) for row, name in enumerate(FORECASTERS)}
+    picture = pixels(error_by_parameter({"Reynolds": (1e3, 2e3)}, errors))
+    columns = np.nonzero((np.abs(picture - BLUE).max(-1) < 6).any(0))[0]
+    # The mark of the second trajectory is near the right end.
+    assert columns.max() > 0.85 * picture.shape[1]
+
+
+def test_the_caption_of_the_flow_of_one_trajectory_names_no_quartiles(monkeypatch) -> None:
+    captions: list[str] = []
+    monkeypatch.setattr(Page, "title", lambda page, *words: captions.extend(words))
+    flow_curves(("energy",), [np.ones((2, 5, 1))])
+    flow_curves(("energy",), [np.ones((2, 5, 1))] * 3)
+    assert captions[1::2] == [
+        "mean over space; one trajectory",
+        "mean over space; median and quartiles of 3 trajectories",
+    ]

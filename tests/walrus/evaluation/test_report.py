@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import re
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -119,7 +120,7 @@ def result(task: str, damping: float, channels: tuple[str, ...] = ("u", "v")) ->
         scalars={"viscosity": 0.1},
     )
     recording = record(facts, rollout, (1, 3, 5), channels[:1])
-    film = RecordedTrajectory(0, "median error", record(facts, rollout, (1, 3, 5), channels))
+    film = RecordedTrajectory(0, "", record(facts, rollout, (1, 3, 5), channels))
     fields = record(facts, rollout, (5,), channels)
     recordings = Recordings(recording, fields, None, recording, (film,))
     evaluation = Evaluation(
@@ -238,6 +239,12 @@ def test_how_the_forecasts_were_made_is_said(report: str) -> None:
         in text
     )
     assert "have 5 steps; patch jitter on, seed 0." in text
+
+
+def test_several_seeds_are_named_in_the_plural(tmp_path: Path, calm: DatasetResult) -> None:
+    twice = replace(calm, evaluation=replace(calm.evaluation, seeds=(0, 1)))
+    write_report(tmp_path / "report.html", RunFacts("Evaluation", ()), [twice])
+    assert "patch jitter on, seeds 0, 1." in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_published_figures_stand_apart_and_only_where_there_are_some(report: str) -> None:
