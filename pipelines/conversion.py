@@ -138,22 +138,26 @@ def _published(
     settings: ModelSettings, vocabulary: tuple[str, ...], path: Path, dataset: Dataset | None
 ) -> dict[str, Any]:
     """The description of a published model (arXiv 2511.15684, table 2, appendices A.1 and B.2)."""
-    card = dataset.card if dataset else None
-    return {
+    of_any_dataset = {
         "model": asdict(settings),
         "vocabulary": vocabulary,
         "history_2d": 6,
         "history_3d": 3,
-        "eps": 1e-8 if card else 1e-5,
         "jitters": True,
         "step": 0,
         "seed": 0,
-        "datasets": (card.name,) if card else (),
-        "licences": {card.name: card.licence} if card else {},
         "origin": path.name,
-        "scales": {card.name: TypeAdapter(dict[str, ChannelScale]).dump_python(card_scales(card))}
-        if card
-        else {},
+    }
+    if dataset is None:
+        return {**of_any_dataset, "eps": 1e-5, "datasets": (), "licences": {}, "scales": {}}
+    card = dataset.card
+    scales = TypeAdapter(dict[str, ChannelScale]).dump_python(card_scales(card))
+    return {
+        **of_any_dataset,
+        "eps": 1e-8,
+        "datasets": (card.name,),
+        "licences": {card.name: card.licence},
+        "scales": {card.name: scales},
     }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ingest.catalogue import find_recipe
 from ingest.source import find
 from pipelines.command_output import CommandOutput
-from pipelines.forecast_file import ForecastFrame, ForecastMetadata, suffix_of, write_forecast
+from pipelines.forecast_file import ForecastFrame, ForecastMetadata, WrittenSteps, suffix_of, write_forecast
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, SourceError
 from shards.remote import open_place
@@ -81,17 +81,15 @@ def forecast(
     window, or a field becomes infinite or not a number: the file then has the steps before.
     """
     # Checked before the model is loaded: a large one takes minutes.
-    suffix_of(out)
-    if gif is not None and gif.suffix != ".gif":
-        raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
+    _require_suffixes(out, gif)
     model = load(checkpoint, trend_share)
     begin = _start_window(start, model)
     frames = _frames(_bounded(model, change), begin.window, steps, ensemble)
     metadata = _metadata(checkpoint, begin, steps, ensemble, trend_share)
-    film = None if gif is None else _film(gif, begin, metadata)
-    written = write_forecast(out, metadata, frames if film is None else _filmed(frames, film))
-    if film is not None and gif is not None and written.steps:
-        write_atomically(gif, film.gif())
+    if gif is None:
+        written = write_forecast(out, metadata, frames)
+    else:
+        written = _write_with_film(out, gif, metadata, frames)
     last = metadata.times[written.steps - 1] if written.steps else begin.times[-1]
     if written.steps < steps:
         raise MismatchError(
@@ -128,10 +126,22 @@ def _metadata(
     )
 
 
-def _film(gif: Path, begin: _StartWindow, metadata: ForecastMetadata) -> ForecastFilm:
-    """An empty film; makes the folder of its file."""
+def _require_suffixes(out: Path, gif: Path | None) -> None:
+    suffix_of(out)
+    if gif is not None and gif.suffix != ".gif":
+        raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
+
+
+def _write_with_film(
+    out: Path, gif: Path, metadata: ForecastMetadata, frames: Iterator[ForecastFrame]
+) -> WrittenSteps:
+    """Writes the forecast, and the film of the steps that were written."""
     gif.parent.mkdir(parents=True, exist_ok=True)
-    return ForecastFilm(f"Forecast of {begin.name}", metadata.schema, metadata.times)
+    film = ForecastFilm(metadata.attributes["title"], metadata.schema, metadata.times)
+    written = write_forecast(out, metadata, _filmed(frames, film))
+    if written.steps:
+        write_atomically(gif, film.gif())
+    return written
 
 
 def _filmed(frames: Iterator[ForecastFrame], film: ForecastFilm) -> Iterator[ForecastFrame]:

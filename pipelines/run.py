@@ -271,6 +271,8 @@ def _early_stopping(
 def _description(job: Job, shards: Shards) -> ModelDescription:
     """The description of the model of this run, for `model.json`."""
     recipe = job.recipe
+    cards = {name: dataset.card for name, dataset in shards.datasets.items()}
+    by_dataset = recipe.training.normalise == "dataset"
     return ModelDescription(
         model=job.model,
         vocabulary=job.vocabulary,
@@ -280,9 +282,7 @@ def _description(job: Job, shards: Shards) -> ModelDescription:
         jitters=recipe.training.jitter,
         step=min(recipe.schedule.steps, job.stop_at or recipe.schedule.steps),
         seed=recipe.training.seed,
-        datasets=tuple(shards.datasets),
-        licences={name: dataset.card.licence for name, dataset in shards.datasets.items()},
-        scales={name: card_scales(dataset.card) for name, dataset in shards.datasets.items()}
-        if recipe.training.normalise == "dataset"
-        else {},
+        datasets=tuple(cards),
+        licences={name: card.licence for name, card in cards.items()},
+        scales={name: card_scales(card) for name, card in cards.items()} if by_dataset else {},
     )

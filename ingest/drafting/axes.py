@@ -56,31 +56,43 @@ class AxisLines(FileLines):
     def _coordinate(self, axis: str) -> str:
         """The line for the cells of an axis; a comment if the file does not state them."""
         listed = self.layout.lists.space.get(axis)
-        lower, upper = self.ghosts.cells.get(axis, (0, 0))
-        cells = self.layout.lengths[axis] - lower - upper
-        unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {cells} cells"
         if listed is None:
             by_lists = self._by_faces(axis) or self._by_edges(axis)
-            return self._by_spacing(axis) or by_lists or self._by_ends(axis) or unknown
+            rule = self._by_spacing(axis) or by_lists or self._by_ends(axis)
+        elif self._is_meshgrid(listed):
+            rule = self._by_meshgrid(axis, listed)
+        else:
+            rule = self._by_list(axis, listed)
+        return rule or f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {self._cells(axis)} cells"
+
+    def _cells(self, axis: str) -> int:
+        """How many cells of an axis are left without ghost cells."""
+        return self.layout.lengths[axis] - sum(self.ghosts.cells.get(axis, (0, 0)))
+
+    def _is_meshgrid(self, listed: ArrayInfo) -> bool:
         # MATLAB stores lists as one row.
         is_list = max(listed.lengths, default=1) == listed.size
-        if not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed):
-            return self._by_meshgrid(axis, listed) or unknown
+        return not is_list and len(listed.values) > 1 and not self._is_of_trajectories(listed)
+
+    def _by_list(self, axis: str, listed: ArrayInfo) -> str:
+        """The rule for a list of cell centres, or for one list per trajectory; empty if it does not fit."""
+        cells = self._cells(axis)
         centres = values_of(self.arrays, listed)
-        if centres is not None and len(centres) == cells + lower + upper:
+        if centres is not None and len(centres) == self.layout.lengths[axis]:
             # The recipe cuts a list that is as long as the stored axis.
-            centres = centres[lower : lower + cells]
+            ghosts_below, _ = self.ghosts.cells.get(axis, (0, 0))
+            centres = centres[ghosts_below : ghosts_below + cells]
         if centres is None or len(centres) != cells or not one_way(centres):
-            return unknown
+            return ""
         if not self._is_of_trajectories(listed):
             note = f"{NEXT_TO_IT if listed.place else ''}{span(centres, 'cell', listed.unit)}"
             return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
         if not even(centres) or centres[0] > centres[-1]:
-            return unknown
+            return ""
         half = float(centres[-1] - centres[0]) / (cells - 1) / 2
-        ends = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
+        ends: dict[str, object] = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
         note = f"CHECK: the first list of {printable(listed.path)}, read as evenly spaced cell centres"
-        return f"{inline_table(axis, _with_unit(dict(ends), listed))}  # {note}"
+        return f"{inline_table(axis, _with_unit(ends, listed))}  # {note}"
 
     def _by_faces(self, axis: str) -> str:
         """The rule for cells of equal width between the faces that the file lists; empty if it lists none."""
@@ -132,8 +144,7 @@ class AxisLines(FileLines):
 
     def _by_ends(self, axis: str) -> str:
         """The rule for cells of equal width between ends that attributes state; empty if none do."""
-        lower, upper = self.ghosts.cells.get(axis, (0, 0))
-        ends = stated_ends(self._numbers_of_grid, axis, self.layout.lengths[axis] - lower - upper)
+        ends = stated_ends(self._numbers_of_grid, axis, self._cells(axis))
         if ends is None:
             return ""
         rule = inline_table(axis, {"lower": ends.lower, "upper": ends.upper})

@@ -6,7 +6,6 @@ A name that differs from run to run is written with a part in braces: `{run}.jso
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -86,47 +85,66 @@ def runs_of(path: Path, folder: FolderContents | None) -> tuple[list[RunFiles], 
 
 def side_paths(runs: list[RunFiles], pattern: str) -> Iterator[SidePath]:
     """Yields the text files next to these runs, and in the folders above them that `pattern` names."""
-    texts: dict[Path, dict[str, Path]] = {}
-    for folder in set(chain.from_iterable(folders_of(run.first, pattern) for run in runs)):
-        texts[folder] = _text_files(folder)
-
+    texts = _TextFiles.of(runs, pattern)
     taken: set[Path] = set()
-    for form in _forms(runs, pattern, texts):
-        having = _having(runs, form, pattern, texts)
+    for form in texts.forms():
+        having = texts.having(form)
         of_one = len(having) == 1 < len(runs)
         if of_one and names_parts(form):
             # It may be called by a run, or be a table of all runs.
             form = f"{form.rpartition('/')[0]}/{having[0][1].name}".removeprefix("/")
-            having = _having(runs, form, pattern, texts)
+            having = texts.having(form)
         paths = {path for _, path in having}
         if not paths or paths <= taken:
             continue
         taken |= paths
-        alike = Counter(_without_digits(name) for name in texts.get(having[0][1].parent, {}))
         reason = ""
         if of_one:
             reason = f"next to 1 of {len(runs)} runs"
-        elif not names_parts(form) and alike[_without_digits(form)] > 1:
+        elif not names_parts(form) and texts.has_several_like(form, having[0][1].parent):
             reason = "one of several; its name does not name the run"
         yield SidePath(form, tuple(having), len(runs) - len(having), reason)
 
 
-def _having(
-    runs: list[RunFiles], form: str, pattern: str, texts: dict[Path, dict[str, Path]]
-) -> list[tuple[RunFiles, Path]]:
-    """The runs that have a file of this name, each with the nearest."""
-    found = ((run, _nearest(run, form, pattern, texts)) for run in runs)
-    return [(run, path) for run, path in found if path is not None]
+@dataclass(frozen=True)
+class _TextFiles:
+    """The text files next to runs, by folder and by name; a form is such a name with parts in braces.
 
+    `folders` are those of each run, the nearest first.
+    """
 
-def _forms(runs: list[RunFiles], pattern: str, texts: dict[Path, dict[str, Path]]) -> dict[str, None]:
-    """The names of the text files, nearest first; those with parts in braces come first."""
-    forms: dict[str, None] = {}
-    for run in spread(runs):
-        for folder in folders_of(run.first, pattern):
-            for name in texts[folder]:
+    runs: list[RunFiles]
+    folders: list[tuple[Path, ...]]
+    by_folder: dict[Path, dict[str, Path]]
+
+    @classmethod
+    def of(cls, runs: list[RunFiles], pattern: str) -> _TextFiles:
+        """Lists the files in the folders of these runs."""
+        folders = [folders_of(run.first, pattern) for run in runs]
+        return cls(runs, folders, {each: _text_files(each) for each in set(chain.from_iterable(folders))})
+
+    def forms(self) -> list[str]:
+        """The names of the files, nearest first; those with parts in braces come first."""
+        forms: dict[str, None] = {}
+        for run, folders in spread(list(zip(self.runs, self.folders, strict=True))):
+            for name in chain.from_iterable(self.by_folder[folder] for folder in folders):
                 forms[_with_parts(name, run.files[0].parts)] = None
-    return dict.fromkeys(sorted(forms, key=lambda form: not names_parts(form)))
+        return sorted(forms, key=lambda form: not names_parts(form))
+
+    def having(self, form: str) -> list[tuple[RunFiles, Path]]:
+        """The runs that have a file of this name, each with the nearest."""
+        found = []
+        for run, folders in zip(self.runs, self.folders, strict=True):
+            name = filled(form, run.files[0].parts)
+            nearest = next((folder for folder in folders if name in self.by_folder[folder]), None)
+            if nearest is not None:
+                found.append((run, self.by_folder[nearest][name]))
+        return found
+
+    def has_several_like(self, form: str, folder: Path) -> bool:
+        """Whether names of this folder differ from the form in digits alone."""
+        names = map(_without_digits, self.by_folder.get(folder, {}))
+        return list(names).count(_without_digits(form)) > 1
 
 
 def _with_parts(name: str, parts: dict[str, str]) -> str:
@@ -139,12 +157,6 @@ def _with_parts(name: str, parts: dict[str, str]) -> str:
         before = r"(?<!\d)" if text[:1].isdigit() else r"(?<![A-Za-z0-9{])"
         name = re.sub(rf"{before}{re.escape(text)}(?![A-Za-z0-9}}])", f"{{{part}}}", name, count=1)
     return name
-
-
-def _nearest(run: RunFiles, form: str, pattern: str, texts: dict[Path, dict[str, Path]]) -> Path | None:
-    name = filled(form, run.files[0].parts)
-    places = (texts[folder].get(name) for folder in folders_of(run.first, pattern))
-    return next((place for place in places if place is not None), None)
 
 
 def _without_digits(name: str) -> str:

@@ -206,31 +206,45 @@ class DraftText:
         }
 
     def _field(self, field: DraftField) -> Iterator[str]:
+        """The table of a field."""
         at_rest = not field.constant and not field.faces and self._rests(field)
-        doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
-        doubts += [self._absent[path] for path in field.stored if path in self._absent]
-        stored = dict.fromkeys(split_channel(path)[0] for path in field.stored)
-        doubts += [self._filled[path] for path in stored if path in self._filled]
-        doubt = "; ".join(filter(None, doubts))
+        is_constant = field.constant or at_rest
+        doubt = self._doubt_of(field, at_rest=at_rest)
         yield ""
         yield "[[fields]]"
         yield line("name", field.name) + (f"  # CHECK: {printable(doubt)}" if doubt else "")
         if field.rank:
             yield line("rank", field.rank)
-        if field.constant or at_rest:
+        if is_constant:
             yield line("constant", True)
         if field.unit:
             yield line("unit", field.unit)
         if field.stored != (field.name,):
             yield line("stored", list(field.stored))
         if field.faces:
-            yield f"{line('faces', list(field.faces))}  # a cell gets the mean of its two faces"
-            if field.faces_side == "upper":
-                yield f"{line('faces_side', field.faces_side)}  # as the file says"
-            if field.rests_at_walls and (field.lacks_a_face or self._holes):
-                said = "CHECK: right if walls and land are at rest; a periodic axis has no walls"
-                yield f"{line('absent_faces', 'zero')}  # {said}"
-        if field.constant or at_rest:
+            yield from self._face_lines(field)
+        yield from self._layout_of_field(field, is_constant=is_constant)
+
+    def _doubt_of(self, field: DraftField, *, at_rest: bool) -> str:
+        """What a person must look at in the arrays of a field."""
+        doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
+        doubts += [self._absent[path] for path in field.stored if path in self._absent]
+        arrays = dict.fromkeys(split_channel(path)[0] for path in field.stored)
+        doubts += [self._filled[path] for path in arrays if path in self._filled]
+        return "; ".join(filter(None, doubts))
+
+    def _face_lines(self, field: DraftField) -> Iterator[str]:
+        """The keys of values on cell faces."""
+        yield f"{line('faces', list(field.faces))}  # a cell gets the mean of its two faces"
+        if field.faces_side == "upper":
+            yield f"{line('faces_side', field.faces_side)}  # as the file says"
+        if field.rests_at_walls and (field.lacks_a_face or self._holes):
+            said = "CHECK: right if walls and land are at rest; a periodic axis has no walls"
+            yield f"{line('absent_faces', 'zero')}  # {said}"
+
+    def _layout_of_field(self, field: DraftField, *, is_constant: bool) -> Iterator[str]:
+        """The layout of a field, if it is not that of the recipe."""
+        if is_constant:
             # With t, a build compares the values in all files.
             in_each = self.folder is not None and self.folder.kind == "states" and TIME not in field.layout
             said = "  # CHECK: with another layout above, another one here" if self.layout.is_open else ""
