@@ -22,6 +22,7 @@ from shards.index import Packaging
 from shards.read import Dataset
 from shards.schema import Boundary, Cell
 from shards.verify import faults
+from tests.ingest.sources.test_bubbleml import FIELDS
 
 LENGTHS = {1: (6,), 2: (6, 4), 3: (5, 4, 3)}
 T = 4
@@ -211,19 +212,7 @@ def write_bubbleml(recipe: Recipe, root: Path) -> Written:
         path = root / f"PoolBoiling-Subcooled-{study}-2D" / f"Twall_{degrees}.hdf5"
         path.parent.mkdir(exist_ok=True)
         random = np.random.default_rng([degrees, len(study)])
-        names = (
-            "dfun",
-            "temperature",
-            "velx",
-            "vely",
-            "pressure",
-            "normx",
-            "normy",
-            "massflux",
-            "divergence",
-            "density",
-        )
-        data = {name: random.normal(size=(T, *shape)).astype("f4") for name in names}
+        data = {name: random.normal(size=(T, *shape)).astype("f4") for name in FIELDS}
         with h5py.File(path, "w") as file:
             for name, array in data.items():
                 file[name] = array
@@ -241,7 +230,7 @@ def write_bubbleml(recipe: Recipe, root: Path) -> Written:
         sides = {f"{end}_boundary_type": word for end, word in words.items()}
         heater = {"heater": {"nucWaitTime": 0.4, "wallTemp": 1.0}}
         path.with_suffix(".json").write_text(json.dumps(numbers | times | sides | heater))
-        frames = np.stack([data[name].transpose(0, 2, 1) for name in names[:4]], axis=1)
+        frames = np.stack([data[name].transpose(0, 2, 1) for name in FIELDS[:4]], axis=1)
         written[path.relative_to(root).as_posix(), 0] = frames
     return written
 

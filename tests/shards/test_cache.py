@@ -128,6 +128,7 @@ def test_nothing_asks_for_a_home_before_something_remote_is_read():
         "def no_home(): raise RuntimeError\n"
         "Path.home = no_home\n"
         "import walrus.reading.reader, pipelines.run\n"
-        "walrus.reading.reader.ReadSettings().cache\n"
+        "print(walrus.reading.reader.ReadSettings().cache.chosen)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("None\n", "")
