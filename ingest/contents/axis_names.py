@@ -55,6 +55,8 @@ PARAMETER_NAME = re.compile(
 OTHER_NAME = re.compile(
     r"particles?|atoms?|nodes?|n?cells?|nele|ncol|points?|n?faces?|edges?|vertices|n?bnds?|bounds|nv|obs"
     r"|blocks?|nblocks?"
+    # UGRID: nMesh2_face, mesh2d_nFaces.
+    r"|n?mesh\w*_n?(faces?|nodes?|edges?|volumes?)"
     r"|str(ing)?_?len(gth)?|datestrlen",
     re.IGNORECASE,
 )

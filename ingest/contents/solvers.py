@@ -8,7 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-Holds = Literal["series", "state", "blocks", "tiles", "particles", "mesh", "levels", "elements"]
+Holds = Literal[
+    "series", "state", "blocks", "tiles", "particles", "mesh", "levels", "elements", "patches", "zones", "vtk"
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ SOLVERS = (
     Solver("Exodus", "", ("connect[0-9]*", "coord*"), holds="mesh"),
     Solver("Ansys Fluent", "", ("meshes/*/faces/*",), holds="mesh"),
     Solver("VTKHDF", "", ("VTKHDF/*Connectivity*",), holds="mesh"),
+    Solver("VTKHDF", "", ("VTKHDF/*Data/*",), holds="vtk"),
+    Solver("CGNS", "", ("*/GridCoordinates/Coordinate*/ data",), holds="zones"),
+    Solver("Parthenon", "", ("LogicalLocations", "Locations/x"), holds="patches"),
     Solver("Trixi.jl", "", ("variables_*",), ("mesh_file", "n_elements"), "elements"),
     Solver("PyFR", "", ("soln*", "mesh*uuid"), holds="elements"),
     Solver("Enzo", "", ("Grid[0-9]*/*ensity",), holds="levels"),
@@ -93,6 +98,15 @@ _REFUSALS: dict[Holds, str] = {
         "griddata)"
     ),
     "levels": f"patches of a refined grid; {_ONE_GRID}",
+    "patches": f"blocks of a grid; {_ONE_GRID}",
+    "zones": (
+        "zones of a grid, each with the positions of its nodes; expected a grid with axes; bring them to one "
+        "with pyvista, and numpy.savez the arrays"
+    ),
+    "vtk": (
+        "arrays whose axes and times VTK states in its own way; expected arrays over time and space; read it "
+        "with pyvista, and numpy.savez its arrays"
+    ),
 }
 
 

@@ -128,6 +128,28 @@ FOREIGN_FORMATS = (
         names=("*.meta", "*.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9].data"),
     ),
     ForeignFormat("a Silo file", "read it with VisIt or yt, and numpy.savez its arrays", names=("*.silo",)),
+    ForeignFormat(
+        "an SDF file of EPOCH",
+        "read it with sdf_xarray, and write it by to_netcdf",
+        (b"sdf1",),
+        ("*.sdf",),
+    ),
+    ForeignFormat(
+        "a binary file of ParFlow",
+        "read it with parflow.tools.io.read_pfb, and numpy.savez the arrays",
+        names=("*.pfb",),
+    ),
+    ForeignFormat("a Selafin file of TELEMAC", _TO_GRID, names=("*.slf",)),
+    ForeignFormat("a PP file of the Met Office", "convert it with iris.load and iris.save", names=("*.pp",)),
+    ForeignFormat("a NIfTI image", "read it with nibabel, and numpy.savez the arrays", names=("*.nii",)),
+    ForeignFormat(
+        "an NRRD image", "read it with nrrd.read, and numpy.savez the arrays", (b"nrrd000",), ("*.nrrd",)
+    ),
+    ForeignFormat(
+        "a MetaImage", "read it with SimpleITK, and numpy.savez the arrays", names=("*.mhd", "*.mha")
+    ),
+    ForeignFormat("an OpenVDB file", "read it with openvdb, and numpy.savez the grids", names=("*.vdb",)),
+    ForeignFormat("an SQLite database", f"read it with sqlite3, {_TABLE}", (b"sqlite format 3",)),
     ForeignFormat("a case of SU2", _TO_GRID, names=("*.su2",)),
     ForeignFormat("a case of EnSight", _TO_GRID, names=("*.case", "*.encas")),
     ForeignFormat(

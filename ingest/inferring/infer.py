@@ -71,7 +71,7 @@ def infer_layout(
     require_one_run_of_states(arrays, listed, where)
     require_equal_grids(arrays, listed, where)
     if solver is None:
-        _refuse_for(mesh(listed), where)
+        _refuse_for(mesh(arrays, listed), where)
 
     is_openpmd = solver is not None and solver.name == "openPMD"
     plain = [each for each in listed if each.fault is None and each.size and not is_referred(each.path)]

@@ -26,7 +26,7 @@ _CONNECTIVITY = re.compile(
     r"((cell|face|edge|elem(ent)?|volume|quad|tri)[-_]?)?(node|vert(ex|ices)?|point)s?"
     r"([-_]?(conn\w*|ind\w*))?"
     r"|\w*connectivity|connect\d*|topology|cells?|elem(ent)?s?|tri(angle)?s?|tet(ra(hedra)?)?s?|simplices"
-    r"|faces|nv|ien|nod",
+    r"|faces|nv|ien|nod|\w+_(face|edge|volume)_nodes",
     re.IGNORECASE,
 )
 # Points of a cell: two of an edge to 27 of a hexahedron.
@@ -83,15 +83,22 @@ def places_cells(each: ArrayInfo) -> bool:
     return axes in (2, 3) and axes in (shape[0], shape[-1]) and _PLACES.fullmatch(each.name) is not None
 
 
-def mesh(listed: tuple[ArrayInfo, ...]) -> str:
+def mesh(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     """Why cells of a mesh are no grid; empty where no array says which points make a cell."""
     for each in listed:
+        if each.size == 1 and not each.fault and _role_by_conventions(arrays, each) == "mesh_topology":
+            return f"{printable(each.path)} describes a mesh: {UNSTRUCTURED}"
         if each.dtype in (RECORD, UNKNOWN) or not each.shape or np.dtype(each.dtype).kind not in "iu":
             continue
         is_table = len(each.shape) == 2 and min(each.shape) in CORNERS and max(each.shape) > min(each.shape)
         if is_table and not each.pattern and _CONNECTIVITY.fullmatch(each.path.rpartition("/")[2]):
             return f"{printable(each.path)} says which points make a cell: {UNSTRUCTURED}"
     return ""
+
+
+def _role_by_conventions(arrays: ArrayFile, each: ArrayInfo) -> object:
+    """What the conventions of climate files say of an array; UGRID calls the description of a mesh so."""
+    return arrays.attributes(each.path).get("cf_role")
 
 
 def no_grid(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:

@@ -22,7 +22,10 @@ _OUTPUT = re.compile(
 )
 # Names that are of pairs for sure, whatever the number of axes.
 _LEARNT = re.compile(r"x|y|in|out|(in|out)puts?|features?|targets?|labels?|[xy]_?data", re.IGNORECASE)
-_SPLIT = re.compile(r"[-_]?(train|test|valid|val|tr|te)$", re.IGNORECASE)
+# The inputs of DeepONet, and of the files that its tutorials use: X0 is that of the branch, X1 of the trunk.
+_BRANCH = re.compile(r"(x[-_]?)?branch([-_]?(in|inputs?|data|x|u))?|x[-_]?0", re.IGNORECASE)
+_TRUNK = re.compile(r"(x[-_]?)?trunk([-_]?(in|inputs?|data|x|y))?|x[-_]?1", re.IGNORECASE)
+_SPLIT = re.compile(r"[-_]?(train|test|valid|val|tr|te)(?=[01]?$)", re.IGNORECASE)
 
 
 def name_pairs(words: Iterable[str]) -> bool:
@@ -39,6 +42,9 @@ def name_pairs(words: Iterable[str]) -> bool:
 def pairs(arrays: Iterable[ArrayInfo]) -> str:
     """Why two arrays [sample, x, y] are no series, where their names say input and output."""
     sound = [each for each in arrays if each.fault is None]
+    of_network = _branch_and_trunk(sound)
+    if of_network:
+        return of_network
     large = [each for each in sound if not each.pattern and _may_be_samples(each)]
     # Coordinates of each cell, next to a field with more axes.
     large = [each for each in large if not (space_name(each.name) and _is_a_mesh(each, sound))]
@@ -55,6 +61,20 @@ def pairs(arrays: Iterable[ArrayInfo]) -> str:
                     "arrays; then save a list of times t too"
                 )
     return ""
+
+
+def _branch_and_trunk(arrays: list[ArrayInfo]) -> str:
+    """Why the inputs of an operator network are no series, where names say which they are."""
+    tables = [each for each in arrays if len(each.values) == 2 and not each.pattern]
+    branch = next((each for each in tables if _BRANCH.fullmatch(_plain(each))), None)
+    trunk = next((each for each in tables if _TRUNK.fullmatch(_plain(each))), None)
+    if branch is None or trunk is None:
+        return ""
+    return (
+        f"{printable(branch.path)} and {printable(trunk.path)} look like the inputs of the branch and the "
+        "trunk of an operator network: functions, and the points where others are known; expected states "
+        "that follow each other in time; write the solution of each function over time and space, [n, t, x]"
+    )
 
 
 def _are_samples_alike(first: ArrayInfo, second: ArrayInfo) -> bool:

@@ -140,6 +140,8 @@ def test_cell_centres_of_oceananigans_are_taken_with_their_halo(tmp_path):
         ("run/snap-01.gfs", b"# Gerris Flow Solver", "a snapshot of Gerris .run/snap-01.gfs"),
         ("run/restart.xyz", b"1", "only files of other kinds .*xyz"),
         ("table.csv", b"t,u\n0,1\n", "a table of text.*numpy.loadtxt"),
+        ("run/0001.sdf", b"SDF1", "an SDF file of EPOCH .*sdf_xarray"),
+        ("run/out.press.00001.pfb", b"1", "a binary file of ParFlow .*read_pfb"),
     ],
 )
 def test_the_folder_of_another_format_is_refused_with_what_reads_it(tmp_path, name, content, words):

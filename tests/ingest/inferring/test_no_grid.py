@@ -1,6 +1,7 @@
 """Files without a grid are refused by the name of what they hold, with what to do."""
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 
@@ -43,6 +44,12 @@ def coefficients(name: str) -> dict[str, np.ndarray]:
         ({"state": np.zeros((T, X, Y), [("rho", "f4"), ("u", "f4")])}, "state is an array of records.*savez"),
         ({"E": VALUES[0], "k": np.arange(50.0)}, "E is along k: a spectrum"),
         ({"psi": U + 1j * V, "t": TIME}, "psi holds complex numbers; expected real ones; write two arrays"),
+        ({"LogicalLocations": np.ones((4, 3)), "Locations/x": np.ones((4, 9)), "rho": np.ones((4, 1, X, Y))},
+         "Parthenon: blocks of a grid; expected one grid.*yt"),
+        ({"VTKHDF/CellData/p": U, "VTKHDF/Steps/Values": TIME}, "VTKHDF: arrays whose axes and times VTK"),
+        ({"B/GridCoordinates/CoordinateX/ data": U[0], "B/FlowSolution/p/ data": V[0]}, "CGNS: zones of a"),
+        ({"branch": VALUES, "trunk": np.ones((30, 2)), "output": np.ones((T, 30))}, "branch and trunk look"),
+        ({"X_train0": VALUES, "X_train1": np.ones((2, 30)), "y_train": np.ones((T, 30))}, "operator network"),
     ],
 )  # fmt: skip
 def test_what_has_no_grid_is_refused_by_name(tmp_path, arrays, words):
@@ -205,3 +212,22 @@ def test_text_next_to_a_field_is_no_reason_to_refuse_it(tmp_path):
     assert '# layout = "t x y"' in drafted
     assert f"#   timestamps: lists 45 times; expected one for each of {T} frames" in drafted
     assert "#   who: holds text" in drafted
+
+
+@pytest.mark.parametrize(
+    ("dimension", "described", "words"),
+    [
+        ("nMesh2_face", False, "the dimension nMesh2_face is a list of cells or points"),
+        ("elements", True, "mesh2 describes a mesh: cells of an unstructured mesh"),
+    ],
+)
+def test_meshes_of_ugrid_are_refused_by_their_conventions(tmp_path, dimension, described, words):
+    path = write_netcdf(
+        tmp_path / "map.nc",
+        {"s1": (("time", dimension), VALUES), "time": (("time",), TIME), "mesh2": ((), np.int32(0))},
+    )
+    if described:
+        with netCDF4.Dataset(path, "a") as file:
+            file["mesh2"].cf_role = "mesh_topology"
+    with pytest.raises(SourceError, match=words):
+        draft(path)
