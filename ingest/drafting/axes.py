@@ -83,7 +83,7 @@ class AxisLines(FileLines):
             ghosts_below, _ = self.ghosts.cells.get(axis, (0, 0))
             centres = centres[ghosts_below : ghosts_below + cells]
         if centres is None or len(centres) != cells or not one_way(centres):
-            return ""
+            return self._by_edges(axis)
         if not self._is_of_trajectories(listed):
             note = f"{NEXT_TO_IT if listed.place else ''}{span(centres, 'cell', listed.unit)}"
             return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
@@ -115,8 +115,10 @@ class AxisLines(FileLines):
         """The list of the edges of all cells of an axis, as numpy.histogram gives it, and its name."""
         word = "(?:edges?|bounds?|faces?|bins?|walls?)"
         name = re.compile(rf"{word}[-_]?{re.escape(axis)}|{re.escape(axis)}[-_]?{word}", re.IGNORECASE)
-        for each in self.layout.rest:
-            edges = values_of(self.arrays, each) if name.fullmatch(each.name) else None
+        listed = self.layout.lists.space.get(axis)
+        called = [each for each in self.layout.rest if name.fullmatch(each.name)]
+        for each in (*called, *([listed] if listed else [])):
+            edges = values_of(self.arrays, each)
             if edges is not None and len(edges) == self.layout.lengths[axis] + 1 and one_way(edges):
                 return printable(each.path), edges
         return None
@@ -129,7 +131,10 @@ class AxisLines(FileLines):
         name, edges = found
         ends = inline_table(axis, {"lower": float(edges.min()), "upper": float(edges.max())})
         if even(edges) and edges[0] < edges[-1]:
-            return f"{ends}  # {len(edges) - 1} cells, between the edges {name}"
+            cells = len(edges) - 1
+            if self.layout.lists.space.get(axis) is None:
+                return f"{ends}  # {cells} cells, between the edges {name}"
+            return f"{ends}  # CHECK: {name} has one value more than the {cells} cells: taken for their edges"
         return f"# {ends}  # {name} are edges of unequal cells: save a list of centres {axis} next to them"
 
     def domain(self) -> Iterator[str]:
@@ -137,7 +142,9 @@ class AxisLines(FileLines):
         ends = {}
         for axis, listed in self.layout.lists.space.items():
             centres, found = values_of(self.arrays, listed), self._edges(axis)
-            if found is not None and centres is not None and one_way(centres) and not even(centres):
+            if found is None or centres is None or len(centres) != self.layout.lengths[axis]:
+                continue
+            if one_way(centres) and not even(centres):
                 ends[axis] = [float(found[1].min()), float(found[1].max())]
         if ends and not self.ghosts.cells:
             yield inline_table("domain", dict(ends)) + "  # the first and the last edge of the cells"

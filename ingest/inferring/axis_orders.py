@@ -214,11 +214,12 @@ def _time_score(array: ArrayInfo, words: Words, lengths: Lengths, time: ArrayInf
 
 
 def _list_score(each: ArrayInfo, axis: str, lengths: Lengths) -> float:
-    """The score for a list with the length of its axis; a meshgrid has the lengths of all stored axes."""
+    """The score for the length of a list; a meshgrid has the lengths of all stored axes."""
     cells = tuple(length for word, length in lengths.items() if word != TIME and not is_trajectory(word))
     if len(each.values) > 1 and each.values[-len(cells) :] == cells:
         return 2.0
-    return 2.0 if length_of(each) == lengths[axis] else -4.0
+    # A list with one value more may be of the edges of the cells.
+    return {0: 2.0, 1: 1.0}.get(length_of(each) - lengths[axis], -4.0)
 
 
 def length_of(listed: ArrayInfo) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from ingest.contents.axis_names import SPACE_NAME, letter, without_unit
 from ingest.inferring.axis_orders import STACKS
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray, Words
 from ingest.inferring.masks import is_mask
 from ingest.inferring.staggered_grids import rests_at_walls
+from ingest.inferring.tensors import TensorParts, order_of_channels, tensor_parts
 from ingest.layout import CHANNEL, TIME, FacesSide
 from shards.schema import FieldSpec
 
@@ -27,6 +29,8 @@ VECTORS = {
     "vx": "velocity",
     "bx": "magnetic_field",
 }
+# Channels that are called by these alone say nothing of the field.
+DIRECTIONS = re.compile("[xyz]{1,2}", re.IGNORECASE)
 # Usual names of components in codes, if they neither end nor begin with the name of an axis.
 _UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(vel|mom|bcc|vx|bx|b|v|u|m)([123])", re.IGNORECASE)
@@ -54,8 +58,11 @@ class DraftField:
 def draft_fields(layout: InferredLayout) -> list[DraftField]:
     """The fields with unique names, without masks; components in several arrays are joined to vectors."""
     placed = [each for each in (*layout.fields, *layout.on_faces) if not is_mask(each)]
-    fields = list(_vectors(placed, layout))
-    joined = {path for vector in fields for path in vector.stored}
+    tensors = tensor_parts(placed)
+    of_tensors = set(chain.from_iterable(each.stored for each in tensors))
+    fields = list(_tensors(tensors, layout.axes))
+    fields += _vectors([each for each in placed if each.array.stored not in of_tensors], layout)
+    joined = {path for field in fields for path in field.stored}
     for each in placed:
         if each.array.stored not in joined:
             faces, side = (each.faces,) if each.faces else (), each.faces_side or "lower"
@@ -63,6 +70,19 @@ def draft_fields(layout: InferredLayout) -> list[DraftField]:
             fields += [replace(field, faces=faces, faces_side=side) for field in found]
     fields += [_on_all_faces(each, layout.axes) for each in layout.on_all_faces]
     return _unique([_with_doubts(field, layout) for field in fields], layout.axes)
+
+
+def _tensors(tensors: list[TensorParts], axes: Words) -> Iterator[DraftField]:
+    """The tensors of which every component is found; components of the others stay fields of their own."""
+    for each in tensors:
+        parts = each.in_order(axes)
+        if parts:
+            names = ", ".join(dict.fromkeys(part.array.name for part in parts))
+            first, group = parts[0], parts[0].array.stored.rpartition("/")[0].rpartition("/")[2]
+            doubt = f"{names} taken for the components of a tensor along {', '.join(axes)}"
+            stored = tuple(part.array.stored for part in parts)
+            name = _plain(each.stem or group or "tensor")
+            yield DraftField(name, 2, stored, first.words, first.constant, doubt, first.array.unit)
 
 
 def _on_all_faces(each: PlacedArray, axes: Words) -> DraftField:
@@ -231,6 +251,11 @@ def _ends_with_axis(name: str, axes: Words) -> bool:
 
 def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
     """The fields in one array: a scalar, a vector, a tensor, or one field per channel."""
+    names = _names_of_channels(each) if each.words.count(CHANNEL) == 1 else ()
+    order = order_of_channels(names, axes)
+    if order:
+        yield _by_directions(each, names, order, 1 if len(order) == len(axes) else 2)
+        return
     rank = _rank_of(each, len(axes))
     if rank is None:
         yield from _field_per_channel(each)
@@ -245,6 +270,16 @@ def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
     if len(stored) > 1:
         doubt = f"its components are taken for {', '.join(sorted(map(letter, axes)))} in this order"
     yield DraftField(name, rank, stored, each.words, each.constant, doubt, each.array.unit)
+
+
+def _by_directions(each: PlacedArray, names: Words, order: tuple[int, ...], rank: int) -> DraftField:
+    """The vector or the tensor in an array whose channels are called by directions."""
+    name = _plain(each.array.name)
+    stored = tuple(f"{each.array.stored}[{channel}]" for channel in order)
+    doubt = f"channels {', '.join(names)}, as the file lists them"
+    if rank == 1 and name.lower() != "u":
+        name = VECTORS.get(name.lower(), name)
+    return DraftField(name, rank, stored, each.words, each.constant, doubt, each.array.unit)
 
 
 def _rank_of(each: PlacedArray, dimensions: int) -> int | None:
@@ -276,6 +311,8 @@ def _field_per_channel(each: PlacedArray) -> Iterator[DraftField]:
     for channel in range(count):
         if names:
             name, doubt = _plain(names[channel]), f"channel {channel} of {count}, as the file lists them"
+            if DIRECTIONS.fullmatch(name):
+                name = f"{_plain(each.array.name)}_{name}"
         else:
             name, doubt = f"{_plain(each.array.name)}_{channel}", f"channel {channel} of {count}: name it"
         stored = (f"{each.array.stored}[{channel}]",)

@@ -12,7 +12,7 @@ from pathlib import Path
 from ingest.contents.listing import ArrayInfo, list_arrays, root_numbers, without_place
 from ingest.contents.solvers import Solver, refusal, solver_of
 from ingest.contents.statistics import DECODED_BYTES, statistics
-from ingest.formats.arrays import Arrays, Hdf5Arrays
+from ingest.formats.arrays import ArrayFile, Arrays, Hdf5Arrays
 from ingest.formats.open_any import located, open_arrays
 from ingest.formats.walk import walk
 from ingest.formats.zarr_marker import MARKERS, marker
@@ -62,7 +62,7 @@ def inspect(path: Path) -> Inspection:
         notes: list[str] = []
         for name, caveats in arrays.caveats().items():
             notes += [f"{name}: {words}" for words in caveats]
-        notes += _what_is_no_field(listed, solver)
+        notes += _what_is_no_field(arrays, listed, solver)
         notes += [f"not read: {each}" for each in folder.unread] if folder else []
         kind = KINDS.get(type(arrays).__name__, type(arrays).__name__)
 
@@ -81,9 +81,9 @@ def inspect(path: Path) -> Inspection:
     )
 
 
-def _what_is_no_field(listed: tuple[ArrayInfo, ...], solver: Solver | None) -> list[str]:
+def _what_is_no_field(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], solver: Solver | None) -> list[str]:
     """What no recipe takes from the file, in sentences: all of it, or the particles."""
-    reason = refusal(solver) if solver else mesh(listed)
+    reason = refusal(solver) if solver else mesh(arrays, listed)
     also = particles(listed)
     return [*([f"no recipe: {reason}"] if reason else []), *([f"not taken: {also}"] if also else [])]
 

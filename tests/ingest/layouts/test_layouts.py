@@ -4,6 +4,7 @@ import pytest
 
 from shards.errors import SourceError
 from tests.ingest.layouts import (  # noqa: F401 (they add layouts)
+    components,
     dated,
     folders,
     forecasts,

@@ -1,0 +1,34 @@
+"""Vectors and tensors by the names of their components, and lists of the edges of cells."""
+
+import numpy as np
+import xarray
+
+from tests.ingest.layouts.writers import LISTS, Right, layout
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, U, V, X, Y, write_hdf5
+
+
+@layout
+def components_of_a_tensor_next_to_a_vector(folder):
+    arrays = {"tau_xx": U, "tau_xy": V, "tau_yy": P, "ux": U + 1, "uy": U + 2}
+    right = {"tau_xx": U, "tau_xy": V, "tau_yx": V, "tau_yy": P, "velocity_x": U + 1, "velocity_y": U + 2}
+    return Right(write_hdf5(folder / "run.h5", arrays | LISTS), right, TIME)
+
+
+@layout
+def components_of_a_tensor_of_which_one_is_absent(folder):
+    write_hdf5(folder / "run.h5", {"Qxx": U, "Qxy": V} | LISTS)
+    return Right(folder, {"Qxx": U, "Qxy": V}, TIME)
+
+
+@layout
+def channels_called_by_directions(folder):
+    values = np.stack([U, V], -1).swapaxes(1, 2)
+    cells = {"time": TIME, "x": CENTRES_X, "y": CENTRES_Y, "component": ["x", "y"]}
+    xarray.Dataset({"vel": (("time", "y", "x", "component"), values)}, cells).to_netcdf(folder / "run.nc")
+    return Right(folder, {"velocity_x": U.swapaxes(1, 2), "velocity_y": V.swapaxes(1, 2)}, TIME)
+
+
+@layout
+def edges_of_cells_called_as_positions(folder):
+    edges = {"t": TIME, "x": np.linspace(0, 2, X + 1), "y": np.linspace(0, 1, Y + 1)}
+    return Right(write_hdf5(folder / "run.h5", {"rho": U, "p": P} | edges), {"rho": U, "p": P}, TIME)
