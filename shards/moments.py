@@ -92,12 +92,12 @@ def of_frames(frames: Frames, before: Frames | None = None) -> list[tuple[Moment
     # Infinities and overflow stay visible in the moments, where callers check them.
     with np.errstate(over="ignore", invalid="ignore"):
         found = _of_channels(values, earlier)
-        for number, moments in enumerate(found):
-            last = values[number - 1] if number else earlier
-            for channel in [c for c, m in enumerate(moments) if math.isnan(m.lowest + m.change_squares)]:
-                moments[channel] = _of_numbers(
-                    values[number, channel], None if last is None else last[channel]
-                )
+        for frame, moments in enumerate(found):
+            last = values[frame - 1] if frame else earlier
+            for channel, each in enumerate(moments):
+                if math.isnan(each.lowest + each.change_squares):
+                    own = None if last is None else last[channel]
+                    moments[channel] = _of_numbers(values[frame, channel], own)
     return [tuple(moments) for moments in found]
 
 
@@ -111,16 +111,17 @@ def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:
     squares = np.maximum(squares - sums * shifts, 0)
     squares[np.isnan(squares)] = math.inf
     means = np.moveaxis(values[:, :, ::BLOCK], 2, 0) + shifts
-    mean = _total(counts * means) / cells
-    squares_about_mean = _total(squares) + _total(counts * np.square(means - mean))
-    columns = (mean, squares_about_mean, lowest.min(axis=0), highest.max(axis=0), _total(changes))
-    return [
-        [
-            Moments(cells, mean, squares, low, high, cells if frame or before is not None else 0, change)
-            for mean, squares, low, high, change in zip(*rows, strict=True)
-        ]
-        for frame, rows in enumerate(zip(*(column.tolist() for column in columns), strict=True))
-    ]
+    whole_means = _total(counts * means) / cells
+    whole_squares = _total(squares) + _total(counts * np.square(means - whole_means))
+    columns = (whole_means, whole_squares, lowest.min(axis=0), highest.max(axis=0), _total(changes))
+    found = []
+    for frame, rows in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        change_count = cells if frame or before is not None else 0
+        of_channels = []
+        for mean, square, low, high, change in zip(*rows, strict=True):
+            of_channels.append(Moments(cells, mean, square, low, high, change_count, change))
+        found.append(of_channels)
+    return found
 
 
 def _total(of_blocks: Frames) -> Frames:

@@ -20,6 +20,8 @@ from shards.schema import DType, Frames, Mask
 
 MISSING = 2**64 - 1
 CHECKSUM_BYTES = 4
+# The offset and the length of a chunk in the index.
+RANGE_BYTES = 16
 # Larger frames are cut into chunks along the first axis of space: otherwise decoding would not fit the
 # caches.
 LARGEST_CHUNK = 16 * 2**20
@@ -94,15 +96,15 @@ def _cut(frame: Frames, chunk: tuple[int, ...]) -> Iterator[Frames]:
 
 def chunk_ranges(shard: memoryview, slots: int) -> npt.NDArray[np.uint64]:
     """The (offset, length) of each chunk [slots, 2]; raises ShardError if the index is damaged."""
-    size = slots * 16
-    if len(shard) < size + 4:
+    start = len(shard) - slots * RANGE_BYTES - CHECKSUM_BYTES
+    if start < 0:
         raise ShardError(f"the shard has {len(shard)} bytes, too few for an index of {slots} chunks")
     try:
-        index = checked_bytes(shard[len(shard) - size - CHECKSUM_BYTES :])
+        index = checked_bytes(shard[start:])
     except ShardError as error:
         raise ShardError("the checksum of the shard index does not match") from error
     ranges = np.frombuffer(index, "<u8").reshape(slots, 2)
-    if not end_within(ranges, len(shard) - size - 4):
+    if not end_within(ranges, start):
         raise ShardError("the shard index points outside the shard")
     return ranges
 

@@ -84,17 +84,18 @@ class _WrittenBlocks:
 
 def _append(file: BinaryIO, blocks: Blocks) -> _WrittenBlocks:
     """Appends the blocks to a file; the blocks of a shard are its chunks and, as the last, its index."""
-    length = crc = chunks_crc = before_last = 0
     begin, sent = file.tell(), 0
+    length = crc = ends_crc = chunks_crc = 0
     for block in blocks:
         file.write(block)
         length += len(block)
         crc = google_crc32c.extend(crc, block)
-        before_last, chunks_crc = chunks_crc, google_crc32c.extend(chunks_crc, block[-CHECKSUM_BYTES:])
+        # One block behind, because the last block is no chunk.
+        chunks_crc, ends_crc = ends_crc, google_crc32c.extend(ends_crc, block[-CHECKSUM_BYTES:])
         if length - sent >= WRITEBACK_BYTES:
             send_to_disk(file, begin + sent, length - sent)
             sent = length
-    return _WrittenBlocks(length, crc, before_last)
+    return _WrittenBlocks(length, crc, chunks_crc)
 
 
 @dataclass
@@ -227,32 +228,32 @@ class TarPart:
         """Writes a sample per segment; the index points to mask, constants and document of the first one."""
         trajectory = encoded.document.trajectory
         segments: list[Segment] = []
+        members: list[tuple[FileRange, FileRange | None, FileRange]] = []
         first = 0
         for number, (frames, blocks) in enumerate(encoded.segments):
             sample = trajectory.key if number == 0 else f"{trajectory.key}_{number:03d}"
             document = replace(encoded.document, first=first, frames=frames)
-            fields, chunks_crc32c = self._shard(f"{sample}.fields.shard", blocks)
+            fields, chunks_crc32c = self._write_shard(f"{sample}.fields.shard", blocks)
             segments.append(_segment(document, first, frames, fields, chunks_crc32c))
-            boundary = self._member(f"{sample}.boundary.shard", [encoded.boundary])
+            boundary = self._write(f"{sample}.boundary.shard", [encoded.boundary])
             static = None
             if encoded.static is not None:
-                static = self._member(f"{sample}.static.shard", [encoded.static])
-            self._member(f"{sample}.grid.json", [self.grid])
-            described = self._member(f"{sample}.json", [dump(TrajectoryDocument, document).encode()])
-            if number == 0:
-                places = boundary, static, described
+                static = self._write(f"{sample}.static.shard", [encoded.static])
+            self._write(f"{sample}.grid.json", [self.grid])
+            described = self._write(f"{sample}.json", [dump(TrajectoryDocument, document).encode()])
+            members.append((boundary, static, described))
             first += frames
 
-        boundary, static, described = places
-        return Entry(
-            trajectory.key, trajectory.split, trajectory.frames, tuple(segments), boundary, static, described
-        )
+        return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), *members[0])
 
-    def _member(self, name: str, blocks: Blocks) -> FileRange:
-        return self._shard(name, blocks)[0]
+    def _write(self, name: str, blocks: Blocks) -> FileRange:
+        return self._write_shard(name, blocks)[0]
 
-    def _shard(self, name: str, blocks: Blocks) -> tuple[FileRange, int]:
-        """Writes the bytes first, then the header before them: it holds their length."""
+    def _write_shard(self, name: str, blocks: Blocks) -> tuple[FileRange, int]:
+        """Writes a member: its bytes first, then the header before them, which holds their length.
+
+        Returns its range, and the checksum of the checksums of its chunks.
+        """
         start, room = self.length, len(_header(name, 0))
         self.file.seek(start + room)
         written = _append(self.file, blocks)

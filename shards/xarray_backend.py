@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -65,9 +66,7 @@ class WalrusBackendEntrypoint(BackendEntrypoint):
         entries = dataset.entries(split) if split else dataset.index.trajectories
         if not entries:
             raise SettingsError(f"{dataset.files.where()}: has no {split} trajectories; name another split")
-        opened = _described(dataset, entries)
-        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
-        return opened.drop_vars([name for name in dropped if name in opened.variables])
+        return _without(_described(dataset, entries), drop_variables)
 
     def open_groups_as_dict(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
@@ -77,10 +76,7 @@ class WalrusBackendEntrypoint(BackendEntrypoint):
         groups = {"/": XarrayDataset(attrs=_attributes(dataset))}
         for entry in dataset.index.trajectories:
             opened = _described(dataset, (entry,)).isel(trajectory=0)
-            dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
-            groups[f"/{entry.split}/{entry.key}"] = opened.drop_vars(
-                [name for name in dropped if name in opened.variables]
-            )
+            groups[f"/{entry.split}/{entry.key}"] = _without(opened, drop_variables)
         return groups
 
     def open_datatree(
@@ -96,6 +92,12 @@ def _place(filename_or_obj: Any) -> str:
             f"engine walrus: found {type(filename_or_obj).__name__}; expected a folder or a URL"
         )
     return os.fspath(filename_or_obj)
+
+
+def _without(opened: XarrayDataset, drop_variables: str | Iterable[str] | None) -> XarrayDataset:
+    """The dataset without these variables; names that it does not have are ignored, as xarray does."""
+    names = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+    return opened.drop_vars([name for name in names if name in opened.variables])
 
 
 def _described(dataset: Dataset, entries: Sequence[Entry]) -> XarrayDataset:
@@ -200,15 +202,13 @@ def _coordinates(
 
 def _scalars(documents: Sequence[TrajectoryDocument], taken: set[str]) -> dict[str, Variable]:
     """The parameters of each trajectory; NaN if it does not have this parameter."""
-    names: dict[str, float] = {}
-    for document in documents:
-        names |= document.trajectory.scalars
-    return {
-        f"parameter_{name}" if name in taken | {"time", "frames", "split", "trajectory"} else name: Variable(
-            "trajectory", [document.trajectory.scalars.get(name, np.nan) for document in documents]
-        )
-        for name in names
-    }
+    taken = taken | {"time", "frames", "split", "trajectory"}
+    scalars = [document.trajectory.scalars for document in documents]
+    found = {}
+    for name in dict.fromkeys(chain.from_iterable(scalars)):
+        values = [each.get(name, np.nan) for each in scalars]
+        found[f"parameter_{name}" if name in taken else name] = Variable("trajectory", values)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,13 +248,15 @@ class LazyArray(BackendArray):
         """The values at these integers and slices; an integer removes its axis, as in numpy."""
         outer = 2 if self.kind == "variable" else 1
         numbers = [_numbers(part, size) for part, size in zip(key[:outer], self.shape, strict=False)]
-        cells = np.broadcast_to(np.uint8(0), self.dataset.card.schema.grid.shape)[key[outer:]].shape
+        space = key[outer:]
+        # An array without memory of its own tells the shape of what the key selects.
+        cells = np.broadcast_to(np.uint8(0), self.dataset.card.schema.grid.shape)[space].shape
         found = np.empty((*map(len, numbers), *cells), self.dtype)
         for place, row in enumerate(numbers[0]):
             if self.kind == "variable":
-                self._read_frames(self.entries[row], numbers[1], key[outer:], found[place])
+                self._read_frames(self.entries[row], numbers[1], space, found[place])
             else:
-                found[place] = self._constant(self.entries[row])[key[outer:]]
+                found[place] = self._constant(self.entries[row])[space]
         chosen: Values = found[tuple(slice(None) if isinstance(part, slice) else 0 for part in key[:outer])]
         return chosen
 

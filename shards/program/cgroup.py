@@ -60,7 +60,10 @@ def _folders(mount: str, controller: str, group: str) -> Iterator[Path]:
     fields, _, rest = mount.partition(" - ")
     root, point = map(_unescaped, fields.split()[3:5])
     kind, _, options = rest.split(" ", 2)
-    if (kind != "cgroup" or controller not in options.split(",")) if controller else kind != "cgroup2":
+    holds_groups = kind == "cgroup2"
+    if controller:
+        holds_groups = kind == "cgroup" and controller in options.split(",")
+    if not holds_groups:
         return
     top = Path(point)
     # A container sees its own group at the top; the name of the group is then another path, or "/".

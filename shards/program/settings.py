@@ -103,7 +103,9 @@ def override(tables: Tables, assignments: Iterable[str]) -> Tables:
 def _with(tables: Any, path: list[str], text: str, where: str) -> Any:
     """A copy of a table, or of a list of tables, with the value at this path."""
     key, *rest = path
-    if isinstance(tables, list) and rest:
+    if isinstance(tables, list):
+        if not rest:
+            raise SettingsError(f"{where}: {key} is one of several tables; expected a key of it")
         place = _place(tables, key, where)
         return [*tables[:place], _with(tables[place], rest, text, where), *tables[place + 1 :]]
     if rest:
@@ -111,10 +113,9 @@ def _with(tables: Any, path: list[str], text: str, where: str) -> Any:
         if not isinstance(inner, dict) and not _is_tables(inner):
             raise SettingsError(f"{where}: {key} is a value, not a table")
         return {**tables, key: _with(inner, rest, text, where)}
-    if isinstance(tables, list):
-        raise SettingsError(f"{where}: {key} is one of several tables; expected a key of it")
-    kept = {name: value for name, value in tables.items() if name != key}
-    return {**tables, key: _value(text)} if text.strip() else kept
+    if not text.strip():
+        return {name: value for name, value in tables.items() if name != key}
+    return {**tables, key: _value(text)}
 
 
 def _place(tables: list[Tables], key: str, where: str) -> int:
