@@ -16,6 +16,7 @@ from ingest.drafting.axes import AxisLines
 from ingest.drafting.dataset_name import dataset_name
 from ingest.drafting.layout_lines import layout_lines
 from ingest.drafting.mask_lines import mask_lines
+from ingest.drafting.other_runs import OtherRuns, other_runs
 from ingest.drafting.scalars import scalar_lines
 from ingest.drafting.side_numbers import SideNumbers
 from ingest.drafting.splits import split_lines
@@ -83,6 +84,7 @@ class DraftText:
             times.used,
             self.runs,
         )
+        lines += self._others.lines_on_numbers()
         lines += self._unused(of_times)
         lines += self._excluded()
         lines += mask_lines(self._reader, self.layout.fields, self._variable, self._holes)
@@ -97,6 +99,10 @@ class DraftText:
         if self.folder is None:
             return FrameReader(self.arrays, self.layout)
         return FrameReader(self.arrays, self.layout, self.folder.series, self.folder.variables)
+
+    @cached_property
+    def _others(self) -> OtherRuns:
+        return other_runs(self.arrays, self.layout, self.runs)
 
     def _head(self) -> Iterator[str]:
         """The first lines: how to read the draft, and name, source, title and licence."""
@@ -117,6 +123,7 @@ class DraftText:
         yield f"{line('title', f'{name}: say what system this is')}  # DECIDE"
         yield f"{line('licence', 'unknown')}  # DECIDE: may others use the data?"
         yield from self._files()
+        yield from self._others.lines()
         yield line("axes", list(self.layout.axes))
         yield from self._kind()
         if self.layout.split_names:

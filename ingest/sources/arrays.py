@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from ingest.fields.axes_in_files import require_order_of_axes
 from ingest.fields.described_fields import described_file, header_request
 from ingest.fields.field_stack import FieldStack
 from ingest.fields.named_arrays import NamedArrays
@@ -68,12 +69,14 @@ def _opened(path: Path, recipe: Recipe) -> Iterator[AttributedArrays]:
     run = files_of_run(path, pattern) if names_parts(recipe.files) else None
     if run is None:
         with open_arrays(path) as arrays:
+            require_order_of_axes(arrays, recipe)
             yield arrays
         return
     require_told_apart(run, pattern)
     if set(pattern.parts).isdisjoint(OF_ONE_RUN):
         # Such a run is one file, and may hold several trajectories as any file does.
         with open_arrays(located(run.first)) as arrays:
+            require_order_of_axes(arrays, recipe)
             yield NamedArrays(arrays, run.files[0].parts)
     else:
         with closing(RunArrays(run, header_request(recipe))) as files:

@@ -1,0 +1,33 @@
+"""Compares the order of the axes in a recipe with the names of dimensions in a file.
+
+On a square grid, a file with x and y exchanged would be read as the others: only the names tell.
+"""
+
+from __future__ import annotations
+
+from ingest.formats.arrays import ArrayFile
+from ingest.layout import split_channel
+from ingest.name_pattern import names_parts
+from ingest.recipe import Recipe
+from shards.errors import SourceError
+
+
+def require_order_of_axes(arrays: ArrayFile, recipe: Recipe) -> None:
+    """Raises SourceError if the dimensions of a field are called as the axes, in another order than these.
+
+    Dimensions with other names say nothing.
+    """
+    for field in recipe.fields:
+        words = (field.layout or recipe.layout).split()
+        wanted = [word for word in words if word in recipe.axes]
+        for path in {split_channel(name)[0] for name in field.stored_names}:
+            if names_parts(path) or "*" in path or path not in arrays.names():
+                continue
+            dimensions = [name.rpartition("/")[2] for name in arrays.dimensions(path)]
+            found = [name for name in dimensions if name in recipe.axes]
+            if sorted(found) == sorted(wanted) and found != wanted:
+                raise SourceError(
+                    f"{arrays.where}:{path}: its dimensions are {', '.join(dimensions)}; expected "
+                    f"{', '.join(wanted)} in this order, as the layout says; correct it, or write a recipe "
+                    "for such files alone"
+                )
