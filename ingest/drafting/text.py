@@ -31,6 +31,7 @@ from ingest.inferring.frames import FrameReader, MissingCells
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from ingest.inferring.masks import is_mask
+from ingest.inferring.padding import filled_up
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.layout import TIME, split_channel
 from ingest.source import find
@@ -131,6 +132,9 @@ class DraftText:
             words: dict[str, object] = {split: word for split, word in self.layout.split_names.items()}
             yield inline_table("split_names", words)
         yield from layout_lines(self.layout)
+        filled = filled_up(self._reader)
+        if filled:
+            yield f"# CHECK: {filled}."
         if any(field.array.dtype == "float64" for field in self.layout.fields):
             yield '# Fields are float64. To store half the size, add the line dtype = "float32" here.'
         thinning = self._reader.thinning()

@@ -150,8 +150,10 @@ class TimeLines(FileLines):
                 return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
             if len(times) == frames + 1 > 2 and even(times):
                 held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
+                other = f"start = {times[1]:g}, stop = {times[-1]:g}"
+                said = f"# CHECK: {held}: the last is left out; if it is the first that lacks, write {other}"
                 start, stop = line("start", float(times[0])), line("stop", float(times[-2]))
-                return ["", f"# {held}: the last is left out.", "[time]", start, stop, *units]
+                return ["", said, "[time]", start, stop, *units]
         if len(times) == frames > 1 and np.isfinite(times).all():
             # Equal steps would hide that the frames are in another order.
             return ["", *out_of_order(time, times), "[time]", line("stored", time.stored)]

@@ -219,7 +219,7 @@ def _list_score(each: ArrayInfo, axis: str, lengths: Lengths) -> float:
     if len(each.values) > 1 and each.values[-len(cells) :] == cells:
         return 2.0
     # A list with one value more may be of the edges of the cells.
-    return {0: 2.0, 1: 1.0}.get(length_of(each) - lengths[axis], -4.0)
+    return {0: 2.0, 1: 0.0}.get(length_of(each) - lengths[axis], -4.0)
 
 
 def length_of(listed: ArrayInfo) -> int:

@@ -55,8 +55,8 @@ class MissingCells:
 
 @dataclass(frozen=True)
 class FrameReader:
-    """Frames of the first trajectory; `states` are its files, in order, where these hold one frame: one
-    for each moment, or one for each of the `variables`.
+    """Frames of a trajectory, by default the first; `states` are its files, in order, where these hold one
+    frame: one for each moment, or one for each of the `variables`.
     """
 
     arrays: ArrayFile
@@ -69,8 +69,10 @@ class FrameReader:
         """The number of frames."""
         return len(self.states) or self.layout.lengths[TIME]
 
-    def frame(self, field: PlacedArray, number: int) -> Frames | None:
-        """The frame [C, *S] in float64; None if it is too large to read here, or cannot be read."""
+    def frame(self, field: PlacedArray, number: int, row: int = 0) -> Frames | None:
+        """The frame [C, *S] of one trajectory in float64; None if it is too large to read here, or cannot be
+        read.
+        """
         words = field.words[1:] if field.array.pattern else field.words
         try:
             with self._array(field, number) as array:
@@ -78,7 +80,7 @@ class FrameReader:
                 cells = field.channels * math.prod(self.layout.lengths[axis] for axis in self.layout.axes)
                 if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
                     return None
-                at: dict[str, SlabIndex] = dict.fromkeys(self.layout.runs, 0)
+                at: dict[str, SlabIndex] = dict.fromkeys(self.layout.runs, row)
                 at |= {TIME: 0 if self.states else number, SINGLE_CELL: 0}
                 index = [at.get(word, slice(None)) for word in words]
                 values = array.slab(*index).astype(np.float64)
