@@ -10,7 +10,7 @@ import shards.program.starting  # noqa: F401
 # isort: split
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from shards.program.console import (
     one_line_errors,
     print_result,
 )
+
+if TYPE_CHECKING:
+    from pipelines.recipe import RunRecipe
 
 Demo = Annotated[
     bool, typer.Option("--demo", help="Train on data that this command computes, in the folder demo.")
@@ -74,15 +77,9 @@ def command(
         if root is None:
             raise typer.BadParameter("name the folder of the datasets: --root ROOT, or try --demo")
         if simulated:
-            from pipelines.simulate import simulate, simulation_text
-
-            predicted = simulate(chosen, root)
-            print_result(predicted.document, simulation_text(predicted), as_json=as_json)
+            _print_simulation(chosen, root, as_json=as_json)
         elif dry:
-            from pipelines.dry_run import dry_run, dry_run_text
-
-            expected = dry_run(chosen, root, ranks, groups)
-            print_result(expected.document, dry_run_text(expected), as_json=as_json)
+            _print_dry_run(chosen, root, ranks, groups, as_json=as_json)
         elif out is None:
             raise typer.BadParameter("a run needs its folder: --out RUN")
         else:
@@ -100,6 +97,20 @@ def command(
                 keep_state=keep_state,
             )
             print_scores(scores, out, as_json=as_json)
+
+
+def _print_simulation(recipe: RunRecipe, root: str, *, as_json: bool) -> None:
+    from pipelines.simulate import simulate, simulation_text
+
+    predicted = simulate(recipe, root)
+    print_result(predicted.document, simulation_text(predicted), as_json=as_json)
+
+
+def _print_dry_run(recipe: RunRecipe, root: str, ranks: int, groups: int | None, *, as_json: bool) -> None:
+    from pipelines.dry_run import dry_run, dry_run_text
+
+    expected = dry_run(recipe, root, ranks, groups)
+    print_result(expected.document, dry_run_text(expected), as_json=as_json)
 
 
 def main() -> None:

@@ -81,24 +81,12 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
     """
     if not scales:
         return window_statistics(u_TBCHWD, eps)
-    if batch.task not in scales:
-        raise MismatchError(
-            f"normalisation: found data of {batch.task or 'no named dataset'}; the model has the scales of "
-            f"{', '.join(scales)}; name one of these datasets, or fine-tune on this one"
-        )
     variable = len(batch.channels)
-    constant = tuple(
-        replace(field, start=field.start + variable, stop=field.stop + variable)
-        for field in batch.static_layout
-    )
-    layout, channels = (*batch.layout, *constant), (*batch.channels, *batch.static_channels)
-    known = [scales[batch.task].get(name) for name in channels]
-    for field in layout:
-        if not any(known[field.start : field.stop]):
-            raise MismatchError(
-                f"normalisation: {field.name} of {batch.task} has no scale; the model has those of "
-                f"{', '.join(scales[batch.task])}; give the fields it was fine-tuned on"
-            )
+    constant = [
+        replace(each, start=each.start + variable, stop=each.stop + variable) for each in batch.static_layout
+    ]
+    layout = (*batch.layout, *constant)
+    known = _known_scales(batch, layout, scales)
     # The padding of a vector has no scale, and counts as zero.
     rms = [0.0 if scale is None else scale.rms for scale in known]
     change_rms = [0.0 if scale is None else scale.change_rms for scale in known]
@@ -108,6 +96,24 @@ def statistics_of(batch: Batch, u_TBCHWD: Tensor, eps: float, scales: Scales) ->
         on_device_of(physical.scale_BC, unit_C, unit_C.dtype) / unit_C,
         on_device_of(physical.delta_BC, unit_C, unit_C.dtype) / unit_C,
     )
+
+
+def _known_scales(batch: Batch, layout: Sequence[FieldSlice], scales: Scales) -> list[ChannelScale | None]:
+    """[C] the scale of each channel, None for padding; raises MismatchError if a field has none."""
+    if batch.task not in scales:
+        raise MismatchError(
+            f"normalisation: found data of {batch.task or 'no named dataset'}; the model has the scales of "
+            f"{', '.join(scales)}; name one of these datasets, or fine-tune on this one"
+        )
+    of_task = scales[batch.task]
+    known = [of_task.get(name) for name in (*batch.channels, *batch.static_channels)]
+    for field in layout:
+        if not any(known[field.start : field.stop]):
+            raise MismatchError(
+                f"normalisation: {field.name} of {batch.task} has no scale; the model has those of "
+                f"{', '.join(of_task)}; give the fields it was fine-tuned on"
+            )
+    return known
 
 
 def dataset_statistics(

@@ -94,12 +94,7 @@ class Model:
         statistics = statistics_of(history, u_TBCHWD, self.eps, self.scales)
         if first_change_BC is not None:
             statistics = replace(statistics, delta_BC=self.bounds.apply(statistics.delta_BC, first_change_BC))
-        x_TBCHWD = normalise(u_TBCHWD, statistics)
-        draws = self.draws if self.jitters else 1
-        output_TBCHWD = self._output(x_TBCHWD, history, step, 0)
-        for draw in range(1, draws):
-            output_TBCHWD = output_TBCHWD + self._output(x_TBCHWD, history, step, draw)
-        output_TBCHWD = output_TBCHWD / draws
+        output_TBCHWD = self._mean_output(normalise(u_TBCHWD, statistics), history, step)
         channels = len(history.channels)
         variable = WindowStatistics(statistics.scale_BC[:, :channels], statistics.delta_BC[:, :channels])
         last_BCHWD = history.fields_BTCHWD[:, -1]
@@ -111,6 +106,14 @@ class Model:
             frame_BCHWD = torch.lerp(frame_BCHWD, last_BCHWD + trend_BCHWD, share)
         frame_BCHWD = torch.where(history.solid[:, None], last_BCHWD, frame_BCHWD)
         return frame_BCHWD * ~history.padded_C[:, None, None, None]
+
+    def _mean_output(self, x_TBCHWD: Tensor, history: Batch, step: int) -> Tensor:
+        """[1, B, C, H, W, D] the network's output for the last frame: the mean over draws of the jitter."""
+        draws = self.draws if self.jitters else 1
+        sum_TBCHWD = self._output(x_TBCHWD, history, step, 0)
+        for draw in range(1, draws):
+            sum_TBCHWD = sum_TBCHWD + self._output(x_TBCHWD, history, step, draw)
+        return sum_TBCHWD / draws
 
     def _output(self, x_TBCHWD: Tensor, history: Batch, step: int, draw: int) -> Tensor:
         """[1, B, C, H, W, D] the network's output for the last frame, with one draw of the jitter."""

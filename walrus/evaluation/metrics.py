@@ -105,7 +105,7 @@ def all_measures(
 
     worst = torch.tensor([0.0 if name == "pearson" else math.inf for name in MEASURES]).to(values)
     values = torch.where(values.isfinite(), values, worst)
-    values[..., 0] = values[..., 0].where(~_is_uniform(u_cells), torch.nan)
+    values[..., VRMSE] = values[..., VRMSE].where(~_is_uniform(u_cells), torch.nan)
     return values
 
 

@@ -178,11 +178,11 @@ class Engine:
 
     def fragments(self) -> list[Fragment]:
         """The state that this rank writes: weights, optimiser, average; all ranks together write all."""
-        rank = dist.get_rank()
-        writers = (
-            1 if self.settings.zero_stage == 0 else self.settings.mics_shard_size or dist.get_world_size()
-        )
-        return self._state() if rank < writers else []
+        # The first of the ranks that hold equal copies writes.
+        writers = self.settings.mics_shard_size or dist.get_world_size()
+        if self.settings.zero_stage == 0:
+            writers = 1
+        return self._state() if dist.get_rank() < writers else []
 
     def _state(self) -> list[Fragment]:
         averages = self.average.fragments if self.average is not None else []
@@ -195,13 +195,13 @@ class Engine:
     def _restore(self, saved: RunCheckpoint) -> None:
         """Restores the state of the optimiser and the average, as far as the checkpoint has them."""
         averages = self.average.fragments if self.average is not None else []
+        if _are_in(saved, averages):
+            self._read(saved, averages)
         moments = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
-        for pieces in (averages, moments):
-            if all(saved.holds(piece.kind, piece.name) for piece in pieces):
-                self._read(saved, pieces)
-                if pieces is moments:
-                    for name in self.participation.counts:
-                        self.participation.counts[name] = saved.checkpoint.updates_of(name)
+        if _are_in(saved, moments):
+            self._read(saved, moments)
+            for name in self.participation.counts:
+                self.participation.counts[name] = saved.checkpoint.updates_of(name)
         self.steps = saved.checkpoint.step
 
     def _read(self, saved: RunCheckpoint, pieces: Sequence[Fragment]) -> None:
@@ -213,6 +213,10 @@ class Engine:
             read_together(saved, pieces, dist.get_process_group_ranks(replicas), replicas)
         else:
             read_together(saved, pieces, [dist.get_rank()])
+
+
+def _are_in(saved: RunCheckpoint, pieces: Sequence[Fragment]) -> bool:
+    return all(saved.holds(piece.kind, piece.name) for piece in pieces)
 
 
 @torch.no_grad()
@@ -274,12 +278,11 @@ def by_rate(
     module: nn.Module, parameters: Sequence[nn.Parameter], settings: EngineSettings, *, muon: bool = False
 ) -> list[dict[str, Any]]:
     """The trained parameters, in groups; the rate of a group is `factor` times that of the schedule."""
-    blocks = {id(parameter) for name, parameter in module.named_parameters() if ".blocks." in f".{name}"}
-    factors = {
-        id(p): settings.blocks_factor if id(p) in blocks else 1.0 for p in parameters if p.requires_grad
-    }
+    in_blocks = {parameter for name, parameter in module.named_parameters() if "blocks" in name.split(".")}
+    by_factor: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        if parameter.requires_grad:
+            factor = settings.blocks_factor if parameter in in_blocks else 1.0
+            by_factor.setdefault(factor, []).append(parameter)
     scale = settings.muon_factor if muon else 1.0
-    return [
-        {"params": [p for p in parameters if factors.get(id(p)) == factor], "factor": scale * factor}
-        for factor in sorted(set(factors.values()))
-    ]
+    return [{"params": by_factor[factor], "factor": scale * factor} for factor in sorted(by_factor)]

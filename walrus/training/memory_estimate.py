@@ -35,11 +35,12 @@ class ParameterCount:
     @staticmethod
     def of(network: nn.Module, *, trained: bool = False) -> ParameterCount:
         """The parameters of a network, or those of them that are trained."""
-        matrices, others = (
-            sum(p.numel() for p in kind if p.requires_grad or not trained)
-            for kind in matrices_and_others(network)
-        )
-        return ParameterCount(matrices + others, matrices)
+        matrices, others = matrices_and_others(network)
+        if trained:
+            matrices = [parameter for parameter in matrices if parameter.requires_grad]
+            others = [parameter for parameter in others if parameter.requires_grad]
+        in_matrices = sum(parameter.numel() for parameter in matrices)
+        return ParameterCount(in_matrices + sum(parameter.numel() for parameter in others), in_matrices)
 
     def moments(self, engine: EngineSettings) -> int:
         """The numbers that the optimiser keeps of all steps before."""

@@ -275,14 +275,11 @@ def _step(
             f"step {step}, the gradient of {'; '.join(map(_name, micros))}: its norm is {norm}, though the "
             "losses are finite; lower the learning rate, or look at these windows"
         )
-    by_task: dict[str, list[float]] = {}
-    for micro, value in zip(micros, means, strict=True):
-        by_task.setdefault(micro.task, []).append(value)
     return StepRecord(
         step=step,
         steps=steps,
         loss=sum(means) / len(means),
-        losses={task: sum(values) / len(values) for task, values in by_task.items()},
+        losses=_mean_by_task(micros, means),
         rate=rate,
         norm=norm,
         windows=sum(len(micro.windows) for micro in micros),
@@ -290,6 +287,13 @@ def _step(
         seconds=time.perf_counter() - began,
         waited=waited,
     )
+
+
+def _mean_by_task(micros: tuple[MicroBatch, ...], losses: list[float]) -> dict[str, float]:
+    by_task: dict[str, list[float]] = {}
+    for micro, loss in zip(micros, losses, strict=True):
+        by_task.setdefault(micro.task, []).append(loss)
+    return {task: sum(values) / len(values) for task, values in by_task.items()}
 
 
 def _check_losses(step: int, micros: tuple[MicroBatch, ...], losses: list[float]) -> None:
