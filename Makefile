@@ -19,7 +19,7 @@ help:  ## what each target does
 
 setup: $(READY)  ## make .venv with the pinned packages (CPU torch unless there is an NVIDIA driver)
 
-$(READY): pyproject.toml .ci/constraints.txt .ci/setup
+$(READY): pyproject.toml .ci/constraints.txt .ci/setup .ci/torch
 	bash .ci/setup $(PYTHON) $(VENV)
 	@touch $@
 
