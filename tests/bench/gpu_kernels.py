@@ -28,7 +28,7 @@ KINDS = {
     "attention": ("flash", "fmha", "attention", "softmax", "sdpa"),
     "convolutions": ("conv", "fprop", "dgrad", "wgrad", "winograd"),
     "products": ("gemm", "cutlass", "nvjet", "cublas", "mm_", "xmma"),
-    "copies": ("memcpy", "memset", "copy", "cat", "transpose"),
+    "copies": ("memcpy", "memset", "copy", "cat", "transpose", "tonhwc", "tonchw"),
     "norms and pointwise": ("norm", "elementwise", "reduce", "vectorized", "adam", "multi_tensor"),
 }
 # Words in the names of the kernels of each way to attend, looked for in this order: those of cuDNN may also
@@ -72,6 +72,8 @@ def _spent(session: Session, model: Walrus, kind: str, blocks: str) -> dict[str,
     trace = traced(session, work)
     trace.export_chrome_trace(str(session.out / f"step-{kind}-{blocks}.json.gz"))
     ran = list(kernels(session, trace))
+    if not ran:
+        raise RuntimeError("the profiler saw no kernel; it needs CUPTI, and the right to use it")
     spent = dict.fromkeys([*KINDS, "other"], 0.0)
     for kernel in ran:
         spent[_group(kernel.name)] += kernel.seconds
@@ -98,12 +100,15 @@ class Attention:
     def work(self, session: Session) -> Callable[[], object]:
         """Forward and backward pass of it, in bfloat16."""
         shape = (self.sequences, self.heads, self.length, self.width)
-        make = {"device": session.device, "requires_grad": True}
-        heads = [torch.randn(shape, dtype=torch.bfloat16, **make) for _ in range(3)]
-        bias = torch.randn(self.heads, self.length, self.length, **make) if self.biased else None
+        half = {"device": session.device, "dtype": torch.bfloat16}
+        heads = [torch.randn(shape, requires_grad=True, **half) for _ in range(3)]
+        square = (self.heads, self.length, self.length)
+        biases = [torch.randn(square, device=session.device, requires_grad=True)] if self.biased else []
+        direction = torch.randn(shape, **half)
 
         def run() -> None:
-            attend(*heads, bias).sum().backward()
+            # Gradients that are kept would be added to, which takes as long as a short attention.
+            torch.autograd.grad(attend(*heads, *biases), [*heads, *biases], direction)
 
         return run
 
@@ -126,8 +131,8 @@ def attention(session: Session) -> dict[str, Any]:
     for each in attentions(session):
         work = each.work(session)
         work()
-        taken = {_way(kernel.name) for kernel in kernels(session, traced(session, work))} - {None}
-        row: dict[str, Any] = {"attention": each.name, "takes": ", ".join(sorted(taken)) or "plain products"}
+        names = [kernel.name for kernel in kernels(session, traced(session, work))]
+        row: dict[str, Any] = {"attention": each.name, "takes": _taken(names)}
         row["ms"] = 1e3 * session.seconds(work, 5)
         for way, (backend, _) in WAYS.items():
             row[f"{way} ms"] = _only(session, work, backend)
@@ -136,6 +141,12 @@ def attention(session: Session) -> dict[str, Any]:
         del work
         session.free()
     return {"rows": rows}
+
+
+def _taken(names: list[str]) -> str:
+    """The ways to attend that kernels of these names belong to; unknown if the profiler saw no kernel."""
+    ways = sorted({way for way in map(_way, names) if way is not None})
+    return ", ".join(ways) if ways else "plain products" if names else "unknown"
 
 
 def _way(name: str) -> str | None:

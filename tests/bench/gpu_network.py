@@ -73,7 +73,6 @@ def golden(session: Session) -> dict[str, Any]:
         return {"rows": [{"case": "none", "said": "skipped: no --golden folder"}]}
     from tests.walrus.conftest import Golden
 
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     numbers = Golden(session.golden)
     rows: Rows = []
     for entry in numbers.manifest["cases"]:

@@ -160,7 +160,6 @@ def losses(session: Session) -> dict[str, Any]:
 
     A rehearsal compares the first 20 steps alone.
     """
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     expected = json.loads(REFERENCE.read_text(encoding="utf-8"))
     steps, stretches = (STEPS_IN_REHEARSAL, 1) if session.rehearse else (STEPS, STRETCHES)
     rows: Rows = []

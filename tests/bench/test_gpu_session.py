@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 sys.path.insert(0, str(Path(__file__).parent))
 
 import gpu_session
+from gpu_kernels import _taken
 from gpu_session import LEFT_OUT, PAGE, STAGES, read, report, run, with_tables
 from gpu_trace import Kernel, busy_seconds, hidden_share
 
@@ -142,6 +143,12 @@ def test_time_on_a_card_counts_once_where_kernels_run_side_by_side():
     assert busy_seconds(every) == 6.0
     assert hidden_share(every[1:], every[:1]) == 0.5
     assert hidden_share([], every) is None
+
+
+def test_an_attention_takes_plain_products_only_if_the_profiler_saw_any_kernel():
+    assert _taken([]) == "unknown"
+    assert _taken(["ampere_bf16_s16816gemm"]) == "plain products"
+    assert _taken(["fmha_cutlassf_bf16_aligned", "fmha_cutlassb_bf16_aligned"]) == "memory-efficient"
 
 
 def test_tables_of_a_session_take_the_place_of_those_before_and_of_nothing_else():
