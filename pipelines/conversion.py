@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipelines.job import RECIPE
 from pipelines.model_card import CARD
+from pipelines.preflight import require_writable
 from shards.disk import write_atomically
 from shards.errors import MismatchError
 from shards.program.settings import make, override
@@ -68,6 +69,8 @@ def convert(
     `channels`, `assignments` and `normalised_by` (a built dataset) are for published weights: see
     `import_release`.
     """
+    # Checked before the weights are read: many take minutes.
+    require_writable(to, option="--to")
     if checkpoint.is_dir():
         description, _ = export_release(checkpoint, to)
         return Conversion(description, (to / RELEASE,))
@@ -83,6 +86,7 @@ def halve(folder: Path, to: Path) -> Conversion:
     docs/decisions/0108-a-model-to-show.md. Raises MismatchError if a weight is too large for half
     precision.
     """
+    require_writable(to, option="--to")
     description, model = load_model(folder)
     weights = {name: value.half() for name, value in model.network.state_dict().items()}
     for name, value in weights.items():

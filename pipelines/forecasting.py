@@ -16,6 +16,7 @@ from ingest.catalogue import find_recipe
 from ingest.source import find
 from pipelines.command_output import CommandOutput
 from pipelines.forecast_file import ForecastFrame, ForecastMetadata, WrittenSteps, suffix_of, write_forecast
+from pipelines.preflight import require_writable
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, SourceError
 from shards.remote import open_place
@@ -77,8 +78,8 @@ def forecast(
     evenly chosen. `trend_share` of a forecast is the trend of the window (docs/decisions/0170-trend.md). Each
     frame is written at once, so memory does not grow with the number of steps.
 
-    Raises SettingsError if a file has another suffix; MismatchError if the model does not fit the
-    window, or a field becomes infinite or not a number: the file then has the steps before.
+    Raises SettingsError if a file has another suffix; MismatchError if a file cannot be written, the model
+    does not fit the window, or a field becomes infinite or not a number: the file then has the steps before.
     """
     # Checked before the model is loaded: a large one takes minutes.
     _require_suffixes(out, gif)
@@ -130,6 +131,9 @@ def _require_suffixes(out: Path, gif: Path | None) -> None:
     suffix_of(out)
     if gif is not None and gif.suffix != ".gif":
         raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")
+    require_writable(out.absolute().parent)
+    if gif is not None:
+        require_writable(gif.absolute().parent, option="--gif")
 
 
 def _write_with_film(

@@ -50,11 +50,14 @@ def device_findings() -> list[Finding]:
     return [Finding("GPUs", "none; training uses the CPU")]
 
 
-def require_writable(out: Path, needed: int = 0, what: str = "") -> None:
-    """Raises MismatchError if a folder cannot be made, or its disk lacks room; it is not made here."""
+def require_writable(out: Path, needed: int = 0, what: str = "", option: str = "--out") -> None:
+    """Raises MismatchError if a folder cannot be made, or its disk lacks room; it is not made here.
+
+    The message names the `option` that gives the folder.
+    """
     problem = folder_finding("out", out, needed, what).problem
     if problem:
-        raise MismatchError(f"{problem} (--out)")
+        raise MismatchError(f"{problem} ({option})")
 
 
 def _check_machine(ranks: int) -> None:

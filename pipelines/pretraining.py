@@ -34,7 +34,8 @@ def ingest_all(choices: Sequence[DatasetChoice], root: Path, workers: int) -> No
             if (root / choice.name / "index.json").is_file():
                 continue
             raise SourceError(
-                f"{choice.path}: the source files of {choice.name} are not there (seen from {Path.cwd()})"
+                f"{choice.path}: the source files of {choice.name} are not there (seen from {Path.cwd()}); "
+                f"start in the folder where they are, or build {choice.name} in {root} first"
             )
         recipe = find_recipe(choice.recipe or choice.name, choice.set)
         built = build(plan_build(recipe, Path(choice.path), "zarr", "lz4"), root, Resources(workers))

@@ -37,8 +37,14 @@ from walrus.training.fit_memory import enough_memory
 from walrus.training.log import note
 from walrus.training.lora import merged
 from walrus.training.objective import TrainingObjective
-from walrus.training.resume import incomplete_checkpoints, last_checkpoint, remove_state, require_state
-from walrus.training.run_checkpoint import RunCheckpoint
+from walrus.training.resume import (
+    CHECKPOINTS,
+    incomplete_checkpoints,
+    last_checkpoint,
+    remove_state,
+    require_state,
+)
+from walrus.training.run_checkpoint import RunCheckpoint, whole_steps
 from walrus.training.train import StoppedTogetherError, fit
 from walrus.training.tuning import prepare
 from walrus.training.warm_start import grow
@@ -59,6 +65,33 @@ def train(job: Job) -> None:
     StoppedError.
     """
     launched = LauncherRank.find()
+    with _says_where_it_continues(job, shown=launched is None or launched.rank == 0):
+        _train(job, launched)
+
+
+@contextmanager
+def _says_where_it_continues(job: Job, *, shown: bool) -> Iterator[None]:
+    """After Ctrl-C, which writes no checkpoint, says from which step the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if shown:
+            say(f"{job.run}: {continuation(job.run, job.recipe.training.checkpoint_every)}")
+        raise
+
+
+def continuation(run: Path, every: int) -> str:
+    """What the same command does after Ctrl-C, if a checkpoint is written `every` so many steps."""
+    steps = whole_steps(run / CHECKPOINTS)
+    where = f"continues after {steps[-1].name}" if steps else "begins again"
+    return (
+        f"the same command {where}: a checkpoint is written every {every:,} steps "
+        "(training.checkpoint_every), and at SIGTERM (kill), but not at Ctrl-C"
+    )
+
+
+def _train(job: Job, launched: LauncherRank | None) -> None:
+    """The ranks of this process: the one that a launcher has started, or all."""
     if launched is not None:
         if job.ranks != 1:
             raise SettingsError(
@@ -185,13 +218,14 @@ def _errors_of_the_run(job: Job, rank: int) -> Iterator[None]:
         yield
     except BaseException as error:
         if rank == 0:
-            note(job.run, f"ended: {error or type(error).__name__}")
+            interrupted = isinstance(error, KeyboardInterrupt)
+            note(job.run, f"ended: {'interrupted' if interrupted else str(error) or type(error).__name__}")
         if isinstance(error, StoppedTogetherError):
             leave_world()
         if isinstance(error, OSError) and not isinstance(error, WalrusError):
             raise MismatchError(
-                f"{job.run}: cannot be written ({error.strerror}); the same command continues from the last "
-                "checkpoint"
+                f"{job.run}: cannot be written ({error.strerror}); make room there, or allow it, then the "
+                "same command continues from the last checkpoint"
             ) from error
         raise
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache, partial
 from math import prod
 from pathlib import Path
@@ -98,6 +99,19 @@ class Dataset:
             raise ShardError(
                 f"{where}: was rebuilt while it was read, its values may differ; start again with the new one"
             )
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """For a work that reads the dataset; raises ShardError if it was rebuilt meanwhile.
+
+        The error then replaces one of a shard that follows from it.
+        """
+        try:
+            yield
+        except ShardError:
+            self.require_unchanged()
+            raise
+        self.require_unchanged()
 
     def read_frames(
         self, entry: Entry, frames: Sequence[int], out_TCS: Frames, channels: Channels = WHOLE
@@ -251,7 +265,7 @@ class Dataset:
         if len(mapped) != self._records[path].length:
             raise ShardError(
                 f"{where}: has {len(mapped)} bytes, the index says {self._records[path].length}; "
-                "the file was cut or replaced, build it again"
+                "the file was cut or replaced: wait if a build is running, otherwise build again"
             )
 
         return mapped

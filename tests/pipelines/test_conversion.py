@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from pipelines.conversion import export_release, halve, import_release
+from pipelines.conversion import convert, export_release, halve, import_release
 from pipelines.convert import app
 from shards.errors import MismatchError, SettingsError, ShardError, WalrusError
 from shards.read import Dataset
@@ -219,3 +219,11 @@ def test_a_weight_beyond_half_precision_is_refused(tmp_path):
     with pytest.raises(MismatchError, match=r"blocks\.0\.time\.out\.bias has values beyond"):
         halve(tmp_path / "whole", tmp_path / "half")
     assert not (tmp_path / "half").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_weights_are_read(tmp_path):
+    (tmp_path / "taken").touch()
+    (tmp_path / "empty").mkdir()
+    for act in (halve, convert):
+        with pytest.raises(MismatchError, match=r"choose another folder \(--to\)"):
+            act(tmp_path / "empty", tmp_path / "taken" / "more")

@@ -190,15 +190,18 @@ def test_what_cannot_be_is_refused_and_leaves_no_file(root, samples, checkpoint,
 def test_a_file_that_cannot_be_written_is_refused_before_the_model_is_loaded(root, tmp_path):
     with chdir(tmp_path):
         Path("there.zarr").mkdir()
+        Path("taken").touch()
         for out, options, words in [
             ("a.txt", (), "a.txt: found .txt; expected one of .nc"),
             ("a.nc", ("--gif", "a.png"), "a.png: found .png; expected .gif"),
             ("there.zarr", (), "there.zarr: exists already; name another file, or remove it"),
+            ("taken/a.nc", (), "taken: cannot be written"),
+            ("a.nc", ("--gif", "taken/a.gif"), "choose another folder (--gif)"),
         ]:
             done = forecast("no-model", root / ACOUSTICS, out, *options)
             assert done.exit_code == 1
             assert words in done.stderr
-        assert list(Path().rglob("*")) == [Path("there.zarr")]
+        assert sorted(Path().rglob("*")) == [Path("taken"), Path("there.zarr")]
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])

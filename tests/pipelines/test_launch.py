@@ -177,8 +177,8 @@ def test_one_rank_told_to_stop_in_ingest_or_before_its_first_step_asks_to_be_req
 @pytest.mark.slow
 def test_an_interrupt_ends_all_ranks_within_seconds_and_without_a_trace(options, tmp_path):
     """A terminal sends Ctrl-C to every process."""
-    process = forked(*options, "--ranks", 2, group=True)
-    wait_for(tmp_path / "run" / "losses.jsonl", process)
+    process = forked(*options, "--ranks", 2, "--set", "training.checkpoint_every=1", group=True)
+    wait_for(tmp_path / "run" / "checkpoints" / "step-0000001", process)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
@@ -186,6 +186,8 @@ def test_an_interrupt_ends_all_ranks_within_seconds_and_without_a_trace(options,
     assert time.monotonic() - began < 10
     assert "Traceback" not in told
     assert "interrupted; no partial files remain" in told
+    assert "the same command continues after step-00000" in told
+    assert (tmp_path / "run" / "log.txt").read_text().endswith("ended: interrupted\n")
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from pipelines.job import Job
 from pipelines.preflight import check_run, require_writable
 from pipelines.pretrain import app
-from pipelines.pretraining import pretrain
+from pipelines.pretraining import ingest_all, pretrain
 from pipelines.recipe import DatasetChoice, find_run_recipe
-from shards.errors import MismatchError
+from shards.errors import MismatchError, SourceError
 from walrus.model.settings import ModelSettings
 from walrus.reading.stream import Shards
 from walrus.vocabulary import PUBLISHED
@@ -57,6 +57,12 @@ def test_a_new_run_that_cannot_be_written_is_refused_before_hours_of_ingest(tmp_
     monkeypatch.setattr("pipelines.pretraining.ingest_all", lambda *arguments: pytest.fail("ingests"))
     with pytest.raises(MismatchError, match="file does not allow it"):
         pretrain(find_run_recipe("tiny"), tmp_path / "root", tmp_path / "file" / "run")
+
+
+def test_source_files_that_are_not_there_are_told_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=r"start in the folder .*, or build shear_flow in .*root first"):
+        ingest_all(find_run_recipe("tiny").datasets, tmp_path / "root", workers=1)
 
 
 def test_a_step_that_a_container_would_kill_is_refused(job, root, monkeypatch):

@@ -9,7 +9,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from pipelines.job import Job, has_this_recipe, identity, is_finished, write_recipe
 from pipelines.recipe import DatasetChoice, find_run_recipe
-from pipelines.run import reason_of
+from pipelines.run import continuation, reason_of
 from shards.errors import MismatchError, StoppedError
 from shards.json_text import dump
 from walrus.checkpoint import ModelDescription, load_model, save_model
@@ -107,3 +107,11 @@ def test_a_rank_that_a_machine_ended_is_told_in_words(tmp_path):
     assert str(reason_of(lost, tmp_path)) == "flow: a micro-batch of 3 windows"
     stopped = ProcessExitedException("", error_index=1, error_pid=5, exit_code=75)
     assert isinstance(reason_of(stopped, tmp_path), StoppedError)
+
+
+def test_after_an_interrupt_a_run_begins_again_or_continues_after_its_last_whole_checkpoint(tmp_path):
+    assert continuation(tmp_path, 1000).startswith(
+        "the same command begins again: a checkpoint is written every 1,000 steps (training.checkpoint_every)"
+    )
+    (tmp_path / "checkpoints" / "step-0000002").mkdir(parents=True)
+    assert "begins again" in continuation(tmp_path, 1000)

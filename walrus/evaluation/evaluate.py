@@ -113,10 +113,10 @@ def evaluate(
     """Forecast all trajectories of a split; `progress` is called now and then.
 
     Raises MismatchError if none is longer than the history, the model does not know a channel, or memory
-    is too small; ShardError if a value is not finite.
+    is too small; ShardError if a value is not finite, or the dataset was rebuilt meanwhile.
     """
     forecasts = Forecasts(model, dataset, protocol, progress)
-    with _enough_memory(dataset, protocol):
+    with dataset.unchanged(), _enough_memory(dataset, protocol):
         trajectories = [forecasts.errors(number) for number in forecasts.numbers]
         recordings = _recordings(forecasts, trajectories)
     schema = dataset.card.schema

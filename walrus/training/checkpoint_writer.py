@@ -156,7 +156,8 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> WrittenFile:
         save_file(tensors, path, checksums(tensors))
     except SafetensorError as error:
         raise MismatchError(
-            f"{path}: cannot be written ({error}); the same command continues from the last checkpoint"
+            f"{path}: cannot be written ({error}); make room there, then the same command continues from the "
+            "last checkpoint"
         ) from error
     # The library makes files that only their owner can read; the user may have chosen otherwise by umask.
     path.chmod(path.parent.stat().st_mode & 0o666)

@@ -1,5 +1,6 @@
 """Whole evaluations on the sample data: against persistence, against numpy, and against bad input."""
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ import torch
 
 from shards.errors import MismatchError, ShardError
 from shards.read import Dataset
+from tests.shards.test_read import edit
 from walrus.evaluation.evaluate import evaluate
 from walrus.evaluation.forecast_protocol import ForecastProtocol
 from walrus.evaluation.forecasts import Forecasts
@@ -209,6 +211,16 @@ def test_a_grid_of_another_dimension_is_refused(root):
     network = Walrus(replace(SETTINGS, dimensions=(2,)), 67).eval()
     with pytest.raises(MismatchError, match=r"grid of 3 real axes"):
         evaluate(Model(network, PUBLISHED, 1e-5), Dataset(root / "MHD_64"), SHORT)
+
+
+def test_a_dataset_that_is_rebuilt_meanwhile_has_no_scores(root, still, tmp_path):
+    folder = shutil.copytree(root / "shear_flow", tmp_path / "shear_flow")
+
+    def rebuild(done: int, total: int) -> None:
+        edit(folder / "index.json", lambda index: index["files"][0].update(crc32c=1))
+
+    with pytest.raises(ShardError, match="was rebuilt while it was read"):
+        evaluate(still, Dataset(folder), SHORT, rebuild)
 
 
 def test_values_that_are_not_finite_are_told_and_no_fault_of_the_model(root, still):
