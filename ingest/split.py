@@ -44,8 +44,11 @@ class SplitRule:
         values = given.kwargs if isinstance(given, ArgsKwargs) else given
         if not isinstance(values, dict) or set(values) != {"train", "valid", "test"}:
             return given
-        total = sum(values.values()) if all(type(value) is int for value in values.values()) else 0
-        return {name: count / total for name, count in values.items()} if total > 1 else given
+        are_counts = all(type(value) is int for value in values.values())
+        # 1, 0 and 0 are shares as well as counts.
+        if not are_counts or sum(values.values()) <= 1:
+            return given
+        return {name: count / sum(values.values()) for name, count in values.items()}
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> SplitRule:

@@ -71,8 +71,10 @@ def table_of_one_run(tables: Node) -> ListedNumbers | None:
     if name is not None and value is not None:
         rows = [row for row in tables[:MOST_COLUMNS] if _is_parameter(row, name, value)]
         return ListedNumbers(tuple((row[name], f"[{name}={row[name]}].{value}") for row in rows), "")
-    numbers = _numbers(tables[0]) if len(tables) == 1 else []
-    return ListedNumbers(tuple((each, f"[0].{each}") for each in numbers), "") if numbers else None
+    if len(tables) > 1:
+        return None
+    numbers = tuple((each, f"[0].{each}") for each in _numbers(tables[0]))
+    return ListedNumbers(numbers, "") if numbers else None
 
 
 def _texts(pattern: str) -> list[str]:

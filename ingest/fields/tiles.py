@@ -43,19 +43,23 @@ class TiledArray:
 
     def slab(self, *index: SlabIndex) -> npt.NDArray[Any]:
         """Reads the tiles with the requested cells, and puts each in its place."""
-        asked = [
-            slice(each, each + 1) if isinstance(each, int) else slice(*each.indices(length)[:2])
-            for each, length in zip(index, self.shape, strict=True)
-        ]
-        out = np.empty([max(0, each.stop - each.start) for each in asked], self.dtype)
+        asked = [_range(each, length) for each, length in zip(index, self.shape, strict=True)]
+        first, stop = [each.start for each in asked], [each.stop for each in asked]
+        out = np.empty(list(map(len, asked)), self.dtype)
         for start, tile in zip(self.starts, self.tiles, strict=True):
-            lower = [max(each.start, first) for each, first in zip(asked, start, strict=True)]
-            ends = np.add(start, tile.shape).tolist()
-            upper = [min(each.stop, end) for each, end in zip(asked, ends, strict=True)]
+            lower = np.maximum(first, start).tolist()
+            upper = np.minimum(stop, np.add(start, tile.shape)).tolist()
             if all(low < high for low, high in zip(lower, upper, strict=True)):
-                inside = _slices(lower, upper, start)
-                out[_slices(lower, upper, [each.start for each in asked])] = tile.slab(*inside)
+                out[_slices(lower, upper, first)] = tile.slab(*_slices(lower, upper, start))
         return out[tuple(0 if isinstance(each, int) else slice(None) for each in index)]
+
+
+def _range(index: SlabIndex, length: int) -> range:
+    """The requested cells of an axis; a slab has no other step than 1."""
+    if isinstance(index, int):
+        return range(index, index + 1)
+    start, stop, _ = index.indices(length)
+    return range(start, stop)
 
 
 def _slices(lower: Sequence[int], upper: Sequence[int], origin: Sequence[int]) -> tuple[slice, ...]:

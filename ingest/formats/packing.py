@@ -201,9 +201,12 @@ def _float_for(seen: np.dtype[Any], scale: Number | None, offset: Number | None)
         if seen.kind == "f":
             return seen
         return np.dtype(np.float32 if seen.itemsize <= 2 else np.float64)
-    scale_type, offset_type = (np.dtype(type(each)) if each is not None else None for each in (scale, offset))
-    if scale_type is not None and scale_type == offset_type and scale_type in (np.float32, np.float64):
-        return np.dtype(np.float64) if seen.kind in "iu" and seen.itemsize == 4 else scale_type
-    if scale_type is None or offset_type is not None:
+    if offset is None:
+        return np.dtype(type(scale))
+    if scale is None:
         return np.dtype(np.float64)
-    return scale_type
+    scale_type, offset_type = np.dtype(type(scale)), np.dtype(type(offset))
+    is_exact = seen.kind not in "iu" or seen.itemsize != 4
+    if is_exact and scale_type == offset_type and scale_type in (np.float32, np.float64):
+        return scale_type
+    return np.dtype(np.float64)

@@ -9,6 +9,7 @@ from itertools import chain
 
 from ingest.contents.axis_names import SPACE_NAME, letter, without_unit
 from ingest.inferring.axis_orders import STACKS
+from ingest.inferring.component_names import component, ends_with_axis
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray, Words
 from ingest.inferring.masks import is_mask
 from ingest.inferring.staggered_grids import rests_at_walls
@@ -31,9 +32,6 @@ VECTORS = {
 }
 # Channels that are called by these alone say nothing of the field.
 DIRECTIONS = re.compile("[xyz]{1,2}", re.IGNORECASE)
-# Usual names of components in codes, if they neither end nor begin with the name of an axis.
-_UVW = re.compile(r"(u|v|w)(10m?|o|a|100m?|_?wind|_?vel(ocity)?)?", re.IGNORECASE)
-_NUMBERED = re.compile(r"(vel|mom|bcc|vx|bx|b|v|u|m)([123])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -180,73 +178,62 @@ def _channels(name: str, rank: int, axes: Words) -> tuple[str, ...]:
 
 def _vectors(placed: list[PlacedArray], layout: InferredLayout) -> Iterator[DraftField]:
     """Vectors: arrays with equal axes and units, and names that differ only in the axis, one per axis."""
+    used: set[str] = set()
+    for (stem, *_), parts in _components(placed, layout.axes).items():
+        if len(layout.axes) < 2 or not set(layout.axes) <= set(parts):
+            continue
+        members = [parts[axis] for axis in layout.axes]
+        stored = {each.array.stored for each in members}
+        if used.isdisjoint(stored) and _lie_alike(members, layout):
+            used |= stored
+            yield _vector(stem, members, layout)
+
+
+def _components(
+    placed: list[PlacedArray], axes: Words
+) -> dict[tuple[str, Words, str, str], dict[str, PlacedArray]]:
+    """The arrays that may be components, by axis, of each name of a vector, with its axes, unit and group."""
     groups: dict[tuple[str, Words, str, str], dict[str, PlacedArray]] = {}
     for each in placed:
         if each.channels != 1 or (each.constant and SPACE_NAME.fullmatch(each.array.name)):
             continue
         # An array `data` alone in a group has the name of the group.
         group = without_unit(each.array.stored).removesuffix("/data").rpartition("/")[0]
-        for stem, axis in component(each.array.name, layout.axes):
+        for stem, axis in component(each.array.name, axes):
             key = (stem, each.words, each.array.unit, group if stem in VECTORS else "")
             groups.setdefault(key, {}).setdefault(axis, each)
+    return groups
 
-    used: set[str] = set()
-    for (stem, words, unit, _), parts in groups.items():
-        stored = tuple(parts[axis].array.stored for axis in layout.axes if axis in parts)
-        if len(layout.axes) < 2 or len(stored) < len(layout.axes) or not used.isdisjoint(stored):
-            continue
-        faces = tuple(parts[axis].faces for axis in layout.axes)
-        sides = {_assumed_side(parts[axis], layout) for axis in layout.axes} - {None}
-        if (any(faces) and not all(faces)) or len(sides) > 1:
-            continue
-        used.update(stored)
+
+def _lie_alike(members: list[PlacedArray], layout: InferredLayout) -> bool:
+    """Whether all components are in cells, or all on the same side of the cells."""
+    on_faces = [bool(each.faces) for each in members]
+    return any(on_faces) == all(on_faces) and len(_sides(members, layout)) <= 1
+
+
+def _sides(members: list[PlacedArray], layout: InferredLayout) -> set[FacesSide]:
+    return {side for each in members if (side := _assumed_side(each, layout)) is not None}
+
+
+def _vector(stem: str, members: list[PlacedArray], layout: InferredLayout) -> DraftField:
+    """The vector of these components, one per axis."""
+    names = [each.array.name for each in members]
+    doubt = ""
+    if not all(ends_with_axis(name, layout.axes) for name in names):
+        doubt = f"{', '.join(names)} taken for the components along {', '.join(layout.axes)}"
+    words = members[0].words
+    return DraftField(
         # Wind at a height (u10, v10) is named by its height.
-        name = f"velocity_{stem}" if stem.isdigit() else VECTORS.get(stem.lower(), _plain(stem))
-        names = [parts[axis].array.name for axis in layout.axes]
-        is_plain = all(_ends_with_axis(each, layout.axes) for each in names)
-        along = ", ".join(layout.axes)
-        doubt = "" if is_plain else f"{', '.join(names)} taken for the components along {along}"
-        side: FacesSide = "upper" if "upper" in sides else "lower"
-        on_faces = faces if any(faces) else ()
-        yield DraftField(name, 1, stored, words, TIME not in words, doubt, unit, on_faces, side)
-
-
-def component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
-    """Yields the vector and the axis of which this name may be a component.
-
-    >>> list(component("vx", ("x", "y"))), list(component("w", ("x", "y", "z")))
-    ([('v', 'x')], [('', 'z')])
-    """
-    letters = {letter(axis): axis for axis in axes if letter(axis)}
-    found: re.Match[str] | None
-    for axis in axes:
-        found = re.fullmatch(rf"(?:(.+?)[-_]?{axis}|{axis}[-_](.+))", name, re.IGNORECASE)
-        if found:
-            yield found[1] or found[2], axis
-            return
-
-    found = re.fullmatch(r"(?:(.+?)[-_]?([xyz])|([xyz])[-_](.+))", name, re.IGNORECASE)
-    if found:
-        direction = (found[2] or found[3]).lower()
-        if direction in letters:
-            yield found[1] or found[4], letters[direction]
-            return
-
-    found = _UVW.fullmatch(name)
-    if found:
-        direction = "xyz"["uvw".index(found[1].lower())]
-        if direction in letters:
-            yield found[2] or "", letters[direction]
-        return
-
-    found = _NUMBERED.fullmatch(name)
-    if found and len(axes) >= int(found[2]):
-        direction = "xyz"[int(found[2]) - 1]
-        yield found[1], letters.get(direction, axes[int(found[2]) - 1])
-
-
-def _ends_with_axis(name: str, axes: Words) -> bool:
-    return any(name.lower().endswith(axis.lower()) or name.lower().startswith(axis.lower()) for axis in axes)
+        name=f"velocity_{stem}" if stem.isdigit() else VECTORS.get(stem.lower(), _plain(stem)),
+        rank=1,
+        stored=tuple(each.array.stored for each in members),
+        layout=words,
+        constant=TIME not in words,
+        doubt=doubt,
+        unit=members[0].array.unit,
+        faces=tuple(each.faces for each in members if each.faces),
+        faces_side="upper" if "upper" in _sides(members, layout) else "lower",
+    )
 
 
 def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:

@@ -62,18 +62,24 @@ def _named(each: ArrayInfo, coordinates: dict[str, ArrayInfo]) -> NamedAxes | No
             found = "t"
         if found == "other" or (found == "" and length > 9):
             return None
-        # An axis of one cell is treated as a component.
-        if found in ("", "c") or (found == "space" and length == 1):
-            words.append(CHANNEL)
-        else:
-            space = f"{dimension}_axis" if swept_axis(dimension) else dimension
-            words.append({"t": TIME, "n": TRAJECTORY}.get(found, space))
+        words.append(_word(dimension, found, length))
         dimensions.append(dimension)
 
     repeated = any(count > 1 for word, count in Counter(words).items() if word not in (CHANNEL, TRAJECTORY))
     if repeated or words.count(CHANNEL) > 2:
         return None
     return NamedAxes(each, tuple(words), tuple(dimensions))
+
+
+def _word(dimension: str, meaning: Role, length: int) -> str:
+    """The word of an axis in a layout; an axis of one cell is treated as a component."""
+    if meaning == "t":
+        return TIME
+    if meaning == "n":
+        return TRAJECTORY
+    if meaning in ("", "c") or length == 1:
+        return CHANNEL
+    return f"{dimension}_axis" if swept_axis(dimension) else dimension
 
 
 def _roles(dimensions: Sequence[str], coordinates: Sequence[ArrayInfo | None]) -> list[Role]:

@@ -138,10 +138,12 @@ def _own_fields(files: Sequence[Path]) -> list[frozenset[str]]:
     """The fields of each file, without a grid that all of them hold with equal values; some must be left."""
     fields = [fields_of(path) for path in files]
     holding = [(path, held) for path, held in zip(files, fields, strict=True) if held]
-    common = frozenset.intersection(*(held for _, held in holding)) if holding else frozenset()
-    grid = {name for name in common if len(holding) > 1 and _is_grid(holding, name)}
-    own = [held - grid for held in fields]
-    return own if all(left or not held for left, held in zip(own, fields, strict=True)) else fields
+    if len(holding) < 2:
+        return fields
+    common = frozenset.intersection(*(held for _, held in holding))
+    grid = {name for name in common if _is_grid(holding, name)}
+    is_all_of_one = any(held <= grid for _, held in holding)
+    return fields if is_all_of_one else [held - grid for held in fields]
 
 
 def _is_grid(files: Sequence[tuple[Path, frozenset[str]]], name: str) -> bool:

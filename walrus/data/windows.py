@@ -111,11 +111,16 @@ class Windows(TorchDataset[Sample]):
     def __getitems__(self, numbers: Sequence[int]) -> Sequence[Sample]:
         """The windows with these numbers, read at once if they are from one dataset."""
         places = [self.locate(number) for number in numbers]
-        if len({dataset for dataset, _ in places}) == 1:
-            reader = self._readers[places[0][0]]
-            pool = self._pool if len(places) > 1 and self.threads > 1 and get_worker_info() is None else None
-            return Samples(reader.read([window for _, window in places], self.frames, pool))
-        return [self._readers[dataset].read([window], self.frames).of_window(0) for dataset, window in places]
+        datasets = {dataset for dataset, _ in places}
+        if len(datasets) != 1:
+            return [
+                self._readers[dataset].read([window], self.frames).of_window(0) for dataset, window in places
+            ]
+        reader = self._readers[datasets.pop()]
+        # A worker decodes in one thread: there are others.
+        uses_threads = len(places) > 1 and self.threads > 1 and get_worker_info() is None
+        pool = self._pool if uses_threads else None
+        return Samples(reader.read([window for _, window in places], self.frames, pool))
 
     def locate(self, number: int) -> tuple[int, Window]:
         """The number of the dataset, and the window in it; raises IndexError if there is none."""

@@ -144,11 +144,11 @@ def read_ahead(jobs: Iterator[Callable[[], T]], threads: int) -> Iterator[T]:
 
 def kept_frames(shards: Shards) -> tuple[int, ...]:
     """Number of decoded frames to keep of each dataset: 0 if it is `raw`, the same number for all others."""
-    compressed = [dataset.card.codec != "raw" for dataset in shards.datasets.values()]
-    shapes = [dataset.card.schema.frame_shape for dataset in shards.datasets.values()]
-    bytes_of_one = sum(4 * prod(shape) for shape, kept in zip(shapes, compressed, strict=True) if kept)
+    cards = [dataset.card for dataset in shards.datasets.values()]
+    # Decoded frames are float32, whatever the type on disk.
+    bytes_of_one = sum(4 * prod(card.schema.frame_shape) for card in cards if card.codec != "raw")
     kept = shards.reading.frame_store // bytes_of_one if bytes_of_one else 0
     # A FrameStore must have room for more frames than there are threads that read.
     if kept <= shards.reading.threads:
         kept = 0
-    return tuple(kept if is_compressed else 0 for is_compressed in compressed)
+    return tuple(0 if card.codec == "raw" else kept for card in cards)
