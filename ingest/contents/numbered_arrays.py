@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -147,8 +146,10 @@ def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bo
         return _is_states_by_name(arrays, series, word)
     group = series.group.replace(HOLE, _number_of(series.pattern, series.first))
     inner = [name for name in names if name.startswith(f"{group}/")]
-    times = [_size(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
-    if any(size > 1 for size in times):
+    called = [_lengths(arrays, name) for name in inner if TIME_NAME.fullmatch(name.rpartition("/")[2])]
+    # T along several axes is a temperature.
+    times = [lengths for lengths in called if len(lengths) < 2]
+    if any(times):
         return False
     if times or time_attribute(arrays, group) or STEP_WORD.fullmatch(word):
         return True
@@ -206,11 +207,12 @@ def _is_number(value: object, name: str) -> bool:
     return number.size == 1 and number.dtype.kind in "iuf" and bool(np.isfinite(number).all())
 
 
-def _size(arrays: ArrayFile, name: str) -> int:
+def _lengths(arrays: ArrayFile, name: str) -> tuple[int, ...]:
+    """The lengths of the axes of an array that are longer than 1; none if it cannot be read."""
     try:
-        return math.prod(arrays.array(name).shape)
+        return tuple(length for length in arrays.array(name).shape if length > 1)
     except SourceError:
-        return 0
+        return ()
 
 
 def _dimensions(arrays: ArrayFile, name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -96,11 +97,20 @@ def scalar_lines(
     again = _again_in_names(stated, in_names, differing)
     unsure = [part for part in unsure if part.place not in again]
     kept = {
-        name: replace(each, is_physics=True) if each.place in differing and may_be_parameter(name) else each
-        for name, each in stated.items()
-        if each.place not in again
+        name: _in_all_runs(name, each, differing) for name, each in stated.items() if each.place not in again
     }
     return _table(kept, unsure, states)
+
+
+def _in_all_runs(
+    name: str, parameter: DraftParameter, differing: Mapping[str, tuple[Numbers, ...]]
+) -> DraftParameter:
+    """The parameter with the range of its numbers in the runs; what differs is physics if it may be."""
+    if parameter.place not in differing:
+        return parameter
+    numbers = list(chain.from_iterable(differing[parameter.place]))
+    is_physics = parameter.is_physics or may_be_parameter(name)
+    return replace(parameter, span=_span(min(numbers), max(numbers)), is_physics=is_physics)
 
 
 def _table(

@@ -14,6 +14,7 @@ from ingest.contents.numbered_arrays import HOLE
 from ingest.contents.solvers import Solver
 from ingest.drafting.axes import AxisLines
 from ingest.drafting.dataset_name import dataset_name
+from ingest.drafting.grid_kind import kind_lines
 from ingest.drafting.layout_lines import layout_lines
 from ingest.drafting.mask_lines import mask_lines
 from ingest.drafting.other_runs import OtherRuns, other_runs
@@ -37,15 +38,7 @@ from ingest.layout import TIME, split_channel
 from ingest.source import find
 from shards.counted import counted
 from shards.program.console import printable
-from shards.schema import GridKind
 
-KINDS: dict[GridKind, set[str]] = {
-    "log-spherical": {"log_r"},
-    "spherical": {"r", "theta"},
-    "equiangular": {"theta", "phi"},
-}
-# Axes of grids for which there is no kind.
-CURVED = ({"r", "phi"}, {"r", "z"})
 # Lists that say which trajectories are for training and which for tests.
 INDICES = re.compile(
     r"(tr(ain)?|te(st)?|val(id(ation)?)?)(ing)?[-_]?(idx|ids?|ind(ex|exes|ices)?|mask|split)"
@@ -126,7 +119,7 @@ class DraftText:
         yield from self._files()
         yield from self._others.lines()
         yield line("axes", list(self.layout.axes))
-        yield from self._kind()
+        yield from kind_lines(self.arrays, self.layout)
         if self.layout.split_names:
             yield "# An array per split: {split} in a name below stands for one of these words."
             words: dict[str, object] = {split: word for split, word in self.layout.split_names.items()}
@@ -193,13 +186,6 @@ class DraftText:
         if any(each.startswith(line("stored", HOLE)) for each in of_times):
             lines.append("# If they hold the times, write these to times.txt, one per line, and draft again.")
         return lines
-
-    def _kind(self) -> Iterator[str]:
-        kind = next((kind for kind, axes in KINDS.items() if axes <= set(self.layout.axes)), None)
-        if kind:
-            yield f"{line('kind', kind)}  # CHECK: from the names of the axes"
-        elif any(axes <= set(self.layout.axes) for axes in CURVED):
-            yield "# CHECK: no kind of grid is polar or cylindrical: the cells count as those of a box."
 
     @cached_property
     def _variable(self) -> list[PlacedArray]:

@@ -46,8 +46,8 @@ def meshgrid(arrays: ArrayFile, listed: ArrayInfo, space: tuple[int, ...]) -> Va
         values = whole(arrays.array(listed.path))
     except SourceError:
         return None
-    # A plane of a volume has an axis of one cell behind the others.
-    values = values.reshape(listed.values) if len(listed.values) == len(space) else values
+    # A plane of a volume has an axis of one cell.
+    values = values.squeeze()
     if values.shape[-len(space) :] != space:
         return None
     cells: Values = values.reshape(-1, *space)[0]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ingest.contents.axis_names import letter
+from ingest.contents.axis_names import letter, space_name
 from ingest.contents.number_lists import one_way
 from ingest.formats.arrays import ArrayFile
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
@@ -23,6 +23,7 @@ def with_meshes(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
 
     A field of its own may be called so, but it changes along one axis alone only by chance.
     """
+    layout = _without_third_coordinate(arrays, layout)
     missing = [axis for axis in layout.axes if axis not in layout.lists.space]
     found: dict[str, PlacedArray] = {}
     for each in layout.fields if missing else ():
@@ -38,6 +39,24 @@ def with_meshes(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
     space = {**layout.lists.space, **lists}
     ordered = {axis: space[axis] for axis in layout.axes if axis in space}
     return replace(layout, fields=fields, lists=replace(layout.lists, space=ordered))
+
+
+def _without_third_coordinate(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
+    """The layout of a plane without the field that says where it lies: Z, which is the same in all cells."""
+    if not layout.lists.space:
+        return layout
+    letters = {letter(axis) for axis in layout.axes}
+    stored = tuple(layout.lengths[word] for word in layout.words if word in layout.axes)
+    found = []
+    for each in layout.fields:
+        direction = letter(space_name(each.array.name))
+        if direction in ("", *letters) or not (each.constant or each.array.pattern):
+            continue
+        cells = meshgrid(arrays, each.array, stored)
+        if cells is not None and not np.ptp(cells):
+            found.append(each)
+    kept = tuple(each for each in layout.fields if each not in found)
+    return replace(layout, fields=kept, rest=(*layout.rest, *(each.array for each in found)))
 
 
 def _changes_along(arrays: ArrayFile, layout: InferredLayout, each: PlacedArray) -> str:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from ingest.contents.parts_of_grid import require_no_tiles
 from ingest.formats.natural_sort import natural
-from ingest.inspecting.doubts import doubts_of_pieces, doubts_of_processes, doubts_of_runs, doubts_of_values
+from ingest.inspecting.doubts import (
+    doubts_of_pieces,
+    doubts_of_processes,
+    doubts_of_runs,
+    doubts_of_signs,
+    doubts_of_values,
+)
 from ingest.inspecting.file_arrangement import FileArrangement
 from ingest.inspecting.file_times import kind_of_numbered
 from ingest.inspecting.folder_contents import FolderContents, Kind
@@ -128,6 +134,7 @@ def _doubts(arranged: FileArrangement, kind: Kind) -> Iterator[str]:
         doubt = doubt_of_words(arranged.firsts(at), arranged.texts(at), taken_for_variables=is_variable)
         if doubt:
             yield doubt
+    yield from doubts_of_signs(arranged.files, arranged.varying)
     if arranged.counted_pieces and kind == "states":
         yield from doubts_of_pieces(arranged.files, *arranged.counted_pieces)
     if kind == "runs" and arranged.last_number is not None:

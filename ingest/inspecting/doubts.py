@@ -52,6 +52,16 @@ def doubts_of_runs(files: Sequence[NamedFile], at: int, *, has_words: bool, is_d
             yield f"if each is a state of one run, {_AS_STATES}"
 
 
+def doubts_of_signs(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:
+    """What a person must look at where every number of a parameter has a dash before it."""
+    for at in places:
+        part = files[0].parts[at]
+        if part.kind == "parameter" and at and files[0].text(at - 1).endswith("-"):
+            form = f"{part.name}{{{part.name}}}"
+            said = f"the dash before {part.name} = {part.text} is taken for no sign"
+            yield f"{said}; if it is one, write {form}"
+
+
 def doubts_of_values(files: Sequence[NamedFile], places: Sequence[int]) -> Iterator[str]:
     """What a person must look at where arrays without names differ in a value that may be a time.
 

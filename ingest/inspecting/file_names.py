@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ingest.contents.parameters import IN_FILES
+from ingest.contents.parameters import IN_FILES, IN_FOLDERS
 from ingest.inspecting.folder_names import folders_of_date, parts_of_folder
 from ingest.inspecting.named_files import NamedFile, NamePart, PartKind
-from ingest.inspecting.numbers_in_names import Span, numbers_in, overlap, parameters_in, starts_inside
+from ingest.inspecting.numbers_in_names import (
+    Span,
+    numbers_in,
+    overlap,
+    parameters_in,
+    signed_parameters,
+    starts_inside,
+)
 from ingest.name_pattern import with_plain_suffix
 from shards.schema import split_called
 
@@ -32,12 +39,14 @@ class NameReading:
 
     `numbers`: those in names of files are parts. `steps_behind_dates`: a number behind a date is a step and
     not a time of day. `date_folders`: folders are years, months and days. `splits`: words are splits.
+    `signed`: parameters whose number may have a sign.
     """
 
     numbers: bool = True
     steps_behind_dates: bool = False
     date_folders: bool = False
     splits: bool = False
+    signed: frozenset[str] = frozenset()
 
 
 def reading_of_names(folder: Path, found: Sequence[Path], *, steps_behind_dates: bool) -> NameReading:
@@ -50,6 +59,7 @@ def reading_of_names(folder: Path, found: Sequence[Path], *, steps_behind_dates:
         steps_behind_dates=steps_behind_dates,
         date_folders=all(folders_of_date(parts[:-1]) for parts in places),
         splits=len(words) > 1,
+        signed=signed_parameters(map("/".join, places), IN_FOLDERS),
     )
 
 
@@ -60,7 +70,7 @@ def taken_apart(folder: Path, path: Path, reading: NameReading) -> NamedFile:
     name = with_plain_suffix(name)
     dates = folders_of_date(folders) if reading.date_folders else range(0)
     for at, each in enumerate(folders):
-        found = [NamePart("date", each)] if at in dates else parts_of_folder(each)
+        found = [NamePart("date", each)] if at in dates else parts_of_folder(each, reading.signed)
         parts += [*found, NamePart("text", "/")]
     end = 0
     for (start, stop), kind, key in sorted(_spans(folders, name, reading)):
@@ -71,7 +81,7 @@ def taken_apart(folder: Path, path: Path, reading: NameReading) -> NamedFile:
 
 def _spans(folders: Sequence[str], name: str, reading: NameReading) -> Iterator[tuple[Span, PartKind, str]]:
     """Yields the parts of the name of a file that are no plain text: place, kind, name of a parameter."""
-    parameters = parameters_in(name, IN_FILES)
+    parameters = parameters_in(name, IN_FILES, reading.signed)
     taken = [span for span, _ in parameters]
     # Of snapshots_Ra100 in both, the parameter says more.
     repeated = [span for span in _repeated(folders, name) if not any(overlap(span, each) for each in taken)]

@@ -6,7 +6,7 @@ See docs/decisions/0168-pieces-in-folders.md for numbers in folders.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ingest.contents.numbered_arrays import STEP_WORD
 from ingest.contents.parameters import IN_FOLDERS
@@ -21,9 +21,9 @@ NUMBERED_FOLDER = re.compile(r"(?P<word>.*?[A-Za-z][-_]?)(?P<number>\d{1,6})")
 _YEAR, _TWO_DIGITS = re.compile(r"(?:1[89]|20)\d\d", re.ASCII), re.compile(r"\d\d", re.ASCII)
 
 
-def parts_of_folder(name: str) -> Iterator[NamePart]:
+def parts_of_folder(name: str, signed: Collection[str] = ()) -> Iterator[NamePart]:
     """The parts of a folder: the whole name, or its parameters and other numbers, as in Re=100_seed3."""
-    parameters = parameters_in(name, IN_FOLDERS)
+    parameters = parameters_in(name, IN_FOLDERS, signed)
     if not parameters:
         yield NamePart("folder", name)
         return

@@ -6,7 +6,7 @@ See docs/decisions/0093-names-of-files.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ingest.contents.numbered_arrays import STEP_WORD
 from ingest.contents.parameters import PHYSICS
@@ -46,8 +46,11 @@ def numbers_in(name: str, *, dates_with_steps: bool) -> Iterator[Span]:
             yield number.span()
 
 
-def parameters_in(name: str, pattern: re.Pattern[str]) -> list[tuple[Span, str]]:
-    """The place of the number of each parameter, and its name; times and steps do not count.
+def parameters_in(
+    name: str, pattern: re.Pattern[str], signed: Collection[str] = ()
+) -> list[tuple[Span, str]]:
+    """The place of the number of each parameter, and its name; times and steps do not count. A dash before
+    the number of a `signed` parameter is its sign.
 
     >>> from ingest.contents.parameters import IN_FOLDERS
     >>> parameters_in("flow_Re=100_seed3", IN_FOLDERS)
@@ -60,7 +63,25 @@ def parameters_in(name: str, pattern: re.Pattern[str]) -> list[tuple[Span, str]]
         is_parameter = not STEP_WORD.fullmatch(key.rpartition("_")[2]) and key not in OF_ONE_RUN
         if is_parameter:
             found.setdefault(key, each.span("value" if each["name"] else "number"))
-    return [(span, key) for key, span in found.items()]
+    spans = []
+    for key, (start, end) in found.items():
+        has_sign = key in signed and name[start - 1] == "-"
+        spans.append(((start - has_sign, end), key))
+    return spans
+
+
+def signed_parameters(names: Iterable[str], pattern: re.Pattern[str]) -> frozenset[str]:
+    """The parameters whose number has a dash before it in some names, and none in others: it is a sign.
+
+    >>> from ingest.contents.parameters import IN_FOLDERS
+    >>> signed_parameters(["beta-0.5", "beta0.5", "nu-0.1"], IN_FOLDERS)
+    frozenset({'beta'})
+    """
+    with_dash: dict[bool, set[str]] = {True: set(), False: set()}
+    for name in names:
+        for (start, _), key in parameters_in(name, pattern):
+            with_dash[name[start - 1] == "-"].add(key)
+    return frozenset(with_dash[True] & with_dash[False])
 
 
 def _parameter_name(found: re.Match[str]) -> str:

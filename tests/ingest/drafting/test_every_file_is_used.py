@@ -142,5 +142,5 @@ def test_a_number_that_no_name_explains_is_offered_as_a_parameter(tmp_path):
     text = draft(tmp_path)
     assert 'files = "Bo{Bo}_amp{amp}_rank0_t{step}.npz"' in text
     assert "[scalars]\n# CHECK: keep what is a parameter" in text
-    assert '\namp = "{amp}"  # 0.5\n' in text
+    assert '\namp = "{amp}"  # 0.5 to 1.5\n' in text
     assert '# Bo = "{Bo}"  # 2; CHECK: uncomment a parameter\n' in text

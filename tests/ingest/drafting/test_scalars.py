@@ -38,7 +38,7 @@ def test_a_whole_number_that_differs_between_runs_is_a_parameter_and_a_counter_i
         numbers = {"inclination_deg": angle, "job_number": job, "hidden_layers": 3}
         write_hdf5(tmp_path / f"incline_{angle}deg.h5", {"u": U + angle, **LISTS}, **numbers)
     text = draft(tmp_path)
-    assert "belong to the program and not to the physics: job_number = 7\n" in text
+    assert "belong to the program and not to the physics: job_number = 7 to 9\n" in text
     assert "the same in all runs may be settings: hidden_layers = 3\n" in text
     rows = brought(Right(tmp_path)).rows
     # The number in the names is that of the attribute, and is there once.

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from ingest.inspecting.folder import look_through
+from tests.ingest.layouts.writers import LISTS
+from tests.ingest.solvers import U, write_hdf5
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,9 @@ def test_folders_that_count_pieces_of_states_are_no_parameter(tmp_path):
         )
     found = look_through(tmp_path)
     assert (found.pattern, found.runs, found.parameters) == ("ab{piece}/out_{step}.npz", 1, ())
+
+
+def test_a_dash_before_every_number_of_a_parameter_is_doubted(tmp_path):
+    for number in ("0.5", "0.25"):
+        write_hdf5(tmp_path / f"beta-{number}.h5", {"u": U, **LISTS})
+    assert look_through(tmp_path).doubt.startswith("the dash before beta = 0.5 is taken for no sign; if it")

@@ -91,3 +91,28 @@ def complex_numbers_as_records(folder: Path) -> Right:
     values = np.zeros((T, X, Y), [("real", "f8"), ("imaginary", "f8")])
     path = write_hdf5(folder / "field.h5", {"phi": values, "t": LISTS["t"]})
     return Right(path, refused="phi holds complex numbers as records of a real and an imaginary part")
+
+
+@layout
+def parameters_with_a_sign_in_some_names(folder: Path) -> Right:
+    for run, beta in enumerate((-0.5, 0.25)):
+        write_hdf5(folder / f"beta{beta:g}_nu1e-03.h5", {"u": U + run, **LISTS})
+    scalars = {"beta": [-0.5, 0.25], "nu": [1e-3, 1e-3]}
+    return Right(folder, {"u": np.stack([U, U + 1])}, TIME, runs=2, scalars=scalars)
+
+
+@layout
+def states_of_a_temperature_in_groups_called_by_times(folder: Path) -> Right:
+    groups = {f"t={TIME[step]:g}/T": U[step] for step in range(T)}
+    groups |= {f"t={TIME[step]:g}/C": V[step] for step in range(T)}
+    return Right(write_hdf5(folder / "run.h5", groups), {"T": U, "C": V}, TIME)
+
+
+@layout
+def meshgrids_of_a_plane_in_a_volume_of_one_cell(folder: Path) -> Right:
+    x, y, z = np.meshgrid(CENTRES_X, CENTRES_Y, [0.5], indexing="ij")
+    for step in range(T):
+        state = {"Ux": U[step], "Uy": V[step], "Uz": P[step]}
+        arrays = {name: values[..., None] for name, values in state.items()} | {"X": x, "Y": y, "Z": z}
+        write_hdf5(folder / f"flow{step:04d}.h5", arrays, time=TIME[step])
+    return Right(folder, {"velocity_x": U, "velocity_y": V, "Uz": P}, TIME)
