@@ -24,11 +24,20 @@ _SECONDS = {
 _SINCE = re.compile(
     r"\s*(?P<unit>\w+)\s+since\s+(?P<year>\d{1,4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
     r"(?:[T\s]+(?P<clock>\d{1,2}(?::\d{1,2}){0,2})(?:\.0*)?)?\s*(?:Z|UTC|[+-]?0{1,2}:?(?:00)?)?\s*"
+    r"(?:,\s*(?P<calendar>\w+) calendar)?"
 )
 # The starts of the years 1 and 10000, in seconds since 1970: a unit has four digits for the year.
 FIRST_DATE, LAST_DATE = -62135596800, 253402300800
 # Calendars with the same days between two dates as numpy.
 OUR_CALENDARS = ("", "standard", "gregorian", "proleptic_gregorian")
+# The days of each month, in calendars whose years have equal lengths.
+_MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LEAP_MONTHS = (31, 29, *_MONTHS[2:])
+EQUAL_YEARS = {
+    **dict.fromkeys(("noleap", "365_day"), _MONTHS),
+    **dict.fromkeys(("all_leap", "366_day"), _LEAP_MONTHS),
+    "360_day": (30,) * 12,
+}
 
 
 def unit_of_times(arrays: AttributedArrays, stored: str) -> str:
@@ -78,12 +87,16 @@ def counted_in(times: tuple[float, ...], unit: str, wanted: str, where: str = ""
     (31.0, 31.5)
     >>> counted_in((0.0, 12.0), "hours since 2020-02-01", "h")
     (0.0, 12.0)
+    >>> counted_in((0.0,), "days since 2001-03-01, noleap calendar", "days since 2000-02-01, noleap calendar")
+    (393.0,)
     """
     if unit == wanted or " since " not in unit or " since " not in wanted:
         return times
-    if _scale_and_origin(unit) is None or _scale_and_origin(wanted) is None:
+    is_known = _scale_and_origin(unit) is not None and _scale_and_origin(wanted) is not None
+    if not is_known or not _have_one_calendar(unit, wanted):
         raise SourceError(
-            f"{where}: times in {unit!r} cannot be counted in {wanted!r}; write unit = {unit!r} in [time]"
+            f"{where}: times in {unit!r} cannot be counted in {wanted!r}; write a recipe with unit = "
+            f"{unit!r} in [time] for such files, or count all times from one date (cdo setreftime)"
         )
     return in_unit(times, unit, wanted, where)
 
@@ -99,12 +112,32 @@ def in_unit(times: Iterable[float], unit: str, wanted: str, where: str) -> tuple
     if unit == wanted:
         return tuple(times)
     own, other = _scale_and_origin(unit), _scale_and_origin(wanted)
-    if own is None or other is None:
+    if own is None or other is None or not _have_one_calendar(unit, wanted):
         raise SourceError(
             f"{where}: times in {unit!r}, but {wanted!r} in the first file of the run; expected one unit; "
             "convert them to one, for example with xarray.open_mfdataset"
         )
     return tuple((time * own[0] + own[1] - other[1]) / other[0] for time in times)
+
+
+def _have_one_calendar(unit: str, other: str) -> bool:
+    """Whether two units count the same days: 365_day and noleap are one calendar."""
+    found = [_SINCE.fullmatch(each) for each in (unit, other)]
+    days = [EQUAL_YEARS.get(each["calendar"] or "") if each else None for each in found]
+    return days[0] == days[1]
+
+
+def _days(year: int, month: int, day: int, calendar: str) -> int:
+    """The days to a date from one that is the same for all dates of a calendar.
+
+    Raises ValueError for a month that does not exist, KeyError for an unknown calendar.
+    """
+    if not calendar:
+        return days_since_1970(year, month, day)
+    months = EQUAL_YEARS[calendar]
+    if not 1 <= month <= len(months):
+        raise ValueError(month)
+    return year * sum(months) + sum(months[: month - 1]) + day - 1
 
 
 def _scale_and_origin(unit: str) -> tuple[float, float] | None:
@@ -113,8 +146,8 @@ def _scale_and_origin(unit: str) -> tuple[float, float] | None:
     if not found or found["unit"].lower() not in _SECONDS:
         return None
     try:
-        days = days_since_1970(int(found["year"]), int(found["month"]), int(found["day"]))
-    except ValueError:
+        days = _days(int(found["year"]), int(found["month"]), int(found["day"]), found["calendar"] or "")
+    except (ValueError, KeyError):
         return None
     origin = 86400.0 * days
     clock = [float(part) for part in (found["clock"] or "0").split(":")]

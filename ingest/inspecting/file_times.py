@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,8 @@ class FileTimes:
 
 # Fewer frames are no series: an axis so short that nothing calls time holds components.
 FEWEST_FRAMES = 4
+# Files called runs that begin so many steps after the end of the one before do not go on.
+WIDEST_GAP = 3
 # What the number in the names of files counts, as far as the names say it.
 Counted = Literal["moments", "dates", "runs", "unknown"]
 
@@ -50,7 +53,12 @@ def kind_of_numbered(files: Sequence[Path], counted: Counted = "unknown") -> Kin
     except SourceError:
         # Times that nobody can compare make no run.
         return "runs"
-    return "pieces" if later[0] > first.times[0] and later[-1] > first.times[-1] else "runs"
+    if later[0] <= first.times[0] or later[-1] <= first.times[-1]:
+        return "runs"
+    longest = max(after - before for before, after in pairwise(first.times))
+    # run2001 may begin a year after run2000 has ended.
+    is_apart = counted == "runs" and later[0] - first.times[-1] > WIDEST_GAP * longest
+    return "runs" if is_apart else "pieces"
 
 
 def frames_of(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Times that count from dates, against what xarray makes of the same files."""
 
+import cftime
 import numpy as np
 import pandas
 import pytest
@@ -7,8 +8,10 @@ import xarray
 from xarray.coding.times import decode_cf_datetime
 
 from ingest.building.inputs import find_inputs
+from ingest.fields.reference_dates import counted_in
 from ingest.formats.dates import seconds_of_date
 from ingest.source import find
+from shards.errors import SourceError
 from tests.ingest.fields.test_run_arrays import recipe
 from tests.ingest.solvers import T, U
 
@@ -53,3 +56,17 @@ def test_a_date_in_text_is_that_of_numpy(text, iso):
 )
 def test_what_is_no_date_is_none(text):
     assert seconds_of_date(text) is None
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "365_day", "all_leap", "366_day", "360_day"])
+def test_times_in_calendars_of_models_are_those_of_cftime(calendar):
+    unit, wanted = "hours since 2003-03-01 06:00:00", "days since 1999-02-28"
+    expected = cftime.date2num(cftime.num2date([0, 36], unit, calendar), wanted, calendar)
+    found = counted_in((0, 36), f"{unit}, {calendar} calendar", f"{wanted}, {calendar} calendar")
+    np.testing.assert_allclose(found, expected)
+
+
+def test_times_in_two_calendars_are_refused():
+    units = [f"days since 2000-01-01, {calendar} calendar" for calendar in ("noleap", "360_day")]
+    with pytest.raises(SourceError, match=r"cannot be counted in .*; write a recipe with"):
+        counted_in((0.0,), *units)

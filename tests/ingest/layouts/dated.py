@@ -7,7 +7,7 @@ import pandas
 import zarr
 
 from tests.ingest.layouts.writers import CELLS, Right, layout
-from tests.ingest.solvers import T, U, V, write_hdf5
+from tests.ingest.solvers import T, U, V, write_hdf5, write_netcdf
 
 BEGIN = "2000-01-24 12:00:00"
 # As pandas counts them: 6 hours apart, over the end of a day.
@@ -96,3 +96,13 @@ def zarr_with_dates_as_text(folder):
     dates = group.create_array("date", shape=(T,), dtype=str)
     dates[:] = np.array([f"{each:%Y/%m/%d %H:%M}" for each in DATES])
     return Right(folder / "a.zarr", {"u": U}, HOURS, unit=UNIT)
+
+
+@layout
+def runs_of_a_calendar_without_leap_years_a_year_apart(folder):
+    for year in (2000, 2001):
+        arrays = {"sst": (("time", "x", "y"), U + year), "time": (("time",), np.arange(T) * 1.0)}
+        path = write_netcdf(folder / f"run{year}.nc", arrays)
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"].setncatts({"units": f"days since {year}-03-01", "calendar": "noleap"})
+    return Right(folder, {"sst": np.stack([U + 2000, U + 2001])}, np.arange(T) * 1.0, runs=2)
