@@ -188,20 +188,21 @@ def _card(outline: BuildOutline, records: Sequence[PartRecord], entries: tuple[E
 def _caveats(outline: BuildOutline, records: Sequence[PartRecord]) -> tuple[str, ...]:
     """Notes on the inputs, and the first of the values that are far from all others of their frame."""
     outliers = list(chain.from_iterable(record.outliers for record in records))
-    more = (
-        [f"{counted(len(outliers) - NAMED, 'more trajectory')} with such values"]
-        if len(outliers) > NAMED
-        else []
-    )
-    return tuple(dict.fromkeys((*outline.caveats, *outliers[:NAMED], *more)))
+    notes = [*outline.caveats, *outliers[:NAMED]]
+    if len(outliers) > NAMED:
+        notes.append(f"{counted(len(outliers) - NAMED, 'more trajectory')} with such values")
+    return tuple(dict.fromkeys(notes))
 
 
 def _twice(recipe: Recipe, entries: tuple[Entry, ...]) -> list[str]:
     """A note on trajectories that are held out for two splits: they are stored in both under one key."""
-    keys = Counter(entry.key for entry in entries) if recipe.held_out else Counter[str]()
-    count = sum(times > 1 for times in keys.values())
-    many = f"{counted(count, 'trajectory')} {'is' if count == 1 else 'are'}"
-    return [f"{many} both in valid and in test: stored and counted twice"] if count else []
+    if not recipe.held_out:
+        return []
+    count = sum(times > 1 for times in Counter(entry.key for entry in entries).values())
+    if count == 0:
+        return []
+    are = "is" if count == 1 else "are"
+    return [f"{counted(count, 'trajectory')} {are} both in valid and in test: stored and counted twice"]
 
 
 def _reached(outline: BuildOutline, records: Sequence[PartRecord]) -> dict[str, KeptError]:

@@ -91,7 +91,8 @@ class ArrayWithLayout:
         order += [left.index(axis) for axis in self.axes]
         values = values.transpose(order)
         count = values.shape[0] if TIME in left else 1
-        values = values.reshape(count, self.components, *values.shape[len(order) - len(self.axes) :])
+        cells = values.shape[-len(self.axes) :]
+        values = values.reshape(count, self.components, *cells)
         return self._at_cells(values, row) if self.faces else values
 
     def _at_cells(self, values: npt.NDArray[Any], row: int) -> npt.NDArray[Any]:

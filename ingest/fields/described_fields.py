@@ -84,8 +84,10 @@ def header_request(recipe: Recipe) -> HeaderRequest:
     placed = [place for place in named if not split_list_file(place)]
     if recipe.blocks is not None:
         placed += recipe.blocks.stored
-    stored_time, offset = (recipe.time.stored, recipe.time.offset) if recipe.time else ("", "")
-    stored_time = "" if split_list_file(stored_time) else stored_time
+    stored_time = offset = ""
+    if recipe.time is not None:
+        offset = recipe.time.offset
+        stored_time = "" if split_list_file(recipe.time.stored) else recipe.time.stored
     scalars = tuple((name, place) for name, place in recipe.places.items() if not is_outside(place))
     return HeaderRequest(
         tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, offset, scalars
@@ -133,11 +135,10 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
     blocks = described_blocks(file, recipe)
     fields = {field.name: _field(file, field, recipe, layout, blocks) for field in recipe.fields}
     fields = _with_cell_faces(fields, recipe)
-    parts = list(chain.from_iterable(field.parts for field in fields.values()))
-    sweep = sweep_of((part.where, part.swept) for part in parts)
+    sweep = sweep_of((part.where, part.swept) for part in _parts(fields.values()))
     fields = {name: _swept(field, sweep) for name, field in fields.items()}
-    parts = list(chain.from_iterable(field.parts for field in fields.values()))
-    variable = list(chain.from_iterable(fields[field.name].parts for field in recipe.variable))
+    parts = _parts(fields.values())
+    variable = _parts(fields[field.name] for field in recipe.variable)
     shape = tuple(_cells(variable, axis) for axis in recipe.axes)
     require_cells(file.where, recipe.axes, shape)
     require_lengths(parts, shape)
@@ -151,6 +152,10 @@ def described_fields(file: Arrays, recipe: Recipe, layout: str) -> DescribedFiel
 
     steps = tuple(_steps(variable, row) for row in range(count))
     return DescribedFields(file.where, recipe, fields, shape, steps, sweep)
+
+
+def _parts(fields: Iterable[ArrayField]) -> list[ArrayWithLayout]:
+    return list(chain.from_iterable(field.parts for field in fields))
 
 
 def _swept(field: ArrayField, sweep: Sweep) -> ArrayField:

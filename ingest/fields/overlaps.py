@@ -120,16 +120,23 @@ def cut_notes(
 def gap_notes(times: Sequence[Times], names: Sequence[str]) -> Iterator[str]:
     """A note for each gap between files that is longer than a step, or for each missing state."""
     held = [(own, name) for own, name in zip(times, names, strict=True) if own]
-    strides = np.concatenate([np.diff(own) for own, _ in held]) if held else np.empty(0)
-    firsts = [own[0] for own, _ in held]
-    lost = None if strides.size else missing_steps(firsts)
-    if lost is not None and lie_apart(firsts):
+    longest_step = max((float(np.diff(own).max()) for own, _ in held if len(own) > 1), default=None)
+    if longest_step is None:
+        yield from _missing_states(held)
         return
     for (before, name), (after, next_name) in pairwise(held):
-        if lost is not None and before[-1] < lost < after[0]:
-            yield (
-                f"no state at t = {lost:g}, between {name} (t = {before[-1]:g}) and {next_name} "
-                f"({after[0]:g})"
-            )
-        elif strides.size and after[0] - before[-1] > 1.5 * float(np.max(strides)):
+        if after[0] - before[-1] > 1.5 * longest_step:
             yield f"no frames between t = {before[-1]:g} ({name}) and {after[0]:g} ({next_name})"
+
+
+def _missing_states(held: Sequence[tuple[Times, str]]) -> Iterator[str]:
+    """A note for the state that is missing among files of one state each, if their times are a series."""
+    moments = [own[0] for own, _ in held]
+    lost = missing_steps(moments)
+    if lost is None or lie_apart(moments):
+        return
+    for (before, name), (after, next_name) in pairwise(held):
+        if before[0] < lost < after[0]:
+            yield (
+                f"no state at t = {lost:g}, between {name} (t = {before[0]:g}) and {next_name} ({after[0]:g})"
+            )

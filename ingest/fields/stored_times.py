@@ -46,11 +46,11 @@ def stored_times(arrays: AttributedArrays, stored: str, fields: tuple[str, ...])
 
 def unit_of_stored(arrays: AttributedArrays, stored: str, fields: tuple[str, ...]) -> str:
     """The unit of the times of one file, by its attributes; SINCE_1970 if its times are dates."""
-    path, at, attribute = stored.partition("@")
     if stored == STEP_ITSELF:
         named = next((field for field in fields if names_parts(field)), "")
         steps = list(steps_in(arrays.names(), named).values()) if named else []
         return SINCE_1970 if steps and all(map(is_date, steps)) else ""
+    path, at, attribute = stored.partition("@")
     if not at:
         return unit_of_times(arrays, stored)
     place = _places(arrays, path, fields)[0] if names_parts(path) else path

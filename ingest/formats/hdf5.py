@@ -122,9 +122,9 @@ def records(group: h5py.Group, name: str) -> dict[str, float]:
     """Name to number of a table as FLASH writes it, with padded names; empty if the table is absent."""
     with reading(group):
         dataset = group.get(name)
-        values = dataset[()] if isinstance(dataset, h5py.Dataset) and dataset.nbytes <= HEADER_BYTES else None
-    if values is None:
-        return {}
+        if not isinstance(dataset, h5py.Dataset) or dataset.nbytes > HEADER_BYTES:
+            return {}
+        values = dataset[()]
     kinds = [values.dtype[name].kind for name in values.dtype.names or ()]
     if values.ndim != 1 or len(kinds) != 2 or kinds[0] != "S" or kinds[1] not in "iuf":
         raise SourceError(

@@ -44,12 +44,14 @@ def values(item: h5py.HLObject, names: Iterable[str] | None = None) -> dict[str,
         if value.dtype.kind in "biuf":
             found[name] = value if value.size > 1 else value[0]
         elif all(isinstance(each, str | bytes) for each in value):
-            words = [
-                each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in value
-            ]
-            found[name] = tuple(words) if len(words) > 1 else words[0]
+            words = tuple(map(_text, value))
+            found[name] = words if len(words) > 1 else words[0]
 
     return found
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def texts(item: h5py.HLObject, name: str) -> tuple[str, ...] | None:

@@ -131,15 +131,17 @@ def _of_csv(text: str) -> list[dict[str, str]]:
     delimiter = max(",;\t", key=first.count)
     table = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows = [row for row in table if any(row) and not row[0].startswith("#")]
-    names = [name.strip() for name in rows[0]] if rows else []
+    if not rows:
+        return []
+    names, *rows = [[cell.strip() for cell in row] for row in rows]
     if any(number_of(name) is not None or not name for name in names):
         raise ValueError("its first line does not name the columns")
     _each_key_once([(name, None) for name in names])
 
-    for number, row in enumerate(rows[1:], 1):
+    for number, row in enumerate(rows, 1):
         if len(row) != len(names):
             raise ValueError(f"row {number} has {len(row)} values for {len(names)} columns")
-    return [dict(zip(names, map(str.strip, row), strict=True)) for row in rows[1:]]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _of_namelist(text: str) -> dict[str, dict[str, float]]:

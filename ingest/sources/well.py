@@ -94,9 +94,11 @@ class _Field:
         return tuple(length for length, varies in zip(self.shape, self.varying, strict=True) if varies)
 
     def frames(self, row: int, start: int, stop: int) -> npt.NDArray[Any]:
-        index = ((row,) if self.sample else ()) + ((slice(start, stop),) if self.time else ())
+        index: list[int | slice] = [row] if self.sample else []
+        index += [slice(start, stop)] if self.time else []
         values = hdf5.slab(self.dataset, *index, ...)
         count, components = stop - start, len(self.shape) ** self.rank
+        # Axes that are not stored have one value for all.
         lengths = [length if varies else 1 for length, varies in zip(self.shape, self.varying, strict=True)]
         values = values.reshape(count if self.time else 1, *lengths, components)
         return np.broadcast_to(np.moveaxis(values, -1, 1), (count, components, *self.shape))
