@@ -14,7 +14,8 @@ from pydantic import AfterValidator, model_validator
 from shards.errors import ShardError
 from shards.format_version import FORMAT, Format, format_of
 from shards.json_text import checked_content, dump_with_checksum, parse
-from shards.schema import AtLeastOne, FolderName, Key, Natural, Split, checked
+from shards.nearest_name import require_known
+from shards.schema import SPLITS, AtLeastOne, FolderName, Key, Natural, Split, checked
 
 Packaging = Literal["zarr", "webdataset"]
 
@@ -97,6 +98,8 @@ class DatasetIndex:
     format: Format = FORMAT
 
     def split(self, split: Split) -> tuple[Entry, ...]:
+        """The trajectories of a split; raises SettingsError if there is no split of this name."""
+        require_known("split", split, SPLITS)
         return tuple(entry for entry in self.trajectories if entry.split == split)
 
 

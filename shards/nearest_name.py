@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+from shards.errors import SettingsError
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -17,3 +19,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = {each.casefold(): each for each in known}
     near = difflib.get_close_matches(name.casefold(), names, n=1)
     return f"; did you mean {names[near[0]]}?" if near else ""
+
+
+def require_known(what: str, name: str, known: Collection[str]) -> None:
+    """Raises SettingsError for an unknown name, which a type checker would find; a notebook has none."""
+    if name not in known:
+        raise SettingsError(f"{what} {name}: expected {', '.join(known)}{did_you_mean(name, known)}")

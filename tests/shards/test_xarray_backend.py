@@ -102,7 +102,7 @@ def test_a_split_may_be_chosen_and_variables_dropped(root):
     chosen = whole.pressure[whole.split.values == "test"]
     np.testing.assert_array_equal(chosen, part.pressure)
     assert whole.Reynolds.dims == ("trajectory",)
-    with pytest.raises(SettingsError, match="has no valid2 trajectories"):
+    with pytest.raises(SettingsError, match="split valid2: expected train, valid, test; did you mean valid"):
         xarray.open_dataset(folder, engine=WALRUS, split="valid2")
 
 

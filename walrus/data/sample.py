@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from shards.card import Card
 from shards.errors import MismatchError
+from shards.nearest_name import require_known
 from shards.read import Dataset
 from shards.schema import Frames, Mask, Schema, Split
 from shards.trajectory_document import TrajectoryDocument
@@ -85,11 +86,13 @@ class Samples(Sequence[Sample]):
 def collate(samples: Sequence[Sample], **_: Any) -> Sample:
     """The batch of these samples, without a copy if they were read at once.
 
-    Raises MismatchError if they are from several datasets.
+    Raises MismatchError if they are from several datasets, or are batches already.
     """
     if isinstance(samples, Samples):
         return samples.batch
     first = samples[0]
+    if first.time.ndim > 1:
+        raise MismatchError("the items of a Stream are batches already; give the DataLoader batch_size=None")
     others = {sample.dataset for sample in samples} - {first.dataset}
     if others:
         raise MismatchError(
@@ -142,7 +145,11 @@ class UnitConversion:
 
     @classmethod
     def of(cls, card: Card, units: Units, *, constant: bool = False) -> UnitConversion:
-        """The conversion of the variable or the constant channels of a dataset to these units."""
+        """The conversion of the variable or the constant channels of a dataset to these units.
+
+        Raises SettingsError for other units.
+        """
+        require_known("units", units, get_args(Units))
         schema = card.schema
         channels = schema.static_channels if constant else schema.channels
         powers = schema.per_channel(card.powers, constant=constant)

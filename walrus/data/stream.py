@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from math import prod
-from typing import Any
+from typing import Any, get_args
 
 from torch.utils.data import IterableDataset, get_worker_info
 
 from shards.errors import MismatchError, SettingsError
+from shards.nearest_name import require_known
 from shards.schema import AtLeastOne, Natural, Schema, checked
 from walrus.data.memory import MemoryPool
 from walrus.data.sample import Sample, SampleReader, Units
@@ -89,6 +90,8 @@ class Stream(IterableDataset[Sample]):
             raise SettingsError(
                 "settings.micro_batch_tflop: needs cost_of, the cost of a window for your model"
             )
+        # Checked here, because at the first batch the error would come from a worker.
+        require_known("units", units, get_args(Units))
         self.datasets = {dataset.card.name: dataset for dataset in opened(datasets)}
         self.seed, self.units, self.steps = seed, units, steps
         self.weights = _weights(weights, tuple(self.datasets))
@@ -97,7 +100,7 @@ class Stream(IterableDataset[Sample]):
         self.reading = reading or ReadSettings()
         shards = Shards(self.datasets, self.reading)
         self.plan: StreamPlan = plan_stream(shards, self.weights, self.settings, seed, self.cost_of)
-        # Checked here too, because at the first batch the error would come from a worker.
+        # Checked here too, for the same reason.
         self.plan.check(self.rank)
         self._position = StreamPosition()
         self._taken, self._workers = 0, 1

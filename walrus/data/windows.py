@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler, get_worker_info
 
 from shards.errors import MismatchError, SettingsError
+from shards.nearest_name import require_known
 from shards.read import Dataset
 from shards.remote import open_place
 from shards.schema import Split
@@ -72,7 +73,7 @@ class Windows(TorchDataset[Sample]):
 
     A DataLoader reads a batch at once, in memory that is reused when the batch is deleted. Batches from
     several datasets need `BatchesOfOneDataset`. Raises ShardError if a dataset is not built, MismatchError
-    where one has no such window, SettingsError if a number is below 1.
+    where one has no such window, SettingsError if a number is below 1, or a split or units are unknown.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Windows(TorchDataset[Sample]):
                 f"frames {frames}, strides {[*strides]}, every {every}, threads {threads}: "
                 "expected 1 or more of each"
             )
+        require_known("units", units, get_args(Units))
         self.datasets = opened(datasets)
         self.split, self.frames, self.strides = split, frames, tuple(strides)
         self.every, self.units, self.threads = every, units, threads

@@ -157,6 +157,11 @@ def test_the_cost_of_your_model_fills_the_micro_batches(places):
         Stream(places, settings)
 
 
+def test_a_loader_that_would_batch_the_batches_is_refused(places):
+    with pytest.raises(MismatchError, match="batches already; give the DataLoader batch_size=None"):
+        next(iter(DataLoader(make(places))))
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_torchdata_resumes_it_anywhere(places, whole, workers):
     stateful = pytest.importorskip("torchdata.stateful_dataloader")

@@ -1,6 +1,7 @@
 """Every window by number, as a plain DataLoader reads it."""
 
 import pickle
+from itertools import islice
 from shutil import copytree
 
 import h5py
@@ -182,6 +183,23 @@ def test_several_datasets_come_in_batches_of_one(acoustics, shear):
         list(DataLoader(windows, batch_size=len(windows)))
 
 
+def test_an_epoch_goes_on_with_the_batches_that_are_left(acoustics, shear):
+    """As docs/data-api.md says: by torchdata's loader, and by the rest of the sampler's list."""
+    stateful = pytest.importorskip("torchdata.stateful_dataloader")
+    windows = Windows([acoustics, shear], frames=2)
+    whole = [sample.fields for sample in DataLoader(windows, batch_sampler=BatchesOfOneDataset(windows, 8))]
+    first = stateful.StatefulDataLoader(windows, batch_sampler=BatchesOfOneDataset(windows, 8))
+    for _ in islice(first, 3):
+        state = first.state_dict()
+    second = stateful.StatefulDataLoader(windows, batch_sampler=BatchesOfOneDataset(windows, 8))
+    second.load_state_dict(state)
+    rest = DataLoader(windows, batch_sampler=list(BatchesOfOneDataset(windows, 8))[3:])
+    for loader in (second, rest):
+        found = [sample.fields for sample in loader]
+        assert len(found) == len(whole) - 3
+        assert all(map(torch.equal, found, whole[3:]))
+
+
 def test_ranks_share_the_batches(acoustics):
     windows = Windows(acoustics)
     shares = [list(BatchesOfOneDataset(windows, 3, 0, Rank(rank, 2, 2))) for rank in (0, 1)]
@@ -203,6 +221,10 @@ def test_what_cannot_be_is_refused_in_one_line(acoustics, tmp_path):
         Windows(acoustics, frames=99)
     with pytest.raises(ShardError, match="does not exist"):
         Windows(tmp_path / "nothing")
+    with pytest.raises(SettingsError, match="units std: expected physical, stored, rms, standard"):
+        Windows(acoustics, units="std")
+    with pytest.raises(SettingsError, match=r"split tset: expected train, valid, test; did you mean test\?"):
+        Windows(acoustics, "tset")
     with pytest.raises(MismatchError, match="lower batch_size"):
         BatchesOfOneDataset(Windows(acoustics), 1000)
 
