@@ -27,6 +27,7 @@ from walrus.reading.plan import StreamSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
 from walrus.training.fit_memory import TrainingLoad, fits, fitted, in_words, machine_memory, step_footprint
+from walrus.training.rollout_training import RolloutSettings
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
 
@@ -59,7 +60,9 @@ def finetune(
     schema = opened.card.schema
     recipe = finetune_recipe(template, dataset, base, description, samples, schema)
     say(words_on_length(recipe, samples, _windows_a_step(recipe.stream, description, schema)))
-    recipe = _without_early_stopping(recipe, opened, description)
+    history = description.history(len(schema.grid.axes))
+    recipe = replace(recipe, rollout=rollout_that_fits(recipe.rollout, opened, history))
+    recipe = _without_early_stopping(recipe, opened, history)
     vocabulary = Vocabulary(description.vocabulary).extend(shards.channels)
     _report_new_channels(vocabulary.names[len(description.vocabulary) :], shards.channels)
     example = empty_batch(dataset, opened)
@@ -68,7 +71,7 @@ def finetune(
         columns=len(vocabulary),
         tuning=recipe.tuning,
         schema=schema,
-        history=recipe.stream.history(len(schema.grid.axes)),
+        history=history,
         windows=max(1, recipe.stream.windows(schema, cost_of(model)) // ranks),
         rank=Rank(0, ranks),
     )
@@ -194,9 +197,21 @@ def fit_memory(
     return chosen, replace(recipe, engine=engine)
 
 
-def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, description: ModelDescription) -> RunRecipe:
+def rollout_that_fits(asked: RolloutSettings, dataset: Dataset, history: int) -> RolloutSettings:
+    """Shorter rollouts than asked for, where longer ones would lose a training trajectory; printed."""
+    shortest = min(entry.frames for entry in dataset.entries("train") if entry.frames > history)
+    steps = min(asked.steps, shortest - history)
+    if steps == asked.steps:
+        return asked
+    say(
+        f"{dataset.files.where()}: rollouts of {counted(steps, 'step')}, not {asked.steps}: a training "
+        f"trajectory has {shortest} frames, and the model looks back {history}"
+    )
+    return replace(asked, steps=steps)
+
+
+def _without_early_stopping(recipe: RunRecipe, dataset: Dataset, history: int) -> RunRecipe:
     """The recipe without early stopping, if there are no validation trajectories for it."""
-    history = description.history(len(dataset.card.schema.grid.axes))
     if not recipe.early_stopping.every or any(entry.frames > history for entry in dataset.entries("valid")):
         return recipe
     where = dataset.files.where()

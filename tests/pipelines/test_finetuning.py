@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from pipelines.finetune import count_of
-from pipelines.finetuning import check_fit, finetune_recipe, fit_memory, recipe_for, words_on_length
+from pipelines.finetuning import (
+    check_fit,
+    finetune_recipe,
+    fit_memory,
+    recipe_for,
+    rollout_that_fits,
+    words_on_length,
+)
 from pipelines.model_card import model_card
 from pipelines.recipe import find_run_recipe
 from shards.errors import MismatchError, SettingsError, ShardError
@@ -15,6 +22,7 @@ from walrus.checkpoint import ModelDescription, load_description
 from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.ranks import Rank
 from walrus.training.fit_memory import TrainingLoad
+from walrus.training.rollout_training import RolloutSettings
 from walrus.vocabulary import PUBLISHED
 
 BASE = ModelDescription(
@@ -63,19 +71,33 @@ def test_a_narrow_base_is_fine_tuned_by_a_recipe_of_its_own(flow):
     assert recipe_for(replace(BASE, model=PRESETS["walrus"])) == "finetune"
 
 
-def test_the_recipe_of_a_narrow_base_differs_in_rate_optimiser_and_rotations(flow):
-    narrow, wide = recipe("finetune-tiny", flow), recipe("finetune", flow)
-    assert (narrow.schedule.rate, narrow.engine.optimizer, narrow.stream.rotate) == (
-        2e-3,
-        "muon",
-        "half turns",
-    )
-    assert wide == replace(
-        narrow,
-        stream=replace(narrow.stream, rotate=False),
-        schedule=replace(narrow.schedule, rate=1e-4),
-        engine=replace(narrow.engine, optimizer="adamw"),
-    )
+def test_a_narrow_base_is_fine_tuned_as_tiny_is_trained_and_on_rollouts_as_demo_is(flow):
+    narrow, tiny, demo = recipe("finetune-tiny", flow), find_run_recipe("tiny"), find_run_recipe("demo")
+    assert narrow.engine == tiny.engine == demo.engine
+    assert (narrow.schedule.rate, narrow.stream.rotate) == (tiny.schedule.rate, tiny.stream.rotate)
+    assert narrow.training.loss == tiny.training.loss
+    assert narrow.rollout == demo.rollout
+    assert narrow.schedule.steps * 2 == 204_000
+
+
+@pytest.mark.parametrize(
+    ("history", "steps", "words"),
+    [
+        (4, 5, ""),
+        (19, 5, ""),
+        (
+            21,
+            3,
+            "rollouts of 3 steps, not 5: a training trajectory has 24 frames",
+        ),
+        (23, 1, "rollouts of 1 step, not 5"),
+    ],
+)
+def test_rollouts_are_as_long_as_every_training_trajectory_allows(flow, capsys, history, steps, words):
+    assert rollout_that_fits(RolloutSettings(5, 0.25), flow, history) == RolloutSettings(steps, 0.25)
+    said = capsys.readouterr().err
+    assert words in said
+    assert bool(words) == bool(said)
 
 
 def test_the_published_recipe_is_as_published(flow):
