@@ -105,22 +105,21 @@ def evaluate_all(
 def describe(description: ModelDescription, model: Model) -> tuple[tuple[str, str], ...]:
     """Facts about a model (name, value), for a report."""
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
-    bounds = model.bounds
-    origin = (("published file", description.origin),) if description.origin else ()
-    return (
-        *origin,
+    facts = [("published file", description.origin)] if description.origin else []
+    facts += [
         ("parameters", count(parameters)),
         ("steps", str(description.step)),
         ("trained on", ", ".join(description.datasets)),
         ("patch jitter", "on" if model.jitters else "off"),
-        *([("draws of the jitter", str(model.draws))] if model.jitters and model.draws > 1 else []),
-        *([("share of the trend", f"{model.trend_share:g}")] if model.trend_share else []),
-        *(
-            [("change per step", f"{bounds.lowest:g} to {bounds.highest:g}")]
-            if bounds != ChangeBounds()
-            else []
-        ),
-    )
+    ]
+    # What a user has changed.
+    if model.jitters and model.draws > 1:
+        facts.append(("draws of the jitter", str(model.draws)))
+    if model.trend_share:
+        facts.append(("share of the trend", f"{model.trend_share:g}"))
+    if model.bounds != ChangeBounds():
+        facts.append(("change per step", f"{model.bounds.lowest:g} to {model.bounds.highest:g}"))
+    return tuple(facts)
 
 
 def print_scores(scores: dict[str, TaskScores], run: Path, *, as_json: bool) -> None:

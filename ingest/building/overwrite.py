@@ -127,10 +127,7 @@ def _lost_rows(
     planned = chain.from_iterable(part.trajectories for part in parts)
     again = [t for t in planned if t.origin.file in changed and (t.split, t.key) in built]
     bad_before = {(item.path, item.row) for item in card.quarantine}
-    bad_rows = [
-        i
-        for i in plan.refused
-        if i.path in changed and i.row is not None and (i.path, i.row) not in bad_before
-    ]
+    refused = [item for item in plan.refused if item.path in changed and item.row is not None]
+    bad_rows = [item for item in refused if (item.path, item.row) not in bad_before]
     for bad in chain(bad_rows, unfit(plan, again, slab_bytes)):
         yield f"{bad.path}, which has changed: row {bad.row}: {bad.reason}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,7 @@ from ingest.source import Row
 from shards.errors import SourceError
 
 Times = tuple[float, ...]
+T = TypeVar("T")
 
 
 def described_rows(
@@ -55,13 +58,14 @@ def _times(file: AttributedArrays, recipe: Recipe, steps: tuple[int, ...], sweep
         return [own.times(frames) for own, frames in zip(rules, steps, strict=True)]
 
     lists = _stored(file, rule.stored, recipe, steps, sweep)
-    lists = lists * len(steps) if rule.place and len(lists) == 1 else lists
+    if rule.place:
+        lists = _one_each(lists, len(steps))
     lists = [own.scaled(each) for own, each in zip(cycle(rules), lists, strict=False)]
     lists = _with_offset(lists, file, rule.offset)
     if rule.step is None and rule.unit and not split_list_file(rule.stored):
         unit = time_unit_of(file, rule.stored, recipe)
         lists = [counted_in(each, unit, rule.unit, file.where) for each in lists]
-    lists = lists * len(steps) if len(lists) == 1 else lists
+    lists = _one_each(lists, len(steps))
     if [len(each) for each in lists] != list(steps):
         raise SourceError(
             f"{file.where}:{rule.stored}: {len(lists[0])} times; expected one time per frame, {steps[0]}, "
@@ -102,9 +106,14 @@ def _with_offset(lists: list[Times], file: AttributedArrays, offset: str) -> lis
     if offset in ("", PREVIOUS_FILE) or isinstance(file, RunArrays):
         return lists
     numbers = numbers_at(file, offset)
-    lists = lists * len(numbers) if len(lists) == 1 else lists
-    numbers = numbers * len(lists) if len(numbers) == 1 else numbers
-    return [tuple(number + time for time in times) for number, times in zip(numbers, lists, strict=True)]
+    lists = _one_each(lists, len(numbers))
+    offsets = _one_each(numbers, len(lists))
+    return [tuple(number + time for time in times) for number, times in zip(offsets, lists, strict=True)]
+
+
+def _one_each(values: Sequence[T], count: int) -> list[T]:
+    """The values of so many trajectories; a single value is that of all."""
+    return [values[0]] * count if len(values) == 1 else list(values)
 
 
 def time_unit_of(file: AttributedArrays, stored: str, recipe: Recipe) -> str:

@@ -18,7 +18,10 @@ def is_list_of_text(shape: tuple[int, ...], dtype: np.dtype[Any], most: int) -> 
     """Whether an array is one text, texts [L], or letters [L, letters] as in NetCDF; L is at most `most`."""
     is_text = (dtype.kind in "SUT" and dtype.itemsize > 0) or h5py.check_string_dtype(dtype) is not None
     axes = 2 if dtype == np.dtype("S1") else 1
-    return is_text and axes - 1 <= len(shape) <= axes and (shape[0] if len(shape) == axes else 1) <= most
+    if not is_text or len(shape) not in (axes - 1, axes):
+        return False
+    texts = shape[0] if len(shape) == axes else 1
+    return texts <= most
 
 
 def is_short(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
@@ -38,10 +41,11 @@ def words_of(values: npt.NDArray[Any]) -> tuple[str, ...]:
     >>> words_of(np.array([[b"u", b"x"], [b"p", b" "]])), words_of(np.array(["rho"]))
     (('ux', 'p'), ('rho',))
     """
-    letters = values.dtype == np.dtype("S1")
-    texts = np.atleast_2d(values) if letters else values.reshape(-1)
-    rows = [b"".join(row.tolist()) for row in texts] if letters else texts.tolist()
-    words = (row.decode("utf-8", "replace") if isinstance(row, bytes) else str(row) for row in rows)
+    if values.dtype == np.dtype("S1"):
+        texts = [b"".join(letters.tolist()) for letters in np.atleast_2d(values)]
+    else:
+        texts = values.reshape(-1).tolist()
+    words = (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in texts)
     return tuple(word.strip(" \0") for word in words)
 
 
