@@ -127,7 +127,7 @@ def one_line_errors(command: str) -> Iterator[None]:
         _print_error(f"{command}: {' '.join(str(error).split())}")
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
     except KeyboardInterrupt:
-        _print_error(f"{command}: interrupted; no partial files remain, run the same command to continue")
+        _print_error(f"{command}: interrupted; no partial files remain; run the same command again")
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         sentence = explained(error)

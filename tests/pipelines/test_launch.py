@@ -185,7 +185,7 @@ def test_an_interrupt_ends_all_ranks_within_seconds_and_without_a_trace(options,
     assert process.returncode == 130, told
     assert time.monotonic() - began < 10
     assert "Traceback" not in told
-    assert "interrupted; no partial files remain" in told
+    assert "interrupted; no partial files remain; run the same command again" in told
     assert "the same command continues after step-00000" in told
     assert (tmp_path / "run" / "log.txt").read_text().endswith("ended: interrupted\n")
 
