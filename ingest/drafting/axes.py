@@ -14,6 +14,7 @@ from ingest.contents.listing import ArrayInfo
 from ingest.contents.number_lists import NEXT_TO_IT, Values, even, one_way, span, values_of
 from ingest.drafting.other_files import differing_numbers
 from ingest.drafting.side_numbers import SideNumber
+from ingest.drafting.stated_values import most_central, position_in_cell
 from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
 from ingest.formats.run_files import RunFiles
 from ingest.inferring.ghost_cells import GhostCells
@@ -63,7 +64,15 @@ class AxisLines(FileLines):
             rule = self._by_meshgrid(axis, listed)
         else:
             rule = self._by_list(axis, listed)
-        return rule or f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {self._cells(axis)} cells"
+        unknown = f"# {inline_table(axis, {'lower': 0.0, 'upper': 1.0})}  # {self._cells(axis)} cells"
+        return rule or unknown + self._why_no_centres(listed)
+
+    def _why_no_centres(self, listed: ArrayInfo | None) -> str:
+        """Why a list is not taken: longitudes that begin at 350 and go on at 0."""
+        values = values_of(self.arrays, listed)
+        if listed is None or values is None or len(values) < 2 or one_way(values):
+            return ""
+        return f"; {printable(listed.path)} neither increases nor decreases throughout"
 
     def _cells(self, axis: str) -> int:
         """How many cells of an axis are left without ghost cells."""
@@ -185,7 +194,7 @@ class AxisLines(FileLines):
 
     def _by_spacing(self, axis: str) -> str:
         """The lower and upper end from offset and spacing of an openPMD mesh, in SI units."""
-        array = self.layout.variable[0].array
+        array = most_central(self.arrays, self.layout.variable).array
         held: dict[str, Any] = {}
         for path in (array.path.rpartition("/")[0], array.path):
             try:
@@ -201,7 +210,12 @@ class AxisLines(FileLines):
         if offset.dtype.kind not in "iuf" or units.dtype.kind not in "iuf" or not units.size:
             return ""
         unit = float(units[0])
-        lower = float(offset[number]) * unit if len(offset) == len(spacing) else 0.0
+        position = position_in_cell(held) or (0.5,) * len(spacing)
+        if len(position) != len(spacing):
+            return ""
+        begin = float(offset[number]) if len(offset) == len(spacing) else 0.0
+        # The offset is where the first cell begins; a position of 0 there is half a cell below its centre.
+        lower = (begin + (position[number] - 0.5) * float(spacing[number])) * unit
         upper = lower + float(spacing[number]) * unit * self.layout.lengths[axis]
         if not lower < upper < np.inf:
             return ""

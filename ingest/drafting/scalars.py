@@ -38,6 +38,11 @@ COLUMN_LIST = re.compile(
     r"|names|keys",
     re.IGNORECASE,
 )
+# Groups without arrays in which programs state their parameters.
+PARAMETER_GROUPS = (
+    *("params", "parameters", "param", "config", "configuration", "settings", "metadata", "meta", "info"),
+    *("header", "attributes", "attrs", "simulation", "physics", "input", "inputs"),
+)
 
 
 @dataclass(frozen=True)
@@ -182,8 +187,8 @@ def _parameters(
     found: dict[str, DraftParameter] = {}
     for part in named:
         found[part.name] = DraftParameter(part.place, part.text, looks_like_physics(part.name, part.value))
-    for name, value in root_numbers(arrays).items():
-        found.setdefault(name, DraftParameter.of_number(name, f"@{name}", value))
+    for place, name, value in _numbers_of_groups(arrays, ""):
+        found.setdefault(name, DraftParameter.of_number(name, place, value))
     # Of groups that are runs, each has its own.
     in_runs = [each.array for each in layout.variable if each.array.groups > 1]
     if in_runs:
@@ -221,8 +226,11 @@ def _of_array(arrays: ArrayFile, layout: InferredLayout, each: ArrayInfo, name: 
 def _of_groups(arrays: ArrayFile, each: ArrayInfo, taken: set[str]) -> dict[str, DraftParameter]:
     """The parameters in attributes and in the names of the groups of an array of many runs."""
     found: dict[str, DraftParameter] = {}
-    for name, value in root_numbers(arrays, each.run_group).items():
-        found[name] = DraftParameter.of_number(name, f"{each.each_run}@{name}", value)
+    for place, name, value in _numbers_of_groups(arrays, each.run_group):
+        shown = f"{each.each_run}{place.removeprefix(each.run_group)}"
+        values = readable_numbers(arrays, shown) or (value,)
+        parameter = DraftParameter.of_number(name, shown, value)
+        found.setdefault(name, replace(parameter, span=_span(min(values), max(values))))
     for name, place in parameters_of_groups(each).items():
         values = readable_numbers(arrays, place) or ()
         # Names that differ in more than their numbers do not all fit.
@@ -230,6 +238,22 @@ def _of_groups(arrays: ArrayFile, each: ArrayInfo, taken: set[str]) -> dict[str,
             is_physics = looks_like_physics(name, values[0])
             found.setdefault(name, DraftParameter(place, _span(min(values), max(values)), is_physics))
     return {name: parameter for name, parameter in found.items() if name not in taken}
+
+
+def _numbers_of_groups(arrays: ArrayFile, group: str) -> Iterator[tuple[str, str, float]]:
+    """Yields the numbers among the attributes of a group, and of groups in it that are called by parameters:
+    place, name, value.
+    """
+    above = f"{group}/" if group else ""
+    called = (*PARAMETER_GROUPS, *map(str.capitalize, PARAMETER_GROUPS))
+    for path in (group, *(f"{above}{name}" for name in called)):
+        try:
+            numbers = root_numbers(arrays, path)
+        except SourceError:
+            # There is no such group, or the list of arrays says what is wrong with it.
+            continue
+        for name, value in numbers.items():
+            yield f"{path}@{name}", name, value
 
 
 def _span(low: float, high: float) -> str:

@@ -21,6 +21,7 @@ from ingest.drafting.other_runs import OtherRuns, other_runs
 from ingest.drafting.scalars import scalar_lines
 from ingest.drafting.side_numbers import SideNumbers
 from ingest.drafting.splits import split_lines
+from ingest.drafting.stated_values import doubts_of_attributes, most_central
 from ingest.drafting.table import inline_table, line
 from ingest.drafting.times import TimeLines
 from ingest.formats.arrays import ArrayFile, absent_chunks
@@ -156,7 +157,7 @@ class DraftText:
         if self.folder.others:
             count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
             said = "CHECK: not taken, with fields in them" if self.folder.others_hold_fields else "Not taken"
-            yield f"# {said}, {count} files: {printable(', '.join(self.folder.others[:9]))}{more}"
+            yield f"# {said}, {counted(count, 'file')}: {printable(', '.join(self.folder.others[:9]))}{more}"
 
     def _pattern_of_one_file(self) -> str:
         """The pattern for a file that is drafted alone; empty where the usual patterns take it."""
@@ -226,6 +227,8 @@ class DraftText:
         """What a person must look at in the arrays of a field."""
         doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
         doubts += [self._absent[path] for path in field.stored if path in self._absent]
+        parts = [each for path in field.stored if (each := self._part(path)) is not None]
+        doubts += doubts_of_attributes(self.arrays, parts, most_central(self.arrays, self.layout.variable))
         arrays = dict.fromkeys(split_channel(path)[0] for path in field.stored)
         doubts += [self._filled[path] for path in arrays if path in self._filled]
         return "; ".join(filter(None, doubts))
@@ -255,8 +258,12 @@ class DraftText:
         """Whether a field never changes while other fields do."""
         if self.layout.is_open or all(self._is_at_rest.values()):
             return False
-        parts = [self._placed.get(path) or self._placed[split_channel(path)[0]] for path in field.stored]
-        return all(self._is_at_rest[part.array.stored] for part in parts)
+        parts = map(self._part, field.stored)
+        return all(part is not None and self._is_at_rest[part.array.stored] for part in parts)
+
+    def _part(self, path: str) -> PlacedArray | None:
+        """The array of a component in the cells; None for one on their faces."""
+        return self._placed.get(path) or self._placed.get(split_channel(path)[0])
 
     @cached_property
     def _placed(self) -> dict[str, PlacedArray]:

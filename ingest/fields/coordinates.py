@@ -91,9 +91,9 @@ def _require_not_mirrored(file: Arrays, axis: str, cells: int) -> None:
             continue
         array = file.array(name)
         if array.shape == (cells,) and cells > 1:
-            first, last = whole(array)[[0, -1]]
-            if first > last:
+            values = whole(array)
+            if (np.diff(values) < 0).all():
                 raise SourceError(
-                    f"{array.where}: decreases, from {first:g} to {last:g}; lower and upper would mirror the "
-                    f'fields; state coordinates.{axis} = {{ stored = "{name}" }}'
+                    f"{array.where}: decreases, from {values[0]:g} to {values[-1]:g}; lower and upper would "
+                    f'mirror the fields; state coordinates.{axis} = {{ stored = "{name}" }}'
                 )

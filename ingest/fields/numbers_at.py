@@ -83,8 +83,19 @@ def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
         return numbers_at(arrays, place) if _fitting(names, split_channel(place)[0]) else None
     if "*" in path:
         return _of_groups(arrays, path, attribute) or None
-    value = arrays.attribute(path, attribute) if holds(names, path) else None
+    if holds(names, path):
+        value = arrays.attribute(path, attribute)
+    else:
+        value = _of_bare_group(arrays, path, attribute)
     return None if value is None else (value,)
+
+
+def _of_bare_group(arrays: Arrays, path: str, attribute: str) -> float | None:
+    """The attribute of a group without arrays; None if there is no such group."""
+    try:
+        return arrays.attribute(path, attribute)
+    except SourceError:
+        return None
 
 
 def _fitting(names: tuple[str, ...], path: str) -> list[str]:
@@ -95,9 +106,15 @@ def _fitting(names: tuple[str, ...], path: str) -> list[str]:
 
 
 def _of_groups(arrays: Arrays, pattern: str, attribute: str) -> tuple[float, ...]:
-    """The attribute of each group of a pattern that has it, in the order of trajectories."""
-    groups = _groups(arrays, pattern.count("/") + 1)
-    held = [arrays.attribute(group, attribute) for group in groups if fnmatchcase(group, pattern)]
+    """The attribute of each group of a pattern that has it, in the order of trajectories.
+
+    The group may be one without arrays in that of the run: `*/params`.
+    """
+    words = pattern.split("/")
+    depth = max(at for at, word in enumerate(words) if "*" in word) + 1
+    of_runs, inside = "/".join(words[:depth]), "/".join(["", *words[depth:]])
+    groups = [each for each in _groups(arrays, depth) if fnmatchcase(each, of_runs)]
+    held = [arrays.attribute(f"{group}{inside}", attribute) for group in groups]
     return tuple(value for value in held if value is not None)
 
 

@@ -50,7 +50,7 @@ def test_a_variable_of_one_moment_is_named_as_not_taken(tmp_path):
         for k in range(T):
             write_hdf5(tmp_path / f"bend-{name}-{20 * k:06d}.00.h5", {name: values[k]})
     write_hdf5(tmp_path / "bend-eps-000000.00.h5", {"eps": U[0]})
-    assert "CHECK: not taken, with fields in them, 1 files: bend-eps-000000.00.h5" in draft(tmp_path)
+    assert "CHECK: not taken, with fields in them, 1 file: bend-eps-000000.00.h5" in draft(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["rho_{:04d}.npy", "rho_{:+05d}.npy"])

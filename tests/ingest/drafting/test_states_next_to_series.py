@@ -6,6 +6,7 @@ import pytest
 from ingest.building.inputs import find_inputs
 from ingest.drafting.draft import draft
 from ingest.inspecting.folder import look_through
+from shards.counted import counted
 from shards.errors import SourceError
 from tests.ingest.layouts.trial import recipe_of
 from tests.ingest.layouts.writers import CELLS, Right
@@ -37,7 +38,7 @@ def test_the_series_is_the_run_and_states_next_to_it_are_named(tmp_path, series)
     found = look_through(tmp_path / "in")
     assert (found.kind, found.files, found.others) == ("runs", 1, tuple(sorted(KINDS[series])))
     count = len(KINDS[series])
-    assert f"# CHECK: not taken, with fields in them, {count} files: " in draft(tmp_path / "in")
+    assert f"# CHECK: not taken, with fields in them, {counted(count, 'file')}: " in draft(tmp_path / "in")
     assert [file.path for file in find_inputs(recipe_of(Right(tmp_path / "in")), tmp_path / "in")] == [series]
 
 

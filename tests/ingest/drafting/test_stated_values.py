@@ -1,0 +1,62 @@
+"""A draft says what attributes state of values and no recipe applies."""
+
+import h5py
+import numpy as np
+import pytest
+
+from ingest.drafting.draft import draft
+from tests.ingest.layouts.trial import brought
+from tests.ingest.layouts.writers import LISTS, Right
+from tests.ingest.solvers import TIME, P, T, U, V, write_hdf5
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"scale": 0.5}, "  # CHECK: its attribute scale = 0.5 is not applied"),
+        ({"Offset": 273.0}, "  # CHECK: its attribute Offset = 273 is not applied"),
+        ({"scale": 1.0, "offset": 0, "add_offset": 2.0}, ""),
+    ],
+)
+def test_a_factor_that_is_not_applied_is_told(tmp_path, attributes, said):
+    path = write_hdf5(tmp_path / "run.h5", {"T": U, **LISTS})
+    with h5py.File(path, "a") as file:
+        file["T"].attrs.update(attributes)
+    assert f'\nname = "T"{said}\n' in draft(path)
+
+
+def test_meshes_of_openpmd_lie_where_the_most_central_does_and_others_are_told(tmp_path):
+    for step in range(T):
+        path = write_hdf5(tmp_path / f"data{step}.h5", {}, openPMD="1.1.0", basePath="/data/%T/")
+        with h5py.File(path, "a") as file:
+            for name, values, place in (
+                ("E/x", U, [0.0, 0.5]),
+                ("E/y", V, [0.5, 0.0]),
+                ("rho", P, [0.5, 0.5]),
+            ):
+                mesh = file.create_dataset(f"data/{step}/fields/{name}", data=values[step])
+                grid = {"axisLabels": ["x", "y"], "gridSpacing": [0.5, 0.25], "position": place}
+                mesh.attrs.update(grid)
+            file[f"data/{step}"].attrs["time"] = TIME[step]
+    text = draft(tmp_path)
+    assert "x = { lower = 0.0, upper = 4.5, " in text
+    assert "data/0/fields/E/x lies at 0, 0.5 of a cell, and data/0/fields/rho at 0.5, 0.5" in text
+    assert '\nname = "rho"\n' in text
+
+
+def test_parameters_in_a_group_without_arrays_are_read(tmp_path):
+    with h5py.File(tmp_path / "runs.h5", "w") as file:
+        for run in range(3):
+            file[f"seed_{run}/u"], file[f"seed_{run}/t"] = U + run, TIME
+            file.create_group(f"seed_{run}/params").attrs.update(Re=100.5 * run, scheme="rk4")
+        file.create_group("Header").attrs["nu"] = 0.25
+    text = draft(tmp_path)
+    assert 'Re = "*/params@Re"  # 0 to 201\n' in text
+    rows = brought(Right(tmp_path)).rows
+    assert [row.scalars for row in rows] == [{"Re": 100.5 * run, "nu": 0.25} for run in range(3)]
+
+
+def test_a_list_that_goes_back_is_named(tmp_path):
+    lists = {**LISTS, "x": np.roll(LISTS["x"], 3)}
+    text = draft(write_hdf5(tmp_path / "run.h5", {"u": U, "p": P, **lists}))
+    assert "# 9 cells; x neither increases nor decreases throughout\n" in text
