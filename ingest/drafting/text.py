@@ -35,6 +35,7 @@ from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from ingest.inferring.masks import is_mask
 from ingest.inferring.padding import filled_up
 from ingest.inspecting.folder_contents import FolderContents
+from ingest.inspecting.unreadable_files import MANY_OPENED
 from ingest.layout import TIME, split_channel
 from ingest.source import find
 from shards.counted import counted
@@ -154,6 +155,9 @@ class DraftText:
             named = f"{', '.join(unread[:5])}{', ...' if len(unread) > 5 else ''}"
             said = f"{counted(len(unread), 'file')} cannot be read, and not taken: {printable(named)}"
             yield f"# CHECK: {said}; fetch again, or move away"
+        if self.folder.files > 2 * MANY_OPENED:
+            said = f"Only the first and the last {MANY_OPENED} files were opened to see which are damaged"
+            yield f"# {said}: a build names the others."
         if self.folder.others:
             count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
             said = "CHECK: not taken, with fields in them" if self.folder.others_hold_fields else "Not taken"

@@ -9,7 +9,7 @@ from itertools import permutations
 
 from ingest.contents.listing import ArrayInfo, root_numbers
 from ingest.formats.arrays import ArrayFile, only_number
-from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
+from ingest.inferring.inferred_layout import InferredLayout, PlacedArray, Words
 from shards.errors import SourceError
 
 Halo = dict[str, tuple[int, int]]
@@ -89,13 +89,21 @@ def in_order(layout: InferredLayout, order: tuple[str, ...], axes_from: str) -> 
     """The layout with its stored axes renamed to those of `order`."""
     old = [word for word in layout.words if word in layout.axes]
     names = dict(zip(old, order, strict=True))
-    fields = tuple(
-        PlacedArray(each.array, tuple(names.get(word, word) for word in each.words)) for each in layout.fields
-    )
+
+    def renamed(words: Words) -> Words:
+        return tuple(names.get(word, word) for word in words)
+
+    def all_renamed(placed: tuple[PlacedArray, ...]) -> tuple[PlacedArray, ...]:
+        return tuple(
+            replace(each, words=renamed(each.words), faces=names.get(each.faces, "")) for each in placed
+        )
+
     return replace(
         layout,
-        words=tuple(names.get(word, word) for word in layout.words),
+        words=renamed(layout.words),
         lengths={names.get(word, word): length for word, length in layout.lengths.items()},
-        fields=fields,
+        fields=all_renamed(layout.fields),
+        on_faces=all_renamed(layout.on_faces),
+        on_all_faces=all_renamed(layout.on_all_faces),
         axes_from=axes_from,
     )

@@ -30,23 +30,30 @@ def with_step_paths(
     """
     if len(states) < 2:
         return listed
-    with open_combined(states[0], variables) as first, open_combined(states[-1], variables) as last:
+    with open_combined(states[-1], variables) as last:
         names = frozenset(last.names())
-        return tuple(
-            replace(each, pattern=each.path, steps=len(states))
-            if _changes(each, first, last, names)
-            else _with_step(each, names, len(states))
-            for each in listed
-        )
+        called = [each.path for each in listed if each.path in names and _is_called_as_coordinate(each)]
+        changing: set[str] = set()
+        if called:
+            with open_combined(states[0], variables) as first:
+                changing = {path for path in called if _differs(path, first, last)}
+    return tuple(
+        replace(each, pattern=each.path, steps=len(states))
+        if each.path in changing
+        else _with_step(each, names, len(states))
+        for each in listed
+    )
 
 
-def _changes(each: ArrayInfo, first: ArrayFile, last: ArrayFile, names: Collection[str]) -> bool:
-    """Whether an array in a group is called as a coordinate, and differs between two files."""
-    if "/" not in each.path or each.pattern or each.fault or each.path not in names:
+def _is_called_as_coordinate(each: ArrayInfo) -> bool:
+    """Whether an array in a group is called as a coordinate, and has several axes as fields have."""
+    if "/" not in each.path or each.pattern or each.fault or each.size > LARGEST:
         return False
-    if len(each.values) < 2 or not space_name(each.name) or each.size > LARGEST:
-        return False
-    one, other = whole(first.array(each.path)), whole(last.array(each.path))
+    return len(each.values) > 1 and bool(space_name(each.name))
+
+
+def _differs(path: str, first: ArrayFile, last: ArrayFile) -> bool:
+    one, other = whole(first.array(path)), whole(last.array(path))
     return not np.array_equal(one, other, equal_nan=True)
 
 

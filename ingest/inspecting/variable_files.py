@@ -119,11 +119,14 @@ def are_one_array_each(fields: Sequence[frozenset[str]]) -> bool:
 
 
 def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_variables: bool) -> str:
-    """What a person must check if only words decided, because each file holds one array; otherwise empty.
-
-    Words that are splits leave no doubt.
+    """What a person must check if only words decided, because each file holds one array, or because no word
+    is that of a field; otherwise empty. Words that are splits leave no doubt.
     """
-    if all(map(split_called, words)) or not are_one_array_each([fields_of(path) for path in files]):
+    if all(map(split_called, words)):
+        return ""
+    fields = [fields_of(path) for path in files]
+    are_of_fields = not taken_for_variables or any(map(_names_a_field, words, fields))
+    if are_of_fields and not are_one_array_each(fields):
         return ""
     named = ", ".join(words[:9])
     if taken_for_variables:
@@ -132,6 +135,12 @@ def doubt_of_words(files: Sequence[Path], words: Sequence[str], *, taken_for_var
         f"{named} are taken for runs; if they are variables of one run, write {{variable}} there, and a "
         "field for each, stored by that name"
     )
+
+
+def _names_a_field(word: str, fields: frozenset[str]) -> bool:
+    """Whether the word of a file is a part of the name of one of its fields, or ends with it: vel, grid_T."""
+    names = [name.rpartition("/")[2].lower() for name in fields]
+    return any(word.lower() in name or word.lower().endswith(name) for name in names)
 
 
 def _own_fields(files: Sequence[Path]) -> list[frozenset[str]]:

@@ -68,3 +68,20 @@ def test_groups_called_by_words_may_be_species(tmp_path, groups, is_told):
             file[f"{group}/n"] = U
     text = checks(draft(path))
     assert ('write a field for each array: stored = ["electrons/n"]' in text) == is_told
+
+
+@pytest.mark.parametrize(("words", "is_told"), [(("lbm", "fvm"), True), (("flow_p", "temp"), False)])
+def test_words_of_files_that_name_no_field_may_be_programs(tmp_path, words, is_told):
+    for word, fields in zip(words, ({"p": U, "q": V}, {"temperature": U, "c": V}), strict=True):
+        for run in range(2):
+            write_hdf5(tmp_path / f"{word}_{run}.h5", {**fields, "t": TIME})
+    assert ("are taken for variables of one run, by these names" in checks(draft(tmp_path))) == is_told
+
+
+def test_that_files_in_the_middle_were_not_opened_is_told(tmp_path, monkeypatch):
+    for step in range(T):
+        write_hdf5(tmp_path / f"out_{step:04d}.h5", {"T": U[step], "p": V[step]}, time=TIME[step])
+    said = "# Only the first and the last {} files were opened to see which are damaged"
+    assert said.format(100) not in draft(tmp_path)
+    monkeypatch.setattr("ingest.drafting.text.MANY_OPENED", 2)
+    assert said.format(2) in draft(tmp_path)

@@ -32,3 +32,14 @@ def channels_called_by_directions(folder):
 def edges_of_cells_called_as_positions(folder):
     edges = {"t": TIME, "x": np.linspace(0, 2, X + 1), "y": np.linspace(0, 1, Y + 1)}
     return Right(write_hdf5(folder / "run.h5", {"rho": U, "p": P} | edges), {"rho": U, "p": P}, TIME)
+
+
+@layout
+def velocities_on_faces_next_to_meshgrids_of_the_cells(folder):
+    # Nothing but the meshgrids says that y is stored first.
+    x, y = np.meshgrid(CENTRES_X, CENTRES_Y)
+    u = np.concatenate([U, U[:, -1:] + 1], axis=1).swapaxes(1, 2)
+    v = np.concatenate([V, V[:, :, -1:] + 1], axis=2).swapaxes(1, 2)
+    arrays = {"p": P.swapaxes(1, 2), "u": u, "v": v, "X": x, "Y": y, "t": TIME}
+    means = {"velocity_x": (u[:, :, 1:] + u[:, :, :-1]) / 2, "velocity_y": (v[:, 1:] + v[:, :-1]) / 2}
+    return Right(write_hdf5(folder / "run.h5", arrays), {"p": P.swapaxes(1, 2), **means}, TIME)
