@@ -56,7 +56,7 @@ class _Stopper:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.number is None:
             self.number = number
-            raise _Stop(f"stopped by {signal.Signals(number).name}; the same command continues")
+            raise _Stop(f"stopped by {signal.Signals(number).name}; the same command starts again")
 
 
 @contextmanager

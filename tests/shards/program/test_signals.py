@@ -23,7 +23,7 @@ def test_a_signal_is_noted_and_afterwards_handled_as_before(number):
 
 def test_work_of_one_process_is_left_at_once():
     before = signal.getsignal(signal.SIGUSR1)
-    with pytest.raises(StoppedError, match="stopped by SIGUSR1"), stopping():
+    with pytest.raises(StoppedError, match="stopped by SIGUSR1; the same command starts again"), stopping():
         os.kill(os.getpid(), signal.SIGUSR1)
     assert signal.getsignal(signal.SIGUSR1) == before
 
