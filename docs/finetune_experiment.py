@@ -56,7 +56,6 @@ SEEDS = (0, 1, 2)
 BASE_STEPS = 2500
 STEPS = (50, 150, 1000)
 RATE = 2e-3
-FIRST_STEPS = 5
 COLOURS = {"fine-tuned": BLUE, "from scratch": ORANGE, "persistence": MUTED}
 ARMS = ("fine-tuned", "from scratch")
 
@@ -169,15 +168,11 @@ def one_step(row: dict[str, Any], forecaster: str) -> float:
     return float(row[forecaster]["one_step"])
 
 
-def first_steps(row: dict[str, Any], forecaster: str) -> float:
-    return float(np.mean(row[forecaster]["rollout"][:FIRST_STEPS]))
-
-
 def whole_rollout(row: dict[str, Any], forecaster: str) -> float:
     return float(np.mean(row[forecaster]["rollout"]))
 
 
-MEASURES = {"one step": one_step, f"steps 1-{FIRST_STEPS}": first_steps, "whole rollout": whole_rollout}
+MEASURES = {"one step": one_step, "whole rollout": whole_rollout}
 
 
 def values(rows: Rows, system: str, steps: int, arm: str, measure: str) -> list[float]:
@@ -205,7 +200,7 @@ def draw(rows: Rows) -> None:
         "axes.titlelocation": "left",
     }
     figure, grid = plt.subplots(
-        len(MEASURES), len(KEPT_OUT), figsize=(8.5, 7.8), layout="constrained", sharex=True
+        len(MEASURES), len(KEPT_OUT), figsize=(8.5, 5.4), layout="constrained", sharex=True
     )
     for (measure, system), panel in zip(product(MEASURES, KEPT_OUT), grid.flat, strict=True):
         draw_panel(panel, rows, system, measure)
@@ -217,7 +212,7 @@ def draw(rows: Rows) -> None:
 
 
 def draw_panel(panel: Axes, rows: Rows, system: str, measure: str) -> None:
-    panel.set_title(f"{KEPT_OUT[system]}: {measure}")
+    panel.set_title(KEPT_OUT[system])
     windows = [2 * steps for steps in STEPS]
     for arm, colour in COLOURS.items():
         every = [values(rows, system, steps, arm, measure) for steps in STEPS]
@@ -226,7 +221,7 @@ def draw_panel(panel: Axes, rows: Rows, system: str, measure: str) -> None:
         if arm in ARMS:
             for window, cell in zip(windows, every, strict=True):
                 panel.scatter([window] * len(cell), cell, color=colour, s=12, zorder=3)
-    panel.set(xscale="log", xticks=windows, xticklabels=windows, ylim=(0, None), ylabel="VRMSE")
+    panel.set(xscale="log", xticks=windows, xticklabels=windows, ylim=(0, None), ylabel=f"VRMSE, {measure}")
     panel.minorticks_off()
 
 
