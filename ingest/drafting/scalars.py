@@ -38,6 +38,9 @@ COLUMN_LIST = re.compile(
     r"|names|keys",
     re.IGNORECASE,
 )
+# A document of JSON, TOML, YAML or a namelist as text, and a number with a name in it.
+_DOCUMENT = re.compile(r"\s*[{\[&]|.*\n", re.DOTALL)
+_NUMBER_OF_NAME = re.compile(r"\w[\"']?\s*[:=]\s*[-+]?\d")
 # Groups without arrays in which programs state their parameters.
 PARAMETER_GROUPS = (
     *("params", "parameters", "param", "config", "configuration", "settings", "metadata", "meta", "info"),
@@ -104,7 +107,17 @@ def scalar_lines(
     kept = {
         name: _in_all_runs(name, each, differing) for name, each in stated.items() if each.place not in again
     }
-    return _table(kept, unsure, states)
+    return [*_table(kept, unsure, states), *_texts_with_numbers(arrays)]
+
+
+def _texts_with_numbers(arrays: ArrayFile) -> Iterator[str]:
+    """Yields a comment on attributes with a document, such as JSON, that may hold parameters."""
+    held = arrays.attributes("")
+    texts = {name: value for name, value in sorted(held.items()) if isinstance(value, str)}
+    named = [name for name, text in texts.items() if _DOCUMENT.match(text) and _NUMBER_OF_NAME.search(text)]
+    if named:
+        said = printable(", ".join(named[:9]))
+        yield f"# CHECK: {said}: text with numbers, not read; write parameters to params.json next to them"
 
 
 def _in_all_runs(

@@ -11,7 +11,7 @@ from ingest.contents.number_lists import values_of
 from ingest.contents.numbered_arrays import HOLE, NumberedArrays
 from ingest.contents.state_time import time_in_group, time_of_state
 from ingest.drafting.table import FileLines
-from ingest.fields.reference_dates import unit_of_dates
+from ingest.fields.reference_dates import unit_of_dates, unit_of_times
 from ingest.formats.dates import date_of
 from ingest.formats.natural_sort import steps_in
 from ingest.formats.number_words import unit_in_words
@@ -71,6 +71,8 @@ class StateTimes(FileLines):
         date = date_of(value)
         if date is not None:
             return unit_of_dates([date])
+        if not at:
+            return unit_of_times(self.arrays, self._first_of(path)) or self._unit_of_openpmd(stored)
         return unit_in_words(value, name) or self._unit_of_openpmd(stored)
 
     def _first_of(self, path: str) -> str:

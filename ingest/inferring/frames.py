@@ -78,7 +78,7 @@ class FrameReader:
             with self._array(field, number) as array:
                 decoded = array.shape if isinstance(array, NpzMember) else field.array.storage.chunks or ()
                 cells = field.channels * math.prod(self.layout.lengths[axis] for axis in self.layout.axes)
-                if max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
+                if 0 in array.shape or max(math.prod(decoded), cells) * array.dtype.itemsize > DECODED_BYTES:
                     return None
                 at: dict[str, SlabIndex] = dict.fromkeys(self.layout.runs, row)
                 at |= {TIME: 0 if self.states else number, SINGLE_CELL: 0}

@@ -136,4 +136,5 @@ def _lists_times(listed: tuple[ArrayInfo, ...]) -> bool:
 
 
 def _has_planes(listed: tuple[ArrayInfo, ...]) -> bool:
-    return any(len(each.values) >= 2 for each in listed if each.fault is None)
+    # A file that was opened and never written has an axis of length 0.
+    return any(len(each.values) >= 2 and each.size for each in listed if each.fault is None)

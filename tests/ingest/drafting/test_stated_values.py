@@ -1,13 +1,14 @@
 """A draft says what attributes state of values and no recipe applies."""
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 
 from ingest.drafting.draft import draft
 from tests.ingest.layouts.trial import brought
 from tests.ingest.layouts.writers import LISTS, Right
-from tests.ingest.solvers import TIME, P, T, U, V, write_hdf5
+from tests.ingest.solvers import TIME, P, T, U, V, write_hdf5, write_netcdf
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,29 @@ def test_a_list_that_goes_back_is_named(tmp_path):
     lists = {**LISTS, "x": np.roll(LISTS["x"], 3)}
     text = draft(write_hdf5(tmp_path / "run.h5", {"u": U, "p": P, **lists}))
     assert "# 9 cells; x neither increases nor decreases throughout\n" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [('{"Re": 100.5, "cfl": 0.5}', True), ("nu: 0.1\nname: a\n", True), ("made by v1: 2 runs", False)],
+)
+def test_a_document_in_an_attribute_is_told(tmp_path, text, is_told):
+    path = write_hdf5(tmp_path / "run.h5", {"u": U, **LISTS}, config=text)
+    assert ("# CHECK: config: text with numbers, not read; write parameters to" in draft(path)) == is_told
+
+
+def test_the_unit_of_the_time_of_each_state_is_taken(tmp_path):
+    for step in range(T):
+        arrays = {"h": (("x", "y"), U[step]), "p": (("x", "y"), V[step]), "time": ((), TIME[step])}
+        path = write_netcdf(tmp_path / f"out{step:03d}.nc", arrays)
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"].units = "minutes"
+    assert '[time]\nstored = "time"  # time of each file\nunit = "minutes"\n' in draft(tmp_path)
+
+
+def test_a_run_without_frames_does_not_make_states_of_the_others(tmp_path):
+    for run in range(3):
+        frames = slice(0, T if run != 1 else 0)
+        arrays = {"h": (("time", "x", "y"), U[frames]), "time": (("time",), TIME[frames])}
+        write_netcdf(tmp_path / f"r{run}.nc", arrays)
+    assert '# 3 files of 3 runs, one run per file: files = "r{r}.nc"' in draft(tmp_path)
