@@ -176,8 +176,6 @@ class Hdf5Arrays:
 
     def array(self, path: str) -> Hdf5Array | DateArray:
         """The array at a path; raises SourceError if it is outside the file or has no values."""
-        if path in self.refused:
-            raise SourceError(f"{self.where}:{path}: {self.refused[path]}")
         found = self._item(path)
         if attributes.is_bare_dimension(found):
             raise SourceError(
@@ -232,6 +230,8 @@ class Hdf5Arrays:
 
     def _item(self, path: str) -> h5py.HLObject:
         """The group or dataset at a path; raises SourceError if the path could lead outside the file."""
+        if path in self.refused:
+            raise SourceError(f"{self.where}:{path}: {self.refused[path]}")
         inside = not self.refused or not path or any(f"{own}/".startswith(f"{path}/") for own in self._own)
         if not inside:
             raise SourceError(
