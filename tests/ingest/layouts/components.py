@@ -4,7 +4,7 @@ import numpy as np
 import xarray
 
 from tests.ingest.layouts.writers import LISTS, Right, layout
-from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, U, V, X, Y, write_hdf5
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, V, X, Y, write_hdf5
 
 
 @layout
@@ -43,3 +43,14 @@ def velocities_on_faces_next_to_meshgrids_of_the_cells(folder):
     arrays = {"p": P.swapaxes(1, 2), "u": u, "v": v, "X": x, "Y": y, "t": TIME}
     means = {"velocity_x": (u[:, :, 1:] + u[:, :, :-1]) / 2, "velocity_y": (v[:, 1:] + v[:, :-1]) / 2}
     return Right(write_hdf5(folder / "run.h5", arrays), {"p": P.swapaxes(1, 2), **means}, TIME)
+
+
+@layout
+def vectors_of_a_volume_next_to_a_scalar_without_names(folder):
+    # Components in the first axis of B show that all axes of rho are those of space.
+    t, x, y, z = np.meshgrid(TIME, np.arange(8.0), np.arange(6.0), np.arange(5.0), indexing="ij")
+    rho = np.sin(x - t) * y + z * z
+    for k in range(T):
+        state = {"B": np.stack([rho[k], 2 * rho[k], 3 * rho[k]]), "rho": rho[k], "time": TIME[k]}
+        np.savez(folder / f"s_{k:03d}.npz", **state)
+    return Right(folder, {"rho": rho, "magnetic_field_y": 2 * rho}, TIME)
