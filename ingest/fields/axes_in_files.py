@@ -21,9 +21,9 @@ def require_order_of_axes(arrays: ArrayFile, recipe: Recipe) -> None:
         words = (field.layout or recipe.layout).split()
         wanted = [word for word in words if word in recipe.axes]
         for path in {split_channel(name)[0] for name in field.stored_names}:
-            if names_parts(path) or "*" in path or path not in arrays.names():
+            if names_parts(path) or "*" in path:
                 continue
-            dimensions = [name.rpartition("/")[2] for name in arrays.dimensions(path)]
+            dimensions = [name.rpartition("/")[2] for name in _dimensions(arrays, path)]
             found = [name for name in dimensions if name in recipe.axes]
             if sorted(found) == sorted(wanted) and found != wanted:
                 raise SourceError(
@@ -31,3 +31,11 @@ def require_order_of_axes(arrays: ArrayFile, recipe: Recipe) -> None:
                     f"{', '.join(wanted)} in this order, as the layout says; correct it, or write a recipe "
                     "for such files alone"
                 )
+
+
+def _dimensions(arrays: ArrayFile, path: str) -> tuple[str, ...]:
+    try:
+        return arrays.dimensions(path)
+    except SourceError:
+        # The reader of the field says why it cannot be read.
+        return ()
