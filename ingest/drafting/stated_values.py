@@ -27,11 +27,8 @@ def doubts_of_attributes(
     """Yields what the attributes of the arrays of a field say of its values; `model` has the positions."""
     for path in dict.fromkeys(part.array.path for part in parts):
         held = _attributes(arrays, path)
-        for name, value in held.items():
-            number = _only_number(value)
-            neutral = 1.0 if _FACTOR.fullmatch(name) else 0.0 if _OFFSET.fullmatch(name) else number
-            if name not in APPLIED and number is not None and number != neutral:
-                yield f"its attribute {name} = {number:g} is not applied"
+        for name, number in _factors_and_offsets(held):
+            yield f"its attribute {name} = {number:g} is not applied"
         own, others = position_in_cell(held), position_in_cell(_attributes(arrays, model.array.path))
         if own and others and own != others:
             yield f"{path} lies at {_listed(own)} of a cell, and {model.array.path} at {_listed(others)}"
@@ -58,6 +55,17 @@ def _attributes(arrays: ArrayFile, path: str) -> dict[str, Attribute]:
     except SourceError:
         # The list of arrays says what is wrong with this one.
         return {}
+
+
+def _factors_and_offsets(held: dict[str, Attribute]) -> Iterator[tuple[str, float]]:
+    """Yields the attributes that would change values, with their numbers; not _FillValue."""
+    for name, value in held.items():
+        if name in APPLIED or not (_FACTOR.fullmatch(name) or _OFFSET.fullmatch(name)):
+            continue
+        neutral = 1.0 if _FACTOR.fullmatch(name) else 0.0
+        number = _only_number(value)
+        if number is not None and number != neutral:
+            yield name, number
 
 
 def _only_number(value: Attribute) -> float | None:

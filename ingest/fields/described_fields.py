@@ -90,7 +90,14 @@ def header_request(recipe: Recipe) -> HeaderRequest:
         stored_time = "" if split_list_file(recipe.time.stored) else recipe.time.stored
     scalars = tuple((name, place) for name, place in recipe.places.items() if not is_outside(place))
     return HeaderRequest(
-        tuple(fields.items()), tuple(placed), stored_time, recipe.tiles, recipe.overlap, offset, scalars
+        fields=tuple(fields.items()),
+        coordinates=tuple(placed),
+        time=stored_time,
+        tiles=recipe.tiles,
+        overlap=recipe.overlap,
+        offset=offset,
+        scalars=scalars,
+        axes=recipe.axes,
     )
 
 

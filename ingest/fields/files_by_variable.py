@@ -41,7 +41,8 @@ class FilesByVariable:
         """
         holders = [arrays for arrays in self.files.values() if path in arrays.names()]
         if not holders:
-            return self._of_variable(path)
+            of_variable, name = self._of_variable(path)
+            return of_variable.array(name)
         if path in self.files and all(len(arrays.names()) == 1 for arrays in holders):
             # data.npy next to t.npy: numpy's files call their only array `data`.
             return self.files[path].array(path)
@@ -57,7 +58,8 @@ class FilesByVariable:
                 )
         return first
 
-    def _of_variable(self, path: str) -> Array:
+    def _of_variable(self, path: str) -> tuple[AttributedArrays, str]:
+        """The files of the variable that a path begins with, and the path of the array in them."""
         variable, _, inner = path.partition("/")
         arrays = self.files.get(variable)
         names = arrays.names() if arrays else ()
@@ -66,7 +68,7 @@ class FilesByVariable:
                 f"{self.where}: no array {path} in the files of {', '.join(self.files)}; found "
                 f"{', '.join(self.names()[:12]) or 'nothing'}"
             )
-        return arrays.array(inner or names[0])
+        return arrays, inner or names[0]
 
     def attribute(self, path: str, name: str) -> float | None:
         for arrays in self.files.values():
@@ -84,6 +86,14 @@ class FilesByVariable:
         own = self.files.get(path.partition("/")[0])
         names = own.names() if own else ()
         return own.attributes(names[0]) if own and len(names) == 1 else {}
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        """The names of the axes of an array, from the first file that has it."""
+        for arrays in self.files.values():
+            if path in arrays.names():
+                return arrays.dimensions(path)
+        of_variable, name = self._of_variable(path)
+        return of_variable.dimensions(name)
 
 
 @contextmanager

@@ -30,3 +30,6 @@ class NamedArrays:
 
     def attributes(self, path: str) -> dict[str, Attribute]:
         return self.arrays.attributes(path)
+
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return self.arrays.dimensions(path)

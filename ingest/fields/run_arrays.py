@@ -119,6 +119,9 @@ class RunArrays:
     def attributes(self, path: str) -> dict[str, Attribute]:
         return self.opened(0).attributes(path)
 
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return self.opened(0).dimensions(path)
+
     def opened(self, number: int) -> AttributedArrays:
         """Opens the files of one time; closes others if too many are open."""
         if number in self._open:

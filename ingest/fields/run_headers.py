@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ingest.fields.axes_in_files import require_order
 from ingest.fields.files_by_variable import open_files_of_time
 from ingest.fields.numbers_at import numbers_at, numbers_if_any
 from ingest.fields.reference_dates import in_unit
@@ -34,7 +35,8 @@ class HeaderRequest:
     """What a recipe needs from each file of a run.
 
     These are paths of fields with their axes, paths of coordinates, the place of the times, the rule for
-    tiles, the rule for times in two files, the offset of the times, and parameters by name.
+    tiles, the rule for times in two files, the offset of the times, parameters by name, and the axes of the
+    grid.
     """
 
     fields: tuple[tuple[str, tuple[str, ...]], ...]
@@ -44,6 +46,7 @@ class HeaderRequest:
     overlap: Overlap = "refuse"
     offset: str = ""
     scalars: tuple[tuple[str, str], ...] = ()
+    axes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def header_of(files: tuple[RunFile, ...], wanted: HeaderRequest) -> Header:
 def _read_header(arrays: AttributedArrays, file: RunFile, wanted: HeaderRequest) -> Header:
     """Reads shapes of fields, times and cell centres of the files of one time.
 
-    Raises SourceError if one is absent, or if arrays and times have different numbers of frames.
+    Raises SourceError if one is absent, if axes are in another order than in the recipe, or if arrays and
+    times have different numbers of frames.
     """
     found: dict[str, tuple[ArrayHeader, ...]] = {}
     times = _stored_times(arrays, file, wanted)
@@ -99,6 +103,7 @@ def _read_header(arrays: AttributedArrays, file: RunFile, wanted: HeaderRequest)
 
     for path, words in wanted.fields:
         held = _by_name(arrays, path)
+        require_order(arrays, path, words, wanted.axes)
         found[path] = tuple(ArrayHeader(name, array.shape, array.dtype) for name, array in held.items())
         counts[path] = sum(_frames(array, words) for array in held.values())
 

@@ -112,6 +112,9 @@ class TiledArrays:
     def attributes(self, path: str) -> dict[str, Attribute]:
         return self.files[0].attributes(path)
 
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return self.files[0].dimensions(path)
+
     def _of_axes(self, file: ArrayFile, place: str, axes: int) -> Cells:
         """The number of an attribute for each axis of an array.
 

@@ -78,19 +78,19 @@ class Arrays(Protocol):
 
 
 class AttributedArrays(Arrays, Protocol):
-    """Arrays with their attributes."""
+    """Arrays with their attributes and names of dimensions."""
 
     def attributes(self, path: str) -> dict[str, Attribute]:
         """All attributes of the array or group at `path` (empty: the file) that hold numbers or text."""
         ...
 
-
-class ArrayFile(AttributedArrays, Protocol):
-    """An open file as named arrays with attributes, names of dimensions and notes."""
-
     def dimensions(self, path: str) -> tuple[str, ...]:
         """The name of each axis of the array at `path`, as in the file; empty if an axis has no name."""
         ...
+
+
+class ArrayFile(AttributedArrays, Protocol):
+    """An open file as named arrays with attributes, names of dimensions, words and notes."""
 
     def texts(self, path: str) -> tuple[str, ...]:
         """The words of a short list of text, such as names of channels; none if the array is not one."""

@@ -80,4 +80,5 @@ def _opened(path: Path, recipe: Recipe) -> Iterator[AttributedArrays]:
             yield NamedArrays(arrays, run.files[0].parts)
     else:
         with closing(RunArrays(run, header_request(recipe))) as files:
+            require_order_of_axes(files, recipe)
             yield files

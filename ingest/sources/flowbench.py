@@ -132,6 +132,9 @@ class _Run:
     def attributes(self, path: str) -> dict[str, Attribute]:
         return self.flow.attributes(path)
 
+    def dimensions(self, path: str) -> tuple[str, ...]:
+        return self.flow.dimensions(path)
+
 
 @dataclass(frozen=True)
 class _Obstacle:

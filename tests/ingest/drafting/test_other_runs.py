@@ -1,5 +1,8 @@
 """A draft names the runs that a build would leave out, and the numbers that the first run lacks."""
 
+from itertools import product
+
+import numpy as np
 import pytest
 
 from ingest.drafting.draft import draft
@@ -7,7 +10,7 @@ from ingest.source import find
 from shards.errors import SourceError
 from tests.ingest.layouts.trial import recipe_of
 from tests.ingest.layouts.writers import LISTS, Right
-from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, U, Y, write_hdf5, write_netcdf
+from tests.ingest.solvers import CENTRES_X, CENTRES_Y, TIME, P, T, U, Y, write_hdf5, write_netcdf
 
 
 def checks(folder) -> list[str]:
@@ -47,4 +50,20 @@ def test_a_square_run_with_exchanged_axes_is_named_and_refused(tmp_path):
     recipe = recipe_of(Right(tmp_path))
     words = "run1.nc:u: its dimensions are time, x, y; expected y, x in this order"
     with pytest.raises(SourceError, match=words), find("arrays").open_file(tmp_path / "run1.nc", recipe):
+        pass
+
+
+@pytest.mark.parametrize("variables", [("",), ("u", "p")])
+def test_a_run_with_a_state_of_exchanged_axes_is_refused(tmp_path, variables):
+    for run, step, variable in product(range(2), range(T), variables):
+        axes = ("x", "y") if (run, step) == (1, 2) else ("y", "x")
+        arrays = {"x": (("x",), CENTRES_Y), "y": (("y",), CENTRES_Y), "t": ((), TIME[step])}
+        for name in variable or "up":
+            arrays[name] = (axes, {"u": U, "p": P}[name][step, :Y])
+        write_netcdf(tmp_path / f"run{run}" / f"{variable or 'state'}_{step}.nc", arrays)
+    recipe, first = recipe_of(Right(tmp_path)), f"{variables[0] or 'state'}_0.nc"
+    with find("arrays").open_file(tmp_path / "run0" / first, recipe) as run:
+        np.testing.assert_array_equal(run.frames(0, 0, T)[:, 1], U[:, :Y])
+    words = r"run1/\w+_2.nc:[pu]: its dimensions are x, y; expected y, x in this order"
+    with pytest.raises(SourceError, match=words), find("arrays").open_file(tmp_path / "run1" / first, recipe):
         pass

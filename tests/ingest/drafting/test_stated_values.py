@@ -17,6 +17,8 @@ from tests.ingest.solvers import TIME, P, T, U, V, write_hdf5, write_netcdf
         ({"scale": 0.5}, "  # CHECK: its attribute scale = 0.5 is not applied"),
         ({"Offset": 273.0}, "  # CHECK: its attribute Offset = 273 is not applied"),
         ({"scale": 1.0, "offset": 0, "add_offset": 2.0}, ""),
+        # xarray writes this one to every field.
+        ({"_FillValue": np.nan}, ""),
     ],
 )
 def test_a_factor_that_is_not_applied_is_told(tmp_path, attributes, said):
