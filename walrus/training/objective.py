@@ -120,7 +120,8 @@ class TrainingObjective(nn.Module):
             return begin
         model = Model(self.network, self.vocabulary, self.eps, self.jitters, number, self.scales)
         forecasts = torch.stack(list(rollout(model, begin, ahead - 1)), 1)
-        seen_BTCHWD = torch.cat([batch.fields_BTCHWD[:, ahead - 1 : history], forecasts], 1)
+        # Of more forecasts than the history is long, the first are seen no more.
+        seen_BTCHWD = torch.cat([begin.fields_BTCHWD, forecasts], 1)[:, -history:]
         return replace(batch, fields_BTCHWD=seen_BTCHWD)
 
     def tokens(self, batch: Batch) -> int:

@@ -116,17 +116,22 @@ def test_of_a_window_that_is_longer_than_needed_any_part_is_used(reader):
     assert found == {0, 1, 2}
 
 
-def test_two_steps_ahead_the_network_sees_its_own_forecast_as_if_it_were_data(reader):
-    """Loss and gradients are those of a window whose last frame but one was replaced by a forecast."""
+@pytest.mark.parametrize("ahead", [2, 5])
+def test_some_steps_ahead_the_network_sees_its_own_forecasts_as_if_they_were_data(reader, ahead):
+    """Loss and gradients are those of a window whose frames were replaced by forecasts, all but the last.
+
+    A history has three frames: of four forecasts, the first is seen no more.
+    """
     settings = replace(SETTINGS, causal=False)
-    windows = batch(reader, 0, 1, frames=5)
-    longer = objective(model=settings, rotate=False, rollout=RolloutSettings(steps=2))
+    windows = batch(reader, 0, 1, frames=3 + ahead)
+    longer = objective(model=settings, rotate=False, rollout=RolloutSettings(steps=ahead))
     plain = objective(model=settings, rotate=False)
     begin = replace(windows, fields_BTCHWD=windows.fields_BTCHWD[:, :3])
-    (forecast,) = rollout(Model(plain.network, PUBLISHED, 1e-5, seed=7), begin, 1)
+    forecasts = rollout(Model(plain.network, PUBLISHED, 1e-5, seed=7), begin, ahead - 1)
     replaced = windows.fields_BTCHWD.clone()
-    replaced[:, 3] = forecast
-    loss, expected = longer(windows, 7, 2), plain(replace(windows, fields_BTCHWD=replaced[:, 1:]), 7)
+    replaced[:, 3:-1] = torch.stack(list(forecasts), 1)
+    part = replace(windows, fields_BTCHWD=replaced[:, ahead - 1 :])
+    loss, expected = longer(windows, 7, ahead), plain(part, 7)
     assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
     assert float(loss.detach()) != pytest.approx(float(plain(batch(reader, 0, 1), 7).detach()), rel=1e-3)
     loss.backward()
