@@ -22,6 +22,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def require_known(what: str, name: str, known: Collection[str]) -> None:
-    """Raises SettingsError for an unknown name, which a type checker would find; a notebook has none."""
+    """Raises SettingsError for an unknown name, also for None: a notebook has no type checker."""
     if name not in known:
-        raise SettingsError(f"{what} {name}: expected {', '.join(known)}{did_you_mean(name, known)}")
+        raise SettingsError(f"{what} {name}: expected {', '.join(known)}{did_you_mean(str(name), known)}")

@@ -32,9 +32,25 @@ DatasetPlace = Path | str | Dataset
 
 
 def opened(places: DatasetPlace | Sequence[DatasetPlace]) -> tuple[Dataset, ...]:
-    """The datasets at these folders or URLs; raises ShardError if one is not built."""
+    """The datasets at these folders or URLs.
+
+    Raises ShardError if one is not built, SettingsError if there is none, or two have one name.
+    """
     several = [places] if isinstance(places, Path | str | Dataset) else places
-    return tuple(place if isinstance(place, Dataset) else open_place(place) for place in several)
+    found = tuple(place if isinstance(place, Dataset) else open_place(place) for place in several)
+    if not found:
+        raise SettingsError("datasets: found none; expected one or more")
+    by_name: dict[str, str] = {}
+    for dataset in found:
+        name, where = dataset.card.name, dataset.files.where()
+        # A sample names its dataset: of two with one name, nobody could tell them apart.
+        if name in by_name:
+            raise SettingsError(
+                f"datasets: {by_name[name]} and {where} are both called {name}; give each dataset once; to "
+                "read one more often, use the weights of a Stream, or a sampler"
+            )
+        by_name[name] = where
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +89,8 @@ class Windows(TorchDataset[Sample]):
 
     A DataLoader reads a batch at once, in memory that is reused when the batch is deleted. Batches from
     several datasets need `BatchesOfOneDataset`. Raises ShardError if a dataset is not built, MismatchError
-    where one has no such window, SettingsError if a number is below 1, or a split or units are unknown.
+    where one has no such window, SettingsError if a number is below 1, a split or units are unknown, or two
+    datasets have one name.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from shards.convert import convert
 from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
-from walrus.data import BatchesOfOneDataset, Rank, Windows, open
+from walrus.data import BatchesOfOneDataset, Rank, Stream, Windows, open
 from walrus.data.sample import Samples, collate
 
 
@@ -221,6 +221,8 @@ def test_what_cannot_be_is_refused_in_one_line(acoustics, tmp_path):
         Windows(acoustics, frames=99)
     with pytest.raises(ShardError, match="does not exist"):
         Windows(tmp_path / "nothing")
+    with pytest.raises(SettingsError, match="units None: expected physical, stored, rms, standard"):
+        Windows(acoustics, units=None)
     with pytest.raises(SettingsError, match="units std: expected physical, stored, rms, standard"):
         Windows(acoustics, units="std")
     with pytest.raises(SettingsError, match=r"split tset: expected train, valid, test; did you mean test\?"):
@@ -252,3 +254,12 @@ def test_a_scalar_that_a_trajectory_lacks_is_not_a_number(windows):
 def test_tars_give_the_same_windows(acoustics, tmp_path):
     folder = convert(Dataset(acoustics), "webdataset", tmp_path)
     assert torch.equal(Windows(folder, frames=4)[5].fields, Windows(acoustics, frames=4)[5].fields)
+
+
+def test_two_datasets_of_one_name_and_none_at_all_are_refused(acoustics, shear):
+    words = "datasets: .* and .* are both called shear_flow; give each dataset once"
+    for make in (Windows, Stream):
+        with pytest.raises(SettingsError, match=words):
+            make([shear, acoustics, str(shear)])
+        with pytest.raises(SettingsError, match="datasets: found none"):
+            make([])
