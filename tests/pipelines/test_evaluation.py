@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.walrus.evaluation.test_score_tables import evaluation
 from walrus.checkpoint import ModelDescription, load_model, save_model
 from walrus.model.settings import ModelSettings
 from walrus.model.walrus import Walrus
+from walrus.training.run_lock import owned
 from walrus.vocabulary import PUBLISHED
 
 SETTINGS = ModelSettings(hidden=32, heads=2, inner=4, mlp=32, blocks=1)
@@ -55,6 +57,15 @@ def test_every_form_of_the_scores_lies_beside_the_report(run: Path, root: Path, 
         *("MHD_64.png", "MHD_64.gif", "MHD_64-volume.png", "MHD_64-error.png", "MHD_64-spectra.png"),
         *("MHD_64-conservation.png", "MHD_64-fields.png", "MHD_64-flow.png"),
     }
+
+
+def test_a_second_evaluation_into_the_same_folder_is_refused(run: Path, root: Path, tmp_path: Path) -> None:
+    with owned(tmp_path):
+        code, _, stderr = call(run, "MHD_64", "--root", root, "--out", tmp_path)
+    assert code == 1
+    assert f"process {os.getpid()} on " in stderr
+    assert "is writing into this folder; wait for it, stop it, or give another --out" in stderr
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_file_in_the_place_of_the_folder_is_wrong_usage(run: Path, root: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One owner for the folder of a run: a file names its process, which touches the file while it runs.
+"""One owner for a folder of results: a file names its process, which touches the file while it runs.
 
 This needs no locks of the file system, so it works over NFS too: docs/decisions/0032-one-owner-for-a-run.md.
 """
@@ -28,8 +28,9 @@ BEAT, SILENCE = 20.0, 300.0
 
 @checked
 class RunOwner:
-    """Who writes a run. `born` distinguishes a process from a later one with the same number; 0: unknown.
+    """Who writes into a folder.
 
+    `born` distinguishes a process from a later one with the same number; 0: unknown.
     `process_namespace` is that of the process numbers: two containers may have the name of one host, and
     neither sees the processes of the other. Empty: unknown.
     """
@@ -84,18 +85,19 @@ def _process_namespace() -> str:
 
 @contextmanager
 def owned(run: Path) -> Iterator[None]:
-    """Holds the lock of the folder of a run; the folder is made if it does not exist.
+    """Holds the lock of the folder of a run or of an evaluation; the folder is made if it does not exist.
 
-    The lock of a process of this host that has ended is taken over; that of another host or container, after
-    some minutes without a touch. Raises MismatchError if another process has the lock, or the folder
-    cannot be written.
+    A folder that was made, and in which nothing was written, is removed at the end. The lock of a process of
+    this host that has ended is taken over; that of another host or container, after some minutes without a
+    touch. Raises MismatchError if another process has the lock, or the folder cannot be written.
     """
-    path, me = run / LOCK, RunOwner.here()
+    path, me, is_new = run / LOCK, RunOwner.here(), False
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(path, ended), daemon=True)
     # A signal may come between any two lines, so the lock is taken inside the `try` that releases it.
     try:
         try:
+            is_new = not run.exists()
             run.mkdir(parents=True, exist_ok=True)
             _take(run, path, me)
         except OSError as error:
@@ -112,6 +114,9 @@ def owned(run: Path) -> Iterator[None]:
             # Another run may own it, or may have taken over if this one was asleep for long.
             if parse(RunOwner, read_regular(path), str(path)) == me:
                 path.unlink()
+                if is_new:
+                    # Fails if there are files in it.
+                    run.rmdir()
 
 
 def _take(run: Path, path: Path, me: RunOwner) -> None:
@@ -129,7 +134,7 @@ def _take(run: Path, path: Path, me: RunOwner) -> None:
                 return
             except FileExistsError:
                 _clear(run, path, mine)
-        raise MismatchError(f"{run}: another run has just begun here; give another --out, or wait for it")
+        raise MismatchError(f"{run}: another process has just begun here; give another --out, or wait for it")
     finally:
         mine.unlink()
 
@@ -157,7 +162,7 @@ def _clear(run: Path, path: Path, mine: Path) -> None:
         owner, silence = None, SILENCE
     if owner is not None and not owner.is_dead and silence < SILENCE:
         raise MismatchError(
-            f"{run}: {owner} is writing this run; wait for it, stop it, or give another --out"
+            f"{run}: {owner} is writing into this folder; wait for it, stop it, or give another --out"
         )
     path.unlink(missing_ok=True)
 

@@ -47,7 +47,7 @@ def is_ours(lock: Path) -> bool:
 
 
 def test_a_second_owner_is_refused_with_the_name_of_the_first(tmp_path, other):
-    words = f"process {other.pid} on .* is writing this run; wait for it, stop it"
+    words = f"process {other.pid} on .* is writing into this folder; wait for it, stop it"
     with pytest.raises(MismatchError, match=words), owned(tmp_path):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [LOCK]
@@ -84,7 +84,7 @@ def test_a_container_with_the_name_of_this_host_is_believed_while_it_gives_signs
     lock = tmp_path / LOCK
     # No process of this namespace has such a number.
     lock.write_text(dump(RunOwner, replace(RunOwner.here(), process=2**22 + 1, process_namespace="pid:[7]")))
-    with pytest.raises(MismatchError, match="is writing this run"), owned(tmp_path):
+    with pytest.raises(MismatchError, match="is writing into this folder"), owned(tmp_path):
         pass
     fall_silent(lock)
     with owned(tmp_path):
@@ -115,6 +115,14 @@ def test_a_file_system_without_links_has_locks_too(tmp_path, monkeypatch):
         raise OSError(errno.EPERM, "Operation not permitted", str(target))
 
     monkeypatch.setattr(os, "link", no_links)
-    with owned(tmp_path), pytest.raises(MismatchError, match="is writing this run"), owned(tmp_path):
+    with owned(tmp_path), pytest.raises(MismatchError, match="is writing into this folder"), owned(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_folder_in_which_nothing_was_written_is_removed(tmp_path):
+    with owned(tmp_path / "empty"), owned(tmp_path / "used"):
+        (tmp_path / "used" / "losses.jsonl").touch()
+    with owned(tmp_path):
+        assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["used"]
+    assert [path.name for path in (tmp_path / "used").iterdir()] == ["losses.jsonl"]
