@@ -266,6 +266,8 @@ def lora(session: Session) -> dict[str, Any]:
                 "GiB": session.peak(work),
             }
         )
+        # A session may be cut off in the next row.
+        write(session, "lora", {"rows": rows})
     return {"rows": rows}
 
 

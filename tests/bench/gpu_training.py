@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_common import Rows, Session
+from gpu_common import Rows, Session, write
 from gpu_trace import hidden_share, kernels, traced
 
 from ingest.building.build import build
@@ -93,6 +93,8 @@ def loader(session: Session) -> dict[str, Any]:
                 "copies onto the card hidden behind other work %": hidden,
             }
         )
+        # A session may be cut off in the next row.
+        write(session, "loader", {"rows": rows})
     return {"rows": rows}
 
 
