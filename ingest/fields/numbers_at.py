@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import Array, Arrays, holds, no_array, whole
+from ingest.formats.arrays import Array, Arrays, AttributedArrays, holds, no_array, whole
 from ingest.formats.natural_sort import natural
 from ingest.formats.side_files import split_side_file
 from ingest.layout import split_channel, split_swept_axis
@@ -41,7 +41,7 @@ def find_arrays(arrays: Arrays, path: str) -> tuple[Array, ...]:
     return tuple(arrays.array(name) for name in names)
 
 
-def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
+def numbers_at(arrays: AttributedArrays, place: str) -> tuple[float, ...]:
     """The numbers at a place: an array `nu` or `nu[n2]`, column 1 of a table `params[1]`, an attribute
     `run@nu`, `*@nu` and `sims/*@nu` of a group per trajectory, or the number `nu{nu}` in its name.
 
@@ -72,7 +72,7 @@ def numbers_at(arrays: Arrays, place: str) -> tuple[float, ...]:
     return tuple(np.concatenate([each.reshape(-1) for each in found]).tolist())
 
 
-def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
+def numbers_if_any(arrays: AttributedArrays, place: str) -> tuple[float, ...] | None:
     """The numbers at a place; None if the file has no such array, group or attribute."""
     if names_parts(place):
         return _in_names_of_groups(arrays, place) or None
@@ -83,19 +83,19 @@ def numbers_if_any(arrays: Arrays, place: str) -> tuple[float, ...] | None:
         return numbers_at(arrays, place) if _fitting(names, split_channel(place)[0]) else None
     if "*" in path:
         return _of_groups(arrays, path, attribute) or None
-    if holds(names, path):
-        value = arrays.attribute(path, attribute)
-    else:
-        value = _of_bare_group(arrays, path, attribute)
+    value = _attribute_if_any(arrays, path, attribute)
     return None if value is None else (value,)
 
 
-def _of_bare_group(arrays: Arrays, path: str, attribute: str) -> float | None:
-    """The attribute of a group without arrays; None if there is no such group."""
-    try:
-        return arrays.attribute(path, attribute)
-    except SourceError:
-        return None
+def _attribute_if_any(arrays: AttributedArrays, path: str, attribute: str) -> float | None:
+    """The number of an attribute; None if there is no such array or group, or it has no such attribute."""
+    if not holds(arrays.names(), path):
+        try:
+            arrays.attributes(path)
+        except SourceError:
+            # A group without arrays is in no name: only asking tells whether it is there.
+            return None
+    return arrays.attribute(path, attribute)
 
 
 def _fitting(names: tuple[str, ...], path: str) -> list[str]:
@@ -105,7 +105,7 @@ def _fitting(names: tuple[str, ...], path: str) -> list[str]:
     return sorted((name for name in fitting if name.count("/") == depth), key=natural)
 
 
-def _of_groups(arrays: Arrays, pattern: str, attribute: str) -> tuple[float, ...]:
+def _of_groups(arrays: AttributedArrays, pattern: str, attribute: str) -> tuple[float, ...]:
     """The attribute of each group of a pattern that has it, in the order of trajectories.
 
     The group may be one without arrays in that of the run: `*/params`.
@@ -114,7 +114,7 @@ def _of_groups(arrays: Arrays, pattern: str, attribute: str) -> tuple[float, ...
     depth = max(at for at, word in enumerate(words) if "*" in word) + 1
     of_runs, inside = "/".join(words[:depth]), "/".join(["", *words[depth:]])
     groups = [each for each in _groups(arrays, depth) if fnmatchcase(each, of_runs)]
-    held = [arrays.attribute(f"{group}{inside}", attribute) for group in groups]
+    held = [_attribute_if_any(arrays, f"{group}{inside}", attribute) for group in groups]
     return tuple(value for value in held if value is not None)
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 from ingest.fields.next_to_the_data import parts_of, side_file
 from ingest.fields.numbers_at import numbers_at
 from ingest.fields.sweep import Sweep
-from ingest.formats.arrays import Arrays
+from ingest.formats.arrays import Arrays, AttributedArrays
 from ingest.formats.side_files import number_at, split_side_file
 from ingest.layout import split_swept_axis
 from ingest.name_numbers import parameter_number
 from ingest.name_pattern import is_part
 from ingest.recipe import Recipe
+from shards.counted import counted
 from shards.errors import SourceError
 
 
-def described_scalars(file: Arrays, recipe: Recipe, count: int, sweep: Sweep) -> dict[str, list[float]]:
+def described_scalars(
+    file: AttributedArrays, recipe: Recipe, count: int, sweep: Sweep
+) -> dict[str, list[float]]:
     """The values of each parameter in [scalars] of the recipe, one for each of `count` trajectories."""
     return {name: values_at(file, place, count, recipe, sweep) for name, place in recipe.scalars.items()}
 
 
-def values_at(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep) -> list[float]:
+def values_at(file: AttributedArrays, place: str, count: int, recipe: Recipe, sweep: Sweep) -> list[float]:
     """The number at a place for each of `count` trajectories; one number in a file is that of all.
 
     Raises SourceError if there is none, or another count of them.
@@ -37,6 +40,12 @@ def values_at(file: Arrays, place: str, count: int, recipe: Recipe, sweep: Sweep
         raise SourceError(
             f"{file.where}:{place}: {len(values)} values; expected one, or one for each of {count} "
             f'trajectories; if they are along the axis n{number}, write "{place}[n{number}]"'
+        )
+    if "*" in place and len(values) != count:
+        # One number of several runs is not that of all: the others lack it.
+        raise SourceError(
+            f"{file.where}:{place}: {counted(len(values), 'value')}; expected one for each of {count} "
+            "trajectories; correct [scalars] of the recipe, or add the numbers to the file"
         )
     if len(values) not in (1, count):
         raise SourceError(

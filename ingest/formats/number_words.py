@@ -14,8 +14,8 @@ from ingest.name_numbers import is_date
 _UNIT = (
     r"s|secs?|seconds?|ms|milliseconds?|us|microseconds?|ns|ps|fs|mins?|minutes?|h|hrs?|hours?|d|days?|years?"
 )
-# A number of several digits that begins with 0 counts: 0012.
-_NUMBER = r"[-+]?(?!0\d)(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+# A number of several digits that begins with 0 counts: 0012. 2d and 3d are kinds of grids.
+_NUMBER = r"[-+]?(?!0\d|[123]d\b)(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WORDS = re.compile(
     rf"\s*(?:(?P<name>[A-Za-z]\w*)\s*[=:]\s*)?(?P<number>{_NUMBER})(?:\s*(?P<unit>{_UNIT}))?\s*", re.ASCII
 )
@@ -36,8 +36,8 @@ def number_in_words(value: object, name: str) -> float | None:
 
     >>> number_in_words("100.5", "Re"), number_in_words("t = 0.25", "time"), number_in_words("2 ms", "time")
     (100.5, 0.25, 2.0)
-    >>> [number_in_words(text, "note") for text in ("t=0.5", "1.1.0", "0012", "20200131", "2 cells")]
-    [None, None, None, None, None]
+    >>> [number_in_words(text, "note") for text in ("t=0.5", "1.1.0", "0012", "20200131", "2 cells", "2d")]
+    [None, None, None, None, None, None]
     """
     found = _found(value, name)
     return float(found["number"]) if found else None

@@ -159,3 +159,22 @@ def test_a_number_in_the_name_of_a_group_is_that_of_its_trajectory(tmp_path):
     ):
         with pytest.raises(SourceError, match=wrong):
             find("arrays").open_file(path, recipe(scalars={"Re": place}, **tables)).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (0.5, None, r"\*/params@nu: 1 value; expected one for each of 2 trajectories"),
+        (0.5, "thick", "second/params: attribute nu holds .*thick.*; expected one number"),
+    ],
+)
+def test_a_number_of_one_run_is_not_taken_for_that_of_all(tmp_path, first, second, words):
+    with h5py.File(tmp_path / "runs.h5", "w") as file:
+        for name, nu in (("first", first), ("second", second)):
+            file[f"{name}/u"] = np.zeros((3, 4, 5))
+            if nu is not None:
+                file.create_group(f"{name}/params").attrs["nu"] = nu
+    tables = {"layout": "t x y", "fields": [{"name": "u", "stored": ["*/u"]}]}
+    described = recipe(scalars={"nu": "*/params@nu"}, **tables)
+    with pytest.raises(SourceError, match=words), find("arrays").open_file(tmp_path / "runs.h5", described):
+        pass
