@@ -17,6 +17,7 @@ from ingest.source import find
 from pipelines.command_output import CommandOutput
 from pipelines.forecast_file import ForecastFrame, ForecastMetadata, WrittenSteps, suffix_of, write_forecast
 from pipelines.preflight import require_writable
+from shards.counted import counted
 from shards.disk import write_atomically
 from shards.errors import MismatchError, SettingsError, SourceError
 from shards.remote import open_place
@@ -179,8 +180,8 @@ def _of_file(file: Path, recipe_name: str, trajectory: int, first: int, frames: 
         if trajectory >= len(rows) or first + frames > len(rows[trajectory].time):
             longest = max((len(row.time) for row in rows), default=0)
             raise MismatchError(
-                f"{file}: no frames {first} to {first + frames - 1} of trajectory {trajectory}; there are "
-                f"{len(rows)} trajectories of at most {longest} frames; ask for frames among those"
+                f"{file}: no frames {first} to {first + frames - 1} of trajectory {trajectory}; found "
+                f"{counted(len(rows), 'trajectory')} of at most {longest} frames; ask for frames among those"
             )
         row = rows[trajectory]
         static = opened.static(trajectory) if opened.schema.static_channels else None

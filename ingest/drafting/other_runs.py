@@ -40,7 +40,8 @@ class OtherRuns:
         if self.misfits:
             named = [f"{name} ({reason})" for name, reason in self.misfits.items()]
             more = ", ..." if len(named) > MOST_NAMED else ""
-            said = f"{len(named)} of {self.compared} runs do not fit the first, and would be left out"
+            do = "does" if len(named) == 1 else "do"
+            said = f"of {self.compared} runs, {len(named)} {do} not fit the first, and would be left out"
             yield f"# CHECK: {said}: {printable(', '.join(named[:MOST_NAMED]))}{more}"
 
     def lines_on_numbers(self) -> Iterator[str]:

@@ -150,8 +150,8 @@ class TimeLines(FileLines):
                 return ["", "[time]", f"{line('stored', stored)}  # {note}", *units]
             if len(times) == frames + 1 > 2 and even(times):
                 held = f"{printable(time.path)} holds {len(times)} times for {frames} frames"
-                other = f"start = {times[1]:g}, stop = {times[-1]:g}"
-                said = f"# CHECK: {held}: the last is left out; if it is the first that lacks, write {other}"
+                other = f"{line('start', float(times[1]))}, {line('stop', float(times[-1]))}"
+                said = f"# CHECK: {held}: the last is left out; if the first has no frame, write {other}"
                 start, stop = line("start", float(times[0])), line("stop", float(times[-2]))
                 return ["", said, "[time]", start, stop, *units]
         if len(times) == frames > 1 and np.isfinite(times).all():

@@ -33,7 +33,7 @@ class TensorParts:
         return tuple(each.array.stored for each in self.parts.values())
 
     def in_order(self, axes: Words) -> tuple[PlacedArray, ...]:
-        """The component of each pair of axes, row by row; xy stands for an absent yx. None if one lacks."""
+        """The component of each pair of axes, row by row; xy stands for an absent yx. Empty if one lacks."""
         letters = [letter(axis) for axis in axes]
         pairs = list(product(letters, letters))
         found = [self.parts.get(pair) or self.parts.get(pair[::-1]) for pair in pairs]

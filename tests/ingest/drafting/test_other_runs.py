@@ -29,7 +29,7 @@ def test_a_run_that_does_not_fit_the_first_is_named(tmp_path, arrays, said):
     write_hdf5(tmp_path / "run0.h5", {"u": U, "p": P, **LISTS})
     write_hdf5(tmp_path / "run1.h5", arrays)
     write_hdf5(tmp_path / "run2.h5", {"u": U[:4], "p": P[:4], **LISTS, "t": TIME[:4]})
-    first = "1 of 3 runs do not fit the first, and would be left out"
+    first = "of 3 runs, 1 does not fit the first, and would be left out"
     assert f"# CHECK: {first}: {said}" in checks(tmp_path)
 
 

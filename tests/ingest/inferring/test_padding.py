@@ -24,4 +24,4 @@ def test_runs_that_end_with_fields_are_not_told(tmp_path):
 def test_a_time_too_many_may_be_the_first_or_the_last(tmp_path):
     times = {"t": np.arange(T + 1) * 0.5}
     text = draft(write_hdf5(tmp_path / "run.h5", {"u": U, **LISTS, **times}))
-    assert "the last is left out; if it is the first that lacks, write start = 0.5, stop = 3" in text
+    assert "the last is left out; if the first has no frame, write start = 0.5, stop = 3.0" in text
