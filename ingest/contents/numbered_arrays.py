@@ -189,15 +189,26 @@ def time_attribute(arrays: ArrayFile, path: str) -> str:
 
     Only a number or a date counts, not a list.
     """
+    numbers = attributes_of_time(arrays, path)
+    if numbers:
+        return numbers[0]
     try:
         held = arrays.attributes(path)
     except SourceError:
         return ""
+    dates = [name for name, value in held.items() if DATE_NAME.fullmatch(name) and date_of(value) is not None]
+    return min(dates, default="")
+
+
+def attributes_of_time(arrays: ArrayFile, path: str) -> list[str]:
+    """The attributes that are one number and called as times are, the likeliest first."""
+    try:
+        held = arrays.attributes(path)
+    except SourceError:
+        return []
     names = [name for name, value in held.items() if TIME_NAME.fullmatch(name) and _is_number(value, name)]
     # `step` and `frame` count: a time in units of physics comes first.
-    found = min(names, key=lambda name: (not name.lower().endswith(("time", "t")), name), default="")
-    dates = [name for name, value in held.items() if DATE_NAME.fullmatch(name) and date_of(value) is not None]
-    return found or min(dates, default="")
+    return sorted(names, key=lambda name: (not name.lower().endswith(("time", "t")), name))
 
 
 def _is_number(value: object, name: str) -> bool:

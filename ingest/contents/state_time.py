@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from ingest.contents.axis_names import COUNTER_NAME, TIME_NAME
 from ingest.contents.listing import ArrayInfo
-from ingest.contents.numbered_arrays import time_attribute
+from ingest.contents.numbered_arrays import attributes_of_time, time_attribute
 from ingest.formats.arrays import ArrayFile, only_number
 from shards.program.console import printable
 
@@ -16,23 +17,35 @@ HEADER_GROUPS = ("timeData", "time", "Time", "header", "Header", "info", "metada
 
 def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
     """The place of the time, as a recipe names it: `@time`, `state@time`, `info/time`; empty if unknown."""
+    for group in _groups_of_state(listed):
+        name = time_attribute(arrays, group)
+        if name:
+            return f"{group}@{name}"
+    times = [each.path for each in _arrays_of_time(listed)]
+    return min(times, key=lambda path: bool(COUNTER_NAME.fullmatch(path.rpartition("/")[2])), default="")
+
+
+def places_of_time(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> list[str]:
+    """All places of a number that may be the time of a state, also of counters; not of dates."""
+    places = [
+        f"{group}@{name}" for group in _groups_of_state(listed) for name in attributes_of_time(arrays, group)
+    ]
+    return [*places, *(each.path for each in _arrays_of_time(listed) if not each.is_dates)]
+
+
+def _groups_of_state(listed: tuple[ArrayInfo, ...]) -> list[str]:
+    """The groups whose attributes may say when a state is: those above its arrays, and headers."""
     groups = set(HEADER_GROUPS)
     for each in listed:
         if not each.pattern:
             groups |= {parent.as_posix() for parent in PurePosixPath(each.path).parents}
-    for group in ("", *sorted(groups - {"."})):
-        name = time_attribute(arrays, group)
-        if name:
-            return f"{group}@{name}"
-    times = [
-        each.path
-        for each in listed
-        if each.size == 1
-        and not each.pattern
-        and not each.fault
-        and (TIME_NAME.fullmatch(each.name) or each.is_dates)
-    ]
-    return min(times, key=lambda path: bool(COUNTER_NAME.fullmatch(path.rpartition("/")[2])), default="")
+    return ["", *sorted(groups - {"."})]
+
+
+def _arrays_of_time(listed: tuple[ArrayInfo, ...]) -> list[ArrayInfo]:
+    """The arrays of one number or date that are called as times are."""
+    single = [each for each in listed if each.size == 1 and not each.pattern and not each.fault]
+    return [each for each in single if TIME_NAME.fullmatch(each.name) or each.is_dates]
 
 
 def time_in_group(arrays: ArrayFile, group: str) -> str:
@@ -44,6 +57,17 @@ def time_in_group(arrays: ArrayFile, group: str) -> str:
         if name:
             return f"{below}@{name}"
     return ""
+
+
+def places_in_group(arrays: ArrayFile, group: str) -> list[str]:
+    """All attributes of the group of a state, and of headers in it, that may be its time."""
+    below = ("", *(f"/{header}" for header in HEADER_GROUPS))
+    return [f"{each}@{name}" for each in below for name in attributes_of_time(arrays, f"{group}{each}")]
+
+
+def counts_frames(place: str) -> bool:
+    """Whether a place is called as a counter of frames is."""
+    return COUNTER_NAME.fullmatch(re.split("[/@]", place)[-1]) is not None
 
 
 def number_of_time(arrays: ArrayFile, stored: str) -> float | None:

@@ -33,6 +33,7 @@ from ingest.inferring.frames import FrameReader, MissingCells
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.inferred_layout import InferredLayout, PlacedArray
 from ingest.inferring.masks import is_mask
+from ingest.inferring.means import doubt_of_statistic
 from ingest.inferring.padding import filled_up
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.unreadable_files import MANY_OPENED
@@ -230,6 +231,7 @@ class DraftText:
     def _doubt_of(self, field: DraftField, *, at_rest: bool) -> str:
         """What a person must look at in the arrays of a field."""
         doubts = [field.doubt, "the same in all frames that were checked" if at_rest else ""]
+        doubts += [doubt_of_statistic(field.stored)] if at_rest or field.constant else []
         doubts += [self._absent[path] for path in field.stored if path in self._absent]
         parts = [each for path in field.stored if (each := self._part(path)) is not None]
         doubts += doubts_of_attributes(self.arrays, parts, most_central(self.arrays, self.layout.variable))

@@ -23,8 +23,9 @@ from ingest.contents.number_lists import (
 )
 from ingest.contents.numbered_arrays import HOLE
 from ingest.drafting.other_files import changing_places, readable_numbers
+from ingest.drafting.other_times import contradictions
 from ingest.drafting.side_numbers import SideNumber
-from ingest.drafting.state_times import StateTimes
+from ingest.drafting.state_times import MANY_STATES, StateTimes
 from ingest.drafting.table import FileLines, line
 from ingest.drafting.time_steps import StatedStep, stated_steps
 from ingest.fields.reference_dates import counted_in, unit_of_dates
@@ -38,9 +39,6 @@ from ingest.inspecting.restarting_times import Restart
 from ingest.layout import TIME
 from ingest.name_pattern import STEP, NamePattern
 from shards.program.console import printable
-
-# How many states are opened to see what their times are.
-MANY_STATES = 12
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class TimeLines(FileLines):
         unit = self._states.unit(stored)
         if self._restart is not None and not self._restart.offset:
             return ["", *self._step_of_pieces(self._restart)]
-        stored = by_step(stored, (each.array for each in self.layout.variable))
+        place, stored = stored, by_step(stored, (each.array for each in self.layout.variable))
         more = [*self._offset_of_pieces(), *([line("unit", unit)] if unit else [])]
         step = self._solver_step
         if stored == HOLE and step is not None and not unit:
@@ -101,7 +99,8 @@ class TimeLines(FileLines):
             said = printable(f"{step.name}{values}, multiplied by the number")
             more = [f"{line('step', step.rule)}  # CHECK: {said}"]
             note = "CHECK: the number in the names, if it counts steps of the solver"
-        return ["", "[time]", f"{line('stored', stored)}  # {note}", *more]
+        doubts = contradictions(self._states, place)
+        return ["", *doubts, "[time]", f"{line('stored', stored)}  # {note}", *more]
 
     def _first_numbers(self, stored: str) -> Values:
         """The times of the first states in files, or of the first piece; none for numbers in the names."""

@@ -89,3 +89,18 @@ def test_a_run_without_frames_does_not_make_states_of_the_others(tmp_path):
         arrays = {"h": (("time", "x", "y"), U[frames]), "time": (("time",), TIME[frames])}
         write_netcdf(tmp_path / f"r{run}.nc", arrays)
     assert '# 3 files of 3 runs, one run per file: files = "r{r}.nc"' in draft(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("u_mean", "mean"), ("stats/UPrime2Mean", "stats"), ("depth", ""), ("terms", "")]
+)
+def test_a_field_at_rest_that_is_called_a_mean_is_doubted(tmp_path, name, word):
+    write_hdf5(tmp_path / "series" / "run.h5", {"u": U, name: U.mean(0), **LISTS})
+    for step in range(T):
+        write_hdf5(
+            tmp_path / "states" / f"out_{step:03d}.h5", {"u": U[step], name: U.mean(0)}, time=TIME[step]
+        )
+    for folder in ("series", "states"):
+        text = draft(tmp_path / folder)
+        assert (f"called {word}: remove it if it is over the frames" in text) == bool(word)
+        assert text.count("called ") == bool(word)
