@@ -16,6 +16,8 @@ from ingest.drafting.other_files import differing_numbers
 from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.stated_values import most_central, position_in_cell
 from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
+from ingest.fields.numbers_at import find_arrays
+from ingest.formats.arrays import whole
 from ingest.formats.run_files import RunFiles
 from ingest.inferring.ghost_cells import GhostCells
 from ingest.inferring.mesh_order import meshgrid
@@ -95,13 +97,34 @@ class AxisLines(FileLines):
             return self._by_edges(axis)
         if not self._is_of_trajectories(listed):
             note = f"{NEXT_TO_IT if listed.place else ''}{span(centres, 'cell', listed.unit)}"
+            others = self._other_lists(listed)
+            note = f"CHECK: {note}; {others}" if others else note
             return f"{inline_table(axis, _with_unit({'stored': listed.stored}, listed))}  # {note}"
         if not even(centres) or centres[0] > centres[-1]:
             return ""
         half = float(centres[-1] - centres[0]) / (cells - 1) / 2
         ends: dict[str, object] = {"lower": float(centres[0]) - half, "upper": float(centres[-1]) + half}
         note = f"CHECK: the first list of {printable(listed.path)}, read as evenly spaced cell centres"
+        note = "; ".join(filter(None, (note, self._other_lists(listed))))
         return f"{inline_table(axis, _with_unit(ends, listed))}  # {note}"
+
+    def _other_lists(self, listed: ArrayInfo) -> str:
+        """What a person must know if lists of other trajectories have other positions; empty if none has."""
+        try:
+            if self._is_of_trajectories(listed):
+                first, *others = whole(self.arrays.array(listed.path))
+            elif "*" in listed.stored and not listed.place:
+                first, *others = map(whole, find_arrays(self.arrays, listed.stored))
+            else:
+                return ""
+        except SourceError:
+            # The list of arrays says what is wrong with it.
+            return ""
+        count = sum(not np.array_equal(first, each, equal_nan=True) for each in others)
+        if not count:
+            return ""
+        said = f"{count} of the {len(others) + 1} lists differ from the first"
+        return f"{said}, but a dataset has one grid: save the trajectories of each grid to files of their own"
 
     def _by_faces(self, axis: str) -> str:
         """The rule for cells of equal width between the faces that the file lists; empty if it lists none."""

@@ -163,6 +163,11 @@ class DraftText:
             count, more = len(self.folder.others), ", ..." if len(self.folder.others) > 9 else ""
             said = "CHECK: not taken, with fields in them" if self.folder.others_hold_fields else "Not taken"
             yield f"# {said}, {counted(count, 'file')}: {printable(', '.join(self.folder.others[:9]))}{more}"
+        alike = self.folder.others_in_suffix
+        if alike:
+            suffix = Path(self.folder.pattern).suffix
+            said = f"{len(alike)} of these, such as {alike[0]}, would fit if they ended with {suffix}"
+            yield f"# CHECK: {printable(said)}: rename them if they belong to the others."
 
     def _pattern_of_one_file(self) -> str:
         """The pattern for a file that is drafted alone; empty where the usual patterns take it."""

@@ -1,6 +1,7 @@
 """Compares the order of the axes in a recipe with the names of dimensions in a file.
 
 On a square grid, a file with x and y exchanged would be read as the others: only the names tell.
+See docs/decisions/0198-exchanged-axes.md.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from ingest.contents.axis_names import OTHER_NAME
+from ingest.contents.axis_names import OTHER_NAME, space_name
 from ingest.contents.listing import RECORD, UNKNOWN, ArrayInfo, root_numbers
+from ingest.contents.number_lists import one_way
 from ingest.contents.solvers import INTERPOLATE, UNSTRUCTURED
 from ingest.formats.arrays import ArrayFile, only_number, whole
 from ingest.inferring.coefficients import along_wavenumbers, complex_numbers, spectrum
@@ -120,7 +121,7 @@ def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, 
     """Why a single axis of so many cells is no axis, where the file says where each cell is."""
     name = dimension.rpartition("/")[2]
     reason = (
-        _positions(listed, cells)
+        _positions(arrays, listed, cells)
         or _flattened(arrays, listed, cells)
         or _healpix(arrays, listed, cells, name)
         or _points(arrays, listed)
@@ -131,12 +132,12 @@ def list_of_cells(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int, 
     return reason
 
 
-def _positions(listed: tuple[ArrayInfo, ...], cells: int) -> str:
+def _positions(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int) -> str:
     """An array with the position of each cell, or of each particle at each time."""
     lengths = ((cells, 2), (cells, 3), (2, cells), (3, cells))
     positions = [each for each in listed if POSITIONS.search(each.name)]
     for each in positions:
-        if each.lengths in lengths:
+        if each.lengths in lengths and not _lists_an_axis(arrays, each):
             is_sensor = re.search(_SENSOR, each.name, re.IGNORECASE)
             what, said = ("points", PROBES) if is_sensor else ("cells", UNSTRUCTURED)
             return f"{printable(each.path)} says where {cells} {what} are: {said}"
@@ -147,6 +148,19 @@ def _positions(listed: tuple[ArrayInfo, ...], cells: int) -> str:
                 "axes; bin them onto one first (scipy.stats.binned_statistic_dd)"
             )
     return ""
+
+
+def _lists_an_axis(arrays: ArrayFile, each: ArrayInfo) -> bool:
+    """Whether an array lists an axis for each of two or three trajectories: x [3, x], each row in order."""
+    is_list = bool(space_name(each.name)) and not each.pattern and len(each.lengths) == 2
+    # Positions of two or three components are in order by chance.
+    if not is_list or each.lengths[1] <= 3:
+        return False
+    try:
+        rows = whole(arrays.array(each.path))
+    except SourceError:
+        return False
+    return all(map(one_way, rows))
 
 
 def _flattened(arrays: ArrayFile, listed: tuple[ArrayInfo, ...], cells: int) -> str:

@@ -13,6 +13,9 @@ from ingest.name_numbers import is_date, parameter_number, step_number
 from ingest.name_pattern import PIECE, STEP, NamePattern
 from shards.counted import counted
 
+# Suffixes of one format, which a pattern distinguishes: docs/decisions/0186-suffixes-in-any-case.md
+_SUFFIXES = ((".h5", ".hdf5", ".hdf"), (".nc", ".nc4", ".cdf"))
+
 Kind = Literal["states", "pieces", "variables", "runs"]
 _WORDS: dict[Kind, str] = {
     "states": "one state of a run per file",
@@ -89,6 +92,19 @@ class FolderContents:
         pattern = NamePattern(self.pattern)
         found = [pattern.match_end(path.as_posix()) or {} for path in firsts]
         return tuple(parts[STEP] for parts in found if STEP in parts)
+
+    @property
+    def others_in_suffix(self) -> tuple[str, ...]:
+        """The files that the pattern does not take for their suffix alone: another one of the same format."""
+        suffix = Path(self.pattern).suffix
+        alike = next((each for each in _SUFFIXES if suffix.lower() in each), ())
+        pattern = NamePattern(self.pattern)
+        found = {
+            name: Path(name).with_suffix(suffix).as_posix()
+            for name in self.others
+            if Path(name).suffix.lower() in alike
+        }
+        return tuple(name for name, other in found.items() if pattern.match_end(other) is not None)
 
     @property
     def counts_on(self) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ingest.drafting.draft import draft
+from ingest.inspecting.folder import look_through
 from ingest.source import find
 from shards.errors import SourceError
 from tests.ingest.layouts.trial import recipe_of
@@ -67,3 +68,12 @@ def test_a_run_with_a_state_of_exchanged_axes_is_refused(tmp_path, variables):
     words = r"run1/\w+_2.nc:[pu]: its dimensions are x, y; expected y, x in this order"
     with pytest.raises(SourceError, match=words), find("arrays").open_file(tmp_path / "run1" / first, recipe):
         pass
+
+
+def test_files_that_do_not_fit_for_their_suffix_alone_are_told(tmp_path):
+    for number, suffix in enumerate((".h5", ".Hdf5", ".HDF5")):
+        write_hdf5(tmp_path / f"run_{number}{suffix}", {"u": U + number, **LISTS})
+    write_hdf5(tmp_path / "grid.h5", {"volume": U[0]})
+    assert look_through(tmp_path).others == ("grid.h5", "run_0.h5")
+    said = "# CHECK: 1 of these, such as run_0.h5, would fit if they ended with .hdf5: rename them"
+    assert any(each.startswith(said) for each in checks(tmp_path))
