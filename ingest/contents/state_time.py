@@ -27,9 +27,9 @@ def time_of_state(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> str:
 
 def places_of_time(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> list[str]:
     """All places of a number that may be the time of a state, also of counters; not of dates."""
-    places = [
-        f"{group}@{name}" for group in _groups_of_state(listed) for name in attributes_of_time(arrays, group)
-    ]
+    places: list[str] = []
+    for group in _groups_of_state(listed):
+        places += [f"{group}@{name}" for name in attributes_of_time(arrays, group)]
     return [*places, *(each.path for each in _arrays_of_time(listed) if not each.is_dates)]
 
 
@@ -62,7 +62,10 @@ def time_in_group(arrays: ArrayFile, group: str) -> str:
 def places_in_group(arrays: ArrayFile, group: str) -> list[str]:
     """All attributes of the group of a state, and of headers in it, that may be its time."""
     below = ("", *(f"/{header}" for header in HEADER_GROUPS))
-    return [f"{each}@{name}" for each in below for name in attributes_of_time(arrays, f"{group}{each}")]
+    places: list[str] = []
+    for each in below:
+        places += [f"{each}@{name}" for name in attributes_of_time(arrays, f"{group}{each}")]
+    return places
 
 
 def counts_frames(place: str) -> bool:

@@ -17,8 +17,8 @@ _OVER_TIME = re.compile(r"time: (mean|sum|maximum|minimum)")
 
 # Words of names that say how values of a run were brought together, also without a space: umean, rms_u.
 _STATISTIC = re.compile(
-    "means?|avg|averaged?|averages|rms|std|stddev|stdev|(co)?variance|max|maximum|min|minimum|stats|statistics"
-    "|[a-z]{1,3}(mean|avg)|(mean|avg|rms)[a-z]|[a-z]rms"
+    "means?|avg|averaged?|averages|rms|std|stddev|stdev|(co)?variance|max|maximum|min|minimum"
+    "|stats|statistics|[a-z]{1,3}(mean|avg)|(mean|avg|rms)[a-z]|[a-z]rms"
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
