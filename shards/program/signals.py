@@ -110,6 +110,38 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
             signal.signal(number, previous)
 
 
+class _Postponed:
+    """Remembers Ctrl-C; the second one is not held back: the work may wait for a disk that hangs."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Inside this context Ctrl-C waits for the end.
+
+    For short work that shares a lock with a thread: left in the middle, the thread may never wake up.
+    docs/decisions/0195-ctrl-c-next-to-a-thread.md.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    postponed = _Postponed()
+    before = signal.signal(signal.SIGINT, postponed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if postponed.came:
+        signal.raise_signal(signal.SIGINT)
+
+
 class SignalRelay:
     """Passes signals on to processes; signals that come before the processes exist are passed on later."""
 

@@ -21,6 +21,7 @@ from shards.disk import open_append, write_atomically
 from shards.json_text import checked_line, line_with_checksum
 from shards.program.console import say
 from shards.program.side_task import SideTask
+from shards.program.signals import uninterrupted
 from shards.schema import Natural, NotNegative, excerpt
 from shards.urls import without_secrets
 
@@ -125,8 +126,10 @@ class RunLog:
 
     def write(self, record: StepRecord) -> None:
         """Adds a step to both files."""
-        self.losses.do(lambda: self._write_line(record))
-        self.figures.do(lambda: self._write_scalars(record))
+        # A queue of TensorBoard that Ctrl-C leaves in the middle may never wake its thread, nor end the run.
+        with uninterrupted():
+            self.losses.do(lambda: self._write_line(record))
+            self.figures.do(lambda: self._write_scalars(record))
 
     def _write_line(self, record: StepRecord) -> None:
         assert self.file is not None

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from shards.errors import StoppedError
-from shards.program.signals import noticed, passed_on, stopping
+from shards.program.signals import noticed, passed_on, stopping, uninterrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
@@ -19,6 +19,30 @@ def test_a_signal_is_noted_and_afterwards_handled_as_before(number):
         os.kill(os.getpid(), number)
         assert notice.signal == number
     assert signal.getsignal(number) == before
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as a terminal handles it; a job in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_for_the_end_of_short_work_but_a_second_one_does_not(ctrl_c):
+    done = []
+
+    def work(times):
+        with uninterrupted():
+            for _ in range(times):
+                ctrl_c()
+            done.append(times)
+
+    for times in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            work(times)
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    assert done == [1]
 
 
 def test_work_of_one_process_is_left_at_once():

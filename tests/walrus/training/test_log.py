@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import signal
 import threading
 
 import pytest
@@ -142,3 +144,32 @@ def test_a_full_disk_ends_the_file_of_losses_and_not_the_run(tmp_path, capsys):
         for step in range(3):
             log.write(progress(step))
     assert capsys.readouterr().err.count("losses.jsonl: failed (") == 1
+
+
+class InterruptedEvents:
+    """A writer for TensorBoard that gets Ctrl-C while it writes the first number."""
+
+    def __init__(self):
+        self.written = []
+
+    def add_scalar(self, name, value, step):
+        if not self.written:
+            os.kill(os.getpid(), signal.SIGINT)
+        self.written.append(name)
+
+    def close(self):
+        pass
+
+
+def test_ctrl_c_waits_until_a_step_is_written(tmp_path):
+    # A job in the background ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with RunLog(tmp_path, 0) as log:
+            log.events.close()
+            log.events = InterruptedEvents()
+            with pytest.raises(KeyboardInterrupt):
+                log.write(progress(1))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert log.events.written == list(progress(1).scalars)
