@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ingest.contents.axis_labels import with_labels
 from ingest.contents.axis_names import unit_in_name, without_unit
 from ingest.contents.channel_names import channel_names, lists_names
 from ingest.contents.numbered_arrays import find_numbered_arrays
@@ -223,7 +224,7 @@ def _listed(arrays: ArrayFile, name: str, path: Path) -> ArrayInfo:
     channels = channel_names(attributes, array.shape) or channel_names(arrays.attributes(""), array.shape)
     return replace(
         found,
-        dimensions=_with_labels(dimensions, attributes, len(array.shape)),
+        dimensions=with_labels(dimensions, attributes, len(array.shape)),
         attributes=_describing(attributes),
         unlimited=_unlimited(arrays, name),
         channels=channels if len(array.shape) > 2 else (),
@@ -238,17 +239,6 @@ def _describing(attributes: Mapping[str, Attribute]) -> dict[str, str]:
         if isinstance(value, str) and value.isprintable():
             found[key] = value
     return found
-
-
-def _with_labels(
-    dimensions: tuple[str, ...], attributes: Mapping[str, Attribute], axes: int
-) -> tuple[str, ...]:
-    """The names of the dimensions; the labels of HDF5 name those that have no scale."""
-    labels = attributes.get("DIMENSION_LABELS")
-    if not isinstance(labels, tuple) or len(labels) != axes:
-        return dimensions
-    pairs = zip(dimensions or labels, labels, strict=True)
-    return tuple(str(scale or label) for scale, label in pairs)
 
 
 def _unlimited(arrays: ArrayFile, name: str) -> tuple[int, ...]:

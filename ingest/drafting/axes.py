@@ -190,13 +190,18 @@ class AxisLines(FileLines):
         if differing_numbers(ends.places, self.runs, self.side_numbers):
             said = "runs differ in it, and a dataset has one grid: write a recipe for each"
             return f"# {rule}  # CHECK: from {printable(ends.words)}; {said}"
-        return f"{rule}  # CHECK: the ends of the cells, from {printable(ends.words)}"
+        axes = self.layout.axes
+        others = [stated_ends(self._numbers_of_grid, each, self._cells(each)) for each in axes]
+        alike = sum(other is not None and other.places == ends.places for other in others)
+        order = "; a list counts x before y" if alike > 1 and axes != tuple(sorted(axes)) else ""
+        return f"{rule}  # CHECK: the ends of the cells, from {printable(ends.words)}{order}"
 
     @cached_property
     def _numbers_of_grid(self) -> list[Held]:
         """The numbers that may describe the grid: in the file, then next to it."""
         beside = {each.name.lower(): (each.place, each.value) for each in self.side_numbers if not each.lacks}
-        of_file = numbers_of_grid(self.arrays, self.layout.variable[0].array, self.layout.scalars)
+        first, axes = self.layout.variable[0].array, len(self.layout.axes)
+        of_file = numbers_of_grid(self.arrays, first, self.layout.scalars, axes)
         return [*of_file, beside]
 
     def _is_of_trajectories(self, listed: ArrayInfo) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ingest.contents.axis_labels import with_labels
 from ingest.contents.combined_files import open_combined
 from ingest.contents.listing import root_numbers
 from ingest.contents.number_lists import Values, values_of
@@ -83,14 +84,19 @@ def _misfit(own: ArrayFile, other: ArrayFile, layout: InferredLayout) -> str:
             continue
         if path not in names:
             return f"has no {path}"
-        if other.dimensions(path) != own.dimensions(path):
-            return f"{path} is along {', '.join(other.dimensions(path))}"
+        if _dimensions(other, path) != _dimensions(own, path):
+            return f"{path} is along {', '.join(_dimensions(other, path))}"
         if _cells(other, each) != _cells(own, each):
             return f"{path} is {'×'.join(map(str, other.array(path).shape))}"
     for axis, listed in layout.lists.space.items():
         if listed.path in names and _differ(values_of(own, listed), values_of(other, listed)):
             return f"{listed.path} has other values along {axis}"
     return ""
+
+
+def _dimensions(arrays: ArrayFile, path: str) -> tuple[str, ...]:
+    axes = len(arrays.array(path).shape)
+    return with_labels(arrays.dimensions(path), arrays.attributes(path), axes)
 
 
 def _cells(arrays: ArrayFile, each: PlacedArray) -> tuple[int, ...]:

@@ -23,6 +23,10 @@ LENGTHS = ("l{}", "l_{}", "{}_length", "length_{}", "{}length", "box_{}", "domai
 LOWER = ("origin_{}", "{}_origin", "{}min", "{}_min")
 # Names of the width of a cell.
 WIDTHS = ("d{}", "d_{}", "delta_{}", "{}_spacing", "spacing_{}")
+# Names of the width of the cells of all axes: one number, or a list.
+ALL_WIDTHS = ("spacing", "grid_spacing", "cell_size", "cell_width", "pixel_size", "voxel_size")
+# Names of lists with a number for each axis, and the names of single numbers that say the same.
+LISTS = {**dict.fromkeys((*ALL_WIDTHS, "dx"), "d{}"), "origin": "origin_{}", "x0": "{}0"}
 # Names of the length of all axes.
 ALL_LENGTHS = ("l", "lbox", "box_size", "boxsize", "box_length", "domain_size", "domain_length")
 # Names of lists with the lower and the upper end of each axis: x, then y.
@@ -58,9 +62,11 @@ def stated_ends(held: Sequence[Held], axis: str, cells: int) -> StatedEnds | Non
     return None
 
 
-def numbers_of_grid(arrays: ArrayFile, array: ArrayInfo, scalars: Sequence[ArrayInfo]) -> Iterator[Held]:
-    """Yields the numbers that may describe the grid of an array: attributes of the file, of the groups above
-    the array and of groups that are called grid; then arrays of one number.
+def numbers_of_grid(
+    arrays: ArrayFile, array: ArrayInfo, scalars: Sequence[ArrayInfo], axes: int
+) -> Iterator[Held]:
+    """Yields the numbers that may describe the grid of an array with `axes` axes of space: attributes of the
+    file, of the groups above the array and of groups that are called grid; then arrays of one number.
     """
     parts = array.path.split("/")
     above = ["/".join(parts[:count]) for count in range(len(parts) + 1)]
@@ -72,20 +78,24 @@ def numbers_of_grid(arrays: ArrayFile, array: ArrayInfo, scalars: Sequence[Array
         # Of groups that are runs, each has its own.
         is_of_run = array.groups > 1 and place == array.run_group
         shown = array.each_run if is_of_run else place
-        yield dict(_of_lists(arrays, place)) | {
+        yield dict(_of_lists(arrays, place, axes)) | {
             name.lower(): (f"{shown}@{name}", number) for name, number in held.items()
         }
     yield dict(_of_arrays(arrays, scalars))
 
 
-def _of_lists(arrays: ArrayFile, place: str) -> Iterator[tuple[str, tuple[str, float]]]:
-    """Yields the numbers of lists in attributes that state the length, or both ends, of each axis x, y, z."""
+def _of_lists(arrays: ArrayFile, place: str, axes: int) -> Iterator[tuple[str, tuple[str, float]]]:
+    """Yields the numbers of lists in attributes that state the length, the width of a cell, the lower end, or
+    both ends, of each axis x, y, z.
+    """
     for name, value in sorted(arrays.attributes(place).items()):
         numbers = np.empty(0) if isinstance(value, str | tuple) else np.asarray(value).reshape(-1)
         if numbers.dtype.kind not in "iuf":
             continue
         if name.lower() in ALL_LENGTHS and numbers.size in (2, 3):
             forms: tuple[str, ...] = ("l{}",)
+        elif name.lower() in LISTS and numbers.size == axes > 1:
+            forms = (LISTS[name.lower()],)
         elif name.lower() in ALL_ENDS and numbers.size in (4, 6):
             forms = ("{}min", "{}max")
         else:
@@ -118,14 +128,17 @@ def _by_length(numbers: Held, axis: str, cells: int) -> StatedEnds | None:
     """The ends by the length of the axis or the width of its cells, from its lower end or from 0."""
     lengths = [*_called(numbers, LENGTHS, axis), *_called(numbers, ALL_LENGTHS, axis)]
     if not lengths:
-        lengths = [(place, cells * width) for place, width in _called(numbers, WIDTHS, axis)]
+        widths = [*_called(numbers, WIDTHS, axis), *_called(numbers, ALL_WIDTHS, axis)]
+        lengths = [(place, cells * width) for place, width in widths]
     lower = _called(numbers, LOWER, axis)
     if not lengths:
         return None
     place, length = lengths[0]
     if lower:
         return StatedEnds(lower[0][1], lower[0][1] + length, (lower[0][0], place))
-    return StatedEnds(0.0, length, (place,), "the lower end is taken for 0")
+    # It may as well be where something is put at the start.
+    unsure = "".join(f", and {where} for no end" for where, _ in _called(numbers, ("{}0",), axis))
+    return StatedEnds(0.0, length, (place,), f"the lower end is taken for 0{unsure}")
 
 
 def _called(numbers: Held, names: Sequence[str], axis: str) -> list[tuple[str, float]]:

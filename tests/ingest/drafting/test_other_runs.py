@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import h5py
 import numpy as np
 import pytest
 
@@ -77,3 +78,11 @@ def test_files_that_do_not_fit_for_their_suffix_alone_are_told(tmp_path):
     assert look_through(tmp_path).others == ("grid.h5", "run_0.h5")
     said = "# CHECK: 1 of these, such as run_0.h5, would fit if they ended with .hdf5: rename them"
     assert any(each.startswith(said) for each in checks(tmp_path))
+
+
+def test_a_run_whose_attribute_names_axes_in_another_order_is_named(tmp_path):
+    for run, axes in enumerate(("t,x,y", "t,y,x")):
+        path = write_hdf5(tmp_path / f"run{run}.h5", {"u": U[:, :Y], "t": TIME})
+        with h5py.File(path, "a") as file:
+            file["u"].attrs["axes"] = axes
+    assert any("run1.h5 (u is along t, y, x)" in each for each in checks(tmp_path))

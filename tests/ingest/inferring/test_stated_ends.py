@@ -6,7 +6,7 @@ import pytest
 
 from ingest.drafting.draft import draft
 from tests.ingest.layouts.programs import pyro_states
-from tests.ingest.solvers import TIME, T, U, X, Y, write_hdf5
+from tests.ingest.solvers import TIME, T, U, X, Y, write_hdf5, write_netcdf
 
 
 def test_ends_in_a_group_called_grid_are_drafted(tmp_path):
@@ -75,3 +75,35 @@ def test_numbers_of_cells_name_the_axes(tmp_path, is_attribute):
 def test_numbers_of_other_cells_name_no_axes(tmp_path):
     path = write_hdf5(tmp_path / "a.h5", {"u": U, "t": TIME}, nx=X + 1, ny=Y)
     assert "numbers of cells" not in draft(path)
+
+
+@pytest.mark.parametrize("place", ["", "u"])
+def test_lists_of_spacing_and_origin_state_the_ends(tmp_path, place):
+    path = write_hdf5(tmp_path / "a.h5", {"u": U, "t": TIME})
+    with h5py.File(path, "a") as file:
+        file[place or "/"].attrs.update(spacing=[2 / X, 1 / Y], origin=[-1.0, 3.0])
+    text = lines_of(draft(path))
+    said = f"  # CHECK: the ends of the cells, from {place}@origin and {place}@spacing\n"
+    assert f"\nx = {{ lower = -1.0, upper = 1.0 }}{said}" in text
+    assert f"\ny = {{ lower = 3.0, upper = 4.0 }}{said}" in text
+
+
+@pytest.mark.parametrize(("attributes", "count"), [({"spacing": 0.25}, 2), ({"spacing": [0.25] * 3}, 0)])
+def test_a_spacing_is_that_of_all_axes_and_no_list_of_other_axes(tmp_path, attributes, count):
+    path = write_hdf5(tmp_path / "a.h5", {"u": U, "t": TIME}, **attributes)
+    assert lines_of(draft(path)).count("from @spacing; the lower end is taken for 0\n") == count
+
+
+def test_what_may_be_a_lower_end_or_a_place_is_told(tmp_path):
+    path = write_hdf5(tmp_path / "a.h5", {"u": U, "t": TIME}, dx=[2 / X, 1 / Y], x0=[1.0, 2.0])
+    assert "from @dx; the lower end is taken for 0, and @x0 for no end\n" in lines_of(draft(path))
+
+
+def test_a_list_next_to_axes_in_another_order_is_told(tmp_path):
+    arrays = {"u": (("time", "y", "x"), U.swapaxes(1, 2)), "time": (("time",), TIME)}
+    path = write_netcdf(tmp_path / "a.nc", arrays)
+    with h5py.File(path, "a") as file:
+        file.attrs["spacing"] = [2 / X, 1 / Y]
+    text = lines_of(draft(path))
+    assert "\ny = { lower = 0.0, upper = 1.0 }  # CHECK: " in text
+    assert text.count("the lower end is taken for 0; a list counts x before y\n") == 2
