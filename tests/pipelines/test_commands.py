@@ -119,13 +119,13 @@ def test_finetuning_and_evaluation_work_on_a_system_not_seen_before(trained):
     assert built.exit_code == 0, built.stderr
     base, tuned = folder / "run", folder / "tuned"
     where = ("cns2d", "--root", folder / "data")
-    done = forked("finetune", *where, "--from", base, "--out", tuned, "--samples", 12, *QUICK, "--keep-state")
+    done = forked("finetune", *where, "--from", base, "--out", tuned, "--samples", 6, *QUICK, "--keep-state")
     assert done.returncode == 0, done.stderr
     assert "recipe finetune-tiny" in done.stderr
     assert "cns2d" in done.stdout
     assert "licence of the data: MIT" in (tuned / "README.md").read_text()
     assert json.loads((tuned / "validation.jsonl").read_text())["step"] == 3
-    longer = (*where, "--from", base, "--out", tuned, "--samples", 16, *QUICK, "--set", "schedule.epochs=4")
+    longer = (*where, "--from", base, "--out", tuned, "--samples", 8, *QUICK, "--set", "schedule.epochs=4")
     done = forked("finetune", *longer, "--allow", "schedule", "--trace", folder / "trace")
     assert done.returncode == 0, done.stderr
     assert "goes on at step 3 with another schedule (epochs 3 -> 4)" in done.stderr
