@@ -37,7 +37,7 @@ from ingest.inferring.means import doubt_of_statistic
 from ingest.inferring.padding import filled_up
 from ingest.inspecting.folder_contents import FolderContents
 from ingest.inspecting.unreadable_files import MANY_OPENED
-from ingest.layout import TIME, split_channel
+from ingest.layout import TIME, split_channel, swept_axis
 from ingest.source import find
 from shards.counted import counted
 from shards.program.console import printable
@@ -259,7 +259,10 @@ class DraftText:
             # With t, a build compares the values in all files.
             in_each = self.folder is not None and self.folder.kind == "states" and TIME not in field.layout
             said = "  # CHECK: with another layout above, another one here" if self.layout.is_open else ""
-            yield line("layout", " ".join((TIME, *field.layout) if in_each else field.layout)) + said
+            # Axes n1, n2 of a sweep mean nothing without those of the layout, which a person must decide.
+            comment = "# " if self.layout.is_open and any(map(swept_axis, field.layout)) else ""
+            words = (TIME, *field.layout) if in_each else field.layout
+            yield comment + line("layout", " ".join(words)) + said
         elif field.layout != self.layout.words:
             # The layout is a comment if a person must decide it.
             comment = "# " if self.layout.is_open else ""

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.drafting.draft import draft
@@ -78,6 +78,7 @@ def write(
     st.dictionaries(NAMES, VALUES, max_size=5),
     st.one_of(st.just([]), st.lists(NAMES, min_size=5, max_size=5)),
 )
+@example(arrays={"x": (2,), "u": (2, 2), "y": (2, 2, 2, 3)}, attributes={}, labels=[])
 def test_a_draft_of_a_random_tree_is_valid_or_refused_in_one_line(arrays, attributes, labels):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "file.h5"
