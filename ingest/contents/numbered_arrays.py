@@ -207,8 +207,13 @@ def attributes_of_time(arrays: ArrayFile, path: str) -> list[str]:
     except SourceError:
         return []
     names = [name for name, value in held.items() if TIME_NAME.fullmatch(name) and _is_number(value, name)]
-    # `step` and `frame` count: a time in units of physics comes first.
-    return sorted(names, key=lambda name: (not name.lower().endswith(("time", "t")), name))
+    return sorted(names, key=_rank_of_time)
+
+
+def _rank_of_time(name: str) -> tuple[bool, bool, bool, str]:
+    """Sorts `time` before `t`, and that before `T`, which may be a temperature; counters come last."""
+    lower = name.lower()
+    return not lower.endswith(("time", "t")), not lower.endswith("time"), name.isupper(), name
 
 
 def _is_number(value: object, name: str) -> bool:
