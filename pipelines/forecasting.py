@@ -83,7 +83,7 @@ def forecast(
     does not fit the window, or a field becomes infinite or not a number: the file then has the steps before.
     """
     # Checked before the model is loaded: a large one takes minutes.
-    _require_suffixes(out, gif)
+    _require_outputs(out, gif)
     model = load(checkpoint, trend_share)
     begin = _start_window(start, model)
     frames = _frames(_bounded(model, change), begin.window, steps, ensemble)
@@ -128,7 +128,8 @@ def _metadata(
     )
 
 
-def _require_suffixes(out: Path, gif: Path | None) -> None:
+def _require_outputs(out: Path, gif: Path | None) -> None:
+    """Raises an error if a file has another suffix, or cannot be written."""
     suffix_of(out)
     if gif is not None and gif.suffix != ".gif":
         raise SettingsError(f"{gif}: found {gif.suffix or 'no suffix'}; expected .gif")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -12,10 +12,11 @@ from itertools import chain
 import numpy as np
 
 from ingest.contents.axis_names import DATE_NAME, TIME_NAME
-from ingest.formats.arrays import ArrayFile
+from ingest.formats.arrays import ArrayFile, readable_attributes, readable_dimensions
 from ingest.formats.dates import date_of
 from ingest.formats.natural_sort import Key, natural
 from ingest.formats.number_words import number_in_words
+from ingest.formats.packing import Attribute
 from ingest.name_numbers import SIGN
 from shards.errors import SourceError
 
@@ -159,7 +160,7 @@ def _is_states(arrays: ArrayFile, series: NumberedArrays, names: set[str]) -> bo
 
 def _is_states_by_name(arrays: ArrayFile, series: NumberedArrays, word: str) -> bool:
     """Whether arrays are states by their names: `field/3D/10`, `u_0000`, but not `s0` to `s5`."""
-    dimensions = _dimensions(arrays, series.first)
+    dimensions = readable_dimensions(arrays, series.first)
     if any(TIME_NAME.fullmatch(name.rpartition("/")[2]) for name in dimensions):
         return False
     if not word or STEP_WORD.fullmatch(word):
@@ -189,23 +190,17 @@ def time_attribute(arrays: ArrayFile, path: str) -> str:
 
     Only a number or a date counts, not a list.
     """
-    numbers = attributes_of_time(arrays, path)
-    if numbers:
-        return numbers[0]
-    try:
-        held = arrays.attributes(path)
-    except SourceError:
-        return ""
+    held = readable_attributes(arrays, path)
     dates = [name for name, value in held.items() if DATE_NAME.fullmatch(name) and date_of(value) is not None]
-    return min(dates, default="")
+    return next(iter((*_numbers_of_time(held), *sorted(dates))), "")
 
 
 def attributes_of_time(arrays: ArrayFile, path: str) -> list[str]:
     """The attributes that are one number and called as times are, the likeliest first."""
-    try:
-        held = arrays.attributes(path)
-    except SourceError:
-        return []
+    return _numbers_of_time(readable_attributes(arrays, path))
+
+
+def _numbers_of_time(held: Mapping[str, Attribute]) -> list[str]:
     names = [name for name, value in held.items() if TIME_NAME.fullmatch(name) and _is_number(value, name)]
     return sorted(names, key=_rank_of_time)
 
@@ -227,12 +222,5 @@ def _lengths(arrays: ArrayFile, name: str) -> tuple[int, ...]:
     """The lengths of the axes of an array that are longer than 1; none if it cannot be read."""
     try:
         return tuple(length for length in arrays.array(name).shape if length > 1)
-    except SourceError:
-        return ()
-
-
-def _dimensions(arrays: ArrayFile, name: str) -> tuple[str, ...]:
-    try:
-        return arrays.dimensions(name)
     except SourceError:
         return ()

@@ -17,9 +17,10 @@ from ingest.drafting.side_numbers import SideNumber
 from ingest.drafting.stated_values import most_central, position_in_cell
 from ingest.drafting.table import DECIDE_SIDES, FileLines, inline_table, line
 from ingest.fields.numbers_at import find_arrays
-from ingest.formats.arrays import whole
+from ingest.formats.arrays import readable_attributes, whole
 from ingest.formats.run_files import RunFiles
 from ingest.inferring.ghost_cells import GhostCells
+from ingest.inferring.inferred_layout import PlacedArray
 from ingest.inferring.mesh_order import meshgrid
 from ingest.inferring.periodicity import EndComparison, axis_ends
 from ingest.inferring.stated_ends import Held, numbers_of_grid, stated_ends
@@ -222,13 +223,10 @@ class AxisLines(FileLines):
 
     def _by_spacing(self, axis: str) -> str:
         """The lower and upper end from offset and spacing of an openPMD mesh, in SI units."""
-        array = most_central(self.arrays, self.layout.variable).array
+        array = self._model.array
         held: dict[str, Any] = {}
         for path in (array.path.rpartition("/")[0], array.path):
-            try:
-                held |= self.arrays.attributes(path)
-            except SourceError:
-                continue
+            held |= readable_attributes(self.arrays, path)
         spacing = np.asarray(held.get("gridSpacing", ())).reshape(-1)
         number = self.layout.axes.index(axis)
         if spacing.dtype.kind not in "iuf" or len(spacing) != len(self.layout.axes):
@@ -249,6 +247,11 @@ class AxisLines(FileLines):
             return ""
         rule = inline_table(axis, {"lower": lower, "upper": upper, "unit": "m"})
         return f"{rule}  # CHECK: gridSpacing and gridGlobalOffset, in m"
+
+    @cached_property
+    def _model(self) -> PlacedArray:
+        """The field from which the grid is taken."""
+        return most_central(self.arrays, self.layout.variable)
 
     @cached_property
     def _ends(self) -> dict[str, EndComparison]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from ingest.contents.axis_names import TIME_NAME, unit_in_name
 from ingest.contents.axis_names import TIME_UNITS as TIMES_IN_NAMES
@@ -60,8 +61,7 @@ class StateTimes(FileLines):
             return self._time_of_files()
         if time is not None and time.pattern:
             return time.stored, f"one time per frame{_in_unit(time.unit)}"
-        array = next(each.array for each in self.layout.variable if each.array.pattern)
-        group = self._group
+        array, group = self._numbered, self._group
         place = time_in_group(self.arrays, self._first_of(group) if group else array.path)
         if place:
             name = place.partition("@")[2]
@@ -84,22 +84,24 @@ class StateTimes(FileLines):
     def moments(self, places: Sequence[str]) -> Iterator[tuple[str, dict[str, float]]]:
         """Yields the name of each of the first states, and the number at each of those places that it has."""
         if not self._are_in_files:
-            array = next(each.array for each in self.layout.variable if each.array.pattern)
-            for step in list(steps_in(self.arrays.names(), array.pattern).values())[:MANY_STATES]:
-                yield (
-                    f"step {step}",
-                    _numbers(self.arrays, {each: each.replace(HOLE, step) for each in places}),
-                )
+            steps = steps_in(self.arrays.names(), self._numbered.pattern).values()
+            for step in islice(steps, MANY_STATES):
+                places_of_step = {each: each.replace(HOLE, step) for each in places}
+                yield f"step {step}", _numbers(self.arrays, places_of_step)
             return
         for moment in self.folder.series[:MANY_STATES] if self.folder is not None else ():
             with open_arrays(located(moment[0])) as arrays:
                 yield moment[0].name, _numbers(arrays, {each: each for each in places})
 
     @property
+    def _numbered(self) -> ArrayInfo:
+        """The first array of which a file holds one per state."""
+        return next(each.array for each in self.layout.variable if each.array.pattern)
+
+    @property
     def _group(self) -> str:
         """The group of a state of a file, with `{step}`; empty if the arrays themselves are numbered."""
-        array = next(each.array for each in self.layout.variable if each.array.pattern)
-        return NumberedArrays(array.pattern, (array.path,)).group
+        return NumberedArrays(self._numbered.pattern, (self._numbered.path,)).group
 
     @property
     def _listed(self) -> tuple[ArrayInfo, ...]:

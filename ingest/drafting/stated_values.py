@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ingest.formats.arrays import ArrayFile
+from ingest.formats.arrays import ArrayFile, readable_attributes
 from ingest.formats.packing import Attribute
 from ingest.inferring.inferred_layout import PlacedArray
-from shards.errors import SourceError
 
 # Names that NetCDF does not know; its scale_factor and add_offset are applied.
 _FACTOR = re.compile(
@@ -26,10 +25,10 @@ def doubts_of_attributes(
 ) -> Iterator[str]:
     """Yields what the attributes of the arrays of a field say of its values; `model` has the positions."""
     for path in dict.fromkeys(part.array.path for part in parts):
-        held = _attributes(arrays, path)
+        held = readable_attributes(arrays, path)
         for name, number in _factors_and_offsets(held):
             yield f"its attribute {name} = {number:g} is not applied"
-        own, others = position_in_cell(held), position_in_cell(_attributes(arrays, model.array.path))
+        own, others = position_in_cell(held), position_in_cell(readable_attributes(arrays, model.array.path))
         if own and others and own != others:
             yield f"{path} lies at {_listed(own)} of a cell, and {model.array.path} at {_listed(others)}"
 
@@ -38,7 +37,8 @@ def most_central(arrays: ArrayFile, fields: Iterable[PlacedArray]) -> PlacedArra
     """The field that lies nearest to the centres of the cells; the first, where no field says where."""
 
     def distance(each: PlacedArray) -> float:
-        return sum(abs(place - 0.5) for place in position_in_cell(_attributes(arrays, each.array.path)))
+        position = position_in_cell(readable_attributes(arrays, each.array.path))
+        return sum(abs(place - 0.5) for place in position)
 
     return min(fields, key=distance)
 
@@ -47,14 +47,6 @@ def position_in_cell(held: dict[str, Attribute]) -> tuple[float, ...]:
     """Where in a cell the values of an array lie, 0 to 1 per axis, as openPMD states it; empty if nowhere."""
     position = np.asarray(held.get("position", ())).reshape(-1)
     return tuple(position.tolist()) if position.dtype.kind in "iuf" else ()
-
-
-def _attributes(arrays: ArrayFile, path: str) -> dict[str, Attribute]:
-    try:
-        return arrays.attributes(path)
-    except SourceError:
-        # The list of arrays says what is wrong with this one.
-        return {}
 
 
 def _factors_and_offsets(held: dict[str, Attribute]) -> Iterator[tuple[str, float]]:

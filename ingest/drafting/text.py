@@ -239,7 +239,7 @@ class DraftText:
         doubts += [doubt_of_statistic(field.stored)] if at_rest or field.constant else []
         doubts += [self._absent[path] for path in field.stored if path in self._absent]
         parts = [each for path in field.stored if (each := self._part(path)) is not None]
-        doubts += doubts_of_attributes(self.arrays, parts, most_central(self.arrays, self.layout.variable))
+        doubts += doubts_of_attributes(self.arrays, parts, self._model)
         arrays = dict.fromkeys(split_channel(path)[0] for path in field.stored)
         doubts += [self._filled[path] for path in arrays if path in self._filled]
         return "; ".join(filter(None, doubts))
@@ -282,6 +282,11 @@ class DraftText:
     @cached_property
     def _placed(self) -> dict[str, PlacedArray]:
         return {each.array.stored: each for each in self.layout.fields}
+
+    @cached_property
+    def _model(self) -> PlacedArray:
+        """The field with which positions in a cell are compared."""
+        return most_central(self.arrays, self.layout.variable)
 
     @cached_property
     def _absent(self) -> dict[str, str]:

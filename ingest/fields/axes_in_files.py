@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ingest.formats.arrays import AttributedArrays
+from ingest.formats.arrays import AttributedArrays, readable_dimensions
 from ingest.layout import split_channel
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
@@ -31,7 +31,7 @@ def require_order(arrays: AttributedArrays, path: str, words: Sequence[str], axe
     if names_parts(path) or "*" in path:
         return
     wanted = [word for word in words if word in axes]
-    dimensions = [name.rpartition("/")[2] for name in _dimensions(arrays, path)]
+    dimensions = [name.rpartition("/")[2] for name in readable_dimensions(arrays, path)]
     found = [name for name in dimensions if name in axes]
     if sorted(found) == sorted(wanted) and found != wanted:
         raise SourceError(
@@ -39,11 +39,3 @@ def require_order(arrays: AttributedArrays, path: str, words: Sequence[str], axe
             f"{', '.join(wanted)} in this order, as the layout says; correct it, or write a recipe "
             "for such files alone"
         )
-
-
-def _dimensions(arrays: AttributedArrays, path: str) -> tuple[str, ...]:
-    try:
-        return arrays.dimensions(path)
-    except SourceError:
-        # The reader of the field says why it cannot be read.
-        return ()

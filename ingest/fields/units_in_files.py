@@ -9,12 +9,11 @@ from collections.abc import Iterator
 
 from ingest.fields.reference_dates import seconds_of
 from ingest.fields.times import time_unit_of
-from ingest.formats.arrays import AttributedArrays
+from ingest.formats.arrays import AttributedArrays, readable_attributes
 from ingest.formats.side_lists import split_list_file
 from ingest.layout import split_channel
 from ingest.name_pattern import names_parts
 from ingest.recipe import Recipe
-from shards.errors import SourceError
 
 KEYS = ("units", "unit")
 
@@ -51,10 +50,7 @@ def _unit_of(file: AttributedArrays, path: str) -> str:
     """The unit of an array, as its file states it; empty if it does not."""
     if names_parts(path) or "*" in path:
         return ""
-    try:
-        held = file.attributes(path)
-    except SourceError:
-        return ""
+    held = readable_attributes(file, path)
     return next((unit for key in KEYS if isinstance(unit := held.get(key), str)), "")
 
 

@@ -125,6 +125,25 @@ def no_array(where: str, path: str, names: Sequence[str]) -> SourceError:
     return SourceError(f"{where}: no array {path}; found {', '.join(names[:12]) or 'nothing'}")
 
 
+def readable_attributes(arrays: AttributedArrays, path: str) -> dict[str, Attribute]:
+    """The attributes at a path; none if there is nothing, or they cannot be read.
+
+    For guesses and notes: what reads the array itself says what is wrong with it.
+    """
+    try:
+        return arrays.attributes(path)
+    except SourceError:
+        return {}
+
+
+def readable_dimensions(arrays: AttributedArrays, path: str) -> tuple[str, ...]:
+    """The names of the axes at a path; none if there is no array, or it cannot be read."""
+    try:
+        return arrays.dimensions(path)
+    except SourceError:
+        return ()
+
+
 def whole(array: Array) -> npt.NDArray[np.float64]:
     """Reads a small array completely (coordinates, times, scalars); raises SourceError if it is large."""
     size = math.prod(array.shape) * 8

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ingest.formats.hdf5_errors import reading, where
 from ingest.formats.packing import Attribute
+from ingest.formats.text_lists import decoded
 from shards.errors import SourceError
 
 # Attributes by which HDF5 attaches dimension scales to datasets: references, neither names nor numbers.
@@ -44,14 +45,10 @@ def values(item: h5py.HLObject, names: Iterable[str] | None = None) -> dict[str,
         if value.dtype.kind in "biuf":
             found[name] = value if value.size > 1 else value[0]
         elif all(isinstance(each, str | bytes) for each in value):
-            words = tuple(map(_text, value))
+            words = tuple(map(decoded, value))
             found[name] = words if len(words) > 1 else words[0]
 
     return found
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def texts(item: h5py.HLObject, name: str) -> tuple[str, ...] | None:

@@ -45,8 +45,12 @@ def words_of(values: npt.NDArray[Any]) -> tuple[str, ...]:
         texts = [b"".join(letters.tolist()) for letters in np.atleast_2d(values)]
     else:
         texts = values.reshape(-1).tolist()
-    words = (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in texts)
-    return tuple(word.strip(" \0") for word in words)
+    return tuple(decoded(text).strip(" \0") for text in texts)
+
+
+def decoded(text: str | bytes) -> str:
+    """The text of a word, which a file may hold as bytes; those that are no UTF-8 become marks."""
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
 def hdf5_words(item: h5py.HLObject) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import ArrayFile, only_number, whole
+from ingest.formats.arrays import ArrayFile, only_number, readable_attributes, whole
 from ingest.inferring.halo import Halo
 from ingest.inferring.inferred_layout import InferredLayout
 from ingest.inferring.listed_halo import GHOST_NAME, MOST_GHOSTS, ListedHalo
@@ -81,11 +81,7 @@ def _numbers(arrays: ArrayFile, layout: InferredLayout) -> dict[str, float]:
         places += [each.array.path.rpartition("/")[0], each.array.path]
 
     for place in dict.fromkeys(places):
-        try:
-            held = arrays.attributes(place)
-        except SourceError:
-            continue
-        for name, value in held.items():
+        for name, value in readable_attributes(arrays, place).items():
             found.update(_entries(name.lower(), value))
 
     for scalar in layout.scalars:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.formats.arrays import ArrayFile
+from ingest.formats.arrays import ArrayFile, readable_attributes
 from ingest.inferring.halo import Halo, in_order
 from ingest.inferring.inferred_layout import InferredLayout
-from shards.errors import SourceError
 
 # Names of the number of ghost cells.
 GHOST_NAME = re.compile(
@@ -97,11 +96,7 @@ def _lists_of_axes(arrays: ArrayFile, layout: InferredLayout) -> dict[str, npt.N
     """The attributes of the first field, its group and the file that have one whole number per axis."""
     path, found = layout.variable[0].array.path, dict[str, npt.NDArray[Any]]()
     for place in (path, path.rpartition("/")[0], ""):
-        try:
-            held = arrays.attributes(place)
-        except SourceError:
-            continue
-        for name, value in held.items():
+        for name, value in readable_attributes(arrays, place).items():
             values = np.asarray(value).reshape(-1)
             if values.dtype.kind in "iu" and len(values) == len(layout.axes) > 1:
                 found.setdefault(name.lower(), values)
