@@ -34,7 +34,7 @@ def places_of_time(arrays: ArrayFile, listed: tuple[ArrayInfo, ...]) -> list[str
 
 
 def _groups_of_state(listed: tuple[ArrayInfo, ...]) -> list[str]:
-    """The groups whose attributes may say when a state is: those above its arrays, and headers."""
+    """The groups with attributes that may be the time of a state: those above its arrays, and headers."""
     groups = set(HEADER_GROUPS)
     for each in listed:
         if not each.pattern:

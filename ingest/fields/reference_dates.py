@@ -30,7 +30,7 @@ _SINCE = re.compile(
 FIRST_DATE, LAST_DATE = -62135596800, 253402300800
 # Calendars with the same days between two dates as numpy.
 OUR_CALENDARS = ("", "standard", "gregorian", "proleptic_gregorian")
-# The days of each month, in calendars whose years have equal lengths.
+# The days of each month, in calendars with years of equal length.
 _MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _LEAP_MONTHS = (31, 29, *_MONTHS[2:])
 EQUAL_YEARS = {

@@ -260,7 +260,7 @@ def _fields_of(each: PlacedArray, axes: Words) -> Iterator[DraftField]:
 
 
 def _by_directions(each: PlacedArray, names: Words, order: tuple[int, ...], rank: int) -> DraftField:
-    """The vector or the tensor in an array whose channels are called by directions."""
+    """The vector or the tensor in an array with channels that are called by directions."""
     name = _plain(each.array.name)
     stored = tuple(f"{each.array.stored}[{channel}]" for channel in order)
     doubt = f"channels {', '.join(names)}, as the file lists them"

@@ -42,7 +42,7 @@ def with_meshes(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
 
 
 def _without_third_coordinate(arrays: ArrayFile, layout: InferredLayout) -> InferredLayout:
-    """The layout of a plane without the field that says where it lies: Z, which is the same in all cells."""
+    """The layout of a plane without its third coordinate, such as Z, which is the same in all cells."""
     if not layout.lists.space:
         return layout
     letters = {letter(axis) for axis in layout.axes}
