@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Literal
 
@@ -59,13 +59,12 @@ def swept_axis(word: str) -> bool:
     return bool(re.fullmatch(f"{TRAJECTORY}[1-9]", word))
 
 
-def with_swept_axes(layout: str) -> tuple[str, ...]:
+def numbered(words: Sequence[str]) -> tuple[str, ...]:
     """The words of a layout; if n is there several times, numbered in this order.
 
-    >>> with_swept_axes("n n t x"), with_swept_axes("n t x")
+    >>> numbered(["n", "n", "t", "x"]), numbered(["n", "t", "x"])
     (('n1', 'n2', 't', 'x'), ('n', 't', 'x'))
     """
-    words = layout.split()
     if words.count(TRAJECTORY) < 2:
         return tuple(words)
     numbers = count(1)
@@ -85,7 +84,7 @@ def layouts_fault(
         fault = layout_fault(layout, axes, constant=constant, blocks=blocks)
         if fault:
             return f"{owner} {layout!r}: {fault}"
-    named = {f"{owner} {layout!r}": {*with_swept_axes(layout)} - {*axes} for owner, layout, _ in stated}
+    named = {f"{owner} {layout!r}": {*numbered(layout.split())} - {*axes} for owner, layout, _ in stated}
     swept = sorted(filter(swept_axis, set().union(*named.values())))
     expected = [f"{TRAJECTORY}{number + 1}" for number in range(len(swept))]
     if swept != expected:

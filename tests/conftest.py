@@ -13,6 +13,7 @@ from subprocess import run
 from threading import Thread
 
 import pytest
+from hypothesis import settings
 
 from ingest.building.build import build
 from ingest.building.memory import Resources
@@ -22,6 +23,11 @@ from ingest.catalogue import find_recipe
 # netCDF4, once imported, offers its filters to h5py:
 # whether one is missing would depend on the order of tests.
 os.environ.setdefault("HDF5_PLUGIN_PATH", os.devnull)
+# Tests on random examples draw the same ones each time, so that a change is judged by what it changed.
+# `--hypothesis-profile search` looks for faults with many others.
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
+settings.register_profile("search", deadline=None, max_examples=5000)
+settings.load_profile("same")
 SAMPLES = Path(__file__).parent / "samples"
 SYSTEMS = {
     "shear_flow": "well/shear_flow",

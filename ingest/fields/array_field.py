@@ -23,9 +23,9 @@ from ingest.layout import (
     SINGLE_CELL,
     TIME,
     TRAJECTORY,
+    numbered,
     split_channel,
     swept_axis,
-    with_swept_axes,
 )
 from ingest.name_pattern import names_parts
 from shards.errors import SourceError
@@ -162,7 +162,7 @@ def lay_out(
     Raises SourceError if it is absent, if it has other axes than `layout` states, or if it has no values.
     """
     path, channel = split_channel(stored)
-    words = with_swept_axes(layout)
+    words = numbered(layout.split())
     arrays = _field_arrays(file, path, words)
 
     for array in arrays:

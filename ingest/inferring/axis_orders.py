@@ -153,7 +153,8 @@ def _shown(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) 
 
 def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) -> float:
     """What is usual: numbers of dimensions, cells and components, places of time and channels."""
-    lengths = PlacedArray(array, words).lengths
+    placed = PlacedArray(array, words)
+    lengths, components = placed.lengths, placed.components
     cells = [lengths[axis] for axis in axes]
     score = len(axes) * min(cells) / max(cells) / 2 - 2.0 * sum(length < FEWEST_CELLS for length in cells)
     # Most files have two dimensions, so a third one needs more evidence.
@@ -169,9 +170,8 @@ def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) 
         score -= 1.0
     elif words[-1] == TRAJECTORY:
         score += 1.2 if is_of_matlab(array) else -0.5
-    components = [length for word, length in zip(words, array.lengths, strict=True) if word == CHANNEL]
     if components:
-        score += _usual_components(array, words, len(axes), components)
+        score += _usual_components(placed, axes)
     if words[:3] == CHANNEL_FIRST:
         score -= 0.3
     elif words[:2] == (CHANNEL, TIME):
@@ -185,13 +185,14 @@ def _usual(array: ArrayInfo, words: Words, axes: Words, lists: CoordinateLists) 
     return score
 
 
-def _usual_components(array: ArrayInfo, words: Words, axes: int, components: list[int]) -> float:
+def _usual_components(placed: PlacedArray, axes: Words) -> float:
     """The score for the numbers of components: few are usual, many only in an array of several fields."""
+    array, words, components = placed.array, placed.words, placed.components
     if len(components) == 2:
-        return 1.0 if set(components) == {axes} else -5.0
+        return 1.0 if placed.may_be_tensor(axes) else -5.0
     if components[0] <= MOST_COMPONENTS or components[0] == len(array.channels):
         return 1.0
-    is_stacked = is_stack(array) and axes > 1 and words[words.index(CHANNEL) - 1] == TIME
+    is_stacked = is_stack(array) and len(axes) > 1 and words[words.index(CHANNEL) - 1] == TIME
     if not is_stacked or components[0] > MOST_CHANNELS:
         return -5.0
     # An array in a file of numpy has no name but `data`: its many channels may as well be frames.

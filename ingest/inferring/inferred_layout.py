@@ -60,8 +60,17 @@ class PlacedArray:
     is_no_mask: bool = False
 
     @property
+    def components(self) -> tuple[int, ...]:
+        """The lengths of the axes of components: none of a scalar, one of a vector, two of a tensor."""
+        return tuple(length for word, length in self._lengths if word == CHANNEL)
+
+    @property
     def channels(self) -> int:
-        return math.prod(length for word, length in self._lengths if word == CHANNEL)
+        return math.prod(self.components)
+
+    def may_be_tensor(self, axes: Words) -> bool:
+        """Whether its two axes of components, if it has two, are those of a tensor along these axes."""
+        return len(self.components) < 2 or set(self.components) == {len(axes)}
 
     @property
     def constant(self) -> bool:

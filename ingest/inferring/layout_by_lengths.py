@@ -195,11 +195,10 @@ def _fit(array: ArrayInfo, order: AxisOrder, lengths: Lengths) -> Words:
             continue
         if array.pattern and fit[0] != TIME:
             continue
-        pairs = tuple(zip(fit, array.lengths, strict=True))
-        components = {length for word, length in pairs if word == CHANNEL}
-        if fit.count(CHANNEL) == 2 and components != {len(order.axes)}:
-            # Two axes of components are those of a tensor: B [3, x, y, z] has no 3 by x.
+        if not PlacedArray(array, fit).may_be_tensor(order.axes):
+            # B [3, x, y, z] has no 3 by x components.
             continue
+        pairs = zip(fit, array.lengths, strict=True)
         if all(word == CHANNEL or {SINGLE_CELL: 1, **lengths}[word] == length for word, length in pairs):
             return fit
 

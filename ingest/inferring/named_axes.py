@@ -10,7 +10,7 @@ from ingest.contents.axis_names import LEAD_NAME, Role, role
 from ingest.contents.listing import ArrayInfo
 from ingest.contents.numbered_arrays import HOLE
 from ingest.inferring.inferred_layout import Words, is_trajectory
-from ingest.layout import CHANNEL, TIME, TRAJECTORY, swept_axis
+from ingest.layout import CHANNEL, TIME, TRAJECTORY, numbered, swept_axis
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class NamedAxes:
         """The dimensions of trajectories."""
         pairs = zip(self.words, self.dimensions, strict=True)
         return tuple(dimension for word, dimension in pairs if word == TRAJECTORY)
+
+    @property
+    def has_runs_of_one_name(self) -> bool:
+        """Whether two dimensions of trajectories have the same name, which tells no axes apart."""
+        return len(set(self.runs)) < len(self.runs)
 
 
 def all_named(usable: list[ArrayInfo], coordinates: dict[str, ArrayInfo]) -> list[NamedAxes]:
@@ -109,14 +114,15 @@ def coordinate_of(dimension: str, path: str, coordinates: dict[str, ArrayInfo]) 
 
 def swept_axes(named: list[NamedAxes]) -> dict[str, str]:
     """The dimensions of several axes of trajectories, as n1, n2, ... in the order of the file."""
-    timed = (each.runs for each in named if TIME in each.words)
-    # A name that an array has twice tells no axes apart.
-    most = max((runs for runs in timed if len(set(runs)) == len(runs)), key=len, default=())
+    timed = (each.runs for each in named if TIME in each.words and not each.has_runs_of_one_name)
+    most = max(timed, key=len, default=())
     return {dimension: f"{TRAJECTORY}{k + 1}" for k, dimension in enumerate(most)} if len(most) > 1 else {}
 
 
 def with_swept_axes(each: NamedAxes, swept: dict[str, str]) -> NamedAxes:
-    """The same array with the names of several axes of trajectories."""
+    """The same array with the names of several axes of trajectories: by their place if two have one name."""
+    if each.has_runs_of_one_name:
+        return replace(each, words=numbered(each.words))
     pairs = zip(each.words, each.dimensions, strict=True)
     return replace(
         each, words=tuple(swept.get(name, word) if word == TRAJECTORY else word for word, name in pairs)

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ingest.contents.listing import ArrayInfo
 from ingest.inferring.axis_orders import AxisOrder
-from ingest.inferring.inferred_layout import CoordinateLists, Lengths, PlacedArray, Words, is_trajectory
-from ingest.layout import CHANNEL, TIME, TRAJECTORY
+from ingest.inferring.inferred_layout import CoordinateLists, Lengths, PlacedArray, is_trajectory
+from ingest.layout import CHANNEL, TIME, TRAJECTORY, numbered
 
 
 def with_channels_for_runs(
@@ -23,14 +23,13 @@ def with_channels_for_runs(
         return None
     shapes = {each.lengths for each in others}
     known = {each.values[0] for each in lists.parameters} | {_frames(array, order)}
+    unnumbered = [TRAJECTORY if is_trajectory(word) else word for word in order.words]
     for place, (word, length) in enumerate(zip(order.words, array.lengths, strict=True)):
-        if (
-            is_trajectory(word)
-            and length not in known
-            and not shapes.isdisjoint(_lacking(array, order, place))
-        ):
-            words = (*order.words[:place], CHANNEL, *order.words[place + 1 :])
-            return replace(order, words=_numbered(words))
+        if not is_trajectory(word) or length in known or shapes.isdisjoint(_lacking(array, order, place)):
+            continue
+        words = numbered([*unnumbered[:place], CHANNEL, *unnumbered[place + 1 :]])
+        if PlacedArray(array, words).may_be_tensor(order.axes):
+            return replace(order, words=words)
     return None
 
 
@@ -50,11 +49,3 @@ def are_named(array: ArrayInfo, order: AxisOrder) -> bool:
 def _frames(array: ArrayInfo, order: AxisOrder) -> int:
     lengths: Lengths = PlacedArray(array, order.words).lengths
     return lengths[TIME]
-
-
-def _numbered(words: Words) -> Words:
-    """The words with the axes of trajectories that are left as n, or n1, n2, ..."""
-    left = [word for word in words if is_trajectory(word)]
-    names = [TRAJECTORY] if len(left) == 1 else [f"{TRAJECTORY}{number + 1}" for number in range(len(left))]
-    renamed = dict(zip(left, names, strict=True))
-    return tuple(renamed.get(word, word) for word in words)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -22,7 +22,6 @@ def waves() -> np.ndarray:
     return np.stack([np.sin(x + 0.5 * y), np.cos(x * y)]).astype("f4")
 
 
-@settings(max_examples=60, deadline=None)
 @given(values=ARRAYS, codec=st.sampled_from(CODECS))
 def test_what_is_decoded_has_the_bits_that_were_encoded(values, codec):
     native = values.astype(values.dtype.newbyteorder("="))

@@ -5,7 +5,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.json_text import dump, parse
@@ -111,7 +111,6 @@ def test_cells_that_are_not_a_number_do_not_count():
     assert (second.count, second.mean, second.change_count) == (1, 4.0, 0)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     frames=st.lists(
         st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3), min_size=1, max_size=12

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -61,7 +61,6 @@ def test_stored_frames_are_divided_by_two_to_the_k_of_their_channel(frames):
     assert statistics.moments[0].mean == pytest.approx(frames[:, 0].mean(dtype="f8"), rel=1e-14)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     values=st.sampled_from(["f4", "f8"]).flatmap(
         lambda dtype: hnp.arrays(

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.drafting.draft import draft
@@ -72,12 +72,13 @@ def write(
             file.attrs[name] = value
 
 
-@settings(max_examples=90, deadline=None)
 @given(
     st.dictionaries(PATHS, SHAPES, min_size=1, max_size=8),
     st.dictionaries(NAMES, VALUES, max_size=5),
     st.one_of(st.just([]), st.lists(NAMES, min_size=5, max_size=5)),
 )
+@example(arrays={"t": (1, 3), "time": (3, 2), "x": (1, 2, 3, 2)}, attributes={}, labels=[])
+@example(arrays={"x": (1, 2, 2, 2)}, attributes={}, labels=["nu", "nu", "x", "t", "x"])
 @example(arrays={"x": (2,), "u": (2, 2), "y": (2, 2, 2, 3)}, attributes={}, labels=[])
 def test_a_draft_of_a_random_tree_is_valid_or_refused_in_one_line(arrays, attributes, labels):
     with TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import model_validator
 
@@ -69,7 +69,6 @@ def path(tmp_path):
     return path
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_tables_survive_their_toml(tables):
     assert tomllib.loads(dump_toml(tables)) == tables

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import groupby
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.errors import MismatchError
@@ -165,7 +165,6 @@ def starts_of(task, count, seed=5):
     return [window for number in range(count) for window in plan.micro_batch(number).windows]
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     frames=st.lists(st.integers(1, 40), min_size=1, max_size=6),
     block=st.integers(1, 12),

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.errors import MismatchError
@@ -18,7 +18,6 @@ def test_ranks_that_do_not_fill_their_groups_are_refused():
         Rank(0, 6, 4)
 
 
-@settings(max_examples=30)
 @given(ranks=st.sampled_from([1, 2, 3, 6]), groups=st.sampled_from([1, 2, 3]))
 def test_ranks_of_a_group_slice_a_micro_batch_without_loss_or_repeat(ranks, groups):
     windows = tuple(range(6))
@@ -32,7 +31,6 @@ def test_an_uneven_slice_is_refused_with_the_cure():
         Rank(0, 4, 2).slice((1, 2, 3), "flow")
 
 
-@settings(max_examples=60)
 @given(
     costs=st.lists(st.floats(1, 50), min_size=12, max_size=12), groups=st.sampled_from([1, 2, 3, 4, 6, 12])
 )

@@ -70,7 +70,7 @@ def test_the_ledger_is_the_same_for_any_ranks_and_groups(order):
         assert digest([line for step in range(8) for line in lines(run, step, ranks, groups)]) == expected
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     order=st.sampled_from(ORDERS),
     seed=st.integers(0, 2**32),
