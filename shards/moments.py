@@ -10,7 +10,7 @@ row.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -105,21 +105,22 @@ def _of_channels(values: Frames, before: Frames | None) -> list[list[Moments]]:
     """The moments of values [T, C, N] without NaN: those of blocks of cells, merged by Chan's formula."""
     cells = values.shape[2]
     blocks = [slice(start, min(start + BLOCK, cells)) for start in range(0, cells, BLOCK)]
-    lowest, highest, sums, squares, changes = _of_blocks(values, before, blocks)
+    of_blocks = _sums_of_blocks(values, before, blocks)
     counts = np.array([block.stop - block.start for block in blocks], np.float64).reshape(-1, 1, 1)
-    shifts = sums / counts
-    squares = np.maximum(squares - sums * shifts, 0)
+    shifts = of_blocks.sums / counts
+    squares = np.maximum(of_blocks.squares - of_blocks.sums * shifts, 0)
     squares[np.isnan(squares)] = math.inf
     means = np.moveaxis(values[:, :, ::BLOCK], 2, 0) + shifts
     whole_means = _total(counts * means) / cells
     whole_squares = _total(squares) + _total(counts * np.square(means - whole_means))
-    columns = (whole_means, whole_squares, lowest.min(axis=0), highest.max(axis=0), _total(changes))
+    lowest, highest = of_blocks.lowest.min(axis=0), of_blocks.highest.max(axis=0)
+    columns = (whole_means, whole_squares, lowest, highest, _total(of_blocks.changes))
     found = []
-    for frame, rows in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+    for frame, channels in enumerate(np.stack(columns, axis=-1).tolist()):
         change_count = cells if frame or before is not None else 0
         of_channels = []
-        for mean, square, low, high, change in zip(*rows, strict=True):
-            of_channels.append(Moments(cells, mean, square, low, high, change_count, change))
+        for mean, squares_of_all, low, high, change in channels:
+            of_channels.append(Moments(cells, mean, squares_of_all, low, high, change_count, change))
         found.append(of_channels)
     return found
 
@@ -129,11 +130,23 @@ def _total(of_blocks: Frames) -> Frames:
     return reduce(np.add, of_blocks)
 
 
-def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tuple[Frames, ...]:
-    """Lowest, highest, sum, sum of squares, sum of squared changes, each [blocks, T, C].
+@dataclass(frozen=True, eq=False)
+class _BlockSums:
+    """Sums over the cells of each block, each [blocks, T, C]; `changes` are the squares of the changes.
 
-    The first value of a block is subtracted before the sums, so that no digits are lost to a large mean.
+    The first value of a block is subtracted before `sums` and `squares`, so that no digits are lost to a
+    large mean.
     """
+
+    lowest: Frames
+    highest: Frames
+    sums: Frames
+    squares: Frames
+    changes: Frames
+
+
+def _sums_of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> _BlockSums:
+    """The sums over these blocks of cells of values [T, C, N]."""
     frames, channels, _ = values.shape
     lowest, highest = (np.empty((len(blocks), frames, channels), values.dtype) for _ in range(2))
     sums, squares, changes = (np.zeros((len(blocks), frames, channels)) for _ in range(3))
@@ -156,7 +169,7 @@ def _of_blocks(values: Frames, before: Frames | None, blocks: list[slice]) -> tu
             np.vecdot(rest, rest, out=squares[number, frame])
             exact, earlier = earlier, exact
 
-    return lowest, highest, sums, squares, changes
+    return _BlockSums(lowest, highest, sums, squares, changes)
 
 
 def _of_numbers(values: Frames, before: Frames | None) -> Moments:

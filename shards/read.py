@@ -12,6 +12,7 @@ import mmap
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from math import prod
 from pathlib import Path
@@ -43,6 +44,15 @@ from shards.trajectory_document import TrajectoryDocument
 KEPT_INDICES = 1024
 
 
+@dataclass(frozen=True, eq=False)
+class _ShardIndex:
+    """The parsed index of an identified shard: what `Shard` takes besides the bytes."""
+
+    ranges: npt.NDArray[np.uint64]
+    proven: bytearray | None
+    even: int
+
+
 class Dataset:
     """A built dataset: its card, its index, its frames. Raises ShardError if it is absent or damaged.
 
@@ -66,7 +76,7 @@ class Dataset:
         # are checked. Kept for all shards: identifying one again would read more than a window needs.
         self._proven: dict[tuple[str, int, int | None], bytearray] = {}
         self._map = lru_cache(maxsize=self.files.maps)(self._map_file)
-        self._ranges = lru_cache(maxsize=KEPT_INDICES)(self._read_ranges)
+        self._index_of = lru_cache(maxsize=KEPT_INDICES)(self._read_index)
 
     def __reduce__(self) -> tuple[Callable[[], Dataset], tuple[()]]:
         # An unpickled copy opens and maps the files in its own process.
@@ -194,9 +204,9 @@ class Dataset:
 
     def _shard(self, entry: Entry, segment: Segment) -> Shard:
         try:
-            ranges, proven, even = self._ranges(segment, self.slots(entry))
-            data = self.bytes_of(segment.fields)
-            return Shard(data, ranges, self.card.codec, self.card.checked_chunks, proven, even)
+            index = self._index_of(segment, self.slots(entry))
+            data, card = self.bytes_of(segment.fields), self.card
+            return Shard(data, index.ranges, card.codec, card.checked_chunks, index.proven, index.even)
         except ShardError as error:
             raise self._fault(entry, segment, segment.first, error) from error
 
@@ -216,12 +226,9 @@ class Dataset:
         except ShardError as error:
             raise ShardError(f"{self.files.where(member.path)}: {error}; {self._cure(member)}") from error
 
-    def _read_ranges(
-        self, segment: Segment, slots: int
-    ) -> tuple[npt.NDArray[np.uint64], bytearray | None, int]:
-        """The index of a shard; a byte per chunk, 1 if checked; the number of raw frames without gaps.
+    def _read_index(self, segment: Segment, slots: int) -> _ShardIndex:
+        """The index of a shard; raises ShardError for another shard than the index of the dataset says.
 
-        Raises ShardError for another shard than the index says.
         Before format 2 chunks have no checksums: then all bytes are read and checked the first time.
         """
         member = segment.fields
@@ -234,7 +241,8 @@ class Dataset:
             elif checksum_of_chunks(data, ranges) != segment.chunks_crc32c:
                 raise ShardError("the checksums of its chunks differ from the index, it is another file")
             self._proven[place] = bytearray(slots)
-        return ranges, None if self.verify_reads else self._proven[place], self._even_frames(ranges)
+        proven = None if self.verify_reads else self._proven[place]
+        return _ShardIndex(ranges, proven, self._even_frames(ranges))
 
     def _even_frames(self, ranges: npt.NDArray[np.uint64]) -> int:
         """The number of `raw` frames at the start of a shard that are whole chunks without gaps."""

@@ -75,15 +75,21 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _WrittenBlocks:
-    """Blocks that were appended to a file: length, checksum, and the checksum of their chunks' checksums."""
+    """Blocks that were appended to a file: their range, and the checksum of their chunks' checksums."""
 
-    length: int
-    crc32c: int
+    range: FileRange
     chunks_crc32c: int
 
+    def segment(self, first: int, frames: int, *, checked_chunks: bool) -> Segment:
+        """These blocks as the shard of so many frames."""
+        return Segment(first, frames, self.range, self.chunks_crc32c if checked_chunks else None)
 
-def _append(file: BinaryIO, blocks: Blocks) -> _WrittenBlocks:
-    """Appends the blocks to a file; the blocks of a shard are its chunks and, as the last, its index."""
+
+def _append(file: BinaryIO, path: str, blocks: Blocks) -> _WrittenBlocks:
+    """Appends the blocks to the file with this path in the dataset.
+
+    The blocks of a shard are its chunks and, as the last, its index.
+    """
     begin, sent = file.tell(), 0
     length = crc = ends_crc = chunks_crc = 0
     for block in blocks:
@@ -95,7 +101,7 @@ def _append(file: BinaryIO, blocks: Blocks) -> _WrittenBlocks:
         if length - sent >= WRITEBACK_BYTES:
             send_to_disk(file, begin + sent, length - sent)
             sent = length
-    return _WrittenBlocks(length, crc, chunks_crc)
+    return _WrittenBlocks(FileRange(path, begin, length, crc), chunks_crc)
 
 
 @dataclass
@@ -150,16 +156,17 @@ class _Group:
     records: list[FileRecord] = field(default_factory=list)
 
     def write(self, path: str, blocks: Blocks) -> FileRange:
-        return self.write_shard(path, blocks)[0]
+        return self.write_shard(path, blocks).range
 
-    def write_shard(self, path: str, blocks: Blocks) -> tuple[FileRange, int]:
-        """Writes a file; returns its range, and the checksum of the checksums of its chunks."""
+    def write_shard(self, path: str, blocks: Blocks) -> _WrittenBlocks:
+        """Writes a file."""
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("xb") as file:
-            written = _append(file, blocks)
-        self.records.append(FileRecord(f"{self.name}/{path}", written.length, written.crc32c))
-        return FileRange(f"{self.name}/{path}", 0, written.length, written.crc32c), written.chunks_crc32c
+            written = _append(file, f"{self.name}/{path}", blocks)
+        whole = written.range
+        self.records.append(FileRecord(whole.path, whole.length, whole.crc32c))
+        return written
 
 
 def _write_group(group: _Group, encoded: EncodedTrajectory, grid: Grid) -> Entry:
@@ -169,8 +176,8 @@ def _write_group(group: _Group, encoded: EncodedTrajectory, grid: Grid) -> Entry
     segments, first = [], 0
 
     for number, (frames, blocks) in enumerate(encoded.segments):
-        fields, chunks_crc32c = group.write_shard(f"fields/c/{number}/0{space}", blocks)
-        segments.append(_segment(document, first, frames, fields, chunks_crc32c))
+        shard = group.write_shard(f"fields/c/{number}/0{space}", blocks)
+        segments.append(shard.segment(first, frames, checked_chunks=document.checked_chunks))
         first += frames
 
     boundary = group.write(f"boundary/c{space}", [encoded.boundary])
@@ -191,10 +198,14 @@ def _write_group(group: _Group, encoded: EncodedTrajectory, grid: Grid) -> Entry
     )
 
 
-def _segment(
-    document: TrajectoryDocument, first: int, frames: int, fields: FileRange, chunks_crc32c: int
-) -> Segment:
-    return Segment(first, frames, fields, chunks_crc32c if document.checked_chunks else None)
+@dataclass(frozen=True)
+class _TarSample:
+    """The members of a sample that an index needs."""
+
+    segment: Segment
+    boundary: FileRange
+    static: FileRange | None
+    document: FileRange
 
 
 class TarPart:
@@ -227,37 +238,47 @@ class TarPart:
     def _add(self, encoded: EncodedTrajectory) -> Entry:
         """Writes a sample per segment; the index points to mask, constants and document of the first one."""
         trajectory = encoded.document.trajectory
-        segments: list[Segment] = []
-        members: list[tuple[FileRange, FileRange | None, FileRange]] = []
+        samples: list[_TarSample] = []
         first = 0
         for number, (frames, blocks) in enumerate(encoded.segments):
-            sample = trajectory.key if number == 0 else f"{trajectory.key}_{number:03d}"
+            name = trajectory.key if number == 0 else f"{trajectory.key}_{number:03d}"
             document = replace(encoded.document, first=first, frames=frames)
-            fields, chunks_crc32c = self._write_shard(f"{sample}.fields.shard", blocks)
-            segments.append(_segment(document, first, frames, fields, chunks_crc32c))
-            boundary = self._write(f"{sample}.boundary.shard", [encoded.boundary])
-            static = None
-            if encoded.static is not None:
-                static = self._write(f"{sample}.static.shard", [encoded.static])
-            self._write(f"{sample}.grid.json", [self.grid])
-            described = self._write(f"{sample}.json", [dump(TrajectoryDocument, document).encode()])
-            members.append((boundary, static, described))
+            samples.append(self._write_sample(name, document, blocks, encoded))
             first += frames
 
-        return Entry(trajectory.key, trajectory.split, trajectory.frames, tuple(segments), *members[0])
+        return Entry(
+            trajectory.key,
+            trajectory.split,
+            trajectory.frames,
+            tuple(sample.segment for sample in samples),
+            samples[0].boundary,
+            samples[0].static,
+            samples[0].document,
+        )
+
+    def _write_sample(
+        self, name: str, document: TrajectoryDocument, blocks: Blocks, encoded: EncodedTrajectory
+    ) -> _TarSample:
+        """Writes the members of a sample; `document` describes the frames in these blocks."""
+        shard = self._write_shard(f"{name}.fields.shard", blocks)
+        boundary = self._write(f"{name}.boundary.shard", [encoded.boundary])
+        static = None
+        if encoded.static is not None:
+            static = self._write(f"{name}.static.shard", [encoded.static])
+        self._write(f"{name}.grid.json", [self.grid])
+        described = self._write(f"{name}.json", [dump(TrajectoryDocument, document).encode()])
+        segment = shard.segment(document.first, document.frames, checked_chunks=document.checked_chunks)
+        return _TarSample(segment, boundary, static, described)
 
     def _write(self, name: str, blocks: Blocks) -> FileRange:
-        return self._write_shard(name, blocks)[0]
+        return self._write_shard(name, blocks).range
 
-    def _write_shard(self, name: str, blocks: Blocks) -> tuple[FileRange, int]:
-        """Writes a member: its bytes first, then the header before them, which holds their length.
-
-        Returns its range, and the checksum of the checksums of its chunks.
-        """
+    def _write_shard(self, name: str, blocks: Blocks) -> _WrittenBlocks:
+        """Writes a member: its bytes first, then the header before them, which holds their length."""
         start, room = self.length, len(_header(name, 0))
         self.file.seek(start + room)
-        written = _append(self.file, blocks)
-        length, crc = written.length, written.crc32c
+        written = _append(self.file, self.path, blocks)
+        length, crc = written.range.length, written.range.crc32c
         header, padding = _header(name, length), b"\0" * (-length % tarfile.BLOCKSIZE)
         self.file.write(padding)
         self.file.seek(start)
@@ -265,7 +286,7 @@ class TarPart:
         self.length = self.file.seek(start + room + length + len(padding))
         before = google_crc32c.extend(self.crc32c, header)
         self.crc32c = google_crc32c.extend(crc32c_combine(before, crc, length), padding)
-        return FileRange(self.path, start + room, length, crc), written.chunks_crc32c
+        return written
 
     def close(self) -> tuple[FileRecord, ...]:
         with full_disk_is_an_error(self.temporary):
