@@ -26,7 +26,7 @@ from walrus.model.settings import PRESETS, ModelSettings
 from walrus.reading.plan import StreamSettings
 from walrus.reading.ranks import Rank
 from walrus.reading.stream import Shards, empty_batch
-from walrus.training.fit_memory import TrainingLoad, fits, fitted, in_words, machine_memory, step_footprint
+from walrus.training.fit_memory import FittedSettings, TrainingLoad, fits, fitted, in_words, machine_memory
 from walrus.training.rollout_training import RolloutSettings
 from walrus.training.tuning import tuned_settings
 from walrus.vocabulary import Vocabulary
@@ -178,23 +178,24 @@ def fit_memory(
 ) -> tuple[ModelSettings, RunRecipe]:
     """The settings with which a step fits the memory of the GPU, which are printed; on a CPU, unchanged."""
     memory, gpu = machine_memory(), torch.cuda.is_available()
-    engine = recipe.engine
-    asked = model, engine, step_footprint(model, engine, load)
-    chosen, engine, found = fitted(model, engine, load, memory) if gpu else asked
+    if gpu:
+        chosen = fitted(model, recipe.engine, load, memory)
+    else:
+        chosen = FittedSettings.of(model, recipe.engine, load)
     say(
-        f"memory: a step takes {in_words(found)}; "
+        f"memory: a step takes {in_words(chosen.needed)}; "
         f"{'the GPU' if gpu else 'this machine'} has {size_in_words(memory)}"
     )
-    if chosen.checkpoint_every != model.checkpoint_every:
+    if chosen.model.checkpoint_every != model.checkpoint_every:
         say("memory: activations are computed again in the backward pass, to save memory")
-    if engine.offload != recipe.engine.offload:
+    if chosen.engine.offload != recipe.engine.offload:
         say("memory: the state of the optimiser is kept in the memory of the CPU")
-    if not fits(found, memory):
+    if not fits(chosen.needed, memory):
         say(
             "memory: this will probably not be enough; lower stream.windows_2d and windows_3d, or "
             "set tuning.low_rank"
         )
-    return chosen, replace(recipe, engine=engine)
+    return chosen.model, replace(recipe, engine=chosen.engine)
 
 
 def rollout_that_fits(asked: RolloutSettings, dataset: Dataset, history: int) -> RolloutSettings:

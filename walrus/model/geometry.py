@@ -174,7 +174,7 @@ def _wrapped(kernel: int, stride: int) -> Stage:
     """A stage of a periodic axis: it wraps as many rows as the kernel reaches beyond each end."""
     overhang = (kernel - stride) // 2
     unwrap = ceil(overhang / stride)
-    return Stage(kernel, stride, overhang, unwrap, overhang + unwrap * stride)
+    return Stage(kernel, stride, wrap=overhang, unwrap=unwrap, crop=overhang + unwrap * stride)
 
 
 def _overlapped(size: int, sides: Sides, strides: Strides) -> Axis:
@@ -196,12 +196,14 @@ def _overlapped(size: int, sides: Sides, strides: Strides) -> Axis:
 
 def _released(size: int, sides: Sides, strides: Strides) -> Axis:
     """As in the release: the cells are wrapped once, and so is the input of each transposed convolution."""
-    first, second = (
-        Stage(kernel, stride, 0, (kernel - stride) // stride, (kernel - stride) // stride * stride)
-        for kernel, stride in zip((FIRST_KERNEL, SECOND_KERNEL), strides, strict=True)
-    )
+    first, second = _released_stage(FIRST_KERNEL, strides[0]), _released_stage(SECOND_KERNEL, strides[1])
     margin = _margin(strides)
     return Axis(size, sides, first, second, overlap=(margin, margin))
+
+
+def _released_stage(kernel: int, stride: int) -> Stage:
+    unwrap = (kernel - stride) // stride
+    return Stage(kernel, stride, unwrap=unwrap, crop=unwrap * stride)
 
 
 def _margin(strides: Strides) -> int:

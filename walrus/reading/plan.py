@@ -233,7 +233,7 @@ class StreamPlan:
 
     def step(self, step: int) -> tuple[MicroBatch, ...]:
         """The micro-batches of one optimiser step."""
-        return tuple(self.micro_batch(number) for number in self._numbers(step))
+        return tuple(self.micro_batch(number) for number in self.numbers_of(step))
 
     def of_group(self, step: int, rank: Rank) -> tuple[MicroBatch, ...]:
         """The micro-batches of a step for the group of this rank: the same count for all, of similar cost.
@@ -242,7 +242,7 @@ class StreamPlan:
         """
         if rank.groups == 1:
             return self.step(step)
-        numbers = self._numbers(step)
+        numbers = self.numbers_of(step)
         costs = [self.task_of(number).micro_batch_cost for number in numbers]
         own = shared_evenly(costs, rank.groups)[rank.group]
         return tuple(self.micro_batch(numbers[item]) for item in own)
@@ -254,6 +254,10 @@ class StreamPlan:
             # All at once: between two copies the caches of the processor hold none of the planner's code, and
             # a window takes three times as long to plan (docs/decisions/0156-time-in-python.md).
             yield from [micro for step in several for micro in self.of_group(step, rank)]
+
+    def numbers_of(self, step: int) -> range:
+        """The numbers of the micro-batches of a step."""
+        return range(step * self.micro_batches, (step + 1) * self.micro_batches)
 
     def task_of(self, number: int) -> Task:
         """The task of a micro-batch: from a shuffled cycle in which each task occurs `weight` times."""
@@ -269,9 +273,6 @@ class StreamPlan:
         before = cycle * task.weight + int((order[:position] == chosen).sum())
         draws = range(before * task.windows, (before + 1) * task.windows)
         return MicroBatch(number, task.name, tuple(self._window(task, draw) for draw in draws))
-
-    def _numbers(self, step: int) -> range:
-        return range(step * self.micro_batches, (step + 1) * self.micro_batches)
 
     @cached_property
     def _cycle_length(self) -> int:

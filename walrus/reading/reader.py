@@ -5,7 +5,7 @@ Axes: B batch, T time, C channel, S space.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -62,6 +62,28 @@ class BatchBuffers:
     batch: Batch
 
 
+@dataclass(frozen=True)
+class _BatchArray:
+    """An array in the memory of a batch, from byte `start` on."""
+
+    start: int
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def stop(self) -> int:
+        """The byte at which the next array may start."""
+        return self.start + -(-self.bytes // ALIGNMENT) * ALIGNMENT
+
+    def of(self, memory: torch.Tensor) -> torch.Tensor:
+        """The array as a view of this memory (uint8)."""
+        return memory[self.start : self.start + self.bytes].view(self.dtype).view(self.shape)
+
+
 class Reader:
     """Reads windows of one split of one dataset as batches; raises MismatchError if the split is empty.
 
@@ -83,20 +105,15 @@ class Reader:
 
     def bytes(self, windows: int, frames: int) -> int:
         """Memory of a batch, in bytes."""
-        *_, (_, stop) = self._ranges(windows, frames)
-        return stop
+        *_, last = self._arrays(windows, frames)
+        return last.stop
 
     def buffers_in(self, memory: torch.Tensor, windows: int, frames: int) -> BatchBuffers:
         """Buffers inside given memory (uint8).
 
         Unless it holds zeros, call `clear_padding` before the first read.
         """
-        shapes = self._shapes(windows, frames)
-        dtypes = (torch.float32, torch.float32, torch.uint8)
-        fields, static, cells = (
-            memory[start:stop][: prod(shape) * dtype.itemsize].view(dtype).view(shape)
-            for (start, stop), shape, dtype in zip(self._ranges(windows, frames), shapes, dtypes, strict=True)
-        )
+        fields, static, cells = (array.of(memory) for array in self._arrays(windows, frames))
         batch = embed(
             self.dataset.card.name,
             self.dataset.card.schema,
@@ -122,22 +139,14 @@ class Reader:
             self._windows.read_into(window, fields_TCS, static_CS, cells_S)
         return buffers.batch
 
-    def _shapes(self, windows: int, frames: int) -> tuple[tuple[int, ...], ...]:
-        """The shapes of fields, constant fields and cells."""
+    def _arrays(self, windows: int, frames: int) -> tuple[_BatchArray, _BatchArray, _BatchArray]:
+        """Fields, constant fields and cells in the memory of a batch."""
         grid = self.dataset.card.schema.grid.shape
-        return (
-            (windows, frames, len(self._variable.stored_numbers), *grid),
-            (windows, len(self._constant.stored_numbers), *grid),
-            (windows, *grid),
-        )
-
-    def _ranges(self, windows: int, frames: int) -> Iterator[tuple[int, int]]:
-        """(start, stop) in bytes of fields, constant fields and cells in the memory of a batch."""
-        start = 0
-        for shape, itemsize in zip(self._shapes(windows, frames), (4, 4, 1), strict=True):
-            stop = start + -(-prod(shape) * itemsize // ALIGNMENT) * ALIGNMENT
-            yield start, stop
-            start = stop
+        variable, constant = len(self._variable.stored_numbers), len(self._constant.stored_numbers)
+        fields = _BatchArray(0, torch.float32, (windows, frames, variable, *grid))
+        static = _BatchArray(fields.stop, torch.float32, (windows, constant, *grid))
+        cells = _BatchArray(static.stop, torch.uint8, (windows, *grid))
+        return fields, static, cells
 
 
 def _memory(size: int) -> torch.Tensor:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from shards.errors import MismatchError
 from walrus.training.muon import move, update_matrices
+from walrus.training.parameter_slot import ParameterSlot
 from walrus.training.participation import ParticipatingAdamW, Participation
 
 TRIED = "0.19.8"
@@ -57,9 +59,6 @@ OF_PARAMETER: dict[int, tuple[str, ...]] = {
     2: ("_hp_mapping",),
     3: ("ds_numel", "partition_numel"),
 }
-
-# Parameter, flat tensor, offset, start, count: see walrus.training.parameter_slot.Slot.
-Stretch = tuple[nn.Parameter, Tensor, int, int, int]
 
 
 def load_deepspeed() -> Any:
@@ -176,20 +175,22 @@ def gradient_of_rank(optimizer: Any) -> Tensor:
     return gradient
 
 
-def stretches(optimizer: Any, zero_stage: int) -> Iterator[Stretch]:
-    """Where this rank holds which part of every trained parameter."""
+def parameter_slots(
+    optimizer: Any, zero_stage: int, names: Mapping[nn.Parameter, str]
+) -> Iterator[ParameterSlot]:
+    """Where this rank holds which part of every trained parameter; of some it may hold nothing."""
     find = {0: _whole, 1: _of_groups, 2: _of_groups, 3: _of_parameters}[zero_stage]
-    return find(optimizer)
+    return find(optimizer, names)
 
 
-def _whole(optimizer: Any) -> Iterator[Stretch]:
+def _whole(optimizer: Any, names: Mapping[nn.Parameter, str]) -> Iterator[ParameterSlot]:
     """ZeRO 0: each rank has all parameters whole."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            yield parameter, parameter, 0, 0, parameter.numel()
+            yield ParameterSlot(names[parameter], parameter, parameter, 0, 0, parameter.numel())
 
 
-def _of_groups(optimizer: Any) -> Iterator[Stretch]:
+def _of_groups(optimizer: Any, names: Mapping[nn.Parameter, str]) -> Iterator[ParameterSlot]:
     """ZeRO 1 and 2: a group is one flat tensor, of which each rank has a stretch."""
     rows = zip(optimizer.bit16_groups, optimizer.single_partition_of_fp32_groups, strict=True)
     for parameters, flat in rows:
@@ -197,10 +198,10 @@ def _of_groups(optimizer: Any) -> Iterator[Stretch]:
             mapping = parameter._hp_mapping
             if mapping is not None:
                 here, there = mapping.hp_fragment_address, mapping.lp_fragment_address
-                yield parameter, flat, here.start, there.start, here.numel
+                yield ParameterSlot(names[parameter], parameter, flat, here.start, there.start, here.numel)
 
 
-def _of_parameters(optimizer: Any) -> Iterator[Stretch]:
+def _of_parameters(optimizer: Any, names: Mapping[nn.Parameter, str]) -> Iterator[ParameterSlot]:
     """ZeRO 3: each rank has an equal stretch of every parameter; the last may be shorter."""
     rank = dist.get_rank(optimizer.dp_process_group)
     for parameters, flat in zip(optimizer.fp16_groups, optimizer.fp32_partitioned_groups_flat, strict=True):
@@ -208,16 +209,26 @@ def _of_parameters(optimizer: Any) -> Iterator[Stretch]:
         for parameter in parameters:
             length = parameter.partition_numel()
             start = rank * length
-            yield parameter, flat, offset, start, min(length, parameter.ds_numel - start)
+            count = min(length, parameter.ds_numel - start)
+            yield ParameterSlot(names[parameter], parameter, flat, offset, start, count)
             offset += length
 
 
-def muon_groups(optimizer: Any) -> Iterator[tuple[list[nn.Parameter], Tensor, list[Tensor] | None]]:
-    """ZeRO 1 and 2: the matrices that this rank has a stretch of, the flat tensor, and Muon's update of each.
+@dataclass(frozen=True, eq=False)
+class MuonGroup:
+    """Matrices that this rank has a stretch of, their flat tensor, and Muon's update of each.
 
     There is no update between steps.
     """
+
+    matrices: list[nn.Parameter]
+    flat: Tensor
+    updates: list[Tensor] | None
+
+
+def muon_groups(optimizer: Any) -> Iterator[MuonGroup]:
+    """The groups of matrices under ZeRO 1 and 2."""
     rows = zip(optimizer.params_in_partition, optimizer.single_partition_of_fp32_groups, strict=True)
     for number, (parameters, flat) in enumerate(rows):
         if parameters and is_muon(parameters[0]):
-            yield parameters, flat, optimizer.averaged_gradients.get(number)
+            yield MuonGroup(parameters, flat, optimizer.averaged_gradients.get(number))

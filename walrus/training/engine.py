@@ -158,18 +158,25 @@ class Engine:
             piece.values.zero_()
         if self.settings.zero_stage in (1, 2):
             # These stages have made the updates already, at the end of the backward pass.
-            for parameters, _, updates in muon_groups(self.optimizer):
+            for group in muon_groups(self.optimizer):
                 # Padding may follow the updates.
-                for parameter, update in zip(parameters, updates or (), strict=False):
-                    if self.names[parameter] in idle:
+                for matrix, update in zip(group.matrices, group.updates or (), strict=False):
+                    if self.names[matrix] in idle:
                         update.zero_()
         yield
         for piece in self._momenta(idle):
             piece.values.copy_(kept[piece.name, piece.start])
 
     def _momenta(self, names: set[str]) -> list[Fragment]:
-        every = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
-        return [piece for piece in every if piece.kind == MUON and piece.name in names]
+        return [piece for piece in self._moments() if piece.kind == MUON and piece.name in names]
+
+    def _moments(self) -> list[Fragment]:
+        """The state of the optimiser."""
+        return optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
+
+    def _averages(self) -> list[Fragment]:
+        """The average of the weights; none without one."""
+        return self.average.fragments if self.average is not None else []
 
     @property
     def updates(self) -> dict[str, int]:
@@ -182,22 +189,15 @@ class Engine:
         writers = self.settings.mics_shard_size or dist.get_world_size()
         if self.settings.zero_stage == 0:
             writers = 1
-        return self._state() if dist.get_rank() < writers else []
-
-    def _state(self) -> list[Fragment]:
-        averages = self.average.fragments if self.average is not None else []
-        return [
-            *weights(self.slots),
-            *averages,
-            *optimizer_state(self.optimizer, self.settings.zero_stage, self.slots),
-        ]
+        if dist.get_rank() >= writers:
+            return []
+        return [*weights(self.slots), *self._averages(), *self._moments()]
 
     def _restore(self, saved: RunCheckpoint) -> None:
         """Restores the state of the optimiser and the average, as far as the checkpoint has them."""
-        averages = self.average.fragments if self.average is not None else []
+        averages, moments = self._averages(), self._moments()
         if _are_in(saved, averages):
             self._read(saved, averages)
-        moments = optimizer_state(self.optimizer, self.settings.zero_stage, self.slots)
         if _are_in(saved, moments):
             self._read(saved, moments)
             for name in self.participation.counts:

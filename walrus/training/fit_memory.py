@@ -54,21 +54,33 @@ def step_footprint(model: ModelSettings, engine: EngineSettings, load: TrainingL
     )
 
 
-def fitted(
-    model: ModelSettings, engine: EngineSettings, load: TrainingLoad, memory: int
-) -> tuple[ModelSettings, EngineSettings, MemoryEstimate]:
+@dataclass(frozen=True)
+class FittedSettings:
+    """The settings of a run, and the memory that a step needs with them."""
+
+    model: ModelSettings
+    engine: EngineSettings
+    needed: MemoryEstimate
+
+    @classmethod
+    def of(cls, model: ModelSettings, engine: EngineSettings, load: TrainingLoad) -> FittedSettings:
+        """These settings as they are."""
+        return cls(model, engine, step_footprint(model, engine, load))
+
+
+def fitted(model: ModelSettings, engine: EngineSettings, load: TrainingLoad, memory: int) -> FittedSettings:
     """Settings with which a step fits into `memory` bytes: as they are, or with as few changes as possible.
 
     The first change is to recompute all activations, the second to keep the optimiser in the memory of the
     CPU as well, which needs ZeRO. If nothing fits, the last ones are returned: the estimate shows how much is
     missing.
     """
-    choices = [(model, engine), (replace(model, checkpoint_every=1), engine)]
+    recomputing = replace(model, checkpoint_every=1)
+    choices = [FittedSettings.of(model, engine, load), FittedSettings.of(recomputing, engine, load)]
     if engine.optimizer == "adamw" and not engine.mics_shard_size:
         kept_by_cpu = replace(engine, zero_stage=max(1, engine.zero_stage), offload="optimizer")
-        choices.append((choices[-1][0], kept_by_cpu))
-    found = [(*choice, step_footprint(*choice, load)) for choice in choices]
-    return next((each for each in found if fits(each[2], memory)), found[-1])
+        choices.append(FittedSettings.of(recomputing, kept_by_cpu, load))
+    return next((each for each in choices if fits(each.needed, memory)), choices[-1])
 
 
 def fits(needed: MemoryEstimate, memory: int) -> bool:

@@ -79,7 +79,8 @@ def checkpoint_bytes(count: ParameterCount, engine: EngineSettings) -> int:
     >>> checkpoint_bytes(ParameterCount(1_000_000, 0), EngineSettings(optimizer="adamw", ema=0.99))
     16000000
     """
-    return FLOAT * (count.total * (1 + (engine.ema > 0)) + count.moments(engine))
+    averages = count.total if engine.ema else 0
+    return FLOAT * (count.total + averages + count.moments(engine))
 
 
 def footprint(
@@ -95,8 +96,12 @@ def footprint(
     ranks = engine.mics_shard_size or rank.ranks
     whole = FLOAT * count.total
     shared = whole / ranks
-    # From stage 1 on the optimiser updates a copy of the weights that it owns.
-    optimizer = FLOAT * count.moments(engine) + whole * ((engine.ema > 0) + (engine.zero_stage > 0))
+    optimizer = FLOAT * count.moments(engine)
+    if engine.ema:
+        optimizer += whole
+    if engine.zero_stage:
+        # The optimiser updates a copy of the weights that it owns.
+        optimizer += whole
     offload = engine.offload == "optimizer"
     state = shared if engine.zero_stage >= 2 else whole
     return MemoryEstimate(
@@ -106,7 +111,7 @@ def footprint(
         activations=activations,
         buffers=_buffers(whole, engine, ranks),
         # Next to the optimiser: the gradient, and the weights on their way back; under ZeRO 2 two gradients.
-        host=optimizer / ranks + (2 + (engine.zero_stage == 2)) * shared if offload else 0.0,
+        host=optimizer / ranks + (3 if engine.zero_stage == 2 else 2) * shared if offload else 0.0,
     )
 
 

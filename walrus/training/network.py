@@ -87,7 +87,9 @@ def step_traffic(
         # DeepSpeed sums whole buckets where ranks need parts of them; ZeRO 2 does so in each micro-batch.
         sums = micros if placement.zero_stage == 2 else 1
         found = [Traffic("all_reduce", sums * whole, ranks, together)]
-        return found + [Traffic("all_gather", whole, ranks, together)] * (placement.zero_stage > 0)
+        if placement.zero_stage > 0:
+            found.append(Traffic("all_gather", whole, ranks, together))
+        return found
     shard = placement.shard or ranks
     near = min(machine, shard)
     forward = Traffic("all_gather", micros * whole, shard, near)

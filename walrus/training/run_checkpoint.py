@@ -169,6 +169,15 @@ def whole_steps(folder: Path) -> list[Path]:
     return [step for step in steps_of(folder) if fault_of(step) is None]
 
 
+@dataclass(frozen=True, order=True)
+class _StoredRange:
+    """Elements `start` to `stop` of a flattened tensor, and the file that has them."""
+
+    start: int
+    stop: int
+    path: Path
+
+
 class RunCheckpoint:
     """A whole checkpoint of a run, to be read from."""
 
@@ -184,15 +193,16 @@ class RunCheckpoint:
         return cls(steps[-1]) if steps else None
 
     @cached_property
-    def _index(self) -> dict[str, list[tuple[int, int, Path]]]:
-        """Where the elements of each tensor are: (start, stop, file), in order."""
-        index: dict[str, list[tuple[int, int, Path]]] = {}
+    def _index(self) -> dict[str, list[_StoredRange]]:
+        """Where the elements of each tensor are, in order."""
+        index: dict[str, list[_StoredRange]] = {}
         for path in sorted(self.folder.glob("rank-*.safetensors")):
             with self._open(path) as file:
                 for key in file.keys():  # noqa: SIM118  not a dict
                     tensor, _, start = key.rpartition("@")
                     (count,) = file.get_slice(key).get_shape()
-                    index.setdefault(tensor, []).append((int(start), int(start) + count, path))
+                    stored = _StoredRange(int(start), int(start) + count, path)
+                    index.setdefault(tensor, []).append(stored)
         return {tensor: sorted(places) for tensor, places in index.items()}
 
     def _open(self, path: Path) -> safe_open:
@@ -227,16 +237,16 @@ class RunCheckpoint:
         places = self._index.get(f"{kind}/{name}", [])
         at = start
         while at < start + count:
-            number = bisect_right(places, at, key=lambda stretch: stretch[0]) - 1
-            if number < 0 or places[number][1] <= at:
+            number = bisect_right(places, at, key=lambda place: place.start) - 1
+            if number < 0 or places[number].stop <= at:
                 raise MismatchError(
                     f"{self.folder}: holds no {kind} of {name} at element {at}; it belongs to another model"
                 )
-            first, last, path = places[number]
-            stop = min(last, start + count)
-            with self._open(path) as file:
-                self._check(file, path, f"{kind}/{name}@{first}")
-                piece = file.get_slice(f"{kind}/{name}@{first}")[at - first : stop - first]
+            place = places[number]
+            key, stop = f"{kind}/{name}@{place.start}", min(place.stop, start + count)
+            with self._open(place.path) as file:
+                self._check(file, place.path, key)
+                piece = file.get_slice(key)[at - place.start : stop - place.start]
             result[at - start : stop - start] = piece
             at = stop
         return result

@@ -64,13 +64,7 @@ def random_times(tasks: tuple[Task, ...], shape: tuple[int, int, int], seed: int
 
 def grouped_times(plan: StreamPlan, steps: int, groups: int) -> Times:
     """(b) All ranks of a group have one task; groups take micro-batches in their order: [S, M, G]."""
-    costs = [
-        [
-            plan.task_of(number).cost
-            for number in range(step * plan.micro_batches, (step + 1) * plan.micro_batches)
-        ]
-        for step in range(steps)
-    ]
+    costs = [plan.task_of(number).cost for number in range(steps * plan.micro_batches)]
     return np.array(costs).reshape(steps, plan.micro_batches // groups, groups)
 
 
@@ -78,8 +72,7 @@ def balanced_times(plan: StreamPlan, steps: int, groups: int) -> Times:
     """(c) As the plan does: windows of equal cost in all, groups balanced: [S, M, G]."""
     times = np.empty((steps, plan.micro_batches // groups, groups))
     for step in range(steps):
-        numbers = range(step * plan.micro_batches, (step + 1) * plan.micro_batches)
-        costs = [plan.task_of(number).micro_batch_cost for number in numbers]
+        costs = [plan.task_of(number).micro_batch_cost for number in plan.numbers_of(step)]
         for group, items in enumerate(shared_evenly(costs, groups)):
             times[step, :, group] = [costs[item] for item in items]
     return times

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from walrus.training.deepspeed_fence import is_muon, muon_groups, stretches, torch_optimizer
+from walrus.training.deepspeed_fence import is_muon, muon_groups, parameter_slots, torch_optimizer
 from walrus.training.parameter_slot import ParameterSlot
 from walrus.training.participation import MOMENTS, moments_of
 from walrus.training.run_checkpoint import WEIGHT, Fragment
@@ -18,11 +18,7 @@ MUON = "momentum_buffer"
 
 def slots(optimizer: Any, zero_stage: int, names: Mapping[nn.Parameter, str]) -> list[ParameterSlot]:
     """The parts of all trained parameters that this rank holds."""
-    return [
-        ParameterSlot(names[parameter], parameter, flat, offset, start, count)
-        for parameter, flat, offset, start, count in stretches(optimizer, zero_stage)
-        if count > 0
-    ]
+    return [slot for slot in parameter_slots(optimizer, zero_stage, names) if slot.count > 0]
 
 
 def weights(every: list[ParameterSlot]) -> list[Fragment]:
@@ -52,12 +48,12 @@ def _whole_momenta(
     optimizer: Any, inner: torch.optim.Optimizer, names: Mapping[nn.Parameter, str]
 ) -> Iterator[Fragment]:
     """Under ZeRO 1 and 2 a rank that has a part of a matrix keeps the momentum of the whole."""
-    for parameters, flat, _ in muon_groups(optimizer):
-        state: dict[str, Tensor] = inner.state[flat]
+    for group in muon_groups(optimizer):
+        state: dict[str, Tensor] = inner.state[group.flat]
         if MUON not in state:
-            count = sum(parameter.numel() for parameter in parameters)
-            state[MUON] = torch.zeros(count, dtype=flat.dtype, device=flat.device)
+            count = sum(matrix.numel() for matrix in group.matrices)
+            state[MUON] = torch.zeros(count, dtype=group.flat.dtype, device=group.flat.device)
         offset = 0
-        for parameter in parameters:
-            yield Fragment(MUON, names[parameter], 0, state[MUON].narrow(0, offset, parameter.numel()))
-            offset += parameter.numel()
+        for matrix in group.matrices:
+            yield Fragment(MUON, names[matrix], 0, state[MUON].narrow(0, offset, matrix.numel()))
+            offset += matrix.numel()

@@ -98,5 +98,5 @@ def test_a_rank_killed_while_it_writes_costs_the_steps_since_the_checkpoint_befo
     assert len(one._index) == 3 * 6
     for name in one._index:
         kind, _, parameter = name.partition("/")
-        count = one._index[name][-1][1]
+        count = one._index[name][-1].stop
         assert torch.equal(one.read(kind, parameter, 0, count), other.read(kind, parameter, 0, count)), name

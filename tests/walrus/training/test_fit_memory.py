@@ -49,30 +49,31 @@ def test_less_memory_asks_first_for_recomputing_then_for_offloading():
         (thrifty.total / 0.8, 1, "none"),
         (1, 1, "optimizer"),
     ):
-        model, engine, found = fitted(MODEL, ENGINE, LOAD, int(memory))
-        assert (model.checkpoint_every, engine.offload) == (every, offload)
-        assert found == step_footprint(model, engine, LOAD)
-        assert fits(found, int(memory)) == (memory > 1)
+        chosen = fitted(MODEL, ENGINE, LOAD, int(memory))
+        assert (chosen.model.checkpoint_every, chosen.engine.offload) == (every, offload)
+        assert chosen.needed == step_footprint(chosen.model, chosen.engine, LOAD)
+        assert fits(chosen.needed, int(memory)) == (memory > 1)
 
 
 def test_an_optimiser_that_is_to_be_kept_by_the_cpu_gets_the_zero_stage_that_can():
-    _, engine, found = fitted(MODEL, replace(ENGINE, zero_stage=0), LOAD, 1)
-    assert (engine.zero_stage, engine.offload) == (1, "optimizer")
-    assert found.host > found.weights
+    chosen = fitted(MODEL, replace(ENGINE, zero_stage=0), LOAD, 1)
+    assert (chosen.engine.zero_stage, chosen.engine.offload) == (1, "optimizer")
+    assert chosen.needed.host > chosen.needed.weights
 
 
 def test_muon_stays_on_the_device():
-    _, engine, _ = fitted(MODEL, replace(ENGINE, optimizer="muon"), LOAD, 1)
-    assert engine.offload == "none"
+    chosen = fitted(MODEL, replace(ENGINE, optimizer="muon"), LOAD, 1)
+    assert chosen.engine.offload == "none"
 
 
 def test_the_full_model_fits_an_80_gb_card_only_by_recomputing():
     model = replace(PRESETS["walrus"], checkpoint_every=0)
     load = replace(LOAD, schema=schema_of(512, 128), history=6)
-    chosen, engine, found = fitted(model, ENGINE, load, 80 * 10**9)
-    assert (chosen.checkpoint_every, engine.offload) == (1, "none")
-    assert in_words(found).startswith("about ")
-    assert "weights 5.14 GB, gradients 5.14 GB, optimiser 15.4 GB" in in_words(found)
+    chosen = fitted(model, ENGINE, load, 80 * 10**9)
+    assert (chosen.model.checkpoint_every, chosen.engine.offload) == (1, "none")
+    words = in_words(chosen.needed)
+    assert words.startswith("about ")
+    assert "weights 5.14 GB, gradients 5.14 GB, optimiser 15.4 GB" in words
 
 
 def test_running_out_of_memory_is_one_line_and_another_fault_keeps_its_own(tmp_path):
