@@ -18,20 +18,23 @@ def component(name: str, axes: Words) -> Iterator[tuple[str, str]]:
 
     >>> list(component("vx", ("x", "y"))), list(component("w", ("x", "y", "z")))
     ([('v', 'x')], [('', 'z')])
+    >>> list(component("x_velocity", ("y", "x"))), list(component("velocity_y", ("y", "x")))
+    ([('velocity', 'x')], [('velocity', 'y')])
     """
     letters = {letter(axis): axis for axis in axes if letter(axis)}
-    found: re.Match[str] | None
-    for axis in axes:
-        found = re.fullmatch(rf"(?:(.+?)[-_]?{axis}|{axis}[-_](.+))", name, re.IGNORECASE)
-        if found:
-            yield found[1] or found[2], axis
-            return
+    # A direction in front of a mark comes first: x_velocity also ends with y.
+    for form in ("{}[-_](.+)", "(.+?)[-_]?{}"):
+        for axis in axes:
+            found = re.fullmatch(form.format(axis), name, re.IGNORECASE)
+            if found:
+                yield found[1], axis
+                return
 
-    found = re.fullmatch(r"(?:(.+?)[-_]?([xyz])|([xyz])[-_](.+))", name, re.IGNORECASE)
+    found = re.fullmatch(r"([xyz])[-_](.+)|(.+?)[-_]?([xyz])", name, re.IGNORECASE)
     if found:
-        direction = (found[2] or found[3]).lower()
+        direction = (found[1] or found[4]).lower()
         if direction in letters:
-            yield found[1] or found[4], letters[direction]
+            yield found[2] or found[3], letters[direction]
             return
 
     found = _UVW.fullmatch(name)

@@ -22,6 +22,7 @@ VECTORS = {
     "u": "velocity",
     "v": "velocity",
     "vel": "velocity",
+    "velocity": "velocity",
     "wind": "velocity",
     "b": "magnetic_field",
     "bcc": "magnetic_field",

@@ -10,7 +10,10 @@ from itertools import product
 from ingest.contents.axis_names import letter, without_unit
 from ingest.inferring.inferred_layout import PlacedArray, Words
 
-_COMPONENT = re.compile(r"(?P<stem>.*?)[-_]?(?P<row>[xyz])[-_]?(?P<column>[xyz])", re.IGNORECASE)
+# Both directions are written alike: tau_xy and tau_x_y, but not velocity_x, where y ends the word.
+_COMPONENT = re.compile(
+    r"(?P<stem>.*?)(?P<mark>[-_]?)(?P<row>[xyz])(?P=mark)(?P<column>[xyz])", re.IGNORECASE
+)
 
 Pair = tuple[str, str]
 
