@@ -37,11 +37,10 @@ def modes_of(grid: Grid, boundaries: Sequence[Sides]) -> FourierModes:
     if grid.kind == "cartesian":
         lengths = [_length(values) for values in grid.coordinates]
     longest = max(lengths)
-    halved = len(lengths) - 1
-    waves = [
-        (np.fft.rfftfreq if axis == halved else np.fft.fftfreq)(size, length / size / longest)
-        for axis, (size, length) in enumerate(zip(grid.shape, lengths, strict=True))
-    ]
+    spacings = [length / size / longest for size, length in zip(grid.shape, lengths, strict=True)]
+    waves = [np.fft.fftfreq(size, step) for size, step in zip(grid.shape, spacings, strict=True)]
+    # Along the last axis only half of the modes are stored, because the field is real.
+    waves[-1] = np.fft.rfftfreq(grid.shape[-1], spacings[-1])
     ring_S = np.rint(np.sqrt(reduce(np.add.outer, [wave**2 for wave in waves]))).astype(np.intp)
     nyquist = [
         size / 2 * longest / length for size, length in zip(grid.shape, lengths, strict=True) if size > 1

@@ -61,7 +61,7 @@ def frames(snapshots: Snapshots, schema: Schema) -> bytes:
                 axes.set_title(f"t = {snapshots.time_T[column]:.4g}" if row == 0 else "")
                 axes.set_ylabel(caption_words(channel) if column == 0 else "", color=GREY, size=8)
             place = page.axes(left + columns * (width + GAP), down, 0.09, height)
-            bar(place, shown, units[row], scale.saturates(images))
+            bar(place, shown, units[row], scale.saturation(images))
         compass(page, view)
         return page.png()
 
@@ -86,7 +86,10 @@ def constants(snapshots: Snapshots, schema: Schema) -> bytes:
             shown = draw(axes, view, image, scale)
             axes.set_title(caption_words(channel), size=8)
             bar(
-                page.axes(place + width + 0.07, down, 0.09, height), shown, units[i], scale.saturates([image])
+                page.axes(place + width + 0.07, down, 0.09, height),
+                shown,
+                units[i],
+                scale.saturation([image]),
             )
         compass(page, view)
         return page.png()

@@ -43,6 +43,12 @@ class View:
         return min(len(self.cells_U), len(self.cells_V)) == 1
 
     @property
+    def hidden(self) -> int:
+        """The axis of a volume that is not shown."""
+        (hidden,) = {0, 1, 2} - set(self.axes)
+        return hidden
+
+    @property
     def ratio(self) -> float:
         """Height divided by width: true to scale, except for very long shapes."""
         left, right, bottom, top = self.extent
@@ -56,10 +62,10 @@ class View:
         """
         plane = values_S.reshape(*values_S.shape, *[1] * (2 - values_S.ndim))
         if self.projects:
-            plane = _largest(plane, ({0, 1, 2} - set(self.axes)).pop())
-        else:
-            cut = [slice(None) if i in self.axes else self._depth(size) for i, size in enumerate(plane.shape)]
-            plane = plane[tuple(cut)]
+            plane = _largest(plane, self.hidden)
+        elif plane.ndim == 3:
+            middle = plane.shape[self.hidden] // 2
+            plane = np.take(plane, middle if self.depth is None else self.depth, self.hidden)
         upright = plane.T if self.axes[0] < self.axes[1] else plane
         return upright[np.ix_(self.cells_V, self.cells_U)].astype(np.float64)
 
@@ -68,8 +74,13 @@ class View:
         across, up = (evenly_chosen(cells.tolist(), most) for cells in (self.cells_U, self.cells_V))
         return replace(self, cells_U=np.array(across), cells_V=np.array(up))
 
-    def _depth(self, size: int) -> int:
-        return size // 2 if self.depth is None else self.depth
+
+@dataclass(frozen=True)
+class Saturation:
+    """Whether some values are below the colours of a scale, and whether some are above them."""
+
+    below: bool = False
+    above: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,11 +99,6 @@ class Scale:
             return cls(-max(-low, high), max(-low, high), SIGNED)
         return cls(low, high, UNSIGNED)
 
-    def saturates(self, images: Sequence[Picture]) -> tuple[bool, bool]:
-        """Whether some value is below `low`, and whether some value is above `high`."""
-        under = any(bool((image < self.low).any()) for image in images)
-        return under, any(bool((image > self.high).any()) for image in images)
-
     @classmethod
     def of_error(cls, images: Sequence[Picture], field: Scale) -> Scale:
         """The scale of an error: symmetric, and no wider than the field, so that a diverged frame does not
@@ -100,6 +106,12 @@ class Scale:
         """
         reach = min(max(map(abs, _bounds(images))), field.high - field.low)
         return cls(-reach, reach, ERROR)
+
+    def saturation(self, images: Sequence[Picture]) -> Saturation:
+        """At which ends of the scale values of these images share the last colour."""
+        below = any(bool((image < self.low).any()) for image in images)
+        above = any(bool((image > self.high).any()) for image in images)
+        return Saturation(below, above)
 
 
 def view_of(grid: Grid, boundaries: Sequence[Sides], axes: tuple[int, int] | None = None) -> View:
@@ -137,8 +149,8 @@ def views_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
     others = [
         view_of(grid, boundaries, axes) for axes in combinations(range(3), 2) if set(axes) != set(first.axes)
     ]
-    (depth,) = {0, 1, 2} - set(first.axes)
-    return (first, *others, replace(first, cut=f"largest along {grid.axes[depth]}", projects=True))
+    projection = replace(first, cut=f"largest along {grid.axes[first.hidden]}", projects=True)
+    return (first, *others, projection)
 
 
 def slices_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
@@ -149,18 +161,19 @@ def slices_of(grid: Grid, boundaries: Sequence[Sides]) -> tuple[View, ...]:
 
     slices: list[View] = []
     for view in views:
-        (hidden,) = {0, 1, 2} - set(view.axes)
-        size, centres = grid.shape[hidden], grid.coordinates[hidden]
-        depths = sorted({size // 4, size // 2, 3 * size // 4})
         if view.projects:
             slices.append(view)
-        else:
-            slices += [
-                replace(view, depth=depth, cut=f"plane {grid.axes[hidden]} = {centres[depth]:.3g}")
-                for depth in depths
-            ]
+            continue
+        size = grid.shape[view.hidden]
+        slices += [_at_depth(view, grid, depth) for depth in sorted({size // 4, size // 2, 3 * size // 4})]
 
     return tuple(slices)
+
+
+def _at_depth(view: View, grid: Grid, depth: int) -> View:
+    """The plane parallel to a view at this cell of its hidden axis."""
+    name, centre = grid.axes[view.hidden], grid.coordinates[view.hidden][depth]
+    return replace(view, depth=depth, cut=f"plane {name} = {centre:.3g}")
 
 
 def labelled_view(view: View, schema: Schema) -> View:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from shards.drawing.canvas import Page
 from shards.drawing.colours import GREY, SOLID
-from shards.drawing.plane import Picture, Scale, View
+from shards.drawing.plane import Picture, Saturation, Scale, View
 from shards.schema import Boundary
 
 # Width and dash; what is not periodic has the colour of the text.
@@ -20,6 +20,14 @@ SPINES: dict[Boundary, tuple[float, str]] = {
     Boundary.WALL: (1.8, "solid"),
     Boundary.OPEN: (0.9, "dotted"),
     Boundary.PERIODIC: (0.4, "solid"),
+}
+WITHIN = Saturation()
+# The arrows of a colour bar, in the words of matplotlib.
+ARROWS = {
+    WITHIN: "neither",
+    Saturation(below=True): "min",
+    Saturation(above=True): "max",
+    Saturation(below=True, above=True): "both",
 }
 
 
@@ -41,15 +49,11 @@ def frame(axes: Axes, view: View) -> None:
         axes.spines[side].set(linewidth=width, linestyle=dash, edgecolor=colour, visible=True)
 
 
-def bar(axes: Axes, shown: AxesImage, unit: str = "", saturates: tuple[bool, bool] = (False, False)) -> None:
-    """Fills `axes` with the colour bar of an image.
-
-    It has an arrow at an end if values are beyond it, as `saturates` (below, above) says.
-    """
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+def bar(axes: Axes, shown: AxesImage, unit: str = "", saturation: Saturation = WITHIN) -> None:
+    """Fills `axes` with the colour bar of an image; it has an arrow at an end if values are beyond it."""
     # The length of an arrow is a fraction of that of the bar.
     colours = axes.figure.colorbar(
-        shown, cax=axes, ticks=MaxNLocator(5), extend=extend[saturates], extendfrac=0.04
+        shown, cax=axes, ticks=MaxNLocator(5), extend=ARROWS[saturation], extendfrac=0.04
     )
     colours.ax.set_title(unit, size=6.5, color=GREY, loc="left", pad=4)
     colours.outline.set_visible(False)

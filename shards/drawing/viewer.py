@@ -122,13 +122,13 @@ def _pictures(images_TVU: npt.NDArray[np.floating], scale: Scale) -> Document:
     levels_TVU = levels(images_TVU, scale)
     # Neighbours are similar, so their differences are small numbers, which zlib compresses well.
     change = np.diff(levels_TVU.ravel(), prepend=np.uint8(0))
-    under, over = scale.saturates([images_TVU])
+    saturation = scale.saturation([images_TVU])
     return {
         "low": scale.low,
         "high": scale.high,
         "map": scale.colours,
-        "under": under,
-        "over": over,
+        "under": saturation.below,
+        "over": saturation.above,
         "data": _encoded(zlib.compress(change.tobytes(), 9)),
     }
 

@@ -54,9 +54,8 @@ def _folders(mount: str, controller: str, group: str) -> Iterator[Path]:
     """A group and the groups above it, below one mount; nothing if something else is mounted there.
 
     Without a controller it is a group of version 2, which has one tree for all controllers.
-
-    Fields as in proc(5): number, parent, device, root, point, options, more, "-", kind, source, options.
     """
+    # Fields as in proc(5): number, parent, device, root, point, options, more, "-", kind, source, options.
     fields, _, rest = mount.partition(" - ")
     root, point = map(_unescaped, fields.split()[3:5])
     kind, _, options = rest.split(" ", 2)

@@ -92,7 +92,8 @@ class _Application(typer.Typer):
             sentence = explained(error)
             if sentence is None:
                 raise
-            _fail(COMMAND, sentence)
+            _drop_output()
+            _print_error(f"{COMMAND}: {sentence}")
             raise SystemExit(1) from None
 
 
@@ -124,33 +125,37 @@ def one_line_errors(command: str) -> Iterator[None]:
             require_own_packages()
             yield
     except WalrusError as error:
-        _print_error(f"{command}: {' '.join(str(error).split())}")
-        raise typer.Exit(STOPPED if isinstance(error, StoppedError) else 1) from None
+        code = STOPPED if isinstance(error, StoppedError) else 1
+        raise _ended(f"{command}: {' '.join(str(error).split())}", code) from None
     except KeyboardInterrupt:
-        _print_error(f"{command}: interrupted; no partial files remain; run the same command again")
-        raise typer.Exit(INTERRUPTED) from None
+        line = f"{command}: interrupted; no partial files remain; run the same command again"
+        raise _ended(line, INTERRUPTED) from None
     except OSError as error:
         sentence = explained(error)
         if sentence is None:
             raise
-        _fail(command, sentence)
-        raise typer.Exit(1) from None
+        _drop_output()
+        raise _ended(f"{command}: {sentence}") from None
     except MemoryError:
-        _print_error(f"{command}: there is not enough memory; use fewer workers, or a larger machine")
-        raise typer.Exit(1) from None
+        line = f"{command}: there is not enough memory; use fewer workers, or a larger machine"
+        raise _ended(line) from None
     except RuntimeError as error:
         # Python turns EAGAIN into this (ulimit -u, ulimit -v, a limit of the container).
         if "can't start new thread" not in str(error):
             raise
-        _print_error(f"{command}: {explained(OSError(errno.EAGAIN, ''))}")
-        raise typer.Exit(1) from None
+        raise _ended(f"{command}: {explained(OSError(errno.EAGAIN, ''))}") from None
 
 
-def _fail(command: str, sentence: str) -> None:
-    """Prints an error of the machine; drops what stdout still holds, which would fail again at the end."""
+def _ended(line: str, code: int = 1) -> typer.Exit:
+    """Prints an error; returns the exception that ends the command with this code."""
+    _print_error(line)
+    return typer.Exit(code)
+
+
+def _drop_output() -> None:
+    """Drops what stdout still holds: on a full disk it would fail again at the end."""
     with suppress(OSError):
         _write_nowhere(sys.stdout)
-    _print_error(f"{command}: {sentence}")
 
 
 def _print_error(line: str) -> None:

@@ -71,12 +71,12 @@ class ForecastFilm:
                 axes = page.axes(across, down, width, height)
                 axes.set_title(caption_words(name), size=8.5)
                 shown.append(draw(axes, view, images_TCVU[0, row], scales[row]))
-                saturates = scales[row].saturates(list(images_TCVU[:, row]))
+                saturation = scales[row].saturation(list(images_TCVU[:, row]))
                 bar(
                     page.axes(across + width + 0.07, down, 0.09, height),
                     shown[-1],
                     units[row],
-                    saturates,
+                    saturation,
                 )
             compass(page, view)
             for step, images_CVU in zip(self.steps_T, images_TCVU, strict=True):

@@ -69,7 +69,7 @@ def panel(recording: Recording, channel: str, indices: Sequence[int] | None = No
                 tall = height if i else 2 * height + gap
                 place = page.axes(left + len(indices) * (width + gap), down, 0.09, tall)
                 drawn = images_ITVU[:2] if i == 0 else images_ITVU[2:]
-                bar(place, shown, recording.facts.unit(channel), scale.saturates(list(drawn)))
+                bar(place, shown, recording.facts.unit(channel), scale.saturation(list(drawn)))
         compass(page, view)
         return page.png()
 
@@ -132,7 +132,7 @@ def volume(recording: Recording, channel: str, index: int = -1) -> bytes:
                     tall = height if i else 2 * height + GAP
                     drawn = [images[k][i] for k in (planes if k in planes else [k])]
                     place = page.axes(across + width + 0.07, down, 0.09, tall)
-                    bar(place, shown, recording.facts.unit(channel), scales[i].saturates(drawn))
+                    bar(place, shown, recording.facts.unit(channel), scales[i].saturation(drawn))
             across += width + gap + (BAR if k == planes[-1] else 0)
         return page.png()
 
@@ -239,7 +239,7 @@ def _triptych(
     for axes, image_VU, scale in zip(boxes, images_IVU, scales, strict=True):
         shown.append(draw(axes, view, image_VU, scale))
     for at, image, scale, drawn in zip(lefts[1:], shown[1:], scales[1:], images_IVU[1:], strict=True):
-        bar(page.axes(at + width + 0.07, top, 0.09, height), image, unit, scale.saturates([drawn]))
+        bar(page.axes(at + width + 0.07, top, 0.09, height), image, unit, scale.saturation([drawn]))
     return boxes, shown
 
 
