@@ -72,8 +72,7 @@ def convert(
     # Checked before the weights are read: many take minutes.
     require_writable(to, option="--to")
     if checkpoint.is_dir():
-        description, _ = export_release(checkpoint, to)
-        return Conversion(description, (to / RELEASE,))
+        return Conversion(export_release(checkpoint, to), (to / RELEASE,))
     dataset = Dataset(normalised_by) if normalised_by else None
     description = import_release(checkpoint, to, channels, assignments, dataset)
     return Conversion(description, (to / WEIGHTS, to / DESCRIPTION))
@@ -176,9 +175,11 @@ def _check_fit(description: ModelDescription, weights: dict[str, Tensor]) -> Non
         )
 
 
-def export_release(folder: Path, to: Path) -> tuple[ModelDescription, dict[str, Tensor]]:
-    """Writes published weights from a model; raises MismatchError if the release could not run it."""
+def export_release(folder: Path, to: Path) -> ModelDescription:
+    """Writes published weights from a model; returns its description.
+
+    Raises MismatchError if the release could not run it.
+    """
     description, model = load_model(folder)
-    state = to_published(model.network.state_dict(), description.model)
-    write_release(to / RELEASE, state)
-    return description, state
+    write_release(to / RELEASE, to_published(model.network.state_dict(), description.model))
+    return description

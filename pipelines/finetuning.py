@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from pipelines.job import Job
-from pipelines.model_card import write_card
+from pipelines.model_card import BaseModel, write_card
 from pipelines.recipe import DatasetChoice, RunRecipe
 from pipelines.train_and_evaluate import run_and_evaluate
 from shards.counted import counted
@@ -90,7 +90,7 @@ def finetune(
     )
     scores = run_and_evaluate(job, shards)
     if scores:
-        write_card(out, recipe, [opened.card], scores, (base.name, description))
+        write_card(out, recipe, [opened.card], scores, BaseModel(base.name, description))
     return scores
 
 

@@ -71,6 +71,11 @@ class Variable:
     attributes: dict[str, Any]
     values: Frames | None = None
 
+    @property
+    def is_field(self) -> bool:
+        """Whether it has values at each step, on the grid."""
+        return len(self.dims) > 1
+
 
 class FrameWriter(Protocol):
     """An open file to which one step after the other is written."""
@@ -146,8 +151,8 @@ def _variables(metadata: ForecastMetadata) -> list[Variable]:
     """Coordinates with their values, then the variables."""
     schema = metadata.schema
     unit = _unit(schema.units.get("time", ""))
-    name = "time" if unit else "time, in the unit of the source"
-    variables = [Variable("time", ("time",), {"long_name": name, "axis": "T"} | unit)]
+    time = "time" if unit else "time, in the unit of the source"
+    variables = [Variable("time", ("time",), {"long_name": time, "axis": "T"} | unit)]
     variables += _axes(schema)
     dims = ("time", *schema.grid.axes)
     for field in schema.variable_fields:
@@ -167,11 +172,11 @@ def _axes(schema: Schema) -> list[Variable]:
     grid, variables = schema.grid, []
     for axis, centres, widths in zip(grid.axes, grid.coordinates, grid.widths, strict=True):
         letter = {"axis": axis.upper()} if axis in ("x", "y", "z") else {}
-        words = {"long_name": f"cell centres along {axis}, {grid.kind} grid"}
         unit = _unit(schema.units.get(axis, ""))
-        variables.append(Variable(axis, (axis,), words | letter | unit, np.array(centres)))
-        words = {"long_name": f"cell widths along {axis}"}
-        variables.append(Variable(f"{axis}_width", (axis,), words | unit, np.array(widths)))
+        of_centres = {"long_name": f"cell centres along {axis}, {grid.kind} grid"} | letter | unit
+        of_widths = {"long_name": f"cell widths along {axis}"} | unit
+        variables.append(Variable(axis, (axis,), of_centres, np.array(centres)))
+        variables.append(Variable(f"{axis}_width", (axis,), of_widths, np.array(widths)))
     return variables
 
 
@@ -231,10 +236,10 @@ def _define(file: Any, metadata: ForecastMetadata) -> None:
     grid = metadata.schema.grid
     for axis, size in zip(grid.axes, grid.shape, strict=True):
         file.createDimension(axis, size)
+    of_fields: dict[str, Any] = {"chunksizes": (1, *grid.shape), "compression": "zlib", "complevel": 1}
     for variable in _variables(metadata):
-        is_field = len(variable.dims) > 1
-        chunks = {"chunksizes": (1, *grid.shape), "compression": "zlib", "complevel": 1} if is_field else {}
-        array = file.createVariable(variable.name, "f4" if is_field else "f8", variable.dims, **chunks)
+        kind, storage = ("f4", of_fields) if variable.is_field else ("f8", {})
+        array = file.createVariable(variable.name, kind, variable.dims, **storage)
         array.setncatts(variable.attributes)
         if variable.values is not None:
             array[:] = variable.values
@@ -268,15 +273,14 @@ def _zarr(path: Path, metadata: ForecastMetadata) -> Iterator[_ZarrWriter]:
     group = zarr.open_group(path, mode="w", attributes={"Conventions": CONVENTIONS} | metadata.attributes)
     for variable in variables:
         shape = tuple(sizes[name] for name in variable.dims)
-        is_field = len(variable.dims) > 1
         array = group.create_array(
             variable.name,
             shape=shape,
-            dtype="float32" if is_field else "float64",
-            chunks=(1, *grid.shape) if is_field else shape,
+            dtype="float32" if variable.is_field else "float64",
+            chunks=(1, *grid.shape) if variable.is_field else shape,
             dimension_names=variable.dims,
             attributes=variable.attributes,
         )
         if variable.values is not None:
             array[:] = variable.values
-    yield _ZarrWriter(group, tuple(variable.name for variable in variables if len(variable.dims) > 1))
+    yield _ZarrWriter(group, tuple(variable.name for variable in variables if variable.is_field))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.recipe import RunRecipe
@@ -19,12 +20,20 @@ CARD = "README.md"
 FILES = (WEIGHTS, DESCRIPTION, "recipe.toml")
 
 
+@dataclass(frozen=True)
+class BaseModel:
+    """The model that was fine-tuned: the name of its folder, and its description."""
+
+    folder: str
+    description: ModelDescription
+
+
 def write_card(
     run: Path,
     recipe: RunRecipe,
     cards: Sequence[Card],
     scores: dict[str, TaskScores],
-    base: tuple[str, ModelDescription] | None = None,
+    base: BaseModel | None = None,
 ) -> None:
     """Writes the card of the model in the folder of a run, unless it is there with the same text."""
     description = load_description(run)
@@ -38,14 +47,13 @@ def model_card(
     recipe: RunRecipe,
     description: ModelDescription,
     cards: Sequence[Card],
-    base: tuple[str, ModelDescription] | None,
+    base: BaseModel | None,
     size: int,
     metrics: str,
 ) -> str:
     """The card, as Markdown.
 
-    `base` is the name and the description of the model that was fine-tuned; None for new weights. `size` is
-    the number of parameters, `metrics` the table of scores.
+    `base` is None for new weights. `size` is the number of parameters, `metrics` the table of scores.
     """
     data = [line for card in cards for line in _data(card)]
     licences = sorted({card.licence or "one that is not stated" for card in cards})
@@ -111,9 +119,7 @@ def _data(card: Card) -> list[str]:
     return [f"### {card.name}", "", *facts, ""]
 
 
-def _recipe(
-    recipe: RunRecipe, description: ModelDescription, base: tuple[str, ModelDescription] | None
-) -> list[str]:
+def _recipe(recipe: RunRecipe, description: ModelDescription, base: BaseModel | None) -> list[str]:
     """How the model was trained, as Markdown."""
     return [
         f"- began {_beginning(base)}",
@@ -133,14 +139,15 @@ def _trained(tuning: TuningSettings) -> str:
     return "encoder, decoder and the blocks" if tuning.train == "all" else "encoder and decoder"
 
 
-def _beginning(base: tuple[str, ModelDescription] | None) -> str:
+def _beginning(base: BaseModel | None) -> str:
     """What the weights were before training."""
     if base is None:
         return "with new weights"
-    folder, began = base
+    began = base.description
     origin = began.origin or f"{began.step} steps on {', '.join(began.datasets) or 'nothing'}"
     licences = ", ".join(f"{name}: {licence or 'not stated'}" for name, licence in began.licences.items())
-    return f"as `{folder}` ({origin}){'; licences of its data: ' + licences if licences else ''}"
+    stated = f"; licences of its data: {licences}" if licences else ""
+    return f"as `{base.folder}` ({origin}){stated}"
 
 
 def _limits(description: ModelDescription, cards: Sequence[Card]) -> list[str]:

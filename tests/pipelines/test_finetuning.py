@@ -14,7 +14,7 @@ from pipelines.finetuning import (
     rollout_that_fits,
     words_on_length,
 )
-from pipelines.model_card import model_card
+from pipelines.model_card import BaseModel, model_card
 from pipelines.recipe import find_run_recipe
 from shards.errors import MismatchError, SettingsError, ShardError
 from shards.read import Dataset
@@ -164,7 +164,7 @@ def test_the_card_tells_data_licence_recipe_and_limits(flow):
     chosen = recipe("finetune", flow)
     tuned = replace(BASE, datasets=("shear_flow",), step=40)
     card = replace(flow.card, licence="")
-    text = model_card(chosen, tuned, [card], ("base", BASE), 2_980_000, "dataset  model")
+    text = model_card(chosen, tuned, [card], BaseModel("base", BASE), 2_980_000, "dataset  model")
     for words in (
         "# Fine-tuning on shear_flow",
         "2.98 million parameters",
@@ -180,6 +180,6 @@ def test_the_card_tells_data_licence_recipe_and_limits(flow):
         assert words in text, words
     tied = replace(tuned, model=replace(tuned.model, position_grid=(4, 8, 1)))
     limit = "Its position embedding works on this grid only"
-    assert limit in model_card(chosen, tied, [card], ("base", BASE), 1, "")
+    assert limit in model_card(chosen, tied, [card], BaseModel("base", BASE), 1, "")
     assert limit not in text
     assert "- began with new weights\n" in model_card(chosen, tuned, [card], None, 1, "")

@@ -22,6 +22,7 @@ from shards.errors import MismatchError
 from shards.json_text import line_with_checksum
 from shards.read import Dataset
 from shards.schema import AtLeastOne, Natural, checked
+from walrus.batch import Batch
 from walrus.evaluation.metrics import VRMSE, all_measures, channel_units
 from walrus.reading.plan import Window
 from walrus.reading.reader import Reader
@@ -144,31 +145,36 @@ def validation_error(model: Model, dataset: Dataset, history: int, settings: Ear
     """
     reader = Reader(dataset, "valid")
     device = next(model.network.parameters()).device
+    units = channel_units(dataset.card)
     errors = []
     for number, entry in enumerate(reader.entries[: settings.trajectories]):
         frames = min(entry.frames, history + settings.steps)
-        if frames <= history:
-            continue
-        whole = reader.read([Window(number, 0, 1)], reader.buffers(1, frames)).to(device)
-        before = replace(whole, fields_BTCHWD=whole.fields_BTCHWD[:, :history])
-        forecast_TCHWD = torch.cat(list(rollout(model, before, frames - history)))
-        real_C = ~whole.padded_C
-        scale_C = whole.scale_C[real_C, None, None, None].double()
-        truth_TCHWD = whole.fields_BTCHWD[0, history:, real_C] * scale_C
-        solid_HWD = whole.solid[0]
-        error_TC = all_measures(
-            truth_TCHWD,
-            forecast_TCHWD[None, :, real_C] * scale_C,
-            SPACE,
-            channel_units(dataset.card),
-            None if solid_HWD.all() else ~solid_HWD,
-        )[0, ..., VRMSE]
-        errors.append(float(error_TC[~error_TC.isnan()].mean()))
+        if frames > history:
+            whole = reader.read([Window(number, 0, 1)], reader.buffers(1, frames)).to(device)
+            errors.append(_rollout_error(model, whole, history, units))
     if not errors:
         raise MismatchError(
             f"{dataset.files.where()}: no validation trajectory is longer than the history of "
-            f"{history} frames; "
-            "set early_stopping.every to 0, or split the dataset otherwise"
+            f"{history} frames; set early_stopping.every to 0, or split the dataset otherwise"
         )
     mean = sum(errors) / len(errors)
     return mean if math.isfinite(mean) else math.inf
+
+
+def _rollout_error(model: Model, whole: Batch, history: int, units: Tensor) -> float:
+    """VRMSE of a rollout from the first `history` frames of one window, mean over steps and real channels."""
+    before = replace(whole, fields_BTCHWD=whole.fields_BTCHWD[:, :history])
+    steps = whole.fields_BTCHWD.shape[1] - history
+    forecast_TCHWD = torch.cat(list(rollout(model, before, steps)))
+    real_C = ~whole.padded_C
+    scale_C = whole.scale_C[real_C, None, None, None].double()
+    truth_TCHWD = whole.fields_BTCHWD[0, history:, real_C] * scale_C
+    solid_HWD = whole.solid[0]
+    error_TC = all_measures(
+        truth_TCHWD,
+        forecast_TCHWD[None, :, real_C] * scale_C,
+        SPACE,
+        units,
+        None if solid_HWD.all() else ~solid_HWD,
+    )[0, ..., VRMSE]
+    return float(error_TC[~error_TC.isnan()].mean())
