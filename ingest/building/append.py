@@ -31,7 +31,7 @@ from shards.index import DatasetIndex
 from shards.json_text import dump_with_checksum, parse_with_checksum
 from shards.program.settings import load
 from shards.read import Dataset
-from shards.schema import SPLITS
+from shards.schema import SPLITS, Split
 from shards.write import full_disk_is_an_error
 
 # The name of a part; merging removes all other files from the folder of the records.
@@ -147,9 +147,17 @@ def _old_records(folder: Path, card: Card, index: DatasetIndex) -> dict[str, Par
     return old
 
 
-def _place(name: str) -> tuple[int, int]:
-    split, number = name.rsplit("-", 1)
-    return [str(known) for known in SPLITS].index(split), int(number)
+def _split_of(part: str) -> Split:
+    return next(split for split in SPLITS if part.startswith(f"{split}-"))
+
+
+def _number_of(part: str) -> int:
+    return int(part.rpartition("-")[2])
+
+
+def _place(part: str) -> tuple[int, int]:
+    """The place of a part in the index: by its split, then by its number."""
+    return SPLITS.index(_split_of(part)), _number_of(part)
 
 
 def _new_files(recipe: Recipe, start: Path, card: Card) -> tuple[InputFile, ...]:
@@ -170,8 +178,9 @@ def _onto(dataset: Dataset, old: Iterable[str]) -> ExistingDataset:
     """The existing dataset that new files must agree with; new parts are numbered after the `old` ones."""
     card, entries = dataset.card, dataset.index.trajectories
     parts = dict.fromkeys(SPLITS, 0)
-    for place, number in map(_place, old):
-        parts[SPLITS[place]] = max(parts[SPLITS[place]], number + 1)
+    for name in old:
+        split = _split_of(name)
+        parts[split] = max(parts[split], _number_of(name) + 1)
     return ExistingDataset(
         schema=card.schema,
         parameters=sorted(dataset.document(entries[0]).trajectory.scalars),
@@ -207,4 +216,4 @@ def _outline(plan: BuildPlan, card: Card, old: dict[str, PartRecord]) -> BuildOu
 
 def _part_outline(name: str, record: PartRecord, frame_bytes: int) -> PartOutline:
     frames = sum(entry.frames for entry in record.entries)
-    return PartOutline(name, SPLITS[_place(name)[0]], record.digest, frames * frame_bytes)
+    return PartOutline(name, _split_of(name), record.digest, frames * frame_bytes)

@@ -19,7 +19,7 @@ from ingest.building.overwrite import read_index, require_nothing_lost
 from ingest.building.part_record import PartRecord, read_record
 from ingest.building.plan import BuildPlan, Part
 from ingest.building.processes import Results, in_processes
-from ingest.building.shares import BuildOutline, keep_outline
+from ingest.building.shares import BuildOutline, Share, keep_outline
 from ingest.building.verify import is_same
 from shards.card import Card, QuarantineEntry
 from shards.disk import settle
@@ -122,17 +122,16 @@ def _done(plan: BuildPlan, parts: Sequence[Part], folder: Path) -> dict[str, Par
 def build_share(
     plan: BuildPlan,
     root: Path,
-    share: tuple[int, int],
+    share: Share,
     resources: Resources,
     progress: ReportProgress = _no_progress,
 ) -> ShareResult:
-    """Builds the parts of one job out of `jobs` jobs (the first is 1); other jobs build the other parts.
+    """Builds the parts of one job; other jobs build the other parts.
 
     Raises as `build` does, and MismatchError if another job has a different plan. The last step is `finish`.
     """
-    job, jobs = share
-    folder, outline = root / plan.recipe.name, BuildOutline.of(plan, jobs)
-    mine = [number for number, owner in enumerate(outline.owners()) if owner == job]
+    folder, outline = root / plan.recipe.name, BuildOutline.of(plan, share.jobs)
+    mine = [number for number, owner in enumerate(outline.owners()) if owner == share.job]
     parts = [plan.parts[number] for number in mine]
     if not parts:
         return ShareResult(folder, 0, 0, 0, ())

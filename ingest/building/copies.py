@@ -59,16 +59,17 @@ def refused_copies(
 
     Of copies, the one in test stays, otherwise the one in valid.
     """
-    splits: dict[tuple[str, int], dict[str, set[Split]]] = defaultdict(lambda: defaultdict(set))
+    # Of each row of the first of several copies: the splits that it has in each of them.
+    rows: dict[tuple[str, int], dict[str, set[Split]]] = defaultdict(lambda: defaultdict(set))
     for trajectory in trajectories:
         file, row = trajectory.origin.file, trajectory.origin.row
-        splits[copied.get(file, file), row][file].add(trajectory.split)
+        rows[copied.get(file, file), row][file].add(trajectory.split)
     refused: dict[tuple[str, int], QuarantineEntry] = {}
-    for (_, row), of_files in splits.items():
-        strictest = max(set().union(*of_files.values()), key=SPLITS.index)
-        kept = next(file for file, found in of_files.items() if strictest in found)
-        for file, found in of_files.items():
-            if strictest not in found:
+    for (_, row), splits_in in rows.items():
+        strictest = max(set().union(*splits_in.values()), key=SPLITS.index)
+        kept = next(file for file, splits in splits_in.items() if strictest in splits)
+        for file, splits in splits_in.items():
+            if strictest not in splits:
                 reason = f"holds the same as {kept}, which is in {strictest}; remove one of the two files"
                 refused[file, row] = QuarantineEntry(file, row, reason)
     return refused

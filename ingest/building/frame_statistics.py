@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +108,18 @@ def without_solid(slab: Frames, solid: SolidCells | None) -> Frames:
     return slab if solid is None else np.where(solid, np.asarray(np.nan, slab.dtype), slab)
 
 
+@dataclass(frozen=True, eq=False)
+class _SlabInWork:
+    """A slab [T, C, *S], and the moments of its frames, which a thread computes."""
+
+    frames: Frames
+    moments: Future[list[tuple[Moments, ...]]]
+
+    def with_moments(self) -> Iterator[tuple[Frames, tuple[Moments, ...]]]:
+        """Each frame with its moments; waits for the thread."""
+        return zip(self.frames, self.moments.result(), strict=True)
+
+
 def with_moments(
     slabs: Iterable[Frames], solid: SolidCells | None = None
 ) -> Iterator[tuple[Frames, tuple[Moments, ...]]]:
@@ -116,11 +128,12 @@ def with_moments(
     A thread computes the moments of a slab while the frames of the slab before are encoded and written.
     """
     with ThreadPoolExecutor(1) as thread:
-        waiting = None
+        before: _SlabInWork | None = None
         for slab in slabs:
-            found = thread.submit(of_frames, without_solid(slab, solid), waiting[0][-1] if waiting else None)
-            if waiting:
-                yield from zip(waiting[0], waiting[1].result(), strict=True)
-            waiting = slab, found
-        if waiting:
-            yield from zip(waiting[0], waiting[1].result(), strict=True)
+            last = None if before is None else before.frames[-1]
+            moments = thread.submit(of_frames, without_solid(slab, solid), last)
+            if before is not None:
+                yield from before.with_moments()
+            before = _SlabInWork(slab, moments)
+        if before is not None:
+            yield from before.with_moments()

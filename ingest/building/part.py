@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain, groupby, islice
 from pathlib import Path
 
@@ -57,12 +58,26 @@ class _WrittenTrajectory:
     static: tuple[Moments, ...]
 
 
-@dataclass(frozen=True)
-class _FileOutcome:
-    """The trajectories of a file that were left out; not `answered` if a server did not give them."""
+@dataclass
+class _LeftOut:
+    """The trajectories of a file that were left out; not `answered` if a server did not give one."""
 
-    items: list[QuarantineEntry]
-    answered: bool
+    file: InputFile
+    items: list[QuarantineEntry] = field(default_factory=list)
+    answered: bool = True
+
+    def add(self, trajectory: Trajectory, error: UnfitError | SourceError) -> None:
+        """Leaves out a trajectory for this reason."""
+        reason = without_file(error, self.file)
+        if isinstance(error, NotFiniteError):
+            reason += self._absent_chunks
+        self.items.append(QuarantineEntry(self.file.path, trajectory.origin.row, reason))
+        self.answered = self.answered and not isinstance(error, NoAnswerError)
+
+    @cached_property
+    def _absent_chunks(self) -> str:
+        """Read once, and only if a value is not finite."""
+        return absent_chunks_of(self.file)
 
 
 def build_part(plan: BuildPlan, part: Part, dataset: Path, slab_bytes: int = SLAB_BYTES) -> PartRecord:
@@ -165,29 +180,21 @@ def _pass_file(
     trajectories: list[Trajectory],
     slab_bytes: int,
     take: Callable[[_PreparedTrajectory], None],
-) -> _FileOutcome:
+) -> _LeftOut:
     """Passes the trajectories of one file to `take`; returns those that were left out, with the reasons."""
-    quarantine: list[QuarantineEntry] = []
-    answered = True
-    # Read once per file, and only if a value is not finite.
-    absent: str | None = None
+    left_out = _LeftOut(file)
     try:
         with find(plan.recipe.source).open_file(file.place, plan.recipe) as opened:
             for trajectory in trajectories:
                 try:
                     take(_prepare(plan, opened, trajectory, slab_bytes))
                 except (UnfitError, SourceError) as error:
-                    reason = without_file(error, file)
-                    if isinstance(error, NotFiniteError):
-                        absent = absent_chunks_of(file) if absent is None else absent
-                        reason += absent
-                    quarantine.append(QuarantineEntry(file.path, trajectory.origin.row, reason))
-                    answered = answered and not isinstance(error, NoAnswerError)
+                    left_out.add(trajectory, error)
     except SourceError as error:
-        reason = without_file(error, file)
-        items = [QuarantineEntry(file.path, trajectory.origin.row, reason) for trajectory in trajectories]
-        return _FileOutcome(items, not isinstance(error, NoAnswerError))
-    return _FileOutcome(quarantine, answered)
+        left_out = _LeftOut(file)
+        for trajectory in trajectories:
+            left_out.add(trajectory, error)
+    return left_out
 
 
 def _prepare(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.building.lock import Lock
@@ -84,17 +84,25 @@ class BuildOutline:
         return share_out([part.bytes for part in self.parts], self.jobs)
 
 
-def share_of(part: str) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Share:
+    """The parts that job number `job` of `jobs` jobs builds; the first is 1."""
+
+    job: int
+    jobs: int
+
+
+def share_of(part: str) -> Share:
     """Parses `job/jobs`; raises SettingsError if the text is not a share.
 
     >>> share_of("3/16")
-    (3, 16)
+    Share(job=3, jobs=16)
     """
     found = re.fullmatch(r"(\d+)/(\d+)", part)
     job, jobs = (int(number) for number in found.groups()) if found else (0, 0)
     if not 1 <= job <= jobs:
         raise SettingsError(f"--part {part}: is not a share; expected, for example, 1/16 to 16/16")
-    return job, jobs
+    return Share(job, jobs)
 
 
 def share_out(sizes: Sequence[int], jobs: int) -> tuple[int, ...]:

@@ -55,19 +55,17 @@ class StoredUnits:
             stored: Frames = divided if self.allowed else divided.astype(self.dtype, copy=False)
             exact = self._surely_exact(moments, frame, stored) or _gives(frame, stored, self._scale)
 
-        if not exact and stored.dtype != frame.dtype:
+        if exact:
+            return stored
+        if stored.dtype != frame.dtype:
             raise UnfitError(
                 f"values in {where} would lose bits as {stored.dtype}, unlike those of the sample; "
                 'set dtype = "float32" in the recipe, or build without --keep-error'
             )
-
-        if not exact:
-            raise UnfitError(
-                f"values in {where} would lose bits when divided by 2^k; set power = 0 for the field in the "
-                "recipe, or add --set fields.NAME.power=0"
-            )
-
-        return stored
+        raise UnfitError(
+            f"values in {where} would lose bits when divided by 2^k; set power = 0 for the field in the "
+            "recipe, or add --set fields.NAME.power=0"
+        )
 
     def _surely_exact(self, moments: tuple[Moments, ...], frame: Frames, stored: Frames) -> bool:
         """Whether the ranges of the channels alone prove that no value overflows or underflows."""
@@ -77,8 +75,9 @@ class StoredUnits:
             return False
         for found, scale in zip(moments, self._scale.tolist(), strict=True):
             overflows = max(-found.lowest, found.highest) > largest * scale
-            far_from_zero = found.lowest >= smallest * scale or found.highest <= -smallest * scale
-            if scale != 1 and (overflows or (scale > 1 and not far_from_zero)):
+            is_far_from_zero = found.lowest >= smallest * scale or found.highest <= -smallest * scale
+            underflows = scale > 1 and not is_far_from_zero
+            if scale != 1 and (overflows or underflows):
                 return False
         return True
 

@@ -78,14 +78,16 @@ def _splits(recipe: Recipe, headers: tuple[InputHeader, ...]) -> Iterator[tuple[
 
     The shares of the recipe divide the other rows.
     """
-    rows: list[tuple[Split | None, tuple[Split, ...]]] = []
+    stated: list[tuple[Split, ...]] = []
     for header in headers:
         file = header.file
-        held = [recipe.held_out_for(file.place, row.scalars) for row in header.rows]
-        rows += zip((row.split or file.split for row in header.rows), held, strict=True)
-    rest = iter(recipe.shares.shared_out(sum(not held and place is None for place, held in rows)))
-    for place, others in rows:
-        yield others or (next(rest) if place is None else place,)
+        for row in header.rows:
+            split = row.split or file.split
+            held_out_for = recipe.held_out_for(file.place, row.scalars)
+            stated.append(held_out_for or ((split,) if split else ()))
+    rest = iter(recipe.shares.shared_out(stated.count(())))
+    for splits in stated:
+        yield splits or (next(rest),)
 
 
 def _stems(recipe: Recipe, headers: tuple[InputHeader, ...], taken: frozenset[str]) -> list[str]:
