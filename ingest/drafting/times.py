@@ -141,7 +141,13 @@ class TimeLines(FileLines):
 
         units = [line("unit", time.unit)] if time.unit else []
         along = self.layout.swept_axes_of(time, time.lengths[:-1])
-        if one_way(times) and times[0] < times[-1] and len(along) < 2:
+        if len(along) > 1:
+            axes, choice = " or ".join(along), line("stored", f"{time.stored}[{along[0]}]")
+            said = (
+                f"# DECIDE: {printable(time.path)} has times for each run along {axes}; write one: {choice}"
+            )
+            return ["", said, *self._open_time()]
+        if one_way(times) and times[0] < times[-1]:
             if len(times) == frames:
                 in_a_file = bool(time.place) and "@" not in time.place
                 note = f"{NEXT_TO_IT if in_a_file else ''}{span(times, 'frame', time.unit)}"

@@ -79,6 +79,7 @@ def write(
 )
 @example(arrays={"t": (1, 3), "time": (3, 2), "x": (1, 2, 3, 2)}, attributes={}, labels=[])
 @example(arrays={"x": (1, 2, 2, 2)}, attributes={}, labels=["nu", "nu", "x", "t", "x"])
+@example(arrays={"x": (2, 2, 2, 9), "t": (2, 1)}, attributes={}, labels=[])
 @example(arrays={"x": (2,), "u": (2, 2), "y": (2, 2, 2, 3)}, attributes={}, labels=[])
 def test_a_draft_of_a_random_tree_is_valid_or_refused_in_one_line(arrays, attributes, labels):
     with TemporaryDirectory() as folder:
